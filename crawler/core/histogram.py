@@ -1,0 +1,68 @@
+"""Durations in log-linear buckets (as in HdrHistogram): bounded memory, 3 % resolution.
+
+A value is counted in whole microseconds. Each power of two is split into 32 equal buckets, so a
+quantile is off by at most 1/32 of itself; the largest value is kept exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_SPLIT_BITS = 5
+_SPLIT = 1 << _SPLIT_BITS
+_OCTAVES = 37 - _SPLIT_BITS  # up to 2^37 us: 38 hours
+_BUCKETS = _SPLIT * (_OCTAVES + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """A frozen histogram. `counts[i]` durations fell into bucket i; `largest` is in seconds."""
+
+    counts: tuple[int, ...] = ()
+    largest: float = 0.0
+
+    @property
+    def count(self) -> int:
+        """How many durations were recorded."""
+        return sum(self.counts)
+
+    def quantile(self, q: float) -> float | None:
+        """The duration, in seconds, that a share of `q` (0 to 1) does not exceed; None if empty."""
+        rank = q * self.count
+        if not self.count:
+            return None
+        below = 0
+        for bucket, count in enumerate(self.counts):
+            below += count
+            if count and below >= rank:
+                return min(_upper_bound(bucket) / 1e6, self.largest)
+        return self.largest
+
+
+class Histogram:
+    """Durations, counted as they come. Not thread-safe: its owner holds the lock."""
+
+    __slots__ = ("_counts", "_largest")
+
+    def __init__(self) -> None:
+        self._counts = [0] * _BUCKETS
+        self._largest = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one duration; what is below zero counts as zero."""
+        value = int(seconds * 1e6) if seconds > 0 else 0
+        shift = max(value.bit_length() - _SPLIT_BITS - 1, 0)
+        bucket = (shift << _SPLIT_BITS) + (value >> shift)
+        self._counts[min(bucket, _BUCKETS - 1)] += 1
+        if seconds > self._largest:
+            self._largest = seconds
+
+    def freeze(self) -> Distribution:
+        """What was counted so far."""
+        return Distribution(tuple(self._counts), self._largest)
+
+
+def _upper_bound(bucket: int) -> int:
+    """The largest number of microseconds that falls into `bucket`."""
+    shift = max((bucket >> _SPLIT_BITS) - 1, 0)
+    return ((bucket - (shift << _SPLIT_BITS) + 1) << shift) - 1

@@ -1,0 +1,171 @@
+"""One crawl from beginning to end: builds the parts, runs the engine, takes signals.
+
+    session = CrawlSession(config, source, sink)
+    session.run()          blocks; the asynchronous engine gets an event loop of its own
+    await session.crawl()  the asynchronous engine on the loop that runs already
+
+`stop`, `stop_now`, `wake` and `statistics` may be called from any thread and from signal handlers,
+before, during and after the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from time import perf_counter
+from typing import assert_never
+
+from crawler.core.crawl import Crawl
+from crawler.core.statistics import Snapshot
+from crawler.engine.aio import AsyncEngine
+from crawler.engine.limits import allow_connections
+from crawler.engine.loop import loop_factory
+from crawler.engine.ports import Sink, Source
+from crawler.engine.threaded import ThreadedEngine
+from crawler.model.config import CrawlConfig
+
+
+def _silent(_line: str) -> None:
+    """Announce nothing."""
+
+
+class CrawlSession:
+    """A crawl of `source` into `sink`. `announce` is told, in one line each, what was decided."""
+
+    def __init__(
+        self,
+        config: CrawlConfig,
+        source: Source,
+        sink: Sink,
+        *,
+        announce: Callable[[str], None] = _silent,
+    ) -> None:
+        allow_connections(config.concurrency)
+        self._config = config
+        self._source = source
+        self._sink = sink
+        self._announce = announce
+        self._core = Crawl(config, random=random.random)
+        self._tell: Callable[[Callable[[], None]], object] | None = None
+        self._engine: AsyncEngine | ThreadedEngine | None = None
+        self._stop_asked = False
+        self._describe: Callable[[], str] = str
+        sink.on_room = self.wake
+
+    def run(self) -> Snapshot:
+        """Crawl until nothing is left, or until stopped; blocks.
+
+        Raises CrawlerError when the list or the sink gave way; what could be done was done.
+        """
+        match self._config.engine:
+            case "async":
+                factory = loop_factory(self._config.loop)
+                with asyncio.Runner(loop_factory=factory, debug=self._config.debug) as runner:
+                    runner.run(self.crawl())
+            case "threaded":
+                self._run_threaded()
+            case other:
+                assert_never(other)
+        return self.statistics()
+
+    async def crawl(self) -> None:
+        """The same, on the running event loop and with the asynchronous engine."""
+        from crawler.fetch.aio import AioFetcher
+        from crawler.parse.hand_over import AsyncParsing
+
+        loop = asyncio.get_running_loop()
+        async with (
+            AioFetcher(self._config) as fetcher,
+            AsyncParsing(self._config, announce=self._announce) as parser,
+        ):
+            self._describe = parser.describe
+            engine = AsyncEngine(
+                self._core,
+                fetcher,
+                parser,
+                self._sink,
+                drain_timeout=self._config.drain_timeout,
+            )
+            self._begin(engine, loop.call_soon_threadsafe)
+            try:
+                await engine.run(self._source)
+            finally:
+                self._end()
+
+    def _run_threaded(self) -> None:
+        from crawler.fetch.threaded import ThreadedFetcher
+        from crawler.parse.hand_over import ThreadedParsing
+
+        with (
+            ThreadedFetcher(self._config) as fetcher,
+            ThreadedParsing(self._config, announce=self._announce) as parser,
+        ):
+            self._describe = parser.describe
+            engine = ThreadedEngine(
+                self._core,
+                fetcher,
+                parser,
+                self._sink,
+                slots=self._config.concurrency,
+                drain_timeout=self._config.drain_timeout,
+            )
+            self._begin(engine, _at_once)
+            try:
+                engine.run(self._source)
+            finally:
+                self._end()
+
+    def _begin(
+        self,
+        engine: AsyncEngine | ThreadedEngine,
+        tell: Callable[[Callable[[], None]], object],
+    ) -> None:
+        self._core.begin(perf_counter())
+        self._engine = engine
+        self._tell = tell
+        if self._stop_asked:
+            tell(engine.stop)
+
+    def _end(self) -> None:
+        self._tell = None
+        self._core.collector.end(perf_counter())
+
+    def stop(self) -> None:
+        """Start nothing more and let what is in flight end, within `drain_timeout` seconds."""
+        self._stop_asked = True
+        self._command(lambda engine: engine.stop)
+
+    def stop_now(self) -> None:
+        """Start nothing more and end what is in flight."""
+        self._stop_asked = True
+        self._command(lambda engine: engine.cancel)
+
+    def wake(self) -> None:
+        """The sink has room again."""
+        self._command(lambda engine: engine.wake)
+
+    def statistics(self) -> Snapshot:
+        """What was done so far."""
+        return self._core.statistics(perf_counter())
+
+    @property
+    def parsing(self) -> str:
+        """Where pages are parsed, and why there."""
+        return self._describe()
+
+    def _command(
+        self, pick: Callable[[AsyncEngine | ThreadedEngine], Callable[[], None]]
+    ) -> None:
+        tell, engine = self._tell, self._engine
+        if tell is None or engine is None:
+            return
+        try:
+            tell(pick(engine))
+        except RuntimeError:  # the loop closed between the look and the call: nothing left to tell
+            if self._tell is not None:
+                raise
+
+
+def _at_once(call: Callable[[], None]) -> None:
+    call()

@@ -1,0 +1,186 @@
+"""The threaded engine: the same core, one thread a slot.
+
+The core is asked and told under one lock; fetching, parsing and writing happen outside it. A thread
+with nothing to start waits on the lock's condition, at most until the time that the core named.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from time import perf_counter
+from typing import Protocol
+
+from crawler.core.crawl import Crawl
+from crawler.core.step import BUSY, Fetch, Idle, Refill, Step, Wait
+from crawler.engine.feed import Feeder, Portion
+from crawler.engine.ports import Sink, Source
+from crawler.engine.visit import cancelled, parsed_as, unforeseen
+from crawler.model.document import Response
+from crawler.model.errors import CrawlerError
+from crawler.model.outcome import Failed, Fetched, Final, Page, Parsed, Received, Redirect
+from crawler.model.request import Request
+
+_POLL = 0.2  # seconds between two looks of the main thread at signals and the drain deadline
+
+
+class ThreadedFetcher(Protocol):
+    """Makes HTTP exchanges, from many threads at once."""
+
+    def fetch(self, request: Request) -> Fetched:
+        """What came of it; raises nothing."""
+
+    def abort(self) -> None:
+        """Make every exchange under way end promptly."""
+
+
+class ThreadedParser(Protocol):
+    """Parses pages for many threads at once."""
+
+    def parse(self, response: Response) -> Parsed:
+        """The result; waits for it."""
+
+
+class ThreadedEngine:
+    """Carries one crawl out. Every method may be called from any thread."""
+
+    def __init__(
+        self,
+        core: Crawl,
+        fetcher: ThreadedFetcher,
+        parser: ThreadedParser,
+        sink: Sink,
+        *,
+        slots: int,
+        drain_timeout: float,
+    ) -> None:
+        self._core = core
+        self._fetcher = fetcher
+        self._parser = parser
+        self._sink = sink
+        self._slots = slots
+        self._drain_timeout = drain_timeout
+        self._changed = threading.Condition()
+        self._cancelled = False
+        self._failure: CrawlerError | None = None
+        self._deadline: float | None = None
+
+    def run(self, source: Source) -> None:
+        """Crawl until nothing is left. Raises CrawlerError if the list or the sink gave way."""
+        self._feeder = Feeder(source, self._fed)
+        threads = [
+            threading.Thread(target=self._slot, name=f"crawler-slot-{number}", daemon=True)
+            for number in range(self._slots)
+        ]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                self._join(thread)
+        except BaseException:
+            self.cancel()
+            raise
+        finally:
+            self._feeder.close()
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Start nothing more; what is in flight has `drain_timeout` seconds to end."""
+        with self._changed:  # kept while writing: `run` must not end before these are written
+            self._emit(self._core.stop())
+            self._deadline = self._deadline or perf_counter() + self._drain_timeout
+            self._changed.notify_all()
+
+    def cancel(self) -> None:
+        """Start nothing more, and end what is in flight now."""
+        self._cancelled = True
+        self.stop()
+        self._fetcher.abort()
+
+    def wake(self) -> None:
+        """Look again at what may start."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def _join(self, thread: threading.Thread) -> None:
+        while thread.is_alive():
+            thread.join(_POLL)
+            overdue = self._deadline is not None and perf_counter() >= self._deadline
+            if overdue and not self._cancelled:
+                self.cancel()
+
+    # -- steps
+
+    def _slot(self) -> None:
+        while (request := self._take()) is not None:
+            self._visit(request)
+
+    def _take(self) -> Request | None:
+        """The next request to fetch; waits for one; None at the end of the crawl."""
+        with self._changed:
+            while True:
+                match self._step():
+                    case Fetch(request):
+                        return request
+                    case Wait(seconds):
+                        self._changed.wait(seconds)
+                    case Idle.DONE:
+                        self._changed.notify_all()
+                        return None
+                    case _:
+                        self._changed.wait()
+
+    def _step(self) -> Step:
+        """The core's next step; a Refill is carried out on the way."""
+        if not self._sink.has_room and not self._cancelled:
+            return BUSY
+        while isinstance(step := self._core.next(perf_counter()), Refill):
+            self._feeder.request(step.room)
+        return step
+
+    def _fed(self, portion: Portion) -> None:
+        finals: tuple[Final, ...] = ()
+        with self._changed:
+            match portion:
+                case CrawlerError():
+                    self._failure = self._failure or portion
+                    self._core.exhausted()
+                case []:
+                    self._core.exhausted()
+                case seeds:
+                    finals = self._core.admit(seeds, perf_counter())
+            self._changed.notify_all()
+        self._emit(finals)
+
+    # -- visits
+
+    def _visit(self, request: Request) -> None:
+        """Fetch, parse and finish, for one request."""
+        outcome: Page | Redirect | Failed = cancelled(request)
+        try:
+            if not self._cancelled:
+                outcome = self._outcome(request)
+        except Exception as error:  # a bug costs this URL, is said in its record, and no more
+            outcome = unforeseen(request, error)
+        finally:
+            with self._changed:
+                finals = self._core.finish(request, outcome, perf_counter())
+                self._changed.notify()
+            self._emit(finals)
+
+    def _outcome(self, request: Request) -> Page | Redirect | Failed:
+        fetched = self._fetcher.fetch(request)
+        if not isinstance(fetched, Received):
+            return fetched
+        return parsed_as(fetched, self._parser.parse(fetched.response))
+
+    def _emit(self, finals: Iterable[Final]) -> None:
+        """Write outcomes. When the sink gives way the crawl ends: records would be lost."""
+        try:
+            for final in finals:
+                self._sink.put(final)
+        except CrawlerError as error:
+            if not self._cancelled:
+                self._failure = error
+                self.cancel()

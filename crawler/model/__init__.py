@@ -1,0 +1,1 @@
+"""Values only: URLs, requests, responses, outcomes, configuration, errors."""

@@ -1,0 +1,36 @@
+"""Errors that a person reads, and the exit codes that a shell reads.
+
+Failure of a URL is data (`crawler.model.outcome.Failed`), never an exception. What is left for
+exceptions: a configuration that cannot work, and an environment that gives way. Their text is one
+line that says what failed, on what, and what to do.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What `crawler` tells the shell; documented in the README."""
+
+    FINISHED = 0
+    FAILURES = 1  # finished, some URLs failed; only with --fail-on-error
+    USAGE = 2  # bad usage or configuration
+    ENVIRONMENT = 3  # disk full, port in use, unreadable input
+    INTERRUPTED = 130  # Ctrl-C or SIGTERM; 128 + SIGINT, as shells have it
+
+
+class CrawlerError(Exception):
+    """One line for a person, and the exit code that goes with it."""
+
+    exit_code = ExitCode.ENVIRONMENT
+
+
+class ConfigurationError(CrawlerError):
+    """An option, a configuration file or a combination of them that cannot work."""
+
+    exit_code = ExitCode.USAGE
+
+
+class EnvironmentFailure(CrawlerError):
+    """The machine gave way: disk, files, ports, descriptors."""

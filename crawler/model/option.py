@@ -1,0 +1,161 @@
+"""One option of a configuration class: what it may be, and how that is checked.
+
+An option is a dataclass field made by `option`. Its annotation gives the type (`bool`, `int`,
+`float`, `str`, a `Literal` of strings, `tuple[str, ...]`), its metadata the range and the help.
+`options_of` reads a class's fields as `Option` values, from which flags, TOML keys, environment
+variables and tables derive. Annotations are resolved when first asked for, not on import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from difflib import get_close_matches
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from crawler.model.errors import ConfigurationError
+
+ENVIRONMENT_PREFIX = "CRAWLER_"
+
+
+class OptionError(ConfigurationError):
+    """A value that an option cannot take: `option` names it, `problem` says why."""
+
+    def __init__(self, option: str, problem: str) -> None:
+        super().__init__(f"{option}: {problem}")
+        self.option = option
+        self.problem = problem
+
+
+def option(
+    section: str,
+    default: Any,
+    help: str,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    metavar: str | None = None,
+    short: str | None = None,
+) -> Any:
+    """A field with its help text, its range (`least` and `most` belong to it), its short flag."""
+    metadata: Mapping[str, Any] = {
+        "section": section,
+        "help": help,
+        "least": least,
+        "most": most,
+        "metavar": metavar,
+        "short": short,
+    }
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One option, read off its field. `type` is the resolved annotation."""
+
+    name: str
+    type: Any
+    default: Any
+    section: str
+    help: str
+    least: float | None
+    most: float | None
+    metavar: str | None
+    short: str | None
+
+    @property
+    def flag(self) -> str:
+        """The name on the command line: `--per-host`."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """The name in the environment: `CRAWLER_PER_HOST`."""
+        return ENVIRONMENT_PREFIX + self.name.upper()
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values of a `Literal`; empty for other types."""
+        return get_args(self.type) if get_origin(self.type) is Literal else ()
+
+    @property
+    def range(self) -> str:
+        """The range in words: `1 to 100000`, `at least 0`, or empty."""
+        if self.least is None:
+            return ""
+        return f"at least {self.least}" if self.most is None else f"{self.least} to {self.most}"
+
+    def check(self, value: object) -> Any:
+        """`value` in the option's own type; raises `OptionError` if the option cannot take it."""
+        if self.choices:
+            return self._choice(value)
+        return _CHECKS[self.type](self, value)
+
+    def fail(self, problem: str) -> OptionError:
+        """The error to raise for a value that has `problem`."""
+        return OptionError(self.name, problem)
+
+    def _choice(self, value: object) -> object:
+        if value not in self.choices:
+            raise self.fail(f"{value!r} is not one of {', '.join(self.choices)}")
+        return value
+
+    def _boolean(self, value: object) -> bool:
+        if not isinstance(value, bool):
+            raise self.fail(f"{value!r} is neither true nor false")
+        return value
+
+    def _integer(self, value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self.fail(f"{value!r} is no whole number")
+        self._in_range(value)
+        return value
+
+    def _number(self, value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+            raise self.fail(f"{value!r} is no number")
+        self._in_range(value)
+        return float(value)
+
+    def _in_range(self, value: float) -> None:
+        if self.least is not None and value < self.least:
+            raise self.fail(f"{value} is too small; the least is {self.least}")
+        if self.most is not None and value > self.most:
+            raise self.fail(f"{value} is too large; the most is {self.most}")
+
+    def _text(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise self.fail(f"{value!r} is no text")
+        if any(c in value for c in "\r\n\0"):
+            raise self.fail(f"{value!r} holds a line break or NUL")
+        return value
+
+    def _texts(self, value: object) -> tuple[str, ...]:
+        if not isinstance(value, list | tuple):
+            raise self.fail(f"{value!r} is no list of texts")
+        return tuple(self._text(item) for item in value)
+
+
+_CHECKS: Mapping[Any, Callable[[Option, object], Any]] = {
+    bool: Option._boolean,
+    int: Option._integer,
+    float: Option._number,
+    str: Option._text,
+    tuple[str, ...]: Option._texts,
+}
+
+
+def options_of(config: type) -> Mapping[str, Option]:
+    """The options of a configuration class by name, in the order of its fields; worth keeping."""
+    hints = get_type_hints(config)
+    return {spec.name: _read(spec, hints[spec.name]) for spec in fields(config)}
+
+
+def closest(name: str, known: Mapping[str, Option]) -> str:
+    """`; did you mean per_host?` for a name that is nearly a known one, else nothing."""
+    near = get_close_matches(name.lower().replace("-", "_"), known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _read(spec: Field[Any], annotation: Any) -> Option:
+    return Option(name=spec.name, type=annotation, default=spec.default, **spec.metadata)

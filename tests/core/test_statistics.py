@@ -1,0 +1,81 @@
+"""The statistics collector counts exactly, from many threads."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+
+from crawler.core.statistics import Statistics
+from crawler.model.outcome import Kind, Skipped
+
+SKIPPED = Skipped(url="x", input="x", kind=Kind.INVALID_URL, reason="x")
+
+
+class Meeting(dict[str, int]):
+    """Counts whose readers meet: each waits until another has read the same value."""
+
+    def __init__(self, parties: int) -> None:
+        super().__init__()
+        self.barrier = threading.Barrier(parties)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        value = super().get(key, default)
+        try:
+            self.barrier.wait(timeout=0.2)
+        except threading.BrokenBarrierError:
+            pass  # under a lock nobody else can come: each reader goes on alone
+        return value
+
+
+def count_in_two_threads(statistics: Statistics) -> int:
+    statistics._outcomes = Meeting(2)
+    threads = [threading.Thread(target=statistics.add_record, args=(SKIPPED,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(statistics._outcomes.values())
+
+
+def test_without_a_lock_an_update_is_lost() -> None:
+    """Two threads that read before either writes lose exactly one update, every time."""
+    assert count_in_two_threads(Statistics(lock=nullcontext())) == 1
+
+
+def test_with_its_lock_no_update_is_lost() -> None:
+    """The same two threads, the same meeting point, and both updates are there."""
+    assert count_in_two_threads(Statistics()) == 2
+
+
+@pytest.fixture
+def eager_switching() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("eager_switching")
+def test_many_threads_lose_nothing() -> None:
+    """Eight threads count 2,000 records each, while snapshots are taken: 16,000 at the end."""
+    statistics = Statistics()
+
+    def count() -> None:
+        for _ in range(2_000):
+            statistics.add_record(SKIPPED)
+            statistics.add_read(1, 0)
+
+    threads = [threading.Thread(target=count) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    snapshots = [statistics.snapshot(1.0) for _ in range(20)]
+    for thread in threads:
+        thread.join()
+    assert all(a.records <= b.records for a, b in zip(snapshots, snapshots[1:], strict=False))
+    final = statistics.snapshot(1.0)
+    assert (final.records, final.read, final.skipped) == (16_000, 16_000, 16_000)

@@ -1,0 +1,110 @@
+"""URLs follow the WHATWG URL standard, and a list's spellings are read as people mean them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.model.url import MAX_LENGTH, InvalidUrl, Url, join, parse
+
+WPT = Path(__file__).parents[3] / "shared" / "conformance" / "urls_wpt.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("text", "href"),
+    [
+        ("http://a.example", "http://a.example/"),
+        ("HTTP://A.Example:80/x y#f", "http://a.example/x%20y"),
+        ("a.example", "https://a.example/"),
+        ("a.example/x?y", "https://a.example/x?y"),
+        ("a.example:8080/x", "https://a.example:8080/x"),
+        ("localhost:8080", "https://localhost:8080/"),
+        ("127.0.0.1:9/x", "https://127.0.0.1:9/x"),
+        ("//a.example/x", "https://a.example/x"),
+        ("  https://a.example/ \t", "https://a.example/"),
+        ("http://bücher.example/ä", "http://xn--bcher-kva.example/%C3%A4"),
+        ("http://[::1]:8080/", "http://[::1]:8080/"),
+        ("http://0x7f.1/", "http://127.0.0.1/"),
+    ],
+)
+def test_a_list_entry_is_read_as_meant(text: str, href: str) -> None:
+    """Schemes may be missing, spellings are normalised, fragments are dropped."""
+    assert parse(text) == Url(href)
+
+
+@pytest.mark.parametrize(
+    ("text", "unsupported"),
+    [
+        ("", False),
+        ("http://", False),
+        ("http:///", False),
+        ("http://a:99999/", False),
+        ("http://a b/", False),
+        ("http://\ufdd0zyx.com/", False),
+        ("http://a.example/" + "x" * MAX_LENGTH, False),
+        ("javascript:alert(1)", True),
+        ("mailto:a@b.example", True),
+        ("ftp://a.example/", True),
+        ("tel:5", True),
+        ("data:text/html,x", True),
+    ],
+)
+def test_what_is_no_url_says_why(text: str, unsupported: bool) -> None:
+    """The reason is there, and another scheme is told apart from nonsense."""
+    found = parse(text)
+    assert isinstance(found, InvalidUrl)
+    assert found.reason
+    assert found.unsupported_scheme is unsupported
+
+
+@pytest.mark.parametrize(
+    ("href", "key"),
+    [
+        ("http://a.example/x@y", "http://a.example"),
+        ("https://u:p@a.example:8443/", "https://a.example:8443"),
+        ("http://[::1]:8080/", "http://[::1]:8080"),
+    ],
+)
+def test_the_host_key_is_scheme_host_and_port(href: str, key: str) -> None:
+    """Credentials are no part of it, and an @ in the path is none."""
+    assert Url(href).host_key == key
+
+
+@given(st.text())
+def test_no_text_raises(text: str) -> None:
+    """Any text, lone surrogates too, is read as a URL or as none."""
+    found = parse(text)
+    assert isinstance(found.fingerprint, int)
+    if isinstance(found, Url):
+        assert parse(found.href) == found
+        assert found.host_key
+
+
+def test_other_peoples_cases() -> None:
+    """Every http(s) case of the web platform tests gives their result, fragment apart."""
+    if not WPT.exists():
+        pytest.skip("the conformance cases are not beside this checkout")
+    checked = 0
+    for line in WPT.read_text(encoding="utf-8").splitlines():
+        case = json.loads(line)
+        wanted = case.get("href")
+        base = parse(case["base"]) if case.get("base") else None
+        if isinstance(base, Url):
+            found = join(base, case["input"])
+        elif case["input"].lower().startswith(("http://", "https://")):
+            found = parse(case["input"])
+        else:
+            continue
+        if wanted is None:
+            assert isinstance(found, InvalidUrl), case
+        elif wanted.startswith(("http://", "https://")):
+            assert found == Url(wanted.partition("#")[0]), case
+        else:
+            assert isinstance(found, InvalidUrl), case
+            assert found.unsupported_scheme, case
+        checked += 1
+    assert checked > 300
