@@ -8,6 +8,7 @@ variables and tables derive. Annotations are resolved when first asked for, not 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
@@ -87,61 +88,75 @@ class Option:
 
     def check(self, value: object) -> Any:
         """`value` in the option's own type; raises `OptionError` if the option cannot take it."""
-        if self.choices:
-            return self._choice(value)
-        return _CHECKS[self.type](self, value)
+        return _choice(self, value) if self.choices else _CHECKS[self.type](self, value)
 
     def fail(self, problem: str) -> OptionError:
         """The error to raise for a value that has `problem`."""
         return OptionError(self.name, problem)
 
-    def _choice(self, value: object) -> object:
-        if value not in self.choices:
-            raise self.fail(f"{value!r} is not one of {', '.join(self.choices)}")
-        return value
 
-    def _boolean(self, value: object) -> bool:
-        if not isinstance(value, bool):
-            raise self.fail(f"{value!r} is neither true nor false")
-        return value
+def _choice(spec: Option, value: object) -> object:
+    if value not in spec.choices:
+        raise spec.fail(f"{value!r} is not one of {', '.join(spec.choices)}")
+    return value
 
-    def _integer(self, value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise self.fail(f"{value!r} is no whole number")
-        self._in_range(value)
-        return value
 
-    def _number(self, value: object) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-            raise self.fail(f"{value!r} is no number")
-        self._in_range(value)
-        return float(value)
+def _boolean(spec: Option, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise spec.fail(f"{value!r} is neither true nor false")
+    return value
 
-    def _in_range(self, value: float) -> None:
-        if self.least is not None and value < self.least:
-            raise self.fail(f"{value} is too small; the least is {self.least}")
-        if self.most is not None and value > self.most:
-            raise self.fail(f"{value} is too large; the most is {self.most}")
 
-    def _text(self, value: object) -> str:
-        if not isinstance(value, str):
-            raise self.fail(f"{value!r} is no text")
-        if any(c in value for c in "\r\n\0"):
-            raise self.fail(f"{value!r} holds a line break or NUL")
-        return value
+def _integer(spec: Option, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise spec.fail(f"{value!r} is no whole number")
+    _check_range(spec, value)
+    return value
 
-    def _texts(self, value: object) -> tuple[str, ...]:
-        if not isinstance(value, list | tuple):
-            raise self.fail(f"{value!r} is no list of texts")
-        return tuple(self._text(item) for item in value)
+
+def _number(spec: Option, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise spec.fail(f"{value!r} is no number")
+    _check_range(spec, value)  # first: an integer may be too large for a float
+    if math.isnan(value):
+        raise spec.fail(f"{value!r} is no number")
+    return float(value)
+
+
+def _check_range(spec: Option, value: float) -> None:
+    if spec.least is not None and value < spec.least:
+        raise spec.fail(f"{_brief(value)} is too small; the least is {spec.least}")
+    if spec.most is not None and value > spec.most:
+        raise spec.fail(f"{_brief(value)} is too large; the most is {spec.most}")
+
+
+def _brief(value: float) -> str:
+    """`value`, or how long it is: Python refuses to print an integer of 4,301 digits."""
+    if isinstance(value, int) and value.bit_length() > 128:
+        return f"a number of {value.bit_length()} bits"
+    return str(value)
+
+
+def _text(spec: Option, value: object) -> str:
+    if not isinstance(value, str):
+        raise spec.fail(f"{value!r} is no text")
+    if any(c in value for c in "\r\n\0"):
+        raise spec.fail(f"{value!r} holds a line break or NUL")
+    return value
+
+
+def _texts(spec: Option, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise spec.fail(f"{value!r} is no list of texts")
+    return tuple(_text(spec, item) for item in value)
 
 
 _CHECKS: Mapping[Any, Callable[[Option, object], Any]] = {
-    bool: Option._boolean,
-    int: Option._integer,
-    float: Option._number,
-    str: Option._text,
-    tuple[str, ...]: Option._texts,
+    bool: _boolean,
+    int: _integer,
+    float: _number,
+    str: _text,
+    tuple[str, ...]: _texts,
 }
 
 

@@ -1,0 +1,63 @@
+# `make` lists the targets. Needs Python 3.11 or newer; everything else goes into .venv.
+
+URLS ?=
+OUT ?= crawl.jsonl
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+EXTRA := .[dev]
+UV := $(shell command -v uv 2>/dev/null)
+
+# The newest Python that really runs: a shim of a version manager may be there and refuse.
+# Without uv it must be able to make a virtual environment with pip.
+NEEDS := $(if $(UV),sys,sys, venv, ensurepip)
+PROBE := import $(NEEDS); sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	$$python -c '$(PROBE)' 2>/dev/null && echo $$python && break; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help install crawl test check lint bench real clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+install: $(STAMP) ## Set up .venv, once
+
+$(STAMP): pyproject.toml config/constraints.txt
+	@rm -rf $(VENV)
+ifneq ($(UV),)
+	@$(UV) venv --quiet --python "$(or $(PYTHON),>=3.11)" $(VENV)
+	@$(UV) pip install --quiet --python $(BIN)/python -c config/constraints.txt -e '$(EXTRA)'
+else
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer with venv and pip here" >&2; exit 1; }
+	@echo "setting up $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		-c config/constraints.txt -e '$(EXTRA)'
+endif
+	@touch $@
+
+crawl: $(STAMP) ## Crawl URLS=list.txt (without: a mock web) into OUT=crawl.jsonl, with ARGS="..."
+	@$(BIN)/crawler crawl $(if $(URLS),-i "$(URLS)",--mock 1000) -o "$(OUT)" $(ARGS)
+
+test: $(STAMP) ## Run the tests; ARGS="..." goes to pytest
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: lint test ## Format, lint, types, and then the tests
+
+lint: $(STAMP)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+bench: $(STAMP) ## Measure against Scrapy and bare loops; writes the raw figures as JSON
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+real: $(STAMP) ## Crawl real pages from a local nginx with every engine and executor
+	@$(BIN)/python -m tests.real $(ARGS)
+
+clean: ## Remove .venv and everything that was made
+	@rm -rf $(VENV) build dist *.egg-info crawl.jsonl .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find crawler tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,72 @@
+"""The command line: one file a command, one line an error.
+
+What a command does is imported when it runs, so that `crawler --help` stays quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from crawler.cli import crawl, mock
+from crawler.model.config import VERSION
+from crawler.model.errors import CrawlerError, ExitCode
+
+__all__ = ["main"]
+
+_HELP = "Fetch lists of web pages, quickly and with manners, and lose nothing on the way."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code. Errors become one line on stderr."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _dispatch(words)
+    except CycloptsError as error:
+        return _fail(str(error), ExitCode.USAGE)
+    except CrawlerError as error:
+        return _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        _forget_output()
+        return ExitCode.FINISHED
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except Exception as error:
+        if "--debug" in words:
+            traceback.print_exc()
+        text = f"unexpected {type(error).__name__}: {error}; --debug shows where"
+        return _fail(text, ExitCode.ENVIRONMENT)
+
+
+def _dispatch(words: list[str]) -> int:
+    result = _app()(words, exit_on_error=False, print_error=False, verbose=False)
+    sys.stdout.flush()
+    return result if isinstance(result, int) else ExitCode.FINISHED
+
+
+def _app() -> App:
+    app = App(
+        name="crawler",
+        help=_HELP,
+        version=VERSION,
+        help_format="plaintext",
+        result_action="return_value",
+    )
+    app.command(crawl.crawl, help=crawl.HELP, usage=crawl.USAGE)
+    app.command(mock.mock, help=mock.HELP)
+    return app
+
+
+def _fail(problem: str, code: int) -> int:
+    line = " ".join(problem.split())
+    print(f"crawler: {line}", file=sys.stderr)
+    return code
+
+
+def _forget_output() -> None:
+    """Nobody reads stdout any more; keep the interpreter from complaining when it flushes it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,65 @@
+"""What a crawl cost this machine: CPU seconds and peak memory, of this process and its workers."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """CPU seconds and peak resident bytes.
+
+    `children` are processes that ended and were waited for; their peak is the largest one's.
+    """
+
+    user: float
+    system: float
+    children_user: float
+    children_system: float
+    peak_rss: int
+    peak_rss_children: int
+
+    @classmethod
+    def measure(cls) -> Self:
+        """Everything up to now."""
+        own = resource.getrusage(resource.RUSAGE_SELF)
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return cls(
+            user=own.ru_utime,
+            system=own.ru_stime,
+            children_user=children.ru_utime,
+            children_system=children.ru_stime,
+            peak_rss=_high_water() or _in_bytes(own.ru_maxrss),
+            peak_rss_children=_in_bytes(children.ru_maxrss),
+        )
+
+    @property
+    def cpu(self) -> float:
+        """All CPU seconds."""
+        return self.user + self.system + self.workers
+
+    @property
+    def workers(self) -> float:
+        """The CPU seconds of the children."""
+        return self.children_user + self.children_system
+
+
+def _high_water() -> int | None:
+    """Linux's own figure: `ru_maxrss` survives exec, so it may be that of whoever started us."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    for line in status.splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def _in_bytes(maxrss: int) -> int:
+    """`ru_maxrss` counts kilobytes, but for macOS, where it counts bytes (getrusage(2))."""
+    return maxrss if sys.platform == "darwin" else maxrss * 1024

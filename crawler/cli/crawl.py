@@ -1,0 +1,141 @@
+"""`crawler crawl`: fetch a list of URLs, write one record for each."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from crawler.cli import toml
+from crawler.cli.options import group, resolve, with_options
+from crawler.model.config import CrawlConfig
+from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
+
+USAGE = "Usage: crawler crawl [SEED ...] [-i FILE|-]... [-o FILE|-] [OPTIONS]"
+
+HELP = (
+    "Fetch a list of URLs and write one JSON line for each.\n\n"
+    "Records go to stdout or a file, everything else to stderr. Every option below can also stand "
+    "in a file (--config) or in the environment: CRAWLER_PER_HOST is --per-host. Flags go before "
+    "the environment, and that before the file.\n\n"
+    "For example:\n\n"
+    "  crawler crawl example.com https://example.org/\n"
+    "  crawler crawl -i list.txt -o out.jsonl.zst --retries 0\n"
+    "  zcat list.gz | crawler crawl -i - | jq .title\n"
+    "  crawler crawl -i list.csv --url-column link --config config/polite.toml\n"
+    "  crawler crawl --mock 1000 -o crawl.jsonl\n"
+)
+
+_INPUT, _OUTPUT = group("Input"), group("Output")
+
+
+def _switch(help: str) -> Parameter:
+    return Parameter(help=help, group=_OUTPUT, negative="", show_default=False)
+
+
+@with_options
+def crawl(
+    *seeds: Annotated[str, Parameter(name="SEED", help="URLs to crawl.", group=_INPUT)],
+    input: Annotated[
+        tuple[str, ...],
+        Parameter(
+            name=["--input", "-i"],
+            help="List of URLs: a file, - for stdin; .gz and .zst, too. May be repeated.",
+            group=_INPUT,
+            metavar="FILE",
+            negative="",
+            allow_leading_hyphen=True,
+            consume_multiple=False,
+            show_default=False,
+        ),
+    ] = (),
+    mock: Annotated[
+        int | None,
+        Parameter(
+            help="Crawl N pages of a mock web that runs as long as this crawl.",
+            group=_INPUT,
+            metavar="N",
+        ),
+    ] = None,
+    output: Annotated[
+        str,
+        Parameter(
+            name=["--output", "-o"],
+            help="Where the records go; .gz and .zst compress.",
+            group=_OUTPUT,
+            metavar="FILE|-",
+            allow_leading_hyphen=True,
+        ),
+    ] = "-",
+    config: Annotated[
+        str | None,
+        Parameter(help="TOML file with options below [crawl].", group=_INPUT, metavar="FILE"),
+    ] = None,
+    schema: Annotated[bool, _switch("Print the records' JSON Schema and leave.")] = False,
+    print_config: Annotated[bool, _switch("Print the options as TOML and leave.")] = False,
+    **options: object,
+) -> int:
+    """Crawl; returns the exit code. What it says to a person is `HELP`."""
+    if schema:
+        return _print_schema()
+    settled = resolve(toml.read(config) if config is not None else {}, options, config or "")
+    if print_config:
+        print(toml.write(settled), end="")
+        return ExitCode.FINISHED
+    _check_inputs(seeds, input, mock)
+    try:
+        with _mock_urls(mock) as urls:
+            return _run(settled, [*seeds, *urls], input, output)
+    except CrawlerError:
+        if settled.debug:
+            traceback.print_exc()
+        raise
+
+
+def _run(config: CrawlConfig, seeds: list[str], inputs: tuple[str, ...], output: str) -> int:
+    from crawler.cli.run import Order, run  # rich, and with it soon aiohttp and the parser
+
+    return run(Order(config=config, seeds=seeds, inputs=inputs, output=output))
+
+
+def _check_inputs(seeds: tuple[str, ...], inputs: tuple[str, ...], mock: int | None) -> None:
+    for name in inputs:
+        if name.startswith("--"):
+            raise ConfigurationError(f"--input needs a file, not {name}; ./{name} if it is one")
+    if mock is not None and mock < 1:
+        raise ConfigurationError(f"--mock: {mock} pages are too few; the least is 1")
+    if seeds or inputs or mock is not None:
+        return
+    hint = "" if sys.stdin.isatty() else "; to read stdin, say -i -"
+    raise ConfigurationError(f"nothing to crawl: give URLs, or a list with -i FILE{hint}")
+
+
+@contextmanager
+def _mock_urls(pages: int | None) -> Iterator[Iterable[str]]:
+    """The URLs of a mock web with so many pages that runs as long as the block."""
+    if pages is None:
+        yield ()
+        return
+    from crawler.cli.mock import make, unlistenable
+    from crawler.mock import running
+
+    options = make(pages=pages)
+    with ExitStack() as stack:
+        try:
+            web = stack.enter_context(running(options))
+        except OSError as error:
+            raise unlistenable(options, error) from error
+        yield web.urls()
+
+
+def _print_schema() -> int:
+    import orjson
+
+    from crawler.store.schema import schema
+
+    print(orjson.dumps(schema(), option=orjson.OPT_INDENT_2).decode())
+    return ExitCode.FINISHED

@@ -1,0 +1,177 @@
+"""One crawl for a person: progress, signals, summary, statistics, exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from crawler.cli.cost import Cost
+from crawler.cli.interrupt import Interrupts
+from crawler.cli.progress import Screen, screen
+from crawler.cli.summary import Report
+from crawler.core.statistics import Snapshot
+from crawler.model.config import CrawlConfig
+from crawler.model.errors import CrawlerError, EnvironmentFailure, ExitCode
+
+
+class Session(Protocol):
+    """The crawl itself; all but `run` may be called from any thread."""
+
+    def run(self) -> Snapshot:
+        """Crawl to the end; blocks."""
+
+    def stop(self) -> None:
+        """Start nothing more, let what is in flight end."""
+
+    def stop_now(self) -> None:
+        """End what is in flight, too."""
+
+    def statistics(self) -> Snapshot:
+        """What was done so far."""
+
+    @property
+    def parsing(self) -> str:
+        """Where pages were parsed, and why there."""
+
+
+class Progress(Protocol):
+    """How far the list was read."""
+
+    @property
+    def expected(self) -> int | None:
+        """Entries in all, or an estimate; None if unknown."""
+
+
+class Source(Protocol):
+    """The list."""
+
+    def progress(self) -> Progress:
+        """How far it was read; from any thread."""
+
+    def close(self) -> None:
+        """Give back what is open."""
+
+
+class Sink(Protocol):
+    """The output."""
+
+    def close(self) -> None:
+        """Write what waits; raises CrawlerError when it cannot be kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """A crawl that is ready to run."""
+
+    session: Session
+    source: Source
+    sink: Sink
+
+    def expected(self) -> int | None:
+        """How many entries the list has."""
+        return self.source.progress().expected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What the command line asks for: the options, the URLs, the lists, the output."""
+
+    config: CrawlConfig
+    seeds: Sequence[str]
+    inputs: Sequence[str]
+    output: str
+
+
+Opener = Callable[[Order, Callable[[str], None]], Parts]
+
+
+def run(order: Order, open_parts: Opener | None = None) -> int:
+    """Crawl, say what happened, and return the exit code.
+
+    Raises CrawlerError when the list or the output gave way, after the summary; nothing is raised
+    and nothing said when the reader of the output went away, as that is how pipes end.
+    """
+    _check_stats(order.config.stats)
+    shown = screen(quiet=order.config.quiet)
+    parts = (open_parts or open_crawl)(order, shown.say)
+    interrupted, failure = _crawl(parts, shown)
+    if failure is not None and failure.exit_code is ExitCode.FINISHED:
+        return ExitCode.FINISHED
+    report = Report(
+        config=order.config,
+        snapshot=parts.session.statistics(),
+        cost=Cost.measure(),
+        parsing=parts.session.parsing,
+        interrupted=interrupted,
+        expected=parts.expected(),
+    )
+    _publish(report)
+    if failure is not None:
+        raise failure
+    return _exit_code(report)
+
+
+def _check_stats(path: str) -> None:
+    """Hours later would be a bad time to learn that the statistics have no place."""
+    folder = Path(path).parent
+    if path and not os.access(folder, os.W_OK | os.X_OK):
+        reason = "is not writable" if folder.is_dir() else "is no directory"
+        raise EnvironmentFailure(f"stats: {path}: {folder} {reason}")
+
+
+def open_crawl(order: Order, announce: Callable[[str], None]) -> Parts:
+    """The real session, between a list of URLs and a file of records."""
+    from crawler.engine.session import CrawlSession
+    from crawler.store.sinks import RecordSink
+    from crawler.store.sources import UrlSource, refuse_overwrite
+
+    refuse_overwrite(order.inputs, order.output)
+    source = UrlSource(order.seeds, order.inputs, order.config)
+    sink = RecordSink(order.output)
+    session = CrawlSession(order.config, source, sink, announce=announce)
+    return Parts(session=session, source=source, sink=sink)
+
+
+def _crawl(parts: Parts, shown: Screen) -> tuple[bool, CrawlerError | None]:
+    """Run to the end; whether a signal came, and what gave way."""
+    session = parts.session
+    with (
+        shown.watching(session.statistics, parts.expected),
+        Interrupts(session, shown.say) as interrupts,
+    ):
+        try:
+            failure = _attempt(session.run)
+        finally:  # whatever else was raised, what came is written
+            parts.source.close()
+            closing = _attempt(parts.sink.close)
+    return interrupts.interrupted, failure or closing
+
+
+def _attempt(action: Callable[[], object]) -> CrawlerError | None:
+    try:
+        action()
+    except CrawlerError as error:
+        return error
+    return None
+
+
+def _publish(report: Report) -> None:
+    if not report.config.quiet:
+        sys.stderr.write(report.text())
+        sys.stderr.flush()
+    if report.config.stats:
+        from crawler.store.sinks import write_json
+
+        write_json(report.config.stats, report.values())
+
+
+def _exit_code(report: Report) -> ExitCode:
+    if report.interrupted:
+        return ExitCode.INTERRUPTED
+    if report.config.fail_on_error and report.snapshot.failed:
+        return ExitCode.FAILURES
+    return ExitCode.FINISHED

@@ -1,0 +1,170 @@
+"""What a crawl did, when it is over: a page of text for a person, the same as JSON for a program.
+
+The last line is the crawl's proof: every entry that was read has a record or was a repeat. If the
+numbers do not add up, it says so.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from textwrap import wrap
+from typing import Any
+
+from crawler.cli.cost import Cost
+from crawler.cli.units import count, counted, megabytes, milliseconds
+from crawler.core.histogram import Distribution
+from crawler.core.statistics import Snapshot
+from crawler.model.config import VERSION, CrawlConfig
+
+WIDTH = 80
+
+_GLUE = "\N{NO-BREAK SPACE}"  # between a kind and its number: no line ends there
+
+_NAME = re.compile(r"[A-Za-z0-9._-]+")  # a requirement begins with it (PEP 508)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything that is said about a crawl that ended.
+
+    `parsing` is the parser's own description; `interrupted` says whether a signal ended the
+    crawl, `expected` how many entries the list has (None if unknown).
+    """
+
+    config: CrawlConfig
+    snapshot: Snapshot
+    cost: Cost
+    parsing: str = ""
+    interrupted: bool = False
+    expected: int | None = None
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every entry that was read is accounted for."""
+        return self.snapshot.pending == 0
+
+    def text(self) -> str:
+        """The summary; no line is longer than 80 columns unless a description is."""
+        return "\n".join(self._lines()) + "\n"
+
+    def values(self) -> dict[str, Any]:
+        """The same as plain values, for `--stats`."""
+        taken = self.snapshot
+        return {
+            **{name: getattr(taken, name) for name in _COUNTS},
+            "latency": _quantiles(taken.latency, (0.5, 0.9, 0.99)),
+            "loop_lag": _quantiles(taken.loop_lag, (0.5, 0.99)),
+            "cpu": {name: getattr(self.cost, name) for name in _CPU},
+            "peak_rss": self.cost.peak_rss,
+            "peak_rss_children": self.cost.peak_rss_children,
+            "parse": self.parsing,
+            "interrupted": self.interrupted,
+            "accounted_for": self.adds_up,
+            "config": asdict(self.config),
+            "versions": _versions(),
+        }
+
+    def _lines(self) -> Iterator[str]:
+        taken = self.snapshot
+        yield (
+            f"{counted(taken.records, 'record')} in {taken.elapsed:,.2f} s: "
+            f"{taken.pages_per_second:,.0f} pages/s, {self._throughput()}"
+        )
+        yield from _outcomes(taken)
+        if taken.latency.count:
+            yield _times("latency", taken.latency)
+        if taken.loop_lag.count:
+            yield _times("loop lag", taken.loop_lag)
+        yield from _cost(self.cost)
+        if self.parsing:
+            yield _row("parse", self.parsing)
+        if self.interrupted:
+            yield self._what_was_not_read()
+        yield self._account()
+
+    def _throughput(self) -> str:
+        seconds = self.snapshot.elapsed
+        rate = self.snapshot.wire_bytes / seconds if seconds > 0 else 0.0
+        return f"{megabytes(rate)}/s"
+
+    def _what_was_not_read(self) -> str:
+        if self.expected is None:
+            return "interrupted: what was not read from the list has no record"
+        rest = max(self.expected - self.snapshot.read, 0)
+        return f"interrupted: about {count(rest)} of the list were not read and have no record"
+
+    def _account(self) -> str:
+        taken = self.snapshot
+        sums = f"{counted(taken.records, 'record')} + {counted(taken.repeats, 'repeat')}"
+        if self.adds_up:
+            return f"every input URL is accounted for: {count(taken.read)} read = {sums}"
+        return (
+            f"NOT ACCOUNTED FOR: {count(taken.read)} read, but {sums} "
+            f"leave {count(taken.pending)} without a record"
+        )
+
+
+_COUNTS = (
+    *("elapsed", "read", "repeats", "records", "pages", "failed", "skipped", "redirects"),
+    *("retries", "pages_per_second", "outcomes", "wire_bytes", "body_bytes"),
+)
+_CPU = ("user", "system", "children_user", "children_system")
+
+
+def _row(name: str, text: str) -> str:
+    return f"  {name:<10}{text}"
+
+
+def _outcomes(taken: Snapshot) -> Iterator[str]:
+    """Pages first, then the others by how many they are; broken into lines between two kinds."""
+    kinds = sorted(taken.outcomes.items(), key=lambda item: (item[0] != "page", -item[1], item[0]))
+    text = ", ".join(f"{kind} {count(number)}".replace(" ", _GLUE) for kind, number in kinds)
+    lines = wrap(text or "none", WIDTH - len(_row("", "")), break_on_hyphens=False)
+    for number, line in enumerate(lines):
+        yield _row("" if number else "outcomes", line.replace(_GLUE, " "))
+    if taken.redirects or taken.retries:
+        again = f"redirects followed {count(taken.redirects)}, retries {count(taken.retries)}"
+        yield _row("", again)
+
+
+def _times(name: str, measured: Distribution) -> str:
+    parts = [f"p{q * 100:.0f} {milliseconds(measured.quantile(q))}" for q in (0.5, 0.9, 0.99)]
+    return _row(name, ", ".join([*parts, f"longest {milliseconds(measured.largest)}"]))
+
+
+def _cost(cost: Cost) -> Iterator[str]:
+    own = cost.user + cost.system
+    yield _row("cost", f"{own:,.2f} s CPU, peak memory {megabytes(cost.peak_rss)}")
+    if cost.workers:
+        peak = megabytes(cost.peak_rss_children)
+        yield _row("workers", f"{cost.workers:,.2f} s CPU, peak memory of the largest {peak}")
+
+
+def _quantiles(measured: Distribution, wanted: tuple[float, ...]) -> dict[str, float | None]:
+    """Seconds by `p50`, ..., and `max`; None where nothing was measured."""
+    found = {f"p{q * 100:.0f}": measured.quantile(q) for q in wanted}
+    return {**found, "max": measured.largest if measured.count else None}
+
+
+def _versions() -> dict[str, str]:
+    """The interpreter's, ours, and those of the packages that ours asks for, where installed."""
+    found = {"python": platform.python_version(), "crawler": VERSION}
+    for name in _required():
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _required() -> list[str]:
+    try:
+        wanted = requires("crawler") or []
+    except PackageNotFoundError:  # run from its sources, without having been installed
+        return []
+    base = [line for line in wanted if "extra ==" not in line]
+    return [name[0] for line in base if (name := _NAME.match(line))]

@@ -1,0 +1,1 @@
+"""One request to one response: two fetchers (asyncio, threads) with the same outcomes."""

@@ -1,0 +1,373 @@
+"""Fetch over aiohttp: the one module that imports it.
+
+One session on the running loop (asyncio's or uvloop's), no redirects, no cookies, no limits: the
+core holds those. What is done differently from a plain session, and why:
+
+* The total deadline is one dict and one timer for all exchanges, not a timer for each: all have the
+  same budget, so they fall due in the order in which they began.
+* A connection that the server closed while it lay idle is noticed only when the request fails.
+  aiohttp would repeat any failed GET once; here it is repeated only if the connection was used
+  before, so that a server which never answers is not asked twice behind the core's back.
+* Time to connect is taken where connections are made, which costs a reused connection nothing.
+* Small bodies of known length are taken in one piece; others pass `crawler.fetch.body` as they come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from asyncio import CancelledError, Task
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from yarl import URL
+
+from crawler.fetch import fault
+from crawler.fetch.body import Body
+from crawler.fetch.exchange import (
+    DROPPED_BODY,
+    HEADER_COUNT,
+    HEADER_LINE,
+    Framing,
+    Progress,
+    Target,
+    Values,
+    admitted,
+    legible,
+    proxy,
+    request_headers,
+    target,
+    worth_reading,
+)
+from crawler.fetch.fault import Fault
+from crawler.fetch.names import Names
+from crawler.model.config import CrawlConfig
+from crawler.model.outcome import Failed, Fetched, Kind, Received
+from crawler.model.request import Request
+
+IDLE_SECONDS = 15.0
+"""How long an unused connection is kept."""
+
+IDLE_HOSTS = 512
+"""Hosts whose unused connections are kept: half of the 1,024 descriptors a process usually has."""
+
+STALE_CONNECTIONS = 2
+"""Idle connections that one exchange may find closed by the server before it gives up."""
+
+WHOLE = 65_536
+"""Bytes up to which a coded body is decoded in one go; about 1 ms of the loop."""
+
+
+class AioFetcher:
+    """One HTTP exchange at a time a task: `async with AioFetcher(config) as fetcher`.
+
+    `fetch` never raises but for `asyncio.CancelledError` (and, with `config.debug`, what nobody
+    foresaw). Raises `ConfigurationError` when made with a proxy that is none.
+    """
+
+    def __init__(self, config: CrawlConfig, *, names: Names | None = None) -> None:
+        self._config = config
+        self._proxy = proxy(config)
+        self._named = {name.lower() for name, _ in config.headers}
+        self._names = names
+
+    async def __aenter__(self) -> Self:
+        config = self._config
+        loop = asyncio.get_running_loop()
+        self._resolver = _Resolver(self._names or Names(config.dns_ttl))
+        self._connector = _Connector(self._resolver, fault.tls_context(verify=not config.insecure))
+        self._deadlines = _Deadlines(loop, config.timeout)
+        self._session = aiohttp.ClientSession(
+            connector=self._connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=request_headers(config),
+            timeout=aiohttp.ClientTimeout(
+                total=None, connect=config.connect_timeout, ceil_threshold=float("inf")
+            ),
+            auto_decompress=False,
+            max_line_size=HEADER_LINE,
+            max_field_size=HEADER_LINE,
+            max_headers=HEADER_COUNT,
+            proxy=self._proxy.href if self._proxy else None,
+        )
+        self._session._retry_connection = False  # no public switch; `_open` repeats where it may
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._deadlines.close()
+        await self._session.close()
+        await self._resolver.close()
+
+    async def fetch(self, request: Request) -> Fetched:
+        """Make one exchange, redirects not followed, within `config.timeout` seconds."""
+        progress = Progress(request)
+        watch = self._deadlines.watch()
+        try:
+            return await self._exchange(progress)
+        except CancelledError:
+            if watch.expired():
+                return progress.failed(fault.overdue(self._config.timeout))
+            raise
+        except Fault as found:
+            return progress.failed(found)
+        except Exception as error:
+            return self._failed(progress, error)
+        finally:
+            self._deadlines.leave(watch)
+
+    def _failed(self, progress: Progress, error: Exception) -> Failed:
+        found = self._translated(error)
+        if found is None:
+            if self._config.debug:
+                raise error
+            found = Fault(Kind.INTERNAL, repr(error))
+        return progress.failed(found)
+
+    async def _exchange(self, progress: Progress) -> Fetched:
+        response = await self._open(progress)
+        try:
+            values = _values(response)
+            progress.answered(response.status, values)
+            if 200 <= response.status < 300:
+                return await self._read(progress, response, admitted(values, self._config.max_body))
+            await self._drop(progress, response, values)
+            return progress.refused(values, proxied=self._proxy is not None)
+        finally:
+            if not response.closed:
+                response.close()
+
+    async def _open(self, progress: Progress) -> aiohttp.ClientResponse:
+        """Send the request and wait for the response's header."""
+        goal = target(progress.request.url)
+        url, options = URL(goal.href, encoded=True), self._options(goal)
+        stale = 0
+        while True:
+            try:
+                return await self._session.get(url, allow_redirects=False, **options)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                stale += 1
+                if self._connector.connected() or stale > STALE_CONNECTIONS:
+                    raise
+            finally:
+                progress.connect = self._connector.take()
+
+    def _options(self, goal: Target) -> dict[str, Any]:
+        """What this request has beyond the session: credentials, its own and the proxy's."""
+        options: dict[str, Any] = {}
+        headers = {}
+        if goal.authorization and "authorization" not in self._named:
+            headers["Authorization"] = goal.authorization
+        if self._proxy is not None and self._proxy.authorization:
+            if goal.href.startswith("https:"):
+                options["proxy_headers"] = {"Proxy-Authorization": self._proxy.authorization}
+            else:
+                headers["Proxy-Authorization"] = self._proxy.authorization
+        if headers:
+            options["headers"] = headers
+        return options
+
+    async def _read(
+        self, progress: Progress, response: aiohttp.ClientResponse, framing: Framing
+    ) -> Received:
+        if framing.length is not None and (not framing.encoding or framing.length <= WHOLE):
+            data = await response.read()
+            progress.wire_bytes = len(data)
+            if not framing.encoding:
+                return progress.received(data, len(data))
+            body = Body(framing.encoding, self._config.max_body)
+            body.feed(data)
+        else:
+            body = Body(framing.encoding, self._config.max_body)
+            while data := await response.content.readany():
+                progress.wire_bytes += len(data)
+                body.feed(data)
+        return progress.received(body.finish(), body.wire_bytes)
+
+    async def _drop(
+        self, progress: Progress, response: aiohttp.ClientResponse, values: Values
+    ) -> None:
+        """Read a small unwanted body, so that its connection lives on; what fails fails."""
+        if not worth_reading(values):
+            return
+        try:
+            while progress.wire_bytes <= DROPPED_BODY:
+                data = await response.content.readany()
+                if not data:
+                    return
+                progress.wire_bytes += len(data)
+        except (aiohttp.ClientError, OSError):
+            return  # the status has said it all; the connection is closed
+
+    def _translated(self, error: Exception) -> Fault | None:
+        """aiohttp's exceptions as ours; None for what nobody foresaw."""
+        match error:
+            case aiohttp.ConnectionTimeoutError():
+                return fault.connect_overdue(self._config.connect_timeout)
+            case aiohttp.ClientHttpProxyError():
+                return Fault(Kind.PROXY, f"proxy answered HTTP {error.status}")
+            case aiohttp.ClientConnectorError():
+                return fault.connecting(error.os_error, proxied=self._proxy is not None)
+            case aiohttp.InvalidURL():
+                return Fault(Kind.INVALID_URL, "the host is not valid")
+            case aiohttp.ClientResponseError() | aiohttp.http_exceptions.HttpProcessingError():
+                return fault.malformed(error.message.partition("\n")[0])
+            case aiohttp.ServerDisconnectedError():
+                return fault.closed()
+            case aiohttp.ClientPayloadError():
+                return fault.cut_short()
+            case ssl.SSLError():
+                return fault.handshake(error)
+            case OSError():
+                return fault.exchanging(error)
+        return None
+
+
+def _values(response: aiohttp.ClientResponse) -> Values:
+    """Header access; aiohttp leaves what is not UTF-8 as surrogates, which no JSON can hold."""
+    getall = response.headers.getall
+
+    def values(name: str) -> list[str]:
+        found = getall(name, ())
+        if all(map(str.isascii, found)):
+            return list(found)
+        return [legible(value.encode("utf-8", "surrogateescape")) for value in found]
+
+    return values
+
+
+class _Watch:
+    """One exchange's deadline."""
+
+    __slots__ = ("_cancelling", "due", "overdue", "task")
+
+    def __init__(self, task: Task[Any], due: float) -> None:
+        self.task = task
+        self.due = due
+        self.overdue = False
+        self._cancelling = task.cancelling()
+
+    def expired(self) -> bool:
+        """Whether the cancellation just caught was the deadline's alone; takes it back."""
+        return self.overdue and self.task.uncancel() <= self._cancelling
+
+    def restore(self) -> None:
+        """Take back a cancellation that never arrived."""
+        if self.overdue and self.task.cancelling() > self._cancelling:
+            self.task.uncancel()
+
+
+class _Deadlines:
+    """Cancels tasks whose exchange takes longer than `seconds`: one timer, for the oldest."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        self._loop = loop
+        self._seconds = seconds
+        self._watched: dict[_Watch, None] = {}  # in the order in which they fall due
+        self._timer: asyncio.TimerHandle | None = None
+
+    def watch(self) -> _Watch:
+        """Begin to watch the current task."""
+        task = asyncio.current_task(self._loop)
+        assert task is not None, "a fetch runs in a task"
+        watch = _Watch(task, self._loop.time() + self._seconds)
+        self._watched[watch] = None
+        if self._timer is None:
+            self._timer = self._loop.call_at(watch.due, self._cut)
+        return watch
+
+    def leave(self, watch: _Watch) -> None:
+        """The exchange is over."""
+        self._watched.pop(watch, None)
+        if watch.overdue:
+            watch.restore()
+
+    def close(self) -> None:
+        """Stop the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _cut(self) -> None:
+        self._timer = None
+        now = self._loop.time() + 0.001  # uvloop counts whole milliseconds
+        while self._watched:
+            watch = next(iter(self._watched))
+            if watch.due > now:
+                self._timer = self._loop.call_at(watch.due, self._cut)
+                return
+            del self._watched[watch]
+            watch.overdue = True
+            watch.task.cancel()
+
+
+class _Resolver(AbstractResolver):
+    """aiohttp's side of `Names`."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+
+    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
+        """The host's addresses; the look-up itself outlives a cancelled waiter."""
+        found = self._names.known(host)
+        if found is None:
+            found = await asyncio.shield(asyncio.wrap_future(self._names.ask(host)))
+        return [
+            ResolveResult(
+                hostname=host, host=ip, port=port, family=kind, proto=0, flags=0
+            )
+            for kind, ip in found
+        ]
+
+    async def close(self) -> None:
+        """Let the look-up threads go."""
+        self._names.close()
+
+
+class _Protocol(ResponseHandler):
+    """A connection whose broken body reaches who reads it."""
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Measures connecting, and bounds the idle connections."""
+
+    def __init__(self, resolver: AbstractResolver, context: ssl.SSLContext) -> None:
+        super().__init__(
+            resolver=resolver,
+            use_dns_cache=False,
+            ssl=context,
+            limit=0,
+            limit_per_host=0,
+            keepalive_timeout=IDLE_SECONDS,
+        )
+        self._factory = partial(_Protocol, loop=self._loop)
+        self._took: dict[Task[Any] | None, float] = {}
+
+    def connected(self) -> bool:
+        """Whether the current task made a connection since `take` was called."""
+        return asyncio.current_task() in self._took
+
+    def take(self) -> float:
+        """The seconds the current task spent on connecting since the last call."""
+        return self._took.pop(asyncio.current_task(), 0.0) if self._took else 0.0
+
+    async def _create_connection(self, *args: Any, **kwargs: Any) -> ResponseHandler:
+        begun = time.perf_counter()
+        try:
+            return await super()._create_connection(*args, **kwargs)
+        finally:
+            self._took[asyncio.current_task()] = time.perf_counter() - begun
+
+    def _release(self, *args: Any, **kwargs: Any) -> None:
+        super()._release(*args, **kwargs)
+        if len(self._conns) > IDLE_HOSTS:
+            for protocol, _ in self._conns.pop(next(iter(self._conns))):
+                protocol.close()

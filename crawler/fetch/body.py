@@ -1,0 +1,234 @@
+"""Decode and cap a body while it arrives.
+
+A body passes a chain: wire -> outermost coding -> ... -> innermost coding -> collected bytes
+(RFC 9110, 8.4: codings are listed in the order in which they were applied, so the last is taken
+off first). Every link pushes pieces of at most about `PIECE` bytes to the next, and every link's
+output is counted against the cap. A decompression bomb therefore costs the cap and one piece of
+memory, whatever it would unpack to, and a bomb inside a bomb cannot burn time either.
+
+Codings: gzip (RFC 1952, several members), deflate (RFC 1950, and the bare RFC 1951 that some
+servers send), br (RFC 7932), zstd (RFC 8878, window of 8 MB at most as RFC 9659 demands).
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Protocol
+
+import brotli
+import zstandard
+
+from crawler.fetch.fault import Fault
+from crawler.model.outcome import Kind
+
+PIECE = 65_536
+"""Bytes that a decoder hands on at once."""
+
+MOST_CODINGS = 4
+"""Stacked codings accepted; nobody sends more than two in earnest."""
+
+ZSTD_WINDOW = 8 * 1024 * 1024
+
+Sink = Callable[[bytes], None]
+
+
+class Decoder(Protocol):
+    """One link of the chain."""
+
+    def feed(self, data: bytes) -> None:
+        """Decode `data` and push what comes out; raises the library's error on broken data."""
+
+    def end(self) -> None:
+        """Raise `EOFError` where the data stopped early."""
+
+
+class _Deflated:
+    """gzip (`zlib.MAX_WBITS | 16`), zlib or raw deflate."""
+
+    def __init__(self, sink: Sink, wbits: int | None) -> None:
+        self._sink = sink
+        self._wbits = wbits
+        self._held = b""
+        self._stream = zlib.decompressobj(wbits) if wbits else None
+
+    def feed(self, data: bytes) -> None:
+        stream = self._stream or self._sniff(data)
+        if stream is None:
+            return
+        if self._held:
+            data, self._held = self._held + data, b""
+        while data and not (stream.eof and not self._begins_member(data)):
+            if stream.eof:
+                self._stream = stream = zlib.decompressobj(self._wbits or 0)
+            data = self._pump(stream, data)
+
+    def end(self) -> None:
+        if self._stream is None or not self._stream.eof:
+            raise EOFError
+
+    def _sniff(self, data: bytes) -> zlib._Decompress | None:
+        """Tell zlib from raw deflate by the two header bytes (RFC 1950, 2.2)."""
+        start = self._held + data[:2]
+        if len(start) < 2:
+            self._held = start
+            return None
+        is_zlib = start[0] & 0x0F == 8 and (start[0] << 8 | start[1]) % 31 == 0
+        self._stream = zlib.decompressobj(zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
+        return self._stream
+
+    def _begins_member(self, data: bytes) -> bool:
+        """What follows a member is another one, or padding that nobody minds."""
+        return self._wbits is not None and data.startswith(b"\x1f\x8b")
+
+    def _pump(self, stream: zlib._Decompress, data: bytes) -> bytes:
+        while data and not stream.eof:
+            self._sink(stream.decompress(data, PIECE))
+            data = stream.unconsumed_tail
+        while not stream.eof and (rest := stream.decompress(b"", PIECE)):
+            self._sink(rest)
+        return stream.unused_data
+
+
+class _Brotli:
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._stream = brotli.Decompressor()
+
+    def feed(self, data: bytes) -> None:
+        if self._stream.is_finished():
+            return
+        self._sink(self._stream.process(data, output_buffer_limit=PIECE))
+        while not self._stream.can_accept_more_data():
+            self._sink(self._stream.process(b"", output_buffer_limit=PIECE))
+
+    def end(self) -> None:
+        if not self._stream.is_finished():
+            raise EOFError
+
+
+class _Zstd:
+    """The push interface does not say where a frame ends, so `end` asks with a frame of its own.
+
+    After whole frames it is decoded as what it is; after half a frame it is swallowed or refused.
+    """
+
+    _MARK = b"end"
+    _MARK_FRAME = zstandard.ZstdCompressor(write_content_size=True).compress(_MARK)
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._ending = False
+        self._tail = b""
+        stream = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW)
+        self._writer = stream.stream_writer(self, write_size=PIECE)
+
+    def write(self, data: bytes) -> int:
+        """Take what the decoder gives (its side of the interface)."""
+        if self._ending:
+            self._tail += data
+        else:
+            self._sink(data)
+        return len(data)
+
+    def feed(self, data: bytes) -> None:
+        self._writer.write(data)
+
+    def end(self) -> None:
+        self._ending = True
+        try:
+            self._writer.write(self._MARK_FRAME)
+        except zstandard.ZstdError:
+            raise EOFError from None
+        if self._tail != self._MARK:
+            raise EOFError
+
+
+_DECODERS: dict[str, Callable[[Sink], Decoder]] = {
+    "gzip": lambda sink: _Deflated(sink, zlib.MAX_WBITS | 16),
+    "x-gzip": lambda sink: _Deflated(sink, zlib.MAX_WBITS | 16),
+    "deflate": lambda sink: _Deflated(sink, None),
+    "br": _Brotli,
+    "zstd": _Zstd,
+}
+
+_ERRORS = (zlib.error, brotli.error, zstandard.ZstdError)
+
+
+class Body:
+    """Collects one body: `feed` the wire's bytes, then take `finish()`.
+
+    `encoding` is the Content-Encoding header ("" without), `cap` bytes on the wire and decoded.
+    All three calls raise `Fault`: ENCODING (unknown or broken) or TOO_LARGE.
+    """
+
+    def __init__(self, encoding: str, cap: int) -> None:
+        self.wire_bytes = 0
+        self._cap = cap
+        self._pieces: list[bytes] = []
+        self._decoders: list[tuple[str, Decoder]] = []
+        self._entry: Sink = self._pieces.append
+        for name in _codings(encoding):
+            decoder = _DECODERS[name](self._counted(self._entry))
+            self._decoders.insert(0, (name, decoder))
+            self._entry = decoder.feed
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the wire."""
+        self.wire_bytes += len(data)
+        if self.wire_bytes > self._cap:
+            raise too_large(self._cap)
+        try:
+            self._entry(data)
+        except _ERRORS as error:
+            raise self._broken(str(error)) from None
+
+    def finish(self) -> bytes:
+        """The whole body, decoded; an empty one needs no decoding, whatever the header says."""
+        if self.wire_bytes:
+            for name, decoder in self._decoders:
+                self._check_end(name, decoder)
+        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+
+    def _check_end(self, name: str, decoder: Decoder) -> None:
+        try:
+            decoder.end()
+        except EOFError:
+            raise Fault(Kind.ENCODING, f"{name} data ends early") from None
+
+    def _counted(self, sink: Sink) -> Sink:
+        """`sink`, behind a counter that ends the body at the cap."""
+        total = 0
+
+        def count(data: bytes) -> None:
+            nonlocal total
+            total += len(data)
+            if total > self._cap:
+                raise too_large(self._cap)
+            if data:
+                sink(data)
+
+        return count
+
+    def _broken(self, detail: str) -> Fault:
+        names = ", ".join(name for name, _ in self._decoders)
+        return Fault(Kind.ENCODING, f"broken {names} data: {detail}")
+
+
+def _codings(encoding: str) -> list[str]:
+    """The codings that a Content-Encoding header names, in the order they were applied."""
+    names = [name.strip().lower() for name in encoding.split(",")]
+    names = [name for name in names if name and name != "identity"]
+    for name in names:
+        if name not in _DECODERS:
+            raise Fault(Kind.ENCODING, f"unknown Content-Encoding {name[:40]!r}")
+    if len(names) > MOST_CODINGS:
+        raise Fault(Kind.ENCODING, f"{len(names)} Content-Encodings stacked")
+    return names
+
+
+def too_large(cap: int, announced: int | None = None) -> Fault:
+    """The body is, or says that it is (`announced` bytes), larger than `cap` bytes."""
+    if announced is None:
+        return Fault(Kind.TOO_LARGE, f"body exceeds {cap} bytes")
+    return Fault(Kind.TOO_LARGE, f"body of {announced} bytes exceeds {cap} bytes")

@@ -1,0 +1,246 @@
+"""From a response's status line and headers to an outcome: the part that no library decides.
+
+A fetcher opens a `Progress` when it starts, tells it what happens, and ends it once, in a
+`Received`, `Redirect` or `Failed`. What HTTP means is decided here, for both fetchers.
+"""
+
+from __future__ import annotations
+
+import time
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from crawler.fetch.body import too_large
+from crawler.fetch.fault import Fault
+from crawler.model.config import CrawlConfig
+from crawler.model.document import Response
+from crawler.model.errors import ConfigurationError
+from crawler.model.outcome import Exchange, Failed, Kind, Received, Redirect, status_kind
+from crawler.model.request import Request
+from crawler.model.url import InvalidUrl, Url, parse
+
+HEADER_LINE = 65_536
+"""Bytes of one response header line, and of the status line; http.client's own limit."""
+
+HEADER_COUNT = 99
+"""Response header lines; what http.client's limit of 100 leaves, its blank line counted."""
+
+DROPPED_BODY = 65_536
+"""Bytes of an unwanted body that are read to keep its connection; beyond, a new one is cheaper."""
+
+RETRY_AFTER_MOST = 86_400.0
+"""Seconds. Who asks for more than a day is not waited for any longer than that."""
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+Values = Callable[[str], Sequence[str]]
+"""All values of a response header, by its name."""
+
+
+class Progress:
+    """One exchange under way; times by `time.perf_counter`, which is the core's clock."""
+
+    __slots__ = (
+        "connect",
+        "content_type",
+        "fetched_at",
+        "first_byte",
+        "request",
+        "started_at",
+        "status",
+        "wire_bytes",
+    )
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.started_at = time.perf_counter()
+        self.fetched_at = time.time()
+        self.connect = 0.0
+        self.first_byte: float | None = None
+        self.status: int | None = None
+        self.content_type = ""
+        self.wire_bytes = 0
+
+    def answered(self, status: int, values: Values) -> None:
+        """The response header is here, whole."""
+        self.first_byte = max(0.0, time.perf_counter() - self.started_at - self.connect)
+        self.status = status
+        self.content_type = first(values("Content-Type")) or ""
+
+    def exchange(self, body_bytes: int = 0) -> Exchange:
+        """The record of the exchange as far as it came."""
+        return Exchange(
+            status=self.status,
+            content_type=self.content_type,
+            wire_bytes=self.wire_bytes,
+            body_bytes=body_bytes,
+            connect=self.connect,
+            first_byte=self.first_byte,
+            total=time.perf_counter() - self.started_at,
+            started_at=self.started_at,
+            fetched_at=self.fetched_at,
+        )
+
+    def received(self, body: bytes, wire_bytes: int) -> Received:
+        """End with a whole 2xx response."""
+        self.wire_bytes = wire_bytes
+        response = Response(
+            url=self.request.url.href,
+            status=self.status or 0,
+            content_type=self.content_type,
+            body=body,
+        )
+        exchange = self.exchange(len(body))
+        return Received(request=self.request, exchange=exchange, response=response)
+
+    def failed(self, fault: Fault, retry_after: float | None = None) -> Failed:
+        """End with a failure."""
+        return Failed(
+            request=self.request,
+            kind=fault.kind,
+            reason=fault.reason,
+            exchange=self.exchange(),
+            retry_after=retry_after,
+        )
+
+    def refused(self, values: Values, *, proxied: bool) -> Redirect | Failed:
+        """End with what a status other than 2xx says; the body, if read, is of no interest."""
+        status = self.status or 0
+        if status in _REDIRECTS:
+            return self._redirected(status, first(values("Location")))
+        if not 200 <= status < 600:
+            return self.failed(Fault(Kind.PROTOCOL, f"HTTP status {status}"))
+        kind = Kind.PROXY if proxied and status == 407 else status_kind(status)
+        wait = retry_after(first(values("Retry-After")), self.fetched_at)
+        return self.failed(Fault(kind, f"HTTP {status} {_phrase(status)}".rstrip()), wait)
+
+    def _redirected(self, status: int, location: str | None) -> Redirect | Failed:
+        if not location:
+            return self.failed(Fault(Kind.REDIRECT, f"HTTP {status} without Location"))
+        return Redirect(request=self.request, exchange=self.exchange(), location=location)
+
+
+def first(values: Sequence[str]) -> str | None:
+    """The first of several values of a header that should have one."""
+    return values[0] if values else None
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+def retry_after(value: str | None, now: float) -> float | None:
+    """Seconds that a Retry-After header asks for (RFC 9110, 10.2.3: seconds or a date), or None.
+
+    `now` is Unix time. A date that has passed means 0; what is neither form is ignored.
+    """
+    if not value:
+        return None
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value[:12]), RETRY_AFTER_MOST)
+    try:
+        when = parsedate_to_datetime(value)
+        seconds = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - now
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return min(max(seconds, 0.0), RETRY_AFTER_MOST)
+
+
+class Framing(NamedTuple):
+    """How a body comes: its Content-Encoding ("" without) and its length where that is known."""
+
+    encoding: str
+    length: int | None
+
+
+def framing(values: Values) -> Framing:
+    """Read a response's framing; raises `Fault` (PROTOCOL) where it contradicts itself.
+
+    RFC 9112, 6.3: two lengths, or a length beside a transfer coding, smell of request smuggling.
+    """
+    lengths, codings = values("Content-Length"), values("Transfer-Encoding")
+    encodings = values("Content-Encoding")
+    encoding = ", ".join(encodings) if encodings else ""
+    if codings and [coding.lower() for coding in codings] != ["chunked"]:
+        raise Fault(Kind.PROTOCOL, f"unknown Transfer-Encoding {codings[0][:40]!r}")
+    if not lengths:
+        return Framing(encoding, None)
+    if codings or len(lengths) > 1:
+        raise Fault(Kind.PROTOCOL, "contradictory Content-Length")
+    if not (lengths[0].isascii() and lengths[0].isdigit() and len(lengths[0]) < 20):
+        raise Fault(Kind.PROTOCOL, f"bad Content-Length {lengths[0][:40]!r}")
+    return Framing(encoding, int(lengths[0]))
+
+
+def admitted(values: Values, cap: int) -> Framing:
+    """The framing of a body that is wanted; raises `Fault` (TOO_LARGE) if it announces too much."""
+    found = framing(values)
+    if found.length is not None and found.length > cap:
+        raise too_large(cap, found.length)
+    return found
+
+
+def worth_reading(values: Values) -> bool:
+    """Whether an unwanted body should be read off, so that its connection can be used again."""
+    length = framing(values).length
+    return length <= DROPPED_BODY if length is not None else bool(values("Transfer-Encoding"))
+
+
+def legible(raw: bytes) -> str:
+    """A header value's bytes as text: UTF-8 if it is that, Latin-1 if not (RFC 9110, 5.5)."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def request_headers(config: CrawlConfig) -> list[tuple[str, str]]:
+    """The headers of every request; one that the user names replaces the default of its name."""
+    defaults = (
+        ("User-Agent", config.user_agent),
+        ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
+        ("Accept-Encoding", "gzip, deflate, br, zstd"),
+    )
+    named = {name.lower() for name, _ in config.headers}
+    return [pair for pair in defaults if pair[0].lower() not in named] + list(config.headers)
+
+
+class Target(NamedTuple):
+    """Where a request goes: the URL without credentials, and the Authorization header for them."""
+
+    href: str
+    authorization: str | None
+
+
+def target(url: Url) -> Target:
+    """Take the credentials out of a URL (Basic, RFC 7617), so that no library ever prints them."""
+    href = url.href
+    if "@" not in href:
+        return Target(href, None)
+    start = href.index("//") + 2
+    at = href.rfind("@", start, href.index("/", start))
+    if at < 0:
+        return Target(href, None)
+    user, _, password = href[start:at].partition(":")
+    token = b64encode(unquote_to_bytes(user) + b":" + unquote_to_bytes(password)).decode()
+    return Target(href[:start] + href[at + 1 :], f"Basic {token}")
+
+
+def proxy(config: CrawlConfig) -> Target | None:
+    """The proxy and its credentials; raises `ConfigurationError` if it is no http(s) URL."""
+    if not config.proxy:
+        return None
+    text = config.proxy if "://" in config.proxy else f"http://{config.proxy}"
+    url = parse(text)
+    if isinstance(url, InvalidUrl):
+        raise ConfigurationError(f"proxy: {url.reason}; write 'http://host:port'")
+    return target(url)

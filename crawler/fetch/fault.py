@@ -1,0 +1,130 @@
+"""Why an exchange failed, in words that both fetchers share.
+
+Foreign exceptions stop here and in the module that imports their library: they become a `Fault`, a
+kind and one line, and never a URL or a credential. Operating system and TLS errors look the same in
+both engines, so they are translated once.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+
+from crawler.model.outcome import Kind
+
+REASON_LENGTH = 200
+"""Characters a reason may have: one line of a terminal or two."""
+
+_TIMED_OUT = frozenset({errno.ETIMEDOUT})
+_BROKEN = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN})
+_NO_STORE = "; this machine has no CA certificates: install ca-certificates or set SSL_CERT_FILE"
+
+
+class Fault(Exception):
+    """An exchange that cannot go on; raised and caught inside `crawler.fetch` alone."""
+
+    def __init__(self, kind: Kind, reason: str) -> None:
+        super().__init__(kind, reason)
+        self.kind = kind
+        self.reason = one_line(reason)
+
+
+def one_line(text: str) -> str:
+    """`text` without control characters and surrogates, at most `REASON_LENGTH` characters."""
+    clean = "".join(c if c.isprintable() else " " for c in text[: 4 * REASON_LENGTH])
+    clean = " ".join(clean.split())
+    return clean if len(clean) <= REASON_LENGTH else clean[: REASON_LENGTH - 3] + "..."
+
+
+def overdue(seconds: float) -> Fault:
+    """The whole exchange took longer than it may."""
+    return Fault(Kind.TIMEOUT, f"not finished within {seconds:g} s")
+
+
+def connect_overdue(seconds: float) -> Fault:
+    """Name look-up, connecting and TLS together took longer than they may."""
+    return Fault(Kind.CONNECT_TIMEOUT, f"no connection within {seconds:g} s")
+
+
+def connecting(error: Exception, *, proxied: bool = False) -> Fault:
+    """What went wrong before the request could be sent."""
+    fault = _connecting(error)
+    if proxied and fault.kind in (Kind.DNS, Kind.DNS_TEMPORARY, Kind.CONNECT):
+        return Fault(Kind.PROXY, f"proxy: {fault.reason}")
+    return fault
+
+
+def _connecting(error: Exception) -> Fault:
+    if isinstance(error, ssl.SSLError):
+        return handshake(error)
+    if isinstance(error, socket.gaierror):
+        return _look_up(error)
+    if isinstance(error, TimeoutError) or getattr(error, "errno", None) in _TIMED_OUT:
+        return Fault(Kind.CONNECT_TIMEOUT, "connection attempt timed out")
+    if isinstance(error, UnicodeError):
+        return Fault(Kind.DNS, "the host is no name that DNS could hold")
+    if isinstance(error, ConnectionResetError | ConnectionAbortedError | BrokenPipeError):
+        return Fault(Kind.DISCONNECTED, "closed while connecting")
+    return Fault(Kind.CONNECT, _words(error))
+
+
+def _look_up(error: socket.gaierror) -> Fault:
+    again = error.errno == socket.EAI_AGAIN
+    return Fault(Kind.DNS_TEMPORARY if again else Kind.DNS, str(error.strerror or error))
+
+
+def handshake(error: ssl.SSLError) -> Fault:
+    """A TLS handshake that failed, in OpenSSL's words; one that was cut off may pass."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        hint = "" if "issuer" not in error.verify_message or _has_store() else _NO_STORE
+        return Fault(Kind.TLS, f"certificate: {error.verify_message}{hint}")
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return Fault(Kind.DISCONNECTED, "closed while connecting")
+    return Fault(Kind.TLS, (error.reason or str(error)).replace("_", " ").lower())
+
+
+def exchanging(error: OSError) -> Fault:
+    """What the operating system said after the request was sent."""
+    if isinstance(error, TimeoutError) and error.errno is None:
+        return Fault(Kind.TIMEOUT, "no answer in time")
+    if error.errno in _BROKEN or isinstance(error, ConnectionError):
+        return Fault(Kind.DISCONNECTED, "connection reset")
+    return Fault(Kind.DISCONNECTED, _words(error))
+
+
+def _words(error: Exception) -> str:
+    number = getattr(error, "errno", None)
+    return os.strerror(number).lower() if number else str(error) or type(error).__name__
+
+
+def _has_store() -> bool:
+    """Whether OpenSSL finds certificates where the system, or SSL_CERT_FILE, keeps them."""
+    paths = ssl.get_default_verify_paths()
+    return bool(paths.cafile) or bool(paths.capath and os.listdir(paths.capath))
+
+
+def tls_context(*, verify: bool) -> ssl.SSLContext:
+    """A client context that trusts the system's store (SSL_CERT_FILE and SSL_CERT_DIR override)."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def malformed(detail: str) -> Fault:
+    """What came is no HTTP, or broken HTTP."""
+    return Fault(Kind.PROTOCOL, f"malformed response: {detail}" if detail else "malformed response")
+
+
+def closed() -> Fault:
+    """The server hung up before the response's header was whole."""
+    return Fault(Kind.DISCONNECTED, "closed without an answer")
+
+
+def cut_short() -> Fault:
+    """The server hung up in the middle of the body."""
+    return Fault(Kind.DISCONNECTED, "closed in the middle of the body")

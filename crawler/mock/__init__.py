@@ -1,0 +1,30 @@
+"""A deterministic mock web to crawl: every answer follows from the seed, the host and the path.
+
+In a test or a script:
+
+    with running(MockWeb(pages=100, latency=0.1)) as web:
+        crawl(web.urls())
+
+Inside an event loop `async with serve(options) as web`; as a program `main_loop`. The paths it
+answers are listed in `crawler.mock.paths` (pages, statuses, redirects, ...) and
+`crawler.mock.faults` (delays, encodings, broken answers).
+
+Modules: options, answer (values); pages, paths, faults, web (pure: request to answer); wire (answer
+to bytes); responder (cache and counters); connection, opened, listen, server (sockets);
+pytest_plugin.
+"""
+
+from crawler.mock.options import MockWeb
+from crawler.mock.responder import Statistics
+from crawler.mock.server import LoopFactory, Served, main_loop, new_event_loop, running, serve
+
+__all__ = [
+    "LoopFactory",
+    "MockWeb",
+    "Served",
+    "Statistics",
+    "main_loop",
+    "new_event_loop",
+    "running",
+    "serve",
+]

@@ -1,0 +1,199 @@
+"""The plain paths: each is a pure function from its arguments and the request to an answer.
+
+| path | answers |
+|---|---|
+| `/` | a redirect to `/page/0` |
+| `/page/N` | page N; 404 beyond the last |
+| `/private/N` | page N again, under what robots.txt forbids by default |
+| `/robots.txt` | as the options say |
+| `/status/CODE[?retry-after=V]` | that status, 200 to 999; a 3xx carries no Location |
+| `/redirect/K` | a chain of K redirects that ends at `/page/0` |
+| `/redirect-loop` | a redirect to itself |
+| `/redirect-to?url=U[&status=CODE]` | a redirect to U |
+| `/bytes/N` | N bytes of `application/octet-stream` |
+| `/flaky/K/NAME` | 503 for the first K requests, then `/page/0`; each NAME counts for itself |
+| `/charset/NAME[?declare=header|meta|both|none]` | a page in that charset |
+| `/echo-headers` | the request's header fields as a JSON object, names in lower case |
+| `/nonhtml` | a body that is no HTML, and says so |
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import quote
+
+from crawler.mock import pages
+from crawler.mock.answer import Answer, Ask, PathError, content, notice
+from crawler.mock.options import MockWeb
+
+Path = Callable[[Sequence[str], Ask, MockWeb], Answer]
+
+HTML = "text/html; charset=utf-8"
+# One block repeated: a body of any size costs no memory.
+_OCTETS = bytes(range(256)) * 256
+_MAX_BYTES = 1 << 30
+_MAX_SECONDS = 3600.0
+_CHARSET_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,40}")
+# A word or two per script, so that a page has something to get wrong in nearly every charset.
+CHARSET_TEXT = (
+    "Grüße, café, naïve: Привет, мир. Γειά σου. 日本語のページ。 中文网页。 한국어 페이지."  # noqa: RUF001
+)
+
+
+def count(text: str, high: int) -> int:
+    """A path argument as a number from 0 to `high`; raises PathError."""
+    if not (text.isascii() and text.isdigit() and len(text) < 19 and int(text) <= high):
+        raise PathError(f"a number from 0 to {high} is wanted, not {text[:40]!r}")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """A path argument as seconds, an hour at most; raises PathError."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= _MAX_SECONDS:
+        raise PathError(f"seconds from 0 to {_MAX_SECONDS:g} are wanted, not {text[:40]!r}")
+    return value
+
+
+def missing(ask: Ask) -> Answer:
+    """The answer for what does not exist."""
+    return notice(404, f"nothing at {quote(ask.path[:200])}")
+
+
+def _home(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
+    _exactly(0, arguments)
+    return _redirect("/page/0")
+
+
+def _page(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
+    (text,) = _exactly(1, arguments)
+    # Only the plain spelling exists: /page/07 would be a second URL of one page.
+    if not (text.isascii() and text.isdigit() and len(text) < 11 and str(int(text)) == text):
+        return missing(ask)
+    if int(text) >= options.pages:
+        return missing(ask)
+    return content(pages.page(options, int(text), f"{ask.scheme}://{ask.host}"), HTML)
+
+
+def _robots(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
+    _exactly(0, arguments)
+    text = options.robots.encode()
+    return content(text, "text/plain; charset=utf-8", status=options.robots_status)
+
+
+def _status(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
+    (text,) = _exactly(1, arguments)
+    code = _code(text)
+    retry_after = ask.query("retry-after", "")
+    headers = (("Retry-After", _field(retry_after)),) if retry_after else ()
+    return notice(code, f"status {code}, as asked", headers=headers)
+
+
+def _redirects(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
+    (text,) = _exactly(1, arguments)
+    left = count(text, 10_000)
+    return _redirect(f"/redirect/{left - 1}" if left > 1 else "/page/0")
+
+
+def _redirect_loop(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
+    _exactly(0, arguments)
+    return _redirect(ask.target)
+
+
+def _redirect_to(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
+    _exactly(0, arguments)
+    return _redirect(ask.query("url", "/page/0"), _code(ask.query("status", "302")))
+
+
+def _bytes(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
+    (text,) = _exactly(1, arguments)
+    whole, rest = divmod(count(text, _MAX_BYTES), len(_OCTETS))
+    pieces = (_OCTETS,) * whole + ((_OCTETS[:rest],) if rest else ())
+    return Answer(headers=(("Content-Type", "application/octet-stream"),), pieces=pieces)
+
+
+def _flaky(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
+    times, _ = _exactly(2, arguments)
+    if ask.attempt < count(times, 1_000_000):
+        return notice(503, f"attempt {ask.attempt + 1} fails, as asked")
+    return _page(("0",), ask, options)
+
+
+def _charset(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
+    (name,) = _exactly(1, arguments)
+    declare = ask.query("declare", "header")
+    if not _CHARSET_NAME.fullmatch(name) or declare not in ("header", "meta", "both", "none"):
+        raise PathError("a charset's name and declare=header|meta|both|none are wanted")
+    meta = f'<meta charset="{name}">\n' if declare in ("meta", "both") else ""
+    text = (
+        f"<!DOCTYPE html>\n<html>\n<head>\n{meta}<title>{CHARSET_TEXT}</title>\n</head>\n"
+        f'<body>\n<p>{CHARSET_TEXT}</p>\n<a href="/page/0">page 0</a>\n</body>\n</html>\n'
+    )
+    parameter = f"; charset={name}" if declare in ("header", "both") else ""
+    return content(_encoded(text, name), f"text/html{parameter}")
+
+
+def _encoded(text: str, charset: str) -> bytes:
+    try:
+        return text.encode(charset, "xmlcharrefreplace")
+    except (LookupError, UnicodeError) as error:
+        raise PathError(f"no charset to write a page in: {charset}") from error
+
+
+def _echo_headers(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
+    _exactly(0, arguments)
+    fields: dict[str, str] = {}
+    for name, value in ask.headers:
+        key = name.lower()
+        fields[key] = f"{fields[key]}, {value}" if key in fields else value
+    return content(json.dumps(fields, indent=1).encode(), "application/json")
+
+
+def _nonhtml(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
+    _exactly(0, arguments)
+    return content(b"%PDF-1.4\n" + _OCTETS[:2048] + b"\n%%EOF\n", "application/pdf")
+
+
+def _redirect(location: str, status: int = 302) -> Answer:
+    return notice(status, "elsewhere", headers=(("Location", _field(location)),))
+
+
+def _code(text: str) -> int:
+    code = count(text, 999)
+    if code < 200:  # a 1xx is no final answer: the client would wait for ever
+        raise PathError(f"a status from 200 to 999 is wanted, not {code}")
+    return code
+
+
+def _field(value: str) -> str:
+    """A header field's value from a query: what could end the field is percent-encoded."""
+    return quote(value, safe=":/?#[]@!$&'()*+,;=%~ ")
+
+
+def _exactly(wanted: int, arguments: Sequence[str]) -> Sequence[str]:
+    if len(arguments) != wanted:
+        raise PathError(f"{wanted} path arguments are wanted, not {len(arguments)}")
+    return arguments
+
+
+PATHS: Mapping[str, Path] = {
+    "": _home,
+    "page": _page,
+    "private": _page,
+    "robots.txt": _robots,
+    "status": _status,
+    "redirect": _redirects,
+    "redirect-loop": _redirect_loop,
+    "redirect-to": _redirect_to,
+    "bytes": _bytes,
+    "flaky": _flaky,
+    "charset": _charset,
+    "echo-headers": _echo_headers,
+    "nonhtml": _nonhtml,
+}

@@ -1,0 +1,20 @@
+"""Pytest fixture of the mock web, loaded by `pytest_plugins = ["crawler.mock.pytest_plugin"]`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from crawler.mock import MockWeb, Served, running
+
+
+@pytest.fixture(scope="session")
+def mock_web() -> Iterator[Served]:
+    """A mock web with the default options, one for the whole session, on a free loopback port.
+
+    Its counters are shared by all tests: compare two snapshots. For other options, or counters of
+    one's own, use `crawler.mock.running(MockWeb(...))`.
+    """
+    with running(MockWeb()) as web:
+        yield web

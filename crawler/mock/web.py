@@ -1,0 +1,56 @@
+"""The whole mock web as one pure function: `answer(ask, options)`.
+
+A path is any number of prefixes (`faults.PREFIXES`) and then a plain path (`paths.PATHS`). The
+prefixes are peeled off from the left, the plain path is answered, and the prefixes are applied to
+that answer from the inside out. Nothing here does I/O, reads a clock or remembers anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from crawler.mock.answer import Answer, Ask, PathError, notice
+from crawler.mock.faults import PREFIXES, Prefix
+from crawler.mock.options import MockWeb
+from crawler.mock.paths import PATHS, missing
+
+# Enough to combine every kind once; a path of a thousand prefixes is a mistake.
+MAX_PREFIXES = 8
+
+Peeled = list[tuple[Prefix, Sequence[str]]]
+
+
+def answer(ask: Ask, options: MockWeb) -> Answer:
+    """The answer to a request: the same for the same arguments, anywhere and always.
+
+    A wrong argument in the path is a 400, an unknown path a 404; nothing is raised.
+    """
+    try:
+        peeled, segments = _peel(ask.path.split("/")[1:])
+        reply = _plain(segments, ask, options)
+        for prefix, arguments in reversed(peeled):
+            reply = prefix.apply(arguments, reply)
+    except PathError as error:
+        reply = notice(400, str(error))
+    return replace(reply, delay=reply.delay + options.latency) if options.latency else reply
+
+
+def _peel(segments: list[str]) -> tuple[Peeled, list[str]]:
+    peeled: Peeled = []
+    while segments and (prefix := PREFIXES.get(segments[0])) is not None:
+        arguments = segments[1 : 1 + prefix.arity]
+        if len(arguments) < prefix.arity or len(peeled) == MAX_PREFIXES:
+            raise PathError(
+                f"/{segments[0]} needs {prefix.arity} arguments; {MAX_PREFIXES} at most"
+            )
+        peeled.append((prefix, arguments))
+        segments = segments[1 + prefix.arity :]
+    if peeled and segments in ([], [""]):
+        segments = ["page", "0"]
+    return peeled, segments
+
+
+def _plain(segments: list[str], ask: Ask, options: MockWeb) -> Answer:
+    path = PATHS.get(segments[0]) if segments else None
+    return missing(ask) if path is None else path(segments[1:], ask, options)

@@ -1,0 +1,83 @@
+"""Where a page is parsed under `--parse auto`: decided page by page, from measured costs.
+
+Parsing a page here costs the event loop the parsing; handing it over costs the loop the hand-over,
+whatever the page holds. So a page goes to the pool when its parsing is estimated to cost more. A
+pool is worth its start (an interpreter that imports the parser) only when enough such pages came.
+
+Nothing here runs anything: a `Chooser` is told costs and answers a `Place`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+START_WORTH = 0.1
+"""Seconds of loop time that a pool must have been able to save before it is started: about the CPU
+time that its start takes from the crawl."""
+
+LONGEST_INLINE = 0.004
+"""Seconds above which a page is never parsed on the loop: all other transfers wait meanwhile."""
+
+_HAND_OVER = 100e-6  # seconds a page, batches of eight, until it is measured
+_PER_BYTE = 6e-9  # seconds, until it is measured: 0.5 ms for 82 KB
+_PER_PAGE = 10e-6  # seconds that even an empty page takes
+_WEIGHT = 0.05  # of one page in the running mean: about the last 20 pages count
+
+
+class Place(Enum):
+    """Where to parse a page."""
+
+    HERE = "here"  # now, by the caller
+    POOL = "pool"  # by a worker
+    ASIDE = "aside"  # in a thread: too long for the loop, and there is no pool yet
+
+
+class Chooser:
+    """Learns what parsing and handing over cost, and says where a page is parsed best.
+
+    `isolate` sends every page to the pool: a parser of the user's own may hang or crash.
+    """
+
+    def __init__(self, *, isolate: bool = False) -> None:
+        self.hand_over = _HAND_OVER
+        self.pool_ready = False
+        self._isolate = isolate
+        self._per_byte = _PER_BYTE
+        self._saved = 0.0
+
+    def __repr__(self) -> str:
+        return (
+            f"Chooser({self._per_byte * 1e9:.2f} ns a byte, hand-over {self.hand_over * 1e6:.0f} us, "
+            f"pool_ready={self.pool_ready})"
+        )
+
+    def place(self, size: int) -> Place:
+        """Where to parse a body of `size` bytes."""
+        estimate = self.estimate(size)
+        if self._isolate:
+            return Place.POOL
+        if estimate <= self.hand_over:
+            return Place.HERE
+        if self.pool_ready:
+            return Place.POOL
+        self._saved += estimate - self.hand_over
+        return Place.HERE if estimate <= LONGEST_INLINE else Place.ASIDE
+
+    @property
+    def pool_wanted(self) -> bool:
+        """Whether a pool would have saved enough by now to be worth its start."""
+        return self._isolate or self._saved > START_WORTH
+
+    def estimate(self, size: int) -> float:
+        """Seconds that parsing `size` bytes is expected to take."""
+        return _PER_PAGE + self._per_byte * size
+
+    def observe(self, size: int, seconds: float) -> None:
+        """A body of `size` bytes took so long; small ones say nothing of the cost a byte."""
+        if size >= 1_000:
+            sample = max(seconds - _PER_PAGE, 0.0) / size
+            self._per_byte += _WEIGHT * (sample - self._per_byte)
+
+    def threshold(self) -> int:
+        """The size in bytes above which a page is handed over."""
+        return int(max(self.hand_over - _PER_PAGE, 0.0) / max(self._per_byte, 1e-12))

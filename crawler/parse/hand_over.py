@@ -1,0 +1,327 @@
+"""From the engines to the parser: at once, or in batches to whoever parses.
+
+An engine asks `parse_nowait` first. Where the answer is None it awaits `parse`, and the page joins
+a batch. A batch leaves when it is full, or when its first page has waited for `parse_linger`; but
+while batches still queue for a worker nothing is gained by sending another small one, so it goes on
+filling. A batch costs the loop one hand-over and one wake-up, however many pages it has.
+
+`auto` weighs parsing here against handing over (`crawler.parse.auto`). What a hand-over costs is
+measured all the time: the loop's own part, and the CPU time of the executor's threads, which pickle
+and unpickle under the same interpreter lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from time import perf_counter
+from types import TracebackType
+from typing import Self
+
+from crawler.model.config import CrawlConfig, Parse
+from crawler.model.document import Document, Response
+from crawler.model.errors import CrawlerError
+from crawler.model.outcome import Parsed
+from crawler.parse.auto import Chooser, Place
+from crawler.parse.lanes import InterpreterLane, Lane, ProcessLane, ThreadLane
+from crawler.parse.pool import Pool
+from crawler.parse.work import Packed, Parser, Work, pack, unpack
+
+_LANES: dict[str, Callable[[Work], Lane]] = {
+    "process": ProcessLane,
+    "thread": ThreadLane,
+    "interpreter": InterpreterLane,
+}
+_ROUND = 256  # pages between two measurements of the hand-over
+_EXECUTOR_THREADS = ("_ExecutorManagerThread", "QueueFeederThread", "crawler-pool")
+
+
+def _silent(_line: str) -> None:
+    """Announce nothing."""
+
+
+class Parsing:
+    """What both faces share: the parser, the pools, and the choice between them.
+
+    Raises ConfigurationError for a parser that cannot be imported and for an executor that this
+    Python does not have.
+    """
+
+    def __init__(self, config: CrawlConfig, *, announce: Callable[[str], None] = _silent) -> None:
+        page = "unparsed" if config.parse == "none" else "page"
+        self._work = Work(
+            page=f"crawler.parse.page:{page}", parser=config.parser, timeout=config.parse_timeout
+        )
+        self._here = Parser(self._work, inline=True)
+        self._config = config
+        self._announce = announce
+        self._auto = config.parse == "auto"
+        self._pooled = config.parse in _LANES
+        self._chooser = Chooser(isolate=bool(config.parser))
+        self._pool: Pool | None = None
+        self._threads: Pool | None = None
+        self._handed = 0
+        self._own_seconds = 0.0
+        self._measured_cpu = 0.0
+        self._measured_at = 0
+        self._parsed = 0
+        self._parsed_seconds = 0.0
+        if config.parse == "interpreter" and sys.version_info < (3, 14):
+            InterpreterLane(self._work)  # raises what is to be said
+        if self._pooled or (self._auto and config.parser):
+            self._pool = self._started_pool()
+
+    @property
+    def kind(self) -> Parse:
+        """Where pages go that are not parsed here."""
+        if self._pooled or not self._auto:
+            return self._config.parse
+        return "process" if _cores() > 1 or self._config.parser else "thread"
+
+    def describe(self) -> str:
+        """Where pages are parsed, in one line for a person."""
+        where = self._where()
+        if not self._parsed:
+            return where
+        cost = f"{self._parsed_seconds / self._parsed * 1e3:.2f} ms to parse"
+        if self._handed and self._measured_at:
+            cost += f", {self._chooser.hand_over * 1e3:.2f} ms to hand over"
+        return f"{where}: a page took {cost}"
+
+    def _where(self) -> str:
+        pooled = f"{self.kind} ({self._lanes()} workers)"
+        if not self._auto:
+            return pooled if self._pooled else self._config.parse
+        if self._pool is None:
+            return "auto: inline"
+        if self._config.parser:
+            return f"auto: {pooled}, for a parser of your own"
+        return f"auto: {pooled} for pages above {self._chooser.threshold() // 1000} KB, inline below"
+
+    def _lanes(self) -> int:
+        return self._config.parse_workers or _cores()
+
+    def _started_pool(self) -> Pool:
+        lane = _LANES[self.kind]
+        pool = Pool(
+            lambda: lane(self._work), lanes=self._lanes(), timeout=self._config.parse_timeout
+        )
+        pool.start()
+        pool.started.add_done_callback(self._pool_started)
+        return pool
+
+    def _pool_started(self, started: Future[None]) -> None:
+        """The pool's first worker is there, or none can be; called in any thread."""
+        if started.cancelled():
+            return
+        if (error := started.exception()) is not None:
+            self._announce(f"parse: {self.kind} workers do not start: {error}")
+            return
+        self._chooser.pool_ready = True
+        if self._auto:
+            self._announce(f"parse: {self.describe()}")
+
+    def _aside(self) -> Pool:
+        """One thread for pages that are too long for the loop while there is no pool."""
+        if self._threads is None:
+            self._threads = Pool(
+                lambda: ThreadLane(self._work), lanes=1, timeout=self._config.parse_timeout
+            )
+            self._threads.start()
+        return self._threads
+
+    def _place(self, response: Response) -> Place:
+        if not self._auto:
+            return Place.POOL if self._pooled else Place.HERE
+        place = self._chooser.place(len(response.body))
+        if self._pool is None and self._chooser.pool_wanted:
+            self._pool = self._started_pool()
+        return place
+
+    def _parse_here(self, response: Response) -> Parsed:
+        parsed = unpack(self._here.answer(pack(response)))
+        self._observe(len(response.body), parsed)
+        return parsed
+
+    def _observe(self, size: int, parsed: Parsed) -> None:
+        if isinstance(parsed, Document):
+            self._parsed += 1
+            self._parsed_seconds += parsed.seconds
+            self._chooser.observe(size, parsed.seconds)
+
+    def _count_hand_over(self, pages: int, seconds: float) -> None:
+        """Learn what a hand-over costs, from the caller's seconds and the executor's CPU time."""
+        self._handed += pages
+        self._own_seconds += seconds
+        if self._handed - self._measured_at < _ROUND:
+            return
+        cpu = self._own_seconds + _cpu_seconds(_EXECUTOR_THREADS)
+        if self._measured_at:
+            spent = (cpu - self._measured_cpu) / (self._handed - self._measured_at)
+            self._chooser.hand_over = max(spent, 0.0)
+        self._measured_cpu, self._measured_at = cpu, self._handed
+
+    def _close(self) -> None:
+        for pool in (self._pool, self._threads):
+            if pool is not None:
+                pool.close()
+
+
+class AsyncParsing(Parsing):
+    """The face for an event loop: `async with AsyncParsing(config) as parsing`."""
+
+    def __init__(self, config: CrawlConfig, *, announce: Callable[[str], None] = _silent) -> None:
+        super().__init__(config, announce=announce)
+        self._batch: list[tuple[Packed, asyncio.Future[Parsed]]] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        if self._pool is not None:
+            await _surely(asyncio.wrap_future(self._pool.started))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        await self._loop.run_in_executor(None, self._close)
+
+    def parse_nowait(self, response: Response) -> Parsed | None:
+        """The page, if it is best parsed here and now; None if it is to be handed over."""
+        return self._parse_here(response) if self._place(response) is Place.HERE else None
+
+    async def parse(self, response: Response) -> Parsed:
+        """Hand the page over, and wait for the result."""
+        if self._pool is None or (self._auto and not self._chooser.pool_ready):
+            (parsed,) = await asyncio.wrap_future(self._aside().submit([pack(response)]))
+        else:
+            parsed = await self._join_batch(pack(response))
+        self._observe(len(response.body), parsed)
+        return parsed
+
+    def _join_batch(self, page: Packed) -> asyncio.Future[Parsed]:
+        answer: asyncio.Future[Parsed] = self._loop.create_future()
+        self._batch.append((page, answer))
+        if len(self._batch) >= self._config.parse_batch:
+            self._flush()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(self._config.parse_linger, self._lingered)
+        return answer
+
+    def _lingered(self) -> None:
+        self._timer = None
+        assert self._pool is not None
+        if self._pool.statistics().waiting:
+            self._timer = self._loop.call_later(self._config.parse_linger, self._lingered)
+        else:
+            self._flush()
+
+    def _flush(self) -> None:
+        began = perf_counter()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        batch, self._batch = self._batch, []
+        if not batch:
+            return
+        assert self._pool is not None
+        answers = [answer for _, answer in batch]
+        future = self._pool.submit([page for page, _ in batch])
+        future.add_done_callback(lambda done: self._arrived(answers, done))
+        self._count_hand_over(len(batch), perf_counter() - began)
+
+    def _arrived(
+        self, answers: Sequence[asyncio.Future[Parsed]], done: Future[list[Parsed]]
+    ) -> None:
+        """Called in an executor's thread."""
+        try:
+            self._loop.call_soon_threadsafe(_resolve, answers, done)
+        except RuntimeError:
+            if not self._loop.is_closed():
+                raise
+
+
+class ThreadedParsing(Parsing):
+    """The face for many threads: `with ThreadedParsing(config) as parsing`."""
+
+    def __init__(self, config: CrawlConfig, *, announce: Callable[[str], None] = _silent) -> None:
+        super().__init__(config, announce=announce)
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        if self._pool is not None:
+            self._pool.started.result()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def parse(self, response: Response) -> Parsed:
+        """Parse the page here, or hand it over and wait for the result."""
+        with self._lock:
+            place = self._place(response)
+        if place is Place.HERE or self._pool is None:
+            parsed = unpack(self._here.answer(pack(response)))
+        else:
+            began = perf_counter()
+            future = self._pool.submit([pack(response)])
+            spent = perf_counter() - began
+            (parsed,) = future.result()
+            with self._lock:
+                self._count_hand_over(1, spent)
+        with self._lock:
+            self._observe(len(response.body), parsed)
+        return parsed
+
+
+def _resolve(answers: Sequence[asyncio.Future[Parsed]], done: Future[list[Parsed]]) -> None:
+    """Give each page of a batch its result; who waits no longer is passed over."""
+    if done.cancelled():
+        for answer in answers:
+            answer.cancel()
+        return
+    for answer, parsed in zip(answers, done.result(), strict=True):
+        if not answer.done():
+            answer.set_result(parsed)
+
+
+async def _surely(started: asyncio.Future[None]) -> None:
+    """Wait for the first worker; raises ConfigurationError or CrawlerError if none starts."""
+    try:
+        await started
+    except (CrawlerError, asyncio.CancelledError):
+        raise
+    except Exception as error:
+        raise CrawlerError(f"parse: no worker starts: {error}") from error
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _cpu_seconds(names: Sequence[str]) -> float:
+    """CPU time of the live threads of these names or classes; 0 where it cannot be read."""
+    total = 0.0
+    clock_of = getattr(time, "pthread_getcpuclockid", None)
+    for thread in threading.enumerate() if clock_of is not None else ():
+        if thread.ident and (thread.name in names or type(thread).__name__ in names):
+            try:
+                total += time.clock_gettime(clock_of(thread.ident))
+            except OSError:  # it has ended in the meantime
+                continue
+    return total

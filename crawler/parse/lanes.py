@@ -1,0 +1,193 @@
+"""A lane: one worker behind one stdlib executor. Swapping the executor means swapping one class.
+
+With one worker an executor runs its batches in the order in which they were submitted, and what
+breaks it broke this worker alone. The marker (`crawler.parse.work`) tells which page is at work.
+
+| lane | executor | a page that hangs | a page that ends its worker |
+|---|---|---|---|
+| `ProcessLane` | `ProcessPoolExecutor` | the worker is killed | costs the worker |
+| `ThreadLane` | `ThreadPoolExecutor` | the thread is left behind | ends the crawler |
+| `InterpreterLane` | `InterpreterPoolExecutor` | the thread is left behind | ends the crawler |
+
+A thread cannot be killed. One that was left behind keeps its core until its page ends, but holds up
+nothing, not even the interpreter's exit: it is a daemon (it inherits that from the thread that
+starts the lane) and is taken off the list of threads that `concurrent.futures` joins at exit.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable
+from concurrent import futures
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
+from multiprocessing.connection import wait as wait_for
+from typing import Any, Final, NamedTuple, Protocol
+
+from crawler.model.errors import ConfigurationError
+from crawler.parse import worker
+from crawler.parse.spawning import quiet_start, recording_context
+from crawler.parse.work import (
+    ABANDONED,
+    INDEX,
+    SERIAL,
+    SINCE,
+    Answer,
+    Marker,
+    Packed,
+    Parser,
+    Work,
+    run_batch,
+)
+
+_DEATH: Final = 2.0  # seconds for the kernel to end a process after SIGKILL; milliseconds, mostly
+
+
+class Progress(NamedTuple):
+    """The page now at work: its batch's serial, its index there, monotonic seconds of its start."""
+
+    serial: int
+    index: int
+    since: float
+
+
+class Lane(Protocol):
+    """What a pool needs of a lane. No method blocks for long, `start` excepted."""
+
+    def start(self) -> Future[Any]:
+        """Start the worker; the future ends when it is ready or cannot be. Called once, first."""
+
+    def submit(self, serial: int, pages: list[Packed]) -> Future[list[Answer]]:
+        """Queue a batch behind those before it."""
+
+    def progress(self) -> Progress | None:
+        """The page at work, None between pages."""
+
+    def kill(self) -> None:
+        """End the worker now, whatever it does; on return nothing moves the marker any more."""
+
+    def close(self) -> None:
+        """Let an idle worker end by itself; does not wait."""
+
+    def join(self, deadline: float) -> None:
+        """Wait for the worker's end until `deadline` (monotonic seconds), then kill it."""
+
+
+class _ExecutorLane:
+    """What the lanes share: an executor of one worker, and a marker."""
+
+    _executor: Executor
+    _marker: Marker
+
+    def progress(self) -> Progress | None:
+        serial, index, since = (self._marker[cell] for cell in (SERIAL, INDEX, SINCE))
+        return None if index < 0 else Progress(int(serial), int(index), since)
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=False)
+
+
+class ProcessLane(_ExecutorLane):
+    """A worker process behind a `ProcessPoolExecutor`."""
+
+    def __init__(self, work: Work) -> None:
+        self._recording, context = recording_context()
+        self._marker = self._recording.RawArray("d", [0.0, -1.0, 0.0, 0.0])
+        self._with_main = work.parser.startswith("__main__:") or work.page.startswith("__main__:")
+        self._executor = ProcessPoolExecutor(
+            1, context, initializer=worker.start_process, initargs=(work, self._marker)
+        )
+        self._calls: Any = getattr(self._executor, "_call_queue", None)
+
+    def start(self) -> Future[int]:
+        with quiet_start(with_main=self._with_main):
+            return self._executor.submit(worker.ready)
+
+    def submit(self, serial: int, pages: list[Packed]) -> Future[list[Answer]]:
+        return self._executor.submit(worker.run, serial, pages)
+
+    def kill(self) -> None:
+        processes = [process for process in self._recording.made if process.pid is not None]
+        for process in processes:
+            if not wait_for([process.sentinel], 0):
+                process.kill()
+        for process in processes:
+            wait_for([process.sentinel], _DEATH)
+        self._unblock()
+
+    def _unblock(self) -> None:
+        """End the executor's feeder thread, which may be writing a batch that nobody reads.
+
+        CPython does this itself from 3.11.5 on (gh-94777); Debian 12 has 3.11.2.
+        """
+        with suppress(AttributeError, OSError):
+            self._calls._reader.close()
+
+    def join(self, deadline: float) -> None:
+        sentinels = [p.sentinel for p in self._recording.made if p.pid is not None]
+        if sentinels and not wait_for(sentinels, max(0.0, deadline - time.monotonic())):
+            self.kill()
+        self._executor.shutdown(wait=True)
+
+
+class ThreadLane(_ExecutorLane):
+    """A thread behind a `ThreadPoolExecutor`. Start it from a daemon thread."""
+
+    def __init__(self, work: Work) -> None:
+        self._parser = Parser(work)
+        self._marker = [0.0, -1.0, 0.0, 0.0]
+        self._executor = ThreadPoolExecutor(1, "crawler-parse")
+
+    def start(self) -> Future[Any]:
+        return self._executor.submit(bool)
+
+    def submit(self, serial: int, pages: list[Packed]) -> Future[list[Answer]]:
+        return self._executor.submit(run_batch, self._parser, self._marker, serial, pages)
+
+    def kill(self) -> None:
+        self._marker[ABANDONED] = 1.0
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        joined_at_exit: Any = getattr(futures.thread, "_threads_queues", {})
+        for thread in self._threads():
+            joined_at_exit.pop(thread, None)
+
+    def join(self, deadline: float) -> None:
+        for thread in self._threads():
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                self.kill()
+
+    def _threads(self) -> Iterable[threading.Thread]:
+        return tuple(getattr(self._executor, "_threads", ()))
+
+
+class InterpreterLane(ThreadLane):
+    """A subinterpreter in a thread of its own, behind an `InterpreterPoolExecutor`."""
+
+    def __init__(self, work: Work) -> None:
+        if sys.version_info < (3, 14):
+            running = ".".join(map(str, sys.version_info[:2]))
+            raise ConfigurationError(
+                f"parse: interpreter needs Python 3.14 or later, this is {running}; use process"
+            )
+        self._file = tempfile.TemporaryFile()
+        self._file.write(bytes(32))
+        self._file.flush()
+        self._marker = worker.map_marker(self._file.fileno())
+        self._marker[INDEX] = -1.0
+        pool: Any = getattr(futures, "InterpreterPoolExecutor")  # noqa: B009  (typeshed of 3.11)
+        self._executor = pool(
+            1,
+            "crawler-parse",
+            initializer=worker.start_interpreter,
+            initargs=(work, self._file.fileno()),
+        )
+
+    def start(self) -> Future[Any]:
+        return self._executor.submit(worker.ready)
+
+    def submit(self, serial: int, pages: list[Packed]) -> Future[list[Answer]]:
+        return self._executor.submit(worker.run, serial, pages)

@@ -1,0 +1,226 @@
+"""What is done to one page, and the code that runs inside a parser worker.
+
+A page crosses to a worker as a plain tuple (`Packed`) and comes back as one (`Answer`): pickling
+frozen dataclasses would cost the event loop more than the hand-over itself. Whatever a parser
+returns is turned into JSON bytes *here*, so nothing that a parser makes is ever pickled: a value
+that has no JSON form is this page's failure and touches nothing else.
+
+Three bounds on one page, from the cheapest to the last resort:
+
+1. `Alarm`: SIGALRM raises `Overrun` inside the page (main thread only, POSIX). Costs two system
+   calls a page and no worker.
+2. The time it took: a page that ran past its limit has failed, even if it came to an end.
+3. The pool reads the worker's marker (which page, since when) and kills the worker.
+"""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, MutableSequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import orjson
+
+from crawler.model.document import Document, Response
+from crawler.model.errors import ConfigurationError
+from crawler.model.outcome import Kind, Parsed, ParseFault
+
+Packed = tuple[str, int, str, bytes]
+"""url, status, content type, body: a `Response` on its way to a worker."""
+
+Answer = tuple[bytes, float] | tuple[str, str]
+"""(JSON, seconds) of a page that was parsed, or (kind, reason) of one that was not."""
+
+PAGE: Final = "crawler.parse.page:page"
+MAX_JSON: Final = 64 * 2**20
+"""Bytes of one page's fields; more is a parser gone wild, and would be held several times over."""
+MAX_REASON: Final = 300
+
+# The marker's cells: serial of the batch, index of the page in it (-1: none), monotonic seconds at
+# which that page began, and whether the lane was abandoned (only threads look at it).
+SERIAL, INDEX, SINCE, ABANDONED = range(4)
+Marker = MutableSequence[float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What to do to every page; a worker is told once, when it starts.
+
+    `page` and `parser` are `module:function`, the second "" without a parser of the user's own;
+    `timeout` is the limit of one page in seconds.
+    """
+
+    page: str = PAGE
+    parser: str = ""
+    timeout: float = 10.0
+
+
+class Overrun(BaseException):
+    """Raised inside a page that ran past its limit; no `except Exception` stops it."""
+
+
+class Alarm(AbstractContextManager[None]):
+    """Bounds what runs inside `with alarm:` to `seconds`, on the main thread of a process.
+
+    An alarm that was on its way while the page ended must not hit the next one: the handler raises
+    only while armed and only when the limit is truly reached.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._due = 0.0
+        self._armed = False
+        self._previous = signal.signal(signal.SIGALRM, self._ring)
+
+    def __enter__(self) -> None:
+        self._due = time.monotonic() + self._seconds
+        self._armed = True
+        signal.setitimer(signal.ITIMER_REAL, self._seconds)
+
+    def __exit__(self, *_: object) -> None:
+        self._armed = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _ring(self, _signum: int, _frame: FrameType | None) -> None:
+        if self._armed and time.monotonic() >= self._due:
+            raise Overrun
+
+    def close(self) -> None:
+        """Give SIGALRM back to whoever had it."""
+        signal.signal(signal.SIGALRM, self._previous)
+
+
+def alarm(seconds: float) -> Alarm | None:
+    """An alarm, where it can work and nobody else uses SIGALRM; else None."""
+    if not hasattr(signal, "setitimer"):
+        return None
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    return Alarm(seconds) if signal.getsignal(signal.SIGALRM) is signal.SIG_DFL else None
+
+
+class Parser:
+    """Parses one page at a time. The same object serves the caller, a thread and a worker."""
+
+    def __init__(self, work: Work, limit: Alarm | None = None, *, inline: bool = False) -> None:
+        self._page = resolve(work.page)
+        self._own = resolve(work.parser) if work.parser else None
+        self._own_name = work.parser
+        self._timeout = work.timeout
+        self._limit: AbstractContextManager[None] = limit or nullcontext()
+        self._inline = inline
+
+    def answer(self, page: Packed) -> Answer:
+        """Parse one page. Never raises, but for a Ctrl-C where pages are parsed inline."""
+        started = time.perf_counter()
+        try:
+            with self._limit:
+                json = self._json(page)
+        except Overrun:
+            return self._overrun()
+        except KeyboardInterrupt as error:
+            if self._inline:
+                raise
+            return Kind.PARSE.value, one_line(error)
+        except BaseException as error:  # SystemExit and CancelledError of a parser are its own
+            return Kind.PARSE.value, one_line(error)
+        seconds = time.perf_counter() - started
+        return (json, seconds) if seconds <= self._timeout else self._overrun()
+
+    def _json(self, page: Packed) -> bytes:
+        url, status, content_type, body = page
+        response = Response(url=url, status=status, content_type=content_type, body=body)
+        json: bytes = self._page(response).json
+        if self._own is not None:
+            json = _with_parsed(json, self._own_fields(response))
+        if len(json) > MAX_JSON:
+            raise ValueError(f"the fields have {len(json)} bytes, {MAX_JSON} are allowed")
+        return json
+
+    def _own_fields(self, response: Response) -> bytes:
+        assert self._own is not None
+        fields = self._own(response)
+        if not isinstance(fields, dict):
+            raise TypeError(f"{self._own_name} returned {type(fields).__name__}, not a dict")
+        return orjson.dumps(fields)
+
+    def _overrun(self) -> Answer:
+        return Kind.PARSE_TIMEOUT.value, overrun_reason(self._timeout)
+
+
+def _with_parsed(json: bytes, fields: bytes) -> bytes:
+    comma = b"," if len(json) > 2 else b""
+    return b"%b%b\"parsed\":%b}" % (json[:-1], comma, fields)
+
+
+def resolve(path: str) -> Callable[[Response], Any]:
+    """The function that `module:function` names; the current directory is searched first.
+
+    Raises `ConfigurationError` in one line when there is none.
+    """
+    module, colon, name = path.partition(":")
+    if not (module and colon and name):
+        raise ConfigurationError(f"parser: {path!r} is no MODULE:FUNCTION")
+    if (here := str(Path.cwd())) not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found: Any = importlib.import_module(module)
+        for attribute in name.split("."):
+            found = getattr(found, attribute)
+    except (Exception, SystemExit) as error:  # whatever the module does when it is imported
+        raise ConfigurationError(f"parser: cannot import {path!r}: {one_line(error)}") from error
+    if not callable(found):
+        raise ConfigurationError(f"parser: {path!r} is a {type(found).__name__}, not a function")
+    function: Callable[[Response], Any] = found
+    return function
+
+
+def one_line(error: BaseException) -> str:
+    """`ValueError: what it says`, in one line that JSON can hold."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception as second:  # a parser's own class may raise here, too
+        text = f"(its text raised {type(second).__name__})"
+    line = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return line[:MAX_REASON].encode("utf-8", "replace").decode()
+
+
+def overrun_reason(timeout: float) -> str:
+    """Why a page failed that ran past its limit."""
+    return f"not parsed within {timeout:g} s"
+
+
+def pack(response: Response) -> Packed:
+    """A response as it crosses to a worker."""
+    return response.url, response.status, response.content_type, response.body
+
+
+def unpack(answer: Answer) -> Parsed:
+    """What a worker sent, as the rest of the crawler sees it."""
+    first, second = answer
+    if isinstance(first, bytes):
+        return Document(json=first, seconds=float(second))
+    return ParseFault(kind=Kind(first), reason=str(second))
+
+
+def run_batch(parser: Parser, marker: Marker, serial: int, pages: list[Packed]) -> list[Answer]:
+    """Parse a batch, and say in `marker` which page is at work; stop where abandoned."""
+    answers: list[Answer] = []
+    try:
+        for index, page in enumerate(pages):
+            if marker[ABANDONED]:
+                break
+            marker[SINCE] = time.monotonic()  # before the index: never an old time for a new page
+            marker[SERIAL], marker[INDEX] = serial, index
+            answers.append(parser.answer(page))
+    finally:
+        marker[INDEX] = -1
+    return answers

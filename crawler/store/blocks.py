@@ -1,0 +1,117 @@
+"""Inputs as blocks of bytes: regular files, pipes, standard input.
+
+An `Input` is checked when it is made, so that a wrong name ends the crawl before it starts. A check
+never reads from a pipe: what is read from a pipe is gone.
+
+Reads are as large as what is there and never wait for more, so a slow pipe is heard line by line.
+On anything but a regular file the reader waits in short ticks and looks whether it was stopped: a
+thread that is blocked in `read(2)` could not be ended from outside.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+
+from crawler.model.errors import EnvironmentFailure
+
+BLOCK = 131_072
+"""Bytes read at once; larger ones are no faster, and a pipe holds 65,536."""
+
+_TICK = 100  # milliseconds between two looks at `stopped`
+
+
+class Input:
+    """One input by its name, `-` for standard input; exists and may be read.
+
+    `size` is the number of bytes that it holds, None where that cannot be known (pipes).
+
+    Raises `EnvironmentFailure` if it is missing, a directory, a socket, or may not be read.
+    """
+
+    __slots__ = ("label", "name", "regular", "size")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.label = "standard input" if name == "-" else name
+        with told(self.label):
+            state = os.fstat(0) if name == "-" else os.stat(name)
+        self._refuse(state.st_mode)
+        self.regular = stat.S_ISREG(state.st_mode)
+        self.size = self._left(state.st_size) if self.regular else None
+
+    def __repr__(self) -> str:
+        return f"Input({self.name!r}, size={self.size})"
+
+    def blocks(self, tally: Callable[[int], None], stopped: Callable[[], bool]) -> Iterator[bytes]:
+        """Yield what it holds, never b""; `tally` is told the size of every block.
+
+        Ends early once `stopped()` is true. Raises `EnvironmentFailure` for an I/O error.
+        """
+        with told(self.label), closing(_Descriptor(self.name)) as descriptor:
+            while self.regular or descriptor.wait(stopped):
+                block = descriptor.read()
+                if not block or stopped():
+                    return
+                tally(len(block))
+                yield block
+
+    def _refuse(self, mode: int) -> None:
+        if stat.S_ISDIR(mode):
+            raise EnvironmentFailure(f"{self.label}: is a directory; name a file of URLs")
+        if stat.S_ISSOCK(mode):
+            raise EnvironmentFailure(f"{self.label}: is a socket; name a file of URLs")
+        if self.name != "-" and not os.access(self.name, os.R_OK):
+            raise EnvironmentFailure(f"{self.label}: may not be read; check its permissions")
+
+    def _left(self, size: int) -> int:
+        """A redirected standard input may have been read in part by another command."""
+        at = os.lseek(0, 0, os.SEEK_CUR) if self.name == "-" else 0
+        return max(0, size - at)
+
+
+class _Descriptor:
+    """A descriptor open for reading; standard input is lent and not closed."""
+
+    __slots__ = ("_fd", "_lent", "_poll")
+
+    def __init__(self, name: str) -> None:
+        # Without O_NONBLOCK, opening a named pipe would wait for its writer, deaf to `stopped`.
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+        self._lent = name == "-"
+        self._fd = 0 if self._lent else os.open(name, flags)
+        self._poll = select.poll()
+        self._poll.register(self._fd, select.POLLIN)
+
+    def wait(self, stopped: Callable[[], bool]) -> bool:
+        """Wait until there is something to read (or the end); False once stopped."""
+        while not stopped():
+            if self._poll.poll(_TICK):
+                return True
+        return False
+
+    def read(self) -> bytes:
+        """What is there, at most `BLOCK` bytes; b"" at the end."""
+        return os.read(self._fd, BLOCK)
+
+    def close(self) -> None:
+        if not self._lent:
+            os.close(self._fd)
+
+
+@contextmanager
+def told(label: str) -> Iterator[None]:
+    """Turn what the system says about an input into a line for a person."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise EnvironmentFailure(f"{label}: no such file; check the name") from None
+    except PermissionError:
+        raise EnvironmentFailure(f"{label}: may not be read; check its permissions") from None
+    except OSError as error:
+        raise EnvironmentFailure(f"{label}: cannot be read: {error.strerror}") from error
+    except ValueError as error:  # a NUL in the name
+        raise EnvironmentFailure(f"{label!r}: is no file name: {error}") from None

@@ -1,0 +1,131 @@
+"""The JSON Schema of a record (draft 2020-12): what `crawler crawl --schema` prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crawler.model.outcome import Kind
+
+_SECONDS = "seconds, in whole microseconds"
+
+
+def schema() -> dict[str, Any]:
+    """The schema of one line that `crawler.store.record.encode` writes."""
+    fields = _request_fields() | _exchange_fields() | _document_fields()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A record of crawler crawl",
+        "description": "What became of one URL of the list. One record is one line.",
+        "type": "object",
+        "properties": fields,
+        "required": [name for name in fields if name != "parsed"],
+        "additionalProperties": False,
+        "if": {"properties": {"outcome": {"const": "page"}}},
+        "then": {"properties": {"kind": {"type": "null"}, "reason": {"type": "null"}}},
+        "else": {"properties": {"kind": {"type": "string"}, "reason": {"type": "string"}}},
+    }
+
+
+def _request_fields() -> dict[str, Any]:
+    return {
+        "url": _text("The URL in its WHATWG form; the text as given if it is no URL."),
+        "input": _text("The entry of the list, as it was spelled."),
+        "final_url": _text("Where the redirects ended; null if nothing was asked for.", null=True),
+        "redirects": {
+            "description": "The redirects that were followed, in their order.",
+            "type": "array",
+            "items": _object(
+                "One redirect.",
+                {
+                    "url": _text("The URL that answered with it."),
+                    "status": _integer("Its HTTP status.", least=300),
+                },
+            ),
+        },
+        "outcome": {
+            "description": "page: fetched and parsed; failed: tried in vain; skipped: not tried.",
+            "enum": ["page", "failed", "skipped"],
+        },
+        "kind": {
+            "description": "Why it is no page; null for a page.",
+            "enum": [*(kind.value for kind in Kind), None],
+        },
+        "reason": _text("The same in words; null for a page.", null=True),
+    }
+
+
+def _exchange_fields() -> dict[str, Any]:
+    return {
+        "status": _integer("HTTP status of the last response; null without one.", null=True),
+        "content_type": _text("The Content-Type header as sent; null without one.", null=True),
+        "charset": _text("The encoding that the page was decoded with.", null=True),
+        "bytes": _object(
+            "Sizes of the body; null if nothing was asked for.",
+            {
+                "wire": _integer("Bytes as received, content encoding included.", null=True),
+                "decoded": _integer("Bytes without content encoding.", null=True),
+            },
+        ),
+        "timings": _object("Seconds, of the last attempt; null where unknown.", _timings()),
+        "attempts": _integer("Fetches made for this URL, redirects and retries included."),
+        "fetched_at": {
+            "description": "When the last attempt was made: RFC 3339, UTC, milliseconds.",
+            "type": ["string", "null"],
+            "format": "date-time",
+            "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$",
+        },
+    }
+
+
+def _timings() -> dict[str, Any]:
+    return {
+        "queued": _number(f"Wait in the queue of its host; {_SECONDS}."),
+        "connect": _number(f"Name look-up, connecting and TLS; 0 if reused; {_SECONDS}."),
+        "first_byte": _number(f"From sending to the whole response header; {_SECONDS}."),
+        "total": _number(f"The whole exchange; {_SECONDS}."),
+        "parse": _number(f"Parsing; {_SECONDS}; null if it was not parsed."),
+    }
+
+
+def _document_fields() -> dict[str, Any]:
+    return {
+        "title": _text("The text of the title element.", null=True),
+        "description": _text("The content of the description meta element.", null=True),
+        "canonical": _text("The canonical link, absolute.", null=True),
+        "language": _text("The lang attribute of the html element.", null=True),
+        "robots": _texts("The directives of the robots meta elements, in lower case."),
+        "links": _texts("The page's links: absolute, without repeats and fragments."),
+        "body_hash": _text("SHA-256 of the decoded body, in hexadecimal.", null=True),
+        "parsed": {"description": "What the user's own parser returned; only with --parser."},
+    }
+
+
+def _text(description: str, *, null: bool = False) -> dict[str, Any]:
+    return {"description": description, "type": ["string", "null"] if null else "string"}
+
+
+def _texts(description: str) -> dict[str, Any]:
+    return {
+        "description": f"{description} Null if it is no page.",
+        "type": ["array", "null"],
+        "items": {"type": "string"},
+    }
+
+
+def _integer(description: str, *, null: bool = False, least: int = 0) -> dict[str, Any]:
+    kind = ["integer", "null"] if null else "integer"
+    return {"description": description, "type": kind, "minimum": least}
+
+
+def _number(description: str) -> dict[str, Any]:
+    return {"description": description, "type": ["number", "null"]}
+
+
+def _object(description: str, fields: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "description": description,
+        "type": "object",
+        "properties": fields,
+        "required": list(fields),
+        "additionalProperties": False,
+    }

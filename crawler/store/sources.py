@@ -1,0 +1,240 @@
+"""Where the URLs of a crawl come from: files, pipes, the command line, or any iterable.
+
+A source is read by one thread, which may wait for a slow pipe, while others ask for its `progress`
+or close it. An input goes through a chain of generators, each of which holds one block at the most:
+
+    bytes (blocks) -> unpacked (archive) -> UTF-8 -> lines (text) -> entries (entries) -> seeds
+
+Entries are read as URLs only when they are asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Sized
+from dataclasses import dataclass
+from time import monotonic
+
+from crawler.model.config import CrawlConfig
+from crawler.model.errors import ConfigurationError, EnvironmentFailure
+from crawler.model.url import Seed
+from crawler.store.archive import unpacked
+from crawler.store.blocks import Input
+from crawler.store.entries import Entry, entries, seed
+from crawler.store.text import utf8
+
+_END = object()
+_PATIENCE = 0.005  # seconds that `IterableSource.read` goes on collecting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a source was read.
+
+    `lines` counts entries found so far, of which `handed` were handed out; `bytes_read` and
+    `bytes_total` are bytes of the inputs as they lie on disk (packed, for an archive), and
+    `bytes_total` is None if an input's size is not known. Seeds of the command line count with
+    their own length. `known` is the number of entries where it is known beforehand; `limit` is the
+    number after which reading ends, 0 for none.
+    """
+
+    lines: int
+    handed: int
+    bytes_read: int
+    bytes_total: int | None
+    known: int | None = None
+    limit: int = 0
+
+    @property
+    def expected(self) -> int | None:
+        """Entries to expect in all, estimated from the bytes read so far; None if unknown."""
+        expected = self.known
+        if expected is None and self.bytes_total is not None and self.bytes_read:
+            expected = round(self.lines * max(1.0, self.bytes_total / self.bytes_read))
+        if expected is None or not self.limit:
+            return expected
+        return min(expected, self.limit)
+
+    @property
+    def share(self) -> float | None:
+        """The part handed out of what is to be expected, 0 to 1; None if unknown."""
+        expected = self.expected
+        if expected is None:
+            return None
+        return min(1.0, self.handed / expected) if expected else 1.0
+
+
+class UrlSource:
+    """The seeds of the command line, then those of the inputs, one after the other.
+
+    `inputs` are file names, `-` is standard input. All are looked at before anything is read;
+    files (not pipes) are opened, too, and their first block is read as a trial.
+
+    Raises `EnvironmentFailure` for an input that is missing, a directory, unreadable, binary or no
+    archive in spite of its name, `ConfigurationError` for a missing CSV column or `-` given twice.
+    """
+
+    def __init__(self, seeds: Sequence[str], inputs: Sequence[str], config: CrawlConfig) -> None:
+        if list(inputs).count("-") > 1:
+            raise ConfigurationError("input: standard input can be read only once; give one '-'")
+        self._config = config
+        self._inputs = deque(Input(name) for name in inputs)
+        self._closed = False
+        for found in self._inputs:
+            self._try(found)
+        self._current: Iterator[list[Entry]] | None = iter([list[Entry](seeds)])
+        self._block: list[Entry] = []
+        self._at = 0
+        self._handed = 0
+        self._lines = 0
+        self._bytes_read = sum(map(len, seeds))
+        sizes = [found.size for found in self._inputs]
+        known = [size for size in sizes if size is not None]
+        self._bytes_total = self._bytes_read + sum(known) if len(known) == len(sizes) else None
+
+    def __repr__(self) -> str:
+        return f"UrlSource({self.progress()})"
+
+    def read(self, most: int) -> list[Seed]:
+        """The next seeds, at least one and at most `most`, as soon as there are any; [] at the end.
+
+        Raises `EnvironmentFailure` or `ConfigurationError` for an input that turns out to be bad,
+        after all whole lines before the damage; reading may go on with the next input.
+        """
+        if self._config.limit:
+            most = min(most, self._config.limit - self._handed)
+        while most > 0 and not self._closed:
+            part = self._block[self._at : self._at + most]
+            if part:
+                self._at += len(part)
+                self._handed += len(part)
+                return [seed(entry) for entry in part]
+            if not self._advance():
+                break
+        return []
+
+    def progress(self) -> Progress:
+        """How far the inputs were read; callable from any thread."""
+        return Progress(
+            lines=self._lines,
+            handed=self._handed,
+            bytes_read=self._bytes_read,
+            bytes_total=self._bytes_total,
+            limit=self._config.limit,
+        )
+
+    def close(self) -> None:
+        """End it; a `read` that waits for a pipe returns [] within a tenth of a second."""
+        self._closed = True
+        try:
+            _end(self._current)
+        except ValueError:
+            return  # the reader is inside; it sees the flag, and leaving closes the file
+
+    def _advance(self) -> bool:
+        """Fetch the next block of entries, maybe an empty one; False at the end of all input."""
+        try:
+            return self._fetch()
+        except EnvironmentFailure:
+            if self._closed:  # an archive that was left half read looks like a truncated one
+                return False
+            raise
+
+    def _fetch(self) -> bool:
+        current = self._current
+        if current is None:
+            if not self._inputs:
+                return False
+            current = self._open(self._inputs.popleft(), self._count)
+        self._current = None  # a generator that has raised is at its end
+        block = next(current, None)
+        if block is not None:
+            self._current, self._block, self._at = current, block, 0
+            self._lines += len(block)
+        return True
+
+    def _count(self, size: int) -> None:
+        self._bytes_read += size
+
+    def _open(self, found: Input, tally: Callable[[int], None]) -> Iterator[list[Entry]]:
+        blocks = found.blocks(tally, lambda: self._closed)
+        text = utf8(unpacked(blocks, found.label), found.label)
+        return entries(text, found.name, self._config)
+
+    def _try(self, found: Input) -> None:
+        if found.regular and found.name != "-":
+            trial = self._open(found, lambda size: None)
+            next(trial, None)
+            _end(trial)
+
+
+class IterableSource:
+    """The same over any iterable of texts; every item counts, also blank ones and comments.
+
+    An iterator is asked ahead of need, and `read` collects from it for a few milliseconds.
+    """
+
+    def __init__(self, urls: Iterable[str], config: CrawlConfig) -> None:
+        if isinstance(urls, str | bytes):
+            raise ConfigurationError(f"urls: {urls!r} is one text; give a list of them")
+        self._known = len(urls) if isinstance(urls, Sized) else None
+        self._urls = iter(urls)
+        self._limit = config.limit
+        self._lines = 0
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"IterableSource({self.progress()})"
+
+    def read(self, most: int) -> list[Seed]:
+        """The next seeds, at least one and at most `most`; [] at the end.
+
+        Raises `TypeError` for an item that is no text, and whatever the iterable raises.
+        """
+        if self._limit:
+            most = min(most, self._limit - self._lines)
+        found: list[Seed] = []
+        until = 0.0
+        while len(found) < most and not self._closed:
+            item = next(self._urls, _END)
+            if item is _END:
+                break
+            if not isinstance(item, str):
+                raise TypeError(f"a URL must be a str, not {type(item).__name__}: {item!r}")
+            found.append(seed(item))
+            until = until or monotonic() + _PATIENCE
+            if monotonic() >= until:
+                break
+        self._lines += len(found)
+        return found
+
+    def progress(self) -> Progress:
+        """How many were read; callable from any thread."""
+        return Progress(
+            lines=self._lines,
+            handed=self._lines,
+            bytes_read=0,
+            bytes_total=None,
+            known=self._known,
+            limit=self._limit,
+        )
+
+    def close(self) -> None:
+        """End it; the next `read` returns []."""
+        self._closed = True
+
+
+def _end(entries: Iterator[list[Entry]] | None) -> None:
+    """Close the file that a chain of generators reads from."""
+    if isinstance(entries, Generator):
+        entries.close()
+
+
+def refuse_overwrite(inputs: Sequence[str], output: str) -> None:
+    """Raise `ConfigurationError` if the output is one of the inputs: opening it would empty it."""
+    for name in inputs:
+        if "-" in (name, output) or not (os.path.exists(name) and os.path.exists(output)):
+            continue
+        if os.path.isfile(name) and os.path.samefile(name, output):
+            raise ConfigurationError(f"output: {output} is also an input; name another file")

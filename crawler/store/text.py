@@ -1,0 +1,131 @@
+"""Bytes to lines of text, a whole block at a time.
+
+UTF-8 with or without a byte order mark; UTF-16 and UTF-32 with one. A line ends with LF, CRLF or
+CR. A byte that is no UTF-8 becomes a lone surrogate (PEP 383): the line it stands in is refused
+later and alone, where it is seen whether it is the URL that holds it.
+
+Memory is bounded: of a line above the limit only its head is kept, as an `Overlong`.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable, Iterator
+
+from crawler.model.errors import EnvironmentFailure
+from crawler.store.archive import settle
+
+_MARKS = {  # longest first: UTF-32's little-endian mark starts with UTF-16's
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+
+SHOWN = 256
+"""Characters kept of a line that is too long."""
+
+
+class Overlong(str):
+    """The first 256 characters of a line that is too long to be held."""
+
+    __slots__ = ()
+
+
+def utf8(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
+    """`blocks` as UTF-8 without a byte order mark.
+
+    Raises `EnvironmentFailure` if the first block is no text.
+    """
+    head = settle(blocks, tuple(_MARKS))
+    mark = next((mark for mark in _MARKS if head.startswith(mark)), b"")
+    head = head[len(mark) :]
+    encoding = _MARKS.get(mark, "utf-8")
+    if encoding == "utf-8":
+        _refuse_binary(head, name)
+        yield head
+        yield from blocks
+        return
+    decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
+    yield _recoded(decoder, head)
+    for block in blocks:
+        yield _recoded(decoder, block)
+    if decoder.getstate()[0]:
+        yield b"\xff"  # half a character at the end: makes its line one that is no UTF-8
+
+
+def lines(blocks: Iterable[bytes], most: int) -> Iterator[list[str]]:
+    """The lines of `blocks`, without their ends, as they become whole.
+
+    A line above `most` bytes that is not whole within its block comes as an `Overlong`.
+    """
+    rest, skipping = b"", False
+    for block in blocks:
+        if skipping:
+            block = _after_line_end(block)
+            skipping = not block
+        block = rest + block
+        end = _whole(block)
+        found, rest = _split(block[:end]), block[end:]
+        if len(rest) > most:
+            found.append(Overlong(rest[: 4 * SHOWN].decode("utf-8", "surrogateescape")[:SHOWN]))
+            rest, skipping = b"", True
+        yield found
+    if rest:
+        yield _split(rest + b"\n")
+
+
+def _recoded(decoder: codecs.IncrementalDecoder, block: bytes) -> bytes:
+    return decoder.decode(block).encode("utf-8", "surrogatepass")
+
+
+def _whole(block: bytes) -> int:
+    """Bytes up to and with the last line end; a CR at the very end may be half of a CRLF."""
+    newline = block.rfind(b"\n")
+    return max(newline, block.rfind(b"\r", newline + 1, len(block) - 1)) + 1
+
+
+def _after_line_end(block: bytes) -> bytes:
+    """What follows the first line end, which is kept (an empty line harms nobody); else b""."""
+    ends = [at for at in (block.find(b"\n"), block.find(b"\r")) if at >= 0]
+    return block[min(ends) :] if ends else b""
+
+
+def _split(whole: bytes) -> list[str]:
+    text = whole.decode("utf-8", "surrogateescape")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    found = text.split("\n")  # not splitlines(), which also ends a line at U+2028 and others
+    found.pop()
+    return found
+
+
+def _refuse_binary(head: bytes, name: str) -> None:
+    """Tell a list with a damaged line from what is no list at all.
+
+    Without a NUL it is taken for text. With one it is binary if a tenth of the bytes are NULs
+    (UTF-16 without its mark has half of them) or if it is not UTF-8 either, in a quarter of the
+    lines (images, programs, random bytes).
+    """
+    nuls = head.count(0)
+    if nuls * 10 < len(head) and (not nuls or _is_utf8(head) or not _mostly_damaged(head)):
+        return
+    if head:
+        raise EnvironmentFailure(
+            f"{name}: is no text; give a list of URLs in UTF-8 (UTF-16 needs its byte order mark)"
+        )
+
+
+def _is_utf8(head: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # its last character may be cut
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _mostly_damaged(head: bytes) -> bool:
+    found = head.split(b"\n")
+    damaged = sum(b"\0" in line or not _is_utf8(line) for line in found)
+    return damaged * 4 >= len(found)

@@ -1,0 +1,1 @@
+"""`make bench`: the crawler's speed against its peers, measured in one go."""

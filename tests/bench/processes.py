@@ -1,0 +1,43 @@
+"""Looking at a running process from outside, through /proc (Linux)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+_PROC = Path("/proc")
+
+
+def tree(root: int) -> Iterator[int]:
+    """`root` and all its living descendants."""
+    children: dict[int, list[int]] = {}
+    for entry in _PROC.iterdir():
+        if entry.name.isdigit() and (parent := _parent(entry)) is not None:
+            children.setdefault(parent, []).append(int(entry.name))
+    todo = [root]
+    while todo:
+        pid = todo.pop()
+        yield pid
+        todo += children.get(pid, ())
+
+
+def peak_bytes(pid: int) -> int:
+    """The largest resident size that the process has had so far; 0 if it is gone."""
+    for line in _read(_PROC / str(pid) / "status").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024  # the kernel's "kB" are KiB
+    return 0
+
+
+def _parent(entry: Path) -> int | None:
+    # The name of the program, in parentheses, may itself hold blanks and parentheses.
+    fields = _read(entry / "stat").rpartition(")")[2].split()
+    return int(fields[1]) if fields else None
+
+
+def _read(path: Path) -> str:
+    """The text of a file in /proc; empty when its process has just ended."""
+    try:
+        return path.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""

@@ -1,0 +1,164 @@
+"""The command as a shell runs it: streams, exit codes, signals, pipes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from crawler.mock import MockWeb, Served, running
+
+HEAVY = ("aiohttp", "asyncio", "urllib3", "selectolax", "frostwork", "httptools")
+
+
+@contextmanager
+def started(*words: str) -> Iterator[subprocess.Popen[str]]:
+    """`crawler WORDS` in a process of its own, without input, its output as pipes."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "crawler", *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()  # of no effect, unless the test failed
+
+
+def crawler(*words: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of `crawler WORDS`."""
+    with started(*words) as process:
+        out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def test_help_names_every_option_and_shows_examples() -> None:
+    """`crawl --help` fits 80 columns, and explains itself with examples, on stdout."""
+    code, out, err = crawler("crawl", "--help")
+    assert (code, err) == (0, "")
+    assert max(map(len, out.splitlines())) <= 80
+    assert "crawler crawl -i list.txt -o out.jsonl.zst" in out
+    assert "--per-host N" in out and "--header -H" in out and "--config FILE" in out
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """No network library and no parser is imported to print a help text."""
+    script = (
+        "import sys, crawler.cli; crawler.cli.main(['crawl', '--help']);"
+        f"print(sorted(set(sys.modules) & set({HEAVY!r})), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert done.stderr.decode().strip() == "[]"
+
+
+def test_a_mock_crawl_from_end_to_end(tmp_path: Path) -> None:
+    """One record for each page, legal by the printed schema; summary on stderr; no process left."""
+    stats = tmp_path / "stats.json"
+    code, out, err = crawler("crawl", "--mock", "50", "--stats", str(stats))
+    records = [json.loads(line) for line in out.splitlines()]
+    assert code == 0, err
+    assert len({record["url"] for record in records}) == 50
+    assert err.endswith("every input URL is accounted for: 50 read = 50 records + 0 repeats\n")
+    assert json.loads(stats.read_text())["pages"] == 50
+    schema = json.loads(crawler("crawl", "--schema")[1])
+    for record in records:
+        jsonschema.validate(record, schema)
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    """`| head -1`: exit code 0, and silence."""
+    with started("crawl", "--mock", "3000") as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline().startswith("{")
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait(60)) == ("", 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("engine", ["async", "threaded"])
+def test_a_signal_ends_a_crawl_with_everything_written(
+    tmp_path: Path, number: signal.Signals, engine: str
+) -> None:
+    """One signal: exit code 130, a record for all that was read, the summary, no traceback."""
+    output = tmp_path / "out.jsonl"
+    with running(MockWeb(pages=50_000, latency=0.05)) as web:
+        listed = tmp_path / "list.txt"
+        listed.write_text("\n".join(web.urls()))
+        words = ("-i", str(listed), "-o", str(output), "--engine", engine, "--drain-timeout", "2")
+        with started("crawl", *words) as process:
+            wait_for_requests(web, 20, process)
+            process.send_signal(number)
+            out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert "stopping: finishing" in err and "Traceback" not in err
+    read = int(err.rpartition("accounted for: ")[2].split()[0].replace(",", ""))
+    assert len(output.read_text().splitlines()) == read
+    assert "every input URL is accounted for" in err
+
+
+def test_two_signals_leave_at_once(tmp_path: Path) -> None:
+    """The second Ctrl-C does not wait for answers that never come."""
+    output = str(tmp_path / "out.jsonl")
+    with (
+        running(MockWeb(latency=3_600)) as web,
+        started("crawl", *web.urls(5), "-o", output) as process,
+    ):
+        wait_for_requests(web, 5, process)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("stopping: finishing 5 in flight")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in err
+
+
+def wait_for_requests(web: Served, number: int, process: subprocess.Popen[str]) -> None:
+    """Until the mock web has had so many requests; fails if the crawl ends before."""
+    while web.statistics().requests < number:
+        assert process.poll() is None, process.communicate()
+
+
+def test_the_mock_web_says_where_it_listens_and_ends_gently() -> None:
+    """`crawler mock` prints its address when it listens, and SIGTERM is a clean end."""
+    with started("mock", "--port", "0") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("http://127.0.0.1:")
+        process.terminate()
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_a_port_in_use_is_one_line() -> None:
+    """A second server on the same port ends with exit code 3 and the reason."""
+    with running(MockWeb()) as web:
+        code, out, err = crawler("mock", "--port", str(web.port))
+    assert (code, out) == (3, "")
+    assert err == f"crawler: cannot listen on 127.0.0.1, port {web.port}: Address already in use\n"
+
+
+def test_tracebacks_only_with_debug(tmp_path: Path) -> None:
+    """An unreadable list is one line and exit code 3; --debug shows where it was noticed."""
+    missing = str(tmp_path / "missing.txt")
+    code, _, err = crawler("crawl", "-i", missing)
+    assert (code, err.count("\n")) == (3, 1) and "missing.txt" in err
+    code, _, err = crawler("crawl", "-i", missing, "--debug")
+    assert code == 3 and "Traceback" in err
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
+def test_a_full_disk_is_one_line_after_the_summary() -> None:
+    """`-o /dev/full` ends with exit code 3, says what was done and then what failed."""
+    code, out, err = crawler("crawl", "--mock", "20", "-o", "/dev/full")
+    assert (code, out) == (3, "")
+    assert err.splitlines()[-1].startswith("crawler: /dev/full: cannot be written")
+    assert "Traceback" not in err

@@ -1,0 +1,173 @@
+"""Flags, environment and file: one definition, one order of precedence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crawler.cli import main
+from crawler.cli import run as run_module
+from crawler.cli.options import table
+from crawler.cli.run import Order
+from crawler.model.config import CrawlConfig
+from crawler.model.errors import ExitCode
+
+
+@pytest.fixture
+def orders(monkeypatch: pytest.MonkeyPatch) -> list[Order]:
+    """What the command line asked for, in place of crawling."""
+    taken: list[Order] = []
+
+    def take(order: Order) -> int:
+        taken.append(order)
+        return ExitCode.FINISHED
+
+    monkeypatch.setattr(run_module, "run", take)
+    return taken
+
+
+def settled(orders: list[Order], *words: str) -> CrawlConfig:
+    """The configuration that `crawler crawl a.test WORDS` comes to."""
+    assert main(["crawl", "a.test", *words]) == ExitCode.FINISHED
+    return orders[-1].config
+
+
+def test_nothing_given_is_the_defaults(orders: list[Order]) -> None:
+    """Without file, environment and flags the configuration is that of the library."""
+    assert settled(orders) == CrawlConfig()
+
+
+def test_flags_before_environment_before_file(
+    orders: list[Order], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each layer covers the one below it, and lets through what it does not set."""
+    file = tmp_path / "c.toml"
+    file.write_text("[crawl]\nretries = 1\nper_host = 1\ndelay = 1\nquiet = true\n")
+    monkeypatch.setenv("CRAWLER_PER_HOST", "2")
+    monkeypatch.setenv("CRAWLER_DELAY", "2")
+    config = settled(orders, "--config", str(file), "--delay", "3")
+    assert (config.retries, config.per_host, config.delay, config.quiet) == (1, 2, 3.0, True)
+    assert config.timeout == CrawlConfig().timeout
+
+
+def test_every_option_has_its_flag_and_variable(
+    orders: list[Order], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each option can be set by flag and by environment, to the same value."""
+    other = {bool: True, int: 7, float: 0.5, str: "text", tuple[str, ...]: ("A: b",)}
+    special = {"proxy": "http://p.test:1", "parser": "a.b:c"}
+    for name, spec in CrawlConfig.options().items():
+        value = special.get(name, spec.choices[-1] if spec.choices else other.get(spec.type))
+        word = value[0] if isinstance(value, tuple) else str(value)
+        flag = [spec.flag] if spec.type is bool else [spec.flag, word]
+        assert getattr(settled(orders, *flag), name) == value
+        with monkeypatch.context() as patch:
+            patch.setenv(spec.variable, word)
+            assert getattr(settled(orders), name) == value
+
+
+def test_lists_and_seeds_and_output_are_taken(orders: list[Order]) -> None:
+    """Inputs repeat, `-` is a name, seeds may stand anywhere, and `--` ends the flags."""
+    words = ["b.test", "-i", "-", "--input", "x.gz", "-o", "-", "-q", "--", "c.test"]
+    assert settled(orders, *words).quiet
+    order = orders[-1]
+    assert list(order.seeds) == ["a.test", "b.test", "c.test"]
+    assert (list(order.inputs), order.output) == (["-", "x.gz"], "-")
+
+
+def test_headers_repeat_and_other_flags_take_the_last(orders: list[Order]) -> None:
+    """Repeating a list adds to it; repeating anything else corrects it."""
+    config = settled(orders, "--header", "A: b", "-H", "C: d", "--retries", "1", "--retries", "2")
+    assert config.headers == (("A", "b"), ("C", "d"))
+    assert config.retries == 2
+
+
+def test_headers_in_the_environment_are_lines(
+    orders: list[Order], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable holds several headers, one a line, with the spaces they have."""
+    monkeypatch.setenv("CRAWLER_HEADER", "A: b c\nD: e")
+    assert settled(orders).headers == (("A", "b c"), ("D", "e"))
+
+
+def test_an_empty_variable_is_none(orders: list[Order], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that is set to nothing is as good as one that is not set."""
+    for spec in CrawlConfig.options().values():
+        monkeypatch.setenv(spec.variable, "")
+    assert settled(orders) == CrawlConfig()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--per-hst", "3"], ["--per-hst", "mean --per-host?"]),
+        (["--per-host", "x"], ["--per-host", "'x' is no whole number"]),
+        (["--per-host", "3.7"], ["--per-host", "'3.7' is no whole number"]),
+        (["--per-host", "0"], ["--per-host", "0 is too small"]),
+        (["--per-host", "-3"], ["--per-host", "-3 is too small"]),
+        (["--delay", "nan"], ["--delay", "nan is no number"]),
+        (["--delay=-inf"], ["--delay", "too small"]),
+        (["--engine", "fast"], ["--engine", "'fast' is not one of async, threaded"]),
+        (["--header", "nonsense"], ["--header", "'nonsense' is no header"]),
+        (["--proxy", "nonsense"], ["--proxy", "'nonsense'"]),
+        (["--parser", "a:b", "--parse", "none"], ["parser and parse"]),
+        (["--input"], ["--input requires an argument"]),
+        (["--input", "--quiet"], ["--input needs a file"]),
+        (["--config", "missing.toml"], ["missing.toml", "No such file"]),
+        (["--mock", "0"], ["--mock: 0"]),
+        (["-x"], ["-x"]),
+    ],
+)
+def test_a_bad_flag_is_one_line_and_exit_code_2(
+    orders: list[Order], capsys: pytest.CaptureFixture[str], words: list[str], said: list[str]
+) -> None:
+    """What cannot be understood is named with its value, on stderr alone, and nothing starts."""
+    assert main(["crawl", "a.test", *words]) == ExitCode.USAGE
+    out, err = capsys.readouterr()
+    assert err.startswith("crawler: ") and err.count("\n") == 1 and not out
+    assert all(part in err for part in said), err
+    assert not orders
+
+
+def test_a_bad_variable_is_named(
+    orders: list[Order], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong value in the environment names the variable, as no flag is to blame."""
+    monkeypatch.setenv("CRAWLER_PER_HOST", "many")
+    assert main(["crawl", "a.test"]) == ExitCode.USAGE
+    assert "CRAWLER_PER_HOST: 'many' is no whole number" in capsys.readouterr().err
+    assert not orders
+
+
+def test_a_value_of_the_file_that_fails_as_a_whole_names_the_file(
+    orders: list[Order], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Text of the right type that cannot work is traced back to its file."""
+    file = tmp_path / "c.toml"
+    file.write_text("[crawl]\nproxy = 'nonsense'\n")
+    assert main(["crawl", "a.test", "--config", str(file)]) == ExitCode.USAGE
+    assert f"{file}: proxy: 'nonsense'" in capsys.readouterr().err
+    assert not orders
+
+
+def test_no_url_at_all_is_said(orders: list[Order], capsys: pytest.CaptureFixture[str]) -> None:
+    """Without URLs and lists nothing is read silently; how to read stdin is told."""
+    assert main(["crawl"]) == ExitCode.USAGE
+    assert "nothing to crawl" in (said := capsys.readouterr().err)
+    assert "-i -" in said
+    assert not orders
+
+
+def test_an_unknown_command_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
+    """A misspelt command is one line with the right one."""
+    assert main(["crwl"]) == ExitCode.USAGE
+    assert 'Did you mean "crawl"?' in capsys.readouterr().err
+
+
+def test_the_table_has_a_row_for_every_option() -> None:
+    """The README's table names every flag with its values and default."""
+    rows = table().splitlines()[2:]
+    assert [row.split("`")[1] for row in rows] == [o.flag for o in CrawlConfig.options().values()]
+    assert "| `--per-host` | 1 to 100000 | `8` | Requests in flight to one host at once. |" in rows
+    assert "`async`, `threaded` | `async`" in rows[0]

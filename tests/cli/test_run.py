@@ -1,0 +1,134 @@
+"""One crawl for a person: what is said, what is written, and the exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from crawler.cli.run import Order, run
+from crawler.model.config import CrawlConfig
+from crawler.model.errors import CrawlerError, EnvironmentFailure, ExitCode
+from tests.cli.fakes import SNAPSHOT, FakeSession, FakeSink, FakeSource, opening
+
+
+class ReaderGone(CrawlerError):
+    """What a sink raises when its reader went away."""
+
+    exit_code = ExitCode.FINISHED
+
+
+def order(config: CrawlConfig | None = None) -> Order:
+    """A crawl of one list."""
+    return Order(config=config or CrawlConfig(), seeds=[], inputs=["list"], output="-")
+
+
+def crawl(
+    session: FakeSession, config: CrawlConfig | None = None, sink: FakeSink | None = None
+) -> int:
+    """Run a fake crawl; its parts are closed whatever happens."""
+    sink, source = sink or FakeSink(), FakeSource()
+    try:
+        return run(order(config), opening(session, sink, source))
+    finally:
+        assert sink.closed and source.closed
+
+
+def test_a_finished_crawl_is_summed_up_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    """The summary goes to stderr, nothing to stdout, and failures of URLs are no failure."""
+    assert crawl(FakeSession()) == ExitCode.FINISHED
+    out, err = capsys.readouterr()
+    assert not out
+    assert err.endswith("every input URL is accounted for: 1,000 read = 998 records + 2 repeats\n")
+
+
+def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """--quiet leaves stderr empty."""
+    assert crawl(FakeSession(), CrawlConfig(quiet=True)) == ExitCode.FINISHED
+    assert capsys.readouterr() == ("", "")
+
+
+def test_failures_count_only_if_asked_for() -> None:
+    """--fail-on-error turns failed URLs into exit code 1, and a clean crawl stays 0."""
+    asked = CrawlConfig(quiet=True, fail_on_error=True)
+    assert crawl(FakeSession(), asked) == ExitCode.FAILURES
+    assert crawl(FakeSession(replace(SNAPSHOT, failed=0)), asked) == ExitCode.FINISHED
+
+
+def test_a_failing_output_is_raised_after_the_summary(capsys: pytest.CaptureFixture[str]) -> None:
+    """When the disk gives way, what was done is still said, and then the reason is raised."""
+    with pytest.raises(EnvironmentFailure, match="disk full"):
+        crawl(FakeSession(), sink=FakeSink(EnvironmentFailure("disk full")))
+    assert "998 records" in capsys.readouterr().err
+
+
+def test_the_first_failure_is_the_one_that_is_told() -> None:
+    """A sink that fails in its end does not hide why the crawl failed."""
+    session = FakeSession(failure=EnvironmentFailure("list unreadable"))
+    with pytest.raises(EnvironmentFailure, match="list unreadable"):
+        crawl(session, sink=FakeSink(EnvironmentFailure("disk full")))
+
+
+@pytest.mark.parametrize("where", ["run", "close"])
+def test_a_closed_pipe_ends_in_silence(capsys: pytest.CaptureFixture[str], where: str) -> None:
+    """`| head -1` is no error: exit code 0 and not a word."""
+    gone = ReaderGone("closed")
+    session = FakeSession(failure=gone if where == "run" else None)
+    assert crawl(session, sink=FakeSink(gone if where == "close" else None)) == ExitCode.FINISHED
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_bug_still_closes_the_output() -> None:
+    """An exception that nobody foresaw goes through, after what came was written."""
+    with pytest.raises(ZeroDivisionError):
+        crawl(FakeSession(failure=ZeroDivisionError()))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_gently_and_is_told(
+    capsys: pytest.CaptureFixture[str], number: signal.Signals
+) -> None:
+    """The first signal stops the crawl; exit code 130, and the summary says what is missing."""
+    begun = replace(SNAPSHOT, read=600, records=598)
+    session = FakeSession(begun, ends_on="stop", running=lambda: os.kill(os.getpid(), number))
+    assert crawl(session) == ExitCode.INTERRUPTED
+    assert session.calls == ["stop"]
+    said = capsys.readouterr().err
+    assert "stopping: finishing 0 in flight; Ctrl-C again leaves at once" in said
+    assert "interrupted: about 400 of the list were not read and have no record" in said
+
+
+def test_the_statistics_are_written_as_json(tmp_path: Path) -> None:
+    """--stats writes every figure of the summary, the options and the versions."""
+    file = tmp_path / "stats.json"
+    crawl(FakeSession(), CrawlConfig(quiet=True, stats=str(file), per_host=3))
+    found = json.loads(file.read_text())
+    assert (found["read"], found["repeats"], found["records"], found["pages"]) == (
+        1000,
+        2,
+        998,
+        990,
+    )
+    assert found["pages_per_second"] == 495.0
+    assert found["outcomes"] == SNAPSHOT.outcomes
+    assert found["latency"]["p50"] == pytest.approx(0.012, rel=0.04)
+    assert found["latency"]["max"] == 0.2
+    assert set(found["loop_lag"]) == {"p50", "p99", "max"}
+    assert set(found["cpu"]) == {"user", "system", "children_user", "children_system"}
+    assert found["peak_rss"] > 1_000_000
+    assert found["parse"] == "inline: 0.31 ms a page"
+    assert found["config"]["per_host"] == 3
+    assert found["versions"]["python"] and found["accounted_for"] is True
+
+
+def test_statistics_without_a_place_stop_the_crawl_before_it_begins(tmp_path: Path) -> None:
+    """A directory that is missing is an error that names it, before anything was fetched."""
+    session, file = FakeSession(), tmp_path / "missing" / "stats.json"
+    parts = opening(session, FakeSink(), FakeSource())
+    with pytest.raises(EnvironmentFailure, match=r"stats\.json: .*missing is no directory"):
+        run(order(CrawlConfig(quiet=True, stats=str(file))), parts)
+    assert not session.began

@@ -1,0 +1,122 @@
+"""The summary: what it says, that it adds up, and that it fits a terminal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from crawler.cli.cost import Cost
+from crawler.cli.summary import Report
+from crawler.cli.units import duration, megabytes, milliseconds
+from crawler.core.statistics import Snapshot
+from crawler.model.config import CrawlConfig
+from crawler.model.outcome import Kind
+from tests.cli.fakes import SNAPSHOT
+
+COST = Cost(
+    user=1.0,
+    system=0.5,
+    children_user=2.0,
+    children_system=0.5,
+    peak_rss=85_000_000,
+    peak_rss_children=40_000_000,
+)
+
+
+def report(snapshot: Snapshot = SNAPSHOT, **values: Any) -> Report:
+    """A report of a crawl that went as `SNAPSHOT` says."""
+    known: dict[str, Any] = {"config": CrawlConfig(), "cost": COST, "parsing": "inline"}
+    return Report(snapshot=snapshot, **{**known, **values})
+
+
+def test_the_summary_of_a_crawl() -> None:
+    """Outcomes, throughput, latency, lag, cost, the parser's choice and the account, in lines."""
+    assert report().text().splitlines() == [
+        "998 records in 2.00 s: 495 pages/s, 8.0 MB/s",
+        "  outcomes  page 990, client_error 5, dns 2, invalid_url 1",
+        "            redirects followed 40, retries 3",
+        "  latency   p50 12 ms, p90 12 ms, p99 81.9 ms, longest 200 ms",
+        "  loop lag  p50 0.101 ms, p90 2.3 ms, p99 2.3 ms, longest 2.3 ms",
+        "  cost      1.50 s CPU, peak memory 85.0 MB",
+        "  workers   2.50 s CPU, peak memory of the largest 40.0 MB",
+        "  parse     inline",
+        "every input URL is accounted for: 1,000 read = 998 records + 2 repeats",
+    ]
+
+
+def test_a_crawl_of_nothing_is_summed_up() -> None:
+    """No division by zero, and no lines about what was not measured."""
+    text = report(Snapshot(), parsing="", cost=replace(COST, children_user=0, children_system=0))
+    assert text.text().splitlines() == [
+        "0 records in 0.00 s: 0 pages/s, 0.0 MB/s",
+        "  outcomes  none",
+        "  cost      1.50 s CPU, peak memory 85.0 MB",
+        "every input URL is accounted for: 0 read = 0 records + 0 repeats",
+    ]
+
+
+def test_one_is_not_many() -> None:
+    """A single record is a record."""
+    one = replace(SNAPSHOT, read=2, records=1, repeats=1)
+    assert report(one).text().endswith("2 read = 1 record + 1 repeat\n")
+
+
+def test_a_url_without_a_record_is_said_aloud() -> None:
+    """If the numbers do not add up, the last line says by how much, and so does the JSON."""
+    lost = report(replace(SNAPSHOT, read=1003))
+    assert lost.text().splitlines()[-1] == (
+        "NOT ACCOUNTED FOR: 1,003 read, but 998 records + 2 repeats leave 3 without a record"
+    )
+    assert lost.values()["accounted_for"] is False
+
+
+def test_an_interrupted_crawl_tells_what_it_did_not_read() -> None:
+    """The rest of the list is named, with its size where that is known."""
+    cut = replace(SNAPSHOT, read=600, records=598)
+    known = report(cut, interrupted=True, expected=1000).text()
+    assert "interrupted: about 400 of the list were not read and have no record" in known
+    unknown = report(cut, interrupted=True).text()
+    assert "interrupted: what was not read from the list has no record" in unknown
+
+
+def test_the_summary_fits_80_columns() -> None:
+    """With every kind of outcome and millions of URLs no line is wider than a terminal."""
+    outcomes = {"page": 5_000_000, **{kind.value: 123_456 for kind in Kind}}
+    many = sum(outcomes.values())
+    big = replace(SNAPSHOT, read=many + 2, records=many, outcomes=outcomes, wire_bytes=10**14)
+    lines = report(big, interrupted=True, expected=10**9).text().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert all(f"{kind.value} 123,456" in " ".join(lines) for kind in Kind)
+
+
+def test_what_was_not_measured_is_null() -> None:
+    """The JSON has every key also for a crawl without a single response."""
+    assert report(Snapshot()).values()["latency"] == dict.fromkeys(("p50", "p90", "p99", "max"))
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (duration(7.4), "0:07"),
+        (duration(59.6), "1:00"),
+        (duration(3_661), "1:01:01"),
+        (megabytes(130_249_999), "130 MB"),
+        (milliseconds(0.0000123), "0.0123 ms"),
+        (milliseconds(1.23456), "1,235 ms"),
+        (milliseconds(None), "-"),
+    ],
+)
+def test_numbers_read_well(said: str, expected: str) -> None:
+    """Times and sizes have the digits that a person needs."""
+    assert said == expected
+
+
+def test_the_cost_of_this_process_is_measured() -> None:
+    """CPU time only grows, and the peak is at least what is used now."""
+    before = Cost.measure()
+    block = bytearray(b"x" * 50_000_000)
+    after = Cost.measure()
+    assert after.cpu >= before.cpu
+    assert after.peak_rss >= len(block)

@@ -1,0 +1,21 @@
+"""What every test starts from: no options in the environment, the same examples on each run."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import settings
+
+# The machines that run the tests are shared and slow at times: no deadline for one example, and
+# the same examples for the same code, so that a failure is the change's.
+settings.register_profile("crawler", deadline=None, derandomize=True)
+settings.load_profile("crawler")
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No option of the crawler, and nothing that changes a terminal, in the environment."""
+    for name in list(os.environ):
+        if name.startswith("CRAWLER_") or name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
+            monkeypatch.delenv(name)

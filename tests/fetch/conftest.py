@@ -1,0 +1,100 @@
+"""One list of scenarios, three ways to fetch: aiohttp on asyncio and on uvloop, urllib3."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+import uvloop
+
+from crawler.fetch.aio import AioFetcher
+from crawler.fetch.names import Names
+from crawler.fetch.threaded import ThreadedFetcher
+from crawler.model.config import CrawlConfig
+from crawler.model.outcome import Fetched
+from crawler.model.request import Request
+from crawler.model.url import Url
+from tests.fetch.raw import RawServer
+from tests.fetch.sites import CAP, SITE
+
+WAYS = ("asyncio", "uvloop", "threaded")
+
+CONFIG = CrawlConfig(timeout=5, connect_timeout=5, max_body=CAP, user_agent="tester/1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way to fetch URLs, one after the other, with one fetcher."""
+
+    name: str
+
+    def fetch(
+        self, urls: Sequence[str], config: CrawlConfig = CONFIG, names: Names | None = None
+    ) -> list[Fetched]:
+        """The outcomes of `urls`, in order."""
+        requests = [request(url) for url in urls]
+        if self.name == "threaded":
+            with ThreadedFetcher(config, names=names) as fetcher:
+                return [fetcher.fetch(each) for each in requests]
+        return self.run(lambda: _fetch_all(requests, config, names))
+
+    def run(self, main: Callable[[], Coroutine[Any, Any, list[Fetched]]]) -> list[Fetched]:
+        """Run a coroutine on this way's loop, debug mode and its warnings included."""
+        factory = uvloop.new_event_loop if self.name == "uvloop" else asyncio.new_event_loop
+        with asyncio.Runner(loop_factory=factory) as runner:
+            return runner.run(main())
+
+
+async def _fetch_all(
+    requests: list[Request], config: CrawlConfig, names: Names | None
+) -> list[Fetched]:
+    async with AioFetcher(config, names=names) as fetcher:
+        return [await fetcher.fetch(each) for each in requests]
+
+
+def request(url: str) -> Request:
+    """A request as the core makes it."""
+    return Request(url=Url(url), seed=url, input=url)
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> Way:
+    """Each way to fetch, in turn."""
+    return Way(name=request.param)
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[RawServer]:
+    """The scenarios' site."""
+    with RawServer(SITE) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """A certificate authority of the tests' own."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def trusted(
+    authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> trustme.CA:
+    """The authority, in what OpenSSL takes for the system's store."""
+    path = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(path))
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    return authority
+
+
+def certified(authority: trustme.CA, *names: str) -> ssl.SSLContext:
+    """A server's context with a certificate for `names`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names).configure_cert(context)
+    return context

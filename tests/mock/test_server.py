@@ -1,0 +1,256 @@
+"""Starting, stopping, statistics, TLS, the program and the fixture."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+import trustme
+
+import crawler
+from crawler.mock import LoopFactory, MockWeb, Statistics, main_loop, running, serve
+from crawler.mock.responder import CACHE_BYTES, MAX_ATTEMPT_KEYS, Request, Responder
+
+from .conftest import ask, connect, get, read_all, status_of
+
+SOURCE = str(Path(crawler.__file__).parent.parent)
+
+
+def test_latency_is_never_shorter_than_asked(loop_factory: LoopFactory) -> None:
+    """With a latency every answer takes at least that long, 404s and cached pages included."""
+    with running(MockWeb(latency=0.03), loop_factory=loop_factory) as web:
+        for target in ("/page/0", "/page/0", "/nothing"):
+            started = time.monotonic()
+            ask(web, target)
+            assert time.monotonic() - started >= 0.03
+
+
+def test_waiting_requests_are_counted(loop_factory: LoopFactory) -> None:
+    """peak_waiting is the number of requests that were held back at the same time."""
+    with running(MockWeb(latency=0.2), loop_factory=loop_factory) as web:
+        clients = [connect(web) for _ in range(5)]
+        for client in clients:
+            client.sendall(get("/page/1", "Connection: close"))
+        for client in clients:
+            assert read_all(client)
+            client.close()
+        found = web.statistics()
+    assert (found.waiting, found.peak_waiting, found.requests) == (0, 5, 5)
+
+
+def test_a_stop_closes_every_connection(loop_factory: LoopFactory) -> None:
+    """Leaving the block ends idle, delayed, silent and half-asked connections, frees the port."""
+    starts = [b"", b"GET /pa", get("/delay/3000"), get("/fault/never"), get("/slow/100/60")]
+    with running(MockWeb(), loop_factory=loop_factory) as web:
+        assert status_of(ask(web, "/page/1")) == 200
+        clients = [connect(web) for _ in starts]
+        for client, start in zip(clients, starts, strict=True):
+            client.sendall(start)
+    for client in clients:
+        with contextlib.suppress(ConnectionResetError):  # with input unread, a close is a reset
+            read_all(client)
+        client.close()
+    assert web.statistics().open_connections == web.statistics().waiting == 0
+    with pytest.raises(ConnectionRefusedError):
+        connect(web)
+    assert "mock-web" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_stop_misses_no_client_that_has_just_come(loop_factory: LoopFactory) -> None:
+    """Clients that connect in the very moment of the stop are closed too, not forgotten."""
+    for _ in range(20):
+        with running(MockWeb(), loop_factory=loop_factory) as web:
+            clients = [connect(web) for _ in range(5)]
+        for client in clients:
+            with contextlib.suppress(ConnectionResetError), client:
+                assert read_all(client) == b""
+
+
+def test_serve_inside_a_loop(loop_factory: LoopFactory) -> None:
+    """`serve` listens on the running loop when its block is entered."""
+
+    async def visit() -> bytes:
+        async with serve(MockWeb(pages=3)) as web:
+            reader, writer = await asyncio.open_connection("127.0.0.1", web.port)
+            writer.write(get("/page/2", "Connection: close"))
+            raw = await reader.read()
+            writer.close()
+            await writer.wait_closed()
+            return raw
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        assert status_of(runner.run(visit())) == 200
+
+
+def test_a_port_in_use_is_raised_in_the_caller(loop_factory: LoopFactory) -> None:
+    """A taken port is an OSError from `running` and from `main_loop`, before any announcement."""
+    announced: list[str] = []
+    with running(loop_factory=loop_factory) as web:
+        taken = MockWeb(port=web.port)
+        with pytest.raises(OSError), running(taken, loop_factory=loop_factory):  # noqa: PT011
+            pass
+        with pytest.raises(OSError):  # noqa: PT011
+            main_loop(taken, announced.append, loop_factory=loop_factory)
+    assert announced == []
+
+
+def test_an_error_in_the_block_still_stops_the_server() -> None:
+    """The caller's exception passes through and the port is free afterwards."""
+    with pytest.raises(KeyError), running() as web:
+        raise KeyError
+    with pytest.raises(ConnectionRefusedError):
+        connect(web)
+
+
+def test_urls_name_the_pages() -> None:
+    """`urls` gives the first pages' URLs, each of which exists, and refuses to invent more."""
+    with running(MockWeb(pages=3)) as web:
+        assert list(web.urls(2)) == [f"{web.url}/page/0", f"{web.url}/page/1"]
+        assert len(list(web.urls())) == 3
+        with urllib.request.urlopen(list(web.urls())[-1]) as reply:
+            assert reply.status == 200
+        with pytest.raises(ValueError, match="3 pages, not 4"):
+            web.urls(4)
+
+
+def test_statistics_and_recent_targets(loop_factory: LoopFactory) -> None:
+    """The counters and the list of targets say exactly what was asked."""
+    with running(MockWeb(), loop_factory=loop_factory) as web:
+        assert web.statistics() == Statistics()
+        sent = len(ask(web, "/robots.txt") + ask(web, "/page/1?x=1") + ask(web, "bad path"))
+        found = web.statistics()
+        assert web.recent() == ("/robots.txt", "/page/1?x=1")
+    assert (found.connections, found.requests, found.bad_requests) == (3, 3, 1)
+    assert found.bytes_sent == sent
+
+
+def test_robots_are_an_option() -> None:
+    """Body and status of robots.txt come from the options."""
+    with running(MockWeb(robots="User-agent: *\nDisallow: /\n", robots_status=503)) as web:
+        raw = ask(web, "/robots.txt")
+    assert status_of(raw) == 503
+    assert raw.endswith(b"\r\n\r\nUser-agent: *\nDisallow: /\n")
+
+
+def test_the_cache_and_the_attempts_are_bounded() -> None:
+    """No number of pages or flaky names makes the server hold more than its bounds."""
+    responder = Responder(MockWeb(pages=10**6, page_bytes=1_000_000, links=0))
+    for number in range(200):
+        responder.delivery(Request(b"GET", b"/page/%d" % number, b"a", [], True, "1.1"))
+    held = sum(len(entry.pieces[0]) for entry in responder._cache.values())
+    assert CACHE_BYTES / 2 < held <= CACHE_BYTES
+    for number in range(MAX_ATTEMPT_KEYS + 50):
+        responder.delivery(Request(b"GET", b"/flaky/1/%d" % number, b"a", [], True, "1.1"))
+    assert len(responder._attempts) == MAX_ATTEMPT_KEYS
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """A certificate authority for this module's servers."""
+    return trustme.CA()
+
+
+def _server_context(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+def test_tls(loop_factory: LoopFactory, authority: trustme.CA) -> None:
+    """With a context the web is served over https, absolute links and broken ends included."""
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    with running(MockWeb(tls=_server_context(authority)), loop_factory=loop_factory) as web:
+        with urllib.request.urlopen(f"{web.url}/page/1", context=trusting) as reply:
+            assert f'"{web.url}/page/'.encode() in reply.read()
+        assert web.url.startswith("https://127.0.0.1:")
+        client = http.client.HTTPSConnection("127.0.0.1", web.port, context=trusting, timeout=10)
+        client.request("GET", "/fault/reset")
+        with pytest.raises((ConnectionError, ssl.SSLError)):
+            client.getresponse()
+        client.close()
+
+
+def test_tls_survives_clients_that_speak_none(
+    loop_factory: LoopFactory, authority: trustme.CA
+) -> None:
+    """Plain HTTP and silence on the TLS port neither stop the server nor its stopping."""
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    with running(MockWeb(tls=_server_context(authority)), loop_factory=loop_factory) as web:
+        silent = connect(web)
+        with connect(web) as client:
+            client.sendall(get("/page/1"))
+            with contextlib.suppress(ConnectionResetError):  # an alert or a reset: both refuse
+                assert b"200" not in read_all(client)
+        with urllib.request.urlopen(f"{web.url}/page/1", context=trusting) as reply:
+            assert reply.status == 200
+    silent.close()
+
+
+PROGRAM = "from crawler.mock import *; main_loop(MockWeb(), lambda url: print(url, flush=True))"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_main_loop_ends_cleanly_on_a_signal(number: signal.Signals) -> None:
+    """Announced means listening; a signal with a client connected means exit 0, nothing printed."""
+    environment = {**os.environ, "PYTHONPATH": SOURCE}
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), 10) as client:
+            client.sendall(get("/fault/never"))
+            process.send_signal(number)
+            out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+FIXTURE_TEST = """
+import urllib.request
+def test_fixture(mock_web):
+    with urllib.request.urlopen(next(mock_web.urls())) as reply:
+        assert reply.status == 200
+"""
+
+
+def test_the_pytest_fixture(tmp_path: Path) -> None:
+    """The plugin gives any test suite a running mock web."""
+    (tmp_path / "test_it.py").write_text(FIXTURE_TEST)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "crawler.mock.pytest_plugin", "test_it.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": SOURCE},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout
+
+
+def test_importing_the_mock_needs_no_pytest() -> None:
+    """The package is usable where pytest is not installed."""
+    code = "import sys, crawler.mock; sys.exit('pytest' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": SOURCE}
+    assert (
+        subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
+    )

@@ -1,0 +1,98 @@
+"""The options of a crawl: what they refuse, and how they say so."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from crawler.model.config import CrawlConfig, split_header
+from crawler.model.errors import ConfigurationError, ExitCode
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "problem"),
+    [
+        ("concurrency", "x", "'x' is no whole number"),
+        ("concurrency", 1.5, "1.5 is no whole number"),
+        ("per_host", True, "True is no whole number"),
+        ("per_host", 0, "0 is too small; the least is 1"),
+        ("max_redirects", 101, "101 is too large; the most is 100"),
+        ("limit", 10**400, "is too large"),
+        ("delay", None, "None is no number"),
+        ("delay", float("nan"), "nan is no number"),
+        ("delay", float("inf"), "inf is too large"),
+        ("delay", float("-inf"), "-inf is too small"),
+        ("timeout", 10**400, "is too large"),
+        ("insecure", 1, "1 is neither true nor false"),
+        ("engine", "fast", "'fast' is not one of async, threaded"),
+        ("engine", ["async"], "is not one of async, threaded"),
+        ("user_agent", b"x", "b'x' is no text"),
+        ("user_agent", "a\r\nHost: b", "holds a line break"),
+        ("header", "A: b", "'A: b' is no list of texts"),
+        ("header", ("no header",), "is no header"),
+        ("header", ("A b: c",), "is no header"),
+        ("header", (": c",), "is no header"),
+        ("proxy", "localhost:3128", "is no HTTP proxy"),
+        ("proxy", "http://localhost:99999", "is no HTTP proxy"),
+        ("proxy", "http://", "is no HTTP proxy"),
+        ("parser", "module", "names no function"),
+    ],
+)
+def test_a_bad_value_is_refused_by_name(option: str, value: Any, problem: str) -> None:
+    """A wrong type, a value out of range or text that cannot work names option and value."""
+    with pytest.raises(ConfigurationError) as raised:
+        CrawlConfig(**{option: value})
+    assert str(raised.value).startswith(f"{option}: ")
+    assert problem in str(raised.value)
+    assert raised.value.exit_code is ExitCode.USAGE
+
+
+def test_a_number_too_long_to_print_is_refused() -> None:
+    """An integer that Python would not even print is an error like any other."""
+    with pytest.raises(ConfigurationError, match="limit: a number of 16610 bits is too small"):
+        CrawlConfig(limit=-(10**5_000))
+
+
+def test_values_are_put_into_the_options_own_type() -> None:
+    """A whole number does for a fractional one, a list for a tuple."""
+    config = CrawlConfig.of({"delay": 1, "header": ["Accept: text/html"]})
+    assert (config.delay, type(config.delay)) == (1.0, float)
+    assert config.headers == (("Accept", "text/html"),)
+    assert hash(config) == hash(replace(config))
+
+
+def test_the_ends_of_a_range_belong_to_it() -> None:
+    """Least and most are themselves allowed."""
+    for name, spec in CrawlConfig.options().items():
+        for end in (spec.least, spec.most):
+            if end is not None:
+                assert getattr(CrawlConfig.of({name: end}), name) == end
+
+
+def test_an_unknown_name_gets_a_suggestion() -> None:
+    """A misspelt option is named, with the one that was probably meant."""
+    with pytest.raises(
+        ConfigurationError, match=r"per_hst: no such option; did you mean per_host\?"
+    ):
+        CrawlConfig.of({"per_hst": 3})
+
+
+def test_a_parser_of_ones_own_needs_parsing() -> None:
+    """Options that contradict each other are refused, not dropped."""
+    with pytest.raises(ConfigurationError, match="parser and parse"):
+        CrawlConfig(parser="package.module:function", parse="none")
+
+
+def test_every_option_is_described() -> None:
+    """Each option has a help sentence and a type that is checked, and its default is legal."""
+    assert list(CrawlConfig.options()) == [spec.name for spec in fields(CrawlConfig)]
+    for name, spec in CrawlConfig.options().items():
+        assert spec.help.endswith("."), name
+        assert spec.check(spec.default) == spec.default
+
+
+def test_a_header_may_have_any_legal_name() -> None:
+    """RFC 9110 allows more in a name than letters and dashes; spaces around the value go."""
+    assert split_header("X-It's~OK!:  a: b ") == ("X-It's~OK!", "a: b")

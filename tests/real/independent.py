@@ -1,0 +1,58 @@
+"""What the links of a page are, by parsers that the crawler does not use.
+
+The rule, as the standards have it: the `href` of every `<a>` and `<area>` element of the tree that
+the WHATWG HTML algorithm builds; resolved by the WHATWG URL standard against the first
+`<base href>`, or the page's own URL; the fragment dropped; `http` and `https` only; each once, in
+document order. An `href` that does not resolve is no link.
+
+turbohtml builds the tree for all pages. html5lib, which follows the standard's algorithm line by
+line in Python, took 23 times as long on the same pages (2.25 s against 0.10 s for 4.8 MB), so it
+checks turbohtml on a sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import ada_url
+import html5lib  # type: ignore[import-untyped]
+import turbohtml
+
+_SCHEMES = ("http://", "https://")
+_XHTML = "{http://www.w3.org/1999/xhtml}"
+
+# From the bytes and the URL of a page to its links.
+LinkRule = Callable[[bytes, str], list[str]]
+
+
+def links(body: bytes, url: str) -> list[str]:
+    """The links of a UTF-8 page, by turbohtml's tree."""
+    tree = turbohtml.parse(body.decode("utf-8", "replace"), positions=False)
+    base = next((str(e.attrs["href"]) for e in tree.select("base[href]")), None)
+    return resolve((str(e.attrs["href"]) for e in tree.select("a[href], area[href]")), url, base)
+
+
+def reference_links(body: bytes, url: str) -> list[str]:
+    """The same by html5lib's tree; slow, for a sample."""
+    tree = html5lib.parse(body.decode("utf-8", "replace"))
+    bases = (e.attrib["href"] for e in tree.iter(f"{_XHTML}base") if "href" in e.attrib)
+    wanted = {f"{_XHTML}a", f"{_XHTML}area"}
+    hrefs = (e.attrib["href"] for e in tree.iter() if e.tag in wanted and "href" in e.attrib)
+    return resolve(hrefs, url, next(bases, None))
+
+
+def resolve(hrefs: Iterable[str], url: str, base: str | None) -> list[str]:
+    """Resolve, drop fragments, keep http and https, keep the first of equals."""
+    against = (_join(url, base) or url) if base is not None else url
+    found = (_join(against, href) for href in hrefs)
+    return list(dict.fromkeys(link for link in found if link and link.startswith(_SCHEMES)))
+
+
+def _join(base: str, href: str) -> str | None:
+    """`href` seen from `base`, without its fragment; None when it is no URL."""
+    try:
+        joined = ada_url.URL(href, base=base)
+    except ValueError:
+        return None
+    joined.hash = ""
+    return str(joined.href)

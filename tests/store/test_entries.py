@@ -1,0 +1,155 @@
+"""CSV and JSON lines, well made and otherwise: every row is an entry, nothing is lost."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.model.config import CrawlConfig
+from crawler.model.errors import ConfigurationError
+from crawler.model.url import InvalidUrl, Seed
+from crawler.store.entries import entries, seed
+from crawler.store.sources import UrlSource
+
+
+def read(data: bytes | str, name: str, size: int = 1 << 20, **options: object) -> list[Seed]:
+    """The seeds of `data`, cut into blocks of `size`."""
+    data = data.encode() if isinstance(data, str) else data
+    blocks = iter([data[at : at + size] for at in range(0, len(data), size)])
+    config = CrawlConfig(**options)  # type: ignore[arg-type]
+    return [seed(entry) for part in entries(blocks, name, config) for entry in part]
+
+
+def texts(seeds: list[Seed]) -> list[str]:
+    return [
+        f"! {found.url.reason}" if isinstance(found.url, InvalidUrl) else found.input
+        for found in seeds
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "id,url\n1,http://a/\n2,http://b/\n"),
+        ("a.csv", 'id,url\r\n1,"http://a/"\r\n\r\n2,"http://b/"\r\n,\r\n'),
+        ("A.CSV.GZ", "\n URL ,id\rhttp://a/,1\rhttp://b/,2"),
+        ("a.csv", 'note,url\n"two\nlines, ""quoted""",http://a/\n,http://b/\n'),
+        ("a.csv", "id;url\n1;http://a/\n2;http://b/\n"),
+        ("a.tsv", "id\turl\n1\thttp://a/\n2\thttp://b/\n"),
+        ("a.jsonl", '{"url":"http://a/"}\n\n "http://b/"\r\n'),
+        ("a.ndjson.zst", '{"url":"http://a/","n":1}\n{"n":2,"url":"http:\\/\\/b/"}'),
+        ("a.json", '{"url":"http://a/"}\n{"url":"http://b/"}\n'),
+        ("a.list", "http://a/\nhttp://b/\n"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_the_name_says_the_form(name: str, text: str, size: int) -> None:
+    """The form follows from the file's name; line ends, quotes, delimiter and block size vary."""
+    assert texts(read(text, name, size)) == ["http://a/", "http://b/"]
+
+
+def test_the_form_may_be_told() -> None:
+    """`input_format` goes before the name."""
+    assert texts(read("url\nhttp://a/\n", "-", input_format="csv")) == ["http://a/"]
+    assert texts(read('"http://a/"\n', "a.csv", input_format="jsonl")) == ["http://a/"]
+
+
+def test_a_column_may_be_counted() -> None:
+    """With a number every row counts, also the first: such lists have no header."""
+    seeds = read("1,a.example\n2,b.example\n3\n", "a.csv", url_column="2")
+    assert texts(seeds) == ["a.example", "b.example", "! no URL in column 2"]
+    assert seeds[2].input == "3"
+
+
+@pytest.mark.parametrize("column", ["link", "0", "-1"])
+def test_a_missing_column_is_refused_before_the_crawl(tmp_path: Path, column: str) -> None:
+    """A column that the header lacks is a usage error that shows the header."""
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(b"id,url\n1,http://a/\n"))
+    with pytest.raises(ConfigurationError, match=rf"no column '{column}' in 'id,url'; name one"):
+        UrlSource([], [str(path)], CrawlConfig(url_column=column))
+
+
+def test_rows_without_a_url_are_refused_one_by_one() -> None:
+    """A row that is short or has an empty cell becomes a refusal that holds the row."""
+    seeds = read("id,url\n1\n2,\n3,http://c/\n", "a.csv")
+    assert texts(seeds) == ["! no URL in column url", "! no URL in column url", "http://c/"]
+    assert [found.input for found in seeds[:2]] == ["1", "2,"]
+
+
+@pytest.mark.parametrize("filler", [0, 200_000])
+def test_a_quote_that_is_never_closed_costs_its_line_alone(filler: int) -> None:
+    """The lines after an open quote are entries, whether it runs to the end or past the limit."""
+    urls = [f"http://a/{n}" for n in range(3 + filler // 10)]
+    seeds = read("\n".join(["url", urls[0], '"http://b/', *urls[1:]]), "a.csv", 65_536)
+    assert [found.input for found in seeds] == [urls[0], '"http://b/', *urls[1:]]
+    reason = "broken CSV: field larger" if filler else "a quote that is never closed"
+    assert texts(seeds)[1].startswith(f"! {reason}")
+
+
+def test_bytes_that_are_no_utf_8_matter_only_in_the_url() -> None:
+    """Latin-1 in another column or field leaves the URL alone; in the URL it is a refusal."""
+    table = read(b"name,url\nB\xe4r,http://a/\nx,http://b\xe4/\n", "a.csv")
+    assert texts(table) == ["http://a/", "! not UTF-8"]
+    rows = b'{"n":"B\xe4r","url":"http://a/"}\n{"url":"http://b\xe4/"}\n\xe4{\n'
+    assert texts(read(rows, "a.jsonl")) == ["http://a/", "! not UTF-8", "! not UTF-8"]
+
+
+def test_json_lines_without_a_url_are_refused_one_by_one() -> None:
+    """A line that is no JSON, or has no such field, becomes a refusal that holds the line."""
+    rows = ["{", '{"u":1}', '{"url":5}', "7", "[]", "null", '{"url":null}', '{"url":""}', "[" * 9999]
+    seeds = read("\n".join(rows), "a.jsonl")
+    assert [found.input for found in seeds] == [*rows[:7], "", rows[8]]
+    assert all(isinstance(found.url, InvalidUrl) for found in seeds)
+    assert texts(seeds)[1:5] == [
+        "! no field 'url'",
+        "! field 'url' is no text",
+        "! neither a JSON object nor text",
+        "! neither a JSON object nor text",
+    ]
+
+
+def test_dots_reach_inside() -> None:
+    """A dotted field is looked up as it stands first, then step by step."""
+    rows = '{"a":{"b":{"c":"http://a/"}}}\n{"a.b.c":"http://b/"}\n{"a":{"b":7}}\n{"a":{"b":{}}}\n'
+    found = texts(read(rows, "a.jsonl", url_field="a.b.c"))
+    assert found == ["http://a/", "http://b/", "! no field 'a.b.c'", "! no field 'a.b.c'"]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_long_fields_beside_the_url_do_no_harm(name: str) -> None:
+    """A record above the longest URL is read; one above 8 MB is one refusal."""
+    note, endless = "x" * 100_000, "y" * 9_000_000
+    if name == "a.csv":
+        text = f"note,url\n{note},http://a/\n{endless},http://b/\nz,http://c/\n"
+    else:
+        rows = ((note, "a"), (endless, "b"), ("z", "c"))
+        text = "".join(json.dumps({"n": n, "url": f"http://{u}/"}) + "\n" for n, u in rows)
+    seeds = read(text, name, 131_072)
+    assert texts(seeds) == ["http://a/", "! a line longer than 8388608 bytes", "http://c/"]
+    assert len(seeds[1].input) == 256
+
+
+@given(st.lists(st.text(max_size=20), min_size=1), st.integers(1, 50))
+def test_what_the_csv_module_writes_is_read_back(notes: list[str], size: int) -> None:
+    """Any text beside the URL, quoted as the csv module does it, leaves the URLs as they are."""
+    kept = [note.replace("\r", "").replace("\0", "") for note in notes]
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerows([("note", "url"), *((note, f"http://a/{n}") for n, note in enumerate(kept))])
+    data = buffer.getvalue().encode("utf-8", "replace")
+    assert texts(read(data, "a.csv", size)) == [f"http://a/{n}" for n in range(len(kept))]
+
+
+@given(st.binary(max_size=300), st.sampled_from(["a", "a.csv", "a.jsonl"]), st.integers(1, 60))
+def test_no_bytes_raise(data: bytes, name: str, size: int) -> None:
+    """Whatever a list holds, its entries are values; only a CSV's header can be wrong."""
+    for found in read(b"url\n" + data, name, size):
+        assert isinstance(found, Seed)

@@ -1,0 +1,165 @@
+"""Imports point one way, and each foreign library has one home.
+
+The rules are those of the design: model <- core <- parse, fetch, store <- engine <- compare <- cli;
+mock and load need model alone. They hold for every import statement, in functions, too.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+import crawler
+
+PACKAGE = Path(crawler.__file__).parent
+ROOT = PACKAGE.parent
+
+_DOING = {"parse", "fetch", "store"}
+_ENGINES = {"model", "core", *_DOING}
+MAY_IMPORT: dict[str, set[str]] = {
+    "model": set(),
+    "core": {"model"},
+    "parse": {"model", "core"},
+    "fetch": {"model", "core"},
+    "store": {"model", "core"},
+    "engine": _ENGINES,
+    "mock": {"model"},
+    "load": {"model"},
+    "compare": {*_ENGINES, "engine", "mock", "load"},
+    "cli": {*_ENGINES, "engine", "mock", "load", "compare"},
+    "__init__": {"model", "engine"},
+    "__main__": {"cli"},
+}
+
+IMPURE = ("aiohttp", "asyncio", "concurrent", "logging", "socket", "threading", "time")
+"""What the deciding half does without. The collector alone may import threading."""
+
+HOMES = {
+    "aiohttp": "fetch/aio.py",
+    "urllib3": "fetch/threaded.py",
+    "cyclopts": "cli/*",
+    "rich": "cli/*",
+    **dict.fromkeys(("frostwork", "selectolax", "lxml", "turbohtml", "html5lib"), "parse/*"),
+}
+"""The files that may import a foreign library."""
+
+TOP_LEVEL = {
+    *("crawler", "tests", "config", "pyproject.toml", "Makefile", "README.md"),
+    *("LICENSE", "CHANGELOG.md"),
+}
+
+
+def imports(path: Path, package: tuple[str, ...]) -> Iterator[str]:
+    """The dotted names that a module of `package` imports; `from a import b` is `a.b`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = [*above, *([node.module] if node.module else [])]
+            yield from (".".join([*base, alias.name]) for alias in node.names)
+
+
+def violations(package: Path) -> list[str]:
+    """Every import below `package` that breaks a rule, in words."""
+    return sorted(
+        f"{path.relative_to(package)}: {problem}"
+        for path in package.rglob("*.py")
+        for problem in _problems(path.relative_to(package), path)
+    )
+
+
+def _problems(place: Path, path: Path) -> Iterator[str]:
+    layer = place.parts[0].removesuffix(".py")
+    for name in imports(path, ("crawler", *place.parts[:-1])):
+        first, *rest = name.split(".")
+        if first == "crawler":
+            target = rest[0] if rest and rest[0] in MAY_IMPORT else "__init__"
+            if target not in {layer, *MAY_IMPORT.get(layer, set())}:
+                yield f"{layer} imports {name}"
+        elif layer in ("model", "core") and first in IMPURE:
+            if (place.as_posix(), first) != ("core/statistics.py", "threading"):
+                yield f"{layer} imports {name}"
+        elif first in HOMES and not fnmatch(place.as_posix(), HOMES[first]):
+            yield f"{name} belongs to {HOMES[first]}"
+
+
+def test_imports_point_one_way() -> None:
+    """No module imports against the layers, and no library outside its home."""
+    assert violations(PACKAGE) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [
+        ("model/url.py", "from crawler.core import step"),
+        ("core/crawl.py", "import asyncio"),
+        ("core/crawl.py", "from time import perf_counter"),
+        ("core/crawl.py", "from concurrent.futures import Executor"),
+        ("core/crawl.py", "import threading"),
+        ("core/crawl.py", "from ..engine import aio"),
+        ("core/crawl.py", "def late():\n    import socket"),
+        ("parse/page.py", "from crawler.fetch import body"),
+        ("parse/page.py", "from crawler import fetch"),
+        ("parse/page.py", "import crawler.fetch.body"),
+        ("store/sinks.py", "from crawler import CrawlConfig"),
+        ("mock/web.py", "from crawler.core import step"),
+        ("engine/aio.py", "import aiohttp"),
+        ("fetch/aio.py", "import urllib3"),
+        ("engine/aio.py", "from rich.console import Console"),
+        ("fetch/body.py", "import selectolax.lexbor"),
+        ("stray/new.py", "from crawler.model import url"),
+    ],
+)
+def test_the_check_sees_each_kind_of_breach(tmp_path: Path, place: str, line: str) -> None:
+    """A tree with one bad import has exactly one violation."""
+    (tmp_path / place).parent.mkdir(parents=True)
+    (tmp_path / place).write_text(f"import dataclasses\n{line}\n")
+    assert len(violations(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [
+        ("core/statistics.py", "import threading"),
+        ("core/crawl.py", "from crawler.model.url import Url"),
+        ("core/crawl.py", "from .step import Step"),
+        ("fetch/aio.py", "import aiohttp"),
+        ("cli/progress.py", "from rich.live import Live"),
+        ("engine/aio.py", "import asyncio"),
+    ],
+)
+def test_the_check_allows_what_is_allowed(tmp_path: Path, place: str, line: str) -> None:
+    """A legal import is no violation."""
+    (tmp_path / place).parent.mkdir(parents=True)
+    (tmp_path / place).write_text(f"{line}\n")
+    assert violations(tmp_path) == []
+
+
+def strangers(root: Path) -> list[str]:
+    """Names at the top level that do not belong there; what git ignores does not count."""
+    ignored = [line.rstrip("/") for line in (root / ".gitignore").read_text().splitlines()]
+    names = [path.name for path in root.iterdir() if not path.name.startswith(".")]
+    return sorted(
+        name
+        for name in names
+        if name not in TOP_LEVEL and not any(fnmatch(name, pattern) for pattern in ignored)
+    )
+
+
+def test_the_top_level_holds_what_it_should() -> None:
+    """Beside package, tests and configuration there are only the files that tools look for."""
+    assert strangers(ROOT) == []
+
+
+def test_the_check_sees_a_stranger_at_the_top(tmp_path: Path) -> None:
+    """A file that is neither known nor ignored is named."""
+    (tmp_path / ".gitignore").write_text("build/\n")
+    (tmp_path / "build").mkdir()
+    (tmp_path / "crawler").mkdir()
+    (tmp_path / "notes.txt").touch()
+    assert strangers(tmp_path) == ["notes.txt"]
