@@ -8,7 +8,7 @@ behind the right prefix of the base, and a regular expression knows it for a thi
 Everything else (dots, escapes, backslashes, spaces, other scripts, ports, `//host`, `?query`) goes
 through ada. A property test holds both ways equal.
 
-An href that is only a fragment names a place and no page: it is dropped, with a `<base>` too.
+An href that is only a fragment is a link to the page itself, or to its `<base>`, as any other.
 Other schemes than http and https are dropped, and so is what is no URL.
 """
 
@@ -27,7 +27,6 @@ _ABSOLUTE = re.compile(
 )
 _NO_PAGES: Final = ("javascript:", "mailto:", "tel:", "data:")
 _PAGES: Final = ("https://", "http://")
-_STRIPPED: Final = "".join(map(chr, range(0x21)))  # C0 controls and space, WHATWG URL 4.4
 
 
 def absolute(hrefs: Iterable[str], base: str) -> list[str]:
@@ -38,7 +37,7 @@ def absolute(hrefs: Iterable[str], base: str) -> list[str]:
     found: dict[str | None, None] = {}
     hrefs = list(hrefs)
     parents = _parents(base)
-    for href in dict.fromkeys([href.partition("#")[0] for href in hrefs if href[:1] != "#"]):
+    for href in dict.fromkeys([href.partition("#")[0] for href in hrefs]):
         plain = _RELATIVE.fullmatch(href)
         if plain is not None:
             found[_plain(href, plain, parents)] = None
@@ -76,8 +75,8 @@ def _plain(href: str, found: re.Match[str], parents: list[str]) -> str:
 
 def _exactly(hrefs: list[str], base: str) -> list[str]:
     # A space at the end is stripped, but before a fragment it belongs to the path: no short cut.
-    pages = (href for href in dict.fromkeys(hrefs) if href.lstrip(_STRIPPED)[:1] != "#")
-    return [url for url in dict.fromkeys(join(href, base) for href in pages) if url is not None]
+    pages = dict.fromkeys(join(href, base) for href in dict.fromkeys(hrefs))
+    return [url for url in pages if url is not None]
 
 
 def _parents(base: str) -> list[str]:
