@@ -63,8 +63,6 @@ def _connecting(error: Exception) -> Fault:
         return _look_up(error)
     if isinstance(error, TimeoutError) or getattr(error, "errno", None) in _TIMED_OUT:
         return Fault(Kind.CONNECT_TIMEOUT, "connection attempt timed out")
-    if isinstance(error, UnicodeError):
-        return Fault(Kind.DNS, "the host is no name that DNS could hold")
     if isinstance(error, ConnectionResetError | ConnectionAbortedError | BrokenPipeError):
         return Fault(Kind.DISCONNECTED, "closed while connecting")
     return Fault(Kind.CONNECT, _words(error))

@@ -36,9 +36,12 @@ LookUp = Callable[[str], Addresses]
 def system_look_up(host: str) -> Addresses:
     """The addresses that the operating system knows for `host`, in its order of preference.
 
-    Raises `socket.gaierror`, or `UnicodeError` for what is no host name.
+    Raises `socket.gaierror`, for what can be no host name too.
     """
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+    except UnicodeError:  # a label over 63 characters, or empty
+        raise socket.gaierror(socket.EAI_NONAME, "no host name") from None
     return tuple(dict.fromkeys(Address(int(row[0]), str(row[4][0])) for row in found))
 
 

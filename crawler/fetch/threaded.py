@@ -1,23 +1,15 @@
 """Fetch over urllib3, one exchange a thread: the one module that imports it.
 
-urllib3 pools the connections; what it and `http.client` leave open is closed here, so that both
-fetchers say the same of the same server:
-
-* Connections look names up through `Names`, share one deadline among all addresses, and register
-  their socket with the `Reaper`; the exchange they work for is found by thread.
-* `http.client` takes a header that was cut off for a whole one, reads on after contradictory or
-  malformed headers, and knows no 1xx response but 100. `_Answer` and `_Reader` are stricter.
-* The request target goes out as the URL has it; urllib3 would encode it once more.
+urllib3 pools the connections and writes the requests. How a connection comes about, and how
+strictly a response is read, is in `crawler.fetch.wire`; deadlines are in `crawler.fetch.reaper`.
+The request target goes out as the URL has it; urllib3 would encode it once more.
 """
 
 from __future__ import annotations
 
 import http.client
-import io
 import socket
 import ssl
-import threading
-import time
 import warnings
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -29,6 +21,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import (
     HTTPError,
     InvalidChunkLength,
+    InvalidHeader,
     LocationValueError,
     ProtocolError,
     ReadTimeoutError,
@@ -52,8 +45,9 @@ from crawler.fetch.exchange import (
     worth_reading,
 )
 from crawler.fetch.fault import Fault
-from crawler.fetch.names import Address, Addresses, Names
-from crawler.fetch.reaper import Reaper, Watch
+from crawler.fetch.names import Names
+from crawler.fetch.reaper import Reaper
+from crawler.fetch.wire import Answer, Call, here, words
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Fetched, Kind, Received
 from crawler.model.request import Request
@@ -111,16 +105,16 @@ class ThreadedFetcher:
         progress = Progress(request)
         seconds = self._config.timeout
         watch = self._reaper.watch(progress.started_at + seconds, fault.overdue(seconds))
-        exchange = _Exchange(self._config, self._names, progress, watch, self._proxy is not None)
-        _here.exchange = exchange
+        exchange = Call(self._config, self._names, progress, watch, self._proxy is not None)
+        here.call = exchange
         try:
             outcome = self._made(exchange)
         finally:
             self._reaper.leave(watch)
-            del _here.exchange
+            del here.call
         return progress.failed(watch.cause) if watch.cause is not None else outcome
 
-    def _made(self, exchange: _Exchange) -> Fetched:
+    def _made(self, call: Call) -> Fetched:
         try:
             return self._exchange(exchange)
         except Fault as found:
@@ -131,7 +125,7 @@ class ThreadedFetcher:
                 raise
             return exchange.progress.failed(known or Fault(Kind.INTERNAL, repr(error)))
 
-    def _exchange(self, exchange: _Exchange) -> Fetched:
+    def _exchange(self, call: Call) -> Fetched:
         if exchange.watch.cause is not None:
             raise exchange.watch.cause
         progress = exchange.progress
@@ -151,7 +145,7 @@ class ThreadedFetcher:
                 response.close()
             response.release_conn()
 
-    def _open(self, exchange: _Exchange) -> BaseHTTPResponse:
+    def _open(self, call: Call) -> BaseHTTPResponse:
         """Send the request and wait for the response's header."""
         goal = target(exchange.progress.request.url)
         parts = urlsplit(goal.href)
@@ -224,10 +218,12 @@ class ThreadedFetcher:
                 return _broken(error, progress)
             case PoolSSLError() if isinstance(error.args[0], ssl.SSLError):
                 return fault.handshake(error.args[0])
+            case InvalidHeader():
+                return fault.malformed("contradictory Content-Length")
             case LocationValueError():
                 return Fault(Kind.INVALID_URL, "the host is not valid")
             case http.client.HTTPException():
-                return fault.malformed(_words(error))
+                return fault.malformed(words(error))
             case ssl.SSLError():
                 return fault.handshake(error)
             case OSError():
@@ -245,22 +241,11 @@ def _broken(error: ProtocolError, progress: Progress) -> Fault:
         case http.client.IncompleteRead() | "Response ended prematurely":
             return fault.cut_short()
         case http.client.HTTPException() as cause:
-            return fault.malformed(_words(cause))
+            return fault.malformed(words(cause))
         case OSError() as cause:
             return fault.exchanging(cause)
         case words:
             return fault.malformed(str(words).lower())
-
-
-def _words(error: http.client.HTTPException) -> str:
-    match error:
-        case http.client.BadStatusLine():
-            return "bad status line"
-        case http.client.LineTooLong():
-            return "header line too long"
-        case http.client.UnknownProtocol():
-            return "unknown HTTP version"
-    return str(error)
 
 
 def _values(response: BaseHTTPResponse) -> Values:
@@ -296,190 +281,21 @@ def _pools(config: CrawlConfig, proxied: Target | None) -> urllib3.PoolManager:
     return pools
 
 
-class _Exchange:
-    """One exchange, as its connection sees it."""
-
-    __slots__ = (
-        "_config",
-        "_names",
-        "_proxied",
-        "_shadow",
-        "answer",
-        "fresh",
-        "progress",
-        "target",
-        "watch",
-    )
-
-    def __init__(
-        self, config: CrawlConfig, names: Names, progress: Progress, watch: Watch, proxied: bool
-    ) -> None:
-        self._config = config
-        self._names = names
-        self._proxied = proxied
-        self.progress = progress
-        self.watch = watch
-        self.target = ""
-        self.fresh = False
-        self.answer: _Answer | None = None
-        self._shadow: socket.socket | None = None
-
-    def connect(self, connect: Any) -> None:
-        """Run `connect` within the connect deadline, and measure it."""
-        self.fresh = True
-        begun = time.perf_counter()
-        due, verdict = self.watch.due, self.watch.verdict
-        limit = begun + self._config.connect_timeout
-        if limit < due:
-            self.watch.limit(limit, fault.connect_overdue(self._config.connect_timeout))
-        try:
-            connect()
-        except (OSError, http.client.HTTPException, HTTPError) as error:
-            raise self._failed(error) from None
-        finally:
-            if self._shadow is not None:
-                self._shadow.close()
-            self.watch.limit(due, verdict)
-            self.progress.connect = time.perf_counter() - begun
-
-    def _failed(self, error: Exception) -> Fault:
-        if isinstance(error, OSError) and str(error).startswith("Tunnel connection failed: "):
-            return Fault(Kind.PROXY, f"proxy answered HTTP {str(error).split()[3]}")
-        if isinstance(error, TimeoutError) and error.errno is None:
-            return self.watch.verdict
-        if isinstance(error, http.client.RemoteDisconnected):
-            return fault.closed()
-        if isinstance(error, http.client.HTTPException):
-            return fault.malformed(_words(error))
-        return fault.connecting(error, proxied=self._proxied)
-
-    def open(self, host: str, port: int, options: Any) -> socket.socket:
-        """A connected socket: each address may take its share of the time that is left."""
-        addresses = self._addresses(host)
-        for count, address in enumerate(addresses):
-            try:
-                return self._reach(address, port, options, share=len(addresses) - count)
-            except OSError:
-                if count == len(addresses) - 1:
-                    raise
-        raise OSError("the host has no addresses")
-
-    def shadow(self, sock: socket.socket) -> socket.socket:
-        """Hold a duplicate of `sock`: TLS takes its descriptor away for the handshake."""
-        self._shadow = sock.dup()
-        self.watch.hold(self._shadow)
-        return sock
-
-    def _left(self) -> float:
-        left = self.watch.due - time.perf_counter()
-        if left <= 0:
-            raise self.watch.verdict
-        return left
-
-    def _addresses(self, host: str) -> Addresses:
-        if ":" in host:
-            return (Address(socket.AF_INET6, host),)
-        if host[-1:].isdigit():  # WHATWG URL: a host that ends in a number is an IPv4 address
-            return (Address(socket.AF_INET, host),)
-        return self._names.known(host) or self._names.ask(host).result(self._left())
-
-    def _reach(self, address: Address, port: int, options: Any, share: int) -> socket.socket:
-        sock = socket.socket(address.family, socket.SOCK_STREAM)
-        try:
-            self.watch.hold(sock)
-            for option in options or ():
-                sock.setsockopt(*option)
-            sock.settimeout(self._left() / share)
-            sock.connect((address.ip, port))
-            sock.settimeout(self._left())
-        except BaseException:
-            sock.close()
-            raise
-        return sock
-
-    def check_end(self) -> None:
-        """Raise `Fault` if the response was followed by what nobody asked for."""
-        if self.answer is not None and self.answer.excess:
-            raise fault.malformed("data after the end of the response")
-
-
-class _Here(threading.local):
-    """The exchange that this thread makes; set for the time of `ThreadedFetcher.fetch`."""
-
-    exchange: _Exchange
-
-
-_here = _Here()
-
-
-class _Reader(io.BufferedReader):
-    """Lines that are whole: a header cut off by the end of the stream is no header."""
-
-    def readline(self, size: int | None = -1, /) -> bytes:
-        """One line; raises `RemoteDisconnected` where the stream ends before the line does."""
-        limit = -1 if size is None else size
-        line = super().readline(limit)
-        if not line.endswith(b"\n") and (limit < 0 or len(line) < limit):
-            raise http.client.RemoteDisconnected("closed in the middle of a line")
-        return line
-
-
-class _Answer(http.client.HTTPResponse):
-    """A response that is strict about its header, and notices what follows its body."""
-
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp = _Reader(self.fp.detach())  # type: ignore[attr-defined]
-        self._socket = sock
-        self.excess = False
-        _here.exchange.answer = self
-
-    def begin(self) -> None:
-        """Read the header; raises `HTTPException` where a line of it is none."""
-        super().begin()
-        if self.msg.defects:
-            raise http.client.HTTPException("bad header line")
-
-    def _read_status(self) -> tuple[str, int, str]:
-        while True:
-            found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
-            if not 102 <= found[1] < 200:
-                return found
-            http.client.parse_headers(self.fp)
-
-    def _close_conn(self) -> None:
-        self.excess = self.excess or self._followed()
-        super()._close_conn()  # type: ignore[misc]
-
-    def _followed(self) -> bool:
-        """Whether more than an empty line lies behind the body; looks without waiting."""
-        timeout = self._socket.gettimeout()
-        try:
-            self._socket.settimeout(0)
-            more = bool(self.fp.peek(1).strip(b"\r\n"))  # type: ignore[attr-defined]
-            if more:  # whatever it is, it must not answer the next request
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-            self._socket.settimeout(timeout)
-        except (OSError, ValueError):
-            return False  # closed, or nothing there
-        return more
-
-
 class _Connection(HTTPConnection):
     """A connection that works for the exchange of the thread that uses it."""
 
-    response_class: ClassVar[type[http.client.HTTPResponse]] = _Answer  # type: ignore[misc]
+    response_class: ClassVar[type[http.client.HTTPResponse]] = Answer  # type: ignore[misc]
 
     def connect(self) -> None:
         """Connect within the exchange's deadlines."""
-        _here.exchange.connect(super().connect)
+        here.call.connect(super().connect)
 
     def _new_conn(self) -> socket.socket:
-        return _here.exchange.open(self._dns_host, self.port, self.socket_options)
+        return here.call.open(self._dns_host, self.port, self.socket_options)
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
         """Send the request, with the target as the URL has it."""
-        exchange = _here.exchange
+        exchange = here.call
         if self.sock is None:
             self.connect()
         exchange.watch.hold(self.sock)
@@ -490,7 +306,7 @@ class _SecureConnection(_Connection, HTTPSConnection):
     """The same over TLS."""
 
     def _new_conn(self) -> socket.socket:
-        return _here.exchange.shadow(super()._new_conn())
+        return here.call.shadow(super()._new_conn())
 
 
 class _PlainPool(HTTPConnectionPool):

@@ -46,31 +46,59 @@ async def secured(
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, backlog=BACKLOG) as listener:
         listener.setblocking(False)
-        accepting = asyncio.create_task(_accept(listener, make, tls))
+        handshakes = _Handshakes(listener, make, tls)
+        handshakes.start()
         try:
             yield listener.getsockname()[1]
         finally:
-            accepting.cancel()
-            await asyncio.wait([accepting])
+            await handshakes.stop()
 
 
-async def _accept(listener: socket.socket, make: ProtocolFactory, tls: ssl.SSLContext) -> None:
-    loop = asyncio.get_running_loop()
-    async with asyncio.TaskGroup() as handshakes:
-        while True:
-            try:
-                client, _ = await loop.sock_accept(listener)
-            except OSError:
-                await asyncio.sleep(_EXHAUSTED_SECONDS)
-                continue
-            handshakes.create_task(_shake(client, make, tls))
-            await asyncio.sleep(0)  # it has begun, and so it owns the socket, before we can end
+class _Handshakes:
+    """Accepts clients and owns the task of each until its hands are shaken."""
 
+    def __init__(self, listener: socket.socket, make: ProtocolFactory, tls: ssl.SSLContext) -> None:
+        self._listener = listener
+        self._make = make
+        self._tls = tls
+        self._loop = asyncio.get_running_loop()
+        self._shaking: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
 
-async def _shake(client: socket.socket, make: ProtocolFactory, tls: ssl.SSLContext) -> None:
-    loop = asyncio.get_running_loop()
-    # No TLS, a refused certificate, too late or gone: the client's affair, and its loss alone.
-    with contextlib.suppress(OSError):
-        await loop.connect_accepted_socket(
-            make, client, ssl=tls, ssl_handshake_timeout=HANDSHAKE_SECONDS
-        )
+    def start(self) -> None:
+        """Accept from now on."""
+        self._loop.add_reader(self._listener, self._accept)
+
+    async def stop(self) -> None:
+        """Accept nobody any more, drop who is still shaking hands, and wait until they are gone."""
+        self._loop.remove_reader(self._listener)
+        if self._timer is not None:
+            self._timer.cancel()
+        await asyncio.sleep(0)  # the newest have begun now: a task that never began closes nothing
+        shaking = tuple(self._shaking)
+        for task in shaking:
+            task.cancel()
+        if shaking:
+            await asyncio.wait(shaking)
+
+    def _accept(self) -> None:
+        # A plain accept: one that is awaited loses its client when it is cancelled at the wrong
+        # moment.
+        try:
+            client, _ = self._listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError:  # the listener stays readable: look again later instead of spinning
+            self._loop.remove_reader(self._listener)
+            self._timer = self._loop.call_later(_EXHAUSTED_SECONDS, self.start)
+            return
+        task = self._loop.create_task(self._shake(client))
+        self._shaking.add(task)
+        task.add_done_callback(self._shaking.discard)
+
+    async def _shake(self, client: socket.socket) -> None:
+        # No TLS, a refused certificate, too late or gone: the client's affair, and its loss alone.
+        with contextlib.suppress(OSError):
+            await self._loop.connect_accepted_socket(
+                self._make, client, ssl=self._tls, ssl_handshake_timeout=HANDSHAKE_SECONDS
+            )

@@ -5,7 +5,7 @@ call gives as many bits as a page needs, the same on every machine and every Pyt
 of page N leads to page N+1, so that every page is reached from every other; the rest are drawn, so
 that the way there is short. Links come in four spellings in turn, which all mean `/page/<n>`.
 
-Cost: about 20 us for 8 KB and 20 links.
+Cost: 13 us for 8 KB and 20 links, 59 us for 82 KB and 100 (CPython 3.11, minimum of five rounds).
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ GZIP = (b"\x1f\x8b",)
 ZSTD = (b"\x28\xb5\x2f\xfd", *(bytes((n, 0x2A, 0x4D, 0x18)) for n in range(0x50, 0x60)))
 SUFFIXES = (".gz", ".zst")
 
-_SLICE = 512  # x 32,768 = 16 MB at the worst
+_SLICE = 128  # x 32,768 = 4 MB at the worst
 _GZIP_WBITS = 31  # zlib.h: 15 bits of window + 16 for a gzip header
 
 

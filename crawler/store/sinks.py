@@ -125,7 +125,7 @@ class RecordSink:
             self._write_all()
         except OSError as error:
             self._fail(self._translated(error))
-        except Exception as error:  # noqa: BLE001  a bug: whoever puts or closes next sees it
+        except Exception as error:  # a bug: whoever puts or closes next sees it
             self._fail(error)
 
     def _write_all(self) -> None:

@@ -105,7 +105,7 @@ def _refuse_binary(head: bytes, name: str) -> None:
     """Tell a list with a damaged line from what is no list at all.
 
     Without a NUL it is taken for text. With one it is binary if a tenth of the bytes are NULs
-    (UTF-16 without its mark has half of them) or if it is not UTF-8 either, in a quarter of the
+    (UTF-16 without its mark has half of them) or if it is not UTF-8 either, in most of its
     lines (images, programs, random bytes).
     """
     nuls = head.count(0)
@@ -128,4 +128,4 @@ def _is_utf8(head: bytes) -> bool:
 def _mostly_damaged(head: bytes) -> bool:
     found = head.split(b"\n")
     damaged = sum(b"\0" in line or not _is_utf8(line) for line in found)
-    return damaged * 4 >= len(found)
+    return damaged * 2 > len(found)

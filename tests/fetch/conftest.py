@@ -6,7 +6,6 @@ import asyncio
 import ssl
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,21 +75,18 @@ def site() -> Iterator[RawServer]:
         yield server
 
 
-@pytest.fixture(scope="session")
-def authority() -> trustme.CA:
-    """A certificate authority of the tests' own."""
-    return trustme.CA()
+@pytest.fixture(scope="session", autouse=True)
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[trustme.CA]:
+    """A certificate authority of the tests' own, in what OpenSSL takes for the system's store.
 
-
-@pytest.fixture
-def trusted(
-    authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> trustme.CA:
-    """The authority, in what OpenSSL takes for the system's store."""
-    path = tmp_path / "authority.pem"
+    For all tests: reading the machine's own 140 certificates would take longer than the tests do.
+    """
+    authority = trustme.CA()
+    path = tmp_path_factory.mktemp("tls") / "authority.pem"
     authority.cert_pem.write_to_path(str(path))
-    monkeypatch.setenv("SSL_CERT_FILE", str(path))
-    return authority
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(path))
+        yield authority
 
 
 def certified(authority: trustme.CA, *names: str) -> ssl.SSLContext:

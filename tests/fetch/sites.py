@@ -15,9 +15,9 @@ from tests.fetch.raw import Behaviour, RawServer
 
 PAGE = b"<title>x</title>" + b"<a href='/a'>words and more words</a>\n" * 40
 CAP = 100_000
-BOMB = gzip.compress(bytes(50_000_000), 9)
-ZSTD_BOMB = zstandard.ZstdCompressor(level=3).compress(bytes(50_000_000))
-BROTLI_BOMB = brotli.compress(bytes(50_000_000), quality=5)
+BOMB = gzip.compress(bytes(20_000_000), 9)
+ZSTD_BOMB = zstandard.ZstdCompressor(level=3).compress(bytes(20_000_000))
+BROTLI_BOMB = brotli.compress(bytes(20_000_000), quality=5)
 
 
 def raw_deflate(data: bytes) -> bytes:
@@ -149,7 +149,7 @@ SITE: Mapping[str, Behaviour] = {
     "/one-byte-deflate": encoded(b"\x78", "deflate"),
     "/corrupt-gzip": encoded(GZIPPED[:30] + b"\xff" * 30 + GZIPPED[60:], "gzip"),
     "/corrupt-br": encoded(b"\xff" * 60, "br"),
-    "/corrupt-zstd": encoded(zstd(PAGE)[:20] + b"\xff" * 40, "zstd"),
+    "/corrupt-zstd": encoded(zstd(PAGE)[:4] + b"\xff" * 40, "zstd"),
     "/not-gzip": encoded(PAGE, "gzip"),
     "/unknown-encoding": encoded(PAGE, "rot13"),
     "/five-encodings": encoded(PAGE, "gzip, gzip, gzip, gzip, gzip"),

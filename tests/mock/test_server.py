@@ -52,6 +52,7 @@ def test_waiting_requests_are_counted(loop_factory: LoopFactory) -> None:
 
 def test_a_stop_closes_every_connection(loop_factory: LoopFactory) -> None:
     """Leaving the block ends idle, delayed, silent and half-asked connections, frees the port."""
+    threads = threading.active_count()
     starts = [b"", b"GET /pa", get("/delay/3000"), get("/fault/never"), get("/slow/100/60")]
     with running(MockWeb(), loop_factory=loop_factory) as web:
         assert status_of(ask(web, "/page/1")) == 200
@@ -65,7 +66,7 @@ def test_a_stop_closes_every_connection(loop_factory: LoopFactory) -> None:
     assert web.statistics().open_connections == web.statistics().waiting == 0
     with pytest.raises(ConnectionRefusedError):
         connect(web)
-    assert "mock-web" not in [thread.name for thread in threading.enumerate()]
+    assert threading.active_count() == threads
 
 
 def test_a_stop_misses_no_client_that_has_just_come(loop_factory: LoopFactory) -> None:
@@ -197,7 +198,19 @@ def test_tls_survives_clients_that_speak_none(
                 assert b"200" not in read_all(client)
         with urllib.request.urlopen(f"{web.url}/page/1", context=trusting) as reply:
             assert reply.status == 200
-    silent.close()
+    with silent:
+        assert silent.recv(1) == b""
+
+
+def test_a_stop_misses_no_handshake(loop_factory: LoopFactory, authority: trustme.CA) -> None:
+    """Clients in the middle of a TLS handshake are closed by the stop, however new they are."""
+    options = MockWeb(tls=_server_context(authority))
+    for _ in range(10):
+        with running(options, loop_factory=loop_factory) as web:
+            clients = [connect(web) for _ in range(5)]
+        for client in clients:
+            with contextlib.suppress(ConnectionResetError), client:
+                assert client.recv(1) == b""
 
 
 PROGRAM = "from crawler.mock import *; main_loop(MockWeb(), lambda url: print(url, flush=True))"

@@ -104,7 +104,17 @@ def test_bytes_that_are_no_utf_8_matter_only_in_the_url() -> None:
 
 def test_json_lines_without_a_url_are_refused_one_by_one() -> None:
     """A line that is no JSON, or has no such field, becomes a refusal that holds the line."""
-    rows = ["{", '{"u":1}', '{"url":5}', "7", "[]", "null", '{"url":null}', '{"url":""}', "[" * 9999]
+    rows = [
+        "{",
+        '{"u":1}',
+        '{"url":5}',
+        "7",
+        "[]",
+        "null",
+        '{"url":null}',
+        '{"url":""}',
+        "[" * 9999,
+    ]
     seeds = read("\n".join(rows), "a.jsonl")
     assert [found.input for found in seeds] == [*rows[:7], "", rows[8]]
     assert all(isinstance(found.url, InvalidUrl) for found in seeds)

@@ -1,0 +1,1 @@
+"""Tests of `crawler.store`: real files, pipes, archives and a full disk."""

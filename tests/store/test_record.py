@@ -1,0 +1,180 @@
+"""Records: one valid line of JSON each, in the documented form, whatever the texts hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from crawler.model.document import Document
+from crawler.model.outcome import Exchange, Failed, Final, Kind, Page, Skipped
+from crawler.model.request import Hop, Request
+from crawler.model.url import Url
+from crawler.store.record import PARSED, encode, schema
+
+VALIDATOR = Draft202012Validator(schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
+FIELDS: dict[str, Any] = {
+    "charset": "utf-8",
+    "title": 'A, "title":',
+    "description": None,
+    "canonical": None,
+    "language": "en",
+    "robots": ["noindex"],
+    "links": ["http://a.example/1"],
+    "body_hash": "0" * 64,
+}
+REQUEST = Request(
+    url=Url("http://b.example/"),
+    seed="http://a.example/",
+    input="http://a.example/#x",
+    hops=(Hop(url="http://a.example/", status=301),),
+    attempts=3,
+    admitted_at=1.5,
+)
+EXCHANGE = Exchange(
+    status=200,
+    content_type="text/html",
+    wire_bytes=10,
+    body_bytes=20,
+    connect=0.0000124,
+    first_byte=0.25,
+    total=0.5,
+    started_at=1.75,
+    fetched_at=1795426288.1239,
+)
+PAGE = Page(
+    request=REQUEST,
+    exchange=EXCHANGE,
+    document=Document(json=orjson.dumps(FIELDS), seconds=0.0003126),
+)
+FAILED = Failed(request=REQUEST, kind=Kind.TIMEOUT, reason="too slow")
+SKIPPED = Skipped(url="ftp://x/", input="ftp://x/", kind=Kind.UNSUPPORTED_SCHEME, reason="no")
+WIDE = st.text(st.characters(codec=None, exclude_categories=()))
+
+
+def decoded(final: Final) -> dict[str, Any]:
+    """The record, after a check that it is one valid line in the documented form."""
+    line = encode(final)
+    assert line.count(b"\n") == 1 and line.endswith(b"\n")
+    line.decode("utf-8")
+    record: dict[str, Any] = orjson.loads(line)
+    VALIDATOR.validate(record)
+    return record
+
+
+def test_a_page_is_recorded_in_full() -> None:
+    """A page's record holds every field of request, exchange and document, in a fixed order."""
+    record = decoded(PAGE)
+    assert record == {
+        "url": "http://a.example/",
+        "input": "http://a.example/#x",
+        "final_url": "http://b.example/",
+        "redirects": [{"url": "http://a.example/", "status": 301}],
+        "outcome": "page",
+        "kind": None,
+        "reason": None,
+        "status": 200,
+        "content_type": "text/html",
+        "bytes": {"wire": 10, "decoded": 20},
+        "timings": {
+            "queued": 0.25,
+            "connect": 0.000012,
+            "first_byte": 0.25,
+            "total": 0.5,
+            "parse": 0.000313,
+        },
+        "attempts": 3,
+        "fetched_at": "2026-11-23T09:31:28.123Z",
+        **FIELDS,
+    }
+    order = list(record)
+    assert order[order.index("content_type") + 1] == "charset"
+    assert order == [name for name in schema()["properties"] if name != "parsed"]
+
+
+def test_what_failed_before_any_response_has_nulls() -> None:
+    """A failure without an exchange keeps every field; what is unknown is null."""
+    record = decoded(FAILED)
+    assert list(record) == list(decoded(PAGE))
+    assert (record["outcome"], record["kind"], record["reason"]) == (
+        "failed",
+        "timeout",
+        "too slow",
+    )
+    assert (record["final_url"], record["attempts"]) == ("http://b.example/", 3)
+    assert all(record[name] is None for name in (*PARSED, "status", "content_type", "fetched_at"))
+    assert set(record["timings"].values()) | set(record["bytes"].values()) == {None}
+
+
+def test_what_failed_after_a_response_tells_of_it() -> None:
+    """A failure with an exchange records status, sizes and timings; parsing stays null."""
+    record = decoded(replace(FAILED, exchange=replace(EXCHANGE, status=503, first_byte=None)))
+    assert (record["status"], record["bytes"]["wire"], record["timings"]["total"]) == (503, 10, 0.5)
+    assert record["timings"]["first_byte"] is record["timings"]["parse"] is None
+
+
+def test_what_was_skipped_was_asked_for_zero_times() -> None:
+    """A skipped entry keeps every field, with no final URL and no attempts."""
+    record = decoded(SKIPPED)
+    assert list(record) == list(decoded(PAGE))
+    assert (record["final_url"], record["redirects"], record["attempts"]) == (None, [], 0)
+    assert (record["outcome"], record["kind"]) == ("skipped", "unsupported_scheme")
+
+
+@pytest.mark.parametrize("own", [{}, {"title": 1}, {"a": {"x": 1, "title": "t", "parsed": 2}}])
+@pytest.mark.parametrize("fields", [FIELDS, {}])
+def test_a_parser_of_ones_own_adds_one_field(own: dict[str, Any], fields: dict[str, Any]) -> None:
+    """`parsed` holds what the user's parser found, with and without the package's own fields."""
+    document = Document(json=orjson.dumps(fields | {"parsed": own}))
+    record = decoded(replace(PAGE, document=document))
+    assert record["parsed"] == own
+    assert record["title"] == fields.get("title")
+
+
+@given(WIDE, WIDE, WIDE)
+def test_any_text_makes_one_valid_line(first: str, second: str, third: str) -> None:
+    """Control characters, line ends and lone surrogates in any text leave one valid line."""
+    request = replace(REQUEST, seed=first, input=second, hops=(Hop(url=third, status=302),))
+    fetched = replace(EXCHANGE, content_type=third)
+    decoded(replace(PAGE, request=request, exchange=fetched))
+    decoded(replace(FAILED, request=request, exchange=fetched, reason=first))
+    decoded(replace(SKIPPED, url=first, input=second, reason=third))
+
+
+def test_bytes_that_were_no_utf_8_are_shown_as_such() -> None:
+    """A lone surrogate becomes U+FFFD, and all else of the text stays."""
+    record = decoded(replace(SKIPPED, input="http://b\udce4\xfc\U0001f600.example/"))
+    assert record["input"] == "http://b\ufffd\xfc\U0001f600.example/"
+
+
+@given(st.floats(0, 1e5), st.floats(0.001, 4e9))
+def test_times_are_rounded_and_dated(seconds: float, at: float) -> None:
+    """Durations keep whole microseconds and dates whole milliseconds, at any value."""
+    record = decoded(replace(PAGE, exchange=replace(EXCHANGE, total=seconds, fetched_at=at)))
+    assert record["timings"]["total"] == pytest.approx(seconds, abs=1e-6)
+    assert len(record["fetched_at"]) == len("2026-11-23T09:31:28.123Z")
+
+
+def test_every_field_is_described() -> None:
+    """The schema itself is valid and describes each field, inner ones too."""
+    Draft202012Validator.check_schema(schema())
+
+    def undescribed(part: dict[str, Any]) -> list[str]:
+        inner = part.get("properties", {}) | part.get("items", {}).get("properties", {})
+        return [n for n, f in inner.items() if not f.get("description") or undescribed(f)]
+
+    assert undescribed(schema()) == []
+
+
+@pytest.mark.parametrize("change", [{"kind": "other"}, {"outcome": "redirect"}, {"more": 1}])
+def test_the_schema_refuses_what_is_no_record(change: dict[str, Any]) -> None:
+    """An unknown kind, outcome or field does not pass, nor does a record that lacks one."""
+    record = decoded(FAILED)
+    assert not VALIDATOR.is_valid(record | change)
+    for name in record:
+        assert not VALIDATOR.is_valid({key: record[key] for key in record if key != name})
