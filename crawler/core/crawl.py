@@ -61,8 +61,9 @@ class Crawl:
 
     def __repr__(self) -> str:
         return (
-            f"Crawl({self._frontier!r}, later={len(self._later)}, in_flight={len(self._in_flight)}, "
-            f"exhausted={self._exhausted}, stopped={self._stopped})"
+            f"Crawl({self._frontier!r}, later={len(self._later)}, "
+            f"in_flight={len(self._in_flight)}, exhausted={self._exhausted}, "
+            f"stopped={self._stopped})"
         )
 
     def begin(self, now: float) -> None:
@@ -171,15 +172,17 @@ class Crawl:
     def _redirected(self, redirect: Redirect, now: float) -> tuple[Final, ...]:
         """Send the target through the frontier like any URL, or say why not."""
         request = redirect.request
-        target = join(request.url, redirect.location)
         hops = (*request.hops, Hop(url=request.url.href, status=redirect.exchange.status or 0))
-        if reason := self._refusal(target, hops):
-            kind = Kind.INTERRUPTED if self._stopped else Kind.REDIRECT
-            failure = Failed(
-                request=request, kind=kind, reason=reason, exchange=redirect.exchange
-            )
-            return (failure,)
-        assert isinstance(target, Url)
+        match join(request.url, redirect.location):
+            case InvalidUrl(text, reason):
+                return (self._not_followed(redirect, f"redirect to {text[:200]!r}: {reason}"),)
+            case Url() as target if refusal := self._refusal(target, hops):
+                return (self._not_followed(redirect, refusal),)
+            case Url() as target:
+                self._follow(request, target, hops, now)
+        return ()
+
+    def _follow(self, request: Request, target: Url, hops: tuple[Hop, ...], now: float) -> None:
         followed = Request(
             url=target,
             seed=request.seed,
@@ -189,12 +192,9 @@ class Crawl:
             admitted_at=now,
         )
         self._frontier.push(followed, now, first=True)
-        return ()
 
-    def _refusal(self, target: Url | InvalidUrl, hops: tuple[Hop, ...]) -> str:
+    def _refusal(self, target: Url, hops: tuple[Hop, ...]) -> str:
         """Why a redirect is not followed; empty if it is."""
-        if isinstance(target, InvalidUrl):
-            return f"redirect to {target.text[:200]!r}: {target.reason}"
         if self._stopped:
             return "stopped before the redirect was followed"
         if any(hop.url == target.href for hop in hops):
@@ -202,6 +202,12 @@ class Crawl:
         if len(hops) > self._config.max_redirects:
             return f"more than {self._config.max_redirects} redirects"
         return ""
+
+    def _not_followed(self, redirect: Redirect, reason: str) -> Failed:
+        kind = Kind.INTERRUPTED if self._stopped else Kind.REDIRECT
+        return Failed(
+            request=redirect.request, kind=kind, reason=reason, exchange=redirect.exchange
+        )
 
     # -- the end
 

@@ -54,8 +54,7 @@ class Histogram:
         shift = max(value.bit_length() - _SPLIT_BITS - 1, 0)
         bucket = (shift << _SPLIT_BITS) + (value >> shift)
         self._counts[min(bucket, _BUCKETS - 1)] += 1
-        if seconds > self._largest:
-            self._largest = seconds
+        self._largest = max(self._largest, seconds)
 
     def freeze(self) -> Distribution:
         """What was counted so far."""

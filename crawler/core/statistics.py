@@ -36,8 +36,8 @@ class Snapshot:
     wire_bytes: int = 0
     body_bytes: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
-    latency: Distribution = Distribution()
-    loop_lag: Distribution = Distribution()
+    latency: Distribution = field(default_factory=Distribution)
+    loop_lag: Distribution = field(default_factory=Distribution)
 
     @property
     def pages(self) -> int:

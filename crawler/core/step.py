@@ -1,10 +1,10 @@
 """What the core says to do next: a closed set of values, consumed with `match`.
 
-    Fetch(request)  make this exchange, then call `finish` with what became of it
-    Wait(seconds)   nothing may start before then, unless something finishes first
-    Refill(room)    feed up to `room` further URLs with `admit`, or say `exhausted`
-    BUSY            nothing to start until something finishes or is admitted
-    DONE            nothing left and nothing in flight
+Fetch(request)  make this exchange, then call `finish` with what became of it
+Wait(seconds)   nothing may start before then, unless something finishes first
+Refill(room)    feed up to `room` further URLs with `admit`, or say `exhausted`
+BUSY            nothing to start until something finishes or is admitted
+DONE            nothing left and nothing in flight
 """
 
 from __future__ import annotations

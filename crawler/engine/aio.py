@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from time import perf_counter
-from typing import Protocol
+from typing import Protocol, cast
 
 from crawler.core.crawl import Crawl
 from crawler.core.statistics import Statistics
@@ -152,8 +152,7 @@ class AsyncEngine:
     # -- visits
 
     async def _slot(self, request: Request) -> None:
-        slot = asyncio.current_task()
-        assert slot is not None
+        slot = cast(asyncio.Task[None], asyncio.current_task())
         self._slots.add(slot)
         try:
             while True:
@@ -168,14 +167,14 @@ class AsyncEngine:
 
     async def _visit(self, request: Request) -> None:
         """Fetch, parse and finish, for one request."""
-        outcome: Page | Redirect | Failed = cancelled(request)
+        outcome: Page | Redirect | Failed | None = None
         try:
             if not self._cancelled:
                 outcome = await self._outcome(request)
         except Exception as error:  # a bug costs this URL, is said in its record, and no more
             outcome = unforeseen(request, error)
         finally:
-            self._finish(request, outcome)
+            self._finish(request, outcome or cancelled(request))
 
     async def _outcome(self, request: Request) -> Page | Redirect | Failed:
         fetched = await self._fetcher.fetch(request)

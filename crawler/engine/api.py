@@ -122,7 +122,7 @@ def run(urls: Iterable[str], **options: Any) -> Iterator[Final]:
     The crawl runs in a thread and begins with the first outcome asked for. Closing the iterator
     ends it. Raises ConfigurationError at once for options that cannot work.
     """
-    return _outcomes(CrawlConfig(**options), urls)
+    return _outcomes(CrawlConfig.of(options), urls)
 
 
 def _outcomes(config: CrawlConfig, urls: Iterable[str]) -> Iterator[Final]:

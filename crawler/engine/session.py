@@ -154,9 +154,7 @@ class CrawlSession:
         """Where pages are parsed, and why there."""
         return self._describe()
 
-    def _command(
-        self, pick: Callable[[AsyncEngine | ThreadedEngine], Callable[[], None]]
-    ) -> None:
+    def _command(self, pick: Callable[[AsyncEngine | ThreadedEngine], Callable[[], None]]) -> None:
         tell, engine = self._tell, self._engine
         if tell is None or engine is None:
             return

@@ -157,7 +157,7 @@ class ThreadedEngine:
 
     def _visit(self, request: Request) -> None:
         """Fetch, parse and finish, for one request."""
-        outcome: Page | Redirect | Failed = cancelled(request)
+        outcome: Page | Redirect | Failed | None = None
         try:
             if not self._cancelled:
                 outcome = self._outcome(request)
@@ -165,7 +165,8 @@ class ThreadedEngine:
             outcome = unforeseen(request, error)
         finally:
             with self._changed:
-                finals = self._core.finish(request, outcome, perf_counter())
+                ended = outcome or cancelled(request)
+                finals = self._core.finish(request, ended, perf_counter())
                 self._changed.notify()
             self._emit(finals)
 

@@ -3,13 +3,12 @@
 One session on the running loop (asyncio's or uvloop's), no redirects, no cookies, no limits: the
 core holds those. What is done differently from a plain session, and why:
 
-* The total deadline is one dict and one timer for all exchanges, not a timer for each: all have the
-  same budget, so they fall due in the order in which they began.
+* The total deadline is `crawler.fetch.deadline`, which costs less than a timer for each exchange.
 * A connection that the server closed while it lay idle is noticed only when the request fails.
   aiohttp would repeat any failed GET once; here it is repeated only if the connection was used
   before, so that a server which never answers is not asked twice behind the core's back.
 * Time to connect is taken where connections are made, which costs a reused connection nothing.
-* Small bodies of known length are taken in one piece; others pass `crawler.fetch.body` as they come.
+* Small bodies of known length are taken in one piece; others are decoded as they come.
 """
 
 from __future__ import annotations
@@ -20,19 +19,24 @@ import time
 from asyncio import CancelledError, Task
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from crawler.fetch import fault
 from crawler.fetch.body import Body
+from crawler.fetch.deadline import Deadlines
 from crawler.fetch.exchange import (
     DROPPED_BODY,
     HEADER_COUNT,
     HEADER_LINE,
+    IDLE_HOSTS,
+    STALE_CONNECTIONS,
+    WHOLE,
     Framing,
     Progress,
     Target,
@@ -53,15 +57,6 @@ from crawler.model.request import Request
 IDLE_SECONDS = 15.0
 """How long an unused connection is kept."""
 
-IDLE_HOSTS = 512
-"""Hosts whose unused connections are kept: half of the 1,024 descriptors a process usually has."""
-
-STALE_CONNECTIONS = 2
-"""Idle connections that one exchange may find closed by the server before it gives up."""
-
-WHOLE = 65_536
-"""Bytes up to which a coded body is decoded in one go; about 1 ms of the loop."""
-
 
 class AioFetcher:
     """One HTTP exchange at a time a task: `async with AioFetcher(config) as fetcher`.
@@ -81,7 +76,7 @@ class AioFetcher:
         loop = asyncio.get_running_loop()
         self._resolver = _Resolver(self._names or Names(config.dns_ttl))
         self._connector = _Connector(self._resolver, fault.tls_context(verify=not config.insecure))
-        self._deadlines = _Deadlines(loop, config.timeout)
+        self._deadlines = Deadlines(loop, config.timeout)
         self._session = aiohttp.ClientSession(
             connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -95,7 +90,8 @@ class AioFetcher:
             max_headers=HEADER_COUNT,
             proxy=self._proxy.href if self._proxy else None,
         )
-        self._session._retry_connection = False  # no public switch; `_open` repeats where it may
+        # There is no public switch; `_open` repeats where it may.
+        self._session._retry_connection = False  # noqa: SLF001
         return self
 
     async def __aexit__(
@@ -111,11 +107,11 @@ class AioFetcher:
     async def fetch(self, request: Request) -> Fetched:
         """Make one exchange, redirects not followed, within `config.timeout` seconds."""
         progress = Progress(request)
-        watch = self._deadlines.watch()
+        deadline = self._deadlines.enter()
         try:
             return await self._exchange(progress)
         except CancelledError:
-            if watch.expired():
+            if deadline.expired():
                 return progress.failed(fault.overdue(self._config.timeout))
             raise
         except Fault as found:
@@ -123,7 +119,7 @@ class AioFetcher:
         except Exception as error:
             return self._failed(progress, error)
         finally:
-            self._deadlines.leave(watch)
+            self._deadlines.leave(deadline)
 
     def _failed(self, progress: Progress, error: Exception) -> Failed:
         found = self._translated(error)
@@ -219,7 +215,7 @@ class AioFetcher:
                 return fault.connecting(error.os_error, proxied=self._proxy is not None)
             case aiohttp.InvalidURL():
                 return Fault(Kind.INVALID_URL, "the host is not valid")
-            case aiohttp.ClientResponseError() | aiohttp.http_exceptions.HttpProcessingError():
+            case aiohttp.ClientResponseError() | HttpProcessingError():
                 return fault.malformed(error.message.partition("\n")[0])
             case aiohttp.ServerDisconnectedError():
                 return fault.closed()
@@ -245,70 +241,6 @@ def _values(response: aiohttp.ClientResponse) -> Values:
     return values
 
 
-class _Watch:
-    """One exchange's deadline."""
-
-    __slots__ = ("_cancelling", "due", "overdue", "task")
-
-    def __init__(self, task: Task[Any], due: float) -> None:
-        self.task = task
-        self.due = due
-        self.overdue = False
-        self._cancelling = task.cancelling()
-
-    def expired(self) -> bool:
-        """Whether the cancellation just caught was the deadline's alone; takes it back."""
-        return self.overdue and self.task.uncancel() <= self._cancelling
-
-    def restore(self) -> None:
-        """Take back a cancellation that never arrived."""
-        if self.overdue and self.task.cancelling() > self._cancelling:
-            self.task.uncancel()
-
-
-class _Deadlines:
-    """Cancels tasks whose exchange takes longer than `seconds`: one timer, for the oldest."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
-        self._loop = loop
-        self._seconds = seconds
-        self._watched: dict[_Watch, None] = {}  # in the order in which they fall due
-        self._timer: asyncio.TimerHandle | None = None
-
-    def watch(self) -> _Watch:
-        """Begin to watch the current task."""
-        task = asyncio.current_task(self._loop)
-        assert task is not None, "a fetch runs in a task"
-        watch = _Watch(task, self._loop.time() + self._seconds)
-        self._watched[watch] = None
-        if self._timer is None:
-            self._timer = self._loop.call_at(watch.due, self._cut)
-        return watch
-
-    def leave(self, watch: _Watch) -> None:
-        """The exchange is over."""
-        self._watched.pop(watch, None)
-        if watch.overdue:
-            watch.restore()
-
-    def close(self) -> None:
-        """Stop the timer."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _cut(self) -> None:
-        self._timer = None
-        now = self._loop.time() + 0.001  # uvloop counts whole milliseconds
-        while self._watched:
-            watch = next(iter(self._watched))
-            if watch.due > now:
-                self._timer = self._loop.call_at(watch.due, self._cut)
-                return
-            del self._watched[watch]
-            watch.overdue = True
-            watch.task.cancel()
-
-
 class _Resolver(AbstractResolver):
     """aiohttp's side of `Names`."""
 
@@ -321,9 +253,7 @@ class _Resolver(AbstractResolver):
         if found is None:
             found = await asyncio.shield(asyncio.wrap_future(self._names.ask(host)))
         return [
-            ResolveResult(
-                hostname=host, host=ip, port=port, family=kind, proto=0, flags=0
-            )
+            ResolveResult(hostname=host, host=ip, port=port, family=kind, proto=0, flags=0)
             for kind, ip in found
         ]
 
@@ -333,7 +263,18 @@ class _Resolver(AbstractResolver):
 
 
 class _Protocol(ResponseHandler):
-    """A connection whose broken body reaches who reads it."""
+    """A connection whose broken framing reaches who reads the body.
+
+    aiohttp tells only who waits for a header (seen in 3.14); a bad chunk that comes after the
+    header would leave its reader to the deadline.
+    """
+
+    def set_exception(self, error: BaseException, *cause: BaseException) -> None:
+        """End what is being read with `error`."""
+        super().set_exception(error, *cause)
+        body = self._payload
+        if isinstance(error, HttpProcessingError) and body is not None and not body.is_eof():
+            body.set_exception(error)
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -348,7 +289,7 @@ class _Connector(aiohttp.TCPConnector):
             limit_per_host=0,
             keepalive_timeout=IDLE_SECONDS,
         )
-        self._factory = partial(_Protocol, loop=self._loop)
+        self._factory = cast("partial[ResponseHandler]", partial(_Protocol, loop=self._loop))
         self._took: dict[Task[Any] | None, float] = {}
 
     def connected(self) -> bool:

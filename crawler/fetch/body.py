@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from typing import Protocol
+from typing import IO, Protocol, cast
 
 import brotli
 import zstandard
@@ -111,6 +111,8 @@ class _Zstd:
     """The push interface does not say where a frame ends, so `end` asks with a frame of its own.
 
     After whole frames it is decoded as what it is; after half a frame it is swallowed or refused.
+    (`decompressobj` knows its end, but bounds its output only where it is fed a few bytes at once:
+    4 bytes can be 128 KB.)
     """
 
     _MARK = b"end"
@@ -121,7 +123,8 @@ class _Zstd:
         self._ending = False
         self._tail = b""
         stream = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW)
-        self._writer = stream.stream_writer(self, write_size=PIECE)
+        # The library's types ask for a file; it calls nothing but `write`.
+        self._writer = stream.stream_writer(cast(IO[bytes], self), write_size=PIECE)
 
     def write(self, data: bytes) -> int:
         """Take what the decoder gives (its side of the interface)."""
@@ -137,7 +140,9 @@ class _Zstd:
     def end(self) -> None:
         self._ending = True
         try:
-            self._writer.write(self._MARK_FRAME)
+            # Byte by byte: a whole frame in one piece is decoded even behind 5 bytes of a header.
+            for byte in self._MARK_FRAME:
+                self._writer.write(bytes((byte,)))
         except zstandard.ZstdError:
             raise EOFError from None
         if self._tail != self._MARK:

@@ -33,6 +33,15 @@ HEADER_COUNT = 99
 DROPPED_BODY = 65_536
 """Bytes of an unwanted body that are read to keep its connection; beyond, a new one is cheaper."""
 
+WHOLE = 65_536
+"""Bytes up to which a coded body is decoded in one go (about 1 ms); a thread reads so much."""
+
+IDLE_HOSTS = 512
+"""Hosts whose unused connections are kept: half of the 1,024 descriptors a process usually has."""
+
+STALE_CONNECTIONS = 2
+"""Idle connections that one exchange may find closed by the server before it gives up."""
+
 RETRY_AFTER_MOST = 86_400.0
 """Seconds. Who asks for more than a day is not waited for any longer than that."""
 
@@ -239,8 +248,7 @@ def proxy(config: CrawlConfig) -> Target | None:
     """The proxy and its credentials; raises `ConfigurationError` if it is no http(s) URL."""
     if not config.proxy:
         return None
-    text = config.proxy if "://" in config.proxy else f"http://{config.proxy}"
-    url = parse(text)
+    url = parse(config.proxy)
     if isinstance(url, InvalidUrl):
         raise ConfigurationError(f"proxy: {url.reason}; write 'http://host:port'")
     return target(url)

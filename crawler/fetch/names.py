@@ -97,7 +97,9 @@ class Names:
         else:
             self._settle(host, answer, found)
 
-    def _settle(self, host: str, answer: Future[Addresses], found: Addresses | BaseException) -> None:
+    def _settle(
+        self, host: str, answer: Future[Addresses], found: Addresses | BaseException
+    ) -> None:
         with self._lock:
             self._asked.pop(host, None)
             if not isinstance(found, BaseException) and self._ttl > 0:

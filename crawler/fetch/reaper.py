@@ -22,7 +22,7 @@ from crawler.fetch.fault import Fault
 class Watch:
     """One exchange: when it is overdue, what it then fails with, and the socket it uses now."""
 
-    __slots__ = ("cause", "due", "verdict", "_lock", "_sock")
+    __slots__ = ("_lock", "_sock", "cause", "due", "verdict")
 
     def __init__(self, due: float, verdict: Fault, lock: threading.Lock) -> None:
         self.due = due

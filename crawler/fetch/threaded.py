@@ -12,7 +12,7 @@ import socket
 import ssl
 import warnings
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import urllib3
@@ -33,6 +33,9 @@ from crawler.fetch import fault
 from crawler.fetch.body import Body
 from crawler.fetch.exchange import (
     DROPPED_BODY,
+    IDLE_HOSTS,
+    STALE_CONNECTIONS,
+    WHOLE,
     Framing,
     Progress,
     Target,
@@ -51,15 +54,6 @@ from crawler.fetch.wire import Answer, Call, here, words
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Fetched, Kind, Received
 from crawler.model.request import Request
-
-IDLE_HOSTS = 512
-"""Hosts whose unused connections are kept: half of the 1,024 descriptors a process usually has."""
-
-STALE_CONNECTIONS = 2
-"""Idle connections that one exchange may find closed by the server before it gives up."""
-
-WHOLE = 65_536
-"""Bytes read at once, and up to which a coded body is decoded in one go."""
 
 
 class ThreadedFetcher:
@@ -105,10 +99,10 @@ class ThreadedFetcher:
         progress = Progress(request)
         seconds = self._config.timeout
         watch = self._reaper.watch(progress.started_at + seconds, fault.overdue(seconds))
-        exchange = Call(self._config, self._names, progress, watch, self._proxy is not None)
-        here.call = exchange
+        call = Call(self._config, self._names, progress, watch, self._proxy is not None)
+        here.call = call
         try:
-            outcome = self._made(exchange)
+            outcome = self._made(call)
         finally:
             self._reaper.leave(watch)
             del here.call
@@ -116,29 +110,29 @@ class ThreadedFetcher:
 
     def _made(self, call: Call) -> Fetched:
         try:
-            return self._exchange(exchange)
+            return self._exchange(call)
         except Fault as found:
-            return exchange.progress.failed(found)
+            return call.progress.failed(found)
         except Exception as error:
-            known = self._translated(error, exchange.progress)
-            if known is None and self._config.debug and exchange.watch.cause is None:
+            known = self._translated(error, call.progress)
+            if known is None and self._config.debug and call.watch.cause is None:
                 raise
-            return exchange.progress.failed(known or Fault(Kind.INTERNAL, repr(error)))
+            return call.progress.failed(known or Fault(Kind.INTERNAL, repr(error)))
 
     def _exchange(self, call: Call) -> Fetched:
-        if exchange.watch.cause is not None:
-            raise exchange.watch.cause
-        progress = exchange.progress
-        response = self._open(exchange)
+        if call.watch.cause is not None:
+            raise call.watch.cause
+        progress = call.progress
+        response = self._open(call)
         try:
             values = _values(response)
             progress.answered(response.status, values)
             if 200 <= response.status < 300:
                 body = self._read(progress, response, admitted(values, self._config.max_body))
-                exchange.check_end()
+                call.check_end()
                 return body
             self._drop(progress, response, values)
-            exchange.check_end()
+            call.check_end()
             return progress.refused(values, proxied=self._proxy is not None)
         finally:
             if not response.closed:
@@ -147,35 +141,35 @@ class ThreadedFetcher:
 
     def _open(self, call: Call) -> BaseHTTPResponse:
         """Send the request and wait for the response's header."""
-        goal = target(exchange.progress.request.url)
+        goal = target(call.progress.request.url)
         parts = urlsplit(goal.href)
-        host = parts.hostname or ""
-        pool = self._pools.connection_from_host(host, parts.port, parts.scheme)
-        if self._proxy is not None and parts.scheme == "http":
-            exchange.target = goal.href
-        else:
-            exchange.target = goal.href[goal.href.index("/", 8) :]
+        forwarded = self._proxy is not None and parts.scheme == "http"
+        call.target = goal.href if forwarded else goal.href[goal.href.index("/", 8) :]
+        pool = self._pools.connection_from_host(parts.hostname or "", parts.port, parts.scheme)
         stale = 0
         while True:
-            exchange.fresh = False
+            call.fresh = False
             try:
-                return pool.urlopen(
-                    "GET",
-                    "/" if exchange.target.startswith("/") else goal.href,
-                    headers=self._headers_for(goal),
-                    retries=False,
-                    redirect=False,
-                    assert_same_host=False,
-                    timeout=self._timeout,
-                    release_conn=False,
-                    preload_content=False,
-                    decode_content=False,
-                )
+                return self._send(pool, goal)
             except ProtocolError as error:
                 stale += 1
                 hung_up = isinstance(error.args[-1], ConnectionError)
-                if exchange.fresh or not hung_up or stale > STALE_CONNECTIONS:
+                if call.fresh or not hung_up or stale > STALE_CONNECTIONS:
                     raise
+
+    def _send(self, pool: HTTPConnectionPool, goal: Target) -> BaseHTTPResponse:
+        return pool.urlopen(
+            "GET",
+            goal.href if self._proxy is not None else "/",  # the scheme decides about a tunnel
+            headers=self._headers_for(goal),
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            timeout=self._timeout,
+            release_conn=False,
+            preload_content=False,
+            decode_content=False,
+        )
 
     def _headers_for(self, goal: Target) -> urllib3.HTTPHeaderDict:
         if goal.authorization is None or "Authorization" in self._headers:
@@ -244,8 +238,8 @@ def _broken(error: ProtocolError, progress: Progress) -> Fault:
             return fault.malformed(words(cause))
         case OSError() as cause:
             return fault.exchanging(cause)
-        case words:
-            return fault.malformed(str(words).lower())
+        case text:
+            return fault.malformed(str(text).lower())
 
 
 def _values(response: BaseHTTPResponse) -> Values:
@@ -253,8 +247,10 @@ def _values(response: BaseHTTPResponse) -> Values:
     getlist = response.headers.getlist
 
     def values(name: str) -> list[str]:
-        return [value if value.isascii() else legible(value.encode("latin-1"))
-                for value in getlist(name)]
+        return [
+            value if value.isascii() else legible(value.encode("latin-1"))
+            for value in getlist(name)
+        ]
 
     return values
 
@@ -282,9 +278,9 @@ def _pools(config: CrawlConfig, proxied: Target | None) -> urllib3.PoolManager:
 
 
 class _Connection(HTTPConnection):
-    """A connection that works for the exchange of the thread that uses it."""
+    """A connection that works for the call of the thread that uses it."""
 
-    response_class: ClassVar[type[http.client.HTTPResponse]] = Answer  # type: ignore[misc]
+    response_class = Answer
 
     def connect(self) -> None:
         """Connect within the exchange's deadlines."""
@@ -293,13 +289,13 @@ class _Connection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         return here.call.open(self._dns_host, self.port, self.socket_options)
 
-    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
         """Send the request, with the target as the URL has it."""
-        exchange = here.call
+        call = here.call
         if self.sock is None:
             self.connect()
-        exchange.watch.hold(self.sock)
-        super().request(method, exchange.target, *args, **kwargs)
+        call.watch.hold(self.sock)
+        super().request(method, call.target, *args, **kwargs)
 
 
 class _SecureConnection(_Connection, HTTPSConnection):

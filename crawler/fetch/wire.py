@@ -162,7 +162,7 @@ class Answer(http.client.HTTPResponse):
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = Reader(self.fp.detach())  # type: ignore[attr-defined]
+        self.fp = Reader(self.fp.detach())
         self._socket = sock
         self.excess = False
         here.call.answer = self
@@ -191,7 +191,7 @@ class Answer(http.client.HTTPResponse):
         timeout = self._socket.gettimeout()
         try:
             self._socket.settimeout(0)
-            more = bool(self.fp.peek(1).strip(b"\r\n"))  # type: ignore[attr-defined]
+            more = bool(self.fp.peek(1).strip(b"\r\n"))
             if more:  # whatever it is, it must not answer the next request
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
             self._socket.settimeout(timeout)

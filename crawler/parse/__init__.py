@@ -1,0 +1,1 @@
+"""From bytes to fields: charset, title, links; and who does it: executors behind one face."""

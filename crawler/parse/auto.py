@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from enum import Enum
 
-START_WORTH = 0.1
-"""Seconds of loop time that a pool must have been able to save before it is started: about the CPU
-time that its start takes from the crawl."""
+START_WORTH = 0.02
+"""Seconds of loop time that a pool must have been able to save before it is started. Its start
+takes some 0.2 s of another core; a list that could have saved this much so early repays it."""
 
 LONGEST_INLINE = 0.004
 """Seconds above which a page is never parsed on the loop: all other transfers wait meanwhile."""
@@ -47,8 +47,8 @@ class Chooser:
 
     def __repr__(self) -> str:
         return (
-            f"Chooser({self._per_byte * 1e9:.2f} ns a byte, hand-over {self.hand_over * 1e6:.0f} us, "
-            f"pool_ready={self.pool_ready})"
+            f"Chooser({self._per_byte * 1e9:.2f} ns a byte, "
+            f"hand-over {self.hand_over * 1e6:.0f} us, pool_ready={self.pool_ready})"
         )
 
     def place(self, size: int) -> Place:

@@ -101,7 +101,9 @@ class Parsing:
             return "auto: inline"
         if self._config.parser:
             return f"auto: {pooled}, for a parser of your own"
-        return f"auto: {pooled} for pages above {self._chooser.threshold() // 1000} KB, inline below"
+        return (
+            f"auto: {pooled} for pages above {self._chooser.threshold() // 1000} KB, inline below"
+        )
 
     def _lanes(self) -> int:
         return self._config.parse_workers or _cores()
@@ -220,8 +222,7 @@ class AsyncParsing(Parsing):
 
     def _lingered(self) -> None:
         self._timer = None
-        assert self._pool is not None
-        if self._pool.statistics().waiting:
+        if self._pool is not None and self._pool.statistics().waiting:
             self._timer = self._loop.call_later(self._config.parse_linger, self._lingered)
         else:
             self._flush()
@@ -232,9 +233,8 @@ class AsyncParsing(Parsing):
             self._timer.cancel()
             self._timer = None
         batch, self._batch = self._batch, []
-        if not batch:
+        if not batch or self._pool is None:
             return
-        assert self._pool is not None
         answers = [answer for _, answer in batch]
         future = self._pool.submit([page for page, _ in batch])
         future.add_done_callback(lambda done: self._arrived(answers, done))

@@ -47,10 +47,10 @@ _DEATH: Final = 2.0  # seconds for the kernel to end a process after SIGKILL; mi
 
 
 class Progress(NamedTuple):
-    """The page now at work: its batch's serial, its index there, monotonic seconds of its start."""
+    """The page now at work: its batch's serial, which there (from 0), its start's monotonic time."""
 
     serial: int
-    index: int
+    page: int
     since: float
 
 
@@ -83,10 +83,12 @@ class _ExecutorLane:
     _marker: Marker
 
     def progress(self) -> Progress | None:
+        """The page at work, as the worker has marked it."""
         serial, index, since = (self._marker[cell] for cell in (SERIAL, INDEX, SINCE))
         return None if index < 0 else Progress(int(serial), int(index), since)
 
     def close(self) -> None:
+        """Let the worker end when it has nothing left to do."""
         self._executor.shutdown(wait=False)
 
 
@@ -100,16 +102,20 @@ class ProcessLane(_ExecutorLane):
         self._executor = ProcessPoolExecutor(
             1, context, initializer=worker.start_process, initargs=(work, self._marker)
         )
-        self._calls: Any = getattr(self._executor, "_call_queue", None)
+        calls: Any = getattr(self._executor, "_call_queue", None)
+        self._call_reader: Any = getattr(calls, "_reader", None)
 
     def start(self) -> Future[int]:
+        """Start the process: some 10 ms, and once the fork server's start; ends with its id."""
         with quiet_start(with_main=self._with_main):
             return self._executor.submit(worker.ready)
 
     def submit(self, serial: int, pages: list[Packed]) -> Future[list[Answer]]:
+        """Queue a batch; the executor's threads pickle it and write it to the worker's pipe."""
         return self._executor.submit(worker.run, serial, pages)
 
     def kill(self) -> None:
+        """SIGKILL, and wait for the process's end."""
         processes = [process for process in self._recording.made if process.pid is not None]
         for process in processes:
             if not wait_for([process.sentinel], 0):
@@ -121,12 +127,15 @@ class ProcessLane(_ExecutorLane):
     def _unblock(self) -> None:
         """End the executor's feeder thread, which may be writing a batch that nobody reads.
 
-        CPython does this itself from 3.11.5 on (gh-94777); Debian 12 has 3.11.2.
+        CPython does this itself from 3.11.5 on (gh-94777); Debian 12 has 3.11.2. Where both do it, a
+        descriptor is closed twice, the second time when it is somebody else's.
         """
-        with suppress(AttributeError, OSError):
-            self._calls._reader.close()
+        if sys.hexversion < 0x030B05F0:
+            with suppress(AttributeError, OSError):
+                self._call_reader.close()
 
     def join(self, deadline: float) -> None:
+        """Wait for the process and for the executor's threads."""
         sentinels = [p.sentinel for p in self._recording.made if p.pid is not None]
         if sentinels and not wait_for(sentinels, max(0.0, deadline - time.monotonic())):
             self.kill()
@@ -142,12 +151,15 @@ class ThreadLane(_ExecutorLane):
         self._executor = ThreadPoolExecutor(1, "crawler-parse")
 
     def start(self) -> Future[Any]:
+        """Start the thread."""
         return self._executor.submit(bool)
 
     def submit(self, serial: int, pages: list[Packed]) -> Future[list[Answer]]:
+        """Queue a batch."""
         return self._executor.submit(run_batch, self._parser, self._marker, serial, pages)
 
     def kill(self) -> None:
+        """Leave the thread behind: it stops after its page, if that ever ends."""
         self._marker[ABANDONED] = 1.0
         self._executor.shutdown(wait=False, cancel_futures=True)
         joined_at_exit: Any = getattr(futures.thread, "_threads_queues", {})
@@ -155,6 +167,7 @@ class ThreadLane(_ExecutorLane):
             joined_at_exit.pop(thread, None)
 
     def join(self, deadline: float) -> None:
+        """Wait for the thread, or leave it behind."""
         for thread in self._threads():
             thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
@@ -168,17 +181,16 @@ class InterpreterLane(ThreadLane):
     """A subinterpreter in a thread of its own, behind an `InterpreterPoolExecutor`."""
 
     def __init__(self, work: Work) -> None:
-        if sys.version_info < (3, 14):
+        pool: Any = getattr(futures, "InterpreterPoolExecutor", None)
+        if pool is None:
             running = ".".join(map(str, sys.version_info[:2]))
             raise ConfigurationError(
                 f"parse: interpreter needs Python 3.14 or later, this is {running}; use process"
             )
-        self._file = tempfile.TemporaryFile()
-        self._file.write(bytes(32))
-        self._file.flush()
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  (closed when the worker has mapped it)
+        self._file.truncate(worker.MARKER_BYTES)
         self._marker = worker.map_marker(self._file.fileno())
         self._marker[INDEX] = -1.0
-        pool: Any = getattr(futures, "InterpreterPoolExecutor")  # noqa: B009  (typeshed of 3.11)
         self._executor = pool(
             1,
             "crawler-parse",
@@ -187,7 +199,11 @@ class InterpreterLane(ThreadLane):
         )
 
     def start(self) -> Future[Any]:
-        return self._executor.submit(worker.ready)
+        """Make the interpreter; the future raises where a library does not load in one."""
+        started: Future[Any] = self._executor.submit(worker.ready)
+        started.add_done_callback(lambda _: self._file.close())
+        return started
 
     def submit(self, serial: int, pages: list[Packed]) -> Future[list[Answer]]:
+        """Queue a batch."""
         return self._executor.submit(worker.run, serial, pages)

@@ -20,6 +20,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Future
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from crawler.model.outcome import Kind, Parsed, ParseFault
@@ -119,7 +120,7 @@ class Pool:
             except Exception:  # broken or shut down; what is on it waits for its recovery
                 self._report(seat)
             else:
-                future.add_done_callback(lambda done, s=seat, n=serial: self._done(s, n, done))
+                future.add_done_callback(partial(self._done, seat, serial))
 
     def _assign(self) -> tuple[_Seat, int, Batch] | None:
         with self._lock:
@@ -204,7 +205,7 @@ class Pool:
             ruling = rule(seat.outstanding, at_work, hung)
             seat.outstanding = {}
             self._pending.extendleft(reversed(ruling.again))
-            ended = [v.order for v in ruling.failed if v.order.record(v.index, v.fault)]
+            ended = [v.order for v in ruling.failed if v.order.record(v.page, v.fault)]
         for order in ended:
             order.resolve()
 
@@ -260,7 +261,7 @@ class Pool:
         except Exception as error:
             self._start_failed(seat, error)
         else:
-            started.add_done_callback(lambda done: self._start_ended(seat, done))
+            started.add_done_callback(partial(self._start_ended, seat))
 
     def _start_ended(self, seat: _Seat, started: Future[Any]) -> None:
         error = CancelledError() if started.cancelled() else started.exception()

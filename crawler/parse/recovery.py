@@ -74,7 +74,7 @@ class Verdict(NamedTuple):
     """A page that has failed, and why."""
 
     order: Order
-    index: int
+    page: int
     fault: ParseFault
 
 
@@ -85,7 +85,9 @@ class Ruling(NamedTuple):
     again: list[Batch]
 
 
-def rule(outstanding: Mapping[int, Batch], at_work: Progress | None, hung: ParseFault | None) -> Ruling:
+def rule(
+    outstanding: Mapping[int, Batch], at_work: Progress | None, hung: ParseFault | None
+) -> Ruling:
     """Judge the batches on a broken lane, by serial in the order of their submission.
 
     `at_work` is what the marker says after the worker's end; `hung` is the fault of that very page
@@ -119,9 +121,9 @@ def _culprit(
     """(serial, position in the batch) of the page to blame; no position: one of that batch."""
     if not outstanding:
         return None
-    if at_work is not None and (batch := outstanding.get(at_work.serial)) is not None:
-        if at_work.index < len(batch.picks):
-            return at_work.serial, at_work.index
+    batch = outstanding.get(at_work.serial) if at_work is not None else None
+    if at_work is not None and batch is not None and at_work.page < len(batch.picks):
+        return at_work.serial, at_work.page
     head = next(iter(outstanding))
     return head, 0 if len(outstanding[head].picks) == 1 else None
 

@@ -140,14 +140,12 @@ class Parser:
         response = Response(url=url, status=status, content_type=content_type, body=body)
         json: bytes = self._page(response).json
         if self._own is not None:
-            json = _with_parsed(json, self._own_fields(response))
+            json = _with_parsed(json, self._fields(self._own(response)))
         if len(json) > MAX_JSON:
             raise ValueError(f"the fields have {len(json)} bytes, {MAX_JSON} are allowed")
         return json
 
-    def _own_fields(self, response: Response) -> bytes:
-        assert self._own is not None
-        fields = self._own(response)
+    def _fields(self, fields: object) -> bytes:
         if not isinstance(fields, dict):
             raise TypeError(f"{self._own_name} returned {type(fields).__name__}, not a dict")
         return orjson.dumps(fields)
@@ -158,7 +156,7 @@ class Parser:
 
 def _with_parsed(json: bytes, fields: bytes) -> bytes:
     comma = b"," if len(json) > 2 else b""
-    return b"%b%b\"parsed\":%b}" % (json[:-1], comma, fields)
+    return b'%b%b"parsed":%b}' % (json[:-1], comma, fields)
 
 
 def resolve(path: str) -> Callable[[Response], Any]:

@@ -25,9 +25,15 @@ from crawler.parse.work import Answer, Marker, Packed, Parser, Work, alarm, run_
 NICENESS: Final = 5
 _PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 
-_parser: Parser | None = None
-_marker: Marker = [0.0, -1.0, 0.0, 0.0]
-_failure: BaseException | None = None
+MARKER_BYTES: Final = 4 * 8
+
+
+class _State:
+    """What a worker has from its start: a parser and a marker, or what kept it from them."""
+
+    parser: Parser
+    marker: Marker
+    failure: BaseException | None = None
 
 
 def start_process(work: Work, marker: Any) -> None:
@@ -46,30 +52,28 @@ def start_interpreter(work: Work, marker_file: int) -> None:
 
 def ready() -> int:
     """The worker's process id; raises what its start raised."""
-    if _failure is not None:
-        raise _failure
+    if _State.failure is not None:
+        raise _State.failure
     return os.getpid()
 
 
 def run(serial: int, pages: list[Packed]) -> list[Answer]:
     """Parse a batch in this worker."""
-    assert _parser is not None
-    return run_batch(_parser, _marker, serial, pages)
+    return run_batch(_State.parser, _State.marker, serial, pages)
 
 
 def map_marker(file: int) -> Marker:
     """A marker that lies in a file, so that two interpreters of one process share it."""
-    return memoryview(mmap.mmap(file, 4 * 8)).cast("d")  # type: ignore[return-value]
+    return memoryview(mmap.mmap(file, MARKER_BYTES)).cast("d")  # type: ignore[return-value]
 
 
 def _load(work: Work, marker: Any, *, own_process: bool) -> None:
-    global _parser, _marker, _failure
-    _marker = marker
+    _State.marker = marker
     try:
         limit = alarm(work.timeout) if own_process else None
-        _parser = Parser(work, limit)
+        _State.parser = Parser(work, limit)
     except BaseException as error:
-        _failure = error.with_traceback(None)
+        _State.failure = error.with_traceback(None)
 
 
 def _obey() -> None:

@@ -62,19 +62,20 @@ def dumps(value: Any, option: int = 0) -> bytes:
 
 def _page(page: Page) -> bytes:
     request, exchange = page.request, page.exchange
-    head = _head(request, "page", None, None, exchange)
-    return _spliced(head, _tail(request, exchange, page.document.seconds), page.document.json)
+    fields = _request(request, "page", None, None)
+    fields |= _exchange(request, exchange, page.document.seconds)
+    return _spliced(fields, page.document.json)
 
 
 def _failed(failed: Failed) -> bytes:
     request, exchange = failed.request, failed.exchange
-    head = _head(request, "failed", failed.kind, failed.reason, exchange or _NOTHING)
-    tail = _tail(request, exchange, None) if exchange else _no_tail(request.attempts)
-    return _spliced(head, tail, _NO_DOCUMENT)
+    fields = _request(request, "failed", failed.kind, failed.reason)
+    fields |= _exchange(request, exchange, None) if exchange else _no_exchange(request.attempts)
+    return _spliced(fields, _NO_DOCUMENT)
 
 
 def _skipped(skipped: Skipped) -> bytes:
-    head: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "url": skipped.url,
         "input": skipped.input,
         "final_url": None,
@@ -82,14 +83,12 @@ def _skipped(skipped: Skipped) -> bytes:
         "outcome": "skipped",
         "kind": skipped.kind,
         "reason": skipped.reason,
-        "status": None,
-        "content_type": None,
     }
-    return _spliced(head, _no_tail(0), _NO_DOCUMENT)
+    return _spliced(fields | _no_exchange(0), _NO_DOCUMENT)
 
 
-def _head(
-    request: Request, outcome: str, kind: str | None, reason: str | None, exchange: Exchange
+def _request(
+    request: Request, outcome: str, kind: str | None, reason: str | None
 ) -> dict[str, Any]:
     return {
         "url": request.seed,
@@ -99,14 +98,14 @@ def _head(
         "outcome": outcome,
         "kind": kind,
         "reason": reason,
-        "status": exchange.status,
-        "content_type": exchange.content_type or None,
     }
 
 
-def _tail(request: Request, exchange: Exchange, parse: float | None) -> dict[str, Any]:
+def _exchange(request: Request, exchange: Exchange, parse: float | None) -> dict[str, Any]:
     first_byte = exchange.first_byte
     return {
+        "status": exchange.status,
+        "content_type": exchange.content_type or None,
         "bytes": {"wire": exchange.wire_bytes, "decoded": exchange.body_bytes},
         "timings": {
             "queued": _rounded(exchange.started_at - request.admitted_at),
@@ -120,8 +119,10 @@ def _tail(request: Request, exchange: Exchange, parse: float | None) -> dict[str
     }
 
 
-def _no_tail(attempts: int) -> dict[str, Any]:
+def _no_exchange(attempts: int) -> dict[str, Any]:
     return {
+        "status": None,
+        "content_type": None,
         "bytes": {"wire": None, "decoded": None},
         "timings": dict.fromkeys(("queued", "connect", "first_byte", "total", "parse")),
         "attempts": attempts,
@@ -133,20 +134,11 @@ def _hop(hop: Hop) -> dict[str, Any]:
     return {"url": hop.url, "status": hop.status}
 
 
-def _spliced(head: dict[str, Any], tail: dict[str, Any], document: bytes) -> bytes:
-    """`{head` `,charset` `,tail` `,title ... }`: the charset stands beside the content type.
-
-    Nothing before the title can hold its key: inside a JSON text its quotes would be escaped.
-    """
-    if not document.startswith(_OURS):
-        document = _completed(document)  # no page was parsed, only `parsed` may be there
-    end = document.find(b',"title":')
-    return b"%b,%b,%b%b\n" % (
-        dumps(head)[:-1],
-        document[1:end],
-        dumps(tail)[1:-1],
-        document[end:],
-    )
+def _spliced(fields: dict[str, Any], document: bytes) -> bytes:
+    """The fields of the request and the exchange, then those of the document as they are."""
+    if not document.startswith(_OURS):  # not written by this package's parser
+        document = _completed(document)
+    return b"%b,%b\n" % (dumps(fields)[:-1], document[1:])
 
 
 def _completed(document: bytes) -> bytes:

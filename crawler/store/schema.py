@@ -58,7 +58,6 @@ def _exchange_fields() -> dict[str, Any]:
     return {
         "status": _integer("HTTP status of the last response; null without one.", null=True),
         "content_type": _text("The Content-Type header as sent; null without one.", null=True),
-        "charset": _text("The encoding that the page was decoded with.", null=True),
         "bytes": _object(
             "Sizes of the body; null if nothing was asked for.",
             {
@@ -89,6 +88,7 @@ def _timings() -> dict[str, Any]:
 
 def _document_fields() -> dict[str, Any]:
     return {
+        "charset": _text("The encoding that the page was decoded with.", null=True),
         "title": _text("The text of the title element.", null=True),
         "description": _text("The content of the description meta element.", null=True),
         "canonical": _text("The canonical link, absolute.", null=True),

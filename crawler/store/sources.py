@@ -180,6 +180,7 @@ class IterableSource:
             raise ConfigurationError(f"urls: {urls!r} is one text; give a list of them")
         self._known = len(urls) if isinstance(urls, Sized) else None
         self._urls = iter(urls)
+        self._failure: Exception | None = None
         self._limit = config.limit
         self._lines = 0
         self._closed = False
@@ -197,7 +198,7 @@ class IterableSource:
         found: list[Seed] = []
         until = 0.0
         while len(found) < most and not self._closed:
-            item = next(self._urls, _END)
+            item = self._next(found)
             if item is _END:
                 break
             if not isinstance(item, str):
@@ -208,6 +209,18 @@ class IterableSource:
                 break
         self._lines += len(found)
         return found
+
+    def _next(self, found: list[Seed]) -> object:
+        """The next item; what the iterable raises waits until those found before it are out."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return next(self._urls, _END)
+        except Exception as error:
+            if not found:
+                raise
+            self._failure = error
+            return _END
 
     def progress(self) -> Progress:
         """How many were read; callable from any thread."""

@@ -78,6 +78,7 @@ class Web:
         self.peak = 0
         self.fetched: list[str] = []
         self.held = threading.Semaphore(0)  # one permit for each fetch that is being held
+        self._holding: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
         self._now = 0
         self._lock = threading.Lock()
         self._released = threading.Event()
@@ -86,6 +87,8 @@ class Web:
     def release(self) -> None:
         """Let every held fetch go on."""
         self._released.set()
+        for loop, event in self._holding:
+            loop.call_soon_threadsafe(event.set)
 
     def abort(self) -> None:
         """End every held fetch as cancelled."""
@@ -109,12 +112,17 @@ class Web:
         try:
             await asyncio.sleep(0)
             if "/held" in request.url.href:
-                self.held.release()
-                while not self._released.is_set():
-                    await asyncio.sleep(0.001)
+                await self._hold()
             return self._answer(request)
         finally:
             self._leave()
+
+    async def _hold(self) -> None:
+        event = asyncio.Event()
+        self._holding.append((asyncio.get_running_loop(), event))
+        self.held.release()
+        if not self._released.is_set():
+            await event.wait()
 
     def _enter(self, request: Request) -> None:
         with self._lock:

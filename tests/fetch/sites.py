@@ -89,6 +89,18 @@ def then_never(data: bytes) -> Behaviour:
     return behaviour
 
 
+def late(start: bytes, rest: bytes) -> Behaviour:
+    """Send `start`, and `rest` so much later that the client has read `start` before."""
+
+    def behaviour(server: RawServer, sock: socket.socket, head: bytes) -> bool:
+        sock.sendall(start)
+        server.over.wait(0.05)
+        sock.sendall(rest)
+        return False
+
+    return behaviour
+
+
 def drips(start: bytes, drop: bytes) -> Behaviour:
     """Send `start`, then `drop` again and again, every few milliseconds."""
 
@@ -160,6 +172,10 @@ SITE: Mapping[str, Behaviour] = {
     "/short-chunked": says(chunked(PAGE, end=b""), close=True),
     "/bad-chunk": says(chunked(PAGE, end=b"xyz\r\nwhat\r\n")),
     "/bad-first-chunk": says(chunked(end=b"-1\r\nwhat\r\n")),
+    "/late-bad-chunk": late(chunked(PAGE, end=b""), b"xyz\r\nwhat\r\n"),
+    "/late-bad-chunk-gzip": late(
+        chunked(GZIPPED, end=b"", content_encoding="gzip"), b"xyz\r\nwhat\r\n"
+    ),
     "/bad-status": says(b"HTTP/1.1 two hundred\r\n\r\n", close=True),
     "/garbage": says(b"\x00\x01\x02 no http at all \xff\r\n\r\n", close=True),
     "/ftp-banner": says(b"220 ftp.example.com ready\r\n", close=True),
@@ -183,9 +199,7 @@ SITE: Mapping[str, Behaviour] = {
     "/redirect-utf8": says(message(b"", "301 Moved", location="/caf\xc3\xa9")),
     "/redirect-latin1": says(message(b"", "301 Moved", location="/caf\xe9")),
     "/redirect-nowhere": says(message(b"moved", "302 Found")),
-    "/redirect-endless": pours(
-        b"HTTP/1.1 307 Temporary\r\nLocation: /x\r\n\r\n", b"y" * 10_000
-    ),
+    "/redirect-endless": pours(b"HTTP/1.1 307 Temporary\r\nLocation: /x\r\n\r\n", b"y" * 10_000),
     "/not-modified": says(b"HTTP/1.1 304 Not Modified\r\n\r\n"),
     "/404": says(message(b"nobody home", "404 What")),
     "/404-large": says(message(b"x" * 200_000, "404 Not Found")),

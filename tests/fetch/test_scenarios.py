@@ -57,6 +57,8 @@ FAILURES = {
     "/long": (Kind.PROTOCOL, "malformed response: "),
     "/bad-chunk": (Kind.PROTOCOL, "malformed response: "),
     "/bad-first-chunk": (Kind.PROTOCOL, "malformed response: "),
+    "/late-bad-chunk": (Kind.PROTOCOL, "malformed response: "),
+    "/late-bad-chunk-gzip": (Kind.PROTOCOL, "malformed response: "),
     "/bad-status": (Kind.PROTOCOL, "malformed response: "),
     "/garbage": (Kind.PROTOCOL, "malformed response: "),
     "/ftp-banner": (Kind.PROTOCOL, "malformed response: "),

@@ -53,6 +53,11 @@ def wrote(path: Path, count: int) -> RecordSink:
     return sink
 
 
+def drained(reader: int) -> Iterator[bytes]:
+    """All that comes through a pipe, until its writer closes it."""
+    return iter(lambda: os.read(reader, 1 << 20), b"")
+
+
 @pytest.fixture
 def full_pipe(tmp_path: Path) -> Iterator[tuple[str, int]]:
     """A named pipe whose reader is there and reads nothing yet."""
@@ -159,16 +164,14 @@ def test_a_slow_reader_takes_the_room_and_gives_it_back(full_pipe: tuple[str, in
         count += 1
     assert LIMIT // 101_000 <= count <= LIMIT // 100_000 + 3
     assert not room.is_set()
-    data = b""
-    while not room.is_set():
-        data += os.read(full_pipe[1], 1 << 20)
-    assert sink.has_room
-    rest = threading.Thread(target=sink.close)
-    rest.start()
-    while part := os.read(full_pipe[1], 1 << 20):
-        data += part
-    rest.join()
-    assert urls(data) == [str(n) for n in range(count)]
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.extend(drained(full_pipe[1])))
+    reader.start()
+    assert room.wait(WAIT)
+    assert [sink.has_room] == [True]  # in a list: mypy holds a property for constant
+    sink.close()
+    reader.join(WAIT)
+    assert urls(b"".join(read)) == [str(n) for n in range(count)]
 
 
 def test_a_full_disk_is_one_clear_error() -> None:

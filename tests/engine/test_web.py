@@ -1,0 +1,209 @@
+"""Whole crawls over real sockets: both engines, both loops, through the public interface."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+import crawler
+from crawler.engine.session import CrawlSession
+from crawler.mock import MockWeb, Served, running
+from crawler.model.outcome import Failed, Kind, Page, Skipped
+from crawler.store.schema import schema
+from crawler.store.sinks import RecordSink
+from crawler.store.sources import UrlSource
+
+ENGINES = {
+    "asyncio": {"engine": "async", "loop": "asyncio"},
+    "uvloop": {"engine": "async", "loop": "uvloop"},
+    "threaded": {"engine": "threaded"},
+}
+FAST = {"retries": 0, "timeout": 0.5, "concurrency": 32, "per_host": 32, "parse": "inline"}
+
+# What becomes of each path. Where a server is broken the kind says how; nothing hangs.
+CASES: dict[str, Kind | None] = {
+    "/page/1": None,
+    "/gzip/page/2": None,
+    "/deflate/page/2": None,
+    "/deflate-raw/page/2": None,
+    "/br/page/2": None,
+    "/zstd/page/2": None,
+    "/chunked/page/3": None,
+    "/until-close/page/3": None,
+    "/slow/3/0.01/page/4": None,
+    "/delay/0.05/page/5": None,
+    "/redirect/3": None,
+    "/redirect/10": None,
+    "/charset/shift_jis": None,
+    "/nonhtml": None,
+    "/bytes/100000": None,
+    "/redirect/11": Kind.REDIRECT,
+    "/redirect-loop": Kind.REDIRECT,
+    "/redirect-to?url=ftp://a/": Kind.REDIRECT,
+    "/status/302": Kind.REDIRECT,
+    "/status/404": Kind.CLIENT_ERROR,
+    "/status/501": Kind.SERVER_ERROR,
+    "/status/503": Kind.UNAVAILABLE,
+    "/bytes/2000000": Kind.TOO_LARGE,
+    "/fault/gzip-bomb": Kind.TOO_LARGE,
+    "/fault/bad-gzip": Kind.ENCODING,
+    "/fault/cut-gzip": Kind.ENCODING,
+    "/fault/reset": Kind.DISCONNECTED,
+    "/fault/reset-mid-body": Kind.DISCONNECTED,
+    "/fault/close-early": Kind.DISCONNECTED,
+    "/fault/empty-reply": Kind.DISCONNECTED,
+    "/fault/half-head": Kind.DISCONNECTED,
+    "/fault/malformed": Kind.PROTOCOL,
+    "/fault/bad-chunk": Kind.PROTOCOL,
+    "/fault/huge-header": Kind.PROTOCOL,
+    "/fault/never": Kind.TIMEOUT,
+    "/fault/stall": Kind.TIMEOUT,
+    "/slow/1000/0.05/page/6": Kind.TIMEOUT,
+}
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[Served]:
+    with running(MockWeb()) as served:
+        yield served
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> dict[str, object]:
+    return dict(ENGINES[request.param])
+
+
+def crawled(urls: list[str], **options: object) -> list[crawler.Page | Failed | Skipped]:
+    return list(crawler.run(urls, **FAST | options))
+
+
+def test_every_answer_has_its_outcome(web: Served, engine: dict[str, object]) -> None:
+    """Each good, odd or broken answer ends as one record of the right kind, beside the others."""
+    base = web.url.rstrip("/")
+    urls = {base + path: kind for path, kind in CASES.items()}
+    finals = crawled(list(urls), max_body=1_000_000, **engine)
+    found = {final.url: None if isinstance(final, Page) else final.kind for final in finals}
+    assert len(finals) == len(urls)
+    assert found == urls
+
+
+def test_a_page_that_fails_twice_is_had_at_the_third_attempt(
+    web: Served, engine: dict[str, object]
+) -> None:
+    """Retries reach a server that recovers, and the attempts are counted."""
+    url = f"{web.url.rstrip('/')}/flaky/2/{engine.get('loop', 'threads')}"
+    (page,) = crawled([url], retries=3, backoff=0.001, **engine)
+    assert isinstance(page, Page)
+    assert page.request.attempts == 3
+
+
+def test_nobody_listens(engine: dict[str, object]) -> None:
+    """A closed port is a refused connection, for every URL of the list."""
+    finals = crawled([f"http://127.0.0.1:1/{n}" for n in range(50)], **engine)
+    assert [final.kind for final in finals if isinstance(final, Failed)] == [Kind.CONNECT] * 50
+
+
+def test_records_on_disk_are_whole_and_follow_the_schema(
+    web: Served, engine: dict[str, object], tmp_path: Path
+) -> None:
+    """A list with pages, failures, repeats and nonsense gives one valid line for each entry."""
+    base = web.url.rstrip("/")
+    entries = [f"{base}/page/{n}" for n in range(100)]
+    entries += [f"{base}/status/404", f"{base}/redirect/2", "ftp://x/", "http://", entries[0]]
+    list_file, out = tmp_path / "list.txt", tmp_path / "out.jsonl"
+    list_file.write_text("\n".join(["# a comment", "", *entries]))
+    config = crawler.CrawlConfig(**FAST | engine)  # type: ignore[arg-type]
+    sink = RecordSink(str(out))
+    source = UrlSource([], [str(list_file)], config)
+    snapshot = CrawlSession(config, source, sink).run()
+    sink.close()
+    source.close()
+    records = [json.loads(line) for line in out.read_bytes().splitlines()]
+    validator = jsonschema.Draft202012Validator(schema())
+    for record in records:
+        validator.validate(record)
+    assert sorted(record["input"] for record in records) == sorted(entries[:-1])
+    assert (snapshot.read, snapshot.repeats, snapshot.records) == (105, 1, 104)
+    redirected = next(r for r in records if r["url"].endswith("/redirect/2"))
+    assert [hop["status"] for hop in redirected["redirects"]] == [302, 302]
+    assert redirected["final_url"] == f"{base}/page/0"
+
+
+def test_both_engines_write_the_same(web: Served) -> None:
+    """Field for field, but for times, the engines' pages and failures are equal."""
+    base = web.url.rstrip("/")
+    urls = [f"{base}{path}" for path in CASES if path != "/fault/reset-mid-body"]
+    seen = [
+        {final.url: _comparable(final) for final in crawled(urls, max_body=1_000_000, **engine)}
+        for engine in ENGINES.values()
+    ]
+    assert seen[0] == seen[1]
+    assert seen[0] == seen[2]
+
+
+def _comparable(final: Page | Failed | Skipped) -> tuple[object, ...]:
+    match final:
+        case Page(exchange=exchange):
+            return final.document.json, final.final_url, exchange.status, exchange.wire_bytes
+        case Failed(kind=Kind.PROTOCOL):
+            return (final.kind,)  # aiohttp reads ahead: a broken first chunk hides the status
+        case Failed(exchange=exchange):
+            return final.kind, exchange.status if exchange else None
+        case Skipped():
+            return (final.kind,)
+
+
+async def test_the_api_on_a_loop_that_runs(web: Served) -> None:
+    """`async with Crawl` yields every outcome, with either engine, and can be left early."""
+    base = web.url.rstrip("/")
+    urls = [f"{base}/page/{n}" for n in range(300)]
+    for engine in ("async", "threaded"):
+        config = crawler.CrawlConfig(**FAST | {"engine": engine})  # type: ignore[arg-type]
+        async with crawler.Crawl(config, urls) as crawl:
+            titles = [outcome.title async for outcome in crawl if isinstance(outcome, Page)]
+            assert crawl.statistics().records == 300
+        assert len(titles) == 300
+        assert all(titles)
+        async with crawler.Crawl(config, urls) as crawl:
+            async for outcome in crawl:
+                assert outcome.url in urls
+                break
+
+
+async def test_the_api_raises_what_the_list_raises() -> None:
+    """An iterable that fails is not taken for one that ended."""
+
+    def broken() -> Iterator[str]:
+        yield "http://127.0.0.1:1/"
+        raise OSError("the list is gone")
+
+    outcomes = []
+
+    async def crawl_it() -> None:
+        async with crawler.Crawl(crawler.CrawlConfig(retries=0), broken()) as crawl:
+            async for outcome in crawl:
+                outcomes.append(outcome)  # noqa: PERF401  what came before the error counts
+
+    with pytest.raises(crawler.CrawlerError, match="the list is gone"):
+        await crawl_it()
+    assert len(outcomes) == 1
+
+
+def test_run_can_be_left_early(web: Served) -> None:
+    """A closed iterator ends the crawl; no thread stays behind."""
+    base = web.url.rstrip("/")
+    outcomes = crawler.run((f"{base}/page/{n}" for n in range(1_000)), **FAST)
+    assert isinstance(next(iter(outcomes)), Page)
+    outcomes.close()  # type: ignore[attr-defined]
+
+
+def test_run_refuses_options_that_cannot_work() -> None:
+    """A wrong option raises when `run` is called, not when the first outcome is asked for."""
+    with pytest.raises(crawler.ConfigurationError, match="concurrency"):
+        crawler.run([], concurrency=0)
+    with pytest.raises(crawler.ConfigurationError, match="concurency"):
+        crawler.run([], concurency=1)

@@ -1,0 +1,232 @@
+"""What can go wrong before a request is sent: names, ports, TLS, proxies."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+
+import pytest
+import trustme
+
+from crawler.fetch.aio import AioFetcher
+from crawler.fetch.names import Address, Addresses, Names
+from crawler.fetch.threaded import ThreadedFetcher
+from crawler.model.errors import ConfigurationError
+from crawler.model.outcome import Failed, Kind, Received
+from tests.fetch.conftest import CONFIG, Way, certified
+from tests.fetch.raw import Behaviour, RawServer, closed_port, header
+from tests.fetch.sites import PAGE, SITE, message, never, says
+
+
+def failure(way: Way, url: str, **options: object) -> tuple[Kind, str]:
+    """How fetching `url` fails."""
+    names = options.pop("names", None)
+    assert names is None or isinstance(names, Names)
+    (outcome,) = way.fetch([url], replace(CONFIG, **options), names)  # type: ignore[arg-type]
+    assert isinstance(outcome, Failed), outcome
+    return outcome.kind, outcome.reason
+
+
+def raising(error: OSError) -> Names:
+    """Name look-ups that all end in `error`."""
+
+    def look_up(host: str) -> Addresses:
+        raise error
+
+    return Names(60, look_up=look_up)
+
+
+def test_refused_port(way: Way) -> None:
+    """A port where nobody listens is a failed connection, not a bug."""
+    found = failure(way, f"http://127.0.0.1:{closed_port()}/")
+    assert found == (Kind.CONNECT, "connection refused")
+
+
+@pytest.fixture
+def full_port() -> Iterator[int]:
+    """A port whose backlog is full, so that nobody answers a further connection."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):
+            sock = stack.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+def test_connect_deadline(way: Way, full_port: int) -> None:
+    """A host that does not answer at all is left at the connect deadline."""
+    found = failure(way, f"http://127.0.0.1:{full_port}/", connect_timeout=0.15)
+    assert found == (Kind.CONNECT_TIMEOUT, "no connection within 0.15 s")
+
+
+def test_total_deadline_while_connecting(way: Way, full_port: int) -> None:
+    """The total deadline holds while the connection is being made, too."""
+    found = failure(way, f"http://127.0.0.1:{full_port}/", timeout=0.15)
+    assert found == (Kind.TIMEOUT, "not finished within 0.15 s")
+
+
+def test_handshake_deadline(way: Way) -> None:
+    """A server that takes the connection but no part in TLS is left at the connect deadline."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
+        found = failure(way, url, connect_timeout=0.15)
+    assert found == (Kind.CONNECT_TIMEOUT, "no connection within 0.15 s")
+
+
+def test_unknown_name(way: Way) -> None:
+    """A name that the system does not resolve is a DNS failure, temporary where it says so."""
+    kind, reason = failure(way, "http://nonexistent.invalid/")
+    assert kind in (Kind.DNS, Kind.DNS_TEMPORARY)  # without a network it is the latter
+    assert reason
+
+
+def test_impossible_name(way: Way) -> None:
+    """A label longer than DNS allows is a DNS failure, too."""
+    assert failure(way, f"http://{'x' * 70}.example/") == (Kind.DNS, "no host name")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [(socket.EAI_NONAME, Kind.DNS), (socket.EAI_AGAIN, Kind.DNS_TEMPORARY)],
+)
+def test_name_failures(way: Way, code: int, kind: Kind) -> None:
+    """Whether a failed look-up may be tried again follows from the resolver's code."""
+    names = raising(socket.gaierror(code, "no luck"))
+    assert failure(way, "http://site.test/", names=names) == (kind, "no luck")
+
+
+def test_next_address(way: Way, site: RawServer) -> None:
+    """When one address of a host refuses, the next is tried."""
+    addresses = (Address(socket.AF_INET, "127.0.0.9"), Address(socket.AF_INET, "127.0.0.1"))
+    names = Names(60, look_up=lambda host: addresses)
+    (outcome,) = way.fetch([site.url("/plain", host="two.test")], names=names)
+    assert isinstance(outcome, Received)
+
+
+def secure(authority: trustme.CA, name: str) -> RawServer:
+    """A TLS server for `name`."""
+    return RawServer(SITE, certified(authority, name))
+
+
+def test_trusted_certificate(way: Way, authority: trustme.CA) -> None:
+    """A certificate of a trusted authority for the right name is accepted, and TLS is timed."""
+    with secure(authority, "127.0.0.1") as server:
+        (outcome,) = way.fetch([server.url("/gzip")])
+    assert isinstance(outcome, Received), outcome
+    assert outcome.response.body == PAGE
+    assert outcome.exchange.connect > 0
+
+
+def test_untrusted_certificate(way: Way) -> None:
+    """A certificate of an unknown authority ends in TLS, with OpenSSL's reason."""
+    with secure(trustme.CA(), "127.0.0.1") as server:
+        kind, reason = failure(way, server.url("/plain"))
+    assert kind is Kind.TLS
+    assert reason.startswith("certificate: unable to get local issuer certificate")
+
+
+def test_wrong_host(way: Way, authority: trustme.CA) -> None:
+    """A certificate for another name ends in TLS, and the reason says so."""
+    with secure(authority, "other.test") as server:
+        kind, reason = failure(way, server.url("/plain"))
+    assert kind is Kind.TLS
+    assert "not valid for" in reason
+
+
+def test_insecure(way: Way) -> None:
+    """With `insecure`, unknown authorities and wrong names are accepted, and nothing warns."""
+    with secure(trustme.CA(), "other.test") as server:
+        (outcome,) = way.fetch([server.url("/plain")], replace(CONFIG, insecure=True))
+    assert isinstance(outcome, Received)
+
+
+def test_no_tls_at_all(way: Way) -> None:
+    """A server that answers plain HTTP to a TLS handshake is a TLS failure."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.listen()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
+        with _answering(listener, b"HTTP/1.1 400 Bad Request\r\n\r\n"):
+            kind, reason = failure(way, url)
+    assert (kind, reason) == (Kind.TLS, "wrong version number")
+
+
+def _answering(listener: socket.socket, data: bytes) -> ExitStack:
+    """Answer the first connection's first bytes with `data`, whatever they are."""
+
+    def serve() -> None:
+        sock, _ = listener.accept()
+        with sock, suppress(ConnectionResetError):  # the client may be gone before it is all read
+            sock.recv(65_536)
+            sock.sendall(data)
+            sock.recv(1)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    stack = ExitStack()
+    stack.callback(thread.join, 5)
+    return stack
+
+
+def proxy(behaviour: Behaviour, origin: str) -> RawServer:
+    """A proxy that answers requests for `origin`'s page, and refuses everything else."""
+    return RawServer({origin: behaviour})
+
+
+def test_proxy(way: Way) -> None:
+    """Through a proxy the whole URL is the target, and the proxy alone sees its credentials."""
+    with proxy(says(message()), "http://site.test:81/page") as server:
+        address = f"http://me:p%40ss@127.0.0.1:{server.port}"
+        (outcome,) = way.fetch(["http://site.test:81/page"], replace(CONFIG, proxy=address))
+        (head,) = server.heads
+    assert isinstance(outcome, Received), outcome
+    assert head.startswith(b"GET http://site.test:81/page HTTP/1.1\r\n")
+    assert header(head, "Host") == "site.test:81"
+    credentials = base64.b64encode(b"me:p@ss").decode()
+    assert header(head, "Proxy-Authorization") == f"Basic {credentials}"
+
+
+def test_proxy_refuses_a_tunnel(way: Way) -> None:
+    """A proxy that refuses CONNECT is a proxy failure, not one of the site."""
+    refusal = says(message(b"", "407 Proxy Authentication Required"))
+    with proxy(refusal, "site.test:443") as server:
+        found = failure(way, "https://site.test/", proxy=f"http://127.0.0.1:{server.port}")
+    assert found == (Kind.PROXY, "proxy answered HTTP 407")
+
+
+def test_proxy_wants_credentials(way: Way) -> None:
+    """A proxy's 407 to a plain request is a proxy failure, too."""
+    with proxy(says(message(b"", "407 X")), "http://site.test/") as server:
+        found = failure(way, "http://site.test/", proxy=f"http://127.0.0.1:{server.port}")
+    assert found == (Kind.PROXY, "HTTP 407 Proxy Authentication Required")
+
+
+def test_no_proxy_there(way: Way) -> None:
+    """A proxy that cannot be reached is a proxy failure, which no retry will mend."""
+    for url in ("http://site.test/", "https://site.test/"):
+        found = failure(way, url, proxy=f"http://127.0.0.1:{closed_port()}")
+        assert found == (Kind.PROXY, "proxy: connection refused")
+
+
+def test_silent_proxy(way: Way) -> None:
+    """A proxy that never answers CONNECT is left at the connect deadline."""
+    with proxy(never, "site.test:443") as server:
+        found = failure(
+            way,
+            "https://site.test/",
+            proxy=f"http://127.0.0.1:{server.port}",
+            connect_timeout=0.15,
+        )
+    assert found == (Kind.CONNECT_TIMEOUT, "no connection within 0.15 s")
+
+
+@pytest.mark.parametrize("text", ["http://a b", "http://x%00y:81"])
+def test_proxy_that_is_none(text: str) -> None:
+    """A proxy that is no http URL is refused when the fetcher is made, by its name."""
+    for fetcher in (AioFetcher, ThreadedFetcher):
+        with pytest.raises(ConfigurationError, match=r"^proxy: "):
+            fetcher(replace(CONFIG, proxy=text))
