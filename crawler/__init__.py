@@ -6,20 +6,23 @@
     async with crawler.Crawl(crawler.CrawlConfig(concurrency=64), urls) as crawl:
         async for outcome in crawl:
             ...
+
+Both give one outcome for each URL: a `Page`, or `Failed` or `Skipped` with the reason.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from crawler.model.config import VERSION as __version__
-from crawler.model.config import CrawlConfig
+from crawler.model.config import VERSION, CrawlConfig
 from crawler.model.document import Response
 from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure
 from crawler.model.outcome import Failed, Kind, Page, Skipped
 
 if TYPE_CHECKING:
     from crawler.engine.api import Crawl, run
+
+__version__ = VERSION
 
 __all__ = [
     "ConfigurationError",

@@ -17,6 +17,7 @@ import asyncio
 import ssl
 import time
 from asyncio import CancelledError, Task
+from collections.abc import Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, cast
@@ -145,7 +146,8 @@ class AioFetcher:
     async def _open(self, progress: Progress) -> aiohttp.ClientResponse:
         """Send the request and wait for the response's header."""
         goal = target(progress.request.url)
-        url, options = URL(goal.href, encoded=True), self._options(goal)
+        url = URL(goal.href, encoded=True)
+        options = self._options(goal) if goal.authorization or self._proxy else {}
         stale = 0
         while True:
             try:
@@ -232,10 +234,10 @@ def _values(response: aiohttp.ClientResponse) -> Values:
     """Header access; aiohttp leaves what is not UTF-8 as surrogates, which no JSON can hold."""
     getall = response.headers.getall
 
-    def values(name: str) -> list[str]:
-        found = getall(name, ())
-        if all(map(str.isascii, found)):
-            return list(found)
+    def values(name: str) -> Sequence[str]:
+        found: Sequence[str] = getall(name, ())
+        if not found or all(map(str.isascii, found)):
+            return found
         return [legible(value.encode("utf-8", "surrogateescape")) for value in found]
 
     return values
@@ -301,14 +303,18 @@ class _Connector(aiohttp.TCPConnector):
         return self._took.pop(asyncio.current_task(), 0.0) if self._took else 0.0
 
     async def _create_connection(self, *args: Any, **kwargs: Any) -> ResponseHandler:
+        self._make_room()
         begun = time.perf_counter()
         try:
             return await super()._create_connection(*args, **kwargs)
         finally:
             self._took[asyncio.current_task()] = time.perf_counter() - begun
 
-    def _release(self, *args: Any, **kwargs: Any) -> None:
-        super()._release(*args, **kwargs)
-        if len(self._conns) > IDLE_HOSTS:
+    def _make_room(self) -> None:
+        """Close the connections of the host that has been idle longest, where there are too many.
+
+        Only a new connection can make them more, so that reused ones do not pay for the look.
+        """
+        while len(self._conns) >= IDLE_HOSTS:
             for protocol, _ in self._conns.pop(next(iter(self._conns))):
                 protocol.close()

@@ -20,7 +20,7 @@ MAX_LENGTH = 65_536
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.\-]*):")
 _HOST_AND_PORT = re.compile(r"[^/?#:@\\]+:\d+(?:[/?#\\]|$)")
 _NO_HOSTS = frozenset(
-    "about blob data file ftp javascript mailto sms tel urn view-source ws wss".split()
+    {"about", "blob", "data", "file", "ftp", "javascript", "mailto", "sms", "tel", "urn", "ws"}
 )  # schemes that a list really holds; `tel:5` is no host with a port
 _STRIPPED = "".join(map(chr, range(0x21)))  # C0 controls and space, WHATWG URL 4.4
 

@@ -72,13 +72,14 @@ _DIFFERENT: Final[dict[str, dict[int, str]]] = {
 }
 
 
-class _Cut(Exception):  # noqa: N818  # a signal inside the prescan, never seen outside
+class _Cut(Exception):  # a signal inside the prescan, never seen outside
     """The prescan ran out of bytes."""
 
 
 def lookup(label: str) -> str | None:
     """The lower-case WHATWG name for a label, or None if it names no encoding."""
-    return LABELS.get(label.strip(_SPACES).lower())
+    name: str | None = LABELS.get(label.strip(_SPACES).lower())
+    return name
 
 
 def detect(body: bytes, content_type: str = "") -> str:

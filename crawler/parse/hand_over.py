@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from time import perf_counter
 from types import TracebackType
 from typing import Self
@@ -316,12 +317,11 @@ def _cores() -> int:
 
 def _cpu_seconds(names: Sequence[str]) -> float:
     """CPU time of the live threads of these names or classes; 0 where it cannot be read."""
+    if not hasattr(time, "pthread_getcpuclockid"):
+        return 0.0
     total = 0.0
-    clock_of = getattr(time, "pthread_getcpuclockid", None)
-    for thread in threading.enumerate() if clock_of is not None else ():
+    for thread in threading.enumerate():
         if thread.ident and (thread.name in names or type(thread).__name__ in names):
-            try:
-                total += time.clock_gettime(clock_of(thread.ident))
-            except OSError:  # it has ended in the meantime
-                continue
+            with suppress(OSError):  # it has ended in the meantime
+                total += time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
     return total

@@ -34,14 +34,20 @@ class Way:
     name: str
 
     def fetch(
-        self, urls: Sequence[str], config: CrawlConfig = CONFIG, names: Names | None = None
+        self,
+        urls: Sequence[str],
+        config: CrawlConfig = CONFIG,
+        names: Names | None = None,
+        kept: list[object] | None = None,
     ) -> list[Fetched]:
-        """The outcomes of `urls`, in order."""
+        """The outcomes of `urls`, in order; the closed fetcher outlives them in `kept`."""
+        kept = [] if kept is None else kept
         requests = [request(url) for url in urls]
         if self.name == "threaded":
             with ThreadedFetcher(config, names=names) as fetcher:
+                kept.append(fetcher)
                 return [fetcher.fetch(each) for each in requests]
-        return self.run(lambda: _fetch_all(requests, config, names))
+        return self.run(lambda: _fetch_all(requests, config, names, kept))
 
     def run(self, main: Callable[[], Coroutine[Any, Any, list[Fetched]]]) -> list[Fetched]:
         """Run a coroutine on this way's loop, debug mode and its warnings included."""
@@ -51,9 +57,10 @@ class Way:
 
 
 async def _fetch_all(
-    requests: list[Request], config: CrawlConfig, names: Names | None
+    requests: list[Request], config: CrawlConfig, names: Names | None, kept: list[object]
 ) -> list[Fetched]:
     async with AioFetcher(config, names=names) as fetcher:
+        kept.append(fetcher)
         return [await fetcher.fetch(each) for each in requests]
 
 

@@ -66,7 +66,9 @@ def test_every_truncation_is_noticed(data: bytes, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("coding", "bomb"), [("gzip", BOMB), ("br", BROTLI_BOMB), ("zstd", ZSTD_BOMB)]
+    ("coding", "bomb"),
+    [("gzip", BOMB), ("br", BROTLI_BOMB), ("zstd", ZSTD_BOMB)],
+    ids=["gzip", "br", "zstd"],
 )
 def test_a_bomb_costs_the_cap(coding: str, bomb: bytes) -> None:
     """20 MB from a few KB are refused at a cap of 1 MB, having cost about that much memory."""

@@ -135,7 +135,8 @@ def test_nothing_is_left(way: Way, authority: trustme.CA) -> None:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             hosts = [server.url(host="localhost")[:-1], server.url()[:-1], secure.url()[:-1]]
-            way.fetch([host + path for host in hosts for path in urls])
+            kept: list[object] = []
+            way.fetch([host + path for host in hosts for path in urls], kept=kept)
             gc.collect()
         peers = [port for port in connected() if port in (server.port, secure.port)]
     assert [str(each.message) for each in caught] == []
@@ -293,3 +294,15 @@ def test_no_content_type(way: Way) -> None:
         (outcome,) = way.fetch([server.url()])
     assert isinstance(outcome, Received)
     assert outcome.response.content_type == outcome.exchange.content_type == ""
+
+
+def test_idle_connections_are_bounded(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections to hosts of long ago are closed, so that descriptors do not run out."""
+    monkeypatch.setattr("crawler.fetch.aio.IDLE_HOSTS", 2)
+    monkeypatch.setattr("crawler.fetch.threaded.IDLE_HOSTS", 2)
+    names = Names(60, look_up=lambda host: (Address(socket.AF_INET, "127.0.0.1"),))
+    config = replace(CONFIG, concurrency=1)
+    with RawServer(SITE) as server:
+        a, b, c = (server.url("/plain", host=f"{name}.test") for name in "abc")
+        way.fetch([a, b, c, c, b, a], config, names)
+        assert server.connections == 4  # c and b are still there, a made room for c

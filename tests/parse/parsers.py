@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from crawler.model.document import Response
@@ -14,33 +16,37 @@ NOT_A_FUNCTION = 3
 
 def hostile(response: Response) -> Any:
     """A dict for a good page; ruin for the others."""
-    match response.body:
-        case b"exit":
-            os._exit(3)
-        case b"kill":
-            os.kill(os.getpid(), signal.SIGKILL)
-        case b"loop":
-            while True:
-                pass
-        case b"stubborn":
-            _loop_whatever_comes()
-        case b"sleep":
-            time.sleep(1_000)
-        case b"raise":
-            raise ValueError("not a page of mine\nat all")
-        case b"leave":
-            raise SystemExit(4)
-        case b"list":
-            return [1, 2]
-        case b"object":
-            return {"value": object()}
+    ruin = RUINS.get(response.body)
+    if ruin is not None:
+        return ruin()
     return {"length": len(response.body), "pid": os.getpid()}
+
+
+def _loop() -> None:
+    while True:
+        pass
 
 
 def _loop_whatever_comes() -> None:
     while True:
         try:
-            while True:
-                pass
+            _loop()
         except BaseException:  # swallows even the alarm: only a kill ends it
             continue
+
+
+def _raise() -> None:
+    raise ValueError("not a page of mine\nat all")
+
+
+RUINS: dict[bytes, Callable[[], Any]] = {
+    b"exit": lambda: os._exit(3),
+    b"kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    b"loop": _loop,
+    b"stubborn": _loop_whatever_comes,
+    b"sleep": lambda: time.sleep(1_000),
+    b"raise": _raise,
+    b"leave": lambda: sys.exit(4),
+    b"list": lambda: [1, 2],
+    b"object": lambda: {"value": object()},
+}
