@@ -59,6 +59,10 @@ class Source(Protocol):
 class Sink(Protocol):
     """The output."""
 
+    @property
+    def written(self) -> int:
+        """Records that it really holds."""
+
     def close(self) -> None:
         """Write what waits; raises CrawlerError when it cannot be kept."""
 
@@ -101,6 +105,8 @@ def run(order: Order, open_parts: Opener | None = None) -> int:
     interrupted, failure = _crawl(parts, shown)
     if failure is not None and failure.exit_code is ExitCode.FINISHED:
         return ExitCode.FINISHED
+    if failure is not None and failure.exit_code is ExitCode.USAGE:
+        raise failure  # nothing was crawled, so there is nothing to sum up
     report = Report(
         config=order.config,
         snapshot=parts.session.statistics(),
@@ -108,6 +114,7 @@ def run(order: Order, open_parts: Opener | None = None) -> int:
         parsing=parts.session.parsing,
         interrupted=interrupted,
         expected=parts.expected(),
+        written=parts.sink.written,
     )
     _publish(report)
     if failure is not None:

@@ -32,7 +32,8 @@ class Report:
     """Everything that is said about a crawl that ended.
 
     `parsing` is the parser's own description; `interrupted` says whether a signal ended the
-    crawl, `expected` how many entries the list has (None if unknown).
+    crawl, `expected` how many entries the list has (None if unknown), `written` how many records
+    the output really holds (None if nobody counted).
     """
 
     config: CrawlConfig
@@ -41,11 +42,12 @@ class Report:
     parsing: str = ""
     interrupted: bool = False
     expected: int | None = None
+    written: int | None = None
 
     @property
     def adds_up(self) -> bool:
-        """Whether every entry that was read is accounted for."""
-        return self.snapshot.pending == 0
+        """Whether every entry that was read is accounted for, on disk too."""
+        return self.snapshot.pending == 0 and self.written in (None, self.snapshot.records)
 
     def text(self) -> str:
         """The summary; no line is longer than 80 columns unless a description is."""
@@ -102,6 +104,8 @@ class Report:
         sums = f"{counted(taken.records, 'record')} + {counted(taken.repeats, 'repeat')}"
         if self.adds_up:
             return f"every input URL is accounted for: {count(taken.read)} read = {sums}"
+        if not taken.pending:
+            return f"NOT ACCOUNTED FOR: {sums}, but {count(self.written or 0)} were written"
         return (
             f"NOT ACCOUNTED FOR: {count(taken.read)} read, but {sums} "
             f"leave {count(taken.pending)} without a record"

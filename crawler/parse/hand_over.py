@@ -22,22 +22,23 @@ from concurrent.futures import Future
 from contextlib import suppress
 from time import perf_counter
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from crawler.model.config import CrawlConfig, Parse
 from crawler.model.document import Document, Response
-from crawler.model.errors import CrawlerError
+from crawler.model.errors import CrawlerError, EnvironmentFailure
 from crawler.model.outcome import Parsed
 from crawler.parse.auto import Chooser, Place
 from crawler.parse.lanes import InterpreterLane, Lane, ProcessLane, ThreadLane
 from crawler.parse.pool import Pool
-from crawler.parse.work import Packed, Parser, Work, pack, unpack
+from crawler.parse.work import Alarm, Packed, Parser, Work, alarm, one_line, pack, unpack
 
 _LANES: dict[str, Callable[[Work], Lane]] = {
     "process": ProcessLane,
     "thread": ThreadLane,
     "interpreter": InterpreterLane,
 }
+_BATCH_BYTES = 1 << 20  # a batch leaves early when it has as much: pickling holds the loop up
 _ROUND = 256  # pages between two measurements of the hand-over
 _EXECUTOR_THREADS = ("_ExecutorManagerThread", "QueueFeederThread", "crawler-pool")
 
@@ -74,8 +75,6 @@ class Parsing:
         self._parsed_seconds = 0.0
         if config.parse == "interpreter" and sys.version_info < (3, 14):
             InterpreterLane(self._work)  # raises what is to be said
-        if self._pooled or (self._auto and config.parser):
-            self._pool = self._started_pool()
 
     @property
     def kind(self) -> Parse:
@@ -109,6 +108,13 @@ class Parsing:
     def _lanes(self) -> int:
         return self._config.parse_workers or _cores()
 
+    def _open(self) -> Future[None] | None:
+        """Start the pool, if all pages go there; ends when its first worker is ready."""
+        if not self._pooled and not (self._auto and self._config.parser):
+            return None
+        self._pool = self._started_pool()
+        return self._pool.started
+
     def _started_pool(self) -> Pool:
         lane = _LANES[self.kind]
         pool = Pool(
@@ -123,7 +129,10 @@ class Parsing:
         if started.cancelled():
             return
         if (error := started.exception()) is not None:
-            self._announce(f"parse: {self.kind} workers do not start: {error}")
+            if self._auto:
+                self._announce(
+                    f"parse: auto stays inline, {self.kind} workers do not start: {error}"
+                )
             return
         self._chooser.pool_ready = True
         if self._auto:
@@ -166,7 +175,8 @@ class Parsing:
         cpu = self._own_seconds + _cpu_seconds(_EXECUTOR_THREADS)
         if self._measured_at:
             spent = (cpu - self._measured_cpu) / (self._handed - self._measured_at)
-            self._chooser.hand_over = max(spent, 0.0)
+            if spent > 0:  # else a lane was replaced, and its threads' time went with them
+                self._chooser.hand_over = spent
         self._measured_cpu, self._measured_at = cpu, self._handed
 
     def _close(self) -> None:
@@ -181,12 +191,20 @@ class AsyncParsing(Parsing):
     def __init__(self, config: CrawlConfig, *, announce: Callable[[str], None] = _silent) -> None:
         super().__init__(config, announce=announce)
         self._batch: list[tuple[Packed, asyncio.Future[Parsed]]] = []
+        self._bytes = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._alarm: Alarm | None = None
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        if self._pool is not None:
-            await _surely(asyncio.wrap_future(self._pool.started))
+        self._alarm = alarm(self._config.parse_timeout)
+        self._here = Parser(self._work, self._alarm, inline=True)
+        if (started := self._open()) is not None:
+            try:
+                await asyncio.wrap_future(started)
+            except BaseException as error:
+                await self._end()
+                _raise_start_failure(error)
         return self
 
     async def __aexit__(
@@ -195,9 +213,25 @@ class AsyncParsing(Parsing):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self._end()
+
+    async def _end(self) -> None:
+        """Close in a thread; waits for it even when cancelled, a few seconds at most."""
+        if self._alarm is not None:
+            self._alarm.close()
         if self._timer is not None:
             self._timer.cancel()
-        await self._loop.run_in_executor(None, self._close)
+        for _, answer in self._batch:
+            answer.cancel()
+        closing = self._loop.run_in_executor(None, self._close)
+        cancelled: asyncio.CancelledError | None = None
+        while not closing.done():
+            try:
+                await asyncio.shield(closing)
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
 
     def parse_nowait(self, response: Response) -> Parsed | None:
         """The page, if it is best parsed here and now; None if it is to be handed over."""
@@ -215,7 +249,8 @@ class AsyncParsing(Parsing):
     def _join_batch(self, page: Packed) -> asyncio.Future[Parsed]:
         answer: asyncio.Future[Parsed] = self._loop.create_future()
         self._batch.append((page, answer))
-        if len(self._batch) >= self._config.parse_batch:
+        self._bytes += len(page[3])
+        if len(self._batch) >= self._config.parse_batch or self._bytes >= _BATCH_BYTES:
             self._flush()
         elif self._timer is None:
             self._timer = self._loop.call_later(self._config.parse_linger, self._lingered)
@@ -233,7 +268,7 @@ class AsyncParsing(Parsing):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        batch, self._batch = self._batch, []
+        batch, self._batch, self._bytes = self._batch, [], 0
         if not batch or self._pool is None:
             return
         answers = [answer for _, answer in batch]
@@ -260,8 +295,12 @@ class ThreadedParsing(Parsing):
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
-        if self._pool is not None:
-            self._pool.started.result()
+        if (started := self._open()) is not None:
+            try:
+                started.result()
+            except BaseException as error:
+                self._close()
+                _raise_start_failure(error)
         return self
 
     def __exit__(
@@ -276,7 +315,11 @@ class ThreadedParsing(Parsing):
         """Parse the page here, or hand it over and wait for the result."""
         with self._lock:
             place = self._place(response)
-        if place is Place.HERE or self._pool is None:
+        if (
+            place is Place.HERE
+            or self._pool is None
+            or (self._auto and not self._chooser.pool_ready)
+        ):
             parsed = unpack(self._here.answer(pack(response)))
         else:
             began = perf_counter()
@@ -301,14 +344,11 @@ def _resolve(answers: Sequence[asyncio.Future[Parsed]], done: Future[list[Parsed
             answer.set_result(parsed)
 
 
-async def _surely(started: asyncio.Future[None]) -> None:
-    """Wait for the first worker; raises ConfigurationError or CrawlerError if none starts."""
-    try:
-        await started
-    except (CrawlerError, asyncio.CancelledError):
-        raise
-    except Exception as error:
-        raise CrawlerError(f"parse: no worker starts: {error}") from error
+def _raise_start_failure(error: BaseException) -> NoReturn:
+    """Say in one line why no worker starts; other errors stay as they are."""
+    if isinstance(error, Exception) and not isinstance(error, CrawlerError):
+        raise EnvironmentFailure(f"parse: no worker starts: {one_line(error)}") from error
+    raise error
 
 
 def _cores() -> int:

@@ -12,8 +12,8 @@ follow it), inside `<select>` too (as the standard has had it since select becam
 Frostwork's time is linear but for an end tag that nothing opened, and for `<frameset>`: each looks
 at every open element, at 0.5 to 2.5 ns apiece, so that 100,000 `<b>` before 100,000 `</i>` would
 take up to 25 s. Where a page has so many tags that this could hurt, every tag that neither is a
-link nor changes how text is read becomes a `<br>` first, which leaves the links as they are and
-costs about 0.1 us a tag; links inside templates then count.
+link nor changes how text is read becomes a `<br>` first, which leaves the links as they are (but
+for a tag inside an href) and costs about 0.1 us a tag; links inside templates then count.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Found(NamedTuple):
 
 
 def find(body: bytes, encoding: str) -> Found:
-    """The fields' raw values in `body`, which is in the WHATWG encoding `encoding`. Never raises."""
+    """The fields' raw values in `body`, in the WHATWG encoding `encoding`. Never raises."""
     markup, label = _prepared(body, encoding)
     *columns, inert = _SCAN.extract(markup, label)
     found = Found(*columns)

@@ -5,7 +5,7 @@ first, by text alone. Of what is left most is plain: `name.html`, `../library/os
 `https://example.com/a`. Where every character is one that the standard copies, no segment begins
 with a dot and the host is plain lower-case ASCII with an alphabetic end, the result is the text
 behind the right prefix of the base, and a regular expression knows it for a third of the price.
-Everything else (dots, escapes, backslashes, spaces, other scripts, ports, `//host`, `?query`) goes
+Everything else (dots, escapes, backslashes, spaces, punycode, ports, `//host`, `?query`) goes
 through ada. A property test holds both ways equal.
 
 An href that is only a fragment is a link to the page itself, or to its `<base>`, as any other.
@@ -50,7 +50,7 @@ def absolute(hrefs: Iterable[str], base: str) -> list[str]:
 
 
 def join(href: str, base: str) -> str | None:
-    """The http(s) URL of `href` against `base` by the WHATWG standard, without fragment, or None."""
+    """The http(s) URL of `href` against `base` by WHATWG URL, without fragment, or None."""
     if href.startswith(_NO_PAGES):
         return None
     try:

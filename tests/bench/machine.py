@@ -12,7 +12,7 @@ from typing import Any
 from tests.real.debian import nginx_program
 
 _CORES = 2
-_LIBRARIES = ("aiohttp", "uvloop", "yarl", "frostwork", "selectolax", "urllib3", "orjson")
+_LIBRARIES = ("aiohttp", "uvloop", "yarl", "frostwork", "urllib3", "orjson")
 
 
 def share_two_cores() -> list[int]:

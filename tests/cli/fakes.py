@@ -75,6 +75,7 @@ class FakeSink:
     def __init__(self, failure: CrawlerError | None = None) -> None:
         self.closed = False
         self.failure = failure
+        self.written = SNAPSHOT.records
 
     def close(self) -> None:
         """Remember it, and fail if it should."""

@@ -160,5 +160,6 @@ def test_a_full_disk_is_one_line_after_the_summary() -> None:
     """`-o /dev/full` ends with exit code 3, says what was done and then what failed."""
     code, out, err = crawler("crawl", "--mock", "20", "-o", "/dev/full")
     assert (code, out) == (3, "")
+    assert "NOT ACCOUNTED FOR" in err
     assert err.splitlines()[-1].startswith("crawler: /dev/full: cannot be written")
     assert "Traceback" not in err

@@ -72,6 +72,13 @@ def test_a_url_without_a_record_is_said_aloud() -> None:
     assert lost.values()["accounted_for"] is False
 
 
+def test_a_record_that_was_not_written_is_said_aloud() -> None:
+    """A full disk leaves no claim that every URL is accounted for."""
+    last = report(written=7).text().splitlines()[-1]
+    assert last == "NOT ACCOUNTED FOR: 998 records + 2 repeats, but 7 were written"
+    assert report(written=7).values()["accounted_for"] is False
+
+
 def test_an_interrupted_crawl_tells_what_it_did_not_read() -> None:
     """The rest of the list is named, with its size where that is known."""
     cut = replace(SNAPSHOT, read=600, records=598)

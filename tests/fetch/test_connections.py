@@ -130,7 +130,7 @@ def test_name_is_kept_for_its_time(way: Way) -> None:
 
 def test_nothing_is_left(way: Way, authority: trustme.CA) -> None:
     """After closing there is no socket, no thread of the fetcher's and no warning left."""
-    urls = ["/plain", "/gzip", "/404-large", "/redirect", "/long", "/reset", "/large"]
+    urls = ["/plain", "/gzip", "/404-large", "/redirect", "/long", "/reset", "/large", "/plain"]
     with RawServer(SITE) as server, RawServer(SITE, certified(authority, "127.0.0.1")) as secure:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
