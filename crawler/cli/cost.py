@@ -14,6 +14,7 @@ class Cost:
     """CPU seconds and peak resident bytes.
 
     `children` are processes that ended and were waited for; their peak is the largest one's.
+    `parsers` is the CPU time of parser processes, which a fork server waits for.
     """
 
     user: float
@@ -22,10 +23,11 @@ class Cost:
     children_system: float
     peak_rss: int
     peak_rss_children: int
+    parsers: float = 0.0
 
     @classmethod
-    def measure(cls) -> Self:
-        """Everything up to now."""
+    def measure(cls, parsers: float = 0.0) -> Self:
+        """Everything up to now, and what the parser processes took."""
         own = resource.getrusage(resource.RUSAGE_SELF)
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         return cls(
@@ -35,6 +37,7 @@ class Cost:
             children_system=children.ru_stime,
             peak_rss=_high_water() or _in_bytes(own.ru_maxrss),
             peak_rss_children=_in_bytes(children.ru_maxrss),
+            parsers=parsers,
         )
 
     @property
@@ -44,8 +47,8 @@ class Cost:
 
     @property
     def workers(self) -> float:
-        """The CPU seconds of the children."""
-        return self.children_user + self.children_system
+        """The CPU seconds of all other processes."""
+        return self.children_user + self.children_system + self.parsers
 
 
 def _high_water() -> int | None:

@@ -34,6 +34,10 @@ class Session(Protocol):
         """What was done so far."""
 
     @property
+    def worker_cpu_seconds(self) -> float:
+        """CPU time of the parser processes."""
+
+    @property
     def parsing(self) -> str:
         """Where pages were parsed, and why there."""
 
@@ -110,7 +114,7 @@ def run(order: Order, open_parts: Opener | None = None) -> int:
     report = Report(
         config=order.config,
         snapshot=parts.session.statistics(),
-        cost=Cost.measure(),
+        cost=Cost.measure(parts.session.worker_cpu_seconds),
         parsing=parts.session.parsing,
         interrupted=interrupted,
         expected=parts.expected(),

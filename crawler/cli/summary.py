@@ -116,7 +116,7 @@ _COUNTS = (
     *("elapsed", "read", "repeats", "records", "pages", "failed", "skipped", "redirects"),
     *("retries", "pages_per_second", "outcomes", "wire_bytes", "body_bytes"),
 )
-_CPU = ("user", "system", "children_user", "children_system")
+_CPU = ("user", "system", "children_user", "children_system", "parsers")
 
 
 def _row(name: str, text: str) -> str:
@@ -144,8 +144,7 @@ def _cost(cost: Cost) -> Iterator[str]:
     own = cost.user + cost.system
     yield _row("cost", f"{own:,.2f} s CPU, peak memory {megabytes(cost.peak_rss)}")
     if cost.workers:
-        peak = megabytes(cost.peak_rss_children)
-        yield _row("workers", f"{cost.workers:,.2f} s CPU, peak memory of the largest {peak}")
+        yield _row("workers", f"{cost.workers:,.2f} s CPU")
 
 
 def _quantiles(measured: Distribution, wanted: tuple[float, ...]) -> dict[str, float | None]:

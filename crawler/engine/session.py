@@ -51,6 +51,7 @@ class CrawlSession:
         self._engine: AsyncEngine | ThreadedEngine | None = None
         self._stop_asked = False
         self._describe: Callable[[], str] = str
+        self._worker_cpu: Callable[[], float] = float
         sink.on_room = self.wake
 
     def run(self) -> Snapshot:
@@ -80,6 +81,7 @@ class CrawlSession:
             AsyncParsing(self._config, announce=self._announce) as parser,
         ):
             self._describe = parser.describe
+            self._worker_cpu = parser.worker_cpu_seconds
             engine = AsyncEngine(
                 self._core,
                 fetcher,
@@ -102,6 +104,7 @@ class CrawlSession:
             ThreadedParsing(self._config, announce=self._announce) as parser,
         ):
             self._describe = parser.describe
+            self._worker_cpu = parser.worker_cpu_seconds
             engine = ThreadedEngine(
                 self._core,
                 fetcher,
@@ -153,6 +156,11 @@ class CrawlSession:
     def parsing(self) -> str:
         """Where pages are parsed, and why there."""
         return self._describe()
+
+    @property
+    def worker_cpu_seconds(self) -> float:
+        """CPU time of the parser processes."""
+        return self._worker_cpu()
 
     def _command(self, pick: Callable[[AsyncEngine | ThreadedEngine], Callable[[], None]]) -> None:
         tell, engine = self._tell, self._engine

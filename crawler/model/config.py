@@ -97,7 +97,9 @@ class CrawlConfig:
     parse_timeout: float = option(
         _PARSING, 10.0, "Seconds after which a page's parsing is given up.", least=0.01, most=3_600
     )
-    parse_batch: int = option(_PARSING, 8, "Pages handed to a worker at once.", least=1, most=1_000)
+    parse_batch: int = option(
+        _PARSING, 16, "Pages handed to a worker at once.", least=1, most=1_000
+    )
     parse_linger: float = option(
         _PARSING, 0.002, "Seconds that a page waits for its batch to fill.", least=0, most=1
     )

@@ -18,10 +18,13 @@ takes some 0.2 s of another core; a list that could have saved this much so earl
 LONGEST_INLINE = 0.004
 """Seconds above which a page is never parsed on the loop: all other transfers wait meanwhile."""
 
-_HAND_OVER = 100e-6  # seconds a page, batches of eight, until it is measured
+_HAND_OVER = 30e-6  # seconds for a small page in a batch of 16, until it is measured
 _PER_BYTE = 6e-9  # seconds, until it is measured: 0.5 ms for 82 KB
 _PER_PAGE = 10e-6  # seconds that even an empty page takes
 _WEIGHT = 0.05  # of one page in the running mean: about the last 20 pages count
+_OUTLIER = 3.0  # times the mean; the first page of all takes far longer, and says nothing
+_HAND_OVER_WEIGHT = 0.3  # of one measurement over some hundred pages
+_FADING = 0.001  # of what was measured, a page: what was dear once is tried again later
 
 
 class Place(Enum):
@@ -57,6 +60,7 @@ class Chooser:
         if self._isolate:
             return Place.POOL
         if estimate <= self.hand_over:
+            self.hand_over += _FADING * (_HAND_OVER - self.hand_over)
             return Place.HERE
         if self.pool_ready:
             return Place.POOL
@@ -76,7 +80,12 @@ class Chooser:
         """A body of `size` bytes took so long; small ones say nothing of the cost a byte."""
         if size >= 1_000:
             sample = max(seconds - _PER_PAGE, 0.0) / size
+            sample = min(sample, _OUTLIER * self._per_byte)
             self._per_byte += _WEIGHT * (sample - self._per_byte)
+
+    def observe_hand_over(self, seconds: float) -> None:
+        """Handing pages over took so long a page."""
+        self.hand_over += _HAND_OVER_WEIGHT * (seconds - self.hand_over)
 
     def threshold(self) -> int:
         """The size in bytes above which a page is handed over."""

@@ -16,7 +16,6 @@ starts the lane) and is taken off the list of threads that `concurrent.futures` 
 
 from __future__ import annotations
 
-import fcntl
 import sys
 import tempfile
 import threading
@@ -44,7 +43,6 @@ from crawler.parse.work import (
     run_batch,
 )
 
-_PIPE_BYTES: Final = 1 << 20
 _DEATH: Final = 2.0  # seconds for the kernel to end a process after SIGKILL; milliseconds, mostly
 
 
@@ -68,6 +66,9 @@ class Lane(Protocol):
     def progress(self) -> Progress | None:
         """The page at work, None between pages."""
 
+    def cpu_seconds(self) -> float:
+        """CPU time of the worker so far, where it is a process of its own that still runs."""
+
     def kill(self) -> None:
         """End the worker now, whatever it does; on return nothing moves the marker any more."""
 
@@ -89,6 +90,10 @@ class _ExecutorLane:
         serial, index, since = (self._marker[cell] for cell in (SERIAL, INDEX, SINCE))
         return None if index < 0 else Progress(int(serial), int(index), since)
 
+    def cpu_seconds(self) -> float:
+        """None: a thread's time is that of the crawler itself."""
+        return 0.0
+
     def close(self) -> None:
         """Let the worker end when it has nothing left to do."""
         self._executor.shutdown(wait=False)
@@ -106,7 +111,6 @@ class ProcessLane(_ExecutorLane):
         )
         calls: Any = getattr(self._executor, "_call_queue", None)
         self._call_reader: Any = getattr(calls, "_reader", None)
-        _widen(getattr(calls, "_writer", None))
 
     def start(self) -> Future[int]:
         """Start the process: some 10 ms, and once the fork server's start; ends with its id."""
@@ -116,6 +120,14 @@ class ProcessLane(_ExecutorLane):
     def submit(self, serial: int, pages: list[Packed]) -> Future[list[Answer]]:
         """Queue a batch; the executor's threads pickle it and write it to the worker's pipe."""
         return self._executor.submit(worker.run, serial, pages)
+
+    def cpu_seconds(self) -> float:
+        """The process's CPU clock; Linux makes its number from the id (clock_getcpuclockid(3))."""
+        total = 0.0
+        for process in self._recording.made:
+            with suppress(OSError, TypeError):  # it has ended, or has not begun
+                total += time.clock_gettime(~process.pid << 3 | 2)  # type: ignore[operator]
+        return total
 
     def kill(self) -> None:
         """SIGKILL, and wait for the process's end."""
@@ -130,8 +142,8 @@ class ProcessLane(_ExecutorLane):
     def _unblock(self) -> None:
         """End the executor's feeder thread, which may be writing a batch that nobody reads.
 
-        CPython does this itself from 3.11.5 on (gh-94777); Debian 12 has 3.11.2. Where both do it, a
-        descriptor is closed twice, the second time when it is somebody else's.
+        CPython does this itself from 3.11.5 on (gh-94777); Debian 12 has 3.11.2. Where both do it,
+        a descriptor is closed twice, the second time when it is somebody else's.
         """
         if sys.hexversion < 0x030B05F0:
             with suppress(AttributeError, OSError):
@@ -143,16 +155,6 @@ class ProcessLane(_ExecutorLane):
         if sentinels and not wait_for(sentinels, max(0.0, deadline - time.monotonic())):
             self.kill()
         self._executor.shutdown(wait=True)
-
-
-def _widen(pipe: Any) -> None:
-    """Let a whole batch fit into `pipe`: at 64 KB its writer and reader take turns ten times over.
-
-    Linux only; the most that anybody may have is 1 MB (pipe(7)). Elsewhere nothing is changed.
-    """
-    if pipe is not None and hasattr(fcntl, "F_SETPIPE_SZ"):
-        with suppress(OSError):
-            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 class ThreadLane(_ExecutorLane):

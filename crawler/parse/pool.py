@@ -76,6 +76,7 @@ class Pool:
         self._broken: deque[_Seat] = deque()
         self._pending: deque[Batch] = deque()
         self._breaks = self._failures = 0
+        self._spent = 0.0
         self._failure: BaseException | None = None
         self._end: str | None = None
         self._closed = False
@@ -109,6 +110,11 @@ class Pool:
         """A snapshot."""
         with self._lock:
             return PoolStatistics(len(self._ready), len(self._pending), self._breaks)
+
+    def cpu_seconds(self) -> float:
+        """CPU time of the worker processes, those that were replaced included, until the close."""
+        with self._lock:
+            return self._spent + sum(seat.lane.cpu_seconds() for seat in self._ready)
 
     # -- handing out ------------------------------------------------------------------------------
 
@@ -197,6 +203,7 @@ class Pool:
 
     def _recover(self, seat: _Seat, overdue: Progress | None) -> None:
         """Judge what was on `seat`, which is no longer handed anything."""
+        self._spent += seat.lane.cpu_seconds()
         seat.lane.kill()
         at_work = seat.lane.progress()
         hung = self._hung if overdue is not None and at_work == overdue else None
@@ -328,6 +335,7 @@ class Pool:
             unfinished += [batch.order for batch in self._pending]
             for seat in seats:
                 seat.gone = True
+                self._spent += seat.lane.cpu_seconds()
             self._ready, self._starting = [], []
             self._pending.clear()
         for order in unfinished:

@@ -118,26 +118,34 @@ class Parser:
         self._limit: AbstractContextManager[None] = limit or nullcontext()
         self._inline = inline
 
-    def answer(self, page: Packed) -> Answer:
+    def parse(self, response: Response) -> Parsed:
         """Parse one page. Never raises, but for a Ctrl-C where pages are parsed inline."""
         started = time.perf_counter()
         try:
             with self._limit:
-                json = self._json(page)
+                document = self._document(response)
         except Overrun:
             return self._overrun()
         except KeyboardInterrupt as error:
             if self._inline:
                 raise
-            return Kind.PARSE.value, one_line(error)
+            return _fault(error)
         except BaseException as error:  # SystemExit and CancelledError of a parser are its own
-            return Kind.PARSE.value, one_line(error)
+            return _fault(error)
         seconds = time.perf_counter() - started
-        return (json, seconds) if seconds <= self._timeout else self._overrun()
+        if seconds > self._timeout:
+            return self._overrun()
+        return Document(json=document, seconds=seconds)
 
-    def _json(self, page: Packed) -> bytes:
+    def answer(self, page: Packed) -> Answer:
+        """The same for a page that came to a worker, in the form in which it goes back."""
         url, status, content_type, body = page
-        response = Response(url=url, status=status, content_type=content_type, body=body)
+        parsed = self.parse(Response(url=url, status=status, content_type=content_type, body=body))
+        if isinstance(parsed, Document):
+            return parsed.json, parsed.seconds
+        return parsed.kind.value, parsed.reason
+
+    def _document(self, response: Response) -> bytes:
         json: bytes = self._page(response).json
         if self._own is not None:
             json = _with_parsed(json, self._fields(self._own(response)))
@@ -150,8 +158,12 @@ class Parser:
             raise TypeError(f"{self._own_name} returned {type(fields).__name__}, not a dict")
         return orjson.dumps(fields)
 
-    def _overrun(self) -> Answer:
-        return Kind.PARSE_TIMEOUT.value, overrun_reason(self._timeout)
+    def _overrun(self) -> ParseFault:
+        return ParseFault(kind=Kind.PARSE_TIMEOUT, reason=overrun_reason(self._timeout))
+
+
+def _fault(error: BaseException) -> ParseFault:
+    return ParseFault(kind=Kind.PARSE, reason=one_line(error))
 
 
 def _with_parsed(json: bytes, fields: bytes) -> bytes:

@@ -40,7 +40,7 @@ def test_the_summary_of_a_crawl() -> None:
         "  latency   p50 12 ms, p90 12 ms, p99 81.9 ms, longest 200 ms",
         "  loop lag  p50 0.101 ms, p90 2.3 ms, p99 2.3 ms, longest 2.3 ms",
         "  cost      1.50 s CPU, peak memory 85.0 MB",
-        "  workers   2.50 s CPU, peak memory of the largest 40.0 MB",
+        "  workers   2.50 s CPU",
         "  parse     inline",
         "every input URL is accounted for: 1,000 read = 998 records + 2 repeats",
     ]

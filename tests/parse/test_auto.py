@@ -44,6 +44,7 @@ def test_a_pool_is_wanted_once_it_would_have_paid() -> None:
     for _ in range(10_000):
         chooser.place(1_400)
     assert not chooser.pool_wanted
+    chooser.hand_over = 100e-6
     pages = 0
     while not chooser.pool_wanted:
         chooser.place(80_000)
@@ -72,6 +73,24 @@ def test_estimates_follow_the_pages() -> None:
     for _ in range(500):
         chooser.observe(80_000, 80_000 * 10e-9)
     assert 0.9 < chooser.estimate(80_000) / (80_000 * 10e-9) < 1.1
+
+
+def test_a_cold_start_is_not_taken_for_the_cost() -> None:
+    """A first page that takes a hundred times longer moves the estimate by a tenth at most."""
+    chooser = Chooser()
+    before = chooser.estimate(80_000)
+    chooser.observe(80_000, 100 * before)
+    assert chooser.estimate(80_000) < 1.11 * before
+
+
+def test_a_dear_hand_over_is_tried_again_later() -> None:
+    """One bad measurement does not keep pages here for the rest of the crawl."""
+    chooser = taught(25e-9)
+    chooser.pool_ready = True
+    chooser.observe_hand_over(1e-3)
+    assert chooser.place(1_400) is Place.HERE
+    places = [chooser.place(1_400) for _ in range(10_000)]
+    assert places[-1] is Place.POOL
 
 
 def test_pages_of_a_few_bytes_teach_nothing() -> None:

@@ -16,7 +16,7 @@ from crawler.model.config import CrawlConfig
 from crawler.model.document import Document, Response
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.outcome import Kind, Parsed, ParseFault
-from crawler.parse import hand_over
+from crawler.parse import parsing as shared
 from crawler.parse.hand_over import AsyncParsing, ThreadedParsing
 from crawler.parse.pool import Pool
 from crawler.parse.work import Packed, Work
@@ -86,7 +86,7 @@ def test_workers_that_cannot_start_end_the_crawl_in_one_line(
     run: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both faces say why, and leave no thread behind."""
-    monkeypatch.setitem(hand_over._LANES, "process", NoLane)
+    monkeypatch.setitem(shared._LANES, "process", NoLane)
     before = set(threading.enumerate())
 
     async def main() -> None:
@@ -108,7 +108,7 @@ def test_auto_goes_on_inline_when_no_pool_starts(
 ) -> None:
     """Under auto every page is parsed, and it is said that there are no workers."""
     for kind in ("process", "thread"):
-        monkeypatch.setitem(hand_over._LANES, kind, NoLane)
+        monkeypatch.setitem(shared._LANES, kind, NoLane)
     lines: list[str] = []
     body = b"<a href=/x>x</a>" * 20_000
     told = threading.Event()

@@ -52,6 +52,9 @@ class FakeLane:
     def progress(self) -> Progress | None:
         return self.at_work
 
+    def cpu_seconds(self) -> float:
+        return 0.5
+
     def kill(self) -> None:
         self.killed = True
         if not isinstance(self.on_kill, str):
