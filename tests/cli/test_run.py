@@ -118,7 +118,7 @@ def test_the_statistics_are_written_as_json(tmp_path: Path) -> None:
     assert found["latency"]["p50"] == pytest.approx(0.012, rel=0.04)
     assert found["latency"]["max"] == 0.2
     assert set(found["loop_lag"]) == {"p50", "p99", "max"}
-    assert set(found["cpu"]) == {*"user system children_user children_system parsers".split()}
+    assert set(found["cpu"]) == {*["user", "system", "children_user", "children_system", "parsers"]}
     assert found["peak_rss"] > 1_000_000
     assert found["parse"] == "inline: 0.31 ms a page"
     assert found["config"]["per_host"] == 3
