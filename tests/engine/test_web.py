@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import jsonschema
 import pytest
+from blockbuster import blockbuster_ctx
 
 import crawler
 from crawler.engine.session import CrawlSession
@@ -207,3 +209,20 @@ def test_run_refuses_options_that_cannot_work() -> None:
         crawler.run([], concurrency=0)
     with pytest.raises(crawler.ConfigurationError, match="concurency"):
         crawler.run([], concurency=1)
+
+
+async def test_nothing_blocks_the_loop(web: Served, tmp_path: Path) -> None:
+    """A crawl from a file into a file makes no blocking call on the event loop."""
+    base = web.url.rstrip("/")
+    list_file = tmp_path / "list.txt"
+    list_file.write_text("\n".join(f"{base}/page/{n}" for n in range(60)))
+    config = crawler.CrawlConfig(**FAST)  # type: ignore[arg-type]
+    source = UrlSource([], [str(list_file)], config)
+    sink = RecordSink(str(tmp_path / "out.jsonl"))
+    session = CrawlSession(config, source, sink)
+    with blockbuster_ctx() as watched:
+        for once in ("os.getcwd", "os.stat", "os.path.abspath"):  # imports, before the first fetch
+            watched.functions[once].deactivate()
+        await session.crawl()
+    await asyncio.to_thread(sink.close)
+    assert session.statistics().pages == 60
