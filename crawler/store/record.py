@@ -35,7 +35,6 @@ PARSED = (
 
 _NO_DOCUMENT = orjson.dumps(dict.fromkeys(PARSED))
 _OURS = b'{"charset":'
-_NOTHING = Exchange()
 _MILLION = 1e6
 
 
