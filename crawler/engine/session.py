@@ -14,7 +14,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from time import perf_counter
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from crawler.core.crawl import Crawl
 from crawler.core.statistics import Snapshot
@@ -24,6 +24,9 @@ from crawler.engine.loop import loop_factory
 from crawler.engine.ports import Sink, Source
 from crawler.engine.threaded import ThreadedEngine
 from crawler.model.config import CrawlConfig
+
+if TYPE_CHECKING:
+    from crawler.parse.parsing import Parsing
 
 
 def _silent(_line: str) -> None:
@@ -80,8 +83,6 @@ class CrawlSession:
             AioFetcher(self._config) as fetcher,
             AsyncParsing(self._config, announce=self._announce) as parser,
         ):
-            self._describe = parser.describe
-            self._worker_cpu = parser.worker_cpu_seconds
             engine = AsyncEngine(
                 self._core,
                 fetcher,
@@ -89,7 +90,7 @@ class CrawlSession:
                 self._sink,
                 drain_timeout=self._config.drain_timeout,
             )
-            self._begin(engine, loop.call_soon_threadsafe)
+            self._begin(engine, parser, loop.call_soon_threadsafe)
             try:
                 await engine.run(self._source)
             finally:
@@ -103,8 +104,6 @@ class CrawlSession:
             ThreadedFetcher(self._config) as fetcher,
             ThreadedParsing(self._config, announce=self._announce) as parser,
         ):
-            self._describe = parser.describe
-            self._worker_cpu = parser.worker_cpu_seconds
             engine = ThreadedEngine(
                 self._core,
                 fetcher,
@@ -113,7 +112,7 @@ class CrawlSession:
                 slots=self._config.concurrency,
                 drain_timeout=self._config.drain_timeout,
             )
-            self._begin(engine, _at_once)
+            self._begin(engine, parser, _at_once)
             try:
                 engine.run(self._source)
             finally:
@@ -122,8 +121,11 @@ class CrawlSession:
     def _begin(
         self,
         engine: AsyncEngine | ThreadedEngine,
+        parser: Parsing,
         tell: Callable[[Callable[[], None]], object],
     ) -> None:
+        self._describe = parser.describe
+        self._worker_cpu = parser.worker_cpu_seconds
         self._core.begin(perf_counter())
         self._engine = engine
         self._tell = tell

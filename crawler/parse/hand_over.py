@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import NoReturn, Self
 
 from crawler.model.config import CrawlConfig
-from crawler.model.document import Document, Response
+from crawler.model.document import Response
 from crawler.model.errors import CrawlerError, EnvironmentFailure
 from crawler.model.outcome import Parsed
 from crawler.parse.auto import Place
@@ -81,7 +81,7 @@ class AsyncParsing(Parsing):
 
     async def parse(self, response: Response) -> Parsed:
         """Hand the page over, and wait for the result."""
-        if self._pool is None or (self._auto and not self._chooser.pool_ready):
+        if self._ready_pool() is None:
             (parsed,) = await asyncio.wrap_future(self._aside().submit([pack(response)]))
         else:
             parsed = await self._join_batch(pack(response))
@@ -157,13 +157,11 @@ class ThreadedParsing(Parsing):
         """Parse the page here, or hand it over and wait for the result."""
         with self._lock:
             place = self._place(response)
-        pool = self._pool
-        if place is Place.HERE or pool is None or (self._auto and not self._chooser.pool_ready):
+        pool = self._ready_pool()
+        if place is Place.HERE or pool is None:
             parsed = self._here.parse(response)
             with self._lock:
-                self._count(parsed)
-                if isinstance(parsed, Document):
-                    self._chooser.observe(len(response.body), parsed.seconds)
+                self._learn(len(response.body), parsed)
             return parsed
         began = perf_counter()
         future = pool.submit([pack(response)])

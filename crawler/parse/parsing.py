@@ -150,10 +150,18 @@ class Parsing:
 
     def _parse_here(self, response: Response) -> Parsed:
         parsed = self._here.parse(response)
-        if isinstance(parsed, Document):
-            self._count(parsed)
-            self._chooser.observe(len(response.body), parsed.seconds)
+        self._learn(len(response.body), parsed)
         return parsed
+
+    def _ready_pool(self) -> Pool | None:
+        """The pool, once it takes pages; those that came before `auto` had one go elsewhere."""
+        return None if self._auto and not self._chooser.pool_ready else self._pool
+
+    def _learn(self, size: int, parsed: Parsed) -> None:
+        """Count a page of `size` bytes that was parsed here, and what it cost."""
+        self._count(parsed)
+        if isinstance(parsed, Document):
+            self._chooser.observe(size, parsed.seconds)
 
     def _count(self, parsed: Parsed) -> None:
         if isinstance(parsed, Document):
