@@ -4,12 +4,17 @@ An `Answer` says everything that happens after a request has arrived: when the f
 what the pieces of the body are and how long lies between them, how the body's end is marked, and
 what becomes of the connection. A fault is an answer like any other, which is why the server needs
 no branch for any of them.
+
+An `Ask` knows whether anything beyond method, target and host was looked at. If not, the answer is
+the same for ever and may be kept; a function that wants the attempt, the time or a header field
+simply reads it, and its answer is not kept.
 """
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
 Headers = tuple[tuple[str, str], ...]
@@ -32,43 +37,93 @@ class Ending(enum.Enum):
     """What becomes of the connection once the last piece is written.
 
     KEEP: the next request may follow.
-    CLOSE: an orderly end (FIN).
+    CLOSE: an orderly end (FIN), announced by `Connection: close`.
+    DROP: an orderly end that was not announced: the head promises to keep the connection.
     LINGER: FIN, then what the client still sends is read and dropped for a while; a plain close
         with unread input would reset the connection and could destroy the answer on its way.
     RESET: a TCP reset (RST).
     HANG: nothing more, ever; the client has to leave.
+    DEAF: as HANG, and what the client sends is not even read: its window fills.
     """
 
     KEEP = "keep"
     CLOSE = "close"
+    DROP = "drop"
     LINGER = "linger"
     RESET = "reset"
     HANG = "hang"
+    DEAF = "deaf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lazy:
+    """A body made while it is sent: too long to hold, or without an end.
+
+    make: gives the pieces anew each time. length: bytes in all, if known.
+    """
+
+    make: Callable[[], Iterator[bytes]]
+    length: int | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.make()
+
+
+Pieces = tuple[bytes, ...] | Lazy
+
+
+@dataclass(slots=True, kw_only=True)
 class Ask:
     """One request, as far as an answer may depend on it.
 
-    target: path and query as sent. attempt: how often this target was asked before, counted for
-    `/flaky/` alone and 0 elsewhere.
+    target: path and query as sent, origin-form. host: the Host field, or the server's own authority
+    if there is none. count: says how often this host and target were asked before.
+    clock: seconds since the server started. settled: see the module.
     """
 
     target: str
+    method: str = "GET"
     scheme: str = "http"
     host: str = "localhost"
-    headers: Headers = ()
-    attempt: int = 0
+    fields: Headers = ()
+    count: Callable[[], int] = field(default=lambda: 0, repr=False)
+    clock: Callable[[], float] = field(default=lambda: 0.0, repr=False)
+    settled: bool = field(default=True, init=False)
+    _attempt: int | None = field(default=None, init=False, repr=False)
 
     @property
     def path(self) -> str:
         """The target without its query."""
         return self.target.partition("?")[0]
 
+    @property
+    def headers(self) -> Headers:
+        """The header fields in their order, names as sent."""
+        self.settled = False
+        return self.fields
+
+    @property
+    def attempt(self) -> int:
+        """How often this host and target were asked before: 0 the first time."""
+        self.settled = False
+        if self._attempt is None:
+            self._attempt = self.count()
+        return self._attempt
+
+    @property
+    def now(self) -> float:
+        """Seconds since the server started."""
+        self.settled = False
+        return self.clock()
+
+    def header(self, name: str, default: str = "") -> str:
+        """The first value of a header field; `name` in lower case."""
+        return next((value for key, value in self.headers if key.lower() == name), default)
+
     def query(self, name: str, default: str) -> str:
         """The first value of a query parameter, percent-decoded."""
         query = self.target.partition("?")[2]
-        return parse_qs(query).get(name, [default])[0]
+        return parse_qs(query, keep_blank_values=True).get(name, [default])[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,20 +132,23 @@ class Answer:
 
     length: the Content-Length to declare; None declares the true one.
     delay: seconds to the first byte. pause: seconds between two pieces.
+    trailers: fields after a chunked body. kind: what the ledger and the log call it, if special.
     """
 
     status: int = 200
     headers: Headers = ()
-    pieces: tuple[bytes, ...] = ()
+    pieces: Pieces = ()
     framing: Framing = Framing.LENGTH
     length: int | None = None
     delay: float = 0.0
     pause: float = 0.0
+    trailers: Headers = ()
     ending: Ending = Ending.KEEP
+    kind: str = ""
 
     @property
     def body(self) -> bytes:
-        """The pieces as one."""
+        """The pieces as one; never to be asked of a body without an end."""
         return b"".join(self.pieces)
 
 

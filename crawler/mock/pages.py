@@ -1,19 +1,20 @@
 """The pages: HTML as a pure function of (seed, page number, scheme and host of the request).
 
-Everything drawn at random comes from SHAKE-128 (FIPS 202) over the seed and the page number: one
-call gives as many bits as a page needs, the same on every machine and every Python. The first link
-of page N leads to page N+1, so that every page is reached from every other; the rest are drawn, so
-that the way there is short. Links come in four spellings in turn, which all mean `/page/<n>`.
+These are the flat pages: every one the same size, with the same number of links, for benchmarks and
+for tests that want to know a page by its number. The web with a shape is `crawler.mock.graph`.
+
+What is drawn follows from the seed and the page number. The first link of page N leads to page N+1,
+so that every page is reached from every other; the rest are drawn, so that the way there is short.
+Links come in four spellings in turn, which all mean `/page/<n>`.
 
 Cost: 13 us for 8 KB and 20 links, 59 us for 82 KB and 100 (CPython 3.11, minimum of five rounds).
 """
 
 from __future__ import annotations
 
-import hashlib
-import struct
 from functools import lru_cache
 
+from crawler.mock.draw import draw
 from crawler.mock.options import MockWeb
 
 LANGUAGES = ("en", "de", "fr", "es")
@@ -40,7 +41,7 @@ def targets(options: MockWeb, number: int) -> tuple[int, ...]:
     if links * 2 >= pages:  # too dense to draw without repeats: all in a row
         return tuple((following + step) % pages for step in range(links))
     seen = dict.fromkeys((following,)[:links])
-    for drawn in _draw(f"{options.seed}/links/{number}", links - 1):
+    for drawn in draw(f"{options.seed}/links/{number}", links - 1):
         target = drawn % pages
         while target in seen:
             target = (target + 1) % pages
@@ -50,13 +51,13 @@ def targets(options: MockWeb, number: int) -> tuple[int, ...]:
 
 def title(options: MockWeb, number: int) -> str:
     """The title of a page."""
-    first, second = _draw(f"{options.seed}/title/{number}", 2)
+    first, second = draw(f"{options.seed}/title/{number}", 2)
     return f"Page {number}: {TOPICS[first % len(TOPICS)]} {WORDS[second % len(WORDS)]}"
 
 
 def language(options: MockWeb, number: int) -> str:
     """The `lang` of a page."""
-    (drawn,) = _draw(f"{options.seed}/language/{number}", 1)
+    (drawn,) = draw(f"{options.seed}/language/{number}", 1)
     return LANGUAGES[drawn % len(LANGUAGES)]
 
 
@@ -112,12 +113,5 @@ def _filler(seed: int, number: int, size: int) -> bytes:
 def _block(seed: int) -> bytes:
     """Words to cut paragraphs from; one paragraph longer than a block, so that no cut wraps."""
     size = _BLOCK_BYTES + _PARAGRAPH_BYTES
-    words = [WORDS[drawn % len(WORDS)] for drawn in _draw(f"{seed}/words", size // 4)]
+    words = [WORDS[drawn % len(WORDS)] for drawn in draw(f"{seed}/words", size // 4)]
     return " ".join(words).encode()[:size]
-
-
-def _draw(label: str, count: int) -> tuple[int, ...]:
-    """`count` 32-bit numbers that follow from the label alone."""
-    if count <= 0:
-        return ()
-    return struct.unpack(f"<{count}I", hashlib.shake_128(label.encode()).digest(4 * count))

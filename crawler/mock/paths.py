@@ -83,8 +83,8 @@ def _page(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
 
 def _robots(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
     _exactly(0, arguments)
-    text = options.robots.encode()
-    return content(text, "text/plain; charset=utf-8", status=options.robots_status)
+    text = options.robots_text.encode()
+    return content(text, "text/plain; charset=utf-8")
 
 
 def _status(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:

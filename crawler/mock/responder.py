@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from crawler.mock.answer import Ask, Ending, notice
@@ -115,6 +115,8 @@ class Responder:
 
     def _made(self, request: Request) -> Delivery:
         reply = answer(self._ask(request), self.options)
+        latency = self.options.latency.fixed or 0.0
+        reply = replace(reply, delay=reply.delay + latency) if latency else reply
         return render(
             reply,
             head_only=request.method == b"HEAD",
@@ -128,8 +130,9 @@ class Responder:
             target=_origin_form(request.target),
             scheme=self.options.scheme,
             host=request.host.decode("ascii") if known else self.authority,
-            headers=tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in request.headers),
-            attempt=self._attempt(request.target) if b"/flaky/" in request.target else 0,
+            method=request.method.decode("latin-1"),
+            fields=tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in request.headers),
+            count=lambda: self._attempt(request.target),
         )
 
     def _attempt(self, target: bytes) -> int:

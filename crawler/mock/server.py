@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 
 from crawler.mock.connection import Connection
 from crawler.mock.listen import plain, secured
@@ -67,15 +69,19 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 @contextlib.asynccontextmanager
-async def serve(options: MockWeb | None = None) -> AsyncIterator[Served]:
+async def serve(
+    options: MockWeb | None = None, *, context: ssl.SSLContext | None = None
+) -> AsyncIterator[Served]:
     """Serve on the running loop; listening when entered, every connection closed when left.
 
-    Raises OSError if the address cannot be had.
+    context: a server's TLS context of one's own. Raises OSError if the address cannot be had.
     """
     options = options or MockWeb()
+    if context is not None:
+        options = replace(options, tls=True)
     responder = Responder(options)
     opened = Opened()
-    async with _listening(options, responder, opened) as port:
+    async with _listening(options, responder, opened, context) as port:
         try:
             yield Served(options, responder, port)
         finally:
@@ -86,21 +92,24 @@ async def serve(options: MockWeb | None = None) -> AsyncIterator[Served]:
 
 
 def _listening(
-    options: MockWeb, responder: Responder, opened: Opened
+    options: MockWeb, responder: Responder, opened: Opened, context: ssl.SSLContext | None
 ) -> contextlib.AbstractAsyncContextManager[int]:
     loop = asyncio.get_running_loop()
 
     def connection() -> Connection:
         return Connection(responder, opened, loop)
 
-    if options.tls is None:
+    if context is None:
         return plain(options.host, options.port, connection)
-    return secured(options.host, options.port, connection, options.tls)
+    return secured(options.host, options.port, connection, context)
 
 
 @contextlib.contextmanager
 def running(
-    options: MockWeb | None = None, *, loop_factory: LoopFactory = new_event_loop
+    options: MockWeb | None = None,
+    *,
+    context: ssl.SSLContext | None = None,
+    loop_factory: LoopFactory = new_event_loop,
 ) -> Iterator[Served]:
     """Serve on a thread with a loop of its own; listening when entered, gone when left.
 
@@ -109,7 +118,7 @@ def running(
     started: Future[tuple[Served, Callable[[], None]]] = Future()
     thread = threading.Thread(
         target=_serve_on_thread,
-        args=(options or MockWeb(), loop_factory, started),
+        args=(options or MockWeb(), context, loop_factory, started),
         name="mock-web",
         daemon=True,  # an interpreter that ends without leaving the block is not held up
     )
@@ -128,12 +137,13 @@ def running(
 
 def _serve_on_thread(
     options: MockWeb,
+    context: ssl.SSLContext | None,
     loop_factory: LoopFactory,
     started: Future[tuple[Served, Callable[[], None]]],
 ) -> None:
     async def until_stopped() -> None:
         loop, stopped = asyncio.get_running_loop(), asyncio.Event()
-        async with serve(options) as served:
+        async with serve(options, context=context) as served:
             started.set_result((served, lambda: _tell(loop, stopped)))
             await stopped.wait()
 

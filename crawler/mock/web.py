@@ -1,6 +1,6 @@
 """The whole mock web as one pure function: `answer(ask, options)`.
 
-A path is any number of prefixes (`faults.PREFIXES`) and then a plain path (`paths.PATHS`). The
+A path is any number of prefixes (`prefixes.PREFIXES`) and then a plain path (`paths.PATHS`). The
 prefixes are peeled off from the left, the plain path is answered, and the prefixes are applied to
 that answer from the inside out. Nothing here does I/O, reads a clock or remembers anything.
 """
@@ -8,12 +8,11 @@ that answer from the inside out. Nothing here does I/O, reads a clock or remembe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from crawler.mock.answer import Answer, Ask, PathError, notice
-from crawler.mock.faults import PREFIXES, Prefix
 from crawler.mock.options import MockWeb
 from crawler.mock.paths import PATHS, missing
+from crawler.mock.prefixes import PREFIXES, Prefix
 
 # Enough to combine every kind once; a path of a thousand prefixes is a mistake.
 MAX_PREFIXES = 8
@@ -33,7 +32,7 @@ def answer(ask: Ask, options: MockWeb) -> Answer:
             reply = prefix.apply(arguments, reply)
     except PathError as error:
         reply = notice(400, str(error))
-    return replace(reply, delay=reply.delay + options.latency) if options.latency else reply
+    return reply
 
 
 def _peel(segments: list[str]) -> tuple[Peeled, list[str]]:

@@ -42,9 +42,10 @@ def render(answer: Answer, *, head_only: bool, keep_alive: bool, chunks: bool) -
         framing = Framing.UNTIL_CLOSE
     ending = _ending(answer.ending, framing, keep_alive)
     if framing is Framing.RAW:
-        pieces = answer.pieces
+        pieces = tuple(answer.pieces)
     else:
-        body = () if head_only or _bodiless(answer.status) else _body(answer.pieces, framing)
+        sent = tuple(answer.pieces)
+        body = () if head_only or _bodiless(answer.status) else _body(sent, framing)
         pieces = _joined(_head(answer, framing, ending), body)
     return Delivery(pieces=pieces, delay=answer.delay, pause=answer.pause, ending=ending)
 

@@ -1,7 +1,8 @@
 """One option of a configuration class: what it may be, and how that is checked.
 
 An option is a dataclass field made by `option`. Its annotation gives the type (`bool`, `int`,
-`float`, `str`, a `Literal` of strings, `tuple[str, ...]`), its metadata the range and the help.
+`float`, `str`, a `Literal` of strings, `tuple[str, ...]`, or a class with `read`), its metadata the
+range and the help.
 `options_of` reads a class's fields as `Option` values, from which flags, TOML keys, environment
 variables and tables derive. Annotations are resolved when first asked for, not on import.
 """
@@ -88,7 +89,9 @@ class Option:
 
     def check(self, value: object) -> Any:
         """`value` in the option's own type; raises `OptionError` if the option cannot take it."""
-        return _choice(self, value) if self.choices else _CHECKS[self.type](self, value)
+        if self.choices:
+            return _choice(self, value)
+        return _CHECKS.get(self.type, _made)(self, value)
 
     def fail(self, problem: str) -> OptionError:
         """The error to raise for a value that has `problem`."""
@@ -149,6 +152,14 @@ def _texts(spec: Option, value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
         raise spec.fail(f"{value!r} is no list of texts")
     return tuple(_text(spec, item) for item in value)
+
+
+def _made(spec: Option, value: object) -> Any:
+    """A value of a class of its own, which `read` makes or refuses with a ValueError."""
+    try:
+        return spec.type.read(value)
+    except ValueError as error:
+        raise spec.fail(str(error)) from error
 
 
 _CHECKS: Mapping[Any, Callable[[Option, object], Any]] = {

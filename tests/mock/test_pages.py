@@ -10,6 +10,7 @@ from crawler.mock import MockWeb
 from crawler.mock.answer import Ask
 from crawler.mock.pages import page, targets, title
 from crawler.mock.web import MAX_PREFIXES, answer
+from crawler.model.errors import ConfigurationError
 
 ORIGIN = "http://mock.test"
 
@@ -74,12 +75,12 @@ def test_a_page_of_seed_zero_stays_what_it_is() -> None:
     "wrong",
     [
         {"pages": 0}, {"page_bytes": -1}, {"links": -1}, {"latency": -0.1}, {"port": 65536},
-        {"latency": float("nan")}, {"robots_status": 99}, {"latency": float("inf")},
+        {"latency": float("nan")}, {"latency": float("inf")},
     ],
 )  # fmt: skip
 def test_illegal_options_name_themselves(wrong: dict[str, int]) -> None:
-    """An option out of range is a ValueError that begins with the option's name."""
-    with pytest.raises(ValueError, match=f"^{next(iter(wrong))} must be"):
+    """An option out of range is an error that begins with the option's name."""
+    with pytest.raises(ConfigurationError, match=f"^{next(iter(wrong))}: "):
         MockWeb(**wrong)  # type: ignore[arg-type]
 
 
@@ -103,7 +104,9 @@ def test_every_path_has_an_answer(target: str, status: int) -> None:
 
 def test_flaky_depends_on_the_attempt_alone() -> None:
     """The first K attempts are 503 and all later ones 200, as a pure function."""
-    statuses = [answer(Ask(target="/flaky/2/a", attempt=n), MockWeb()).status for n in range(5)]
+    statuses = [
+        answer(Ask(target="/flaky/2/a", count=lambda n=n: n), MockWeb()).status for n in range(5)
+    ]
     assert statuses == [503, 503, 200, 200, 200]
 
 

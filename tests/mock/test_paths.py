@@ -14,7 +14,7 @@ import brotli
 import pytest
 import zstandard
 
-from crawler.mock import Served
+from crawler.mock import MockWeb, Served
 from crawler.mock.paths import CHARSET_TEXT
 
 from .conftest import ask, connect, get, read_all, read_until, status_of
@@ -133,7 +133,7 @@ def test_flaky(web: Served) -> None:
 def test_robots_and_home(web: Served) -> None:
     """robots.txt forbids /private/ by default, and the root leads to page 0."""
     status, fields, body = fetch(web, "/robots.txt")
-    assert (status, body) == (200, b"User-agent: *\nDisallow: /private/\n")
+    assert (status, body) == (200, MockWeb().robots_text.encode())
     assert fields["content-type"].startswith("text/plain")
     assert fetch(web, "/")[1]["location"] == "/page/0"
 

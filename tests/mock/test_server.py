@@ -138,10 +138,10 @@ def test_statistics_and_recent_targets(loop_factory: LoopFactory) -> None:
 
 
 def test_robots_are_an_option() -> None:
-    """Body and status of robots.txt come from the options."""
-    with running(MockWeb(robots="User-agent: *\nDisallow: /\n", robots_status=503)) as web:
+    """The text of robots.txt comes from the options."""
+    with running(MockWeb(robots=("User-agent: *", "Disallow: /"))) as web:
         raw = ask(web, "/robots.txt")
-    assert status_of(raw) == 503
+    assert status_of(raw) == 200
     assert raw.endswith(b"\r\n\r\nUser-agent: *\nDisallow: /\n")
 
 
@@ -173,7 +173,7 @@ def test_tls(loop_factory: LoopFactory, authority: trustme.CA) -> None:
     """With a context the web is served over https, absolute links and broken ends included."""
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
-    with running(MockWeb(tls=_server_context(authority)), loop_factory=loop_factory) as web:
+    with running(MockWeb(), context=_server_context(authority), loop_factory=loop_factory) as web:
         with urllib.request.urlopen(f"{web.url}/page/1", context=trusting) as reply:
             assert f'"{web.url}/page/'.encode() in reply.read()
         assert web.url.startswith("https://127.0.0.1:")
@@ -190,7 +190,7 @@ def test_tls_survives_clients_that_speak_none(
     """Plain HTTP and silence on the TLS port neither stop the server nor its stopping."""
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
-    with running(MockWeb(tls=_server_context(authority)), loop_factory=loop_factory) as web:
+    with running(MockWeb(), context=_server_context(authority), loop_factory=loop_factory) as web:
         silent = connect(web)
         with connect(web) as client:
             client.sendall(get("/page/1"))
@@ -204,9 +204,9 @@ def test_tls_survives_clients_that_speak_none(
 
 def test_a_stop_misses_no_handshake(loop_factory: LoopFactory, authority: trustme.CA) -> None:
     """Clients in the middle of a TLS handshake are closed by the stop, however new they are."""
-    options = MockWeb(tls=_server_context(authority))
+    context = _server_context(authority)
     for _ in range(10):
-        with running(options, loop_factory=loop_factory) as web:
+        with running(MockWeb(), context=context, loop_factory=loop_factory) as web:
             clients = [connect(web) for _ in range(5)]
         for client in clients:
             with contextlib.suppress(ConnectionResetError), client:

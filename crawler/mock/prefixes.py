@@ -117,14 +117,15 @@ def _half(inner: Answer, ending: Ending) -> Answer:
     return replace(inner, pieces=(body[: len(body) // 2],), length=length, ending=ending)
 
 
-def _raw(data: bytes, ending: Ending) -> Answer:
+def raw(data: bytes, ending: Ending) -> Answer:
+    """Bytes as they are, without a head of the server's own, and then the ending."""
     return Answer(pieces=(data,) if data else (), framing=Framing.RAW, ending=ending)
 
 
 def _bad_chunk(inner: Answer) -> Answer:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunks = b"6\r\n<html>\r\nsix\r\n<body>\r\n0\r\n\r\n"
-    return _raw(head + chunks, Ending.CLOSE)
+    return raw(head + chunks, Ending.CLOSE)
 
 
 def _huge_header(inner: Answer) -> Answer:
@@ -142,14 +143,14 @@ def _bomb() -> bytes:
 
 
 FAULTS: Mapping[str, Callable[[Answer], Answer]] = {
-    "reset": lambda inner: _raw(b"", Ending.RESET),
+    "reset": lambda inner: raw(b"", Ending.RESET),
     "reset-mid-body": lambda inner: _half(inner, Ending.RESET),
     "close-early": lambda inner: _half(inner, Ending.CLOSE),
     "stall": lambda inner: _half(inner, Ending.HANG),
-    "never": lambda inner: _raw(b"", Ending.HANG),
-    "empty-reply": lambda inner: _raw(b"", Ending.CLOSE),
-    "malformed": lambda inner: _raw(b"\x00\xffthis is no HTTP\r\n\r\n", Ending.CLOSE),
-    "half-head": lambda inner: _raw(b"HTTP/1.1 200 OK\r\nContent-Ty", Ending.CLOSE),
+    "never": lambda inner: raw(b"", Ending.HANG),
+    "empty-reply": lambda inner: raw(b"", Ending.CLOSE),
+    "malformed": lambda inner: raw(b"\x00\xffthis is no HTTP\r\n\r\n", Ending.CLOSE),
+    "half-head": lambda inner: raw(b"HTTP/1.1 200 OK\r\nContent-Ty", Ending.CLOSE),
     "bad-chunk": _bad_chunk,
     "huge-header": _huge_header,
     "bad-gzip": lambda inner: _encoded(inner, "gzip", b"this is no gzip"),
