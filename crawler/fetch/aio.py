@@ -14,6 +14,7 @@ core holds those. What is done differently from a plain session, and why:
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 import time
 from asyncio import CancelledError, Task
@@ -36,6 +37,7 @@ from crawler.fetch.exchange import (
     HEADER_COUNT,
     HEADER_LINE,
     IDLE_HOSTS,
+    INFORMATIONAL,
     STALE_CONNECTIONS,
     WHOLE,
     Framing,
@@ -57,6 +59,9 @@ from crawler.model.request import Request
 
 IDLE_SECONDS = 15.0
 """How long an unused connection is kept."""
+
+# aiohttp quotes what it could not read; a reason holds no more of a server than it must.
+_QUOTED = re.compile(r":? *(?:bytearray\()?b['\"].*", re.DOTALL)
 
 
 class AioFetcher:
@@ -218,7 +223,7 @@ class AioFetcher:
             case aiohttp.InvalidURL():
                 return Fault(Kind.INVALID_URL, "the host is not valid")
             case aiohttp.ClientResponseError() | HttpProcessingError():
-                return fault.malformed(error.message.partition("\n")[0])
+                return fault.malformed(_words(error.message))
             case aiohttp.ServerDisconnectedError():
                 return fault.closed()
             case aiohttp.ClientPayloadError():
@@ -228,6 +233,11 @@ class AioFetcher:
             case OSError():
                 return fault.exchanging(error)
         return None
+
+
+def _words(message: str) -> str:
+    """What aiohttp found wrong, without what the server sent."""
+    return _QUOTED.sub("", message.partition("\n")[0]).rstrip(":")
 
 
 def _values(response: aiohttp.ClientResponse) -> Values:
@@ -268,8 +278,27 @@ class _Protocol(ResponseHandler):
     """A connection whose broken framing reaches who reads the body.
 
     aiohttp tells only who waits for a header (seen in 3.14); a bad chunk that comes after the
-    header would leave its reader to the deadline.
+    header would leave its reader to the deadline. Nor does it count 1xx responses, of which a
+    server could send so many that nothing else gets its turn.
     """
+
+    _informational = 0
+
+    def feed_data(self, data: Any, size: int = 0) -> None:
+        """Hand on a response's header; ends the connection at one 1xx too many."""
+        if 100 <= data[0].code < 200:
+            self._informational += 1
+        elif self._informational <= INFORMATIONAL:
+            self._informational = 0
+        if self._informational <= INFORMATIONAL:
+            super().feed_data(data, size)
+        else:
+            self._end_informational()
+
+    def _end_informational(self) -> None:
+        if self.transport is not None:
+            self.transport.close()
+        self.set_exception(HttpProcessingError(message="too many 1xx responses"))
 
     def set_exception(self, error: BaseException, *cause: BaseException) -> None:
         """End what is being read with `error`."""

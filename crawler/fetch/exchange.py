@@ -30,6 +30,9 @@ HEADER_LINE = 65_536
 HEADER_COUNT = 99
 """Response header lines; what http.client's limit of 100 leaves, its blank line counted."""
 
+INFORMATIONAL = 99
+"""1xx responses before the final one; more are a way to keep a client busy for nothing."""
+
 DROPPED_BODY = 65_536
 """Bytes of an unwanted body that are read to keep its connection; beyond, a new one is cheaper."""
 

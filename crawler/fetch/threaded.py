@@ -177,15 +177,15 @@ class ThreadedFetcher:
         return self._headers | {"Authorization": goal.authorization}
 
     def _read(self, progress: Progress, response: BaseHTTPResponse, framing: Framing) -> Received:
+        # Before anything is read: urllib3 raises on codings that it finds too many, too.
+        body = Body(framing.encoding, self._config.max_body)
         if framing.length is not None and (not framing.encoding or framing.length <= WHOLE):
             data = response.read(decode_content=False)
             progress.wire_bytes = len(data)
             if not framing.encoding:
                 return progress.received(data, len(data))
-            body = Body(framing.encoding, self._config.max_body)
             body.feed(data)
         else:
-            body = Body(framing.encoding, self._config.max_body)
             for data in response.stream(WHOLE, decode_content=False):
                 progress.wire_bytes += len(data)
                 body.feed(data)

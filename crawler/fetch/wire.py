@@ -4,25 +4,30 @@ A connection of urllib3 finds the exchange it works for, a `Call`, by thread (`h
 within that call's deadlines, looks names up through `Names`, and lets the `Reaper` cut its socket.
 
 `http.client` takes a header that was cut off for a whole one, passes over lines that are no
-headers, and knows no 1xx response but 100. `Answer` and `Reader` are as strict as aiohttp's parser.
+headers, splits fields at a lone CR, and knows no 1xx response but 100; urllib3 takes for a chunk
+size what `int` does, and trailers without an end. `Answer` and `Reader` are as strict as aiohttp's
+parser.
 """
 
 from __future__ import annotations
 
 import http.client
 import io
+import re
 import socket
 import threading
 import time
 from typing import Any
 
 from crawler.fetch import fault
-from crawler.fetch.exchange import Progress
+from crawler.fetch.exchange import HEADER_COUNT, INFORMATIONAL, Progress
 from crawler.fetch.fault import Fault
 from crawler.fetch.names import Address, Addresses, Names
 from crawler.fetch.reaper import Watch
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Kind
+
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;|\r?\n|\Z)")
 
 
 class Call:
@@ -142,9 +147,13 @@ here = Here()
 
 
 class Reader(io.BufferedReader):
-    """Lines that are whole: a header cut off by the end of the stream is no header."""
+    """Lines that are whole: a header cut off by the end of the stream is no header.
+
+    chunked: set when the head is over and lines are chunk sizes, then trailers.
+    """
 
     chunked = False
+    _trailers = -1
 
     def readline(self, size: int | None = -1, /) -> bytes:
         """One line; raises `RemoteDisconnected` where the stream ends before the line does."""
@@ -152,9 +161,27 @@ class Reader(io.BufferedReader):
         line = super().readline(limit)
         if not line.endswith(b"\n") and (limit < 0 or len(line) < limit):
             raise http.client.RemoteDisconnected("closed in the middle of a line")
-        if self.chunked and line[:1] in b"+-":
-            raise http.client.HTTPException("invalid chunk size")  # int() would take it
+        if self.chunked:
+            self._check_chunk(line)
+        elif b"\0" in line or b"\r" in line.removesuffix(b"\r\n"):
+            raise http.client.HTTPException("control character in a header line")
         return line
+
+    def _check_chunk(self, line: bytes) -> None:
+        """Hold a chunk's size to the grammar (RFC 9112, 7.1) and to 64 bits, and count trailers."""
+        if self._trailers >= 0:
+            self._trailers += 1
+            if self._trailers > HEADER_COUNT:
+                raise http.client.HTTPException("too many trailer lines")
+            return
+        size = _CHUNK_SIZE.match(line)
+        if size is None:
+            raise http.client.HTTPException("invalid chunk size")
+        digits = size[1].lstrip(b"0")
+        if len(digits) > 16:
+            raise http.client.HTTPException("chunk size overflow")
+        if not digits:
+            self._trailers = 0
 
 
 class Answer(http.client.HTTPResponse):
@@ -165,6 +192,7 @@ class Answer(http.client.HTTPResponse):
         self.fp = Reader(self.fp.detach())
         self._socket = sock
         self.excess = False
+        self._informational = 0
         here.call.answer = self
 
     def begin(self) -> None:
@@ -178,8 +206,13 @@ class Answer(http.client.HTTPResponse):
     def _read_status(self) -> tuple[str, int, str]:
         while True:
             found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
-            if not 102 <= found[1] < 200:
+            if not 100 <= found[1] < 200 or found[1] == 101:
                 return found
+            self._informational += 1
+            if self._informational > INFORMATIONAL:
+                raise http.client.HTTPException("too many 1xx responses")
+            if found[1] == 100:
+                return found  # http.client passes over this one itself
             http.client.parse_headers(self.fp)
 
     def _close_conn(self) -> None:
