@@ -1,0 +1,93 @@
+"""The kinds of pages, and how they share the web.
+
+Kinds exclude each other. What they mean for a crawl that obeys everything:
+
+| kind | linked to | fetched | answers |
+|---|---|---|---|
+| plain | yes | yes | 200 |
+| disallowed | yes | no, unless its host's robots.txt is a 4xx | 200 |
+| nofollow | by rel=nofollow only | no | 200 |
+| noindex | yes | yes, its links count | 200, marked in the page or by X-Robots-Tag |
+| sitemap_only | no | only from a sitemap | 200 |
+| redirect | yes | yes | 301, 302, 303, 307 or 308 to a hub |
+| error | yes | yes | 404, 410 or 500 |
+| flaky | yes | yes | 503 with Retry-After once or twice, then 200 |
+| faulty | yes | tried | a fault of the catalogue |
+| duplicate | yes | yes | 200, title and text of its hub |
+| near_duplicate | yes | yes | 200, text of its hub with a few words changed |
+| file | yes | yes | 200, no HTML |
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from itertools import accumulate
+
+from crawler.mock.graph.layout import HUB_EVERY
+from crawler.mock.options import MockWeb
+
+_UNIT = 1 << 32
+
+
+class Kind(StrEnum):
+    """What a page is to a crawler; see the module."""
+
+    PLAIN = "plain"
+    DISALLOWED = "disallowed"
+    NOFOLLOW = "nofollow"
+    NOINDEX = "noindex"
+    SITEMAP_ONLY = "sitemap_only"
+    REDIRECT = "redirect"
+    ERROR = "error"
+    FLAKY = "flaky"
+    FAULTY = "faulty"
+    DUPLICATE = "duplicate"
+    NEAR_DUPLICATE = "near_duplicate"
+    FILE = "file"
+
+
+UNLINKED = frozenset({Kind.NOFOLLOW, Kind.SITEMAP_ONLY})
+"""Kinds that no ordinary link leads to: they would no longer be what they are."""
+
+UNLISTED = frozenset(
+    {Kind.DISALLOWED, Kind.NOFOLLOW, Kind.NOINDEX, Kind.REDIRECT, Kind.ERROR, Kind.FAULTY}
+)
+"""Kinds that no sitemap should list."""
+
+NO_HTML = frozenset({Kind.REDIRECT, Kind.ERROR, Kind.FAULTY, Kind.FILE})
+"""Kinds without a title, a text and links of their own."""
+
+FAULTS = ("reset", "empty-reply", "malformed", "bad-chunk", "close-early", "reset-mid-body")
+"""Faults of the catalogue for faulty pages: all end at once."""
+
+FILES = (
+    ("pdf", "application/pdf"),
+    ("png", "image/png"),
+    ("json", "application/json"),
+    ("txt", "text/plain; charset=utf-8"),
+    ("css", "text/css"),
+)
+
+
+def kinds(options: MockWeb) -> tuple[tuple[Kind, ...], tuple[int, ...]]:
+    """The kinds of pages other than hubs, and the drawn numbers from which on the next one counts.
+
+    Hubs being plain, the others make up for them; shares of more than 1 in all are scaled down.
+    """
+    shares = {
+        Kind.DISALLOWED: options.disallowed,
+        Kind.NOFOLLOW: options.nofollow,
+        Kind.NOINDEX: options.noindex,
+        Kind.SITEMAP_ONLY: options.sitemap_only,
+        Kind.REDIRECT: options.redirects,
+        Kind.ERROR: options.errors,
+        Kind.FLAKY: options.flaky,
+        Kind.FAULTY: options.faulty,
+        Kind.DUPLICATE: options.duplicates,
+        Kind.NEAR_DUPLICATE: options.near_duplicates,
+        Kind.FILE: options.files,
+    }
+    scale = _UNIT * HUB_EVERY / (HUB_EVERY - 1)
+    scale /= max(1.0, sum(shares.values()) * HUB_EVERY / (HUB_EVERY - 1))
+    limits = accumulate(round(share * scale) for share in shares.values())
+    return (*shares, Kind.PLAIN), tuple(limits)

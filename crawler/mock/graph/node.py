@@ -1,0 +1,289 @@
+"""A page as what follows from its number: its kind, path, title, script, status and target.
+
+Hubs are always plain, so every page that a link leads to is reached whatever the shares are. The
+other pages are of a drawn kind. One call of SHAKE gives a page all its numbers; what is derived
+from them is computed when it is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Collection
+from functools import lru_cache
+
+from crawler.mock import hosts
+from crawler.mock.draw import draw
+from crawler.mock.graph.kind import FAULTS, FILES, NO_HTML, UNLINKED, UNLISTED, Kind, kinds
+from crawler.mock.graph.layout import HUB_EVERY, Layout, Place
+from crawler.mock.graph.stance import Stance, Stances
+from crawler.mock.graph.words import OTHERS, SECTIONS, SLUGS, UTF8, Script
+from crawler.mock.options import MockWeb
+from crawler.model.url import Url, parse
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_ERRORS = (404, 410, 500)
+_PLAIN = (" & ", " | ", ": ", " ")
+# windows-1252 has a dash where iso-8859-1 has a control character; other tables disagree on it.
+_DASHED = (" & ", " – ", ": ", " ")  # noqa: RUF001
+_NUMBERED = re.compile(r"-(0|[1-9][0-9]{0,9})(?:\.[a-z]{1,5}|/)?\Z")
+
+
+class Graph:
+    """The graph of one set of options: gives pages by number, place and path."""
+
+    def __init__(self, options: MockWeb) -> None:
+        self.options = options
+        self.seed = options.seed
+        self.layout = Layout(options.pages, options.hosts, options.depth)
+        self.origin = lru_cache(maxsize=4096)(self._origin)
+        self.host = lru_cache(maxsize=4096)(self._host)
+        self._kinds, self._limits = kinds(options)
+        self.stances = Stances(options)
+
+    def __repr__(self) -> str:
+        return f"Graph(seed {self.seed}, {self.layout})"
+
+    def page(self, number: int) -> Node:
+        """Page `number` of the web."""
+        return Node(self, self.layout.place(number))
+
+    def local(self, host: int, local: int) -> Node:
+        """A page by its number on its host."""
+        return Node(self, self.layout.local(host, local))
+
+    def at(self, host: int, path: str) -> Node | None:
+        """The page at a path of a host; None unless it is a page's one canonical path."""
+        local = 0
+        if path != "/":
+            found = _NUMBERED.search(path)
+            local = int(found[1]) if found else 0
+            if not local:
+                return None
+        if local >= self.layout.size(host):
+            return None
+        node = self.local(host, local)
+        return node if node.path == path else None
+
+    def named(self, url: Url) -> Node | None:
+        """The page of a URL, or None."""
+        origin, path = url.host_key, url.href[len(url.host_key) :]
+        if not url.href.startswith(origin):  # credentials make it another URL
+            return None
+        host = self.host(origin)
+        return None if host is None else self.at(host, path)
+
+    def _host(self, origin: str) -> int | None:
+        """The number of the host with an origin in its canonical form, or None."""
+        if origin == self.origin(0):
+            return 0
+        scheme, _, authority = origin.partition("://")
+        return hosts.index(self.options, authority) if scheme == self.options.scheme else None
+
+    def kind(self, drawn: int) -> Kind:
+        """The kind that a page other than a hub has by its first number."""
+        return self._kinds[bisect_right(self._limits, drawn)]
+
+    def drawn(self, place: Place, depth: int, drawn: int) -> Node:
+        """A page for a further link from a place: no deeper than `depth`, or on another host.
+
+        One in four is of the whole web, where large hosts are met more often, but of no closed
+        host. On its own host the depth is kept, so that no page is fewer clicks from its front page
+        than its level says.
+        """
+        rest = drawn >> 2
+        if not drawn & 3:
+            other = self.layout.place(rest % self.layout.pages)
+            if other.host != place.host and not self.stances.closed(other.host):
+                return Node(self, other)
+        levels = self.layout.levels(place.host)
+        return self.local(place.host, rest % levels[min(depth + 1, len(levels) - 1)])
+
+    def _origin(self, host: int) -> str:
+        read = parse(hosts.origin(self.options, host))
+        return read.host_key if isinstance(read, Url) else hosts.origin(self.options, host)
+
+
+@lru_cache(maxsize=4)
+def graph(options: MockWeb) -> Graph:
+    """The graph of these options."""
+    return Graph(options)
+
+
+class Node:
+    """One page. Everything here is a function of the graph and the page's number.
+
+    kind: what it is to a crawler. The numbers `variant`, `size`, `degree` and `markup` of 32 bits
+    are drawn, for others to derive from.
+    """
+
+    __slots__ = (
+        "_path", "_script", "_title", "degree", "graph", "kind", "label", "markup", "place",
+        "size", "variant",
+    )  # fmt: skip
+
+    def __init__(self, graph: Graph, place: Place) -> None:
+        self.graph = graph
+        self.place = place
+        self.label = f"{graph.seed}/{place.number}"
+        (
+            kind,
+            self._path,
+            self._script,
+            self._title,
+            self.variant,
+            self.size,
+            self.degree,
+            self.markup,
+        ) = draw(self.label, 8)
+        self.kind = Kind.PLAIN if place.row % HUB_EVERY == 0 else graph.kind(kind)
+
+    def __repr__(self) -> str:
+        return f"Node({self.place.number}, {self.kind}, {self.url})"
+
+    @property
+    def path(self) -> str:
+        """Its one path, in the form that the WHATWG URL standard gives a path."""
+        if not self.place.local:
+            return "/"
+        drawn = self._path
+        section, other = SECTIONS[drawn & 15], SECTIONS[drawn >> 4 & 15]
+        first, second = SLUGS[drawn >> 8 & 31], SLUGS[drawn >> 13 & 31]
+        name, style = f"{first}-{self.place.local}", drawn >> 18 & 15
+        if self.kind is Kind.DISALLOWED:
+            return f"/members/{name}" if style & 1 else f"/{section}/{name}.print"
+        if self.kind is Kind.FILE:
+            return f"/{section}/{name}.{self.file[0]}"
+        if style > 7:
+            return f"/{section}/{second}-{name}"
+        if style > 5:
+            return f"/{section}/{other}/{second}/{name}"
+        if style > 2:
+            return f"/{section}/{second}/{name}.html"
+        return f"/{section}/{name}/" if style else f"/members/open/{name}"
+
+    @property
+    def origin(self) -> str:
+        """`scheme://authority` of its host."""
+        return self.graph.origin(self.place.host)
+
+    @property
+    def url(self) -> str:
+        """Its canonical URL."""
+        return f"{self.origin}{self.path}"
+
+    @property
+    def html(self) -> bool:
+        """Whether it answers with a page in the end."""
+        return self.kind not in NO_HTML
+
+    @property
+    def disallowed(self) -> bool:
+        """Whether its host's robots.txt, as it is answered, forbids it."""
+        stance = self.graph.stances[self.place.host]
+        if stance is Stance.LINES:
+            return self.kind is Kind.DISALLOWED
+        return stance is Stance.CLOSED
+
+    @property
+    def reachable(self) -> bool:
+        """Whether a crawl from host 0 that follows links and obeys asks for it."""
+        return self.wanted(frozenset())
+
+    def wanted(self, meant: Collection[Kind]) -> bool:
+        """The same for a crawl that means to get pages of some `UNLINKED` kinds, too."""
+        if self.kind in UNLINKED and self.kind not in meant:
+            return False
+        return not self.disallowed and not self.graph.stances.closed(0)
+
+    @property
+    def group(self) -> Node:
+        """The hub that it stands behind in its level; a hub itself."""
+        place = self.place
+        if place.hub:
+            return self
+        return self.graph.local(place.host, place.local - place.row % HUB_EVERY)
+
+    @property
+    def source(self) -> Node:
+        """The page whose title, script and text it has: itself unless it is a duplicate."""
+        return self.group if self.kind is Kind.DUPLICATE else self
+
+    @property
+    def script(self) -> Script:
+        """How its HTML is written: one page in six is not in UTF-8."""
+        drawn = self.source._script  # noqa: SLF001  of another node
+        scripts = UTF8 if drawn % 6 else OTHERS
+        return scripts[(drawn >> 8) % len(scripts)]
+
+    @property
+    def title(self) -> str:
+        """The title of its HTML, without line breaks or doubled spaces; empty if it has none."""
+        if not self.html:
+            return ""
+        drawn, script = self.source._title, self.script  # noqa: SLF001  of another node
+        first, second = script.words[drawn & 7], script.words[drawn >> 3 & 7]
+        joints = _DASHED if script.codec.startswith(("utf-", "cp125")) else _PLAIN
+        joint = joints[drawn >> 6 & 3]
+        return f"{first}{joint}{second} {self.source.place.number}"
+
+    @property
+    def status(self) -> int:
+        """The status that it answers with in the end; 0 if a fault leaves that open."""
+        match self.kind:
+            case Kind.REDIRECT:
+                return _REDIRECTS[self.variant % len(_REDIRECTS)]
+            case Kind.ERROR:
+                return _ERRORS[self.variant % len(_ERRORS)]
+            case Kind.FAULTY:
+                return 0
+            case _:
+                return 200
+
+    @property
+    def failures(self) -> int:
+        """How often it answers 503 before it works."""
+        return 1 + self.variant % 2 if self.kind is Kind.FLAKY else 0
+
+    @property
+    def fault(self) -> str:
+        """Its fault's name in the catalogue, or nothing."""
+        return FAULTS[self.variant % len(FAULTS)] if self.kind is Kind.FAULTY else ""
+
+    @property
+    def file(self) -> tuple[str, str]:
+        """Suffix and media type of a page that is a file."""
+        return FILES[self.variant % len(FILES)]
+
+    @property
+    def listed(self) -> bool:
+        """Whether its host's sitemaps have it: what no link leads to, and most of what is good."""
+        if self.kind is Kind.SITEMAP_ONLY:
+            return True
+        return self.kind not in UNLISTED and self.variant >> 8 & 15 != 0
+
+    @property
+    def target(self) -> Node | None:
+        """Where it redirects to: a hub no deeper than itself, or on another host any hub."""
+        if self.kind is not Kind.REDIRECT:
+            return None
+        (drawn,) = draw(f"{self.label}/target", 1)
+        return self.graph.drawn(self.place, self.place.depth, drawn).group
+
+    @property
+    def copies(self) -> bool:
+        """Whether it is a hub that another page duplicates, exactly or nearly."""
+        place = self.place
+        if not place.hub:
+            return False
+        levels = self.graph.layout.levels(place.host)
+        end = min(place.local + HUB_EVERY, levels[place.depth + 1])
+        near = (self.graph.local(place.host, local).kind for local in range(place.local + 1, end))
+        return any(kind in {Kind.DUPLICATE, Kind.NEAR_DUPLICATE} for kind in near)
+
+    @property
+    def cluster(self) -> str:
+        """The URL of the hub whose content it shares, or nearly; empty if it stands alone."""
+        if self.kind in {Kind.DUPLICATE, Kind.NEAR_DUPLICATE} or self.copies:
+            return self.group.url
+        return ""
