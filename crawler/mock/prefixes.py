@@ -1,55 +1,66 @@
 """Prefixes: each turns the answer of the rest of the path into a slower, encoded or broken one.
 
-Prefixes may be stacked: `/delay/0.2/gzip/page/7` is page 7, gzipped, after 0.2 s. Without a rest
-the answer is that of `/page/0`.
+Prefixes may be stacked: `/delay/0.2/gzip/page/7` is page 7, gzipped, after 0.2 s, and `/br/gzip` is
+`Content-Encoding: gzip, br`. Without a rest the answer is that of `/page/0`. A body that is made
+while it is sent and has no end cannot be cut or encoded: 400.
 
 | prefix | does |
 |---|---|
 | `/delay/S` | S seconds more to the first byte |
 | `/slow/N/S` | the body in N pieces, S seconds between them |
+| `/drip/BYTES/S` | the body in pieces of so many bytes, S seconds between them |
+| `/transfer/S` | S seconds from the body's first byte to its last |
 | `/chunked` | chunked transfer coding, in pieces of 1 KiB |
+| `/trailers` | chunked, with a checksum and a Server-Timing as trailer fields |
 | `/until-close` | no length: the body ends with the connection |
+| `/close` | the connection closes after the answer, and the answer says so |
 | `/gzip` `/deflate` `/deflate-raw` `/br` `/zstd` | that Content-Encoding (deflate is zlib's) |
-| `/fault/reset` | a TCP reset instead of an answer |
-| `/fault/reset-mid-body` | a TCP reset after half of the body |
-| `/fault/close-early` | half of what Content-Length promised, then an orderly close |
-| `/fault/stall` | half of the body, then silence on an open connection |
-| `/fault/never` | silence on an open connection |
-| `/fault/empty-reply` | an orderly close without a byte |
-| `/fault/malformed` | bytes that are no HTTP |
-| `/fault/half-head` | half of a header section, then an orderly close |
-| `/fault/bad-chunk` | a chunk whose size is no number |
-| `/fault/huge-header` | a header field of 128 KiB |
-| `/fault/bad-gzip` | Content-Encoding gzip on what is none |
-| `/fault/cut-gzip` | a gzip body that ends in the middle, correctly framed |
-| `/fault/gzip-bomb` | 16 MiB of zeros in 16 KB |
+| `/fault/NAME` | a fault of the catalogue (`crawler.mock.faults`) |
 """
 
 from __future__ import annotations
 
-import gzip
-import importlib
-import zlib
+import hashlib
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any
 
-from crawler.mock.answer import Answer, Ending, Framing, PathError, notice
+from crawler.mock.answer import Answer, Ask, Ending, Framing, PathError
+from crawler.mock.coding import CODINGS
+from crawler.mock.faults import FAULTS
+from crawler.mock.faults.fault import lacking, whole
+from crawler.mock.options import MockWeb
 from crawler.mock.paths import count, seconds
 
 _CHUNK_BYTES = 1024
-_BOMB_BYTES = 16 * 1024 * 1024
-# Twice what common clients allow for a whole header section.
-_HUGE_HEADER_BYTES = 128 * 1024
+_TRANSFER_PIECES = 16
+
+Apply = Callable[[Sequence[str], Answer, Ask, MockWeb], Answer]
+Cut = Callable[[Sequence[str], Answer], Answer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prefix:
-    """How many path segments a prefix takes, and what it makes of them and the inner answer."""
+    """One prefix.
 
-    arity: int
-    apply: Callable[[Sequence[str], Answer], Answer]
+    arguments: names of the path segments it takes. help: one line. apply: from the values of these
+    segments, the inner answer, the request and the options to the answer; raises PathError.
+    """
+
+    name: str
+    arguments: tuple[str, ...] = ()
+    help: str
+    apply: Apply
+
+    @property
+    def arity(self) -> int:
+        """How many path segments it takes."""
+        return len(self.arguments)
+
+    @property
+    def path(self) -> str:
+        """How it is written."""
+        return "/".join(("", self.name, *self.arguments))
 
 
 def _delay(arguments: Sequence[str], inner: Answer) -> Answer:
@@ -58,123 +69,92 @@ def _delay(arguments: Sequence[str], inner: Answer) -> Answer:
 
 def _slow(arguments: Sequence[str], inner: Answer) -> Answer:
     wanted = max(count(arguments[0], 10_000), 1)
-    body = inner.body
-    size = max(-(-len(body) // wanted), 1)
-    return replace(inner, pieces=_cut(body, size), pause=seconds(arguments[1]))
+    return _spread(inner, wanted, seconds(arguments[1]))
+
+
+def _drip(arguments: Sequence[str], inner: Answer) -> Answer:
+    size = max(count(arguments[0], 1 << 30), 1)
+    return replace(inner, pieces=_cut(whole(inner), size), pause=seconds(arguments[1]))
+
+
+def _transfer(arguments: Sequence[str], inner: Answer) -> Answer:
+    return _spread(inner, _TRANSFER_PIECES, seconds(arguments[0]) / (_TRANSFER_PIECES - 1))
 
 
 def _chunked(_: Sequence[str], inner: Answer) -> Answer:
-    return replace(inner, pieces=_cut(inner.body, _CHUNK_BYTES), framing=Framing.CHUNKED)
+    return replace(inner, pieces=_cut(whole(inner), _CHUNK_BYTES), framing=Framing.CHUNKED)
+
+
+def _trailers(_: Sequence[str], inner: Answer) -> Answer:
+    digest = b64encode(hashlib.sha256(whole(inner)).digest()).decode()
+    trailers = (("Content-Digest", f"sha-256=:{digest}:"), ("Server-Timing", "body;dur=0.000"))
+    return replace(_chunked((), inner), trailers=trailers)
 
 
 def _until_close(_: Sequence[str], inner: Answer) -> Answer:
     return replace(inner, framing=Framing.UNTIL_CLOSE)
 
 
+def _close(_: Sequence[str], inner: Answer) -> Answer:
+    return replace(inner, ending=Ending.CLOSE) if inner.ending is Ending.KEEP else inner
+
+
+def _spread(inner: Answer, wanted: int, pause: float) -> Answer:
+    body = whole(inner)
+    return replace(inner, pieces=_cut(body, max(-(-len(body) // wanted), 1)), pause=pause)
+
+
 def _cut(body: bytes, size: int) -> tuple[bytes, ...]:
     return tuple(body[start : start + size] for start in range(0, len(body), size))
 
 
-def _encoding(token: str, compress: Callable[[bytes], bytes]) -> Prefix:
-    def apply(_: Sequence[str], inner: Answer) -> Answer:
-        try:
-            body = compress(inner.body)
-        except ImportError as error:
-            return notice(501, f"this server lacks a package: {error.name}")
-        return _encoded(inner, token, body)
-
-    return Prefix(arity=0, apply=apply)
-
-
-def _encoded(inner: Answer, token: str, body: bytes) -> Answer:
-    headers = (*inner.headers, ("Content-Encoding", token))
-    return replace(inner, headers=headers, pieces=(body,))
-
-
-def _gzip(body: bytes) -> bytes:
-    return gzip.compress(body, 6, mtime=0)  # no time stamp: the same bytes always
-
-
-def _raw_deflate(body: bytes) -> bytes:
-    compressor = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
-    return compressor.compress(body) + compressor.flush()
-
-
-def _brotli(body: bytes) -> bytes:
-    brotli: Any = importlib.import_module("brotli")
-    return bytes(brotli.compress(body, quality=5))
-
-
-def _zstd(body: bytes) -> bytes:
-    zstandard: Any = importlib.import_module("zstandard")
-    return bytes(zstandard.ZstdCompressor(level=3).compress(body))
-
-
-def _half(inner: Answer, ending: Ending) -> Answer:
-    """Half of the body under a Content-Length that promises all of it."""
-    body = inner.body
-    length = max(len(body), 2)
-    return replace(inner, pieces=(body[: len(body) // 2],), length=length, ending=ending)
-
-
-def raw(data: bytes, ending: Ending) -> Answer:
-    """Bytes as they are, without a head of the server's own, and then the ending."""
-    return Answer(pieces=(data,) if data else (), framing=Framing.RAW, ending=ending)
-
-
-def _bad_chunk(inner: Answer) -> Answer:
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n"
-    chunks = b"6\r\n<html>\r\nsix\r\n<body>\r\n0\r\n\r\n"
-    return raw(head + chunks, Ending.CLOSE)
-
-
-def _huge_header(inner: Answer) -> Answer:
-    return replace(inner, headers=(*inner.headers, ("X-Huge", "x" * _HUGE_HEADER_BYTES)))
-
-
-def _cut_gzip(inner: Answer) -> Answer:
-    body = _gzip(inner.body)
-    return _encoded(inner, "gzip", body[: len(body) // 2])
-
-
-@lru_cache(maxsize=1)
-def _bomb() -> bytes:
-    return _gzip(bytes(_BOMB_BYTES))
-
-
-FAULTS: Mapping[str, Callable[[Answer], Answer]] = {
-    "reset": lambda inner: raw(b"", Ending.RESET),
-    "reset-mid-body": lambda inner: _half(inner, Ending.RESET),
-    "close-early": lambda inner: _half(inner, Ending.CLOSE),
-    "stall": lambda inner: _half(inner, Ending.HANG),
-    "never": lambda inner: raw(b"", Ending.HANG),
-    "empty-reply": lambda inner: raw(b"", Ending.CLOSE),
-    "malformed": lambda inner: raw(b"\x00\xffthis is no HTTP\r\n\r\n", Ending.CLOSE),
-    "half-head": lambda inner: raw(b"HTTP/1.1 200 OK\r\nContent-Ty", Ending.CLOSE),
-    "bad-chunk": _bad_chunk,
-    "huge-header": _huge_header,
-    "bad-gzip": lambda inner: _encoded(inner, "gzip", b"this is no gzip"),
-    "cut-gzip": _cut_gzip,
-    "gzip-bomb": lambda inner: _encoded(inner, "gzip", _bomb()),
-}
-
-
-def _fault(arguments: Sequence[str], inner: Answer) -> Answer:
+def _fault(arguments: Sequence[str], inner: Answer, ask: Ask, options: MockWeb) -> Answer:
     fault = FAULTS.get(arguments[0])
     if fault is None:
         raise PathError(f"no such fault; there are {', '.join(FAULTS)}")
-    return replace(fault(inner), delay=inner.delay)
+    return fault.make(inner, ask, options)
 
 
-PREFIXES: Mapping[str, Prefix] = {
-    "delay": Prefix(arity=1, apply=_delay),
-    "slow": Prefix(arity=2, apply=_slow),
-    "chunked": Prefix(arity=0, apply=_chunked),
-    "until-close": Prefix(arity=0, apply=_until_close),
-    "gzip": _encoding("gzip", _gzip),
-    "deflate": _encoding("deflate", zlib.compress),
-    "deflate-raw": _encoding("deflate", _raw_deflate),
-    "br": _encoding("br", _brotli),
-    "zstd": _encoding("zstd", _zstd),
-    "fault": Prefix(arity=1, apply=_fault),
-}
+def _coding(name: str) -> Prefix:
+    token, compress = name.partition("-")[0], CODINGS[name]
+
+    def apply(_: Sequence[str], inner: Answer) -> Answer:
+        try:
+            body = compress(whole(inner))
+        except ImportError as error:
+            return lacking(error)
+        return replace(inner, headers=_with_coding(inner, token), pieces=(body,))
+
+    return _plain(name, f"Content-Encoding: {token}{', bare' * (token != name)}.", apply)
+
+
+def _with_coding(inner: Answer, token: str) -> tuple[tuple[str, str], ...]:
+    """The fields with one coding more, named last as it was applied last."""
+    stacked = [value for name, value in inner.headers if name == "Content-Encoding"]
+    others = tuple(pair for pair in inner.headers if pair[0] != "Content-Encoding")
+    return (*others, ("Content-Encoding", ", ".join((*stacked, token))))
+
+
+def _plain(name: str, help: str, cut: Cut, *arguments: str) -> Prefix:
+    """A prefix that looks at nothing but its arguments and the inner answer."""
+
+    def apply(values: Sequence[str], inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+        return cut(values, inner)
+
+    return Prefix(name=name, arguments=arguments, help=help, apply=apply)
+
+
+_ALL = (
+    _plain("delay", "S seconds more to the first byte.", _delay, "S"),
+    _plain("slow", "The body in N pieces, S seconds between them.", _slow, "N", "S"),
+    _plain("drip", "The body BYTES at a time, S seconds between.", _drip, "BYTES", "S"),
+    _plain("transfer", "S seconds from the body's first byte to its last.", _transfer, "S"),
+    _plain("chunked", "Chunked transfer coding, in pieces of 1 KiB.", _chunked),
+    _plain("trailers", "Chunked, with trailer fields.", _trailers),
+    _plain("until-close", "No length: the body ends with the connection.", _until_close),
+    _plain("close", "The connection closes after the answer.", _close),
+    *(_coding(name) for name in CODINGS),
+    Prefix(name="fault", arguments=("NAME",), help="A fault of the catalogue.", apply=_fault),
+)
+
+PREFIXES: Mapping[str, Prefix] = {prefix.name: prefix for prefix in _ALL}

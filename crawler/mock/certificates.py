@@ -1,0 +1,230 @@
+"""Certificates for a mock web over TLS: a good one, and those that a client must refuse.
+
+All come from an authority that is made with them and trusted by nobody who is not told to
+(`Certificates.ca_pem`). They are made once, in a directory that several processes then load. Keys
+and dates are the one thing of a mock web that is not the same in two runs.
+
+The faults of TLS cannot have paths: a client that refuses a certificate never says what it wants.
+They have addresses instead, in the order of `TLS_FAULTS`: the first is at 127.0.200.1, the second
+at 127.0.200.2, all at the web's own port. The addresses of hosts never reach that far.
+"""
+
+from __future__ import annotations
+
+import enum
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from crawler.model.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import trustme
+
+_GOOD = "good"
+_AUTHORITY = "ca.pem"
+_FIRST_FAULT = "127.0.200.1"
+# Every certificate of a fault but wrong-host's holds for all of them, so that each is wrong in one
+# way only.
+_DAY = timedelta(days=1)
+
+
+class Behaviour(enum.Enum):
+    """What a server does at a TLS port instead of shaking hands.
+
+    PLAIN: speaks HTTP without TLS. GARBAGE: answers the first bytes with what is no TLS, and
+    closes. CLOSE: closes when the first bytes have come. RESET: the same with a reset. SILENT:
+    takes what comes and says nothing.
+    """
+
+    PLAIN = "plain"
+    GARBAGE = "garbage"
+    CLOSE = "close"
+    RESET = "reset"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsFault:
+    """One way to break TLS, at an address of its own: a certificate or a behaviour."""
+
+    name: str
+    help: str
+    address: str
+    context: ssl.SSLContext | None = None
+    behaviour: Behaviour | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Issue:
+    """What the leaves are made of: the authority, a child of it, a stranger, and the names."""
+
+    authority: trustme.CA
+    stranger: trustme.CA
+    child: trustme.CA
+    names: Sequence[str]
+
+    def leaf(
+        self,
+        issuer: trustme.CA,
+        *,
+        not_before: datetime | None = None,
+        not_after: datetime | None = None,
+    ) -> trustme.LeafCert:
+        return issuer.issue_cert(*self.names, not_before=not_before, not_after=not_after)
+
+
+def _good(issue: _Issue) -> bytes:
+    return _pem(issue.leaf(issue.authority))
+
+
+def _expired(issue: _Issue) -> bytes:
+    now = datetime.now(UTC)
+    return _pem(issue.leaf(issue.authority, not_before=now - 400 * _DAY, not_after=now - 30 * _DAY))
+
+
+def _not_yet(issue: _Issue) -> bytes:
+    now = datetime.now(UTC)
+    return _pem(issue.leaf(issue.authority, not_before=now + 30 * _DAY, not_after=now + 400 * _DAY))
+
+
+def _wrong_host(issue: _Issue) -> bytes:
+    return _pem(issue.authority.issue_cert("elsewhere.invalid"))
+
+
+def _self_signed(issue: _Issue) -> bytes:
+    stranger = issue.stranger
+    return stranger.private_key_pem.bytes() + stranger.cert_pem.bytes()
+
+
+def _unknown_authority(issue: _Issue) -> bytes:
+    return _pem(issue.leaf(issue.stranger))
+
+
+def _incomplete(issue: _Issue) -> bytes:
+    leaf = issue.leaf(issue.child)
+    return leaf.private_key_pem.bytes() + leaf.cert_chain_pems[0].bytes()
+
+
+def _pem(leaf: trustme.LeafCert) -> bytes:
+    return leaf.private_key_and_cert_chain_pem.bytes()
+
+
+_CERTIFICATES: Mapping[str, tuple[str, Callable[[_Issue], bytes]]] = {
+    "expired": ("A certificate that ran out a month ago.", _expired),
+    "not-yet-valid": ("A certificate that begins in a month.", _not_yet),
+    "wrong-host": ("A certificate for another host.", _wrong_host),
+    "self-signed": ("A certificate that nobody else signed.", _self_signed),
+    "unknown-authority": ("A certificate by an authority that nobody knows.", _unknown_authority),
+    "incomplete": ("A chain whose middle certificate is not sent.", _incomplete),
+}
+
+_BEHAVIOURS: Mapping[str, tuple[str, Behaviour]] = {
+    "plain-http": ("HTTP without TLS.", Behaviour.PLAIN),
+    "handshake-garbage": ("Bytes that are no TLS.", Behaviour.GARBAGE),
+    "handshake-close": ("Closes in the handshake.", Behaviour.CLOSE),
+    "handshake-reset": ("Resets in the handshake.", Behaviour.RESET),
+    "handshake-silent": ("Never says a word of the handshake.", Behaviour.SILENT),
+}
+
+
+def fault_address(name: str) -> str:
+    """Where a fault of `TLS_FAULTS` is."""
+    start, _, last = _FIRST_FAULT.rpartition(".")
+    return f"{start}.{int(last) + [*_CERTIFICATES, *_BEHAVIOURS].index(name)}"
+
+
+# Name and one line for each, in the order of their addresses.
+TLS_FAULTS: tuple[tuple[str, str], ...] = tuple(
+    (name, f"{fault_address(name)}: {text}")
+    for name, (text, _) in (*_CERTIFICATES.items(), *_BEHAVIOURS.items())
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificates:
+    """What a process needs to serve TLS.
+
+    good: the context of the web itself. faults: by name, in the order of `TLS_FAULTS`. ca_pem: the
+    authority, for those who should trust it.
+    """
+
+    good: ssl.SSLContext
+    faults: Mapping[str, TlsFault]
+    ca_pem: bytes
+
+    @classmethod
+    def make(cls, directory: Path, addresses: Sequence[str]) -> Self:
+        """Make them all, write them into an existing private directory, and load them.
+
+        addresses: the names and IP addresses that the good certificate holds for, beside
+        `localhost`, 127.0.0.1 and ::1; a name may begin with `*.`. Raises `ConfigurationError`
+        where trustme is not installed, OSError if they cannot be written.
+        """
+        issue = _issue(addresses)
+        directory.joinpath(_AUTHORITY).write_bytes(issue.authority.cert_pem.bytes())
+        directory.joinpath(f"{_GOOD}.pem").write_bytes(_good(issue))
+        for name, (_, make) in _CERTIFICATES.items():
+            directory.joinpath(f"{name}.pem").write_bytes(make(issue))
+        return cls.load(directory)
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Those that `make` wrote into the directory; raises OSError if they are not there."""
+        broken = [
+            _fault(name, text, context=_context(directory, name))
+            for name, (text, _) in _CERTIFICATES.items()
+        ]
+        rude = [
+            _fault(name, text, behaviour=behaviour)
+            for name, (text, behaviour) in _BEHAVIOURS.items()
+        ]
+        return cls(
+            good=_context(directory, _GOOD),
+            faults={fault.name: fault for fault in (*broken, *rude)},
+            ca_pem=directory.joinpath(_AUTHORITY).read_bytes(),
+        )
+
+
+def _issue(addresses: Sequence[str]) -> _Issue:
+    try:
+        import trustme
+    except ImportError:
+        raise ConfigurationError(
+            "tls: certificates are made by trustme; install crawler[mock]"
+        ) from None
+    faulty = (fault_address(name) for name, _ in TLS_FAULTS)
+    names = dict.fromkeys(("localhost", "127.0.0.1", "::1", *addresses, *faulty))
+    authority = trustme.CA(organization_name="Mock web", organization_unit_name="Authority")
+    return _Issue(
+        authority=authority,
+        stranger=trustme.CA(organization_name="Mock web", organization_unit_name="Stranger"),
+        child=authority.create_child_ca(),
+        names=tuple(names),
+    )
+
+
+def _fault(
+    name: str,
+    text: str,
+    *,
+    context: ssl.SSLContext | None = None,
+    behaviour: Behaviour | None = None,
+) -> TlsFault:
+    return TlsFault(
+        name=name,
+        help=text,
+        address=fault_address(name),
+        context=context,
+        behaviour=behaviour,
+    )
+
+
+def _context(directory: Path, name: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(directory / f"{name}.pem")
+    context.set_alpn_protocols(["http/1.1"])
+    return context

@@ -1,0 +1,211 @@
+"""Faults of message framing: where a body ends is unsaid, said twice or a lie (RFC 9112 section 6).
+
+Several of these are the raw material of response splitting and cache poisoning; to a crawler the
+danger is that one answer's bytes are taken for another URL's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain, repeat
+
+from crawler.mock.answer import Answer, Ask, Ending, Framing, Lazy
+from crawler.mock.faults.fault import (
+    HTML,
+    Group,
+    Make,
+    always,
+    html_head,
+    length,
+    on_body,
+    raw,
+    raw_endless,
+    whole,
+)  # fmt: skip
+from crawler.mock.options import MockWeb
+
+GROUP = Group("framing")
+
+_CHUNKED = b"Transfer-Encoding: chunked"
+_PIECE = b"<p>And so on.</p>\n" * 512
+_LAST = b"0\r\n\r\n"
+# What a naive client takes for the answer to its next request.
+SMUGGLED = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 8\r\n\r\nsmuggled"
+
+
+def _chunk(data: bytes, extension: bytes = b"") -> bytes:
+    return b"%x%b\r\n%b\r\n" % (len(data), extension, data)
+
+
+def _headed(*fields: bytes, ending: Ending = Ending.CLOSE) -> Make:
+    """The whole body under these framing fields."""
+    return on_body(lambda body: raw(html_head(*fields) + body, ending))
+
+
+def _lengths(form: bytes) -> Make:
+    """The whole body under fields that hold its length (`%d`) once or twice."""
+
+    def build(body: bytes) -> Answer:
+        numbers = (len(body),) * form.count(b"%d")
+        return raw(html_head(*(form % numbers).split(b"\n")) + body)
+
+    return on_body(build)
+
+
+def _chunks(data: bytes, ending: Ending = Ending.CLOSE) -> Make:
+    """These bytes, as they are, under the chunked coding."""
+    return always(raw(html_head(_CHUNKED) + data, ending))
+
+
+def _chunked_body(extension: bytes = b"", last: bytes = _LAST) -> Make:
+    """The body in one chunk, well formed but for what is given."""
+    return on_body(lambda body: raw(html_head(_CHUNKED) + _chunk(body, extension) + last))
+
+
+def _followed(data: bytes) -> Make:
+    """The sound answer on a connection that stays, with these bytes after its end."""
+    return on_body(lambda body: raw(html_head(length(body)) + body + data, Ending.KEEP))
+
+
+def _bodiless(status: bytes) -> Make:
+    """A status that allows no body, with one, on a connection that stays."""
+    return on_body(
+        lambda body: raw(html_head(length(body), status=status) + body, Ending.KEEP),
+    )
+
+
+@GROUP.fault("body-long", "Sends more than its Content-Length.")
+def _long(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+    body = whole(inner)
+    return raw(html_head(b"Content-Length: %d" % (len(body) // 2)) + body, Ending.KEEP)
+
+
+@GROUP.fault("endless-body", "A chunked body without an end.")
+def _endless(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+    return Answer(headers=HTML, pieces=Lazy(make=lambda: repeat(_PIECE)), framing=Framing.CHUNKED)
+
+
+@GROUP.fault("endless-until-close", "A body without length or end.")
+def _endless_until_close(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+    pieces = Lazy(make=lambda: repeat(_PIECE))
+    return Answer(headers=HTML, pieces=pieces, framing=Framing.UNTIL_CLOSE)
+
+
+@GROUP.fault("length-huge", "Promises 8 EiB, sends a page, goes silent.")
+def _length_huge(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+    return replace(inner, length=2**63 - 1, ending=Ending.HANG)
+
+
+def _endless_extension() -> Iterator[bytes]:
+    return chain((html_head(_CHUNKED) + b"5;x=",), repeat(b"x" * 16384))
+
+
+def _endless_trailers() -> Iterator[bytes]:
+    return chain((html_head(_CHUNKED) + _chunk(b"hello") + b"0\r\n",), repeat(b"X-T: y\r\n" * 512))
+
+
+_BAD_CHUNKS = b"6\r\n<html>\r\nsix\r\n<body>\r\n" + _LAST
+
+for _name, _help, _make in (
+    (
+        "length-doubled",
+        "Content-Length twice, equal.",
+        _lengths(b"Content-Length: %d\nContent-Length: %d"),
+    ),
+    (
+        "length-list",
+        "One Content-Length with the value twice.",
+        _lengths(b"Content-Length: %d, %d"),
+    ),
+    (
+        "length-conflicting",
+        "Content-Length twice, different.",
+        _lengths(b"Content-Length: %d\nContent-Length: 7"),
+    ),
+    ("length-negative", "Content-Length: -1.", _headed(b"Content-Length: -1")),
+    ("length-plus", "Content-Length with a plus sign.", _lengths(b"Content-Length: +%d")),
+    ("length-word", "Content-Length: ten.", _headed(b"Content-Length: ten")),
+    ("length-empty", "Content-Length without a value.", _headed(b"Content-Length: ")),
+    (
+        "length-overflow",
+        "Content-Length beyond 64 bits.",
+        _headed(b"Content-Length: 99999999999999999999999999"),
+    ),
+    (
+        "length-digits",
+        "Content-Length of 10,000 digits.",
+        _headed(b"Content-Length: " + b"9" * 10_000),
+    ),
+    (
+        "length-and-chunked",
+        "Content-Length and chunked at once.",
+        on_body(lambda body: raw(html_head(b"Content-Length: 7", _CHUNKED) + _chunk(body) + _LAST)),
+    ),
+    ("transfer-unknown", "An unknown Transfer-Encoding.", _headed(b"Transfer-Encoding: cow")),
+    (
+        "transfer-unknown-chunked",
+        "An unknown Transfer-Encoding, then chunked.",
+        on_body(
+            lambda body: raw(html_head(b"Transfer-Encoding: cow, chunked") + _chunk(body) + _LAST)
+        ),
+    ),
+    (
+        "transfer-chunked-first",
+        "Chunked is not the last Transfer-Encoding.",
+        on_body(
+            lambda body: raw(html_head(b"Transfer-Encoding: chunked, cow") + _chunk(body) + _LAST)
+        ),
+    ),
+    (
+        "transfer-twice",
+        "Transfer-Encoding: chunked twice, chunked once.",
+        on_body(lambda body: raw(html_head(_CHUNKED, _CHUNKED) + _chunk(body) + _LAST)),
+    ),
+    ("bad-chunk", "A chunk whose size is no number.", _chunks(_BAD_CHUNKS)),
+    ("chunk-negative", "A chunk of size -5.", _chunks(b"-5\r\nhello\r\n" + _LAST)),
+    ("chunk-prefixed", "A chunk of size 0x5.", _chunks(b"0x5\r\nhello\r\n" + _LAST)),
+    (
+        "chunk-overflow",
+        "A chunk of size ffffffffffffffffff.",
+        _chunks(b"ffffffffffffffffff\r\nhello\r\n" + _LAST),
+    ),
+    (
+        "chunk-huge",
+        "A chunk that promises 8 EiB, then silence.",
+        _chunks(b"7fffffffffffffff\r\nhello", Ending.HANG),
+    ),
+    ("chunk-unfinished", "Closes within a chunk.", _chunks(b"64\r\nhello")),
+    ("chunk-no-end-line", "No line end after a chunk.", _chunks(b"5\r\nhello5\r\nworld" + _LAST)),
+    (
+        "chunk-too-long",
+        "A chunk with more bytes than its size.",
+        _chunks(b"5\r\nhello, world\r\n" + _LAST),
+    ),
+    ("chunk-no-last", "Closes where the last chunk should be.", _chunked_body(last=b"")),
+    ("chunk-cut-last", "Closes within the last chunk.", _chunked_body(last=b"0\r\n")),
+    ("chunk-extension", "Legal: a chunk with an extension.", _chunked_body(b';a="b"')),
+    (
+        "chunk-extension-huge",
+        "A chunk extension of 1 MB.",
+        _chunked_body(b";x=" + b"x" * 1_000_000),
+    ),
+    (
+        "chunk-extension-endless",
+        "A chunk extension without an end.",
+        always(raw_endless(_endless_extension)),
+    ),
+    (
+        "chunk-size-zeros",
+        "A chunk size of 10,000 zeros and a 5.",
+        _chunks(b"0" * 10_000 + b"5\r\nhello\r\n" + _LAST),
+    ),
+    ("trailers-endless", "Trailers without an end.", always(raw_endless(_endless_trailers))),
+    ("status-204-body", "204 with a body.", _bodiless(b"HTTP/1.1 204 No Content")),
+    ("status-205-body", "205 with a body.", _bodiless(b"HTTP/1.1 205 Reset Content")),
+    ("status-304-body", "304 with a body, unasked.", _bodiless(b"HTTP/1.1 304 Not Modified")),
+    ("head-with-body", "Sends the body to HEAD, too.", _followed(b"")),
+    ("extra-bytes", "Bytes that are no HTTP after its end.", _followed(b"\0more bytes\r\n" * 8)),
+    ("extra-response", "A second answer that nobody asked for.", _followed(SMUGGLED)),
+):
+    GROUP.add(_name, _help, _make)
