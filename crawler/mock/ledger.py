@@ -1,0 +1,209 @@
+"""What clients did to each host and each address: the evidence on how well a crawler behaves.
+
+| kept | means |
+|---|---|
+| requests | how many began |
+| smallest_gap | seconds, the least between the starts of two requests that follow one another |
+| largest_in_flight | the most that were begun and not ended at one time |
+| in_flight | those begun and not ended now |
+| retry_after_violations | requests that began before the time that an answer of this host named |
+| robots_violations | requests for what the host's robots.txt forbids that user agent |
+
+The moment of a request is that of its arrival here, so a request that crosses a `Retry-After` on
+its way counts as a violation: a client with several requests in flight to a host may get one for
+each of them. `Retry-After` is kept by host alone, as it says nothing about an address.
+
+Memory is bounded: 100,000 hosts and as many addresses; those that come later share one row,
+`(others)`, that counts requests alone. `begin` and `end` take about a microsecond together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from math import inf
+from typing import Any, Protocol, Self
+
+MAX_ROWS = 100_000
+OTHERS = "(others)"
+
+
+class Recorder(Protocol):
+    """Who is told of each request. Times are seconds on one clock for all processes."""
+
+    def begin(self, host: str, address: str, now: float, *, forbidden: bool) -> None:
+        """A request has arrived; forbidden: robots.txt says that it should not have."""
+
+    def end(self, host: str, address: str, now: float, retry_after: float | None) -> None:
+        """Its answer is out or its client gone; retry_after: seconds that the answer asked for."""
+
+    def reset(self) -> None:
+        """Forget everything. What is in flight then had better end first; see the class."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One host or one address; the fields are those of the module's table.
+
+    smallest_gap is None before a second request.
+    """
+
+    requests: int = 0
+    smallest_gap: float | None = None
+    largest_in_flight: int = 0
+    in_flight: int = 0
+    retry_after_violations: int = 0
+    robots_violations: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerSnapshot:
+    """A ledger at one moment, rows in the order in which they were first seen.
+
+    truncated: the event log was full or could not be written; what came later is missing.
+    """
+
+    hosts: Mapping[str, Row] = field(default_factory=dict)
+    addresses: Mapping[str, Row] = field(default_factory=dict)
+    truncated: bool = False
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """`{"hosts": {name: {field: value}}, "addresses": {...}, "truncated": false}`."""
+        return {
+            "hosts": {name: asdict(row) for name, row in self.hosts.items()},
+            "addresses": {name: asdict(row) for name, row in self.addresses.items()},
+            "truncated": self.truncated,
+        }
+
+    @classmethod
+    def of(cls, json: Mapping[str, Any]) -> Self:
+        """The snapshot that `json` was made of; KeyError or TypeError if it was none."""
+        return cls(
+            hosts={name: Row(**row) for name, row in json["hosts"].items()},
+            addresses={name: Row(**row) for name, row in json["addresses"].items()},
+            truncated=bool(json["truncated"]),
+        )
+
+
+@dataclass(slots=True)
+class _Count:
+    """A row as it grows; what does not occur in a snapshot is for working it out."""
+
+    requests: int = 0
+    last: float = -inf
+    gap: float = inf
+    largest: int = 0
+    in_flight: int = 0
+    until: float = -inf
+    impatient: int = 0
+    forbidden: int = 0
+
+    def row(self) -> Row:
+        return Row(
+            requests=self.requests,
+            smallest_gap=None if self.gap == inf else self.gap,
+            largest_in_flight=self.largest,
+            in_flight=self.in_flight,
+            retry_after_violations=self.impatient,
+            robots_violations=self.forbidden,
+        )
+
+
+class Ledger:
+    """The ledger kept while things happen: told of every request, in the order of time.
+
+    A reset forgets requests in flight, too; if one of them ends afterwards while others to its host
+    run, `in_flight` is one too small from then on.
+    """
+
+    def __init__(self) -> None:
+        self.truncated = False
+        self.reset()
+
+    def __repr__(self) -> str:
+        return f"Ledger(hosts={len(self._hosts)}, addresses={len(self._addresses)})"
+
+    def begin(self, host: str, address: str, now: float, *, forbidden: bool) -> None:
+        """As `Recorder` says."""
+        # One body for both rows would cost a call for each, in a server's hottest path.
+        row = self._hosts.get(host) or _new(self._hosts, host)
+        row.requests += 1
+        row.in_flight += 1
+        if row.in_flight > row.largest:  # noqa: PLR1730  max() is a call
+            row.largest = row.in_flight
+        if now - row.last < row.gap:  # noqa: PLR1730  min() is a call
+            row.gap = now - row.last
+        row.last = now
+        if now < row.until:
+            row.impatient += 1
+        there = self._addresses.get(address) or _new(self._addresses, address)
+        there.requests += 1
+        there.in_flight += 1
+        if there.in_flight > there.largest:  # noqa: PLR1730  max() is a call
+            there.largest = there.in_flight
+        if now - there.last < there.gap:  # noqa: PLR1730  min() is a call
+            there.gap = now - there.last
+        there.last = now
+        if forbidden:
+            row.forbidden += 1
+            there.forbidden += 1
+
+    def end(self, host: str, address: str, now: float, retry_after: float | None) -> None:
+        """As `Recorder` says."""
+        row = self._hosts.get(host) or self._hosts.get(OTHERS)
+        if row is not None and row.in_flight:
+            row.in_flight -= 1
+        there = self._addresses.get(address) or self._addresses.get(OTHERS)
+        if there is not None and there.in_flight:
+            there.in_flight -= 1
+        if retry_after is not None and row is not None and now + retry_after > row.until:
+            row.until = now + retry_after
+
+    def reset(self) -> None:
+        """As `Recorder` says."""
+        self._hosts: dict[str, _Count] = {}
+        self._addresses: dict[str, _Count] = {}
+
+    def snapshot(self) -> LedgerSnapshot:
+        """The ledger now."""
+        return LedgerSnapshot(
+            hosts=_rows(self._hosts), addresses=_rows(self._addresses), truncated=self.truncated
+        )
+
+
+def _new(rows: dict[str, _Count], name: str) -> _Count:
+    if len(rows) >= MAX_ROWS:
+        name = OTHERS
+    return rows.setdefault(name, _Count())
+
+
+def _rows(counts: Mapping[str, _Count]) -> dict[str, Row]:
+    return {
+        name: Row(requests=count.requests) if name == OTHERS else count.row()
+        for name, count in counts.items()
+    }
+
+
+def check(
+    snapshot: LedgerSnapshot, *, max_in_flight: int | None = None, min_gap: float | None = None
+) -> list[str]:
+    """What a well-behaved crawler would not have done, a line for each host and kind.
+
+    Nothing within a Retry-After and nothing that robots.txt forbids; with limits, also no more than
+    `max_in_flight` requests at once and at least `min_gap` seconds between two, by host. A ledger
+    that is not whole proves nothing, so that is a line as well.
+    """
+    found = ["the ledger is not whole: its log was full"] if snapshot.truncated else []
+    for host, row in snapshot.hosts.items():
+        if host == OTHERS:
+            found.append(f"{OTHERS}: {row.requests} requests to more hosts than the ledger holds")
+        if row.retry_after_violations:
+            found.append(f"{host}: {row.retry_after_violations} requests within a Retry-After")
+        if row.robots_violations:
+            found.append(f"{host}: {row.robots_violations} requests that robots.txt forbids")
+        if max_in_flight is not None and row.largest_in_flight > max_in_flight:
+            found.append(f"{host}: {row.largest_in_flight} in flight, more than {max_in_flight}")
+        if min_gap is not None and row.smallest_gap is not None and row.smallest_gap < min_gap:
+            found.append(f"{host}: a gap of {row.smallest_gap:.6f} s, less than {min_gap:g} s")
+    return found
