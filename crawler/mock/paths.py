@@ -2,16 +2,18 @@
 
 | path | answers |
 |---|---|
-| `/` | a redirect to `/page/0` |
 | `/page/N` | page N; 404 beyond the last |
 | `/private/N` | page N again, under what robots.txt forbids by default |
-| `/robots.txt` | as the options say |
+| `/robots.txt`, `/robots-hop/K/TEXT` | see `robots` |
+| `/sitemap.xml` and others beginning so | see `sitemaps` |
+| `/trap/...` | see `traps` |
 | `/status/CODE[?retry-after=V]` | that status, 200 to 999; a 3xx carries no Location |
 | `/redirect/K` | a chain of K redirects that ends at `/page/0` |
 | `/redirect-loop` | a redirect to itself |
 | `/redirect-to?url=U[&status=CODE]` | a redirect to U |
 | `/bytes/N` | N bytes of `application/octet-stream` |
 | `/flaky/K/NAME` | 503 for the first K requests, then `/page/0`; each NAME counts for itself |
+| `/etag/NAME` | a short text that is the same for ever, so that a client can ask if it changed |
 | `/charset/NAME[?declare=header|meta|both|none]` | a page in that charset |
 | `/echo-headers` | the request's header fields as a JSON object, names in lower case |
 | `/nonhtml` | a body that is no HTML, and says so |
@@ -22,10 +24,12 @@ from __future__ import annotations
 import json
 import math
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
+from email.utils import formatdate
 from urllib.parse import quote
 
-from crawler.mock import pages
+from crawler.mock import pages, robots, sitemaps, traps
 from crawler.mock.answer import Answer, Ask, PathError, content, notice
 from crawler.mock.options import MockWeb
 
@@ -36,6 +40,8 @@ HTML = "text/html; charset=utf-8"
 _OCTETS = bytes(range(256)) * 256
 _MAX_BYTES = 1 << 30
 _MAX_SECONDS = 3600.0
+# `+` may have come as it is and be a blank after decoding; ten years are far enough.
+_OFFSET = re.compile(r"[+ -]?[0-9]{1,9}")
 _CHARSET_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,40}")
 # A word or two per script, so that a page has something to get wrong in nearly every charset.
 CHARSET_TEXT = (
@@ -66,11 +72,6 @@ def missing(ask: Ask) -> Answer:
     return notice(404, f"nothing at {quote(ask.path[:200])}")
 
 
-def _home(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
-    _exactly(0, arguments)
-    return _redirect("/page/0")
-
-
 def _page(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
     (text,) = _exactly(1, arguments)
     # Only the plain spelling exists: /page/07 would be a second URL of one page.
@@ -83,16 +84,30 @@ def _page(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
 
 def _robots(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
     _exactly(0, arguments)
-    text = options.robots_text.encode()
-    return content(text, "text/plain; charset=utf-8")
+    return robots.answer(ask, options)
 
 
 def _status(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
     (text,) = _exactly(1, arguments)
     code = _code(text)
-    retry_after = ask.query("retry-after", "")
+    retry_after = _retry_after(ask)
     headers = (("Retry-After", _field(retry_after)),) if retry_after else ()
     return notice(code, f"status {code}, as asked", headers=headers)
+
+
+def _retry_after(ask: Ask) -> str:
+    """`?retry-after=`: a text as it stands, or `date:+S` for the HTTP date S seconds from now.
+
+    The only answer that reads the wall clock: a date that a client is to compare with its own.
+    """
+    text = ask.query("retry-after", "")
+    kind, colon, offset = text.partition(":")
+    if kind != "date" or not colon:
+        return text
+    if not _OFFSET.fullmatch(offset):
+        raise PathError(f"date:+SECONDS or date:-SECONDS is wanted, not {text[:40]!r}")
+    ask.settled = False
+    return formatdate(time.time() + int(offset), usegmt=True)
 
 
 def _redirects(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
@@ -146,6 +161,11 @@ def _encoded(text: str, charset: str) -> bytes:
         raise PathError(f"no charset to write a page in: {charset}") from error
 
 
+def _etag(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
+    (name,) = _exactly(1, arguments)
+    return notice(200, f"{quote(name)} never changes")
+
+
 def _echo_headers(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
     _exactly(0, arguments)
     fields: dict[str, str] = {}
@@ -183,17 +203,24 @@ def _exactly(wanted: int, arguments: Sequence[str]) -> Sequence[str]:
 
 
 PATHS: Mapping[str, Path] = {
-    "": _home,
     "page": _page,
     "private": _page,
     "robots.txt": _robots,
+    robots.HOPS: robots.hop,
+    "trap": traps.trap,
     "status": _status,
     "redirect": _redirects,
     "redirect-loop": _redirect_loop,
     "redirect-to": _redirect_to,
     "bytes": _bytes,
     "flaky": _flaky,
+    "etag": _etag,
     "charset": _charset,
     "echo-headers": _echo_headers,
     "nonhtml": _nonhtml,
 }
+
+
+def find(segment: str) -> Path | None:
+    """The function of a path's first segment, or None if it begins no plain path."""
+    return PATHS.get(segment) or sitemaps.find(segment)

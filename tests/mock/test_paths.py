@@ -8,6 +8,7 @@ import json
 import time
 import zlib
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import brotli
@@ -45,6 +46,37 @@ def test_status(web: Served, status: int) -> None:
 def test_retry_after(web: Served) -> None:
     """/status takes the Retry-After to send."""
     assert fetch(web, "/status/503?retry-after=7")[1]["retry-after"] == "7"
+    assert "retry-after" not in fetch(web, "/status/503")[1]
+
+
+@pytest.mark.parametrize("value", ["-5", "1e9", "soon", "99999999999999999999"])
+def test_absurd_retry_after(web: Served, value: str) -> None:
+    """What is no number of seconds and no date is sent as it stands."""
+    assert fetch(web, f"/status/429?retry-after={value}")[1]["retry-after"] == value
+
+
+@pytest.mark.parametrize("offset", ["+30", "%2B30", "30", "-30"])
+def test_retry_after_as_a_date(web: Served, offset: str) -> None:
+    """`date:` is an HTTP date so many seconds from now, before or after."""
+    before = int(time.time())
+    status, fields, _ = fetch(web, f"/status/503?retry-after=date:{offset}")
+    moment = parsedate_to_datetime(fields["retry-after"]).timestamp()
+    wanted = -30 if offset.startswith("-") else 30
+    assert status == 503 and fields["retry-after"].endswith(" GMT")
+    assert before + wanted <= moment <= time.time() + wanted
+
+
+@pytest.mark.parametrize("offset", ["", "+", "x", "+1e3", "+9999999999"])
+def test_wrong_retry_after_date(web: Served, offset: str) -> None:
+    """A date that cannot be made is a 400."""
+    assert fetch(web, f"/status/503?retry-after=date:{offset}")[0] == 400
+
+
+def test_etag(web: Served) -> None:
+    """/etag/NAME is the same for ever, and another NAME is another text."""
+    first, second = fetch(web, "/etag/one"), fetch(web, "/etag/two")
+    assert first == fetch(web, "/etag/one")
+    assert first[1]["etag"] != second[1]["etag"]
 
 
 def test_redirect_chain(web: Served) -> None:
@@ -130,12 +162,12 @@ def test_flaky(web: Served) -> None:
     assert fetch(web, "/flaky/2/another")[0] == 503
 
 
-def test_robots_and_home(web: Served) -> None:
-    """robots.txt forbids /private/ by default, and the root leads to page 0."""
+def test_robots(web: Served) -> None:
+    """robots.txt begins with the lines of the options and ends with the sitemap's."""
     status, fields, body = fetch(web, "/robots.txt")
-    assert (status, body) == (200, MockWeb().robots_text.encode())
+    text = MockWeb().robots_text
+    assert (status, body.decode()) == (200, f"{text}Sitemap: {web.url}/sitemap.xml\n")
     assert fields["content-type"].startswith("text/plain")
-    assert fetch(web, "/")[1]["location"] == "/page/0"
 
 
 def test_nonhtml(web: Served) -> None:

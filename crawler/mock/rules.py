@@ -1,0 +1,218 @@
+"""What a robots.txt forbids, by RFC 9309: the ledger's own judge, no crawler's.
+
+Groups of one product token are merged, the longest matching pattern wins, a tie allows, `*` is any
+octets and `$` at the end the end. Where the RFC leaves a choice, the judge takes the one that
+blames nobody: what lies past 500 KiB is not read, and a rule that is cut there is none.
+
+Cost: reading is linear in the file; a question costs the rules of one agent, each in linear time
+(no pattern backtracks).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+# RFC 9309 section 2.5: what every crawler has to read at least.
+MAX_BYTES = 500 * 1024
+MAX_AGENTS = 64
+# What nearly every browser and many a crawler begins with; it tells nobody from anybody.
+_EVERYBODY = "mozilla"
+
+_BOM = b"\xef\xbb\xbf"
+_TOKEN = re.compile(r"[A-Za-z_-]+")
+# A product of a User-Agent field (RFC 9110 section 10.1.5), in a comment as well.
+_PRODUCT = re.compile(r"(?:^|[ (;])([A-Za-z_-]+)/")
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})|([^\x21-\x7e])", re.DOTALL)
+# In a query these mean the same with and without an escape (the table of RFC 9309 section 2.2.2).
+_OF_QUERY = frozenset(b":/?@")
+
+Group = list["Rule"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of allow or disallow; `parts` lie between the wildcards of the pattern."""
+
+    allow: bool
+    parts: tuple[bytes, ...]
+    anchored: bool
+
+    @classmethod
+    def read(cls, allow: bool, pattern: bytes) -> Self:
+        """From a pattern as it stands in the file."""
+        anchored = pattern.endswith(b"$")
+        pattern = pattern[:-1] if anchored else pattern
+        parts = _comparable(pattern).replace(b"$", b"%24").split(b"*")
+        return cls(allow, tuple(parts), anchored)
+
+    @property
+    def octets(self) -> int:
+        """The pattern's length, which decides between rules."""
+        return sum(map(len, self.parts)) + len(self.parts) - 1 + self.anchored
+
+    def matches(self, path: bytes) -> bool:
+        """Whether the pattern stands for a path that was made comparable."""
+        first, *rest = self.parts
+        if not path.startswith(first):
+            return False
+        at = len(first)
+        if not rest:
+            return not self.anchored or at == len(path)
+        for part in rest[:-1]:
+            found = path.find(part, at)
+            if found < 0:
+                return False
+            at = found + len(part)
+        if self.anchored:
+            return len(path) - len(rest[-1]) >= at and path.endswith(rest[-1])
+        return path.find(rest[-1], at) >= 0
+
+
+class Rules:
+    """The rules of one host; `Rules()` allows everything.
+
+    groups: by product token in lower case, `*` for all others. free: beginnings of paths that are
+    never forbidden; a `/robots.txt` may always be asked for.
+    """
+
+    __slots__ = ("_agents", "_free", "_groups")
+
+    def __init__(
+        self, groups: dict[str, Group] | None = None, *, free: tuple[str, ...] = ()
+    ) -> None:
+        self._groups = groups or {}
+        self._free = free
+        self._agents: dict[str, tuple[Rule, ...]] = {}
+
+    def __repr__(self) -> str:
+        return f"Rules({self._groups!r}, free={self._free!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Rules):
+            return NotImplemented
+        return (self._groups, self._free) == (other._groups, other._free)
+
+    __hash__ = None  # type: ignore[assignment]  # nobody keeps them in a set
+
+    @classmethod
+    def read(cls, body: bytes, *, free: tuple[str, ...] = ()) -> Self:
+        """From the bytes of a file; what is no rule is passed over, and nothing raises."""
+        return cls(_groups(_lines(body)), free=free)
+
+    @classmethod
+    def nothing(cls, *, free: tuple[str, ...] = ()) -> Self:
+        """Rules that forbid everything to everybody."""
+        return cls({"*": [Rule.read(allow=False, pattern=b"/")]}, free=free)
+
+    def allows(self, user_agent: str, target: str) -> bool:
+        """Whether a client may ask for a target (path and query).
+
+        user_agent: its whole User-Agent field, or a bare product token. target: octets beyond ASCII
+        as Latin-1, as they come from the wire, or as text.
+        """
+        if target.partition("?")[0] == "/robots.txt" or target.startswith(self._free or ("\n",)):
+            return True
+        path = _comparable(_octets(target)).replace(b"*", b"%2A").replace(b"$", b"%24")
+        best, allowed = -1, True
+        for rule in self._for(user_agent):
+            octets = rule.octets
+            if octets >= best and rule.matches(path):
+                allowed = rule.allow or (allowed and octets == best)
+                best = octets
+        return allowed
+
+    def _for(self, user_agent: str) -> tuple[Rule, ...]:
+        found = self._agents.get(user_agent)
+        if found is None:
+            if len(self._agents) >= MAX_AGENTS:  # agents are the clients' own texts
+                self._agents.clear()
+            found = self._agents[user_agent] = self._chosen(user_agent)
+        return found
+
+    def _chosen(self, user_agent: str) -> tuple[Rule, ...]:
+        own = [self._groups[token] for token in products(user_agent) if token in self._groups]
+        groups = own or [self._groups.get("*", [])]
+        return tuple(rule for group in groups for rule in group)
+
+
+def products(user_agent: str) -> tuple[str, ...]:
+    """The product tokens that a client goes by, in lower case.
+
+    `Mozilla/5.0 (compatible; SomeBot/1.0)` goes by SomeBot: Mozilla is what everybody says.
+    """
+    leading = _TOKEN.match(user_agent)
+    tokens = [leading[0]] if leading else []
+    tokens += _PRODUCT.findall(user_agent)
+    named = tuple(dict.fromkeys(token.lower() for token in tokens))
+    return tuple(name for name in named if name != _EVERYBODY) or named
+
+
+def _lines(body: bytes) -> Iterator[tuple[str, bytes]]:
+    """Key and value of each line that has them; lines end with CR, LF or both."""
+    whole = len(body) <= MAX_BYTES
+    text = body[:MAX_BYTES].removeprefix(_BOM).replace(b"\r", b"\n")
+    lines = text.split(b"\n")
+    if not whole and body[MAX_BYTES : MAX_BYTES + 1] not in (b"\r", b"\n"):
+        lines.pop()  # half a rule may say the opposite
+    for line in lines:
+        bare = line.partition(b"#")[0].strip(b" \t")
+        key, colon, value = bare.partition(b":")
+        if not colon:  # `disallow /`, a slip that is common enough to be meant
+            key, _, value = bare.replace(b"\t", b" ").partition(b" ")
+        yield key.strip(b" \t").decode("latin-1").lower(), value.strip(b" \t")
+
+
+def _groups(lines: Iterator[tuple[str, bytes]]) -> dict[str, Group]:
+    groups: dict[str, Group] = {}
+    open_groups: list[Group] = []
+    naming = False  # whether the last line that counts named an agent
+    for key, value in lines:
+        if key == "user-agent":
+            if not naming:
+                open_groups = []
+            naming = True
+            token = _agent(value.decode("latin-1"))
+            if token:
+                open_groups.append(groups.setdefault(token, []))
+        elif key in ("allow", "disallow"):
+            naming = False
+            rule = Rule.read(key == "allow", value)
+            for group in open_groups if value else ():
+                group.append(rule)
+    return groups
+
+
+def _agent(value: str) -> str:
+    if value.startswith("*"):
+        return "*"
+    token = _TOKEN.match(value)
+    return token[0].lower() if token else ""
+
+
+def _octets(target: str) -> bytes:
+    try:
+        return target.encode("latin-1")
+    except UnicodeEncodeError:
+        return target.encode(errors="surrogatepass")
+
+
+def _comparable(path: bytes) -> bytes:
+    """One spelling for what RFC 3986 says is the same: escapes in upper case where they are needed.
+
+    Octets beyond ASCII get one, unreserved ones lose it; reserved ones keep what they have, but for
+    those of a query that mean nothing there.
+    """
+    before, question, query = path.partition(b"?")
+    return _escaped(before, _UNRESERVED) + question + _escaped(query, _UNRESERVED | _OF_QUERY)
+
+
+def _escaped(part: bytes, bare: frozenset[int]) -> bytes:
+    def spelling(found: re.Match[bytes]) -> bytes:
+        octet = int(found[1], 16) if found[1] else found[2][0]
+        return bytes((octet,)) if octet in bare else b"%%%02X" % octet
+
+    return _ESCAPE.sub(spelling, part)
