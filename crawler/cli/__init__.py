@@ -12,13 +12,14 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from crawler.cli import crawl, mock
+from crawler.cli import crawl
 from crawler.model.config import VERSION
 from crawler.model.errors import CrawlerError, ExitCode
 
 __all__ = ["main"]
 
 _HELP = "Fetch lists of web pages, quickly and with manners, and lose nothing on the way."
+_MOCK_HELP = "Serve a mock web on loopback, and score a crawl of it."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,7 +58,7 @@ def _app() -> App:
         result_action="return_value",
     )
     app.command(crawl.crawl, help=crawl.HELP, usage=crawl.USAGE)
-    app.command(mock.mock, help=mock.HELP)
+    app.command("crawler.cli.mock.app:app", name="mock", help=_MOCK_HELP)
     return app
 
 

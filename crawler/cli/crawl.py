@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from crawler.cli import toml
-from crawler.cli.options import group, resolve, with_options
+from crawler.cli.options import CRAWL, resolve, with_options
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
 
@@ -30,14 +30,15 @@ HELP = (
     "  crawler crawl --mock 1000 -o crawl.jsonl\n"
 )
 
-_INPUT, _OUTPUT = group("Input"), group("Output")
+_INPUT, _OUTPUT = CRAWL.group("Input"), CRAWL.group("Output")
+_TITLE = "Every option of a crawl, with its value."
 
 
 def _switch(help: str) -> Parameter:
     return Parameter(help=help, group=_OUTPUT, negative="", show_default=False)
 
 
-@with_options
+@with_options(CRAWL)
 def crawl(
     *seeds: Annotated[str, Parameter(name="SEED", help="URLs to crawl.", group=_INPUT)],
     input: Annotated[
@@ -82,9 +83,10 @@ def crawl(
     """Crawl; returns the exit code. What it says to a person is `HELP`."""
     if schema:
         return _print_schema()
-    settled = resolve(toml.read(config) if config is not None else {}, options, config or "")
+    file = toml.read(CRAWL, config) if config is not None else {}
+    settled = resolve(CRAWL, file, options, lambda key: toml.place(CRAWL, str(config), key))
     if print_config:
-        print(toml.write(settled), end="")
+        print(toml.write(CRAWL, settled, _TITLE), end="")
         return ExitCode.FINISHED
     _check_inputs(seeds, input, mock)
     try:
@@ -120,15 +122,9 @@ def _mock_urls(pages: int | None) -> Iterator[Iterable[str]]:
     if pages is None:
         yield ()
         return
-    from crawler.cli.mock import make, unlistenable
-    from crawler.mock import running
+    from crawler.cli.mock.web import running_web
 
-    options = make(pages=pages)
-    with ExitStack() as stack:
-        try:
-            web = stack.enter_context(running(options))
-        except OSError as error:
-            raise unlistenable(options, error) from error
+    with running_web(pages) as web:
         yield web.urls()
 
 

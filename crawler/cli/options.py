@@ -1,4 +1,4 @@
-"""Flags, environment variables and a Markdown table from the fields of `CrawlConfig`.
+"""Flags, environment variables and a Markdown table from the fields of a configuration class.
 
 Nothing is spelled twice: a flag's name, type, range, help and default are the field's. What is not
 given stays away from the result, so that three layers can be laid over the defaults: a file, the
@@ -8,8 +8,11 @@ environment, the flags (the last two are merged by the command-line library).
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Annotated, Any, Generic, Protocol, Self, TypeVar
 
 from cyclopts import Group, Parameter, Token
 
@@ -19,91 +22,178 @@ from crawler.model.option import Option, OptionError
 
 Command = Callable[..., int]
 
-
-def with_options(command: Command) -> Command:
-    """Put every crawl option as a keyword into the signature, in place of `**options`."""
-    signature = inspect.signature(command, eval_str=True)
-    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-    derived = [_keyword(spec) for spec in CrawlConfig.options().values()]
-    full = signature.replace(parameters=[*own, *derived])
-    vars(command)["__signature__"] = full
-    command.__annotations__ = {name: p.annotation for name, p in full.parameters.items()}
-    return command
+# `1e6` and `2.5e3`; an exponent of two digits is more than any option takes.
+_SCIENTIFIC = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?[eE]\+?[0-9]{1,2}")
 
 
-def resolve(file: Mapping[str, object], given: Mapping[str, object], source: str) -> CrawlConfig:
-    """Defaults, under `file` (read from `source`), under what flags and environment gave."""
+class Configuration(Protocol):
+    """A configuration class whose fields were made by `crawler.model.option.option`."""
+
+    @classmethod
+    def options(cls) -> Mapping[str, Option]:
+        """Every option by name."""
+
+    @classmethod
+    def of(cls, values: Mapping[str, object]) -> Self:
+        """From names and values; `OptionError` names the one that cannot be."""
+
+
+C = TypeVar("C", bound=Configuration)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spelling(Generic[C]):
+    """How the options of a configuration class are written by a person.
+
+    table: their TOML table. prefix: what environment variables begin with. use: the command that
+    reads the file. example: an option to explain them by. defaults: where the command line's
+    differ from the class's. lead: groups of flags that stand before the class's own sections.
+    """
+
+    config: type[C]
+    table: str
+    prefix: str
+    use: str
+    example: str
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    lead: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> Mapping[str, Option]:
+        """Every option by name, in the order of the fields."""
+        return self.config.options()
+
+    def variable(self, name: str) -> str:
+        """An option's name in the environment: `CRAWLER_PER_HOST`."""
+        return self.prefix + name.upper()
+
+    def default(self, spec: Option) -> Any:
+        """What the option is on the command line when nothing sets it."""
+        return self.defaults.get(spec.name, spec.default)
+
+    def group(self, section: str) -> Group:
+        """The help's group for a section; the leading ones come first, as they are used first."""
+        sections = [*self.lead, *(spec.section for spec in self.options.values())]
+        return Group(section, sort_key=sections.index(section))
+
+
+CRAWL = Spelling(
+    config=CrawlConfig,
+    table="crawl",
+    prefix="CRAWLER_",
+    use="crawler crawl --config FILE",
+    example="per_host",
+    lead=("Input", "Output"),
+)
+
+
+def with_options(spelling: Spelling[Any], *, show: bool = True) -> Callable[[Command], Command]:
+    """Put every option as a keyword into a command's signature, in place of `**options`.
+
+    show: whether the command's help lists them.
+    """
+
+    def decorate(command: Command) -> Command:
+        signature = inspect.signature(command, eval_str=True)
+        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        derived = [_keyword(spelling, spec, show) for spec in spelling.options.values()]
+        full = signature.replace(parameters=[*own, *derived])
+        vars(command)["__signature__"] = full
+        command.__annotations__ = {name: p.annotation for name, p in full.parameters.items()}
+        return command
+
+    return decorate
+
+
+def resolve(
+    spelling: Spelling[C],
+    file: Mapping[str, object],
+    given: Mapping[str, object],
+    place: Callable[[str], str],
+) -> C:
+    """Defaults, under `file`, under what flags and environment gave.
+
+    place: where in the file an option stands, for the error's text.
+    """
     try:
-        return CrawlConfig.of({**file, **given})
+        return spelling.config.of({**spelling.defaults, **file, **given})
     except OptionError as error:
-        place = source if error.option in file and error.option not in given else ""
-        raise ConfigurationError(f"{_place(error.option, place)}: {error.problem}") from error
+        if error.option in file and error.option not in given:
+            raise ConfigurationError(f"{place(error.option)}: {error}") from error
+        flag = spelling.options[error.option].flag
+        raise ConfigurationError(f"{flag}: {error.problem}") from error
 
 
-def table() -> str:
+def read(spec: Option, text: str) -> object:
+    """`text` as a number where one is wanted; what is none stays text, for `check` to refuse."""
+    try:
+        if spec.type is int and _SCIENTIFIC.fullmatch(text):
+            return _whole_number(text)
+        return spec.type(text) if spec.type in (int, float) else text
+    except ValueError:
+        return text
+
+
+def table(spelling: Spelling[Any]) -> str:
     """Every option as a Markdown table: flag, values, default, help."""
-    rows = [_row(spec) for spec in CrawlConfig.options().values()]
+    rows = [_row(spelling, spec) for spec in spelling.options.values()]
     return "\n".join(["| option | values | default | |", "|---|---|---|---|", *rows]) + "\n"
 
 
-def _place(option: str, source: str) -> str:
-    return f"{source}: {option}" if source else CrawlConfig.options()[option].flag
+def _whole_number(text: str) -> object:
+    number = Decimal(text)
+    return int(number) if number == number.to_integral_value() else text
 
 
-def _keyword(spec: Option) -> inspect.Parameter:
-    wanted: Any = spec.type | None
-    annotation = Annotated[wanted, _parameter(spec)]
+def _keyword(spelling: Spelling[Any], spec: Option, show: bool) -> inspect.Parameter:
+    # A class of the project's own is read from text; the library would take it apart.
+    wanted: Any = spec.type if spec.choices or spec.type in _METAVARS else str
+    annotation = Annotated[wanted | None, _parameter(spelling, spec, show)]
     return inspect.Parameter(
         spec.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
     )
 
 
-def _parameter(spec: Option) -> Parameter:
+def _parameter(spelling: Spelling[Any], spec: Option, show: bool) -> Parameter:
+    default = spelling.default(spec)
     return Parameter(
         name=[spec.flag, *([spec.short] if spec.short else [])],
         help=spec.help,
-        group=group(spec.section),
+        group=spelling.group(spec.section),
         converter=None if spec.type is bool else _converter(spec),
-        env_var=spec.variable,
+        env_var=spelling.variable(spec.name),
         env_var_split=_lines if spec.type == tuple[str, ...] else _whole,
         show_env_var=False,
-        show_default=_shown_default(spec),
+        show_default=_shown(default) or False,
+        show=show,
         metavar=spec.metavar or _METAVARS.get(spec.type, "|".join(spec.choices)),
         show_choices=False,
-        negative="",
+        negative=f"--no-{spec.flag[2:]}" if default is True else "",
         allow_repeating=True,
         allow_leading_hyphen=spec.type is not bool,
         consume_multiple=False,
     )
 
 
-_METAVARS: Mapping[Any, str] = {int: "N", float: "S", str: "TEXT", bool: ""}
-
-
-def group(section: str) -> Group:
-    """The help's group for a section; what is put in comes before the rest, as it is used first."""
-    sections = ["Input", "Output", *(spec.section for spec in CrawlConfig.options().values())]
-    return Group(section, sort_key=sections.index(section))
+_METAVARS: Mapping[Any, str] = {
+    int: "N",
+    float: "S",
+    str: "TEXT",
+    bool: "",
+    tuple[str, ...]: "TEXT",
+}
 
 
 def _converter(spec: Option) -> Callable[[Any, Sequence[Token]], Any]:
     def convert(_: Any, tokens: Sequence[Token]) -> Any:
         texts = [token.value for token in tokens]
-        value = texts if spec.type == tuple[str, ...] else _read(spec, texts[-1])
+        value = texts if spec.type == tuple[str, ...] else read(spec, texts[-1])
         try:
             return spec.check(value)
         except OptionError as error:
             raise ValueError(error.problem) from error
 
     return convert
-
-
-def _read(spec: Option, text: str) -> object:
-    """`text` as a number where one is wanted; what is none stays text, for `check` to refuse."""
-    try:
-        return spec.type(text) if spec.type in (int, float) else text
-    except ValueError:
-        return text
 
 
 def _lines(_hint: Any, text: str, delimiter: str | None = None) -> list[str]:
@@ -116,14 +206,17 @@ def _whole(_hint: Any, text: str, delimiter: str | None = None) -> list[str]:
     return [text] if text else []
 
 
-def _shown_default(spec: Option) -> str | bool:
-    if spec.type is bool or spec.default in ("", ()):
-        return False
-    return f"{spec.default:g}" if spec.type is float else str(spec.default)
+def _shown(default: Any) -> str:
+    """A default as a person reads it; empty for what is off or empty."""
+    if isinstance(default, bool):
+        return "on" if default else ""
+    if isinstance(default, tuple):
+        return "; ".join(default)
+    return f"{default:g}" if isinstance(default, float) else str(default)
 
 
-def _row(spec: Option) -> str:
+def _row(spelling: Spelling[Any], spec: Option) -> str:
     names = f"`{spec.flag}`" + (f", `{spec.short}`" if spec.short else "")
     values = ", ".join(f"`{choice}`" for choice in spec.choices) or spec.range
-    default = f"`{_shown_default(spec)}`" if _shown_default(spec) else ""
-    return f"| {names} | {values} | {default} | {spec.help} |"
+    shown = _shown(spelling.default(spec))
+    return f"| {names} | {values} | {f'`{shown}`' if shown else ''} | {spec.help} |"

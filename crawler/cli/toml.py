@@ -1,4 +1,4 @@
-"""Configuration files: TOML with one table, `[crawl]`, whose keys are the crawl's options.
+"""Configuration files: TOML with one table (`[crawl]`, `[mock]`), whose keys are the options.
 
 `tomllib` tells no line numbers, and a person needs them. The line of a key is found by asking
 `tomllib` again: it is the last line that names the key while the lines above it are whole and do
@@ -15,42 +15,55 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from crawler.model.config import CrawlConfig
+from crawler.cli.options import C, Spelling
 from crawler.model.errors import ConfigurationError
 from crawler.model.option import Option, OptionError, closest
-
-TABLE = "crawl"
 
 _POSITION = re.compile(r" \(at line (\d+), column \d+\)$")
 _HEAD = """\
 # {title}
-# Use: crawler crawl --config FILE. Environment variables (CRAWLER_PER_HOST) and flags
-# (--per-host) go before what stands here. Times are seconds, sizes bytes.
+# Use: {use}. Environment variables ({variable}) and flags
+# ({flag}) go before what stands here. Times are seconds, sizes bytes.
 
-[crawl]
+[{table}]
 """
 
 
-def read(path: str) -> dict[str, Any]:
+def read(spelling: Spelling[Any], path: str) -> dict[str, Any]:
     """The options that the file sets, checked. Raises ConfigurationError with file and line."""
     text = _text(path)
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path}{_line_of(error)}") from error
-    table = _table(path, text, document)
-    return {key: _checked(path, text, key, value) for key, value in table.items()}
+    table = _table(spelling, path, text, document)
+    return {key: _checked(spelling, path, text, key, item) for key, item in table.items()}
 
 
-def write(config: CrawlConfig, title: str = "Every option of a crawl, with its value.") -> str:
+def place(spelling: Spelling[Any], path: str, key: str) -> str:
+    """Where a file that was read sets an option: `FILE, line 3`."""
+    return f"{path}, line {_find(_text(path), key, spelling.table)}"
+
+
+def write(spelling: Spelling[C], config: C, title: str) -> str:
     """A file that sets every option to what `config` has, with the help as comments."""
-    parts, section = [_HEAD.format(title=title)], ""
-    for name, spec in config.options().items():
+    parts, section = [_head(spelling, title)], ""
+    for name, spec in spelling.options.items():
         if spec.section != section:
             section = spec.section
             parts.append(f"\n# {section}\n")
         parts.append(_entry(spec, getattr(config, name)))
     return "".join(parts)
+
+
+def _head(spelling: Spelling[Any], title: str) -> str:
+    return _HEAD.format(
+        title=title,
+        use=spelling.use,
+        variable=spelling.variable(spelling.example),
+        flag=spelling.options[spelling.example].flag,
+        table=spelling.table,
+    )
 
 
 def _text(path: str) -> str:
@@ -70,32 +83,37 @@ def _line_of(error: tomllib.TOMLDecodeError) -> str:
     return f", line {position[1]}: {_POSITION.sub('', str(error))}"
 
 
-def _table(path: str, text: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
+def _table(
+    spelling: Spelling[Any], path: str, text: str, document: Mapping[str, Any]
+) -> Mapping[str, Any]:
     for key in document:
-        if key != TABLE:
-            problem = _foreign(key)
+        if key != spelling.table:
+            problem = _foreign(spelling, key)
             raise ConfigurationError(f"{path}, line {_find(text, key)}: {problem}")
-    table = document.get(TABLE, {})
+    table = document.get(spelling.table, {})
     if not isinstance(table, dict):
-        raise ConfigurationError(f"{path}, line {_find(text, TABLE)}: write it as [{TABLE}]")
+        line = _find(text, spelling.table)
+        raise ConfigurationError(f"{path}, line {line}: write it as [{spelling.table}]")
     return table
 
 
-def _foreign(key: str) -> str:
-    if key in CrawlConfig.options():
-        return f"{key} belongs below a line [{TABLE}]"
-    near = "; did you mean [crawl]?" if get_close_matches(key.lower(), [TABLE]) else ""
-    return f"unknown table or key {key!r}{near or f'; options stand below [{TABLE}]'}"
+def _foreign(spelling: Spelling[Any], key: str) -> str:
+    table = f"[{spelling.table}]"
+    if key in spelling.options:
+        return f"{key} belongs below a line {table}"
+    near = get_close_matches(key.lower(), [spelling.table])
+    hint = f"did you mean {table}?" if near else f"options stand below {table}"
+    return f"unknown table or key {key!r}; {hint}"
 
 
-def _checked(path: str, text: str, key: str, value: object) -> Any:
-    known = CrawlConfig.options()
+def _checked(spelling: Spelling[Any], path: str, text: str, key: str, value: object) -> Any:
+    known = spelling.options
     try:
         if key not in known:
             raise OptionError(key, f"no such option{closest(key, known)}")
         return known[key].check(value)
     except OptionError as error:
-        where = f"{path}, line {_find(text, key, TABLE)}"
+        where = f"{path}, line {_find(text, key, spelling.table)}"
         raise ConfigurationError(f"{where}: {error}") from error
 
 
@@ -127,4 +145,6 @@ def _value(value: Any) -> str:
     """`value` in TOML; for these types JSON is TOML, but for DEL, which TOML wants escaped."""
     if isinstance(value, float):
         return repr(value)
+    if not isinstance(value, bool | int | str | tuple):
+        value = str(value)  # a class of the project's own, which reads what it writes
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -14,7 +14,7 @@ class ExitCode(IntEnum):
     """What `crawler` tells the shell; documented in the README."""
 
     FINISHED = 0
-    FAILURES = 1  # finished, some URLs failed; only with --fail-on-error
+    FAILURES = 1  # finished, some URLs failed (only with --fail-on-error), or a limit was breached
     USAGE = 2  # bad usage or configuration
     ENVIRONMENT = 3  # disk full, port in use, unreadable input
     INTERRUPTED = 130  # Ctrl-C or SIGTERM; 128 + SIGINT, as shells have it

@@ -10,14 +10,12 @@ variables and tables derive. Annotations are resolved when first asked for, not 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from crawler.model.errors import ConfigurationError
-
-ENVIRONMENT_PREFIX = "CRAWLER_"
 
 
 class OptionError(ConfigurationError):
@@ -69,11 +67,6 @@ class Option:
     def flag(self) -> str:
         """The name on the command line: `--per-host`."""
         return "--" + self.name.replace("_", "-")
-
-    @property
-    def variable(self) -> str:
-        """The name in the environment: `CRAWLER_PER_HOST`."""
-        return ENVIRONMENT_PREFIX + self.name.upper()
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -177,7 +170,7 @@ def options_of(config: type) -> Mapping[str, Option]:
     return {spec.name: _read(spec, hints[spec.name]) for spec in fields(config)}
 
 
-def closest(name: str, known: Mapping[str, Option]) -> str:
+def closest(name: str, known: Iterable[str]) -> str:
     """`; did you mean per_host?` for a name that is nearly a known one, else nothing."""
     near = get_close_matches(name.lower().replace("-", "_"), known, n=1)
     return f"; did you mean {near[0]}?" if near else ""

@@ -8,7 +8,7 @@ import pytest
 
 from crawler.cli import main
 from crawler.cli import run as run_module
-from crawler.cli.options import table
+from crawler.cli.options import CRAWL, table
 from crawler.cli.run import Order
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ExitCode
@@ -63,7 +63,7 @@ def test_every_option_has_its_flag_and_variable(
         flag = [spec.flag] if spec.type is bool else [spec.flag, word]
         assert getattr(settled(orders, *flag), name) == value
         with monkeypatch.context() as patch:
-            patch.setenv(spec.variable, word)
+            patch.setenv(CRAWL.variable(name), word)
             assert getattr(settled(orders), name) == value
 
 
@@ -83,6 +83,12 @@ def test_headers_repeat_and_other_flags_take_the_last(orders: list[Order]) -> No
     assert config.retries == 2
 
 
+@pytest.mark.parametrize("text", ["20000", "20_000", "2e4", "2E+04", "0.2e5"])
+def test_whole_numbers_may_be_written_with_an_exponent(orders: list[Order], text: str) -> None:
+    """Large numbers are taken as people write them, exactly."""
+    assert settled(orders, "--limit", text).limit == 20_000
+
+
 def test_headers_in_the_environment_are_lines(
     orders: list[Order], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,8 +99,8 @@ def test_headers_in_the_environment_are_lines(
 
 def test_an_empty_variable_is_none(orders: list[Order], monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable that is set to nothing is as good as one that is not set."""
-    for spec in CrawlConfig.options().values():
-        monkeypatch.setenv(spec.variable, "")
+    for name in CrawlConfig.options():
+        monkeypatch.setenv(CRAWL.variable(name), "")
     assert settled(orders) == CrawlConfig()
 
 
@@ -104,6 +110,9 @@ def test_an_empty_variable_is_none(orders: list[Order], monkeypatch: pytest.Monk
         (["--per-hst", "3"], ["--per-hst", "mean --per-host?"]),
         (["--per-host", "x"], ["--per-host", "'x' is no whole number"]),
         (["--per-host", "3.7"], ["--per-host", "'3.7' is no whole number"]),
+        (["--limit", "1.5e0"], ["--limit", "'1.5e0' is no whole number"]),
+        (["--limit", "1e99"], ["--limit", "too large"]),
+        (["--limit", "1e999999999"], ["--limit", "is no whole number"]),
         (["--per-host", "0"], ["--per-host", "0 is too small"]),
         (["--per-host", "-3"], ["--per-host", "-3 is too small"]),
         (["--delay", "nan"], ["--delay", "nan is no number"]),
@@ -147,7 +156,7 @@ def test_a_value_of_the_file_that_fails_as_a_whole_names_the_file(
     file = tmp_path / "c.toml"
     file.write_text("[crawl]\nproxy = 'nonsense'\n")
     assert main(["crawl", "a.test", "--config", str(file)]) == ExitCode.USAGE
-    assert f"{file}: proxy: 'nonsense'" in capsys.readouterr().err
+    assert f"{file}, line 2: proxy: 'nonsense'" in capsys.readouterr().err
     assert not orders
 
 
@@ -167,7 +176,7 @@ def test_an_unknown_command_gets_a_suggestion(capsys: pytest.CaptureFixture[str]
 
 def test_the_table_has_a_row_for_every_option() -> None:
     """The README's table names every flag with its values and default."""
-    rows = table().splitlines()[2:]
+    rows = table(CRAWL).splitlines()[2:]
     assert [row.split("`")[1] for row in rows] == [o.flag for o in CrawlConfig.options().values()]
     assert "| `--per-host` | 1 to 100000 | `8` | Requests in flight to one host at once. |" in rows
     assert "`async`, `threaded` | `async`" in rows[0]

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
-from crawler.cli.options import table
+import pytest
+
+from crawler.cli.mock.web import MOCK
+from crawler.cli.options import CRAWL, Spelling, table
 from crawler.model.errors import ExitCode
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_options_are_those_of_the_configuration() -> None:
-    """The table of options is made from the configuration class, and is up to date."""
-    start, end = README.index("<!-- options"), README.index("<!-- /options -->")
+@pytest.mark.parametrize(("name", "spelling"), [("options", CRAWL), ("mock options", MOCK)])
+def test_the_options_are_those_of_the_configuration(name: str, spelling: Spelling[Any]) -> None:
+    """The tables of options are made from the configuration classes, and are up to date."""
+    start, end = README.index(f"<!-- {name}"), README.index(f"<!-- /{name} -->")
     _, _, shown = README[start:end].partition("\n")
-    assert shown.strip() == table().strip()
+    assert shown.strip() == table(spelling).strip()
+
+
+def test_every_shipped_scenario_is_linked() -> None:
+    """A scenario that is not told of is not found."""
+    files = sorted(path.name for path in (Path(__file__).parents[2] / "config").glob("mock-*"))
+    assert files and all(f"](config/{name})" in README for name in files)
 
 
 def test_every_exit_code_is_documented() -> None:

@@ -7,22 +7,28 @@ from pathlib import Path
 import pytest
 
 from crawler.cli import toml
+from crawler.cli.options import CRAWL
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError
 
 CONFIG = Path(__file__).parents[2] / "config"
 
 
+def written(config: CrawlConfig) -> str:
+    """What `--print-config` prints."""
+    return toml.write(CRAWL, config, "Every option of a crawl, with its value.")
+
+
 def test_default_toml_is_the_defaults() -> None:
     """`config/default.toml` is what `--print-config` prints for the defaults, to the byte."""
-    assert (CONFIG / "default.toml").read_text(encoding="utf-8") == toml.write(CrawlConfig())
-    assert CrawlConfig.of(toml.read(str(CONFIG / "default.toml"))) == CrawlConfig()
+    assert (CONFIG / "default.toml").read_text(encoding="utf-8") == written(CrawlConfig())
+    assert CrawlConfig.of(toml.read(CRAWL, str(CONFIG / "default.toml"))) == CrawlConfig()
 
 
 def test_every_shipped_file_is_legal() -> None:
     """The files in `config/` make configurations, and others than the defaults."""
-    polite = CrawlConfig.of(toml.read(str(CONFIG / "polite.toml")))
-    local = CrawlConfig.of(toml.read(str(CONFIG / "fast-local.toml")))
+    polite = CrawlConfig.of(toml.read(CRAWL, str(CONFIG / "polite.toml")))
+    local = CrawlConfig.of(toml.read(CRAWL, str(CONFIG / "fast-local.toml")))
     assert polite.per_host == 1 and polite.delay >= 1
     assert local.per_host == local.concurrency and local.delay == 0
 
@@ -33,8 +39,8 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         user_agent='a "b" \\ \t \x7f é 😀', header=("A: b", 'C: "d"'), delay=1e-07, insecure=True
     )
     file = tmp_path / "c.toml"
-    file.write_text(toml.write(config), encoding="utf-8")
-    assert CrawlConfig.of(toml.read(str(file))) == config
+    file.write_text(written(config), encoding="utf-8")
+    assert CrawlConfig.of(toml.read(CRAWL, str(file))) == config
 
 
 @pytest.mark.parametrize(
@@ -64,7 +70,7 @@ def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, said: s
     file = tmp_path / "c.toml"
     file.write_text(text)
     with pytest.raises(ConfigurationError) as raised:
-        toml.read(str(file))
+        toml.read(CRAWL, str(file))
     assert str(raised.value).startswith(str(file))
     assert said in str(raised.value)
 
@@ -74,18 +80,18 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
     file.write_text("[crawl]\nlimit = 3\n", encoding="utf-16")
     with pytest.raises(ConfigurationError, match="not UTF-8"):
-        toml.read(str(file))
+        toml.read(CRAWL, str(file))
     file.write_text("[crawl]\nlimit = 3\n", encoding="utf-8-sig")
-    assert toml.read(str(file)) == {"limit": 3}
+    assert toml.read(CRAWL, str(file)) == {"limit": 3}
 
 
 def test_a_directory_is_no_file(tmp_path: Path) -> None:
     """A path that cannot be read says so, with the reason."""
     with pytest.raises(ConfigurationError, match="cannot be read: Is a directory"):
-        toml.read(str(tmp_path))
+        toml.read(CRAWL, str(tmp_path))
 
 
 def test_an_empty_file_sets_nothing(tmp_path: Path) -> None:
     """A file without [crawl] is legal and changes nothing."""
     (tmp_path / "c.toml").touch()
-    assert toml.read(str(tmp_path / "c.toml")) == {}
+    assert toml.read(CRAWL, str(tmp_path / "c.toml")) == {}

@@ -1,0 +1,43 @@
+"""`crawler mock faults`: the catalogue of what a mock web can do to a client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated
+
+import orjson
+from cyclopts import Parameter
+
+from crawler.cli.mock.layout import explained
+from crawler.mock.catalogue import CatalogueEntry, catalogue
+from crawler.model.errors import ExitCode
+
+HELP = "List every fault, trap, form of robots.txt and prefix: name, path, what it does."
+
+
+def faults(
+    *,
+    json: Annotated[
+        bool, Parameter(help="As JSON lines.", negative="", show_default=False)
+    ] = False,
+) -> int:
+    """Print the catalogue; what it says to a person is `HELP`."""
+    entries = list(catalogue())
+    if json:
+        for entry in entries:
+            print(orjson.dumps(entry.values).decode())
+        return ExitCode.FINISHED
+    for group in dict.fromkeys(entry.group for entry in entries):
+        print("\n".join(_section(group, [entry for entry in entries if entry.group == group])))
+        print()
+    return ExitCode.FINISHED
+
+
+def _section(group: str, entries: Sequence[CatalogueEntry]) -> Iterator[str]:
+    """A heading and the rows; a path that follows from the name stands in the heading alone."""
+    if all(entry.path == f"/fault/{entry.name}" for entry in entries):
+        yield f"{group}: /fault/NAME"
+        yield from explained([(entry.name, "", entry.help) for entry in entries])
+    else:
+        yield group
+        yield from explained([(entry.name, entry.path, entry.help) for entry in entries])
