@@ -9,14 +9,18 @@ Inside an event loop `async with serve(options) as web`; as a program `main_loop
 answers are listed in `crawler.mock.paths` (pages, statuses, redirects, ...) and
 `crawler.mock.faults` (delays, encodings, broken answers).
 
-Modules: options, answer (values); pages, paths, faults, web (pure: request to answer); wire (answer
-to bytes); responder (cache and counters); connection, opened, listen, server (sockets);
-pytest_plugin.
+Modules: options, distribution, answer (values); graph, pages, paths, prefixes, faults, web (pure:
+request to answer); wire (answer to bytes); responder (cache and counters) with table, ledger,
+eventlog, timing; connection, opened, listen, certificates, handshakes (sockets); serving (one
+process), supervisor, workers, worker (several), control (the paths that begin with `/__`), access
+(log); server, served, loops (the ways in); pytest_plugin.
 """
 
+from crawler.mock.loops import LoopFactory, new_event_loop
 from crawler.mock.options import MockWeb
 from crawler.mock.responder import Statistics
-from crawler.mock.server import LoopFactory, Served, main_loop, new_event_loop, running, serve
+from crawler.mock.served import Served
+from crawler.mock.server import main_loop, running, serve
 
 __all__ = [
     "LoopFactory",

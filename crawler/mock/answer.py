@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qs
 
 Headers = tuple[tuple[str, str], ...]
@@ -115,6 +115,11 @@ class Ask:
         """Seconds since the server started."""
         self.settled = False
         return self.clock()
+
+    def at(self, path: str) -> Ask:
+        """The same request for another path; the query stays."""
+        question, query = self.target.partition("?")[1:]
+        return replace(self, target=f"{path}{question}{query}")
 
     def header(self, name: str, default: str = "") -> str:
         """The first value of a header field; `name` in lower case."""

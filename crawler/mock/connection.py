@@ -1,15 +1,20 @@
 """One client's connection: bytes in, requests in order, deliveries out.
 
-The parser's callbacks only collect requests into a queue. The queue is worked off one delivery at
-a time, so pipelined answers keep their order whatever their delays. States:
+The parser's callbacks only collect requests into a queue. The queue is worked off one turn at a
+time, so pipelined answers keep their order whatever their delays. States:
 
     idle       nothing to send; the next request of the queue is taken at once
+    pending    the answer is being made by a task (the control paths alone)
     delivering a delivery waits for its time, for its next piece, or for the client to read
     ended      the last delivery closed, reset or hangs; nothing more is taken
 
 Bounds: a header section of more than 64 KiB is refused with 431; reading stops while 128 requests
-wait; writing stops while the client does not read. Waiting is `loop.call_later`: no task and no
-thread for a connection.
+wait; writing stops while the client does not read; a connection that is idle for too long is
+retired from outside. Waiting is `loop.call_later`: no task and no thread for a connection.
+
+A client that closes its side may still read (RFC 9112 section 9.6), and nobody can tell that from
+one that has gone. It gets its answer if that is due within a few seconds; to the ledger its request
+is over.
 
 What a client sends never gets further than its own connection: what httptools does not accept is
 answered with 400 and an orderly end.
@@ -23,21 +28,28 @@ import socket
 import struct
 import time
 from collections import deque
+from collections.abc import Awaitable, Iterator
 from typing import cast
 
 import httptools
 
 from crawler.mock.answer import Ending
 from crawler.mock.opened import Opened
-from crawler.mock.responder import Request, Responder
+from crawler.mock.responder import Request, Responder, Turn
 from crawler.mock.wire import Delivery
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_QUEUED = 128
+# Bodies are dropped, but for the few that the control paths take.
+MAX_BODY_BYTES = 64 * 1024
 # How long a refused client may go on sending before it is cut off.
 LINGER_SECONDS = 2.0
 # A reset destroys what the kernel has not sent yet; on loopback this is ample.
 RESET_SECONDS = 0.05
+# An answer that is due later than this is not kept for a client that has closed its side.
+HALF_CLOSED_SECONDS = 5.0
+# A body without an end must not keep the loop from the other clients.
+TURN_BYTES = 256 * 1024
 # SO_LINGER on, for zero seconds: close() sends RST (socket(7)).
 _RESET_LINGER = struct.pack("ii", 1, 0)
 
@@ -46,10 +58,10 @@ class Connection(asyncio.Protocol):
     """The protocol of one client."""
 
     __slots__ = (
-        "_chunk_bytes", "_deaf", "_delivery", "_due", "_ended", "_head_bytes", "_headers",
-        "_host", "_in_head", "_loop", "_open", "_parser", "_queue",
-        "_reading", "_responder", "_sent", "_target", "_timer", "_transport", "_waiting",
-        "_writable",
+        "_address", "_agent", "_body", "_chunk_bytes", "_conditional", "_deaf", "_due", "_ended",
+        "_expected", "_half_closed", "_head_bytes", "_headers", "_host", "_in_head", "_loop", "_next",
+        "_open", "_parser", "_pieces", "_queue", "_reading", "_responder", "_target", "_task", "_timer",
+        "_transport", "_turn", "_waiting", "_writable", "client", "quiet_since",
     )  # fmt: skip
 
     _headers: list[tuple[bytes, bytes]]
@@ -64,12 +76,16 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
         self._queue: deque[Request] = deque()
-        self._delivery: Delivery | None = None
-        self._sent = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._turn: Turn | None = None
+        self._pieces: Iterator[bytes] = iter(())
+        self._next: bytes | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
         self._due = 0.0
-        self._waiting = self._ended = self._deaf = False
+        self._waiting = self._ended = self._deaf = self._half_closed = False
         self._writable = self._reading = True
+        self._address = self.client = ""
+        self.quiet_since: float | None = None
         self._begin_head()
         self._in_head = False
 
@@ -78,13 +94,19 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has come (and has shaken hands, under TLS)."""
         self._transport = cast(asyncio.Transport, transport)
+        self._address = _text(transport.get_extra_info("sockname"))
+        self.client = _text(transport.get_extra_info("peername"))
         self._responder.connections += 1
         self._responder.open_connections += 1
+        self.quiet_since = time.monotonic()
         self._open.add(self)
 
     def connection_lost(self, error: Exception | None) -> None:
         """The client has gone; whatever was on its way to it is dropped."""
         self._stop_timer()
+        if self._task is not None:
+            self._task.cancel()
+        self._finish_turn()
         self._ended = self._deaf = True
         self._queue.clear()
         self._parser = None  # the parser holds the protocol and the protocol the parser
@@ -108,6 +130,16 @@ class Connection(asyncio.Protocol):
             self._refuse(431)
         self._work()
 
+    def eof_received(self) -> bool:
+        """The client sends no more. True: the transport stays open for what is still to be sent."""
+        self._deaf = self._half_closed = True
+        soon = self._due - time.monotonic() <= HALF_CLOSED_SECONDS
+        unanswered = self._turn is not None or bool(self._queue)
+        wanted = unanswered and soon and not self._ended and self._transport.can_write_eof()
+        if self._turn is not None:
+            self._responder.end(self._turn)
+        return wanted
+
     def pause_writing(self) -> None:
         """The client reads slower than we write."""
         self._writable = False
@@ -115,13 +147,18 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The client has caught up."""
         self._writable = True
-        if self._delivery is not None and not self._ended and self._timer is None:
+        if self._turn is not None and self._task is None and self._timer is None:
             self._send()
         self._work()
 
     def abort(self) -> None:
         """Drop the client at once; the server stops."""
         self._transport.abort()
+
+    def retire(self) -> None:
+        """Close in order what has been idle for too long."""
+        self._ended = self._deaf = True
+        self._transport.close()
 
     # The parser's side. An exception that leaves one of these is a bug of ours.
 
@@ -137,13 +174,30 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """One whole header field."""
         self._headers.append((name, value))
-        self._head_bytes += len(name) + len(value) + 4
-        if len(name) == 4 and name.lower() == b"host":
-            self._host = value
+        size = len(name)
+        self._head_bytes += size + len(value) + 4
+        if size == 4:
+            if name.lower() == b"host":
+                self._host = value
+        elif size == 10:
+            if name.lower() == b"user-agent":
+                self._agent = value
+        elif size == 6:
+            if name.lower() == b"expect" and value.lower() == b"100-continue":
+                self._expected = True
+        elif size in (13, 17) and name.lower() in (b"if-none-match", b"if-modified-since"):
+            self._conditional = True
 
     def on_headers_complete(self) -> None:
-        """The head has ended; a body, if any, is skipped without being kept."""
+        """The head has ended. Who waits for leave to send a body gets it (RFC 9110, 10.1.1)."""
         self._in_head = False
+        if self._expected and self._turn is None and not self._queue:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, data: bytes) -> None:
+        """A part of a body; only the control paths look at one."""
+        if self._target.startswith(b"/__") and len(self._body) <= MAX_BODY_BYTES:
+            self._body += data
 
     def on_message_complete(self) -> None:
         """A whole request has arrived."""
@@ -152,22 +206,28 @@ class Connection(asyncio.Protocol):
             return
         if self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(431)
-            return
-        self._queue.append(
-            Request(
-                parser.get_method(),
-                self._target,
-                self._host,
-                self._headers,
-                parser.should_keep_alive() and not parser.should_upgrade(),
-                parser.get_http_version(),
+        elif len(self._body) > MAX_BODY_BYTES:
+            self._refuse(413)
+        else:
+            self._queue.append(
+                Request(
+                    parser.get_method(),
+                    self._target,
+                    self._host,
+                    self._headers,
+                    parser.should_keep_alive() and not parser.should_upgrade(),
+                    parser.get_http_version(),
+                    self._agent,
+                    self._conditional,
+                    self._body,
+                )
             )
-        )
 
     def _begin_head(self) -> None:
         self._in_head = True
-        self._target = self._host = b""
+        self._target = self._host = self._agent = self._body = b""
         self._headers = []
+        self._conditional = self._expected = False
         self._head_bytes = 0
         # Counts whole reads from the next one on: where in this one the head began is not known.
         self._chunk_bytes = 0
@@ -176,34 +236,60 @@ class Connection(asyncio.Protocol):
         """Answer what came before, then this status; hear nothing more."""
         if not self._deaf:
             self._deaf = True
-            self._queue.append(Request(b"", b"", b"", [], False, "1.1", status))
+            self._queue.append(Request(b"", b"", b"", [], keep_alive=False, problem=status))
 
     # Answering.
 
     def _work(self) -> None:
-        """Start deliveries until one has to wait."""
-        queue = self._queue
-        while queue and self._delivery is None and self._writable and not self._ended:
-            delivery = self._responder.delivery(queue.popleft())
-            if (data := delivery.at_once) is not None:
-                self._write(data)
+        """Take requests until one has to wait."""
+        queue, responder = self._queue, self._responder
+        while queue and self._turn is None and self._writable and not self._ended:
+            turn = responder.take(queue.popleft(), self._address, self.client)
+            delivery = turn.delivery
+            if delivery is None:
+                self._begin_pending(turn)
+            elif (data := delivery.at_once) is not None:
+                self._write(turn, data)
+                responder.end(turn)
+                self.quiet_since = turn.begun
             else:
-                self._begin(delivery)
+                self._begin(turn, delivery)
+        if self._half_closed and self._turn is None and not self._ended:
+            self._ended = True
+            self._transport.close()
         self._mind_reading()
 
     def _mind_reading(self) -> None:
         """Read no further while many requests wait; go on when few do."""
         wanted = len(self._queue) < MAX_QUEUED
-        if wanted != self._reading and not self._transport.is_closing():
+        if wanted != self._reading and not self._ended and not self._transport.is_closing():
             self._reading = wanted
             if wanted:
                 self._transport.resume_reading()
             else:
                 self._transport.pause_reading()
 
-    def _begin(self, delivery: Delivery) -> None:
-        self._delivery = delivery
-        self._sent = 0
+    def _begin_pending(self, turn: Turn) -> None:
+        self._turn = turn
+        self.quiet_since = None
+        self._task = self._loop.create_task(self._pend(turn, self._responder.controlled(turn)))
+
+    async def _pend(self, turn: Turn, made: Awaitable[Delivery]) -> None:
+        try:
+            delivery = await made
+        except Exception:
+            self._transport.abort()  # a mistake of ours; the client must not wait for its answer
+            raise
+        self._task = None
+        self._begin(turn, delivery)
+        self._work()
+
+    def _begin(self, turn: Turn, delivery: Delivery) -> None:
+        turn.delivery = delivery
+        self._turn = turn
+        self.quiet_since = None
+        self._pieces = iter(delivery.pieces)
+        self._next = next(self._pieces, None)
         if not delivery.delay:
             self._send()
             return
@@ -223,49 +309,83 @@ class Connection(asyncio.Protocol):
             rounded = math.ceil(left * 1000) / 1000
             self._timer = self._loop.call_later(rounded, self._await_due)
             return
+        self._go_on()
+
+    def _go_on(self) -> None:
         self._stop_timer()
         self._send()
         self._work()
 
     def _send(self) -> None:
-        """Write pieces until they end, a pause is due or the client has enough."""
-        delivery = self._delivery
-        while delivery is not None and self._writable:
-            if self._sent == len(delivery.pieces):
+        """Write pieces until they end, a pause is due, the client has enough or others wait."""
+        turn, written = self._turn, 0
+        if turn is None or turn.delivery is None:
+            return
+        delivery = turn.delivery
+        while self._writable:
+            data = self._next
+            if data is None:
                 self._end(delivery.ending)
                 return
-            self._sent += 1
-            self._write(delivery.pieces[self._sent - 1])
-            if delivery.pause and self._sent < len(delivery.pieces):
+            self._write(turn, data)
+            written += len(data)
+            self._next = next(self._pieces, None)
+            if self._next is not None and delivery.pause:
                 self._wait(delivery.pause)
                 return
+            if written > TURN_BYTES:
+                self._timer = self._loop.call_soon(self._go_on)
+                return
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, turn: Turn, data: bytes) -> None:
+        turn.sent += len(data)
         self._responder.bytes_sent += len(data)
         self._transport.write(data)
+
+    def _finish_turn(self) -> None:
+        if self._turn is not None:
+            self._responder.end(self._turn)
+            self._turn = None
+            self._pieces = iter(())
 
     def _end(self, ending: Ending) -> None:
         """All pieces are written: do with the connection what the answer says."""
         if ending is Ending.KEEP:
-            self._delivery = None
+            self._finish_turn()
+            self.quiet_since = time.monotonic()
             return
         self._ended = True
         match ending:
-            case Ending.CLOSE:
+            case Ending.CLOSE | Ending.DROP:
+                self._finish_turn()
                 self._transport.close()
             case Ending.LINGER:
                 self._linger()
             case Ending.RESET:
                 self._timer = self._loop.call_later(RESET_SECONDS, self._reset)
+            case Ending.DEAF:
+                self._stop_hearing()
             case Ending.HANG:
                 pass
 
     def _linger(self) -> None:
+        self._finish_turn()
         if not self._transport.can_write_eof():  # TLS has no half-closed state
             self._transport.close()
             return
         self._transport.write_eof()
+        if not self._reading:
+            self._transport.resume_reading()
         self._timer = self._loop.call_later(LINGER_SECONDS, self._transport.abort)
+
+    def _stop_hearing(self) -> None:
+        """Read no more. That hides the client's leaving, too: the connection has a last hour."""
+        if self._reading:
+            self._reading = False
+            self._transport.pause_reading()
+        self._timer = self._loop.call_later(
+            self._responder.options.idle_timeout, self._transport.abort
+        )
 
     def _reset(self) -> None:
         peer = self._transport.get_extra_info("socket")
@@ -279,3 +399,10 @@ class Connection(asyncio.Protocol):
         if self._waiting:
             self._waiting = False
             self._responder.end_wait()
+
+
+def _text(name: object) -> str:
+    """An IP socket's address as `address:port`."""
+    if not isinstance(name, tuple):
+        return ""
+    return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"

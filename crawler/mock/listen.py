@@ -1,104 +1,221 @@
-"""Listening sockets: two context managers that yield the port and, left, accept nobody any more.
+"""Listening sockets: bound before anybody is told, accepting while their owner wants it.
 
-Plain HTTP uses the loop's own server. TLS does not, because `create_server(ssl=...)` shakes hands
-out of sight: a client that connects and then says nothing would belong to nobody, and no stop could
-close it. Here every handshake is a task that its listener owns and cancels.
+`reserve` binds every address of a web, in the parent when there are several processes; `accepting`
+takes the clients. It accepts by itself, because the loops' own servers give away the care for it:
+asyncio's logs a traceback each second when descriptors run out and uvloop's stops listening, and
+with TLS both shake hands out of sight, where no stop can reach a client that says nothing. Here
+whoever has been accepted is a task that its listener owns and cancels until there is a connection.
+
+Out of descriptors, a listener leaves its clients in the kernel's line and looks again ten times a
+second. It stops while a few are left, so that files can still be opened.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
+import resource
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from crawler.mock import hosts
+from crawler.mock.options import MockWeb
+from crawler.model.option import OptionError
 
 # Linux caps this at net.core.somaxconn, 4096 by default since 5.4.
 BACKLOG = 4096
 # A client that opens a TLS port and says nothing holds a socket for no longer than this.
 HANDSHAKE_SECONDS = 10.0
-# Out of file descriptors: give clients time to leave before the next attempt.
+# Descriptors that clients do not get: files, pipes, the other processes.
+KEPT_DESCRIPTORS = 16
+# Out of descriptors: give clients time to leave before the next attempt.
 _EXHAUSTED_SECONDS = 0.1
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+# How many clients are taken before those who are connected have their turn.
+_AT_ONCE = 256
+# A free port is free at one address; each further one may refuse it.
+_PORT_ATTEMPTS = 50
 
+Place = tuple[str, int]
+Welcome = Callable[[socket.socket], Awaitable[object]]
 ProtocolFactory = Callable[[], asyncio.Protocol]
 
 
-@contextlib.asynccontextmanager
-async def plain(host: str, port: int, make: ProtocolFactory) -> AsyncIterator[int]:
-    """Accept plain clients; raises OSError if the address cannot be had."""
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(make, host, port, backlog=BACKLOG)
+def raise_descriptor_limit() -> None:
+    """Let this process have as many descriptors as it may; each client costs one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS says "unlimited" and does not mean it
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def places(options: MockWeb, further: Sequence[str] = ()) -> list[Place]:
+    """Where a web listens: each address and port of its hosts, then `further` addresses."""
+    count = 1 if options.authority == "names" else options.hosts
+    found = [(hosts.address(options, host), hosts.port(options, host)) for host in range(count)]
+    return found + [(address, options.port) for address in further]
+
+
+def reserve(
+    options: MockWeb, further: Sequence[str] = (), *, shared: bool = False
+) -> tuple[MockWeb, list[socket.socket]]:
+    """Sockets bound to all `places`, which do not listen yet, and the options with their port.
+
+    shared: other processes of this user may bind the same (SO_REUSEPORT). A place that somebody
+    listens on already is an OSError even so.
+    """
+    for _ in range(_PORT_ATTEMPTS - 1 if not options.port else 0):
+        with contextlib.suppress(OSError, OptionError):
+            return _reserved(options, further, shared=shared)
+    return _reserved(options, further, shared=shared)
+
+
+def _reserved(
+    options: MockWeb, further: Sequence[str], *, shared: bool
+) -> tuple[MockWeb, list[socket.socket]]:
+    with contextlib.ExitStack() as opened:
+        first = opened.enter_context(bound(*places(options)[:1]).pop())
+        settled = replace(options, port=first.getsockname()[1])
+        rest = bound(*places(settled, further)[1:])
+        for each in rest:
+            opened.enter_context(each)
+        if not shared:
+            opened.pop_all()
+            return settled, [first, *rest]
+    return settled, bound(*places(settled, further), shared=True)
+
+
+def bound(*wanted: Place, shared: bool = False) -> list[socket.socket]:
+    """Sockets bound to all of `wanted`; raises OSError, and then none is left open."""
+    with contextlib.ExitStack() as opened:
+        sockets = [opened.enter_context(_bound(place, shared=shared)) for place in wanted]
+        opened.pop_all()
+    return sockets
+
+
+def _bound(place: Place, *, shared: bool) -> socket.socket:
+    address, port = place
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        # asyncio accepts in one turn of the loop and makes the transport in the next; closed
-        # between the two, CPython's server fails an assertion and forgets the client's socket. A
-        # timer, unlike sleep(0), comes back when those are made and before anyone else is accepted.
-        await asyncio.sleep(1e-6)
-        server.close()
+        listener.setblocking(False)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted sockets inherit it.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind(("127.0.0.1" if address == "localhost" else address, port))
+    except BaseException as error:
+        listener.close()
+        if isinstance(error, OSError):
+            error.filename = f"{address}, port {port}"  # of many, the one that cannot be had
+        raise
+    return listener
+
+
+def welcome(make: ProtocolFactory, tls: ssl.SSLContext | None = None) -> Welcome:
+    """What makes a connection of an accepted client; under TLS once hands are shaken."""
+    loop = asyncio.get_running_loop()
+    seconds = HANDSHAKE_SECONDS if tls else None
+
+    async def connect(client: socket.socket) -> None:
+        await loop.connect_accepted_socket(make, client, ssl=tls, ssl_handshake_timeout=seconds)
+
+    return connect
 
 
 @contextlib.asynccontextmanager
-async def secured(
-    host: str, port: int, make: ProtocolFactory, tls: ssl.SSLContext
-) -> AsyncIterator[int]:
-    """Accept clients and shake hands; raises OSError if the address cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family, backlog=BACKLOG) as listener:
-        listener.setblocking(False)
-        handshakes = _Handshakes(listener, make, tls)
-        handshakes.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            await handshakes.stop()
+async def accepting(listeners: Sequence[tuple[socket.socket, Welcome]]) -> AsyncIterator[None]:
+    """Listen and accept; left, nobody is accepted any more and the listeners are closed.
+
+    Raises OSError if somebody else listens by now.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        for listener, greet in listeners:
+            stack.enter_context(listener)
+            listener.listen(BACKLOG)
+            acceptor = _Acceptor(listener, greet)
+            stack.push_async_callback(acceptor.stop)
+            acceptor.start()
+        yield
 
 
-class _Handshakes:
-    """Accepts clients and owns the task of each until its hands are shaken."""
+class _Acceptor:
+    """Accepts clients and owns the task of each until there is a connection."""
 
-    def __init__(self, listener: socket.socket, make: ProtocolFactory, tls: ssl.SSLContext) -> None:
+    def __init__(self, listener: socket.socket, greet: Welcome) -> None:
         self._listener = listener
-        self._make = make
-        self._tls = tls
+        self._greet = greet
         self._loop = asyncio.get_running_loop()
-        self._shaking: set[asyncio.Task[None]] = set()
+        self._greeting: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._ceiling = _descriptors()
 
     def start(self) -> None:
         """Accept from now on."""
         self._loop.add_reader(self._listener, self._accept)
 
     async def stop(self) -> None:
-        """Accept nobody any more, drop who is still shaking hands, and wait until they are gone."""
+        """Accept nobody any more, drop who is not connected yet, and wait until they are gone."""
         self._loop.remove_reader(self._listener)
         if self._timer is not None:
             self._timer.cancel()
         await asyncio.sleep(0)  # the newest have begun now: a task that never began closes nothing
-        shaking = tuple(self._shaking)
-        for task in shaking:
+        greeting = tuple(self._greeting)
+        for task in greeting:
             task.cancel()
-        if shaking:
-            await asyncio.wait(shaking)
+        if greeting:
+            await asyncio.wait(greeting)
 
     def _accept(self) -> None:
         # A plain accept: one that is awaited loses its client when it is cancelled at the wrong
         # moment.
-        try:
-            client, _ = self._listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):
-            return
-        except OSError:  # the listener stays readable: look again later instead of spinning
-            self._loop.remove_reader(self._listener)
-            self._timer = self._loop.call_later(_EXHAUSTED_SECONDS, self.start)
-            return
-        task = self._loop.create_task(self._shake(client))
-        self._shaking.add(task)
-        task.add_done_callback(self._shaking.discard)
+        for _ in range(_AT_ONCE):
+            try:
+                client, _ = self._listener.accept()
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._rest()
+                return  # nobody there, or gone already
+            task = self._loop.create_task(self._met(client))
+            self._greeting.add(task)
+            task.add_done_callback(self._greeting.discard)
+            if client.fileno() >= self._ceiling:
+                self._rest()
+                return
 
-    async def _shake(self, client: socket.socket) -> None:
+    async def _met(self, client: socket.socket) -> None:
         # No TLS, a refused certificate, too late or gone: the client's affair, and its loss alone.
         with contextlib.suppress(OSError):
-            await self._loop.connect_accepted_socket(
-                self._make, client, ssl=self._tls, ssl_handshake_timeout=HANDSHAKE_SECONDS
-            )
+            await self._greet(client)
+
+    def _rest(self) -> None:
+        """The listener stays readable: look again later instead of spinning."""
+        self._loop.remove_reader(self._listener)
+        self._timer = self._loop.call_later(_EXHAUSTED_SECONDS, self._look_again)
+
+    def _look_again(self) -> None:
+        self._ceiling = _descriptors()
+        if _lowest_free(self._listener) < self._ceiling:
+            self.start()
+        else:
+            self._timer = self._loop.call_later(_EXHAUSTED_SECONDS, self._look_again)
+
+
+def _descriptors() -> float:
+    """The first descriptor that no client gets."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return float("inf") if most == resource.RLIM_INFINITY else most - KEPT_DESCRIPTORS
+
+
+def _lowest_free(opened: socket.socket) -> float:
+    """The descriptor that the next file would get; the lowest is always taken first (POSIX)."""
+    try:
+        copy = os.dup(opened.fileno())
+    except OSError:
+        return float("inf")
+    os.close(copy)
+    return copy

@@ -1,4 +1,4 @@
-"""The open connections of one server, so that a stop misses none of them."""
+"""The open connections of one server, so that neither a stop nor a sweep misses one of them."""
 
 from __future__ import annotations
 
@@ -10,34 +10,49 @@ from typing import Protocol
 _ACCEPT_TURNS = 4
 
 
-class Abortable(Protocol):
-    """A connection, as far as stopping it goes."""
+class Closable(Protocol):
+    """A connection, as far as ending it goes.
+
+    quiet_since: the `time.monotonic` since when nothing is asked and nothing sent; None while busy.
+    """
+
+    quiet_since: float | None
 
     def abort(self) -> None:
         """Drop the client at once."""
+
+    def retire(self) -> None:
+        """Close in order."""
 
 
 class Opened:
     """Who is connected; after `stop`, whoever still arrives is dropped as well."""
 
     def __init__(self) -> None:
-        self._connections: set[Abortable] = set()
+        self._connections: set[Closable] = set()
         self._none_left = asyncio.Event()
         self._none_left.set()
         self._stopping = False
 
-    def add(self, connection: Abortable) -> None:
+    def add(self, connection: Closable) -> None:
         """A connection is made."""
         self._connections.add(connection)
         self._none_left.clear()
         if self._stopping:
             connection.abort()
 
-    def discard(self, connection: Abortable) -> None:
+    def discard(self, connection: Closable) -> None:
         """A connection is lost."""
         self._connections.discard(connection)
         if not self._connections:
             self._none_left.set()
+
+    def sweep(self, now: float, seconds: float) -> None:
+        """Retire every connection that has been quiet for at least so many seconds."""
+        latest = now - seconds
+        for connection in tuple(self._connections):
+            if connection.quiet_since is not None and connection.quiet_since <= latest:
+                connection.retire()
 
     def stop(self) -> None:
         """Drop every client, and from now on every new one."""

@@ -9,12 +9,15 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from typing import Any, Literal, Self
 
 from crawler.mock.distribution import Distribution
+from crawler.mock.windows import Brownout, Stall
 from crawler.model.errors import ConfigurationError
 from crawler.model.option import Option, OptionError, closest, option, options_of
+from crawler.model.url import Url, parse
 
 Authority = Literal["addresses", "ports", "names"]
 
@@ -39,7 +42,7 @@ _TIME, _MANNERS, _SERVER = "Time", "Manners", "Server"
 
 
 def _share(default: float, help: str) -> Any:
-    return option(_GRAPH, default, help, least=0, most=0.5)
+    return option(_GRAPH, default, help, least=0, most=0.5, metavar="SHARE")
 
 
 def _times(default: str, help: str) -> Any:
@@ -82,7 +85,12 @@ class MockWeb:
         metavar="DIST",
     )
     depth: float = option(
-        _GRAPH, 4.0, "Clicks from a host's front page: median of a log-normal.", least=1, most=50
+        _GRAPH,
+        4.0,
+        "Clicks from a host's front page: median of a log-normal.",
+        least=1,
+        most=50,
+        metavar="N",
     )
     disallowed: float = _share(0.05, "Share of pages that robots.txt forbids.")
     nofollow: float = _share(0.03, "Share linked to with rel=nofollow only.")
@@ -99,8 +107,8 @@ class MockWeb:
 
     latency: Distribution = _times("0", "Before the first byte.")
     transfer: Distribution = _times("0", "From a body's first byte to its last.")
-    stall: str = option(
-        _TIME, "", "All answers held back at times: '1.4s every 10s'.", metavar="TEXT"
+    stall: Stall = option(
+        _TIME, Stall(), "All answers held back at times: '1.4s every 10s'.", metavar="TEXT"
     )
     brownout: tuple[str, ...] = option(
         _TIME,
@@ -130,7 +138,12 @@ class MockWeb:
         metavar="FORM",
     )
     rate: float = option(
-        _MANNERS, 0.0, "Requests/s a host before it answers 429; 0: any.", least=0, most=1e6
+        _MANNERS,
+        0.0,
+        "Requests/s a host before it answers 429; 0: any.",
+        least=0,
+        most=1_000_000,
+        metavar="N",
     )
     burst: int = option(_MANNERS, 10, "Requests a host lets pass at once.", least=1, most=1_000_000)
     retry_after: bool = option(_MANNERS, True, "429 and 503 for too much say when to come back.")
@@ -149,6 +162,9 @@ class MockWeb:
         for name, spec in self.options().items():
             object.__setattr__(self, name, spec.check(getattr(self, name)))
         self._check_host()
+        object.__setattr__(self, "domain", self._canonical_domain())
+        self._check_brownouts()
+        self._check_robots_forms()
         if self.authority != "names" and self.hosts > MAX_LISTENERS:
             raise OptionError("hosts", f"{self.hosts} {self.authority} are too many; use names")
         if self.authority == "ports" and self.port + self.hosts > 65_536:
@@ -178,6 +194,33 @@ class MockWeb:
     def robots_text(self) -> str:
         """The lines of robots.txt as one text."""
         return "".join(f"{line}\n" for line in self.robots)
+
+    def _canonical_domain(self) -> str:
+        """The domain as URLs have it: in lower case and in ASCII (WHATWG URL section 3.3)."""
+        read = parse(f"http://{self.domain}/")
+        if not isinstance(read, Url) or set(":/@?#") & set(self.domain):
+            raise OptionError("domain", f"{self.domain!r} is no domain")
+        return read.host_key.removeprefix("http://")
+
+    def _check_robots_forms(self) -> None:
+        if self.robots_forms == ("plain",):
+            return
+        from crawler.mock.robots import FORMS  # they are answers, and answers need the options
+
+        if not self.robots_forms:
+            raise OptionError("robots_forms", "one is wanted at least; plain is the usual one")
+        for name in self.robots_forms:
+            if name not in FORMS:
+                near = get_close_matches(name, FORMS, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise OptionError("robots_forms", f"{name!r} is no form{hint}")
+
+    def _check_brownouts(self) -> None:
+        for text in self.brownout:
+            try:
+                Brownout.read(text)
+            except ValueError as error:
+                raise OptionError("brownout", str(error)) from error
 
     def _check_host(self) -> None:
         if self.host == "localhost":

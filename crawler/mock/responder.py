@@ -1,43 +1,81 @@
-"""What all connections of one server share: the bounded cache, the attempts, the counters.
+"""What all connections of one server share: the bounded cache, the ledger, the counters.
 
-The only state of the mock web. None of it changes an answer but the count of attempts, which
-`/flaky/` paths alone look at. Used from the server's event loop only; `statistics()` and
-`recent()` copy, and may be called from any thread.
+The state of the mock web. What of it changes an answer is the table (attempts and token buckets,
+shared by all processes) and the clock with its queue; everything else only counts. Used from the
+server's event loop alone; `statistics()` and `recent()` copy, and may be called from any thread.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections import OrderedDict, deque
-from dataclasses import dataclass, replace
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from crawler.mock.answer import Ask, Ending, notice
+from crawler.mock import hosts
+from crawler.mock.access import AccessLog
+from crawler.mock.answer import Answer, Ask, Ending, notice
+from crawler.mock.conditional import is_fresh, not_modified, with_validators
+from crawler.mock.ledger import Ledger, Recorder
 from crawler.mock.options import MockWeb
+from crawler.mock.robots import rules as robots_rules
+from crawler.mock.rules import Rules
+from crawler.mock.table import Table
+from crawler.mock.timing import Clock, Timing, server_timing
 from crawler.mock.web import answer
 from crawler.mock.wire import Delivery, render
 
-CACHE_BYTES = 64 * 1024 * 1024
+CACHE_BYTES = 32 * 1024 * 1024
 # A page that would push everything else out is cheaper to build again.
 MAX_CACHED_BYTES = CACHE_BYTES // 16
-MAX_ATTEMPT_KEYS = 10_000
 RECENT_TARGETS = 4096
+MAX_HOSTS = 10_000
 # What a dict entry, its key and its delivery weigh beside the page.
-_ENTRY_BYTES = 512
+_ENTRY_BYTES = 1024
 
 _HOST = re.compile(rb"[A-Za-z0-9._:\[\]-]{1,255}")
 
+Controlled = Callable[[Ask, bytes], Awaitable[Answer]]
+
 
 class Request(NamedTuple):
-    """One parsed request; `problem` is a status to refuse it with, or 0."""
+    """One parsed request; `problem` is a status to refuse it with, or 0.
+
+    conditional: whether it has `If-None-Match` or `If-Modified-Since`.
+    """
 
     method: bytes
     target: bytes
     host: bytes
     headers: list[tuple[bytes, bytes]]
     keep_alive: bool
-    version: str
+    version: str = "1.1"
+    agent: bytes = b""
+    conditional: bool = False
+    body: bytes = b""
     problem: int = 0
+
+
+@dataclass(slots=True)
+class Turn:
+    """One request from its arrival to the last byte of its answer.
+
+    delivery: None as long as the answer is being made. host, address: the ledger's rows.
+    begun: when it arrived, on `time.monotonic`. sent: bytes written.
+    """
+
+    request: Request
+    host: str
+    address: str
+    client: str
+    begun: float
+    delivery: Delivery | None = None
+    sent: int = 0
+    ended: bool = False
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,34 +97,110 @@ class Statistics:
     peak_waiting: int = 0
 
 
-class Responder:
-    """Turns requests into deliveries and counts them; one for a server."""
+@dataclass(slots=True)
+class _Host:
+    """What is known of one spelling of the Host field."""
 
-    def __init__(self, options: MockWeb) -> None:
-        self.options = options
-        self.authority = "localhost"
+    name: str
+    rules: Rules
+    key: bytes
+
+
+@dataclass(slots=True)
+class _Kept:
+    """An answer that only target and host decide, ready to be sent again and again.
+
+    head: the answer without its body, for those who ask whether it has changed.
+    """
+
+    head: Answer
+    delivery: Delivery
+    verdicts: dict[bytes, bool] = field(default_factory=dict)  # by user agent; a few
+
+
+class Responder:
+    """Turns requests into deliveries and counts them; one for a process.
+
+    authority: what stands in for a missing Host field. ledger, table, log, controlled, start: the
+    shared parts; by default those of a server with one process and no log.
+    """
+
+    def __init__(
+        self,
+        options: MockWeb,
+        *,
+        ledger: Recorder | None = None,
+        table: Table | None = None,
+        log: AccessLog | None = None,
+        start: float | None = None,
+    ) -> None:
+        self.authority = hosts.authority(options, 0)
+        self.ledger: Recorder = Ledger() if ledger is None else ledger
+        self.table = Table() if table is None else table
+        self.log = log
+        self.control: Controlled | None = None
+        self._start = time.monotonic() if start is None else start
         self.connections = self.open_connections = 0
         self.requests = self.bad_requests = self.bytes_sent = 0
         self.waiting = self.peak_waiting = 0
         self._recent: deque[bytes] = deque(maxlen=RECENT_TARGETS)
-        self._attempts: OrderedDict[bytes, int] = OrderedDict()
-        self._cache: dict[tuple[bytes, bytes], Delivery] = {}
+        self.apply(options)
+
+    def apply(self, options: MockWeb) -> None:
+        """Be another web from the next request on."""
+        self.options = options
+        self._clock = Clock(options, self._start)
+        self._hosts: dict[bytes, _Host] = {}
+        self._cache: dict[tuple[bytes, bytes], _Kept] = {}
         self._cached_bytes = 0
 
-    def delivery(self, request: Request) -> Delivery:
-        """What to send for a request; a page asked for before costs one look-up."""
-        self.requests += 1
+    def reset(self) -> None:
+        """Forget what was counted; connections that are open stay counted."""
+        self.connections = self.requests = self.bad_requests = self.bytes_sent = 0
+        self.peak_waiting = self.waiting
+        self._recent.clear()
+        self.apply(self.options)
+
+    # A request's way.
+
+    def take(self, request: Request, address: str, client: str) -> Turn:
+        """Begin a request's turn; its delivery is None if `controlled` has to make it."""
+        now = time.monotonic()
         if request.problem:
-            return self._refusal(request.problem)
+            turn = Turn(request, "", address, client, now, self._refusal(request.problem))
+            turn.counted = False
+            return turn
+        host = self._hosts.get(request.host) or self._host(request.host)
+        turn = Turn(request, host.name, address, client, now)
+        if request.target.startswith(b"/__") and self.control is not None:
+            turn.counted = False
+            return turn
+        self.requests += 1
         self._recent.append(request.target)
-        key = (request.host, request.target)
-        ordinary = request.method == b"GET" and request.keep_alive
-        if ordinary and (cached := self._cache.get(key)) is not None:
-            return cached
-        made = self._made(request)
-        if ordinary and request.target.startswith(b"/page/") and len(made.pieces) == 1:
-            self._keep(key, made)
-        return made
+        turn.delivery, forbidden = self._delivery(request, host, now)
+        self.ledger.begin(host.name, address, now, forbidden=forbidden)
+        return turn
+
+    async def controlled(self, turn: Turn) -> Delivery:
+        """The answer to a control path, which other processes may have to be asked for."""
+        request, control = turn.request, self.control
+        if control is None:
+            raise RuntimeError("nobody controls this server")
+        return _rendered(request, await control(self._ask(request), request.body))
+
+    def end(self, turn: Turn) -> None:
+        """Its last byte was written, or its client has gone; a second call changes nothing."""
+        delivery = turn.delivery
+        if turn.ended:
+            return
+        turn.ended = True
+        if turn.counted and delivery is not None:
+            now = turn.begun if delivery.at_once is not None else time.monotonic()
+            self.ledger.end(turn.host, turn.address, now, delivery.retry_after)
+            if self.log is not None:
+                self._write_log(self.log, turn, delivery, now)
+
+    # Counters.
 
     def statistics(self) -> Statistics:
         """The counters now."""
@@ -113,50 +227,139 @@ class Responder:
         """It is held back no longer, or its client has gone."""
         self.waiting -= 1
 
-    def _made(self, request: Request) -> Delivery:
-        reply = answer(self._ask(request), self.options)
-        latency = self.options.latency.fixed or 0.0
-        reply = replace(reply, delay=reply.delay + latency) if latency else reply
-        return render(
-            reply,
-            head_only=request.method == b"HEAD",
-            keep_alive=request.keep_alive,
-            chunks=request.version != "1.0",
+    # Deciding.
+
+    def _delivery(self, request: Request, host: _Host, now: float) -> tuple[Delivery, bool]:
+        """What to send, and whether robots.txt forbids to ask for it."""
+        ordinary = request.method == b"GET" and request.keep_alive and request.version == "1.1"
+        kept = self._cache.get((host.key, request.target)) if ordinary else None
+        if kept is None:
+            kept = self._made(request, host if ordinary else None)
+        delivery = kept.delivery
+        if request.conditional and _fresh(kept.head, request):
+            delivery = _rendered(request, not_modified(kept.head))
+        forbidden = self._forbidden(kept, host, request)
+        if self.options.rate or not self._clock.idle:
+            delivery = self._in_time(delivery, request, host, now)
+        return delivery, forbidden
+
+    def _made(self, request: Request, keep_for: _Host | None) -> _Kept:
+        """The answer made anew; kept if it is the same for ever."""
+        ask = self._ask(request)
+        reply = answer(ask, self.options)
+        if ask.settled:
+            reply = with_validators(reply)
+        kept = _Kept(replace(reply, pieces=()), _rendered(request, reply))
+        if ask.settled and keep_for is not None:
+            self._keep((keep_for.key, request.target), kept)
+        return kept
+
+    def _in_time(self, delivery: Delivery, request: Request, host: _Host, now: float) -> Delivery:
+        """The delivery when its time has come, or a refusal if there are too many requests."""
+        rate = self.options.rate
+        if rate:
+            wait = self.table.take(b"rate " + host.key, now, rate, self.options.burst)
+            if wait:
+                return self._too_much(request, 429, wait)
+        if self._clock.idle:
+            return delivery
+        label = f"{host.name}{_origin_form(request.target)}"
+        attempt = self.table.count(b"time " + label.encode()) if self._clock.needs_attempt else 0
+        timing: Timing = self._clock.plan(label, attempt, now)
+        if timing.refused is not None:
+            delivery = self._too_much(request, 503, timing.refused)
+        return delivery.timed(timing.delay, timing.transfer, server_timing(timing.parts))
+
+    def _too_much(self, request: Request, status: int, wait: float) -> Delivery:
+        seconds = str(max(math.ceil(wait), 1))
+        headers = (("Retry-After", seconds),) if self.options.retry_after else ()
+        return _rendered(request, notice(status, "too many requests", headers=headers))
+
+    def _forbidden(self, kept: _Kept, host: _Host, request: Request) -> bool:
+        verdict = kept.verdicts.get(request.agent)
+        if verdict is None:
+            target = _origin_form(request.target)
+            verdict = not host.rules.allows(request.agent.decode("latin-1"), target)
+            if len(kept.verdicts) < 4:
+                kept.verdicts[request.agent] = verdict
+        return verdict
+
+    def _write_log(self, log: AccessLog, turn: Turn, delivery: Delivery, now: float) -> None:
+        request = turn.request
+        log.write(
+            client=turn.client,
+            address=turn.address,
+            host=turn.host,
+            method=request.method,
+            target=request.target,
+            status=delivery.status,
+            sent=turn.sent,
+            delay=delivery.delay,
+            seconds=now - turn.begun,
+            kind=delivery.kind,
+            agent=request.agent,
         )
+
+    def _host(self, field: bytes) -> _Host:
+        """What stands behind a Host field; unknown ones are hosts of their own in the ledger."""
+        name = field.decode("ascii").lower() if _HOST.fullmatch(field) else self.authority
+        number = hosts.index(self.options, name) or 0
+        host = _Host(name, robots_rules(self.options, number), name.encode())
+        if len(self._hosts) >= MAX_HOSTS:
+            self._hosts.clear()
+        self._hosts[field] = host
+        return host
 
     def _ask(self, request: Request) -> Ask:
         known = _HOST.fullmatch(request.host) is not None
+        host = request.host.decode("ascii") if known else self.authority
+        target = _origin_form(request.target)
+        start = self._start
         return Ask(
-            target=_origin_form(request.target),
+            target=target,
             scheme=self.options.scheme,
-            host=request.host.decode("ascii") if known else self.authority,
+            host=host,
             method=request.method.decode("latin-1"),
             fields=tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in request.headers),
-            count=lambda: self._attempt(request.target),
+            count=lambda: self.table.count(f"{host.lower()}{target}".encode()),
+            clock=lambda: time.monotonic() - start,
         )
 
-    def _attempt(self, target: bytes) -> int:
-        """How often a target was asked before; the longest unasked is forgotten first."""
-        attempt = self._attempts.pop(target, 0)
-        self._attempts[target] = attempt + 1
-        if len(self._attempts) > MAX_ATTEMPT_KEYS:
-            self._attempts.popitem(last=False)
-        return attempt
-
-    def _keep(self, key: tuple[bytes, bytes], made: Delivery) -> None:
-        size = len(made.pieces[0]) + _ENTRY_BYTES
+    def _keep(self, key: tuple[bytes, bytes], kept: _Kept) -> None:
+        size = _size(kept)
         if size > MAX_CACHED_BYTES:
             return
-        self._cache[key] = made
+        self._cache[key] = kept
         self._cached_bytes += size
         while self._cached_bytes > CACHE_BYTES:
             oldest = self._cache.pop(next(iter(self._cache)))
-            self._cached_bytes -= len(oldest.pieces[0]) + _ENTRY_BYTES
+            self._cached_bytes -= _size(oldest)
 
     def _refusal(self, status: int) -> Delivery:
+        self.requests += 1
         self.bad_requests += 1
         reply = notice(status, "this request is refused", ending=Ending.LINGER)
         return render(reply, head_only=False, keep_alive=False, chunks=False)
+
+
+def _size(kept: _Kept) -> int:
+    """What an entry weighs; a body that is made while it is sent weighs next to nothing."""
+    pieces = kept.delivery.pieces
+    return _ENTRY_BYTES + (sum(map(len, pieces)) if isinstance(pieces, tuple) else 0)
+
+
+def _rendered(request: Request, reply: Answer) -> Delivery:
+    return render(
+        reply,
+        head_only=request.method == b"HEAD",
+        keep_alive=request.keep_alive,
+        chunks=request.version != "1.0",
+    )
+
+
+def _fresh(head: Answer, request: Request) -> bool:
+    fields = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in request.headers)
+    return is_fresh(head, fields)
 
 
 def _origin_form(target: bytes) -> str:

@@ -4,6 +4,9 @@ All three are the same server: `serve` listens and, on the way out, stops listen
 connection and waits until the last one is gone. `running` puts that on a thread and hands start-up
 errors to its caller; `main_loop` adds signals. Readiness is an event in each of them: when control
 comes back (or `announce` is called), the port accepts.
+
+With `processes` above 1 other processes do the serving (`crawler.mock.supervisor`), and leaving
+means that they have ended.
 """
 
 from __future__ import annotations
@@ -12,96 +15,95 @@ import asyncio
 import contextlib
 import signal
 import ssl
+import tempfile
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
+from pathlib import Path
 
-from crawler.mock.connection import Connection
-from crawler.mock.listen import plain, secured
-from crawler.mock.opened import Opened
+from crawler.mock.control import values
+from crawler.mock.handshakes import certify, fault_addresses
+from crawler.mock.listen import raise_descriptor_limit, reserve
+from crawler.mock.loops import LoopFactory, new_event_loop
 from crawler.mock.options import MockWeb
-from crawler.mock.responder import Responder, Statistics
-
-LoopFactory = Callable[[], asyncio.AbstractEventLoop]
-
-# Connections are aborted, so this is never reached; it keeps a mistake from being a hang.
-STOP_SECONDS = 2.0
-
-
-class Served:
-    """A mock web that is listening."""
-
-    def __init__(self, options: MockWeb, responder: Responder, port: int) -> None:
-        host = f"[{options.host}]" if ":" in options.host else options.host
-        responder.authority = f"{host}:{port}"
-        self.options = options
-        self.port = port
-        self.url = f"{options.scheme}://{responder.authority}"
-        self._responder = responder
-
-    def __repr__(self) -> str:
-        return f"Served({self.url!r}, {self.statistics()!r})"
-
-    def urls(self, count: int | None = None) -> Iterator[str]:
-        """The URLs of the first `count` pages, of all by default; ValueError if there are fewer."""
-        wanted = self.options.pages if count is None else count
-        if not 0 <= wanted <= self.options.pages:
-            raise ValueError(f"this mock web has {self.options.pages} pages, not {wanted}")
-        return (f"{self.url}/page/{number}" for number in range(wanted))
-
-    def statistics(self) -> Statistics:
-        """The counters now; from any thread."""
-        return self._responder.statistics()
-
-    def recent(self) -> tuple[str, ...]:
-        """The targets (path and query) of the last 4,096 requests, oldest first."""
-        return self._responder.recent()
-
-
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    """A uvloop loop if uvloop is installed, else asyncio's own."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
+from crawler.mock.served import Served
+from crawler.mock.serving import STOP_SECONDS, Shared, serving
+from crawler.mock.supervisor import Supervisor
+from crawler.mock.table import Table
+from crawler.model.errors import ConfigurationError, EnvironmentFailure
 
 
 @contextlib.asynccontextmanager
 async def serve(
     options: MockWeb | None = None, *, context: ssl.SSLContext | None = None
 ) -> AsyncIterator[Served]:
-    """Serve on the running loop; listening when entered, every connection closed when left.
+    """Serve from the running loop; listening when entered, every connection closed when left.
 
-    context: a server's TLS context of one's own. Raises OSError if the address cannot be had.
+    context: a server's TLS context of one's own. Raises OSError if an address cannot be had,
+    `ConfigurationError` for a context with several processes, `EnvironmentFailure` if the access
+    log cannot be written, and, when left, if a process has died.
     """
     options = options or MockWeb()
     if context is not None:
         options = replace(options, tls=True)
-    responder = Responder(options)
-    opened = Opened()
-    async with _listening(options, responder, opened, context) as port:
+        if options.processes > 1:
+            raise ConfigurationError("a TLS context of one's own serves one process only")
+    async with _alone(options, context) if options.processes == 1 else _several(options) as served:
+        yield served
+
+
+@contextlib.asynccontextmanager
+async def _alone(options: MockWeb, context: ssl.SSLContext | None) -> AsyncIterator[Served]:
+    certificates = None
+    if options.tls and context is None:
+        with _directory() as directory, _writing_to(directory):
+            certificates = certify(options, directory)
+    settled, sockets = reserve(options, fault_addresses(options) if certificates else ())
+    shared = Shared(start=time.monotonic())
+    async with serving(settled, sockets, shared, tls=certificates or context) as part:
+        ca_pem = certificates.ca_pem if certificates else b""
+        part.control(part.alone, ca_pem)
+        yield Served(settled, part, ca_pem)
+
+
+@contextlib.asynccontextmanager
+async def _several(options: MockWeb) -> AsyncIterator[Served]:
+    with contextlib.ExitStack() as stack:
+        settled, sockets = reserve(options, fault_addresses(options), shared=True)
+        for each in sockets:  # bound for as long as it serves: nobody takes the port in between
+            stack.enter_context(each)
+        directory = stack.enter_context(_directory())
+        shared = Shared(start=time.monotonic(), directory=directory)
+        with _writing_to(directory):
+            ca_pem = certify(settled, directory).ca_pem if settled.tls else b""
+            stack.enter_context(contextlib.closing(Table(shared.table)))
+        start = {"options": values(settled), "directory": str(directory), "start": shared.start}
+        crew = Supervisor(settled, start)
+        crew.start()
         try:
-            yield Served(options, responder, port)
+            await asyncio.wrap_future(crew.started)
+            yield Served(settled, crew, ca_pem, crew.ended)
         finally:
-            opened.stop()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(STOP_SECONDS):
-            await opened.none_left()
+            crew.stop()
+            await asyncio.shield(asyncio.wrap_future(crew.ended))
 
 
-def _listening(
-    options: MockWeb, responder: Responder, opened: Opened, context: ssl.SSLContext | None
-) -> contextlib.AbstractAsyncContextManager[int]:
-    loop = asyncio.get_running_loop()
+@contextlib.contextmanager
+def _directory() -> Iterator[Path]:
+    """A directory of one's own, gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="mock-web-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
 
-    def connection() -> Connection:
-        return Connection(responder, opened, loop)
 
-    if context is None:
-        return plain(options.host, options.port, connection)
-    return secured(options.host, options.port, connection, context)
+@contextlib.contextmanager
+def _writing_to(directory: Path) -> Iterator[None]:
+    """An OSError is about an address elsewhere; here it says which directory was the trouble."""
+    try:
+        yield
+    except OSError as error:
+        raise EnvironmentFailure(f"cannot write to {directory}: {error.strerror}") from error
 
 
 @contextlib.contextmanager
@@ -113,12 +115,13 @@ def running(
 ) -> Iterator[Served]:
     """Serve on a thread with a loop of its own; listening when entered, gone when left.
 
-    Errors of start-up (OSError: the address cannot be had) are raised here, in the caller.
+    Errors of start-up are raised here, in the caller: those of `serve`.
     """
     started: Future[tuple[Served, Callable[[], None]]] = Future()
+    ended: Future[None] = Future()
     thread = threading.Thread(
         target=_serve_on_thread,
-        args=(options or MockWeb(), context, loop_factory, started),
+        args=(options or MockWeb(), context, loop_factory, started, ended),
         name="mock-web",
         daemon=True,  # an interpreter that ends without leaving the block is not held up
     )
@@ -133,6 +136,7 @@ def running(
     finally:
         stop()
         thread.join()
+    ended.result()
 
 
 def _serve_on_thread(
@@ -140,6 +144,7 @@ def _serve_on_thread(
     context: ssl.SSLContext | None,
     loop_factory: LoopFactory,
     started: Future[tuple[Served, Callable[[], None]]],
+    ended: Future[None],
 ) -> None:
     async def until_stopped() -> None:
         loop, stopped = asyncio.get_running_loop(), asyncio.Event()
@@ -151,9 +156,9 @@ def _serve_on_thread(
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(until_stopped())
     except Exception as error:
-        if started.done():
-            raise
-        started.set_exception(error)
+        (ended if started.done() else started).set_exception(error)
+    else:
+        ended.set_result(None)
 
 
 def _tell(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
@@ -169,8 +174,10 @@ def main_loop(
     """Serve until SIGINT or SIGTERM, then close every connection and return.
 
     `announce` is called once with the base URL, when the port accepts. Must be called in the main
-    thread. Raises OSError if the address cannot be had, and whatever `announce` raises.
+    thread; lets the process have as many descriptors as it may. Raises what `serve` raises, as soon
+    as a process has died, too, and whatever `announce` raises.
     """
+    raise_descriptor_limit()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(_until_signal(options, announce))
 
@@ -182,6 +189,7 @@ async def _until_signal(options: MockWeb, announce: Callable[[str], None]) -> No
         loop.add_signal_handler(number, stopped.set)
     try:
         async with serve(options) as served:
+            served.call_at_end(lambda: _tell(loop, stopped))
             announce(served.url)
             await stopped.wait()
     finally:

@@ -89,7 +89,7 @@ def test_illegal_options_name_themselves(wrong: dict[str, int]) -> None:
     [
         ("/page/99", 200), ("/page/100", 404), ("/page/07", 404), ("/page/-1", 404),
         ("/page/\u0663", 404), ("/page/" + "9" * 5000, 404), ("/page", 400), ("/page/1/2", 400),
-        ("/nothing", 404), ("*", 404), ("", 404), ("//", 400), ("/private/3", 200),
+        ("/nothing", 404), ("*", 404), ("", 404), ("//", 404), ("/private/3", 200),
         ("/status/99", 400), ("/status/x", 400), ("/bytes/-1", 400), ("/bytes/" + "9" * 99, 400),
         ("/delay/nan", 400), ("/delay/1e9", 400), ("/delay", 400), ("/fault/none", 400),
         ("/charset/hex", 400), ("/charset/no-such", 400), ("/charset/a%0Ab", 400),
@@ -114,3 +114,18 @@ def test_a_location_cannot_break_out_of_its_header() -> None:
     """A redirect's target with line ends stays one header field."""
     reply = answer(Ask(target="/redirect-to?url=/a%0D%0AX-Evil:%201"), MockWeb())
     assert dict(reply.headers)["Location"] == "/a%0D%0AX-Evil: 1"
+
+
+@pytest.mark.parametrize(
+    ("domain", "canonical"), [("Mock.Test", "mock.test"), ("bücher.test", "xn--bcher-kva.test")]
+)
+def test_the_domain_is_kept_as_urls_have_it(domain: str, canonical: str) -> None:
+    """A domain in capitals or in Unicode is the one that clients will ask for."""
+    assert MockWeb(domain=domain).domain == canonical
+
+
+@pytest.mark.parametrize("domain", ["a b", "a/b", "a:8", "", "u@a", "a?b"])
+def test_a_domain_must_be_one(domain: str) -> None:
+    """What is more or less than a domain is refused."""
+    with pytest.raises(ConfigurationError, match="^domain: "):
+        MockWeb(domain=domain)

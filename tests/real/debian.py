@@ -1,9 +1,10 @@
-"""The two Debian packages that `make real` and `make bench` serve and are served by.
+"""The Debian packages that tests and benchmarks use: servers, pages, and clients not made here.
 
-`nginx-light` is the server, `python3.11-doc` the pages. Both come from apt when they are missing
-and we are root; otherwise one line says what to install. The install never leaves an nginx of the
-system running: Debian asks `policy-rc.d` before it starts a service, so a policy that refuses is
-put there for the time of the install, unless the machine already has a policy of its own.
+`nginx-light` is the server and `python3.11-doc` the pages of `make real` and `make bench`; `curl`
+and `wrk` are clients of the mock web. They come from apt when they are missing and we are root;
+otherwise one line says what to install. The install never leaves an nginx of the system running:
+Debian asks `policy-rc.d` before it starts a service, so a policy that refuses is put there for the
+time of the install, unless the machine already has a policy of its own.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 DOCS = Path("/usr/share/doc/python3.11/html")
-_PACKAGES = ("nginx-light", "python3.11-doc")
+PAGES = ("nginx-light", "python3.11-doc")
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _FORBIDDEN = 101  # the exit code by which a policy says "do not start it"
 _SBIN = "/usr/sbin:/usr/local/sbin"
@@ -31,15 +32,22 @@ def nginx_program() -> str | None:
     return shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:{_SBIN}")
 
 
-def missing() -> list[str]:
-    """The names of the Debian packages that still have to be installed."""
-    found = (nginx_program() is not None, (DOCS / "index.html").is_file())
-    return [name for name, there in zip(_PACKAGES, found, strict=True) if not there]
+_FOUND: Mapping[str, Callable[[], bool]] = {
+    "nginx-light": lambda: nginx_program() is not None,
+    "python3.11-doc": (DOCS / "index.html").is_file,
+    "curl": lambda: shutil.which("curl") is not None,
+    "wrk": lambda: shutil.which("wrk") is not None,
+}
 
 
-def ensure_installed() -> None:
+def missing(packages: Sequence[str] = PAGES) -> list[str]:
+    """Which of the packages still have to be installed."""
+    return [name for name in packages if not _FOUND[name]()]
+
+
+def ensure_installed(packages: Sequence[str] = PAGES) -> None:
     """Install what is missing with apt, as root; raise `Unavailable` when that cannot be done."""
-    wanted = missing()
+    wanted = missing(packages)
     if not wanted:
         return
     how = f"apt-get install {' '.join(wanted)}"
@@ -47,7 +55,7 @@ def ensure_installed() -> None:
         raise Unavailable(f"{' and '.join(wanted)} missing: run `{how}` as root (Debian 12)")
     with _no_service_starts():
         _install(wanted)
-    if still := missing():
+    if still := missing(packages):
         raise Unavailable(f"{' and '.join(still)} missing although `{how}` succeeded")
 
 

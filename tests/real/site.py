@@ -9,6 +9,7 @@ What it serves:
 
     /library/os.html ...      the documentation as Debian ships it (`pages()` lists it)
     /small.html               one page of exactly 1,400 bytes with ten links
+    /kilobyte.html            its first 1,024 bytes
     /big/0.html ...           pages of 500 KB, made by joining the bodies of documentation pages
 
 A query string never changes what is served, so `?i=1`, `?i=2` give as many URLs as one likes.
@@ -68,6 +69,7 @@ http {{
     root {docs};
     location = /robots.txt {{ root {made}; }}
     location = /small.html {{ root {made}; }}
+    location = /kilobyte.html {{ root {made}; }}
     location /big/ {{ root {made}; }}
   }}
 }}
@@ -212,6 +214,7 @@ def _make_pages(root: Path) -> None:
     (root / "big").mkdir(parents=True)
     (root / "robots.txt").write_text("User-agent: *\nAllow: /\n")
     (root / "small.html").write_bytes(small_page())
+    (root / "kilobyte.html").write_bytes(small_page()[:1024])
     bodies = _bodies()
     for path in big_paths():
         (root / path.lstrip("/")).write_bytes(_big_page(path, bodies))

@@ -1,0 +1,187 @@
+"""The access log: one line of JSON for each request, in the order in which they end.
+
+A line has `time` (when the request arrived, UTC), `client` and `address` (the two ends of the
+connection), `host`, `method`, `target`, `status`, `bytes` (sent, header section included), `delay`
+(the planned seconds before the first byte), `seconds` (from the request's arrival to the answer's
+last byte), `kind` (of a special answer, or empty), `user_agent` and `process` (from 0).
+
+Lines of several processes share a file: each is appended whole (O_APPEND). What cannot be written
+ends the log with one line on stderr, never the server: a full disk, a reader that has gone, or one
+of a pipe that reads too slowly for too long.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import sys
+import time
+
+import orjson
+
+from crawler.model.errors import EnvironmentFailure
+
+# Written at once when so much has come together; else the owner flushes.
+BUFFER_BYTES = 64 * 1024
+# What a pipe's reader may lag behind, and how long it is waited for in the end.
+MAX_LAG_BYTES = 16 * 1024 * 1024
+LAST_SECONDS = 1.0
+# POSIX: a pipe that can be written to takes PIPE_BUF bytes whole; 4,096 on Linux.
+PIPE_BYTES = select.PIPE_BUF
+_MAX_TARGET, _MAX_AGENT = 2048, 512
+_CUT = 256
+
+_STDOUT = 1
+
+
+class AccessLog:
+    """An open access log; `path` is a file that is appended to, or `-` for stdout.
+
+    Raises `EnvironmentFailure` if the file cannot be opened.
+    """
+
+    def __init__(self, path: str, process: int = 0) -> None:
+        self.path = path
+        self._process = process
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._second, self._stamp = -1, ""
+        self._file = _open(path)
+        self._pipe = None if stat.S_ISREG(os.fstat(self._file).st_mode) else _poll(self._file)
+        self._broken = False
+
+    def __repr__(self) -> str:
+        return f"AccessLog({self.path!r}, process={self._process})"
+
+    def write(  # noqa: PLR0913 - one argument for each column
+        self,
+        *,
+        client: str,
+        address: str,
+        host: str,
+        method: bytes,
+        target: bytes,
+        agent: bytes,
+        status: int,
+        sent: int,
+        delay: float,
+        seconds: float,
+        kind: str,
+    ) -> None:
+        """One request that has ended now, `seconds` after it arrived."""
+        if self._broken:
+            return
+        record = {
+            "time": self._time(time.time() - seconds),
+            "client": client,
+            "address": address,
+            "host": host,
+            "method": _text(method),
+            "target": _text(target[:_MAX_TARGET]),
+            "status": status,
+            "bytes": sent,
+            "delay": round(delay, 6),
+            "seconds": round(seconds, 6),
+            "kind": kind,
+            "user_agent": _text(agent[:_MAX_AGENT]),
+            "process": self._process,
+        }
+        line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+        if len(line) > PIPE_BYTES:  # longer ones could be torn apart in a pipe
+            short = {"target": _text(target[:_CUT]), "user_agent": _text(agent[:_CUT])}
+            line = orjson.dumps({**record, **short}, option=orjson.OPT_APPEND_NEWLINE)
+        self._lines.append(line)
+        self._size += len(line)
+        if self._size >= BUFFER_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what has come together; of a pipe, as much as it takes without waiting."""
+        if not self._lines or self._broken:
+            return
+        try:
+            if self._pipe is None:
+                self._append()
+            else:
+                self._feed(self._pipe, 0)
+        except OSError as error:
+            self._break(error.strerror or str(error))
+
+    def close(self) -> None:
+        """Write the rest and close the file; a slow reader of a pipe is waited for a second."""
+        self.flush()
+        if self._pipe is not None and self._lines and not self._broken:
+            try:
+                self._feed(self._pipe, LAST_SECONDS)
+            except OSError as error:
+                self._break(error.strerror or str(error))
+        self._lines.clear()
+        self._broken = True
+        if self._file != _STDOUT:
+            os.close(self._file)
+
+    def _append(self) -> None:
+        data = b"".join(self._lines)
+        self._lines.clear()
+        self._size = 0
+        while data:  # a disk that is nearly full takes a part and refuses the rest
+            data = data[os.write(self._file, data) :]
+
+    def _feed(self, pipe: select.poll, seconds: float) -> None:
+        """Whole lines to a pipe while it takes them, waiting up to `seconds` in all."""
+        deadline = time.monotonic() + seconds
+        at = 0
+        while at < len(self._lines):
+            if not pipe.poll(max(deadline - time.monotonic(), 0) * 1000):
+                break
+            piece, at = self._piece(at)
+            self._size -= os.write(self._file, piece)
+        del self._lines[:at]
+        if self._size > MAX_LAG_BYTES:
+            self._break("its reader is too slow")
+
+    def _piece(self, start: int) -> tuple[bytes, int]:
+        """As many lines from `start` on as a pipe takes whole, at least one; and where they end."""
+        size, end = len(self._lines[start]), start + 1
+        while end < len(self._lines) and size + len(self._lines[end]) <= PIPE_BYTES:
+            size += len(self._lines[end])
+            end += 1
+        return b"".join(self._lines[start:end]), end
+
+    def _break(self, reason: str) -> None:
+        self._broken = True
+        self._lines.clear()
+        name = "stdout" if self.path == "-" else self.path
+        print(  # noqa: T201 - the one word to the person that the log has ended
+            f"mock web: the access log ends here, cannot write {name}: {reason}", file=sys.stderr
+        )
+
+    def _time(self, seconds: float) -> str:
+        """ISO 8601 in UTC with milliseconds; the part down to the second is made once for it."""
+        second = int(seconds)
+        if second != self._second:
+            self._second = second
+            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return f"{self._stamp}.{int((seconds - second) * 1000):03d}Z"
+
+
+def _open(path: str) -> int:
+    if path == "-":
+        return _STDOUT
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise EnvironmentFailure(f"cannot write the access log {path}: {reason}") from error
+
+
+def _poll(file: int) -> select.poll:
+    poll = select.poll()
+    poll.register(file, select.POLLOUT)
+    return poll
+
+
+def _text(data: bytes) -> str:
+    r"""As text; bytes that are none as `\xNN`."""
+    return data.decode("utf-8", "backslashreplace")
