@@ -59,9 +59,10 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_address", "_agent", "_body", "_chunk_bytes", "_conditional", "_deaf", "_due", "_ended",
-        "_expected", "_half_closed", "_head_bytes", "_headers", "_host", "_in_head", "_loop", "_next",
-        "_open", "_parser", "_pieces", "_queue", "_reading", "_responder", "_target", "_task", "_timer",
-        "_transport", "_turn", "_waiting", "_writable", "client", "quiet_since",
+        "_expected", "_half_closed", "_head_bytes", "_headers", "_host", "_in_head", "_loop",
+        "_next", "_open", "_parser", "_pieces", "_queue", "_reading", "_responder", "_target",
+        "_task", "_timer", "_transport", "_turn", "_waiting", "_writable", "client",
+        "quiet_since",
     )  # fmt: skip
 
     _headers: list[tuple[bytes, bytes]]

@@ -110,11 +110,13 @@ class _Host:
 class _Kept:
     """An answer that only target and host decide, ready to be sent again and again.
 
-    head: the answer without its body, for those who ask whether it has changed.
+    head: the answer without its body, for those who ask whether it has changed. timed: the
+    delivery in a web where every answer takes the same time.
     """
 
     head: Answer
     delivery: Delivery
+    timed: Delivery | None = None
     verdicts: dict[bytes, bool] = field(default_factory=dict)  # by user agent; a few
 
 
@@ -240,7 +242,7 @@ class Responder:
             delivery = _rendered(request, not_modified(kept.head))
         forbidden = self._forbidden(kept, host, request)
         if self.options.rate or not self._clock.idle:
-            delivery = self._in_time(delivery, request, host, now)
+            delivery = self._in_time(delivery, kept, request, host, now)
         return delivery, forbidden
 
     def _made(self, request: Request, keep_for: _Host | None) -> _Kept:
@@ -254,7 +256,9 @@ class Responder:
             self._keep((keep_for.key, request.target), kept)
         return kept
 
-    def _in_time(self, delivery: Delivery, request: Request, host: _Host, now: float) -> Delivery:
+    def _in_time(
+        self, delivery: Delivery, kept: _Kept, request: Request, host: _Host, now: float
+    ) -> Delivery:
         """The delivery when its time has come, or a refusal if there are too many requests."""
         rate = self.options.rate
         if rate:
@@ -263,12 +267,17 @@ class Responder:
                 return self._too_much(request, 429, wait)
         if self._clock.idle:
             return delivery
+        steady = self._clock.steady
+        if steady is not None and delivery is kept.delivery:
+            if kept.timed is None:
+                kept.timed = _timed(delivery, steady)
+            return kept.timed
         label = f"{host.name}{_origin_form(request.target)}"
         attempt = self.table.count(b"time " + label.encode()) if self._clock.needs_attempt else 0
-        timing: Timing = self._clock.plan(label, attempt, now)
+        timing = self._clock.plan(label, attempt, now)
         if timing.refused is not None:
             delivery = self._too_much(request, 503, timing.refused)
-        return delivery.timed(timing.delay, timing.transfer, server_timing(timing.parts))
+        return _timed(delivery, timing)
 
     def _too_much(self, request: Request, status: int, wait: float) -> Delivery:
         seconds = str(max(math.ceil(wait), 1))
@@ -355,6 +364,10 @@ def _rendered(request: Request, reply: Answer) -> Delivery:
         keep_alive=request.keep_alive,
         chunks=request.version != "1.0",
     )
+
+
+def _timed(delivery: Delivery, timing: Timing) -> Delivery:
+    return delivery.timed(timing.delay, timing.transfer, server_timing(timing.parts))
 
 
 def _fresh(head: Answer, request: Request) -> bool:

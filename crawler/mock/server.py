@@ -26,7 +26,7 @@ from pathlib import Path
 from crawler.mock.control import values
 from crawler.mock.handshakes import certify, fault_addresses
 from crawler.mock.listen import raise_descriptor_limit, reserve
-from crawler.mock.loops import LoopFactory, new_event_loop
+from crawler.mock.loops import LoopFactory, collect_rarely, new_event_loop
 from crawler.mock.options import MockWeb
 from crawler.mock.served import Served
 from crawler.mock.serving import STOP_SECONDS, Shared, serving
@@ -178,6 +178,7 @@ def main_loop(
     as a process has died, too, and whatever `announce` raises.
     """
     raise_descriptor_limit()
+    collect_rarely()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(_until_signal(options, announce))
 

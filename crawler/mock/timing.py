@@ -67,6 +67,11 @@ class Clock:
         self._only = self._plan("", 0.0) if steady and not self.needs_attempt else None
         self.idle = self._only == Timing()
 
+    @property
+    def steady(self) -> Timing | None:
+        """The plan of every answer, if all have the same one."""
+        return self._only
+
     def plan(self, label: str, attempt: int, now: float) -> Timing:
         """The time of the answer to a request that arrives at `now`.
 

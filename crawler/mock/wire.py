@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from itertools import chain
@@ -59,7 +59,17 @@ class Delivery:
         if transfer and isinstance(pieces, tuple):
             pieces = _spread(pieces)
             pause += transfer / max(len(pieces) - 1, 1)
-        return replace(self, pieces=pieces, delay=self.delay + delay, pause=pause)
+        # Not `replace`, which looks at every field's definition: this is done for each answer.
+        return Delivery(
+            pieces=pieces,
+            delay=self.delay + delay,
+            pause=pause,
+            ending=self.ending,
+            status=self.status,
+            retry_after=self.retry_after,
+            kind=self.kind,
+            headed=self.headed,
+        )
 
 
 def render(answer: Answer, *, head_only: bool, keep_alive: bool, chunks: bool) -> Delivery:

@@ -20,7 +20,7 @@ import orjson
 from crawler.mock.certificates import Certificates
 from crawler.mock.handshakes import fault_addresses
 from crawler.mock.listen import bound, places, raise_descriptor_limit
-from crawler.mock.loops import new_event_loop
+from crawler.mock.loops import collect_rarely, new_event_loop
 from crawler.mock.options import MockWeb
 from crawler.mock.serving import Serving, Shared, serving
 from crawler.model.errors import CrawlerError, EnvironmentFailure
@@ -140,6 +140,7 @@ def _refusal(message: Message, error: Exception) -> Message:
 def main() -> None:
     """Serve what the line says."""
     raise_descriptor_limit()
+    collect_rarely()
     line = socket.socket(fileno=int(sys.argv[1]))
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_work(line))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,13 @@ def peak_bytes(pid: int) -> int:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024  # the kernel's "kB" are KiB
     return 0
+
+
+def cpu_seconds(pid: int) -> float:
+    """The CPU time, of user and system, that the process has had so far; 0 if it is gone."""
+    fields = _read(_PROC / str(pid) / "stat").rpartition(")")[2].split()
+    ticks = sum(map(int, fields[11:13])) if fields else 0
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _parent(entry: Path) -> int | None:

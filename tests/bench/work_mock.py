@@ -14,6 +14,7 @@ import json
 import os
 import random
 import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 
 from tests.bench.measure import Contestant, NotDone, Sample, median_rate, play
-from tests.bench.processes import peak_bytes, tree
+from tests.bench.processes import cpu_seconds, peak_bytes, tree
 from tests.bench.report import Result, Row, Target
 from tests.bench.setting import Setting
 from tests.real.debian import ensure_installed
@@ -43,11 +44,27 @@ _DONE = re.compile(r"(\d+) requests in")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Page:
+    """A page to ask for, and the first of the processes that serve it."""
+
+    url: str
+    pid: int
+
+    def cpu(self) -> float:
+        """CPU seconds of all these processes so far."""
+        return sum(map(cpu_seconds, tree(self.pid)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Mock:
     """A running mock web."""
 
     url: str
     pid: int
+
+    def page(self) -> _Page:
+        """The page that wrk asks for."""
+        return _Page(url=f"{self.url}/page/1", pid=self.pid)
 
     def requests(self) -> int:
         """How many it has taken so far."""
@@ -71,22 +88,30 @@ def measure(setting: Setting) -> Result:
         _mock(*_PAGE, "--processes", "2", cores={first, second}) as two,
     ):
         contestants = [
-            _wrk("mock, one core", f"{alone.url}/page/1", seconds, {second}),
+            _wrk("mock, one core", alone.page(), seconds, {second}),
             _wrk("nginx, one core", page, seconds, {second}),
-            _wrk("one process", f"{one.url}/page/1", seconds, {first, second}),
-            _wrk("two processes", f"{two.url}/page/1", seconds, {first, second}),
+            _wrk("one process", one.page(), seconds, {first, second}),
+            _wrk("two processes", two.page(), seconds, {first, second}),
         ]
         samples = play(contestants, setting.rounds, setting.say)
     rows = (
-        _against(samples, "mock, one core", "nginx, one core", Target(bound=0.5, unit="x")),
-        _against(samples, "two processes", "one process", Target(bound=1.6, unit="x")),
+        _against(
+            samples,
+            "mock, one core",
+            "nginx, one core",
+            Target(bound=0.5, unit="x"),
+            "wrk on the core left over",
+        ),
+        _scaling(samples, Target(bound=1.6, unit="x")),
         _waiting(setting),
         _memory(setting),
     )
     return Result(key="mock", how=__doc__, rows=rows, samples=samples)
 
 
-def _against(samples: dict[str, list[Sample]], ours: str, peer: str, target: Target) -> Row:
+def _against(
+    samples: dict[str, list[Sample]], ours: str, peer: str, target: Target, note: str
+) -> Row:
     our_rate, peer_rate = median_rate(samples[ours]), median_rate(samples[peer])
     return Row(
         work=f"1 KB page: {ours} against {peer}",
@@ -94,23 +119,44 @@ def _against(samples: dict[str, list[Sample]], ours: str, peer: str, target: Tar
         peer=f"{peer_rate:,.0f}/s",
         value=our_rate / peer_rate,
         target=target,
-        note="wrk on the core left over" if "core" in ours else "wrk on the same two cores",
+        note=note,
     )
 
 
-def _wrk(name: str, url: str, seconds: int, cores: set[int]) -> Contestant:
+def _scaling(samples: dict[str, list[Sample]], target: Target) -> Row:
+    """Two processes against one. With s and w seconds of CPU that an answer costs server and wrk,
+    one process can give 1 / s answers a second and two, on the cores that wrk needs, too, 2 / (s +
+    w): the note says how much that is here.
+    """
+    alone = samples["one process"]
+    client = statistics.median(sample.cpu / sample.pages for sample in alone)
+    server = statistics.median(sample.figures["server_cpu"] / sample.pages for sample in alone)
+    ceiling = 2 * server / (server + client)
+    note = (
+        f"wrk on the same two cores: an answer costs it {client * 1e6:.1f} us, the server "
+        f"{server * 1e6:.1f} us, so {ceiling:.2f}x is the most there can be"
+    )
+    return _against(samples, "two processes", "one process", target, note)
+
+
+def _wrk(name: str, page: _Page, seconds: int, cores: set[int]) -> Contestant:
     def turn() -> Sample:
-        words = ["wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{seconds}s", url]
+        words = ["wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{seconds}s", page.url]
+        before, children = page.cpu(), resource.getrusage(resource.RUSAGE_CHILDREN)
         started = time.perf_counter()
         said = subprocess.run(
             [*_on(cores), *words], capture_output=True, text=True, check=True
         ).stdout
         wall = time.perf_counter() - started
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = used.ru_utime + used.ru_stime - children.ru_utime - children.ru_stime
+        figures = {"server_cpu": page.cpu() - before}
         rate, done = _RATE.search(said), _DONE.search(said)
         if rate is None or done is None or "Non-2xx" in said or "Socket errors" in said:
             raise NotDone(f"wrk against {name}: {said.strip().splitlines()[-1]}")
         pages = int(done[1])
-        return Sample(pages=pages, elapsed=pages / float(rate[1]), wall=wall, cpu=0.0)
+        elapsed = pages / float(rate[1])
+        return Sample(pages=pages, elapsed=elapsed, wall=wall, cpu=cpu, figures=figures)
 
     return Contestant(name=name, turn=turn)
 
@@ -187,12 +233,12 @@ def _mock(*flags: str, cores: set[int] | None = None) -> Iterator[_Mock]:
 
 
 @contextmanager
-def _nginx_with_page(core: int) -> Iterator[str]:
+def _nginx_with_page(core: int) -> Iterator[_Page]:
     """nginx on one core, with a page of the same size."""
     with nginx() as site:
         for pid in tree(site.pid):
             os.sched_setaffinity(pid, {core})
-        yield site.url("/kilobyte.html")
+        yield _Page(url=site.url("/kilobyte.html"), pid=site.pid)
 
 
 def _on(cores: set[int] | None) -> Sequence[str]:

@@ -127,5 +127,5 @@ def test_the_domain_is_kept_as_urls_have_it(domain: str, canonical: str) -> None
 @pytest.mark.parametrize("domain", ["a b", "a/b", "a:8", "", "u@a", "a?b"])
 def test_a_domain_must_be_one(domain: str) -> None:
     """What is more or less than a domain is refused."""
-    with pytest.raises(ConfigurationError, match="^domain: "):
+    with pytest.raises(ConfigurationError, match=r"^domain: "):
         MockWeb(domain=domain)
