@@ -124,9 +124,10 @@ def _against(
 
 
 def _scaling(samples: dict[str, list[Sample]], target: Target) -> Row:
-    """Two processes against one. With s and w seconds of CPU that an answer costs server and wrk,
-    one process can give 1 / s answers a second and two, on the cores that wrk needs, too, 2 / (s +
-    w): the note says how much that is here.
+    """Two processes against one, and how much more there can be.
+
+    With s and w seconds of CPU that an answer costs server and wrk, one process can give 1 / s
+    answers a second and two, on the cores that wrk needs, too, 2 / (s + w).
     """
     alone = samples["one process"]
     client = statistics.median(sample.cpu / sample.pages for sample in alone)
