@@ -100,3 +100,13 @@ def test_a_stance_follows_from_what_the_rules_allow() -> None:
     assert Stances(MockWeb())[5] is Stance.LINES
     assert Stances(_web(ALL))[5] is Stance.OPEN
     assert Stances(_web("plain", NONE))[5] is Stance.CLOSED
+
+
+@pytest.mark.parametrize("form", robots.FORMS)
+def test_the_truth_follows_every_form(form: str) -> None:
+    """What the truth calls disallowed is what the rules in force forbid, page by page."""
+    options = MockWeb(pages=300, hosts=3, port=8080, robots_forms=("plain", form))
+    rules = [robots.rules(options, host) for host in range(3)]
+    for entry in entries(options):
+        parts = urlsplit(entry.url)
+        assert entry.disallowed is not rules[entry.host].allows("*", parts.path)
