@@ -91,19 +91,20 @@ def test_a_pipeline_and_a_half_close(web: Served) -> None:
 
 
 @pytest.mark.parametrize("target", ["/bytes/50000000", "/slow/100/0.01", "/delay/5", "/page/1"])
-def test_a_reset_in_the_middle(web: Served, target: str) -> None:
+def test_a_reset_in_the_middle(loop_factory: LoopFactory, target: str) -> None:
     """Clients that reset while an answer is on its way leave nothing behind."""
-    for _ in range(10):
-        with connect(web) as client:
-            client.sendall(get(target))
-            select.select([client], [], [], 0.01)
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-    assert status_of(ask(web, "/page/1")) == 200
-    deadline = time.monotonic() + GUARD_SECONDS
-    while web.statistics().open_connections:
-        assert time.monotonic() < deadline
-        select.select([], [], [], 0.005)
-    assert web.statistics().waiting == 0
+    with running(MockWeb(), loop_factory=loop_factory) as web:
+        for _ in range(10):
+            with connect(web) as client:
+                client.sendall(get(target))
+                select.select([client], [], [], 0.01)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        assert status_of(ask(web, "/page/1")) == 200
+        deadline = time.monotonic() + GUARD_SECONDS
+        while web.statistics().open_connections:
+            assert time.monotonic() < deadline
+            select.select([], [], [], 0.005)
+        assert web.statistics().waiting == 0
 
 
 @pytest.fixture
