@@ -1,23 +1,20 @@
-"""One client's connection: bytes in, requests in order, deliveries out.
+"""One client's connection: requests in order, deliveries out.
 
-The parser's callbacks only collect requests into a queue. The queue is worked off one turn at a
-time, so pipelined answers keep their order whatever their delays. States:
+The reader collects requests into a queue. The queue is worked off one turn at a time, so pipelined
+answers keep their order whatever their delays. States:
 
     idle       nothing to send; the next request of the queue is taken at once
     pending    the answer is being made by a task (the control paths alone)
     delivering a delivery waits for its time, for its next piece, or for the client to read
     ended      the last delivery closed, reset or hangs; nothing more is taken
 
-Bounds: a header section of more than 64 KiB is refused with 431; reading stops while 128 requests
-wait; writing stops while the client does not read; a connection that is idle for too long is
-retired from outside. Waiting is `loop.call_later`: no task and no thread for a connection.
+Bounds: reading stops while 128 requests wait; writing stops while the client does not read; a
+connection that is idle for too long is retired from outside. Waiting is `loop.call_later`: no task
+and no thread for a connection.
 
 A client that closes its side may still read (RFC 9112 section 9.6), and nobody can tell that from
 one that has gone. It gets its answer if that is due within a few seconds; to the ledger its request
 is over.
-
-What a client sends never gets further than its own connection: what httptools does not accept is
-answered with 400 and an orderly end.
 """
 
 from __future__ import annotations
@@ -27,21 +24,17 @@ import math
 import socket
 import struct
 import time
-from collections import deque
 from collections.abc import Awaitable, Iterator
 from typing import cast
 
-import httptools
-
 from crawler.mock.answer import Ending
 from crawler.mock.opened import Opened
-from crawler.mock.responder import Request, Responder, Turn
+from crawler.mock.reader import Reader
+from crawler.mock.responder import Responder
+from crawler.mock.turn import Turn
 from crawler.mock.wire import Delivery
 
-MAX_HEAD_BYTES = 64 * 1024
 MAX_QUEUED = 128
-# Bodies are dropped, but for the few that the control paths take.
-MAX_BODY_BYTES = 64 * 1024
 # How long a refused client may go on sending before it is cut off.
 LINGER_SECONDS = 2.0
 # A reset destroys what the kernel has not sent yet; on loopback this is ample.
@@ -50,6 +43,8 @@ RESET_SECONDS = 0.05
 HALF_CLOSED_SECONDS = 5.0
 # A body without an end must not keep the loop from the other clients.
 TURN_BYTES = 256 * 1024
+# Who waits for leave to send a body gets it (RFC 9110 section 10.1.1).
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 # SO_LINGER on, for zero seconds: close() sends RST (socket(7)).
 _RESET_LINGER = struct.pack("ii", 1, 0)
 
@@ -58,15 +53,11 @@ class Connection(asyncio.Protocol):
     """The protocol of one client."""
 
     __slots__ = (
-        "_address", "_agent", "_body", "_chunk_bytes", "_conditional", "_deaf", "_due", "_ended",
-        "_expected", "_half_closed", "_head_bytes", "_headers", "_host", "_in_head", "_loop",
-        "_next", "_open", "_parser", "_pieces", "_queue", "_reading", "_responder", "_target",
-        "_task", "_timer", "_transport", "_turn", "_waiting", "_writable", "client",
-        "quiet_since",
+        "_address", "_due", "_ended", "_half_closed", "_loop", "_next", "_open", "_pieces",
+        "_reader", "_reading", "_responder", "_task", "_timer", "_transport", "_turn", "_waiting",
+        "_writable", "client", "quiet_since",
     )  # fmt: skip
 
-    _headers: list[tuple[bytes, bytes]]
-    _head_bytes: int
     _transport: asyncio.Transport
 
     def __init__(
@@ -75,20 +66,17 @@ class Connection(asyncio.Protocol):
         self._responder = responder
         self._open = opened
         self._loop = loop
-        self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
-        self._queue: deque[Request] = deque()
+        self._reader = Reader()
         self._turn: Turn | None = None
         self._pieces: Iterator[bytes] = iter(())
         self._next: bytes | None = None
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
         self._due = 0.0
-        self._waiting = self._ended = self._deaf = self._half_closed = False
+        self._waiting = self._ended = self._half_closed = False
         self._writable = self._reading = True
         self._address = self.client = ""
         self.quiet_since: float | None = None
-        self._begin_head()
-        self._in_head = False
 
     # The transport's side.
 
@@ -108,34 +96,25 @@ class Connection(asyncio.Protocol):
         if self._task is not None:
             self._task.cancel()
         self._finish_turn()
-        self._ended = self._deaf = True
-        self._queue.clear()
-        self._parser = None  # the parser holds the protocol and the protocol the parser
+        self._ended = True
+        self._reader.close()
         self._open.discard(self)
         self._responder.open_connections -= 1
 
     def data_received(self, data: bytes) -> None:
         """Parse, then answer what has arrived whole."""
-        if self._deaf or self._parser is None:
-            return
-        self._chunk_bytes += len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._deaf = True  # no other protocol is spoken here; the request itself is answered
-        except httptools.HttpParserCallbackError:
-            raise  # a mistake of ours, not the client's
-        except httptools.HttpParserError:
-            self._refuse(400)
-        if self._in_head and self._chunk_bytes > MAX_HEAD_BYTES:
-            self._refuse(431)
+        reader = self._reader
+        reader.feed(data)
+        if reader.expecting and self._turn is None and not reader.queue:
+            reader.expecting = False
+            self._transport.write(_CONTINUE)
         self._work()
 
     def eof_received(self) -> bool:
         """The client sends no more. True: the transport stays open for what is still to be sent."""
-        self._deaf = self._half_closed = True
+        self._reader.deaf = self._half_closed = True
         soon = self._due - time.monotonic() <= HALF_CLOSED_SECONDS
-        unanswered = self._turn is not None or bool(self._queue)
+        unanswered = self._turn is not None or bool(self._reader.queue)
         wanted = unanswered and soon and not self._ended and self._transport.can_write_eof()
         if self._turn is not None:
             self._responder.end(self._turn)
@@ -158,92 +137,14 @@ class Connection(asyncio.Protocol):
 
     def retire(self) -> None:
         """Close in order what has been idle for too long."""
-        self._ended = self._deaf = True
+        self._ended = self._reader.deaf = True
         self._transport.close()
-
-    # The parser's side. An exception that leaves one of these is a bug of ours.
-
-    def on_message_begin(self) -> None:
-        """A request's first byte."""
-        self._begin_head()
-
-    def on_url(self, url: bytes) -> None:
-        """A part of the target; long ones come in several."""
-        self._target += url
-        self._head_bytes += len(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """One whole header field."""
-        self._headers.append((name, value))
-        size = len(name)
-        self._head_bytes += size + len(value) + 4
-        if size == 4:
-            if name.lower() == b"host":
-                self._host = value
-        elif size == 10:
-            if name.lower() == b"user-agent":
-                self._agent = value
-        elif size == 6:
-            if name.lower() == b"expect" and value.lower() == b"100-continue":
-                self._expected = True
-        elif size in (13, 17) and name.lower() in (b"if-none-match", b"if-modified-since"):
-            self._conditional = True
-
-    def on_headers_complete(self) -> None:
-        """The head has ended. Who waits for leave to send a body gets it (RFC 9110, 10.1.1)."""
-        self._in_head = False
-        if self._expected and self._turn is None and not self._queue:
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def on_body(self, data: bytes) -> None:
-        """A part of a body; only the control paths look at one."""
-        if self._target.startswith(b"/__") and len(self._body) <= MAX_BODY_BYTES:
-            self._body += data
-
-    def on_message_complete(self) -> None:
-        """A whole request has arrived."""
-        parser = self._parser
-        if parser is None or self._deaf:
-            return
-        if self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse(431)
-        elif len(self._body) > MAX_BODY_BYTES:
-            self._refuse(413)
-        else:
-            self._queue.append(
-                Request(
-                    parser.get_method(),
-                    self._target,
-                    self._host,
-                    self._headers,
-                    parser.should_keep_alive() and not parser.should_upgrade(),
-                    parser.get_http_version(),
-                    self._agent,
-                    self._conditional,
-                    self._body,
-                )
-            )
-
-    def _begin_head(self) -> None:
-        self._in_head = True
-        self._target = self._host = self._agent = self._body = b""
-        self._headers = []
-        self._conditional = self._expected = False
-        self._head_bytes = 0
-        # Counts whole reads from the next one on: where in this one the head began is not known.
-        self._chunk_bytes = 0
-
-    def _refuse(self, status: int) -> None:
-        """Answer what came before, then this status; hear nothing more."""
-        if not self._deaf:
-            self._deaf = True
-            self._queue.append(Request(b"", b"", b"", [], keep_alive=False, problem=status))
 
     # Answering.
 
     def _work(self) -> None:
         """Take requests until one has to wait."""
-        queue, responder = self._queue, self._responder
+        queue, responder = self._reader.queue, self._responder
         while queue and self._turn is None and self._writable and not self._ended:
             turn = responder.take(queue.popleft(), self._address, self.client)
             delivery = turn.delivery
@@ -262,7 +163,7 @@ class Connection(asyncio.Protocol):
 
     def _mind_reading(self) -> None:
         """Read no further while many requests wait; go on when few do."""
-        wanted = len(self._queue) < MAX_QUEUED
+        wanted = len(self._reader.queue) < MAX_QUEUED
         if wanted != self._reading and not self._ended and not self._transport.is_closing():
             self._reading = wanted
             if wanted:

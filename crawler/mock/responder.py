@@ -12,70 +12,29 @@ import re
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from crawler.mock import hosts
 from crawler.mock.access import AccessLog
 from crawler.mock.answer import Answer, Ask, Ending, notice
 from crawler.mock.conditional import is_fresh, not_modified, with_validators
+from crawler.mock.kept import Cache, Kept
 from crawler.mock.ledger import Ledger, Recorder
 from crawler.mock.options import MockWeb
 from crawler.mock.robots import rules as robots_rules
 from crawler.mock.rules import Rules
 from crawler.mock.table import Table
 from crawler.mock.timing import Clock, Timing, server_timing
+from crawler.mock.turn import Request, Turn
 from crawler.mock.web import answer
 from crawler.mock.wire import Delivery, render
 
-CACHE_BYTES = 32 * 1024 * 1024
-# A page that would push everything else out is cheaper to build again.
-MAX_CACHED_BYTES = CACHE_BYTES // 16
 RECENT_TARGETS = 4096
 MAX_HOSTS = 10_000
-# What a dict entry, its key and its delivery weigh beside the page.
-_ENTRY_BYTES = 1024
 
 _HOST = re.compile(rb"[A-Za-z0-9._:\[\]-]{1,255}")
 
 Controlled = Callable[[Ask, bytes], Awaitable[Answer]]
-
-
-class Request(NamedTuple):
-    """One parsed request; `problem` is a status to refuse it with, or 0.
-
-    conditional: whether it has `If-None-Match` or `If-Modified-Since`.
-    """
-
-    method: bytes
-    target: bytes
-    host: bytes
-    headers: list[tuple[bytes, bytes]]
-    keep_alive: bool
-    version: str = "1.1"
-    agent: bytes = b""
-    conditional: bool = False
-    body: bytes = b""
-    problem: int = 0
-
-
-@dataclass(slots=True)
-class Turn:
-    """One request from its arrival to the last byte of its answer.
-
-    delivery: None as long as the answer is being made. host, address: the ledger's rows.
-    begun: when it arrived, on `time.monotonic`. sent: bytes written.
-    """
-
-    request: Request
-    host: str
-    address: str
-    client: str
-    begun: float
-    delivery: Delivery | None = None
-    sent: int = 0
-    ended: bool = False
-    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,20 +63,6 @@ class _Host:
     name: str
     rules: Rules
     key: bytes
-
-
-@dataclass(slots=True)
-class _Kept:
-    """An answer that only target and host decide, ready to be sent again and again.
-
-    head: the answer without its body, for those who ask whether it has changed. timed: the
-    delivery in a web where every answer takes the same time.
-    """
-
-    head: Answer
-    delivery: Delivery
-    timed: Delivery | None = None
-    verdicts: dict[bytes, bool] = field(default_factory=dict)  # by user agent; a few
 
 
 class Responder:
@@ -153,8 +98,7 @@ class Responder:
         self.options = options
         self._clock = Clock(options, self._start)
         self._hosts: dict[bytes, _Host] = {}
-        self._cache: dict[tuple[bytes, bytes], _Kept] = {}
-        self._cached_bytes = 0
+        self._cache = Cache()
 
     def reset(self) -> None:
         """Forget what was counted; connections that are open stay counted."""
@@ -245,19 +189,19 @@ class Responder:
             delivery = self._in_time(delivery, kept, request, host, now)
         return delivery, forbidden
 
-    def _made(self, request: Request, keep_for: _Host | None) -> _Kept:
+    def _made(self, request: Request, keep_for: _Host | None) -> Kept:
         """The answer made anew; kept if it is the same for ever."""
         ask = self._ask(request)
         reply = answer(ask, self.options)
         if ask.settled:
             reply = with_validators(reply)
-        kept = _Kept(replace(reply, pieces=()), _rendered(request, reply))
+        kept = Kept(replace(reply, pieces=()), _rendered(request, reply))
         if ask.settled and keep_for is not None:
-            self._keep((keep_for.key, request.target), kept)
+            self._cache.keep((keep_for.key, request.target), kept)
         return kept
 
     def _in_time(
-        self, delivery: Delivery, kept: _Kept, request: Request, host: _Host, now: float
+        self, delivery: Delivery, kept: Kept, request: Request, host: _Host, now: float
     ) -> Delivery:
         """The delivery when its time has come, or a refusal if there are too many requests."""
         rate = self.options.rate
@@ -284,7 +228,7 @@ class Responder:
         headers = (("Retry-After", seconds),) if self.options.retry_after else ()
         return _rendered(request, notice(status, "too many requests", headers=headers))
 
-    def _forbidden(self, kept: _Kept, host: _Host, request: Request) -> bool:
+    def _forbidden(self, kept: Kept, host: _Host, request: Request) -> bool:
         verdict = kept.verdicts.get(request.agent)
         if verdict is None:
             target = _origin_form(request.target)
@@ -334,27 +278,11 @@ class Responder:
             clock=lambda: time.monotonic() - start,
         )
 
-    def _keep(self, key: tuple[bytes, bytes], kept: _Kept) -> None:
-        size = _size(kept)
-        if size > MAX_CACHED_BYTES:
-            return
-        self._cache[key] = kept
-        self._cached_bytes += size
-        while self._cached_bytes > CACHE_BYTES:
-            oldest = self._cache.pop(next(iter(self._cache)))
-            self._cached_bytes -= _size(oldest)
-
     def _refusal(self, status: int) -> Delivery:
         self.requests += 1
         self.bad_requests += 1
         reply = notice(status, "this request is refused", ending=Ending.LINGER)
         return render(reply, head_only=False, keep_alive=False, chunks=False)
-
-
-def _size(kept: _Kept) -> int:
-    """What an entry weighs; a body that is made while it is sent weighs next to nothing."""
-    pieces = kept.delivery.pieces
-    return _ENTRY_BYTES + (sum(map(len, pieces)) if isinstance(pieces, tuple) else 0)
 
 
 def _rendered(request: Request, reply: Answer) -> Delivery:

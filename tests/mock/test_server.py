@@ -18,7 +18,9 @@ import pytest
 
 import crawler
 from crawler.mock import LoopFactory, MockWeb, Statistics, hosts, main_loop, running, serve
-from crawler.mock.responder import CACHE_BYTES, Request, Responder, _size
+from crawler.mock.kept import CACHE_BYTES
+from crawler.mock.responder import Responder
+from crawler.mock.turn import Request
 
 from .conftest import ask, connect, get, read_all, status_of
 
@@ -189,8 +191,9 @@ def test_the_cache_is_bounded() -> None:
     for number in range(100):
         request = Request(b"GET", b"/page/%d" % number, b"a", [], keep_alive=True)
         responder.end(responder.take(request, "127.0.0.1:80", "127.0.0.1:9"))
-    held = sum(_size(kept) for kept in responder._cache.values())
+    held = sum(kept.size for kept in responder._cache._entries.values())
     assert CACHE_BYTES / 2 < held <= CACHE_BYTES
+    assert responder._cache.held_bytes == held
 
 
 PROGRAM = "from crawler.mock import *; main_loop(MockWeb(), lambda url: print(url, flush=True))"
