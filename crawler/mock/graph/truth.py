@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 
 from crawler.mock.graph.kind import Kind
+from crawler.mock.graph.markup import TRAPS
 from crawler.mock.graph.node import Node, graph
 from crawler.mock.options import MockWeb
 from crawler.model.url import Url, parse
@@ -134,8 +135,8 @@ def summary(options: MockWeb) -> dict[str, Any]:
 
     start: the URL to crawl from. kinds, statuses, depths, charsets: pages of each. reachable: pages
     that a perfect crawl asks for, without sitemaps; `with_sitemaps` adds those that only sitemaps
-    know. disallowed: those that robots.txt forbids. traps: whether links lead to URLs under /trap/,
-    which are no pages of the graph.
+    know. disallowed: those that robots.txt forbids. traps: the paths that front pages lead into traps
+    by; the set of trap URLs is all below /trap/, without an end and none of them a page.
     """
     counts = {name: Counter[str]() for name in ("kinds", "statuses", "depths", "charsets")}
     told = Counter[str]()
@@ -158,7 +159,7 @@ def summary(options: MockWeb) -> dict[str, Any]:
         **{
             name: told[name] for name in ("reachable", "with_sitemaps", "in_sitemaps", "disallowed")
         },
-        "traps": options.traps,
+        "traps": list(TRAPS) if options.traps else [],
     } | {name: dict(sorted(counter.items(), key=_numeric)) for name, counter in counts.items()}
 
 

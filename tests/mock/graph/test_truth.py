@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 
 import pytest
 
 from crawler.mock import MockWeb
+from crawler.mock.answer import Ask
 from crawler.mock.graph import entries, find, front, listed, listed_slice, local_pages
 from crawler.mock.graph.truth import lines, summary
+from crawler.mock.web import answer
 
 WEB = MockWeb(seed=21, pages=2000, hosts=6, port=8080, faulty=0.02, traps=True)
 
@@ -35,7 +37,10 @@ def test_the_summary_counts_the_entries() -> None:
     assert told["with_sitemaps"] == told["reachable"] + told["kinds"]["sitemap_only"]
     assert told["disallowed"] == told["kinds"]["disallowed"]
     assert told["in_sitemaps"] == sum(entry.sitemap for entry in truth)
-    assert (told["pages"], told["hosts"], told["traps"]) == (2000, 6, True)
+    assert (told["pages"], told["hosts"]) == (2000, 6)
+    assert told["traps"] and summary(replace(WEB, traps=False, pages=50))["traps"] == []
+    for trap in told["traps"]:
+        assert answer(Ask(target=trap), WEB).status == 200
     assert told["start"] == front(WEB, 0) == truth[0].url
     json.dumps(told)
 
