@@ -7,16 +7,14 @@ seconds, sizes bytes, shares from 0 to 1.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from crawler.mock.distribution import Distribution
 from crawler.mock.windows import Brownout, Stall
 from crawler.model.errors import ConfigurationError
-from crawler.model.option import Option, OptionError, closest, option, options_of
+from crawler.model.option import OptionError, Options, option
 from crawler.model.url import Url, parse
 
 Authority = Literal["addresses", "ports", "names"]
@@ -50,7 +48,7 @@ def _times(default: str, help: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MockWeb:
+class MockWeb(Options):
     """The options of a mock web; a value that exists is legal.
 
     Raises `ConfigurationError` that names the option, its value and what it may be.
@@ -159,8 +157,7 @@ class MockWeb:
     )
 
     def __post_init__(self) -> None:
-        for name, spec in self.options().items():
-            object.__setattr__(self, name, spec.check(getattr(self, name)))
+        self.settle()
         self._check_host()
         object.__setattr__(self, "domain", self._canonical_domain())
         self._check_brownouts()
@@ -171,19 +168,6 @@ class MockWeb:
             raise OptionError("hosts", f"port {self.port} leaves no room for {self.hosts} ports")
         if self.workers and self.processes > 1:
             raise OptionError("workers", "one queue is kept by one process; use --processes 1")
-
-    @classmethod
-    def options(cls) -> Mapping[str, Option]:
-        """Every option by name, in the order of the fields."""
-        return _options()
-
-    @classmethod
-    def of(cls, values: Mapping[str, object]) -> Self:
-        """From a mapping of options; raises `OptionError` for a name or value that cannot be."""
-        for name in values:
-            if name not in cls.options():
-                raise OptionError(name, f"no such option{closest(name, cls.options())}")
-        return cls(**values)  # type: ignore[arg-type]
 
     @property
     def scheme(self) -> str:
@@ -233,11 +217,6 @@ class MockWeb:
             raise OptionError("host", f"{self.host} is no loopback address; --public allows it")
         if self.hosts > 1 and self.authority == "addresses" and address.version == 6:
             raise OptionError("hosts", "there is one IPv6 loopback address; use ports or names")
-
-
-@cache
-def _options() -> Mapping[str, Option]:
-    return options_of(MockWeb)
 
 
 __all__ = ["DEFAULT_ROBOTS", "Authority", "ConfigurationError", "MockWeb"]

@@ -7,14 +7,12 @@ the README all come from these fields. Times are seconds, sizes bytes.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import Literal, Self
+from typing import Literal
 from urllib.parse import urlsplit
 
 from crawler.model.errors import ConfigurationError
-from crawler.model.option import Option, OptionError, closest, option, options_of
+from crawler.model.option import OptionError, Options, option
 
 Engine = Literal["async", "threaded"]
 Loop = Literal["uvloop", "asyncio"]
@@ -32,7 +30,7 @@ _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2: to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CrawlConfig:
+class CrawlConfig(Options):
     """The options of a crawl; checked when made.
 
     Raises `ConfigurationError` that names the option, its value and what it may be. Whole numbers
@@ -130,37 +128,16 @@ class CrawlConfig:
     debug: bool = option(_OUTPUT, False, "Tracebacks and asyncio's debug mode.")
 
     def __post_init__(self) -> None:
-        for name, spec in self.options().items():
-            object.__setattr__(self, name, spec.check(getattr(self, name)))
+        self.settle()
         for line in self.header:
             split_header(line)
         _check_proxy(self.proxy)
         _check_parser(self.parser, self.parse)
 
-    @classmethod
-    def options(cls) -> Mapping[str, Option]:
-        """Every option by name, with its type, default, range and help."""
-        return _options()
-
-    @classmethod
-    def of(cls, values: Mapping[str, object]) -> Self:
-        """A configuration from names and values; an unknown name raises `OptionError`."""
-        known = cls.options()
-        for name in values:
-            if name not in known:
-                raise OptionError(name, f"no such option{closest(name, known)}")
-        made = {name: known[name].check(value) for name, value in values.items()}
-        return cls(**made)
-
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
         """The further request headers as (name, value) pairs."""
         return tuple(split_header(line) for line in self.header)
-
-
-@cache
-def _options() -> Mapping[str, Option]:
-    return options_of(CrawlConfig)
 
 
 def split_header(line: str) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 An option is a dataclass field made by `option`. Its annotation gives the type (`bool`, `int`,
 `float`, `str`, a `Literal` of strings, `tuple[str, ...]`, or a class with `read`), its metadata the
 range and the help.
-`options_of` reads a class's fields as `Option` values, from which flags, TOML keys, environment
+`Options` gives a class's fields as `Option` values, from which flags, TOML keys, environment
 variables and tables derive. Annotations are resolved when first asked for, not on import.
 """
 
@@ -13,7 +13,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from functools import cache
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 from crawler.model.errors import ConfigurationError
 
@@ -164,8 +165,37 @@ _CHECKS: Mapping[Any, Callable[[Option, object], Any]] = {
 }
 
 
-def options_of(config: type) -> Mapping[str, Option]:
-    """The options of a configuration class by name, in the order of its fields; worth keeping."""
+class Options:
+    """Base of the configuration classes: frozen dataclasses whose fields `option` makes.
+
+    A value that exists is legal: a class calls `settle` first thing in its `__post_init__`.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def options(cls) -> Mapping[str, Option]:
+        """Every option by name, in the order of the fields."""
+        known: Any = cls  # to mypy, a class of frozen dataclasses cannot be a key
+        return _options_of(known)
+
+    @classmethod
+    def of(cls, values: Mapping[str, object]) -> Self:
+        """From names and values; raises `OptionError` for a name or a value that cannot be."""
+        known = cls.options()
+        for name in values:
+            if name not in known:
+                raise OptionError(name, f"no such option{closest(name, known)}")
+        return cls(**values)
+
+    def settle(self) -> None:
+        """Bring every field into its own type and range; raises `OptionError`."""
+        for name, spec in self.options().items():
+            object.__setattr__(self, name, spec.check(getattr(self, name)))
+
+
+@cache
+def _options_of(config: Any) -> Mapping[str, Option]:
     hints = get_type_hints(config)
     return {spec.name: _read(spec, hints[spec.name]) for spec in fields(config)}
 

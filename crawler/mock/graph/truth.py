@@ -135,8 +135,8 @@ def summary(options: MockWeb) -> dict[str, Any]:
 
     start: the URL to crawl from. kinds, statuses, depths, charsets: pages of each. reachable: pages
     that a perfect crawl asks for, without sitemaps; `with_sitemaps` adds those that only sitemaps
-    know. disallowed: those that robots.txt forbids. traps: the paths that front pages lead into traps
-    by; the set of trap URLs is all below /trap/, without an end and none of them a page.
+    know. disallowed: those that robots.txt forbids. traps: the paths by which front pages lead into
+    them; the set of trap URLs is all below /trap/, without an end and none of them a page.
     """
     counts = {name: Counter[str]() for name in ("kinds", "statuses", "depths", "charsets")}
     told = Counter[str]()

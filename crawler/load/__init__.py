@@ -1,0 +1,1 @@
+"""A load generator whose latencies can be believed."""

@@ -1,0 +1,76 @@
+"""Every option of a load run, once: name, type, default, range and help.
+
+Flags, TOML keys (`[load]`), environment variables (`CRAWLER_LOAD_RATE`) and tables derive from the
+fields. Times are seconds, rates requests a second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from crawler.model.option import OptionError, Options, option
+
+Engine = Literal["raw", "aiohttp"]
+Arrivals = Literal["constant", "poisson"]
+Late = Literal["queue", "drop"]
+
+_LOAD, _REQUEST, _RUN = "Load", "Request", "Run"
+MAX_RATE = 1_000_000
+MAX_CONNECTIONS = 50_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadConfig(Options):
+    """The options of a load run; a value that exists is legal.
+
+    The loop is open if `rate` or `stages` is given, closed otherwise. Raises `ConfigurationError`
+    that names the option, its value and what it may be.
+    """
+
+    connections: int = option(
+        _LOAD,
+        64,
+        "Connections: all busy in a closed loop, the most there may be in an open one.",
+        least=1,
+        most=MAX_CONNECTIONS,
+        short="-c",
+    )
+    rate: float = option(
+        _LOAD, 0.0, "Requests/s that leave on schedule (open loop).", least=0, most=MAX_RATE
+    )
+    stages: str = option(
+        _LOAD, "", "Rates in turn, ramped to: '10s:1000,30s:5000'.", metavar="TEXT"
+    )
+    arrivals: Arrivals = option(_LOAD, "constant", "Gaps between the requests of an open loop.")
+    late: Late = option(
+        _LOAD, "queue", "With every connection busy: wait for one, or drop the request."
+    )
+    duration: float = option(_LOAD, 10.0, "Seconds to measure.", least=0.1, most=86_400, short="-d")
+    requests: int = option(
+        _LOAD, 0, "End after so many requests; 0: when the time is up.", least=0, most=10**12
+    )
+    warmup: float = option(_LOAD, 0.0, "Seconds of load before it.", least=0, most=3_600)
+    method: str = option(_REQUEST, "GET", "Request method.", metavar="WORD")
+    header: tuple[str, ...] = option(
+        _REQUEST, (), "Further header field.", metavar="'NAME: VALUE'", short="-H"
+    )
+    body: str = option(_REQUEST, "", "Request body; @FILE reads it from one.", metavar="TEXT")
+    keepalive: bool = option(_REQUEST, True, "Use a connection for many requests.")
+    timeout: float = option(
+        _REQUEST, 10.0, "Seconds to wait for an answer.", least=0.01, most=3_600
+    )
+    engine: Engine = option(_RUN, "raw", "Client: bare protocol, or as applications are.")
+    processes: int = option(_RUN, 1, "Processes that share the load.", least=1, most=256)
+    seed: int = option(_RUN, 0, "For Poisson arrivals and the order of a list.")
+    target_is_mine: bool = option(_RUN, False, "Allow a target that is not on loopback.")
+
+    def __post_init__(self) -> None:
+        self.settle()
+        if self.rate and self.stages:
+            raise OptionError("stages", "give a rate or stages, not both")
+
+    @property
+    def open_loop(self) -> bool:
+        """Whether requests leave on a schedule, whatever the server does."""
+        return bool(self.rate or self.stages)
