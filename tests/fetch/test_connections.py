@@ -131,6 +131,7 @@ def test_name_is_kept_for_its_time(way: Way) -> None:
 def test_nothing_is_left(way: Way, authority: trustme.CA) -> None:
     """After closing there is no socket, no thread of the fetcher's and no warning left."""
     urls = ["/plain", "/gzip", "/404-large", "/redirect", "/long", "/reset", "/large", "/plain"]
+    before = set(threading.enumerate())
     with RawServer(SITE) as server, RawServer(SITE, certified(authority, "127.0.0.1")) as secure:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -141,7 +142,7 @@ def test_nothing_is_left(way: Way, authority: trustme.CA) -> None:
         peers = [port for port in connected() if port in (server.port, secure.port)]
     assert [str(each.message) for each in caught] == []
     assert peers == []
-    for thread in threading.enumerate():
+    for thread in set(threading.enumerate()) - before:
         if thread.name.startswith("crawler"):
             thread.join(5)
             assert not thread.is_alive()
