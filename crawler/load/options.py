@@ -37,7 +37,12 @@ class LoadConfig(Options):
         short="-c",
     )
     rate: float = option(
-        _LOAD, 0.0, "Requests/s that leave on schedule (open loop).", least=0, most=MAX_RATE
+        _LOAD,
+        0.0,
+        "Requests/s that leave on schedule (open loop).",
+        least=0,
+        most=MAX_RATE,
+        metavar="N",
     )
     stages: str = option(
         _LOAD, "", "Rates in turn, ramped to: '10s:1000,30s:5000'.", metavar="TEXT"

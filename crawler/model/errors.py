@@ -17,6 +17,8 @@ class ExitCode(IntEnum):
     FAILURES = 1  # finished, some URLs failed (only with --fail-on-error), or a limit was breached
     USAGE = 2  # bad usage or configuration
     ENVIRONMENT = 3  # disk full, port in use, unreadable input
+    THRESHOLD = 4  # a load run can be believed, and missed a threshold
+    INVALID = 5  # a load run cannot be believed
     INTERRUPTED = 130  # Ctrl-C or SIGTERM; 128 + SIGINT, as shells have it
 
 

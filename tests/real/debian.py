@@ -1,10 +1,11 @@
 """The Debian packages that tests and benchmarks use: servers, pages, and clients not made here.
 
-`nginx-light` is the server and `python3.11-doc` the pages of `make real` and `make bench`; `curl`
-and `wrk` are clients of the mock web. They come from apt when they are missing and we are root;
-otherwise one line says what to install. The install never leaves an nginx of the system running:
-Debian asks `policy-rc.d` before it starts a service, so a policy that refuses is put there for the
-time of the install, unless the machine already has a policy of its own.
+`nginx-light` is the server and `python3.11-doc` the pages of `make real` and `make bench`; `curl`,
+`wrk` and `hey` are clients of servers made here, and `chromium` looks at reports. They come from
+apt when they are missing and we are root; otherwise one line says what to install. The install
+never leaves an nginx of the system running: Debian asks `policy-rc.d` before it starts a service,
+so a policy that refuses is put there for the time of the install, unless the machine already has a
+policy of its own.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ _FOUND: Mapping[str, Callable[[], bool]] = {
     "python3.11-doc": (DOCS / "index.html").is_file,
     "curl": lambda: shutil.which("curl") is not None,
     "wrk": lambda: shutil.which("wrk") is not None,
+    "chromium": lambda: shutil.which("chromium") is not None,
+    "hey": lambda: shutil.which("hey") is not None,
 }
 
 

@@ -1,0 +1,63 @@
+"""The closed loop: every line busy all the time.
+
+A line sends its next request in the very callback that brought the last of an answer. So the server
+sets the rate, and what it holds back is not asked of it: for latencies under a load that users
+bring, the open loop is the one to use.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import cycle, repeat
+from time import perf_counter
+
+from crawler.load.connection import Line
+from crawler.load.hit import Failure
+from crawler.load.raw import RawLoop
+
+
+class ClosedLoop(RawLoop):
+    """Sends the requests of each origin in their order, again and again, over all its lines."""
+
+    def load(self, start: float) -> None:
+        """Give every line its first hit."""
+        self._at_rest = 0
+        self._measure_from = start
+        self._supply(None)
+        now = perf_counter()
+        for line in self.lines:
+            self.free(line, now)
+
+    def _supply(self, most: int | None) -> None:
+        permits = repeat(None, most or 0)
+        for origin in range(len(self.job.plan.origins)):
+            requests: Iterator[bytes] = cycle(self.job.plan.requests(origin))
+            supply = requests if most is None else _permitted(requests, permits)
+            for line in self.lines:
+                if line.origin == origin:
+                    line.requests = supply
+
+    def free(self, line: Line, now: float) -> None:
+        """Send its next request; the run has finished when no line has one."""
+        if self.stopped:
+            return
+        if now >= self._measure_from:
+            self._measure_from = math.inf
+            self._supply(self.job.requests)
+        for request in line.requests:
+            line.send(now, now, request)
+            return
+        line.rest(now)
+        self._at_rest += 1
+        if self._at_rest == len(self.lines):
+            self.finished.set()
+
+    def refused(self, origin: int, now: float, failure: Failure) -> None:
+        """Nothing waits for connections in a closed loop."""
+
+
+def _permitted(requests: Iterator[bytes], permits: Iterator[None]) -> Iterator[bytes]:
+    """Requests for as long as there are permits, which several of these may share."""
+    for _ in permits:
+        yield next(requests)

@@ -1,0 +1,259 @@
+"""One connection of the raw engine, and the one hit that it may carry at a time.
+
+A line is a place for a connection: it is opened by the first hit that needs it, carries hit after
+hit, and is opened anew after it was lost. Nothing runs for it but the loop's callbacks: no task, no
+timer and no object is made for a request on an open connection.
+
+States: *idle* (its owner may give it a hit, connection or not), *busy* (carries a hit, perhaps
+while it connects), *closing* (the answer has come, the connection ends; idle when that is over).
+The owner hears of every change to idle, exactly once, by `free` or `refused`.
+
+A hit counts as sent when its line begins to act on it: when it is written, or, if it had to open
+the connection, when that began. So a server's slowness to accept is in its service latency.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterator
+from time import perf_counter
+from typing import Protocol, cast
+
+import httptools
+
+from crawler.load.hit import Failure
+from crawler.load.loop import Flow
+
+_HEAD_BYTES = 1 << 16
+# RFC 9112 6.3: an answer with neither of them ends with its connection.
+_FRAMED = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
+
+Hit = Callable[[float, float, float, int, int], None]
+
+
+class Owner(Protocol):
+    """Who gives hits to lines and hears what becomes of them."""
+
+    hit: Hit
+    flow: Flow
+
+    def free(self, line: Line, now: float) -> None:
+        """The line is idle: give it a hit, or keep it."""
+
+    def connect(self, line: Line) -> None:
+        """Begin to open a connection for the line."""
+
+    def failed(self, line: Line, now: float, failure: Failure) -> None:
+        """Count the line's hit as failed."""
+
+
+class Line(asyncio.Protocol):
+    """A place for one connection to the origin of a number.
+
+    requests: what it sends in a closed loop. intended, sent: of its hit while `busy`. usable: a
+    request can be written at once.
+    """
+
+    __slots__ = (
+        "_closing",
+        "_counted",
+        "_feed",
+        "_gone",
+        "_head",
+        "_keepalive",
+        "_owner",
+        "_parser",
+        "_received",
+        "_request",
+        "_reusable",
+        "_status",
+        "_transport",
+        "_unsent",
+        "_write",
+        "busy",
+        "intended",
+        "origin",
+        "requests",
+        "sent",
+        "usable",
+    )
+
+    def __init__(self, owner: Owner, origin: int, *, keepalive: bool) -> None:
+        self._owner = owner
+        self._keepalive = keepalive
+        self.origin = origin
+        self.requests: Iterator[bytes] = iter(())
+        self._transport: asyncio.Transport | None = None
+        self._gone: asyncio.Future[None] | None = None
+        self._write: Callable[[bytes], None]
+        self._request = b""
+        self._received = self._status = 0
+        self.intended = self.sent = 0.0
+        self.busy = self.usable = False
+        self._unsent = self._closing = self._reusable = self._counted = False
+        self._renew()
+
+    def __repr__(self) -> str:
+        state = "busy" if self.busy else "closing" if self._closing else "idle"
+        return f"Line(origin {self.origin}, {state}, {'open' if self.usable else 'not open'})"
+
+    def _renew(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._feed = self._parser.feed_data
+        self._head: bytes | None = None
+        self._received = self._status = 0
+
+    def send(self, intended: float, now: float, request: bytes) -> None:
+        """Carry a hit; only when idle."""
+        self.busy = True
+        if not self._counted:
+            self._counted = True
+            self._owner.flow.change(now, 1)
+        self.intended = intended
+        self.sent = now
+        if self.usable:
+            self._write(request)
+            return
+        self._request = request
+        self._unsent = True
+        if self._transport is None:  # else as soon as the old connection is gone
+            self._owner.connect(self)
+
+    @property
+    def connecting(self) -> bool:
+        """Whether its hit waits for a connection."""
+        return self._unsent
+
+    def give_up(self, now: float, failure: Failure) -> None:
+        """Count the hit as failed and end the connection; only when busy and connected."""
+        self._owner.failed(self, now, failure)
+        self._end(now)
+
+    def abandon(self) -> None:
+        """Forget the hit, which somebody else has counted."""
+        self.busy = self._unsent = False
+
+    def rest(self, now: float) -> None:
+        """Its hit has ended, and none follows at once."""
+        if self._counted:
+            self._counted = False
+            self._owner.flow.change(now, -1)
+
+    async def closed(self) -> None:
+        """Abort the connection, if there is one, and wait for its end."""
+        if self._transport is not None:
+            self._gone = asyncio.get_running_loop().create_future()
+            self._transport.abort()
+            await self._gone
+
+    # asyncio's callbacks.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the hit that waits for this connection, if one does."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._write = self._transport.write
+        self._renew()
+        self.usable = True
+        if self._unsent:
+            self._unsent = False
+            self._write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        """Take a part of the answer; the hit has ended with its last byte."""
+        if not self.busy:
+            self._unasked()
+            return
+        try:
+            self._feed(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self.give_up(perf_counter(), Failure.PROTOCOL)
+            return
+        self._received += len(data)
+        if self._status:
+            self._answered(perf_counter())
+        elif self._head is None or len(self._head) < _HEAD_BYTES:
+            self._head = (self._head or b"") + data
+
+    def eof_received(self) -> None:
+        """Nothing more comes, so nothing more is sent."""
+        self.usable = False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the hit, if it had been sent, and be idle again."""
+        self._transport = None
+        self.usable = False
+        if self._gone is not None:
+            self._gone.set_result(None)
+        elif self._unsent:
+            self._owner.connect(self)
+        elif self._closing:
+            self._closing = False
+            self._owner.free(self, perf_counter())
+        elif self.busy:
+            self._cut(perf_counter(), exc)
+
+    def _cut(self, now: float, exc: Exception | None) -> None:
+        status = self._until_close() if exc is None else 0
+        if status:
+            self._owner.hit(self.intended, self.sent, now, status, self._received)
+        else:
+            self._owner.failed(self, now, Failure.DISCONNECTED)
+        self.busy = False
+        self._owner.free(self, now)
+
+    def _until_close(self) -> int:
+        """The status of an answer that has its connection's end for its own; else 0."""
+        head, end, _ = (self._head or b"").partition(b"\r\n\r\n")
+        if not end or _FRAMED.search(head):
+            return 0
+        return self._parser.get_status_code()
+
+    def _answered(self, now: float) -> None:
+        status, received = self._status, self._received
+        self._status = self._received = 0
+        self._head = None
+        self.busy = False
+        self._owner.hit(self.intended, self.sent, now, status, received)
+        if self._reusable:
+            self._owner.free(self, now)
+        else:
+            self._end(now)
+
+    def _unasked(self) -> None:
+        """What comes next could not be told apart from an answer: no hit goes this way any more."""
+        self.usable = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _end(self, now: float) -> None:
+        """Close; idle when that is over."""
+        self.rest(now)
+        self.busy = self.usable = False
+        self._closing = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    # The parser's callback.
+
+    def on_message_complete(self) -> None:
+        """The answer is whole; those before the last (RFC 9110 15.2) do not count."""
+        parser = self._parser
+        status = parser.get_status_code()
+        if status >= 200:
+            self._status = status
+            self._reusable = self._keepalive and parser.should_keep_alive()
+
+
+class HeadLine(Line):
+    """A line for HEAD, whose answers end with their fields whatever those say."""
+
+    __slots__ = ()
+
+    def on_headers_complete(self) -> None:
+        """The answer is whole."""
+        self.on_message_complete()
+
+    def _answered(self, now: float) -> None:
+        super()._answered(now)
+        self._renew()  # the parser waits for a body that does not come

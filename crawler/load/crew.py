@@ -1,0 +1,169 @@
+"""The worker processes of a load run, as the process that started them sees them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import reduce
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Self, TypeVar
+
+import orjson
+
+from crawler.load.hit import Measured
+from crawler.load.options import LoadConfig
+from crawler.load.part import OnSecond
+from crawler.load.validity import Probes
+from crawler.model.errors import ConfigurationError, EnvironmentFailure, ExitCode
+
+# From "ready" of the last worker to the first hit of all.
+_HEAD_START = 0.1
+# From the end of its input to the end of a worker; then it is killed.
+_LEAVING_SECONDS = 3.0
+# A line holds a whole result: some thousand rows with three histograms.
+_LONGEST_LINE = 1 << 28
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """One process, and the lines of JSON to and from it."""
+
+    process: Process
+
+    @classmethod
+    async def started(cls, order: dict[str, Any]) -> Self:
+        """A new process with its first line; raises `EnvironmentFailure` if there can be none."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",
+                "-m",
+                "crawler.load.worker",
+                stdin=PIPE,
+                stdout=PIPE,
+                limit=_LONGEST_LINE,
+                env={**os.environ, "PYTHONPATH": _search_path()},
+            )
+        except OSError as error:
+            raise EnvironmentFailure(f"cannot start a process: {error.strerror}") from error
+        worker = cls(process)
+        worker.say(order)
+        return worker
+
+    def say(self, message: dict[str, Any]) -> None:
+        """Write a line; to one that has died it makes no difference, its end of file is next."""
+        assert self.process.stdin is not None  # noqa: S101 - it was started with one
+        self.process.stdin.write(orjson.dumps(message) + b"\n")
+
+    async def hear(self) -> dict[str, Any]:
+        """Its next line; raises what it failed with, or `EnvironmentFailure` if it has died."""
+        assert self.process.stdout is not None  # noqa: S101 - it was started with one
+        line = await self.process.stdout.readline()
+        if not line.endswith(b"\n"):
+            raise EnvironmentFailure(f"{await self._obituary()}; the load stops")
+        message: dict[str, Any] = orjson.loads(line)
+        if "error" in message:
+            usage = message["code"] == ExitCode.USAGE
+            raise (ConfigurationError if usage else EnvironmentFailure)(message["error"])
+        return message
+
+    async def _obituary(self) -> str:
+        code = await self.process.wait()
+        name = f"process {self.process.pid} of the load"
+        if code < 0:
+            return f"{name} was killed by {signal.Signals(-code).name}"
+        return f"{name} has ended with exit code {code}"
+
+    async def gone(self) -> None:
+        """End its input, and wait for its end; kill it if that takes too long."""
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        try:
+            await asyncio.wait_for(self.process.wait(), _LEAVING_SECONDS)
+        except TimeoutError:
+            self.process.kill()
+            await self.process.wait()
+
+
+class Crew:
+    """All workers of a run."""
+
+    def __init__(self, config: LoadConfig, workers: Sequence[Worker]) -> None:
+        self._config = config
+        self._workers = workers
+        self._so_far: dict[Worker, Measured] = {}
+
+    def __repr__(self) -> str:
+        return f"Crew({[worker.process.pid for worker in self._workers]})"
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def started(
+        cls, config: LoadConfig, urls: Sequence[str], addresses: Sequence[str]
+    ) -> AsyncIterator[Self]:
+        """As many workers as the options say, with their connections open; gone when left."""
+        workers: list[Worker] = []
+        order = {"config": asdict(config), "urls": list(urls), "addresses": list(addresses)}
+        try:
+            for number in range(config.processes):
+                workers.append(await Worker.started({**order, "number": number}))  # noqa: PERF401 - those started must be ended
+            await _all(worker.hear() for worker in workers)
+            yield cls(config, workers)
+        finally:
+            await asyncio.gather(*(worker.gone() for worker in workers))
+
+    async def run(
+        self, halt: asyncio.Event, on_second: OnSecond | None
+    ) -> list[tuple[Measured, Probes]]:
+        """Begin at the same moment, and return what each has measured."""
+        start = perf_counter() + _HEAD_START + self._config.warmup
+        self._say({"start": start})
+        stop = asyncio.create_task(self._relay(halt))
+        try:
+            return await _all(self._result(worker, on_second) for worker in self._workers)
+        finally:
+            stop.cancel()
+            await asyncio.gather(stop, return_exceptions=True)
+
+    def _say(self, message: dict[str, Any]) -> None:
+        for worker in self._workers:
+            worker.say(message)
+
+    async def _relay(self, halt: asyncio.Event) -> None:
+        await halt.wait()
+        self._say({"halt": True})
+
+    async def _result(self, worker: Worker, on_second: OnSecond | None) -> tuple[Measured, Probes]:
+        while "probes" not in (message := await worker.hear()):
+            self._so_far[worker] = Measured.of(message["measured"])
+            if on_second is not None and len(self._so_far) == len(self._workers):
+                on_second(reduce(Measured.merge, self._so_far.values()))
+                self._so_far.clear()
+        return Measured.of(message["measured"]), Probes.of(message["probes"])
+
+
+async def _all(waits: Iterable[Coroutine[Any, Any, _Result]]) -> list[_Result]:
+    """All results, in order; the first error cancels the rest and is raised as it is."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _search_path() -> str:
+    """This very package first, then what was asked for."""
+    own = str(Path(__file__).resolve().parents[2])
+    given = os.environ.get("PYTHONPATH", "")
+    return os.pathsep.join((own, given) if given else (own,))

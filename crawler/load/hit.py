@@ -1,0 +1,226 @@
+"""What became of every hit, kept as counts.
+
+A hit has three times: when it should have left (*intended*), when it did (*sent*), when its answer
+was whole (*ended*). From them follow three latencies: **response** is ended - intended, what a user
+of that schedule would have waited; **service** is ended - sent, what the server took; **lag** is
+sent - intended, what the generator or the wait for a free connection added. A generator that counts
+from the time sent alone leaves out what a stalled server kept it from sending (coordinated
+omission; Tene, "How not to measure latency", 2013): response and service side by side show it.
+
+Hits count from `start` on, by their intended time; those before are warm-up. Failures, and what is
+in flight at the end, are in the distributions as lower bounds.
+
+A hit costs an append or three: the recorder counts what came in some 8 ms at once, into the current
+row alone, and adds that to the whole when it is over. A closed loop sends when it intends: for such
+hits one latency stands for two, and the lag is 0.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from crawler.load.histogram import Histogram
+from crawler.load.measured import Failure, Measured
+from crawler.load.series import MOST_ROWS, Row, halved, packed_latencies
+
+__all__ = ["Failure", "Measured", "Recorder"]
+
+_TICK = 1 / 128
+
+
+class _Stretch:
+    """The counts of the current row, or of the whole run."""
+
+    __slots__ = (
+        "dropped",
+        "failures",
+        "lag",
+        "punctual",
+        "received",
+        "response",
+        "service",
+        "statuses",
+    )
+
+    def __init__(self) -> None:
+        self.punctual = Histogram()
+        self.response = Histogram()
+        self.service = Histogram()
+        self.lag = Histogram()
+        self.statuses: Counter[int] = Counter()
+        self.failures: Counter[Failure] = Counter()
+        self.dropped = 0
+        self.received = 0
+
+    def add(self, other: _Stretch) -> None:
+        """Count what the other has counted, which is settled."""
+        self.response.merge(other.response)
+        self.service.merge(other.service)
+        self.lag.merge(other.lag)
+        self.statuses.update(other.statuses)
+        self.failures.update(other.failures)
+        self.dropped += other.dropped
+        self.received += other.received
+
+    def settle(self) -> None:
+        """Give each punctual hit its place in all three distributions."""
+        self.service.merge(self.punctual)
+        self.response.merge(self.punctual)
+        if self.punctual.counts:
+            self.lag.counts[0] += self.punctual.count
+        self.punctual = Histogram()
+
+    def row(self, at: int) -> Row:
+        """The stretch as a row that begins `at` seconds."""
+        refused = sum(count for status, count in self.statuses.items() if status >= 400)
+        return Row(
+            at=at,
+            count=sum(self.statuses.values()),
+            errors=refused + self.failures.total() + self.dropped,
+            packed=packed_latencies((self.response, self.service, self.lag)),
+        )
+
+
+class Recorder:
+    """Counts hits from `start` on (seconds of the clock that all times given are of).
+
+    `seconds_hint` is how long the run will be: rows are then long enough from the beginning. Events
+    are recorded when they happen: one after the end of the current row closes it.
+    """
+
+    __slots__ = (
+        "_carried",
+        "_lags",
+        "_punctual",
+        "_responses",
+        "_row",
+        "_row_seconds",
+        "_rows",
+        "_services",
+        "_start",
+        "_tick_at",
+        "_total",
+        "_unfinished",
+    )
+
+    def __init__(self, start: float, seconds_hint: float = 0.0) -> None:
+        self._start = start
+        self._carried = 0.0
+        self._unfinished = 0
+        self._total = _Stretch()
+        self._rows: list[Row] = []
+        self._row_seconds = 1
+        while self._row_seconds * MOST_ROWS < seconds_hint:
+            self._row_seconds *= 2
+        self._row = _Stretch()
+        self._tick_at = start
+        # The latencies since the last tick; a punctual hit's service is its response, too.
+        self._punctual: list[float] = []
+        self._responses: list[float] = []
+        self._services: list[float] = []
+        self._lags: list[float] = []
+
+    def __repr__(self) -> str:
+        count = sum(self._total.statuses.values()) + sum(self._row.statuses.values())
+        return f"Recorder({count} answers)"
+
+    def hit(self, intended: float, sent: float, ended: float, status: int, received: int) -> None:
+        """An answer is whole, with so many bytes. A hit that left early counts as punctual."""
+        if ended >= self._tick_at:
+            self._tick(ended)
+        if intended < self._start:
+            self._warm(sent, ended)
+            return
+        if sent <= intended:
+            self._punctual.append(ended - sent)
+        else:
+            self._services.append(ended - sent)
+            self._responses.append(ended - intended)
+            self._lags.append(sent - intended)
+        row = self._row
+        row.statuses[status] += 1
+        row.received += received
+
+    def failed(self, intended: float, sent: float | None, ended: float, kind: Failure) -> None:
+        """A hit has no answer; `sent` is None if it never left."""
+        if self._bound(intended, sent, ended):
+            self._row.failures[kind] += 1
+
+    def unfinished(self, intended: float, sent: float | None, now: float) -> None:
+        """A hit is still under way, or still waiting to be sent (`sent` is None), at the end."""
+        if self._bound(intended, sent, now):
+            self._unfinished += 1
+
+    def dropped(self, intended: float, now: float) -> None:
+        """A hit was given up, as no connection was free. It has no latency, but is an error."""
+        if now >= self._tick_at:
+            self._tick(now)
+        if intended >= self._start:
+            self._row.dropped += 1
+
+    def freeze(self, now: float) -> Measured:
+        """All that was counted until now; the recorder may go on."""
+        self._tick(now)
+        self._row.settle()
+        total, row = _Stretch(), self._row.row(len(self._rows) * self._row_seconds)
+        total.add(self._total)
+        total.add(self._row)
+        return Measured(
+            elapsed=max(0.0, now - self._start),
+            response=total.response,
+            service=total.service,
+            lag=total.lag,
+            statuses=dict(total.statuses),
+            failures=dict(total.failures),
+            dropped=total.dropped,
+            unfinished=self._unfinished,
+            received=total.received,
+            carried=self._carried,
+            rows=(*self._rows, row),
+            row_seconds=self._row_seconds,
+        )
+
+    def _bound(self, intended: float, sent: float | None, now: float) -> bool:
+        """Count latencies of which only a lower bound is known; False in the warm-up."""
+        if now >= self._tick_at:
+            self._tick(now)
+        if intended < self._start:
+            if sent is not None:
+                self._warm(sent, now)
+            return False
+        row = self._row
+        if sent is None:
+            row.lag.add_lower_bound(now - intended)
+        else:
+            row.lag.add(sent - intended)
+            row.service.add_lower_bound(now - sent)
+            intended = min(intended, sent)
+        row.response.add_lower_bound(now - intended)
+        return True
+
+    def _warm(self, sent: float, ended: float) -> None:
+        self._carried += max(0.0, ended - max(sent, self._start))
+
+    def _tick(self, now: float) -> None:
+        self._count()
+        while now >= (end := self._start + (len(self._rows) + 1) * self._row_seconds):
+            self._turn()
+        self._tick_at = min(max(now, self._start) + _TICK, end)
+
+    def _count(self) -> None:
+        row = self._row
+        row.service.add_many(self._services)
+        row.response.add_many(self._responses)
+        row.lag.add_many(self._lags)
+        row.punctual.add_many(self._punctual)
+        for values in (self._punctual, self._services, self._responses, self._lags):
+            values.clear()
+
+    def _turn(self) -> None:
+        self._row.settle()
+        self._total.add(self._row)
+        self._rows.append(self._row.row(len(self._rows) * self._row_seconds))
+        self._row = _Stretch()
+        if len(self._rows) == MOST_ROWS:
+            self._rows = halved(self._rows)
+            self._row_seconds *= 2

@@ -1,0 +1,92 @@
+"""The open loop: hits leave on schedule, whatever the server does.
+
+The dispatcher hands every hit that is due to a line that is free. With none free the hit
+waits, its intended time kept, or is dropped, as the options say. Hits wait in order, and for lines
+of their own origin only, so that a slow server does not hold up another.
+
+While a server cannot be connected to, whatever waits for it fails with the attempt, as it would
+have failed, too; unless other connections to it are open, which then take what waits.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from crawler.load.connection import Line
+from crawler.load.dispatcher import Dispatcher, schedule
+from crawler.load.hit import Failure
+from crawler.load.raw import RawLoop
+
+# Some 100 MB. A run that is so far behind tells nothing new; what more is due is dropped.
+_MOST_WAITING = 1_000_000
+
+
+class OpenLoop(RawLoop):
+    """Sends the plan's requests in turn at the times of the pace."""
+
+    def load(self, start: float) -> None:
+        """Follow the schedule."""
+        self._idle: list[deque[Line]] = [deque() for _ in self.job.plan.origins]
+        self._waiting: list[deque[tuple[float, bytes]]] = [deque() for _ in self.job.plan.origins]
+        for line in self.lines:
+            self._idle[line.origin].append(line)
+        self._last_sent = False
+        times = schedule(self.job, start)
+        self._dispatcher = Dispatcher(times, self._hand_out, self._over, self.lateness)
+
+    def _hand_out(self, due: float, number: int, now: float) -> None:
+        order = self.job.plan.order
+        planned = order[number % len(order)]
+        idle = self._idle[planned.origin]
+        if idle:
+            idle.pop().send(due, now, planned.data)
+            return
+        waiting = self._waiting[planned.origin]
+        if self.job.config.late == "drop" or len(waiting) >= _MOST_WAITING:
+            self.recorder.dropped(due, now)
+        else:
+            waiting.append((due, planned.data))
+
+    def _over(self) -> None:
+        self._last_sent = True
+        self._finish()
+
+    def free(self, line: Line, now: float) -> None:
+        """Send what has waited for the longest time, or wait for what comes."""
+        if self.stopped:
+            return
+        waiting = self._waiting[line.origin]
+        if waiting:
+            intended, request = waiting.popleft()
+            line.send(intended, now, request)
+            return
+        line.rest(now)
+        idle = self._idle[line.origin]
+        if line.usable:
+            idle.append(line)
+        else:
+            idle.appendleft(line)  # taken only when no open connection is free
+        if self._last_sent:
+            self._finish()
+
+    def _finish(self) -> None:
+        if sum(map(len, self._idle)) == len(self.lines):
+            self.finished.set()
+
+    def refused(self, origin: int, now: float, failure: Failure) -> None:
+        """Fail what waits for an origin to which no connection is open."""
+        if any(line.usable for line in self.lines if line.origin == origin):
+            return
+        waiting = self._waiting[origin]
+        for intended, _ in waiting:
+            self.recorder.failed(intended, None, now, failure)
+        waiting.clear()
+
+    def stop(self, now: float) -> None:
+        """Count what is in flight, and what waits, as unfinished."""
+        super().stop(now)
+        self._dispatcher.stop()
+        for waiting in self._waiting:
+            for intended, _ in waiting:
+                self.recorder.unfinished(intended, None, now)
+            waiting.clear()

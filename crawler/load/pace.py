@@ -1,0 +1,198 @@
+"""When the hits of an open loop should leave: arithmetic, without a clock (as vegeta's `Pacer`).
+
+The expected number of hits until t, the integral of the rate, is H(t). Hit n of a constant pace
+leaves when H(t) is n. Poisson arrivals leave when H(t) is the sum of n + 1 exponential gaps of mean
+1 (time rescaling; Cinlar, Introduction to Stochastic Processes, 1975, 4.7), so that one code serves
+stages, too. Times count from the start of the warm-up, which runs at the first rate.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from random import Random
+from typing import Self
+
+from crawler.load.options import MAX_RATE, Arrivals, LoadConfig
+from crawler.model.option import OptionError
+
+_STAGE = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h)?:(?P<rate>\d+(?:\.\d+)?)")
+_UNITS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3_600.0}
+_MAX_SECONDS = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stretch of the schedule: so many seconds, in which the rate goes evenly to `rate`."""
+
+    seconds: float
+    rate: float
+
+    @classmethod
+    def read_all(cls, text: str) -> tuple[Self, ...]:
+        """Stages from '10s:1000,30s:5000' (ms, s, m or h); raises `OptionError`."""
+        stages = tuple(cls._read(part.strip()) for part in text.split(","))
+        if sum(stage.seconds for stage in stages) > _MAX_SECONDS:
+            raise OptionError("stages", f"{text!r} takes more than a day")
+        if not any(stage.seconds and stage.rate for stage in stages):
+            raise OptionError("stages", f"{text!r} sends nothing")
+        return stages
+
+    @classmethod
+    def _read(cls, text: str) -> Self:
+        match = _STAGE.fullmatch(text)
+        if not match:
+            raise OptionError("stages", f"{text!r} is no stage; write SECONDS:RATE, as in 10s:1000")
+        rate = float(match["rate"])
+        if rate > MAX_RATE:
+            raise OptionError("stages", f"{text!r}: at most {MAX_RATE:,} requests/s")
+        return cls(float(match["number"]) * _UNITS[match["unit"]], rate)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ramp:
+    """From `start` on the rate goes from `first` to `last`; `before` hits were due until then."""
+
+    start: float
+    seconds: float
+    first: float
+    last: float
+    before: float
+
+    def due(self, moment: float) -> float:
+        gone = min(moment - self.start, self.seconds)
+        slope = (self.last - self.first) / self.seconds
+        return self.before + gone * (self.first + slope * gone / 2)
+
+    def reached(self, due: float) -> float:
+        due -= self.before
+        if self.first == self.last:
+            return self.start + due / self.first
+        slope = (self.last - self.first) / self.seconds
+        # The form of the quadratic's solution that also serves a rate that begins at 0.
+        root = math.sqrt(max(0.0, self.first**2 + 2 * slope * due))
+        return self.start + (2 * due / (self.first + root) if due else 0.0)
+
+
+class Pace:
+    """The schedule of a run. Equal arguments give the same times in every process.
+
+    The first stage is constant at its rate; each further one goes evenly from the rate before to
+    its own, or jumps if it takes 0 seconds. `warmup` seconds at the first rate come ahead. After
+    `most` hits of the measurement (0: any number), or when the time is up, the schedule has ended.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        *,
+        arrivals: Arrivals = "constant",
+        warmup: float = 0.0,
+        most: int = 0,
+        seed: int = 0,
+    ) -> None:
+        self.stages = tuple(stages)
+        self.arrivals = arrivals
+        self.warmup = warmup
+        self.most = most
+        self.seed = seed
+        self.seconds = warmup + math.fsum(stage.seconds for stage in stages)
+        self._ramps = tuple(_ramps(self.stages, warmup))
+        self._starts = [ramp.before for ramp in self._ramps]
+        self._total = self.due(self.seconds)
+        # A hit that would leave in the very moment of the end, but for rounding, does not.
+        self._end = self._total * (1 - 1e-12) - 1e-9
+        if most:
+            self._end = min(self._end, math.ceil(self.due(warmup) - 1e-9) + most)
+        self._walk, self._next = self._poisson(), 0
+
+    @classmethod
+    def read(cls, config: LoadConfig) -> Self:
+        """From the options; raises `OptionError` for stages that cannot be, or a closed loop."""
+        if config.stages:
+            stages = Stage.read_all(config.stages)
+        elif config.rate:
+            stages = (Stage(config.duration, config.rate),)
+        else:
+            raise OptionError("rate", "an open loop needs a rate or stages")
+        return cls(
+            stages,
+            arrivals=config.arrivals,
+            warmup=config.warmup,
+            most=config.requests,
+            seed=config.seed,
+        )
+
+    def __repr__(self) -> str:
+        stages = ",".join(f"{stage.seconds:g}s:{stage.rate:g}" for stage in self.stages)
+        return f"Pace({stages}, {self.arrivals}, warmup={self.warmup:g}, most={self.most})"
+
+    def due(self, moment: float) -> float:
+        """How many hits are expected to be due in the first `moment` seconds."""
+        reached = [ramp for ramp in self._ramps if ramp.start < moment]
+        return reached[-1].due(moment) if reached else 0.0
+
+    def intended(self, n: int) -> float | None:
+        """The time of hit n (from 0), in seconds after the start; None when there is none.
+
+        Of Poisson arrivals each time costs a step from the one asked for before; backwards, from
+        the first one on.
+        """
+        if self.arrivals == "constant":
+            return self._constant(n)
+        if n < self._next:
+            self._walk, self._next = self._poisson(), 0
+        moment = None
+        while self._next <= n:
+            moment = next(self._walk, None)
+            self._next += 1
+        return moment
+
+    def times(self, first: int = 0, step: int = 1) -> Iterator[float]:
+        """The times of hits first, first + step, ...: the share of one of `step` processes."""
+        if self.arrivals == "poisson":
+            yield from islice(self._poisson(), first, None, step)
+            return
+        moment = self._constant(first)
+        while moment is not None:
+            yield moment
+            first += step
+            moment = self._constant(first)
+
+    def _constant(self, n: int) -> float | None:
+        return self._reached(n) if n < self._end else None
+
+    def _reached(self, due: float) -> float:
+        return self._ramps[bisect_right(self._starts, due) - 1].reached(due)
+
+    def _poisson(self) -> Iterator[float]:
+        draw = Random(self.seed).random  # noqa: S311  a schedule is no secret
+        due, measured = 0.0, 0
+        while True:
+            due -= math.log1p(-draw())
+            if due >= self._total:
+                return
+            moment = self._reached(due)
+            measured += moment >= self.warmup
+            if self.most and measured > self.most:
+                return
+            yield moment
+
+
+def _ramps(stages: Sequence[Stage], warmup: float) -> Iterator[_Ramp]:
+    first = stages[0]
+    start, before = 0.0, 0.0
+    flat = Stage(warmup + first.seconds, first.rate)
+    for last, stage in pairwise((Stage(0.0, first.rate), flat, *stages[1:])):
+        if not stage.seconds:
+            continue
+        ramp = _Ramp(start, stage.seconds, last.rate, stage.rate, before)
+        # Where nothing is sent no hit can fall; the next one begins with as many due.
+        if ramp.first or ramp.last:
+            yield ramp
+        start += stage.seconds
+        before = ramp.due(start)

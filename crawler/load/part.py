@@ -1,0 +1,144 @@
+"""One process's part of a load run, from the first connection to the counts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from time import perf_counter
+from typing import Any
+
+from crawler.load.closed import ClosedLoop
+from crawler.load.guard import Target, resolve
+from crawler.load.hit import Measured, Recorder
+from crawler.load.loop import Engine, Job, Share
+from crawler.load.loops import allow_connections
+from crawler.load.open import OpenLoop
+from crawler.load.options import LoadConfig
+from crawler.load.pace import Pace
+from crawler.load.request import Plan
+from crawler.load.validity import Probes
+from crawler.load.watch import Watch, listen_overflows
+
+OnSecond = Callable[[Measured], None]
+
+
+async def targets_of(config: LoadConfig, plan: Plan) -> Sequence[Target]:
+    """An address for each origin; raises as `resolve`."""
+    return [await resolve(origin, mine=config.target_is_mine) for origin in plan.origins]
+
+
+def seconds_of(config: LoadConfig) -> float:
+    """How long a run measures at most: its stages, or else its duration."""
+    return Pace.read(config).seconds - config.warmup if config.stages else config.duration
+
+
+class Part:
+    """What one process does: everything of a run in one process, its share else."""
+
+    def __init__(self, config: LoadConfig, engine: Engine) -> None:
+        self._config = config
+        self._engine = engine
+        self._broken: BaseException | None = None
+        self._wake = asyncio.Event()
+
+    async def run(
+        self, start: float, halt: asyncio.Event, on_second: OnSecond | None = None
+    ) -> tuple[Measured, Probes]:
+        """Make load; hits count from `start` on, a time of `perf_counter`, as the warm-up allows.
+
+        Ends when the time is up, all hits have ended, or `halt` is set, and hears of each whole
+        second by `on_second`. An error in a callback ends it, too, and is raised here.
+        """
+        config, engine = self._config, self._engine
+        seconds = seconds_of(config)
+        await asyncio.sleep(start - config.warmup - perf_counter())
+        recorder = Recorder(start, seconds)
+        overflows = listen_overflows()
+        watch = Watch(engine, start, config.timeout)
+        engine.begin(recorder, start)
+        async with self._ending(halt):
+            await self._wait(recorder, start, seconds, on_second)
+        now = perf_counter()
+        watch.stop(now)
+        engine.stop(now)
+        if self._broken is not None:
+            raise self._broken
+        return recorder.freeze(now), Probes(
+            cpu_seconds=watch.cpu_seconds,
+            cpu_share=watch.cpu_share,
+            loop_lag=watch.loop_lag,
+            lateness=engine.lateness,
+            mean_in_flight=watch.mean_in_flight,
+            listen_overflows=_grown(overflows),
+        )
+
+    async def _wait(
+        self, recorder: Recorder, start: float, seconds: float, on_second: OnSecond | None
+    ) -> None:
+        """Until it is to end."""
+        end, tick = start + seconds, start + 1
+        while not self._wake.is_set() and (now := perf_counter()) < end:
+            if now >= tick:
+                if on_second is not None:
+                    on_second(recorder.freeze(now))
+                tick = start + int(now - start) + 1
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), min(tick, end) - now)
+
+    @contextlib.asynccontextmanager
+    async def _ending(self, halt: asyncio.Event) -> AsyncIterator[None]:
+        """Wake up when all hits have ended, `halt` is set, or a callback has failed."""
+        loop = asyncio.get_running_loop()
+        before = loop.get_exception_handler()
+        loop.set_exception_handler(self._failed)
+        waits = [loop.create_task(self._relay(each)) for each in (halt, self._engine.finished)]
+        try:
+            yield
+        finally:
+            loop.set_exception_handler(before)
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    async def _relay(self, event: asyncio.Event) -> None:
+        await event.wait()
+        self._wake.set()
+
+    def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if error is None or isinstance(error, OSError):  # a connection's end, which its line counts
+            return
+        self._broken = self._broken or error
+        self._wake.set()
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    config: LoadConfig, plan: Plan, targets: Sequence[Target], share: Share
+) -> AsyncIterator[Part]:
+    """A part whose connections are open; they are closed when left.
+
+    Raises `EnvironmentFailure` if a target cannot be reached.
+    """
+    job = Job(config=config, plan=plan, targets=targets, share=share)
+    allow_connections(job.connections)
+    engine = _engine(job)
+    try:
+        await engine.open()
+        yield Part(config, engine)
+    finally:
+        await engine.close()
+
+
+def _engine(job: Job) -> Engine:
+    if job.config.engine == "aiohttp":
+        from crawler.load.aio import AioLoop
+
+        return AioLoop(job)
+    return OpenLoop(job) if job.config.open_loop else ClosedLoop(job)
+
+
+def _grown(before: int | None) -> int | None:
+    after = listen_overflows()
+    return None if before is None or after is None else after - before

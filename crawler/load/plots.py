@@ -1,0 +1,263 @@
+"""The plots of a run as SVG that stands inside an HTML page.
+
+matplotlib draws them; it comes with the extra `report`. The SVG has text as text, and variables of
+CSS in the place of colours (`COLOURS` names them), so that the page decides on light and dark. The
+ids are the plot's own, no address is in it, and equal figures give equal text.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from crawler.load.hgrm import spectrum
+from crawler.load.histogram import Histogram
+from crawler.load.measured import Measured
+from crawler.load.series import Row
+from crawler.model.errors import EnvironmentFailure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS: Mapping[str, str] = {
+    "text": "#010101",
+    "grid": "#010102",
+    "response": "#010103",
+    "service": "#010104",
+    "lag": "#010105",
+    "error": "#010106",
+    "p50": "#010107",
+    "p90": "#010108",
+    "max": "#010109",
+}
+"""CSS variable -> the colour that matplotlib is given in its place."""
+
+_INCHES = (5.6, 3.5)  # 403 by 252 points: the text is readable on a phone of 400 pixels
+_WIDE = 20  # a greater ratio of highest to lowest is shown on a logarithmic axis
+_LEAST = 1e-6  # the resolution; a logarithmic axis has no 0
+_MARKED = 60  # up to so many points are marked one by one
+_XLINK = 'xmlns:xlink="http://www.w3.org/1999/xlink"'
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A drawing with its id, its title and a sentence on how to read it."""
+
+    name: str
+    title: str
+    note: str
+    svg: str
+
+
+def plots(measured: Measured) -> list[Plot]:
+    """All plots of a run; raises `EnvironmentFailure` without matplotlib."""
+    with _style():
+        return [
+            Plot(name, title, note, _drawn(name, title, draw, measured))
+            for name, title, note, draw in _ALL
+        ]
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    """matplotlib as it comes, whatever the user's own settings, but for what is set here."""
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        why = "a report needs matplotlib: pip install 'crawler[report]'"
+        raise EnvironmentFailure(why) from None
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_SETTINGS)
+        yield
+
+
+_INK = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+_SETTINGS: Mapping[Any, Any] = {
+    **dict.fromkeys(_INK, COLOURS["text"]),
+    "axes.facecolor": "none",
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.facecolor": "none",
+    "font.size": 10,
+    "grid.color": COLOURS["grid"],
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "lines.linewidth": 1.5,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "crawler",
+}
+
+
+def _drawn(name: str, title: str, draw: Callable[[Figure, Measured], None], run: Measured) -> str:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=_INCHES, layout="constrained")
+    draw(figure, run)
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None})
+    return _embedded(text.getvalue(), name, title)
+
+
+def _embedded(svg: str, name: str, title: str) -> str:
+    """The SVG element alone: ids after the plot's name, colours and font left to the page."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' font-family: [^;"]*;?', "", svg)
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    head = f'<svg id="plot-{name}" role="img" aria-label="{title}" {_XLINK}'
+    svg = re.sub(r"<svg[^>]*( viewBox=\"[^\"]*\")[^>]*", rf"{head}\1", svg, count=1)
+    for variable, colour in COLOURS.items():
+        svg = svg.replace(colour, f"var(--{variable})")
+    return svg.strip()
+
+
+def _percentiles(figure: Figure, run: Measured) -> None:
+    axes = figure.add_subplot()
+    highest = max(run.response.count, run.service.count, 10)
+    for name in ("response", "service"):
+        histogram: Histogram = getattr(run, name)
+        points = [(1 / (1 - share), s) for s, share, _ in spectrum(histogram) if share < 1]
+        points += [(histogram.count, histogram.largest)] if points else []
+        at, seconds = [x for x, _ in points], [y for _, y in points]
+        axes.plot(at, _floored(seconds), color=COLOURS[name], label=name, gid=name)
+    axes.set_xscale("log")
+    axes.set_xlim(1, highest)
+    _percent_ticks(axes, highest)
+    axes.set_xlabel("share of the hits that were no slower")
+    _latency_axis(axes)
+
+
+def _percent_ticks(axes: Axes, highest: int) -> None:
+    ticks = [1, 2, *(10**n for n in range(1, math.floor(math.log10(highest)) + 1))]
+    axes.set_xticks(ticks, [f"{100 - 100 / tick:.10g}%" for tick in ticks])
+    axes.set_xticks([], minor=True)
+
+
+def _latency(figure: Figure, run: Measured) -> None:
+    axes = figure.add_subplot()
+    lines = {"max": (1.0, "max"), "response": (0.99, "p99"), "p90": (0.9, "p90")}
+    for colour, (share, label) in {**lines, "p50": (0.5, "p50")}.items():
+        _over_time(axes, run, "response", share, color=COLOURS[colour], label=label)
+    style: dict[str, Any] = {"color": COLOURS["service"], "linestyle": "--"}
+    _over_time(axes, run, "service", 0.99, label="p99 of service", **style)
+    _time_axis(axes, run)
+    _latency_axis(axes)
+
+
+def _lag(figure: Figure, run: Measured) -> None:
+    axes = figure.add_subplot()
+    for colour, share, label in (("max", 1.0, "max"), ("lag", 0.99, "p99"), ("p50", 0.5, "p50")):
+        _over_time(axes, run, "lag", share, color=COLOURS[colour], label=label)
+    _time_axis(axes, run)
+    _latency_axis(axes)
+
+
+def _throughput(figure: Figure, run: Measured) -> None:
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    lengths = [run.row_length(row) for row in run.rows]
+    ats = [row.at for row in run.rows]
+    edges = [*ats, max([run.elapsed, *ats])]
+    for axes, name, colour in ((upper, "count", "service"), (lower, "errors", "error")):
+        counts = [getattr(row, name) for row in run.rows]
+        rates = [n / s if s > 0 else 0.0 for n, s in zip(counts, lengths, strict=True)]
+        if rates:
+            style: dict[str, Any] = {"color": COLOURS[colour], "fill": True, "alpha": 0.8}
+            axes.stairs(rates, edges, gid=f"rate-{name}", **style)
+        axes.set_ylim(0, max([*rates, 0]) * 1.1 or 1)
+        axes.yaxis.set_major_formatter("{x:,.4g}")
+        axes.yaxis.set_major_locator(_locator(4 if axes is upper else 2))
+    upper.set_ylabel("answers/s")
+    lower.set_ylabel("errors/s")
+    _time_axis(lower, run)
+
+
+def _locator(steps: int) -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(steps, min_n_ticks=2)
+
+
+def _over_time(axes: Axes, run: Measured, name: str, share: float, **style: Any) -> None:
+    """One quantile of each row that has any values, at the middle of the row."""
+    at, seconds = [], []
+    for row in run.rows:
+        histogram = _of(row, name)
+        empty = not histogram.counts
+        at.append(row.at + run.row_length(row) / 2)
+        seconds.append(math.nan if empty else histogram.quantile(share))
+    marker = "." if len(at) <= _MARKED else ""
+    axes.plot(at, _floored(seconds), marker=marker, gid=f"{name}-{share:g}", **style)
+
+
+def _of(row: Row, name: str) -> Histogram:
+    histogram: Histogram = getattr(row, name)
+    return histogram
+
+
+def _floored(seconds: Sequence[float]) -> list[float]:
+    return [s if math.isnan(s) else max(s, _LEAST) for s in seconds]
+
+
+def _time_axis(axes: Axes, run: Measured) -> None:
+    axes.set_xlim(0, max(run.elapsed, 1e-3))
+    axes.set_xlabel("seconds since the start of the measurement")
+
+
+def _latency_axis(axes: Axes) -> None:
+    """Seconds with their prefix, logarithmic if they spread widely; the legend above."""
+    from matplotlib.ticker import EngFormatter, NullFormatter
+
+    drawn: list[Any] = [line.get_ydata() for line in axes.lines]
+    seconds = [float(y) for line in drawn for y in line if not math.isnan(y)]
+    high = max(seconds, default=1.0)
+    if high > min(seconds, default=high) * _WIDE:
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.set_ylim(0, high * 1.1)
+    axes.yaxis.set_major_formatter(EngFormatter(unit="s"))
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(-0.02, 1),
+        ncols=5,
+        handlelength=1.4,
+        columnspacing=1,
+        borderaxespad=0.2,
+    )
+
+
+_ALL = (
+    (
+        "percentiles",
+        "Latency by percentile",
+        "Response counts from the intended time, service from sending: between them is waiting.",
+        _percentiles,
+    ),
+    (
+        "latency",
+        "Response latency over time",
+        "Quantiles of what ended in each stretch of the run.",
+        _latency,
+    ),
+    (
+        "throughput",
+        "Throughput and errors over time",
+        "Errors are failures, dropped hits, and answers with a status from 400 on.",
+        _throughput,
+    ),
+    (
+        "lag",
+        "Lag over time",
+        "How much later than intended hits were sent; in a closed loop there is no lag.",
+        _lag,
+    ),
+)

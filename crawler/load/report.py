@@ -1,0 +1,204 @@
+"""A load run as one HTML page: verdict, figures, plots and tables, for a screen or a phone.
+
+The page is a single file that asks the network for nothing, runs no script (its policy forbids
+both) and follows the reader's choice of light or dark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from html import escape
+from importlib.resources import files
+
+from crawler.load.histogram import Histogram
+from crawler.load.measured import Measured
+from crawler.load.options import LoadConfig
+from crawler.load.plots import Plot, plots
+from crawler.load.result import PERCENTILES, Judged, Result
+from crawler.load.threshold import Threshold
+from crawler.load.validity import BEYOND, needed
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+
+
+def report(result: Result) -> str:
+    """The page; raises `EnvironmentFailure` if matplotlib, which draws its plots, is missing."""
+    json = result.json  # without secrets
+    title = f"Load of {json['target']}"
+    style = files("crawler.load").joinpath("report.css").read_text(encoding="utf-8")
+    parts = [
+        "<!DOCTYPE html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+        f"<title>{escape(title)}</title>",
+        f"<style>\n{style}</style></head><body>",
+        f"<header><h1>{escape(title)}</h1>{_how(result)}</header><main>",
+        _verdict(result),
+        _key_figures(result.measured),
+        '<section class="plots">',
+        *map(_figure, plots(result.measured)),
+        '</section><section class="tables">',
+        *_tables(result),
+        "</section></main></body></html>\n",
+    ]
+    return "\n".join(parts)
+
+
+def latency(seconds: float) -> str:
+    """Three digits and the unit that suits: `1.23 ms`."""
+    unit, name = next((u for u in _UNITS if seconds >= u[0] * 0.9995), _UNITS[-1])
+    value = seconds / unit
+    return f"{value:,.0f} {name}" if value >= 99.95 else f"{value:#.3g} {name}"
+
+
+def _how(result: Result) -> str:
+    config, urls = result.config, result.urls
+    many = f" and {urls - 1:,} other URLs" if urls > 1 else ""
+    loop = f"closed loop over {config.connections:,} connections"
+    if config.open_loop:
+        rate = f"stages {config.stages}" if config.stages else f"{config.rate:,g} requests/s"
+        loop = f"open loop, {rate}, {config.arrivals} arrivals"
+    measured = f"{result.measured.elapsed:,.1f} s from {result.started}"
+    line = f"{config.method}{many}; {loop}; {config.engine} engine; {measured}"
+    return f'<p class="dim">{escape(line)}</p>'
+
+
+def _verdict(result: Result) -> str:
+    good = result.verdict.valid and result.met and not result.partial
+    believed = "can" if result.verdict.valid else "cannot"
+    words = f"<strong>This run {believed} be believed.</strong>"
+    notes = [*_doubts(result), *_judged(result)]
+    items = f"<ul>{''.join(notes)}</ul>" if notes else ""
+    return f'<section class="verdict{"" if good else " bad"}">{words}{items}</section>'
+
+
+def _doubts(result: Result) -> Iterator[str]:
+    if result.partial:
+        yield '<li class="bad">It was stopped before its end: the figures are a part.</li>'
+    for check in result.verdict.checks:
+        if not check.ok:
+            yield f'<li class="bad">{escape(check.name)}: {escape(check.why)}</li>'
+
+
+def _judged(result: Result) -> Iterator[str]:
+    for judged in result.thresholds:
+        kind, word = ("good", "met") if judged.met else ("bad", "missed")
+        found = f"{word}, with {_found(judged)}"
+        yield f'<li class="{kind}">threshold {escape(judged.text)}: {found}</li>'
+
+
+def _found(judged: Judged) -> str:
+    threshold = Threshold.read(judged.text)
+    if threshold.latency:
+        return latency(judged.value)
+    return f"{judged.value:.3%}" if threshold.figure == "errors" else f"{judged.value:,.4g}/s"
+
+
+def _key_figures(run: Measured) -> str:
+    response, service = run.response, run.service
+    figures = {
+        "answers a second": f"{run.rate:,.0f}" if run.rate >= 100 else f"{run.rate:.3g}",
+        "answers": f"{run.count:,}",
+        "errors": f"{run.errors:,} ({run.error_share:.2%})",
+        "response p50": latency(response.quantile(0.5)),
+        "response p99": latency(response.quantile(0.99)),
+        "service p99": latency(service.quantile(0.99)),
+        "received a second": _bytes(run.received / run.elapsed if run.elapsed else 0),
+    }
+    rows = (f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in figures.items())
+    return f"<dl>{''.join(rows)}</dl>"
+
+
+def _bytes(number: float) -> str:
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if number >= unit:
+            return f"{number / unit:.3g} {name}"
+    return f"{number:.0f} B"
+
+
+def _figure(plot: Plot) -> str:
+    caption = f"<figcaption><h2>{plot.title}</h2><p>{plot.note}</p></figcaption>"
+    return f"<figure>{caption}{plot.svg}</figure>"
+
+
+def _tables(result: Result) -> Iterator[str]:
+    run = result.measured
+    yield _latencies(run)
+    yield _table("Outcomes", ("outcome", "hits"), _outcomes(run))
+    checks = [(c.name, "ok" if c.ok else "failed", c.why) for c in result.verdict.checks]
+    yield _table("May it be believed?", ("check", "", "found"), checks, "words")
+    yield _table("Asked for", ("option", "value"), _options(result), "words")
+    yield _table("Machine of the generator", ("", ""), _machine(result), "words")
+
+
+def _latencies(run: Measured) -> str:
+    columns = (run.response, run.service, run.lag)
+    rows = [
+        (name, *(_quantile(histogram, share) for histogram in columns), _ratio(run, share))
+        for name, share in PERCENTILES.items()
+    ]
+    rows.append(("max", *(latency(h.largest) for h in columns), _ratio(run, 1)))
+    rows.append(("mean", *(latency(h.mean) for h in columns), ""))
+    rows.append(("deviation", *(latency(h.stdev) for h in columns), ""))
+    notes = [f"Ratio: response to service. *: fewer than {BEYOND} values are above it."]
+    if run.response.lower_bounds:
+        bounds = f"{run.response.lower_bounds:,} of {run.response.count:,} responses"
+        notes.append(f"{bounds} have no answer: they took at least as long as is counted.")
+    titles = ("latency", "response", "service", "lag", "ratio")
+    return _table("Latencies", titles, rows, note=" ".join(notes))
+
+
+def _quantile(histogram: Histogram, share: float) -> str:
+    if not histogram.count:
+        return "none"
+    few = histogram.count < needed(share)
+    return f"{latency(histogram.quantile(share))}{'*' if few else ''}"
+
+
+def _ratio(run: Measured, share: float) -> str:
+    service = run.service.quantile(share)
+    return f"{run.response.quantile(share) / service:.3g}" if service else ""
+
+
+def _outcomes(run: Measured) -> Iterator[tuple[str, str]]:
+    yield from ((f"status {s}", f"{n:,}") for s, n in sorted(run.statuses.items()))
+    yield from ((kind.replace("_", " "), f"{n:,}") for kind, n in sorted(run.failures.items()))
+    for name, number in (("dropped", run.dropped), ("unfinished", run.unfinished)):
+        if number:
+            yield name, f"{number:,}"
+
+
+def _options(result: Result) -> Iterator[tuple[str, str]]:
+    """What differs from the defaults, and how long it was to run."""
+    given = result.json["config"]
+    for name, spec in LoadConfig.options().items():
+        if name == "duration" or getattr(result.config, name) != spec.default:
+            value = given[name]
+            text = "; ".join(value) if isinstance(value, list) else str(value)
+            yield name.replace("_", " "), text
+
+
+def _machine(result: Result) -> Iterator[tuple[str, str]]:
+    machine = result.machine
+    for field in fields(machine):
+        if field.name != "libraries":
+            yield field.name, str(getattr(machine, field.name))
+    yield from machine.libraries.items()
+
+
+def _table(
+    title: str,
+    columns: Iterable[str],
+    rows: Iterable[Iterable[str]],
+    kind: str = "",
+    *,
+    note: str = "",
+) -> str:
+    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(c)}</td>' for c in row)}</tr>" for row in rows)
+    below = f'<p class="note">{escape(note)}</p>' if note else ""
+    table = f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<section><h2>{escape(title)}</h2><div class="scroll">{table}</div>{below}</section>'

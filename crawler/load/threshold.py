@@ -1,0 +1,126 @@
+"""What a run should keep, as a person writes it: `p99<50ms`, `errors<0.1%`, `rate>=5000`.
+
+| written | is |
+|---|---|
+| `p50`, `p99.9`, ... | a percentile, from 0 to 100 |
+| `mean`, `stdev`, `min`, `max` | of the latencies |
+| `errors` | failures, drops and statuses from 400 on, of all requests; `0.1%` or `0.001` |
+| `rate` | answers a second |
+
+Latencies are responses; `service.p99`, `lag.p99` are of the others. Times are in us, ms, s or m:
+without a unit they are refused, as 50 may mean either. The comparison is <, <=, > or >=.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Self
+
+from crawler.load.histogram import Histogram
+from crawler.load.measured import Measured
+
+_FORM = re.compile(
+    r"(?:(?P<latency>[a-z]+)\.)?(?P<figure>[a-z]+|p[\d.]+)\s*(?P<sign><=|>=|<|>)\s*"
+    r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>%|/s|[a-zµ]*)",
+    re.IGNORECASE,
+)
+_COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_TIMES = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
+_SHARES = {"": 1.0, "%": 0.01}
+_RATES = {"": 1.0, "/s": 1.0}
+_LATENCIES = ("response", "service", "lag")
+_OF_LATENCIES: Mapping[str, Callable[[Histogram], float]] = {
+    "mean": lambda histogram: histogram.mean,
+    "stdev": lambda histogram: histogram.stdev,
+    "min": lambda histogram: histogram.smallest,
+    "max": lambda histogram: histogram.largest,
+}
+_OF_ALL: Mapping[str, tuple[Mapping[str, float], Callable[[Measured], float]]] = {
+    "errors": (_SHARES, lambda measured: measured.error_share),
+    "rate": (_RATES, lambda measured: measured.rate),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """One condition on what was measured. `bound` is in seconds, a share, or requests/s."""
+
+    text: str
+    latency: str
+    figure: str
+    sign: str
+    bound: float
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """From a text of the table above; raises ValueError with what is wrong in it."""
+        match = _FORM.fullmatch(text.strip())
+        if not match:
+            raise ValueError(f"{text[:40]!r} is no threshold; write one as p99<50ms or errors<0.1%")
+        latency, figure = (match["latency"] or "").lower(), match["figure"].lower()
+        if figure in _OF_ALL:
+            if latency:
+                raise ValueError(f"{text!r}: {figure} is of the whole run; leave out '{latency}.'")
+            units = _OF_ALL[figure][0]
+        else:
+            latency, units = latency or "response", _TIMES
+            _check(text, latency, _LATENCIES)
+            if _percentile(figure) is None:
+                _check(text, figure, ("p50", "p99", *_OF_LATENCIES, *_OF_ALL))
+        unit = match["unit"].lower()
+        if unit not in units:
+            known = ", ".join(name for name in units if name.isascii() and name)
+            wrong = f"has no unit {unit!r}" if unit else "needs a unit"
+            raise ValueError(f"{text!r}: {figure} {wrong}; there is {known}")
+        bound = float(f"{float(match['number']) * units[unit]:.12g}")
+        return cls(text.strip(), latency, figure, match["sign"], bound)
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def quantile(self) -> float | None:
+        """The quantile (0 to 1) that the threshold is about, if it is about one."""
+        return _percentile(self.figure) if self.latency else None
+
+    def value(self, measured: Measured) -> float:
+        """What was measured, in the unit of `bound`."""
+        if not self.latency:
+            return _OF_ALL[self.figure][1](measured)
+        histogram: Histogram = getattr(measured, self.latency)
+        quantile = self.quantile
+        if quantile is not None:
+            return histogram.quantile(quantile)
+        return _OF_LATENCIES[self.figure](histogram)
+
+    def met(self, measured: Measured) -> bool:
+        """Whether the run kept it; a run without a single attempt keeps none."""
+        kept = _COMPARISONS[self.sign](self.value(measured), self.bound)
+        return kept and measured.attempts > 0
+
+
+def _percentile(figure: str) -> float | None:
+    try:
+        percent = float(figure[1:]) if figure.startswith("p") else -1.0
+    except ValueError:
+        return None
+    # 99.9 / 100 is 0.9990000000000001, and would ask for one rank more.
+    return float(f"{percent / 100:.12g}") if 0 <= percent <= 100 else None
+
+
+def _check(text: str, name: str, known: tuple[str, ...]) -> None:
+    if name not in known:
+        if re.fullmatch(r"p[\d.]+", name):
+            raise ValueError(f"{text!r}: {name} is no percentile; they are from p0 to p100")
+        near = get_close_matches(name, known, 1, 0.5)
+        meant = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
+        raise ValueError(f"{text!r}: {name!r} is unknown{meant}")

@@ -1,0 +1,93 @@
+"""A process of a load run: `python -m crawler.load.worker`, started by `crawler.load.crew`.
+
+Its input: a line with the options, URLs, addresses and its number; a line with the time to start;
+perhaps a line that ends it early. The end of its input does the same. Its output: a line when its
+connections are open, one for each second, one with the result; or one with an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from crawler.load.guard import Target
+from crawler.load.hit import Measured
+from crawler.load.loop import Share
+from crawler.load.loops import collect_rarely, new_event_loop
+from crawler.load.options import LoadConfig
+from crawler.load.part import opened
+from crawler.load.request import Plan
+from crawler.model.errors import CrawlerError
+
+# The first line holds the list of URLs.
+_LONGEST_LINE = 1 << 30
+# Of the seconds so far, the last are sent for a live view; all are in the result.
+_RECENT = 60
+
+
+def main() -> None:
+    """Carry out what standard input says."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's; the parent says when to end
+    collect_rarely()
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(_work())
+
+
+async def _work() -> None:
+    orders = asyncio.StreamReader(limit=_LONGEST_LINE)
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
+    try:
+        await _carry_out(orders)
+    except CrawlerError as error:
+        _say({"error": str(error), "code": int(error.exit_code)})
+
+
+async def _carry_out(orders: asyncio.StreamReader) -> None:
+    first = orjson.loads(await orders.readline())
+    config = LoadConfig.of({**first["config"], "header": tuple(first["config"]["header"])})
+    plan = Plan.of(config, first["urls"])
+    targets = [
+        Target.at(origin, address)
+        for origin, address in zip(plan.origins, first["addresses"], strict=True)
+    ]
+    share = Share(number=first["number"], processes=config.processes)
+    async with opened(config, plan, targets, share) as part:
+        _say({"ready": True})
+        line = await orders.readline()
+        if not line:
+            return
+        halt = asyncio.Event()
+        ending = asyncio.create_task(_halted(orders, halt))
+        try:
+            measured, probes = await part.run(orjson.loads(line)["start"], halt, _tell)
+        finally:
+            ending.cancel()
+            await asyncio.gather(ending, return_exceptions=True)
+        _say({"measured": measured.json, "probes": probes.json})
+
+
+async def _halted(orders: asyncio.StreamReader, halt: asyncio.Event) -> None:
+    """Any line, and the end of all of them, ends the run."""
+    await orders.readline()
+    halt.set()
+
+
+def _tell(measured: Measured) -> None:
+    _say({"measured": replace(measured, rows=measured.rows[-_RECENT:]).json})
+
+
+def _say(message: dict[str, Any]) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the parent is gone, and its end of input is next
+        sys.stdout.buffer.write(orjson.dumps(message) + b"\n")
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()

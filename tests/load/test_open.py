@@ -1,0 +1,93 @@
+"""The open loop: every hit of the schedule is accounted for, whatever the server does."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from crawler.load.alarm import KernelAlarm, LoopAlarm
+from crawler.load.hit import Failure
+from crawler.load.options import LoadConfig
+from crawler.load.run import run_load
+from tests.load.servers import OK, answering, load, read_request, serving, silent
+
+
+async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while True:
+        await read_request(reader)
+        await asyncio.sleep(0.05)
+        writer.write(OK)
+
+
+@pytest.mark.parametrize("arrivals", ["constant", "poisson"])
+async def test_hits_leave_on_schedule(arrivals: str) -> None:
+    """All of them, in the time that the rate gives."""
+    async with serving(answering(OK)) as url:
+        measured, probes = await load(
+            url, connections=8, rate=200.0, requests=60, arrivals=arrivals
+        )
+    assert measured.statuses == {200: 60}
+    assert 0.15 < measured.elapsed < 0.6
+    assert probes.lateness.count == 60
+
+
+async def test_waiting_hits_keep_their_intended_time() -> None:
+    """One connection at 20/s, asked at 100/s: response grows with the queue, service does not."""
+    async with serving(slow) as url:
+        measured, _ = await load(url, rate=100.0, requests=20)
+    assert measured.statuses == {200: 20}
+    assert measured.response.largest > 0.6 and measured.service.quantile(0.5) < 0.2
+
+
+async def test_with_drop_nothing_waits() -> None:
+    """What finds no connection free is given up, and counted."""
+    async with serving(slow) as url:
+        measured, _ = await load(url, rate=100.0, requests=20, late="drop")
+    assert measured.dropped > 10 and measured.attempts == 20
+    assert measured.lag.largest < 0.05
+
+
+async def test_stages_end_the_run() -> None:
+    """The duration of stages is their own, not that of the options."""
+    async with serving(answering(OK)) as url:
+        measured, _ = await load(url, requests=0, stages="0.1s:100,0.2s:200", duration=30.0)
+    assert measured.elapsed == pytest.approx(0.3, abs=0.15)
+    assert 36 <= measured.attempts <= 41
+
+
+async def test_all_that_waits_at_the_end_is_counted() -> None:
+    """A silent server: in flight and waiting hits are lower bounds, as many as were due."""
+    async with serving(silent) as url:
+        measured, _ = await load(url, connections=2, rate=100.0, requests=0, duration=0.3)
+    assert 28 <= measured.unfinished <= 30 and measured.response.lower_bounds == measured.unfinished
+
+
+async def test_what_waits_for_a_dead_server_fails_with_it() -> None:
+    """After the server is gone hits fail to connect; none is lost."""
+    async with serving(answering(OK)) as url:
+        config = LoadConfig(connections=2, rate=200.0, duration=0.6)
+        run = asyncio.create_task(run_load(config, [url]))
+        await asyncio.sleep(0.2)
+    measured, _ = await run
+    assert measured.failures[Failure.CONNECT] > 10
+    assert measured.attempts == pytest.approx(120, abs=2)
+
+
+@pytest.mark.parametrize("kind", [KernelAlarm, LoopAlarm])
+async def test_an_alarm_rings_at_its_time_and_not_before(
+    kind: type[KernelAlarm | LoopAlarm],
+) -> None:
+    """Both kinds; at once for a time that has passed."""
+    rang = asyncio.Event()
+    alarm = kind(rang.set)
+    for ahead in (0.03, -1.0):
+        at = time.perf_counter() + ahead
+        alarm.set(at)
+        await asyncio.wait_for(rang.wait(), 5)
+        alarm.close() if ahead < 0 else None
+        assert time.perf_counter() >= at
+        alarm.set(time.perf_counter() + 60) if ahead > 0 else None
+        rang.clear()
+    alarm.close()

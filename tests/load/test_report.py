@@ -1,0 +1,260 @@
+"""The report: what it says, and how headless Chromium shows it on a desktop and on a phone."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from crawler.load.measured import Measured
+from crawler.load.plots import COLOURS, plots
+from crawler.load.report import latency, report
+from crawler.load.result import Result
+from crawler.load.validity import Verdict
+from crawler.model.errors import EnvironmentFailure
+from tests.load.sample import measured, result
+
+CHROMIUM = shutil.which("chromium")
+NAMES = ["percentiles", "latency", "throughput", "lag"]
+LONG = f"http://127.0.0.1:8080/<page>?{'x' * 200}"
+needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
+
+
+def _line(svg: str, name: str) -> list[tuple[float, float]]:
+    """The points of the line with this id, in the drawing's own units."""
+    found = re.search(rf'<g id="{name}">\s*<path d="([^"]*)"', svg)
+    assert found, name
+    return [(float(x), float(y)) for x, y in re.findall(r"[ML] ([-\d.]+) ([-\d.]+)", found[1])]
+
+
+def _by_name(run: Measured) -> dict[str, str]:
+    return {plot.name: plot.svg for plot in plots(run)}
+
+
+def test_the_plots_show_the_stall() -> None:
+    """Response rises far above service at its end, and the gap in the throughput is drawn."""
+    drawn = _by_name(measured())
+    response = _line(drawn["percentiles"], "percentiles-response")
+    service = _line(drawn["percentiles"], "percentiles-service")
+    # y grows downwards: higher latencies have smaller ones.
+    assert response[-1][1] < service[-1][1] - 50
+    assert response[0] == pytest.approx(service[0], abs=3)
+    heights = {y for _, y in _line(drawn["throughput"], "throughput-rate-count")}
+    assert len(heights) >= 3  # nothing, the usual rate, and what was held back
+
+
+def test_equal_runs_have_equal_plots() -> None:
+    """The SVG follows from the figures alone: no clock, no chance."""
+    assert _by_name(measured()) == _by_name(measured())
+
+
+def test_the_plots_leave_colours_to_the_page() -> None:
+    """No colour that stands for a variable is left over, and every one in use is defined."""
+    page = report(result())
+    assert not [colour for colour in COLOURS.values() if colour in page]
+    used = set(re.findall(r"var\(--(\w+)\)", page))
+    assert used >= {"text", "grid", "response", "service", "error", "lag"}
+    assert used <= set(re.findall(r"--(\w+): #", page))
+
+
+def test_ids_are_unique() -> None:
+    """The plots share a page, and no two elements an id, nor does one refer to a stranger."""
+    page = report(result())
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', page)) <= set(ids)
+
+
+@pytest.mark.parametrize("seconds", [1, 3_000])
+def test_runs_of_any_length_are_drawn(seconds: int) -> None:
+    """A second has a plot, and 3,000 have one that is no larger than a few hundred kilobytes."""
+    drawn = _by_name(measured(seconds) if seconds < 60 else _stretched(seconds))
+    assert list(drawn) == NAMES
+    assert all(len(svg) < 400_000 for svg in drawn.values())
+
+
+def _stretched(seconds: int) -> Measured:
+    """A run whose rows repeat, as a long one's would."""
+    run = measured()
+    rows = tuple(replace(run.rows[n % 12], at=n) for n in range(seconds))
+    return replace(run, elapsed=float(seconds), rows=rows)
+
+
+def test_a_run_in_which_nothing_happened_has_a_report() -> None:
+    """No answer, no row, no time: the page says so without failing."""
+    page = report(result(Measured(elapsed=0.0)))
+    assert page.count("<figure>") == 4
+    assert "nan" not in re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL)
+
+
+def test_the_verdict_is_at_the_top() -> None:
+    """Whether to believe the run, why not, and each threshold come before any figure."""
+    top = report(replace(result(), partial=True)).partition("<dl>")[0]
+    assert "This run cannot be believed." in top
+    assert "96% of a core" in top
+    assert "It was stopped before its end" in top
+    assert re.search(r"threshold p99&lt;50ms: missed, with 1\.\d\d s", top)
+    assert re.search(r"threshold errors&lt;5%: met, with \d\.\d+%", top)
+
+
+def test_a_good_run_is_called_so() -> None:
+    """Without a failed check or threshold there is nothing bad at the top."""
+    good = replace(result(), verdict=Verdict(valid=True, checks=()), thresholds=())
+    top = report(good).partition("<dl>")[0]
+    assert "This run can be believed." in top
+    assert 'class="verdict"' in top
+
+
+def test_the_page_is_one_file_without_script_or_secret() -> None:
+    """Nothing is loaded from anywhere, what others wrote is escaped, and log-ins are hidden."""
+    page = report(result(target="http://ann:hidden@127.0.0.1/<script>alert(1)</script>"))
+    assert "<script" not in page and "hidden" not in page and "Bearer secret" not in page
+    assert "default-src 'none'" in page
+    assert not re.findall(r'\bsrc=|@import|<link|url\((?!#)|href="(?!#)', page)
+
+
+def test_without_matplotlib_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra is optional, and its absence an error that names it."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(EnvironmentFailure, match=r"pip install 'crawler\[report\]'"):
+        report(result())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0.00 µs"),
+        (1e-6, "1.00 µs"),
+        (0.00123, "1.23 ms"),
+        (0.0999996, "100 ms"),
+        (0.9999, "1.00 s"),
+        (12_345, "12,345 s"),
+    ],
+)
+def test_latencies_have_three_digits_and_a_fitting_unit(seconds: float, text: str) -> None:
+    """A latency is printed as a person would say it."""
+    assert latency(seconds) == text
+
+
+_SCRIPT = """<script>
+const facts = [...document.querySelectorAll("svg[id^=plot-]")].map(svg => {
+  const frame = svg.getBoundingClientRect();
+  const out = [...svg.querySelectorAll("text")].filter(text => {
+    const box = text.getBoundingClientRect();
+    return box.left < frame.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 1;
+  });
+  const lines = [...svg.querySelectorAll("g > path")].filter(path => path.getTotalLength() > 30);
+  return {
+    id: svg.id, left: frame.left, width: frame.width, height: frame.height, lines: lines.length,
+    texts: svg.querySelectorAll("text").length, outside: out.map(text => text.textContent),
+    shade: getComputedStyle(svg.querySelector("text")).fill,
+  };
+});
+const root = document.documentElement;
+document.title = JSON.stringify({
+  width: innerWidth, scroll: Math.max(root.scrollWidth, document.body.scrollWidth),
+  tables: [...document.querySelectorAll(".scroll")].filter(e => e.scrollWidth > e.clientWidth + 1)
+    .map(e => e.innerText.slice(0, 40)), plots: facts,
+});
+</script>"""
+
+
+@pytest.fixture
+def chromium(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs Chromium without a window on a file, at a width, with a profile of its own."""
+
+    def run(page: Path, width: int, *flags: str) -> subprocess.CompletedProcess[str]:
+        assert CHROMIUM is not None
+        command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+        command += [f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},4000"]
+        return subprocess.run(
+            [*command, *flags, page.as_uri()],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+
+    return run
+
+
+def _facts(
+    chromium: Callable[..., subprocess.CompletedProcess[str]],
+    folder: Path,
+    shown: Result,
+    width: int,
+    *flags: str,
+) -> dict[str, Any]:
+    """What a script finds on the page, in a copy that allows scripts.
+
+    The copy stands in a frame of the wanted width, as no window is less than 500 pixels wide.
+    """
+    page = re.sub(r"<meta http-equiv[^>]*>", "", report(shown))
+    page = html.escape(page.replace("</body>", f"{_SCRIPT}</body>"))
+    frame = f'<iframe width="{width}" height="4000" style="border: 0" srcdoc="{page}"></iframe>'
+    told = "onload = () => { document.title = frames[0].document.title; };"
+    path = folder / "framed.html"
+    path.write_text(f"<title></title><script>{told}</script>{frame}")
+    dumped = chromium(path, 1_400, "--dump-dom", *flags).stdout
+    title = re.search(r"<title>(.*?)</title>", dumped, re.DOTALL)
+    assert title
+    facts: dict[str, Any] = json.loads(html.unescape(title[1]))
+    return facts
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [1280, 400])
+def test_every_plot_is_there_and_nothing_overflows(
+    chromium: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, width: int
+) -> None:
+    """On desktop and phone four plots have lines and texts, inside the page's width."""
+    facts = _facts(chromium, tmp_path, result(target=LONG), width)
+    assert facts["width"] == width
+    assert facts["scroll"] <= width
+    assert facts["tables"] == []
+    assert [plot["id"] for plot in facts["plots"]] == [f"plot-{name}" for name in NAMES]
+    for plot in facts["plots"]:
+        assert plot["left"] >= 0 and plot["left"] + plot["width"] <= width
+        assert plot["width"] > 350 and plot["height"] > 200
+        assert plot["lines"] >= 5 and plot["texts"] >= 8
+        assert plot["outside"] == []
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [1280, 400])
+def test_a_screenshot_shows_the_plots_colours(
+    chromium: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, width: int
+) -> None:
+    """The page as it is delivered, its policy in force, paints each series in its colour."""
+    page, shot = tmp_path / "report.html", tmp_path / "report.png"
+    page.write_text(report(result()))
+    chromium(page, width, f"--screenshot={shot}")
+    with Image.open(shot) as image:
+        assert image.width == width
+        counts = {colour: number for number, colour in image.convert("RGB").getcolors(1 << 24)}
+    colours = {"response": (0xC2, 0x41, 0x0C), "service": (0x1D, 0x4E, 0xD8)}
+    colours |= {"lag": (0x7C, 0x3A, 0xED), "p50": (0x0F, 0x76, 0x6E)}
+    assert {name: counts.get(colour, 0) > 50 for name, colour in colours.items()} == dict.fromkeys(
+        colours, True
+    )
+
+
+@needs_chromium
+def test_a_dark_screen_gets_a_dark_page(
+    chromium: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    """The plots' texts are light where the reader prefers dark, and dark otherwise."""
+    dark = _facts(chromium, tmp_path, result(), 1280, "--force-dark-mode")
+    light = _facts(chromium, tmp_path, result(), 1280)
+    assert {plot["shade"] for plot in dark["plots"]} == {"rgb(230, 233, 237)"}
+    assert {plot["shade"] for plot in light["plots"]} == {"rgb(28, 33, 40)"}
