@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from crawler.cli.load.spelling import LOAD
 from crawler.cli.mock.web import MOCK
 from crawler.cli.options import CRAWL, Spelling, table
 from crawler.model.errors import ExitCode
@@ -15,7 +16,9 @@ from crawler.model.errors import ExitCode
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("name", "spelling"), [("options", CRAWL), ("mock options", MOCK)])
+@pytest.mark.parametrize(
+    ("name", "spelling"), [("options", CRAWL), ("mock options", MOCK), ("load options", LOAD)]
+)
 def test_the_options_are_those_of_the_configuration(name: str, spelling: Spelling[Any]) -> None:
     """The tables of options are made from the configuration classes, and are up to date."""
     start, end = README.index(f"<!-- {name}"), README.index(f"<!-- /{name} -->")

@@ -1,0 +1,144 @@
+"""`crawler load` itself: measure a server, say what came of it and whether to believe it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import orjson
+from cyclopts import Parameter
+
+from crawler.cli import toml
+from crawler.cli.load import against, limit
+from crawler.cli.load.outputs import Outputs
+from crawler.cli.load.session import run
+from crawler.cli.load.spelling import LOAD, settle, thresholds
+from crawler.cli.load.summary import text
+from crawler.cli.load.targets import targets
+from crawler.cli.options import with_options
+from crawler.load.result import Result
+from crawler.load.schema import schema
+from crawler.model.errors import ConfigurationError, ExitCode
+
+_TITLE = "Every option of a load, with its value."
+_TARGET, _RESULT = LOAD.group("Target"), LOAD.group("Result")
+
+
+def _switch(help: str, *names: str) -> Parameter:
+    return Parameter(name=names or None, help=help, group=_RESULT, negative="", show_default=False)
+
+
+def _file(help: str) -> Parameter:
+    return Parameter(help=help, group=_RESULT, metavar="FILE", show_default=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is to be done with a load, beside its options."""
+
+    threshold: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="Exit code 4 if missed: 'p99<50ms', 'errors<0.1%'; may be repeated.",
+            group=_RESULT,
+            metavar="TEXT",
+            negative="",
+            consume_multiple=False,
+            show_default=False,
+        ),
+    ] = ()
+    find_limit: Annotated[
+        str,
+        Parameter(
+            help="Search for the highest rate that keeps a threshold.",
+            group=_TARGET,
+            metavar="TEXT",
+            show_default=False,
+        ),
+    ] = ""
+    against: Annotated[
+        str,
+        Parameter(
+            help="Load this URL by turns with the other, and compare.",
+            group=_TARGET,
+            metavar="URL",
+            show_default=False,
+        ),
+    ] = ""
+    out: Annotated[str, _file("Everything, as JSON.")] = ""
+    report: Annotated[str, _file("One HTML file with plots.")] = ""
+    hgrm: Annotated[str, _file("Response latencies, as HdrHistogram's percentiles.")] = ""
+    json: Annotated[bool, _switch("The result as JSON on stdout.")] = False
+    quiet: Annotated[bool, _switch("No live line and no summary.", "--quiet", "-q")] = False
+    schema: Annotated[bool, _switch("Print the results' JSON Schema and leave.")] = False
+    print_config: Annotated[bool, _switch("Print the options as TOML and leave.")] = False
+
+
+@with_options(LOAD)
+def load(
+    *urls: Annotated[str, Parameter(name="URL", help="What to ask for.", group=_TARGET)],
+    input: Annotated[
+        tuple[str, ...],
+        Parameter(
+            name=["--input", "-i"],
+            help="List of URLs: a file, - for stdin; .gz and .zst, too. May be repeated.",
+            group=_TARGET,
+            metavar="FILE",
+            negative="",
+            allow_leading_hyphen=True,
+            consume_multiple=False,
+            show_default=False,
+        ),
+    ] = (),
+    config: Annotated[
+        str | None,
+        Parameter(help="TOML file with options below [load].", group=_TARGET, metavar="FILE"),
+    ] = None,
+    wanted: Annotated[Wanted, Parameter(name="*")] = Wanted(),
+    **options: object,
+) -> int:
+    """Load; returns the exit code. What it says to a person is the app's help."""
+    if wanted.schema:
+        print(orjson.dumps(schema(), option=orjson.OPT_INDENT_2).decode())
+        return ExitCode.FINISHED
+    settled = settle(config, options)
+    if wanted.print_config:
+        print(toml.write(LOAD, settled, _TITLE), end="")
+        return ExitCode.FINISHED
+    kept = thresholds(wanted.threshold)
+    files = Outputs(out=wanted.out, report=wanted.report, hgrm=wanted.hgrm)
+    files.check()
+    _refuse_mixtures(wanted)
+    aims = targets(urls, input)
+    if wanted.find_limit:
+        bound = thresholds([wanted.find_limit], "--find-limit")[0]
+        return limit.find(settled, aims, bound, files, json=wanted.json, quiet=wanted.quiet)
+    if wanted.against:
+        other = targets([wanted.against], ())
+        return against.compare_with(settled, aims, other, json=wanted.json, quiet=wanted.quiet)
+    result = run(settled, aims, kept, quiet=wanted.quiet)
+    files.write(result)
+    if wanted.json:
+        print(result.text, end="")
+    elif not wanted.quiet:
+        print(text(result), end="")
+    return exit_code(result)
+
+
+def exit_code(result: Result) -> ExitCode:
+    """An interrupted run before one that cannot be believed, and that before a missed threshold."""
+    if result.partial:
+        return ExitCode.INTERRUPTED
+    if not result.verdict.valid:
+        return ExitCode.INVALID
+    return ExitCode.FINISHED if result.met else ExitCode.THRESHOLD
+
+
+def _refuse_mixtures(wanted: Wanted) -> None:
+    if wanted.find_limit and (wanted.against or wanted.threshold):
+        other = "--against" if wanted.against else "--threshold"
+        raise ConfigurationError(f"--find-limit: leave out {other}")
+    if wanted.against and (wanted.out or wanted.report or wanted.hgrm or wanted.threshold):
+        raise ConfigurationError(
+            "--against gives a comparison; leave out --threshold, --out, --report and --hgrm"
+        )

@@ -1,0 +1,80 @@
+"""One run: carry it out, judge it, and have it as a result."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from crawler.cli.load.live import watching
+from crawler.cli.load.spelling import LOAD
+from crawler.load.loops import collect_rarely, new_event_loop
+from crawler.load.measured import Measured
+from crawler.load.options import LoadConfig
+from crawler.load.result import Judged, Machine, Result
+from crawler.load.run import run_load
+from crawler.load.threshold import Threshold
+from crawler.load.validity import Probes, judge
+from crawler.model.errors import ConfigurationError
+from crawler.model.option import OptionError
+
+
+def run(
+    config: LoadConfig, urls: Sequence[str], thresholds: Sequence[Threshold], *, quiet: bool
+) -> Result:
+    """Load the URLs and judge what came of it; `partial` if a signal ended it.
+
+    Raises `EnvironmentFailure` for a server that cannot be reached at all, `ConfigurationError`
+    for options that the targets forbid.
+    """
+    started = datetime.now(UTC).isoformat(timespec="milliseconds")
+    measured, probes, partial = measure(config, urls, quiet=quiet)
+    return Result(
+        target=urls[0],
+        urls=len(urls),
+        started=started,
+        config=config,
+        machine=Machine.here(),
+        measured=measured,
+        probes=probes,
+        verdict=judge(measured, probes, config, shown=_quantiles(thresholds)),
+        thresholds=tuple(Judged.of(threshold, measured) for threshold in thresholds),
+        partial=partial,
+    )
+
+
+def measure(
+    config: LoadConfig, urls: Sequence[str], *, quiet: bool
+) -> tuple[Measured, Probes, bool]:
+    """Load the URLs, with a live line on a terminal unless `quiet`.
+
+    Returns what was measured, what was read off the generator, and whether a signal ended it.
+    """
+    halt = asyncio.Event()
+    with watching(config, quiet=quiet) as watch, _collecting_rarely():
+        try:
+            with asyncio.Runner(loop_factory=new_event_loop) as runner:
+                measured, probes = runner.run(run_load(config, urls, on_second=watch, halt=halt))
+        except OptionError as error:
+            flag = LOAD.options[error.option].flag
+            raise ConfigurationError(f"{flag}: {error.problem}") from error
+    return measured, probes, halt.is_set()
+
+
+@contextmanager
+def _collecting_rarely() -> Iterator[None]:
+    """A collection in mid-run is a delay that the server would be blamed for."""
+    former = gc.get_threshold()
+    collect_rarely()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*former)
+        gc.unfreeze()
+
+
+def _quantiles(thresholds: Sequence[Threshold]) -> list[float]:
+    """What needs enough samples: the median, and what a threshold is about."""
+    return [0.5, *(found for threshold in thresholds if (found := threshold.quantile) is not None)]

@@ -1,0 +1,141 @@
+"""What a load came to, as a page of text of 80 columns for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from textwrap import wrap
+
+from crawler.cli.units import count, counted, megabytes
+from crawler.load.histogram import Histogram
+from crawler.load.measured import Measured
+from crawler.load.options import LoadConfig
+from crawler.load.result import Result
+from crawler.load.threshold import Threshold
+
+WIDTH = 80
+_LABEL, _COLUMN = 10, 10
+_SHARES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999, "p99.99": 0.9999}
+_GLUE = "\N{NO-BREAK SPACE}"
+# Where response and service differ by less, chance or a busy machine will do as the reason.
+_OMITTED = 1.25
+
+
+def text(result: Result) -> str:
+    """All of it; the last lines are thresholds and verdict."""
+    parts = chain(
+        head(result.config, result.target),
+        counts(result.measured),
+        latencies(result.measured),
+        judgement(result),
+    )
+    return "".join(f"{line}\n" for line in parts)
+
+
+def head(config: LoadConfig, target: str) -> Iterator[str]:
+    """The target and the shape of the load."""
+    yield target if len(target) <= WIDTH else f"{target[: WIDTH - 3]}..."
+    processes = f", {config.processes} processes" if config.processes > 1 else ""
+    yield f"{shape(config)}; {config.engine} engine{processes}"
+
+
+def shape(config: LoadConfig) -> str:
+    """`closed loop, 64 connections`, or the schedule of an open one."""
+    connections = counted(config.connections, "connection")
+    if not config.open_loop:
+        return f"closed loop, {connections}"
+    rate = f"stages {config.stages}" if config.stages else f"{config.rate:,g}/s"
+    return f"open loop, {rate}, {config.arrivals} arrivals, at most {connections}"
+
+
+def counts(measured: Measured) -> Iterator[str]:
+    """Requests, rate, bytes; then what was answered and what failed, by kind."""
+    received = measured.received / measured.elapsed if measured.elapsed else 0.0
+    yield (
+        f"{counted(measured.attempts, 'request')} in {measured.elapsed:,.2f} s: "
+        f"{measured.rate:,.0f} answers/s, {megabytes(received)}/s"
+    )
+    yield from _row("status", [f"{s}: {count(n)}" for s, n in sorted(measured.statuses.items())])
+    kinds = [f"{kind.value}: {count(n)}" for kind, n in sorted(measured.failures.items())]
+    others = {"dropped": measured.dropped, "unfinished": measured.unfinished}
+    kinds += [f"{name}: {count(number)}" for name, number in others.items() if number]
+    yield from _row("no answer", kinds)
+    yield from _row("errors", [f"{count(measured.errors)} ({measured.error_share:.3%})"])
+
+
+def latencies(measured: Measured) -> Iterator[str]:
+    """The three latencies side by side in milliseconds, and what their difference says.
+
+    A quantile above the last of the values is none, so it is left out.
+    """
+    names = [*_SHARES, "max", "mean"]
+    yield f"{'ms':{_LABEL}}" + "".join(f"{name:>{_COLUMN}}" for name in names)
+    yield _latency("response", measured.response)
+    yield _latency("service", measured.service)
+    yield _latency("lag", measured.lag)
+    if bounds := measured.response.lower_bounds:
+        yield f"{counted(bounds, 'response')} took at least as long as shown: no whole answer came"
+    response, service = measured.response.quantile(0.99), measured.service.quantile(0.99)
+    if service and response / service >= _OMITTED:
+        yield (
+            f"coordinated omission: p99 from the schedule is {response / service:,.3g} times "
+            "that from sending"
+        )
+
+
+def figure(threshold: Threshold, value: float) -> str:
+    """A value that a threshold is about, in its unit."""
+    if threshold.latency:
+        return f"{milliseconds(value)} ms"
+    return f"{value:.3%}" if threshold.figure == "errors" else f"{value:,.0f}/s"
+
+
+def judgement(result: Result) -> Iterator[str]:
+    """Each threshold, then whether to believe any of it, and why not."""
+    for judged in result.thresholds:
+        value = figure(Threshold.read(judged.text), judged.value)
+        yield f"threshold {judged.text}: {'met' if judged.met else 'MISSED'} with {value}"
+    if result.partial:
+        yield "PARTIAL: stopped before its end"
+    if result.verdict.valid:
+        yield f"believable: {counted(len(result.verdict.checks), 'check')} passed"
+        return
+    yield "NOT BELIEVABLE:"
+    for check in result.verdict.checks:
+        if not check.ok:
+            yield from wrap(
+                f"{check.name}: {check.why}",
+                WIDTH,
+                initial_indent="  ",
+                subsequent_indent="    ",
+            )
+
+
+def _latency(name: str, histogram: Histogram) -> str:
+    values = histogram.quantiles(_SHARES.values())
+    total = histogram.count
+    shown = [
+        milliseconds(value) if total * (1 - share) >= 1 - 1e-9 else "-"
+        for value, share in zip(values, _SHARES.values(), strict=True)
+    ]
+    shown += [
+        milliseconds(value) if total else "-" for value in (histogram.largest, histogram.mean)
+    ]
+    return f"{name:{_LABEL}}" + "".join(f"{text:>{_COLUMN}}" for text in shown)
+
+
+def milliseconds(seconds: float) -> str:
+    """Three digits, without the unit, which stands at the head of the table."""
+    value = seconds * 1e3
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _row(label: str, parts: list[str]) -> Iterator[str]:
+    """A label and its parts, none of which is torn; no line if there are none."""
+    for line in wrap(
+        "  ".join(part.replace(" ", _GLUE) for part in parts),
+        WIDTH,
+        initial_indent=f"{label:{_LABEL}}",
+        subsequent_indent=" " * _LABEL,
+    ):
+        yield line.replace(_GLUE, " ")

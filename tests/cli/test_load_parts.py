@@ -1,0 +1,192 @@
+"""What `crawler load` is made of: targets, files, the live line, the summary."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from crawler.cli.load import live, summary
+from crawler.cli.load.outputs import Outputs, write_whole
+from crawler.cli.load.targets import targets
+from crawler.load.hit import Recorder
+from crawler.load.measured import Failure, Measured
+from crawler.load.options import LoadConfig
+from crawler.model.errors import ConfigurationError, EnvironmentFailure
+
+URL = "http://127.0.0.1:8080/page/1"
+
+
+def measured(*, late: float = 0.0, failed: int = 0) -> Measured:
+    """10,000 answers in 10 s of 10 ms each, of which every fourth left `late`."""
+    recorder = Recorder(0.0)
+    for number in range(10_000):
+        due = number / 1000
+        sent = due + (late if number % 4 == 0 else 0.0)
+        recorder.hit(due, sent, sent + 0.01, 200, 1_000)
+    for _ in range(failed):
+        recorder.failed(9.0, 9.0, 9.99, Failure.TIMEOUT)
+    return recorder.freeze(10.0)
+
+
+def test_targets_come_from_words_and_lists(tmp_path: Path) -> None:
+    """Words first, then lists, packed or not; blank lines and comments are skipped."""
+    plain, packed = tmp_path / "a.txt", tmp_path / "b.txt.gz"
+    plain.write_text("# mine\n\nhttp://127.0.0.1:1/a\n")
+    packed.write_bytes(gzip.compress(b"HTTPS://LOCALHOST/b#part\n"))
+    assert targets([URL], [str(plain), str(packed)]) == [
+        URL,
+        "http://127.0.0.1:1/a",
+        "https://localhost/b",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("127.0.0.1:8080", "'127.0.0.1:8080' is no URL; write http:// or https:// before it"),
+        ("ftp://127.0.0.1/", "write http:// or https://"),
+        ("http://[::1/", "'http://[::1/' is no URL: not a valid URL"),
+    ],
+)
+def test_what_is_no_url_is_named(word: str, said: str) -> None:
+    """A typo in a target is a usage error that shows it."""
+    with pytest.raises(ConfigurationError) as caught:
+        targets([word], [])
+    assert said in str(caught.value)
+
+
+def test_a_load_needs_a_target(tmp_path: Path) -> None:
+    """Nothing at all, an empty list and a missing one are errors, each of its own."""
+    empty = tmp_path / "empty.txt"
+    empty.touch()
+    for lists in ([], [str(empty)]):
+        with pytest.raises(ConfigurationError, match="nothing to load"):
+            targets([], lists)
+    with pytest.raises(EnvironmentFailure, match=r"missing\.txt"):
+        targets([], ["missing.txt"])
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    """The new text is there with the mode of the old file, and nothing else is left behind."""
+    file = tmp_path / "out.json"
+    file.write_text("old")
+    file.chmod(0o640)
+    write_whole(str(file), "new")
+    assert file.read_text() == "new" and stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert os.listdir(tmp_path) == ["out.json"]
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk is one line; the former result and no temporary file are there."""
+    file = tmp_path / "out.json"
+    file.write_text("old")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(EnvironmentFailure, match=r"out\.json: cannot be written: No space left"):
+        write_whole(str(file), "new")
+    assert file.read_text() == "old" and os.listdir(tmp_path) == ["out.json"]
+
+
+def test_a_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:
+    """`--out /dev/stdout` must not put a file in a device's place."""
+    pipe, seen = tmp_path / "pipe", list[str]()
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: seen.append(pipe.read_text()))
+    reader.start()
+    write_whole(str(pipe), "text")
+    reader.join()
+    assert seen == ["text"] and stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_files_without_a_place_are_refused_beforehand(tmp_path: Path) -> None:
+    """A missing folder, a folder in a file's place: known before the load, and by which flag."""
+    with pytest.raises(EnvironmentFailure, match=r"--out: .*/no/out\.json: .*/no is no directory"):
+        Outputs(out=str(tmp_path / "no" / "out.json")).check()
+    with pytest.raises(EnvironmentFailure, match=r"--hgrm: .* is a directory"):
+        Outputs(hgrm=str(tmp_path)).check()
+
+
+def test_the_live_line_fits_a_terminal() -> None:
+    """Time, rate, both latencies and errors of a large run are 80 columns at most."""
+    config = LoadConfig(rate=100_000, duration=3_600)
+    line = live.line(config, measured(late=2.5, failed=3))
+    assert line == ("10/3600 s  1,000/s  p50 10 ms  p99 2,511 ms  service p99 10 ms  3 errors")
+    assert len(line) <= 80
+    assert "service" not in live.line(LoadConfig(), measured())
+
+
+@pytest.mark.parametrize(("quiet", "terminal"), [(True, True), (False, False)])
+def test_without_a_terminal_nothing_moves(
+    quiet: bool, terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a log or when told to be quiet there is no live line at all."""
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: terminal)
+    monkeypatch.setattr("sys.stderr", stream)
+    with live.watching(LoadConfig(), quiet=quiet) as watch:
+        assert watch is None
+    assert stream.getvalue() == ""
+
+
+def test_the_live_line_is_gone_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal each line replaces the one before, and the last is cleared."""
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "20")
+    with live.watching(LoadConfig(), quiet=False) as watch:
+        assert watch is not None
+        watch(measured())
+    assert stream.getvalue() == "\r\x1b[K10/10 s  1,000/s  p\r\x1b[K"
+
+
+def test_the_latencies_stand_side_by_side() -> None:
+    """Response, service and lag in milliseconds; their ratio is told as what it is."""
+    lines = list(summary.latencies(measured(late=0.5)))
+    assert lines[0].split() == ["ms", "p50", "p90", "p99", "p99.9", "p99.99", "max", "mean"]
+    assert lines[1].split() == ["response", "10", "510", "510", "510", "510", "510", "135"]
+    assert lines[2].split()[:4] == ["service", "10", "10", "10"]
+    assert lines[3].split()[:4] == ["lag", "0", "500", "500"]
+    assert lines[4].startswith("coordinated omission: p99 from the schedule is 51 times")
+    assert max(map(len, lines)) <= 80
+
+
+def test_quantiles_beyond_the_samples_are_left_out() -> None:
+    """The p99.9 of a hundred values is none."""
+    recorder = Recorder(0.0)
+    for number in range(100):
+        recorder.hit(number, number, number + 0.5, 200, 1)
+    row = list(summary.latencies(recorder.freeze(100.0)))[1].split()
+    assert row[1:] == ["500", "500", "500", "-", "-", "500", "500"]
+
+
+def test_counts_tell_statuses_and_failures() -> None:
+    """Every request is in one of the lines; those without an answer by their kind."""
+    lines = list(summary.counts(measured(failed=2)))
+    assert lines == [
+        "10,002 requests in 10.00 s: 1,000 answers/s, 1.0 MB/s",
+        "status    200: 10,000",
+        "no answer timeout: 2",
+        "errors    2 (0.020%)",
+    ]
+
+
+def test_the_shape_of_a_load_in_words() -> None:
+    """Closed loops by their connections, open ones by their schedule."""
+    assert summary.shape(LoadConfig(connections=1)) == "closed loop, 1 connection"
+    assert summary.shape(LoadConfig(rate=5000, arrivals="poisson")) == (
+        "open loop, 5,000/s, poisson arrivals, at most 64 connections"
+    )
+    assert "stages 10s:100" in summary.shape(LoadConfig(stages="10s:100"))
