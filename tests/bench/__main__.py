@@ -22,6 +22,7 @@ from tests.bench import (
     work_engines,
     work_lag,
     work_latency,
+    work_load,
     work_mock,
     work_pages,
     work_small,
@@ -40,6 +41,7 @@ WORKS: Mapping[str, Callable[[Setting], Result]] = {
     "closed": work_closed.measure,
     "engines": work_engines.measure,
     "mock": work_mock.measure,
+    "load": work_load.measure,
 }
 _CLOSED_PORT_URLS = 2_000_000
 _QUICK_CLOSED_PORT_URLS = 100_000
