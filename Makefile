@@ -18,7 +18,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c '$(PROBE)' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install crawl test check lint bench real clean
+.PHONY: help install crawl test check lint bench real debian clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ bench: $(STAMP) ## Measure against Scrapy and bare loops; writes the raw figures
 
 real: $(STAMP) ## Crawl real pages from a local nginx with every engine and executor
 	@$(BIN)/python -m tests.real $(ARGS)
+
+debian: $(STAMP) ## Install the Debian programs that tests use, as root: curl, wrk, hey, Chromium
+	@$(BIN)/python -m tests.real.debian $(ARGS)
 
 clean: ## Remove .venv and everything that was made
 	@rm -rf $(VENV) build dist *.egg-info crawl.jsonl .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -13,12 +13,16 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 DOCS = Path("/usr/share/doc/python3.11/html")
 PAGES = ("nginx-light", "python3.11-doc")
+CLIENTS = ("curl", "wrk", "hey", "chromium")
+"""What tests drive servers and look at pages with; those that are missing skip their tests."""
+
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _FORBIDDEN = 101  # the exit code by which a policy says "do not start it"
 _SBIN = "/usr/sbin:/usr/local/sbin"
@@ -101,3 +105,17 @@ def _no_service_starts() -> Iterator[None]:
         yield
     finally:
         _POLICY.unlink(missing_ok=True)
+
+
+def main() -> int:
+    """Install the clients (`make debian`); 1 if that cannot be done, with the reason."""
+    try:
+        ensure_installed(CLIENTS)
+    except Unavailable as error:
+        print(f"make debian: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
