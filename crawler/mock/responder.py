@@ -24,7 +24,7 @@ from crawler.mock.options import MockWeb
 from crawler.mock.robots import rules as robots_rules
 from crawler.mock.rules import Rules
 from crawler.mock.table import Table
-from crawler.mock.timing import Clock, Timing, server_timing
+from crawler.mock.timing import Clock, Timing
 from crawler.mock.turn import Request, Turn
 from crawler.mock.web import answer
 from crawler.mock.wire import Delivery, render
@@ -185,7 +185,7 @@ class Responder:
         if request.conditional and _fresh(kept.head, request):
             delivery = _rendered(request, not_modified(kept.head))
         forbidden = self._forbidden(kept, host, request)
-        if self.options.rate or not self._clock.idle:
+        if self.options.rate or not self._clock.idle or delivery.at_once is None:
             delivery = self._in_time(delivery, kept, request, host, now)
         return delivery, forbidden
 
@@ -209,7 +209,7 @@ class Responder:
             wait = self.table.take(b"rate " + host.key, now, rate, self.options.burst)
             if wait:
                 return self._too_much(request, 429, wait)
-        if self._clock.idle:
+        if self._clock.idle and not (delivery.delay or delivery.pause):
             return delivery
         steady = self._clock.steady
         if steady is not None and delivery is kept.delivery:
@@ -295,7 +295,7 @@ def _rendered(request: Request, reply: Answer) -> Delivery:
 
 
 def _timed(delivery: Delivery, timing: Timing) -> Delivery:
-    return delivery.timed(timing.delay, timing.transfer, server_timing(timing.parts))
+    return delivery.timed(timing.delay, timing.transfer, timing.parts)
 
 
 def _fresh(head: Answer, request: Request) -> bool:

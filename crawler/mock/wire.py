@@ -10,6 +10,7 @@ from http import HTTPStatus
 from itertools import chain
 
 from crawler.mock.answer import Answer, Ending, Framing, Headers, Lazy, Pieces
+from crawler.mock.timing import Parts, server_timing
 
 # No Date and no version: the same answer is the same bytes, today and tomorrow.
 _SERVER = b"Server: mock\r\n"
@@ -46,19 +47,20 @@ class Delivery:
         plain = single and not self.delay and self.ending is Ending.KEEP
         object.__setattr__(self, "at_once", next(iter(self.pieces)) if plain else None)
 
-    def timed(self, delay: float, transfer: float, line: bytes) -> Delivery:
+    def timed(self, delay: float, transfer: float, parts: Parts) -> Delivery:
         """The same, `delay` seconds later, its body spread over `transfer` seconds.
 
-        line: a header line that says so, or nothing. It stands right below the status line, so that
-        the rest of the head and the body are the bytes that were made before. A body made while it
-        is sent is not spread.
+        parts: what the delay consists of. A header line tells them, and what the answer takes by
+        itself. It stands right below the status line, so that the rest of the head and the body are
+        the bytes that were made before. A body made while it is sent is not spread.
         """
         pieces, pause = self.pieces, self.pause
-        if self.headed and line:
-            pieces = _with_line(pieces, line)
         if transfer and isinstance(pieces, tuple):
             pieces = _spread(pieces)
             pause += transfer / max(len(pieces) - 1, 1)
+        line = server_timing((*parts, *self._own(pieces, pause))) if self.headed else b""
+        if line:
+            pieces = _with_line(pieces, line)
         # Not `replace`, which looks at every field's definition: this is done for each answer.
         return Delivery(
             pieces=pieces,
@@ -70,6 +72,12 @@ class Delivery:
             kind=self.kind,
             headed=self.headed,
         )
+
+    def _own(self, pieces: Pieces, pause: float) -> Parts:
+        """The delay that a path asked for, and the time between the first piece and the last."""
+        taken = pause * (len(pieces) - 1) if isinstance(pieces, tuple) else 0.0
+        own = (("delay", self.delay), ("transfer", taken))
+        return tuple(part for part in own if part[1])
 
 
 def render(answer: Answer, *, head_only: bool, keep_alive: bool, chunks: bool) -> Delivery:

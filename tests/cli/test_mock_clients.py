@@ -151,17 +151,37 @@ def test_curl_posts_a_body(url: str) -> None:
 
 
 @needs_curl
-def test_the_injected_delay_is_told() -> None:
-    """Server-Timing says what was waited, and curl measured at least that."""
+@pytest.mark.parametrize(
+    ("path", "told_ms"),
+    [
+        ("/page/1", {"latency": 50.0}),
+        ("/delay/0.02/page/1", {"latency": 50.0, "delay": 20.0}),
+        ("/transfer/0.03/page/1", {"latency": 50.0, "transfer": 30.0}),
+        ("/delay/0.02/slow/4/0.01/page/1", {"latency": 50.0, "delay": 20.0, "transfer": 30.0}),
+    ],
+)
+def test_the_injected_delay_is_told(path: str, told_ms: dict[str, float]) -> None:
+    """Server-Timing says what the web and the path held back, and curl measured at least that."""
     with started("mock", "--port", "0", "--latency", "0.05") as process:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
-        form = "%{time_starttransfer}"
-        said = curl("--include", "--write-out", form, f"{address}/page/1").decode()
+        form = "\n%{time_starttransfer} %{time_total}"
+        said = curl("--include", "--write-out", form, f"{address}{path}").decode()
         process.terminate()
-    told_ms = re.search(r"(?im)^server-timing: .*?dur=([0-9.]+)", said)
-    assert told_ms and float(told_ms[1]) == 50.0
-    assert float(said.rpartition("\n")[2]) >= 0.05
+    (line,) = re.findall(r"(?im)^server-timing: (.*)", said)
+    parts = {name: float(value) for name, value in re.findall(r"([a-z]+);dur=([0-9.]+)", line)}
+    assert parts == told_ms
+    first, last = map(float, said.split()[-2:])
+    assert last >= sum(parts.values()) / 1000
+    assert first >= (sum(parts.values()) - parts.get("transfer", 0.0)) / 1000
+
+
+@needs_curl
+def test_what_only_the_path_holds_back_is_told(url: str) -> None:
+    """A web without latency tells the delay of a path, again and again, and no other."""
+    fields = curl("--head", *(f"{url}{path}/page/1" for path in ("/delay/0.02", "", "/delay/0.02")))
+    found = re.findall(rb"(?i)^server-timing: (.+)\r$", fields, re.MULTILINE)
+    assert found == [b"delay;dur=20.000"] * 2
 
 
 @needs_wrk
