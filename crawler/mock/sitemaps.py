@@ -173,8 +173,12 @@ def _parts(options: MockWeb, host: int) -> int:
 
 
 def _size(options: MockWeb, host: int) -> int:
-    """Pages in a part: more than usual where an index would have too many parts."""
-    return max(PART, -(-_pages(options, host) // MAX_URLS))
+    """Pages in a part: fewer than usual on a small host, so that both kinds of parts occur.
+
+    More where an index would have too many parts.
+    """
+    pages = _pages(options, host)
+    return max(min(PART, -(-pages // 2)), -(-pages // MAX_URLS), 1)
 
 
 def _name(number: int, packed: bool) -> str:

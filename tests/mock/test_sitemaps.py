@@ -51,6 +51,17 @@ def test_the_index_leads_to_every_listed_page() -> None:
     assert len(set(found)) == len(found) > 9000
 
 
+@pytest.mark.parametrize("pages", [1, 2, 3, 1000])
+def test_a_small_host_has_a_gzip_part_too(pages: int) -> None:
+    """Two pages are enough for a plain and a gzip part, and nothing is lost between the two."""
+    options = MockWeb(seed=5, pages=pages, port=8080)
+    parts = locations(served("/sitemap.xml", options).body)
+    names = [f"{ORIGIN}/sitemap-0.xml", f"{ORIGIN}/sitemap-1.xml.gz"]
+    assert parts == names[: min(pages, 2)]
+    found = from_index(options, "127.0.0.1:8080")
+    assert found == [url for url, _ in graph.listed(options, 0)]
+
+
 def test_every_host_lists_its_own() -> None:
     """A host's sitemaps hold URLs of that host alone; all together hold all."""
     options = MockWeb(pages=300, hosts=4, authority="names", domain="x.test", port=8080)
