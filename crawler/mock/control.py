@@ -7,7 +7,7 @@
     GET  /__ledger      gaps, width and violations for each host and address
     GET  /__statistics  counters, of all processes together
     POST /__reset       forget ledger, attempts and counters
-    GET  /__faults      the catalogue: faults, traps, forms of robots.txt
+    GET  /__faults      the catalogue: faults, traps, forms of robots.txt, sitemaps, paths
     GET  /__ca.pem      with TLS: the authority that signed the certificate
 
 Any process answers for all of them. They count neither in the ledger nor in the statistics. A

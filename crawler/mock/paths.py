@@ -1,22 +1,7 @@
 """The plain paths: each is a pure function from its arguments and the request to an answer.
 
-| path | answers |
-|---|---|
-| `/page/N` | page N; 404 beyond the last |
-| `/private/N` | page N again, under what robots.txt forbids by default |
-| `/robots.txt`, `/robots-hop/K/TEXT` | see `robots` |
-| `/sitemap.xml` and others beginning so | see `sitemaps` |
-| `/trap/...` | see `traps` |
-| `/status/CODE[?retry-after=V]` | that status, 200 to 999; a 3xx carries no Location |
-| `/redirect/K` | a chain of K redirects that ends at `/page/0` |
-| `/redirect-loop` | a redirect to itself |
-| `/redirect-to?url=U[&status=CODE]` | a redirect to U |
-| `/bytes/N` | N bytes of `application/octet-stream` |
-| `/flaky/K/NAME` | 503 for the first K requests, then `/page/0`; each NAME counts for itself |
-| `/etag/NAME` | a short text that is the same for ever, so that a client can ask if it changed |
-| `/charset/NAME[?declare=header|meta|both|none]` | a page in that charset |
-| `/echo-headers` | the request's header fields as a JSON object, names in lower case |
-| `/nonhtml` | a body that is no HTML, and says so |
+`crawler.mock.catalogue` lists them with their arguments. Those of `/robots.txt`, sitemaps and traps
+are in modules of their own.
 """
 
 from __future__ import annotations

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from crawler.cli import main
 from crawler.mock import MockWeb, Served, running
+from crawler.mock.answer import Ask
 from crawler.mock.catalogue import catalogue
 from crawler.mock.faults import FAULTS
+from crawler.mock.paths import PATHS
+from crawler.mock.prefixes import PREFIXES
 from crawler.mock.robots import FORMS
+from crawler.mock.sitemaps import PATHS as SITEMAPS
 from crawler.mock.traps import TRAPS
+from crawler.mock.web import answer
 from crawler.model.errors import ExitCode
 
 
@@ -103,6 +109,20 @@ def test_the_catalogue_has_every_name(capsys: pytest.CaptureFixture[str]) -> Non
     for name in (*FAULTS, *FORMS, *TRAPS, "self-signed", "until-close"):
         assert f"\n  {name} " in out, name
     assert "/fault/NAME" in out and "/trap/" in out and "/slow/N/S" in out
+
+
+def test_every_path_is_in_the_catalogue() -> None:
+    """What is served beside the graph is listed, and what is listed with a path is served."""
+    rows = [row for row in catalogue() if row.path.startswith("/")]
+    listed = {row.path.partition("?")[0].split("/")[1] for row in rows}
+    inner = {"robots.txt", "robots-hop"}
+    assert {*PATHS, *SITEMAPS, *PREFIXES} - inner <= listed
+    filled = {"CODE": "200", "K": "1", "N": "1", "S": "0", "BYTES": "99", "NAME": "utf-8", "U": "/"}
+    for row in rows:
+        if row.group in ("Sitemaps", "Single answers", "Traps"):
+            target = re.sub(r"\b[A-Z]+\b", lambda word: filled.get(word[0], word[0]), row.path)
+            status = answer(Ask(target=target), MockWeb()).status
+            assert status < 400 or row.name in ("retry", "flaky"), row
 
 
 def test_the_catalogue_fits_80_columns(

@@ -12,7 +12,7 @@ from crawler.cli.mock.layout import explained
 from crawler.mock.catalogue import CatalogueEntry, catalogue
 from crawler.model.errors import ExitCode
 
-HELP = "List every fault, trap, form of robots.txt and prefix: name, path, what it does."
+HELP = "List every fault, trap, form of robots.txt, sitemap and path: name, path, what it does."
 
 
 def faults(
