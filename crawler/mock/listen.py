@@ -7,7 +7,8 @@ with TLS both shake hands out of sight, where no stop can reach a client that sa
 whoever has been accepted is a task that its listener owns and cancels until there is a connection.
 
 Out of descriptors, a listener leaves its clients in the kernel's line and looks again ten times a
-second. It stops while a few are left, so that files can still be opened.
+second. It stops while a few are left, so that files can still be opened. The first time there is a
+line on stderr: to the clients who wait it looks like a slow server.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import os
 import resource
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 
@@ -136,22 +138,42 @@ async def accepting(listeners: Sequence[tuple[socket.socket, Welcome]]) -> Async
 
     Raises OSError if somebody else listens by now.
     """
+    shortage = _Shortage()
     async with contextlib.AsyncExitStack() as stack:
         for listener, greet in listeners:
             stack.enter_context(listener)
             listener.listen(BACKLOG)
-            acceptor = _Acceptor(listener, greet)
+            acceptor = _Acceptor(listener, greet, shortage)
             stack.push_async_callback(acceptor.stop)
             acceptor.start()
         yield
 
 
+class _Shortage:
+    """Says once, for all listeners of a process, that descriptors have run out."""
+
+    def __init__(self) -> None:
+        self._said = False
+
+    def say(self) -> None:
+        """One line on stderr; nothing from the second time on."""
+        if not self._said:
+            self._said = True
+            limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+            print(  # noqa: T201 - the one word to the person that clients wait
+                f"mock web: no descriptor is left of {limit} (ulimit -n); "
+                "further clients wait until others leave",
+                file=sys.stderr,
+            )
+
+
 class _Acceptor:
     """Accepts clients and owns the task of each until there is a connection."""
 
-    def __init__(self, listener: socket.socket, greet: Welcome) -> None:
+    def __init__(self, listener: socket.socket, greet: Welcome, shortage: _Shortage) -> None:
         self._listener = listener
         self._greet = greet
+        self._shortage = shortage
         self._loop = asyncio.get_running_loop()
         self._greeting: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -200,6 +222,7 @@ class _Acceptor:
 
     def _rest(self) -> None:
         """The listener stays readable: look again later instead of spinning."""
+        self._shortage.say()
         self._loop.remove_reader(self._listener)
         self._timer = self._loop.call_later(_EXHAUSTED_SECONDS, self._look_again)
 
