@@ -16,6 +16,7 @@ from crawler.mock.graph.kind import Kind
 from crawler.mock.graph.node import Node, graph
 from crawler.mock.graph.truth import nodes
 from crawler.mock.options import MockWeb
+from crawler.mock.robots import rules
 from crawler.model.url import InvalidUrl, Url, parse
 
 MAX_STRANGERS = 200_000
@@ -32,12 +33,13 @@ class Result:
     a redirect. A page counts as fetched with any status; without one only if its fault explains it.
     recall: found / wanted. precision: share of the fetched URLs, traps aside, that are pages; 1.0
     if nothing was fetched. repeats: records too many: of a URL that an earlier record had.
-    robots_violations: pages fetched that robots.txt forbids. nofollow_pages, sitemap_pages: pages
-    fetched that only a nofollow link, only a sitemap leads to; no fault if the crawl meant to.
-    trap_pages: URLs fetched under /trap/. strangers: URLs fetched that are no pages and no traps;
-    robots.txt and sitemaps are none. wrong_status, wrong_title: records that tell another one than
-    the truth. duplicates: pages fetched whose content another page has exactly. missing: the first
-    ten URLs not found. unexpected: the first ten that are strangers, forbidden or repeated.
+    robots_violations: URLs of this web fetched that robots.txt forbids, pages or not.
+    nofollow_pages, sitemap_pages: pages fetched that only a nofollow link, only a sitemap leads to;
+    no fault if the crawl meant to. trap_pages: URLs fetched under /trap/. strangers: URLs fetched
+    that are no pages and no traps; robots.txt and sitemaps are none. wrong_status, wrong_title:
+    records that tell another one than the truth. duplicates: pages fetched whose content another
+    page has exactly. missing: the first ten URLs not found. unexpected: the first ten that are
+    strangers, forbidden or repeated.
     """
 
     records: int
@@ -162,15 +164,16 @@ class Score:
         return node
 
     def _stranger(self, read: Url | InvalidUrl) -> None:
-        path = ""
-        if isinstance(read, Url) and self._graph.host(read.host_key) is not None:
+        host, path = None, ""
+        if isinstance(read, Url) and (host := self._graph.host(read.host_key)) is not None:
             path = read.href[len(read.host_key) :]
         if path.startswith(("/robots.txt", "/sitemap")) or not self._strange.add(read.fingerprint):
             return
-        if path.startswith("/trap/") or path == "/trap":
-            self._counts["trap_pages"] += 1
-        else:
-            self._counts["strangers"] += 1
+        forbidden = host is not None and not rules(self._options, host).allows("*", path)
+        trapped = path.startswith("/trap/") or path == "/trap"
+        self._counts["robots_violations"] += forbidden
+        self._counts["trap_pages" if trapped else "strangers"] += 1
+        if forbidden or not trapped:
             self._note(read.href if isinstance(read, Url) else read.text)
 
     def _note(self, url: str) -> None:

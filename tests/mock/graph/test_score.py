@@ -153,6 +153,17 @@ def test_traps_strangers_and_aids() -> None:
     assert result.precision == 0.0 and len(result.unexpected) == 3
 
 
+def test_what_is_forbidden_counts_although_it_is_no_page() -> None:
+    """A URL of this web that its host's robots.txt forbids is a violation, once, page or not."""
+    urls = [
+        "http://127.0.0.1:8080/private/1", "http://127.0.0.1:8080/private/1",
+        "http://127.0.0.1:8080/no.print", "http://127.0.0.1:8080/page/1",
+        "http://elsewhere.test/private/1",
+    ]  # fmt: skip
+    result = _score({"url": url} for url in urls)
+    assert (result.robots_violations, result.strangers, result.repeats) == (2, 4, 1)
+
+
 def test_wrong_statuses_and_titles_are_counted() -> None:
     """By record, in redirects too; white space around a title does not matter."""
     page = next(e for e in REACHABLE if e.kind == "plain" and e.charset == "windows-1251")
