@@ -6,6 +6,9 @@ and so has wrk, for the one process that they are compared with, too: what wrk t
 the servers. With 10,000 open connections and a second of latency every answer takes exactly that
 long, so 10,000 answers/s would be perfect; counted are 20 seconds after all have connected. Memory
 is the peak of a process that serves a web of ten million pages, of which 5,000 were asked for.
+
+A kept page costs the server no more than wrk, so that wrk decides what two processes can show with
+it. So they are also asked for 20,000 pages of the graph in turn, most of which are made anew.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from pathlib import Path
 
 from tests.bench.measure import Contestant, NotDone, Sample, median_rate, play
 from tests.bench.processes import cpu_seconds, peak_bytes, tree
@@ -39,16 +43,22 @@ _LATENCY = 1.0
 _STEADY_SECONDS, _QUICK_STEADY_SECONDS = 20, 4
 _PAGES, _ASKED = 10_000_000, 5_000
 _PAGE = ("--page-bytes", "1024", "--links", "0")
+_SOUND = ("--pages", "20000", "--redirects", "0", "--errors", "0", "--flaky", "0")
+_PATHS = Path(__file__).parent / "peers" / "paths.lua"
 _RATE = re.compile(r"Requests/sec:\s+([\d.]+)")
 _DONE = re.compile(r"(\d+) requests in")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Page:
-    """A page to ask for, and the first of the processes that serve it."""
+    """A page to ask for, and the first of the processes that serve it.
+
+    paths: a file of paths to ask for in turn, instead.
+    """
 
     url: str
     pid: int
+    paths: Path | None = None
 
     def cpu(self) -> float:
         """CPU seconds of all these processes so far."""
@@ -65,6 +75,10 @@ class _Mock:
     def page(self) -> _Page:
         """The page that wrk asks for."""
         return _Page(url=f"{self.url}/page/1", pid=self.pid)
+
+    def graph(self, paths: Path) -> _Page:
+        """Many pages of the graph."""
+        return _Page(url=self.url, pid=self.pid, paths=paths)
 
     def requests(self) -> int:
         """How many it has taken so far."""
@@ -94,27 +108,52 @@ def measure(setting: Setting) -> Result:
             _wrk("two processes", two.page(), seconds, {first, second}),
         ]
         samples = play(contestants, setting.rounds, setting.say)
+    made = _made(setting, seconds, {first, second})
     rows = (
         _against(
             samples,
+            "1 KB page",
             "mock, one core",
             "nginx, one core",
             Target(bound=0.5, unit="x"),
             "wrk on the core left over",
         ),
-        _scaling(samples, Target(bound=1.6, unit="x")),
+        _scaling(samples, "1 KB page", Target(bound=1.6, unit="x")),
+        _scaling(made, "pages of the graph", Target(bound=1.6, unit="x")),
         _waiting(setting),
         _memory(setting),
     )
-    return Result(key="mock", how=__doc__, rows=rows, samples=samples)
+    kept = {**samples, **{f"{name}, graph": taken for name, taken in made.items()}}
+    return Result(key="mock", how=__doc__, rows=rows, samples=kept)
+
+
+def _made(setting: Setting, seconds: int, cores: set[int]) -> dict[str, list[Sample]]:
+    """One process and two, asked for pages that they have to make."""
+    paths = setting.directory / "graph-paths.txt"
+    with (
+        _mock(*_SOUND, cores=cores) as one,
+        _mock(*_SOUND, "--processes", "2", cores=cores) as two,
+    ):
+        paths.write_text("".join(_graph_paths()))
+        contestants = [
+            _wrk("one process", one.graph(paths), seconds, cores),
+            _wrk("two processes", two.graph(paths), seconds, cores),
+        ]
+        return play(contestants, setting.rounds, setting.say)
+
+
+def _graph_paths() -> Iterator[str]:
+    words = [sys.executable, "-m", "crawler", "mock", "urls", *_SOUND]
+    for url in subprocess.run(words, capture_output=True, text=True, check=True).stdout.split():
+        yield f"{url[url.index('/', len('http://')) :]}\n"
 
 
 def _against(
-    samples: dict[str, list[Sample]], ours: str, peer: str, target: Target, note: str
+    samples: dict[str, list[Sample]], what: str, ours: str, peer: str, target: Target, note: str
 ) -> Row:
     our_rate, peer_rate = median_rate(samples[ours]), median_rate(samples[peer])
     return Row(
-        work=f"1 KB page: {ours} against {peer}",
+        work=f"{what}: {ours} against {peer}",
         ours=f"{our_rate:,.0f}/s",
         peer=f"{peer_rate:,.0f}/s",
         value=our_rate / peer_rate,
@@ -123,7 +162,7 @@ def _against(
     )
 
 
-def _scaling(samples: dict[str, list[Sample]], target: Target) -> Row:
+def _scaling(samples: dict[str, list[Sample]], what: str, target: Target) -> Row:
     """Two processes against one, and how much more there can be.
 
     With s and w seconds of CPU that an answer costs server and wrk, one process can give 1 / s
@@ -137,12 +176,14 @@ def _scaling(samples: dict[str, list[Sample]], target: Target) -> Row:
         f"wrk on the same two cores: an answer costs it {client * 1e6:.1f} us, the server "
         f"{server * 1e6:.1f} us, so {ceiling:.2f}x is the most there can be"
     )
-    return _against(samples, "two processes", "one process", target, note)
+    return _against(samples, what, "two processes", "one process", target, note)
 
 
 def _wrk(name: str, page: _Page, seconds: int, cores: set[int]) -> Contestant:
     def turn() -> Sample:
         words = ["wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{seconds}s", page.url]
+        if page.paths is not None:
+            words[1:1], words[-1:] = ["-s", str(_PATHS)], [page.url, "--", str(page.paths)]
         before, children = page.cpu(), resource.getrusage(resource.RUSAGE_CHILDREN)
         started = time.perf_counter()
         said = subprocess.run(
