@@ -48,6 +48,8 @@ class Spelling(Generic[C]):
     table: their TOML table. prefix: what environment variables begin with. use: the command that
     reads the file. example: an option to explain them by. defaults: where the command line's
     differ from the class's. lead: groups of flags that stand before the class's own sections.
+    unset: options whose default only says that they were not given; to write it is a mistake, and
+    the text says what to do instead.
     """
 
     config: type[C]
@@ -57,6 +59,7 @@ class Spelling(Generic[C]):
     example: str
     defaults: Mapping[str, object] = field(default_factory=dict)
     lead: tuple[str, ...] = ()
+    unset: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def options(self) -> Mapping[str, Option]:
@@ -70,6 +73,17 @@ class Spelling(Generic[C]):
     def default(self, spec: Option) -> Any:
         """What the option is on the command line when nothing sets it."""
         return self.defaults.get(spec.name, spec.default)
+
+    def check(self, spec: Option, value: object) -> Any:
+        """A value that a person wrote, in the option's own type; raises `OptionError`."""
+        checked = spec.check(value)
+        if not self.written(spec, checked):
+            raise spec.fail(self.unset[spec.name])
+        return checked
+
+    def written(self, spec: Option, value: object) -> bool:
+        """Whether a value is one to write down, and not the absence of one."""
+        return spec.name not in self.unset or value != spec.default
 
     def group(self, section: str) -> Group:
         """The help's group for a section; the leading ones come first, as they are used first."""
@@ -156,15 +170,16 @@ def _keyword(spelling: Spelling[Any], spec: Option, show: bool) -> inspect.Param
 
 def _parameter(spelling: Spelling[Any], spec: Option, show: bool) -> Parameter:
     default = spelling.default(spec)
+    shown = spelling.written(spec, default) and _shown(default)
     return Parameter(
         name=[spec.flag, *([spec.short] if spec.short else [])],
         help=spec.help,
         group=spelling.group(spec.section),
-        converter=None if spec.type is bool else _converter(spec),
+        converter=None if spec.type is bool else _converter(spelling, spec),
         env_var=spelling.variable(spec.name),
         env_var_split=_lines if spec.type == tuple[str, ...] else _whole,
         show_env_var=False,
-        show_default=_shown(default) or False,
+        show_default=shown or False,
         show=show,
         metavar=spec.metavar or _METAVARS.get(spec.type, "|".join(spec.choices)),
         show_choices=False,
@@ -184,12 +199,12 @@ _METAVARS: Mapping[Any, str] = {
 }
 
 
-def _converter(spec: Option) -> Callable[[Any, Sequence[Token]], Any]:
+def _converter(spelling: Spelling[Any], spec: Option) -> Callable[[Any, Sequence[Token]], Any]:
     def convert(_: Any, tokens: Sequence[Token]) -> Any:
         texts = [token.value for token in tokens]
         value = texts if spec.type == tuple[str, ...] else read(spec, texts[-1])
         try:
-            return spec.check(value)
+            return spelling.check(spec, value)
         except OptionError as error:
             raise ValueError(error.problem) from error
 
@@ -218,5 +233,6 @@ def _shown(default: Any) -> str:
 def _row(spelling: Spelling[Any], spec: Option) -> str:
     names = f"`{spec.flag}`" + (f", `{spec.short}`" if spec.short else "")
     values = ", ".join(f"`{choice}`" for choice in spec.choices) or spec.range
-    shown = _shown(spelling.default(spec))
+    default = spelling.default(spec)
+    shown = _shown(default) if spelling.written(spec, default) else ""
     return f"| {names} | {values} | {f'`{shown}`' if shown else ''} | {spec.help} |"

@@ -52,7 +52,8 @@ def write(spelling: Spelling[C], config: C, title: str) -> str:
         if spec.section != section:
             section = spec.section
             parts.append(f"\n# {section}\n")
-        parts.append(_entry(spec, getattr(config, name)))
+        value = getattr(config, name)
+        parts.append(_entry(spec, value, written=spelling.written(spec, value)))
     return "".join(parts)
 
 
@@ -111,7 +112,7 @@ def _checked(spelling: Spelling[Any], path: str, text: str, key: str, value: obj
     try:
         if key not in known:
             raise OptionError(key, f"no such option{closest(key, known)}")
-        return known[key].check(value)
+        return spelling.check(known[key], value)
     except OptionError as error:
         where = f"{path}, line {_find(text, key, spelling.table)}"
         raise ConfigurationError(f"{where}: {error}") from error
@@ -135,10 +136,11 @@ def _lacks(above: str, key: str, table: str | None) -> bool:
     return key not in (document if table is None else document.get(table, {}))
 
 
-def _entry(spec: Option, value: object) -> str:
+def _entry(spec: Option, value: object, *, written: bool) -> str:
+    """The option with its help above it; only as a comment if the value stands for none."""
     values = " | ".join(spec.choices) or spec.range
     note = f"{spec.help} ({values})" if values else spec.help
-    return f"# {note}\n{spec.name} = {_value(value)}\n"
+    return f"# {note}\n{'' if written else '# '}{spec.name} = {_value(value)}\n"
 
 
 def _value(value: Any) -> str:

@@ -16,7 +16,7 @@ Arrivals = Literal["constant", "poisson"]
 Late = Literal["queue", "drop"]
 
 _LOAD, _REQUEST, _RUN = "Load", "Request", "Run"
-MAX_RATE = 1_000_000
+MIN_RATE, MAX_RATE = 0.001, 1_000_000
 MAX_CONNECTIONS = 50_000
 
 
@@ -72,6 +72,8 @@ class LoadConfig(Options):
 
     def __post_init__(self) -> None:
         self.settle()
+        if 0 < self.rate < MIN_RATE:
+            raise OptionError("rate", f"{self.rate:g} is too small; the least is {MIN_RATE}")
         if self.rate and self.stages:
             raise OptionError("stages", "give a rate or stages, not both")
 

@@ -17,6 +17,10 @@ LOAD = Spelling(
     use="crawler load --config FILE",
     example="rate",
     lead=("Target", "Result"),
+    unset={
+        "rate": "0 sends nothing; leave it out for a closed loop",
+        "stages": "nothing is no schedule; leave it out for a closed loop",
+    },
 )
 
 
