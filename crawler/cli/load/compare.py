@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from crawler.cli.load.spelling import LOAD
 from crawler.cli.load.summary import milliseconds
 from crawler.load.result import Result
-from crawler.load.statistics import WORDS, Comparison
+from crawler.load.statistics import WORDS, Comparison, judged_confidence
 from crawler.load.statistics import compare as compared
 from crawler.model.errors import ExitCode
 
@@ -56,10 +56,18 @@ def show(comparisons: Sequence[Comparison], doubts: Sequence[str], *, json: bool
         shown = str(each.ratio) if each.ratio else "-"
         a, b = _figure(each, each.a), _figure(each, each.b)
         print(f"{each.figure:14}{a:>12}{b:>12}  {shown:24}  {each.word}")
-    for word in dict.fromkeys(each.word for each in comparisons):
-        print(f"{word}: {WORDS[word]}")
+    for line in _explained(comparisons):
+        print(line)
     for doubt in doubts:
         print(f"NOTE: {doubt}")
+
+
+def _explained(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """The words in use, and what they rest on."""
+    for word in dict.fromkeys(each.word for each in comparisons):
+        yield f"{word}: {WORDS[word]}"
+    each = f"{judged_confidence():.2%}".replace("%", " %")
+    yield f"The words rest on wider intervals, of {each}: 95 % for all {len(comparisons)} together."
 
 
 def _figure(comparison: Comparison, value: float) -> str:
