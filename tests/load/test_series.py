@@ -1,0 +1,74 @@
+"""The seconds of a run as rows: bounded, and none lost when they are put together."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.load.histogram import COARSE_BITS, Histogram
+from crawler.load.series import Row, halved, merged_rows, packed_latencies
+
+values = st.lists(st.floats(0, 5), max_size=6)
+
+
+@st.composite
+def rows(draw: st.DrawFn, most: int = 7) -> list[Row]:
+    """Rows of a second each, from the start on."""
+    made = []
+    for at in range(draw(st.integers(0, most))):
+        histograms = [Histogram(draw(values)) for _ in range(3)]
+        count, errors = draw(st.integers(0, 9)), draw(st.integers(0, 9))
+        packed = packed_latencies(histograms)
+        made.append(Row(at=at, count=count, errors=errors, packed=packed))
+    return made
+
+
+def total(found: list[Row]) -> tuple[int, int, Histogram, Histogram, Histogram]:
+    """All rows as one, by adding up outside of what is tested."""
+    sums = [Histogram(bits=COARSE_BITS) for _ in range(3)]
+    for row in found:
+        for whole, part in zip(sums, (row.response, row.service, row.lag), strict=True):
+            whole.merge(part)
+    count, errors = sum(row.count for row in found), sum(row.errors for row in found)
+    return count, errors, sums[0], sums[1], sums[2]
+
+
+@given(rows())
+def test_halving_loses_nothing(found: list[Row]) -> None:
+    """Half as many rows, twice as long, with the same values; an odd last one stays."""
+    half = halved(found)
+    assert [row.at for row in half] == [row.at for row in found[::2]]
+    assert total(half) == total(found)
+
+
+@given(rows(), rows())
+def test_rows_of_two_processes_add_up(one: list[Row], other: list[Row]) -> None:
+    """Second by second; where only one process has a row, it is that row."""
+    merged = merged_rows(one, other)
+    assert [row.at for row in merged] == list(range(max(len(one), len(other))))
+    assert total(merged) == total([*one, *other])
+    assert merged == merged_rows(other, one)
+
+
+@given(rows())
+def test_rows_come_back_from_json(found: list[Row]) -> None:
+    """What a file has is the row again, and its figures are those of its buckets."""
+    assert [Row.of(row.json) for row in found] == found
+    for row in found:
+        assert row.json["response"]["p99"] == row.response.quantile(0.99)
+
+
+@given(values)
+def test_a_row_is_coarse(seconds: list[float]) -> None:
+    """Its values are within 1.6 % (or half a microsecond) of those that went in."""
+    histogram = Histogram(seconds)
+    row = Row(at=0, packed=packed_latencies((histogram, histogram, histogram)))
+    assert row.response.count == len(seconds)
+    for share in (0.0, 0.5, 1.0):
+        exact, coarse = histogram.quantile(share), row.response.quantile(share)
+        assert abs(coarse - exact) <= 0.0165 * exact + 1e-6
+
+
+def test_an_empty_row_is_nothing() -> None:
+    """A second in which nothing ended."""
+    assert total([Row(at=3)]) == total([])

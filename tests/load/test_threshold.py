@@ -1,0 +1,115 @@
+"""Thresholds: how they are written, what they hold against, and what a typo is told."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.load.hit import Recorder
+from crawler.load.measured import Failure, Measured
+from crawler.load.threshold import Threshold
+
+
+def run() -> Measured:
+    """1,000 answers in 10 s, 1 to 1,000 ms; sent 5 ms late each; and 9 timeouts of 2 s."""
+    recorder = Recorder(0.0)
+    for number in range(1, 1001):
+        recorder.hit(5.0, 5.005, 5.0 + number / 1000, 200, 1)
+    for _ in range(9):
+        recorder.failed(6.0, 6.0, 8.0, Failure.TIMEOUT)
+    return recorder.freeze(10.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "met"),
+    [
+        ("p50<510ms", True),
+        ("p50 < 0.5 s", False),
+        ("P99.9<=2.1S", True),
+        ("p99.9<1500000us", False),
+        ("max>1.9s", True),
+        ("min<=2ms", True),
+        ("mean<0.1m", True),
+        ("stdev<1ms", False),
+        ("lag.p50<=5.1ms", True),
+        ("lag.p50<4ms", False),
+        ("service.p50<response.p50", None),
+        ("service.p50<503ms", True),
+        ("errors<1%", True),
+        ("errors<0.001", False),
+        ("errors>=0%", True),
+        ("rate>99/s", True),
+        ("rate>=101", False),
+    ],
+)
+def test_a_threshold_is_held_against_the_run(text: str, met: bool | None) -> None:
+    """Percentiles, mean and extremes of each latency, errors and rate; None: it is refused."""
+    if met is None:
+        with pytest.raises(ValueError, match="is no threshold"):
+            Threshold.read(text)
+        return
+    threshold = Threshold.read(text)
+    assert threshold.met(run()) is met
+    assert str(threshold) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "write one as p99<50ms or errors<0.1%"),
+        ("p99", "is no threshold"),
+        ("p99=50ms", "is no threshold"),
+        ("p99<-1ms", "is no threshold"),
+        ("p99<50ms extra", "is no threshold"),
+        ("p99<50", "p99 needs a unit; there is us, ms, s, m"),
+        ("p99<50xs", "p99 has no unit 'xs'"),
+        ("p99<5%", "p99 has no unit '%'"),
+        ("errors<5ms", "errors has no unit 'ms'; there is %"),
+        ("rate>5ms", "rate has no unit 'ms'; there is /s"),
+        ("p101<1s", "p101 is no percentile; they are from p0 to p100"),
+        ("p9.9.9<1s", "p9.9.9 is no percentile"),
+        ("eror<1%", "'eror' is unknown; did you mean errors?"),
+        ("maen<1s", "'maen' is unknown; did you mean mean?"),
+        ("q<1s", "'q' is unknown; there are p50, p99, mean"),
+        ("servce.p99<1s", "'servce' is unknown; did you mean service?"),
+        ("service.errors<1%", "errors is of the whole run; leave out 'service.'"),
+    ],
+)
+def test_a_typo_is_told(text: str, said: str) -> None:
+    """One line that shows the text, what is wrong in it and, if one is near, what was meant."""
+    with pytest.raises(ValueError, match=f"(?m){re.escape(said)}.*\\Z"):
+        Threshold.read(text)
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_read_or_refused_in_one_line(text: str) -> None:
+    """Nothing that a person may write is another error than a ValueError with a short text."""
+    problem = "none"
+    try:
+        Threshold.read(text)
+    except ValueError as error:
+        problem = str(error)
+    assert 0 < len(problem) < 250
+
+
+@given(st.floats(0, 100).map(lambda share: round(share, 3)))
+def test_percentiles_are_exact(percent: float) -> None:
+    """p99.9 is the quantile 0.999, and no hair more that would ask for another rank."""
+    quantile = Threshold.read(f"p{percent:.3f}<1s").quantile
+    assert quantile is not None and quantile == float(f"{percent / 100:.12g}")
+
+
+def test_a_run_without_a_hit_keeps_nothing() -> None:
+    """No attempt at all is no success, whatever the comparison would say of zeros."""
+    assert not Threshold.read("p99<1s").met(Measured(elapsed=1.0))
+    assert not Threshold.read("errors<1%").met(Measured(elapsed=1.0))
+
+
+def test_what_needs_samples_is_known() -> None:
+    """A percentile asks for samples, a mean or a rate for no number in particular."""
+    assert Threshold.read("service.p99.9<1s").quantile == 0.999
+    assert Threshold.read("mean<1s").quantile is None
+    assert Threshold.read("errors<1%").quantile is None

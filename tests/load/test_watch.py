@@ -1,0 +1,102 @@
+"""What a run reads off itself: CPU, the loop's lag, hits in flight, the kernel's counters."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from time import perf_counter
+
+import pytest
+
+from crawler.load.histogram import Histogram
+from crawler.load.loop import Flow
+from crawler.load.watch import Watch, listen_overflows
+
+
+class FakeEngine:
+    """An engine without hits, which tells when it was asked to fail the late ones."""
+
+    def __init__(self, enough: int = 1) -> None:
+        self.finished = asyncio.Event()
+        self.flow = Flow()
+        self.lateness = Histogram()
+        self.asked: list[float] = []
+        self._enough = enough
+
+    async def open(self) -> None: ...
+
+    def begin(self, recorder: object, start: float) -> None: ...
+
+    def expire(self, now: float) -> None:
+        self.asked.append(now)
+        if len(self.asked) >= self._enough:
+            self.finished.set()
+
+    def stop(self, now: float) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+async def test_late_hits_are_failed_within_a_twentieth_of_their_timeout() -> None:
+    """The engine is asked again and again, and no more often than that takes."""
+    engine = FakeEngine(enough=3)
+    begun = perf_counter()
+    watch = Watch(engine, begun, 0.4)
+    await asyncio.wait_for(engine.finished.wait(), 10)
+    watch.stop(perf_counter())
+    gaps = [b - a for a, b in zip([begun, *engine.asked], engine.asked, strict=False)]
+    assert min(gaps) >= 0.4 * 0.05 - 1e-3
+
+
+async def test_before_the_start_nothing_is_measured() -> None:
+    """In the warm-up late hits are failed, and neither lag nor CPU is read."""
+    engine = FakeEngine(enough=2)
+    watch = Watch(engine, perf_counter() + 60, 0.2)
+    await asyncio.wait_for(engine.finished.wait(), 10)
+    watch.stop(perf_counter())
+    assert watch.loop_lag.count == 0
+    assert (watch.cpu_seconds, watch.cpu_share, watch.mean_in_flight) == (0, 0, 0)
+
+
+async def test_a_blocked_loop_is_lag_and_cpu() -> None:
+    """50 ms of computing in a callback are in the loop's lag, and in the CPU time."""
+    engine = FakeEngine(enough=2)
+    watch = Watch(engine, perf_counter(), 0.4)
+    await asyncio.wait_for(engine.finished.wait(), 10)
+    until = time.process_time() + 0.05
+    while time.process_time() < until:
+        pass
+    engine.finished.clear()
+    await asyncio.wait_for(engine.finished.wait(), 10)
+    watch.stop(perf_counter())
+    assert watch.loop_lag.largest >= 0.035  # the timer was due up to 10 ms after it began
+    assert watch.cpu_seconds >= 0.05 and 0 < watch.cpu_share <= 1.1
+    assert repr(watch).startswith("Watch(loop lag Histogram(")
+
+
+async def test_hits_in_flight_are_averaged_over_time() -> None:
+    """Three all the time are three on average, whatever the moments at which it looks."""
+    engine = FakeEngine(enough=3)
+    engine.flow.change(perf_counter(), 3)
+    watch = Watch(engine, perf_counter(), 0.4)
+    await asyncio.wait_for(engine.finished.wait(), 10)
+    watch.stop(perf_counter())
+    assert watch.mean_in_flight == pytest.approx(3, rel=1e-6)
+
+
+def test_the_flow_is_integrated_at_every_change() -> None:
+    """One hit for 1 s, two for 2 s, none for 1 s: five seconds in all."""
+    flow = Flow()
+    for now, difference in ((10.0, 1), (11.0, 1), (13.0, -2)):
+        flow.change(now, difference)
+    assert flow.area(14.0) == 5.0 and flow.count == 0
+    assert repr(flow) == "Flow(0 in flight)"
+
+
+def test_listen_overflows_of_an_unreadable_table_are_unknown() -> None:
+    """No permission is no failure of the run."""
+
+    def read() -> str:
+        raise PermissionError(13, "Permission denied")
+
+    assert listen_overflows(read) is None
