@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from crawler.cli.load.compare import show
 from crawler.cli.load.session import run
+from crawler.load.measured import Measured
 from crawler.load.options import LoadConfig
 from crawler.load.result import Result
 from crawler.load.statistics import compare_blocks
@@ -21,30 +22,49 @@ def compare_with(
 ) -> int:
     """Load both targets for `config.duration` each in all, A B B A A B ..., and compare them.
 
-    Returns 5 if blocks could not be believed, 130 if a signal ended it before its end.
+    Returns 5 if blocks could not be believed, 130 if a signal ended it before its end; then the
+    turns until there are compared.
     """
     if config.stages or config.requests:
         flag = "--stages" if config.stages else "--requests"
         raise ConfigurationError(f"--against takes turns by time; leave out {flag}")
-    least = config.options()["duration"].least or 0.0
-    block = replace(config, duration=max(config.duration / BLOCKS, least))
-    blocks: tuple[list[Result], list[Result]] = [], []
-    for turn in range(BLOCKS):
-        for side in (0, 1) if turn % 2 == 0 else (1, 0):
-            result = run(block, (urls, others)[side], (), quiet=quiet or json)
-            if result.partial:
-                return ExitCode.INTERRUPTED
-            blocks[side].append(result)
-    a, b = ([result.measured for result in taken] for taken in blocks)
-    doubted = [result for taken in blocks for result in taken if not result.verdict.valid]
-    show(compare_blocks(a, b), _doubts(doubted), json=json)
+    a, b = _taken(config, (urls, others), quiet=quiet or json)
+    doubted = [each for each in (*a, *b) if not each.verdict.valid]
+    doubts = _doubts(doubted, len(a) + len(b))
+    if len(b) < BLOCKS:
+        doubts.insert(0, f"partial: stopped after {len(b)} of {BLOCKS} turns of each")
+    show(compare_blocks(*_measured(a, b)), doubts, json=json)
+    if len(b) < BLOCKS:
+        return ExitCode.INTERRUPTED
     return ExitCode.INVALID if doubted else ExitCode.FINISHED
 
 
-def _doubts(doubted: Sequence[Result]) -> list[str]:
+def _taken(
+    config: LoadConfig, sides: Sequence[Sequence[str]], *, quiet: bool
+) -> tuple[list[Result], list[Result]]:
+    """The results of all turns, as many of each side; fewer than `BLOCKS` if a signal came."""
+    least = config.options()["duration"].least or 0.0
+    block = replace(config, duration=max(config.duration / BLOCKS, least))
+    taken: tuple[list[Result], list[Result]] = [], []
+    for turn in range(BLOCKS):
+        pair: dict[int, Result] = {}
+        for side in (0, 1) if turn % 2 == 0 else (1, 0):
+            pair[side] = run(block, sides[side], (), quiet=quiet)
+            if pair[side].partial:
+                return taken
+        for side, result in pair.items():
+            taken[side].append(result)
+    return taken
+
+
+def _measured(*sides: Sequence[Result]) -> Iterator[list[Measured]]:
+    return ([result.measured for result in side] for side in sides)
+
+
+def _doubts(doubted: Sequence[Result], blocks: int) -> list[str]:
     """How many blocks failed each check."""
     failed = [check.name for result in doubted for check in result.verdict.checks if not check.ok]
     return [
-        f"{failed.count(name)} of {2 * BLOCKS} blocks cannot be believed for their {name}"
+        f"{failed.count(name)} of {blocks} blocks cannot be believed for their {name}"
         for name in dict.fromkeys(failed)
     ]

@@ -46,30 +46,45 @@ def find(
     """Search, one run of `config.duration` a trial; the files are those of the rate found.
 
     Returns 0 if there is such a rate, else the code of a missed threshold or of a run that cannot
-    be believed.
+    be believed; 130 if a signal ended the search, which then tells what it has found until there.
     """
     if config.stages:
         raise ConfigurationError("--find-limit: chooses the rates itself; leave out --stages")
     search = Search(first=config.rate or FIRST, most=MAX_RATE)
     best: Result | None = None
-    while (rate := search.rate) is not None:
+    partial = False
+    while not partial and (rate := search.rate) is not None:
         result = run(replace(config, rate=rate), urls, [bound], quiet=quiet or json)
-        if result.partial:
-            return ExitCode.INTERRUPTED
-        search.tell(_trial(rate, bound, result))
-        if search.trials[-1].kept:
-            best = result
-        if not quiet and not json:
-            print(_line(search.trials[-1], bound), flush=True)
+        partial = result.partial
+        if not partial:
+            search.tell(_trial(rate, bound, result))
+            best = result if search.trials[-1].kept else best
+            _tell(search.trials[-1], bound, quiet=quiet or json)
     if best is not None and search.found is not None:
         files.write(best)
-    if json:
-        print(orjson.dumps(_values(search, bound), option=orjson.OPT_INDENT_2).decode())
-    else:
-        print(_answer(search, bound))
+    _show(search, bound, partial=partial, json=json)
+    return ExitCode.INTERRUPTED if partial else _code(search)
+
+
+def _code(search: Search) -> ExitCode:
     if search.found is not None:
         return ExitCode.FINISHED
     return ExitCode.THRESHOLD if search.limited_by == "threshold" else ExitCode.INVALID
+
+
+def _tell(trial: Trial, bound: Threshold, *, quiet: bool) -> None:
+    if not quiet:
+        print(_line(trial, bound), flush=True)
+
+
+def _show(search: Search, bound: Threshold, *, partial: bool, json: bool) -> None:
+    if json:
+        values = {**_values(search, bound), "partial": partial}
+        print(orjson.dumps(values, option=orjson.OPT_INDENT_2).decode())
+        return
+    print(_answer(search, bound))
+    if partial:
+        print("PARTIAL: the search was stopped before its end")
 
 
 def _trial(rate: float, bound: Threshold, result: Result) -> Trial:
@@ -93,7 +108,8 @@ def _answer(search: Search, bound: Threshold) -> str:
     above = f" {search.broken:,g}/s" if search.broken else ""
     why = f"{_LIMITS[search.limited_by]}{above}"
     if search.found is None:
-        return f"no rate was found that keeps {bound}: tried down to{above}"
+        tried = f": tried down to{above}" if above else ""
+        return f"no rate was found that keeps {bound}{tried}"
     return f"{search.found:,g} requests/s keep {bound}; {why}"
 
 

@@ -16,6 +16,7 @@ from typing import TextIO
 from crawler.cli.units import count, milliseconds
 from crawler.load.measured import Measured
 from crawler.load.options import LoadConfig
+from crawler.load.part import seconds_of
 
 _CLEAR = "\r\x1b[K"
 
@@ -30,7 +31,7 @@ def line(config: LoadConfig, measured: Measured) -> str:
     response, service = measured.response, measured.service
     p50, p99 = response.quantiles((0.5, 0.99))
     parts = [
-        f"{measured.elapsed:.0f}/{config.duration:g} s",
+        f"{measured.elapsed:.0f}/{seconds_of(config):g} s",
         f"{measured.rate:,.0f}/s",
         f"p50 {milliseconds(p50)}",
         f"p99 {milliseconds(p99)}",

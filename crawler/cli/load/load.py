@@ -117,12 +117,18 @@ def load(
         other = targets([wanted.against], ())
         return against.compare_with(settled, aims, other, json=wanted.json, quiet=wanted.quiet)
     result = run(settled, aims, kept, quiet=wanted.quiet)
-    files.write(result)
-    if wanted.json:
-        print(result.text, end="")
-    elif not wanted.quiet:
-        print(text(result), end="")
+    try:
+        files.write(result)
+    finally:  # a full disk costs the file, and not the figures, too
+        _show(result, json=wanted.json, quiet=wanted.quiet)
     return exit_code(result)
+
+
+def _show(result: Result, *, json: bool, quiet: bool) -> None:
+    if json:
+        print(result.text, end="")
+    elif not quiet:
+        print(text(result), end="")
 
 
 def exit_code(result: Result) -> ExitCode:
