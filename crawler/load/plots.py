@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,9 @@ COLOURS: Mapping[str, str] = {
 _INCHES = (5.6, 3.5)  # 403 by 252 points: the text is readable on a phone of 400 pixels
 _WIDE = 20  # a greater ratio of highest to lowest is shown on a logarithmic axis
 _LEAST = 1e-6  # the resolution; a logarithmic axis has no 0
+_DECADES = 1_000  # up to so large a ratio 2 and 5 are marked, too: else there may be one mark alone
+_TICKS = 20  # more than there are: the locator would leave out some
+_BRIEF = 0.1  # a stretch of less than so much of a whole one is left out
 _MARKED = 60  # up to so many points are marked one by one
 _XLINK = 'xmlns:xlink="http://www.w3.org/1999/xlink"'
 
@@ -87,7 +90,7 @@ _SETTINGS: Mapping[Any, Any] = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "figure.facecolor": "none",
-    "font.size": 10,
+    "font.size": 11,
     "grid.color": COLOURS["grid"],
     "grid.linewidth": 0.6,
     "legend.frameon": False,
@@ -126,9 +129,11 @@ def _percentiles(figure: Figure, run: Measured) -> None:
     for name in ("response", "service"):
         histogram: Histogram = getattr(run, name)
         points = [(1 / (1 - share), s) for s, share, _ in spectrum(histogram) if share < 1]
+        # Beyond 1 - 1/n there is the greatest of the n values, and nothing else.
+        points = [(x, s) for x, s in points if x < histogram.count]
         points += [(histogram.count, histogram.largest)] if points else []
         at, seconds = [x for x, _ in points], [y for _, y in points]
-        axes.plot(at, _floored(seconds), color=COLOURS[name], label=name, gid=name)
+        axes.plot(at, seconds, color=COLOURS[name], label=name, gid=name)
     axes.set_xscale("log")
     axes.set_xlim(1, highest)
     _percent_ticks(axes, highest)
@@ -163,11 +168,12 @@ def _lag(figure: Figure, run: Measured) -> None:
 
 def _throughput(figure: Figure, run: Measured) -> None:
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    lengths = [run.row_length(row) for row in run.rows]
-    ats = [row.at for row in run.rows]
+    rows = _telling(run)
+    lengths = [run.row_length(row) for row in rows]
+    ats = [row.at for row in rows]
     edges = [*ats, max([run.elapsed, *ats])]
     for axes, name, colour in ((upper, "count", "service"), (lower, "errors", "error")):
-        counts = [getattr(row, name) for row in run.rows]
+        counts = [getattr(row, name) for row in rows]
         rates = [n / s if s > 0 else 0.0 for n, s in zip(counts, lengths, strict=True)]
         if rates:
             style: dict[str, Any] = {"color": COLOURS[colour], "fill": True, "alpha": 0.8}
@@ -189,13 +195,13 @@ def _locator(steps: int) -> Any:
 def _over_time(axes: Axes, run: Measured, name: str, share: float, **style: Any) -> None:
     """One quantile of each row that has any values, at the middle of the row."""
     at, seconds = [], []
-    for row in run.rows:
+    for row in _telling(run):
         histogram = _of(row, name)
         empty = not histogram.counts
         at.append(row.at + run.row_length(row) / 2)
         seconds.append(math.nan if empty else histogram.quantile(share))
     marker = "." if len(at) <= _MARKED else ""
-    axes.plot(at, _floored(seconds), marker=marker, gid=f"{name}-{share:g}", **style)
+    axes.plot(at, seconds, marker=marker, gid=f"{name}-{share:g}", **style)
 
 
 def _of(row: Row, name: str) -> Histogram:
@@ -203,8 +209,10 @@ def _of(row: Row, name: str) -> Histogram:
     return histogram
 
 
-def _floored(seconds: Sequence[float]) -> list[float]:
-    return [s if math.isnan(s) else max(s, _LEAST) for s in seconds]
+def _telling(run: Measured) -> list[Row]:
+    """The rows that lasted long enough to have figures: a last one of some ms has hardly a hit."""
+    least = _BRIEF * min(run.row_seconds, run.elapsed)
+    return [row for row in run.rows if run.row_length(row) >= least]
 
 
 def _time_axis(axes: Axes, run: Measured) -> None:
@@ -214,23 +222,31 @@ def _time_axis(axes: Axes, run: Measured) -> None:
 
 def _latency_axis(axes: Axes) -> None:
     """Seconds with their prefix, logarithmic if they spread widely; the legend above."""
-    from matplotlib.ticker import EngFormatter, NullFormatter
+    from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
     drawn: list[Any] = [line.get_ydata() for line in axes.lines]
-    seconds = [float(y) for line in drawn for y in line if not math.isnan(y)]
-    high = max(seconds, default=1.0)
-    if high > min(seconds, default=high) * _WIDE:
-        axes.set_yscale("log")
-        axes.yaxis.set_minor_formatter(NullFormatter())
+    seconds = [max(float(y), _LEAST) for line in drawn for y in line if not math.isnan(y)]
+    low, high = min(seconds, default=_LEAST), max(seconds, default=1.0)
+    if high > low * _WIDE:
+        axes.set_yscale("log", nonpositive="clip")
+        axes.set_ylim(low / 1.2, high * 1.2)
+        steps = (1, 2, 5) if high < low * _DECADES else (1,)
+        axes.yaxis.set_major_locator(LogLocator(subs=steps, numticks=_TICKS))
+        axes.yaxis.set_minor_locator(NullLocator())
     else:
         axes.set_ylim(0, high * 1.1)
     axes.yaxis.set_major_formatter(EngFormatter(unit="s"))
+    _legend(axes)
+
+
+def _legend(axes: Axes) -> None:
     axes.legend(
         loc="lower left",
         bbox_to_anchor=(-0.02, 1),
         ncols=5,
-        handlelength=1.4,
-        columnspacing=1,
+        handlelength=1.2,
+        handletextpad=0.5,
+        columnspacing=0.8,
         borderaxespad=0.2,
     )
 

@@ -49,6 +49,8 @@ def report(result: Result) -> str:
 
 def latency(seconds: float) -> str:
     """Three digits and the unit that suits: `1.23 ms`."""
+    if not seconds:
+        return "0"
     unit, name = next((u for u in _UNITS if seconds >= u[0] * 0.9995), _UNITS[-1])
     value = seconds / unit
     return f"{value:,.0f} {name}" if value >= 99.95 else f"{value:#.3g} {name}"
@@ -176,9 +178,14 @@ def _options(result: Result) -> Iterator[tuple[str, str]]:
     given = result.json["config"]
     for name, spec in LoadConfig.options().items():
         if name == "duration" or getattr(result.config, name) != spec.default:
-            value = given[name]
-            text = "; ".join(value) if isinstance(value, list) else str(value)
-            yield name.replace("_", " "), text
+            yield name.replace("_", " "), _written(name, given[name])
+
+
+def _written(name: str, value: object) -> str:
+    """An option's value; those that are not whole are seconds, but for the rate."""
+    if isinstance(value, float):
+        return f"{value:,g}/s" if name == "rate" else f"{value:,g} s"
+    return "; ".join(value) if isinstance(value, list) else str(value)
 
 
 def _machine(result: Result) -> Iterator[tuple[str, str]]:
