@@ -1,14 +1,17 @@
 """Where load may go: this machine, unless the user says that the target is theirs.
 
-A name is resolved once, before the first hit, and that address is used for the whole run: what was
-checked is what is loaded, and no hit waits for a resolver.
+A name is resolved once, before the first hit, and one address is used for the whole run: what was
+checked is what is loaded, and no hit waits for a resolver. Of several, such as ::1 and 127.0.0.1
+for localhost, it is the first that takes a connection.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Self
@@ -18,6 +21,8 @@ from crawler.model.errors import EnvironmentFailure
 from crawler.model.option import OptionError
 
 RESOLVE_SECONDS = 10.0
+CONNECT_SECONDS = 2.0
+"""For each of several addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +50,9 @@ async def resolve(origin: Origin, *, mine: bool) -> Target:
     if outside and not mine:
         place = origin.host if outside[0] == origin.host else f"{origin.host} ({outside[0]})"
         raise OptionError(
-            "target_is_mine", f"{place} is not this machine; say that you may load it by this flag"
+            "target_is_mine", f"{place} is not on loopback; say that you may load it by this flag"
         )
-    return Target.at(origin, addresses[0])
+    return Target.at(origin, await _answering(addresses, origin.port))
 
 
 async def _addresses(origin: Origin) -> list[str]:
@@ -62,7 +67,19 @@ async def _addresses(origin: Origin) -> list[str]:
     except (OSError, UnicodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not a host's name"
         raise EnvironmentFailure(f"cannot resolve {origin.host}: {why}") from error
-    return [str(row[4][0]) for row in found]
+    return list(dict.fromkeys(str(row[4][0]) for row in found))
+
+
+async def _answering(addresses: Sequence[str], port: int) -> str:
+    """The first that takes a connection; if none does, the first, which will be told of."""
+    loop = asyncio.get_running_loop()
+    for address in addresses if len(addresses) > 1 else ():
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(CONNECT_SECONDS):
+                transport, _ = await loop.create_connection(asyncio.Protocol, address, port)
+            transport.abort()
+            return address
+    return addresses[0]
 
 
 def _is_loopback(address: str) -> bool:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from crawler.load.guard import resolve
-from crawler.load.request import Origin
+from crawler.load.options import LoadConfig
+from crawler.load.request import Origin, Plan
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.option import OptionError
+from tests.load.servers import answering, load, serving, silent
 
 
 def names(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
@@ -33,7 +36,7 @@ async def test_loopback_is_allowed(host: str) -> None:
 )
 async def test_another_address_is_refused(host: str) -> None:
     """The error names the option that would allow it."""
-    with pytest.raises(OptionError, match=r"not this machine") as caught:
+    with pytest.raises(OptionError, match=r"is not on loopback") as caught:
         await resolve(Origin(False, host, 80), mine=False)
     assert caught.value.option == "target_is_mine"
 
@@ -49,6 +52,52 @@ async def test_a_name_with_one_address_outside_is_refused(monkeypatch: pytest.Mo
     names(monkeypatch, "127.0.0.1", "192.0.2.1")
     with pytest.raises(OptionError, match=r"mixed\.test \(192\.0\.2\.1\)"):
         await resolve(Origin(False, "mixed.test", 80), mine=False)
+
+
+async def test_of_two_addresses_the_one_that_answers_is_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`localhost` may be ::1 first, while the server listens at 127.0.0.1 alone."""
+    async with serving(silent) as url:
+        port = urlsplit(url).port or 0
+        for order in (("127.0.0.9", "127.0.0.1"), ("127.0.0.1", "127.0.0.9")):
+            names(monkeypatch, *order)
+            target = await resolve(Origin(False, "both.test", port), mine=False)
+            assert target.address == "127.0.0.1"
+    names(monkeypatch, "127.0.0.9", "127.0.0.1")
+    assert (await resolve(Origin(False, "both.test", port), mine=False)).address == "127.0.0.9"
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("http://127.1:8080/", "127.0.0.1"),
+        ("http://2130706433:8080/", "127.0.0.1"),
+        ("http://0x7f.1:8080/", "127.0.0.1"),
+        ("http://[::ffff:127.0.0.1]:8080/", "::ffff:7f00:1"),
+        ("http://3232235521:8080/", "192.168.0.1"),
+        ("http://0:8080/", "0.0.0.0"),
+        ("http://user@10.0.0.1:8080/", "10.0.0.1"),
+    ],
+)
+async def test_spellings_of_an_address_hide_nothing(url: str, host: str) -> None:
+    """The URL standard's many ways to write an address are read before it is judged."""
+    (origin,) = Plan.of(LoadConfig(), [url]).origins
+    assert origin.host == host
+    if host.startswith("127.") or host == "::ffff:7f00:1":
+        assert (await resolve(origin, mine=False)).origin == origin
+        return
+    with pytest.raises(OptionError, match="is not on loopback"):
+        await resolve(origin, mine=False)
+
+
+@pytest.mark.parametrize("engine", ["raw", "aiohttp"])
+async def test_a_redirect_is_an_answer(engine: str) -> None:
+    """It is counted and not followed, wherever it points."""
+    away = b"HTTP/1.1 302 Found\r\nLocation: http://192.0.2.1/\r\nContent-Length: 0\r\n\r\n"
+    async with serving(answering(away)) as url:
+        measured, _ = await load(url, engine=engine)
+    assert measured.statuses == {302: 5} and not measured.failures
 
 
 async def test_a_name_that_is_none_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ async def test_a_refused_port_is_one_line() -> None:
     [
         ([], {}, "no URL"),
         (["ftp://127.0.0.1/"], {}, "unsupported scheme"),
-        (["http://192.0.2.1/"], {}, "target_is_mine: 192.0.2.1 is not this machine"),
+        (["http://192.0.2.1/"], {}, "target_is_mine: 192.0.2.1 is not on loopback"),
         (["http://127.0.0.1/"], {"method": "GE T"}, "method: 'GE T' is no request method"),
         (["http://127.0.0.1/"], {"header": ("X 1",)}, "write 'NAME: VALUE'"),
         (["http://127.0.0.1/"], {"header": ("X: 1\x01",)}, "no header field may hold"),

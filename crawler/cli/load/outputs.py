@@ -42,15 +42,28 @@ class Outputs:
             raise EnvironmentFailure("--report needs matplotlib: pip install 'crawler[report]'")
 
     def write(self, result: Result) -> None:
-        """Write all that are wanted; raises `EnvironmentFailure` for the first that cannot be."""
+        """Write all that are wanted; raises `EnvironmentFailure` for the first that cannot be.
+
+        One that cannot be written is no reason to lose the others.
+        """
+        failures = []
+        for path, text in self._texts(result):
+            try:
+                write_whole(path, text)
+            except EnvironmentFailure as failure:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
+
+    def _texts(self, result: Result) -> Iterator[tuple[str, str]]:
         if self.out:
-            write_whole(self.out, result.text)
+            yield self.out, result.text
         if self.hgrm:
-            write_whole(self.hgrm, hgrm(result.measured.response))
+            yield self.hgrm, hgrm(result.measured.response)
         if self.report:
             from crawler.load.report import report  # a second's imports, for some runs only
 
-            write_whole(self.report, report(result))
+            yield self.report, report(result)
 
     def _named(self) -> Iterator[tuple[str, str]]:
         named = {"--out": self.out, "--report": self.report, "--hgrm": self.hgrm}
