@@ -13,18 +13,18 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import resource
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from crawler.load.measured import Measured
 from crawler.load.result import Result as ResultOfLoad
 from crawler.model.errors import ExitCode
+from tests.bench import clients
 from tests.bench.measure import Contestant, NotDone, Sample, median_rate, play
 from tests.bench.processes import peak_bytes, tree
 from tests.bench.report import Result, Row, Target
@@ -38,11 +38,6 @@ _RATE, _OPEN_SECONDS, _QUICK_OPEN_SECONDS = 20_000, 10, 3
 _LATENCY, _LATENCY_CONNECTIONS = "lognormal:0.02,0.3", 32
 _SHORT, _LONG, _QUICK_LONG = 6, 60, 12
 _TICK = 0.25
-_SHARES = ("p50", "p90", "p99")
-_WRK_UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
-
-Read = Callable[[str], tuple[int, float, Mapping[str, float]]]
-"""What a client printed, as requests answered, seconds, and quantiles of the latency."""
 
 
 def measure(setting: Setting) -> Result:
@@ -79,7 +74,7 @@ def _speed(samples: dict[str, list[Sample]]) -> Iterator[Row]:
 
 def _agreement(samples: dict[str, list[Sample]]) -> Iterator[Row]:
     for peer in ("wrk", "hey"):
-        for share in _SHARES:
+        for share in clients.SHARES:
             ours, theirs = (
                 sorted(sample.figures[share] for sample in samples[name])
                 for name in ("crawler load", peer)
@@ -105,13 +100,15 @@ def _clients(url: str, connections: int, seconds: int, core: int) -> list[Contes
     hey = ["hey", "-cpus", "1", "-c", many, "-z", time_, url]
     ours = _load(url, "--connections", many, "--duration", str(seconds))
     return [
-        _contestant("crawler load", ours, core, _ours),
-        _contestant("wrk", wrk, core, _wrk),
-        _contestant("hey", hey, core, _hey),
+        _contestant("crawler load", ours, core, clients.ours),
+        _contestant("wrk", wrk, core, clients.wrk),
+        _contestant("hey", hey, core, clients.hey),
     ]
 
 
-def _contestant(name: str, words: Sequence[str], core: int, read: Read) -> Contestant:
+def _contestant(
+    name: str, words: Sequence[str], core: int, read: Callable[[str], clients.Figures]
+) -> Contestant:
     def turn() -> Sample:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         started = time.perf_counter()
@@ -131,39 +128,6 @@ def _contestant(name: str, words: Sequence[str], core: int, read: Read) -> Conte
 
 def _load(url: str, *flags: str) -> list[str]:
     return [sys.executable, "-m", "crawler", "load", url, *flags, "--json", "--quiet"]
-
-
-def _wrk(said: str) -> tuple[int, float, Mapping[str, float]]:
-    if "Non-2xx" in said or "Socket errors" in said:
-        raise ValueError(said)
-    pages, rate = _number(r"(\d+) requests in", said), _number(r"Requests/sec:\s+([\d.]+)", said)
-    found = re.findall(r"^\s+(\d+)%\s+([\d.]+)([a-z]+)$", said, re.MULTILINE)
-    figures = {f"p{share}": float(value) * _WRK_UNITS[unit] for share, value, unit in found}
-    return int(pages), pages / rate, figures
-
-
-def _hey(said: str) -> tuple[int, float, Mapping[str, float]]:
-    if "Error distribution" in said:
-        raise ValueError(said)
-    pages = _number(r"\[200\]\s+(\d+) responses", said)
-    found = re.findall(r"^\s+(\d+)% in ([\d.]+) secs$", said, re.MULTILINE)
-    figures = {f"p{share}": float(value) for share, value in found}
-    return int(pages), pages / _number(r"Requests/sec:\s+([\d.]+)", said), figures
-
-
-def _number(pattern: str, said: str) -> float:
-    found = re.search(pattern, said)
-    if found is None:
-        raise ValueError(said)
-    return float(found[1])
-
-
-def _ours(said: str) -> tuple[int, float, Mapping[str, float]]:
-    measured = ResultOfLoad.of(json.loads(said)).measured
-    if measured.errors:
-        raise ValueError(said)
-    shown = zip(_SHARES, measured.service.quantiles((0.5, 0.9, 0.99)), strict=True)
-    return measured.count, measured.elapsed, dict(shown)
 
 
 def _open(setting: Setting, url: str, core: int) -> Iterator[Row]:

@@ -1,0 +1,151 @@
+"""`crawler load` over real sockets: what it prints and writes, its options, its exit codes."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from crawler.cli import main
+from crawler.load.result import Result
+
+from .loading import QUICK, believed, load, mock
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """A page that takes so long that a busy machine's delays are small beside it."""
+    with mock("--latency", "0.1") as web:
+        yield web.page
+
+
+def test_a_run_is_a_page_of_text(url: str) -> None:
+    """Code 0; target, shape, counts, three latencies and the verdict, in 80 columns."""
+    code, out, err = believed(url, *QUICK)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == url and lines[1] == "closed loop, 20 connections; raw engine"
+    assert max(map(len, lines)) <= 80
+    names = [line.split()[0] for line in lines]
+    assert {"status", "errors", "response", "service", "lag"} <= set(names)
+    assert lines[-1] == "believable: 7 checks passed"
+    assert "coordinated omission" not in out
+
+
+def test_a_run_leaves_its_files(url: str, tmp_path: Path) -> None:
+    """From a list on stdin: --json and --out are one document, the report is one file alone."""
+    out, page, hgrm = (str(tmp_path / name) for name in ("out.json", "page.html", "a.hgrm"))
+    files = ("--out", out, "--report", page, "--hgrm", hgrm)
+    listed = f"# two pages\n{url}\n{url}?again\n"
+    code, said, err = believed("-i", "-", "--rate", "100", *QUICK, "--json", *files, input=listed)
+    assert (code, err) == (0, "")
+    document = json.loads(said)
+    assert document == json.loads(Path(out).read_text()) and document["urls"] == 2
+    jsonschema.validate(document, json.loads(load("--schema")[1]))
+    assert Result.read(out).measured.count == document["summary"]["answers"] > 40
+    text = Path(page).read_text()
+    assert text.count("<svg id=") == 4 and "<script" not in text
+    namespaces = re.sub(r'xmlns(:\w+)?="[^"]*"', "", text)
+    assert re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?(?!#)[^"'#)\s]+""", namespaces) == []
+    assert Path(hgrm).read_text().lstrip().startswith("Value")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.hgrm", "out.json", "page.html"]
+
+
+def test_a_missed_threshold_is_a_code_of_its_own(url: str) -> None:
+    """4, and each threshold says what it was held against; met ones do not hide it."""
+    met, missed = "errors<1%", "p50<50ms"
+    code, out, _ = believed(url, *QUICK, "--threshold", met, "--threshold", missed)
+    assert code == 4
+    assert "threshold errors<1%: met with 0.000%" in out
+    assert re.search(r"threshold p50<50ms: MISSED with 1\d\d ms", out)
+
+
+def test_a_run_that_cannot_be_believed_is_a_code_of_its_own(url: str) -> None:
+    """5 goes before a missed threshold, and the reason stands at the end."""
+    code, out, _ = load(url, "--requests", "3", "--threshold", "p99<1us")
+    assert code == 5
+    assert "NOT BELIEVABLE:\n  samples: 3 requests were timed (p99 needs 1,000)" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--rate", "0"], "--rate: 0 sends nothing; leave it out for a closed loop"),
+        (["--rate", "1e-9"], "--rate: 1e-09 is too small; the least is 0.001"),
+        (["--rate", "1e9"], "--rate: 1000000000.0 is too large; the most is 1000000"),
+        (["--rate", "fast"], "--rate: 'fast' is no number"),
+        (["--stages", "10s"], "--stages: '10s' is no stage; write SECONDS:RATE, as in 10s:1000"),
+        (["--stages", ""], "--stages: nothing is no schedule"),
+        (["--rate", "5", "--stages", "1s:1"], "--stages: give a rate or stages, not both"),
+        (["--ratee", "5"], "Unknown option: --ratee. Did you mean --rate?"),
+        (["--threshold", "p99<50"], "--threshold: 'p99<50': p99 needs a unit"),
+        (["--threshold", "eror<1%"], "'eror' is unknown; did you mean errors?"),
+        (["--find-limit", "p99<1s", "--against", "http://127.0.0.1/"], "--find-limit: leave out"),
+        (["--against", "http://127.0.0.1/", "--requests", "5"], "leave out --requests"),
+        (["http://192.0.2.1/"], "--target-is-mine: 192.0.2.1 is not on loopback"),
+        (["http://0.0.0.0/"], "--target-is-mine: 0.0.0.0 is not on loopback"),
+        (["127.0.0.1:80"], "'127.0.0.1:80' is no URL; write http:// or https:// before it"),
+    ],
+)
+def test_bad_usage_is_one_line(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Code 2, before anything is sent, and what to write instead."""
+    assert main(["load", "http://127.0.0.1:9/", *words]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and said in err
+    assert err.startswith("crawler: ") and err.count("\n") == 1
+
+
+def test_a_rate_of_nothing_is_refused_wherever_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the environment and in a file, too: it never turns into a closed loop by itself."""
+    file = tmp_path / "load.toml"
+    file.write_text("[load]\nconnections = 4\nrate = 0\n")
+    code, _, err = load("http://127.0.0.1:9/", "--config", str(file))
+    assert (code, err.count("\n")) == (2, 1) and "load.toml, line 3: rate: 0 sends nothing" in err
+    monkeypatch.setenv("CRAWLER_LOAD_RATE", "0")
+    code, _, err = load("http://127.0.0.1:9/")
+    assert (code, err.count("\n")) == (2, 1) and "CRAWLER_LOAD_RATE: 0 sends nothing" in err
+
+
+def test_options_come_from_file_environment_and_flags(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Flags before the environment, that before the file; what is printed can be read again."""
+    file = tmp_path / "load.toml"
+    file.write_text('[load]\nrate = 7\nconnections = 7\nmethod = "PUT"\n')
+    monkeypatch.setenv("CRAWLER_LOAD_RATE", "8")
+    monkeypatch.setenv("CRAWLER_LOAD_CONNECTIONS", "8")
+    words = ("--config", str(file), "--connections", "9", "--print-config")
+    code, out, _ = load(*words)
+    assert code == 0
+    assert all(f"\n{line}\n" in out for line in ("rate = 8.0", "connections = 9", 'method = "PUT"'))
+    file.write_text(load("--print-config")[1])
+    assert load("--config", str(file), "--print-config") == (0, file.read_text(), "")
+
+
+def refused() -> str:
+    """A URL at which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"http://127.0.0.1:{server.getsockname()[1]}/"
+
+
+def test_a_machine_that_gives_way_is_one_line(url: str, tmp_path: Path) -> None:
+    """Code 3 for a refused port, a name that is none, no TLS, a missing list, a missing folder."""
+    for words, said in (
+        ([refused()], "refused; is the server running?"),
+        (["http://no-such-host.invalid/"], "cannot resolve no-such-host.invalid"),
+        ([url.replace("http:", "https:")], "TLS failed"),
+        (["-i", str(tmp_path / "none.txt")], "none.txt: no such file"),
+        ([url, "--out", str(tmp_path / "none" / "a.json")], "none is no directory"),
+    ):
+        code, out, err = load(*words, "--duration", "0.2")
+        assert (code, out, err.count("\n")) == (3, "", 1)
+        assert err.startswith("crawler: ") and said in err

@@ -1,0 +1,91 @@
+"""`crawler load compare`, `--against`, `--find-limit` and `selftest`, over real sockets."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from crawler.cli import main
+from crawler.cli.load import selftest
+from crawler.load.options import LoadConfig
+from crawler.load.selftest import CASES, Case, Finding
+from tests.load.sample import result
+
+from .loading import load, mock
+
+
+def test_two_results_are_compared(tmp_path: Path) -> None:
+    """The figures of both, their ratio and a word; code 5 as these runs cannot be believed."""
+    one, other = tmp_path / "a.json", tmp_path / "b.json"
+    one.write_text(result().text)
+    other.write_text(result().text)
+    code, out, err = load("compare", str(one), str(other))
+    assert (code, err) == (5, "")
+    lines = out.splitlines()
+    assert lines[0].split() == ["A", "B", "B", "/", "A,", "95", "%", "interval"]
+    assert [line[:14].strip() for line in lines[1:5]] == [
+        "rate",
+        "response p50",
+        "response p99",
+        "service p50",
+    ]
+    assert "of 98.75 %: 95 % for all 4 together" in out and "cannot be believed" in out
+    code, out, _ = load("compare", str(one), str(other), "--json")
+    rate = json.loads(out)["comparisons"][0]
+    assert rate["judged"]["low"] < rate["ratio"]["low"] < 1 < rate["ratio"]["high"]
+    code, out, err = load("compare", str(one), str(tmp_path / "none.json"))
+    assert (code, out) == (3, "") and "none.json: cannot be read" in err and err.count("\n") == 1
+
+
+def test_two_servers_take_turns() -> None:
+    """Ten turns each; a server that takes three times as long is slower, with its ratio."""
+    with mock("--latency", "0.01") as one, mock("--latency", "0.03") as other:
+        words = ("-c", "16", "-d", "1", "--against", other.page, "--json")
+        code, out, err = load(one.page, *words)
+    assert code in {0, 5} and err == ""
+    found = {each["figure"]: each for each in json.loads(out)["comparisons"]}
+    assert found["service p50"]["word"] == found["rate"]["word"] == "slower"
+    assert 2 < found["service p50"]["ratio"]["value"] < 4
+    assert bool(json.loads(out)["doubts"]) == (code == 5)
+
+
+def test_the_limit_of_a_known_queue_is_found() -> None:
+    """One worker that takes 10 ms does 100/s: far less is kept, far more is not."""
+    with mock("--workers", "1", "--service", "0.01") as web:
+        words = ("--find-limit", "p90<50ms", "--rate", "60", "-d", "0.3", "-c", "32", "--json")
+        code, out, err = load(web.page, *words)
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert 60 <= found["rate"] < found["broken"] <= 480
+    assert found["limited_by"] == "threshold" and found["partial"] is False
+
+
+def test_the_selftest_measures_a_known_stall(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Response p99 shows it, service p99 does not, over real sockets; the other cases alike."""
+    monkeypatch.setattr(selftest, "CASES", CASES[:1])
+    code = main(["load", "selftest"])
+    out, _ = capsys.readouterr()
+    assert code == 0, out
+    assert re.search(r"ok +response p99 shows the stall +\d+ ms", out)
+    assert re.search(r"ok +service p99 does not +\d", out)
+    assert out.endswith("the generator can be believed\n")
+
+
+def test_a_selftest_that_fails_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Code 5 for a figure out of its bounds, which stands beside it."""
+    never: Sequence[Finding] = (Finding(name="never", value=0.5, least=1, most=2),)
+    config = LoadConfig(requests=1, connections=1, duration=5)
+    case = Case(name="impossible", web={}, load=config, findings=lambda _: never)
+    monkeypatch.setattr(selftest, "CASES", (case,))
+    assert main(["load", "selftest"]) == 5
+    out, _ = capsys.readouterr()
+    assert re.search(r"BAD +never +500 ms +\(1e\+03 ms to 2e\+03 ms\)", out)
+    assert out.endswith("THE GENERATOR CANNOT BE BELIEVED HERE\n")

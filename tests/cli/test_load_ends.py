@@ -1,0 +1,107 @@
+"""`crawler load` when something goes wrong in mid-run: signals, dead servers, full disks, pipes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from crawler.load.measured import Failure
+from crawler.load.result import Result
+
+from .loading import QUICK, load, mock
+from .test_command import started
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """A page that takes so long that a busy machine's delays are small beside it."""
+    with mock("--latency", "0.1") as web:
+        yield web.page
+
+
+def test_a_full_disk_costs_the_file_and_not_the_figures(url: str, tmp_path: Path) -> None:
+    """Code 3 and one line; the summary is printed, and other files are written, all the same."""
+    hgrm = tmp_path / "a.hgrm"
+    code, out, err = load(url, *QUICK, "--out", "/dev/full", "--hgrm", str(hgrm))
+    assert (code, err) == (3, "crawler: /dev/full: cannot be written: No space left on device\n")
+    assert "status    200: " in out and "Total count" in hgrm.read_text()
+
+
+def test_a_reader_that_leaves_is_no_error(url: str) -> None:
+    """As with `| head -1`: no traceback, code 0."""
+    with started("load", url, "--requests", "40") as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.wait(30) == 0
+        assert process.stderr.read() == ""
+
+
+def served(listener: socket.socket, times: int) -> socket.socket:
+    """A connection on which so many requests were answered, and one more has come."""
+    connection, _ = listener.accept()
+    connection.settimeout(30)
+    for _ in range(times):
+        assert connection.recv(65_536)
+        connection.sendall(OK)
+    assert connection.recv(65_536)
+    return connection
+
+
+@pytest.mark.parametrize(
+    ("processes", "number"), [(1, signal.SIGINT), (1, signal.SIGTERM), (2, signal.SIGINT)]
+)
+def test_ctrl_c_in_mid_run_leaves_a_partial_result(
+    processes: int, number: signal.Signals, tmp_path: Path
+) -> None:
+    """Code 130; what was measured until then is shown, and whole in its files, marked partial."""
+    out, page = tmp_path / "out.json", tmp_path / "page.html"
+    many = str(processes)
+    words = ["-c", many, "--processes", many, "-d", "60", "--out", str(out), "--report", str(page)]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
+        target = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        with started("load", target, *words) as process:
+            connections = [served(listener, 5) for _ in range(processes)]
+            process.send_signal(number)
+            said, err = process.communicate(timeout=30)
+            for connection in connections:
+                connection.close()
+    assert (process.returncode, err) == (130, "")
+    assert "PARTIAL: stopped before its end" in said
+    kept = Result.read(str(out))
+    assert kept.partial and kept.measured.statuses == {200: 5 * processes}
+    assert kept.measured.unfinished == processes
+    text = page.read_text()
+    assert "stopped before its end" in text and text.endswith("</html>\n")
+
+
+def requests(address: str) -> int:
+    """How many requests a mock web has answered."""
+    with urlopen(f"{address}/__statistics", timeout=10) as answer:
+        return int(json.load(answer)["requests"])
+
+
+def test_a_server_killed_in_mid_run_is_counted(tmp_path: Path) -> None:
+    """The run goes on to its end; lost and refused connections are failures in a whole result."""
+    out = tmp_path / "out.json"
+    with mock("--latency", "0.01") as web:
+        words = ("-c", "4", "-d", "1.5", "--out", str(out), "--threshold", "errors<1%")
+        with started("load", web.page, *words) as process:
+            before = requests(web.address)
+            while requests(web.address) < before + 50:
+                assert process.poll() is None
+            web.process.kill()
+            said, err = process.communicate(timeout=30)
+    assert err == "" and process.returncode in {4, 5}
+    measured = Result.read(str(out)).measured
+    assert measured.statuses[200] > 20 and measured.failures[Failure.CONNECT] > 0
+    assert measured.elapsed == pytest.approx(1.5, abs=0.5)
+    assert "threshold errors<1%: MISSED" in said and "connect: " in said
