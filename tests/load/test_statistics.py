@@ -10,16 +10,12 @@ import pytest
 
 from crawler.load.histogram import Histogram
 from crawler.load.hit import Recorder
+from crawler.load.interval import CONFIDENCE, LEAST_FIGURES, Ratio, ratio, student
 from crawler.load.measured import Measured
 from crawler.load.statistics import (
-    CONFIDENCE,
-    LEAST_FIGURES,
-    Ratio,
     compare,
     compare_blocks,
     judged_confidence,
-    ratio,
-    student,
     word_for,
 )
 
