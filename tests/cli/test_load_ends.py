@@ -105,3 +105,20 @@ def test_a_server_killed_in_mid_run_is_counted(tmp_path: Path) -> None:
     assert measured.statuses[200] > 20 and measured.failures[Failure.CONNECT] > 0
     assert measured.elapsed == pytest.approx(1.5, abs=0.5)
     assert "threshold errors<1%: MISSED" in said and "connect: " in said
+
+
+@pytest.mark.parametrize("words", [("--against", ""), ("--find-limit", "p50<1s")])
+def test_ctrl_c_in_a_series_of_runs_tells_what_there_is(words: tuple[str, str]) -> None:
+    """A search and a comparison end with 130, and say that they were not finished."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
+        target = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        flag, value = words
+        more = (flag, value or target, "-c", "1", "-d", "60", "--rate", "50")
+        with started("load", target, *more) as process:
+            connection = served(listener, 3)
+            process.send_signal(signal.SIGINT)
+            said, err = process.communicate(timeout=30)
+            connection.close()
+    assert (process.returncode, err) == (130, "")
+    assert "stopped" in said and "partial" in said.lower()

@@ -190,3 +190,26 @@ def test_the_shape_of_a_load_in_words() -> None:
         "open loop, 5,000/s, poisson arrivals, at most 64 connections"
     )
     assert "stages 10s:100" in summary.shape(LoadConfig(stages="10s:100"))
+
+
+def test_the_head_of_any_load_fits_a_terminal() -> None:
+    """However long the schedule, its lines are 80 columns at most, and nothing of it is lost."""
+    stages = ",".join(f"{n}s:{n}00" for n in range(10, 40))
+    config = LoadConfig(stages=stages, arrivals="poisson", processes=4)
+    lines = list(summary.head(config, URL * 5))
+    assert max(map(len, lines)) <= 80
+    assert "4 processes" in lines[-1] and stages in "".join(lines).replace("  ", "")
+
+
+def test_lag_of_the_generators_own_is_no_omission() -> None:
+    """Twice the latency is told only where it is more than a believable run's own lag."""
+    for late, latency, told in (
+        (0.0003, 0.0002, False),
+        (0.0019, 0.001, False),
+        (0.02, 0.001, True),
+    ):
+        recorder = Recorder(0.0)
+        for number in range(1000):
+            recorder.hit(number, number + late, number + late + latency, 200, 1)
+        lines = list(summary.latencies(recorder.freeze(1000.0)))
+        assert any("coordinated omission" in line for line in lines) is told

@@ -38,7 +38,8 @@ def head(config: LoadConfig, target: str) -> Iterator[str]:
     """The target and the shape of the load."""
     yield target if len(target) <= WIDTH else f"{target[: WIDTH - 3]}..."
     processes = f", {config.processes} processes" if config.processes > 1 else ""
-    yield f"{shape(config)}; {config.engine} engine{processes}"
+    line = f"{shape(config)}; {config.engine} engine{processes}"
+    yield from wrap(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def shape(config: LoadConfig) -> str:
