@@ -5,7 +5,7 @@ thousand times (bootstrap; Efron and Tibshirani, An Introduction to the Bootstra
 16), and the middle 95 % of the ratios that come out would be the interval, if there were many
 figures. Of ten it is too narrow, as is every percentile interval of few: it is made wider as
 Student's t would be (expanded percentile interval; Hesterberg, What Teachers Should Know about the
-Bootstrap, 2015, 5.3.2). Seconds that follow each other resemble each other, so that they are drawn
+Bootstrap, 2015). Seconds that follow each other resemble each other, so that they are drawn
 in blocks of the cube root of their number, around the end (circular block bootstrap; Politis and
 Romano, 1992). Blocks that were run in turns, one of each side after the other, are drawn in pairs:
 what troubled the machine then troubled both.

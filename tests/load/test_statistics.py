@@ -75,7 +75,7 @@ def test_small_differences_do_not_matter() -> None:
 @pytest.mark.parametrize("paired", [True, False])
 @pytest.mark.parametrize("count", [5, 10, 40])
 def test_the_interval_holds_the_truth(paired: bool, count: int) -> None:
-    """In 95 % of samples of ten as of forty, where a plain percentile interval reaches 90 %."""
+    """In some 95 % of cases; a plain percentile interval has 83 % with 5 figures, 90 % with 10."""
     chance, held = Random(15), 0
     for seed in range(TRIALS):
         a, b = ([math.exp(0.2 * chance.gauss(0, 1)) for _ in range(count)] for _ in range(2))
