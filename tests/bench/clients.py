@@ -1,4 +1,4 @@
-"""What wrk, hey and our own load generator print, read as the same figures."""
+"""What wrk, hey, autocannon and our own load generator print, read as the same figures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from crawler.load.result import Result
 
 SHARES: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
-"""The quantiles that all three tell."""
+"""The quantiles that all of them tell."""
 
 Figures = tuple[int, float, Mapping[str, float]]
 """Requests answered, seconds, and quantiles of the latency in seconds."""
@@ -35,6 +35,15 @@ def hey(said: str) -> Figures:
     found = re.findall(r"^\s+(\d+)% in ([\d.]+) secs$", said, re.MULTILINE)
     figures = {f"p{share}": float(value) for share, value in found}
     return int(pages), pages / _number(r"Requests/sec:\s+([\d.]+)", said), figures
+
+
+def autocannon(said: str) -> Figures:
+    """Of `autocannon --json`; ValueError if not every request was answered with 200."""
+    found = json.loads(said)
+    if found["errors"] or found["non2xx"]:
+        raise ValueError(said)
+    figures = {share: found["latency"][share] / 1e3 for share in SHARES}
+    return int(found["requests"]["total"]), float(found["duration"]), figures
 
 
 def _number(pattern: str, said: str) -> float:

@@ -1,9 +1,11 @@
 """The load generator: how much it asks for, how well it keeps time, what it weighs.
 
 nginx with one worker serves a page of 1,400 bytes from one core; on the other, by turns, ours,
-wrk with one thread (Debian) and hey with one core (Debian) ask for it over 64 connections. Whether
-the three agree on latencies is seen at a mock web whose answers take lognormal:0.02,0.3 seconds, as
-there no client is at its limit; the spread over the rounds is noted. In the open loop 20,000
+wrk with one thread, hey with one core (both Debian's) and autocannon (npm's) ask for it over 64
+connections. Beside the rates, which nginx's core bounds for all of them, stands what an answer
+costs each client in CPU time. Whether ours, wrk and hey agree on latencies is seen at a mock web
+whose answers take lognormal:0.02,0.3 seconds, as there no client is at its limit; the spread over
+the rounds is noted. In the open loop 20,000
 requests/s are due for ten seconds; counted are those that left, and how late. Memory is the peak of
 the process in a run of 60 seconds over that of one of 6, both under full load: nothing may be kept
 per request, so ten times as many must not weigh more.
@@ -24,7 +26,7 @@ from contextlib import contextmanager
 from crawler.load.measured import Measured
 from crawler.load.result import Result as ResultOfLoad
 from crawler.model.errors import ExitCode
-from tests.bench import clients
+from tests.bench import clients, node
 from tests.bench.measure import Contestant, NotDone, Sample, median_rate, play
 from tests.bench.processes import peak_bytes, tree
 from tests.bench.report import Result, Row, Target
@@ -49,7 +51,9 @@ def measure(setting: Setting) -> Result:
         for pid in tree(site.pid):
             os.sched_setaffinity(pid, {first})
         url = site.url("/small.html")
-        closed = play(_clients(url, _CONNECTIONS, seconds, second), setting.rounds, setting.say)
+        asking = _clients(url, _CONNECTIONS, seconds, second)
+        asking += _autocannon(setting, url, _CONNECTIONS, seconds, second)
+        closed = play(asking, setting.rounds, setting.say)
         rows = [*_speed(closed), *_open(setting, url, second), _memory(setting, url, second)]
     with _mock(first) as web:
         same = _clients(f"{web}/page/0", _LATENCY_CONNECTIONS, seconds, second)
@@ -60,16 +64,25 @@ def measure(setting: Setting) -> Result:
 
 
 def _speed(samples: dict[str, list[Sample]]) -> Iterator[Row]:
-    for peer, bound in (("wrk", 1.0), ("hey", 3.0)):
+    for peer, bound in (("wrk", 1.0), ("hey", 3.0), ("autocannon", 3.0)):
+        if peer not in samples:
+            continue
         ours, theirs = median_rate(samples["crawler load"]), median_rate(samples[peer])
+        own, its = _cost(samples["crawler load"]), _cost(samples[peer])
         yield Row(
             work=f"closed loop, {_CONNECTIONS} connections, against {peer}",
             ours=f"{ours:,.0f}/s",
             peer=f"{theirs:,.0f}/s",
             value=ours / theirs,
             target=Target(bound=bound, unit="x"),
-            note="nginx on the other core",
+            note=f"nginx on the other core; CPU an answer: {own:.1f} us, {peer} {its:.1f} us, "
+            f"{its / own:.2f} times",
         )
+
+
+def _cost(samples: Sequence[Sample]) -> float:
+    """Microseconds of CPU that an answer costs a client, its start and end included."""
+    return statistics.median(sample.cpu / sample.pages for sample in samples) * 1e6
 
 
 def _agreement(samples: dict[str, list[Sample]]) -> Iterator[Row]:
@@ -104,6 +117,18 @@ def _clients(url: str, connections: int, seconds: int, core: int) -> list[Contes
         _contestant("wrk", wrk, core, clients.wrk),
         _contestant("hey", hey, core, clients.hey),
     ]
+
+
+def _autocannon(
+    setting: Setting, url: str, connections: int, seconds: int, core: int
+) -> list[Contestant]:
+    """That peer, where it can be had."""
+    command = node.autocannon(setting.python.parent.parent)
+    if command is None:
+        setting.say("autocannon is left out: there is no Node.js, or npm cannot install it")
+        return []
+    words = [*command, "-c", str(connections), "-d", str(seconds), "--json", url]
+    return [_contestant("autocannon", words, core, clients.autocannon)]
 
 
 def _contestant(
