@@ -109,6 +109,7 @@ class ProcessLane(_ExecutorLane):
         self._executor = ProcessPoolExecutor(
             1, context, initializer=worker.start_process, initargs=(work, self._marker)
         )
+        self._manager: threading.Thread | None = None
         calls: Any = getattr(self._executor, "_call_queue", None)
         self._call_reader: Any = getattr(calls, "_reader", None)
 
@@ -149,12 +150,22 @@ class ProcessLane(_ExecutorLane):
             with suppress(AttributeError, OSError):
                 self._call_reader.close()
 
+    def close(self) -> None:
+        """Let the worker end when it has nothing left to do."""
+        # The executor forgets its thread here, which nobody waits for at the interpreter's exit: it
+        # is a daemon, as the thread is that started it.
+        self._manager = getattr(self._executor, "_executor_manager_thread", None)
+        super().close()
+
     def join(self, deadline: float) -> None:
-        """Wait for the process and for the executor's threads."""
+        """Wait for the process, and for the executor's thread to give its semaphores back."""
         sentinels = [p.sentinel for p in self._recording.made if p.pid is not None]
         if sentinels and not wait_for(sentinels, max(0.0, deadline - time.monotonic())):
             self.kill()
         self._executor.shutdown(wait=True)
+        if self._manager is not None:
+            self._manager.join(_DEATH)
+            self._manager = None
 
 
 class ThreadLane(_ExecutorLane):
