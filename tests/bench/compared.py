@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from tests.bench.measure import Sample, median_rate
+from tests.bench.measure import Sample, median_rate, rate_ratio
 from tests.bench.report import Row, Target
 
 
@@ -15,14 +15,14 @@ def row(
     peer: Sequence[Sample],
     target: Target | None = None,
 ) -> Row:
-    """Our rate over the peer's; the note gives the same for whole commands."""
+    """Our rate over the peer's, round by round; the note gives the same for whole commands."""
     our_rate, peer_rate = median_rate(ours), median_rate(peer)
     wall = _wall_rate(ours) / _wall_rate(peer)
     return Row(
         work=work,
         ours=f"{our_rate:,.0f} pages/s",
         peer=f"{peer_rate:,.0f} pages/s",
-        value=our_rate / peer_rate,
+        value=rate_ratio(ours, peer),
         target=target,
         note=f"whole commands {_walls(ours)} against {_walls(peer)}, {wall:.2f}x a page",
     )

@@ -93,6 +93,15 @@ def median_rate(samples: Sequence[Sample]) -> float:
     return statistics.median(sample.rate for sample in samples)
 
 
+def rate_ratio(ours: Sequence[Sample], peer: Sequence[Sample]) -> float:
+    """The median over the rounds of our rate over the peer's in the same round.
+
+    A machine that is shared has fast and slow minutes: what was measured in one of them is compared
+    with what was measured in the same.
+    """
+    return statistics.median(a.rate / b.rate for a, b in zip(ours, peer, strict=True))
+
+
 def run(words: Sequence[str], watch: Callable[[int], None] | None = None) -> Ended:
     """Run a command to its end; `watch(pid)` looks at it four times a second.
 

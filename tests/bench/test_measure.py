@@ -7,7 +7,16 @@ import sys
 
 import pytest
 
-from tests.bench.measure import Contestant, NotDone, Sample, median_rate, play, run, turns
+from tests.bench.measure import (
+    Contestant,
+    NotDone,
+    Sample,
+    median_rate,
+    play,
+    rate_ratio,
+    run,
+    turns,
+)
 from tests.bench.profile import largest
 from tests.bench.report import Row, Target, table
 from tests.bench.work_closed import Look, quarter_rates
@@ -25,6 +34,13 @@ def test_every_other_round_is_played_backwards() -> None:
     """No contestant is always first: the order turns round after every round."""
     ab = [Contestant(name=name, turn=lambda: _sample(1, 1)) for name in "ab"]
     assert [contestant.name for contestant in turns(ab, 3)] == list("abbaab")
+
+
+def test_rates_are_compared_within_their_round() -> None:
+    """A minute in which the machine is slow for both does not count against either."""
+    ours = [_sample(100, 1), _sample(20, 1), _sample(60, 1)]
+    peer = [_sample(50, 1), _sample(10, 1), _sample(30, 1)]
+    assert rate_ratio(ours, peer) == 2.0
 
 
 def test_play_keeps_every_sample_of_each_contestant() -> None:

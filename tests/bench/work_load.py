@@ -27,7 +27,7 @@ from crawler.load.measured import Measured
 from crawler.load.result import Result as ResultOfLoad
 from crawler.model.errors import ExitCode
 from tests.bench import clients, node
-from tests.bench.measure import Contestant, NotDone, Sample, median_rate, play
+from tests.bench.measure import Contestant, NotDone, Sample, median_rate, play, rate_ratio
 from tests.bench.processes import peak_bytes, tree
 from tests.bench.report import Result, Row, Target
 from tests.bench.setting import Setting
@@ -73,7 +73,7 @@ def _speed(samples: dict[str, list[Sample]]) -> Iterator[Row]:
             work=f"closed loop, {_CONNECTIONS} connections, against {peer}",
             ours=f"{ours:,.0f}/s",
             peer=f"{theirs:,.0f}/s",
-            value=ours / theirs,
+            value=rate_ratio(samples["crawler load"], samples[peer]),
             target=Target(bound=bound, unit="x"),
             note=f"nginx on the other core; CPU an answer: {own:.1f} us, {peer} {its:.1f} us, "
             f"{its / own:.2f} times",

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
-from tests.bench.measure import Contestant, NotDone, Sample, median_rate, play
+from tests.bench.measure import Contestant, NotDone, Sample, median_rate, play, rate_ratio
 from tests.bench.processes import cpu_seconds, peak_bytes, tree
 from tests.bench.report import Result, Row, Target
 from tests.bench.setting import Setting
@@ -156,7 +156,7 @@ def _against(
         work=f"{what}: {ours} against {peer}",
         ours=f"{our_rate:,.0f}/s",
         peer=f"{peer_rate:,.0f}/s",
-        value=our_rate / peer_rate,
+        value=rate_ratio(samples[ours], samples[peer]),
         target=target,
         note=note,
     )
