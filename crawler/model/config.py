@@ -7,23 +7,34 @@ the README all come from these fields. Times are seconds, sizes bytes.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
+from crawler.model.address import PORTS, AddressPolicy, policy, read_network, read_ports
 from crawler.model.errors import ConfigurationError
+from crawler.model.glob import Globs
+from crawler.model.hosts import HostTable
 from crawler.model.option import OptionError, Options, option
+from crawler.model.url import TRACKING_PARAMETERS, InvalidUrl, Tracking, masked, parse
 
 Engine = Literal["async", "threaded"]
 Loop = Literal["uvloop", "asyncio"]
 Parse = Literal["auto", "inline", "thread", "process", "interpreter", "none"]
-InputFormat = Literal["auto", "lines", "csv", "jsonl"]
+InputFormat = Literal["auto", "lines", "csv", "jsonl", "sitemap"]
 OutputFormat = Literal["jsonl"]
+Robots = Literal["obey", "ignore"]
+ScopeMode = Literal["host", "domain", "prefix", "any"]
 
 VERSION = "0.1.0"
 
+SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
+"""Headers of the user's that are for one origin alone (`crawler.fetch.credentials`)."""
+
 _INPUT, _OUTPUT = "Input", "Output"
-_ENGINE, _FETCHING, _PARSING = "Engine", "Fetching", "Parsing"
+_ENGINE, _FETCHING, _PARSING, _SAFETY = "Engine", "Fetching", "Parsing", "Safety"
+_MANNERS, _FOLLOWING, _TRAPS = "Manners", "Following", "Traps"
 
 _PARSER = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2: token
@@ -42,21 +53,107 @@ class CrawlConfig(Options):
         _ENGINE, "uvloop", "Event loop; asyncio's own where uvloop is not installed."
     )
     concurrency: int = option(_ENGINE, 256, "Requests in flight at once.", least=1, most=100_000)
-    per_host: int = option(
-        _ENGINE, 8, "Requests in flight to one host at once.", least=1, most=100_000
-    )
-    delay: float = option(
-        _ENGINE,
-        0.0,
-        "Seconds between the starts of two requests to one host.",
-        least=0,
-        most=86_400,
-    )
     window: int = option(
         _ENGINE, 20_000, "URLs held in memory, ahead of their fetch.", least=1, most=10_000_000
     )
     drain_timeout: float = option(
         _ENGINE, 10.0, "Seconds that Ctrl-C leaves to what is in flight.", least=0, most=3_600
+    )
+    robots: Robots = option(_MANNERS, "obey", "What robots.txt is to the crawl.")
+    per_host: int = option(
+        _MANNERS, 4, "Requests in flight to one host at once.", least=1, most=100_000
+    )
+    delay: float = option(
+        _MANNERS,
+        0.25,
+        "Seconds between the starts of two requests to one host.",
+        least=0,
+        most=86_400,
+    )
+    per_ip: int = option(
+        _MANNERS, 16, "In flight to one IP address; 0 does not count.", least=0, most=100_000
+    )
+    ip_delay: float = option(_MANNERS, 0.05, "The delay for one IP address.", least=0, most=86_400)
+    hosts: HostTable = option(
+        _MANNERS,
+        HostTable(),
+        "Limits of one host, 'example.com: per_host=1, delay=5'; in TOML a table.",
+        metavar="TEXT",
+    )
+    adapt: bool = option(
+        _MANNERS, True, "Begin with few requests at once, more while the host bears it."
+    )
+    throttle: float = option(
+        _MANNERS,
+        60.0,
+        "Seconds to leave a host alone after a 429; doubles each time.",
+        least=0,
+        most=86_400,
+    )
+    throttle_max: float = option(
+        _MANNERS, 3_600.0, "The longest of these pauses.", least=0, most=86_400
+    )
+    forgive: float = option(
+        _MANNERS, 600.0, "Seconds without a 429 that let them begin anew.", least=0, most=86_400
+    )
+    retry_after_max: float = option(
+        _MANNERS,
+        3_600.0,
+        "The longest Retry-After that is waited for; else the host is left.",
+        least=0,
+        most=86_400,
+    )
+    breaker: int = option(
+        _MANNERS, 20, "Failures in a row that make a host be left; 0: none.", least=0, most=10**6
+    )
+    breaker_pause: float = option(
+        _MANNERS, 300.0, "Seconds that it is left for.", least=0, most=86_400
+    )
+    follow: bool = option(_FOLLOWING, False, "Crawl what pages link to, too.")
+    depth: int = option(
+        _FOLLOWING, 5, "Clicks from the list that are followed; 0: any.", least=0, most=10_000
+    )
+    scope: ScopeMode = option(
+        _FOLLOWING, "host", "What is followed: same host, domain, path prefix, all."
+    )
+    include: tuple[str, ...] = option(
+        _FOLLOWING,
+        (),
+        "Follow only what this matches, as */docs/*; may be repeated.",
+        metavar="GLOB",
+    )
+    exclude: tuple[str, ...] = option(
+        _FOLLOWING,
+        (),
+        "Follow nothing that this matches, as *.pdf; may be repeated.",
+        metavar="GLOB",
+    )
+    max_pages: int = option(
+        _FOLLOWING, 0, "URLs taken up by following, in all; 0: any number.", least=0, most=2**53
+    )
+    max_per_host: int = option(_FOLLOWING, 0, "The same for one host.", least=0, most=2**53)
+    sitemap: tuple[str, ...] = option(
+        _FOLLOWING, (), "Crawl what this sitemap lists; may be repeated.", metavar="URL"
+    )
+    sitemaps: bool = option(_FOLLOWING, False, "Crawl the sitemaps that robots.txt names.")
+    skip_duplicates: bool = option(
+        _FOLLOWING, False, "Follow no links of pages that nearly equal an earlier one."
+    )
+    drop_params: tuple[str, ...] = option(
+        _FOLLOWING,
+        TRACKING_PARAMETERS,
+        "Query parameters that make no other URL; * at the end.",
+        metavar="NAME",
+    )
+    max_path_depth: int = option(
+        _TRAPS, 20, "Path segments of a URL that is followed.", least=1, most=10_000
+    )
+    max_repeats: int = option(
+        _TRAPS, 2, "Times that a path may have the same segment.", least=1, most=10_000
+    )
+    max_queries: int = option(_TRAPS, 1_000, "Different queries of one path.", least=1, most=10**9)
+    max_equal_pages: int = option(
+        _TRAPS, 100, "Pages of equal content whose links are followed.", least=1, most=10**9
     )
     timeout: float = option(
         _FETCHING, 60.0, "Seconds for one whole exchange.", least=0.01, most=86_400
@@ -86,6 +183,21 @@ class CrawlConfig(Options):
     dns_ttl: float = option(
         _FETCHING, 300.0, "Seconds that a looked-up name is kept.", least=0, most=86_400
     )
+    allow_private: bool = option(
+        _SAFETY, False, "Connect to any address and port: loopback, private networks and all."
+    )
+    allow_network: tuple[str, ...] = option(
+        _SAFETY,
+        (),
+        "Connect to this network, on any port; may be repeated.",
+        metavar="CIDR",
+    )
+    allow_port: tuple[str, ...] = option(
+        _SAFETY,
+        (),
+        f"A further port, or range, beside {', '.join(map(str, PORTS))}; may be repeated.",
+        metavar="PORT",
+    )
     parse: Parse = option(
         _PARSING, "auto", "Where pages are parsed; auto measures and says what it chose."
     )
@@ -94,6 +206,9 @@ class CrawlConfig(Options):
     )
     parse_timeout: float = option(
         _PARSING, 10.0, "Seconds after which a page's parsing is given up.", least=0.01, most=3_600
+    )
+    parse_memory: int = option(
+        _PARSING, 1_024, "MB that a parser process may take; 0: any.", least=0, most=10**6
     )
     parse_batch: int = option(
         _PARSING, 16, "Pages handed to a worker at once.", least=1, most=1_000
@@ -123,6 +238,9 @@ class CrawlConfig(Options):
     stats: str = option(
         _OUTPUT, "", "Write the statistics to this file, as JSON.", metavar="FILE.json"
     )
+    audit: str = option(
+        _OUTPUT, "", "Write what each host had to bear to this file.", metavar="FILE.jsonl"
+    )
     fail_on_error: bool = option(_OUTPUT, False, "Exit with 1 when any URL failed.")
     quiet: bool = option(_OUTPUT, False, "No progress and no summary.", short="-q")
     debug: bool = option(_OUTPUT, False, "Tracebacks and asyncio's debug mode.")
@@ -131,13 +249,32 @@ class CrawlConfig(Options):
         self.settle()
         for line in self.header:
             split_header(line)
+        _check_each("allow_network", self.allow_network, read_network)
+        _check_each("allow_port", self.allow_port, read_ports)
         _check_proxy(self.proxy)
         _check_parser(self.parser, self.parse)
+        _check_following(self)
+        object.__setattr__(self, "sitemap", tuple(map(_sitemap, self.sitemap)))
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
         """The further request headers as (name, value) pairs."""
         return tuple(split_header(line) for line in self.header)
+
+    @property
+    def addresses(self) -> AddressPolicy:
+        """What may be connected to."""
+        return policy(
+            everything=self.allow_private, networks=self.allow_network, ports=self.allow_port
+        )
+
+
+def _check_each(name: str, texts: Iterable[str], read: Callable[[str], object]) -> None:
+    for text in texts:
+        try:
+            read(text)
+        except ValueError as error:
+            raise OptionError(name, str(error)) from None
 
 
 def split_header(line: str) -> tuple[str, str]:
@@ -149,6 +286,25 @@ def split_header(line: str) -> tuple[str, str]:
     return name, value
 
 
+def _check_following(config: CrawlConfig) -> None:
+    if config.follow and config.parse == "none":
+        raise ConfigurationError("follow and parse: links are found by parsing; leave out none")
+    checks: dict[str, Callable[[tuple[str, ...]], object]]
+    checks = {"include": Globs, "exclude": Globs, "drop_params": Tracking}
+    for name, read in checks.items():
+        try:
+            read(getattr(config, name))
+        except ConfigurationError as error:
+            raise OptionError(name, str(error)) from error
+
+
+def _sitemap(text: str) -> str:
+    url = parse(text)
+    if isinstance(url, InvalidUrl):
+        raise OptionError("sitemap", f"{text[:200]!r}: {url.reason}")
+    return url.href
+
+
 def _check_proxy(proxy: str) -> None:
     if not proxy:
         return
@@ -158,7 +314,7 @@ def _check_proxy(proxy: str) -> None:
     except ValueError:
         legal = False
     if not legal:
-        raise OptionError("proxy", f"{proxy!r} is no HTTP proxy; write http://host:port")
+        raise OptionError("proxy", f"{masked(proxy)!r} is no HTTP proxy; write http://host:port")
 
 
 def _check_parser(parser: str, parse: Parse) -> None:

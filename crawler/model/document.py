@@ -8,7 +8,7 @@ event loop never unpickles a list of 700 links only to encode it again.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -17,13 +17,28 @@ import orjson
 class Response:
     """One HTTP response as a parser sees it.
 
-    `body` is decoded (no Content-Encoding left); `content_type` is the header as sent, "" without.
+    `body` is decoded (no Content-Encoding left); `content_type` is the header as sent, "" without,
+    `robots_tag` all that X-Robots-Tag headers say.
     """
 
     url: str
     status: int
     content_type: str
     body: bytes
+    robots_tag: str = ""
+
+
+class Leads(NamedTuple):
+    """Where a page leads to, and what its text is like; only where links are followed.
+
+    `links` has the fingerprint of each of the page's links, in their order, 8 bytes each in the
+    machine's byte order, 0 for one that is not to be followed. The others: `parse.simhash`.
+    """
+
+    links: bytes
+    simhash: int
+    digest: int
+    skeleton: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +47,7 @@ class Document:
 
     json: bytes
     seconds: float = 0.0
+    leads: Leads | None = None
 
     @property
     def fields(self) -> dict[str, Any]:

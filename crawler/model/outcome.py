@@ -6,12 +6,13 @@ it in words, and whether another attempt makes sense follows from the kind, here
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from crawler.model.document import Document, Response
 from crawler.model.request import Request
+from crawler.model.url import masked
 
 
 class Kind(StrEnum):
@@ -22,6 +23,7 @@ class Kind(StrEnum):
     INTERRUPTED = "interrupted"  # read from the list, not started before the crawl was stopped
     DNS = "dns"
     DNS_TEMPORARY = "dns_temporary"
+    BLOCKED_ADDRESS = "blocked_address"  # no address on the open web; see --allow-private
     CONNECT = "connect"
     CONNECT_TIMEOUT = "connect_timeout"
     PROXY = "proxy"
@@ -38,6 +40,11 @@ class Kind(StrEnum):
     PARSE = "parse"  # the parser raised
     PARSE_TIMEOUT = "parse_timeout"
     PARSE_CRASH = "parse_crash"  # the parser took its worker down
+    ROBOTS = "robots"  # robots.txt forbids it, or could not be had
+    TRAP = "trap"  # one more of pages that are all alike
+    THROTTLED = "throttled"  # its host wants to be left alone for longer than is waited
+    HOST_DOWN = "host_down"  # its host has failed too often in a row
+    OUT_OF_SCOPE = "out_of_scope"  # it redirects to where the crawl does not go
     CANCELLED = "cancelled"  # in flight when the drain deadline ended
     INTERNAL = "internal"  # a bug in the crawler itself; --debug shows where
 
@@ -108,11 +115,19 @@ class ParseFault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A response with a 2xx status, parsed."""
+    """A response with a 2xx status, parsed.
+
+    `near_duplicate_of` is the fingerprint of an earlier page's URL that has nearly the same text.
+    """
 
     request: Request
     exchange: Exchange
     document: Document
+    near_duplicate_of: int | None = None
+
+    def like(self, earlier: int) -> Page:
+        """The same page, marked as a near-duplicate."""
+        return replace(self, near_duplicate_of=earlier)
 
     @property
     def url(self) -> str:
@@ -152,14 +167,60 @@ class Redirect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Redirected:
+    """A URL that redirects to one that the crawl has anyway; only where links are followed."""
+
+    request: Request
+    exchange: Exchange
+    target: str
+
+    @property
+    def url(self) -> str:
+        """The URL as it was found, in its WHATWG form."""
+        return self.request.seed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A sitemap: what it lists, and what was wrong with it, "" for nothing."""
+
+    request: Request
+    exchange: Exchange
+    pages: tuple[str, ...]
+    sitemaps: tuple[str, ...] = ()
+    problem: str = ""
+
+    @property
+    def url(self) -> str:
+        """The sitemap's URL as it was given or found."""
+        return self.request.seed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """The address of a host, as far as it is known: the one to be connected to first."""
+
+    request: Request
+    address: str
+    exchange: Exchange | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """A URL that did not become a page. `retry_after` is what the server asked for, in seconds."""
+    """A URL that did not become a page. `retry_after` is what the server asked for, in seconds.
+
+    A reason is for people and logs: a URL in it has no credentials.
+    """
 
     request: Request
     kind: Kind
     reason: str
     exchange: Exchange | None = None
     retry_after: float | None = None
+
+    def __post_init__(self) -> None:
+        if "@" in self.reason:
+            object.__setattr__(self, "reason", masked(self.reason))
 
     @property
     def url(self) -> str:
@@ -175,15 +236,22 @@ class Skipped:
     input: str
     kind: Kind
     reason: str
+    depth: int = 0
+    found_on: str = ""
+
+    def __post_init__(self) -> None:
+        if "@" in self.reason:
+            object.__setattr__(self, "reason", masked(self.reason))
 
 
-Final = Page | Failed | Skipped
-"""What a URL of the list ends as: exactly one of these, exactly once."""
+Final = Page | Redirected | Listing | Failed | Skipped
+"""What a URL ends as: exactly one of these, exactly once."""
 
 Outcome = Page | Redirect | Failed | Skipped
 
-Fetched = Received | Redirect | Failed
+Fetched = Received | Redirect | Resolved | Failed
 """What a fetcher returns."""
+
 
 Parsed = Document | ParseFault
 """What a parser returns."""

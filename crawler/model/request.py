@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from enum import Enum
 
-from crawler.model.url import Url
+from crawler.model.url import Url, masked
+
+
+class Purpose(Enum):
+    """What a request is for.
+
+    PAGE: a URL that gets a record. ADDRESS: look the host's name up, no more. ROBOTS: the rules of
+    the host `owner`. SITEMAP: URLs that a site lists.
+    """
+
+    PAGE = "page"
+    ADDRESS = "address"
+    ROBOTS = "robots"
+    SITEMAP = "sitemap"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,14 +29,17 @@ class Hop:
     status: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Request:
     """One fetch to make. It is its own identity: two requests are equal only if they are one.
 
-    `url` is what to fetch now, `seed` the URL of the list that it is for, `input` how the list
+    `url` is what to fetch now, `seed` the URL that it is for, `input` how the list or the page
     spelled it. `attempt` counts the attempts at this `url`, from 1; `attempts` all fetches made
     for the seed, this one included. `admitted_at` is when it joined its host's queue (again, after
-    a redirect or a failed attempt), in seconds of the core's clock.
+    a redirect or a failed attempt), in seconds of the core's clock. `depth` is how many links lead
+    here from the list, and `found_on` the page (or sitemap) with the last of them, "" for a URL of
+    the list. `owner` is the host key whose rules a request for robots.txt will be; `origin`
+    that of the list's URL which led to one that was found, where credentials may go.
     """
 
     url: Url
@@ -32,3 +49,26 @@ class Request:
     attempt: int = 1
     attempts: int = 1
     admitted_at: float = 0.0
+    purpose: Purpose = Purpose.PAGE
+    depth: int = 0
+    found_on: str = ""
+    owner: str = ""
+    origin: str = ""
+
+    def again(self, now: float) -> Request:
+        """The next attempt at the same URL."""
+        return replace(self, attempt=self.attempt + 1, attempts=self.attempts + 1, admitted_at=now)
+
+    def redirected(self, url: Url, hops: tuple[Hop, ...], now: float) -> Request:
+        """The request for where it was sent to."""
+        return replace(
+            self, url=url, hops=hops, attempt=1, attempts=self.attempts + 1, admitted_at=now
+        )
+
+    def unasked(self) -> Request:
+        """Itself, as it never left: what counts in a record is the fetches before it."""
+        return replace(self, attempts=self.attempts - 1)
+
+    def __repr__(self) -> str:
+        known = ", ".join(f"{each.name}={getattr(self, each.name)!r}" for each in fields(self))
+        return masked(f"Request({known})")

@@ -8,21 +8,45 @@ line in a list is nothing exceptional.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
 import ada_url
 
+from crawler.model.errors import ConfigurationError
+
 MAX_LENGTH = 65_536
 """Characters a URL may have; browsers and servers stop well below."""
 
+TRACKING_PARAMETERS = (
+    *("utm_*", "_ga", "_gl"),  # Google Analytics
+    *("gclid", "gclsrc", "dclid", "gbraid", "wbraid", "gad_source", "gad_campaignid", "srsltid"),
+    *("fbclid", "igshid", "igsh", "msclkid", "twclid", "ttclid", "li_fat_id", "epik", "rdt_cid"),
+    *("yclid", "ysclid", "_openstat"),  # Yandex
+    *("mc_cid", "mc_eid", "ml_subscriber", "ml_subscriber_hash"),  # mailings
+    *("mkt_tok", "vero_id", "vero_conv", "oly_anon_id", "oly_enc_id", "_kx", "wickedid"),
+    *("_hsenc", "_hsmi", "__hstc", "__hssc", "__hsfp", "hsctatracking"),  # HubSpot
+    *("mtm_*", "pk_campaign", "pk_kwd", "pk_source", "pk_medium", "s_kwcid"),
+)
+"""What browsers and their extensions strip (Firefox's query stripping, Brave, ClearURLs), as far
+as no site is known to show other pages for it; so neither `ref` nor `source` nor `sid`."""
+
+_PARAMETER = re.compile(r"[^&=#?*\s]+\*?")
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.\-]*):")
 _HOST_AND_PORT = re.compile(r"[^/?#:@\\]+:\d+(?:[/?#\\]|$)")
 _NO_HOSTS = frozenset(
     {"about", "blob", "data", "file", "ftp", "javascript", "mailto", "sms", "tel", "urn", "ws"}
 )  # schemes that a list really holds; `tel:5` is no host with a port
+_CREDENTIALS = re.compile(r"(?<=//)[^\s/?#]*@")
 _STRIPPED = "".join(map(chr, range(0x21)))  # C0 controls and space, WHATWG URL 4.4
+_REMOVED = re.compile(r"[\t\n\r]+")  # wherever they stand, by the same
+
+
+def masked(text: str) -> str:
+    """`text` with the credentials of the URLs in it replaced, as logs and people may see it."""
+    return _CREDENTIALS.sub("***@", text) if "@" in text else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +54,9 @@ class Url:
     """An absolute http(s) URL: `href` is its WHATWG serialisation without fragment."""
 
     href: str
+
+    def __repr__(self) -> str:
+        return f"Url({masked(self.href)!r})"
 
     @property
     def host_key(self) -> str:
@@ -79,26 +106,73 @@ def fingerprint(text: str) -> int:
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
 
+class Tracking:
+    """Names of query parameters that tell where a visitor came from, and not what is shown.
+
+    A `*` at a name's end stands for any further characters; case does not count. Raises
+    `ConfigurationError` for what is no name.
+    """
+
+    __slots__ = ("_found", "names")
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self.names = tuple(names)
+        for name in self.names:
+            if not _PARAMETER.fullmatch(name):
+                raise ConfigurationError(f"tracking parameter {name!r}: no name, nor a name with *")
+        choices = "|".join(map(_as_expression, self.names)) or r"(?!)"
+        self._found = re.compile(rf"[?&](?:{choices})(?=[=&]|\Z)", re.IGNORECASE)
+
+    def __repr__(self) -> str:
+        return f"Tracking({', '.join(self.names)})"
+
+    def without(self, href: str) -> str:
+        """`href` without these parameters, and without `?` where nothing else is left.
+
+        What is left stays as it is, in its order. 0.1 us without a query, 1 us with one.
+        """
+        mark = href.find("?")
+        if mark < 0 or not self._found.search(href, mark):
+            return href
+        kept = [pair for pair in href[mark + 1 :].split("&") if not self._found.match(f"&{pair}")]
+        return f"{href[:mark]}?{'&'.join(kept)}" if kept else href[:mark]
+
+
+def canonical(url: Url, tracking: Tracking | None = None) -> str:
+    """What stands for `url` in the set of URLs seen; what is fetched is `url` as it was found.
+
+    Its WHATWG serialisation without fragment and without `tracking` (default: `TRACKING`).
+    """
+    return (TRACKING if tracking is None else tracking).without(url.href)
+
+
+def _as_expression(name: str) -> str:
+    return re.escape(name[:-1]) + "[^=&]*" if name.endswith("*") else re.escape(name)
+
+
 def parse(text: str) -> Url | InvalidUrl:
     """Read `text` as a person writes URLs: a host without a scheme means `https://`."""
     text = text.strip(_STRIPPED)
-    scheme = _SCHEME.match(text)
+    bare = _REMOVED.sub("", text)
+    scheme = _SCHEME.match(bare)
     name = scheme[1].lower() if scheme else ""
-    if scheme is None or (name not in _NO_HOSTS and _HOST_AND_PORT.match(text)):
-        return _absolute(f"https:{text}" if text.startswith("//") else f"https://{text}", text)
+    if scheme is None or (name not in _NO_HOSTS and _HOST_AND_PORT.match(bare)):
+        return _absolute(f"https:{bare}" if bare.startswith("//") else f"https://{bare}", text)
     if name not in ("http", "https"):
         return InvalidUrl(text, f"unsupported scheme {name[:32]!r}", True)
-    return _absolute(text, text)
+    return _absolute(bare, text)
 
 
 def join(base: Url, reference: str) -> Url | InvalidUrl:
     """Resolve `reference` (a `Location`, a link) against `base`."""
     if len(reference) > MAX_LENGTH:
-        return InvalidUrl(reference[:256], f"longer than {MAX_LENGTH} characters")
+        return InvalidUrl(reference[:128], f"longer than {MAX_LENGTH} characters")
     try:
         href: str = ada_url.join_url(base.href, reference)
     except (ValueError, UnicodeError):
         return InvalidUrl(reference, "not a valid URL")
+    if len(href) > MAX_LENGTH:  # encoding makes three characters or more of one
+        return InvalidUrl(reference[:128], f"longer than {MAX_LENGTH} characters")
     return _supported(href, reference)
 
 
@@ -116,3 +190,7 @@ def _supported(href: str, text: str) -> Url | InvalidUrl:
     if not href.startswith(("http://", "https://")):
         return InvalidUrl(text, f"unsupported scheme {href.partition(':')[0][:32]!r}", True)
     return Url(href.partition("#")[0])
+
+
+TRACKING = Tracking(TRACKING_PARAMETERS)
+"""The parameters that are dropped unless the user has another list."""

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.model.url import MAX_LENGTH, InvalidUrl, Url, join, parse
-
-WPT = Path(__file__).parents[3] / "shared" / "conformance" / "urls_wpt.jsonl"
+from crawler.model.url import MAX_LENGTH, InvalidUrl, Url, parse
 
 
 @pytest.mark.parametrize(
@@ -82,29 +77,3 @@ def test_no_text_raises(text: str) -> None:
     if isinstance(found, Url):
         assert parse(found.href) == found
         assert found.host_key
-
-
-def test_other_peoples_cases() -> None:
-    """Every http(s) case of the web platform tests gives their result, fragment apart."""
-    if not WPT.exists():
-        pytest.skip("the conformance cases are not beside this checkout")
-    checked = 0
-    for line in WPT.read_text(encoding="utf-8").splitlines():
-        case = json.loads(line)
-        wanted = case.get("href")
-        base = parse(case["base"]) if case.get("base") else None
-        if isinstance(base, Url):
-            found = join(base, case["input"])
-        elif case["input"].lower().startswith(("http://", "https://")):
-            found = parse(case["input"])
-        else:
-            continue
-        if wanted is None:
-            assert isinstance(found, InvalidUrl), case
-        elif wanted.startswith(("http://", "https://")):
-            assert found == Url(wanted.partition("#")[0]), case
-        else:
-            assert isinstance(found, InvalidUrl), case
-            assert found.unsupported_scheme, case
-        checked += 1
-    assert checked > 300

@@ -1,0 +1,96 @@
+"""Patterns for URLs: globs, whose only special character is `*`, any run of characters.
+
+    https://example.com/docs/*      the whole URL
+    */print/*                       any URL with this in it
+    /archive/*                      path and query, on any host
+    *.pdf
+
+`?` and `[` mean themselves: URLs are full of them. A glob has to match as a whole, and case counts.
+What a URL never holds as it is (a host in capitals or beyond ASCII, a space) is brought into the
+form that URLs have.
+
+Why no regular expressions: what they are searched in comes from strangers, and Python's engine
+backtracks: `(a+)+b` never ends on 40 letters, and even `.*a.*b.*c` takes the cube of the length.
+The piece of a glob that is found first is the right one, so matching never goes back: 0.2 us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import quote
+
+from crawler.model.errors import ConfigurationError
+from crawler.model.url import Url, parse
+
+MAX_LENGTH = 2_048
+# All that WHATWG URL leaves as it is somewhere, `%` among it: what is escaped stays so.
+_AS_IT_IS = "!#$%&'()*+,/:;=?@[]^_`{|}~"
+
+
+class Globs:
+    """Some globs, of which one has to match. Raises `ConfigurationError` for one that cannot."""
+
+    __slots__ = ("_paths", "_patterns", "_urls")
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self._patterns = tuple(patterns)
+        globs = [_read(pattern) for pattern in self._patterns]
+        self._urls = [glob.split("*") for glob in globs if not glob.startswith("/")]
+        self._paths = [glob.split("*") for glob in globs if glob.startswith("/")]
+
+    def __bool__(self) -> bool:
+        return bool(self._patterns)
+
+    def __repr__(self) -> str:
+        return f"Globs({', '.join(map(repr, self._patterns))})"
+
+    def match(self, url: Url) -> bool:
+        """Whether one of them matches; linear in the URL's length."""
+        href = url.href
+        for pieces in self._urls:
+            if _matches(pieces, href):
+                return True
+        if not self._paths:
+            return False
+        path = href[href.index("/", 8) :]
+        return any(_matches(pieces, path) for pieces in self._paths)
+
+
+def _matches(pieces: list[str], text: str) -> bool:
+    if len(pieces) == 1:
+        return text == pieces[0]
+    first, last = pieces[0], pieces[-1]
+    end = len(text) - len(last)
+    if not text.startswith(first) or not text.endswith(last):
+        return False
+    at = len(first)
+    for piece in pieces[1:-1]:
+        at = text.find(piece, at, end)
+        if at < 0:
+            return False
+        at += len(piece)
+    return at <= end
+
+
+def _read(pattern: str) -> str:
+    if len(pattern) > MAX_LENGTH:
+        raise ConfigurationError(f"pattern {pattern[:40]!r}...: longer than {MAX_LENGTH}")
+    if not pattern.startswith(("*", "/", "http")):
+        raise ConfigurationError(
+            f"pattern {pattern!r}: would match no URL; begin it with '*', '/' or 'https://'"
+        )
+    return quote(_with_host(pattern), safe=_AS_IT_IS, errors="replace")
+
+
+def _with_host(pattern: str) -> str:
+    """The pattern with its host, if it names a whole one, in the form that URLs have it."""
+    scheme, mark, rest = pattern.partition("://")
+    authority, slash, path = rest.partition("/")
+    if "*" in scheme or not mark:
+        return pattern
+    if "*" in authority:
+        return f"{scheme}://{authority.lower()}{slash}{path}"
+    url = parse(f"{scheme}://{authority}")
+    if scheme not in ("http", "https") or not isinstance(url, Url):
+        raise ConfigurationError(f"pattern {pattern!r}: no http or https URL begins like this")
+    return f"{url.href[:-1]}{slash}{path}"
