@@ -1,0 +1,226 @@
+"""Path patterns of robots.txt: how they are spelled and compared (RFC 9309, 2.2.2 and 2.2.3).
+
+Patterns and paths are octets, brought to one spelling before they are compared. Two readings of
+percent-encoding are about: the RFC's, in which `/%62az` and `/baz` are one path, and that of
+Google's parser, in which a pattern keeps the escapes it was written with. Here both must allow:
+
+    a Disallow matches by either reading; each of its spellings is a key
+    an Allow keeps its own escapes of unreserved octets, but the path's are undone
+
+In a query `:`, `/`, `?` and `@` mean the same with and without an escape (the RFC's own table).
+
+Cost: a path is looked up once for each *length* of a plain pattern, so a file of thousands of plain
+rules costs no more than its 500 KiB have room for different lengths (about a thousand). Patterns
+with a `*` inside are tried from the longest down. Each scans the path once, from left to right:
+where two stars follow one another, the leftmost place that fits is always good enough. What a scan
+can cost is known beforehand; where it would be too much (`MAX_WORK`), no star is looked at: a
+Disallow counts as if it ended at its first star, an Allow does not count.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+from typing import NamedTuple
+
+MAX_WORK = 64_000_000
+"""Octet comparisons that wildcards may cost a path: 20 ms at most. A real file needs 100,000."""
+
+MAX_TEXT = 200
+"""Characters of a pattern that a record shows."""
+
+_HIDDEN = {octet: f"%{octet:02X}" for octet in range(256) if not 0x21 <= octet <= 0x7E}
+_LOWER = re.compile(rb"%(?:[a-f][0-9A-Fa-f]|[0-9A-F][a-f])")
+# RFC 3986, 2.3: letters, digits, `-`, `.`, `_` and `~`.
+_UNRESERVED = re.compile(rb"%(?:2[DE]|3[0-9]|[46][1-9A-F]|5[0-9AF]|7[0-9AE])")
+_OF_QUERY = re.compile(rb"%(?:2F|3A|3F|40)")
+_PLAIN = re.compile(rb"[!-#&-)+-~]*+")  # nothing that has two spellings: no `%`, `*` or `$`
+_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*+://[^/?#]*+")
+
+
+class Rule(NamedTuple):
+    """One line that allows or forbids. `octets` decides between rules that match.
+
+    `pattern` is as it was written, but for what is not visible ASCII: that is percent-encoded.
+    """
+
+    allow: bool
+    line: int
+    octets: int
+    pattern: bytes
+
+    @classmethod
+    def read(cls, *, allow: bool, line: int, pattern: bytes) -> Rule:
+        """From a pattern as it stands in the file."""
+        if _PLAIN.fullmatch(pattern):
+            return cls(allow, line, len(pattern), pattern)
+        written = _written(pattern)
+        return cls(allow, line, len(_key(_decoded(written))), written)
+
+    @property
+    def text(self) -> str:
+        """The rule as a line of printable ASCII."""
+        pattern = self.pattern.decode("ascii")
+        shown = pattern if len(pattern) <= MAX_TEXT else f"{pattern[:MAX_TEXT]}..."
+        return f"{'Allow' if self.allow else 'Disallow'}: {shown}"
+
+    @property
+    def keys(self) -> Iterable[bytes]:
+        """The spellings in which it is compared."""
+        if _PLAIN.fullmatch(self.pattern):
+            return (self.pattern,)
+        if self.allow:
+            return (_key(_of_query(self.pattern)),)
+        return {_key(_decoded(self.pattern)), _key(self.pattern)}
+
+
+class Target(NamedTuple):
+    """The path and query of a URL, in the spellings that each kind of rule is compared with."""
+
+    forbidding: tuple[bytes, ...]
+    allowing: tuple[bytes, ...]
+
+    @classmethod
+    def read(cls, url: str) -> Target:
+        """From an absolute URL or from path and query; a fragment is no part of it."""
+        octets = path_and_query(url).encode("utf-8", "surrogatepass")
+        if _PLAIN.fullmatch(octets):
+            return cls((octets,), (octets,))
+        written = _written(octets).replace(b"*", b"%2A").replace(b"$", b"%24")
+        decoded = _decoded(written)
+        forbidding = (decoded,) if decoded == written else (decoded, written)
+        if not octets.isascii():  # no URI; Google's cases have it that no Allow names it
+            return cls(forbidding, ())
+        kept = _of_query(written)
+        return cls(forbidding, (decoded,) if decoded == kept else (decoded, kept))
+
+
+class Wildcard(NamedTuple):
+    """A pattern with a star inside: `parts` stand between the stars, `longest` is one of them.
+
+    To look for a part costs up to its length for an octet of the path. Parts are looked for in
+    stretches that follow one another, so the longest bounds what they cost together.
+    """
+
+    rule: Rule
+    longest: bytes
+    parts: tuple[bytes, ...]
+    anchored: bool
+
+    def matches(self, path: bytes) -> bool:
+        """Whether the pattern stands for the path; reads no octet for two parts."""
+        first, *between, last = self.parts
+        if not path.startswith(first):
+            return False
+        at = len(first)
+        for part in between:
+            found = path.find(part, at)
+            if found < 0:
+                return False
+            at = found + len(part)
+        if self.anchored:
+            return len(path) - len(last) >= at and path.endswith(last)
+        return path.find(last, at) >= 0
+
+
+class Patterns:
+    """The rules of one kind, ready to be compared. Of those that match, the longest is wanted."""
+
+    __slots__ = ("_exact", "_lengths", "_prefixes", "_wildcards", "_work")
+
+    def __init__(self, rules: Iterable[Rule] = ()) -> None:
+        self._prefixes: dict[bytes, Rule] = {}
+        self._exact: dict[bytes, Rule] = {}
+        wildcards: list[Wildcard] = []
+        for rule in rules:
+            for key in rule.keys:
+                self._add(rule, key, wildcards)
+        wildcards.sort(key=lambda wildcard: -wildcard.rule.octets)
+        self._lengths = tuple(sorted(set(map(len, self._prefixes))))
+        self._wildcards = tuple(wildcards)
+        self._work = 2 * sum(len(wildcard.longest) for wildcard in wildcards)
+
+    def __repr__(self) -> str:
+        plain = len(self._prefixes) + len(self._exact)
+        return f"Patterns(plain={plain}, wildcards={len(self._wildcards)})"
+
+    def longest(self, paths: Iterable[bytes]) -> Rule | None:
+        """The rule with the most octets that matches one of the spellings."""
+        best: Rule | None = None
+        for path in paths:
+            best = self._starred(path, self._plain(path, best))
+        return best
+
+    def _add(self, rule: Rule, key: bytes, wildcards: list[Wildcard]) -> None:
+        anchored = key.endswith(b"$")
+        bare = key[:-1] if anchored else key
+        if bare.endswith(b"*"):  # the end may be anywhere
+            anchored, bare = False, bare.rstrip(b"*")
+        if b"*" in bare:
+            first, *others = bare.split(b"*")
+            parts = (first, *filter(None, others))
+            wildcards.append(Wildcard(rule, max(parts, key=len), parts, anchored))
+            return
+        plain = self._exact if anchored else self._prefixes
+        known = plain.get(bare)
+        if known is None or known.octets < rule.octets:
+            plain[bare] = rule
+
+    def _plain(self, path: bytes, best: Rule | None) -> Rule | None:
+        prefixes = self._prefixes
+        for length in self._lengths[: bisect_right(self._lengths, len(path))]:
+            found = prefixes.get(path[:length])
+            if found is not None and (best is None or found.octets > best.octets):
+                best = found
+        exact = self._exact.get(path) if self._exact else None
+        if exact is not None and (best is None or exact.octets > best.octets):
+            best = exact
+        return best
+
+    def _starred(self, path: bytes, best: Rule | None) -> Rule | None:
+        floor = best.octets if best else 0
+        costly = len(path) * self._work > MAX_WORK
+        for wildcard in self._wildcards:
+            rule, longest, parts, _ = wildcard
+            if rule.octets <= floor:
+                break
+            if costly:
+                if not rule.allow and path.startswith(parts[0]):
+                    return rule
+            elif longest in path and wildcard.matches(path):
+                return rule
+        return best
+
+
+def path_and_query(url: str) -> str:
+    """What rules are compared with: `/` at least, and no fragment."""
+    authority = None if url.startswith("/") else _AUTHORITY.match(url)
+    rest = (url[authority.end() :] if authority else url).partition("#")[0]
+    return rest if rest.startswith("/") else f"/{rest}"
+
+
+def _key(written: bytes) -> bytes:
+    """A pattern to compare with: `*` and a `$` at its end are special, another `$` is itself."""
+    return written[:-1].replace(b"$", b"%24") + written[-1:]
+
+
+def _written(octets: bytes) -> bytes:
+    """Percent-encoded where it is not visible ASCII, all escapes in upper case."""
+    visible = octets.decode("latin-1").translate(_HIDDEN).encode("ascii")
+    return _LOWER.sub(lambda found: found[0].upper(), visible)
+
+
+def _decoded(written: bytes) -> bytes:
+    """The RFC's spelling: no escapes where none are needed."""
+    return _of_query(_UNRESERVED.sub(_octet, written))
+
+
+def _of_query(written: bytes) -> bytes:
+    """No escapes in a query of what means the same there without."""
+    path, mark, query = written.partition(b"?")
+    return path + mark + _OF_QUERY.sub(_octet, query) if query else written
+
+
+def _octet(escape: re.Match[bytes]) -> bytes:
+    return bytes((int(escape[0][1:], 16),))
