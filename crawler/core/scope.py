@@ -1,0 +1,136 @@
+"""The scope: which of the URLs that are found belong to this crawl.
+
+| mode | a URL belongs if a seed has |
+|---|---|
+| host | the same host, on whatever port and scheme |
+| domain | the same registrable domain (`www.example.co.uk` and `example.co.uk`) |
+| prefix | a path that leads to it, up to the last slash, on the same host and port |
+| any | - |
+
+A site that moves from http to https stays in scope. Beyond the mode, no `exclude` pattern may match
+and, if there are any `include` patterns, one has to.
+
+A seed leaves one fingerprint of 64 bits (12 to 24 bytes), so millions of seeds fit; a URL's hosts
+or directories are looked up by the same. What was looked up last is kept, in a table of
+`_KNOWN` places: links of a page share few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
+
+from crawler.core import domain
+from crawler.core.refusal import Refusal
+from crawler.core.seen import FingerprintSet
+from crawler.model.glob import Globs
+from crawler.model.url import Url, fingerprint
+
+Mode = Literal["host", "domain", "prefix", "any"]
+
+_KNOWN = 8_192
+"""Places whose answer is kept; a place is as long as a host or a directory."""
+_LONGEST_KNOWN = 512
+
+
+class Scope:
+    """Decides by mode and patterns. `registrable` gives a host's registrable domain."""
+
+    def __init__(
+        self,
+        mode: Mode,
+        *,
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        registrable: Callable[[str], str] = domain.registrable,
+    ) -> None:
+        self._mode = mode
+        self._include = Globs(include)
+        self._exclude = Globs(exclude)
+        self._registrable = registrable
+        self._seeds = FingerprintSet()
+        self._depths = 0  # bit n: a seed's directory has n slashes
+        self._known: dict[str, bool] = {}
+
+    def __repr__(self) -> str:
+        return (
+            f"Scope({self._mode}, seeds={len(self._seeds)}, "
+            f"include={self._include!r}, exclude={self._exclude!r})"
+        )
+
+    def add_seed(self, url: Url) -> None:
+        """What `url` stands for belongs to the crawl from now on."""
+        if self._mode == "any":
+            return
+        place = self._place(url)
+        if self._mode == "domain":
+            place = self._registrable(place)
+        self._depths |= 1 << place.count("/")
+        if self._seeds.add(fingerprint(place)):
+            self._known.clear()
+
+    def refusal(self, url: Url) -> Refusal | None:
+        """Why `url` does not belong to the crawl; None if it does. 1 us, patterns apart."""
+        if self._mode != "any" and not self._within(self._place(url)):
+            return Refusal.OUT_OF_SCOPE
+        if self._exclude and self._exclude.match(url):
+            return Refusal.EXCLUDED
+        if self._include and not self._include.match(url):
+            return Refusal.NOT_INCLUDED
+        return None
+
+    def _place(self, url: Url) -> str:
+        """The host of `url`, or in prefix mode host, port and directory."""
+        if self._mode == "prefix":
+            return _directory(url)
+        return host(url)
+
+    def _within(self, place: str) -> bool:
+        known = self._known.get(place)
+        if known is None:
+            known = any(fingerprint(above) in self._seeds for above in self._above(place))
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            if len(place) <= _LONGEST_KNOWN:
+                self._known[place] = known
+        return known
+
+    def _above(self, place: str) -> Iterator[str]:
+        """The places of seeds to which `place` would belong."""
+        if self._mode == "host":
+            yield place
+        elif self._mode == "domain":
+            yield self._registrable(place)
+        else:
+            yield from self._directories(place)
+
+    def _directories(self, directory: str) -> Iterator[str]:
+        """Those above `directory` and itself, from the top, as deep as seeds' directories are."""
+        at, slashes = directory.find("/"), 1
+        while at >= 0 and self._depths >> slashes:
+            if self._depths >> slashes & 1:
+                yield directory[: at + 1]
+            at, slashes = directory.find("/", at + 1), slashes + 1
+
+
+def host(url: Url) -> str:
+    """The host of `url` without port: `example.com`, `127.0.0.1`, `[::1]`."""
+    authority = _authority(url)
+    if authority.endswith("]"):
+        return authority
+    return authority.rpartition(":")[0] or authority
+
+
+def _authority(url: Url) -> str:
+    """Host and port; a port that is the scheme's own is not there."""
+    href = url.href
+    start = href.index("/") + 2
+    authority = href[start : href.index("/", start)]
+    return authority.rpartition("@")[2] if "@" in authority else authority
+
+
+def _directory(url: Url) -> str:
+    href = url.href
+    path = href.index("/", href.index("/") + 2)
+    query = href.find("?", path)
+    return _authority(url) + href[path : href.rindex("/", path, query if query > 0 else None) + 1]

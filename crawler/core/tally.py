@@ -1,0 +1,56 @@
+"""Counts by key in bounded memory: the keys that come again are kept, the others are forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+
+class Tally:
+    """Counts of the keys of late: at least the last `size` distinct ones, at most twice as many.
+
+    Two generations: a key that is counted moves to the young one; when that is full, the old one is
+    dropped. What was forgotten begins again at 0, so a count is never too high. About 100 bytes a
+    key: what is kept is the key's hash, which Python seeds anew in each process. A key either
+    counts (`add`) or has members (`admits`, one byte more for each of `most`).
+    """
+
+    __slots__ = ("_old", "_size", "_young")
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._young: dict[int, int] = {}
+        self._old: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._young.keys() | self._old.keys())
+
+    def __repr__(self) -> str:
+        return f"Tally({len(self)} of {2 * self._size} keys)"
+
+    def add(self, key: Hashable) -> int:
+        """Count `key` once more; returns how often it was counted."""
+        place = hash(key)
+        count = self._get(place) + 1
+        self._put(place, count)
+        return count
+
+    def admits(self, key: Hashable, member: Hashable, most: int) -> bool:
+        """Whether `member` is one of the first `most` members of `key` that were asked for.
+
+        Members are bits of a map of 8 x `most`, so one in eight at the most that should be refused
+        is taken for another. To ask again changes nothing, so forgetting never adds up.
+        """
+        place = hash(key)
+        members = self._get(place)
+        bit = 1 << hash(member) % (8 * max(most, 1))
+        admitted = bool(members & bit) or members.bit_count() < most
+        self._put(place, members | bit if admitted else members)
+        return admitted
+
+    def _get(self, place: int) -> int:
+        return self._young.get(place) or self._old.get(place, 0)
+
+    def _put(self, place: int, value: int) -> None:
+        if len(self._young) >= self._size:
+            self._old, self._young = self._young, {}
+        self._young[place] = value

@@ -1,0 +1,159 @@
+"""Traps: sites without an end, made by accident (calendars, facets, sessions) or on purpose.
+
+Every cap ends as a value of `Refusal`, to be counted. Two questions are asked:
+
+    refusal(url)             of each URL that is new to the crawl, exactly once
+    visited(url, skeleton)   of each page that was parsed, before its links are followed
+
+The first sees shape alone: length, depth, segments that repeat, and for each path how many queries
+it was linked with, in how many orders and combinations of names, or with how many sessions.
+
+The second sees what calendars, endless lists and soft 404s have in common: page after page of one
+text, but for numbers and addresses (`crawler.parse.simhash`, skeleton). Beyond the cap the links of
+such pages are not followed. Where nine in ten pages of one shape of path (`/calendar/#/#`) are like
+that, the shape is barren: `refusal` refuses it, and `barren` those that wait already.
+
+Memory: 2 x `_KEYS` counts of 100 bytes, of 200 for paths with queries (60 MB at the very most), and
+`_BARREN` shapes. What is forgotten lets a trap go on for another cap and refuses nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from crawler.core.refusal import Refusal
+from crawler.core.tally import Tally
+from crawler.model.url import Url
+
+_KEYS = 1 << 17
+_BARREN = 10_000
+_MOSTLY = 0.9
+
+# A session's value has 16 characters or more: `sid=17` is a story's number.
+_VALUE = r"=[\w.~!%-]{16,}"
+_SESSION = re.compile(
+    rf"(?:[;?&](?:(?:php|j|asp|oscs?)?sess(?:ion)?_?(?:id\w*)?|sid|oscsid|zenid|cftoken){_VALUE}"
+    r"|/\([A-Z]\([\w-]{16,}\)\))",
+    re.IGNORECASE | re.ASCII,
+)
+_VARYING = re.compile(r"[^/]*\d[^/]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """What a site may have; a URL beyond is refused.
+
+    length: characters of a URL (sitemaps.org allows 2,048). depth: segments of a path (Heritrix
+    has 20). repeats: how often one segment stands in a path, numbers apart. sessions: URLs that
+    differ in a session alone; orders: in the order of their parameters alone. combinations: sets of
+    parameter names of one path; queries: queries of one path. equal: pages of equal content on a
+    host.
+    """
+
+    length: int = 2_048
+    depth: int = 20
+    repeats: int = 2
+    sessions: int = 2
+    orders: int = 1
+    combinations: int = 100
+    queries: int = 1_000
+    equal: int = 100
+
+
+class Traps:
+    """Counts what hosts have shown, and refuses what is beyond the caps."""
+
+    def __init__(self, caps: Caps | None = None) -> None:
+        self._caps = caps or Caps()
+        self._tally = Tally(_KEYS)
+        self._barren: dict[str, set[str]] = {}  # shapes by host key
+        self._shapes = 0
+
+    def __repr__(self) -> str:
+        return f"Traps({self._tally!r}, barren shapes={self._shapes})"
+
+    def refusal(self, url: Url) -> Refusal | None:
+        """Why `url` is not to be followed; None if it may be. 1 us, with a query 3."""
+        href = url.href
+        if len(href) > self._caps.length:
+            return Refusal.URL_LENGTH
+        start = href.index("/", 8)
+        mark = href.find("?", start)
+        path = href[start:] if mark < 0 else href[start:mark]
+        return (
+            (path.count("/") > self._caps.repeats and self._segments(path))
+            or ((mark >= 0 or ";" in path or "(" in path) and self._session(href))
+            or (mark >= 0 and self._query(href[:mark], href[mark + 1 :]))
+            or self.barren(url)
+            or None
+        )
+
+    def visited(self, url: Url, skeleton: int) -> Refusal | None:
+        """Count a page by the 64 bits of its text; why its links are not followed, if they are not.
+
+        0 stands for a page of no text, which is never counted.
+        """
+        if not skeleton:
+            return None
+        host, shape = url.host_key, _shape(url)
+        equal = self._tally.add((host, skeleton))
+        pages = self._tally.add((host, shape, "pages"))
+        if equal > 1:
+            repeated = self._tally.add((host, shape, "equal"))
+            if repeated > self._caps.equal and repeated >= _MOSTLY * pages:
+                self._condemn(host, shape)
+        return Refusal.EQUAL_CONTENT if equal > self._caps.equal else None
+
+    def barren(self, url: Url) -> Refusal | None:
+        """Whether pages of this shape have come to be refused; for URLs that waited meanwhile."""
+        if not self._barren:
+            return None
+        shapes = self._barren.get(url.host_key)
+        return Refusal.EQUAL_CONTENT if shapes and _shape(url) in shapes else None
+
+    def _segments(self, path: str) -> Refusal | None:
+        segments = path[1:].removesuffix("/").split("/")
+        count = len(segments)
+        if count > self._caps.depth:
+            return Refusal.PATH_DEPTH
+        if count - len(set(segments)) < self._caps.repeats:
+            return None
+        often = (name for name, n in Counter(segments).items() if n > self._caps.repeats)
+        return None if all(map(str.isdigit, often)) else Refusal.REPEATED_SEGMENTS
+
+    def _session(self, href: str) -> Refusal | None:
+        without, sessions = _SESSION.subn("", href)
+        if sessions and self._tally.add(("session", without)) > self._caps.sessions:
+            return Refusal.SESSION
+        return None
+
+    def _query(self, page: str, query: str) -> Refusal | None:
+        """Called for each new URL once, so every call counts another query of its path."""
+        caps, tally = self._caps, self._tally
+        pairs = query.split("&")
+        if len(pairs) > 1:
+            pairs.sort()
+            if tally.add((page, *pairs)) > caps.orders:
+                return Refusal.PERMUTATION
+        names = tuple([pair.partition("=")[0] for pair in pairs])
+        if not tally.admits((page, "names"), names, caps.combinations):
+            return Refusal.COMBINATIONS
+        return Refusal.QUERIES if tally.add((page, "queries")) > caps.queries else None
+
+    def _condemn(self, host: str, shape: str) -> None:
+        shapes = self._barren.setdefault(host, set())
+        if shape not in shapes:
+            if self._shapes >= _BARREN:
+                oldest = next(iter(self._barren))
+                self._shapes -= len(self._barren.pop(oldest))
+                shapes = self._barren.setdefault(host, set())
+            shapes.add(shape)
+            self._shapes += 1
+
+
+def _shape(url: Url) -> str:
+    """The path, with `#` for each segment that has a digit."""
+    href = url.href
+    return _VARYING.sub("#", href[href.index("/", 8) :].partition("?")[0])
