@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from crawler.model.config import CrawlConfig
+from crawler.model.config import CrawlConfig, InputFormat
 from crawler.model.errors import ConfigurationError
 from crawler.model.url import MAX_LENGTH, InvalidUrl, Seed, parse
 from crawler.store.archive import SUFFIXES
@@ -23,7 +23,11 @@ from crawler.store.text import SHOWN, Overlong, lines
 
 Entry = str | Seed
 
-_FORMATS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
+_FORMATS: dict[str, InputFormat] = {
+    **dict.fromkeys((".csv", ".tsv"), "csv"),
+    **dict.fromkeys((".jsonl", ".ndjson", ".json"), "jsonl"),
+    **dict.fromkeys((".xml", ".rss", ".atom"), "sitemap"),
+}
 _LINE = MAX_LENGTH  # bytes of a plain line
 _RECORD = 8_388_608  # bytes of a CSV or JSON line, whose other fields may be long (whole pages)
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -39,18 +43,25 @@ def seed(entry: Entry) -> Seed:
 def entries(blocks: Iterator[bytes], name: str, config: CrawlConfig) -> Iterator[list[Entry]]:
     """The entries of an input's UTF-8 text, in the form that `config` or its name says.
 
+    A sitemap's are read elsewhere (`crawler.store.sitemaps`), as XML says itself what it is in.
+
     Raises `ConfigurationError` if a CSV text has no column `config.url_column`.
     """
-    stem = _stem(name)
-    form: str = config.input_format
-    if form == "auto":
-        form = next((f for suffix, f in _FORMATS.items() if stem.endswith(suffix)), "lines")
+    form = form_of(name, config)
     if form == "csv":
-        delimiter = "\t" if stem.endswith(".tsv") else ","
+        delimiter = "\t" if _stem(name).endswith(".tsv") else ","
         return _Csv(lines(blocks, _RECORD), name, config.url_column, delimiter).entries()
     if form == "jsonl":
         return _json_lines(lines(blocks, _RECORD), config.url_field)
     return _plain(lines(blocks, _LINE))
+
+
+def form_of(name: str, config: CrawlConfig) -> InputFormat:
+    """The form of an input, from what `config` or else its name says; never `auto`."""
+    if config.input_format != "auto":
+        return config.input_format
+    stem = _stem(name)
+    return next((form for suffix, form in _FORMATS.items() if stem.endswith(suffix)), "lines")
 
 
 def _stem(name: str) -> str:

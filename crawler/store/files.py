@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
+from crawler.model.output import dumps
 from crawler.store.outlet import unwritable
-from crawler.store.record import dumps
 
 
 def write_json(path: str, value: Any) -> None:

@@ -4,7 +4,7 @@ The fields that a parser found come as JSON already and are spliced in between t
 are encoded once, where the page was parsed. So a record costs 3 to 4 us, whatever the page holds.
 
 The line is UTF-8 whatever the text was: lone surrogates (bytes of a list that were no UTF-8) become
-U+FFFD.
+U+FFFD, and nothing in it acts on a terminal (`crawler.model.output`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any, assert_never
 
 import orjson
 
-from crawler.model.outcome import Exchange, Failed, Final, Page, Skipped
+from crawler.model.outcome import Exchange, Failed, Final, Listing, Page, Redirected, Skipped
+from crawler.model.output import dumps, escaped
 from crawler.model.request import Hop, Request
 from crawler.store.schema import schema
 
@@ -43,6 +44,10 @@ def encode(final: Final) -> bytes:
     match final:
         case Page():
             return _page(final)
+        case Redirected():
+            return _elsewhere(final)
+        case Listing():
+            return _listing(final)
         case Failed():
             return _failed(final)
         case Skipped():
@@ -51,19 +56,26 @@ def encode(final: Final) -> bytes:
             assert_never(final)
 
 
-def dumps(value: Any, option: int = 0) -> bytes:
-    """`value` as JSON in UTF-8; in texts that are no Unicode the faults become U+FFFD."""
-    try:
-        return orjson.dumps(value, option=option | orjson.OPT_NON_STR_KEYS)
-    except orjson.JSONEncodeError:
-        return orjson.dumps(_mended(value), option=option | orjson.OPT_NON_STR_KEYS)
-
-
 def _page(page: Page) -> bytes:
     request, exchange = page.request, page.exchange
     fields = _request(request, "page", None, None)
     fields |= _exchange(request, exchange, page.document.seconds)
+    if page.near_duplicate_of is not None:
+        fields["near_duplicate_of"] = f"{page.near_duplicate_of:016x}"
     return _spliced(fields, page.document.json)
+
+
+def _elsewhere(final: Redirected) -> bytes:
+    reason = f"redirects to {final.target}, which has a record of its own"
+    fields = _request(final.request, "redirect", None, reason)
+    return _spliced(fields | _exchange(final.request, final.exchange, None), _NO_DOCUMENT)
+
+
+def _listing(final: Listing) -> bytes:
+    found = f"{len(final.pages)} pages, {len(final.sitemaps)} sitemaps"
+    reason = f"{found}; {final.problem}" if final.problem else found
+    fields = _request(final.request, "sitemap", None, reason)
+    return _spliced(fields | _exchange(final.request, final.exchange, None), _NO_DOCUMENT)
 
 
 def _failed(failed: Failed) -> bytes:
@@ -82,6 +94,9 @@ def _skipped(skipped: Skipped) -> bytes:
         "outcome": "skipped",
         "kind": skipped.kind,
         "reason": skipped.reason,
+        "depth": skipped.depth,
+        "found_on": skipped.found_on or None,
+        "near_duplicate_of": None,
     }
     return _spliced(fields | _no_exchange(0), _NO_DOCUMENT)
 
@@ -97,6 +112,9 @@ def _request(
         "outcome": outcome,
         "kind": kind,
         "reason": reason,
+        "depth": request.depth,
+        "found_on": request.found_on or None,
+        "near_duplicate_of": None,
     }
 
 
@@ -141,7 +159,7 @@ def _spliced(fields: dict[str, Any], document: bytes) -> bytes:
 
 
 def _completed(document: bytes) -> bytes:
-    return orjson.dumps(dict.fromkeys(PARSED) | orjson.loads(document))
+    return escaped(orjson.dumps(dict.fromkeys(PARSED) | orjson.loads(document)))
 
 
 def _rounded(seconds: float) -> float:
@@ -160,13 +178,3 @@ def _timestamp(at: float) -> str | None:
 @lru_cache(maxsize=128)
 def _second(second: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
-
-
-def _mended(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    if isinstance(value, dict):
-        return {_mended(key): _mended(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_mended(item) for item in value]
-    return value

@@ -6,6 +6,9 @@ from typing import Any
 
 from crawler.model.outcome import Kind
 
+OPTIONAL = ("links_left_off", "parsed")
+"""Fields that not every record has."""
+
 _SECONDS = "seconds, in whole microseconds"
 
 
@@ -18,11 +21,21 @@ def schema() -> dict[str, Any]:
         "description": "What became of one URL of the list. One record is one line.",
         "type": "object",
         "properties": fields,
-        "required": [name for name in fields if name != "parsed"],
+        "required": [name for name in fields if name not in OPTIONAL],
         "additionalProperties": False,
-        "if": {"properties": {"outcome": {"const": "page"}}},
-        "then": {"properties": {"kind": {"type": "null"}, "reason": {"type": "null"}}},
-        "else": {"properties": {"kind": {"type": "string"}, "reason": {"type": "string"}}},
+        "allOf": [
+            _explained(["page"], kind="null", reason="null"),
+            _explained(["redirect", "sitemap"], kind="null", reason="string"),
+            _explained(["failed", "skipped"], kind="string", reason="string"),
+        ],
+    }
+
+
+def _explained(outcomes: list[str], *, kind: str, reason: str) -> dict[str, Any]:
+    """What kind and reason are in records of these outcomes."""
+    return {
+        "if": {"properties": {"outcome": {"enum": outcomes}}},
+        "then": {"properties": {"kind": {"type": kind}, "reason": {"type": reason}}},
     }
 
 
@@ -43,14 +56,23 @@ def _request_fields() -> dict[str, Any]:
             ),
         },
         "outcome": {
-            "description": "page: fetched and parsed; failed: tried in vain; skipped: not tried.",
-            "enum": ["page", "failed", "skipped"],
+            "description": "page: fetched and parsed; redirect: leads to a URL with a record of "
+            "its own; sitemap: fetched and read; failed: tried in vain; skipped: not tried.",
+            "enum": ["page", "redirect", "sitemap", "failed", "skipped"],
         },
         "kind": {
-            "description": "Why it is no page; null for a page.",
+            "description": "Why it failed or was skipped; null for the others.",
             "enum": [*(kind.value for kind in Kind), None],
         },
         "reason": _text("The same in words; null for a page.", null=True),
+        "depth": _integer("Links from the list to this URL; 0 for an entry of the list."),
+        "found_on": _text("The page or sitemap that led here; null for the list.", null=True),
+        "near_duplicate_of": {
+            "description": "Where links are followed: an earlier page with nearly the same text, "
+            "as the first 64 bits of BLAKE2b over its final_url (digest_size=8), in hexadecimal.",
+            "type": ["string", "null"],
+            "pattern": "^[0-9a-f]{16}$",
+        },
     }
 
 
@@ -96,6 +118,9 @@ def _document_fields() -> dict[str, Any]:
         "robots": _texts("The directives of the robots meta elements, in lower case."),
         "links": _texts("The page's links: absolute, without repeats and fragments."),
         "body_hash": _text("SHA-256 of the decoded body, in hexadecimal.", null=True),
+        "links_left_off": _integer(
+            "Links beyond the caps on a page's links; only where there were any.", least=1
+        ),
         "parsed": {"description": "What the user's own parser returned; only with --parser."},
     }
 

@@ -21,7 +21,8 @@ from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.url import Seed
 from crawler.store.archive import unpacked
 from crawler.store.blocks import Input
-from crawler.store.entries import Entry, entries, seed
+from crawler.store.entries import Entry, entries, form_of, seed
+from crawler.store.sitemaps import located
 from crawler.store.text import utf8
 
 _END = object()
@@ -159,8 +160,10 @@ class UrlSource:
 
     def _open(self, found: Input, tally: Callable[[int], None]) -> Iterator[list[Entry]]:
         blocks = found.blocks(tally, lambda: self._closed)
-        text = utf8(unpacked(blocks, found.label), found.label)
-        return entries(text, found.name, self._config)
+        text = unpacked(blocks, found.label)
+        if form_of(found.name, self._config) == "sitemap":
+            return located(text, found.label)
+        return entries(utf8(text, found.label), found.name, self._config)
 
     def _try(self, found: Input) -> None:
         if found.regular and found.name != "-":
@@ -244,10 +247,10 @@ def _end(entries: Iterator[list[Entry]] | None) -> None:
         entries.close()
 
 
-def refuse_overwrite(inputs: Sequence[str], output: str) -> None:
+def refuse_overwrite(inputs: Sequence[str], output: str, name: str = "output") -> None:
     """Raise `ConfigurationError` if the output is one of the inputs: opening it would empty it."""
-    for name in inputs:
-        if "-" in (name, output) or not (os.path.exists(name) and os.path.exists(output)):
+    for given in inputs:
+        if "-" in (given, output) or not (os.path.exists(given) and os.path.exists(output)):
             continue
-        if os.path.isfile(name) and os.path.samefile(name, output):
-            raise ConfigurationError(f"output: {output} is also an input; name another file")
+        if os.path.isfile(given) and os.path.samefile(given, output):
+            raise ConfigurationError(f"{name}: {output} is also an input; name another file")

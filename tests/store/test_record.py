@@ -12,10 +12,20 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from crawler.model.document import Document
-from crawler.model.outcome import Exchange, Failed, Final, Kind, Page, Skipped
+from crawler.model.outcome import (
+    Exchange,
+    Failed,
+    Final,
+    Kind,
+    Listing,
+    Page,
+    Redirected,
+    Skipped,
+)
 from crawler.model.request import Hop, Request
 from crawler.model.url import Url
 from crawler.store.record import PARSED, encode, schema
+from crawler.store.schema import OPTIONAL
 
 VALIDATOR = Draft202012Validator(schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
 FIELDS: dict[str, Any] = {
@@ -78,6 +88,9 @@ def test_a_page_is_recorded_in_full() -> None:
         "outcome": "page",
         "kind": None,
         "reason": None,
+        "depth": 0,
+        "found_on": None,
+        "near_duplicate_of": None,
         "status": 200,
         "content_type": "text/html",
         "bytes": {"wire": 10, "decoded": 20},
@@ -92,7 +105,7 @@ def test_a_page_is_recorded_in_full() -> None:
         "fetched_at": "2026-11-23T09:31:28.123Z",
         **FIELDS,
     }
-    assert list(record) == [name for name in schema()["properties"] if name != "parsed"]
+    assert list(record) == [name for name in schema()["properties"] if name not in OPTIONAL]
 
 
 def test_what_failed_before_any_response_has_nulls() -> None:
@@ -156,6 +169,29 @@ def test_times_are_rounded_and_dated(seconds: float, at: float) -> None:
     record = decoded(replace(PAGE, exchange=replace(EXCHANGE, total=seconds, fetched_at=at)))
     assert record["timings"]["total"] == pytest.approx(seconds, abs=1e-6)
     assert len(record["fetched_at"]) == len("2026-11-23T09:31:28.123Z")
+
+
+def test_what_following_adds_is_recorded() -> None:
+    """Depth, the page with the link, the earlier page that this one is like: as the schema says."""
+    request = replace(REQUEST, depth=2, found_on="http://a.example/0")
+    record = decoded(replace(PAGE, request=request, near_duplicate_of=255))
+    assert (record["depth"], record["found_on"]) == (2, "http://a.example/0")
+    assert record["near_duplicate_of"] == "00000000000000ff"
+
+
+def test_a_redirect_to_what_is_there_anyway_has_a_record() -> None:
+    """It tells its status and where it leads, and is no failure."""
+    record = decoded(Redirected(request=REQUEST, exchange=EXCHANGE, target="http://c.example/"))
+    assert (record["outcome"], record["kind"], record["status"]) == ("redirect", None, 200)
+    assert "http://c.example/" in record["reason"]
+
+
+def test_a_sitemap_has_a_record() -> None:
+    """It counts what it lists, and tells what was wrong with it."""
+    final = Listing(request=REQUEST, exchange=EXCHANGE, pages=("http://a/",), problem="cut short")
+    record = decoded(final)
+    assert (record["outcome"], record["kind"]) == ("sitemap", None)
+    assert record["reason"] == "1 pages, 0 sitemaps; cut short"
 
 
 def test_every_field_is_described() -> None:

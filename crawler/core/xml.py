@@ -1,0 +1,83 @@
+"""XML from strangers, read piece by piece in bounded memory and linear time.
+
+The standard library's expat does the reading. What it is kept from:
+
+- declarations: a document type with anything inside ends the reading before its first declaration,
+  so there are no entities but XML's five (no "billion laughs", no quadratic blow-up), no default
+  attributes, and nothing external is ever loaded;
+- large tokens: expat before 2.6 scans a tag or a comment again with every piece (CVE-2023-52425);
+- many names: expat and pyexpat keep every distinct name of an element or an attribute for good.
+
+Depth is the caller's to watch, who counts it anyway. Expat's own protection against amplification
+comes on top where the version has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+from xml.parsers import expat
+
+MAX_DEPTH: Final = 100
+"""Elements in each other; feeds with whole pages inside have some tens."""
+
+MAX_TOKEN: Final = 262_144
+"""Bytes of one tag, comment or instruction; text and CDATA are no tokens and have no limit here."""
+
+MAX_NAMES: Final = 2_000
+"""Distinct names of elements and attributes; a feed with XHTML inside has about a hundred."""
+
+Start = Callable[[str, dict[str, str]], None]
+End = Callable[[str], None]
+Characters = Callable[[str], None]
+
+
+class Refused(Exception):
+    """Why reading ends; raised by handlers and caught in `Xml.feed`."""
+
+
+class Xml:
+    """Calls `start` and `end` for each element, with its name as it is written, prefix and all.
+
+    Namespaces are not resolved: an undeclared prefix would be an error, and is common.
+    """
+
+    __slots__ = ("_fed", "_names", "_parser")
+
+    def __init__(self, start: Start, end: End) -> None:
+        self._fed = 0
+        self._names: dict[str, str] = {}
+        self._parser = expat.ParserCreate("utf-8", None, self._names)
+        self._parser.buffer_text = True
+        self._parser.specified_attributes = True
+        self._parser.StartDoctypeDeclHandler = _doctype
+        self._parser.StartElementHandler = start
+        self._parser.EndElementHandler = end
+
+    def listen(self, characters: Characters | None) -> None:
+        """Call `characters` with text from here on; None for no more."""
+        self._parser.CharacterDataHandler = characters
+
+    def feed(self, text: str, last: bool = False) -> str:
+        """Read on; returns what is wrong, "" for nothing. After a problem nothing may follow."""
+        data = text.encode("utf-8", "replace")
+        try:
+            self._parser.Parse(data, last)
+        except expat.ExpatError as error:
+            return f"broken XML in line {error.lineno}: {expat.ErrorString(error.code)}"
+        except Refused as refused:
+            return str(refused)
+        self._fed += len(data)
+        return self._excess()
+
+    def _excess(self) -> str:
+        if self._fed - self._parser.CurrentByteIndex > MAX_TOKEN:
+            return f"a tag or comment longer than {MAX_TOKEN} bytes"
+        if len(self._names) > MAX_NAMES:
+            return f"more than {MAX_NAMES} names of elements and attributes"
+        return ""
+
+
+def _doctype(name: str, system: str | None, public: str | None, internal: int) -> None:
+    if internal:
+        raise Refused("declarations in the document type, which are not read")

@@ -1,0 +1,38 @@
+"""A sitemap or feed as a list of URLs: a local file, whose locations have to be whole URLs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from crawler.core.sitemap import locations
+from crawler.model.errors import ConfigurationError, EnvironmentFailure
+from crawler.store.entries import Entry, refused
+
+_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*:")
+
+
+def located(blocks: Iterator[bytes], label: str) -> Iterator[list[Entry]]:
+    """The entries of a sitemap, as they are found; `label` is what its errors are about.
+
+    Raises `ConfigurationError` for an index of sitemaps, and, after all locations before the
+    damage, `EnvironmentFailure` for what is no sitemap or a broken one.
+    """
+    for part in locations(blocks):
+        if part.form == "sitemapindex" and part.locations:
+            raise ConfigurationError(
+                f"{label}: is an index of sitemaps and names no pages; "
+                "give its own URL with --sitemap"
+            )
+        if part.locations:
+            yield [_entry(text) for text in part.locations]
+        if part.problem:
+            raise EnvironmentFailure(f"{label}: {part.problem}; give a whole sitemap or feed")
+
+
+def _entry(text: str) -> Entry:
+    if "\ufffd" in text:
+        return refused(text, "not in the encoding that the sitemap declares")
+    if not _SCHEME.match(text):
+        return refused(text, "relative, and a file has no URL that it could be relative to")
+    return text
