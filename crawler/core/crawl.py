@@ -2,46 +2,84 @@
 
     admit(seeds, now)             entries of the list; answers Refill
     exhausted()                   the list has ended; answers Refill
+    recalled(requests, now)       what was spilled comes back; answers Recall
     next(now) -> Step             what to do now
     finish(request, outcome, now) what became of a Fetch: exactly once for each
     stop()                        start nothing more
 
-`admit`, `finish` and `stop` return the outcomes that are final, to be written as they are. Each
-entry of the list is counted as a repeat or returned as final exactly once, so nothing is lost:
+`admit`, `recalled`, `finish` and `stop` return the outcomes that are final, to be written as they
+are. Each entry of the list is counted as a repeat or returned as final exactly once, and each URL
+that was found and taken up is returned as final exactly once, so nothing is lost:
 
     admitted -> waiting -> in flight -> final
                    ^           |
                    +-----------+   a redirect, or a failure that may pass, after its back-off
 
-The core is not thread-safe: its engine calls it from one thread at a time. It holds at most
-`config.window` URLs, apart from the fingerprints of those seen; `Refill` asks for more.
+Hosts are asked for their address and their robots.txt by requests like any other, which leave no
+record; `crawler.core.gatekeeper` reads what comes of them.
+
+The core is not thread-safe: its engine calls it from one thread at a time. It holds about
+`config.window` URLs, apart from the fingerprints of those seen; `Refill` and `Recall` ask for more,
+`Spill` hands out what was found and has no room.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from heapq import heappop, heappush
 from itertools import count
 from typing import assert_never
 
-from crawler.core.frontier import Frontier
+from crawler.core import ends
+from crawler.core.audit import Audit, Totals
+from crawler.core.discovery import Discovery
+from crawler.core.frontier import Frontier, Refused
+from crawler.core.gatekeeper import Gatekeeper
+from crawler.core.manners import Manners
 from crawler.core.retry import RetryPolicy
+from crawler.core.rules import RobotsRead
 from crawler.core.seen import FingerprintSet
 from crawler.core.statistics import Snapshot, Statistics
-from crawler.core.step import BUSY, DONE, Fetch, Refill, Step, Wait
+from crawler.core.step import BUSY, DONE, Fetch, Recall, Record, Refill, Spill, Step, Wait
 from crawler.model.config import CrawlConfig
-from crawler.model.outcome import Failed, Final, Kind, Page, Redirect, Skipped
-from crawler.model.request import Hop, Request
-from crawler.model.url import InvalidUrl, Seed, Url, join
+from crawler.model.outcome import (
+    Failed,
+    Final,
+    Kind,
+    Listing,
+    Page,
+    Redirect,
+    Redirected,
+    Resolved,
+)
+from crawler.model.request import Hop, Purpose, Request
+from crawler.model.url import InvalidUrl, Seed, Url, join, masked
 
 MAX_REFILL = 500
 """Entries asked for at once: reading and parsing them holds the interpreter for 2 ms."""
 
+Ended = Page | Redirect | RobotsRead | Resolved | Listing | Failed
+"""What a visit ends with."""
+
+
+def unaudited(_audit: Audit) -> None:
+    """The audit where nobody asked for one."""
+
 
 class Crawl:
-    """One crawl's decisions. `random` returns a float in [0, 1)."""
+    """One crawl's decisions. `random` returns a float in [0, 1).
 
-    def __init__(self, config: CrawlConfig, *, random: Callable[[], float]) -> None:
+    audit: told of each host once it is forgotten, and of the others by `close`.
+    """
+
+    def __init__(
+        self,
+        config: CrawlConfig,
+        *,
+        random: Callable[[], float],
+        audit: Callable[[Audit], None] = unaudited,
+    ) -> None:
         self._config = config
         self._retry = RetryPolicy(
             retries=config.retries,
@@ -49,12 +87,27 @@ class Crawl:
             backoff_max=config.backoff_max,
             random=random,
         )
-        self._frontier = Frontier(width=config.per_host, delay=config.delay)
+        manners = Manners.of(config, random)
+        self._audit = audit
+        self._forgotten = Totals()
+        self._frontier = Frontier(
+            lambda key: manners.overridden(config.hosts.limits(key)),
+            robots=config.robots == "obey",
+            per_address=0 if config.proxy else config.per_ip,
+            address_delay=config.ip_delay,
+            veto=self._barren,
+            on_rest=self._forget,
+        )
+        self._gates = Gatekeeper(self._frontier, self._retry, manners)
         self._seen = FingerprintSet()
+        self._discovery = Discovery(config, self._seen)
         self._later: list[tuple[float, int, Request]] = []  # retries, by the time they are due
         self._number = count()
         self._in_flight: set[Request] = set()
+        self._overflow: list[Request] = []
+        self._spilled = 0
         self._refilling = False
+        self._recalling = False
         self._exhausted = False
         self._stopped = False
         self.collector = Statistics()
@@ -67,66 +120,140 @@ class Crawl:
         )
 
     def begin(self, now: float) -> None:
-        """The crawl starts now."""
+        """The crawl starts now, with the sitemaps that the options name."""
         self.collector.begin(now)
+        given = (self._discovery.given(href, now) for href in self._config.sitemap)
+        self._entered([request for request in given if request is not None], now)
 
     def statistics(self, now: float) -> Snapshot:
         """A frozen snapshot; may be asked for from any thread."""
         return self.collector.snapshot(now)
+
+    def totals(self) -> Totals:
+        """What was done to all hosts so far."""
+        totals = replace(self._forgotten)
+        for audit in self._frontier.audits():
+            totals.add(audit)
+        return totals
+
+    def close(self) -> None:
+        """Tell `audit` of the hosts that are still known."""
+        for audit in self._frontier.audits():
+            self._audit(audit)
+
+    def _barren(self, request: Request) -> str | None:
+        return self._discovery.barren(request.url)
+
+    def _forget(self, audit: Audit) -> None:
+        self._forgotten.add(audit)
+        self._audit(audit)
 
     # -- what comes in
 
     def admit(self, seeds: Sequence[Seed], now: float) -> tuple[Final, ...]:
         """Take entries of the list; returns the outcomes of those that are no URL."""
         self._refilling = False
-        new = [seed for seed in seeds if self._seen.add(seed.url.fingerprint)]
+        new = [seed for seed in seeds if self._seen.add(self._key(seed))]
         self.collector.add_read(len(seeds), len(seeds) - len(new))
         finals: list[Final] = []
         for seed in new:
             match seed.url:
                 case InvalidUrl() as invalid:
-                    finals.append(_unusable(seed, invalid))
-                case Url() if self._stopped:
-                    finals.append(_interrupted(seed.url.href, seed.input))
+                    finals.append(ends.unusable(seed, invalid))
+                case Url() as url if self._stopped:
+                    finals.append(ends.interrupted(_request(seed.input, url, now)))
                 case Url() as url:
-                    self._frontier.push(_request(seed.input, url, now), now)
+                    self._discovery.add_seed(url)
+                    finals += self._push(_request(seed.input, url, now), now)
         return self._recorded(finals)
+
+    def _key(self, seed: Seed) -> int:
+        url = seed.url
+        return self._discovery.key(url) if isinstance(url, Url) else url.fingerprint
 
     def exhausted(self) -> None:
         """The list has ended."""
         self._refilling = False
         self._exhausted = True
 
+    def recalled(self, requests: Sequence[Request], now: float) -> tuple[Final, ...]:
+        """Take back what was spilled."""
+        self._recalling = False
+        self._spill(-len(requests))
+        return self._recorded(self._entered(requests, now))
+
+    def _take_up(self, requests: Sequence[Request], now: float) -> list[Final]:
+        """What was found joins the frontier, or what was spilled before it, so that order holds."""
+        room = 0 if self._spilled else max(0, self._config.window - self._held())
+        if self._stopped:
+            room = 0
+        self._overflow += requests[room:]
+        self._spill(len(requests[room:]))
+        return self._entered(requests[:room], now)
+
+    def _spill(self, number: int) -> None:
+        self._spilled += number
+        self.collector.add_spilled(number)
+
+    def _entered(self, requests: Sequence[Request], now: float) -> list[Final]:
+        self.collector.add_found(len(requests))
+        finals: list[Final] = []
+        for request in requests:
+            if self._stopped:
+                finals.append(ends.interrupted(request))
+            else:
+                finals += self._push(request, now)
+        return finals
+
+    def _push(self, request: Request, now: float, *, first: bool = False) -> list[Final]:
+        """Let a request wait at its host; returns its outcome, if that host is left alone."""
+        refused = self._frontier.push(request, now, first=first)
+        if refused is None:
+            return []
+        return [ends.unasked(*each) for each in self._gates.ended([request], *refused, now)]
+
     # -- what to do
 
     def next(self, now: float) -> Step:
         """What to do now. Called again and again, it never hands out one request twice."""
-        if self._wants_more():
-            self._refilling = True
-            room = self._config.window - self._held()
-            return Refill(min(room, MAX_REFILL))
+        if self._overflow:
+            spilled, self._overflow = tuple(self._overflow), []
+            return Spill(spilled)
+        if (more := self._more()) is not None:
+            return more
         if len(self._in_flight) >= self._config.concurrency:
             return BUSY
         while self._later and self._later[0][0] <= now:
-            self._frontier.push(heappop(self._later)[2], now, first=True)
-        request = self._frontier.pop(now)
-        if request is not None:
-            self._in_flight.add(request)
-            self.collector.add_started()
-            return Fetch(request)
+            if finals := self._push(heappop(self._later)[2], now, first=True):
+                return Record(self._recorded(finals))
+        match self._frontier.pop(now):
+            case Request() as request:
+                self._in_flight.add(request)
+                self.collector.add_started()
+                return Fetch(request)
+            case Refused(request, kind, reason):
+                return Record(self._recorded([ends.unasked(request, kind, reason)]))
         return self._idle(now)
 
     def _held(self) -> int:
         return len(self._frontier) + len(self._later)
 
-    def _wants_more(self) -> bool:
+    def _more(self) -> Step | None:
         """Ask for more when half of the window is free, so that entries come in good portions."""
-        open_ended = not (self._refilling or self._exhausted or self._stopped)
-        return open_ended and self._held() <= self._config.window // 2
+        if self._stopped or self._held() > self._config.window // 2:
+            return None
+        room = min(self._config.window - self._held(), MAX_REFILL)
+        if not (self._refilling or self._exhausted):
+            self._refilling = True
+            return Refill(room)
+        if self._spilled and not self._recalling:
+            self._recalling = True
+            return Recall(room)
+        return None
 
     def _idle(self, now: float) -> Step:
         if not self._held():
-            nothing_comes = self._stopped or self._exhausted
+            nothing_comes = self._stopped or (self._exhausted and not self._spilled)
             return DONE if nothing_comes and not self._in_flight else BUSY
         times = [self._later[0][0]] if self._later else []
         if (ready_at := self._frontier.next_time()) is not None:
@@ -135,79 +262,111 @@ class Crawl:
 
     # -- what became of it
 
-    def finish(
-        self, request: Request, outcome: Page | Redirect | Failed, now: float
-    ) -> tuple[Final, ...]:
+    def finish(self, request: Request, outcome: Ended, now: float) -> tuple[Final, ...]:
         """A fetch came to its end. Raises ValueError for a request that is not in flight."""
         if request not in self._in_flight:
             raise ValueError(f"not in flight: {request!r}")
         self._in_flight.remove(request)
-        self._frontier.release(request, now)
-        again = isinstance(outcome, Failed) and not self._stopped and self._retry.allows(outcome)
+        host = self._frontier.release(request, now)
+        left = self._gates.learn(host, request, outcome, now)
+        again = self._again(outcome)
         self.collector.add_fetched(outcome, again=again)
+        finals = self._ended(outcome, now, again=again)
+        if left:
+            finals += (ends.unasked(*each) for each in left)
+        self._frontier.changed(host, now)
+        return self._recorded(finals)
+
+    def _again(self, outcome: Ended) -> bool:
+        return isinstance(outcome, Failed) and not self._stopped and self._retry.allows(outcome)
+
+    def _ended(self, outcome: Ended, now: float, *, again: bool) -> list[Final]:
         match outcome:
-            case Failed() if again:
-                self._try_again(outcome, now)
-                return ()
-            case Page() | Failed():
-                return self._recorded((outcome,))
+            case Page():
+                return self._visited(outcome, now)
+            case Resolved() | RobotsRead():
+                return self._opened(outcome, now)
+            case Listing():
+                return [outcome, *self._take_up(self._discovery.listed(outcome, now), now)]
             case Redirect():
-                return self._recorded(self._redirected(outcome, now))
+                return self._redirected(outcome, now)
+            case Failed():
+                return self._failed(outcome, now, again=again)
         assert_never(outcome)
 
-    def _try_again(self, failure: Failed, now: float) -> None:
-        request = failure.request
-        due = now + self._retry.wait(failure)
-        again = Request(
-            url=request.url,
-            seed=request.seed,
-            input=request.input,
-            hops=request.hops,
-            attempt=request.attempt + 1,
-            attempts=request.attempts + 1,
-            admitted_at=now,
-        )
-        heappush(self._later, (due, next(self._number), again))
+    def _opened(self, outcome: Resolved | RobotsRead, now: float) -> list[Final]:
+        request = outcome.request
+        if isinstance(outcome, Resolved):
+            self._gates.resolved(request.owner, outcome.address, now)
+            return []
+        self._gates.rules(request.owner, outcome.rules, now)
+        if not self._config.sitemaps or self._stopped:
+            return []
+        named = self._discovery.sitemaps(outcome.rules.sitemaps, request, now)
+        return self._take_up(list(named), now)
 
-    def _redirected(self, redirect: Redirect, now: float) -> tuple[Final, ...]:
+    def _visited(self, page: Page, now: float) -> list[Final]:
+        if not self._config.follow:
+            return [page]
+        twin = self._discovery.twin(page)
+        if twin is not None:
+            page = page.like(twin)
+        found = self._discovery.links(page, now)
+        self.collector.add_refused(self._discovery.refused)
+        return [page, *self._take_up(found, now)]
+
+    def _failed(self, failure: Failed, now: float, *, again: bool) -> list[Final]:
+        match failure.request.purpose:
+            case Purpose.ADDRESS | Purpose.ROBOTS:
+                left = self._gates.failed(failure, now, again=again)
+                return [ends.unasked(*each) for each in left]
+            case _ if again:
+                due = now + self._retry.wait(failure)
+                heappush(self._later, (due, next(self._number), failure.request.again(now)))
+                return []
+            case _:
+                return [failure]
+
+    def _redirected(self, redirect: Redirect, now: float) -> list[Final]:
         """Send the target through the frontier like any URL, or say why not."""
         request = redirect.request
         hops = (*request.hops, Hop(url=request.url.href, status=redirect.exchange.status or 0))
         match join(request.url, redirect.location):
             case InvalidUrl(text, reason):
-                return (self._not_followed(redirect, f"redirect to {text[:200]!r}: {reason}"),)
-            case Url() as target if refusal := self._refusal(target, hops):
-                return (self._not_followed(redirect, refusal),)
+                return self._not_followed(
+                    redirect, f"redirect to {masked(text)[:200]!r}: {reason}", now
+                )
+            case Url() as target if refusal := self._refusal(target, request, hops):
+                return self._not_followed(redirect, refusal, now)
             case Url() as target:
-                self._follow(request, target, hops, now)
-        return ()
+                return self._follow(redirect, target, hops, now)
 
-    def _follow(self, request: Request, target: Url, hops: tuple[Hop, ...], now: float) -> None:
-        followed = Request(
-            url=target,
-            seed=request.seed,
-            input=request.input,
-            hops=hops,
-            attempts=request.attempts + 1,
-            admitted_at=now,
-        )
-        self._frontier.push(followed, now, first=True)
+    def _follow(
+        self, redirect: Redirect, target: Url, hops: tuple[Hop, ...], now: float
+    ) -> list[Final]:
+        request = redirect.request
+        if request.purpose is Purpose.PAGE and self._config.follow:
+            if not request.found_on:
+                self._discovery.add_seed(target)  # a site that has moved, to www or to https
+            elif (out := self._discovery.refusal(target)) is not None:
+                reason = f"redirects to {masked(target.href)[:200]}: {out}"
+                return [ends.refused(redirect, Kind.OUT_OF_SCOPE, reason)]
+            if not self._seen.add(self._discovery.key(target)):
+                return [Redirected(request=request, exchange=redirect.exchange, target=target.href)]
+        return self._push(request.redirected(target, hops, now), now, first=True)
 
-    def _refusal(self, target: Url, hops: tuple[Hop, ...]) -> str:
+    def _refusal(self, target: Url, request: Request, hops: tuple[Hop, ...]) -> str:
         """Why a redirect is not followed; empty if it is."""
         if self._stopped:
             return "stopped before the redirect was followed"
         if any(hop.url == target.href for hop in hops):
-            return f"redirect loop back to {target.href[:200]}"
-        if len(hops) > self._config.max_redirects:
-            return f"more than {self._config.max_redirects} redirects"
-        return ""
+            return f"redirect loop back to {masked(target.href)[:200]}"
+        most = self._gates.redirects(request, self._config.max_redirects)
+        return f"more than {most} redirects" if len(hops) > most else ""
 
-    def _not_followed(self, redirect: Redirect, reason: str) -> Failed:
+    def _not_followed(self, redirect: Redirect, reason: str, now: float) -> list[Final]:
         kind = Kind.INTERRUPTED if self._stopped else Kind.REDIRECT
-        return Failed(
-            request=redirect.request, kind=kind, reason=reason, exchange=redirect.exchange
-        )
+        return self._failed(ends.refused(redirect, kind, reason), now, again=False)
 
     # -- the end
 
@@ -218,7 +377,11 @@ class Crawl:
         self._stopped = True
         waiting = [*self._frontier.drain(), *(request for _, _, request in self._later)]
         self._later.clear()
-        return self._recorded(map(_not_started, waiting))
+        return self._recorded(
+            ends.not_started(request)
+            for request in waiting
+            if request.purpose is not Purpose.ROBOTS
+        )
 
     def outstanding(self) -> tuple[Request, ...]:
         """What is in flight: an engine that ends before its visits finishes these itself."""
@@ -234,20 +397,3 @@ class Crawl:
 def _request(given: str, url: Url, now: float) -> Request:
     given = url.href if given == url.href else given  # one string where they are equal
     return Request(url=url, seed=url.href, input=given, admitted_at=now)
-
-
-def _unusable(seed: Seed, invalid: InvalidUrl) -> Skipped:
-    kind = Kind.UNSUPPORTED_SCHEME if invalid.unsupported_scheme else Kind.INVALID_URL
-    return Skipped(url=invalid.text, input=seed.input, kind=kind, reason=invalid.reason)
-
-
-def _interrupted(url: str, given: str) -> Skipped:
-    return Skipped(url=url, input=given, kind=Kind.INTERRUPTED, reason="stopped before it began")
-
-
-def _not_started(request: Request) -> Final:
-    """What becomes of a request that waited when the crawl was stopped."""
-    if request.attempts == 1:
-        return _interrupted(request.seed, request.input)
-    reason = f"stopped before fetch {request.attempts}"
-    return Failed(request=request, kind=Kind.INTERRUPTED, reason=reason)

@@ -1,29 +1,77 @@
-"""The frontier: every URL known and not yet started, host by host.
+"""The frontier: every URL known and not yet started, address by address and host by host.
 
-Hosts that may be asked stand in a ring and take turns; hosts that must wait stand on a heap by the
-time at which they may be asked (BUbiNG's workbench). A step costs O(log hosts). A host with nothing
-to do is forgotten as soon as its delay has passed, so memory goes with the URLs that wait.
+Addresses that may be asked stand in a ring and take turns; addresses that must wait stand on a heap
+by the time at which they may be asked (BUbiNG's workbench), and within each its hosts do the same.
+A step costs O(log hosts). Where addresses have no limits, or are not known yet, all hosts share one
+address that may always be asked.
+
+A host with nothing to do rests as soon as its time has passed: what it has taught (rules, width,
+troubles) is kept for the last `RESTED_HOSTS` of them and 64 MB of rules, and is forgotten after.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from heapq import heappop, heappush
+from itertools import count
+from math import inf
 
-from crawler.core.host import Host, Place
-from crawler.model.request import Request
+from crawler.core.address import Address
+from crawler.core.audit import Audit
+from crawler.core.host import Gate, Host, Place
+from crawler.core.manners import Manners
+from crawler.model.outcome import Kind
+from crawler.model.request import Purpose, Request
+
+RESTED_HOSTS = 10_000
+RESTED_COST = 64 * 2**20
+_SPARE_ADDRESSES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A request that waited and will not be asked for."""
+
+    request: Request
+    kind: Kind
+    reason: str
 
 
 class Frontier:
-    """Requests waiting by host. `width` and `delay` are each host's limits."""
+    """Requests waiting by host. `manners` gives each host's limits, by its key.
 
-    def __init__(self, *, width: int, delay: float) -> None:
-        self._width = width
-        self._delay = delay
+    robots: whether hosts are asked for their robots.txt first. per_address, address_delay: limits
+    of an address; a per_address of 0 for none. veto: why a request for what was found is not
+    worth its fetch when its turn comes, or None. on_rest: told of each host that is forgotten.
+    """
+
+    def __init__(
+        self,
+        manners: Callable[[str], Manners],
+        *,
+        robots: bool = False,
+        per_address: int = 0,
+        address_delay: float = 0.0,
+        veto: Callable[[Request], str | None] = lambda _request: None,
+        on_rest: Callable[[Audit], None] = lambda _audit: None,
+    ) -> None:
+        self._manners = manners
+        self._robots = robots
+        self._per_address = per_address
+        self._address_delay = address_delay
+        self._veto = veto
+        self._on_rest = on_rest
+        self._anywhere = Address("", width=inf, delay=0.0)
+        self._addresses: dict[str, Address] = {}
         self._hosts: dict[str, Host] = {}
-        self._ready: deque[Host] = deque()
-        self._timed: list[tuple[float, str]] = []
+        self._rested: OrderedDict[str, Host] = OrderedDict()
+        self._rested_cost = 0
+        self._ready: deque[Address] = deque()
+        self._timed: list[tuple[float, int, Address]] = []
+        self._number = count()
+        self._in_flight: dict[Request, Host] = {}
         self._waiting = 0
 
     def __len__(self) -> int:
@@ -33,63 +81,226 @@ class Frontier:
     def __repr__(self) -> str:
         return (
             f"Frontier(waiting={self._waiting}, hosts={len(self._hosts)}, "
-            f"ready={len(self._ready)}, timed={len(self._timed)})"
+            f"addresses={len(self._addresses)}, rested={len(self._rested)})"
         )
 
-    def push(self, request: Request, now: float, *, first: bool = False) -> None:
-        """Let `request` wait at its host: at the end of the queue, or at its head."""
-        key = request.url.host_key
-        host = self._hosts.get(key)
-        if host is None:
-            host = self._hosts[key] = Host(key)
-        if first:
-            host.waiting.appendleft(request)
-        else:
-            host.waiting.append(request)
-        self._waiting += 1
-        if host.place is Place.PARKED:
-            self._settle(host, now)
+    # -- requests
 
-    def pop(self, now: float) -> Request | None:
-        """The next request that may start now; None if there is none."""
-        while self._timed and self._timed[0][0] <= now:
-            self._settle(self._hosts[heappop(self._timed)[1]], now)
-        if not self._ready:
-            return None
-        host = self._ready.popleft()
-        request = host.start(now, self._delay)
-        self._waiting -= 1
-        self._settle(host, now)
+    def push(self, request: Request, now: float, *, first: bool = False) -> tuple[Kind, str] | None:
+        """Let `request` wait at its host, at the end of the queue or at its head.
+
+        Returns why not, where the host is left alone: the request is not taken.
+        """
+        host = self.host(request.url.host_key)
+        if host.down is not None:
+            if now < host.down_until:
+                self.changed(host, now)
+                return host.down
+            host.down = None
+            host.throttle.probing()
+        queue = host.urgent if request.purpose is Purpose.ROBOTS else host.waiting
+        if first:
+            queue.appendleft(request)
+        else:
+            queue.append(request)
+        self._waiting += 1
+        self.changed(host, now)
+        return None
+
+    def pop(self, now: float) -> Request | Refused | None:
+        """The next request that may start now, or that is refused; None if there is none.
+
+        A host's question about itself (`Purpose.ADDRESS`, `Purpose.ROBOTS`) is one of them.
+        """
+        while self._timed and (due := self.next_time()) is not None and due <= now:
+            address = heappop(self._timed)[2]
+            address.place = Place.PARKED
+            self._wake(address, now)
+            if address.place is not Place.READY:
+                self._place(address, now)
+        while self._ready:
+            address = self._ready.popleft()
+            address.place = Place.PARKED
+            if address.has_timed:
+                self._wake(address, now)
+            taken = self._turn(address, now)
+            if address.place is Place.PARKED:
+                self._place(address, now)
+            if taken is not None:
+                return taken
+        return None
+
+    def _wake(self, address: Address, now: float) -> None:
+        """Settle the hosts of an address whose time has come."""
+        while (host := address.pop_timed(now)) is not None:
+            self.settle(host, now)
+
+    def _turn(self, address: Address, now: float) -> Request | Refused | None:
+        while (host := address.pop_ready()) is not None:
+            if host.place_at(now) is Place.READY:
+                return self._refused(host, now) or self._started(host, now)
+            self.settle(host, now)
+        return None
+
+    def _started(self, host: Host, now: float) -> Request:
+        before = host.queued
+        request = host.start(now)
+        self._waiting -= before - host.queued  # nothing for a question of the host's own
+        self._in_flight[request] = host
+        host.address.started(now)
+        self.settle(host, now)
         return request
 
-    def release(self, request: Request, now: float) -> None:
-        """`request`, popped earlier, is no longer in flight."""
-        host = self._hosts[request.url.host_key]
+    def _refused(self, host: Host, now: float) -> Refused | None:
+        """The request at the head of the queue, if the host's rules or a veto forbid it."""
+        if host.gate is not Gate.OPEN or host.urgent or now >= host.rules_until:
+            return None
+        request = host.waiting[0]
+        if not (verdict := host.rules.verdict(request.url.href)).allowed:
+            host.audit.skipped += 1
+            refused = Refused(request, Kind.ROBOTS, verdict.reason)
+        elif request.found_on and (reason := self._veto(request)) is not None:
+            refused = Refused(request, Kind.TRAP, reason)
+        else:
+            return None
+        host.waiting.popleft()
+        self._waiting -= 1
+        self.settle(host, now)
+        return refused
+
+    def release(self, request: Request, now: float) -> Host:
+        """`request`, popped earlier, is no longer in flight; returns its host."""
+        host = self._in_flight.pop(request)
         host.in_flight -= 1
-        if host.place is Place.PARKED:
-            self._settle(host, now)
+        address = host.address  # it changes only while nothing is in flight
+        address.in_flight -= 1
+        if address is not self._anywhere and address.place is not Place.READY:
+            self._place(address, now)  # it may have been at its width
+        return host
 
     def next_time(self) -> float | None:
-        """When the next host that must wait may be asked; None if no host waits for its time."""
-        return self._timed[0][0] if self._timed else None
+        """When the next address that must wait may be asked; None if none waits for its time."""
+        while self._timed:
+            due, _, address = self._timed[0]
+            if address.place is Place.TIMED and address.due == due:
+                return due
+            heappop(self._timed)  # it got a new time, or its turn came sooner
+        return None
+
+    # -- hosts
+
+    def host(self, key: str) -> Host:
+        """The host of a key: at work, woken from its rest, or new."""
+        host = self._hosts.get(key)
+        if host is None:
+            host = self._rested.pop(key, None)
+            if host is None:
+                host = self._new(key)
+            else:
+                self._rested_cost -= host.rules.cost
+                host.address = self._at(host.address.ip)
+            host.address.hosts += 1
+            self._hosts[key] = host
+        return host
+
+    def _new(self, key: str) -> Host:
+        ip = literal(key) if self._per_address else ""
+        host = Host(key, self._manners(key), self._at(ip), obeys=self._robots)
+        if self._per_address and not ip:
+            host.gate = Gate.ADDRESS
+        else:
+            host.opened(0.0)
+        return host
+
+    def known(self, key: str) -> Host | None:
+        """The host of a key, if it is at work."""
+        return self._hosts.get(key)
+
+    def settle(self, host: Host, now: float) -> None:
+        """Put a host that is in no place where it belongs, or to rest."""
+        host.address.settle(host, now)
+        if host.place is Place.PARKED and host.idle:
+            self._rest(host)
+        if host.address.place is not Place.READY:
+            self._place(host.address, now)
+
+    def changed(self, host: Host, now: float) -> None:
+        """Something about a host has changed: if it is in no place, it may belong to one now."""
+        if host.place is Place.PARKED and host.key in self._hosts:
+            self.settle(host, now)
+
+    def move(self, host: Host, ip: str, now: float) -> None:
+        """The host's address is known: it shares that one's limits from now on."""
+        if host.place is Place.PARKED:  # as it is while it is looked up, unless all was called off
+            host.address.hosts -= 1
+            host.address = self._at(ip)
+            host.address.hosts += 1
+        host.opened(now)
+        self.changed(host, now)
+
+    def take_all(self, host: Host) -> list[Request]:
+        """Take everything that waits at a host; it may be in any place and stays there."""
+        taken = list(host.take_all())
+        self._waiting -= len(taken)
+        return taken
 
     def drain(self) -> Iterator[Request]:
         """Take everything that waits; hosts with requests in flight stay known."""
         for host in self._hosts.values():
-            yield from host.waiting
-            host.waiting.clear()
+            yield from host.take_all()
             host.place = Place.PARKED
+        for address in (self._anywhere, *self._addresses.values()):
+            address.clear()
         self._hosts = {key: host for key, host in self._hosts.items() if host.in_flight}
         self._ready.clear()
         self._timed.clear()
         self._waiting = 0
 
-    def _settle(self, host: Host, now: float) -> None:
-        """Put a host that is in no place where it belongs."""
-        host.place = host.place_at(now, self._width)
-        if host.place is Place.READY:
-            self._ready.append(host)
-        elif host.place is Place.TIMED:
-            heappush(self._timed, (host.ready_at, host.key))
-        elif host.idle:
-            del self._hosts[host.key]
+    def audits(self) -> Iterator[Audit]:
+        """Of all hosts that are known."""
+        for hosts in (self._rested, self._hosts):
+            yield from (host.audit for host in hosts.values() if host.audit.requests)
+
+    def _rest(self, host: Host) -> None:
+        if self._hosts.pop(host.key, None) is None:
+            return
+        host.address.hosts -= 1
+        self._rested[host.key] = host
+        self._rested_cost += host.rules.cost
+        while len(self._rested) > RESTED_HOSTS or self._rested_cost > RESTED_COST:
+            _, forgotten = self._rested.popitem(last=False)
+            self._rested_cost -= forgotten.rules.cost
+            if forgotten.audit.requests:
+                self._on_rest(forgotten.audit)
+
+    def _at(self, ip: str) -> Address:
+        if not ip:
+            return self._anywhere
+        address = self._addresses.get(ip)
+        if address is None:
+            if len(self._addresses) > 2 * len(self._hosts) + _SPARE_ADDRESSES:
+                self._addresses = {ip: a for ip, a in self._addresses.items() if a.hosts}
+            address = Address(ip, width=self._per_address, delay=self._address_delay)
+            self._addresses[ip] = address
+        return address
+
+    def _place(self, address: Address, now: float) -> None:
+        """Put an address where it belongs; a sooner time takes the place of a later one.
+
+        Not one that is ready: it has its turn.
+        """
+        before = address.due if address.place is Place.TIMED else inf
+        address.place = address.place_at(now)
+        if address.place is Place.READY:
+            self._ready.append(address)
+        elif address.place is Place.TIMED and address.due != before:
+            heappush(self._timed, (address.due, next(self._number), address))
+
+
+def literal(key: str) -> str:
+    """The IP address in a host key that has one for its host; empty for a name."""
+    host = key.partition("//")[2]
+    if host.startswith("["):
+        return host[1 : host.index("]")]
+    name = host.partition(":")[0]
+    return name if name.rpartition(".")[2].isdigit() else ""  # WHATWG URL: then it is an IPv4

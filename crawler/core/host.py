@@ -1,61 +1,205 @@
-"""One host: its queue and its manners.
+"""One host: its queue, its rules and its manners.
 
-A host may be asked when fewer than `width` of its requests are in flight and `delay` seconds have
-passed since the last one started. It is in exactly one place: among the ready, on the heap of those
-whose time will come, or parked (nothing to ask, or at its width). A host with nothing left to ask
-stays on the heap until its delay has passed, because until then forgetting it would forget the
-delay.
+A host may be asked when fewer than `width` of its requests are in flight and its time has come.
+It is in exactly one place: among the ready, on the heap of those whose time will come, or parked
+(nothing to ask, or at its width). A host with nothing left to ask stays on the heap until its time
+has come, because until then forgetting it would forget the delay.
+
+Before its first page a host has to pass two gates, each a request of its own that the host makes
+when something waits: its address (where requests to one address are limited), and its robots.txt
+(where that is obeyed). Nothing but robots.txt of other hosts, which a redirect sent here, may pass
+while a gate is shut.
+
+    ADDRESS -> LOOKED_UP -> ROBOTS -> READ -> OPEN -> ROBOTS, when the rules are a day old
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from enum import Enum
+from typing import TYPE_CHECKING
 
-from crawler.model.request import Request
+from crawler.core.audit import Audit
+from crawler.core.manners import LONGEST_CRAWL_DELAY, Manners
+from crawler.core.robots import ALLOW_ALL, RobotsRules
+from crawler.core.throttle import Throttle
+from crawler.model.outcome import Kind
+from crawler.model.request import Purpose, Request
+from crawler.model.url import Url
+
+if TYPE_CHECKING:
+    from crawler.core.address import Address
 
 
 class Place(Enum):
-    """Where the frontier keeps a host."""
+    """Where a host is kept."""
 
     PARKED = "parked"
     READY = "ready"
     TIMED = "timed"
 
 
+class Gate(Enum):
+    """What has to be known of a host before its pages are asked for."""
+
+    ADDRESS = "address"  # has to be looked up
+    LOOKED_UP = "looked up"  # is being looked up
+    ROBOTS = "robots"  # its rules have to be read
+    READ = "read"  # they are being read
+    OPEN = "open"
+
+
+# An attribute of an enumeration costs as much as a call.
+_PARKED, _READY, _TIMED = Place.PARKED, Place.READY, Place.TIMED
+_LOOKED_UP, _READ, _OPEN = Gate.LOOKED_UP, Gate.READ, Gate.OPEN
+
+
 class Host:
-    """The requests waiting for one host key, and when the next may start."""
+    """The requests waiting for one host key, and when the next may start.
 
-    __slots__ = ("in_flight", "key", "place", "ready_at", "waiting")
+    `rules` are those in force, until `rules_until`. `down` is why the host is left alone until
+    `down_until`: what waits, and what comes, ends with that. `attempt` counts the attempts at what
+    is asked of the host itself.
+    """
 
-    def __init__(self, key: str) -> None:
+    __slots__ = (
+        "address",
+        "attempt",
+        "audit",
+        "down",
+        "down_until",
+        "gate",
+        "in_flight",
+        "key",
+        "manners",
+        "place",
+        "ready_at",
+        "rules",
+        "rules_until",
+        "throttle",
+        "urgent",
+        "waiting",
+    )
+
+    def __init__(self, key: str, manners: Manners, address: Address, *, obeys: bool) -> None:
         self.key = key
+        self.manners = manners
+        self.gate = Gate.OPEN
+        self.address = address
+        self.throttle = Throttle(manners)
+        self.audit = Audit(key)
         self.waiting: deque[Request] = deque()
+        self.urgent: deque[Request] = deque()
         self.in_flight = 0
+        self.attempt = 1
         self.ready_at = 0.0
+        self.rules: RobotsRules = ALLOW_ALL
+        self.rules_until = float("-inf") if obeys else float("inf")
+        self.down: tuple[Kind, str] | None = None
+        self.down_until = float("-inf")
         self.place = Place.PARKED
 
     def __repr__(self) -> str:
         return (
             f"Host({self.key!r}, waiting={len(self.waiting)}, in_flight={self.in_flight}, "
-            f"ready_at={self.ready_at:.3f}, {self.place.value})"
+            f"ready_at={self.ready_at:.3f}, {self.gate.value}, {self.place.value})"
         )
-
-    def place_at(self, now: float, width: int) -> Place:
-        """Where the host belongs now."""
-        if not self.waiting:
-            return Place.PARKED if self.in_flight or self.ready_at <= now else Place.TIMED
-        if self.in_flight >= width:
-            return Place.PARKED
-        return Place.TIMED if self.ready_at > now else Place.READY
-
-    def start(self, now: float, delay: float) -> Request:
-        """Take the next request; it is in flight from now on."""
-        self.in_flight += 1
-        self.ready_at = now + delay
-        return self.waiting.popleft()
 
     @property
     def idle(self) -> bool:
         """Whether nothing waits and nothing is in flight."""
-        return not self.waiting and not self.in_flight
+        return not (self.waiting or self.urgent or self.in_flight)
+
+    @property
+    def queued(self) -> int:
+        """Requests that wait."""
+        return len(self.waiting) + len(self.urgent)
+
+    @property
+    def spacing(self) -> float:
+        """Seconds from one start to the next."""
+        return max(self.manners.delay, self.asked_delay, self.throttle.spacing)
+
+    @property
+    def asked_delay(self) -> float:
+        """The Crawl-delay in force: seconds, 0 without one."""
+        return min(self.rules.crawl_delay or 0.0, LONGEST_CRAWL_DELAY)
+
+    def place_at(self, now: float) -> Place:
+        """Where the host belongs now. Called a few times for each URL: it is written out."""
+        gate = self.gate
+        if gate is not _LOOKED_UP and (self.urgent or (self.waiting and gate is not _READ)):
+            # One at a time where the host asks for a delay.
+            width = 1 if self.rules.crawl_delay else self.throttle.width
+            if self.in_flight >= width:
+                return _PARKED
+        elif self.waiting or self.urgent or self.in_flight or self.ready_at <= now:
+            return _PARKED
+        return _TIMED if self.ready_at > now else _READY
+
+    def start(self, now: float) -> Request:
+        """Take the next request; it is in flight from now on. Only when `place_at` is READY."""
+        request = self._next(now)
+        self.in_flight += 1
+        if request.purpose is not Purpose.ADDRESS:
+            self.ready_at = max(self.ready_at, now + self.spacing)
+            self.audit.started(now, self.in_flight)
+        return request
+
+    def _next(self, now: float) -> Request:
+        if self.gate is _OPEN:
+            if now < self.rules_until and not self.urgent:
+                return self.waiting.popleft()
+            self.opened(now)
+        if self.gate is Gate.ADDRESS:
+            self.gate = Gate.LOOKED_UP
+            return self._question(Purpose.ADDRESS, "/", now)
+        if self.urgent:
+            return self.urgent.popleft()
+        if self.gate is Gate.ROBOTS:
+            self.gate = Gate.READ
+            return self._question(Purpose.ROBOTS, "/robots.txt", now)
+        return self.waiting.popleft()
+
+    def _question(self, purpose: Purpose, path: str, now: float) -> Request:
+        url = Url(self.key + path)
+        return Request(
+            url=url,
+            seed=url.href,
+            input=url.href,
+            admitted_at=now,
+            purpose=purpose,
+            owner=self.key,
+            attempt=self.attempt,
+            attempts=self.attempt,
+        )
+
+    def opened(self, now: float) -> None:
+        """A gate was passed: go on to the next."""
+        self.gate = Gate.ROBOTS if now >= self.rules_until else Gate.OPEN
+
+    def reopen(self, now: float) -> None:
+        """Give up what is being asked of the host itself; it is asked anew when something comes."""
+        self.attempt = 1
+        self.gate = Gate.ADDRESS if self.gate is Gate.LOOKED_UP else self.gate
+        if self.gate is not Gate.ADDRESS:
+            self.opened(now)
+
+    def sent(self, at: float) -> None:
+        """A request really left only then: a busy loop or a new connection may hold one up.
+
+        The next comes so much later; unless it left already, as several may be in flight.
+        """
+        self.ready_at = max(self.ready_at, at + self.spacing)
+
+    def pause(self, until: float) -> None:
+        """Start nothing before then."""
+        self.ready_at = max(self.ready_at, until)
+
+    def take_all(self) -> Iterator[Request]:
+        """Take everything that waits."""
+        while self.urgent:
+            yield self.urgent.popleft()
+        while self.waiting:
+            yield self.waiting.popleft()

@@ -9,11 +9,25 @@ a write, and another thread may run between any two of them.
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from crawler.core.histogram import Distribution, Histogram
-from crawler.model.outcome import Failed, Final, Page, Redirect, Skipped
+from crawler.core.rules import RobotsRead
+from crawler.model.outcome import (
+    Failed,
+    Final,
+    Listing,
+    Page,
+    Redirect,
+    Redirected,
+    Resolved,
+    Skipped,
+)
+
+_Fetched = Page | Redirect | RobotsRead | Resolved | Listing | Failed
+_WORDS = {Page: "page", Redirected: "redirect", Listing: "sitemap"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +35,9 @@ class Snapshot:
     """The state of a crawl at one moment. Times are seconds, sizes bytes.
 
     Every entry read from the list is a repeat, or has its record, or waits, or is in flight:
-    `read == repeats + records + pending`. `outcomes` counts records by `page` or by kind.
+    `read + found == repeats + records + pending`. `found` counts what was found on pages and in
+    sitemaps and taken up, `refused` what was not, by reason; `spilled` URLs wait for room to
+    be taken up. `outcomes` counts records by `page`, `redirect`, `sitemap` or by kind.
     """
 
     elapsed: float = 0.0
@@ -36,6 +52,9 @@ class Snapshot:
     wire_bytes: int = 0
     body_bytes: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
+    found: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+    spilled: int = 0
     latency: Distribution = field(default_factory=Distribution)
     loop_lag: Distribution = field(default_factory=Distribution)
 
@@ -47,7 +66,7 @@ class Snapshot:
     @property
     def pending(self) -> int:
         """Entries read whose record is still to come."""
-        return self.read - self.repeats - self.records
+        return self.read + self.found - self.repeats - self.records
 
     @property
     def pages_per_second(self) -> float:
@@ -67,6 +86,9 @@ class Statistics:
         self._ended_at: float | None = None
         self._read = 0
         self._repeats = 0
+        self._found = 0
+        self._refused: Mapping[str, int] = {}
+        self._spilled = 0
         self._failed = 0
         self._skipped = 0
         self._retries = 0
@@ -94,12 +116,27 @@ class Statistics:
             self._read += entries
             self._repeats += repeats
 
+    def add_found(self, number: int) -> None:
+        """So many URLs were found and taken up."""
+        with self._lock:
+            self._found += number
+
+    def add_refused(self, counts: Mapping[str, int]) -> None:
+        """All that was found and not taken up so far, by reason."""
+        with self._lock:
+            self._refused = counts
+
+    def add_spilled(self, number: int) -> None:
+        """So many URLs more, or fewer, wait for room."""
+        with self._lock:
+            self._spilled += number
+
     def add_started(self) -> None:
         """A fetch was handed out."""
         with self._lock:
             self._in_flight += 1
 
-    def add_fetched(self, outcome: Page | Redirect | Failed, *, again: bool) -> None:
+    def add_fetched(self, outcome: _Fetched, *, again: bool) -> None:
         """A fetch came back; `again` when it was a failure that will be tried again."""
         exchange = outcome.exchange
         with self._lock:
@@ -114,7 +151,7 @@ class Statistics:
 
     def add_record(self, final: Final) -> None:
         """An entry of the list has its outcome."""
-        key = "page" if isinstance(final, Page) else final.kind.value
+        key = final.kind.value if isinstance(final, Failed | Skipped) else _WORDS[type(final)]
         with self._lock:
             self._outcomes[key] = self._outcomes.get(key, 0) + 1
             self._failed += isinstance(final, Failed)
@@ -142,6 +179,9 @@ class Statistics:
                 wire_bytes=self._wire_bytes,
                 body_bytes=self._body_bytes,
                 outcomes=dict(self._outcomes),
+                found=self._found,
+                refused=dict(self._refused),
+                spilled=self._spilled,
                 latency=self._latency.freeze(),
                 loop_lag=self._loop_lag.freeze(),
             )

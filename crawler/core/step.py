@@ -1,10 +1,13 @@
 """What the core says to do next: a closed set of values, consumed with `match`.
 
-Fetch(request)  make this exchange, then call `finish` with what became of it
-Wait(seconds)   nothing may start before then, unless something finishes first
-Refill(room)    feed up to `room` further URLs with `admit`, or say `exhausted`
-BUSY            nothing to start until something finishes or is admitted
-DONE            nothing left and nothing in flight
+Fetch(request)   make this exchange, then call `finish` with what became of it
+Record(finals)   write these outcomes
+Wait(seconds)    nothing may start before then, unless something finishes first
+Refill(room)     feed up to `room` further URLs of the list with `admit`, or say `exhausted`
+Spill(requests)  keep these outside of memory, behind those kept before
+Recall(room)     give up to `room` of what was kept back, the oldest first, with `recalled`
+BUSY             nothing to start until something finishes or is admitted
+DONE             nothing left and nothing in flight
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from crawler.model.outcome import Final
 from crawler.model.request import Request
 
 
@@ -20,6 +24,13 @@ class Fetch:
     """Make this exchange."""
 
     request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Write these outcomes: each is of a URL that was not asked for."""
+
+    finals: tuple[Final, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +47,20 @@ class Refill:
     room: int
 
 
+@dataclass(frozen=True, slots=True)
+class Spill:
+    """There is no room for these, which were found."""
+
+    requests: tuple[Request, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """There is room for so many of those that were spilled; asked once, until it is answered."""
+
+    room: int
+
+
 class Idle(Enum):
     """Steps that carry nothing."""
 
@@ -46,4 +71,4 @@ class Idle(Enum):
 BUSY = Idle.BUSY
 DONE = Idle.DONE
 
-Step = Fetch | Wait | Refill | Idle
+Step = Fetch | Record | Wait | Refill | Spill | Recall | Idle

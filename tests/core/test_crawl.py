@@ -24,8 +24,19 @@ from crawler.model.url import Seed
 Outcome = Page | Redirect | Failed
 
 
+PLAIN: dict[str, object] = {
+    "robots": "ignore",
+    "per_ip": 0,
+    "per_host": 8,
+    "delay": 0.0,
+    "adapt": False,
+    "breaker": 0,
+}
+"""No manners: tests of the order of things alone begin with these options."""
+
+
 def core(**options: object) -> Crawl:
-    return Crawl(CrawlConfig(**options), random=lambda: 1.0)  # type: ignore[arg-type]
+    return Crawl(CrawlConfig(**{**PLAIN, **options}), random=lambda: 1.0)  # type: ignore[arg-type]
 
 
 def seeds(*texts: str) -> list[Seed]:
@@ -375,9 +386,8 @@ def test_every_entry_ends_exactly_once_within_all_limits(
     seed: int,
 ) -> None:
     """For any list, limits and order of endings: no limit broken, one outcome each, an end."""
-    config = CrawlConfig(
-        concurrency=concurrency, per_host=per_host, delay=delay, retries=retries, window=window
-    )
+    options = {"per_host": per_host, "delay": delay, "retries": retries, "window": window}
+    config = CrawlConfig(**{**PLAIN, **options, "concurrency": concurrency})  # type: ignore[arg-type]
     chance = random.Random(seed)
     crawl = Crawl(config, random=chance.random)
     driver = Driver(crawl, config, chance.randrange)
@@ -398,3 +408,18 @@ def test_snapshots_of_steps_can_be_read() -> None:
     step: Step = Wait(1.5)
     assert repr(step) == "Wait(seconds=1.5)"
     assert "in_flight=0" in repr(core())
+
+
+def test_no_reason_holds_a_password_however_long() -> None:
+    """Credentials are masked before a reason is cut."""
+    crawl = core(max_redirects=0)
+    secret = "s3cret" * 100
+    fed(crawl, f"http://me:{secret}@a/")
+    (request,) = started(crawl)
+    (final,) = crawl.finish(request, redirect(request, f"http://me:{secret}@b/"), 0.0)
+    assert isinstance(final, Failed) and "s3cret" not in final.reason
+    crawl = core()
+    fed(crawl, f"http://me:{secret}@a/")
+    (request,) = started(crawl)
+    (final,) = crawl.finish(request, redirect(request, f"http://me:{secret}@a/"), 0.0)
+    assert isinstance(final, Failed) and "loop" in final.reason and "s3cret" not in final.reason

@@ -1,0 +1,195 @@
+"""What is found on pages and in sitemaps: what of it joins the crawl, and why the rest does not.
+
+A page brings the fingerprints of its links along (`Leads`), computed where it was parsed. Most
+links of a page were seen before, on its neighbours; a set of those met of late tells that without a
+look at any URL. What is new is judged once: by its scope, its shape and what is left of the limits.
+What is refused is counted by its reason, and leaves no record: nobody asked for it.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from crawler.core.duplicates import NearDuplicates
+from crawler.core.refusal import Refusal
+from crawler.core.scope import Scope
+from crawler.core.seen import FingerprintSet
+from crawler.core.traps import Caps, Traps
+from crawler.model.config import CrawlConfig
+from crawler.model.outcome import Listing, Page
+from crawler.model.request import Purpose, Request
+from crawler.model.url import InvalidUrl, Tracking, Url, canonical, fingerprint, join
+
+_MET = 1 << 17
+"""Fingerprints met of late: 130,000 take 12 MB."""
+
+
+class Discovery:
+    """Judges what is found. `seen` holds the fingerprints of all that the crawl has taken up."""
+
+    def __init__(self, config: CrawlConfig, seen: FingerprintSet) -> None:
+        self._config = config
+        self._seen = seen
+        self._scope = Scope(config.scope, include=config.include, exclude=config.exclude)
+        self._scoped = config.follow or config.sitemaps
+        self._tracking = Tracking(config.drop_params)
+        self._traps = Traps(
+            Caps(
+                depth=config.max_path_depth,
+                repeats=config.max_repeats,
+                queries=config.max_queries,
+                equal=config.max_equal_pages,
+            )
+        )
+        self._near = NearDuplicates()
+        self._met: set[int] = set()
+        self._judged = FingerprintSet()  # refused for good: each is counted once
+        self._taken_up = 0
+        self._by_host: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+
+    def __repr__(self) -> str:
+        return f"Discovery(taken_up={self._taken_up}, refused={dict(self.refused)})"
+
+    def add_seed(self, url: Url) -> None:
+        """A URL of the list: what it stands for is in scope."""
+        if self._scoped:
+            self._scope.add_seed(url)
+
+    def key(self, url: Url) -> int:
+        """The fingerprint by which a URL counts as seen; of a list alone, its own."""
+        if not self._config.follow:
+            return url.fingerprint
+        return fingerprint(canonical(url, self._tracking))
+
+    def refusal(self, url: Url) -> Refusal | None:
+        """Why a redirect's target does not belong to the crawl; None if it does."""
+        return self._scope.refusal(url)
+
+    def barren(self, url: Url) -> Refusal | None:
+        """Why a URL that waits is not worth asking for any more; None if it is."""
+        return self._traps.barren(url)
+
+    def twin(self, page: Page) -> int | None:
+        """The fingerprint of an earlier page that this one nearly equals; None without one."""
+        leads = page.document.leads
+        if leads is None:
+            return None
+        return self._near.add(leads.simhash, fingerprint(page.final_url))
+
+    def links(self, page: Page, now: float) -> list[Request]:
+        """What a page leads to that joins the crawl, in the order of its links."""
+        leads = page.document.leads
+        if leads is None:
+            return []
+        if page.near_duplicate_of is not None and self._config.skip_duplicates:
+            return self._refuse("near-duplicate page", 1)
+        barren = self._traps.visited(page.request.url, leads.skeleton)
+        if barren is not None:
+            return self._refuse(barren, 1)
+        new = self._new(leads.links)
+        if not new:
+            return []
+        if self._config.depth and page.request.depth >= self._config.depth:
+            return self._refuse("deeper than --depth", len(new))
+        hrefs = page.links
+        found = ((Url(hrefs[index]), key) for index, key in new)
+        return list(self._taken(found, page.request, page.final_url, now))
+
+    def listed(self, listing: Listing, now: float) -> list[Request]:
+        """What a sitemap lists that joins the crawl: further sitemaps, then pages."""
+        sitemaps = list(self.sitemaps(listing.sitemaps, listing.request, now))
+        urls = (Url(href) for href in listing.pages)
+        found = ((url, self.key(url)) for url in urls)
+        new = ((url, key) for url, key in found if key not in self._seen)
+        return sitemaps + list(self._taken(new, listing.request, listing.url, now))
+
+    def sitemaps(self, texts: Iterable[str], by: Request, now: float) -> Iterator[Request]:
+        """Requests for sitemaps that were named, each once."""
+        for text in texts:
+            url = join(by.url, text)
+            if isinstance(url, InvalidUrl) or not self._seen.add(_sitemap_key(url)):
+                continue
+            if by.depth > _MOST_NESTED:
+                self.refused["sitemaps nested too deep"] += 1
+                continue
+            yield _request(url, by, by.url.href, now, Purpose.SITEMAP)
+
+    def _new(self, links: bytes) -> list[tuple[int, int]]:
+        """Places and fingerprints of the links that the crawl has not met."""
+        met, seen = self._met, self._seen
+        keys = array("Q", links)
+        new = [(n, key) for n, key in enumerate(keys) if key not in met and key and key not in seen]
+        if len(met) > _MET:
+            met.clear()
+        met.update(keys)
+        return new
+
+    def _taken(
+        self, found: Iterable[tuple[Url, int]], by: Request, where: str, now: float
+    ) -> Iterator[Request]:
+        for url, key in found:
+            if key not in self._judged and self._welcome(url, key) and self._seen.add(key):
+                self._taken_up += 1
+                yield _request(url, by, where, now, Purpose.PAGE)
+
+    def _welcome(self, url: Url, key: int) -> bool:
+        """Whether a URL that is new may join; counts why not."""
+        refusal = self._scope.refusal(url) if self._scoped else None
+        if refusal is not None:
+            self.refused[refusal] += 1  # for now: a seed may widen the scope
+            return False
+        reason = (self._traps.refusal(url) if self._config.follow else None) or self._full(url)
+        if reason is not None:
+            self._judged.add(key)
+            self.refused[reason] += 1
+        return reason is None
+
+    def _full(self, url: Url) -> str | None:
+        """Which of the limits is reached; counts the URL where none is."""
+        config = self._config
+        if config.max_pages and self._taken_up >= config.max_pages:
+            return "more than --max-pages"
+        if config.max_per_host:
+            host = url.host_key
+            if self._by_host[host] >= config.max_per_host:
+                return "more than --max-per-host"
+            self._by_host[host] += 1
+        return None
+
+    def given(self, href: str, now: float) -> Request | None:
+        """The request for a sitemap that the user named; None if it was named before."""
+        url = Url(href)
+        self.add_seed(url)
+        if not self._seen.add(_sitemap_key(url)):
+            return None
+        return Request(url=url, seed=href, input=href, admitted_at=now, purpose=Purpose.SITEMAP)
+
+    def _refuse(self, reason: str, number: int) -> list[Request]:
+        self.refused[reason] += number
+        return []
+
+
+_MOST_NESTED = 5
+"""Sitemaps that name sitemaps; the protocol allows one level, and loops have no end."""
+
+
+def _sitemap_key(url: Url) -> int:
+    """As a page it may be crawled, too, so that it counts as another URL."""
+    return fingerprint(f"sitemap {url.href}")
+
+
+def _request(url: Url, by: Request, where: str, now: float, purpose: Purpose) -> Request:
+    listed = by.purpose is Purpose.SITEMAP and purpose is Purpose.PAGE
+    return Request(
+        url=url,
+        seed=url.href,
+        input=url.href,
+        admitted_at=now,
+        purpose=purpose,
+        depth=0 if listed else by.depth + 1,  # of sitemaps within each other, no clicks
+        found_on=where,
+        origin=by.origin or by.owner or Url(by.seed).host_key,
+    )

@@ -1,0 +1,152 @@
+"""What hosts are asked about themselves, and what is concluded when one is in trouble.
+
+A host's gates (`crawler.core.host`) are opened by what comes of its own requests: its address, its
+robots.txt. Where that fails for good, and where a host fails again and again or asks to be left
+alone for too long, the host is left for a while: all that waits for it ends with the reason, and so
+does what comes until then. After that one request shows whether it is back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from crawler.core.frontier import Frontier
+from crawler.core.host import Gate, Host
+from crawler.core.manners import Manners
+from crawler.core.retry import RetryPolicy
+from crawler.core.robots import RobotsRules
+from crawler.core.rules import (
+    EXTENSION,
+    LIFETIME,
+    MAX_REDIRECTS,
+    RobotsRead,
+    allowed_by,
+    verdict_on,
+)
+from crawler.core.throttle import TROUBLE
+from crawler.model.outcome import Failed, Kind, Listing, Page, Redirect, Resolved
+from crawler.model.request import Purpose, Request
+
+
+class Left(NamedTuple):
+    """A request that waited at a host which is left alone, and why that is."""
+
+    request: Request
+    kind: Kind
+    reason: str
+
+
+class Gatekeeper:
+    """Opens gates and leaves hosts; `manners` are those of hosts that are not named."""
+
+    def __init__(self, frontier: Frontier, retry: RetryPolicy, manners: Manners) -> None:
+        self._frontier = frontier
+        self._retry = retry
+        self._manners = manners
+
+    def __repr__(self) -> str:
+        return f"Gatekeeper({self._frontier!r})"
+
+    def redirects(self, request: Request, most: int) -> int:
+        """How many redirects are followed for a request."""
+        return MAX_REDIRECTS if request.purpose is Purpose.ROBOTS else most
+
+    # -- gates
+
+    def resolved(self, key: str, address: str, now: float) -> None:
+        """A host's address is known."""
+        if (host := self._frontier.known(key)) is not None:
+            host.attempt = 1
+            self._frontier.move(host, address, now)
+
+    def rules(self, key: str, rules: RobotsRules, now: float, lifetime: float = LIFETIME) -> None:
+        """A host's rules are known."""
+        if (host := self._frontier.known(key)) is not None:
+            host.attempt = 1
+            host.rules = rules
+            host.rules_until = now + lifetime
+            host.pause(now + host.asked_delay)  # its robots.txt was a request, too
+            host.opened(now)
+            self._frontier.changed(host, now)
+
+    def failed(self, failure: Failed, now: float, *, again: bool) -> list[Left]:
+        """A host's question about itself has failed; `again` if it may be asked once more."""
+        request = failure.request
+        host = self._frontier.known(request.owner)
+        if host is None:
+            return []
+        if again:
+            host.attempt += 1
+            host.gate = Gate.ADDRESS if request.purpose is Purpose.ADDRESS else Gate.ROBOTS
+            host.pause(now + self._retry.wait(failure))
+            self._frontier.changed(host, now)
+            return []
+        host.attempt = 1
+        if request.purpose is Purpose.ADDRESS:
+            return self._leave(host, failure.kind, failure.reason, now)
+        return self._without_rules(host, failure, now)
+
+    def _without_rules(self, host: Host, failure: Failed, now: float) -> list[Left]:
+        allowed = allowed_by(failure)
+        if allowed is not None:
+            self.rules(host.key, allowed, now)
+        elif host.rules_until > 0:  # there were rules once: they count a little longer
+            self.rules(host.key, host.rules, now, EXTENSION)
+        else:
+            return self._leave(host, *verdict_on(failure), now)
+        return []
+
+    # -- trouble
+
+    def learn(
+        self,
+        host: Host,
+        request: Request,
+        outcome: Page | Redirect | RobotsRead | Resolved | Listing | Failed,
+        now: float,
+    ) -> list[Left]:
+        """Take in what an exchange shows of its host; returns what waited, if that is left."""
+        if request.purpose is Purpose.ADDRESS:
+            return []
+        if outcome.exchange is not None:
+            host.sent(outcome.exchange.started_at + outcome.exchange.connect)
+        if isinstance(outcome, Failed) and outcome.kind in TROUBLE:
+            return self._troubled(host, outcome, now)
+        if outcome.exchange is not None and outcome.exchange.status is not None:
+            host.throttle.answered(outcome.exchange, now)
+        return []
+
+    def _troubled(self, host: Host, failure: Failed, now: float) -> list[Left]:
+        pause = host.throttle.failed(failure, now)
+        if pause:
+            host.audit.pauses += 1
+            host.pause(now + pause)
+        asked = failure.retry_after
+        if pause and asked is not None and asked > self._manners.retry_after_max:
+            reason = f"its host asked to be left alone for {asked:,.0f} s"
+            return self._leave(host, Kind.THROTTLED, reason, now, pause)
+        if host.throttle.down:
+            reason = f"its host failed {self._manners.breaker} times in a row: {failure.reason}"
+            return self._leave(host, Kind.HOST_DOWN, reason, now)
+        return []
+
+    def _leave(
+        self, host: Host, kind: Kind, reason: str, now: float, seconds: float | None = None
+    ) -> list[Left]:
+        """Leave a host alone; returns all that waited for it, or for its answer."""
+        host.down = kind, reason
+        host.down_until = now + (self._manners.breaker_pause if seconds is None else seconds)
+        host.reopen(now)
+        left = list(self.ended(self._frontier.take_all(host), kind, reason, now))
+        self._frontier.changed(host, now)
+        return left
+
+    def ended(self, requests: list[Request], kind: Kind, reason: str, now: float) -> Iterator[Left]:
+        """What ends with requests that are not asked: they, or what waited for their robots.txt."""
+        for request in requests:
+            if request.purpose is not Purpose.ROBOTS:
+                yield Left(request, kind, reason)
+            elif (owner := self._frontier.known(request.owner)) is not None:
+                failure = Failed(request=request, kind=kind, reason=reason)
+                yield from self._without_rules(owner, failure, now)

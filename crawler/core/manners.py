@@ -1,0 +1,60 @@
+"""The manners of a crawl: what every host may expect of it, as values.
+
+`Manners` are the limits that configuration sets for all hosts, `for_host` those of one, where the
+configuration names it. What a host says itself (Crawl-delay, Retry-After) and what its answers show
+comes on top, in `crawler.core.throttle`; nothing there allows more than what stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from crawler.model.config import CrawlConfig
+
+LONGEST_CRAWL_DELAY = 60.0
+"""Seconds. Crawl-delay is no part of RFC 9309; larger values are mistakes as often as wishes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manners:
+    """Limits towards one host, and how to behave when it is in trouble. Times are seconds.
+
+    width: requests in flight; delay: between two starts; adapt: whether the width is learned.
+    throttle, throttle_max: the first and the longest pause after a 429 that names none; forgive:
+    quiet after which pauses begin small again; retry_after_max: the longest Retry-After that is
+    waited for; breaker: failures in a row after which a host is left alone (0: never), for
+    `breaker_pause`. random: returns a float in [0, 1), for jitter.
+    """
+
+    width: int
+    delay: float
+    adapt: bool
+    throttle: float
+    throttle_max: float
+    forgive: float
+    retry_after_max: float
+    breaker: int
+    breaker_pause: float
+    random: Callable[[], float]
+
+    @classmethod
+    def of(cls, config: CrawlConfig, random: Callable[[], float]) -> Manners:
+        """As the options say, for hosts that they do not name."""
+        return cls(
+            width=config.per_host,
+            delay=config.delay,
+            adapt=config.adapt,
+            throttle=config.throttle,
+            throttle_max=config.throttle_max,
+            forgive=config.forgive,
+            retry_after_max=config.retry_after_max,
+            breaker=config.breaker,
+            breaker_pause=config.breaker_pause,
+            random=random,
+        )
+
+    def overridden(self, values: dict[str, float]) -> Manners:
+        """With `per_host` and `delay` of one host's own."""
+        width = int(values.get("per_host", self.width))
+        return replace(self, width=width, delay=values.get("delay", self.delay))

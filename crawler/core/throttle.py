@@ -1,0 +1,150 @@
+"""How wide and how closely one host may be asked, learned from its answers.
+
+Width, by additive increase and multiplicative decrease (Chiu and Jain, 1989; as TCP does it, RFC
+5681): it starts at a few, grows by one with each answer until the first trouble, after that by one
+with each round of answers, and is halved by trouble: a failure to connect or to answer, a 429, a
+5xx, or latency that has grown out of proportion. What was asked before the last cut says nothing
+new and cuts nothing. The width never exceeds `per_host`.
+
+Pauses: a 429, and a 503 that says when to come back, stop the whole host: until then, or, where it
+does not say, for `throttle` seconds, doubled each time, with jitter, and forgiven after a quiet
+time. After a 429 it is asked at wider intervals, which shrink as it answers.
+
+Breaker (Nygard, Release It!, 2007): failures in a row without one answer mean a host that is down.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+from crawler.core.manners import Manners
+from crawler.model.outcome import Exchange, Failed, Kind
+
+_FIRST_WIDTH = 4.0
+_LEAST_SPACING = 0.1  # seconds: the first interval after a 429 where the configuration has none
+_MOST_SPACING = 30.0
+_SHRINK = 0.97  # of the extra interval, with each answer: a tenth is left after 76
+_SMOOTHING = 1 / 8  # of the mean latency, as RFC 6298 has it for round trips
+_FORGETTING = 1 / 1024  # of the best latency: what it was may be long ago
+_SLOW_FACTOR, _SLOW_SECONDS = 4.0, 0.5  # beyond both a host has become slow
+_JITTER = 0.1  # a pause that the server named is never shorter, and at most so much longer
+
+TROUBLE = frozenset(
+    {
+        Kind.DNS_TEMPORARY,
+        Kind.CONNECT,
+        Kind.CONNECT_TIMEOUT,
+        Kind.TLS,
+        Kind.DISCONNECTED,
+        Kind.TIMEOUT,
+        Kind.UNAVAILABLE,
+    }
+)
+"""Failures that a host's state explains, and not the single page."""
+
+
+class Throttle:
+    """What one host has taught: the `width` and the `spacing` at which it may be asked now.
+
+    `now` is the core's clock.
+    """
+
+    __slots__ = (
+        "_best",
+        "_ceiling",
+        "_cut_at",
+        "_failures",
+        "_manners",
+        "_paused_at",
+        "_smooth",
+        "_strikes",
+        "_width",
+        "spacing",
+        "width",
+    )
+
+    def __init__(self, manners: Manners) -> None:
+        self._manners = manners
+        self._set(min(_FIRST_WIDTH, manners.width) if manners.adapt else float(manners.width))
+        self._ceiling = float(manners.width)  # below it the width still doubles with each round
+        self.spacing = 0.0
+        self._strikes = 0
+        self._failures = 0
+        self._paused_at = self._cut_at = -inf
+        self._best = inf
+        self._smooth = 0.0
+
+    def __repr__(self) -> str:
+        return (
+            f"Throttle(width={self._width:.1f}, spacing={self.spacing:.2f}, "
+            f"strikes={self._strikes}, failures={self._failures})"
+        )
+
+    @property
+    def down(self) -> bool:
+        """Whether so many failures in a row have come that the host is to be left alone."""
+        return 0 < self._manners.breaker <= self._failures
+
+    def answered(self, exchange: Exchange, now: float) -> None:
+        """A response came that is no trouble, whatever it says of the page."""
+        self._failures = 0
+        if self.spacing:
+            self.spacing = self.spacing * _SHRINK if self.spacing > _LEAST_SPACING / 10 else 0.0
+        if self._manners.adapt:
+            self._adapt(exchange, now)
+
+    def failed(self, failure: Failed, now: float) -> float:
+        """A fetch failed by a kind of `TROUBLE`. Returns how long the host is to be left alone."""
+        self._failures += 1
+        started_at = failure.exchange.started_at if failure.exchange else now
+        self._cut(started_at, now)
+        status = failure.exchange.status if failure.exchange else None
+        if status == 429:
+            self._space(started_at)
+        if status == 429 or (status == 503 and failure.retry_after is not None):
+            return self._pause(failure.retry_after, started_at, now)
+        return 0.0
+
+    def probing(self) -> None:
+        """The host was left alone long enough: one request at a time shows whether it is back."""
+        self._set(1.0)
+        self._failures = max(0, self._manners.breaker - 1)
+
+    def _set(self, width: float) -> None:
+        self._width = width
+        self.width = int(width)
+
+    def _adapt(self, exchange: Exchange, now: float) -> None:
+        latency = exchange.first_byte or 0.0
+        self._smooth += (latency - self._smooth) * (_SMOOTHING if self._smooth else 1.0)
+        drifted = self._best + (latency - self._best) * _FORGETTING if self._best < inf else inf
+        self._best = min(latency, drifted)
+        if self._smooth > _SLOW_FACTOR * self._best + _SLOW_SECONDS:
+            self._cut(exchange.started_at, now)
+        elif self._width < self._manners.width:
+            step = 1.0 if self._width < self._ceiling else 1 / self._width
+            self._set(min(self._width + step, float(self._manners.width)))
+
+    def _cut(self, started_at: float, now: float) -> None:
+        """Halve the width, once for all that was asked before."""
+        if self._manners.adapt and started_at >= self._cut_at:
+            self._cut_at = now
+            self._ceiling = max(1.0, self._width / 2)
+            self._set(self._ceiling)
+
+    def _space(self, started_at: float) -> None:
+        """Come back at twice the interval, once for all that was asked before."""
+        if started_at >= self._paused_at:
+            least = max(_LEAST_SPACING, self._manners.delay)
+            self.spacing = min(max(2 * self.spacing, least), _MOST_SPACING)
+
+    def _pause(self, asked: float | None, started_at: float, now: float) -> float:
+        if started_at >= self._paused_at:  # else one more answer of the same burst
+            if now - self._paused_at > self._manners.forgive:
+                self._strikes = 0
+            self._strikes += 1
+        self._paused_at = now
+        if asked is not None:
+            return asked * (1 + _JITTER * self._manners.random())
+        doubled = self._manners.throttle * 2.0 ** min(self._strikes - 1, 30)
+        return min(doubled, self._manners.throttle_max) * (0.5 + 0.5 * self._manners.random())

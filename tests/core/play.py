@@ -1,0 +1,157 @@
+"""Plays an engine to a core, with a clock of its own: for tests of manners and of following."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import orjson
+
+from crawler.core.crawl import Crawl, Ended
+from crawler.core.robots import RobotsRules
+from crawler.core.rules import RobotsRead
+from crawler.core.step import DONE, Fetch, Recall, Record, Refill, Spill, Wait
+from crawler.model.config import CrawlConfig
+from crawler.model.document import Document, Leads
+from crawler.model.outcome import Exchange, Failed, Final, Kind, Page, Redirect, Resolved
+from crawler.model.request import Purpose, Request
+from crawler.model.url import Seed, Url, canonical, fingerprint
+
+Answer = Callable[[Request, float], Ended]
+
+LATENCY = 0.01
+
+
+def exchange(status: int = 200, *, at: float = 0.0) -> Exchange:
+    """One that took 10 ms."""
+    return Exchange(
+        status=status, started_at=at, first_byte=LATENCY, total=LATENCY, wire_bytes=1, body_bytes=1
+    )
+
+
+def page(request: Request, *links: str, words: int = 0, at: float = 0.0) -> Page:
+    """A page with these links, whose text is like that of others with the same `words`."""
+    keys = array("Q", [fingerprint(canonical(Url(link))) for link in links])
+    document = Document(
+        json=orjson.dumps({"links": list(links)}),
+        leads=Leads(keys.tobytes(), simhash=words, digest=words, skeleton=words),
+    )
+    return Page(request=request, exchange=exchange(at=at), document=document)
+
+
+def robots(request: Request, text: str, *, at: float = 0.0) -> RobotsRead:
+    """A robots.txt."""
+    rules = RobotsRules.parse(text.encode(), "crawler/1.0")
+    return RobotsRead(request=request, exchange=exchange(at=at), rules=rules)
+
+
+def failed(
+    request: Request,
+    kind: Kind = Kind.CONNECT,
+    *,
+    status: int | None = None,
+    retry_after: float | None = None,
+    at: float = 0.0,
+) -> Failed:
+    """A failure, with an answer if it has a status."""
+    seen = None if status is None else exchange(status, at=at)
+    return Failed(
+        request=request, kind=kind, reason="it failed", exchange=seen, retry_after=retry_after
+    )
+
+
+def redirect(request: Request, location: str) -> Redirect:
+    """A redirect to `location`."""
+    return Redirect(request=request, exchange=exchange(301), location=location)
+
+
+class Play:
+    """A crawl whose every exchange takes `LATENCY` seconds and ends as `answer` says.
+
+    `starts` has the time and the request of everything that was asked, `finals` the outcomes.
+    Hosts that are looked up are at 192.0.2.1, robots.txt is empty unless `answer` says else: it is
+    asked for PAGE and SITEMAP requests, and for the others if `gates`.
+    """
+
+    def __init__(self, answer: Answer, *, gates: bool = False, **options: object) -> None:
+        plain: dict[str, object] = {"per_host": 8, "delay": 0.0, "per_ip": 0, "adapt": False}
+        self.config = CrawlConfig(**{**plain, **options})  # type: ignore[arg-type]
+        self.core = Crawl(self.config, random=lambda: 0.5)
+        self.now = 0.0
+        self.starts: list[tuple[float, Request]] = []
+        self.finals: list[Final] = []
+        self.spilled: list[Request] = []
+        self._answer = answer
+        self._gates = gates
+        self._flying: list[tuple[float, Request]] = []
+
+    def run(self, *entries: str, limit: int = 100_000) -> list[Final]:
+        """Crawl a list to the end; fails if it has none."""
+        waiting = [Seed.read(entry) for entry in entries]
+        self.core.begin(self.now)
+        for _ in range(limit):
+            match self.core.next(self.now):
+                case Fetch(request):
+                    self.starts.append((self.now, request))
+                    self._flying.append((self.now + LATENCY, request))
+                case Refill(room):
+                    taken, waiting = waiting[:room], waiting[room:]
+                    self.finals += self.core.admit(taken, self.now) if taken else self._exhausted()
+                case Spill(requests):
+                    self.spilled += requests
+                case Recall(room):
+                    back, self.spilled = self.spilled[:room], self.spilled[room:]
+                    self.finals += self.core.recalled(back, self.now)
+                case Record(finals):
+                    self.finals += finals
+                case Wait(seconds):
+                    self._pass(self.now + seconds)
+                case step if step is DONE:
+                    return self.finals
+                case _:
+                    assert self._flying, "busy with nothing in flight would wait for ever"
+                    self._pass(None)
+        raise AssertionError(f"no end: {self.core!r}")
+
+    def times(self, purpose: Purpose = Purpose.PAGE, host: str = "") -> list[float]:
+        """When requests of a purpose started, to one host or to all."""
+        return [
+            round(at, 6)
+            for at, request in self.starts
+            if request.purpose is purpose and host in request.url.host_key
+        ]
+
+    def asked(self, purpose: Purpose = Purpose.PAGE) -> list[str]:
+        """The URLs of a purpose that were asked for."""
+        return [request.url.href for _, request in self.starts if request.purpose is purpose]
+
+    def _exhausted(self) -> Sequence[Final]:
+        self.core.exhausted()
+        return ()
+
+    def _pass(self, until: float | None) -> None:
+        """Let time pass to the next end of an exchange, or to `until` if that is sooner."""
+        if not self._flying or (until is not None and until < self._flying[0][0]):
+            assert until is not None
+            self.now = until
+            return
+        self.now, request = self._flying.pop(0)
+        outcome = self._outcome(request)
+        self.finals += self.core.finish(request, outcome, self.now)
+
+    def _outcome(self, request: Request) -> Ended:
+        if not self._gates and request.purpose is Purpose.ADDRESS:
+            return Resolved(request=request, address="192.0.2.1")
+        if not self._gates and request.purpose is Purpose.ROBOTS:
+            return robots(request, "")
+        outcome = self._answer(request, self.now)
+        if outcome.exchange is not None:
+            started = replace(outcome.exchange, started_at=self.now - LATENCY)
+            outcome = replace(outcome, exchange=started)
+        return outcome
+
+
+def always(request: Request, now: float) -> Page:
+    """Every URL is a page without links."""
+    return page(request)
