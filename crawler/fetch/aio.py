@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import ssl
 import time
 from asyncio import CancelledError, Task
@@ -22,6 +23,7 @@ from collections.abc import Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, cast
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -31,31 +33,38 @@ from yarl import URL
 
 from crawler.fetch import fault
 from crawler.fetch.body import Body
+from crawler.fetch.credentials import Credentials, Headers
 from crawler.fetch.deadline import Deadlines
 from crawler.fetch.exchange import (
     DROPPED_BODY,
+    HEADER_BYTES,
     HEADER_COUNT,
     HEADER_LINE,
     IDLE_HOSTS,
     INFORMATIONAL,
     STALE_CONNECTIONS,
-    WHOLE,
     Framing,
     Progress,
+    Room,
     Target,
     Values,
     admitted,
+    default_port,
+    fits,
     legible,
     proxy,
     request_headers,
     target,
     worth_reading,
 )
-from crawler.fetch.fault import Fault
+from crawler.fetch.fault import Fault, Refused
+from crawler.fetch.guard import admitted as admitted_addresses
+from crawler.fetch.guard import check_url
 from crawler.fetch.names import Names
+from crawler.model.address import AddressPolicy
 from crawler.model.config import CrawlConfig
-from crawler.model.outcome import Failed, Fetched, Kind, Received
-from crawler.model.request import Request
+from crawler.model.outcome import Failed, Fetched, Kind, Received, Resolved
+from crawler.model.request import Purpose, Request
 
 IDLE_SECONDS = 15.0
 """How long an unused connection is kept."""
@@ -74,14 +83,17 @@ class AioFetcher:
     def __init__(self, config: CrawlConfig, *, names: Names | None = None) -> None:
         self._config = config
         self._proxy = proxy(config)
-        self._named = {name.lower() for name, _ in config.headers}
+        self._policy = config.addresses
+        self._credentials = Credentials(config)
         self._names = names
 
     async def __aenter__(self) -> Self:
         config = self._config
         loop = asyncio.get_running_loop()
-        self._resolver = _Resolver(self._names or Names(config.dns_ttl))
-        self._connector = _Connector(self._resolver, fault.tls_context(verify=not config.insecure))
+        policy = AddressPolicy(everything=True) if self._proxy else self._policy
+        self._resolver = _Resolver(self._names or Names(config.dns_ttl), policy)
+        tls = fault.tls_context(verify=not config.insecure)
+        self._connector = _Connector(self._resolver, tls, policy, max_body=config.max_body)
         self._deadlines = Deadlines(loop, config.timeout)
         self._session = aiohttp.ClientSession(
             connector=self._connector,
@@ -115,6 +127,8 @@ class AioFetcher:
         progress = Progress(request)
         deadline = self._deadlines.enter()
         try:
+            if request.purpose is Purpose.ADDRESS:
+                return await self._look_up(progress)
             return await self._exchange(progress)
         except CancelledError:
             if deadline.expired():
@@ -127,6 +141,18 @@ class AioFetcher:
         finally:
             self._deadlines.leave(deadline)
 
+    async def _look_up(self, progress: Progress) -> Resolved:
+        """The address that a connection would be tried at first."""
+        parts = urlsplit(progress.request.url.host_key)
+        try:
+            async with asyncio.timeout(self._config.connect_timeout):
+                found = await self._resolver.resolve(parts.hostname or "", default_port(parts))
+        except TimeoutError:
+            raise fault.connect_overdue(self._config.connect_timeout) from None
+        except OSError as error:
+            raise fault.connecting(error) from None
+        return Resolved(request=progress.request, address=found[0]["host"])
+
     def _failed(self, progress: Progress, error: Exception) -> Failed:
         found = self._translated(error)
         if found is None:
@@ -136,12 +162,15 @@ class AioFetcher:
         return progress.failed(found)
 
     async def _exchange(self, progress: Progress) -> Fetched:
+        if self._proxy is not None:
+            check_url(self._policy, progress.request.url)
         response = await self._open(progress)
         try:
             values = _values(response)
             progress.answered(response.status, values)
             if 200 <= response.status < 300:
-                return await self._read(progress, response, admitted(values, self._config.max_body))
+                room = Room.of(progress.request, self._config)
+                return await self._read(progress, response, admitted(values, room), room)
             await self._drop(progress, response, values)
             return progress.refused(values, proxied=self._proxy is not None)
         finally:
@@ -152,7 +181,7 @@ class AioFetcher:
         """Send the request and wait for the response's header."""
         goal = target(progress.request.url)
         url = URL(goal.href, encoded=True)
-        options = self._options(goal) if goal.authorization or self._proxy else {}
+        options = self._options(goal, self._credentials.headers(progress.request, goal))
         stale = 0
         while True:
             try:
@@ -164,34 +193,30 @@ class AioFetcher:
             finally:
                 progress.connect = self._connector.take()
 
-    def _options(self, goal: Target) -> dict[str, Any]:
+    def _options(self, goal: Target, credentials: Headers) -> dict[str, Any]:
         """What this request has beyond the session: credentials, its own and the proxy's."""
-        options: dict[str, Any] = {}
-        headers = {}
-        if goal.authorization and "authorization" not in self._named:
-            headers["Authorization"] = goal.authorization
+        options: dict[str, Any] = {"headers": credentials} if credentials else {}
         if self._proxy is not None and self._proxy.authorization:
+            pair = ("Proxy-Authorization", self._proxy.authorization)
             if goal.href.startswith("https:"):
-                options["proxy_headers"] = {"Proxy-Authorization": self._proxy.authorization}
+                options["proxy_headers"] = dict([pair])
             else:
-                headers["Proxy-Authorization"] = self._proxy.authorization
-        if headers:
-            options["headers"] = headers
+                options["headers"] = [*credentials, pair]
         return options
 
     async def _read(
-        self, progress: Progress, response: aiohttp.ClientResponse, framing: Framing
+        self, progress: Progress, response: aiohttp.ClientResponse, framing: Framing, room: Room
     ) -> Received:
-        if framing.length is not None and (not framing.encoding or framing.length <= WHOLE):
+        if fits(framing, room):
             data = await response.read()
             progress.wire_bytes = len(data)
             if not framing.encoding:
                 return progress.received(data, len(data))
-            body = Body(framing.encoding, self._config.max_body)
+            body = Body(framing.encoding, room.cap, cut=room.cut)
             body.feed(data)
         else:
-            body = Body(framing.encoding, self._config.max_body)
-            while data := await response.content.readany():
+            body = Body(framing.encoding, room.cap, cut=room.cut)
+            while not body.full and (data := await response.content.readany()):
                 progress.wire_bytes += len(data)
                 body.feed(data)
         return progress.received(body.finish(), body.wire_bytes)
@@ -254,19 +279,22 @@ def _values(response: aiohttp.ClientResponse) -> Values:
 
 
 class _Resolver(AbstractResolver):
-    """aiohttp's side of `Names`."""
+    """aiohttp's side of `Names`, which hands out only addresses that may be connected to."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, policy: AddressPolicy) -> None:
         self._names = names
+        self._policy = policy
 
     async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
         """The host's addresses; the look-up itself outlives a cancelled waiter."""
         found = self._names.known(host)
         if found is None:
-            found = await asyncio.shield(asyncio.wrap_future(self._names.ask(host)))
+            asked = asyncio.wrap_future(self._names.ask(host))
+            asked.add_done_callback(_taken)  # a waiter that is gone leaves its failure to nobody
+            found = await asyncio.shield(asked)
         return [
             ResolveResult(hostname=host, host=ip, port=port, family=kind, proto=0, flags=0)
-            for kind, ip in found
+            for kind, ip in admitted_addresses(self._policy, found, port)
         ]
 
     async def close(self) -> None:
@@ -274,31 +302,59 @@ class _Resolver(AbstractResolver):
         self._names.close()
 
 
+def _taken(future: asyncio.Future[Any]) -> None:
+    """Take a failure, so that asyncio does not complain of it."""
+    if not future.cancelled():
+        future.exception()
+
+
 class _Protocol(ResponseHandler):
     """A connection whose broken framing reaches who reads the body.
 
     aiohttp tells only who waits for a header (seen in 3.14); a bad chunk that comes after the
-    header would leave its reader to the deadline. Nor does it count 1xx responses, of which a
-    server could send so many that nothing else gets its turn.
+    header would leave its reader to the deadline. Nor does it bound the number of 1xx responses, of
+    which a server could send so many that nothing else gets its turn, the header as a whole, and
+    what stands between chunks.
     """
 
-    _informational = 0
+    def __init__(self, loop: asyncio.AbstractEventLoop, max_body: int) -> None:
+        super().__init__(loop)
+        self._most = HEADER_BYTES + 2 * max_body
+        self._informational = self._head = self._rest = 0
+        self._ended = False
+
+    def data_received(self, data: bytes) -> None:
+        """Count and parse what came; ends the connection where it is too much."""
+        body = self._payload
+        if body is None or body.is_eof():
+            if self._head > HEADER_BYTES:  # without `data`, which may be body for the most part
+                self._end("header too large")
+            self._head += len(data)
+        else:
+            self._rest += len(data)
+            if self._rest > self._most:
+                self._end("chunk framing too large")
+        if not self._ended:
+            super().data_received(data)
 
     def feed_data(self, data: Any, size: int = 0) -> None:
         """Hand on a response's header; ends the connection at one 1xx too many."""
         if 100 <= data[0].code < 200:
             self._informational += 1
-        elif self._informational <= INFORMATIONAL:
-            self._informational = 0
-        if self._informational <= INFORMATIONAL:
+            if self._informational > INFORMATIONAL:
+                self._end("too many 1xx responses")
+        elif self._head > HEADER_BYTES and _size(data[0]) > HEADER_BYTES:
+            self._end("header too large")
+        elif not self._ended:
+            self._informational = self._head = self._rest = 0
+        if not self._ended:
             super().feed_data(data, size)
-        else:
-            self._end_informational()
 
-    def _end_informational(self) -> None:
+    def _end(self, problem: str) -> None:
+        self._ended = True
         if self.transport is not None:
             self.transport.close()
-        self.set_exception(HttpProcessingError(message="too many 1xx responses"))
+        self.set_exception(HttpProcessingError(message=problem))
 
     def set_exception(self, error: BaseException, *cause: BaseException) -> None:
         """End what is being read with `error`."""
@@ -308,10 +364,26 @@ class _Protocol(ResponseHandler):
             body.set_exception(error)
 
 
-class _Connector(aiohttp.TCPConnector):
-    """Measures connecting, and bounds the idle connections."""
+def _size(message: Any) -> int:
+    """The bytes of a response's header lines."""
+    return sum(len(name) + len(value) + 4 for name, value in message.raw_headers)
 
-    def __init__(self, resolver: AbstractResolver, context: ssl.SSLContext) -> None:
+
+class _Connector(aiohttp.TCPConnector):
+    """Measures connecting, bounds the idle connections, and is the last to judge an address.
+
+    Every socket is made by `_socket`, for the very address that it will be connected to: literals,
+    for which no resolver is asked, are judged there, and the others once more.
+    """
+
+    def __init__(
+        self,
+        resolver: AbstractResolver,
+        context: ssl.SSLContext,
+        policy: AddressPolicy,
+        *,
+        max_body: int,
+    ) -> None:
         super().__init__(
             resolver=resolver,
             use_dns_cache=False,
@@ -319,8 +391,11 @@ class _Connector(aiohttp.TCPConnector):
             limit=0,
             limit_per_host=0,
             keepalive_timeout=IDLE_SECONDS,
+            socket_factory=self._socket,
         )
-        self._factory = cast("partial[ResponseHandler]", partial(_Protocol, loop=self._loop))
+        self._policy = policy
+        protocol = partial(_Protocol, loop=self._loop, max_body=max_body)
+        self._factory = cast("partial[ResponseHandler]", protocol)
         self._took: dict[Task[Any] | None, float] = {}
 
     def connected(self) -> bool:
@@ -338,6 +413,13 @@ class _Connector(aiohttp.TCPConnector):
             return await super()._create_connection(*args, **kwargs)
         finally:
             self._took[asyncio.current_task()] = time.perf_counter() - begun
+
+    def _socket(self, address: tuple[Any, ...]) -> socket.socket:
+        family, kind, protocol, _, (ip, port, *_) = address
+        refusal = self._policy.refusal(ip, port)
+        if refusal is not None:
+            raise Refused(refusal)
+        return socket.socket(family, kind, protocol)
 
     def _make_room(self) -> None:
         """Close the connections of the host that has been idle longest, where there are too many.

@@ -4,7 +4,8 @@ A body passes a chain: wire -> outermost coding -> ... -> innermost coding -> co
 (RFC 9110, 8.4: codings are listed in the order in which they were applied, so the last is taken
 off first). Every link pushes pieces of at most about `PIECE` bytes to the next, and every link's
 output is counted against the cap. A decompression bomb therefore costs the cap and one piece of
-memory, whatever it would unpack to, and a bomb inside a bomb cannot burn time either.
+memory, whatever it would unpack to, and a bomb inside a bomb cannot burn time either. Where the cap
+is high a bomb is known earlier, by its ratio (`RATIO`).
 
 Codings: gzip (RFC 1952, several members), deflate (RFC 1950, and the bare RFC 1951 that some
 servers send), br (RFC 7932), zstd (RFC 8878, window of 8 MB at most as RFC 9659 demands).
@@ -24,6 +25,16 @@ from crawler.model.outcome import Kind
 
 PIECE = 65_536
 """Bytes that a decoder hands on at once."""
+
+RATIO = 200
+"""Decoded bytes for one on the wire that a body may have beyond its first `UNSUSPICIOUS` bytes.
+
+Pages pack to a fifth or a tenth, a table of a million like rows to a hundredth; zeros to 1/1,030
+(deflate) and below 1/10,000 (br, zstd). What is more than 1 MB and came from less than a
+two-hundredth of it holds nothing to read.
+"""
+
+UNSUSPICIOUS = 1_048_576
 
 MOST_CODINGS = 4
 """Stacked codings accepted; nobody sends more than two in earnest."""
@@ -160,16 +171,24 @@ _DECODERS: dict[str, Callable[[Sink], Decoder]] = {
 _ERRORS = (zlib.error, brotli.error, zstandard.ZstdError)
 
 
+class _Full(Exception):
+    """Enough was decoded of a body that is cut."""
+
+
 class Body:
     """Collects one body: `feed` the wire's bytes, then take `finish()`.
 
     `encoding` is the Content-Encoding header ("" without), `cap` bytes on the wire and decoded.
     All three calls raise `Fault`: ENCODING (unknown or broken) or TOO_LARGE.
+
+    With `cut` a body above `cap` ends there instead: `full` says so, and nothing more is to be fed.
     """
 
-    def __init__(self, encoding: str, cap: int) -> None:
+    def __init__(self, encoding: str, cap: int, *, cut: bool = False) -> None:
         self.wire_bytes = 0
+        self.full = False
         self._cap = cap
+        self._cut = cut
         self._pieces: list[bytes] = []
         self._decoders: list[tuple[str, Decoder]] = []
         self._entry: Sink = self._pieces.append
@@ -182,15 +201,17 @@ class Body:
         """Take the next bytes of the wire."""
         self.wire_bytes += len(data)
         if self.wire_bytes > self._cap:
-            raise too_large(self._cap)
+            data = data[: self._left_of(data, self.wire_bytes)]
         try:
             self._entry(data)
+        except _Full:
+            self.full = True
         except _ERRORS as error:
             raise self._broken(str(error)) from None
 
     def finish(self) -> bytes:
         """The whole body, decoded; an empty one needs no decoding, whatever the header says."""
-        if self.wire_bytes:
+        if self.wire_bytes and not self.full:
             for name, decoder in self._decoders:
                 self._check_end(name, decoder)
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
@@ -209,11 +230,21 @@ class Body:
             nonlocal total
             total += len(data)
             if total > self._cap:
-                raise too_large(self._cap)
+                sink(data[: self._left_of(data, total)])
+                raise _Full
+            if total > UNSUSPICIOUS and total > RATIO * self.wire_bytes:
+                raise Fault(Kind.TOO_LARGE, f"body unpacks to more than {RATIO} times its size")
             if data:
                 sink(data)
 
         return count
+
+    def _left_of(self, data: bytes, total: int) -> int:
+        """How much of `data` there is room for, with which the body has `total` bytes."""
+        if not self._cut:
+            raise too_large(self._cap)
+        self.full = True
+        return len(data) - (total - self._cap)
 
     def _broken(self, detail: str) -> Fault:
         names = ", ".join(name for name, _ in self._decoders)

@@ -13,15 +13,16 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import NamedTuple
-from urllib.parse import unquote_to_bytes
+from urllib.parse import SplitResult, unquote_to_bytes
 
+from crawler.core import robots, sitemap
 from crawler.fetch.body import too_large
 from crawler.fetch.fault import Fault
-from crawler.model.config import CrawlConfig
+from crawler.model.config import SECRET_HEADERS, CrawlConfig
 from crawler.model.document import Response
 from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Exchange, Failed, Kind, Received, Redirect, status_kind
-from crawler.model.request import Request
+from crawler.model.request import Purpose, Request
 from crawler.model.url import InvalidUrl, Url, parse
 
 HEADER_LINE = 65_536
@@ -29,6 +30,12 @@ HEADER_LINE = 65_536
 
 HEADER_COUNT = 99
 """Response header lines; what http.client's limit of 100 leaves, its blank line counted."""
+
+HEADER_BYTES = 262_144
+"""Bytes of a response's whole header, 1xx responses before it included; what Chrome takes, too."""
+
+CONTENT_TYPE = 1_024
+"""Characters of a Content-Type, and of X-Robots-Tags, that are kept; whole ones have about 30."""
 
 INFORMATIONAL = 99
 """1xx responses before the final one; more are a way to keep a client busy for nothing."""
@@ -63,6 +70,7 @@ class Progress:
         "fetched_at",
         "first_byte",
         "request",
+        "robots_tag",
         "started_at",
         "status",
         "wire_bytes",
@@ -75,14 +83,16 @@ class Progress:
         self.connect = 0.0
         self.first_byte: float | None = None
         self.status: int | None = None
-        self.content_type = ""
+        self.content_type = self.robots_tag = ""
         self.wire_bytes = 0
 
     def answered(self, status: int, values: Values) -> None:
         """The response header is here, whole."""
         self.first_byte = max(0.0, time.perf_counter() - self.started_at - self.connect)
         self.status = status
-        self.content_type = first(values("Content-Type")) or ""
+        self.content_type = (first(values("Content-Type")) or "")[:CONTENT_TYPE]
+        if tags := values("X-Robots-Tag"):
+            self.robots_tag = ", ".join(tags)[:CONTENT_TYPE]
 
     def exchange(self, body_bytes: int = 0) -> Exchange:
         """The record of the exchange as far as it came."""
@@ -106,6 +116,7 @@ class Progress:
             status=self.status or 0,
             content_type=self.content_type,
             body=body,
+            robots_tag=self.robots_tag,
         )
         exchange = self.exchange(len(body))
         return Received(request=self.request, exchange=exchange, response=response)
@@ -193,12 +204,40 @@ def framing(values: Values) -> Framing:
     return Framing(encoding, int(lengths[0]))
 
 
-def admitted(values: Values, cap: int) -> Framing:
+class Room(NamedTuple):
+    """Bytes that a body may have, on the wire and decoded; `cut`: more is left off, no fault."""
+
+    cap: int
+    cut: bool = False
+
+    @classmethod
+    def of(cls, request: Request, config: CrawlConfig) -> Room:
+        """For what the request is for: the two that standards speak of have room of their own."""
+        if request.purpose is Purpose.ROBOTS:
+            return cls(robots.MAX_BYTES + 1, cut=True)  # one more tells that there is more
+        if request.purpose is Purpose.SITEMAP:
+            return cls(max(sitemap.MAX_BYTES, config.max_body))
+        return cls(config.max_body)
+
+
+def admitted(values: Values, room: Room) -> Framing:
     """The framing of a body that is wanted; raises `Fault` (TOO_LARGE) if it announces too much."""
     found = framing(values)
-    if found.length is not None and found.length > cap:
-        raise too_large(cap, found.length)
+    if found.length is not None and found.length > room.cap and not room.cut:
+        raise too_large(room.cap, found.length)
     return found
+
+
+def fits(framing: Framing, room: Room) -> bool:
+    """Whether a body may be read in one go: it has a length, and that is small or is the text's."""
+    if framing.length is None or framing.length > room.cap:
+        return False
+    return not framing.encoding or framing.length <= WHOLE
+
+
+def default_port(parts: SplitResult) -> int:
+    """The port of a URL, its scheme's own where it names none."""
+    return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def worth_reading(values: Values) -> bool:
@@ -216,14 +255,18 @@ def legible(raw: bytes) -> str:
 
 
 def request_headers(config: CrawlConfig) -> list[tuple[str, str]]:
-    """The headers of every request; one that the user names replaces the default of its name."""
+    """The headers of every request; one that the user names replaces the default of its name.
+
+    Those that not every server may see are not among them.
+    """
     defaults = (
         ("User-Agent", config.user_agent),
         ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
         ("Accept-Encoding", "gzip, deflate, br, zstd"),
     )
-    named = {name.lower() for name, _ in config.headers}
-    return [pair for pair in defaults if pair[0].lower() not in named] + list(config.headers)
+    own = [pair for pair in config.headers if pair[0].lower() not in SECRET_HEADERS]
+    named = {name.lower() for name, _ in own}
+    return [pair for pair in defaults if pair[0].lower() not in named] + own
 
 
 class Target(NamedTuple):

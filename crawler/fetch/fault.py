@@ -31,6 +31,10 @@ class Fault(Exception):
         self.reason = one_line(reason)
 
 
+class Refused(OSError):
+    """An address that the guard does not let anyone connect to; libraries pass it on as it is."""
+
+
 def one_line(text: str) -> str:
     """`text` without control characters and surrogates, at most `REASON_LENGTH` characters."""
     clean = "".join(c if c.isprintable() else " " for c in text[: 4 * REASON_LENGTH])
@@ -57,6 +61,8 @@ def connecting(error: Exception, *, proxied: bool = False) -> Fault:
 
 
 def _connecting(error: Exception) -> Fault:
+    if isinstance(error, Refused):
+        return Fault(Kind.BLOCKED_ADDRESS, str(error))
     if isinstance(error, ssl.SSLError):
         return handshake(error)
     if isinstance(error, socket.gaierror):

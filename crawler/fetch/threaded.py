@@ -29,8 +29,9 @@ from urllib3.exceptions import (
 from urllib3.exceptions import SSLError as PoolSSLError
 from urllib3.response import BaseHTTPResponse
 
-from crawler.fetch import fault
+from crawler.fetch import fault, guard
 from crawler.fetch.body import Body
+from crawler.fetch.credentials import Credentials, Headers
 from crawler.fetch.exchange import (
     DROPPED_BODY,
     IDLE_HOSTS,
@@ -38,9 +39,12 @@ from crawler.fetch.exchange import (
     WHOLE,
     Framing,
     Progress,
+    Room,
     Target,
     Values,
     admitted,
+    default_port,
+    fits,
     legible,
     proxy,
     request_headers,
@@ -48,12 +52,13 @@ from crawler.fetch.exchange import (
     worth_reading,
 )
 from crawler.fetch.fault import Fault
+from crawler.fetch.guard import check_url
 from crawler.fetch.names import Names
 from crawler.fetch.reaper import Reaper
 from crawler.fetch.wire import Answer, Call, here, words
 from crawler.model.config import CrawlConfig
-from crawler.model.outcome import Fetched, Kind, Received
-from crawler.model.request import Request
+from crawler.model.outcome import Fetched, Kind, Received, Resolved
+from crawler.model.request import Purpose, Request
 
 
 class ThreadedFetcher:
@@ -66,6 +71,8 @@ class ThreadedFetcher:
     def __init__(self, config: CrawlConfig, *, names: Names | None = None) -> None:
         self._config = config
         self._proxy = proxy(config)
+        self._policy = config.addresses
+        self._credentials = Credentials(config)
         self._headers = urllib3.HTTPHeaderDict(request_headers(config))
         self._timeout = urllib3.Timeout(connect=config.connect_timeout, read=config.timeout)
         self._pools = _pools(config, self._proxy)
@@ -99,7 +106,8 @@ class ThreadedFetcher:
         progress = Progress(request)
         seconds = self._config.timeout
         watch = self._reaper.watch(progress.started_at + seconds, fault.overdue(seconds))
-        call = Call(self._config, self._names, progress, watch, self._proxy is not None)
+        policy = None if self._proxy else self._policy
+        call = Call(self._config, self._names, progress, watch, policy)
         here.call = call
         try:
             outcome = self._made(call)
@@ -123,12 +131,17 @@ class ThreadedFetcher:
         if call.watch.cause is not None:
             raise call.watch.cause
         progress = call.progress
+        if progress.request.purpose is Purpose.ADDRESS:
+            return self._look_up(progress)
+        if self._proxy is not None:
+            check_url(self._policy, progress.request.url)
         response = self._open(call)
         try:
             values = _values(response)
             progress.answered(response.status, values)
             if 200 <= response.status < 300:
-                body = self._read(progress, response, admitted(values, self._config.max_body))
+                room = Room.of(progress.request, self._config)
+                body = self._read(progress, response, admitted(values, room), room)
                 call.check_end()
                 return body
             self._drop(progress, response, values)
@@ -139,9 +152,24 @@ class ThreadedFetcher:
                 response.close()
             response.release_conn()
 
+    def _look_up(self, progress: Progress) -> Resolved:
+        """The address that a connection would be tried at first."""
+        parts = urlsplit(progress.request.url.host_key)
+        host, seconds = parts.hostname or "", self._config.connect_timeout
+        try:
+            found = self._names.known(host) or self._names.ask(host).result(seconds)
+            addresses = guard.admitted(self._policy, found, default_port(parts))
+        except TimeoutError:
+            raise fault.connect_overdue(seconds) from None
+        except OSError as error:
+            raise fault.connecting(error) from None
+        return Resolved(request=progress.request, address=addresses[0].ip)
+
     def _open(self, call: Call) -> BaseHTTPResponse:
         """Send the request and wait for the response's header."""
-        goal = target(call.progress.request.url)
+        request = call.progress.request
+        goal = target(request.url)
+        headers = self._headers_with(self._credentials.headers(request, goal))
         parts = urlsplit(goal.href)
         forwarded = self._proxy is not None and parts.scheme == "http"
         call.target = goal.href if forwarded else goal.href[goal.href.index("/", 8) :]
@@ -150,18 +178,20 @@ class ThreadedFetcher:
         while True:
             call.fresh = False
             try:
-                return self._send(pool, goal)
+                return self._send(pool, goal, headers)
             except ProtocolError as error:
                 stale += 1
                 hung_up = isinstance(error.args[-1], ConnectionError)
                 if call.fresh or not hung_up or stale > STALE_CONNECTIONS:
                     raise
 
-    def _send(self, pool: HTTPConnectionPool, goal: Target) -> BaseHTTPResponse:
+    def _send(
+        self, pool: HTTPConnectionPool, goal: Target, headers: urllib3.HTTPHeaderDict
+    ) -> BaseHTTPResponse:
         return pool.urlopen(
             "GET",
             goal.href if self._proxy is not None else "/",  # the scheme decides about a tunnel
-            headers=self._headers_for(goal),
+            headers=headers,
             retries=False,
             redirect=False,
             assert_same_host=False,
@@ -171,15 +201,20 @@ class ThreadedFetcher:
             decode_content=False,
         )
 
-    def _headers_for(self, goal: Target) -> urllib3.HTTPHeaderDict:
-        if goal.authorization is None or "Authorization" in self._headers:
+    def _headers_with(self, credentials: Headers) -> urllib3.HTTPHeaderDict:
+        if not credentials:
             return self._headers
-        return self._headers | {"Authorization": goal.authorization}
+        headers = self._headers.copy()
+        for name, value in credentials:
+            headers.add(name, value)
+        return headers
 
-    def _read(self, progress: Progress, response: BaseHTTPResponse, framing: Framing) -> Received:
+    def _read(
+        self, progress: Progress, response: BaseHTTPResponse, framing: Framing, room: Room
+    ) -> Received:
         # Before anything is read: urllib3 raises on codings that it finds too many, too.
-        body = Body(framing.encoding, self._config.max_body)
-        if framing.length is not None and (not framing.encoding or framing.length <= WHOLE):
+        body = Body(framing.encoding, room.cap, cut=room.cut)
+        if fits(framing, room):
             data = response.read(decode_content=False)
             progress.wire_bytes = len(data)
             if not framing.encoding:
@@ -189,6 +224,8 @@ class ThreadedFetcher:
             for data in response.stream(WHOLE, decode_content=False):
                 progress.wire_bytes += len(data)
                 body.feed(data)
+                if body.full:
+                    break
         return progress.received(body.finish(), body.wire_bytes)
 
     def _drop(self, progress: Progress, response: BaseHTTPResponse, values: Values) -> None:

@@ -20,10 +20,12 @@ import time
 from typing import Any
 
 from crawler.fetch import fault
-from crawler.fetch.exchange import HEADER_COUNT, INFORMATIONAL, Progress
+from crawler.fetch.exchange import HEADER_BYTES, HEADER_COUNT, INFORMATIONAL, Progress
 from crawler.fetch.fault import Fault
+from crawler.fetch.guard import admitted
 from crawler.fetch.names import Address, Addresses, Names
 from crawler.fetch.reaper import Watch
+from crawler.model.address import AddressPolicy
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Kind
 
@@ -31,12 +33,12 @@ _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;|\r?\n|\Z)")
 
 
 class Call:
-    """One exchange, as its connection sees it."""
+    """One exchange, as its connection sees it. `policy` is None where a proxy connects."""
 
     __slots__ = (
         "_config",
         "_names",
-        "_proxied",
+        "_policy",
         "_shadow",
         "answer",
         "fresh",
@@ -46,17 +48,27 @@ class Call:
     )
 
     def __init__(
-        self, config: CrawlConfig, names: Names, progress: Progress, watch: Watch, proxied: bool
+        self,
+        config: CrawlConfig,
+        names: Names,
+        progress: Progress,
+        watch: Watch,
+        policy: AddressPolicy | None,
     ) -> None:
         self._config = config
         self._names = names
-        self._proxied = proxied
+        self._policy = policy
         self.progress = progress
         self.watch = watch
         self.target = ""
         self.fresh = False
         self.answer: Answer | None = None
         self._shadow: socket.socket | None = None
+
+    @property
+    def framing_room(self) -> int:
+        """Bytes that chunk sizes, extensions and trailers may have."""
+        return HEADER_BYTES + self._config.max_body
 
     def connect(self, connect: Any) -> None:
         """Run `connect` within the connect deadline, and measure it."""
@@ -85,11 +97,13 @@ class Call:
             return fault.closed()
         if isinstance(error, http.client.HTTPException):
             return fault.malformed(words(error))
-        return fault.connecting(error, proxied=self._proxied)
+        return fault.connecting(error, proxied=self._policy is None)
 
     def open(self, host: str, port: int, options: Any) -> socket.socket:
         """A connected socket: each address may take its share of the time that is left."""
         addresses = self._addresses(host)
+        if self._policy is not None:
+            addresses = admitted(self._policy, addresses, port)
         for count, address in enumerate(addresses):
             try:
                 return self._reach(address, port, options, share=len(addresses) - count)
@@ -149,10 +163,12 @@ here = Here()
 class Reader(io.BufferedReader):
     """Lines that are whole: a header cut off by the end of the stream is no header.
 
-    chunked: set when the head is over and lines are chunk sizes, then trailers.
+    chunked: set when the head is over and lines are chunk sizes, then trailers. room: bytes that
+    lines may still have, those of the header and, counted anew, those between chunks.
     """
 
     chunked = False
+    room = HEADER_BYTES
     _trailers = -1
 
     def readline(self, size: int | None = -1, /) -> bytes:
@@ -161,6 +177,10 @@ class Reader(io.BufferedReader):
         line = super().readline(limit)
         if not line.endswith(b"\n") and (limit < 0 or len(line) < limit):
             raise http.client.RemoteDisconnected("closed in the middle of a line")
+        self.room -= len(line)
+        if self.room < 0:
+            what = "chunk framing" if self.chunked else "header"
+            raise http.client.HTTPException(f"{what} too large")
         if self.chunked:
             self._check_chunk(line)
         elif b"\0" in line or b"\r" in line.removesuffix(b"\r\n"):
@@ -202,6 +222,7 @@ class Answer(http.client.HTTPResponse):
             raise http.client.HTTPException("bad header line")
         if self.chunked:
             self.fp.chunked = True  # type: ignore[attr-defined]
+            self.fp.room = here.call.framing_room  # type: ignore[attr-defined]
 
     def _read_status(self) -> tuple[str, int, str]:
         while True:

@@ -24,7 +24,9 @@ from tests.fetch.sites import CAP, SITE
 
 WAYS = ("asyncio", "uvloop", "threaded")
 
-CONFIG = CrawlConfig(timeout=5, connect_timeout=5, max_body=CAP, user_agent="tester/1")
+CONFIG = CrawlConfig(
+    timeout=5, connect_timeout=5, max_body=CAP, user_agent="tester/1", allow_private=True
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,10 +18,15 @@ Behaviour = Callable[["RawServer", socket.socket, bytes], bool | None]
 
 
 class RawServer:
-    """Serves `behaviours` by path on a free loopback port; counts connections and keeps heads."""
+    """Serves `behaviours` by path on a loopback port; counts connections and keeps heads."""
 
     def __init__(
-        self, behaviours: Mapping[str, Behaviour], tls: ssl.SSLContext | None = None
+        self,
+        behaviours: Mapping[str, Behaviour],
+        tls: ssl.SSLContext | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
         self.over = threading.Event()
         self.connections = 0
@@ -30,7 +35,7 @@ class RawServer:
         self._tls = tls
         self._threads: list[threading.Thread] = []
         self._sockets: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._listener = socket.create_server((host, port), backlog=128)
         self.port: int = self._listener.getsockname()[1]
 
     def url(self, path: str = "/", *, host: str = "127.0.0.1") -> str:

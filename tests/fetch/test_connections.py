@@ -7,13 +7,15 @@ import gc
 import socket
 import threading
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 import trustme
+import uvloop
 
-from crawler.fetch.aio import AioFetcher
+from crawler.fetch.aio import AioFetcher, _Resolver
 from crawler.fetch.names import Address, Addresses, Names
 from crawler.fetch.threaded import ThreadedFetcher
 from crawler.model.outcome import Failed, Fetched, Kind, Received, Redirect
@@ -307,3 +309,35 @@ def test_idle_connections_are_bounded(way: Way, monkeypatch: pytest.MonkeyPatch)
         a, b, c = (server.url("/plain", host=f"{name}.test") for name in "abc")
         way.fetch([a, b, c, c, b, a], config, names)
         assert server.connections == 4  # c and b are still there, a made room for c
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_failed_look_up_that_nobody_waits_for_is_silent(
+    loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """A waiter that was cancelled leaves no complaint of asyncio's behind on stderr."""
+    ready, complaints = threading.Event(), list[str]()
+
+    def look_up(host: str) -> Addresses:
+        ready.wait(10)
+        raise OSError("no such name")
+
+    async def main() -> None:
+        running = asyncio.get_running_loop()
+        running.set_exception_handler(lambda _, context: complaints.append(context["message"]))
+        names = Names(60.0, look_up=look_up)
+        resolver = _Resolver(names, CONFIG.addresses)
+        waiter = asyncio.create_task(resolver.resolve("a.example"))
+        await asyncio.sleep(0)
+        answer = asyncio.wrap_future(names.ask("a.example"))
+        waiter.cancel()
+        await asyncio.wait([waiter])
+        ready.set()
+        with pytest.raises(OSError, match="no such name"):
+            await answer
+        await resolver.close()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(main())
+        gc.collect()
+    assert not complaints

@@ -83,9 +83,12 @@ def test_target(href: str, clean: str, authorization: str | None) -> None:
 
 
 def test_default_headers_are_replaced_by_name() -> None:
-    """A user's header replaces the default of its name, in any case, and joins the others."""
-    headers = request_headers(replace(CONFIG, header=("USER-AGENT: me", "Cookie: a=b")))
-    assert [name for name, _ in headers] == ["Accept", "Accept-Encoding", "USER-AGENT", "Cookie"]
+    """A user's header replaces the default of its name, in any case, and joins the others.
+
+    A cookie is for one origin and not among the headers of every request.
+    """
+    headers = request_headers(replace(CONFIG, header=("USER-AGENT: me", "Cookie: a=b", "X: y")))
+    assert [name for name, _ in headers] == ["Accept", "Accept-Encoding", "USER-AGENT", "X"]
 
 
 def test_one_line() -> None:

@@ -1,0 +1,40 @@
+"""What a request may say about its user, and to whom.
+
+Credentials come from the URL of the list (`https://me:secret@host/`) and from `--header`
+(Authorization, Cookie). They were meant for the server that the list names, so they go to its
+origin (scheme, host, port) and to no other, wherever redirects and links lead, and not with a
+request for robots.txt. Cookies that servers set are not kept at all. Other headers of the user's go
+with every request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crawler.fetch.exchange import Target, target
+from crawler.model.config import SECRET_HEADERS, CrawlConfig
+from crawler.model.request import Purpose, Request
+from crawler.model.url import Url
+
+Headers = Sequence[tuple[str, str]]
+
+
+class Credentials:
+    """The credentials of a crawl, by request."""
+
+    def __init__(self, config: CrawlConfig) -> None:
+        self._own = [pair for pair in config.headers if pair[0].lower() in SECRET_HEADERS]
+        self._named = any(name.lower() == "authorization" for name, _ in self._own)
+
+    def headers(self, request: Request, goal: Target) -> Headers:
+        """What goes with `request`, whose target is `goal`: nothing that is not for its origin."""
+        if not (self._own or goal.authorization or "@" in request.seed):
+            return ()
+        seed = Url(request.seed)
+        asked_for = request.purpose in (Purpose.PAGE, Purpose.SITEMAP)
+        if not asked_for or request.url.host_key != (request.origin or seed.host_key):
+            return ()
+        found = goal.authorization or target(seed).authorization
+        if found is None or self._named:
+            return self._own
+        return [*self._own, ("Authorization", found)]
