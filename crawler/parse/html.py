@@ -20,6 +20,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
+from functools import cache
 from typing import Final, NamedTuple
 
 from frostwork import _frostwork
@@ -27,19 +29,20 @@ from frostwork import _frostwork
 from crawler.parse import charset
 
 _LINKS: Final = "a::attr(href), area::attr(href)"
-_SCAN = _frostwork.Plan(
-    [
-        _LINKS,
-        "head > title::text",
-        "meta[name=description i]::attr(content)",
-        "link[rel~=canonical i]::attr(href)",
-        "html::attr(lang)",
-        "meta[name=robots i]::attr(content)",
-        "base::attr(href)",
-        "template ::attr(href)",
-    ],
-    [],
-)
+_FIELDS: Final = [
+    _LINKS,
+    "head > title::text",
+    "meta[name=description i]::attr(content)",
+    "link[rel~=canonical i]::attr(href)",
+    "html::attr(lang)",
+    "meta[name=robots i]::attr(content)",
+    "base::attr(href)",
+    "template ::attr(href)",
+]
+_SCAN = _frostwork.Plan(_FIELDS, [])
+_NOFOLLOW: Final = "a[rel~=nofollow i]::attr(href), area[rel~=nofollow i]::attr(href)"
+_OWN_ROBOTS: Final = "meta[name={token} i]::attr(content)"
+_TEXTS: Final = [":not(script):not(style):not(a)::text", "a::text"]
 _INERT_LINKS = _frostwork.Plan(["template a::attr(href), template area::attr(href)"], [])
 _TITLES = _frostwork.Plan(["title::text", "svg title::text, template title::text"], [])
 _COUNTED: Final = 1 << 17
@@ -63,19 +66,34 @@ class Found(NamedTuple):
     languages: list[str]
     robots: list[str]
     bases: list[str]
+    texts: Sequence[str] = ()  # outside links
+    linked: Sequence[str] = ()  # directly in links
+    nofollow: Sequence[str] = ()  # hrefs of links that are not to be followed
+    own_robots: Sequence[str] = ()  # robots directives for this crawler by name
 
 
-def find(body: bytes, encoding: str) -> Found:
-    """The fields' raw values in `body`, in the WHATWG encoding `encoding`. Never raises."""
+def find(body: bytes, encoding: str, *, token: str = "") -> Found:
+    """The fields' raw values in `body`, in the WHATWG encoding `encoding`. Never raises.
+
+    With a crawler's product token all that following its links needs, too: the text nodes but for
+    scripts and styles, and what is not to be followed; another 0.2 ms for 74 KB.
+    """
     markup, label = _prepared(body, encoding)
-    *columns, inert = _SCAN.extract(markup, label)
+    columns = (_following(token) if token else _SCAN).extract(markup, label)
+    inert = columns.pop(len(_FIELDS) - 1)
     found = Found(*columns)
     if inert:
         (links,) = _INERT_LINKS.extract(markup, label)
-        found = found._replace(hrefs=_without(found.hrefs, links))
+        found = found._replace(hrefs=without(found.hrefs, links))
     if not found.titles:
-        found = found._replace(titles=_without(*_TITLES.extract(markup, label)))
+        found = found._replace(titles=without(*_TITLES.extract(markup, label)))
     return found
+
+
+@cache
+def _following(token: str) -> _frostwork.Plan:
+    own = _OWN_ROBOTS.format(token=token)
+    return _frostwork.Plan([*_FIELDS, *_TEXTS, _NOFOLLOW, own], [])
 
 
 def _prepared(body: bytes, encoding: str) -> tuple[bytes, str]:
@@ -90,7 +108,7 @@ def _tamed(body: bytes) -> bytes:
     return body if body.count(b"<") < _TAGS else _FLAT.sub(b"<br", body)
 
 
-def _without(values: list[str], inert: list[str]) -> list[str]:
+def without(values: list[str], inert: Sequence[str]) -> list[str]:
     """`values` less `inert`, value by value and as often as it stands there."""
     left = Counter(values)
     left.subtract(inert)

@@ -8,6 +8,8 @@ behind the right prefix of the base, and a regular expression knows it for a thi
 Everything else (dots, escapes, backslashes, spaces, punycode, ports, `//host`, `?query`) goes
 through ada. A property test holds both ways equal.
 
+Beyond the caps (`crawler.parse.caps`) hrefs are counted, and not looked at.
+
 An href that is only a fragment is a link to the page itself, or to its `<base>`, as any other.
 Other schemes than http and https are dropped, and so is what is no URL.
 """
@@ -16,9 +18,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 import ada_url
+
+from crawler.parse import caps
 
 _PATH: Final = r"(?:[\w-][\w.~-]*/)*(?:[\w-][\w.~-]*)?(?:\?[\w.~!$&()*+,;=@/?:%-]*)?"
 _RELATIVE = re.compile(rf"(?=[\w/.-])(?:((?:\.\./)+)|(/))?{_PATH}", re.ASCII)
@@ -27,26 +31,68 @@ _NO_PAGES: Final = ("javascript:", "mailto:", "tel:", "data:")
 _PAGES: Final = ("https://", "http://")
 
 
+class Links(NamedTuple):
+    """The URLs kept of a page; `left_off` counts those too long, and hrefs not looked at."""
+
+    urls: list[str]
+    left_off: int
+
+
 def absolute(hrefs: Iterable[str], base: str) -> list[str]:
     """The http(s) URLs behind `hrefs`, without fragments and repeats, in order of appearance.
 
     `base` is an absolute http(s) URL, serialised. Never raises for any href.
     """
-    found: dict[str | None, None] = {}
+    return capped(hrefs, base).urls
+
+
+def capped(hrefs: Iterable[str], base: str) -> Links:
+    """The same, with the number of those that are beyond the caps."""
     hrefs = list(hrefs)
     parents = _parents(base)
+    found = _Found()
     for href in dict.fromkeys([href.partition("#")[0] for href in hrefs]):
+        if found.full:
+            found.left_off += 1
+            continue
         plain = _RELATIVE.fullmatch(href)
         if plain is not None:
-            found[_plain(href, plain, parents)] = None
+            found.add(_plain(href, plain, parents))
         elif _ABSOLUTE.fullmatch(href) is not None:
-            found[href] = None
+            found.add(href)
         elif href[-1:] > " " or not href:
-            found[join(href, base)] = None
+            found.add(join(href, base))
         else:
             return _exactly(hrefs, base)
-    found.pop(None, None)
-    return [link for link in found if link is not None]
+    return found.links()
+
+
+class _Found:
+    """The URLs of a page so far, within the caps."""
+
+    __slots__ = ("_characters", "_urls", "full", "left_off")
+
+    def __init__(self) -> None:
+        self._urls: dict[str, None] = {}
+        self._characters = 0
+        self.left_off = 0
+        self.full = False
+
+    def add(self, url: str | None) -> None:
+        """Keep a URL that is new and not too long; None is none."""
+        if url is None or url in self._urls:
+            return
+        if len(url) > caps.URL:
+            self.left_off += 1  # and it costs as much room as one that is kept
+        else:
+            self._urls[url] = None
+        self._characters += min(len(url), caps.URL)
+        taken = len(self._urls) >= caps.LINKS
+        self.full = taken or self._characters > caps.LINK_CHARACTERS - caps.URL
+
+    def links(self) -> Links:
+        """What was kept."""
+        return Links(list(self._urls), self.left_off)
 
 
 def join(href: str, base: str) -> str | None:
@@ -71,10 +117,15 @@ def _plain(href: str, found: re.Match[str], parents: list[str]) -> str:
     return parents[max(0, len(parents) - 1 - up // 3)] + href[up:]
 
 
-def _exactly(hrefs: list[str], base: str) -> list[str]:
+def _exactly(hrefs: list[str], base: str) -> Links:
     # A space at the end is stripped, but before a fragment it belongs to the path: no short cut.
-    pages = dict.fromkeys(join(href, base) for href in dict.fromkeys(hrefs))
-    return [url for url in pages if url is not None]
+    found = _Found()
+    for href in dict.fromkeys(hrefs):
+        if found.full:
+            found.left_off += 1
+        else:
+            found.add(join(href, base))
+    return found.links()
 
 
 def _parents(base: str) -> list[str]:

@@ -26,15 +26,18 @@ on 13 pages. In 40,000 heaps of tags without `<svg>`, `<math>`, `<select>`, `<te
 from __future__ import annotations
 
 import re
+from functools import cache
 from hashlib import sha256
 from time import perf_counter
 from typing import Any, Final
 
 import ada_url
-import orjson
 
-from crawler.model.document import Document, Response
-from crawler.parse import charset, html, links
+from crawler.model.document import Document, Leads, Response
+from crawler.model.output import dumps
+from crawler.model.url import Tracking
+from crawler.parse import caps, charset, follow, html, links
+from crawler.parse.follow import Following, closed, directives
 
 _HTML: Final = ("text/html", "application/xhtml+xml")
 _UNKNOWN: Final = ("", "application/octet-stream", "unknown/unknown", "application/unknown", "*/*")
@@ -53,26 +56,39 @@ _NOTHING: Final[dict[str, Any]] = {
     "robots": [],
     "links": [],
 }
+_AFTER: Final = ("links", "links_left_off")
 _SPACES: Final = "\t\n\f\r "
 _RUN = re.compile(r"[\t\n\f\r ]+")
 
 
-def page(response: Response) -> Document:
+def page(response: Response, following: Following | None = None) -> Document:
     """The fields of `response` as JSON; those of anything but HTML are null or empty.
 
-    Never raises for any body; `response.url` has to be an absolute http(s) URL (`ValueError`).
+    following: tells where it leads to, too. Never raises for any body; `response.url` has to be an
+    absolute http(s) URL (`ValueError`).
     """
     start = perf_counter()
-    fields = _fields(response) if is_html(response) else _NOTHING
-    encoded = orjson.dumps(fields | {"body_hash": sha256(response.body).hexdigest()})
-    return Document(json=encoded, seconds=perf_counter() - start)
+    fields, leads = _read(response, following) if is_html(response) else (_NOTHING, None)
+    encoded = _encoded(fields, response.body)
+    return Document(json=encoded, seconds=perf_counter() - start, leads=leads)
 
 
 def unparsed(response: Response) -> Document:
     """The record fields of a response that is not looked into: its hash, and nothing else."""
     start = perf_counter()
-    encoded = orjson.dumps(_NOTHING | {"body_hash": sha256(response.body).hexdigest()})
-    return Document(json=encoded, seconds=perf_counter() - start)
+    return Document(json=_encoded(_NOTHING, response.body), seconds=perf_counter() - start)
+
+
+def _encoded(fields: dict[str, Any], body: bytes) -> bytes:
+    """The fields and the body's hash; links, the most of it, are plain ASCII and go by themselves.
+
+    So what is left to be looked through, for what may not be shown, is short.
+    """
+    texts = {name: value for name, value in fields.items() if name not in _AFTER}
+    after = {"links": fields["links"], "body_hash": sha256(body).hexdigest()}
+    if fields.get("links_left_off"):
+        after["links_left_off"] = fields["links_left_off"]
+    return b"%b,%b" % (dumps(texts)[:-1], dumps(after)[1:])
 
 
 def is_html(response: Response) -> bool:
@@ -88,35 +104,73 @@ def is_html(response: Response) -> bool:
     return _SNIFFED.match(head) is not None
 
 
-def _fields(response: Response) -> dict[str, Any]:
+def _read(response: Response, following: Following | None) -> tuple[dict[str, Any], Leads | None]:
     encoding = charset.detect(response.body, response.content_type)
-    found = html.find(response.body, encoding)
+    token = following.token if following is not None else ""
+    found = html.find(response.body, encoding, token=token)
     base = _base(response.url, found.bases)
+    robots = _directives(found.robots)
+    if response.robots_tag:
+        robots = list(dict.fromkeys([*robots, *directives(response.robots_tag, "")]))
+    fields = _fields(encoding, found, base) | {"robots": _kept(robots)}
+    if following is None:
+        return fields, None
+    shut = closed([*robots, *_directives(list(found.own_robots))])
+    return fields, _leads(fields["links"], found, base, following, shut=shut)
+
+
+def _kept(robots: list[str]) -> list[str]:
+    return [caps.cut(name, caps.DIRECTIVE) for name in robots[: caps.DIRECTIVES]]
+
+
+def _leads(
+    urls: list[str], found: html.Found, base: str, following: Following, *, shut: bool
+) -> Leads:
+    if shut:
+        followed: set[str] | None = set()
+    elif found.nofollow:
+        followed = set(links.absolute(html.without(found.hrefs, found.nofollow), base))
+    else:
+        followed = None
+    tracking = _tracking(following.drop_params)
+    return follow.leads(urls, followed, found.texts, found.linked, tracking)
+
+
+@cache
+def _tracking(names: tuple[str, ...]) -> Tracking:
+    return Tracking(names)
+
+
+def _fields(encoding: str, found: html.Found, base: str) -> dict[str, Any]:
+    leads = links.capped(found.hrefs, base)
     return {
         "charset": encoding,
-        "title": _first(found.titles),
-        "description": _first(found.descriptions),
+        "title": _first(found.titles, caps.TITLE),
+        "description": _first(found.descriptions, caps.DESCRIPTION),
         "canonical": _canonical(found.canonicals, base),
-        "language": _first(found.languages),
-        "robots": _directives(found.robots),
-        "links": links.absolute(found.hrefs, base),
+        "language": _first(found.languages, caps.LANGUAGE),
+        "robots": [],
+        "links": leads.urls,
+        "links_left_off": leads.left_off,
     }
 
 
 def _base(url: str, bases: list[str]) -> str:
     """The URL that links are relative to: the first `<base href>`, if it is http(s)."""
     document = ada_url.normalize_url(url)
-    return (bases and links.join(bases[0], document)) or document
+    base = links.join(bases[0], document) if bases else None
+    return base if base and len(base) <= caps.URL else document
 
 
-def _first(values: list[str]) -> str | None:
+def _first(values: list[str], most: int) -> str | None:
     """The first value, its ASCII whitespace collapsed; None where nothing is left."""
-    return _RUN.sub(" ", values[0]).strip(_SPACES) or None if values else None
+    return caps.cut(_RUN.sub(" ", values[0]).strip(_SPACES), most) or None if values else None
 
 
 def _canonical(values: list[str], base: str) -> str | None:
     href = values[0].strip(_SPACES) if values else ""
-    return links.join(href, base) if href else None
+    url = links.join(href, base) if href else None
+    return url if url and len(url) <= caps.URL else None
 
 
 def _directives(contents: list[str]) -> list[str]:

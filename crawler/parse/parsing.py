@@ -15,10 +15,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 
+from crawler.core.robots import product_token
 from crawler.model.config import CrawlConfig, Parse
 from crawler.model.document import Document, Response
 from crawler.model.outcome import Parsed
 from crawler.parse.auto import Chooser, Place
+from crawler.parse.follow import Following
 from crawler.parse.lanes import InterpreterLane, Lane, ProcessLane, ThreadLane
 from crawler.parse.pool import Pool
 from crawler.parse.work import Parser, Work
@@ -46,7 +48,11 @@ class Parsing:
     def __init__(self, config: CrawlConfig, *, announce: Callable[[str], None] = silent) -> None:
         page = "unparsed" if config.parse == "none" else "page"
         self._work = Work(
-            page=f"crawler.parse.page:{page}", parser=config.parser, timeout=config.parse_timeout
+            page=f"crawler.parse.page:{page}",
+            parser=config.parser,
+            timeout=config.parse_timeout,
+            memory=config.parse_memory,
+            following=_following(config),
         )
         self._here = Parser(self._work, inline=True)
         self._config = config
@@ -185,6 +191,12 @@ class Parsing:
         for pool in (self._pool, self._threads):
             if pool is not None:
                 pool.close()
+
+
+def _following(config: CrawlConfig) -> Following | None:
+    if not config.follow:
+        return None
+    return Following(drop_params=config.drop_params, token=product_token(config.user_agent))
 
 
 def _cores() -> int:

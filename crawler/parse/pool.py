@@ -25,8 +25,8 @@ from typing import Any, Final, NamedTuple
 
 from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.parse.lanes import Lane, Progress
-from crawler.parse.recovery import Batch, Order, rule
-from crawler.parse.work import Answer, Packed, one_line, overrun_reason, unpack
+from crawler.parse.recovery import Batch, Order, Ruling, exhausted, rule
+from crawler.parse.work import Answer, Exhausted, Packed, one_line, overrun_reason, unpack
 
 DEPTH: Final = 2  # batches on a lane: one at work, one that waits right behind it
 START_LIMIT: Final = 60.0  # seconds for a worker to import the parser, or to take up a batch
@@ -147,6 +147,9 @@ class Pool:
         except (BrokenExecutor, CancelledError):
             self._report(seat)
             return
+        except Exhausted as error:
+            self._retire(seat, serial, str(error))
+            return
         except BaseException as error:  # the answers themselves could not be sent
             self._unsent(seat, serial, error)
         else:
@@ -174,13 +177,33 @@ class Pool:
 
     def _report(self, seat: _Seat) -> None:
         with self._lock:
-            if seat.gone:
-                return
+            self._lose(seat)
+        self._wake.set()
+
+    def _lose(self, seat: _Seat) -> None:
+        """Hand nothing more to a seat, and have it recovered; under the lock."""
+        if not seat.gone:
             seat.gone = True
             if seat in self._ready:
                 self._ready.remove(seat)
             self._broken.append(seat)
+
+    def _retire(self, seat: _Seat, serial: int, reason: str) -> None:
+        """Judge what is on a seat whose worker has no memory left, and have it replaced."""
+        with self._lock:
+            if seat.gone:
+                return
+            ended = self._carry_out(seat, exhausted(seat.outstanding, serial, reason))
+            self._lose(seat)
+        for order in ended:
+            order.resolve()
         self._wake.set()
+
+    def _carry_out(self, seat: _Seat, ruling: Ruling) -> list[Order]:
+        """Set what has failed and queue what runs again; the orders that end. Under the lock."""
+        seat.outstanding = {}
+        self._pending.extendleft(reversed(ruling.again))
+        return [v.order for v in ruling.failed if v.order.record(v.page, v.fault)]
 
     # -- keeping ----------------------------------------------------------------------------------
 
@@ -209,10 +232,7 @@ class Pool:
         hung = self._hung if overdue is not None and at_work == overdue else None
         with self._lock:
             self._breaks += 1
-            ruling = rule(seat.outstanding, at_work, hung)
-            seat.outstanding = {}
-            self._pending.extendleft(reversed(ruling.again))
-            ended = [v.order for v in ruling.failed if v.order.record(v.page, v.fault)]
+            ended = self._carry_out(seat, rule(seat.outstanding, at_work, hung))
         for order in ended:
             order.resolve()
 

@@ -11,6 +11,9 @@ Three bounds on one page, from the cheapest to the last resort:
    calls a page and no worker.
 2. The time it took: a page that ran past its limit has failed, even if it came to an end.
 3. The pool reads the worker's marker (which page, since when) and kills the worker.
+
+And one on memory, of a process alone: the kernel refuses more (`Work.memory`), and the page that
+meets this raises `Exhausted`. What else the worker still holds nobody knows, so it is replaced.
 """
 
 from __future__ import annotations
@@ -22,22 +25,25 @@ import threading
 import time
 from collections.abc import Callable, MutableSequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
 import orjson
 
-from crawler.model.document import Document, Response
+from crawler.model.document import Document, Leads, Response
 from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Kind, Parsed, ParseFault
+from crawler.model.output import escaped
+from crawler.parse.follow import Following
 
-Packed = tuple[str, int, str, bytes]
-"""url, status, content type, body: a `Response` on its way to a worker."""
+Packed = tuple[str, int, str, bytes, str]
+"""url, status, content type, body, X-Robots-Tag: a `Response` on its way to a worker."""
 
-Answer = tuple[bytes, float] | tuple[str, str]
-"""(JSON, seconds) of a page that was parsed, or (kind, reason) of one that was not."""
+Answer = tuple[bytes, float, tuple[bytes, int, int, int] | None] | tuple[str, str, None]
+"""(JSON, seconds, leads) of a page that was parsed, or (kind, reason, None) of another."""
 
 PAGE: Final = "crawler.parse.page:page"
 MAX_JSON: Final = 64 * 2**20
@@ -55,16 +61,22 @@ class Work:
     """What to do to every page; a worker is told once, when it starts.
 
     `page` and `parser` are `module:function`, the second "" without a parser of the user's own;
-    `timeout` is the limit of one page in seconds.
+    `timeout` is the limit of one page in seconds, `memory` that of a process in MB, 0 for none.
     """
 
     page: str = PAGE
     parser: str = ""
     timeout: float = 10.0
+    memory: int = 0
+    following: Following | None = None
 
 
 class Overrun(BaseException):
     """Raised inside a page that ran past its limit; no `except Exception` stops it."""
+
+
+class Exhausted(Exception):
+    """Raised by a batch in a worker that met its memory limit; its text says so."""
 
 
 class Alarm(AbstractContextManager[None]):
@@ -110,16 +122,28 @@ def alarm(seconds: float) -> Alarm | None:
 class Parser:
     """Parses one page at a time. The same object serves the caller, a thread and a worker."""
 
-    def __init__(self, work: Work, limit: Alarm | None = None, *, inline: bool = False) -> None:
-        self._page = resolve(work.page)
+    def __init__(
+        self,
+        work: Work,
+        limit: Alarm | None = None,
+        *,
+        inline: bool = False,
+        memory_limited: bool = False,
+    ) -> None:
+        page: Callable[..., Any] = resolve(work.page)
+        self._page = partial(page, following=work.following) if work.following else page
         self._own = resolve(work.parser) if work.parser else None
         self._own_name = work.parser
         self._timeout = work.timeout
         self._limit: AbstractContextManager[None] = limit or nullcontext()
         self._inline = inline
+        self._memory = work.memory if memory_limited else 0
 
     def parse(self, response: Response) -> Parsed:
-        """Parse one page. Never raises, but for a Ctrl-C where pages are parsed inline."""
+        """Parse one page. Never raises, but for a Ctrl-C where pages are parsed inline.
+
+        And `Exhausted`, in a process with a memory limit.
+        """
         started = time.perf_counter()
         try:
             with self._limit:
@@ -130,33 +154,39 @@ class Parser:
             if self._inline:
                 raise
             return _fault(error)
+        except MemoryError as error:
+            if self._memory:
+                raise Exhausted(f"MemoryError: {self._memory} MB are allowed") from None
+            return _fault(error)
         except BaseException as error:  # SystemExit and CancelledError of a parser are its own
             return _fault(error)
         seconds = time.perf_counter() - started
         if seconds > self._timeout:
             return self._overrun()
-        return Document(json=document, seconds=seconds)
+        return replace(document, seconds=seconds)
 
     def answer(self, page: Packed) -> Answer:
         """The same for a page that came to a worker, in the form in which it goes back."""
-        url, status, content_type, body = page
-        parsed = self.parse(Response(url=url, status=status, content_type=content_type, body=body))
+        parsed = self.parse(_unpacked(page))
         if isinstance(parsed, Document):
-            return parsed.json, parsed.seconds
-        return parsed.kind.value, parsed.reason
+            leads = parsed.leads
+            return parsed.json, parsed.seconds, None if leads is None else (*leads,)
+        return parsed.kind.value, parsed.reason, None
 
-    def _document(self, response: Response) -> bytes:
-        json: bytes = self._page(response).json
+    def _document(self, response: Response) -> Document:
+        document: Document = self._page(response)
         if self._own is not None:
-            json = _with_parsed(json, self._fields(self._own(response)))
-        if len(json) > MAX_JSON:
-            raise ValueError(f"the fields have {len(json)} bytes, {MAX_JSON} are allowed")
-        return json
+            json = _with_parsed(document.json, self._fields(self._own(response)))
+            document = replace(document, json=json)
+        if len(document.json) > MAX_JSON:
+            size = len(document.json)
+            raise ValueError(f"the fields have {size} bytes, {MAX_JSON} are allowed")
+        return document
 
     def _fields(self, fields: object) -> bytes:
         if not isinstance(fields, dict):
             raise TypeError(f"{self._own_name} returned {type(fields).__name__}, not a dict")
-        return orjson.dumps(fields)
+        return escaped(orjson.dumps(fields))
 
     def _overrun(self) -> ParseFault:
         return ParseFault(kind=Kind.PARSE_TIMEOUT, reason=overrun_reason(self._timeout))
@@ -210,14 +240,28 @@ def overrun_reason(timeout: float) -> str:
 
 def pack(response: Response) -> Packed:
     """A response as it crosses to a worker."""
-    return response.url, response.status, response.content_type, response.body
+    return (
+        response.url,
+        response.status,
+        response.content_type,
+        response.body,
+        response.robots_tag,
+    )
+
+
+def _unpacked(page: Packed) -> Response:
+    url, status, content_type, body, robots_tag = page
+    return Response(
+        url=url, status=status, content_type=content_type, body=body, robots_tag=robots_tag
+    )
 
 
 def unpack(answer: Answer) -> Parsed:
     """What a worker sent, as the rest of the crawler sees it."""
-    first, second = answer
+    first, second, leads = answer
     if isinstance(first, bytes):
-        return Document(json=first, seconds=float(second))
+        known = None if leads is None else Leads(*leads)
+        return Document(json=first, seconds=float(second), leads=known)
     return ParseFault(kind=Kind(first), reason=str(second))
 
 

@@ -2,9 +2,10 @@
 
 A worker ignores SIGINT: Ctrl-C reaches every process of the terminal's foreground group, and it is
 the crawler that drains. It runs at lower priority, so that the event loop is scheduled first. It
-never outlives the crawler, not even one that was killed with SIGKILL while the worker holds the
-GIL in an endless loop of C code: the kernel is asked to end it (Linux), and a thread waits for the
-crawler's end everywhere. What a parser prints goes to stderr; stdout belongs to the records.
+never outlives the crawler, not even one that was killed with SIGKILL while the worker holds the GIL
+in an endless loop of C code: the kernel is asked to end it (Linux), and a thread waits for the
+crawler's end everywhere. It takes no more memory than it is allowed. What a parser prints goes to
+stderr; stdout belongs to the records.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def start_process(work: Work, marker: Any) -> None:
     with suppress(OSError, ValueError, AttributeError):
         _obey()
     _die_with_the_crawler()
-    _load(work, marker, own_process=True)
+    limited = _limit_memory(work.memory * 10**6)
+    _load(work, marker, own_process=True, memory_limited=limited)
     gc.freeze()  # what the modules made stays; the collector need not look at it again
 
 
@@ -67,11 +69,11 @@ def map_marker(file: int) -> Marker:
     return memoryview(mmap.mmap(file, MARKER_BYTES)).cast("d")  # type: ignore[return-value]
 
 
-def _load(work: Work, marker: Any, *, own_process: bool) -> None:
+def _load(work: Work, marker: Any, *, own_process: bool, memory_limited: bool = False) -> None:
     _State.marker = marker
     try:
         limit = alarm(work.timeout) if own_process else None
-        _State.parser = Parser(work, limit)
+        _State.parser = Parser(work, limit, memory_limited=memory_limited)
     except BaseException as error:
         _State.failure = error.with_traceback(None)
 
@@ -83,6 +85,26 @@ def _obey() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGALRM})
     os.nice(NICENESS)
     os.dup2(2, 1)
+
+
+def _limit_memory(size: int) -> bool:
+    """Let the kernel refuse more than `size` bytes, 0 for any; whether it will.
+
+    Where it can, it counts what is written to alone: address space is reserved by the gigabyte
+    (setrlimit(2), RLIMIT_DATA since Linux 4.7).
+    """
+    if not size:
+        return False
+    try:
+        import resource
+
+        which = resource.RLIMIT_DATA if sys.platform == "linux" else resource.RLIMIT_AS
+        _, most = resource.getrlimit(which)
+        limit = size if most == resource.RLIM_INFINITY else min(size, most)
+        resource.setrlimit(which, (limit, limit))
+    except (ImportError, OSError, ValueError, AttributeError):
+        return False
+    return True
 
 
 def _die_with_the_crawler() -> None:

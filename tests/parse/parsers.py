@@ -39,6 +39,20 @@ def _raise() -> None:
     raise ValueError("not a page of mine\nat all")
 
 
+def _hoard() -> None:
+    held = [b""]
+    while True:
+        held.append(bytes(1_000_000))
+
+
+_KEPT: list[bytes] = []
+
+
+def _leak() -> dict[str, Any]:
+    _KEPT.append(bytes(20_000_000))
+    return {"length": 4, "pid": os.getpid()}
+
+
 RUINS: dict[bytes, Callable[[], Any]] = {
     b"exit": lambda: os._exit(3),
     b"kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
@@ -46,6 +60,9 @@ RUINS: dict[bytes, Callable[[], Any]] = {
     b"stubborn": _loop_whatever_comes,
     b"sleep": lambda: time.sleep(1_000),
     b"raise": _raise,
+    b"hoard": _hoard,
+    b"huge": lambda: {"zeros": len(bytes(10**16))},
+    b"leak": _leak,
     b"leave": lambda: sys.exit(4),
     b"list": lambda: [1, 2],
     b"object": lambda: {"value": object()},

@@ -247,12 +247,14 @@ def test_never_raises(body: bytes, content_type: str) -> None:
 @pytest.mark.parametrize(
     ("body", "links"),
     [
-        (b"".join(b'<p><a href="/x/%d">x</a>' % n for n in range(50_000)), 50_000),
+        (b"".join(b'<p><a href="/x/%d">x</a>' % n for n in range(50_000)), 10_000),
         (b"<div>" * 100_000 + b"<a href=x>", 1),
+        (b"<div>" * 1_000_000 + b"<a href=x>", 1),
+        (b"<svg>" * 1_000_000 + b"<a href=x>", 1),
         (b"<a href=x><div>" * 100_000, 1),
         (b"<table><tr><td>" * 50_000 + b"<a href=x>", 1),
         (b"<template><a href=x>" * 5_000, 0),
-        (b'<a href="' + b"x" * 5_000_000 + b'">', 1),
+        (b'<a href="' + b"x" * 5_000_000 + b'"><a href=x>', 1),
         (b"<a " + b"".join(b"a%d " % n for n in range(200_000)) + b"href=x>", 1),
         (b"<a href=x>" + b"\0" * 1_000_000, 1),
         (b"<a href=x>" + b"<" * 1_000_000, 1),
@@ -263,7 +265,7 @@ def test_never_raises(body: bytes, content_type: str) -> None:
     ],
 )
 def test_hostile_pages(body: bytes, links: int) -> None:
-    """Depth, breadth and size break nothing, and the links are still found."""
+    """Depth, breadth and size break nothing, and the links are still found, up to the caps."""
     assert len(fields(body)["links"]) == links
 
 

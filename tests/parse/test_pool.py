@@ -20,7 +20,7 @@ from crawler.model.document import Document
 from crawler.model.outcome import Kind, Parsed
 from crawler.parse.lanes import Progress, ThreadLane
 from crawler.parse.pool import DEPTH, START_LIMIT, Pool
-from crawler.parse.work import Answer, Packed, Work
+from crawler.parse.work import Answer, Exhausted, Packed, Work
 
 TIMEOUT = 10.0
 
@@ -70,12 +70,19 @@ class FakeLane:
         """Answer the batch at the head."""
         serial = next(iter(self.batches))
         pages, future = self.batches.pop(serial)
-        future.set_result([(page[0].encode(), 0.001) for page in pages])
+        future.set_result([(page[0].encode(), 0.001, None) for page in pages])
 
     def die(self) -> None:
         """Break as an executor does: every future it holds ends with the same error."""
         for _, future in self.batches.values():
             future.set_exception(BrokenProcessPool("gone"))
+
+    def run_out(self) -> None:
+        """Meet the memory limit in the batch at the head; the next one is answered, too late."""
+        (_, first), *others = self.batches.values()
+        first.set_exception(Exhausted("no more"))
+        for pages, future in others:
+            future.set_result([(page[0].encode(), 0.001, None) for page in pages])
 
     def begin(self, page: int, since: float = 0.0) -> None:
         """Mark a page of the head batch as at work."""
@@ -104,7 +111,7 @@ class Bench:
         return self.made[-1]
 
     def submit(self, urls: str) -> Future[list[Parsed]]:
-        return self.pool.submit([(url, 200, "", b"") for url in urls])
+        return self.pool.submit([(url, 200, "", b"", "") for url in urls])
 
     def crash(self, page: int) -> None:
         """The newest lane dies with this page of its head batch at work, and is replaced."""
@@ -156,6 +163,34 @@ def test_a_crash_is_tried_once_more_alone() -> None:
     assert bench.lane.head() == ["b"]
     bench.crash(0)
     assert told(future) == "a!c"
+
+
+def test_memory_that_ran_out_is_traced_to_its_page() -> None:
+    """The batch runs again page by page, each on a new worker where need be, and one has failed."""
+    bench = Bench()
+    first, second = bench.submit("abc"), bench.submit("de")
+    bench.lane.run_out()
+    bench.pool.tend(0.0)
+    assert len(bench.made) == 2 and bench.made[0].killed
+    assert bench.lane.head() == ["a"]
+    bench.lane.finish()
+    for _ in range(2):
+        assert bench.lane.head() == ["b"]
+        bench.lane.run_out()
+        bench.pool.tend(0.0)
+    bench.finish_all()
+    assert (told(first), told(second)) == ("aEc", "de")
+    assert bench.pool.statistics().broken == 3
+
+
+def test_memory_that_another_page_took_costs_no_page() -> None:
+    """A page that met the limit once, behind others that kept what they took, is a page."""
+    bench = Bench()
+    future = bench.submit("a")
+    bench.lane.run_out()
+    bench.pool.tend(0.0)
+    bench.finish_all()
+    assert told(future) == "a"
 
 
 def test_a_worker_killed_from_outside_costs_no_page() -> None:
@@ -324,7 +359,7 @@ def test_exactly_the_guilty_pages_fail(
     """
     bench = Bench(lanes=lanes)
     futures = [
-        bench.pool.submit([(str(n), 200, "", b"") for n in range(at, min(at + width, 30))])
+        bench.pool.submit([(str(n), 200, "", b"", "") for n in range(at, min(at + width, 30))])
         for at in range(0, 30, width)
     ]
     spared: set[int] = set()
@@ -369,7 +404,7 @@ def real_pool(parser: str, timeout: float = 0.2) -> Pool:
 def test_a_hung_thread_is_left_behind_and_the_lane_replaced() -> None:
     """A thread that sleeps for ever costs its page; the batch's other pages are parsed."""
     pool = real_pool("hostile")
-    pages = [("http://a.example/", 200, "", body) for body in (b"one", b"sleep", b"two")]
+    pages = [("http://a.example/", 200, "", body, "") for body in (b"one", b"sleep", b"two")]
     results = pool.submit(pages).result(20)
     pool.close()
     assert [isinstance(result, Document) for result in results] == [True, False, True]
@@ -384,7 +419,7 @@ from crawler.parse.work import Work
 work = Work(parser="tests.parse.parsers:hostile", timeout=0.2)
 pool = Pool(lambda: ThreadLane(work), lanes=1, timeout=0.2)
 pool.start()
-print(pool.submit([("http://a/", 200, "", b"sleep")]).result(20)[0].kind, flush=True)
+print(pool.submit([("http://a/", 200, "", b"sleep", "")]).result(20)[0].kind, flush=True)
 pool.close()
 """
 
@@ -408,7 +443,7 @@ print("ready", flush=True)
 pool = Pool(lambda: ProcessLane(Work()), lanes=2, timeout=5)
 pool.start()
 pool.started.result(20)
-print(len(pool.submit([("http://a/", 200, "", b"x")]).result(20)), flush=True)
+print(len(pool.submit([("http://a/", 200, "", b"x", "")]).result(20)), flush=True)
 pool.close()
 """
 

@@ -1,0 +1,155 @@
+"""What a page's text is like, in three numbers of 64 bits.
+
+- `simhash`: alike texts have numbers that differ in few bits (Charikar, STOC 2002; used on the web
+  by Manku, Jain and Das Sarma, WWW 2007). Every shingle of `SHINGLE` words in a row has one vote,
+  its hash, however often it stands there; each bit of the result is what most shingles have.
+  Counted as often as they stand there, a few phrases decide: 15 pairs of the Python docs' index
+  pages then differed in up to 3 bits. Links do not vote where most words stand outside them:
+  pages with one text differ in what they link to.
+- `digest`: equal for equal texts only, links among them.
+- `skeleton`: the same for the words alone that have no digit and no slash. Pages that differ in a
+  number, a date, a session or the address that they repeat share it: soft 404s and calendars do.
+
+All follow from the words, so white space and markup do not count, and a piece of text that comes
+again counts once. They are the same in every process and run. 0 means that there is nothing to
+compare: no words, or for `simhash` fewer than `LEAST_WORDS`.
+
+Python has no cheap loop over bits, but its integers are vectors: the hashes of all shingles stand
+side by side in one integer, 64 bits each, and one operation works on all of them. Votes are counted
+by carry-save adders (Harley and Seal; Warren, Hacker's Delight, 5-1): three rows become one of sums
+and one of carries, until one row is left for each power of two.
+
+Cost: 270 us in the median of the Python docs' pages under 400 KB (49 KB, every sixth), 480 us for
+those of 65 to 100 KB; their text nodes take 140 and 220 us more of the scan (CPython 3.11, best of
+9 rounds on a busy machine).
+
+Quality, on the 18,277 pages with text of a mock web of 20,000: the 771 exact duplicates are equal.
+573 pages differ from another in 3 words (of 40 to thousands), title and links: 42 % of them in up
+to 3 bits, 66 % in up to 5, 82 % in up to 7. Of other pages no two differ in up to 5, one pair in 6,
+11 in 7. Of the 530 pages of the Python docs no two differ in fewer than 8. With single words there
+are 24 false pairs in up to 3 bits, with triples only 31 % are found there.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+SHINGLE: Final = 2
+LEAST_WORDS: Final = 16
+MAX_WORDS: Final = 50_000
+"""Words that are looked at, of 65,000 on the longest page of the Python docs."""
+SKELETON_WORDS: Final = 2_000
+"""Words of a page up to which its skeleton is its own; beyond, the page is no template."""
+_LANE: Final = 64
+_ALL: Final = (1 << _LANE) - 1
+_KEPT_WORDS: Final = 1 << 16
+"""Words whose hashes a process remembers, twice: some 15 MB."""
+_LONGEST_KEPT: Final = 256
+"""Characters of a word that is remembered; a page may have one of megabytes."""
+
+
+class Likeness(NamedTuple):
+    """The three numbers of a text."""
+
+    simhash: int
+    digest: int
+    skeleton: int
+
+
+class _Hashes(dict[str, bytes]):
+    """The hash of each word, 8 bytes, remembered."""
+
+    def __missing__(self, word: str) -> bytes:
+        found = self.of(word)
+        if len(word) <= _LONGEST_KEPT:
+            if len(self) >= _KEPT_WORDS:
+                self.clear()
+            self[word] = found
+        return found
+
+    def of(self, word: str) -> bytes:
+        return blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+class _Lasting(_Hashes):
+    """The same, and nothing for a word that is likely to be a number, a date or an address."""
+
+    def of(self, word: str) -> bytes:
+        return b"" if "/" in word or any(map(str.isdigit, word)) else super().of(word)
+
+
+_HASHES = _Hashes()
+_LASTING = _Lasting()
+
+
+def likeness(texts: Iterable[str], linked: Iterable[str] = ()) -> Likeness:
+    """The numbers of a page: pieces of its text outside links, and inside them."""
+    own, links = _words(texts), _words(linked)
+    hashes, more = _hashes(own, _HASHES), _hashes(links, _HASHES)
+    digest = _digest(hashes + more)
+    small = len(own) + len(links) <= SKELETON_WORDS
+    skeleton = _digest(_hashes(own, _LASTING) + _hashes(links, _LASTING)) if small else digest
+    return Likeness(
+        _simhash(hashes if len(more) < len(hashes) else hashes + more), digest, skeleton
+    )
+
+
+def _words(texts: Iterable[str]) -> list[str]:
+    words = " ".join(dict.fromkeys(texts)).split(maxsplit=MAX_WORDS)
+    return words if len(words) <= MAX_WORDS else words[:MAX_WORDS]
+
+
+def _hashes(words: list[str], known: _Hashes) -> bytes:
+    return b"".join(map(known.__getitem__, words))
+
+
+def _digest(hashes: bytes) -> int:
+    return int.from_bytes(blake2b(hashes, digest_size=8).digest()) if hashes else 0
+
+
+def _simhash(hashes: bytes) -> int:
+    """The SimHash of words, given as 8 bytes each, one after the other."""
+    if len(hashes) < 8 * LEAST_WORDS:
+        return 0
+    shingles = row = int.from_bytes(hashes, "little")
+    for place in range(1, SHINGLE):
+        # One lane and one bit further, so that the order of a shingle's words does count.
+        shingles ^= row >> place * (_LANE + 1)
+    lanes = shingles.to_bytes(len(hashes), "little")[: len(hashes) - 8 * (SHINGLE - 1)]
+    votes = list(set(memoryview(lanes).cast("Q")))  # an array is made twice as fast from a list
+    return _majority(array("Q", votes))
+
+
+def _majority(votes: array[int]) -> int:
+    """The bits that more than half of the votes have."""
+    planes = _planes(int.from_bytes(votes.tobytes(), "little"), len(votes))
+    more, equal = 0, _ALL
+    for power in reversed(range(len(planes))):  # all 64 counts against one number, digit by digit
+        if len(votes) // 2 >> power & 1:
+            equal &= planes[power]
+        else:
+            more |= equal & planes[power]
+            equal &= ~planes[power]
+    return more
+
+
+def _planes(row: int, count: int) -> list[int]:
+    """How many of `count` lanes have each bit: plane p holds digit p of the 64 binary numbers."""
+    planes = []
+    while count:
+        carries, carried = 0, 0
+        while count > 1:
+            third = -(-count // 3)
+            width = third * _LANE
+            mask = (1 << width) - 1
+            first, second, rest = row & mask, row >> width & mask, row >> 2 * width
+            half = first ^ second
+            carries |= ((first & second) | (half & rest)) << carried * _LANE
+            carried += third
+            row, count = half ^ rest, third
+        planes.append(row)
+        row, count = carries, carried
+    return planes
