@@ -1,9 +1,10 @@
 """The asynchronous engine: one event loop, one task a request in flight.
 
 A slot is a task that makes one visit after another: when a visit ends it asks the core for the next
-request itself, so in the steady state no other task wakes up. Only when the core has nothing for it
-does the slot end, and the dispatcher takes over: it starts slots, or sleeps until the time that the
-core named, a slot ended, entries came in, or the sink has room again.
+request itself, and starts slots for whatever else may start by then, so in the steady state no
+other task wakes up. Only when the core has nothing for it does the slot end, and the dispatcher
+takes over: it starts slots, or sleeps until the time that the core named, a slot ended, entries
+came in, or the sink has room again.
 
 Every request taken is finished exactly once, in a `finally`. Cancelling a slot finishes its request
 as CANCELLED; requests whose slot never began to run are finished when the engine ends.
@@ -13,19 +14,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from math import inf
 from time import perf_counter
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 
-from crawler.core.crawl import Crawl
+from crawler.core.crawl import Crawl, Ended
 from crawler.core.statistics import Statistics
-from crawler.core.step import BUSY, Fetch, Idle, Refill, Step, Wait
+from crawler.core.step import BUSY, Fetch, Idle, Wait
 from crawler.engine.feed import Feeder, Portion
 from crawler.engine.ports import Sink, Source
-from crawler.engine.visit import cancelled, parsed_as, unforeseen
+from crawler.engine.spool import Recalled, Spooler
+from crawler.engine.steps import next_step
+from crawler.engine.visit import AT_ONCE, cancelled, parsed_as, read, unforeseen
 from crawler.model.document import Response
 from crawler.model.errors import CrawlerError
-from crawler.model.outcome import Failed, Fetched, Final, Page, Parsed, Received, Redirect
-from crawler.model.request import Request
+from crawler.model.outcome import Fetched, Final, Parsed, Received
+from crawler.model.request import Purpose, Request
+
+_Portion = TypeVar("_Portion")
 
 _LAG_INTERVAL = 0.01  # seconds; 100 samples a second cost the loop about 0.1 %
 
@@ -58,28 +64,33 @@ class AsyncEngine:
         sink: Sink,
         *,
         drain_timeout: float,
+        agent: str = "",
     ) -> None:
         self._core = core
         self._fetcher = fetcher
         self._parser = parser
         self._sink = sink
         self._drain_timeout = drain_timeout
+        self._agent = agent
         self._wake = asyncio.Event()
         self._slots: set[asyncio.Task[None]] = set()
         self._cancelled = False
         self._failure: CrawlerError | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._awake_at = inf  # when the dispatcher looks again, if nothing wakes it before
 
     async def run(self, source: Source) -> None:
         """Crawl until nothing is left. Raises CrawlerError if the list or the sink gave way."""
         loop = asyncio.get_running_loop()
         self._feeder = Feeder(source, _on_loop(loop, self._fed))
+        self._spool = Spooler(_on_loop(loop, self._recalled))
         lag = LagMonitor(loop, self._core.collector)
         try:
-            async with asyncio.TaskGroup() as group:
-                await self._dispatch(group)
+            async with asyncio.TaskGroup() as self._group:
+                await self._dispatch()
         finally:
             self._feeder.close()
+            self._spool.close()
             lag.close()
             if self._deadline is not None:
                 self._deadline.cancel()
@@ -110,12 +121,10 @@ class AsyncEngine:
 
     # -- steps
 
-    async def _dispatch(self, group: asyncio.TaskGroup) -> None:
+    async def _dispatch(self) -> None:
         while True:
             self._wake.clear()
-            match self._step():
-                case Fetch(request):
-                    group.create_task(self._slot(request))
+            match self._started():
                 case Wait(seconds):
                     await self._sleep(seconds)
                 case Idle.DONE:
@@ -123,15 +132,20 @@ class AsyncEngine:
                 case _:
                     await self._sleep(None)
 
-    def _step(self) -> Step:
-        """The core's next step; a Refill is carried out on the way."""
-        if not self._sink.has_room and not self._cancelled:
-            return BUSY
-        while isinstance(step := self._core.next(perf_counter()), Refill):
-            self._feeder.request(step.room)
+    def _started(self) -> Wait | Idle:
+        """Start all that may start now; the step after that."""
+        while isinstance(step := self._step(), Fetch):
+            self._group.create_task(self._slot(step.request))
         return step
 
+    def _step(self) -> Fetch | Wait | Idle:
+        """What to start or wait for; nothing new while the sink has no room."""
+        if not self._sink.has_room and not self._cancelled:
+            return BUSY
+        return next_step(self._core, self._feeder, self._spool, self._emit)
+
     async def _sleep(self, seconds: float | None) -> None:
+        self._awake_at = inf if seconds is None else perf_counter() + seconds
         try:
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
@@ -149,6 +163,15 @@ class AsyncEngine:
                 self._emit(self._core.admit(seeds, perf_counter()))
         self._wake.set()
 
+    def _recalled(self, portion: Recalled) -> None:
+        match portion:
+            case CrawlerError():
+                self._failure = self._failure or portion
+                self.cancel()
+            case requests:
+                self._emit(self._core.recalled(requests, perf_counter()))
+        self._wake.set()
+
     # -- visits
 
     async def _slot(self, request: Request) -> None:
@@ -161,13 +184,20 @@ class AsyncEngine:
                 if not isinstance(step, Fetch):
                     return
                 request = step.request
+                self._spread()
         finally:
             self._slots.discard(slot)
             self._wake.set()
 
+    def _spread(self) -> None:
+        """One visit may let several others start: a robots.txt that was read, links, a width."""
+        step = self._started()
+        if isinstance(step, Wait) and perf_counter() + step.seconds < self._awake_at:
+            self._wake.set()
+
     async def _visit(self, request: Request) -> None:
         """Fetch, parse and finish, for one request."""
-        outcome: Page | Redirect | Failed | None = None
+        outcome: Ended | None = None
         try:
             if not self._cancelled:
                 outcome = await self._outcome(request)
@@ -176,16 +206,20 @@ class AsyncEngine:
         finally:
             self._finish(request, outcome or cancelled(request))
 
-    async def _outcome(self, request: Request) -> Page | Redirect | Failed:
+    async def _outcome(self, request: Request) -> Ended:
         fetched = await self._fetcher.fetch(request)
         if not isinstance(fetched, Received):
             return fetched
+        if request.purpose is not Purpose.PAGE:
+            if len(fetched.response.body) <= AT_ONCE:
+                return read(fetched, self._agent)
+            return await asyncio.to_thread(read, fetched, self._agent)
         parsed = self._parser.parse_nowait(fetched.response)
         if parsed is None:
             parsed = await self._parser.parse(fetched.response)
         return parsed_as(fetched, parsed)
 
-    def _finish(self, request: Request, outcome: Page | Redirect | Failed) -> None:
+    def _finish(self, request: Request, outcome: Ended) -> None:
         self._emit(self._core.finish(request, outcome, perf_counter()))
 
     def _emit(self, finals: Iterable[Final]) -> None:
@@ -221,11 +255,11 @@ class LagMonitor:
 
 
 def _on_loop(
-    loop: asyncio.AbstractEventLoop, deliver: Callable[[Portion], None]
-) -> Callable[[Portion], None]:
+    loop: asyncio.AbstractEventLoop, deliver: Callable[[_Portion], None]
+) -> Callable[[_Portion], None]:
     """`deliver`, callable from another thread; a portion that comes after the loop is dropped."""
 
-    def from_thread(portion: Portion) -> None:
+    def from_thread(portion: _Portion) -> None:
         try:
             loop.call_soon_threadsafe(deliver, portion)
         except RuntimeError:

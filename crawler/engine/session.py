@@ -16,7 +16,8 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, assert_never
 
-from crawler.core.crawl import Crawl
+from crawler.core.audit import Totals
+from crawler.core.crawl import Crawl, unaudited
 from crawler.core.statistics import Snapshot
 from crawler.engine.aio import AsyncEngine
 from crawler.engine.limits import allow_connections
@@ -24,6 +25,7 @@ from crawler.engine.loop import loop_factory
 from crawler.engine.ports import Sink, Source
 from crawler.engine.threaded import ThreadedEngine
 from crawler.model.config import CrawlConfig
+from crawler.store.audit import AuditLog
 
 if TYPE_CHECKING:
     from crawler.parse.parsing import Parsing
@@ -49,7 +51,9 @@ class CrawlSession:
         self._source = source
         self._sink = sink
         self._announce = announce
-        self._core = Crawl(config, random=random.random)
+        self._log = AuditLog(config.audit) if config.audit else None
+        audit = self._log.put if self._log is not None else unaudited
+        self._core = Crawl(config, random=random.random, audit=audit)
         self._tell: Callable[[Callable[[], None]], object] | None = None
         self._engine: AsyncEngine | ThreadedEngine | None = None
         self._stop_asked = False
@@ -89,6 +93,7 @@ class CrawlSession:
                 parser,
                 self._sink,
                 drain_timeout=self._config.drain_timeout,
+                agent=self._config.user_agent,
             )
             self._begin(engine, parser, loop.call_soon_threadsafe)
             try:
@@ -111,6 +116,7 @@ class CrawlSession:
                 self._sink,
                 slots=self._config.concurrency,
                 drain_timeout=self._config.drain_timeout,
+                agent=self._config.user_agent,
             )
             self._begin(engine, parser, _at_once)
             try:
@@ -135,6 +141,9 @@ class CrawlSession:
     def _end(self) -> None:
         self._tell = None
         self._core.collector.end(perf_counter())
+        if self._log is not None:
+            self._core.close()
+            self._log.close()
 
     def stop(self) -> None:
         """Start nothing more and let what is in flight end, within `drain_timeout` seconds."""
@@ -153,6 +162,10 @@ class CrawlSession:
     def statistics(self) -> Snapshot:
         """What was done so far."""
         return self._core.statistics(perf_counter())
+
+    def totals(self) -> Totals:
+        """What was done to all hosts; when the crawl is over."""
+        return self._core.totals()
 
     @property
     def parsing(self) -> str:

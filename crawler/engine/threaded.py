@@ -11,15 +11,17 @@ from collections.abc import Iterable
 from time import perf_counter
 from typing import Protocol
 
-from crawler.core.crawl import Crawl
-from crawler.core.step import BUSY, Fetch, Idle, Refill, Step, Wait
+from crawler.core.crawl import Crawl, Ended
+from crawler.core.step import BUSY, Fetch, Idle, Wait
 from crawler.engine.feed import Feeder, Portion
 from crawler.engine.ports import Sink, Source
-from crawler.engine.visit import cancelled, parsed_as, unforeseen
+from crawler.engine.spool import Recalled, Spooler
+from crawler.engine.steps import next_step
+from crawler.engine.visit import cancelled, parsed_as, read, unforeseen
 from crawler.model.document import Response
 from crawler.model.errors import CrawlerError
-from crawler.model.outcome import Failed, Fetched, Final, Page, Parsed, Received, Redirect
-from crawler.model.request import Request
+from crawler.model.outcome import Fetched, Final, Parsed, Received
+from crawler.model.request import Purpose, Request
 
 _POLL = 0.2  # seconds between two looks of the main thread at signals and the drain deadline
 
@@ -53,6 +55,7 @@ class ThreadedEngine:
         *,
         slots: int,
         drain_timeout: float,
+        agent: str = "",
     ) -> None:
         self._core = core
         self._fetcher = fetcher
@@ -60,6 +63,7 @@ class ThreadedEngine:
         self._sink = sink
         self._slots = slots
         self._drain_timeout = drain_timeout
+        self._agent = agent
         self._changed = threading.Condition()
         self._cancelled = False
         self._failure: CrawlerError | None = None
@@ -68,6 +72,7 @@ class ThreadedEngine:
     def run(self, source: Source) -> None:
         """Crawl until nothing is left. Raises CrawlerError if the list or the sink gave way."""
         self._feeder = Feeder(source, self._fed)
+        self._spool = Spooler(self._recalled)
         threads = [
             threading.Thread(target=self._slot, name=f"crawler-slot-{number}", daemon=True)
             for number in range(self._slots)
@@ -82,6 +87,7 @@ class ThreadedEngine:
             raise
         finally:
             self._feeder.close()
+            self._spool.close()
         if self._failure is not None:
             raise self._failure
 
@@ -122,6 +128,7 @@ class ThreadedEngine:
             while True:
                 match self._step():
                     case Fetch(request):
+                        self._changed.notify()  # another may start as well, and so on
                         return request
                     case Wait(seconds):
                         self._changed.wait(seconds)
@@ -131,13 +138,11 @@ class ThreadedEngine:
                     case _:
                         self._changed.wait()
 
-    def _step(self) -> Step:
-        """The core's next step; a Refill is carried out on the way."""
+    def _step(self) -> Fetch | Wait | Idle:
+        """What to start or wait for; nothing new while the sink has no room."""
         if not self._sink.has_room and not self._cancelled:
             return BUSY
-        while isinstance(step := self._core.next(perf_counter()), Refill):
-            self._feeder.request(step.room)
-        return step
+        return next_step(self._core, self._feeder, self._spool, self._emit)
 
     def _fed(self, portion: Portion) -> None:
         finals: tuple[Final, ...] = ()
@@ -153,11 +158,24 @@ class ThreadedEngine:
             self._changed.notify_all()
         self._emit(finals)
 
+    def _recalled(self, portion: Recalled) -> None:
+        finals: tuple[Final, ...] = ()
+        with self._changed:
+            match portion:
+                case CrawlerError():
+                    self._failure = self._failure or portion
+                case requests:
+                    finals = self._core.recalled(requests, perf_counter())
+            self._changed.notify_all()
+        self._emit(finals)
+        if isinstance(portion, CrawlerError):
+            self.cancel()
+
     # -- visits
 
     def _visit(self, request: Request) -> None:
         """Fetch, parse and finish, for one request."""
-        outcome: Page | Redirect | Failed | None = None
+        outcome: Ended | None = None
         try:
             if not self._cancelled:
                 outcome = self._outcome(request)
@@ -167,13 +185,14 @@ class ThreadedEngine:
             with self._changed:
                 ended = outcome or cancelled(request)
                 finals = self._core.finish(request, ended, perf_counter())
-                self._changed.notify()
             self._emit(finals)
 
-    def _outcome(self, request: Request) -> Page | Redirect | Failed:
+    def _outcome(self, request: Request) -> Ended:
         fetched = self._fetcher.fetch(request)
         if not isinstance(fetched, Received):
             return fetched
+        if request.purpose is not Purpose.PAGE:
+            return read(fetched, self._agent)
         return parsed_as(fetched, self._parser.parse(fetched.response))
 
     def _emit(self, finals: Iterable[Final]) -> None:

@@ -1,10 +1,32 @@
-"""What both engines say of a visit that did not end as a fetch does."""
+"""What both engines make of a fetch, by what it was for, and of a visit that did not end as one."""
 
 from __future__ import annotations
 
+from crawler.core.robots import RobotsRules
+from crawler.core.rules import RobotsRead
 from crawler.model.document import Document
-from crawler.model.outcome import Failed, Kind, Page, Parsed, Received
-from crawler.model.request import Request
+from crawler.model.outcome import Failed, Kind, Listing, Page, Parsed, Received
+from crawler.model.request import Purpose, Request
+from crawler.parse.sitemap import sitemap
+
+AT_ONCE = 16_384
+"""Bytes of a robots.txt or sitemap that are read on the event loop: about a millisecond."""
+
+
+def read(received: Received, agent: str) -> RobotsRead | Listing:
+    """The outcome of a robots.txt or a sitemap; `agent` is the crawler's name. Never raises."""
+    request, exchange, response = received.request, received.exchange, received.response
+    if request.purpose is Purpose.ROBOTS:
+        rules = RobotsRules.parse(response.body, agent)
+        return RobotsRead(request=request, exchange=exchange, rules=rules)
+    found = sitemap(response)
+    return Listing(
+        request=request,
+        exchange=exchange,
+        pages=found.pages,
+        sitemaps=found.sitemaps,
+        problem=found.problem,
+    )
 
 
 def parsed_as(received: Received, parsed: Parsed) -> Page | Failed:

@@ -26,6 +26,7 @@ from crawler.model.outcome import (
 )
 from crawler.model.request import Request
 from crawler.model.url import Seed
+from tests.unmannered import MANNERS_OFF
 
 ENGINES = ("asyncio", "uvloop", "threaded")
 
@@ -69,7 +70,9 @@ class ListSink:
 
 
 class Web:
-    """A web in memory. What a URL answers follows from its path; `/held` waits for `release`.
+    """A web in memory. What a URL answers follows from it; `/held` waits for `release`.
+
+    So does `/gate`, for `release("/gate")`; a host may be named like this, with its robots.txt.
 
     Used by one engine: `fetch` for threads, `fetch_async` for a loop.
     """
@@ -78,29 +81,31 @@ class Web:
         self.peak = 0
         self.fetched: list[str] = []
         self.held = threading.Semaphore(0)  # one permit for each fetch that is being held
-        self._holding: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+        self._holding: list[tuple[str, asyncio.AbstractEventLoop, asyncio.Event]] = []
         self._now = 0
         self._lock = threading.Lock()
-        self._released = threading.Event()
+        self._released = {"/held": threading.Event(), "/gate": threading.Event()}
         self._aborted = threading.Event()
 
-    def release(self) -> None:
-        """Let every held fetch go on."""
-        self._released.set()
-        for loop, event in self._holding:
-            loop.call_soon_threadsafe(event.set)
+    def release(self, word: str = "/held") -> None:
+        """Let every fetch that is held for this word go on."""
+        self._released[word].set()
+        for held, loop, event in self._holding:
+            if held == word:
+                loop.call_soon_threadsafe(event.set)
 
     def abort(self) -> None:
         """End every held fetch as cancelled."""
         self._aborted.set()
-        self._released.set()
+        for released in self._released.values():
+            released.set()
 
     def fetch(self, request: Request) -> Fetched:
         self._enter(request)
         try:
-            if "/held" in request.url.href:
+            if word := self._word(request):
                 self.held.release()
-                self._released.wait(10)
+                self._released[word].wait(10)
             if self._aborted.is_set():
                 return Failed(request=request, kind=Kind.CANCELLED, reason="aborted")
             return self._answer(request)
@@ -111,17 +116,20 @@ class Web:
         self._enter(request)
         try:
             await asyncio.sleep(0)
-            if "/held" in request.url.href:
-                await self._hold()
+            if word := self._word(request):
+                await self._hold(word)
             return self._answer(request)
         finally:
             self._leave()
 
-    async def _hold(self) -> None:
+    def _word(self, request: Request) -> str | None:
+        return next((word for word in self._released if word in request.url.href), None)
+
+    async def _hold(self, word: str) -> None:
         event = asyncio.Event()
-        self._holding.append((asyncio.get_running_loop(), event))
+        self._holding.append((word, asyncio.get_running_loop(), event))
         self.held.release()
-        if not self._released.is_set():
+        if not self._released[word].is_set():
             await event.wait()
 
     def _enter(self, request: Request) -> None:
@@ -181,7 +189,8 @@ class Run:
         self.parser = Parser()
         self.sink = sink or ListSink()
         self.error: BaseException | None = None
-        options = {"concurrency": 8, "per_host": 8, "retries": 0, "drain_timeout": 5.0} | options
+        usual = {"concurrency": 8, "per_host": 8, "retries": 0, "drain_timeout": 5.0}
+        options = MANNERS_OFF | usual | options
         self.config = CrawlConfig(**options)  # type: ignore[arg-type]
         self.core = Crawl(self.config, random=lambda: 0.0)
         self._ready = threading.Event()

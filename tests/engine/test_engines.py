@@ -39,6 +39,18 @@ def test_every_entry_has_one_record(kind: str) -> None:
     assert (snapshot.in_flight, snapshot.redirects) == (0, 1)
 
 
+def test_one_visit_lets_several_start(kind: str) -> None:
+    """When the one request that all waited for has ended, all that may start do, at once."""
+    urls = [f"http://gate.example/held{n}" for n in range(8)]
+    run = Run(kind, ListSource(urls, portion=8), robots="obey", per_host=6)
+    held(run, 1)
+    run.web.release("/gate")
+    held(run, 6)
+    run.web.release()
+    assert outcomes(run.end()) == {"page": 8}
+    assert run.web.peak == 6
+
+
 def test_an_empty_list_ends_at_once(kind: str) -> None:
     """Nothing to do is no reason to wait."""
     assert Run(kind, ListSource([])).end() == []

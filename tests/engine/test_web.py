@@ -18,13 +18,15 @@ from crawler.model.outcome import Failed, Kind, Page, Skipped
 from crawler.store.schema import schema
 from crawler.store.sinks import RecordSink
 from crawler.store.sources import UrlSource
+from tests.unmannered import MANNERS_OFF
 
 ENGINES = {
     "asyncio": {"engine": "async", "loop": "asyncio"},
     "uvloop": {"engine": "async", "loop": "uvloop"},
     "threaded": {"engine": "threaded"},
 }
-FAST = {"retries": 0, "timeout": 0.5, "concurrency": 32, "per_host": 32, "parse": "inline"}
+LOCAL = MANNERS_OFF | {"allow_private": True, "parse": "inline"}
+FAST = {"retries": 0, "timeout": 0.5, "concurrency": 32, "per_host": 32} | LOCAL
 
 # What becomes of each path. Where a server is broken the kind says how; nothing hangs.
 CASES: dict[str, Kind | None] = {

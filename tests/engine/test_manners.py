@@ -1,0 +1,239 @@
+"""Manners over real sockets: what servers ask for, and what their own ledger says was done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crawler.mock import MockWeb, Served, running
+from crawler.mock.robots import FORMS, rules
+from crawler.model.config import CrawlConfig
+from crawler.model.outcome import Failed, Kind, Page
+
+from .whole import ENGINES, audited, crawled, row, scored, url
+
+# Seconds by which the web's clock and the crawler's may differ on a request: the way to the server
+# takes well under a millisecond, a turn on a busy machine a few.
+TOLERANCE = 0.02
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return ENGINES[request.param]
+
+
+def test_the_defaults_are_safe_to_point_at_the_open_web() -> None:
+    """Without an option robots.txt counts, hosts and addresses are spared, and the guard is on."""
+    config = CrawlConfig()
+    assert (config.robots, config.per_host, config.delay) == ("obey", 4, 0.25)
+    assert (config.per_ip, config.ip_delay, config.adapt, config.breaker) == (16, 0.05, True, 20)
+    assert (config.throttle, config.retry_after_max) == (60.0, 3_600.0)
+    assert not (config.allow_private or config.allow_network or config.allow_port or config.follow)
+
+
+# What becomes of a URL that answers so, each on a host of its own, and of the page after it.
+# A pause that no header names is `throttle`, here a moment; one beyond `retry_after_max` is not
+# waited for.
+BUSY: dict[str, tuple[Kind, Kind | None]] = {
+    "/status/429": (Kind.UNAVAILABLE, None),
+    "/status/429?retry-after=1": (Kind.UNAVAILABLE, None),
+    "/status/429?retry-after=date:+1": (Kind.UNAVAILABLE, None),
+    "/status/429?retry-after=date:-60": (Kind.UNAVAILABLE, None),
+    "/status/429?retry-after=soon": (Kind.UNAVAILABLE, None),
+    "/status/429?retry-after=-5": (Kind.UNAVAILABLE, None),
+    "/status/429?retry-after=99999999": (Kind.UNAVAILABLE, Kind.THROTTLED),
+    "/status/429?retry-after=date:+999999": (Kind.UNAVAILABLE, Kind.THROTTLED),
+    "/status/503": (Kind.UNAVAILABLE, None),
+    "/status/503?retry-after=1": (Kind.UNAVAILABLE, None),
+    "/status/503?retry-after=date:+1": (Kind.UNAVAILABLE, None),
+    "/status/503?retry-after=never": (Kind.UNAVAILABLE, None),
+    "/status/503?retry-after=99999999": (Kind.UNAVAILABLE, Kind.THROTTLED),
+}
+WAITED = {path for path in BUSY if path.endswith(("=1", "+1"))}
+
+
+@pytest.fixture
+def busy() -> Iterator[Served]:
+    with running(MockWeb(hosts=len(BUSY) + 1)) as web:
+        yield web
+
+
+def test_what_a_busy_host_asks_for_is_done(busy: Served, engine: dict[str, Any]) -> None:
+    """Each way to say `later` ends as one record, spares its host, and harms no other."""
+    wanted: dict[str, Kind | None] = {}
+    for host, (path, (first, then)) in enumerate(BUSY.items()):
+        wanted[url(busy, host, path)] = first
+        wanted[url(busy, host, "/page/1")] = then
+    calm = [url(busy, len(BUSY), f"/page/{n}") for n in range(20)]
+    whole = crawled(
+        [*wanted, *calm], per_host=1, throttle=0.05, retries=0, retry_after_max=10.0, **engine
+    )
+    assert whole.kinds == wanted | dict.fromkeys(calm)
+    assert not any(row(busy, host).retry_after_violations for host in range(len(BUSY)))
+    began = {final.url: final for final in whole.finals if isinstance(final, Page)}
+    said = {final.url: final for final in whole.finals if isinstance(final, Failed)}
+    for host, path in enumerate(BUSY):
+        if path in WAITED:
+            asked = said[url(busy, host, path)]
+            page = began[url(busy, host, "/page/1")]
+            assert asked.exchange is not None and asked.retry_after is not None
+            assert page.exchange.started_at - asked.exchange.started_at >= asked.retry_after
+    assert max(began[address].exchange.started_at for address in calm) < min(
+        began[url(busy, host, "/page/1")].exchange.started_at
+        for host, path in enumerate(BUSY)
+        if path.endswith("=1")
+    )
+
+
+def test_a_retry_waits_for_its_time(busy: Served, engine: dict[str, Any]) -> None:
+    """With attempts left, a URL that said when is asked for again then, and not before."""
+    (final,) = crawled([url(busy, 0, "/status/503?retry-after=1")], retries=1, **engine).finals
+    assert isinstance(final, Failed)
+    assert (final.kind, final.request.attempts) == (Kind.UNAVAILABLE, 2)
+    assert row(busy, 0).retry_after_violations == 0
+
+
+def test_a_token_bucket_is_learned(engine: dict[str, Any]) -> None:
+    """A host that bears 20 requests a second gets no more after its first 429; all are pages."""
+    with running(MockWeb(rate=20, burst=4)) as web:
+        urls = list(web.urls(10))
+        whole = crawled(urls, per_host=1, retries=3, **engine)
+        host = row(web, 0)
+    assert whole.kinds == dict.fromkeys(urls)
+    assert host.retry_after_violations == 0
+    assert whole.totals.pauses >= 1
+    assert whole.totals.requests == host.requests == len(urls) + 1 + whole.snapshot.retries
+
+
+# robots.txt
+
+PATHS = ("/", "/page/1", "/private/1", "/members/x", "/members/open/x", "/x.print", "/x.printed")
+"""What the default lines allow and forbid, by beginnings, by longer ones, and by a pattern."""
+
+
+@pytest.fixture(scope="module")
+def forms() -> Iterator[Served]:
+    options = MockWeb(hosts=len(FORMS), pages=len(FORMS), robots_forms=tuple(FORMS))
+    with running(options) as web:
+        yield web
+
+
+def test_every_form_of_robots_is_obeyed(forms: Served, engine: dict[str, Any]) -> None:
+    """What each amounts to by RFC 9309 is what is asked for and what is skipped, and no more."""
+    seen = len(forms.recent())
+    wanted: dict[str, bool] = {}
+    for host in range(len(FORMS)):
+        in_force = rules(forms.options, host)
+        for path in PATHS:
+            wanted[url(forms, host, path)] = in_force.allows("crawler/0.1.0", path)
+    whole = crawled(list(wanted), timeout=2.5, retries=0, throttle=0.05, **engine)
+    assert {each: kind is not Kind.ROBOTS for each, kind in whole.kinds.items()} == wanted
+    assert all(row(forms, host).robots_violations == 0 for host in range(len(FORMS)))
+    assert forms.recent()[seen:].count("/robots.txt") == len(FORMS)
+
+
+def test_robots_is_asked_for_again_where_it_may_pass(forms: Served) -> None:
+    """Forms that fail for a moment get their attempts before anything is concluded."""
+    host = list(FORMS).index("server-error")
+    before = row(forms, host).requests
+    whole = crawled([url(forms, host, "/page/1")], retries=2)
+    assert whole.kinds == {url(forms, host, "/page/1"): Kind.ROBOTS}
+    assert row(forms, host).requests == before + 3
+
+
+def test_a_crawl_delay_is_kept(engine: dict[str, Any]) -> None:
+    """Fractions too, one request at a time, robots.txt counted in."""
+    lines = ("User-agent: *", "Crawl-delay: 0.2")
+    with running(MockWeb(robots=lines)) as web:
+        whole = crawled(web.urls(5), **engine)
+        host = row(web, 0)
+    assert whole.snapshot.pages == 5
+    assert host.smallest_gap is not None and host.smallest_gap > 0.2 - TOLERANCE
+    assert host.largest_in_flight == 1
+
+
+# Widths, and the audit.
+
+
+def test_the_audit_is_what_the_servers_saw(engine: dict[str, Any], tmp_path: Path) -> None:
+    """Requests are equal exactly, gaps within 20 ms, per host; no gap is below the delay."""
+    file = tmp_path / "audit.jsonl"
+    with running(MockWeb(hosts=3, pages=100)) as web:
+        urls = [url(web, host, f"/page/{n}") for host in range(3) for n in range(3 + host)]
+        urls += [url(web, 0, "/private/1"), url(web, 1, "/redirect/2")]
+        whole = crawled(urls, delay=0.1, audit=str(file), **engine)
+        seen = dict(web.ledger().hosts)
+    audit = audited(file)
+    assert {name: line["requests"] for name, line in audit.items()} == {
+        name: line.requests for name, line in seen.items()
+    }
+    for name, line in seen.items():
+        assert line.smallest_gap is not None
+        assert audit[name]["smallest_gap"] >= 0.1
+        assert abs(audit[name]["smallest_gap"] - line.smallest_gap) < TOLERANCE
+    assert sum(line["skipped"] for line in audit.values()) == 1
+    assert whole.totals.hosts == 3
+    assert whole.totals.requests == sum(line.requests for line in seen.values())
+
+
+def test_the_width_is_what_the_servers_saw(engine: dict[str, Any], tmp_path: Path) -> None:
+    """As many requests are in flight to a host as it may have, and never one more."""
+    file = tmp_path / "audit.jsonl"
+    with running(MockWeb(hosts=3, pages=100, latency=0.05)) as web:
+        urls = [url(web, host, f"/page/{n}") for host in range(3) for n in range(12)]
+        narrow = f"{url(web, 2, '')[7:]}: per_host=2"
+        crawled(urls, per_host=3, hosts=narrow, audit=str(file), **engine)
+        seen = [row(web, host).largest_in_flight for host in range(3)]
+        audit = audited(file)
+        told = [audit[url(web, host, "")[7:]]["most_in_flight"] for host in range(3)]
+    assert seen == told == [3, 3, 2]
+
+
+def test_hosts_on_one_address_share_its_limits(engine: dict[str, Any]) -> None:
+    """Five ports of one address get, together, as many requests as one address may."""
+    options = MockWeb(hosts=5, authority="ports", pages=100, latency=0.05)
+    with running(options) as web:
+        urls = [url(web, host, f"/page/{n}") for host in range(5) for n in range(5)]
+        whole = crawled(urls, per_ip=2, **engine)
+        peak = web.statistics().peak_waiting
+    assert whole.snapshot.pages == 25
+    assert peak == 2
+
+
+def test_hosts_on_one_address_share_its_delay(engine: dict[str, Any]) -> None:
+    """Requests to one address start apart, to whichever of its hosts they go."""
+    with running(MockWeb(hosts=4, authority="ports", pages=100)) as web:
+        urls = [url(web, host, "/page/1") for host in range(4)]
+        whole = crawled(urls, ip_delay=0.1, **engine)
+    starts = sorted(page.exchange.started_at for page in whole.finals if isinstance(page, Page))
+    assert len(starts) == 4
+    assert min(later - earlier for earlier, later in pairwise(starts)) > 0.1 - TOLERANCE
+
+
+def test_a_host_that_only_fails_is_left(engine: dict[str, Any]) -> None:
+    """After so many failures in a row its other URLs end with the reason; another host's do not."""
+    with running(MockWeb(hosts=2)) as web:
+        bad = [url(web, 0, f"/fault/reset?{n}") for n in range(40)]
+        good = [url(web, 1, f"/page/{n}") for n in range(10)]
+        whole = crawled([*bad, *good], breaker=5, retries=0, **engine)
+        asked = row(web, 0).requests
+    kinds = whole.kinds
+    assert {kinds[each] for each in bad} == {Kind.DISCONNECTED, Kind.HOST_DOWN}
+    assert 6 <= asked <= 10  # robots.txt, five failures, and what was in flight beside the fifth
+    assert all(kinds[each] is None for each in good)
+
+
+def test_followed_politely_nobody_is_asked_too_early(engine: dict[str, Any]) -> None:
+    """One request at a time per host: no Retry-After, no robots.txt is broken on a whole web."""
+    with running(MockWeb(hosts=8, pages=200)) as web:
+        front = [url(web, 0, "/")]
+        whole = crawled(front, follow=True, scope="any", depth=0, per_host=1, **engine)
+        result = scored(web, whole)
+        hosts = web.ledger().hosts.values()
+    assert (result.recall, result.repeats, result.robots_violations) == (1.0, 0, 0)
+    assert sum(host.retry_after_violations + host.robots_violations for host in hosts) == 0
+    assert all(host.largest_in_flight == 1 for host in hosts)
