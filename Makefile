@@ -2,6 +2,7 @@
 
 URLS ?=
 OUT ?= crawl.jsonl
+SECONDS ?= 600
 ARGS ?=
 
 VENV := .venv
@@ -9,6 +10,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRA := .[dev]
 UV := $(shell command -v uv 2>/dev/null)
+INSTALL = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,\
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 
 # The newest Python that really runs: a shim of a version manager may be there and refuse.
 # Without uv it must be able to make a virtual environment with pip.
@@ -18,7 +21,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c '$(PROBE)' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install crawl test check lint bench real debian clean
+.PHONY: help install crawl test check lint bench fuzz real debian clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -40,7 +43,7 @@ endif
 	@touch $@
 
 crawl: $(STAMP) ## Crawl URLS=list.txt (without: a mock web) into OUT=crawl.jsonl, with ARGS="..."
-	@$(BIN)/crawler crawl $(if $(URLS),-i "$(URLS)",--mock 1000) -o "$(OUT)" $(ARGS)
+	@$(BIN)/crawler crawl $(if $(URLS),-i "$(URLS)",--mock 1000 --config config/fast-local.toml) -o "$(OUT)" $(ARGS)
 
 test: $(STAMP) ## Run the tests; ARGS="..." goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
@@ -55,6 +58,12 @@ lint: $(STAMP)
 bench: $(STAMP) ## Measure against Scrapy and bare loops; writes the raw figures as JSON
 	@$(BIN)/python -m tests.bench $(ARGS)
 
+# Atheris has wheels for some Pythons only; where there is none, hypothesis has all the time.
+fuzz: $(STAMP) ## Fuzz what reads a server's bytes for SECONDS=600 in all; ARGS="--only html"
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(INSTALL) --only-binary atheris \
+		-c config/constraints.txt -e '.[fuzz]' || echo "atheris: no wheel for this Python" >&2
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
+
 real: $(STAMP) ## Crawl real pages from a local nginx with every engine and executor
 	@$(BIN)/python -m tests.real $(ARGS)
 
@@ -62,5 +71,5 @@ debian: $(STAMP) ## Install the Debian programs that tests use, as root: curl, w
 	@$(BIN)/python -m tests.real.debian $(ARGS)
 
 clean: ## Remove .venv and everything that was made
-	@rm -rf $(VENV) build dist *.egg-info crawl.jsonl .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) build dist *.egg-info crawl.jsonl .fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find crawler tests -name __pycache__ -type d -prune -exec rm -rf {} +

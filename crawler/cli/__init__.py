@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
@@ -15,6 +14,7 @@ from cyclopts import App, CycloptsError
 from crawler.cli import crawl
 from crawler.model.config import VERSION
 from crawler.model.errors import CrawlerError, ExitCode
+from crawler.model.output import printable
 
 __all__ = ["main"]
 
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.INTERRUPTED
     except Exception as error:
         if "--debug" in words:
-            traceback.print_exc()
+            crawl.show_traceback()
         text = f"unexpected {type(error).__name__}: {error}; --debug shows where"
         return _fail(text, ExitCode.ENVIRONMENT)
 
@@ -65,7 +65,7 @@ def _app() -> App:
 
 
 def _fail(problem: str, code: int) -> int:
-    line = " ".join(problem.split())
+    line = printable(" ".join(problem.split()))
     print(f"crawler: {line}", file=sys.stderr)
     return code
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -14,16 +15,18 @@ from crawler.cli import toml
 from crawler.cli.options import CRAWL, resolve, with_options
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
+from crawler.model.output import printable
 
 USAGE = "Usage: crawler crawl [SEED ...] [-i FILE|-]... [-o FILE|-] [OPTIONS]"
 
 HELP = (
-    "Fetch a list of URLs and write one JSON line for each.\n\n"
+    "Fetch a list of URLs, and with --follow what they link to; write one JSON line for each.\n\n"
     "Records go to stdout or a file, everything else to stderr. Every option below can also stand "
     "in a file (--config) or in the environment: CRAWLER_PER_HOST is --per-host. Flags go before "
     "the environment, and that before the file.\n\n"
     "For example:\n\n"
     "  crawler crawl example.com https://example.org/\n"
+    "  crawler crawl https://example.com/ --follow --depth 3 -o out.jsonl\n"
     "  crawler crawl -i list.txt -o out.jsonl.zst --retries 0\n"
     "  zcat list.gz | crawler crawl -i - | jq .title\n"
     "  crawler crawl -i list.csv --url-column link --config config/polite.toml\n"
@@ -31,6 +34,7 @@ HELP = (
 )
 
 _INPUT, _OUTPUT = CRAWL.group("Input"), CRAWL.group("Output")
+_LOOPBACK = "127.0.0.0/8"  # where the mock web's hosts are
 _TITLE = "Every option of a crawl, with its value."
 
 
@@ -57,7 +61,8 @@ def crawl(
     mock: Annotated[
         int | None,
         Parameter(
-            help="Crawl N pages of a mock web that runs as long as this crawl.",
+            help="Crawl N pages of a mock web that runs as long as this crawl; as it runs on "
+            f"loopback, this is --allow-network {_LOOPBACK}, too.",
             group=_INPUT,
             metavar="N",
         ),
@@ -88,14 +93,27 @@ def crawl(
     if print_config:
         print(toml.write(CRAWL, settled, _TITLE), end="")
         return ExitCode.FINISHED
-    _check_inputs(seeds, input, mock)
+    _check_inputs([*seeds, *settled.sitemap], input, mock)
     try:
         with _mock_urls(mock) as urls:
-            return _run(settled, [*seeds, *urls], input, output)
+            return _run(_reaching(settled, mock), [*seeds, *urls], input, output)
     except CrawlerError:
         if settled.debug:
-            traceback.print_exc()
+            show_traceback()
         raise
+
+
+def show_traceback() -> None:
+    """The exception being handled, on stderr, line by line as text."""
+    lines = traceback.format_exc().splitlines()
+    print("\n".join(map(printable, lines)), file=sys.stderr)
+
+
+def _reaching(config: CrawlConfig, mock: int | None) -> CrawlConfig:
+    """`config`, with the mock web's addresses opened where one was asked for by name."""
+    if mock is None:
+        return config
+    return replace(config, allow_network=(*config.allow_network, _LOOPBACK))
 
 
 def _run(config: CrawlConfig, seeds: list[str], inputs: tuple[str, ...], output: str) -> int:
@@ -104,7 +122,7 @@ def _run(config: CrawlConfig, seeds: list[str], inputs: tuple[str, ...], output:
     return run(Order(config=config, seeds=seeds, inputs=inputs, output=output))
 
 
-def _check_inputs(seeds: tuple[str, ...], inputs: tuple[str, ...], mock: int | None) -> None:
+def _check_inputs(seeds: Sequence[str], inputs: tuple[str, ...], mock: int | None) -> None:
     for name in inputs:
         if name.startswith("--"):
             raise ConfigurationError(f"--input needs a file, not {name}; ./{name} if it is one")

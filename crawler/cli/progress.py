@@ -24,6 +24,7 @@ from rich.text import Text
 
 from crawler.cli.units import count, duration, megabytes
 from crawler.core.statistics import Snapshot
+from crawler.model.output import printable
 
 INTERVAL = 0.2
 """Seconds between two looks: 5 a second move smoothly and cost next to nothing."""
@@ -151,7 +152,7 @@ class Lines(Silence):
 
     def say(self, line: str) -> None:
         """Print the line."""
-        print(line, file=sys.stderr, flush=True)
+        print(printable(line), file=sys.stderr, flush=True)
 
 
 class Display:
@@ -186,7 +187,7 @@ class Display:
         with Live(picture(), console=self._console, auto_refresh=False, transient=True) as live:
             while (line := self._next_line()) is not None:
                 if line:
-                    live.console.print(line, markup=False, highlight=False)
+                    live.console.print(printable(line), markup=False, highlight=False)
                 live.update(picture(), refresh=True)
 
     def _next_line(self) -> str | None:

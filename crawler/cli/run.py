@@ -13,9 +13,10 @@ from crawler.cli.cost import Cost
 from crawler.cli.interrupt import Interrupts
 from crawler.cli.progress import Screen, screen
 from crawler.cli.summary import Report
+from crawler.core.audit import Totals
 from crawler.core.statistics import Snapshot
 from crawler.model.config import CrawlConfig
-from crawler.model.errors import CrawlerError, EnvironmentFailure, ExitCode
+from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure, ExitCode
 
 
 class Session(Protocol):
@@ -32,6 +33,9 @@ class Session(Protocol):
 
     def statistics(self) -> Snapshot:
         """What was done so far."""
+
+    def totals(self) -> Totals:
+        """What was done to all hosts."""
 
     @property
     def worker_cpu_seconds(self) -> float:
@@ -103,7 +107,7 @@ def run(order: Order, open_parts: Opener | None = None) -> int:
     Raises CrawlerError when the list or the output gave way, after the summary; nothing is raised
     and nothing said when the reader of the output went away, as that is how pipes end.
     """
-    _check_stats(order.config.stats)
+    _check_places(order)
     shown = screen(quiet=order.config.quiet)
     parts = (open_parts or open_crawl)(order, shown.say)
     interrupted, failure = _crawl(parts, shown)
@@ -115,6 +119,7 @@ def run(order: Order, open_parts: Opener | None = None) -> int:
         config=order.config,
         snapshot=parts.session.statistics(),
         cost=Cost.measure(parts.session.worker_cpu_seconds),
+        totals=parts.session.totals(),
         parsing=parts.session.parsing,
         interrupted=interrupted,
         expected=parts.expected(),
@@ -126,12 +131,27 @@ def run(order: Order, open_parts: Opener | None = None) -> int:
     return _exit_code(report)
 
 
-def _check_stats(path: str) -> None:
+def _check_places(order: Order) -> None:
     """Hours later would be a bad time to learn that the statistics have no place."""
+    taken: dict[str, str] = {}
+    files = (("output", order.output), ("stats", order.config.stats), ("audit", order.config.audit))
+    for name, path in files:
+        if path in ("", "-"):
+            continue
+        if name != "output":
+            _check_folder(name, path)
+        place = os.path.realpath(path)
+        if place in taken and (os.path.isfile(place) or not os.path.exists(place)):
+            reason = f"{path} is the file of --{taken[place]}, too; name another"
+            raise ConfigurationError(f"{name}: {reason}")
+        taken[place] = name
+
+
+def _check_folder(name: str, path: str) -> None:
     folder = Path(path).parent
-    if path and not os.access(folder, os.W_OK | os.X_OK):
+    if not os.access(folder, os.W_OK | os.X_OK):
         reason = "is not writable" if folder.is_dir() else "is no directory"
-        raise EnvironmentFailure(f"stats: {path}: {folder} {reason}")
+        raise EnvironmentFailure(f"{name}: {path}: {folder} {reason}")
 
 
 def open_crawl(order: Order, announce: Callable[[str], None]) -> Parts:
@@ -140,7 +160,8 @@ def open_crawl(order: Order, announce: Callable[[str], None]) -> Parts:
     from crawler.store.sinks import RecordSink
     from crawler.store.sources import UrlSource, refuse_overwrite
 
-    refuse_overwrite(order.inputs, order.output)
+    for name, path in (("output", order.output), ("audit", order.config.audit)):
+        refuse_overwrite(order.inputs, path, name)
     source = UrlSource(order.seeds, order.inputs, order.config)
     sink = RecordSink(order.output)
     session = CrawlSession(order.config, source, sink, announce=announce)

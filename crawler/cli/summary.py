@@ -9,16 +9,19 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, requires, version
 from textwrap import wrap
 from typing import Any
 
 from crawler.cli.cost import Cost
 from crawler.cli.units import count, counted, megabytes, milliseconds
+from crawler.core.audit import Totals
 from crawler.core.histogram import Distribution
 from crawler.core.statistics import Snapshot
-from crawler.model.config import VERSION, CrawlConfig
+from crawler.model.config import SECRET_HEADERS, VERSION, CrawlConfig
+from crawler.model.output import printable
+from crawler.model.url import masked
 
 WIDTH = 80
 
@@ -39,6 +42,7 @@ class Report:
     config: CrawlConfig
     snapshot: Snapshot
     cost: Cost
+    totals: Totals = field(default_factory=Totals)
     parsing: str = ""
     interrupted: bool = False
     expected: int | None = None
@@ -51,13 +55,16 @@ class Report:
 
     def text(self) -> str:
         """The summary; no line is longer than 80 columns unless a description is."""
-        return "\n".join(self._lines()) + "\n"
+        return "\n".join(map(printable, self._lines())) + "\n"
 
     def values(self) -> dict[str, Any]:
         """The same as plain values, for `--stats`."""
         taken = self.snapshot
         return {
             **{name: getattr(taken, name) for name in _COUNTS},
+            "refused": taken.refused,
+            "spilled": taken.spilled,
+            "hosts": asdict(self.totals),
             "latency": _quantiles(taken.latency, (0.5, 0.9, 0.99)),
             "loop_lag": _quantiles(taken.loop_lag, (0.5, 0.99)),
             "cpu": {name: getattr(self.cost, name) for name in _CPU},
@@ -66,7 +73,7 @@ class Report:
             "parse": self.parsing,
             "interrupted": self.interrupted,
             "accounted_for": self.adds_up,
-            "config": asdict(self.config),
+            "config": _shown(self.config),
             "versions": _versions(),
         }
 
@@ -77,6 +84,8 @@ class Report:
             f"{taken.pages_per_second:,.0f} pages/s, {self._throughput()}"
         )
         yield from _outcomes(taken)
+        yield from _found(taken)
+        yield from _manners(self.totals)
         if taken.latency.count:
             yield _times("latency", taken.latency)
         if taken.loop_lag.count:
@@ -85,7 +94,7 @@ class Report:
         if self.parsing:
             yield _row("parse", self.parsing)
         if self.interrupted:
-            yield self._what_was_not_read()
+            yield from self._what_was_not_read()
         yield self._account()
 
     def _throughput(self) -> str:
@@ -93,27 +102,34 @@ class Report:
         rate = self.snapshot.wire_bytes / seconds if seconds > 0 else 0.0
         return f"{megabytes(rate)}/s"
 
-    def _what_was_not_read(self) -> str:
+    def _what_was_not_read(self) -> Iterator[str]:
         if self.expected is None:
-            return "interrupted: what was not read from the list has no record"
-        rest = max(self.expected - self.snapshot.read, 0)
-        return f"interrupted: about {count(rest)} of the list were not read and have no record"
+            text = "interrupted: what was not read from the list has no record"
+        else:
+            rest = count(max(self.expected - self.snapshot.read, 0))
+            text = f"interrupted: about {rest} of the list were not read and have no record"
+        spilled = self.snapshot.spilled
+        yield f"{text}," if spilled else text
+        if spilled:
+            yield f"             nor have {count(spilled)} found URLs"
 
     def _account(self) -> str:
         taken = self.snapshot
         sums = f"{counted(taken.records, 'record')} + {counted(taken.repeats, 'repeat')}"
+        came = f"{count(taken.read)} read" + (
+            f" + {count(taken.found)} found" if taken.found else ""
+        )
         if self.adds_up:
-            return f"every input URL is accounted for: {count(taken.read)} read = {sums}"
+            return f"every URL is accounted for: {came} = {sums}"
         if not taken.pending:
             return f"NOT ACCOUNTED FOR: {sums}, but {count(self.written or 0)} were written"
         return (
-            f"NOT ACCOUNTED FOR: {count(taken.read)} read, but {sums} "
-            f"leave {count(taken.pending)} without a record"
+            f"NOT ACCOUNTED FOR: {came}, but {sums} leave {count(taken.pending)} without a record"
         )
 
 
 _COUNTS = (
-    *("elapsed", "read", "repeats", "records", "pages", "failed", "skipped", "redirects"),
+    *("elapsed", "read", "found", "repeats", "records", "pages", "failed", "skipped", "redirects"),
     *("retries", "pages_per_second", "outcomes", "wire_bytes", "body_bytes"),
 )
 _CPU = ("user", "system", "children_user", "children_system", "parsers")
@@ -135,6 +151,33 @@ def _outcomes(taken: Snapshot) -> Iterator[str]:
         yield _row("", again)
 
 
+def _found(taken: Snapshot) -> Iterator[str]:
+    """What was found on pages, and what of it was left."""
+    if not taken.found and not taken.refused:
+        return
+    reasons = sorted(taken.refused.items(), key=lambda item: (-item[1], item[0]))
+    parts = [f"{count(taken.found)} taken up", *(f"{count(n)} {name}" for name, n in reasons)]
+    text = ", ".join(part.replace(" ", _GLUE) for part in parts)
+    for number, line in enumerate(wrap(text, WIDTH - len(_row("", "")), break_on_hyphens=False)):
+        yield _row("" if number else "found", line.replace(_GLUE, " "))
+
+
+def _manners(totals: Totals) -> Iterator[str]:
+    """What hosts had to bear at the worst."""
+    if not totals.requests:
+        return
+    gap = totals.smallest_gap
+    parts = [
+        f"{counted(totals.hosts, 'host')}",
+        f"at most {totals.most_in_flight} in flight to one",
+    ]
+    if gap is not None:
+        parts.append(f"smallest gap {milliseconds(gap)}")
+    if totals.pauses:
+        parts.append(counted(totals.pauses, "pause"))
+    yield _row("manners", ", ".join(parts))
+
+
 def _times(name: str, measured: Distribution) -> str:
     parts = [f"p{q * 100:.0f} {milliseconds(measured.quantile(q))}" for q in (0.5, 0.9, 0.99)]
     return _row(name, ", ".join([*parts, f"longest {milliseconds(measured.largest)}"]))
@@ -151,6 +194,17 @@ def _quantiles(measured: Distribution, wanted: tuple[float, ...]) -> dict[str, f
     """Seconds by `p50`, ..., and `max`; None where nothing was measured."""
     found = {f"p{q * 100:.0f}": measured.quantile(q) for q in wanted}
     return {**found, "max": measured.largest if measured.count else None}
+
+
+def _shown(config: CrawlConfig) -> dict[str, Any]:
+    """The options; a proxy's password and what headers hold for one server are no statistics."""
+    values = asdict(config)
+    values["proxy"] = masked(config.proxy)
+    values["header"] = [
+        f"{name}: ***" if name.lower() in SECRET_HEADERS else f"{name}: {value}"
+        for name, value in config.headers
+    ]
+    return values
 
 
 def _versions() -> dict[str, str]:

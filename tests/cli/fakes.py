@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from crawler.cli.run import Opener, Order, Parts
+from crawler.core.audit import Totals
 from crawler.core.histogram import Histogram
 from crawler.core.statistics import Snapshot
 from crawler.model.errors import CrawlerError
@@ -36,6 +37,8 @@ SNAPSHOT = Snapshot(
     latency=measured(*[0.012] * 98, 0.080, 0.2).freeze(),
     loop_lag=measured(0.0001, 0.0023).freeze(),
 )
+
+TOTALS = Totals(hosts=1, requests=1001, smallest_gap=0.2512, most_in_flight=4, pauses=2)
 
 
 def happens(event: threading.Event) -> bool:
@@ -126,6 +129,10 @@ class FakeSession:
     def statistics(self) -> Snapshot:
         """The snapshot, always the same."""
         return self.snapshot
+
+    def totals(self) -> Totals:
+        """What was done to a host, always the same."""
+        return TOTALS
 
     def _told(self, call: str) -> None:
         self.calls.append(call)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ import jsonschema
 import pytest
 
 from crawler.mock import MockWeb, Served, running
+from tests.unmannered import WORDS
 
 HEAVY = ("aiohttp", "asyncio", "urllib3", "selectolax", "frostwork", "httptools")
 
@@ -64,11 +66,11 @@ def test_help_loads_nothing_heavy() -> None:
 def test_a_mock_crawl_from_end_to_end(tmp_path: Path) -> None:
     """One record for each page, legal by the printed schema; summary on stderr; no process left."""
     stats = tmp_path / "stats.json"
-    code, out, err = crawler("crawl", "--mock", "50", "--stats", str(stats))
+    code, out, err = crawler("crawl", *WORDS, "--mock", "50", "--stats", str(stats))
     records = [json.loads(line) for line in out.splitlines()]
     assert code == 0, err
     assert len({record["url"] for record in records}) == 50
-    assert err.endswith("every input URL is accounted for: 50 read = 50 records + 0 repeats\n")
+    assert err.endswith("every URL is accounted for: 50 read = 50 records + 0 repeats\n")
     assert json.loads(stats.read_text())["pages"] == 50
     schema = json.loads(crawler("crawl", "--schema")[1])
     for record in records:
@@ -77,7 +79,7 @@ def test_a_mock_crawl_from_end_to_end(tmp_path: Path) -> None:
 
 def test_a_closed_pipe_is_no_error() -> None:
     """`| head -1`: exit code 0, and silence."""
-    with started("crawl", "--mock", "3000") as process:
+    with started("crawl", *WORDS, "--mock", "3000") as process:
         assert process.stdout is not None and process.stderr is not None
         assert process.stdout.readline().startswith("{")
         process.stdout.close()
@@ -95,7 +97,7 @@ def test_a_signal_ends_a_crawl_with_everything_written(
         listed = tmp_path / "list.txt"
         listed.write_text("\n".join(web.urls()))
         words = ("-i", str(listed), "-o", str(output), "--engine", engine, "--drain-timeout", "2")
-        with started("crawl", *words) as process:
+        with started("crawl", *WORDS, *words) as process:
             wait_for_requests(web, 20, process)
             process.send_signal(number)
             out, err = process.communicate(timeout=60)
@@ -103,7 +105,7 @@ def test_a_signal_ends_a_crawl_with_everything_written(
     assert "stopping: finishing" in err and "Traceback" not in err
     read = int(err.rpartition("accounted for: ")[2].split()[0].replace(",", ""))
     assert len(output.read_text().splitlines()) == read
-    assert "every input URL is accounted for" in err
+    assert "every URL is accounted for" in err
 
 
 def test_two_signals_leave_at_once(tmp_path: Path) -> None:
@@ -111,7 +113,7 @@ def test_two_signals_leave_at_once(tmp_path: Path) -> None:
     output = str(tmp_path / "out.jsonl")
     with (
         running(MockWeb(latency=3_600)) as web,
-        started("crawl", *web.urls(5), "-o", output) as process,
+        started("crawl", *WORDS, *web.urls(5), "-o", output) as process,
     ):
         wait_for_requests(web, 5, process)
         process.send_signal(signal.SIGINT)
@@ -146,6 +148,24 @@ def test_a_port_in_use_is_one_line() -> None:
     assert err == f"crawler: cannot listen on 127.0.0.1, port {web.port}: Address already in use\n"
 
 
+@pytest.mark.parametrize("name", ["sitemap.xml", "sitemap.xml.gz"])
+def test_a_sitemap_is_a_list(tmp_path: Path, name: str) -> None:
+    """A local sitemap, packed or not, is crawled; an index is a usage error of one line."""
+    pack = gzip.compress if name.endswith(".gz") else bytes
+    path = tmp_path / name
+    with running(MockWeb(pages=5)) as web:
+        rows = "".join(f"<url><loc>{url}</loc></url>" for url in web.urls())
+        path.write_bytes(pack(f"<urlset>{rows}</urlset>".encode()))
+        code, out, err = crawler("crawl", *WORDS, "-i", str(path), "-q")
+        assert (code, err) == (0, "")
+        assert {json.loads(line)["url"] for line in out.splitlines()} == set(web.urls())
+    rows = "<sitemap><loc>http://a.example/s.xml</loc></sitemap>"
+    path.write_bytes(pack(f"<sitemapindex>{rows}</sitemapindex>".encode()))
+    code, out, err = crawler("crawl", "-i", str(path))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"{name}: is an index of sitemaps" in err and "--sitemap" in err
+
+
 def test_tracebacks_only_with_debug(tmp_path: Path) -> None:
     """An unreadable list is one line and exit code 3; --debug shows where it was noticed."""
     missing = str(tmp_path / "missing.txt")
@@ -158,7 +178,7 @@ def test_tracebacks_only_with_debug(tmp_path: Path) -> None:
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
 def test_a_full_disk_is_one_line_after_the_summary() -> None:
     """`-o /dev/full` ends with exit code 3, says what was done and then what failed."""
-    code, out, err = crawler("crawl", "--mock", "20", "-o", "/dev/full")
+    code, out, err = crawler("crawl", *WORDS, "--mock", "20", "-o", "/dev/full")
     assert (code, out) == (3, "")
     assert "NOT ACCOUNTED FOR" in err
     assert err.splitlines()[-1].startswith("crawler: /dev/full: cannot be written")

@@ -17,13 +17,14 @@ import pytest
 
 from crawler.mock.faults import FAULTS
 from crawler.mock.listen import raise_descriptor_limit
+from tests.unmannered import WORDS
 
 from .test_command import crawler, started
 
 CLIENTS = 10_000
 # They lead out of this machine: crawled without following.
 ELSEWHERE = ("redirect-private", "redirect-metadata")
-HASTE = ("--timeout", "3", "--retries", "0", "--max-body", "1000000", "--per-host", "24")
+HASTE = (*WORDS, "--timeout", "3", "--retries", "0", "--max-body", "1000000", "--per-host", "24")
 
 
 def crawl(urls: list[str], directory: Path, *words: str) -> list[dict[str, object]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,9 @@ from crawler.cli.mock.web import settle
 from crawler.mock import running
 from crawler.mock.graph import entries
 from crawler.model.errors import ExitCode
+from tests.unmannered import MANNERS_OFF, WORDS
 
+LOCAL: dict[str, Any] = MANNERS_OFF | {"allow_private": True, "parse": "inline", "quiet": True}
 SCENARIOS = sorted((Path(__file__).parents[2] / "config").glob("mock-*.toml"))
 
 
@@ -22,9 +25,7 @@ def test_every_page_of_a_shipped_scenario_has_one_record(file: Path) -> None:
     """Slow, hostile or strict: each URL to find ends in one outcome, many of them pages."""
     with running(settle(str(file), {"port": 0, "pages": 60})) as web:
         urls = [entry.url for entry in entries(web.options) if entry.reachable]
-        outcomes = list(
-            crawler.run(urls, parse="inline", per_host=64, timeout=4.0, retries=0, quiet=True)
-        )
+        outcomes = list(crawler.run(urls, per_host=64, timeout=4.0, retries=0, **LOCAL))
     assert Counter(outcome.url for outcome in outcomes) == Counter(urls)
     assert sum(isinstance(outcome, crawler.Page) for outcome in outcomes) > len(urls) / 3
 
@@ -38,6 +39,7 @@ def test_this_projects_crawl_has_a_perfect_score(
     with running(settle(None, {"port": 0, "pages": 300, "hosts": 3, "seed": 5})) as web:
         assert main(["mock", "urls", "--web", web.url]) == ExitCode.FINISHED
         listed.write_text(capsys.readouterr().out)
-        words = ["-i", str(listed), "-o", records, "--engine", engine, "--backoff", "0.01", "-q"]
-        assert main(["crawl", *words]) == ExitCode.FINISHED
+        words = ["-i", str(listed), "-o", records, "--engine", engine, "--retries", "2"]
+        words += ["--backoff", "0.01", "-q"]
+        assert main(["crawl", *WORDS, *words]) == ExitCode.FINISHED
         assert main(["mock", "score", records, "--web", web.url]) == ExitCode.FINISHED

@@ -12,6 +12,8 @@ from crawler.cli.options import CRAWL, table
 from crawler.cli.run import Order
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ExitCode
+from crawler.model.hosts import HostTable
+from crawler.model.option import Option
 
 
 @pytest.fixture
@@ -56,15 +58,25 @@ def test_every_option_has_its_flag_and_variable(
 ) -> None:
     """Each option can be set by flag and by environment, to the same value."""
     other = {bool: True, int: 7, float: 0.5, str: "text", tuple[str, ...]: ("A: b",)}
-    special = {"proxy": "http://p.test:1", "parser": "a.b:c"}
+    special: dict[str, object] = {"proxy": "http://p.test:1", "parser": "a.b:c"}
+    special |= {"allow_network": ("10.0.0.0/8",), "allow_port": ("81-90",)}
+    special |= {"hosts": HostTable.read("a.test: per_host=1, delay=0.5")}
+    special |= {"sitemap": ("http://a.test/sitemap.xml",), "drop_params": ("utm_*",)}
+    special |= {"include": ("*/docs/*",), "exclude": ("*.pdf",)}
     for name, spec in CrawlConfig.options().items():
         value = special.get(name, spec.choices[-1] if spec.choices else other.get(spec.type))
+        value = not spec.default if spec.type is bool else value
         word = value[0] if isinstance(value, tuple) else str(value)
-        flag = [spec.flag] if spec.type is bool else [spec.flag, word]
+        flag = [_switch(spec)] if spec.type is bool else [spec.flag, word]
         assert getattr(settled(orders, *flag), name) == value
         with monkeypatch.context() as patch:
             patch.setenv(CRAWL.variable(name), word)
             assert getattr(settled(orders), name) == value
+
+
+def _switch(spec: Option) -> str:
+    """What turns a switch that is off on, and one that is on off."""
+    return f"--no-{spec.flag[2:]}" if spec.default else spec.flag
 
 
 def test_lists_and_seeds_and_output_are_taken(orders: list[Order]) -> None:
@@ -87,6 +99,13 @@ def test_headers_repeat_and_other_flags_take_the_last(orders: list[Order]) -> No
 def test_whole_numbers_may_be_written_with_an_exponent(orders: list[Order], text: str) -> None:
     """Large numbers are taken as people write them, exactly."""
     assert settled(orders, "--limit", text).limit == 20_000
+
+
+def test_a_mock_web_opens_loopback_and_no_more(orders: list[Order]) -> None:
+    """`--mock` names this machine's own web, and with it the network that it is on."""
+    config = settled(orders, "--mock", "1", "--allow-network", "10.0.0.0/8")
+    assert config.allow_network == ("10.0.0.0/8", "127.0.0.0/8")
+    assert not config.allow_private
 
 
 def test_headers_in_the_environment_are_lines(
@@ -120,7 +139,20 @@ def test_an_empty_variable_is_none(orders: list[Order], monkeypatch: pytest.Monk
         (["--engine", "fast"], ["--engine", "'fast' is not one of async, threaded"]),
         (["--header", "nonsense"], ["--header", "'nonsense' is no header"]),
         (["--proxy", "nonsense"], ["--proxy", "'nonsense'"]),
+        (["--allow-network", "10.0.0.1/8"], ["--allow-network", "write 10.0.0.0/8"]),
+        (["--allow-port", "http"], ["--allow-port", "'http' is no port"]),
         (["--parser", "a:b", "--parse", "none"], ["parser and parse"]),
+        (["--follow", "--parse", "none"], ["follow and parse"]),
+        (["--folow"], ["--folow", "mean --follow?"]),
+        (["--robots", "maybe"], ["--robots", "'maybe' is not one of obey, ignore"]),
+        (["--scope", "site"], ["--scope", "'site' is not one of host, domain, prefix, any"]),
+        (["--hosts", "x: y"], ["--hosts", "x: no limit 'y'; there is per_host and delay"]),
+        (["--hosts", "a.test: delay=x"], ["--hosts", "a.test: delay: 'x' is no number"]),
+        (["--include", ""], ["--include", "would match no URL"]),
+        (["--exclude", "x" * 3_000], ["--exclude", "longer than 2048"]),
+        (["--drop-params", "a*b"], ["--drop-params", "'a*b'"]),
+        (["--sitemap", "nope:"], ["--sitemap", "unsupported scheme"]),
+        (["--max-path-depth", "0"], ["--max-path-depth", "0 is too small"]),
         (["--input"], ["--input requires an argument"]),
         (["--input", "--quiet"], ["--input needs a file"]),
         (["--config", "missing.toml"], ["missing.toml", "No such file"]),
@@ -136,6 +168,7 @@ def test_a_bad_flag_is_one_line_and_exit_code_2(
     out, err = capsys.readouterr()
     assert err.startswith("crawler: ") and err.count("\n") == 1 and not out
     assert all(part in err for part in said), err
+    assert len(err) < 400
     assert not orders
 
 
@@ -178,5 +211,5 @@ def test_the_table_has_a_row_for_every_option() -> None:
     """The README's table names every flag with its values and default."""
     rows = table(CRAWL).splitlines()[2:]
     assert [row.split("`")[1] for row in rows] == [o.flag for o in CrawlConfig.options().values()]
-    assert "| `--per-host` | 1 to 100000 | `8` | Requests in flight to one host at once. |" in rows
+    assert "| `--per-host` | 1 to 100000 | `4` | Requests in flight to one host at once. |" in rows
     assert "`async`, `threaded` | `async`" in rows[0]

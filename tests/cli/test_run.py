@@ -12,7 +12,7 @@ import pytest
 
 from crawler.cli.run import Order, run
 from crawler.model.config import CrawlConfig
-from crawler.model.errors import CrawlerError, EnvironmentFailure, ExitCode
+from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure, ExitCode
 from tests.cli.fakes import SNAPSHOT, FakeSession, FakeSink, FakeSource, opening
 
 
@@ -43,7 +43,7 @@ def test_a_finished_crawl_is_summed_up_on_stderr(capsys: pytest.CaptureFixture[s
     assert crawl(FakeSession()) == ExitCode.FINISHED
     out, err = capsys.readouterr()
     assert not out
-    assert err.endswith("every input URL is accounted for: 1,000 read = 998 records + 2 repeats\n")
+    assert err.endswith("every URL is accounted for: 1,000 read = 998 records + 2 repeats\n")
 
 
 def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,10 +125,26 @@ def test_the_statistics_are_written_as_json(tmp_path: Path) -> None:
     assert found["versions"]["python"] and found["accounted_for"] is True
 
 
-def test_statistics_without_a_place_stop_the_crawl_before_it_begins(tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["stats", "audit"])
+def test_a_file_without_a_place_stops_the_crawl_before_it_begins(
+    tmp_path: Path, option: str
+) -> None:
     """A directory that is missing is an error that names it, before anything was fetched."""
-    session, file = FakeSession(), tmp_path / "missing" / "stats.json"
+    session, file = FakeSession(), tmp_path / "missing" / "file.json"
     parts = opening(session, FakeSink(), FakeSource())
-    with pytest.raises(EnvironmentFailure, match=r"stats\.json: .*missing is no directory"):
-        run(order(CrawlConfig(quiet=True, stats=str(file))), parts)
+    with pytest.raises(EnvironmentFailure, match=rf"{option}: .*file\.json: .*is no directory"):
+        run(order(CrawlConfig(quiet=True, **{option: str(file)})), parts)  # type: ignore[arg-type]
     assert not session.began
+
+
+def test_one_file_is_not_written_twice(tmp_path: Path) -> None:
+    """Records, statistics and the audit need files of their own, and inputs are not overwritten."""
+    file, session = tmp_path / "file", FakeSession()
+    config = CrawlConfig(audit=str(file), stats=f"{tmp_path}/./file")
+    with pytest.raises(ConfigurationError, match=r"audit: .*file is the file of --stats, too"):
+        run(order(config), opening(session, FakeSink(), FakeSource()))
+    file.write_text("http://a.test/")
+    listed = Order(config=CrawlConfig(audit=str(file)), seeds=[], inputs=[str(file)], output="-")
+    with pytest.raises(ConfigurationError, match=r"audit: .*file is also an input"):
+        run(listed)
+    assert file.read_text() == "http://a.test/" and not session.began

@@ -13,7 +13,7 @@ from crawler.cli.units import duration, megabytes, milliseconds
 from crawler.core.statistics import Snapshot
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Kind
-from tests.cli.fakes import SNAPSHOT
+from tests.cli.fakes import SNAPSHOT, TOTALS
 
 COST = Cost(
     user=1.0,
@@ -42,8 +42,21 @@ def test_the_summary_of_a_crawl() -> None:
         "  cost      1.50 s CPU, peak memory 85.0 MB",
         "  workers   2.50 s CPU",
         "  parse     inline",
-        "every input URL is accounted for: 1,000 read = 998 records + 2 repeats",
+        "every URL is accounted for: 1,000 read = 998 records + 2 repeats",
     ]
+
+
+def test_what_was_found_and_what_hosts_had_to_bear_are_told() -> None:
+    """A followed crawl says what joined it, what did not and why, and the worst for one host."""
+    refused = {"deeper than --depth": 3, "out of scope": 12}
+    snapshot = replace(SNAPSHOT, read=800, found=200, refused=refused)
+    lines = report(snapshot, totals=TOTALS).text().splitlines()
+    assert "  found     200 taken up, 12 out of scope, 3 deeper than --depth" in lines
+    manners = "1 host, at most 4 in flight to one, smallest gap 251 ms, 2 pauses"
+    assert f"  manners   {manners}" in lines
+    assert lines[-1] == (
+        "every URL is accounted for: 800 read + 200 found = 998 records + 2 repeats"
+    )
 
 
 def test_a_crawl_of_nothing_is_summed_up() -> None:
@@ -53,8 +66,18 @@ def test_a_crawl_of_nothing_is_summed_up() -> None:
         "0 records in 0.00 s: 0 pages/s, 0.0 MB/s",
         "  outcomes  none",
         "  cost      1.50 s CPU, peak memory 85.0 MB",
-        "every input URL is accounted for: 0 read = 0 records + 0 repeats",
+        "every URL is accounted for: 0 read = 0 records + 0 repeats",
     ]
+
+
+def test_statistics_hold_no_secrets() -> None:
+    """A proxy's password and the user's cookies do not stand in the file of `--stats`."""
+    header = ("Cookie: s3cret", "authorization: s3cret", "X-Own: seen")
+    config = CrawlConfig(proxy="http://me:s3cret@proxy.test:1", header=header)
+    values = report(config=config).values()["config"]
+    assert "s3cret" not in str(values)
+    assert values["proxy"] == "http://***@proxy.test:1"
+    assert values["header"] == ["Cookie: ***", "authorization: ***", "X-Own: seen"]
 
 
 def test_one_is_not_many() -> None:
@@ -84,6 +107,8 @@ def test_an_interrupted_crawl_tells_what_it_did_not_read() -> None:
     cut = replace(SNAPSHOT, read=600, records=598)
     known = report(cut, interrupted=True, expected=1000).text()
     assert "interrupted: about 400 of the list were not read and have no record" in known
+    lines = report(replace(cut, spilled=4_321), interrupted=True, expected=1000).text().splitlines()
+    assert lines[-2].strip() == "nor have 4,321 found URLs"
     unknown = report(cut, interrupted=True).text()
     assert "interrupted: what was not read from the list has no record" in unknown
 
