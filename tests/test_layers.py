@@ -41,6 +41,7 @@ IMPURE = ("aiohttp", "asyncio", "concurrent", "logging", "socket", "threading", 
 HOMES = {
     "aiohttp": "fetch/aio.py load/aio.py",
     "urllib3": "fetch/threaded.py",
+    "publicsuffixlist": "core/domain.py",
     "cyclopts": "cli/*",
     "rich": "cli/*",
     **dict.fromkeys(("frostwork", "selectolax", "lxml", "turbohtml", "html5lib"), "parse/*"),

@@ -23,6 +23,7 @@ from tests.bench import (
     work_lag,
     work_latency,
     work_load,
+    work_manners,
     work_mock,
     work_pages,
     work_small,
@@ -42,6 +43,7 @@ WORKS: Mapping[str, Callable[[Setting], Result]] = {
     "engines": work_engines.measure,
     "mock": work_mock.measure,
     "load": work_load.measure,
+    "manners": work_manners.measure,
 }
 _CLOSED_PORT_URLS = 2_000_000
 _QUICK_CLOSED_PORT_URLS = 100_000

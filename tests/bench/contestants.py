@@ -40,7 +40,12 @@ class UrlList:
 
 
 def our_command(
-    urls: UrlList, *, engine: str = "async", width: int = WIDTH, options: Sequence[str] = ()
+    urls: UrlList,
+    *,
+    engine: str = "async",
+    width: int = WIDTH,
+    manners: bool = False,
+    options: Sequence[str] = (),
 ) -> CrawlCommand:
     """Our crawl of a list, parsing as `--parse auto` decides, into a directory of its own."""
     room = urls.beside("ours")
@@ -50,6 +55,7 @@ def our_command(
         engine=engine,
         width=width,
         stats=room / "stats.json",
+        manners=manners,
         options=options,
     )
 

@@ -6,11 +6,12 @@ What is proved, for both engines and each executor:
 - the records equal those of the first run in everything that no clock measures;
 - the links of every record equal those that an independent parser finds in the file that nginx
   served. Without a parser (`--parse none`) only the fetch is compared.
+
+Then the same site is crawled from its front page by following links: see `tests.real.follow`.
 """
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.real import independent
-from tests.real.command import CrawlCommand
+from tests.real.command import CrawlCommand, CrawlFailed
 from tests.real.debian import Unavailable
+from tests.real.follow import HEADER, Followed, follow
 from tests.real.records import (
     BrokenOutput,
     Record,
@@ -66,7 +68,9 @@ def main() -> int:
     """Run everything; print the table and the differences; 0 when there is none."""
     try:
         with nginx() as site, tempfile.TemporaryDirectory(prefix="crawler-real-") as name:
-            return _report(list(_check(site, Path(name))))
+            listed = _report(list(_check(site, Path(name))))
+            print()
+            return max(listed, _report_followed(list(follow(site, Path(name)))))
     except Unavailable as error:
         print(f"make real: {error}", file=sys.stderr)
         return 1
@@ -104,26 +108,12 @@ def _crawl(urls: Path, directory: Path, engine: str, parse: str, expected: list[
     wrong: tuple[str, ...] = ()
     records: Mapping[str, Record] = {}
     try:
-        _run(command.words())
+        command.run(_SECONDS)
         records = load(output, expected)
-    except (BrokenOutput, OSError, subprocess.SubprocessError) as error:
-        wrong = (_reason(error),)
+    except (BrokenOutput, CrawlFailed) as error:
+        wrong = (str(error),)
     seconds = time.perf_counter() - started
     return Run(engine=engine, parse=parse, seconds=seconds, records=records, wrong=wrong)
-
-
-def _run(words: list[str]) -> None:
-    subprocess.run(
-        words, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=_SECONDS
-    )
-
-
-def _reason(error: Exception) -> str:
-    """One line for a crawl that failed: its last words, if it had any."""
-    if isinstance(error, subprocess.CalledProcessError):
-        last = error.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        return f"exit code {error.returncode}: {''.join(last) or 'no message'}"
-    return str(error)
 
 
 def _judged(run: Run, first: Mapping[str, Record], right: Mapping[str, list[str]]) -> Run:
@@ -155,9 +145,20 @@ def _report(runs: list[Run]) -> int:
     """Print the table and what was wrong; the exit code."""
     header = ("engine", "parse", "records", "links", "seconds", "verdict")
     print(columns(header, [run.row() for run in runs]))
-    for run in runs:
-        for line in run.wrong[:_SHOWN]:
-            print(f"{run.engine} {run.parse}: {line}", file=sys.stderr)
-        if len(run.wrong) > _SHOWN:
-            print(f"... and {len(run.wrong) - _SHOWN} more", file=sys.stderr)
-    return 1 if any(run.wrong for run in runs) else 0
+    return _complain({f"{run.engine} {run.parse}": run.wrong for run in runs})
+
+
+def _report_followed(runs: list[Followed]) -> int:
+    """The same for crawls that followed links."""
+    print(columns(HEADER, [run.row() for run in runs]))
+    return _complain({run.name: run.wrong for run in runs})
+
+
+def _complain(wrong: Mapping[str, tuple[str, ...]]) -> int:
+    """Print the first of all that was wrong with each run; the exit code."""
+    for name, lines in wrong.items():
+        for line in lines[:_SHOWN]:
+            print(f"{name}: {line}", file=sys.stderr)
+        if len(lines) > _SHOWN:
+            print(f"... and {len(lines) - _SHOWN} more", file=sys.stderr)
+    return 1 if any(wrong.values()) else 0

@@ -27,9 +27,24 @@ LinkRule = Callable[[bytes, str], list[str]]
 
 def links(body: bytes, url: str) -> list[str]:
     """The links of a UTF-8 page, by turbohtml's tree."""
+    return _links(body, url, lambda _rel: True)
+
+
+def followed(body: bytes, url: str) -> list[str]:
+    """Those that are not marked rel=nofollow wherever they stand, by the same tree."""
+    return _links(body, url, lambda rel: "nofollow" not in rel.lower().split())
+
+
+def _links(body: bytes, url: str, counts: Callable[[str], bool]) -> list[str]:
     tree = turbohtml.parse(body.decode("utf-8", "replace"), positions=False)
     base = next((str(e.attrs["href"]) for e in tree.select("base[href]")), None)
-    return resolve((str(e.attrs["href"]) for e in tree.select("a[href], area[href]")), url, base)
+    found = (e.attrs for e in tree.select("a[href], area[href]"))
+    return resolve((str(a["href"]) for a in found if counts(_text(a.get("rel")))), url, base)
+
+
+def _text(value: object) -> str:
+    """An attribute as it is written; turbohtml splits those that are lists."""
+    return " ".join(value) if isinstance(value, list | tuple) else str(value or "")
 
 
 def reference_links(body: bytes, url: str) -> list[str]:

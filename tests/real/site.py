@@ -11,6 +11,8 @@ What it serves:
     /small.html               one page of exactly 1,400 bytes with ten links
     /kilobyte.html            its first 1,024 bytes
     /big/0.html ...           pages of 500 KB, made by joining the bodies of documentation pages
+    /doors.html               a page whose links lead to all that following has to cope with
+    /robots.txt               allows all; `Site.robots` replaces or removes it
 
 A query string never changes what is served, so `?i=1`, `?i=2` give as many URLs as one likes.
 """
@@ -33,11 +35,13 @@ from typing import IO
 from urllib.parse import quote
 
 from tests.real.debian import DOCS, Unavailable, ensure_installed, nginx_program
+from tests.real.doors import DOORS
 
 SMALL_BYTES = 1_400
 BIG_BYTES = 500_000
 BIG_PAGES = 12
 
+_MADE = ("/robots.txt", "/small.html", "/kilobyte.html", "/doors.html")
 _PORT_ATTEMPTS = 5  # another process may take the free port before nginx binds it
 _STOP_SECONDS = 5.0
 _READY = "start worker process "
@@ -67,9 +71,10 @@ http {{
   server {{
     listen 127.0.0.1:{port} backlog=4096;
     root {docs};
-    location = /robots.txt {{ root {made}; }}
+    location = /robots.txt {{ root {made}; open_file_cache off; }}
     location = /small.html {{ root {made}; }}
     location = /kilobyte.html {{ root {made}; }}
+    location = /doors.html {{ root {made}; }}
     location /big/ {{ root {made}; }}
   }}
 }}
@@ -90,14 +95,27 @@ class DocPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """A running server: its origin without a slash at the end, and the process to watch."""
+    """A running server: its origin without a slash at the end, the process, and its made files."""
 
     origin: str
     pid: int
+    made: Path
 
     def url(self, path: str, query: str = "") -> str:
         """The absolute URL of `path`, with `?query` when one is given."""
         return f"{self.origin}{path}{'?' if query else ''}{query}"
+
+    def robots(self, text: str | None) -> None:
+        """Serve `text` as robots.txt from now on; None for none, which answers 404."""
+        file = self.made / "robots.txt"
+        file.unlink(missing_ok=True)
+        if text is not None:
+            file.write_text(text)
+
+    def file(self, path: str) -> Path:
+        """The file or directory that a decoded URL path stands for, whether or not it exists."""
+        made = path in _MADE or path.startswith("/big/")
+        return (self.made if made else DOCS) / path.lstrip("/")
 
 
 def pages() -> list[DocPage]:
@@ -124,7 +142,7 @@ def nginx() -> Iterator[Site]:
         _make_pages(prefix / "made")
         process, port = _start(prefix)
         try:
-            yield Site(origin=f"http://127.0.0.1:{port}", pid=process.pid)
+            yield Site(origin=f"http://127.0.0.1:{port}", pid=process.pid, made=prefix / "made")
         finally:
             _stop(process)
 
@@ -213,6 +231,7 @@ def _make_pages(root: Path) -> None:
     """Write the generated part of the site below `root`."""
     (root / "big").mkdir(parents=True)
     (root / "robots.txt").write_text("User-agent: *\nAllow: /\n")
+    (root / "doors.html").write_text(DOORS)
     (root / "small.html").write_bytes(small_page())
     (root / "kilobyte.html").write_bytes(small_page()[:1024])
     bodies = _bodies()
