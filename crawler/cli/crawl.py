@@ -12,7 +12,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from crawler.cli import toml
-from crawler.cli.options import CRAWL, resolve, with_options
+from crawler.cli.options import CRAWL, lists, resolve, with_options
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
 from crawler.model.output import printable
@@ -45,19 +45,7 @@ def _switch(help: str) -> Parameter:
 @with_options(CRAWL)
 def crawl(
     *seeds: Annotated[str, Parameter(name="SEED", help="URLs to crawl.", group=_INPUT)],
-    input: Annotated[
-        tuple[str, ...],
-        Parameter(
-            name=["--input", "-i"],
-            help="List of URLs: a file, - for stdin; .gz and .zst, too. May be repeated.",
-            group=_INPUT,
-            metavar="FILE",
-            negative="",
-            allow_leading_hyphen=True,
-            consume_multiple=False,
-            show_default=False,
-        ),
-    ] = (),
+    input: Annotated[tuple[str, ...], lists(_INPUT)] = (),
     mock: Annotated[
         int | None,
         Parameter(

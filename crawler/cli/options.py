@@ -101,6 +101,20 @@ CRAWL = Spelling(
 )
 
 
+def lists(group: Group) -> Parameter:
+    """The flag for lists of URLs."""
+    return Parameter(
+        name=["--input", "-i"],
+        help="List of URLs: a file, - for stdin; .gz and .zst, too. May be repeated.",
+        group=group,
+        metavar="FILE",
+        negative="",
+        allow_leading_hyphen=True,
+        consume_multiple=False,
+        show_default=False,
+    )
+
+
 def with_options(spelling: Spelling[Any], *, show: bool = True) -> Callable[[Command], Command]:
     """Put every option as a keyword into a command's signature, in place of `**options`.
 

@@ -38,7 +38,7 @@ from crawler.core.frontier import Frontier, Refused
 from crawler.core.gatekeeper import Gatekeeper
 from crawler.core.manners import Manners
 from crawler.core.retry import RetryPolicy
-from crawler.core.rules import RobotsRead
+from crawler.core.rules import Ended, RobotsRead
 from crawler.core.seen import FingerprintSet
 from crawler.core.statistics import Snapshot, Statistics
 from crawler.core.step import BUSY, DONE, Fetch, Recall, Record, Refill, Spill, Step, Wait
@@ -58,9 +58,6 @@ from crawler.model.url import InvalidUrl, Seed, Url, join, masked
 
 MAX_REFILL = 500
 """Entries asked for at once: reading and parsing them holds the interpreter for 2 ms."""
-
-Ended = Page | Redirect | RobotsRead | Resolved | Listing | Failed
-"""What a visit ends with."""
 
 
 def unaudited(_audit: Audit) -> None:

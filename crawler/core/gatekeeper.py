@@ -20,12 +20,12 @@ from crawler.core.rules import (
     EXTENSION,
     LIFETIME,
     MAX_REDIRECTS,
-    RobotsRead,
+    Ended,
     allowed_by,
     verdict_on,
 )
 from crawler.core.throttle import TROUBLE
-from crawler.model.outcome import Failed, Kind, Listing, Page, Redirect, Resolved
+from crawler.model.outcome import Failed, Kind
 from crawler.model.request import Purpose, Request
 
 
@@ -103,7 +103,7 @@ class Gatekeeper:
         self,
         host: Host,
         request: Request,
-        outcome: Page | Redirect | RobotsRead | Resolved | Listing | Failed,
+        outcome: Ended,
         now: float,
     ) -> list[Left]:
         """Take in what an exchange shows of its host; returns what waited, if that is left."""

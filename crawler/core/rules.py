@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crawler.core.robots import RobotsRules
-from crawler.model.outcome import Exchange, Failed, Kind
+from crawler.model.outcome import Exchange, Failed, Kind, Listing, Page, Redirect, Resolved
 from crawler.model.request import Request
 
 LIFETIME = 86_400.0
@@ -36,6 +36,10 @@ class RobotsRead:
     request: Request
     exchange: Exchange
     rules: RobotsRules
+
+
+Ended = Page | Redirect | RobotsRead | Resolved | Listing | Failed
+"""What a visit ends with."""
 
 
 def allowed_by(failure: Failed) -> RobotsRules | None:

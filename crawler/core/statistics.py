@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from crawler.core.histogram import Distribution, Histogram
-from crawler.core.rules import RobotsRead
+from crawler.core.rules import Ended
 from crawler.model.outcome import (
     Failed,
     Final,
@@ -22,11 +22,9 @@ from crawler.model.outcome import (
     Page,
     Redirect,
     Redirected,
-    Resolved,
     Skipped,
 )
 
-_Fetched = Page | Redirect | RobotsRead | Resolved | Listing | Failed
 _WORDS = {Page: "page", Redirected: "redirect", Listing: "sitemap"}
 
 
@@ -136,7 +134,7 @@ class Statistics:
         with self._lock:
             self._in_flight += 1
 
-    def add_fetched(self, outcome: _Fetched, *, again: bool) -> None:
+    def add_fetched(self, outcome: Ended, *, again: bool) -> None:
         """A fetch came back; `again` when it was a failure that will be tried again."""
         exchange = outcome.exchange
         with self._lock:

@@ -18,7 +18,8 @@ from math import inf
 from time import perf_counter
 from typing import Protocol, TypeVar, cast
 
-from crawler.core.crawl import Crawl, Ended
+from crawler.core.crawl import Crawl
+from crawler.core.rules import Ended
 from crawler.core.statistics import Statistics
 from crawler.core.step import BUSY, Fetch, Idle, Wait
 from crawler.engine.feed import Feeder, Portion

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from time import perf_counter
 from typing import Protocol
 
-from crawler.core.crawl import Crawl, Ended
+from crawler.core.crawl import Crawl
+from crawler.core.rules import Ended
 from crawler.core.step import BUSY, Fetch, Idle, Wait
 from crawler.engine.feed import Feeder, Portion
 from crawler.engine.ports import Sink, Source

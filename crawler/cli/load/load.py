@@ -15,7 +15,7 @@ from crawler.cli.load.session import run
 from crawler.cli.load.spelling import LOAD, settle, thresholds
 from crawler.cli.load.summary import text
 from crawler.cli.load.targets import targets
-from crawler.cli.options import with_options
+from crawler.cli.options import lists, with_options
 from crawler.load.result import Result
 from crawler.load.schema import schema
 from crawler.model.errors import ConfigurationError, ExitCode
@@ -77,19 +77,7 @@ class Wanted:
 @with_options(LOAD)
 def load(
     *urls: Annotated[str, Parameter(name="URL", help="What to ask for.", group=_TARGET)],
-    input: Annotated[
-        tuple[str, ...],
-        Parameter(
-            name=["--input", "-i"],
-            help="List of URLs: a file, - for stdin; .gz and .zst, too. May be repeated.",
-            group=_TARGET,
-            metavar="FILE",
-            negative="",
-            allow_leading_hyphen=True,
-            consume_multiple=False,
-            show_default=False,
-        ),
-    ] = (),
+    input: Annotated[tuple[str, ...], lists(_TARGET)] = (),
     config: Annotated[
         str | None,
         Parameter(help="TOML file with options below [load].", group=_TARGET, metavar="FILE"),
