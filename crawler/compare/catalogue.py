@@ -1,0 +1,53 @@
+"""All experiments, in the order in which they are run and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+
+from crawler.compare.experiment import Experiment
+from crawler.model.errors import ConfigurationError
+from crawler.model.option import closest
+
+NAMES = (
+    "noise",
+    "cpu",
+    "io",
+    "gil-release",
+    "crawl",
+    "race",
+    "break-even",
+    "start-up",
+    "swap",
+    "scale",
+    "convoy",
+    "robust",
+)
+"""`noise` comes first: what the others find is held against it."""
+
+DEFAULT = ("crawl",)
+"""What `crawler compare` alone does."""
+
+
+def every() -> Mapping[str, Experiment]:
+    """Each experiment by name."""
+    return {name: load(name) for name in NAMES}
+
+
+def load(name: str) -> Experiment:
+    """One experiment; its module is imported when it is asked for."""
+    module = import_module(f"crawler.compare.experiments.{name.replace('-', '_')}")
+    experiment: Experiment = module.EXPERIMENT
+    return experiment
+
+
+def chosen(names: Sequence[str]) -> list[Experiment]:
+    """Those of these names in the catalogue's order, `noise` before them; all for none.
+
+    Raises `ConfigurationError` for a name that is none.
+    """
+    for name in names:
+        if name not in NAMES:
+            near = closest(name, [known.replace("-", "_") for known in NAMES]).replace("_", "-")
+            raise ConfigurationError(f"{name!r} is no experiment{near}; --list shows them")
+    return [load(name) for name in NAMES if name in {"noise", *(names or NAMES)}]

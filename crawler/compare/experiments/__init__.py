@@ -1,0 +1,1 @@
+"""One module an experiment: the claim, the predictions, the work, the verdict."""

@@ -1,0 +1,128 @@
+"""`noise`: the same thing twice. What is smaller than what comes out here is no difference."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from time import perf_counter, sleep
+from typing import Any
+
+from crawler.compare.experiment import (
+    Arm,
+    Contrast,
+    Done,
+    Experiment,
+    Noise,
+    Parameters,
+    Setting,
+    Watch,
+)
+from crawler.compare.web import mock_web
+
+KINDS: Sequence[Noise] = ("compute", "wait", "fetch")
+_WAIT = 0.15  # seconds
+_IN_FLIGHT = 32
+_DOING: Mapping[Noise, str] = {
+    "compute": "computing",
+    "wait": "waiting",
+    "fetch": "fetching",
+}
+
+
+def work(parameters: Parameters, watch: Watch) -> Done:
+    """Compute, wait or fetch, always the same amount."""
+    match parameters["kind"]:
+        case "compute":
+            return _compute(parameters["turns"], watch)
+        case "wait":
+            return _wait(watch)
+        case _:
+            return _fetch(parameters["server"], parameters["fetches"], watch)
+
+
+def checksum(turns: int) -> int:
+    """Pure Python: `turns` steps of a linear congruential generator (Knuth, MMIX)."""
+    state = 1
+    for _ in range(turns):
+        state = (state * 6364136223846793005 + 1442695040888963407) & 0xFFFFFFFFFFFFFFFF
+    return state
+
+
+def _compute(turns: int, watch: Watch) -> Done:
+    checksum(turns // 10)
+    with watch:
+        found = checksum(turns)
+    return Done(checksum=str(found))
+
+
+def _wait(watch: Watch) -> Done:
+    with watch:
+        ends = perf_counter() + _WAIT
+        while (left := ends - perf_counter()) > 0:
+            sleep(left)
+    return Done()
+
+
+def _fetch(server: str, fetches: int, watch: Watch) -> Done:
+    from crawler.compare import fetching
+
+    urls = [f"{server}/page/{n % 1000}" for n in range(fetches)]
+    asyncio.run(fetching.fetch_async(urls[:50], _IN_FLIGHT))
+    with watch:
+        bodies = asyncio.run(fetching.fetch_async(urls, _IN_FLIGHT))
+    errors = sum(each is None for each in bodies)
+    return Done(checksum=fetching.checksum(bodies), errors=errors)
+
+
+def _arms(setting: Setting) -> Sequence[Arm]:
+    parameters: dict[Noise, dict[str, Any]] = {
+        "compute": {"turns": setting.pick(1_500_000, 4_000_000)},
+        "wait": {},
+        "fetch": {"server": setting.server, "fetches": setting.pick(600, 2_000)},
+    }
+    return [
+        Arm(
+            name=f"{kind} {side}",
+            parameters={"kind": kind, **parameters[kind]},
+            equal=kind,
+            slowed=side == "B",
+        )
+        for kind in KINDS
+        for side in "AB"
+    ]
+
+
+def _contrasts(_setting: Setting) -> Sequence[Contrast]:
+    return [
+        Contrast(
+            claim=f"{_DOING[kind]} is as fast as the same once more",
+            base=f"{kind} A",
+            other=f"{kind} B",
+            expect="indistinguishable",
+        )
+        for kind in KINDS
+    ]
+
+
+def _stage(setting: Setting) -> AbstractContextManager[str]:
+    return mock_web(setting, "--pages", "1000")
+
+
+EXPERIMENT = Experiment(
+    name="noise",
+    question="What is the smallest difference that this machine can show?",
+    claim="The same work, done twice by turns, takes the same time, but for the machine's noise.",
+    module=__name__,
+    arms=_arms,
+    contrasts=_contrasts,
+    stage=_stage,
+    conditions=(
+        "Computing is pure Python in one thread, waiting is one sleep of 0.15 s, fetching is "
+        f"small pages from the mock web over aiohttp, {_IN_FLIGHT} in flight.",
+    ),
+    not_shown=(
+        "That other minutes are as quiet: a shared machine changes with what its neighbours do.",
+        "A fault that both sides have: both would be slow alike.",
+    ),
+)

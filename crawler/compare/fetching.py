@@ -1,0 +1,85 @@
+"""The project's own two fetchers on a list of URLs, as experiments use them: bodies, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+
+from crawler.model.config import CrawlConfig
+from crawler.model.outcome import Fetched, Received
+from crawler.model.request import Request
+from crawler.model.url import Url, parse
+
+
+def bare(in_flight: int) -> CrawlConfig:
+    """A crawl's options without manners, for a server of one's own on loopback."""
+    return CrawlConfig(
+        concurrency=in_flight,
+        per_host=in_flight,
+        robots="ignore",
+        delay=0,
+        per_ip=0,
+        ip_delay=0,
+        adapt=False,
+        breaker=0,
+        throttle=0.0,
+        allow_private=True,
+        retries=0,
+    )
+
+
+def requests(urls: Iterable[str]) -> list[Request]:
+    """A request for each; ValueError for what is no URL."""
+    return [Request(url=_url(text), seed=text, input=text) for text in urls]
+
+
+async def fetch_async(urls: Sequence[str], in_flight: int) -> list[bytes | None]:
+    """Bodies by aiohttp on the running loop; None for what failed."""
+    from crawler.fetch.aio import AioFetcher
+
+    jobs = enumerate(requests(urls))
+    found: list[bytes | None] = [None] * len(urls)
+    async with AioFetcher(bare(in_flight)) as fetcher:
+
+        async def slot() -> None:
+            for index, request in jobs:
+                found[index] = body(await fetcher.fetch(request))
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(in_flight, len(urls))):
+                group.create_task(slot())
+    return found
+
+
+def fetch_threaded(urls: Sequence[str], in_flight: int) -> list[bytes | None]:
+    """Bodies by urllib3 in `in_flight` threads; one thread needs no pool."""
+    from crawler.fetch.threaded import ThreadedFetcher
+
+    with ThreadedFetcher(bare(in_flight)) as fetcher:
+        if in_flight == 1:
+            return [body(fetcher.fetch(request)) for request in requests(urls)]
+        with ThreadPoolExecutor(in_flight) as pool:
+            return list(pool.map(lambda request: body(fetcher.fetch(request)), requests(urls)))
+
+
+def body(fetched: Fetched) -> bytes | None:
+    """The body of a page; None for a failure."""
+    return fetched.response.body if isinstance(fetched, Received) else None
+
+
+def checksum(bodies: Iterable[bytes | None]) -> str:
+    """SHA-256 over all bodies in their order, a failed one counting as none."""
+    whole = hashlib.sha256()
+    for each in bodies:
+        whole.update(hashlib.sha256(each or b"").digest())
+    return whole.hexdigest()
+
+
+def _url(text: str) -> Url:
+    found = parse(text)
+    if not isinstance(found, Url):
+        raise ValueError(f"{text!r} is no URL: {found.reason}")
+    return found

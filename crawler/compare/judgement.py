@@ -1,0 +1,305 @@
+"""From turns to findings: what was compared, what was predicted, and what came out.
+
+Only whole rounds are compared: a ratio of a round needs both of its arms in it. A turn that failed,
+or whose checksum differs from that of arms that claim the same work, voids every comparison with
+its arm: a rate of different work is no rate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from crawler.compare.experiment import (
+    Arm,
+    Contrast,
+    Experiment,
+    Figure,
+    Finding,
+    Interpreter,
+    Outcome,
+    Setting,
+    Word,
+)
+from crawler.compare.statistics import (
+    MARGIN,
+    Estimate,
+    Spread,
+    estimate,
+    holm,
+    more_rounds,
+    spread,
+    word_for,
+)
+from crawler.load.interval import Ratio
+
+_READING = {
+    "wall": "wall",
+    "rss": "rss",
+    "pss": "pss",
+    "switches": "involuntary",
+    "collecting": "collecting",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One turn. round 0 is the warm-up and counts for nothing. at: seconds since the experiment began.
+
+    seconds: of the whole process, its start and imports included. elsewhere: CPU seconds that the
+    machine spent on other things in the meantime, the server among them. failure: why there is no
+    reading, "" if there is one.
+    """
+
+    arm: str
+    round: int
+    at: float
+    seconds: float
+    load: float
+    elsewhere: float
+    failure: str = ""
+    gil: bool = True
+    checksum: str = ""
+    errors: int = 0
+    reading: Mapping[str, float] = field(default_factory=dict)
+    figures: Mapping[str, float] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def value(self, name: str) -> float:
+        """A figure by name: of the reading, `cpu` (user and system), or of the experiment's own."""
+        if name == "cpu":
+            return self.reading.get("user", math.nan) + self.reading.get("system", math.nan)
+        if name in _READING:
+            return self.reading.get(_READING[name], math.nan)
+        return self.figures.get(name, math.nan)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A planned comparison and its answer; `ratio` is how many times better `other` is.
+
+    ratio: with its 95 % interval; None if there is none. judged: the interval that the word rests
+    on, wider as several comparisons are made. rounds: that were compared. more: about how many more
+    an inconclusive one needs. why: what made it invalid.
+    """
+
+    contrast: Contrast
+    base: Spread
+    other: Spread
+    ratio: Ratio | None
+    judged: Ratio | None
+    word: Word
+    rounds: int
+    more: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What one interpreter did in one experiment.
+
+    band: the noise to hold differences against; None where it is the noise that is measured.
+    """
+
+    experiment: str
+    setting: Setting
+    arms: Sequence[Arm]
+    runs: Sequence[Run]
+    band: float | None
+
+    @property
+    def interpreter(self) -> Interpreter:
+        """Who did it."""
+        return self.setting.interpreter
+
+    @property
+    def gil(self) -> bool:
+        """Whether the lock was on in all turns that can tell."""
+        return all(run.gil for run in self.runs if not run.failure)
+
+    def of(self, arm: str) -> list[Run]:
+        """The turns of an arm that count, failed ones too, in their order."""
+        return [run for run in self.runs if run.arm == arm and run.round]
+
+    def values(self, arm: str, figure: str) -> list[float]:
+        """A figure of an arm in each turn that has it."""
+        found = (run.value(figure) for run in self.of(arm) if not run.failure)
+        return [value for value in found if not math.isnan(value)]
+
+    def median(self, arm: str, figure: str = "wall") -> float:
+        """The median; nan if there is none."""
+        return spread(self.values(arm, figure)).median
+
+    def notes(self, arm: str, name: str) -> list[Any]:
+        """What the turns of an arm noted under a name."""
+        return [run.notes[name] for run in self.of(arm) if name in run.notes]
+
+    def trouble(self, arm: str) -> str:
+        """Why comparisons with an arm are void; "" if they are not."""
+        group = next((each.equal for each in self.arms if each.name == arm), "")
+        runs = self.of(arm)
+        failed = [run.failure for run in runs if run.failure]
+        if failed:
+            return f"{arm}: {len(failed)} of {len(runs)} turns failed: {failed[0]}"
+        errors = sum(run.errors for run in runs)
+        if errors:
+            return f"{arm}: {errors} errors"
+        usual = self._usual(group)
+        odd = [run.checksum for run in runs if group and run.checksum != usual]
+        if odd:
+            return f"{arm}: other work was done: checksum {odd[0][:12]} and not {usual[:12]}"
+        return ""
+
+    def _usual(self, group: str) -> str:
+        """The checksum that most turns of a group have."""
+        members = {arm.name for arm in self.arms if arm.equal == group}
+        sums = Counter(r.checksum for r in self.runs if r.arm in members and not r.failure)
+        return max(sums, key=lambda text: sums[text], default="")
+
+
+def compared(observed: Observed, contrasts: Sequence[Contrast]) -> list[Comparison]:
+    """Every planned comparison, judged together."""
+    found = [_estimate(observed, contrast) for contrast in contrasts]
+    levels = iter(holm([each.p for each in found if each]))
+    confidences = [next(levels) if each else 0.0 for each in found]
+    return [_judged(observed, *parts) for parts in zip(contrasts, found, confidences, strict=True)]
+
+
+def band_of(comparisons: Sequence[Comparison]) -> float:
+    """The smallest difference that repeated runs of the same thing leave room for, 0.02 for 2 %.
+
+    It is half of the widest interval that a word rests on; infinite where there is none.
+    """
+    return max((_half(each.judged) for each in comparisons), default=math.inf)
+
+
+def findings(
+    experiment: Experiment, observed: Observed, comparisons: Sequence[Comparison]
+) -> list[Finding]:
+    """What came of each prediction: the comparisons first, then the experiment's own checks."""
+    return [*map(_finding, comparisons), *experiment.checks(observed)]
+
+
+def verdict(found: Sequence[Finding]) -> Outcome:
+    """Of all predictions of an experiment: the worst that came of one."""
+    for outcome in ("invalid", "otherwise", "undecided", "as predicted"):
+        if any(each.outcome == outcome for each in found):
+            return outcome  # type: ignore[return-value]  # mypy takes the tuple's items for str
+    return "told"
+
+
+def _estimate(observed: Observed, contrast: Contrast) -> Estimate | None:
+    if observed.trouble(contrast.base) or observed.trouble(contrast.other):
+        return None
+    return estimate(list(_ratios(observed, contrast)), seed=observed.setting.seed)
+
+
+def _ratios(observed: Observed, contrast: Contrast) -> Iterator[float]:
+    """How many times better `other` was than `base` in each round that has both."""
+    name = contrast.figure.name
+    base, other = (
+        {run.round: run.value(name) for run in observed.of(arm) if not run.failure}
+        for arm in (contrast.base, contrast.other)
+    )
+    for number in sorted(base.keys() & other.keys()):
+        a, b = base[number], other[number]
+        below, above = (a, b) if contrast.figure.more else (b, a)
+        yield above / below if below else math.nan
+
+
+def _judged(
+    observed: Observed, contrast: Contrast, found: Estimate | None, confidence: float
+) -> Comparison:
+    why = observed.trouble(contrast.base) or observed.trouble(contrast.other)
+    judged = found and found.drawn.interval(confidence)
+    band, margin = _bounds(observed, judged)
+    word: Word = "invalid" if why else word_for(found, confidence, band, margin)
+    return Comparison(
+        contrast=contrast,
+        base=spread(observed.values(contrast.base, contrast.figure.name)),
+        other=spread(observed.values(contrast.other, contrast.figure.name)),
+        ratio=found and found.ratio,
+        judged=judged,
+        word=word,
+        rounds=found.rounds if found else 0,
+        more=more_rounds(found, confidence, band, margin) if word == "inconclusive" else 0,
+        why=why,
+    )
+
+
+def _bounds(observed: Observed, judged: Ratio | None) -> tuple[float, float]:
+    """Below what there is no word, and below what a difference is no matter."""
+    if observed.band is None:  # the noise itself: that the same differs by no more than that
+        return 0.0, max(MARGIN, 2 * _half(judged))
+    return observed.band, max(MARGIN, observed.band)
+
+
+def _half(judged: Ratio | None) -> float:
+    """Half of an interval, 0.02 for 2 % either way; infinite where there is none."""
+    if judged is None or judged.low <= 0:
+        return math.inf
+    return math.expm1(math.log(judged.high / judged.low) / 2)
+
+
+def _finding(comparison: Comparison) -> Finding:
+    contrast = comparison.contrast
+    return Finding(claim=contrast.claim, outcome=_outcome(comparison), text=said(comparison))
+
+
+def said(comparison: Comparison) -> str:
+    """A comparison as a sentence without its subject: word, ratio, interval, rounds."""
+    if comparison.word == "invalid":
+        return f"invalid: {comparison.why}"
+    ratio = comparison.ratio
+    if ratio is None:
+        return f"inconclusive: too few rounds; {comparison.more} more are needed"
+    shown = (
+        f"{number(ratio.value)} {comparison.contrast.figure.ratio} "
+        f"({number(ratio.low)} to {number(ratio.high)}; {comparison.rounds} rounds)"
+    )
+    if comparison.word == "inconclusive":
+        return f"inconclusive: {shown}; about {comparison.more:,} more rounds would tell"
+    return f"{comparison.word}: {shown}"
+
+
+def number(value: float) -> str:
+    """Three digits: `1.07`, `21.3`, `1,250`."""
+    return f"{value:,.0f}" if value >= 99.95 else f"{value:#.3g}"
+
+
+def _outcome(comparison: Comparison) -> Outcome:
+    expect, word = comparison.contrast.expect, comparison.word
+    if word == "invalid":
+        return "invalid"
+    if not expect:
+        return "told"
+    if expect in ("not faster", "not slower"):
+        return _excluded(comparison, expect.removeprefix("not "))
+    if word == "inconclusive":
+        return "undecided"
+    if word != expect:
+        return "otherwise"
+    return _enough(comparison)
+
+
+def _excluded(comparison: Comparison, word: str) -> Outcome:
+    """A prediction that something is not so holds if the interval leaves hardly room for it."""
+    if comparison.word == word:
+        return "otherwise"
+    ratio = comparison.ratio
+    if ratio is None:
+        return "undecided"
+    reach = ratio.high if word == "faster" else 1 / ratio.low
+    held = comparison.word != "inconclusive" or reach <= 1 + MARGIN
+    return "as predicted" if held else "undecided"
+
+
+def _enough(comparison: Comparison) -> Outcome:
+    """Whether it is as many times better as it should be: all of the interval, or none of it."""
+    least, ratio = comparison.contrast.least, comparison.ratio
+    if not least or ratio is None or ratio.low >= least:
+        return "as predicted"
+    return "otherwise" if ratio.high < least else "undecided"

@@ -1,0 +1,122 @@
+"""Where a comparison ran: figures of two machines are not to be compared."""
+
+from __future__ import annotations
+
+import gc
+import os
+import platform
+import sys
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from time import sleep
+from typing import Self
+
+from crawler.compare.processes import machine_busy
+from crawler.model.config import VERSION
+
+_PACKAGES = ("aiohttp", "uvloop", "urllib3", "frostwork", "orjson", "httptools", "loky")
+_LOOK = 0.5  # seconds
+BUSY = 0.1
+"""Cores that others use before a comparison; from so much on the machine is called busy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """The machine and the interpreter that ran the comparison.
+
+    busy: cores that something else used in the half second before it. flags: interpreter options
+    and environment variables that change how Python runs.
+    """
+
+    system: str
+    processor: str
+    cores: tuple[int, ...]
+    memory: int
+    governor: str
+    python: str
+    build: str
+    gil: bool
+    switch_interval: float
+    gc_threshold: tuple[int, ...]
+    flags: Mapping[str, str]
+    crawler: str
+    packages: Mapping[str, str]
+    load_before: tuple[float, ...]
+    busy: float
+
+    @classmethod
+    def here(cls) -> Self:
+        """This process's; takes half a second, to see what else runs."""
+        ask = getattr(sys, "_is_gil_enabled", None)
+        return cls(
+            system=platform.platform(),
+            processor=_processor(),
+            cores=usable_cores(),
+            memory=_memory(),
+            governor=_first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+            python=f"{platform.python_implementation()} {sys.version.split()[0]}",
+            build=str(sysconfig.get_config_var("CONFIG_ARGS") or ""),
+            gil=True if ask is None else bool(ask()),
+            switch_interval=sys.getswitchinterval(),
+            gc_threshold=gc.get_threshold(),
+            flags=_flags(),
+            crawler=VERSION,
+            packages={name: version for name in _PACKAGES if (version := _version(name))},
+            load_before=os.getloadavg(),
+            busy=busy_cores(),
+        )
+
+
+def usable_cores() -> tuple[int, ...]:
+    """The numbers of the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on every system
+        return tuple(sorted(os.sched_getaffinity(0)))
+    return tuple(range(os.cpu_count() or 1))
+
+
+def busy_cores() -> float:
+    """How many cores are at work while this process waits half a second; 0 where none can tell."""
+    before = machine_busy()
+    sleep(_LOOK)
+    after = machine_busy()
+    return 0.0 if before is None or after is None else (after - before) / _LOOK
+
+
+def _flags() -> Mapping[str, str]:
+    flags = {f"sys.flags.{n}": str(getattr(sys.flags, n)) for n in ("optimize", "dev_mode")}
+    return flags | {k: v for k, v in sorted(os.environ.items()) if k.startswith("PYTHON")}
+
+
+def _processor() -> str:
+    """The processor's name as Linux gives it, else what Python knows of it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine()
+
+
+def _memory() -> int:
+    """Bytes of memory; 0 where they are not told."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return 0
+
+
+def _first_line(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").splitlines()[0]
+    except (OSError, IndexError):
+        return ""
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""

@@ -1,0 +1,95 @@
+"""What the kernel knows of a process and all that it started; Linux tells, others say nothing.
+
+A process that has ended counts for the one that waited for it. So the CPU time of a tree is that of
+each living process with those that it has waited for (`man 5 proc`, stat: utime to cstime).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_PROC = Path("/proc")
+_TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """CPU seconds in the program and in the kernel."""
+
+    user: float
+    system: float
+
+    @property
+    def total(self) -> float:
+        """Both."""
+        return self.user + self.system
+
+
+def tree(pid: int) -> list[int]:
+    """`pid` and its living descendants, in no order; without /proc, `pid` alone."""
+    children: dict[int, list[int]] = {}
+    for child, parent in _parents():
+        children.setdefault(parent, []).append(child)
+    found = [pid]
+    for each in found:
+        found.extend(children.get(each, ()))
+    return found
+
+
+def cpu_of(pids: list[int]) -> Busy:
+    """CPU of the processes and of those that they have waited for; a tick is 10 ms as a rule."""
+    stats = [stat for pid in pids if (stat := _stat(pid))]
+    user = sum(int(s[11]) + int(s[13]) for s in stats)
+    system = sum(int(s[12]) + int(s[14]) for s in stats)
+    return Busy(user / _TICK, system / _TICK)
+
+
+def peak_rss(pids: list[int]) -> int:
+    """Bytes: the sum of each process's own peak, which need not have been at the same time."""
+    return sum(_kilobytes(pid, "status", "VmHWM:") for pid in pids)
+
+
+def pss(pids: list[int]) -> int:
+    """Bytes, with what is shared divided among those that share it (proportional set size)."""
+    return sum(_kilobytes(pid, "smaps_rollup", "Pss:") for pid in pids)
+
+
+def machine_busy() -> float | None:
+    """CPU seconds of this machine since it started, all cores, stolen ones too; None if untold."""
+    try:
+        line = (_PROC / "stat").read_text(encoding="ascii").splitlines()[0]
+    except OSError:
+        return None
+    user, nice, system, _idle, _wait, irq, softirq, steal, *_ = map(int, line.split()[1:])
+    return (user + nice + system + irq + softirq + steal) / _TICK
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    try:
+        names = os.listdir(_PROC)
+    except OSError:
+        return
+    for name in names:
+        if name.isdecimal() and (stat := _stat(int(name))):
+            yield int(name), int(stat[1])
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields after the name, from `state` on; empty for a process that is gone."""
+    try:
+        text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    return text[text.rindex(")") + 2 :].split()
+
+
+def _kilobytes(pid: int, file: str, field: str) -> int:
+    try:
+        text = (_PROC / str(pid) / file).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return 0
+    lines = (line.split() for line in text.splitlines() if line.startswith(field))
+    return next((int(line[1]) * 1024 for line in lines), 0)

@@ -1,0 +1,242 @@
+"""Runs an experiment: rounds of fresh processes, in an order drawn by chance.
+
+- *Interleaved.* Every round runs each arm of each interpreter once, in a new order, so that a
+  machine that slows down or warms up favours nobody.
+- *A stopping rule fixed beforehand.* Round 0 warms up files and caches, finds arms that cannot run,
+  and tells how long a round takes; it counts for nothing. The number of rounds follows from that
+  time and the budget alone, before any figure is looked at.
+- *Nothing is left behind.* A turn is a process group of its own, killed when its time is up, or
+  when the comparison is interrupted, after which what there is until then is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from time import perf_counter
+from typing import Any
+
+from crawler.compare.experiment import Arm, Experiment, Interpreter, Setting
+from crawler.compare.judgement import Run
+from crawler.compare.processes import machine_busy
+from crawler.compare.statistics import LEAST_ROUNDS
+
+MOST_ROUNDS = {"quick": 12, "normal": 30, "full": 100}
+_LAST_WORDS = 300  # characters of the last line that a turn said before it failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How to run. interpreters: the first is this one. budget: seconds of one experiment.
+
+    rounds: exactly so many; 0 lets the budget decide. slowdown: of the arms that are slowed.
+    """
+
+    setting: Setting
+    interpreters: Sequence[Interpreter]
+    budget: float
+    rounds: int = 0
+    slowdown: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What one interpreter did: its setting, arms and turns."""
+
+    setting: Setting
+    arms: Sequence[Arm]
+    runs: Sequence[Run]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conducted:
+    """An experiment that was run; `partial` if it was interrupted."""
+
+    parts: Sequence[Part]
+    rounds: int
+    seconds: float
+    partial: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What is about to run."""
+
+    experiment: str
+    arm: str
+    interpreter: str
+    round: int
+    rounds: int
+
+
+OnTurn = Callable[[Turn], None]
+
+
+def conduct(experiment: Experiment, plan: Plan, on_turn: OnTurn) -> Conducted:
+    """Run all rounds of an experiment; on Ctrl-C what there is until then."""
+    began = perf_counter()
+    conductor = _Conductor(experiment, plan, on_turn, began)
+    partial = False
+    try:
+        with experiment.stage(plan.setting) as server:
+            conductor.prepare(server)
+            conductor.play()
+    except KeyboardInterrupt:
+        partial = True
+    return Conducted(
+        parts=conductor.parts(),
+        rounds=conductor.rounds,
+        seconds=perf_counter() - began,
+        partial=partial,
+    )
+
+
+class _Conductor:
+    def __init__(self, experiment: Experiment, plan: Plan, on_turn: OnTurn, began: float) -> None:
+        self.rounds = 0
+        self._experiment, self._plan, self._on_turn, self._began = experiment, plan, on_turn, began
+        self._settings: list[Setting] = []
+        self._arms: list[list[Arm]] = []
+        self._runs: list[list[Run]] = []
+        self._random = Random(f"{plan.setting.seed} {experiment.name}")  # noqa: S311  an order
+
+    def prepare(self, server: str) -> None:
+        for interpreter in self._plan.interpreters:
+            setting = replace(self._plan.setting, interpreter=interpreter, server=server)
+            self._settings.append(setting)
+            self._arms.append(list(self._experiment.arms(setting)))
+            self._runs.append([])
+
+    def parts(self) -> list[Part]:
+        together = zip(self._settings, self._arms, self._runs, strict=True)
+        return [Part(setting=s, arms=arms, runs=runs) for s, arms, runs in together]
+
+    def play(self) -> None:
+        started = perf_counter()
+        self._round(0)
+        self.rounds = self._decided(perf_counter() - started, perf_counter() - self._began)
+        for number in range(1, self.rounds + 1):
+            self._round(number)
+
+    def _decided(self, a_round: float, spent: float) -> int:
+        """The stopping rule: how many rounds fit the budget, within bounds."""
+        plan = self._plan
+        if plan.rounds:
+            return min(plan.rounds, self._experiment.most_rounds)
+        fit = int((plan.budget - spent) / a_round) if a_round else 0
+        most = min(MOST_ROUNDS[plan.setting.mode], self._experiment.most_rounds)
+        return min(max(fit, LEAST_ROUNDS), most)
+
+    def _round(self, number: int) -> None:
+        jobs = [(i, arm) for i, arms in enumerate(self._arms) for arm in arms]
+        if number:
+            self._random.shuffle(jobs)
+        hash_seed = self._random.randrange(2**32)  # the same for all arms of a round
+        for index, arm in jobs:
+            self._turn(index, arm, number, hash_seed)
+
+    def _turn(self, index: int, arm: Arm, number: int, hash_seed: int) -> None:
+        interpreter = self._settings[index].interpreter
+        self._on_turn(
+            Turn(
+                experiment=self._experiment.name,
+                arm=arm.name,
+                interpreter=interpreter.label,
+                round=number,
+                rounds=self.rounds,
+            )
+        )
+        job = {
+            "module": self._experiment.module,
+            "parameters": dict(arm.parameters),
+            "cores": list(arm.cores or self._plan.setting.cores),
+            "slowdown": self._plan.slowdown if arm is self._slowed(index) or arm.slowed else 0.0,
+        }
+        at = perf_counter() - self._began
+        answer = run_job(interpreter, job, arm.limit, hash_seed)
+        self._runs[index].append(Run(arm=arm.name, round=number, at=at, **answer))
+
+    def _slowed(self, index: int) -> Arm | None:
+        """The second arm, where none says that it is the one."""
+        arms = self._arms[index]
+        if any(arm.slowed for arm in arms):
+            return None
+        return arms[1] if len(arms) > 1 else None
+
+
+def run_job(
+    interpreter: Interpreter, job: dict[str, Any], limit: float, hash_seed: int
+) -> dict[str, Any]:
+    """One turn in a fresh process; the fields of a `Run` that it is to tell."""
+    load = os.getloadavg()[0]
+    busy, started = machine_busy(), perf_counter()
+    with tempfile.TemporaryFile() as said:
+        found = _answer(interpreter, job, limit, hash_seed, said)
+        seconds = perf_counter() - started
+        said.seek(0)
+        last = said.read()[-100_000:].decode(errors="replace").strip().splitlines()[-1:]
+    after = machine_busy()
+    failure = found if isinstance(found, str) else ""
+    if failure and last:  # of a traceback the last line says what it was
+        failure = f"{failure}: {last[0].strip()[:_LAST_WORDS]}"
+    common = {"seconds": seconds, "load": load, "failure": failure}
+    if isinstance(found, str):
+        return {**common, "elsewhere": 0.0}
+    reading, done = found["reading"], found["done"]
+    spent = reading["user"] + reading["system"]
+    elsewhere = max(after - busy - spent, 0.0) if after and busy else 0.0
+    return {**common, "elsewhere": elsewhere, "gil": found["gil"], "reading": reading, **done}
+
+
+def _answer(
+    interpreter: Interpreter, job: dict[str, Any], limit: float, hash_seed: int, said: Any
+) -> dict[str, Any] | str:
+    """What the process answered, or in words why it did not."""
+    with tempfile.TemporaryDirectory(prefix="crawler-compare-") as folder:
+        answer = Path(folder) / "answer.json"
+        environment = {**os.environ, **interpreter.environment, "PYTHONHASHSEED": str(hash_seed)}
+        process = subprocess.Popen(  # noqa: S603  a Python that was asked for, and our own module
+            [interpreter.path, "-P", "-m", "crawler.compare.child"],
+            stdin=subprocess.PIPE,
+            stdout=said,
+            stderr=said,
+            env=environment,
+            start_new_session=True,
+        )
+        told = {**job, "answer": str(answer), "parent": os.getpid()}
+        try:
+            process.communicate(json.dumps(told).encode(), timeout=limit)
+        except subprocess.TimeoutExpired:
+            return f"not done after {limit:g} s"
+        finally:
+            _end(process)
+        if process.returncode:
+            return _ended(process.returncode)
+        return _read(answer)
+
+
+def _read(answer: Path) -> dict[str, Any] | str:
+    try:
+        found: dict[str, Any] = json.loads(answer.read_bytes())
+    except (OSError, ValueError) as error:
+        return f"it ended without an answer ({type(error).__name__})"
+    return found
+
+
+def _ended(code: int) -> str:
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill what is left of the turn's group: itself, and workers that outlived it."""
+    with suppress(ProcessLookupError, PermissionError):  # all of it has ended
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -1,0 +1,157 @@
+"""How much better one arm is than another, how sure that is, and the word for it.
+
+The arms of a round were run within seconds of each other, so that what troubled the machine then
+troubled all of them: what is compared is the ratio within each round. Its logarithms are averaged
+(a ratio and its inverse then weigh the same) and drawn again with replacement some thousand times;
+the interval is the expanded percentile interval that `crawler.load.interval` explains.
+
+An experiment makes several comparisons at once. Words rest on intervals that all hold together with
+95 %: the comparison that is surest is held to 95 % divided by their number, the next by one less,
+and so on until one fails (Holm, A Simple Sequentially Rejective Multiple Test Procedure, 1979).
+
+Below the machine's noise, as the A/A experiment found it, no difference has a word.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from crawler.compare.experiment import Word
+from crawler.load.interval import CONFIDENCE, LEAST_FIGURES, Drawn, Ratio
+
+LEAST_ROUNDS = LEAST_FIGURES
+"""Of fewer there are too few different samples for 95 %."""
+MARGIN = 0.03
+"""A difference of 3 % is no matter: whoever chooses a model by it chooses by chance."""
+MOST_MORE = 1_000
+"""More rounds than this are not proposed: the difference, if there is one, is no matter."""
+_RESAMPLES = 10_000
+_STEPS = 40  # of the bisection: a p-value to a billionth
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The middle of some figures and how far they lie from it."""
+
+    median: float
+    mad: float
+    count: int
+
+
+def spread(figures: Sequence[float]) -> Spread:
+    """Median and median absolute deviation; nan of nothing."""
+    if not figures:
+        return Spread(math.nan, math.nan, 0)
+    middle = statistics.median(figures)
+    return Spread(middle, statistics.median(abs(f - middle) for f in figures), len(figures))
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How many times better; with its 95 % interval, how sure, and of how many rounds."""
+
+    ratio: Ratio
+    p: float
+    rounds: int
+    drawn: Drawn
+
+    @property
+    def reach(self) -> float:
+        """How far the interval goes at most, as a logarithm."""
+        low, high = math.log(self.ratio.low), math.log(self.ratio.high)
+        middle = math.log(self.ratio.value)
+        return max(middle - low, high - middle)
+
+
+def estimate(ratios: Sequence[float], *, seed: int = 0) -> Estimate | None:
+    """Of the ratios of the rounds; None of fewer than 5, or where one is not a positive number."""
+    if len(ratios) < LEAST_ROUNDS or not all(0 < r < math.inf for r in ratios):
+        return None
+    drawn = _drawn([math.log(r) for r in ratios], seed)
+    return Estimate(drawn.interval(CONFIDENCE), _p(drawn), len(ratios), drawn)
+
+
+def _drawn(logs: Sequence[float], seed: int) -> Drawn:
+    random = Random(seed)  # noqa: S311  a statistic should come out the same again
+    count = len(logs)
+    means = (math.fsum(random.choices(logs, k=count)) / count for _ in range(_RESAMPLES))
+    return Drawn(
+        value=math.exp(math.fsum(logs) / count),
+        ratios=sorted(map(math.exp, means)),
+        freedom=count - 1,
+        widened=math.sqrt(count / (count - 1)),
+    )
+
+
+def _p(drawn: Drawn) -> float:
+    """One minus the confidence of the widest interval without 1: by bisection of its logarithm."""
+    if not _excludes_one(drawn.interval(0.0)):
+        return 1.0
+    low, high = -9.0, 0.0  # powers of ten; what is surer than 1e-9 is as sure
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        if _excludes_one(drawn.interval(1 - 10**middle)):
+            high = middle
+        else:
+            low = middle
+    return float(10**high)
+
+
+def _excludes_one(ratio: Ratio) -> bool:
+    return ratio.low > 1 or ratio.high < 1
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """The confidence that each comparison's word rests on, by how sure all of them are.
+
+    Those behind the first that fails are held to the confidence at which it failed.
+    """
+    level = 1 - CONFIDENCE
+    found = [0.0] * len(ps)
+    share = level / max(len(ps), 1)
+    failed = False
+    for rank, index in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
+        if not failed:
+            share = level / (len(ps) - rank)
+            failed = ps[index] > share
+        found[index] = 1 - share
+    return found
+
+
+def word_for(found: Estimate | None, confidence: float, band: float, margin: float) -> Word:
+    """What to say of an estimate.
+
+    band: the noise, 0.02 for 2 %; a smaller difference has no word. margin: a difference that is
+    surely smaller than this is no matter.
+    """
+    if found is None:
+        return "inconclusive"
+    if _excludes_one(found.drawn.interval(confidence)):
+        if abs(math.log(found.ratio.value)) <= math.log1p(band):
+            return "indistinguishable"
+        return "faster" if found.ratio.value > 1 else "slower"
+    most = 1 + margin
+    within = 1 / most <= found.ratio.low and found.ratio.high <= most
+    return "indistinguishable" if within else "inconclusive"
+
+
+def more_rounds(found: Estimate | None, confidence: float, band: float, margin: float) -> int:
+    """About how many more rounds would end an inconclusive comparison; at most `MOST_MORE`.
+
+    An interval shrinks as the root of their number: until 1 is outside of it if the difference is
+    what was found, or until all of it is no matter, whichever comes first.
+    """
+    if found is None:
+        return LEAST_ROUNDS
+    wide = found.drawn.interval(confidence)
+    value = abs(math.log(found.ratio.value))
+    judged = max(math.log(wide.high) - math.log(wide.low), 1e-9) / 2
+    room = math.log1p(margin) - value
+    needed = [(judged / value) ** 2] if value > math.log1p(band) else []
+    needed += [(found.reach / room) ** 2] if room > 0 else []
+    times = min(needed, default=math.inf)
+    return int(min(max(math.ceil(found.rounds * (times - 1)), 1), MOST_MORE))
