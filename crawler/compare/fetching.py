@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Fetched, Received
 from crawler.model.request import Request
@@ -81,5 +80,5 @@ def checksum(bodies: Iterable[bytes | None]) -> str:
 def _url(text: str) -> Url:
     found = parse(text)
     if not isinstance(found, Url):
-        raise ValueError(f"{text!r} is no URL: {found.reason}")
+        raise ValueError(f"{text!r} is no URL: {found.reason}")  # noqa: TRY004  of its text
     return found

@@ -17,7 +17,6 @@ from crawler.compare.experiment import (
     Arm,
     Contrast,
     Experiment,
-    Figure,
     Finding,
     Interpreter,
     Outcome,
@@ -47,8 +46,9 @@ _READING = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One turn. round 0 is the warm-up and counts for nothing. at: seconds since the experiment began.
+    """One turn.
 
+    round: 0 is the warm-up and counts for nothing. at: seconds since the experiment began.
     seconds: of the whole process, its start and imports included. elsewhere: CPU seconds that the
     machine spent on other things in the meantime, the server among them. failure: why there is no
     reading, "" if there is one.
@@ -185,9 +185,10 @@ def findings(
 
 def verdict(found: Sequence[Finding]) -> Outcome:
     """Of all predictions of an experiment: the worst that came of one."""
-    for outcome in ("invalid", "otherwise", "undecided", "as predicted"):
+    order: tuple[Outcome, ...] = ("invalid", "otherwise", "undecided", "as predicted")
+    for outcome in order:
         if any(each.outcome == outcome for each in found):
-            return outcome  # type: ignore[return-value]  # mypy takes the tuple's items for str
+            return outcome
     return "told"
 
 
@@ -214,14 +215,14 @@ def _judged(
     observed: Observed, contrast: Contrast, found: Estimate | None, confidence: float
 ) -> Comparison:
     why = observed.trouble(contrast.base) or observed.trouble(contrast.other)
-    judged = found and found.drawn.interval(confidence)
+    judged = found.drawn.interval(confidence) if found else None
     band, margin = _bounds(observed, judged)
     word: Word = "invalid" if why else word_for(found, confidence, band, margin)
     return Comparison(
         contrast=contrast,
         base=spread(observed.values(contrast.base, contrast.figure.name)),
         other=spread(observed.values(contrast.other, contrast.figure.name)),
-        ratio=found and found.ratio,
+        ratio=found.ratio if found else None,
         judged=judged,
         word=word,
         rounds=found.rounds if found else 0,

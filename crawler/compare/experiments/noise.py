@@ -118,8 +118,8 @@ EXPERIMENT = Experiment(
     contrasts=_contrasts,
     stage=_stage,
     conditions=(
-        "Computing is pure Python in one thread, waiting is one sleep of 0.15 s, fetching is "
-        f"small pages from the mock web over aiohttp, {_IN_FLIGHT} in flight.",
+        "Computing is pure Python in one thread; waiting is one sleep of 0.15 s.",
+        f"Fetching is small pages from the mock web over aiohttp, {_IN_FLIGHT} in flight.",
     ),
     not_shown=(
         "That other minutes are as quiet: a shared machine changes with what its neighbours do.",

@@ -1,0 +1,97 @@
+"""Every option of a comparison, once: name, type, default, range and help.
+
+Flags, environment variables (`CRAWLER_COMPARE_BUDGET`), TOML keys (`[compare]`) and the README's
+table derive from the fields.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+from crawler.compare.experiment import Mode
+from crawler.model.option import OptionError, Options, option
+
+_WHAT, _HOW = "What", "How long"
+_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3})?) ?%")
+_SECONDS: dict[Mode, float] = {"quick": 42.0, "normal": 150.0, "full": 900.0}
+MOST_SABOTAGE = 1.0
+
+
+class Share(float):
+    """A share that is written in percent: `5%`."""
+
+    @classmethod
+    def read(cls, value: object) -> Self:
+        """From text or from a number, 0.05 being 5 %; ValueError for what is none or too much."""
+        found = cls._read(value)
+        if not 0 <= found <= MOST_SABOTAGE:
+            raise ValueError(f"{value!r} is not between 0% and 100%")
+        return cls(found)
+
+    @staticmethod
+    def _read(value: object) -> float:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+        match = _SHARE.fullmatch(value.strip()) if isinstance(value, str) else None
+        if match is None:
+            raise ValueError(f"{value!r} is no share; write 5%")
+        return float(match[1]) / 100
+
+    def __str__(self) -> str:
+        return f"{float(self) * 100:g}%"
+
+
+_NONE = Share(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareConfig(Options):
+    """The options of a comparison; a value that exists is legal.
+
+    Raises `ConfigurationError` that names the option, its value and what it may be.
+    """
+
+    urls: str = option(
+        _WHAT,
+        "",
+        "Crawl these URLs in place of the mock web's; a list as of crawl -i.",
+        metavar="LIST",
+    )
+    python: tuple[str, ...] = option(
+        _WHAT, (), "Measure with this interpreter, too; may be repeated.", metavar="PATH"
+    )
+    quick: bool = option(_HOW, False, "Small work and few rounds; everything in 10 minutes.")
+    full: bool = option(_HOW, False, "Large work and many rounds; everything in some hours.")
+    budget: float = option(
+        _HOW,
+        0.0,
+        "Minutes for all of it; 0: as quick or full have it.",
+        least=0,
+        most=10_000,
+        metavar="MIN",
+    )
+    rounds: int = option(
+        _HOW, 0, "Exactly so many rounds; 0: as many as there is time for.", least=0, most=1_000
+    )
+    sabotage: Share = option(
+        _HOW, _NONE, "Slow one side down, to see that it is found.", metavar="5%"
+    )
+    seed: int = option(_HOW, 0, "Of the order of turns and of all that is drawn.")
+
+    def __post_init__(self) -> None:
+        self.settle()
+        if self.quick and self.full:
+            raise OptionError("full", "give --quick or --full, not both")
+
+    @property
+    def mode(self) -> Mode:
+        """How thorough it is."""
+        return "quick" if self.quick else "full" if self.full else "normal"
+
+    def seconds(self, experiments: int) -> float:
+        """The time of one of so many experiments."""
+        if self.budget:
+            return self.budget * 60 / max(experiments, 1)
+        return _SECONDS[self.mode]
