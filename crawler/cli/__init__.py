@@ -21,6 +21,7 @@ __all__ = ["main"]
 _HELP = "Fetch lists of web pages, quickly and with manners, and lose nothing on the way."
 _MOCK_HELP = "Serve a mock web on loopback, and score a crawl of it."
 _LOAD_HELP = "Load a server, and say whether to believe the figures."
+_COMPARE_HELP = "Compare async, threads and processes, measured so that it can be believed."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,6 +62,7 @@ def _app() -> App:
     app.command(crawl.crawl, help=crawl.HELP, usage=crawl.USAGE)
     app.command("crawler.cli.mock.app:app", name="mock", help=_MOCK_HELP)
     app.command("crawler.cli.load.app:app", name="load", help=_LOAD_HELP)
+    app.command("crawler.cli.compare.app:app", name="compare", help=_COMPARE_HELP)
     return app
 
 

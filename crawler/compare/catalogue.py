@@ -42,12 +42,17 @@ def load(name: str) -> Experiment:
 
 
 def chosen(names: Sequence[str]) -> list[Experiment]:
-    """Those of these names in the catalogue's order, `noise` before them; all for none.
+    """Those of these names in the catalogue's order, `noise` before them.
 
     Raises `ConfigurationError` for a name that is none.
     """
+    check(names)
+    return [load(name) for name in NAMES if name in {"noise", *names}]
+
+
+def check(names: Sequence[str]) -> None:
+    """Raise `ConfigurationError` for the first name that is no experiment's."""
     for name in names:
         if name not in NAMES:
             near = closest(name, [known.replace("-", "_") for known in NAMES]).replace("_", "-")
-            raise ConfigurationError(f"{name!r} is no experiment{near}; --list shows them")
-    return [load(name) for name in NAMES if name in {"noise", *(names or NAMES)}]
+            raise ConfigurationError(f"{name!r} is no experiment{near}; --list shows them all")

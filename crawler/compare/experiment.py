@@ -242,7 +242,7 @@ class Experiment:
     sentences for the report. noise: which of the machine's noises its comparisons are held
     against. stage: what has to run beside it, as a context that gives the base URL of a server.
     module: where `work` is. most_rounds: where more would show nothing. weight: its share of a
-    budget.
+    budget. shown: the figures whose medians a person is shown for each arm.
     """
 
     name: str
@@ -259,3 +259,4 @@ class Experiment:
     stage: Callable[[Setting], AbstractContextManager[str]] = _no_stage
     most_rounds: int = 1_000
     weight: float = 1.0
+    shown: Sequence[Figure] = ()

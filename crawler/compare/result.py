@@ -14,7 +14,8 @@ from typing import Any, Self
 
 import orjson
 
-from crawler.compare import catalogue, runner
+from crawler.compare import advice, catalogue, runner
+from crawler.compare.advice import Decision
 from crawler.compare.experiment import (
     Arm,
     Experiment,
@@ -131,6 +132,16 @@ class Result:
         return next((e.parts for e in self.examined if e.experiment.name == name), ())
 
     @property
+    def decisions(self) -> Sequence[Decision]:
+        """Which model for which work, as far as it was measured."""
+        return advice.decisions(self)
+
+    @property
+    def advice(self) -> str:
+        """One sentence for this machine; "" if the crawl was not measured."""
+        return advice.advice(self)
+
+    @property
     def json(self) -> dict[str, Any]:
         """The document; `crawler.compare.schema` describes it."""
         return {
@@ -142,6 +153,8 @@ class Result:
             "config": {**asdict(self.config), "sabotage": float(self.config.sabotage)},
             "machine": asdict(self.machine),
             "noise": {kind: _finite(band) for kind, band in self.bands.items()},
+            "advice": self.advice,
+            "decisions": [asdict(each) for each in self.decisions],
             "experiments": [_examined_json(each) for each in self.examined],
         }
 

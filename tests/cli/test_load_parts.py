@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from crawler.cli.files import write_whole
 from crawler.cli.load import live, summary
-from crawler.cli.load.outputs import Outputs, write_whole
+from crawler.cli.load.outputs import Outputs
 from crawler.cli.load.targets import targets
 from crawler.load.hit import Recorder
 from crawler.load.measured import Failure, Measured

@@ -8,7 +8,7 @@ from typing import Annotated
 import orjson
 from cyclopts import Parameter
 
-from crawler.cli.mock.layout import explained
+from crawler.cli.layout import explained
 from crawler.mock.catalogue import CatalogueEntry, catalogue
 from crawler.model.errors import ExitCode
 

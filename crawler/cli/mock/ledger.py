@@ -8,7 +8,7 @@ from typing import Annotated
 import orjson
 from cyclopts import Group, Parameter
 
-from crawler.cli.mock.layout import columns
+from crawler.cli.layout import columns
 from crawler.cli.mock.remote import DEFAULT_URL, ask
 from crawler.cli.units import count, milliseconds
 from crawler.mock.ledger import LedgerSnapshot, Row, check

@@ -1,0 +1,39 @@
+"""The commands below `crawler compare`."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+from crawler.cli.compare import compare, rerun
+
+_HELP = (
+    "Compare async, threads and processes on the same work, and show what the interpreter's "
+    "lock does."
+)
+
+_USAGE = "Usage: crawler compare [EXPERIMENT...] [OPTIONS]\n       crawler compare rerun REPORT"
+
+_EPILOGUE = """\
+Without an experiment the engines are compared on the crawl itself; with --quick or --full, or the \
+word all, every experiment is run. Every configuration runs in fresh processes, in rounds whose \
+order is drawn by chance; words such as faster rest on intervals. Every option can also stand in a \
+file (--config) or in the environment: CRAWLER_COMPARE_BUDGET is --budget. Exit code 5 for a \
+comparison that cannot be believed.
+
+For example:
+
+  crawler compare                         # which engine, which executor, on this machine
+  crawler compare --quick --report out/   # everything, in ten minutes
+  crawler compare cpu race --rounds 10
+  crawler compare --urls list.txt --python python3.14
+  crawler compare noise --sabotage 5%     # would it have found a difference?
+"""
+
+app = App(
+    name="compare",
+    help=_HELP,
+    usage=_USAGE,
+    help_epilogue=_EPILOGUE,
+    default_command=compare.compare,
+)
+app.command(rerun.rerun, help=rerun.HELP, usage=rerun.USAGE, help_epilogue="")

@@ -1,0 +1,94 @@
+"""`crawler compare` itself: run experiments, say what came of them, leave a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import orjson
+from cyclopts import Parameter
+
+from crawler.cli import toml
+from crawler.cli.compare import listing, session
+from crawler.cli.compare.outputs import Folder
+from crawler.cli.compare.spelling import COMPARE, settle
+from crawler.cli.options import with_options
+from crawler.compare import catalogue
+from crawler.compare.options import CompareConfig
+from crawler.model.errors import ConfigurationError, ExitCode
+
+ALL = "all"
+_TITLE = "Every option of a comparison, with its value."
+_WHAT, _RESULT = COMPARE.group("What"), COMPARE.group("Result")
+
+
+def _switch(help: str, *names: str) -> Parameter:
+    return Parameter(name=names or None, help=help, group=_RESULT, negative="", show_default=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is to be done with a comparison, beside its options."""
+
+    report: Annotated[
+        str,
+        Parameter(
+            help="Leave report.html and results.json in this directory.",
+            group=_RESULT,
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = ""
+    json: Annotated[bool, _switch("The result as JSON on stdout.")] = False
+    quiet: Annotated[bool, _switch("No live line and no summary.", "--quiet", "-q")] = False
+    list: Annotated[bool, _switch("List the experiments and leave.")] = False
+    schema: Annotated[bool, _switch("Print the results' JSON Schema and leave.")] = False
+    print_config: Annotated[bool, _switch("Print the options as TOML and leave.")] = False
+
+
+@with_options(COMPARE)
+def compare(
+    *experiments: Annotated[
+        str, Parameter(name="EXPERIMENT", help="See --list; or all.", group=_WHAT)
+    ],
+    config: Annotated[
+        str | None,
+        Parameter(help="TOML file with options below [compare].", group=_WHAT, metavar="FILE"),
+    ] = None,
+    wanted: Annotated[Wanted, Parameter(name="*")] = Wanted(),
+    **options: object,
+) -> int:
+    """Compare; returns the exit code. What it says to a person is the app's help."""
+    if wanted.list:
+        listing.show()
+        return ExitCode.FINISHED
+    if wanted.schema:
+        from crawler.compare.schema import schema
+
+        print(orjson.dumps(schema(), option=orjson.OPT_INDENT_2).decode())
+        return ExitCode.FINISHED
+    settled = settle(config, options)
+    if wanted.print_config:
+        print(toml.write(COMPARE, settled, _TITLE), end="")
+        return ExitCode.FINISHED
+    names = meant(experiments, settled)
+    folder = Folder(wanted.report)
+    folder.check()
+    result = session.run(settled, names, quiet=wanted.quiet or wanted.json)
+    try:
+        folder.write(result)
+    finally:  # a full disk costs the files, and not what was found, too
+        session.close(result, folder, json=wanted.json, quiet=wanted.quiet)
+    return session.exit_code(result)
+
+
+def meant(words: Sequence[str], config: CompareConfig) -> Sequence[str]:
+    """The experiments that are meant; `ConfigurationError` for a word that is none of them."""
+    if config.urls and set(words) - set(catalogue.DEFAULT):
+        raise ConfigurationError("--urls is for the experiment crawl alone")
+    if ALL in words or (not words and not config.urls and (config.quick or config.full)):
+        return catalogue.NAMES
+    names = words or catalogue.DEFAULT
+    catalogue.check(names)
+    return [name for name in catalogue.NAMES if name in names]

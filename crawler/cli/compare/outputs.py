@@ -1,0 +1,54 @@
+"""The directory of a report: report.html and results.json, each whole or absent."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+from crawler.cli.files import write_whole
+from crawler.compare.result import Result
+from crawler.model.errors import EnvironmentFailure
+
+RESULTS = "results.json"
+REPORT = "report.html"
+
+
+class Folder:
+    """Where the files go; "" for nowhere."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"Folder({self.path!r})"
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return Path(self.path) / REPORT
+
+    def check(self) -> None:
+        """After the comparison would be a bad time to learn that nothing can be written.
+
+        Makes the directory. Raises `EnvironmentFailure` that says what is wrong with it.
+        """
+        if not self.path:
+            return
+        if find_spec("matplotlib") is None:
+            raise EnvironmentFailure("--report needs matplotlib: pip install 'crawler[report]'")
+        try:
+            Path(self.path).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror
+            raise EnvironmentFailure(f"--report: {self.path}: {reason}") from None
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise EnvironmentFailure(f"--report: {self.path} is not writable")
+
+    def write(self, result: Result) -> None:
+        """Write both; the figures first, as the page can be made from them again."""
+        if self.path:
+            from crawler.compare.report import report  # a second's imports, for some runs only
+
+            write_whole(str(Path(self.path) / RESULTS), result.text)
+            write_whole(str(self.report), report(result))

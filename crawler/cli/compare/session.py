@@ -1,0 +1,69 @@
+"""One comparison as a person sees it: a live line, what each experiment found, the advice."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from crawler.cli.compare import summary
+from crawler.cli.compare.live import Live
+from crawler.cli.compare.outputs import Folder
+from crawler.compare import interpreters
+from crawler.compare.experiment import Experiment
+from crawler.compare.machine import Machine
+from crawler.compare.options import CompareConfig
+from crawler.compare.result import Examined, Result
+from crawler.compare.session import Listener, compare
+from crawler.model.errors import ExitCode
+
+
+def run(config: CompareConfig, names: Sequence[str], *, quiet: bool) -> Result:
+    """Compare, and tell as it goes unless `quiet`; Ctrl-C leaves what there is until then."""
+    pythons = [interpreters.here(), *interpreters.others(config.python)]
+
+    def begins(machine: Machine, experiments: Sequence[Experiment]) -> None:
+        _tell(summary.head(machine, pythons, config, experiments), quiet=quiet)
+
+    def ends(examined: Examined) -> None:
+        live.clear()
+        _tell(summary.examined(examined), quiet=quiet)
+
+    with Live(sys.stderr, quiet=quiet) as live, _terminable():
+        return compare(config, names, pythons, Listener(begins=begins, turn=live.turn, ends=ends))
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM is what Ctrl-C is: what there is until then is kept."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    former = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
+def close(result: Result, folder: Folder, *, json: bool, quiet: bool) -> None:
+    """The last words: the result as JSON, or advice and where the report is."""
+    if json:
+        print(result.text, end="")
+    elif not quiet:
+        _tell(summary.tail(result, folder), quiet=False)
+
+
+def exit_code(result: Result) -> ExitCode:
+    """An interrupted comparison before one that cannot be believed."""
+    if result.partial:
+        return ExitCode.INTERRUPTED
+    return ExitCode.INVALID if result.invalid else ExitCode.FINISHED
+
+
+def _tell(text: str, *, quiet: bool) -> None:
+    if not quiet:
+        print(text, end="", flush=True)

@@ -1,0 +1,139 @@
+"""A comparison as text of at most 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
+
+from crawler.cli.compare.outputs import Folder
+from crawler.cli.layout import columns
+from crawler.cli.units import counted, duration
+from crawler.compare.experiment import Experiment, Figure, Finding, Interpreter
+from crawler.compare.judgement import Observed
+from crawler.compare.machine import BUSY, Machine
+from crawler.compare.options import CompareConfig
+from crawler.compare.result import Examined, Part, Result
+from crawler.compare.statistics import spread
+from crawler.model.output import printable
+
+WIDTH = 80
+_OUTCOME = 14
+_ARM = 34  # characters: what is left of a line beside four figures
+
+
+def head(
+    machine: Machine,
+    pythons: Sequence[Interpreter],
+    config: CompareConfig,
+    experiments: Sequence[Experiment],
+) -> str:
+    """Where it runs, what will run, and about how long."""
+    seconds = config.seconds(len(experiments)) * len(experiments)
+    many = counted(len(experiments), "experiment")
+    lines = [
+        f"{machine.python}, {counted(len(machine.cores), 'core')}, {machine.processor}",
+        *(f"and {each.label}" for each in pythons[1:]),
+        f"{many} ({config.mode}), at most about {duration(seconds)}",
+        *_notes(machine, config),
+    ]
+    return _text(lines)
+
+
+def examined(found: Examined) -> str:
+    """What an experiment found: for each interpreter its figures and its findings."""
+    experiment = found.experiment
+    lines = ["", f"{experiment.name}: {experiment.question}"]
+    for part in found.parts:
+        label = part.observed.interpreter.label
+        lines += [f"  {label}:"] if label else []
+        lines += _part(experiment, part)
+    if found.partial:
+        lines.append("  PARTIAL: stopped before its end")
+    return _text(lines)
+
+
+def tail(result: Result, folder: Folder) -> str:
+    """Advice and decisions, whether to believe them, and where the report is."""
+    lines = [""]
+    lines += [f"{each.work}: {each.model} ({each.why})" for each in result.decisions]
+    lines += ["", result.advice] if result.advice else []
+    if result.partial:
+        lines.append("PARTIAL: stopped before its end; what there is until then is kept")
+    if result.invalid:
+        lines.append("NOT BELIEVABLE: some comparisons are invalid, see above")
+    lines.append(f"{duration(result.seconds)} in all")
+    if folder.path:
+        lines.append(f"report: {folder.report}")
+    return _text(lines)
+
+
+def _notes(machine: Machine, config: CompareConfig) -> Iterator[str]:
+    if machine.busy > BUSY:
+        cores = f"{machine.busy:.1f} cores"
+        yield f"NOTE: the machine is busy: {cores} were at work before this began"
+    if len(machine.cores) == 1:
+        yield "NOTE: one core: nothing can compute in parallel here"
+    if config.sabotage:
+        yield f"NOTE: sabotage: one side of each experiment is slowed down by {config.sabotage}"
+
+
+def _part(experiment: Experiment, part: Part) -> Iterator[str]:
+    yield from _figures(experiment, part.observed)
+    for finding in part.findings:
+        yield from _finding(finding)
+
+
+def _figures(experiment: Experiment, observed: Observed) -> Iterator[str]:
+    """The medians of what the experiment is about, an arm a line."""
+    if not experiment.shown:
+        return
+    titles = [
+        f"{each.title} ({each.unit})" if each.unit else each.title for each in experiment.shown
+    ]
+    rows = [
+        [arm.name, *(_median(observed, arm.name, figure) for figure in experiment.shown)]
+        for arm in observed.arms
+    ]
+    for line in columns([["", *titles], *rows]).splitlines():
+        yield f"  {line}"
+
+
+def _median(observed: Observed, arm: str, figure: Figure) -> str:
+    found = spread(observed.values(arm, figure.name))
+    return shown(found.median, figure.unit) if found.count else "-"
+
+
+def shown(value: float, unit: str) -> str:
+    """A value of a figure with three digits; bytes as megabytes, seconds in their fitting unit."""
+    if unit == "B":
+        return f"{value / 1e6:,.3g} MB"
+    if unit == "s" and value < 1:
+        return f"{value * 1e3:,.3g} ms" if value >= 1e-3 else f"{value * 1e6:,.3g} us"
+    return f"{value:,.0f}" if value >= 100 else f"{value:,.3g}"
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    indent = " " * (_OUTCOME + 2)
+    first = f"  {finding.outcome:{_OUTCOME}}"
+    for text in (finding.claim, finding.text):
+        yield from wrap(
+            printable(text),
+            WIDTH,
+            initial_indent=first,
+            subsequent_indent=indent,
+            break_on_hyphens=False,
+        )
+        first = indent
+    for line in finding.detail.splitlines():
+        yield f"{indent}{printable(line)}"[:WIDTH].rstrip()
+
+
+def _text(lines: Sequence[str]) -> str:
+    return "".join(
+        f"{part}\n" for line in lines for part in (_folded(line) if len(line) > WIDTH else [line])
+    )
+
+
+def _folded(line: str) -> list[str]:
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return wrap(line, WIDTH, subsequent_indent=indent, break_on_hyphens=False)

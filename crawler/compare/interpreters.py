@@ -1,0 +1,105 @@
+"""Other Pythons to measure with: whether they can, and whether they have their lock on.
+
+Importing a module that is not made for it turns the lock of a free-threaded build back on, so that
+its state is read after all that a crawl needs was imported. Such a build is measured twice, with
+its lock on and off (`PYTHON_GIL`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from crawler.compare.experiment import Interpreter
+from crawler.model.config import VERSION
+from crawler.model.errors import EnvironmentFailure
+
+_PROBE = """
+import json, sys, sysconfig
+found = {"version": sys.version.split()[0], "free": bool(sysconfig.get_config_var("Py_GIL_DISABLED"))}
+try:
+    import crawler.compare.child
+    from crawler.model.config import VERSION
+    found["crawler"] = VERSION
+    import aiohttp, ada_url, brotli, frostwork, orjson, urllib3, zstandard
+except Exception as error:
+    found["problem"] = f"{type(error).__name__}: {error}"
+try:
+    import uvloop
+except ImportError:
+    pass
+found["gil"] = getattr(sys, "_is_gil_enabled", lambda: True)()
+print(json.dumps(found))
+"""
+_SECONDS = 60.0  # the first import of all compiles all
+_OLDEST = (3, 11)
+
+
+def here() -> Interpreter:
+    """The interpreter that runs this process, which needs no label."""
+    told = _asked(sys.executable, {})
+    return Interpreter(label="", path=sys.executable, version=told["version"], gil=told["gil"])
+
+
+def others(paths: Sequence[str]) -> list[Interpreter]:
+    """Those of `--python`; raises `EnvironmentFailure` for the first that cannot measure."""
+    return [found for path in paths for found in _probed(path)]
+
+
+def _probed(name: str) -> Iterator[Interpreter]:
+    path = shutil.which(name)
+    if path is None:
+        raise EnvironmentFailure(f"--python: {name}: no such interpreter")
+    told = _asked(path, {})
+    _check(name, told)
+    if not told["free"]:
+        yield Interpreter(label=told["version"], path=path, version=told["version"])
+        return
+    for word, switch in (("on", "1"), ("off", "0")):
+        environment = {"PYTHON_GIL": switch}
+        yield Interpreter(
+            label=f"{told['version']}t, lock {word}",
+            path=path,
+            version=told["version"],
+            gil=_asked(path, environment)["gil"],
+            environment=environment,
+        )
+
+
+def _asked(path: str, environment: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        done = subprocess.run(  # noqa: S603  an interpreter that the user named, or this one
+            [path, "-P", "-c", _PROBE],
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+        told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    except (OSError, ValueError, IndexError, subprocess.TimeoutExpired):
+        why = "does not answer as a Python of 3.11 or newer does"
+        raise EnvironmentFailure(f"--python: {path} {why}") from None
+    return told
+
+
+def _check(name: str, told: Mapping[str, Any]) -> None:
+    version = tuple(int(part) for part in told["version"].split(".")[:2])
+    if version < _OLDEST:
+        raise EnvironmentFailure(
+            f"--python: {name} is Python {told['version']}; 3.11 is the oldest"
+        )
+    if "crawler" not in told:
+        raise EnvironmentFailure(
+            f"--python: {name} has no package crawler {VERSION} ({told['problem']}); "
+            f"install it there: {name} -m pip install 'crawler[mock]'"
+        )
+    if told["crawler"] != VERSION:
+        raise EnvironmentFailure(f"--python: {name} has crawler {told['crawler']}, not {VERSION}")
+    if "problem" in told:
+        raise EnvironmentFailure(f"--python: {name} cannot crawl: {told['problem']}")

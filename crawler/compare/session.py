@@ -1,0 +1,83 @@
+"""A whole comparison: the experiments one after the other, the noise first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import perf_counter
+
+from crawler.compare.catalogue import chosen
+from crawler.compare.experiment import Experiment, Interpreter, Setting
+from crawler.compare.machine import Machine
+from crawler.compare.options import CompareConfig
+from crawler.compare.result import Examined, Result, bands_of
+from crawler.compare.runner import OnTurn, Plan, conduct
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """Who hears of it: of the machine before all, of each turn, and of each experiment's end."""
+
+    begins: Callable[[Machine, Sequence[Experiment]], None]
+    turn: OnTurn
+    ends: Callable[[Examined], None]
+
+
+def compare(
+    config: CompareConfig,
+    names: Sequence[str],
+    interpreters: Sequence[Interpreter],
+    listener: Listener,
+) -> Result:
+    """Run experiments by name; on Ctrl-C the result is what there is until then.
+
+    interpreters: the first is the one that runs this. Raises `ConfigurationError` for a name that
+    is none, `EnvironmentFailure` if an experiment cannot be staged.
+    """
+    began = perf_counter()
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    experiments = chosen(names)
+    machine = Machine.here()
+    listener.begins(machine, experiments)
+    examined: list[Examined] = []
+    for experiment in experiments:
+        plan = _plan(config, experiment, experiments, machine, interpreters)
+        conducted = conduct(experiment, plan, listener.turn)
+        examined.append(Examined.of(experiment, conducted, bands_of(examined)))
+        listener.ends(examined[-1])
+        if conducted.partial:
+            break
+    return Result(
+        started=started,
+        seconds=perf_counter() - began,
+        partial=any(each.partial for each in examined),
+        asked=list(names),
+        config=config,
+        machine=machine,
+        examined=examined,
+    )
+
+
+def _plan(
+    config: CompareConfig,
+    experiment: Experiment,
+    experiments: Sequence[Experiment],
+    machine: Machine,
+    interpreters: Sequence[Interpreter],
+) -> Plan:
+    setting = Setting(
+        mode=config.mode,
+        cores=machine.cores,
+        interpreter=interpreters[0],
+        urls=config.urls,
+        seed=config.seed,
+    )
+    share = experiment.weight * len(experiments) / sum(each.weight for each in experiments)
+    return Plan(
+        setting=setting,
+        interpreters=interpreters,
+        budget=config.seconds(len(experiments)) * share,
+        rounds=config.rounds,
+        slowdown=float(config.sabotage),
+    )
