@@ -1,4 +1,4 @@
-"""Which model for which work: the decision table and the sentence of advice, from the data alone."""
+"""Which model for which work: a table and a sentence of advice, from the data alone."""
 
 from __future__ import annotations
 

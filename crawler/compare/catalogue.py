@@ -55,4 +55,6 @@ def check(names: Sequence[str]) -> None:
     for name in names:
         if name not in NAMES:
             near = closest(name, [known.replace("-", "_") for known in NAMES]).replace("_", "-")
-            raise ConfigurationError(f"{name!r} is no experiment{near}; --list shows them all")
+            raise ConfigurationError(
+                f"{name!r} is no experiment{near or '; --list shows them all'}"
+            )

@@ -21,7 +21,8 @@ from crawler.model.errors import EnvironmentFailure
 
 _PROBE = """
 import json, sys, sysconfig
-found = {"version": sys.version.split()[0], "free": bool(sysconfig.get_config_var("Py_GIL_DISABLED"))}
+free = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+found = {"version": sys.version.split()[0], "free": free}
 try:
     import crawler.compare.child
     from crawler.model.config import VERSION

@@ -22,11 +22,11 @@ comparison that cannot be believed.
 
 For example:
 
-  crawler compare                         # which engine, which executor, on this machine
+  crawler compare                         # which engine, which executor, here
   crawler compare --quick --report out/   # everything, in ten minutes
   crawler compare cpu race --rounds 10
   crawler compare --urls list.txt --python python3.14
-  crawler compare noise --sabotage 5%     # would it have found a difference?
+  crawler compare noise --sabotage 5%     # would it find a difference?
 """
 
 app = App(

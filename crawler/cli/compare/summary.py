@@ -87,9 +87,7 @@ def _figures(experiment: Experiment, observed: Observed) -> Iterator[str]:
     """The medians of what the experiment is about, an arm a line."""
     if not experiment.shown:
         return
-    titles = [
-        f"{each.title} ({each.unit})" if each.unit else each.title for each in experiment.shown
-    ]
+    titles = [figure.title for figure in experiment.shown]
     rows = [
         [arm.name, *(_median(observed, arm.name, figure) for figure in experiment.shown)]
         for arm in observed.arms
