@@ -92,9 +92,7 @@ def _asked(path: str, environment: Mapping[str, str]) -> dict[str, Any]:
 def _check(name: str, told: Mapping[str, Any]) -> None:
     version = tuple(int(part) for part in told["version"].split(".")[:2])
     if version < _OLDEST:
-        raise EnvironmentFailure(
-            f"--python: {name} is Python {told['version']}; 3.11 is the oldest"
-        )
+        raise EnvironmentFailure(f"--python: {name} is Python {told['version']}, older than 3.11")
     if "crawler" not in told:
         raise EnvironmentFailure(
             f"--python: {name} has no package crawler {VERSION} ({told['problem']}); "

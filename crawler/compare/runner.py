@@ -122,18 +122,11 @@ class _Conductor:
     def play(self) -> None:
         started = perf_counter()
         self._round(0)
-        self.rounds = self._decided(perf_counter() - started, perf_counter() - self._began)
+        now = perf_counter()
+        most = self._experiment.most_rounds
+        self.rounds = decided(self._plan, most, a_round=now - started, spent=now - self._began)
         for number in range(1, self.rounds + 1):
             self._round(number)
-
-    def _decided(self, a_round: float, spent: float) -> int:
-        """The stopping rule: how many rounds fit the budget, within bounds."""
-        plan = self._plan
-        if plan.rounds:
-            return min(plan.rounds, self._experiment.most_rounds)
-        fit = int((plan.budget - spent) / a_round) if a_round else 0
-        most = min(MOST_ROUNDS[plan.setting.mode], self._experiment.most_rounds)
-        return min(max(fit, LEAST_ROUNDS), most)
 
     def _round(self, number: int) -> None:
         jobs = [(i, arm) for i, arms in enumerate(self._arms) for arm in arms]
@@ -170,6 +163,17 @@ class _Conductor:
         if any(arm.slowed for arm in arms):
             return None
         return arms[1] if len(arms) > 1 else None
+
+
+def decided(plan: Plan, most: int, *, a_round: float, spent: float) -> int:
+    """The stopping rule: how many rounds fit the budget; at least 5, unless `most` is less.
+
+    a_round: seconds of the warm-up. spent: seconds since the experiment began.
+    """
+    if plan.rounds:
+        return min(plan.rounds, most)
+    fit = int((plan.budget - spent) / a_round)
+    return min(max(fit, LEAST_ROUNDS), MOST_ROUNDS[plan.setting.mode], most)
 
 
 def run_job(

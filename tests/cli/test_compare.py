@@ -1,0 +1,234 @@
+"""`crawler compare`: what it prints and leaves, its options, errors and exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crawler.cli import main
+from crawler.cli.compare.compare import meant
+from crawler.compare import catalogue
+from crawler.compare.experiment import Arm, Contrast, Experiment
+from crawler.compare.options import CompareConfig
+from crawler.model.errors import ConfigurationError
+from tests.compare.tiny import experiment
+
+from .test_command import started
+
+ROOT = Path(__file__).parents[2]
+Run = Callable[..., tuple[int, str, str]]
+WAIT = 0.2  # seconds: 5 % of it are ten times what a sleep is late
+
+
+def _pair(name: str, *sides: dict[str, Any], expect: Any = "indistinguishable") -> Experiment:
+    arms = [Arm(name=f"{name} {x}", parameters=side) for x, side in zip("AB", sides, strict=True)]
+    claim = "waiting is as fast as the same once more"
+    contrast = Contrast(claim=claim, base=arms[0].name, other=arms[1].name, expect=expect)
+    return replace(experiment(arms, [contrast]), name=name)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command over experiments of moments in place of the real ones."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    known = {
+        "noise": _pair("compute", {"seconds": WAIT / 2}, {"seconds": WAIT / 2}),
+        "wait": _pair("wait", {"seconds": WAIT}, {"seconds": WAIT}),
+        "void": _pair("void", {}, {"checksum": "other"}),
+        "bad": _pair("bad", {}, {"do": "raise"}),
+    }
+    known = {name: replace(each, name=name) for name, each in known.items()}
+    monkeypatch.setattr(catalogue, "NAMES", tuple(known))
+    monkeypatch.setattr(catalogue, "DEFAULT", ("wait",))
+    monkeypatch.setattr(catalogue, "load", lambda name: known[name])
+
+    def run(*words: str) -> tuple[int, str, str]:
+        code = main(["compare", *words])
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return run
+
+
+def test_what_was_found_is_a_page_of_text(run: Run) -> None:
+    """Code 0; machine, time, each experiment with its verdict in words, in 80 columns."""
+    code, out, err = run("wait", "--rounds", "5")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].startswith("CPython ") and "core" in lines[0]
+    assert max(map(len, lines)) <= 80
+    assert "wait: Is it there?" in lines and "noise: Is it there?" in lines
+    assert re.search(r"indistinguishable: (0.99|1.0)\d* times as fast \(.*; 5 rounds\)", out)
+
+
+def test_sabotage_is_found_and_nothing_where_there_is_none(run: Run) -> None:
+    """5 % slower on one side is called slower; 0 % is called no difference."""
+    _, out, _ = run("wait", "--rounds", "7", "--sabotage", "5%", "--json")
+    assert _words(out)["wait"] == ["slower"]
+    _, out, _ = run("wait", "--rounds", "7", "--sabotage", "0%", "--json")
+    assert _words(out)["wait"] == ["indistinguishable"]
+
+
+def _words(out: str) -> dict[str, list[str]]:
+    return {
+        each["name"]: [c["word"] for c in each["parts"][0]["comparisons"]]
+        for each in json.loads(out)["experiments"]
+    }
+
+
+@pytest.mark.parametrize("name", ["void", "bad"])
+def test_what_cannot_be_believed_is_a_code_of_its_own(run: Run, name: str) -> None:
+    """5, with the reason: other work was done, or a turn failed."""
+    code, out, _ = run(name, "--rounds", "1")
+    assert code == 5
+    assert "invalid: " in out and "NOT BELIEVABLE" in out
+    assert ("other work" if name == "void" else "exit code 1: ValueError") in out
+
+
+def test_a_report_leaves_page_and_figures_and_can_be_repeated(run: Run, tmp_path: Path) -> None:
+    """Both files are whole; `rerun` reads them, runs the same, and says what came out otherwise."""
+    folder = tmp_path / "new" / "out"
+    code, out, _ = run("wait", "--rounds", "5", "--sabotage", "50%", "--report", str(folder))
+    assert code == 0 and f"report: {folder / 'report.html'}" in out
+    assert sorted(path.name for path in folder.iterdir()) == ["report.html", "results.json"]
+    results = json.loads((folder / "results.json").read_text())
+    assert results["asked"] == ["wait"] and results["config"]["sabotage"] == 0.5
+    assert "<svg" in (folder / "report.html").read_text()
+    code, out, _ = run("rerun", str(folder), "--quiet")
+    assert code == 0
+    assert out.splitlines()[1:] == ["  every finding came out as then"]
+    results["config"]["sabotage"] = 0
+    (folder / "results.json").write_text(json.dumps(results))
+    code, out, _ = run("rerun", str(folder / "results.json"), "--quiet")
+    assert "    then otherwise: slower: " in out and "    now  as predicted: " in out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["wayt"], 2, "'wayt' is no experiment; did you mean wait?"),
+        (["xyz"], 2, "'xyz' is no experiment; --list shows them all"),
+        (["wait", "--python", "python9"], 3, "--python: python9: no such interpreter"),
+        (["--quick", "--full"], 2, "--full: give --quick or --full, not both"),
+        (["--sabotage", "lots"], 2, "'lots' is no share; write 5%"),
+        (["--sabotage", "300%"], 2, "'300%' is not between 0% and 100%"),
+        (["--report", "/proc/no/where"], 3, "--report: /proc/no/where: No such file"),
+        (["--report", "/dev/null"], 3, "--report: /dev/null: File exists"),
+        (["--urls", "no.txt", "noise"], 2, "--urls is for the experiment crawl alone"),
+        (["rerun", "/nowhere.json"], 3, "/nowhere.json: cannot be read: No such file"),
+        (["--budget", "-1"], 2, "too small"),
+    ],
+)
+def test_bad_input_is_one_line(run: Run, words: Sequence[str], code: int, said: str) -> None:
+    """The code says whose fault it is; nothing has been run."""
+    found, out, err = run(*words)
+    assert (found, out) == (code, "")
+    assert said in err and err.count("\n") == 1
+
+
+def test_a_file_that_is_no_result(run: Run, tmp_path: Path) -> None:
+    """Neither JSON of another kind nor no JSON is repeated."""
+    path = tmp_path / "results.json"
+    path.write_text("{}")
+    assert "is no result of a comparison: it has no 'format'" in run("rerun", str(path))[2]
+    path.write_text("{")
+    assert "is no JSON" in run("rerun", str(path))[2]
+    path.write_text('{"format": "crawler-load/1"}')
+    assert "its format is 'crawler-load/1'" in run("rerun", str(path))[2]
+
+
+def test_a_report_that_cannot_be_written_is_known_beforehand(run: Run, tmp_path: Path) -> None:
+    """Not after ten minutes."""
+    if os.geteuid() == 0:
+        pytest.skip("root may write anywhere")
+    tmp_path.chmod(0o500)
+    assert "is not writable" in run("--report", str(tmp_path))[2]
+
+
+def test_the_list_has_every_experiment(capsys: pytest.CaptureFixture[str]) -> None:
+    """Names and questions of the real ones."""
+    assert main(["compare", "--list"]) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[0] for line in out.splitlines() if line[2] != " "] == [*catalogue.NAMES]
+
+
+def test_options_come_from_a_file_and_are_printed(run: Run, tmp_path: Path) -> None:
+    """A table [compare]; what is printed can be read again."""
+    path = tmp_path / "c.toml"
+    path.write_text("[compare]\nrounds = 7\nsabotage = '5%'\n")
+    code, out, _ = run("--config", str(path), "--print-config")
+    assert code == 0 and "rounds = 7" in out
+    path.write_text(out)
+    assert run("--config", str(path), "--print-config")[1] == out
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "names"),
+    [
+        ([], {}, ["crawl"]),
+        ([], {"quick": True}, [*catalogue.NAMES]),
+        ([], {"full": True}, [*catalogue.NAMES]),
+        (["all"], {}, [*catalogue.NAMES]),
+        (["race", "cpu"], {"quick": True}, ["cpu", "race"]),
+        ([], {"quick": True, "urls": "list.txt"}, ["crawl"]),
+        (["crawl"], {"urls": "list.txt"}, ["crawl"]),
+    ],
+)
+def test_which_experiments_are_meant(
+    words: Sequence[str], options: dict[str, Any], names: Sequence[str]
+) -> None:
+    """The crawl alone; all with --quick, --full or the word; those that are named; in one order."""
+    assert list(meant(words, CompareConfig(**options))) == list(names)
+
+
+def test_a_list_of_ones_own_is_for_the_crawl() -> None:
+    """Other experiments have no use for it, which is said and not ignored."""
+    with pytest.raises(ConfigurationError, match="--urls"):
+        meant(["cpu"], CompareConfig(urls="list.txt"))
+
+
+def test_one_core_and_a_busy_machine_are_noted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Marked, not refused."""
+    from crawler.compare import machine
+
+    monkeypatch.setattr(machine, "usable_cores", lambda: (0,))
+    monkeypatch.setattr(machine, "busy_cores", lambda: 1.5)
+    code, out, _ = run("noise", "--rounds", "1")
+    assert code == 0
+    assert "NOTE: one core: nothing can compute in parallel here" in out
+    assert "NOTE: the machine is busy: 1.5 cores were at work before this began" in out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_a_marked_part(tmp_path: Path, number: signal.Signals) -> None:
+    """Code 130; the report says that it is partial, and no process is left behind."""
+    words = ("compare", "noise", "--rounds", "500", "--report", str(tmp_path))
+    with started(*words) as process:
+        assert process.stdout is not None
+        while "experiment" not in process.stdout.readline():
+            pass
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "PARTIAL" in out
+    assert json.loads((tmp_path / "results.json").read_text())["partial"] is True
+    assert "topped before its end" in (tmp_path / "report.html").read_text()
+    found = subprocess.run(["pgrep", "-g", str(process.pid)], capture_output=True, check=False)
+    assert found.stdout == b""
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    """`crawler compare --list | head -1` ends well."""
+    command = f"{sys.executable} -m crawler compare --schema | head -c 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout == "{0\n" and done.stderr == ""

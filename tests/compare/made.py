@@ -1,0 +1,33 @@
+"""Settings and turns made by hand."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+
+from crawler.compare.experiment import Arm, Interpreter, Setting
+from crawler.compare.judgement import Observed, Run
+
+HERE = Interpreter(label="", path=sys.executable, version=sys.version.split()[0])
+SETTING = Setting(mode="quick", cores=(0, 1), interpreter=HERE)
+
+
+def run(arm: str, number: int, wall: float = 1.0, **fields: object) -> Run:
+    """A turn that took `wall` seconds."""
+    reading = {"wall": wall, "user": wall, "system": 0.0}
+    usual: dict[str, object] = {"at": 0.0, "seconds": wall, "load": 0.0, "elsewhere": 0.0}
+    usual |= {"reading": reading, "checksum": "same"}
+    values = {**usual, **fields}
+    return Run(arm=arm, round=number, **values)  # type: ignore[arg-type]
+
+
+def observed(
+    walls: Mapping[str, Sequence[float]],
+    *,
+    band: float | None = 0.01,
+    extra: Sequence[Run] = (),
+) -> Observed:
+    """Arms by their wall times, one a round from round 1 on."""
+    runs = [run(arm, 1 + n, wall) for arm, times in walls.items() for n, wall in enumerate(times)]
+    arms = [Arm(name=name) for name in walls]
+    return Observed(experiment="tiny", setting=SETTING, arms=arms, runs=[*runs, *extra], band=band)

@@ -1,0 +1,120 @@
+"""The stopwatch: what it counts, its children included."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+from pathlib import Path
+from time import perf_counter, process_time
+
+import pytest
+
+from crawler.compare import processes
+from crawler.compare.processes import cpu_of, machine_busy, peak_rss, pss, tree
+from crawler.compare.stopwatch import Reading, Stopwatch
+
+BURN = "import time\nends = time.process_time() + 0.2\nwhile time.process_time() < ends: pass\n"
+
+
+def _read(watch: Stopwatch) -> Reading:
+    assert watch.reading is not None
+    return watch.reading
+
+
+def test_it_counts_what_happens_inside() -> None:
+    """Computing shows as CPU time of the process itself, and as wall time."""
+    watch = Stopwatch()
+    with watch:
+        ends = process_time() + 0.05
+        while process_time() < ends:
+            pass
+    reading = _read(watch)
+    assert reading.wall == watch.wall >= 0.04
+    assert reading.user + reading.system >= 0.04 and reading.children < 0.04
+
+
+def test_children_count_whether_they_live_or_have_ended() -> None:
+    """A child that has been waited for, and one that still runs, have spent what they spent."""
+    watch = Stopwatch()
+    living = subprocess.Popen(
+        [sys.executable, "-c", BURN + "print(flush=True)\ninput()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with watch:
+        subprocess.run([sys.executable, "-c", BURN], check=True)
+        assert living.stdout is not None
+        living.stdout.readline()
+    living.communicate(b"\n")
+    reading = _read(watch)
+    assert reading.children >= 0.3
+    assert reading.user + reading.system >= reading.children
+    assert reading.rss > peak_rss([os.getpid()])  # the living child's memory is in it
+
+
+def test_a_collection_is_a_pause() -> None:
+    """Each is counted, with its time; those outside are not."""
+    watch = Stopwatch()
+    gc.collect()
+    with watch:
+        gc.collect()
+    gc.collect()
+    reading = _read(watch)
+    assert reading.collections >= 1
+    assert 0 < reading.longest_collection <= reading.collecting < reading.wall
+
+
+def test_sabotage_takes_its_share() -> None:
+    """50 % more than the work took, spent computing."""
+    watch = Stopwatch(0.5)
+    with watch:
+        before = perf_counter()
+        while perf_counter() < before + 0.05:
+            pass
+        took = perf_counter() - before
+    assert _read(watch).wall >= took * 1.5
+
+
+def test_a_turn_is_measured_once() -> None:
+    """A second block would overwrite the first: that is a mistake of the experiment's."""
+    watch = Stopwatch()
+    with watch:
+        pass
+    with pytest.raises(RuntimeError, match="once"), watch:
+        pass
+
+
+def test_a_tree_has_children_of_children() -> None:
+    """Descendants are found as long as they live."""
+    innermost = "print(1, flush=True); input()"
+    inner = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {innermost!r}])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", inner], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    assert len(tree(process.pid)) == 2
+    assert process.pid in tree(os.getpid())
+    process.communicate(b"\n")
+    assert tree(process.pid) == [process.pid]
+    assert cpu_of([process.pid]).total == 0 == pss([process.pid])
+
+
+def test_memory_is_told_in_bytes() -> None:
+    """The proportional size is no more than the peak of the resident one."""
+    assert 5_000_000 < pss([os.getpid()]) <= peak_rss([os.getpid()])
+
+
+def test_the_machine_is_busier_than_its_processes() -> None:
+    """Its CPU seconds hold those of this process."""
+    busy = machine_busy()
+    assert busy is not None and busy > process_time()
+
+
+def test_without_proc_nothing_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Other systems have no /proc: zeros, and no failure."""
+    monkeypatch.setattr(processes, "_PROC", tmp_path / "none")
+    assert machine_busy() is None
+    assert tree(7) == [7] and pss([7]) == 0 and cpu_of([7]).total == 0

@@ -1,0 +1,59 @@
+"""An experiment of moments, whose arms do what a test tells them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from time import perf_counter, sleep
+
+from crawler.compare.experiment import Arm, Contrast, Done, Experiment, Parameters, Setting, Watch
+
+
+def work(parameters: Parameters, watch: Watch) -> Done:
+    match parameters.get("do", ""):
+        case "raise":
+            raise ValueError("as it was told")
+        case "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "hang":
+            sleep(60)
+        case "nothing":
+            return Done()
+        case "leave":
+            child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+            with watch:
+                pass
+            return Done(notes={"child": child.pid})
+    with watch:
+        _wait(parameters.get("seconds", 0.0))
+    figures = {"hash": float(hash("a") % 1000), "cores": float(len(os.sched_getaffinity(0)))}
+    return Done(checksum=parameters.get("checksum", "same"), figures=figures)
+
+
+def _wait(seconds: float) -> None:
+    ends = perf_counter() + seconds
+    while (left := ends - perf_counter()) > 0:
+        sleep(left)
+
+
+def experiment(arms: Sequence[Arm], contrasts: Sequence[Contrast] = ()) -> Experiment:
+    """The arms that are given, whatever the setting."""
+
+    def planned(_setting: Setting) -> Sequence[Arm]:
+        return arms
+
+    def expected(_setting: Setting) -> Sequence[Contrast]:
+        return contrasts
+
+    return Experiment(
+        name="tiny",
+        question="Is it there?",
+        claim="It does what it is told.",
+        module="tests.compare.tiny",
+        arms=planned,
+        contrasts=expected,
+        not_shown=(),
+    )
