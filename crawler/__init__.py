@@ -12,17 +12,17 @@ Both give one outcome for each URL: a `Page`, or `Failed` or `Skipped` with the 
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-from crawler.model.config import VERSION, CrawlConfig
-from crawler.model.document import Response
-from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure
-from crawler.model.outcome import Failed, Kind, Page, Skipped
 
 if TYPE_CHECKING:
     from crawler.engine.api import Crawl, run
+    from crawler.model.config import CrawlConfig
+    from crawler.model.document import Response
+    from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure
+    from crawler.model.outcome import Failed, Kind, Page, Skipped
 
-__version__ = VERSION
+    __version__: str
 
 __all__ = [
     "ConfigurationError",
@@ -39,11 +39,29 @@ __all__ = [
     "run",
 ]
 
+_HOMES = {
+    "ConfigurationError": "model.errors",
+    "Crawl": "engine.api",
+    "CrawlConfig": "model.config",
+    "CrawlerError": "model.errors",
+    "EnvironmentFailure": "model.errors",
+    "Failed": "model.outcome",
+    "Kind": "model.outcome",
+    "Page": "model.outcome",
+    "Response": "model.document",
+    "Skipped": "model.outcome",
+    "run": "engine.api",
+}
+
 
 def __getattr__(name: str) -> Any:
-    """Load the engines when they are first asked for: `crawler --help` needs none of them."""
-    if name in ("Crawl", "run"):
-        from crawler.engine import api
+    """Load what is asked for: a part of the package needs only itself.
 
-        return getattr(api, name)
+    `crawler --help` stays quick, and a module of pure Python can be imported in an interpreter of
+    its own, which most compiled libraries refuse.
+    """
+    if name == "__version__":
+        return import_module("crawler.model.config").VERSION
+    if name in _HOMES:
+        return getattr(import_module(f"crawler.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
