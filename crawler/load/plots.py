@@ -1,41 +1,22 @@
-"""The plots of a run as SVG that stands inside an HTML page.
-
-matplotlib draws them; it comes with the extra `report`. The SVG has text as text, and variables of
-CSS in the place of colours (`COLOURS` names them), so that the page decides on light and dark. The
-ids are the plot's own, no address is in it, and equal figures give equal text.
-"""
+"""The plots of a run; how they become part of a page is told in `crawler.load.svg`."""
 
 from __future__ import annotations
 
-import io
 import math
-import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from crawler.load.hgrm import spectrum
 from crawler.load.histogram import Histogram
 from crawler.load.measured import Measured
 from crawler.load.series import Row
-from crawler.model.errors import EnvironmentFailure
+from crawler.load.svg import Plot, drawn, palette, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS: Mapping[str, str] = {
-    "text": "#010101",
-    "grid": "#010102",
-    "response": "#010103",
-    "service": "#010104",
-    "lag": "#010105",
-    "error": "#010106",
-    "p50": "#010107",
-    "p90": "#010108",
-    "max": "#010109",
-}
+COLOURS = palette("response", "service", "lag", "error", "p50", "p90", "max")
 """CSS variable -> the colour that matplotlib is given in its place."""
 
 _INCHES = (5.6, 3.5)  # 403 by 252 points: the text is readable on a phone of 400 pixels
@@ -45,59 +26,15 @@ _DECADES = 1_000  # up to so large a ratio 2 and 5 are marked, too: else there m
 _TICKS = 20  # more than there are: the locator would leave out some
 _BRIEF = 0.1  # a stretch of less than so much of a whole one is left out
 _MARKED = 60  # up to so many points are marked one by one
-_XLINK = 'xmlns:xlink="http://www.w3.org/1999/xlink"'
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """A drawing with its id, its title and a sentence on how to read it."""
-
-    name: str
-    title: str
-    note: str
-    svg: str
 
 
 def plots(measured: Measured) -> list[Plot]:
     """All plots of a run; raises `EnvironmentFailure` without matplotlib."""
-    with _style():
+    with style(COLOURS):
         return [
             Plot(name, title, note, _drawn(name, title, draw, measured))
             for name, title, note, draw in _ALL
         ]
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """matplotlib as it comes, whatever the user's own settings, but for what is set here."""
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        why = "a report needs matplotlib: pip install 'crawler[report]'"
-        raise EnvironmentFailure(why) from None
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(_SETTINGS)
-        yield
-
-
-_INK = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
-_SETTINGS: Mapping[Any, Any] = {
-    **dict.fromkeys(_INK, COLOURS["text"]),
-    "axes.facecolor": "none",
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "figure.facecolor": "none",
-    "font.size": 11,
-    "grid.color": COLOURS["grid"],
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "lines.linewidth": 1.5,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "crawler",
-}
 
 
 def _drawn(name: str, title: str, draw: Callable[[Figure, Measured], None], run: Measured) -> str:
@@ -105,22 +42,7 @@ def _drawn(name: str, title: str, draw: Callable[[Figure, Measured], None], run:
 
     figure = Figure(figsize=_INCHES, layout="constrained")
     draw(figure, run)
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None})
-    return _embedded(text.getvalue(), name, title)
-
-
-def _embedded(svg: str, name: str, title: str) -> str:
-    """The SVG element alone: ids after the plot's name, colours and font left to the page."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r' font-family: [^;"]*;?', "", svg)
-    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
-    head = f'<svg id="plot-{name}" role="img" aria-label="{title}" {_XLINK}'
-    svg = re.sub(r"<svg[^>]*( viewBox=\"[^\"]*\")[^>]*", rf"{head}\1", svg, count=1)
-    for variable, colour in COLOURS.items():
-        svg = svg.replace(colour, f"var(--{variable})")
-    return svg.strip()
+    return drawn(figure, name, title, COLOURS)
 
 
 def _percentiles(figure: Figure, run: Measured) -> None:

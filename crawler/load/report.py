@@ -6,7 +6,7 @@ both) and follows the reader's choice of light or dark.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields
 from html import escape
 from importlib.resources import files
@@ -14,12 +14,12 @@ from importlib.resources import files
 from crawler.load.histogram import Histogram
 from crawler.load.measured import Measured
 from crawler.load.options import LoadConfig
-from crawler.load.plots import Plot, plots
+from crawler.load.page import figure, page, table
+from crawler.load.plots import plots
 from crawler.load.result import PERCENTILES, Judged, Result
 from crawler.load.threshold import Threshold
 from crawler.load.validity import BEYOND, needed
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 
@@ -28,23 +28,17 @@ def report(result: Result) -> str:
     json = result.json  # without secrets
     title = f"Load of {json['target']}"
     style = files("crawler.load").joinpath("report.css").read_text(encoding="utf-8")
-    parts = [
-        "<!DOCTYPE html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-        f"<title>{escape(title)}</title>",
-        f"<style>\n{style}</style></head><body>",
+    html = [
         f"<header><h1>{escape(title)}</h1>{_how(result)}</header><main>",
         _verdict(result),
         _key_figures(result.measured),
         '<section class="plots">',
-        *map(_figure, plots(result.measured)),
+        *map(figure, plots(result.measured)),
         '</section><section class="tables">',
         *_tables(result),
-        "</section></main></body></html>\n",
+        "</section></main>",
     ]
-    return "\n".join(parts)
+    return page(title, style, html)
 
 
 def latency(seconds: float) -> str:
@@ -121,19 +115,14 @@ def _bytes(number: float) -> str:
     return f"{number:.0f} B"
 
 
-def _figure(plot: Plot) -> str:
-    caption = f"<figcaption><h2>{plot.title}</h2><p>{plot.note}</p></figcaption>"
-    return f"<figure>{caption}{plot.svg}</figure>"
-
-
 def _tables(result: Result) -> Iterator[str]:
     run = result.measured
     yield _latencies(run)
-    yield _table("Outcomes", ("outcome", "hits"), _outcomes(run))
+    yield table("Outcomes", ("outcome", "hits"), _outcomes(run))
     checks = [(c.name, "ok" if c.ok else "failed", c.why) for c in result.verdict.checks]
-    yield _table("May it be believed?", ("check", "", "found"), checks, "words")
-    yield _table("Asked for", ("option", "value"), _options(result), "words")
-    yield _table("Machine of the generator", ("", ""), _machine(result), "words")
+    yield table("May it be believed?", ("check", "", "found"), checks, "words")
+    yield table("Asked for", ("option", "value"), _options(result), "words")
+    yield table("Machine of the generator", ("", ""), _machine(result), "words")
 
 
 def _latencies(run: Measured) -> str:
@@ -150,7 +139,7 @@ def _latencies(run: Measured) -> str:
         bounds = f"{run.response.lower_bounds:,} of {run.response.count:,} responses"
         notes.append(f"{bounds} have no answer: they took at least as long as is counted.")
     titles = ("latency", "response", "service", "lag", "ratio")
-    return _table("Latencies", titles, rows, note=" ".join(notes))
+    return table("Latencies", titles, rows, note=" ".join(notes))
 
 
 def _quantile(histogram: Histogram, share: float) -> str:
@@ -194,18 +183,3 @@ def _machine(result: Result) -> Iterator[tuple[str, str]]:
         if field.name != "libraries":
             yield field.name, str(getattr(machine, field.name))
     yield from machine.libraries.items()
-
-
-def _table(
-    title: str,
-    columns: Iterable[str],
-    rows: Iterable[Iterable[str]],
-    kind: str = "",
-    *,
-    note: str = "",
-) -> str:
-    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(c)}</td>' for c in row)}</tr>" for row in rows)
-    below = f'<p class="note">{escape(note)}</p>' if note else ""
-    table = f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    return f'<section><h2>{escape(title)}</h2><div class="scroll">{table}</div>{below}</section>'

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from crawler.load.described import (
+    boolean,
+    configured,
+    integer,
+    mapping,
+    nullable,
+    number,
+    record,
+    ref,
+    text,
+)
 from crawler.load.histogram import BITS, COARSE_BITS
 from crawler.load.measured import Failure
 from crawler.load.options import LoadConfig
 from crawler.load.result import FORMAT, PERCENTILES
-from crawler.model.option import Option
 
 
 def schema() -> dict[str, Any]:
@@ -16,18 +26,18 @@ def schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A result of crawler load",
-        **_object(
+        **record(
             "A run: what was asked for, where it ran, what was measured. Times are seconds.",
             {
                 "format": {"description": "How to read this document.", "const": FORMAT},
-                "target": _text("The URL, or the first one of a list; a password is ***."),
-                "urls": _integer("How many URLs were asked for in turn.", least=1),
+                "target": text("The URL, or the first one of a list; a password is ***."),
+                "urls": integer("How many URLs were asked for in turn.", least=1),
                 "started": {
                     "description": "When the measurement began: RFC 3339, UTC.",
                     "type": "string",
                     "format": "date-time",
                 },
-                "partial": _boolean("Whether the run was stopped before its end."),
+                "partial": boolean("Whether the run was stopped before its end."),
                 "config": _config(),
                 "machine": _machine(),
                 "summary": _summary(),
@@ -42,44 +52,35 @@ def schema() -> dict[str, Any]:
 
 
 def _config() -> dict[str, Any]:
-    options = {name: _option(spec) for name, spec in LoadConfig.options().items()}
-    return _object("The options of the run; secrets in header fields are ***.", options)
-
-
-def _option(spec: Option) -> dict[str, Any]:
-    if spec.choices:
-        return {"description": spec.help, "enum": list(spec.choices)}
-    if spec.type == tuple[str, ...]:
-        return {"description": spec.help, "type": "array", "items": {"type": "string"}}
-    names = {bool: "boolean", int: "integer", float: "number", str: "string"}
-    return {"description": spec.help, "type": names[spec.type]}
+    options = {name: configured(spec) for name, spec in LoadConfig.options().items()}
+    return record("The options of the run; secrets in header fields are ***.", options)
 
 
 def _machine() -> dict[str, Any]:
-    return _object(
+    return record(
         "Where the generator ran.",
         {
-            "system": _text("Operating system and its version."),
-            "processor": _text("The processor's name."),
-            "cores": _integer("Cores that the generator could use.", least=1),
-            "python": _text("Interpreter and version."),
-            "crawler": _text("The version of crawler."),
-            "libraries": _map("Library to version, of those installed.", {"type": "string"}),
+            "system": text("Operating system and its version."),
+            "processor": text("The processor's name."),
+            "cores": integer("Cores that the generator could use.", least=1),
+            "python": text("Interpreter and version."),
+            "crawler": text("The version of crawler."),
+            "libraries": mapping("Library to version, of those installed.", {"type": "string"}),
         },
     )
 
 
 def _summary() -> dict[str, Any]:
-    return _object(
+    return record(
         "What follows from `measured`, for people and jq.",
         {
-            "seconds": _number("How long was measured."),
-            "attempts": _integer("Hits whose time had come."),
-            "answers": _integer("Whole answers, whatever their status."),
-            "errors": _integer("Failures, dropped hits, statuses from 400 on."),
-            "error_share": _number("Errors among the attempts, 0 to 1."),
-            "rate": _number("Answers a second."),
-            "received": _integer("Bytes."),
+            "seconds": number("How long was measured."),
+            "attempts": integer("Hits whose time had come."),
+            "answers": integer("Whole answers, whatever their status."),
+            "errors": integer("Failures, dropped hits, statuses from 400 on."),
+            "error_share": number("Errors among the attempts, 0 to 1."),
+            "rate": number("Answers a second."),
+            "received": integer("Bytes."),
             **_three("figures"),
         },
     )
@@ -87,39 +88,39 @@ def _summary() -> dict[str, Any]:
 
 def _figures() -> dict[str, Any]:
     names = ("mean", "stdev", "min", *PERCENTILES, "max")
-    return _object(
+    return record(
         "A distribution in figures.",
         {
-            "count": _integer("Values."),
-            "lower_bounds": _integer("Those that are known to be at least as long as counted."),
-            **{name: _number("Seconds.") for name in names},
+            "count": integer("Values."),
+            "lower_bounds": integer("Those that are known to be at least as long as counted."),
+            **{name: number("Seconds.") for name in names},
         },
     )
 
 
 def _verdict() -> dict[str, Any]:
-    check = _object(
+    check = record(
         "One check.",
         {
-            "name": _text("What was checked."),
-            "ok": _boolean("Whether it held."),
-            "value": _null("number", "What was found; null if it could not be read."),
-            "bound": _number("What it was held against."),
-            "why": _text("The same in words."),
+            "name": text("What was checked."),
+            "ok": boolean("Whether it held."),
+            "value": nullable("number", "What was found; null if it could not be read."),
+            "bound": number("What it was held against."),
+            "why": text("The same in words."),
         },
     )
     checks = {"description": "All that were made.", "type": "array", "items": check}
-    valid = _boolean("Whether the figures can be believed: every check held.")
-    return _object("May the run be believed?", {"valid": valid, "checks": checks})
+    valid = boolean("Whether the figures can be believed: every check held.")
+    return record("May the run be believed?", {"valid": valid, "checks": checks})
 
 
 def _thresholds() -> dict[str, Any]:
-    judged = _object(
+    judged = record(
         "One threshold.",
         {
-            "text": _text("As it was written: p99<50ms."),
-            "value": _number("What it was held against: seconds, a share, or a rate."),
-            "met": _boolean("Whether it was met."),
+            "text": text("As it was written: p99<50ms."),
+            "value": number("What it was held against: seconds, a share, or a rate."),
+            "met": boolean("Whether it was met."),
         },
     )
     return {"description": "Those that were given.", "type": "array", "items": judged}
@@ -127,46 +128,46 @@ def _thresholds() -> dict[str, Any]:
 
 def _probes() -> dict[str, Any]:
     overflows = "Connections that listen queues had no room for; null if it cannot be read."
-    return _object(
+    return record(
         "Readings of the generator itself, over the measured time.",
         {
-            "cpu_seconds": _number("Of all its processes, user and system."),
-            "cpu_share": _number("Of its busiest process, as a share of a core."),
-            "loop_lag": _ref("histogram", "How late timers of the event loop were."),
-            "lateness": _ref("histogram", "How late the schedule was looked at."),
-            "mean_in_flight": _number("Hits sent and not ended: their mean over time."),
-            "listen_overflows": _null("integer", overflows),
+            "cpu_seconds": number("Of all its processes, user and system."),
+            "cpu_share": number("Of its busiest process, as a share of a core."),
+            "loop_lag": ref("histogram", "How late timers of the event loop were."),
+            "lateness": ref("histogram", "How late the schedule was looked at."),
+            "mean_in_flight": number("Hits sent and not ended: their mean over time."),
+            "listen_overflows": nullable("integer", overflows),
         },
     )
 
 
 def _measured() -> dict[str, Any]:
-    return _object(
+    return record(
         "Everything that was counted.",
         {
-            "elapsed": _number("How long was measured."),
+            "elapsed": number("How long was measured."),
             **_three("histogram"),
-            "statuses": _map("HTTP status to answers.", _integer("Answers.", least=1)),
+            "statuses": mapping("HTTP status to answers.", integer("Answers.", least=1)),
             "failures": {
-                **_map("Kind of failure to hits.", _integer("Hits.", least=1)),
+                **mapping("Kind of failure to hits.", integer("Hits.", least=1)),
                 "propertyNames": {"enum": [kind.value for kind in Failure]},
             },
-            "dropped": _integer("Hits given up, as no connection was free."),
-            "unfinished": _integer("Hits under way at the end."),
-            "received": _integer("Bytes."),
-            "carried": _number("Time that hits of the warm-up were in flight after the start."),
+            "dropped": integer("Hits given up, as no connection was free."),
+            "unfinished": integer("Hits under way at the end."),
+            "received": integer("Bytes."),
+            "carried": number("Time that hits of the warm-up were in flight after the start."),
             "rows": {
                 "description": "What ended in each stretch of the run, in turn.",
                 "type": "array",
                 "items": {"$ref": "#/$defs/row"},
             },
-            "row_seconds": _integer("How long a stretch is.", least=1),
+            "row_seconds": integer("How long a stretch is.", least=1),
         },
     )
 
 
 def _histogram() -> dict[str, Any]:
-    return _object("Counts in log-linear buckets of microseconds.", _buckets())
+    return record("Counts in log-linear buckets of microseconds.", _buckets())
 
 
 def _buckets() -> dict[str, Any]:
@@ -177,7 +178,7 @@ def _buckets() -> dict[str, Any]:
             " width 1 << shift.",
             "enum": [COARSE_BITS, BITS],
         },
-        "lower_bounds": _integer("Values that are known to be at least as long as counted."),
+        "lower_bounds": integer("Values that are known to be at least as long as counted."),
         "buckets": {
             "description": "Index and count in turn, upwards.",
             "type": "array",
@@ -187,14 +188,14 @@ def _buckets() -> dict[str, Any]:
 
 
 def _row() -> dict[str, Any]:
-    shown = {name: _number("Seconds.") for name in ("p50", "p90", "p99", "max")}
-    latencies = _object("Figures, and the coarse buckets they follow from.", shown | _buckets())
-    return _object(
+    shown = {name: number("Seconds.") for name in ("p50", "p90", "p99", "max")}
+    latencies = record("Figures, and the coarse buckets they follow from.", shown | _buckets())
+    return record(
         "One stretch.",
         {
-            "at": _integer("Where it begins: seconds after the start."),
-            "count": _integer("Answers."),
-            "errors": _integer("Failures, dropped hits, statuses from 400 on."),
+            "at": integer("Where it begins: seconds after the start."),
+            "count": integer("Answers."),
+            "errors": integer("Failures, dropped hits, statuses from 400 on."),
             **dict.fromkeys(("response", "service", "lag"), latencies),
         },
     )
@@ -206,42 +207,4 @@ def _three(kind: str) -> dict[str, Any]:
         "service": "From sending to the end.",
         "lag": "From the intended time to sending.",
     }
-    return {name: _ref(kind, text) for name, text in starts.items()}
-
-
-def _ref(kind: str, description: str) -> dict[str, Any]:
-    return {"description": description, "$ref": f"#/$defs/{kind}"}
-
-
-def _text(description: str) -> dict[str, Any]:
-    return {"description": description, "type": "string"}
-
-
-def _integer(description: str, *, least: int = 0) -> dict[str, Any]:
-    return {"description": description, "type": "integer", "minimum": least}
-
-
-def _number(description: str) -> dict[str, Any]:
-    return {"description": description, "type": "number"}
-
-
-def _null(kind: str, description: str) -> dict[str, Any]:
-    return {"description": description, "type": [kind, "null"]}
-
-
-def _boolean(description: str) -> dict[str, Any]:
-    return {"description": description, "type": "boolean"}
-
-
-def _map(description: str, values: dict[str, Any]) -> dict[str, Any]:
-    return {"description": description, "type": "object", "additionalProperties": values}
-
-
-def _object(description: str, fields: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "description": description,
-        "type": "object",
-        "properties": fields,
-        "required": list(fields),
-        "additionalProperties": False,
-    }
+    return {name: ref(kind, text) for name, text in starts.items()}

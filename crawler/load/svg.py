@@ -1,0 +1,96 @@
+"""Drawings as SVG that stands inside an HTML page.
+
+matplotlib draws them; it comes with the extra `report`. The SVG has text as text, and variables of
+CSS in the place of colours (a palette names them), so that the page decides on light and dark. The
+ids are the drawing's own, no address is in it, and equal figures give equal text.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from crawler.model.errors import EnvironmentFailure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Palette = Mapping[str, str]
+"""CSS variable -> the colour that matplotlib is given in its place."""
+
+_XLINK = 'xmlns:xlink="http://www.w3.org/1999/xlink"'
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A drawing with its id, its title and a sentence on how to read it."""
+
+    name: str
+    title: str
+    note: str
+    svg: str
+
+
+def palette(*names: str) -> Palette:
+    """A palette of `text`, `grid` and these: colours that nobody draws with, one a variable."""
+    return {name: f"#0101{number:02x}" for number, name in enumerate(("text", "grid", *names), 1)}
+
+
+@contextmanager
+def style(colours: Palette) -> Iterator[None]:
+    """matplotlib as it comes, whatever the user's own settings, but for what is set here.
+
+    Raises `EnvironmentFailure` where there is no matplotlib.
+    """
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        why = "a report needs matplotlib: pip install 'crawler[report]'"
+        raise EnvironmentFailure(why) from None
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_settings(colours))
+        yield
+
+
+_INK = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+
+
+def _settings(colours: Palette) -> Mapping[Any, Any]:
+    return {
+        **dict.fromkeys(_INK, colours["text"]),
+        "axes.facecolor": "none",
+        "axes.axisbelow": True,
+        "axes.grid": True,
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "figure.facecolor": "none",
+        "font.size": 11,
+        "grid.color": colours["grid"],
+        "grid.linewidth": 0.6,
+        "legend.frameon": False,
+        "lines.linewidth": 1.5,
+        "svg.fonttype": "none",
+        "svg.hashsalt": "crawler",
+    }
+
+
+def drawn(figure: Figure, name: str, title: str, colours: Palette) -> str:
+    """The figure's SVG element alone: ids after its name, colours and font left to the page."""
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None})
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' font-family: [^;"]*;?', "", svg)
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    head = f'<svg id="plot-{name}" role="img" aria-label="{escape(title)}" {_XLINK}'
+    svg = re.sub(r"<svg[^>]*( viewBox=\"[^\"]*\")[^>]*", lambda m: head + m[1], svg, count=1)
+    for variable, colour in colours.items():
+        svg = svg.replace(colour, f"var(--{variable})")
+    return svg.strip()
