@@ -125,9 +125,9 @@ class Observed:
         return [run for run in self.runs if run.arm == arm and run.round]
 
     def values(self, arm: str, figure: str) -> list[float]:
-        """A figure of an arm in each turn that has it."""
+        """A figure of an arm in each turn that has it; infinity is none."""
         found = (run.value(figure) for run in self.of(arm) if not run.failure)
-        return [value for value in found if not math.isnan(value)]
+        return [value for value in found if math.isfinite(value)]
 
     def median(self, arm: str, figure: str = "wall") -> float:
         """The median; nan if there is none."""

@@ -228,17 +228,31 @@ def _part_json(part: Part) -> dict[str, Any]:
         "setting": asdict(observed.setting),
         "band": observed.band if observed.band is None else _finite(observed.band),
         "findings": [asdict(finding) for finding in part.findings],
-        "comparisons": [_comparison_json(each) for each in part.comparisons],
+        "comparisons": [_plain(asdict(each)) for each in part.comparisons],
         "arms": [asdict(arm) for arm in observed.arms],
-        "runs": [asdict(run) for run in observed.runs],
+        "runs": [_run_json(run) for run in observed.runs],
     }
 
 
-def _comparison_json(comparison: Comparison) -> dict[str, Any]:
-    found = asdict(comparison)
-    for side in ("base", "other"):
-        found[side] = {name: _finite(value) for name, value in found[side].items()}
-    return found
+def _run_json(run: Run) -> dict[str, Any]:
+    """A turn; a reading or figure that is no number is left out, which is how one is missing."""
+    found = asdict(run)
+    for name in ("reading", "figures"):
+        found[name] = {key: value for key, value in found[name].items() if math.isfinite(value)}
+    return {**found, "notes": _plain(run.notes)}
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: null for infinity and nan, lists for tuples."""
+    match value:
+        case float():
+            return _finite(value)
+        case Mapping():
+            return {str(key): _plain(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_plain(each) for each in value]
+        case _:
+            return value
 
 
 def _finite(value: float) -> float | None:
