@@ -29,11 +29,11 @@ def page(title: str, style: str, html: Iterable[str]) -> str:
     return "\n".join(parts)
 
 
-def figure(plot: Plot, below: str = "") -> str:
-    """A plot under its title and note; `below` is HTML that stands under it."""
+def figure(plot: Plot, *, level: int = 2, below_html: str = "") -> str:
+    """A plot under its title, a heading of this level, and its note."""
     note = f"<p>{escape(plot.note)}</p>" if plot.note else ""
-    caption = f"<figcaption><h2>{escape(plot.title)}</h2>{note}</figcaption>"
-    return f"<figure>{caption}{plot.svg}{below}</figure>"
+    caption = f"<figcaption><h{level}>{escape(plot.title)}</h{level}>{note}</figcaption>"
+    return f"<figure>{caption}{plot.svg}{below_html}</figure>"
 
 
 def table(
@@ -43,10 +43,12 @@ def table(
     kind: str = "",
     *,
     note: str = "",
+    level: int = 2,
 ) -> str:
     """A table in a section of its own; `kind` is its class: `words` or figures."""
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
     body = "".join(f"<tr>{''.join(f'<td>{escape(c)}</td>' for c in row)}</tr>" for row in rows)
     below = f'<p class="note">{escape(note)}</p>' if note else ""
     whole = f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    return f'<section><h2>{escape(title)}</h2><div class="scroll">{whole}</div>{below}</section>'
+    heading = f"<h{level}>{escape(title)}</h{level}>"
+    return f'<section>{heading}<div class="scroll">{whole}</div>{below}</section>'

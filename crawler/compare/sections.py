@@ -1,0 +1,161 @@
+"""The section that the report has for each experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from crawler.compare.charts import charts
+from crawler.compare.experiment import Finding, Interpreter
+from crawler.compare.judgement import Comparison, Observed, Run
+from crawler.compare.markup import anchor, badge, cards, sentences
+from crawler.compare.plots import main_figure, over_time, ratios
+from crawler.compare.quantity import plain, quantity
+from crawler.compare.result import Examined, Part
+from crawler.compare.statistics import spread
+from crawler.load.page import figure, table
+from crawler.load.svg import Plot
+
+_READINGS = {
+    "user": ("user", "s"),
+    "system": ("system", "s"),
+    "peak RSS": ("rss", "B"),
+    "PSS": ("pss", "B"),
+    "waits": ("voluntary", ""),
+    "switched out": ("involuntary", ""),
+    "GC": ("collections", ""),
+    "GC time": ("collecting", "s"),
+}
+"""Title of a column -> the reading that it shows, and its unit."""
+_ARM_COLUMNS = ("arm", "turns", "failed", "errors", "wall", "MAD", *_READINGS, "elsewhere")
+_ARM_NOTE = (
+    "Medians of the turns that count; MAD is the median distance of the wall time from its median."
+    " User and system are CPU time, child processes included. Waits and switched out are context"
+    " switches, by itself and by others. Elsewhere is the CPU time of all else on the machine, a"
+    " server among it."
+)
+
+
+def section(examined: Examined) -> str:
+    """An experiment: what was asked, found, drawn; its conditions, its limits, its figures."""
+    experiment = examined.experiment
+    name = escape(experiment.name)
+    heading = f"<h2>{name} {badge(examined.outcome)}</h2>"
+    html = [
+        f'<section class="experiment" id="{escape(anchor(experiment.name))}">{heading}',
+        f'<p class="question">{escape(experiment.question)}</p>',
+        f"<p><strong>Claim.</strong> {escape(experiment.claim)}</p>",
+        f'<p class="dim">{escape(_extent(examined))}</p>',
+        *_parts(examined),
+        _over_interpreters(examined),
+        '<div class="sides">',
+        sentences("Conditions", experiment.conditions),
+        sentences("What this does not show", experiment.not_shown),
+        "</div>",
+        *map(_details, examined.parts),
+        "</section>",
+    ]
+    return "\n".join(html)
+
+
+def called(interpreter: Interpreter) -> str:
+    """An interpreter by its label; the one that ran it all by its version."""
+    return interpreter.label or f"Python {interpreter.version}"
+
+
+def _extent(examined: Examined) -> str:
+    rounds = f"{examined.rounds} round{'' if examined.rounds == 1 else 's'}"
+    arms = max((len(part.observed.arms) for part in examined.parts), default=0)
+    stopped = "; stopped before its end" if examined.partial else ""
+    return f"{rounds} of {arms} arms in {quantity(examined.seconds, 's')}{stopped}"
+
+
+def _parts(examined: Examined) -> Iterator[str]:
+    several = len(examined.parts) > 1
+    for number, part in enumerate(examined.parts):
+        if several:
+            yield f"<h3>{escape(called(part.observed.interpreter))}</h3>"
+        yield _findings(part.findings)
+        yield '<div class="plots">'
+        yield from _figures(examined, part, f"{examined.experiment.name}-{number}")
+        yield "</div>"
+
+
+def _findings(findings: Sequence[Finding]) -> str:
+    rows: list[Sequence[str]] = []
+    for each in findings:
+        rows.append((escape(each.claim), badge(each.outcome), escape(each.text)))
+        if each.detail:
+            rows.append((f'<div class="scroll"><pre>{escape(each.detail)}</pre></div>',))
+    return cards(("prediction", "outcome", "found"), rows, "findings")
+
+
+def _figures(examined: Examined, part: Part, name: str) -> Iterator[str]:
+    if drawn := ratios(part, f"{name}-ratios"):
+        yield figure(drawn, level=4, below_html=_key(part.comparisons))
+    own = charts(examined.experiment.charts(part.observed), f"{name}-chart")
+    last: list[Plot | None] = [*own, over_time(part, f"{name}-turns")]
+    for plot in last:
+        if plot is not None:
+            yield figure(plot, level=4)
+
+
+def _key(comparisons: Sequence[Comparison]) -> str:
+    items = "".join(f"<li>{escape(each.contrast.claim)}</li>" for each in comparisons)
+    return f'<ol class="key">{items}</ol>'
+
+
+def _over_interpreters(examined: Examined) -> str:
+    """The medians of the arms that interpreters have in common, side by side."""
+    if len(examined.parts) < 2:
+        return ""
+    shown = main_figure(examined.parts[0])
+    names = dict.fromkeys(arm.name for part in examined.parts for arm in part.observed.arms)
+    rows = [
+        (name, *(quantity(p.observed.median(name, shown.name), shown.unit) for p in examined.parts))
+        for name in names
+    ]
+    columns = ("arm", *(called(part.observed.interpreter) for part in examined.parts))
+    return table(f"Interpreters side by side: {shown.title}", columns, rows, "wide", level=3)
+
+
+def _details(part: Part) -> str:
+    who = escape(called(part.observed.interpreter))
+    arms = table("Arms", _ARM_COLUMNS, _arms(part.observed), "wide", note=_ARM_NOTE, level=4)
+    own = _own_figures(part.observed)
+    return f"<details><summary>Figures of each arm, {who}</summary>{arms}{own}</details>"
+
+
+def _arms(observed: Observed) -> Iterator[Sequence[str]]:
+    for arm in observed.arms:
+        runs = observed.of(arm.name)
+        read = [run for run in runs if not run.failure]
+        wall = spread(observed.values(arm.name, "wall"))
+        yield (
+            arm.name,
+            *map(plain, (len(runs), len(runs) - len(read), sum(run.errors for run in runs))),
+            *(quantity(value, "s") for value in (wall.median, wall.mad)),
+            *(quantity(_middle(read, name), unit) for name, unit in _READINGS.values()),
+            quantity(spread([run.elsewhere for run in read]).median, "s"),
+        )
+
+
+def _middle(runs: Sequence[Run], name: str) -> float:
+    return spread([run.reading[name] for run in runs if name in run.reading]).median
+
+
+def _own_figures(observed: Observed) -> str:
+    """Medians of what the experiment measured beside the common readings."""
+    figures = dict.fromkeys(name for run in observed.runs for name in run.figures)
+    if not figures:
+        return ""
+    arms = [arm.name for arm in observed.arms]
+    cells = {(a, f): plain(observed.median(a, f)) for a in arms for f in figures}
+    if len(figures) > len(arms):
+        rows = [(f, *(cells[a, f] for a in arms)) for f in figures]
+        columns = ["figure", *arms]
+    else:
+        rows = [(a, *(cells[a, f] for f in figures)) for a in arms]
+        columns = ["arm", *figures]
+    note = "Medians; times are seconds, sizes bytes, unless a name says otherwise."
+    return table("Figures of its own", columns, rows, "wide", note=note, level=4)
