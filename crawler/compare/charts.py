@@ -163,7 +163,7 @@ def _bar_axes(axes: Axes, chart: Bars, *, upright: bool) -> None:
     axes.tick_params(axis=across, length=0)
     axes.grid(visible=False, axis=across)
     if not upright:
-        axes.set_ylim(len(chart.groups) - 0.5, -0.5)  # the first on top
+        axes.set_ylim(max(len(chart.groups), 1) - 0.5, -0.5)  # the first on top
 
 
 def _wrapped(label: str) -> str:
@@ -185,8 +185,8 @@ def _map(figure: Figure, chart: Map, places: Places) -> None:
     for row, cells in enumerate(chart.cells):
         for column, (kind, times) in enumerate(cells):
             _cell(axes, (column, row), None if kind is None else places.get(kind), times)
-    axes.set_xlim(-0.5, len(chart.columns) - 0.5)
-    axes.set_ylim(len(chart.rows) - 0.5, -0.5)
+    axes.set_xlim(-0.5, max(len(chart.columns), 1) - 0.5)
+    axes.set_ylim(max(len(chart.rows), 1) - 0.5, -0.5)
     axes.set_xticks(range(len(chart.columns)), [_wrapped(each) for each in chart.columns])
     axes.set_yticks(range(len(chart.rows)), [_wrapped(each) for each in chart.rows])
     axes.set_xlabel(chart.x)

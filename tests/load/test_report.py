@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import html
-import json
 import re
-import shutil
-import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -19,15 +13,13 @@ from PIL import Image
 from crawler.load.measured import Measured
 from crawler.load.plots import COLOURS, plots
 from crawler.load.report import latency, report
-from crawler.load.result import Result
 from crawler.load.validity import Verdict
 from crawler.model.errors import EnvironmentFailure
+from tests.browser import Browser, needs_chromium
 from tests.load.sample import measured, result
 
-CHROMIUM = shutil.which("chromium")
 NAMES = ["percentiles", "latency", "throughput", "lag"]
 LONG = f"http://127.0.0.1:8080/<page>?{'x' * 200}"
-needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
 
 
 def _line(svg: str, name: str) -> list[tuple[float, float]]:
@@ -168,81 +160,17 @@ def test_latencies_have_three_digits_and_a_fitting_unit(seconds: float, text: st
     assert latency(seconds) == text
 
 
-_SCRIPT = """<script>
-const facts = [...document.querySelectorAll("svg[id^=plot-]")].map(svg => {
-  const frame = svg.getBoundingClientRect();
-  const out = [...svg.querySelectorAll("text")].filter(text => {
-    const box = text.getBoundingClientRect();
-    return box.left < frame.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 1;
-  });
-  const lines = [...svg.querySelectorAll("g > path")].filter(path => path.getTotalLength() > 30);
-  return {
-    id: svg.id, left: frame.left, width: frame.width, height: frame.height, lines: lines.length,
-    texts: svg.querySelectorAll("text").length, outside: out.map(text => text.textContent),
-    shade: getComputedStyle(svg.querySelector("text")).fill,
-  };
-});
-const root = document.documentElement;
-document.title = JSON.stringify({
-  width: innerWidth, scroll: Math.max(root.scrollWidth, document.body.scrollWidth),
-  tables: [...document.querySelectorAll(".scroll")].filter(e => e.scrollWidth > e.clientWidth + 1)
-    .map(e => e.innerText.slice(0, 40)), plots: facts,
-});
-</script>"""
-
-
 @pytest.fixture
-def chromium(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs Chromium without a window on a file, at a width, with a profile of its own."""
-
-    def run(page: Path, width: int, *flags: str) -> subprocess.CompletedProcess[str]:
-        assert CHROMIUM is not None
-        command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-        command += ["--no-first-run", "--disable-quic", "--disable-sync"]
-        command += ["--disable-background-networking", "--disable-component-update"]
-        command += [f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},4000"]
-        return subprocess.run(
-            [*command, *flags, page.as_uri()],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
-
-    return run
-
-
-def _facts(
-    chromium: Callable[..., subprocess.CompletedProcess[str]],
-    folder: Path,
-    shown: Result,
-    width: int,
-    *flags: str,
-) -> dict[str, Any]:
-    """What a script finds on the page, in a copy that allows scripts.
-
-    The copy stands in a frame of the wanted width, as no window is less than 500 pixels wide.
-    """
-    page = re.sub(r"<meta http-equiv[^>]*>", "", report(shown))
-    page = html.escape(page.replace("</body>", f"{_SCRIPT}</body>"))
-    frame = f'<iframe width="{width}" height="4000" style="border: 0" srcdoc="{page}"></iframe>'
-    told = "onload = () => { document.title = frames[0].document.title; };"
-    path = folder / "framed.html"
-    path.write_text(f"<title></title><script>{told}</script>{frame}")
-    dumped = chromium(path, 1_400, "--dump-dom", *flags).stdout
-    title = re.search(r"<title>(.*?)</title>", dumped, re.DOTALL)
-    assert title
-    facts: dict[str, Any] = json.loads(html.unescape(title[1]))
-    return facts
+def browser(tmp_path: Path) -> Browser:
+    """A Chromium of the test's own."""
+    return Browser(tmp_path)
 
 
 @needs_chromium
 @pytest.mark.parametrize("width", [1280, 400])
-def test_every_plot_is_there_and_nothing_overflows(
-    chromium: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, width: int
-) -> None:
+def test_every_plot_is_there_and_nothing_overflows(browser: Browser, width: int) -> None:
     """On desktop and phone four plots have lines and texts, inside the page's width."""
-    facts = _facts(chromium, tmp_path, result(target=LONG), width)
+    facts = browser.facts(report(result(target=LONG)), width)
     assert facts["width"] == width
     assert facts["scroll"] <= width
     assert facts["tables"] == []
@@ -256,14 +184,9 @@ def test_every_plot_is_there_and_nothing_overflows(
 
 @needs_chromium
 @pytest.mark.parametrize("width", [1280, 400])
-def test_a_screenshot_shows_the_plots_colours(
-    chromium: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, width: int
-) -> None:
+def test_a_screenshot_shows_the_plots_colours(browser: Browser, width: int) -> None:
     """The page as it is delivered, its policy in force, paints each series in its colour."""
-    page, shot = tmp_path / "report.html", tmp_path / "report.png"
-    page.write_text(report(result()))
-    chromium(page, width, f"--screenshot={shot}")
-    with Image.open(shot) as image:
+    with Image.open(browser.screenshot(report(result()), width)) as image:
         assert image.width == width
         counts = {colour: number for number, colour in image.convert("RGB").getcolors(1 << 24)}
     colours = {"response": (0xC2, 0x41, 0x0C), "service": (0x1D, 0x4E, 0xD8)}
@@ -274,11 +197,9 @@ def test_a_screenshot_shows_the_plots_colours(
 
 
 @needs_chromium
-def test_a_dark_screen_gets_a_dark_page(
-    chromium: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
+def test_a_dark_screen_gets_a_dark_page(browser: Browser) -> None:
     """The plots' texts are light where the reader prefers dark, and dark otherwise."""
-    dark = _facts(chromium, tmp_path, result(), 1280, "--force-dark-mode")
-    light = _facts(chromium, tmp_path, result(), 1280)
+    dark = browser.facts(report(result()), 1280, "--force-dark-mode")
+    light = browser.facts(report(result()), 1280)
     assert {plot["shade"] for plot in dark["plots"]} == {"rgb(230, 233, 237)"}
     assert {plot["shade"] for plot in light["plots"]} == {"rgb(28, 33, 40)"}
