@@ -88,8 +88,8 @@ def _lines(figure: Figure, chart: Lines, places: Places) -> None:
     ends = [y for each in chart.series for pair in each.spread for y in pair if math.isfinite(y)]
     values = [y for _, y in points] + ends
     drawing.value_axis(axes, "y", values, chart.unit, log=chart.log_y)
-    axes.set_xlabel(chart.x)
-    axes.set_ylabel(drawing.unit_label(chart.y, chart.unit))
+    axes.set_xlabel(drawing.clipped(chart.x))
+    axes.set_ylabel(drawing.beside(drawing.unit_label(chart.y, chart.unit)))
     drawing.legend(figure, list(handles.values()), list(handles))
 
 
@@ -158,7 +158,8 @@ def _bar_axes(axes: Axes, chart: Bars, *, upright: bool) -> None:
     if chart.log and (positive := [value for value in values if value > 0]):
         axes.set(**{f"{along}lim": (min(positive) / 3, max(positive) * 2)})  # the least has a bar
     labels = list(chart.groups) if upright else [_wrapped(group) for group in chart.groups]
-    axes.set(**{f"{across}ticks": groups, f"{across}ticklabels": labels, f"{across}label": chart.x})
+    title = drawing.clipped(chart.x) if upright else drawing.beside(chart.x)
+    axes.set(**{f"{across}ticks": groups, f"{across}ticklabels": labels, f"{across}label": title})
     axes.set(**{f"{along}label": drawing.unit_label("", chart.unit)})
     axes.tick_params(axis=across, length=0)
     axes.grid(visible=False, axis=across)
@@ -189,8 +190,8 @@ def _map(figure: Figure, chart: Map, places: Places) -> None:
     axes.set_ylim(max(len(chart.rows), 1) - 0.5, -0.5)
     axes.set_xticks(range(len(chart.columns)), [_wrapped(each) for each in chart.columns])
     axes.set_yticks(range(len(chart.rows)), [_wrapped(each) for each in chart.rows])
-    axes.set_xlabel(chart.x)
-    axes.set_ylabel(chart.y)
+    axes.set_xlabel(drawing.clipped(chart.x))
+    axes.set_ylabel(drawing.beside(chart.y))
     axes.tick_params(length=0)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)

@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
-from textwrap import shorten
+from textwrap import shorten, wrap
 from typing import TYPE_CHECKING, Any, Literal
 
 from crawler.load.svg import drawn, palette
@@ -37,10 +37,13 @@ WIDE = 20
 MARKERS = "osD^vPX<>phd"
 _DASHES = ("-", "--", "-.", ":")
 _HATCHES = ("", "///", "...", "\\\\\\", "xxx", "+++")
-_LETTERS = 66  # that a row of a legend has room for
+_LETTERS = 69  # that a row of a legend has room for
 _HANDLE = 6  # letters in whose place a line or marker stands
+_ASIDE = 26  # letters beside a y axis
 _LONGEST = 54  # letters of one of its entries
 _DECADES = 1_000  # up to so large a ratio 2 and 5 are marked, too: else there may be one mark alone
+_NARROW = 5  # up to so large a ratio marks are equal steps apart
+_LYING_DECADES = 100  # the same of an x axis, where figures stand beside each other
 _TICKS = 20  # more than there are: the locator would leave out some
 _APART = 0.07  # marks of an axis are at least this share of it apart
 _STEPS = (1, 2, 2.5, 5, 10)
@@ -146,14 +149,15 @@ def value_axis(axes: Axes, which: Way, values: Iterable[float], unit: str, *, lo
     if log and positive:
         getattr(axes, f"set_{which}scale")("log", nonpositive="clip")
         limits(low / 1.4, high * 1.4)
-        steps = (1, 2, 5) if high < low * _DECADES else (1,)
+        most = _LYING_DECADES if which == "x" else _DECADES
+        steps = (1, 2, 5) if high < low * most else (1,)
         axis.set_major_locator(LogLocator(subs=steps, numticks=_TICKS))
         axis.set_minor_locator(NullLocator())
     else:
         limits(0, high * 1.1)
         axis.set_major_locator(MaxNLocator(5, steps=_STEPS, min_n_ticks=2))
-    plain: Any = "{x:,.4g}"
-    axis.set_major_formatter(EngFormatter(unit=unit) if unit in _PREFIXED else plain)
+    prefixed = EngFormatter(unit=unit) if unit in _PREFIXED else None
+    axis.set_major_formatter(prefixed or (lambda value, _: brief(value)))
 
 
 def unit_label(title: str, unit: str) -> str:
@@ -162,6 +166,11 @@ def unit_label(title: str, unit: str) -> str:
     if not unit or unit in title or not title:
         return title or unit
     return f"{title} ({unit})"
+
+
+def beside(title: str) -> str:
+    """What stands beside a y axis, in two lines if it is long."""
+    return "\n".join(wrap(clipped(title, 2 * _ASIDE - 2), _ASIDE))
 
 
 def marks_at(axes: Axes, positions: Iterable[float], *, log: bool) -> None:
@@ -184,14 +193,14 @@ def brief(value: float) -> str:
     for size, letter in ((1e6, "M"), (1e3, "k")):
         if value >= 10 * size or (value >= size and value % (size / 10) == 0):
             return f"{value / size:.3g}{letter}"
-    return f"{value:.4g}"
+    return f"{value:.0f}" if value == int(value) else f"{value:.3g}"
 
 
 def ratio_marks(low: float, high: float) -> list[float]:
     """Marks of a logarithmic axis of ratios between these."""
     from matplotlib.ticker import MaxNLocator
 
-    if high < low * 2.2:
+    if high < low * _NARROW:
         found = MaxNLocator(6, steps=_STEPS).tick_values(low, high)
         return [float(f"{mark:.6g}") for mark in found if low <= mark <= high and mark > 0]
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
@@ -205,11 +214,15 @@ def ratio_marks(low: float, high: float) -> list[float]:
 def grouped(names: Sequence[str]) -> Mapping[str, str]:
     """Each name's group: itself, if all can be told apart; else what it has in common with others.
 
-    Names are cut from their end, a word at a time.
+    Names are cut from their end, a word more each time.
     """
-    words = max((len(name.split()) for name in names), default=1)
-    for kept in (words, *range(words - 1, 0, -1)):
-        found = {name: " ".join(name.split()[:kept]) for name in names}
+    for cut in range(max((len(name.split()) for name in names), default=1)):
+        found = {name: _cut(name, cut) for name in names}
         if len(set(found.values())) <= MOST_SERIES:
             return found
     return dict.fromkeys(names, "all")
+
+
+def _cut(name: str, words: int) -> str:
+    kept = name.split()
+    return " ".join(kept[: max(len(kept) - words, 1)]).rstrip(",;:")

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from crawler.compare.experiment import Outcome
+from crawler.load.page import prose
 
 
 def anchor(experiment: str) -> str:
@@ -47,5 +48,5 @@ def sentences(title: str, texts: Sequence[str]) -> str:
     """A short list under a heading; nothing for none."""
     if not texts:
         return ""
-    items = "".join(f"<li>{escape(text)}</li>" for text in texts)
+    items = "".join(f"<li>{prose(text)}</li>" for text in texts)
     return f"<div><h3>{escape(title)}</h3><ul>{items}</ul></div>"

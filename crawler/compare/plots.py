@@ -161,6 +161,6 @@ def _turns(figure: mpl.Figure, shown: Figure, points: _Points, groups: Any) -> N
     values = [y for each in points.values() for _, y in each]
     wide = min(values) > 0 and max(values) > min(values) * drawing.WIDE
     drawing.value_axis(axes, "y", values, shown.unit, log=wide)
-    axes.set_ylabel(drawing.unit_label("", shown.unit))
+    axes.set_ylabel(drawing.beside(drawing.unit_label(shown.title, shown.unit)))
     axes.set_xlabel("seconds since the experiment began")
     drawing.legend(figure, list(handles.values()), labels)

@@ -22,12 +22,13 @@ from crawler.compare.method import method
 from crawler.compare.quantity import size
 from crawler.compare.result import Result
 from crawler.compare.sections import section
-from crawler.load.page import page
+from crawler.load.page import page, prose
 from crawler.load.svg import style
 
 _TITLE = "Which concurrency model for this machine?"
 _NOISY = 0.05
 """From so much noise on a machine is called noisy: a difference of 5 % has no word there."""
+_FINEST = 0.001
 _DOING = {"compute": "computing", "wait": "waiting", "fetch": "fetching"}
 
 
@@ -76,7 +77,7 @@ def _verdict(result: Result) -> str:
     kind = "wrong" if result.partial or result.invalid else "doubtful" if doubts else ""
     notes = f"<p>{escape(counted)}</p>" if told else ""
     notes += f"<ul>{items}</ul>" if items else ""
-    return f'<section class="verdict {kind}"><strong>{escape(words)}</strong>{notes}</section>'
+    return f'<section class="verdict {kind}"><strong>{prose(words)}</strong>{notes}</section>'
 
 
 def _summary(result: Result) -> str:
@@ -110,7 +111,7 @@ def _percent(band: float) -> str:
 def _decisions(result: Result) -> str:
     """Nothing where there is nothing to rest a decision on."""
     rows: list[Sequence[str]] = [
-        (escape(d.work), escape(d.model), escape(d.why), link(d.experiment, escape(d.experiment)))
+        (prose(d.work), prose(d.model), prose(d.why), link(d.experiment, escape(d.experiment)))
         for d in decisions(result)
     ]
     if not rows:
@@ -123,7 +124,7 @@ def _overview(result: Result) -> str:
     rows: list[Sequence[str]] = [
         (
             link(each.experiment.name, escape(each.experiment.name)),
-            escape(each.experiment.claim),
+            prose(each.experiment.claim),
             link(each.experiment.name, badge(each.outcome)),
         )
         for each in result.examined
@@ -144,4 +145,6 @@ def _noise(result: Result) -> str:
 
 
 def _bound(band: float) -> str:
-    return f"± {band:.1%}" if math.isfinite(band) else "unknown"
+    if not math.isfinite(band):
+        return "unknown"
+    return f"± {band:.1%}" if band >= _FINEST else f"&lt; {_FINEST:.1%}"

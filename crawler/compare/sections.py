@@ -13,7 +13,7 @@ from crawler.compare.plots import main_figure, over_time, ratios
 from crawler.compare.quantity import plain, quantity
 from crawler.compare.result import Examined, Part
 from crawler.compare.statistics import spread
-from crawler.load.page import figure, table
+from crawler.load.page import figure, prose, table
 from crawler.load.svg import Plot
 
 _READINGS = {
@@ -43,8 +43,8 @@ def section(examined: Examined) -> str:
     heading = f"<h2>{name} {badge(examined.outcome)}</h2>"
     html = [
         f'<section class="experiment" id="{escape(anchor(experiment.name))}">{heading}',
-        f'<p class="question">{escape(experiment.question)}</p>',
-        f"<p><strong>Claim.</strong> {escape(experiment.claim)}</p>",
+        f'<p class="question">{prose(experiment.question)}</p>',
+        f"<p><strong>Claim.</strong> {prose(experiment.claim)}</p>",
         f'<p class="dim">{escape(_extent(examined))}</p>',
         *_parts(examined),
         _over_interpreters(examined),
@@ -84,9 +84,9 @@ def _parts(examined: Examined) -> Iterator[str]:
 def _findings(findings: Sequence[Finding]) -> str:
     rows: list[Sequence[str]] = []
     for each in findings:
-        rows.append((escape(each.claim), badge(each.outcome), escape(each.text)))
+        rows.append((prose(each.claim), badge(each.outcome), prose(each.text)))
         if each.detail:
-            rows.append((f'<div class="scroll"><pre>{escape(each.detail)}</pre></div>',))
+            rows.append((f'<div class="scroll listing"><pre>{escape(each.detail)}</pre></div>',))
     return cards(("prediction", "outcome", "found"), rows, "findings")
 
 
@@ -101,7 +101,7 @@ def _figures(examined: Examined, part: Part, name: str) -> Iterator[str]:
 
 
 def _key(comparisons: Sequence[Comparison]) -> str:
-    items = "".join(f"<li>{escape(each.contrast.claim)}</li>" for each in comparisons)
+    items = "".join(f"<li>{prose(each.contrast.claim)}</li>" for each in comparisons)
     return f'<ol class="key">{items}</ol>'
 
 

@@ -6,6 +6,7 @@ both. All text that is given here is escaped here; what is HTML says so by its n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from html import escape
 
@@ -29,9 +30,14 @@ def page(title: str, style: str, html: Iterable[str]) -> str:
     return "\n".join(parts)
 
 
+def prose(text: str) -> str:
+    """A text as HTML; what stands between backticks is code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+
+
 def figure(plot: Plot, *, level: int = 2, below_html: str = "") -> str:
     """A plot under its title, a heading of this level, and its note."""
-    note = f"<p>{escape(plot.note)}</p>" if plot.note else ""
+    note = f"<p>{prose(plot.note)}</p>" if plot.note else ""
     caption = f"<figcaption><h{level}>{escape(plot.title)}</h{level}>{note}</figcaption>"
     return f"<figure>{caption}{plot.svg}{below_html}</figure>"
 

@@ -168,7 +168,7 @@ def _charts(observed: Observed) -> Sequence[Chart]:
             title="Speed-up <against> workers",
             note="The dashed line is what n cores could do & no more.",
             x="workers",
-            y="speed",
+            y="how many times the speed of one thread that has it all to itself",
             series=series,
             ideal=Series(name="ideal", points=[(1.0, 1.0), (2.0, 2.0)]),
             log_x=True,

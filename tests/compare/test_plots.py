@@ -197,6 +197,7 @@ def test_twelve_series_differ_by_more_than_colour() -> None:
     ("low", "high", "marks"),
     [
         (0.97, 1.03, [0.98, 1.0, 1.02]),
+        (0.7, 1.9, [1.0]),
         (0.5, 40.0, [0.5, 1.0, 2.0, 5.0, 10.0, 20.0]),
         (0.01, 1e9, 4),
     ],
@@ -228,8 +229,17 @@ def test_figures_are_said_with_their_unit(value: float, unit: str, text: str) ->
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.25, "0.25"), (64, "64"), (2_000, "2k"), (1_234, "1234"), (2e7, "20M")]
+    ("value", "text"),
+    [(0.25, "0.25"), (64, "64"), (2_000, "2k"), (1_234, "1234"), (2e7, "20M"), (7.589, "7.59")],
 )
 def test_marks_of_an_axis_are_brief(value: float, text: str) -> None:
     """Large round numbers have a letter for their noughts."""
     assert drawing.brief(value) == text
+
+
+def test_arms_are_grouped_by_what_their_names_begin_with() -> None:
+    """As few words are cut off as will do, and no comma is left at an end."""
+    names = [f"{kind}, {n} threads" for kind in ("one long call", "loop") for n in range(9)]
+    assert set(drawing.grouped(names).values()) == {"one long call", "loop"}
+    assert drawing.grouped(names[:12]) == {name: name for name in names[:12]}
+    assert set(drawing.grouped([f"arm-{n}" for n in range(13)]).values()) == {"all"}
