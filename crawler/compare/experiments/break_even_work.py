@@ -1,0 +1,117 @@
+"""What `break-even` measures: a grid of cells, each with tasks of one length, payload and batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from contextlib import ExitStack
+from hashlib import sha256
+from time import perf_counter
+from typing import NamedTuple
+
+from crawler.compare.executors import executor
+from crawler.compare.experiment import Done, Parameters, Watch
+
+_LEAST = 0.04  # seconds that a cell is repeated for
+_STEPS = 200_000  # of all tasks that are handed over at a time: about 20 ms of computing
+_BYTES = 16_000_000
+_SUBMISSIONS = 256  # at most, before their results are waited for
+_WARM_UP = 8  # tasks a worker
+
+Load = list[bytes]
+
+
+class Cell(NamedTuple):
+    """Tasks of `steps` steps with `payload` bytes each, `batch` of them in a submission."""
+
+    steps: int
+    payload: int
+    batch: int
+
+    @property
+    def figure(self) -> str:
+        """The name of its figure, seconds a task."""
+        return f"{self.steps} steps|{self.payload} B|{self.batch}"
+
+    def submissions(self, workers: int) -> int:
+        """How many are handed over before their results are waited for: two a worker at least."""
+        most = _STEPS // (self.steps * self.batch)
+        if self.payload:
+            most = min(most, _BYTES // (self.payload * self.batch))
+        return min(max(most, 2 * workers), _SUBMISSIONS)
+
+
+def grid(steps: Sequence[int], payloads: Sequence[int], batches: Sequence[int]) -> list[Cell]:
+    """Every cell; batches of long tasks or much data show nothing, and are left out."""
+    cells = (Cell(s, p, b) for s in steps for p in payloads for b in batches)
+    return [c for c in cells if c.batch == 1 or _worth_it(c)]
+
+
+def _worth_it(cell: Cell) -> bool:
+    return cell.steps * cell.batch <= _STEPS and cell.payload * cell.batch <= _BYTES
+
+
+def task(steps: int, payload: bytes) -> int:
+    """Pure Python: steps of a linear congruential generator (Knuth, MMIX), from the payload on."""
+    state = len(payload) + sum(payload[-1:])
+    for _ in range(steps):
+        state = (state * 6364136223846793005 + 1442695040888963407) & 0xFFFFFFFFFFFFFFFF
+    return state
+
+
+def tasks(steps: int, load: Load) -> list[int]:
+    """One submission: a task for each payload."""
+    return [task(steps, payload) for payload in load]
+
+
+Hand = Callable[[int, int, Load], list[list[int]]]
+"""Hands so many submissions of tasks of so many steps over, and waits for all results."""
+
+
+def work(parameters: Parameters, watch: Watch) -> Done:
+    """The whole grid by one executor, started and warm before the first cell."""
+    kind, workers = parameters["kind"], parameters["workers"]
+    cells = [Cell(*each) for each in parameters["cells"]]
+    figures: dict[str, float] = {}
+    digest, errors = sha256(), 0
+    with ExitStack() as stack:
+        hand = _inline if kind == "inline" else _pooled(stack.enter_context(_warm(kind, workers)))
+        with watch:
+            for cell in cells:
+                figures[cell.figure], results, wrong = _measured(hand, cell, workers)
+                digest.update(repr(results).encode())
+                errors += wrong
+    return Done(checksum=digest.hexdigest(), errors=errors, figures=figures)
+
+
+def _warm(kind: str, workers: int) -> Executor:
+    pool = executor(kind, workers)
+    list(pool.map(task, [1_000] * _WARM_UP * workers, [b""] * _WARM_UP * workers))
+    return pool
+
+
+def _inline(steps: int, submissions: int, load: Load) -> list[list[int]]:
+    return [tasks(steps, load) for _ in range(submissions)]
+
+
+def _pooled(pool: Executor) -> Hand:
+    def hand(steps: int, submissions: int, load: Load) -> list[list[int]]:
+        waiting = [pool.submit(tasks, steps, load) for _ in range(submissions)]
+        return [future.result() for future in waiting]
+
+    return hand
+
+
+def _measured(hand: Hand, cell: Cell, workers: int) -> tuple[float, list[int], int]:
+    """Seconds a task, the results of one submission, and how many others had different ones."""
+    # Objects of their own: pickle would send the same one only once.
+    load = [bytes([number % 256]) * cell.payload for number in range(cell.batch)]
+    submissions, done, errors = cell.submissions(workers), 0, 0
+    first: list[int] = []
+    began = perf_counter()
+    while (spent := perf_counter() - began) < _LEAST:
+        results = hand(cell.steps, submissions, load)
+        first = first or results[0]
+        errors += sum(each != first for each in results)
+        done += submissions * cell.batch
+    return spent / done, first, errors
