@@ -1,0 +1,95 @@
+"""What `start-up` measures: from no pool to its first result, and what its workers take."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+
+from crawler.compare.executors import executor
+from crawler.compare.experiment import Done, Parameters, Watch
+from crawler.compare.processes import pss, tree
+
+PROCESSES = ("fork", "forkserver", "spawn")
+_HOLD = 0.05  # seconds that each worker keeps its task, so that each of them gets one
+_TRIES = 20
+_PAGE = 4096  # bytes; less is not seen
+
+
+def work(parameters: Parameters, watch: Watch) -> Done:
+    """A pool from nothing, what its workers take, and the same pool once more."""
+    kind, workers = parameters["kind"], parameters["workers"]
+    make = _maker(kind, workers)
+    before = pss([os.getpid()]), _private()
+    with watch:
+        pool = make()
+        answer = pool.submit(first).result()
+    with pool:
+        figures = _memory(pool, workers, before)
+    began = perf_counter()
+    with make() as again:
+        answers = [answer, again.submit(first).result()]
+        second = perf_counter() - began
+    figures |= {"first": watch.wall, "second": second}
+    return Done(checksum=str(answers), figures=figures)
+
+
+def _maker(kind: str, workers: int) -> Callable[[], Executor]:
+    if kind not in PROCESSES:
+        return partial(executor, kind, workers)
+    if kind == "fork":  # with threads, a child may wait for ever for a lock that nobody holds
+        warnings.simplefilter("error", DeprecationWarning)
+        if threading.active_count() > 1:
+            raise RuntimeError("a process with threads must not be forked")
+    return partial(ProcessPoolExecutor, workers, multiprocessing.get_context(kind))
+
+
+def first() -> int:
+    """The least that a worker can do."""
+    return 1
+
+
+def hold() -> tuple[int, int]:
+    """Who did this: the process and the thread; it takes a while."""
+    time.sleep(_HOLD)
+    return os.getpid(), threading.get_ident()
+
+
+def _memory(pool: Executor, workers: int, before: tuple[int, int]) -> dict[str, float]:
+    """Bytes a worker while all of them live.
+
+    added: all that came with the pool, the fork server and resource tracker too, by worker. Of
+    threads and interpreters it is the private memory that they added: what a process shares with
+    others weighs less as soon as a stranger maps it, too.
+    """
+    pids = _all_at_work(pool, workers) - {os.getpid()}
+    if pids:
+        added = (pss(tree(os.getpid())) - before[0]) / workers
+        return {"worker_pss": pss(sorted(pids)) / len(pids), "added_pss": max(added, _PAGE)}
+    added = max((_private() - before[1]) / workers, _PAGE)
+    return {"worker_pss": added, "added_pss": added}
+
+
+def _all_at_work(pool: Executor, workers: int) -> set[int]:
+    """Have every worker do something at the same time; their processes."""
+    for _ in range(_TRIES):
+        at_work = {f.result() for f in [pool.submit(hold) for _ in range(workers)]}
+        if len(at_work) == workers:
+            return {pid for pid, _ in at_work}
+    raise RuntimeError(f"{workers} workers never worked at the same time")
+
+
+def _private() -> int:
+    """Bytes of this process that are its own and written to; 0 where nobody tells."""
+    try:
+        lines = Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(ln.split()[1]) * 1024 for ln in lines if ln.startswith("Private_Dirty:")), 0)
