@@ -140,7 +140,7 @@ def _charts(observed: Observed) -> Sequence[Chart]:
         ),
         Bars(
             title="Memory a worker",
-            note="Processes: what they share is divided among them (PSS). Threads and interpreters: "
+            note="Processes: what they share is divided (PSS). Threads and interpreters: "
             "the private memory that they added.",
             x="pool",
             groups=names,

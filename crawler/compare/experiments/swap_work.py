@@ -1,0 +1,158 @@
+"""What `swap` does: the same programs through every executor; they are only given another pool."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError, Executor, as_completed
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+from time import perf_counter
+from typing import Any
+
+from crawler.compare.executors import executor
+from crawler.compare.experiment import Done, Parameters, Watch
+
+_WORDS = ("wait", "core", "lock", "page", "host", "queue", "link", "pool", "task", "byte")
+_CHUNK = 8  # pages that `map` hands over at a time
+_GATE = 10.0  # seconds until a task that waits for its gate gives up
+_BEHIND = 8  # tasks behind it; of these a pool takes up one or two before their time
+_NOT_LOADED = re.compile(r"\w*Error: (module .* does not support loading in subinterpreters)")
+
+Make = Callable[[], Executor]
+Function = Callable[[Any], Any]
+
+
+def mapped(make: Make, function: Function, pages: Sequence[Any]) -> list[Any]:
+    """`map`: the results in the order of the pages."""
+    with make() as pool:
+        return list(pool.map(function, pages, chunksize=_CHUNK))
+
+
+def completed(make: Make, function: Function, pages: Sequence[Any]) -> list[Any]:
+    """`submit` and `as_completed`: each result when it is there; put in order afterwards."""
+    with make() as pool:
+        places = {pool.submit(function, page): place for place, page in enumerate(pages)}
+        found = {places[future]: future.result() for future in as_completed(places)}
+    return [found[place] for place in range(len(pages))]
+
+
+def work(parameters: Parameters, watch: Watch) -> Done:
+    """Pages through one executor in two ways; then an exception and a cancellation."""
+    kind, make = parameters["kind"], partial(executor, parameters["kind"], parameters["workers"])
+    function, pages = subject(parameters["subject"], parameters["pages"])
+    if kind == "map":
+        with watch:
+            results = list(map(function, pages))
+        return Done(checksum=checksum(results), notes={"raised": [caught(lambda: broken(7))]})
+    try:
+        with watch:
+            results = mapped(make, function, pages)
+    except Exception as error:
+        if reason := not_loaded(error):
+            return Done(notes={"cannot": reason})
+        raise
+    others = completed(make, function, pages)
+    return Done(
+        checksum=checksum(results),
+        errors=int(checksum(others) != checksum(results)),
+        notes={**_raised(make), "cancelled": cancels(partial(executor, kind, 1))},
+    )
+
+
+def subject(name: str, pages: int) -> tuple[Function, Sequence[Any]]:
+    """A function of one argument, and its arguments, the same each time."""
+    if name == "likeness":  # pure Python, for interpreters that load no parser
+        from crawler.parse.simhash import likeness
+
+        return likeness, [_texts(number) for number in range(pages)]
+    from crawler.model.document import Response
+    from crawler.parse.page import page
+
+    return page, [
+        Response(
+            url=f"http://a.example/{number}",
+            status=200,
+            content_type="text/html; charset=utf-8",
+            body=_html(number),
+        )
+        for number in range(pages)
+    ]
+
+
+def _texts(number: int) -> list[str]:
+    random = Random(number)  # noqa: S311  pages are to be the same again
+    return [" ".join(random.choices(_WORDS, k=12)) for _ in range(100)]
+
+
+def _html(number: int) -> bytes:
+    lines = "\n".join(f'<p><a href="/{i}">{text}</a>' for i, text in enumerate(_texts(number)))
+    return f"<!doctype html><title>Page {number}</title>\n{lines}\n".encode()
+
+
+def checksum(results: Sequence[Any]) -> str:
+    """Of what was found; how long it took is part of a `Document`, and no result."""
+    digest = sha256()
+    for result in results:
+        digest.update(getattr(result, "json", None) or repr(result).encode())
+    return digest.hexdigest()
+
+
+def broken(number: int) -> int:
+    """A page that cannot be parsed."""
+    raise LookupError(f"page {number} has no title", number)
+
+
+def caught(call: Callable[[], object]) -> list[str]:
+    """Type and message of what a call raises."""
+    try:
+        call()
+    except Exception as error:
+        return [f"{type(error).__module__}.{type(error).__qualname__}", str(error)]
+    return ["nothing", ""]
+
+
+def _raised(make: Make) -> Mapping[str, Any]:
+    """What comes of an exception, by `submit` and by `map`; and where its traceback went."""
+    with make() as pool:
+        future = pool.submit(broken, 7)
+        found = [caught(future.result), caught(lambda: list(pool.map(broken, [7])))]
+        cause = getattr(future.exception(), "__cause__", None)
+    return {"raised": found, "cause": type(cause).__name__ if cause else ""}
+
+
+def not_loaded(error: Exception) -> str:
+    """That a library does not load in a subinterpreter, if that is what an error says."""
+    found = _NOT_LOADED.search(f"{error}\n{error.__cause__}")
+    return found[1] if found else ""
+
+
+def cancels(make: Make) -> bool:
+    """Whether a task that waits behind another can be cancelled, and the others are answered."""
+    with tempfile.TemporaryDirectory(prefix="crawler-compare-") as folder:
+        gate = Path(folder) / "gate"
+        with make() as pool:
+            head = pool.submit(through, str(gate))
+            *others, last = [pool.submit(abs, -number) for number in range(_BEHIND)]
+            taken_back = last.cancel()
+            gate.touch()
+            try:
+                last.result()
+            except CancelledError:
+                answers = [each.result() for each in others]
+                return taken_back and head.result() and answers == list(range(_BEHIND - 1))
+    return False
+
+
+def through(gate: str) -> bool:
+    """Wait until the gate is there; False if it took too long."""
+    ends = perf_counter() + _GATE
+    while not Path(gate).exists():
+        if perf_counter() > ends:
+            return False
+        time.sleep(0.001)
+    return True
