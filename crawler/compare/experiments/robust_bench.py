@@ -1,0 +1,219 @@
+"""How `robust` tries one guilty task among innocent ones; and the pools that it tries it on."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Protocol
+
+from crawler.compare.executors import executor
+from crawler.compare.experiments.robust_tasks import guilty, innocent
+
+INNOCENT = 20
+_PLACE = 5  # innocent tasks before the guilty one
+WORKERS = 2
+PATIENCE = 0.5  # seconds that a task may take; an innocent one takes 2 ms
+_LIMIT = 10.0  # seconds for whatever must end by itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """lost: innocent tasks without an answer. said: what became of the guilty one.
+
+    recovery: seconds from the guilty task's submission until a new innocent one was answered.
+    ended: whether the caller's whole process had to end.
+    """
+
+    lost: int
+    recovery: float
+    said: str
+    ended: bool = False
+
+
+class Bench(Protocol):
+    """A pool to try tasks on."""
+
+    patience: float
+
+    def innocent(self, number: int) -> Future[int]:
+        """Hand an innocent task over; never raises."""
+
+    def guilty(self, case: str) -> Future[Any]:
+        """Hand a guilty task over; never raises."""
+
+    def give_up(self, waiting: Future[Any]) -> None:
+        """End a task that takes too long, by whatever means there are."""
+
+    def probe(self) -> None:
+        """Have a new innocent task answered, by a new pool where this one is broken."""
+
+    def close(self) -> None:
+        """End the pool and wait for it."""
+
+
+def ignore(_event: str) -> None:
+    """Tell nobody."""
+
+
+def trial(bench: Bench, case: str, tell: Callable[[str], None] = ignore) -> Trial:
+    """Twenty innocent tasks, a guilty one among them, and a new one afterwards.
+
+    tell: is told at once that the guilty task was `submitted`, each innocent one `answered`, the
+    guilty one `overdue`, and the pool `recovered`.
+    """
+    futures = [_told(bench.innocent(number), tell) for number in range(_PLACE)]
+    began = perf_counter()
+    tell("submitted")
+    accused = bench.guilty(case)
+    futures += [_told(bench.innocent(number), tell) for number in range(_PLACE, INNOCENT)]
+    wait(futures, _LIMIT)
+    wait([accused], max(began + bench.patience - perf_counter(), 0.0))
+    said = "overdue" if not accused.done() else _said(accused)
+    if said == "overdue":
+        tell(said)
+        bench.give_up(accused)
+    lost = sum(not _right(future, number) for number, future in enumerate(futures))
+    bench.probe()
+    tell("recovered")
+    return Trial(lost=lost, recovery=perf_counter() - began, said=said)
+
+
+def _told(future: Future[int], tell: Callable[[str], None]) -> Future[int]:
+    def done(ended: Future[int]) -> None:
+        if not ended.cancelled() and ended.exception() is None:
+            tell("answered")
+
+    future.add_done_callback(done)
+    return future
+
+
+def _right(future: Future[int], number: int) -> bool:
+    if not future.done() or future.cancelled() or future.exception() is not None:
+        return False
+    return future.result() == number * number
+
+
+def _said(future: Future[Any]) -> str:
+    error = future.exception()
+    if error is None:
+        return "answered"
+    return f"{type(error).__name__}: {error}".splitlines()[0][:120]
+
+
+class ExecutorBench:
+    """A `concurrent.futures` pool, used as the books say: a broken one is made anew."""
+
+    patience = PATIENCE
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._pool = self._made()
+
+    def _made(self) -> Executor:
+        pool = executor(self._kind, WORKERS)
+        wait([pool.submit(innocent, 1) for _ in range(WORKERS)], _LIMIT)
+        return pool
+
+    def innocent(self, number: int) -> Future[int]:
+        """Hand an innocent task over."""
+        return self._submit(innocent, number)
+
+    def guilty(self, case: str) -> Future[Any]:
+        """Hand a guilty task over; a lock cannot be pickled."""
+        return self._submit(guilty, case, threading.Lock() if case == "argument" else None)
+
+    def _submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        try:
+            return self._pool.submit(function, *arguments)
+        except RuntimeError as error:  # BrokenExecutor, and loky's own for a pool that was killed
+            failed: Future[Any] = Future()
+            failed.set_exception(error)
+            return failed
+
+    def give_up(self, waiting: Future[Any]) -> None:
+        """Kill the workers, and so the pool; nothing gentler ends one task of a process pool."""
+        if self._kind == "loky":
+            pool: Any = self._pool
+            pool.shutdown(wait=True, kill_workers=True)
+        for child in multiprocessing.active_children():
+            child.kill()
+        wait([waiting], _LIMIT)
+
+    def probe(self) -> None:
+        """Ask the pool; make a new one if it does not answer."""
+        if not _right(self._asked(), 7):
+            self._pool.shutdown(wait=True)
+            self._pool = self._made()
+            if not _right(self._asked(), 7):
+                raise RuntimeError(f"{self._kind}: a new pool does not answer")
+
+    def _asked(self) -> Future[int]:
+        asked = self.innocent(7)
+        wait([asked], _LIMIT)
+        return asked
+
+    def close(self) -> None:
+        """End the pool."""
+        self._pool.shutdown(wait=True)
+
+
+class PageFailed(Exception):
+    """A page that the crawler's pool has judged, as an exception like those of other pools."""
+
+
+class CrawlerBench:
+    """The project's own parser processes, as the threaded engine uses them."""
+
+    patience = _LIMIT  # the pool itself minds the limit of a page
+
+    def __init__(self) -> None:
+        from crawler.model.config import CrawlConfig
+        from crawler.parse.hand_over import ThreadedParsing
+
+        config = CrawlConfig(
+            parse="process",
+            parse_workers=WORKERS,
+            parse_timeout=PATIENCE,
+            parser="crawler.compare.experiments.robust_tasks:fragile",
+        )
+        self._parsing = ThreadedParsing(config)
+        self._parsing.__enter__()
+        self._callers = ThreadPoolExecutor(INNOCENT + 2)
+
+    def innocent(self, number: int) -> Future[int]:
+        """Hand an innocent page over."""
+        return self._callers.submit(self._parse, f"innocent {number}")
+
+    def guilty(self, case: str) -> Future[Any]:
+        """Hand a guilty page over."""
+        return self._callers.submit(self._parse, f"guilty {case}")
+
+    def _parse(self, body: str) -> int:
+        from crawler.model.document import Document, Response
+
+        response = Response(
+            url="http://a.example/", status=200, content_type="text/plain", body=body.encode()
+        )
+        parsed = self._parsing.parse(response)
+        if isinstance(parsed, Document):
+            answer: int = parsed.fields["parsed"]["answer"]
+            return answer
+        raise PageFailed(f"{parsed.kind}: {parsed.reason}")
+
+    def give_up(self, waiting: Future[Any]) -> None:
+        """Nothing is to be done from outside: it would be a fault of the pool's."""
+        raise RuntimeError(f"the pool has not ended a page: {waiting}")
+
+    def probe(self) -> None:
+        """Ask the same pool."""
+        if self.innocent(7).result(_LIMIT) != 49:
+            raise RuntimeError("the parser's pool answers wrongly")
+
+    def close(self) -> None:
+        """End the pool."""
+        self._parsing.__exit__(None, None, None)
+        self._callers.shutdown(wait=True)
