@@ -99,8 +99,8 @@ def _right(future: Future[int], number: int) -> bool:
 
 def _said(future: Future[Any]) -> str:
     error = future.exception()
-    if error is None:
-        return "answered"
+    if error is None:  # every case has a result that is something, or none at all
+        return "neither a result nor an exception" if future.result() is None else "answered"
     return f"{type(error).__name__}: {error}".splitlines()[0][:120]
 
 

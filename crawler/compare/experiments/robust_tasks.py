@@ -6,6 +6,7 @@ written to and stays below a limit, and its crash leaves no core file.
 
 from __future__ import annotations
 
+import mmap
 import os
 import resource
 import signal
@@ -66,13 +67,18 @@ def _loop() -> None:
 
 
 def _hoard() -> int:
-    """Meets the limit of memory, which holds for the whole process meanwhile."""
+    """Take memory until the limit, which holds for the whole process meanwhile.
+
+    It is mapped, and so not the machine's before it is written to, with any allocator of Python's.
+    """
     before, most = resource.getrlimit(resource.RLIMIT_AS)
     limit = _size() + _ROOM
     with suppress(ValueError, OSError):  # there is a narrower one
         resource.setrlimit(resource.RLIMIT_AS, (limit, most))
     try:
-        return len([bytes(_PIECE) for _ in range(_PIECES)])
+        return len([mmap.mmap(-1, _PIECE) for _ in range(_PIECES)])
+    except OSError as error:
+        raise MemoryError("the limit is reached") from error
     finally:
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_AS, (before, most))
