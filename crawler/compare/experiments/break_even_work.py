@@ -53,7 +53,7 @@ def _worth_it(cell: Cell) -> bool:
 
 def task(steps: int, payload: bytes) -> int:
     """Pure Python: steps of a linear congruential generator (Knuth, MMIX), from the payload on."""
-    state = len(payload) + sum(payload[-1:])
+    state = 256 * len(payload) + sum(payload[-1:])
     for _ in range(steps):
         state = (state * 6364136223846793005 + 1442695040888963407) & 0xFFFFFFFFFFFFFFFF
     return state

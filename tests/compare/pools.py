@@ -1,0 +1,68 @@
+"""What the tests of the pool experiments share: settings, turns made by hand, and real ones."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from crawler.compare.experiment import Done, Experiment, Finding, Interpreter, Parameters, Setting
+from crawler.compare.judgement import Observed, Run, compared, findings
+from crawler.compare.machine import usable_cores
+from crawler.compare.runner import run_job
+from crawler.compare.stopwatch import Stopwatch
+
+HERE = Interpreter(label="", path=sys.executable, version=sys.version.split()[0])
+ROUNDS = 6
+
+
+def setting(cores: int = 2, **interpreter: Any) -> Setting:
+    """A quick run; the interpreter is a 3.11 with its lock on, unless told otherwise."""
+    python = Interpreter(
+        **{"label": "", "path": sys.executable, "version": "3.11.7", **interpreter}
+    )
+    return Setting(mode="quick", cores=tuple(range(cores)), interpreter=python)
+
+
+def run(arm: str, number: int, **fields: Any) -> Run:
+    """A turn that went well."""
+    usual = {"at": 0.0, "seconds": 1.0, "load": 0.0, "elsewhere": 0.0, "checksum": "same"}
+    return Run(**{**usual, "reading": {"wall": 1.0}, **fields, "arm": arm, "round": number})
+
+
+def observed(experiment: Experiment, where: Setting, runs: Sequence[Run]) -> Observed:
+    """An interpreter's turns."""
+    arms = experiment.arms(where)
+    return Observed(experiment=experiment.name, setting=where, arms=arms, runs=runs, band=0.02)
+
+
+def found(experiment: Experiment, seen: Observed) -> dict[str, Finding]:
+    """What came of each prediction, by its claim."""
+    comparisons = compared(seen, experiment.contrasts(seen.setting))
+    return {each.claim: each for each in findings(experiment, seen, comparisons)}
+
+
+def outcome(claims: Mapping[str, Finding], part: str) -> str:
+    """The outcome of the one claim that has `part` in it."""
+    (one,) = (finding.outcome for claim, finding in claims.items() if part in claim)
+    return one
+
+
+def worked(work: Callable[[Parameters, Stopwatch], Done], **parameters: Any) -> Done:
+    """What work in this process did; it must have measured something."""
+    watch = Stopwatch()
+    done = work(parameters, watch)
+    assert watch.reading is not None
+    return done
+
+
+def in_child(experiment: Experiment, arm: str, **changed: Any) -> dict[str, Any]:
+    """A real turn of an arm in a fresh process, its parameters changed."""
+    (found_arm,) = (each for each in experiment.arms(setting()) if each.name == arm)
+    job = {
+        "module": experiment.module,
+        "parameters": {**found_arm.parameters, **changed},
+        "cores": list(usable_cores()),
+        "slowdown": 0.0,
+    }
+    return run_job(HERE, job, 30.0, 1)

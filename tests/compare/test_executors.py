@@ -1,0 +1,58 @@
+"""Executors by name: which there are, what they leave, what an interpreter can import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from crawler.compare import executors
+from crawler.compare.executors import absent, bare_package, executor, kinds, left_behind
+from tests.compare.pools import setting
+
+
+def test_what_is_compared_follows_from_the_interpreter() -> None:
+    """Interpreters from 3.14 on; loky only for the interpreter that runs the comparison."""
+    assert kinds(setting()) == ["thread", "process", "loky"]
+    assert kinds(setting(version="3.14.1")) == ["thread", "process", "interpreter", "loky"]
+    assert kinds(setting(label="3.13t")) == ["thread", "process"]
+
+
+def test_without_loky_its_absence_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No arm, and one finding that says why."""
+    assert absent(setting()) == []
+    monkeypatch.setattr(executors, "find_spec", lambda _name: None)
+    assert kinds(setting()) == ["thread", "process"]
+    (finding,) = absent(setting())
+    assert (finding.outcome, "not installed" in finding.text) == ("told", True)
+
+
+@pytest.mark.parametrize("kind", ["thread", "process", "loky"])
+def test_each_pool_answers_and_leaves_nothing(kind: str) -> None:
+    """A pool of each kind computes, and its processes end with it."""
+    before = left_behind(0)
+    with executor(kind, 2) as pool:
+        assert list(pool.map(abs, [-1, -2, -3])) == [1, 2, 3]
+    assert left_behind() <= before
+
+
+def test_a_worker_that_stays_is_seen() -> None:
+    """Processes of a pool that still lives count, a stranger's too; the fork server does not."""
+    before = left_behind(0)
+    with executor("process", 1) as pool:
+        pool.submit(abs, 1).result()
+        assert left_behind(0) == before + 1
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE):
+        assert left_behind(0) == before + 1
+    assert left_behind() == before
+
+
+def test_an_interpreter_gets_the_package_without_its_imports() -> None:
+    """With the bare package a light module is imported, and no extension module comes with it."""
+    program = f"""{bare_package()}
+import crawler.compare.experiments.break_even_work as light
+print(light.tasks(1, [b""]) == [1442695040888963407], "ada_url" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout == b"True False\n"
