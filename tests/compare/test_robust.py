@@ -204,7 +204,7 @@ def test_what_was_predicted_is_as_predicted() -> None:
         (_turn("process", killed={"lost": 0}), "the standard library's pool of processes loses"),
         (_turn("loky", crashed={"lost": 0}), "loky's pool loses"),
         (_turn("process", unreadable={"lost": 0}), "breaks the standard library's pool"),
-        (_turn("thread", looping={"ended": False}), "a worker of a thread pool"),
+        (_turn("thread", looping={"ended": False}), "a worker of a pool of threads"),
         (_turn("crawler", looping={"lost": 1}), "the crawler's parser"),
         (_turn("crawler", hungry={"said": "answered"}), "the crawler's parser"),
     ],
@@ -227,7 +227,7 @@ def test_failed_and_missing_turns_show_nothing() -> None:
     """A turn that failed voids what rests on its pool; without turns all is void."""
     claims = found(EXPERIMENT, _seen(run("crawler", 1, failure="exit code 1")))
     assert outcome(claims, "the crawler's parser") == "invalid"
-    assert outcome(claims, "a worker of a thread pool") == "as predicted"
+    assert outcome(claims, "a worker of a pool of threads") == "as predicted"
     nothing = found(EXPERIMENT, observed(EXPERIMENT, setting(), []))
     assert {f.outcome for f in nothing.values()} == {"invalid", "told"}
 

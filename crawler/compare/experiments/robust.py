@@ -101,7 +101,7 @@ def _ends(observed: Observed, kind: str) -> Finding:
     return _finding(
         observed,
         kind,
-        f"a worker of a {kind} pool cannot be killed: whatever should end it ends the process",
+        f"a worker of a pool of {kind}s cannot be killed: what should end it ends the process",
         [trial["ended"] for trial in trials],
         f"in {sum(t['ended'] for t in trials)} of {len(trials)} trials the process had to end",
     )
@@ -143,7 +143,7 @@ def _told(observed: Observed, arm: str) -> Finding:
     ]
     lost = sum(_median(observed, arm, "lost", case) > 0 for case in CASES)
     return Finding(
-        claim=f"what a guilty task does to a {arm} pool",
+        claim=f"what a guilty task does to the {arm} pool",
         outcome="told",
         text=f"{lost} of {len(lines) - 1} kinds of guilt cost innocent tasks",
         detail="\n".join(lines),
