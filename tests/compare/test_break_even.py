@@ -86,8 +86,9 @@ def test_large_batches_are_left_out() -> None:
 
 
 def test_a_submission_is_never_alone() -> None:
-    """Each worker has two to do at least, and they are never so many that memory minds."""
-    assert Cell(100_000, 0, 1).submissions(4) == 8
+    """Each worker has several to do, two at least, and never so many that memory minds."""
+    assert Cell(100_000, 0, 1).submissions(4) == 16
+    assert Cell(1, 1_000_000, 8).submissions(2) == 4
     assert Cell(1, 0, 1).submissions(2) == 256
     assert Cell(1, 1_000_000, 1).submissions(2) == 16
 

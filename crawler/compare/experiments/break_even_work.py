@@ -37,11 +37,14 @@ class Cell(NamedTuple):
         return f"{self.steps} steps|{self.payload} B|{self.batch}"
 
     def submissions(self, workers: int) -> int:
-        """How many are handed over before their results are waited for: two a worker at least."""
-        most = _STEPS // (self.steps * self.batch)
+        """How many are handed over before their results are waited for: two a worker at least.
+
+        Four, if they are not large: the last ones are waited for by workers that have no other.
+        """
+        most = max(_STEPS // (self.steps * self.batch), 4 * workers)
         if self.payload:
-            most = min(most, _BYTES // (self.payload * self.batch))
-        return min(max(most, 2 * workers), _SUBMISSIONS)
+            most = min(most, max(_BYTES // (self.payload * self.batch), 2 * workers))
+        return min(most, _SUBMISSIONS)
 
 
 def grid(steps: Sequence[int], payloads: Sequence[int], batches: Sequence[int]) -> list[Cell]:

@@ -163,7 +163,7 @@ EXPERIMENT = Experiment(
     charts=_charts,
     conditions=(
         f"A worker a core, {_MOST_WORKERS} at most; workers import the experiment's small module.",
-        "Fork happens in a fresh process without threads.",
+        "Fork happens in a fresh process without threads; the fork server imports the module once.",
         "Memory is read while all workers live, each after one task of 50 ms.",
     ),
     not_shown=(

@@ -12,6 +12,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from crawler.compare.executors import executor
 from crawler.compare.experiment import Done, Parameters, Watch
@@ -48,7 +49,10 @@ def _maker(kind: str, workers: int) -> Callable[[], Executor]:
         warnings.simplefilter("error", DeprecationWarning)
         if threading.active_count() > 1:
             raise RuntimeError("a process with threads must not be forked")
-    return partial(ProcessPoolExecutor, workers, multiprocessing.get_context(kind))
+    context: Any = multiprocessing.get_context(kind)
+    if kind == "forkserver":  # its use: what it has imported, no worker imports again
+        context.set_forkserver_preload([__name__])
+    return partial(ProcessPoolExecutor, workers, context)
 
 
 def first() -> int:
