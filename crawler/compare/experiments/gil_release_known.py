@@ -1,0 +1,95 @@
+"""What is known of each library and control of `gil-release`, and what is predicted from it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from math import inf
+from typing import NamedTuple
+
+from crawler.compare.experiment import Interpreter
+from crawler.compare.experiments.gil_release_work import CALL, LONG, LOOP, ZLIB
+from crawler.parse.libraries import MODULES
+
+_INTERVAL = 0.005  # seconds; CPython's switch interval, as it is unless somebody changes it
+KEPT = _INTERVAL / 2
+"""Who waits longer than this is kept out; on a free core it takes a tenth of a millisecond."""
+BOUND = 2 * _INTERVAL
+"""Who waits longer than this for a long page waits for C code that cannot be asked."""
+_ASK = """
+import importlib.util, sys
+for module in sys.argv[1:]:
+    try:
+        print(int(importlib.util.find_spec(module) is not None))
+    except ImportError:
+        print(0)
+"""
+
+
+class Known(NamedTuple):
+    """frees: whether it is known to free the lock; None if it does so for a part, or if unknown.
+
+    pages: of one turn, about 0.15 s. native: written in C or the like; else in Python.
+    """
+
+    frees: bool | None
+    pages: int
+    native: bool
+
+
+KNOWN: Mapping[str, Known] = {
+    "frostwork": Known(True, 400, native=True),
+    "selectolax": Known(None, 160, native=True),
+    "turbohtml": Known(False, 240, native=True),
+    "lxml": Known(None, 100, native=True),
+    "html.parser": Known(False, 12, native=False),
+    "html5lib": Known(False, 4, native=False),
+    "BeautifulSoup": Known(False, 4, native=False),
+    ZLIB: Known(True, 320, native=True),
+    LOOP: Known(False, 200, native=False),
+    CALL: Known(False, 6, native=True),
+}
+
+
+def present(interpreter: Interpreter) -> Sequence[str]:
+    """The libraries that an interpreter can import; it is asked once."""
+    return _present(interpreter.path)
+
+
+@cache
+def _present(path: str) -> Sequence[str]:
+    command = [path, "-P", "-c", _ASK, *MODULES.values()]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    return [
+        name for name, is_there in zip(MODULES, told.stdout.split(), strict=True) if is_there == "1"
+    ]
+
+
+class Wait(NamedTuple):
+    """What is predicted of a figure of the victim: that it lies between; both 0 for nothing."""
+
+    claim: str
+    figure: str
+    least: float = 0.0
+    most: float = 0.0
+
+
+def expected(name: str, *, gil: bool, cores: int) -> Iterator[Wait]:
+    """What another thread will have waited, in the middle, beside one that does this."""
+    frees, native = KNOWN[name].frees, KNOWN[name].native
+    beside, long = f"beside {name}", f"beside {name} with a page {LONG} times as long"
+    if gil and name == LOOP:
+        yield Wait(f"{beside} it waits about a switch interval", "kept", KEPT, BOUND)
+    elif gil and name == CALL:
+        yield Wait(f"{beside} it waits until that returns", "kept", BOUND, inf)
+    elif gil and frees is False:
+        yield Wait(f"{beside} another thread is kept out", "kept", KEPT, inf)
+        if native:
+            yield Wait(f"{long} it waits until that is done", "long", BOUND, inf)
+    elif cores > 1 and (frees or not (gil or native)):
+        yield Wait(f"{beside} another thread is not kept out", "kept", 0.0, KEPT)
+        if frees and name in MODULES:
+            yield Wait(f"{long} it is not kept out either", "long", 0.0, KEPT)
+    else:
+        yield Wait(f"{beside}: what another thread waits", "kept")

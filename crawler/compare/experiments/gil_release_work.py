@@ -1,0 +1,119 @@
+"""The work of `gil-release`: pages through one or two threads, and one that is kept out."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from threading import Event, Thread
+from time import perf_counter, sleep
+
+from crawler.compare.experiment import Done, Parameters, Watch
+
+ZLIB, LOOP, CALL = "zlib", "a Python loop", "one long C call"
+"""The controls: frees the lock, gives it up when asked, and holds it until it returns."""
+_PARTS = 470  # of a page: 80 KB
+LONG = 60
+"""Pages in a long one: 4.6 MB, several switch intervals even for a library in C."""
+_PAUSE = 0.001  # seconds that the victim waits for nothing
+_LOOP_TURNS = 10_000  # about 0.5 ms
+_CALL_TURNS = 2_000_000  # about 30 ms
+
+Doing = Callable[[bytes], int]
+"""Does what is measured to one page; gives a number that is always the same."""
+
+
+def page(parts: int = _PARTS) -> bytes:
+    """A page of headings, paragraphs and links, 170 bytes a part; always the same."""
+    body = "".join(
+        f'<div class="part c{n % 7}"><h2 id="h{n}">Part {n}</h2><p>Some words of a page, <em>more'
+        f'</em> of them, <a href="/page/{n}?q={n % 5}">a link</a> &amp; <code>{n}</code>.</p></div>'
+        for n in range(parts)
+    )
+    title = f"A page of {parts} parts"
+    head = f'<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>'
+    return f"<!DOCTYPE html>{head}<body>{body}</body></html>".encode()
+
+
+def work(parameters: Parameters, watch: Watch) -> Done:
+    """So many pages, split over the threads; then, if asked, how long a victim is kept out."""
+    pages, threads, seconds = (parameters[name] for name in ("pages", "threads", "victim"))
+    doing, checksum = _prepared(parameters["name"])
+    body = page()
+    expected = doing(body)
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(doing, [body] * threads))
+        with watch:
+            shares = [pool.submit(_share, doing, body, pages // threads) for _ in range(threads)]
+            numbers = [found for share in shares for found in share.result()]
+    wrong = sum(found != expected for found in numbers) + abs(pages - len(numbers))
+    figures = {"page": watch.wall / pages}
+    if seconds:
+        figures |= _kept_out(None, body, seconds / 4, "idle")
+        figures |= _kept_out(doing, body, seconds, "kept")
+    if seconds and parameters["long"]:
+        figures |= _kept_out(doing, page(_PARTS * LONG), seconds, "long")
+    return Done(checksum=checksum, errors=wrong, figures=figures)
+
+
+def _share(doing: Doing, body: bytes, pages: int) -> list[int]:
+    return [doing(body) for _ in range(pages)]
+
+
+def _prepared(name: str) -> tuple[Doing, str]:
+    """What to do, and a checksum of what it makes of the page: for all libraries the same."""
+    if name in CONTROLS:
+        return CONTROLS[name], name
+    from crawler.parse.libraries import parser
+
+    parse = parser(name)
+    found = parse(page())
+    told = "\n".join([found.title, *found.hrefs])
+    return lambda body: len(parse(body).hrefs), sha256(told.encode()).hexdigest()
+
+
+def _kept_out(doing: Doing | None, body: bytes, seconds: float, name: str) -> dict[str, float]:
+    """Median, p99 and longest of what a thread that sleeps for 1 ms comes back too late."""
+    stop = Event()
+    busy = Thread(target=_until, args=(stop, doing, body)) if doing else None
+    if busy:
+        busy.start()
+    late: list[float] = []
+    ends = perf_counter() + seconds
+    while (now := perf_counter()) < ends:
+        sleep(_PAUSE)
+        late.append(perf_counter() - now - _PAUSE)
+    stop.set()
+    if busy:
+        busy.join()
+    late.sort()
+    count = len(late)
+    return {
+        name: late[count // 2],
+        f"{name}_p99": late[min(int(count * 0.99), count - 1)],
+        f"{name}_longest": late[-1],
+    }
+
+
+def _until(stop: Event, doing: Doing, body: bytes) -> None:
+    while not stop.is_set():
+        doing(body)
+
+
+def _compress(body: bytes) -> int:
+    return len(zlib.compress(body, 6))
+
+
+def _loop(_body: bytes) -> int:
+    state = 1
+    for _ in range(_LOOP_TURNS):
+        state = state * 16_807 % 2_147_483_647
+    return state
+
+
+def _call(_body: bytes) -> int:
+    return sum(range(_CALL_TURNS))
+
+
+CONTROLS: dict[str, Doing] = {ZLIB: _compress, LOOP: _loop, CALL: _call}
