@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from crawler.compare.experiment import Interpreter
 from crawler.compare.experiments.gil_release_work import CALL, LONG, LOOP, ZLIB
+from crawler.compare.switching import USUAL
 from crawler.parse.libraries import MODULES
 
-_INTERVAL = 0.005  # seconds; CPython's switch interval, as it is unless somebody changes it
-KEPT = _INTERVAL / 2
+KEPT = USUAL / 2
 """Who waits longer than this is kept out; on a free core it takes a tenth of a millisecond."""
-BOUND = 2 * _INTERVAL
+BOUND = 2 * USUAL
 """Who waits longer than this for a long page waits for C code that cannot be asked."""
 _ASK = """
 import importlib.util, sys

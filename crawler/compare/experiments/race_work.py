@@ -1,0 +1,176 @@
+"""The work of `race`: several at one counter, without and with a cure.
+
+Each variant says how many updates were made and how many of them the counter does not have. What
+is to be shown by chance runs with a switch interval of a microsecond; what is certain is repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dis
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
+from threading import Barrier
+from typing import Any
+
+from crawler.compare.experiment import Done, Parameters, Watch
+from crawler.compare.experiments.race_counters import CURES, Counter, Cure, plain
+from crawler.compare.switching import switch_interval
+
+SHORT = 1e-6
+"""Seconds: threads change as often as the machine can, so that a gap is hit."""
+_PATIENCE = 30.0  # seconds at a barrier: a partner that is not there by then has failed
+_TRIED = 10_000  # increments of each thread with the short interval, before a cure's cost is taken
+
+
+def calling(counter: Counter, times: int) -> None:
+    """A call between read and write: there another thread may come in."""
+    for _ in range(times):
+        seen = counter.value
+        counter.value = _next(seen)
+
+
+def _next(number: int) -> int:
+    return number + 1
+
+
+LOOPS: dict[str, Callable[[Counter, int], None]] = {"plain": plain, "call": calling}
+
+
+def work(parameters: Parameters, watch: Watch) -> Done:
+    """One variant, or one cure."""
+    kind = parameters["kind"]
+    if kind == "cure":
+        return _cured(parameters, watch)
+    if kind in LOOPS:
+        return _raced(LOOPS[kind], parameters, watch)
+    return _certain(kind, parameters["times"], watch)
+
+
+def _raced(loop: Callable[[Counter, int], None], parameters: Parameters, watch: Watch) -> Done:
+    threads, times = parameters["threads"], parameters["times"]
+    counter = Counter()
+    with switch_interval(parameters["interval"]), watch:
+        together(lambda _index: loop(counter, times), threads)
+    figures = {"made": threads * times, "lost": threads * times - counter.value}
+    return Done(figures=figures, notes={"bytecode": dis.Bytecode(loop).dis()})
+
+
+def together(run: Callable[[int], None], threads: int) -> None:
+    """`run(0)` to `run(threads - 1)`, which all start when all are there."""
+    start = Barrier(threads)
+
+    def started(index: int) -> None:
+        start.wait(_PATIENCE)
+        run(index)
+
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(started, range(threads)):
+            pass
+
+
+def _certain(kind: str, times: int, watch: Watch) -> Done:
+    """Variants of two updates, as often as asked; `least` and `most` lost of each two."""
+    found: Sequence[int]
+    match kind:
+        case "barrier":
+            found = _met(times, watch)
+        case "await":
+            found = _awaited(times, watch)
+        case "process barrier":
+            found = _shared(times, meet_shared, times, watch)
+        case _:
+            found = _shared(1, add_shared, times, watch)
+    due = 2 * times // len(found)
+    lost = [due - value for value in found]
+    figures = {"made": 2 * times, "lost": sum(lost), "least": min(lost), "most": max(lost)}
+    return Done(figures=figures)
+
+
+def _met(times: int, watch: Watch) -> list[int]:
+    """Two threads: both read, then they meet, then both write."""
+    counters = [Counter() for _ in range(times)]
+    barrier = Barrier(2)
+
+    def run(_index: int) -> None:
+        for counter in counters:
+            seen = counter.value
+            barrier.wait(_PATIENCE)
+            counter.value = seen + 1
+
+    with watch:
+        together(run, 2)
+    return [counter.value for counter in counters]
+
+
+def _awaited(times: int, watch: Watch) -> list[int]:
+    """Two tasks in one thread: both read, then both let the other run, then both write."""
+    counters = [Counter() for _ in range(times)]
+
+    async def run() -> None:
+        for counter in counters:
+            seen = counter.value
+            await asyncio.sleep(0)
+            counter.value = seen + 1
+
+    async def both() -> None:
+        await asyncio.gather(run(), run())
+
+    with watch:
+        asyncio.run(both())
+    return [counter.value for counter in counters]
+
+
+def _shared(
+    places: int, target: Callable[[Any, Any, int], None], times: int, watch: Watch
+) -> list[int]:
+    """Two processes at shared memory that no lock protects."""
+    context = get_context("forkserver")
+    values = context.Array("q", places, lock=False)
+    barrier = context.Barrier(2)
+    both = [context.Process(target=target, args=(values, barrier, times)) for _ in range(2)]
+    with watch:
+        for each in both:
+            each.start()
+        for each in both:
+            each.join()
+    if any(each.exitcode for each in both):
+        raise RuntimeError("a process of the race has failed")
+    return list(values)
+
+
+def meet_shared(values: Any, barrier: Any, times: int) -> None:
+    """Both read a place, then they meet, then both write it."""
+    for place in range(times):
+        seen = values[place]
+        barrier.wait(_PATIENCE)
+        values[place] = seen + 1
+
+
+def add_shared(values: Any, barrier: Any, times: int) -> None:
+    """Both start together and add to one place."""
+    barrier.wait(_PATIENCE)
+    for _ in range(times):
+        values[0] += 1
+
+
+def _cured(parameters: Parameters, watch: Watch) -> Done:
+    """First whether it is exact when threads change all the time, then what it costs as usual."""
+    make, threads = CURES[parameters["cure"]], parameters["threads"]
+    times = parameters["times"]
+    with switch_interval(SHORT):
+        tried = _added(make(threads), threads, _TRIED)
+    cure = make(threads)
+    with watch:
+        total = _added(cure, threads, times)
+    made = threads * (_TRIED + times)
+    lost = made - tried - total
+    figures = {"ns": watch.wall / (threads * times) * 1e9, "made": made, "lost": lost}
+    cured = parameters["cure"] != "no lock"
+    return Done(checksum=str(total), errors=abs(lost) if cured else 0, figures=figures)
+
+
+def _added(cure: Cure, threads: int, times: int) -> int:
+    together(lambda index: cure.add(index, times), threads)
+    return cure.total()
