@@ -9,6 +9,7 @@ import pytest
 from crawler.compare.experiment import Bars, Lines, Setting
 from crawler.compare.experiments.cpu import BASE, EXPERIMENT, compute, gather, widths, work
 from crawler.compare.judgement import Observed, Run
+from crawler.compare.runner import run_job
 from tests.compare.turns import Looking, found, observed, outcome, setting, turns
 
 AMOUNT = {"turns": 1_200, "chunks": 12}
@@ -29,6 +30,15 @@ def test_the_work_is_the_same_however_it_is_split(kind: str, workers: int) -> No
     done = work({"kind": kind, "workers": workers, **AMOUNT}, watch)
     assert done.checksum == f"{compute(range(1, 13), 100):x}"
     assert watch.entered == 1
+
+
+def test_a_fresh_process_does_the_same_work() -> None:
+    """Its workers find what they are to run, and it answers with the checksum."""
+    where = setting()
+    parameters = {"kind": "processes", "workers": 2, **AMOUNT}
+    job = {"module": EXPERIMENT.module, "parameters": parameters, "cores": [], "slowdown": 0.0}
+    answer = run_job(where.interpreter, job, 30.0, 0)
+    assert (answer["failure"], answer["checksum"]) == ("", f"{compute(range(1, 13), 100):x}")
 
 
 def test_less_work_has_another_checksum() -> None:

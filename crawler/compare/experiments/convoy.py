@@ -1,0 +1,257 @@
+"""`convoy`: what a thread that waits for the network suffers from threads that compute.
+
+When its answer is there it wants the lock back. Who computes gives it up only when somebody has
+asked for a switch interval, and then another of those that compute may get it. So the delay of each
+waking grows with the interval and with their number, while the processor is free to run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import isnan
+from typing import NamedTuple
+
+from crawler.compare.experiment import (
+    Arm,
+    Chart,
+    Contrast,
+    Experiment,
+    Figure,
+    Finding,
+    Lines,
+    Outcome,
+    Series,
+    Setting,
+)
+from crawler.compare.judgement import Observed, number
+from crawler.compare.switching import USUAL
+
+P50 = Figure(name="p50", title="delay of a waking, middle", ratio="times as prompt")
+P99 = Figure(name="p99", title="delay of a waking, p99", ratio="times as prompt")
+UNITS = Figure(
+    name="units", title="computed beside it", unit="1/s", more=True, ratio="times as much computed"
+)
+ALONE = "alone"
+_SHORT, _LONG = 0.0005, 0.020  # seconds, beside the usual 0.005
+
+
+class Beside(NamedTuple):
+    """Who computes beside the waking thread."""
+
+    kind: str
+    workers: int
+    interval: float = USUAL
+
+    @property
+    def name(self) -> str:
+        """`4 threads, 0.5 ms`; the usual interval is not named."""
+        if not self.workers:
+            return ALONE
+        one = {"processes": "process", "threads": "thread"}[self.kind]
+        who = f"{self.workers} {self.kind if self.workers > 1 else one}"
+        return who if self.interval == USUAL else f"{who}, {self.interval * 1e3:g} ms"
+
+
+def _intervals(setting: Setting) -> Sequence[float]:
+    few = (_SHORT, USUAL, _LONG)
+    return tuple(setting.pick(few, sorted({*few, 0.0001, 0.001, 0.05})))
+
+
+def _numbers(setting: Setting) -> list[int]:
+    n = len(setting.cores)
+    return sorted({1, n, 2 * n})
+
+
+def _planned(setting: Setting) -> list[Beside]:
+    numbers = _numbers(setting)
+    swept = [Beside("threads", k, i) for k in (1, numbers[-1]) for i in _intervals(setting)]
+    between = [Beside("threads", k) for k in numbers[1:-1]]
+    processes = [Beside("processes", k) for k in sorted({1, len(setting.cores)})]
+    return [Beside("threads", 0), *swept, *between, *processes]
+
+
+def _arms(setting: Setting) -> Sequence[Arm]:
+    """None claims equal work: each does as much as it can in the same time."""
+    seconds = setting.pick(0.3, 1.0, 3.0)
+    return [
+        Arm(name=each.name, parameters={**each._asdict(), "seconds": seconds}, equal="")
+        for each in _planned(setting)
+    ]
+
+
+def _contrasts(setting: Setting) -> Sequence[Contrast]:
+    if setting.interpreter.gil:
+        return [*_locked(setting), *_prices(setting)]
+    return list(_prices(setting))
+
+
+def _locked(setting: Setting) -> Iterator[Contrast]:
+    one, many = Beside("threads", 1), Beside("threads", _numbers(setting)[-1])
+    short, long = one._replace(interval=_SHORT), one._replace(interval=_LONG)
+    yield Contrast(
+        claim="alone it wakes at least five times as promptly as beside one thread that computes",
+        base=one.name,
+        other=ALONE,
+        figure=P99,
+        expect="faster",
+        least=5.0,
+    )
+    yield _prompter(one, short, 2.0, "with a tenth of the interval it wakes twice as promptly")
+    yield _prompter(long, one, 2.0, "with four times the interval it wakes half as promptly")
+    yield _prompter(many, one, 0.0, f"beside {many.name} it wakes less promptly than beside one")
+    if len(setting.cores) > 1:
+        claim = "beside a process that computes it wakes five times as promptly as beside a thread"
+        process = Beside("processes", 1)
+        yield _prompter(one, process, 5.0, claim)
+
+
+def _prompter(base: Beside, other: Beside, least: float, claim: str) -> Contrast:
+    return Contrast(
+        claim=claim, base=base.name, other=other.name, figure=P50, expect="faster", least=least
+    )
+
+
+def _prices(setting: Setting) -> Iterator[Contrast]:
+    """Nothing is predicted of what a shorter interval costs: a switch is some microseconds."""
+    for workers in (1, _numbers(setting)[-1]):
+        usual = Beside("threads", workers)
+        short = usual._replace(interval=_SHORT)
+        claim = (
+            f"what {usual.name} compute{'s' if workers == 1 else ''} with a tenth of the interval"
+        )
+        yield Contrast(claim=claim, base=usual.name, other=short.name, figure=UNITS)
+
+
+def _checks(observed: Observed) -> Sequence[Finding]:
+    if len(observed.setting.cores) < 2:
+        return [
+            Finding(
+                claim="beside a process it wakes as promptly as alone",
+                outcome="told",
+                text="not predicted: there is one core, and it has to be given up as well",
+            )
+        ]
+    free = [Beside("processes", 1)]
+    if not observed.interpreter.gil:
+        free += [Beside("threads", 1), Beside("threads", 1, _LONG)]
+    return [each for one in free if (each := _prompt(observed, one.name))]
+
+
+def _prompt(observed: Observed, arm: str) -> Finding | None:
+    """Nobody there has the lock: as prompt as the machine is; a thread would cost an interval."""
+    value, alone = observed.median(arm, "p99"), observed.median(ALONE, "p99")
+    if isnan(value + alone) or observed.trouble(arm):
+        return None
+    low: Outcome = "as predicted" if value < USUAL else "otherwise"
+    return Finding(
+        claim=f"beside {arm} 99 % of its wakings are late by less than a switch interval",
+        outcome="undecided" if alone >= USUAL else low,
+        text=f"99 % are late by less than {_ms(value)}; alone by {_ms(alone)}",
+    )
+
+
+def _ms(seconds: float) -> str:
+    return f"{number(seconds * 1e3)} ms"
+
+
+def _charts(observed: Observed) -> Sequence[Chart]:
+    swept = [s for s in _swept(observed, "p99", 1e3) if s.points]
+    computed = [s for s in _swept(observed, "units", 1.0) if s.points]
+    crowd = [s for s in _crowd(observed) if s.points]
+    return [
+        *([_delay(observed, swept)] if swept else []),
+        *([_beside(crowd)] if crowd else []),
+        *([_computed(computed)] if computed else []),
+    ]
+
+
+def _swept(observed: Observed, figure: str, scale: float) -> Iterator[Series]:
+    """By switch interval, beside one thread and beside two a core."""
+    for workers in (1, _numbers(observed.setting)[-1]):
+        arms = [Beside("threads", workers, i) for i in _intervals(observed.setting)]
+        values = [(arm.interval * 1e3, observed.median(arm.name, figure) * scale) for arm in arms]
+        yield Series(name=Beside("threads", workers).name, points=_known(values))
+
+
+def _known(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    return [(x, y) for x, y in points if not isnan(y)]
+
+
+def _delay(observed: Observed, swept: Sequence[Series]) -> Lines:
+    """One process is a level line: it has no interval."""
+    intervals = [interval * 1e3 for interval in _intervals(observed.setting)]
+    process = observed.median("1 process", "p99") * 1e3
+    level = _known([(intervals[0], process), (intervals[-1], process)])
+    return Lines(
+        title="Delay of a waking against the switch interval",
+        note="99 % are shorter; medians of the turns. A process has a lock of its own.",
+        x="switch interval, ms",
+        y="delay, ms",
+        series=[*swept, *([Series(name="1 process", points=level)] if level else [])],
+        ideal=Series(name="the interval itself", points=[(i, i) for i in intervals]),
+        log_x=True,
+        log_y=True,
+        unit="ms",
+    )
+
+
+def _crowd(observed: Observed) -> Iterator[Series]:
+    """By number of those that compute, with the usual interval."""
+    numbers = _numbers(observed.setting)
+    for kind, figure, shown in (
+        ("threads", "p50", "threads, middle"),
+        ("threads", "p99", "threads, 99 %"),
+        ("processes", "p99", "processes, 99 %"),
+    ):
+        arms = [Beside(kind, workers) for workers in (0, *numbers)]
+        values = [(float(a.workers), observed.median(a.name, figure) * 1e3) for a in arms]
+        yield Series(name=shown, points=_known(values))
+
+
+def _beside(crowd: Sequence[Series]) -> Lines:
+    return Lines(
+        title="Delay of a waking against those that compute beside it",
+        note=f"With the usual switch interval of {USUAL * 1e3:g} ms.",
+        x="threads or processes that compute",
+        y="delay, ms",
+        series=crowd,
+        log_y=True,
+        unit="ms",
+    )
+
+
+def _computed(computed: Sequence[Series]) -> Lines:
+    return Lines(
+        title="Computed beside it, against the switch interval",
+        note="Units of some 10 us of pure Python; what a shorter interval costs.",
+        x="switch interval, ms",
+        y="units/s",
+        series=computed,
+        log_x=True,
+        unit="1/s",
+    )
+
+
+EXPERIMENT = Experiment(
+    name="convoy",
+    question="What does a thread that waits suffer from threads that compute?",
+    claim="Each time it wakes it waits for the lock for about a switch interval, and longer the "
+    "more threads compute; beside a process it does not.",
+    module="crawler.compare.experiments.convoy_work",
+    arms=_arms,
+    contrasts=_contrasts,
+    checks=_checks,
+    charts=_charts,
+    noise="wait",
+    conditions=(
+        "The thread sleeps for 1 ms, again and again; its delay is how much later it runs again.",
+        "A sleep stands for a socket: both give the lock up, wait, and want it back.",
+        "Who computes does so in pure Python, all the time, and is there before the watch starts.",
+        "Where few wakings fit the time, the 99th percentile is the longest of them.",
+    ),
+    not_shown=(
+        "C code that holds the lock: no interval ends that; gil-release shows it.",
+        "A request that needs several calls: each of them waits for the lock once more.",
+        "What a shorter interval costs where caches are large: here next to nothing is in them.",
+    ),
+)
