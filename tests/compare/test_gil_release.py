@@ -80,9 +80,12 @@ def test_an_absent_library_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_page_is_as_long_as_the_claim_says() -> None:
-    """80 KB, give or take 5 %, and the same each time."""
+    """80 KB, and 5 MB for a long one, give or take 5 %; and the same each time."""
     assert 76_000 <= len(page()) <= 84_000
     assert page() == page()
+    long = gil_release_work.long_page()
+    assert 4_750_000 <= len(long) <= 5_500_000
+    assert long.count(b"<") < 1 << 15
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -108,7 +111,7 @@ def test_a_page_that_differs_is_an_error(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_victim_has_figures_alone_and_beside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Alone, with a page and with a long one: middle, p99 and longest, in this order."""
-    monkeypatch.setattr(gil_release_work, "page", lambda _parts=1: b"")
+    monkeypatch.setattr(gil_release_work, "long_page", lambda: b"")
     parameters = {"name": CALL, "threads": 1, "pages": 1, "victim": 0.05, "long": True}
     figures = work(parameters, Looking()).figures
     for name in ("idle", "kept", "long"):

@@ -9,7 +9,7 @@ from math import inf
 from typing import NamedTuple
 
 from crawler.compare.experiment import Interpreter
-from crawler.compare.experiments.gil_release_work import CALL, LONG, LOOP, ZLIB
+from crawler.compare.experiments.gil_release_work import CALL, LOOP, ZLIB
 from crawler.compare.switching import USUAL
 from crawler.parse.libraries import MODULES
 
@@ -78,7 +78,7 @@ class Wait(NamedTuple):
 def expected(name: str, *, gil: bool, cores: int) -> Iterator[Wait]:
     """What another thread will have waited, in the middle, beside one that does this."""
     frees, native = KNOWN[name].frees, KNOWN[name].native
-    beside, long = f"beside {name}", f"beside {name} with a page {LONG} times as long"
+    beside, long = f"beside {name}", f"beside {name} with a page of 5 MB"
     if gil and name == LOOP:
         yield Wait(f"{beside} it waits about a switch interval", "kept", KEPT, BOUND)
     elif gil and name == CALL:
