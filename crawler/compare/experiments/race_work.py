@@ -6,7 +6,6 @@ is to be shown by chance runs with a switch interval of a microsecond; what is c
 
 from __future__ import annotations
 
-import asyncio
 import dis
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -106,6 +105,8 @@ def _met(times: int, watch: Watch) -> list[int]:
 
 def _awaited(times: int, watch: Watch) -> list[int]:
     """Two tasks in one thread: both read, then both let the other run, then both write."""
+    import asyncio
+
     counters = [Counter() for _ in range(times)]
 
     async def run() -> None:
