@@ -1,9 +1,8 @@
 """The executors that the pool experiments compare: one interface, one class each.
 
 Processes start by the fork server, and loky's by an exec of their own, never by a fork of a process
-that has threads. A subinterpreter loads no extension module that has not been made for it, which
-those that `import crawler` needs have not (3.14): it gets a bare package of that name instead, so
-that the modules below it which are pure Python can be imported.
+that has threads. A subinterpreter loads no extension module that has not been made for it: what
+runs in one is pure Python.
 """
 
 from __future__ import annotations
@@ -28,11 +27,6 @@ CLASSES = {
 }
 """Where each comes from, by its short name."""
 
-_BARE = """
-import sys, types
-sys.modules["crawler"] = bare = types.ModuleType("crawler")
-bare.__path__ = [{package!r}]
-"""
 _STARTERS = (b"multiprocessing.forkserver", b"resource_tracker")
 _PATIENCE = 2.0  # seconds for processes that were told to end
 
@@ -80,13 +74,8 @@ def executor(kind: str, workers: int) -> Executor:
 
 def _interpreters(workers: int) -> Executor:
     pool: Any = futures.InterpreterPoolExecutor  # type: ignore[attr-defined]  # 3.14 has it
-    made: Executor = pool(workers, initializer=exec, initargs=(bare_package(),))
+    made: Executor = pool(workers)
     return made
-
-
-def bare_package() -> str:
-    """The program that makes `crawler` an empty package, which imports nothing by itself."""
-    return _BARE.format(package=str(Path(__file__).parents[1]))
 
 
 def left_behind(patience: float = _PATIENCE) -> int:

@@ -125,12 +125,14 @@ class Interpreter:
     """A Python to measure with. `gil`: whether it has its lock on, with our dependencies imported.
 
     label: `3.14t, lock off`; the first of a setting, the one that runs the comparison, has none.
+    parser_refusal: why the project's parser does not load in a subinterpreter, "" if it does.
     """
 
     label: str
     path: str
     version: str
     gil: bool = True
+    parser_refusal: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property

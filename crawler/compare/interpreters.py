@@ -34,6 +34,9 @@ try:
     import uvloop
 except ImportError:
     pass
+if sys.version_info >= (3, 14) and "problem" not in found:
+    from crawler.parse.lanes import unloadable
+    found["refusal"] = unloadable("crawler.parse.page")
 found["gil"] = getattr(sys, "_is_gil_enabled", lambda: True)()
 print(json.dumps(found))
 """
@@ -44,7 +47,13 @@ _OLDEST = (3, 11)
 def here() -> Interpreter:
     """The interpreter that runs this process, which needs no label."""
     told = _asked(sys.executable, {})
-    return Interpreter(label="", path=sys.executable, version=told["version"], gil=told["gil"])
+    return Interpreter(
+        label="",
+        path=sys.executable,
+        version=told["version"],
+        gil=told["gil"],
+        parser_refusal=told.get("refusal", ""),
+    )
 
 
 def others(paths: Sequence[str]) -> list[Interpreter]:
@@ -59,7 +68,9 @@ def _probed(name: str) -> Iterator[Interpreter]:
     told = _asked(path, {})
     _check(name, told)
     if not told["free"]:
-        yield Interpreter(label=told["version"], path=path, version=told["version"])
+        refusal = told.get("refusal", "")
+        version = told["version"]
+        yield Interpreter(label=version, path=path, version=version, parser_refusal=refusal)
         return
     for word, switch in (("on", "1"), ("off", "0")):
         environment = {"PYTHON_GIL": switch}
@@ -68,6 +79,7 @@ def _probed(name: str) -> Iterator[Interpreter]:
             path=path,
             version=told["version"],
             gil=_asked(path, environment)["gil"],
+            parser_refusal=told.get("refusal", ""),
             environment=environment,
         )
 

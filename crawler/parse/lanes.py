@@ -24,6 +24,7 @@ from collections.abc import Iterable
 from concurrent import futures
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
+from importlib import import_module
 from multiprocessing.connection import wait as wait_for
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -203,16 +204,44 @@ class ThreadLane(_ExecutorLane):
         return tuple(getattr(self._executor, "_threads", ()))
 
 
+def check_interpreters(module: str) -> None:
+    """Raise `ConfigurationError` if the parser in `module` cannot run in a subinterpreter.
+
+    Many compiled libraries refuse to be loaded in one (seen with 3.14).
+    """
+    if not hasattr(futures, "InterpreterPoolExecutor"):
+        running = ".".join(map(str, sys.version_info[:2]))
+        raise ConfigurationError(
+            f"parse: interpreter needs Python 3.14 or later, this is {running}; use process"
+        )
+    problem = unloadable("crawler.parse.worker", module)
+    if problem:
+        raise ConfigurationError(
+            f"parse: interpreter cannot run the parser: {problem}; use process"
+        )
+
+
+def unloadable(*modules: str) -> str:
+    """Why modules cannot be imported in a subinterpreter of this Python; "" if they can be."""
+    interpreters: Any = import_module("concurrent.interpreters")
+    made = interpreters.create()
+    try:
+        made.exec("\n".join(f"import {module}" for module in modules))
+    except interpreters.ExecutionFailed as error:
+        return str(error.excinfo.msg)
+    finally:
+        made.close()
+    return ""
+
+
 class InterpreterLane(ThreadLane):
-    """A subinterpreter in a thread of its own, behind an `InterpreterPoolExecutor`."""
+    """A subinterpreter in a thread of its own, behind an `InterpreterPoolExecutor`.
+
+    `check_interpreters` has found that there can be one.
+    """
 
     def __init__(self, work: Work) -> None:
-        pool: Any = getattr(futures, "InterpreterPoolExecutor", None)
-        if pool is None:
-            running = ".".join(map(str, sys.version_info[:2]))
-            raise ConfigurationError(
-                f"parse: interpreter needs Python 3.14 or later, this is {running}; use process"
-            )
+        pool: Any = futures.InterpreterPoolExecutor  # type: ignore[attr-defined]  # from 3.14 on
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  (closed when the worker has mapped it)
         self._file.truncate(worker.MARKER_BYTES)
         self._marker = worker.map_marker(self._file.fileno())

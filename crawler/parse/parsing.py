@@ -8,7 +8,6 @@ pickle and unpickle under the same interpreter lock.
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,7 +20,7 @@ from crawler.model.document import Document, Response
 from crawler.model.outcome import Parsed
 from crawler.parse.auto import Chooser, Place
 from crawler.parse.follow import Following
-from crawler.parse.lanes import InterpreterLane, Lane, ProcessLane, ThreadLane
+from crawler.parse.lanes import InterpreterLane, Lane, ProcessLane, ThreadLane, check_interpreters
 from crawler.parse.pool import Pool
 from crawler.parse.work import Parser, Work
 
@@ -68,8 +67,8 @@ class Parsing:
         self._measured_at = 0
         self._parsed = 0
         self._parsed_seconds = 0.0
-        if config.parse == "interpreter" and sys.version_info < (3, 14):
-            InterpreterLane(self._work)  # raises what is to be said
+        if config.parse == "interpreter":
+            check_interpreters(config.parser.partition(":")[0] or "crawler.parse.page")
 
     @property
     def kind(self) -> Parse:

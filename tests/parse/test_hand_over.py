@@ -21,6 +21,7 @@ from crawler.model.config import CrawlConfig
 from crawler.model.document import Document, Response
 from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Kind, Parsed, ParseFault
+from crawler.parse import lanes
 from crawler.parse.hand_over import AsyncParsing, ThreadedParsing
 
 HOSTILE = "tests.parse.parsers:hostile"
@@ -179,6 +180,24 @@ def test_interpreters_need_their_python() -> None:
     """On an older Python the executor is refused in one line that says what to use."""
     with pytest.raises(ConfigurationError, match=r"needs Python 3\.14"):
         AsyncParsing(config(parse="interpreter"))
+
+
+def test_interpreters_that_cannot_load_the_parser_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before the crawl, with the library that does not load and what to use instead."""
+    monkeypatch.setattr(lanes.futures, "InterpreterPoolExecutor", object, raising=False)
+    why = "module orjson.orjson does not support loading in subinterpreters"
+    monkeypatch.setattr(lanes, "unloadable", lambda *_modules: why)
+    with pytest.raises(ConfigurationError, match=rf"cannot run the parser: {why}; use process"):
+        AsyncParsing(config(parse="interpreter"))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="this Python has no interpreters")
+def test_what_loads_in_an_interpreter_is_found_by_trying() -> None:
+    """Pure Python loads; a module that is not there does not, and says so."""
+    assert lanes.unloadable("json") == ""
+    assert "nowhere" in lanes.unloadable("nowhere")
 
 
 def children() -> set[int]:
