@@ -43,6 +43,10 @@ class Watch(Protocol):
     def wall(self) -> float:
         """Seconds measured; 0 before the end."""
 
+    @property
+    def cpu(self) -> float:
+        """CPU seconds measured, those of other processes too; 0 before the end."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:

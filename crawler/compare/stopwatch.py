@@ -50,6 +50,11 @@ class Stopwatch:
         """Seconds measured; 0 before the end."""
         return self.reading.wall if self.reading else 0.0
 
+    @property
+    def cpu(self) -> float:
+        """CPU seconds measured, children included; 0 before the end."""
+        return self.reading.user + self.reading.system if self.reading else 0.0
+
     def __enter__(self) -> Self:
         if self.reading is not None:
             raise RuntimeError("a turn is measured once")
