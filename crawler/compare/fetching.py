@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Fetched, Received
@@ -13,7 +14,7 @@ from crawler.model.request import Request
 from crawler.model.url import Url, parse
 
 
-def bare(in_flight: int) -> CrawlConfig:
+def bare(in_flight: int, **others: Any) -> CrawlConfig:
     """A crawl's options without manners, for a server of one's own on loopback."""
     return CrawlConfig(
         concurrency=in_flight,
@@ -27,6 +28,7 @@ def bare(in_flight: int) -> CrawlConfig:
         throttle=0.0,
         allow_private=True,
         retries=0,
+        **others,
     )
 
 
