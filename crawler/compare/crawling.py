@@ -1,0 +1,273 @@
+"""A crawl by the project's own engine, as experiments need it: warmed up, watched, and compared.
+
+A crawl is made once and cannot be paused. So its list comes in portions (`GatedSource`): the first
+ones warm it up, and its pool of parsers with it; when all of their outcomes are there and no worker
+is still starting, the watch starts and the last portion is let in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from time import perf_counter, sleep
+from zlib import crc32
+
+from crawler.compare.experiment import Watch
+from crawler.compare.processes import cpu_of, tree
+from crawler.engine.loop import chosen_loop, loop_factory
+from crawler.engine.ports import Source
+from crawler.engine.session import CrawlSession
+from crawler.model.config import CrawlConfig
+from crawler.model.errors import ConfigurationError
+from crawler.model.outcome import Final, Page, Skipped
+from crawler.model.url import Seed
+from crawler.store.sources import IterableSource
+
+LAG_INTERVAL = 0.002
+"""Seconds between two looks at how late what is due runs; timers of loops count milliseconds."""
+
+_MODULUS = 2**128
+_SETTLED = 0.06  # seconds in which the workers use no CPU
+_TICK = 0.011  # seconds of CPU that may be counted late: one tick
+_LONGEST_START = 10.0
+
+
+class GatedSource:
+    """URLs in portions; each is handed out when `let_in` was called once more."""
+
+    def __init__(self, portions: Sequence[Sequence[str]], config: CrawlConfig) -> None:
+        self._portions = deque(IterableSource(urls, config) for urls in portions)
+        self._let_in = threading.Semaphore(0)
+        self._inside = False
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"GatedSource({len(self._portions)} portions left)"
+
+    def let_in(self) -> None:
+        """Hand the next portion out."""
+        self._let_in.release()
+
+    def read(self, most: int) -> list[Seed]:
+        """The next seeds; waits before each portion; [] at the end."""
+        while self._portions and not self._closed:
+            if not self._inside:
+                self._let_in.acquire()
+                self._inside = True
+                continue
+            if found := self._portions[0].read(most):
+                return found
+            self._portions.popleft()
+            self._inside = False
+        return []
+
+    def close(self) -> None:
+        """End it, for one who waits, too."""
+        self._closed = True
+        self._let_in.release()
+
+
+class Tally:
+    """A sink that keeps a checksum of all records, in whatever order they come.
+
+    strict: the whole record counts, what was parsed with it; else only what became of each URL.
+    """
+
+    has_room = True
+
+    def __init__(self, *, strict: bool = True) -> None:
+        self.on_room: Callable[[], None] = _nothing
+        self._strict = strict
+        self._lock = threading.Lock()
+        self._reached = threading.Event()
+        self._wanted = 0
+        self._ended = False
+        self._sum = self.count = self.failed = 0
+
+    def __repr__(self) -> str:
+        return f"Tally({self.count} records, {self.failed} failed)"
+
+    @property
+    def checksum(self) -> int:
+        """The sum of the records' BLAKE2b, modulo 2^128: equal for equal sets of records."""
+        return self._sum
+
+    def put(self, final: Final) -> None:
+        """Count one outcome; callable from any thread."""
+        record = int.from_bytes(blake2b(line(final, self._strict), digest_size=16).digest())
+        with self._lock:
+            self._sum = (self._sum + record) % _MODULUS
+            self.count += 1
+            self.failed += not isinstance(final, Page)
+            if self.count >= self._wanted:
+                self._reached.set()
+
+    def await_next(self, wanted: int) -> None:
+        """Begin anew and let `wait` end after so many outcomes."""
+        with self._lock:
+            self._sum = self.count = self.failed = 0
+            self._wanted = wanted
+            if not self._ended:
+                self._reached.clear()
+
+    def wait(self) -> None:
+        """Wait for those outcomes; RuntimeError if the crawl ends without them."""
+        self._reached.wait()
+        if self.count < self._wanted:
+            raise RuntimeError(f"the crawl ended after {self.count} of {self._wanted} URLs")
+
+    def end(self) -> None:
+        """Nothing comes any more."""
+        with self._lock:
+            self._ended = True
+            self._reached.set()
+
+
+class Lags:
+    """How late what is due runs, in seconds: on an event loop, or in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._samples: list[tuple[float, float]] = []
+        self._stop = threading.Event()
+
+    def __repr__(self) -> str:
+        return f"Lags({len(self._samples)} samples)"
+
+    def between(self, start: float, end: float) -> list[float]:
+        """Those that were due in this time, in their order; the least is 0."""
+        return [late for due, late in self._samples if start <= due <= end]
+
+    async def on_loop(self) -> None:
+        """Look until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = perf_counter() + LAG_INTERVAL
+            ran = loop.create_future()
+            handle = loop.call_later(LAG_INTERVAL, _resolve, ran)
+            try:
+                self._add(due, await ran)
+            finally:
+                handle.cancel()
+
+    def in_thread(self) -> None:
+        """Look until stopped: what a thread of a program waits for its turn."""
+        while not self._stop.is_set():
+            due = perf_counter() + LAG_INTERVAL
+            sleep(LAG_INTERVAL)
+            self._add(due, perf_counter())
+
+    def stop(self) -> None:
+        """End `in_thread`."""
+        self._stop.set()
+
+    def _add(self, due: float, ran: float) -> None:
+        self._samples.append((due, max(ran - due, 0.0)))
+
+
+def line(final: Final, strict: bool = True) -> bytes:
+    """What is compared of a record: URL and outcome; if strict, status and all that was parsed."""
+    kind = getattr(final, "kind", "")
+    told = f"{final.url} {type(final).__name__} {kind}"
+    if not strict or isinstance(final, Skipped):
+        return told.encode("utf-8", "surrogatepass")
+    status = final.exchange.status if final.exchange else None
+    parsed = crc32(final.document.json) if isinstance(final, Page) else 0
+    return f"{told} {status} {parsed:08x}".encode("utf-8", "surrogatepass")
+
+
+def crawl(config: CrawlConfig, source: Source, sink: Tally, lags: Lags) -> None:
+    """Crawl to the end, in this thread, and look at the lag meanwhile.
+
+    Raises `ConfigurationError` where another loop would run than the one that is asked for.
+    """
+    if config.engine == "async" and chosen_loop(config.loop) != config.loop:
+        raise ConfigurationError(f"{config.loop} is not installed")
+    session = CrawlSession(config, source, sink)
+    if config.engine == "async":
+        with asyncio.Runner(loop_factory=loop_factory(config.loop)) as runner:
+            runner.run(_looked_at(session, lags))
+        return
+    thread = threading.Thread(target=lags.in_thread, name="lag")
+    thread.start()
+    try:
+        session.run()
+    finally:
+        lags.stop()
+        thread.join()
+
+
+async def _looked_at(session: CrawlSession, lags: Lags) -> None:
+    looking = asyncio.create_task(lags.on_loop())
+    try:
+        await session.crawl()
+    finally:
+        looking.cancel()
+        await asyncio.wait([looking])
+
+
+def crawl_warm(
+    config: CrawlConfig, warm_ups: Sequence[Sequence[str]], urls: Sequence[str], watch: Watch
+) -> tuple[Tally, list[float]]:
+    """Crawl each of `warm_ups` and then, measured, `urls`; what came of these, and the lags."""
+    sink, lags = Tally(), Lags()
+    source = GatedSource([*warm_ups, urls], config)
+    span: list[float] = []
+    failures: list[BaseException] = []
+
+    def conduct() -> None:
+        try:
+            for number, warm_up in enumerate(warm_ups):
+                if number and config.parse != "inline":
+                    _settle()
+                _let_in(source, sink, len(warm_up))
+            with watch:
+                span.append(perf_counter())
+                _let_in(source, sink, len(urls))
+                span.append(perf_counter())
+        except BaseException as error:  # handed to the caller's thread, below
+            failures.append(error)
+        finally:
+            source.close()
+
+    conductor = threading.Thread(target=conduct, name="conductor")
+    conductor.start()
+    try:
+        crawl(config, source, sink, lags)
+    finally:
+        sink.end()
+        conductor.join()
+    if failures:
+        raise failures[0]
+    return sink, lags.between(*span)
+
+
+def _let_in(source: GatedSource, sink: Tally, count: int) -> None:
+    sink.await_next(count)
+    source.let_in()
+    sink.wait()
+
+
+def _settle() -> None:
+    """Wait until neither this process nor its workers compute: none is still starting."""
+    gives_up = perf_counter() + _LONGEST_START
+    before, now = -1.0, _spent()
+    while now - before > _TICK and perf_counter() < gives_up:
+        sleep(_SETTLED)
+        before, now = now, _spent()
+
+
+def _spent() -> float:
+    return cpu_of(tree(os.getpid())).total
+
+
+def _resolve(ran: asyncio.Future[float]) -> None:
+    if not ran.done():
+        ran.set_result(perf_counter())
+
+
+def _nothing() -> None:
+    """Nobody is waiting for room."""

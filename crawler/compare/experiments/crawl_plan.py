@@ -1,0 +1,154 @@
+"""The arms of `crawl`: which engine, which loop, who parses, how many processes; and whose URLs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from ipaddress import ip_address
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from crawler.compare.experiment import Arm, Setting
+from crawler.compare.experiments import crawl_work
+from crawler.model.errors import ConfigurationError
+
+UVLOOP, ASYNCIO, THREADED = "async uvloop", "async asyncio", "threaded"
+ENGINES = {
+    UVLOOP: ("async", "uvloop"),
+    ASYNCIO: ("async", "asyncio"),
+    THREADED: ("threaded", "uvloop"),
+}
+"""Engine and loop, as a crawl's options have them; threads have no loop."""
+
+SPLIT = (UVLOOP, THREADED)
+"""The engines that are split over processes, too."""
+
+PAGE_BYTES = 49_152
+LINKS = 100
+_EXECUTORS = ("inline", "thread", "process", "interpreter")
+_IN_FLIGHT = 64
+_LEAST_IN_FLIGHT = 8  # in each process
+_MOST_PROCESSES = 8  # the server has one core; more would wait for it
+_LIMIT = 120.0
+
+
+class Listed(NamedTuple):
+    """A list of the user's: how many URLs, and whether all of them are on loopback."""
+
+    urls: int
+    loopback: bool
+
+
+def processes(setting: Setting) -> int:
+    """Into how many a crawl is split: one a core, 2 at least and 8 at most."""
+    return min(max(2, len(setting.cores)), _MOST_PROCESSES)
+
+
+def in_flight(setting: Setting) -> int:
+    """How many are in flight in all, the same for all arms: a multiple of the processes."""
+    count = processes(setting)
+    return count * max(_LEAST_IN_FLIGHT, _IN_FLIGHT // count)
+
+
+def name_of(engine: str, executor: str) -> str:
+    """The name of an arm in one process."""
+    return f"{engine}, {executor}"
+
+
+def split_name(engine: str, setting: Setting) -> str:
+    """The name of an arm that is split."""
+    return f"{engine}, inline, {processes(setting)} processes"
+
+
+def executors(setting: Setting) -> Sequence[str]:
+    """Who may parse with this interpreter."""
+    return _EXECUTORS if setting.interpreter.interpreters else _EXECUTORS[:-1]
+
+
+def arms(setting: Setting) -> Sequence[Arm]:
+    """All arms: on the user's list, or on the mock web."""
+    return list(_list_arms(setting) if setting.urls else _mock_arms(setting))
+
+
+def served(setting: Setting) -> int:
+    """How many pages the mock web has to have."""
+    return crawl_work.pages_of(_sizes(setting))
+
+
+def listed(path: str) -> Listed:
+    """What is in a list. Raises what reading it for a crawl raises."""
+    if path == "-":
+        raise ConfigurationError("urls: every turn reads the list, and standard input has it once")
+    hosts = list(_hosts(path))
+    if not hosts:
+        raise ConfigurationError(f"urls: there is no URL in {path}")
+    return Listed(len(hosts), all(map(_loopback, set(hosts))))
+
+
+def _mock_arms(setting: Setting) -> Iterator[Arm]:
+    for engine in ENGINES:
+        for executor in executors(setting):
+            yield _arm(setting, name_of(engine, executor), engine, executor, 1)
+    for engine in SPLIT:
+        yield _arm(setting, split_name(engine, setting), engine, "inline", processes(setting))
+
+
+def _arm(setting: Setting, name: str, engine: str, executor: str, count: int) -> Arm:
+    return Arm(
+        name=name,
+        parameters={
+            **_sizes(setting),
+            "server": setting.server,
+            "in_flight": in_flight(setting),
+            "processes": count,
+            "options": _options(setting, engine, executor),
+        },
+        limit=_LIMIT,
+    )
+
+
+def _sizes(setting: Setting) -> dict[str, int]:
+    """Pages to measure, and pages to warm up with, twice; all processes together."""
+    return {"pages": setting.pick(700, 2_000, 10_000), "warm_up": in_flight(setting)}
+
+
+def _options(setting: Setting, engine: str, executor: str) -> dict[str, Any]:
+    kind, loop = ENGINES[engine]
+    workers = max(1, len(setting.cores))
+    return {"engine": kind, "loop": loop, "parse": executor, "parse_workers": workers}
+
+
+def _list_arms(setting: Setting) -> Iterator[Arm]:
+    found = listed(setting.urls)
+    for engine in ENGINES:
+        yield Arm(
+            name=name_of(engine, "auto"),
+            parameters={
+                "list": setting.urls,
+                "bare": found.loopback,
+                "in_flight": in_flight(setting),
+                "options": _options(setting, engine, "auto"),
+            },
+            limit=10 * _LIMIT + found.urls,  # a polite crawl of one host makes 4 a second
+        )
+
+
+def _hosts(path: str) -> Iterator[str]:
+    """The host of each entry; "" for what is no URL."""
+    from crawler.model.config import CrawlConfig
+    from crawler.model.url import Url
+    from crawler.store.sources import UrlSource
+
+    with closing(UrlSource([], [path], CrawlConfig())) as source:
+        while seeds := source.read(10_000):
+            for seed in seeds:
+                yield (urlsplit(seed.url.href).hostname or "") if isinstance(seed.url, Url) else ""
+
+
+def _loopback(host: str) -> bool:
+    if host in ("", "localhost"):  # what is no URL is never asked for
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
