@@ -71,12 +71,19 @@ def body(fetched: Fetched) -> bytes | None:
     return fetched.response.body if isinstance(fetched, Received) else None
 
 
+def digests(bodies: Iterable[bytes | None]) -> list[str]:
+    """SHA-256 of each body in hexadecimal, a failed one counting as empty."""
+    return [hashlib.sha256(each or b"").hexdigest() for each in bodies]
+
+
+def combined(found: Iterable[str]) -> str:
+    """SHA-256 over digests in their order."""
+    return hashlib.sha256(b"".join(map(bytes.fromhex, found))).hexdigest()
+
+
 def checksum(bodies: Iterable[bytes | None]) -> str:
     """SHA-256 over all bodies in their order, a failed one counting as none."""
-    whole = hashlib.sha256()
-    for each in bodies:
-        whole.update(hashlib.sha256(each or b"").digest())
-    return whole.hexdigest()
+    return combined(digests(bodies))
 
 
 def _url(text: str) -> Url:

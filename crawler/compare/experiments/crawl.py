@@ -226,6 +226,37 @@ def _stage(setting: Setting) -> AbstractContextManager[str]:
     return mock_web(setting, *(str(word) for pair in words.items() for word in pair))
 
 
+CONDITIONS = (
+    (
+        f"Pages of {PAGE_BYTES // 1024} KB with {LINKS} links from the mock web, which has the "
+        "last core and shares it with what is measured."
+    ),
+    (
+        "The same URLs and the same number in flight in all arms; split over processes, each has "
+        "its share of both."
+    ),
+    (
+        "Every arm is this project's own crawl without manners, and ends with a checksum over "
+        "all records: URL, outcome, status and everything that was parsed."
+    ),
+    (
+        "Interpreter start, imports and the start of pools are not measured: the crawl first "
+        "fetches other pages, twice, and goes on when its workers stand still."
+    ),
+    (
+        "Lag is looked at every 2 ms and is exact to about 1 ms, as loops keep their timers; for "
+        "threads it is how late a thread beside them wakes up. A 99th percentile of some hundred "
+        "looks is rough."
+    ),
+    "CPU times and memory are those of all processes of a crawl, not the server's.",
+    (
+        "With --urls each arm crawls the whole list once a turn, the parser chosen by itself and "
+        "its start measured, too. Only URL and outcome are compared, as pages may change, and "
+        "failures are outcomes like others. Manners are the default ones unless all hosts are on "
+        "loopback."
+    ),
+)
+
 EXPERIMENT = Experiment(
     name="crawl",
     question="Async, threads or processes for the crawl itself?",
@@ -239,36 +270,7 @@ EXPERIMENT = Experiment(
     charts=_charts,
     stage=_stage,
     noise="fetch",
-    conditions=(
-        (
-            f"Pages of {PAGE_BYTES // 1024} KB with {LINKS} links from the mock web, which has the "
-            "last core and shares it with what is measured."
-        ),
-        (
-            "The same URLs and the same number in flight in all arms; split over processes, each has "
-            "its share of both."
-        ),
-        (
-            "Every arm is this project's own crawl without manners, and ends with a checksum over all "
-            "records: URL, outcome, status and everything that was parsed."
-        ),
-        (
-            "Interpreter start, imports and the start of pools are not measured: the crawl first "
-            "fetches other pages, twice, and goes on when its workers stand still."
-        ),
-        (
-            "Lag is looked at every 2 ms and is exact to about 1 ms, as loops keep their timers; for "
-            "threads it is how late a thread beside them wakes up. The highest percentiles of some "
-            "hundred looks are rough."
-        ),
-        "CPU times and memory are those of all processes of a crawl, not the server's.",
-        (
-            "With --urls each arm crawls the whole list once a turn with the parser chosen by itself, "
-            "and what starts is measured, too; only URL and outcome are compared, as pages may change, "
-            "and failures are outcomes like others. Manners are the default ones unless all hosts are "
-            "on loopback."
-        ),
-    ),
+    conditions=CONDITIONS,
     not_shown=(
         "The open Internet: its latency is higher, its hosts are many, and manners set the pace.",
         "Pages that are dearer to parse: the dearer, the more processes gain.",

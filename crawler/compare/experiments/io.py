@@ -1,0 +1,304 @@
+"""`io`: what waiting for a server costs, one after the other and with many in flight."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from statistics import median
+from typing import TYPE_CHECKING, NamedTuple
+
+from crawler.compare.bounds import most_connections, most_threads
+from crawler.compare.experiment import (
+    Arm,
+    Chart,
+    Contrast,
+    Done,
+    Experiment,
+    Figure,
+    Finding,
+    Lines,
+    Parameters,
+    Series,
+    Setting,
+    Watch,
+)
+from crawler.compare.web import mock_web
+
+if TYPE_CHECKING:
+    from crawler.compare.judgement import Observed
+    from crawler.model.config import Loop
+
+RATE = Figure(name="rate", title="fetches a second", unit="/s", more=True)
+
+LATENCY = 0.02  # seconds
+MANY = 64
+SEQUENTIAL = "sequential"
+_LEAST_TIMES = 20.0
+_SPLIT = 256  # in flight, from which on processes are tried, too
+_WARM_UP = 4
+_PAGES = 4_000
+_KINDS = ("threads", "asyncio", "uvloop")
+
+
+def work(parameters: Parameters, watch: Watch) -> Done:
+    """Fetch a number of pages with a number in flight."""
+    from crawler.compare import fetching
+
+    if parameters["kind"] == "processes":
+        found = _split(parameters, watch)
+    else:
+        found = _fetched(parameters, watch)
+    digests: Sequence[str] = found.notes["digests"]
+    return Done(
+        checksum=fetching.combined(digests),
+        errors=found.errors,
+        figures={"rate": len(digests) / watch.wall} if watch.wall else {},
+    )
+
+
+def share(parameters: Parameters, watch: Watch) -> Done:
+    """One process's share of the pages, on an event loop."""
+    return _fetched({**parameters, "kind": "uvloop"}, watch)
+
+
+def _fetched(parameters: Parameters, watch: Watch) -> Done:
+    from crawler.compare import fetching
+    from crawler.engine.limits import allow_connections
+
+    in_flight, server = parameters["in_flight"], parameters["server"]
+    first, step = parameters.get("first", 0), parameters.get("step", 1)
+    urls = [f"{server}/page/{n}" for n in range(first, parameters["fetches"], step)]
+    allow_connections(in_flight)
+    _fetch(parameters["kind"], urls[:_WARM_UP], 2)
+    with watch:
+        bodies = _fetch(parameters["kind"], urls, in_flight)
+    errors = sum(each is None for each in bodies)
+    return Done(errors=errors, notes={"digests": fetching.digests(bodies)})
+
+
+def _fetch(kind: str, urls: Sequence[str], in_flight: int) -> list[bytes | None]:
+    from crawler.compare import fetching
+    from crawler.engine.loop import chosen_loop, loop_factory
+
+    if kind in ("threads", SEQUENTIAL):
+        return fetching.fetch_threaded(urls, in_flight)
+    loop: Loop = "uvloop" if kind == "uvloop" else "asyncio"
+    if chosen_loop(loop) != loop:
+        raise RuntimeError(f"{loop} is not installed")
+    with asyncio.Runner(loop_factory=loop_factory(loop)) as runner:
+        return runner.run(fetching.fetch_async(urls, in_flight))
+
+
+def _split(parameters: Parameters, watch: Watch) -> Done:
+    """All shares, each with its part of what is in flight; the pages in their order again."""
+    from crawler.compare.crew import together
+
+    count = parameters["processes"]
+    each = {**parameters, "step": count, "in_flight": parameters["in_flight"] // count}
+    shares = [{**each, "first": number} for number in range(count)]
+    done = together(f"{__name__}:{share.__name__}", shares, watch)
+    digests = [""] * sum(len(part.notes["digests"]) for part in done)
+    for number, part in enumerate(done):
+        digests[number::count] = part.notes["digests"]
+    return Done(errors=sum(part.errors for part in done), notes={"digests": digests})
+
+
+class _Point(NamedTuple):
+    """What an arm does: `fetches` is the same for all that are compared with it."""
+
+    kind: str
+    in_flight: int
+    fetches: int
+
+    @property
+    def name(self) -> str:
+        return SEQUENTIAL if self.kind == SEQUENTIAL else f"{self.kind}, {self.in_flight} in flight"
+
+
+def points(setting: Setting) -> list[_Point]:
+    """Everything that is run, by what the limits of this system leave room for."""
+    found = [_Point(SEQUENTIAL, 1, fetches(1))]
+    for in_flight in setting.pick(
+        (MANY, 512), (16, MANY, 256, 512, 1_024), (4, 16, MANY, 256, 512, 1_024, 2_000)
+    ):
+        found += [
+            _Point(kind, in_flight, fetches(in_flight))
+            for kind in (*_KINDS, "processes")
+            if _possible(kind, in_flight) and not (kind == "processes" and in_flight < _SPLIT)
+        ]
+    return found
+
+
+def fetches(in_flight: int) -> int:
+    """Two a slot at 64 and above; below, and one after the other, the same as at 64."""
+    return 2 * max(in_flight, MANY)
+
+
+def _possible(kind: str, in_flight: int) -> bool:
+    bound = min(most_connections(), most_threads() if kind == "threads" else most_connections())
+    return in_flight <= bound
+
+
+def _processes(setting: Setting) -> int:
+    """Two at least, and so many that each has as many in flight."""
+    most = max(2, len(setting.cores))
+    return max(count for count in (2, 4, 8) if count <= most)
+
+
+def _arms(setting: Setting) -> Sequence[Arm]:
+    return [
+        Arm(
+            name=point.name,
+            parameters={
+                "kind": point.kind,
+                "server": setting.server,
+                "in_flight": point.in_flight,
+                "fetches": point.fetches,
+                **({"processes": _processes(setting)} if point.kind == "processes" else {}),
+            },
+            equal=f"{point.fetches} fetches",
+            slowed=point.kind == "threads" and point.in_flight == MANY,
+        )
+        for point in points(setting)
+    ]
+
+
+def _contrasts(setting: Setting) -> Sequence[Contrast]:
+    names = {(point.kind, point.in_flight): point.name for point in points(setting)}
+    return [*_against_one(names), *_large(setting, names), *_told(names)]
+
+
+_Names = dict[tuple[str, int], str]
+
+
+def _against_one(names: _Names) -> Iterator[Contrast]:
+    for kind in _KINDS:
+        yield Contrast(
+            claim=f"{kind} with {MANY} in flight: 20 times as many fetches as one after the other",
+            base=SEQUENTIAL,
+            other=names[kind, MANY],
+            figure=RATE,
+            expect="faster",
+            least=_LEAST_TIMES,
+        )
+
+
+def _large(setting: Setting, names: _Names) -> Iterator[Contrast]:
+    for in_flight in sorted({point.in_flight for point in points(setting)}):
+        if in_flight >= 512 and ("threads", in_flight) in names:
+            yield Contrast(
+                claim=f"asyncio is not slower than threads with {in_flight:,} in flight",
+                base=names["threads", in_flight],
+                other=names["asyncio", in_flight],
+                figure=RATE,
+                expect="not slower" if setting.interpreter.gil else "",
+            )
+
+
+def _told(names: _Names) -> Iterator[Contrast]:
+    for other, base in (("uvloop", "asyncio"), ("processes", "uvloop")):
+        if (other, 512) in names:
+            yield Contrast(
+                claim=f"{other} against {base} with 512 in flight",
+                base=names[base, 512],
+                other=names[other, 512],
+                figure=RATE,
+            )
+
+
+def _checks(observed: Observed) -> Sequence[Finding]:
+    """What could not be run here."""
+    wanted = (512, 1_024, 2_000)
+    left_out = [f"{kind} at {n:,}" for n in wanted for kind in _KINDS if not _possible(kind, n)]
+    if not left_out:
+        return []
+    text = f"left out, as this system's limits forbid it: {', '.join(left_out)}"
+    return [Finding(claim="numbers in flight up to 2,000", outcome="told", text=text)]
+
+
+def _charts(observed: Observed) -> Sequence[Chart]:
+    arms = {arm.name: arm for arm in observed.arms if not observed.trouble(arm.name)}
+    series = [
+        found for kind in (*_KINDS, "processes") if (found := _series(observed, kind, arms)).points
+    ]
+    if not series:
+        return []
+    most = max(x for each in series for x, _ in each.points)
+    return [
+        Lines(
+            title="Fetches a second by the number in flight",
+            note=(
+                "Dashed: what waiting alone would allow, the number in flight divided by the "
+                "server's latency (Little's law). Where a line leaves it, something computes."
+            ),
+            x="in flight",
+            y="fetches a second",
+            series=series,
+            ideal=Series(
+                name="waiting alone", points=[(n, n / LATENCY) for n in (1.0, max(most, 2.0))]
+            ),
+            log_x=True,
+            log_y=True,
+            unit="/s",
+        )
+    ]
+
+
+def _series(observed: Observed, kind: str, arms: dict[str, Arm]) -> Series:
+    """One kind's rates; one thread is the same as one after the other."""
+    kinds = (kind, SEQUENTIAL) if kind == "threads" else (kind,)
+    rates = sorted(
+        (float(arm.parameters["in_flight"]), observed.values(name, "rate"))
+        for name, arm in arms.items()
+        if arm.parameters["kind"] in kinds and observed.values(name, "rate")
+    )
+    return Series(
+        name=kind,
+        points=[(n, median(values)) for n, values in rates],
+        spread=[(min(values), max(values)) for _, values in rates],
+    )
+
+
+def _stage(setting: Setting) -> AbstractContextManager[str]:
+    return mock_web(
+        setting,
+        *("--pages", str(_PAGES), "--page-bytes", "2048", "--links", "5"),
+        *("--latency", str(LATENCY)),
+    )
+
+
+EXPERIMENT = Experiment(
+    name="io",
+    question="Who waits best for a network?",
+    claim="Waiting for a server needs no second core: threads and event loops both overlap it.",
+    module=__name__,
+    arms=_arms,
+    contrasts=_contrasts,
+    checks=_checks,
+    charts=_charts,
+    stage=_stage,
+    noise="fetch",
+    conditions=(
+        (
+            f"Pages of 2 KB from the mock web, which answers each after {LATENCY * 1e3:g} ms; it "
+            "has the last core and shares it with what is measured."
+        ),
+        (
+            "One after the other and threads are urllib3, event loops are aiohttp, as this "
+            "project uses both; a kept connection a slot."
+        ),
+        (
+            "The start of threads and loops and every connection are measured, too: they belong "
+            "to it. Processes are started before; each has an event loop of uvloop."
+        ),
+        (
+            "Two fetches a slot, so that arms with equally many in flight fetch the same pages; "
+            f"below {MANY} in flight the same {fetches(1)} as there."
+        ),
+    ),
+    not_shown=(
+        "Latencies that vary, lost packets, names that must be looked up, TLS.",
+        "More than what one core can serve: where the lines flatten, the server may be the reason.",
+    ),
+)
