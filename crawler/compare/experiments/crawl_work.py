@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from time import perf_counter
 
 from crawler.compare.experiment import Done, Parameters, Watch
+from crawler.compare.quantile import ranked
 
 Figures = Mapping[str, float]
 
@@ -111,8 +112,3 @@ def _figures(pages: int, lags: Sequence[float], watch: Watch) -> dict[str, float
     ordered = sorted(lags)
     shares: Mapping[str, float] = {"lag_p50": 0.5, "lag_p99": 0.99, "lag_max": 1.0}
     return figures | {name: ranked(ordered, each) for name, each in shares.items() if ordered}
-
-
-def ranked(ordered: Sequence[float], share: float) -> float:
-    """The sample that `share` of all do not exceed, by nearest rank."""
-    return ordered[max(0, -(-int(share * len(ordered) * 1e6) // 1_000_000) - 1)]

@@ -1,0 +1,72 @@
+"""The other end of `scale`: takes connections, and wakes them up at moments that it writes down.
+
+`python -m crawler.compare.experiments.scale_peer` says its port. Then it is told, a line each:
+
+    take 100                   accept so many, in place of those that it had; it says `taken`
+    wake 500 0.25 7            500 wake-ups within 0.25 s, to connections drawn with the seed 7
+
+A wake-up is the time at which it was sent, as `perf_counter` has it: one clock for all processes of
+a machine. The peer ends when standard input does.
+"""
+
+from __future__ import annotations
+
+import resource
+import socket
+import struct
+import sys
+from random import Random
+from time import perf_counter, sleep
+
+STAMP = struct.Struct("d")
+"""A wake-up: seconds."""
+
+BACKLOG = 4_096
+RESET = struct.pack("ii", 1, 0)
+"""For SO_LINGER: a closed connection leaves no port behind that waits a minute."""
+
+
+def main() -> None:
+    """Do what standard input says."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as server:
+        _say(server.getsockname()[1])
+        connections: list[socket.socket] = []
+        for line in sys.stdin:
+            match line.split():
+                case ["take", count]:
+                    connections = take(server, int(count))
+                    _say("taken")
+                case ["wake", count, seconds, seed]:
+                    wake(connections, int(count), float(seconds), int(seed))
+
+
+def take(server: socket.socket, count: int) -> list[socket.socket]:
+    """Accept so many."""
+    found = []
+    for _ in range(count):
+        connection, _ = server.accept()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        found.append(connection)
+    return found
+
+
+def wake(connections: list[socket.socket], count: int, seconds: float, seed: int) -> None:
+    """Send `count` stamps, each at its time; one that is late delays the others."""
+    random = Random(seed)  # noqa: S311  an order that comes again
+    order = [each for _ in range(count // len(connections) + 1) for each in connections]
+    random.shuffle(order)
+    for connection in order[:count]:
+        sleep(seconds / count)
+        connection.send(STAMP.pack(perf_counter()))
+
+
+def _say(word: object) -> None:
+    print(word, flush=True)  # noqa: T201  for who started it
+
+
+if __name__ == "__main__":
+    main()
