@@ -28,7 +28,6 @@ from crawler.compare.experiments.crawl_plan import (
     UVLOOP,
     arms,
     executors,
-    listed,
     name_of,
     processes,
     served,
@@ -141,21 +140,21 @@ def _checks(observed: Observed) -> Sequence[Finding]:
     setting = observed.setting
     found = list(_advice(observed))
     if setting.urls:
-        found.append(_manners(setting))
+        found.append(_manners(observed))
     elif len(setting.cores) == 1:
         text = "there is one core, so that nothing is predicted of processes and parser pools"
         found.append(Finding(claim="work is split over cores", outcome="told", text=text))
     return found
 
 
-def _manners(setting: Setting) -> Finding:
-    urls, loopback = listed(setting.urls)
+def _manners(observed: Observed) -> Finding:
+    planned = observed.arms[0].parameters
     how = (
         "they are all on loopback, and were crawled without manners"
-        if loopback
+        if planned["bare"]
         else "they were crawled with the default manners, whose delays set the pace"
     )
-    text = f"{urls:,} URLs, each once a turn: {how}"
+    text = f"{planned['urls']:,} URLs, each once a turn: {how}"
     return Finding(claim="how your list was crawled", outcome="told", text=text)
 
 

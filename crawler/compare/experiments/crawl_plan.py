@@ -125,6 +125,7 @@ def _list_arms(setting: Setting) -> Iterator[Arm]:
             name=name_of(engine, "auto"),
             parameters={
                 "list": setting.urls,
+                "urls": found.urls,
                 "bare": found.loopback,
                 "in_flight": in_flight(setting),
                 "options": _options(setting, engine, "auto"),

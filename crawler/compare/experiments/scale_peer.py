@@ -15,6 +15,7 @@ import resource
 import socket
 import struct
 import sys
+from itertools import islice
 from random import Random
 from time import perf_counter, sleep
 
@@ -55,11 +56,11 @@ def take(server: socket.socket, count: int) -> list[socket.socket]:
 
 
 def wake(connections: list[socket.socket], count: int, seconds: float, seed: int) -> None:
-    """Send `count` stamps, each at its time; one that is late delays the others."""
+    """Send `count` stamps, one after the other, to all connections by turns in orders drawn."""
     random = Random(seed)  # noqa: S311  an order that comes again
-    order = [each for _ in range(count // len(connections) + 1) for each in connections]
-    random.shuffle(order)
-    for connection in order[:count]:
+    turns = range(0, count, len(connections))
+    order = (each for _ in turns for each in random.sample(connections, len(connections)))
+    for connection in islice(order, count):
         sleep(seconds / count)
         connection.send(STAMP.pack(perf_counter()))
 

@@ -1,0 +1,78 @@
+"""Settings and hand-made turns, for tests of what experiments plan and find."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from crawler.compare.experiment import Experiment, Finding, Interpreter, Setting
+from crawler.compare.judgement import Observed, Run, compared, findings
+
+Values = Mapping[str, Mapping[str, float]]
+
+
+def setting(*, cores: int = 2, gil: bool = True, version: str = "3.11.9", **more: Any) -> Setting:
+    here = Interpreter(label="", path=sys.executable, version=version, gil=gil)
+    mode = more.pop("mode", "quick")
+    return Setting(mode=mode, cores=tuple(range(cores)), interpreter=here, **more)
+
+
+class FakeWatch:
+    """Measures one second of wall time and half a second of CPU time, whatever is done."""
+
+    def __init__(self) -> None:
+        self.wall = self.cpu = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.wall, self.cpu = 1.0, 0.5
+
+
+def observed(
+    experiment: Experiment, planned: Setting, values: Values, sums: Mapping[str, str] | None = None
+) -> Observed:
+    """Six rounds of every arm: what `values` has of it, by figure, 1 for all others, varied."""
+    arms = experiment.arms(planned)
+    runs = [
+        _run(arm.name, number, values.get(arm.name, {}), (sums or {}).get(arm.name, "same"))
+        for number in range(1, 7)
+        for arm in arms
+    ]
+    return Observed(experiment=experiment.name, setting=planned, arms=arms, runs=runs, band=0.02)
+
+
+def _run(arm: str, number: int, values: Mapping[str, float], checksum: str) -> Run:
+    factor = 1 + 0.001 * (number % 3)
+    names = {"rate", "cpu_per_page", "lag_p99", "memory", "wake_p99", "connecting", *values}
+    figures = {name: values.get(name, 1.0) * factor for name in names}
+    reading = {"wall": 1.0, "user": 1.0, "system": 0.0, "pss": figures.get("pss", 1.0)}
+    return Run(
+        arm=arm,
+        round=number,
+        at=0.0,
+        seconds=1.0,
+        load=0.0,
+        elsewhere=0.0,
+        checksum=checksum,
+        reading=reading,
+        figures=figures,
+    )
+
+
+def found(experiment: Experiment, seen: Observed) -> dict[str, Finding]:
+    """What comes of each claim."""
+    comparisons = compared(seen, experiment.contrasts(seen.setting))
+    return {each.claim: each for each in findings(experiment, seen, comparisons)}
+
+
+def outcome(all_found: Mapping[str, Finding], words: str) -> str:
+    """The outcome of the one claim with these words in it."""
+    (claim,) = (claim for claim in all_found if words in claim)
+    return all_found[claim].outcome
+
+
+def names(arms: Sequence[Any]) -> set[str]:
+    return {arm.name for arm in arms}

@@ -1,0 +1,123 @@
+"""`io`: fetching with one and with many in flight, what it plans and what it can find."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from crawler.compare.experiments import io
+from crawler.compare.experiments.io import EXPERIMENT, LATENCY, SEQUENTIAL, work
+from crawler.mock import MockWeb, Served, running
+from tests.compare.observing import FakeWatch, found, names, observed, outcome, setting
+
+KINDS = (SEQUENTIAL, "threads", "asyncio", "uvloop")
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[Served]:
+    with running(MockWeb(pages=20, page_bytes=500, links=2)) as served:
+        yield served
+
+
+def parameters(web: Served, kind: str, fetches: int = 9):
+    in_flight = 1 if kind == SEQUENTIAL else 4
+    told = {"kind": kind, "server": web.url, "in_flight": in_flight, "fetches": fetches}
+    return told | ({"processes": 2} if kind == "processes" else {})
+
+
+def test_all_kinds_fetch_the_same(web: Served) -> None:
+    """One after the other, threads, loops and processes bring the same bodies, none failed."""
+    done = [work(parameters(web, kind), FakeWatch()) for kind in (*KINDS, "processes")]
+    assert len({each.checksum for each in done}) == 1
+    assert {each.errors for each in done} == {0}
+    assert [each.figures["rate"] for each in done] == [9, 9, 9, 9, 9]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fetch_that_fails_is_an_error(web: Served, kind: str) -> None:
+    """A page that is not there counts as an error."""
+    assert work(parameters(web, kind, fetches=22), FakeWatch()).errors == 2
+
+
+def test_equal_work_has_an_equal_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arms claim the same work exactly when they fetch as much, and each contrast is within it."""
+    monkeypatch.setattr(io, "most_connections", lambda: 5_000.0)
+    monkeypatch.setattr(io, "most_threads", lambda: 5_000.0)
+    for mode in ("quick", "normal", "full"):
+        planned = setting(mode=mode)
+        arms = {arm.name: arm for arm in EXPERIMENT.arms(planned)}
+        assert len({(a.equal, a.parameters["fetches"]) for a in arms.values()}) == len(
+            {a.equal for a in arms.values()}
+        )
+        for each in EXPERIMENT.contrasts(planned):
+            assert arms[each.base].equal == arms[each.other].equal
+
+
+def test_every_process_has_its_share_in_flight() -> None:
+    """What is in flight can be divided by the processes, on one core and on many."""
+    for cores in (1, 2, 3, 4, 12):
+        for arm in EXPERIMENT.arms(setting(cores=cores, mode="full")):
+            assert arm.parameters["in_flight"] % arm.parameters.get("processes", 1) == 0
+
+
+def test_what_the_limits_forbid_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where threads are few, arms and comparisons that need more are left out, with a finding."""
+    monkeypatch.setattr(io, "most_connections", lambda: 5_000.0)
+    monkeypatch.setattr(io, "most_threads", lambda: 300.0)
+    planned = setting()
+    arms = names(EXPERIMENT.arms(planned))
+    assert "threads, 512 in flight" not in arms
+    assert "asyncio, 512 in flight" in arms
+    assert all({e.base, e.other} <= arms for e in EXPERIMENT.contrasts(planned))
+    (told,) = EXPERIMENT.checks(observed(EXPERIMENT, planned, {}))
+    assert "threads at 512" in told.text and "asyncio" not in told.text
+
+
+def rates(threads: float, asyncio: float, large: float) -> dict[str, dict[str, float]]:
+    found = {
+        SEQUENTIAL: 1.0,
+        "threads, 64 in flight": threads,
+        "asyncio, 64 in flight": asyncio,
+        "uvloop, 64 in flight": asyncio,
+        "threads, 512 in flight": 100.0,
+        "asyncio, 512 in flight": large,
+    }
+    return {name: {"rate": rate} for name, rate in found.items()}
+
+
+def test_twenty_times_is_what_it_takes() -> None:
+    """25 times is as predicted, 18 times is otherwise, each for its own arm."""
+    seen = found(EXPERIMENT, observed(EXPERIMENT, setting(), rates(18, 25, 150)))
+    assert outcome(seen, "threads with 64") == "otherwise"
+    assert outcome(seen, "asyncio with 64") == "as predicted"
+    assert outcome(seen, "uvloop with 64") == "as predicted"
+    assert outcome(seen, "not slower than threads") == "as predicted"
+
+
+def test_a_loop_that_is_slower_is_found() -> None:
+    """asyncio behind threads at 512 in flight is otherwise; without the lock it is only told."""
+    values = rates(25, 25, 50)
+    claim = "not slower than threads"
+    assert outcome(found(EXPERIMENT, observed(EXPERIMENT, setting(), values)), claim) == "otherwise"
+    free = observed(EXPERIMENT, setting(gil=False), values)
+    assert outcome(found(EXPERIMENT, free), claim) == "told"
+
+
+def test_other_bodies_void_the_comparison() -> None:
+    """An arm that fetched something else is invalid."""
+    name = "threads, 64 in flight"
+    seen = observed(EXPERIMENT, setting(), rates(25, 25, 150), {name: "other"})
+    assert outcome(found(EXPERIMENT, seen), "threads with 64") == "invalid"
+
+
+def test_the_chart_has_the_ideal_and_no_failed_arm() -> None:
+    """Rates are drawn from one in flight on, beside Little's law; a voided arm is left out."""
+    name = "asyncio, 64 in flight"
+    seen = observed(EXPERIMENT, setting(), rates(25, 25, 150), {name: "other"})
+    (chart,) = EXPERIMENT.charts(seen)
+    by_name = {each.name: each for each in chart.series}
+    assert [n for n, _ in by_name["threads"].points] == [1, 64, 512]
+    assert [n for n, _ in by_name["asyncio"].points] == [512]
+    assert chart.ideal is not None
+    assert chart.ideal.points == [(1.0, 1 / LATENCY), (512.0, 512 / LATENCY)]
