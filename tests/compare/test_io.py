@@ -54,6 +54,13 @@ def test_equal_work_has_an_equal_name(monkeypatch: pytest.MonkeyPatch) -> None:
             assert arms[each.base].equal == arms[each.other].equal
 
 
+def test_processes_are_tried_where_there_is_time() -> None:
+    """A quick comparison leaves processes out; a thorough one has them from 256 in flight on."""
+    arms = {mode: names(EXPERIMENT.arms(setting(mode=mode))) for mode in ("quick", "full")}
+    assert not [name for name in arms["quick"] if name.startswith("processes")]
+    assert {"processes, 256 in flight", "processes, 512 in flight"} <= arms["full"]
+
+
 def test_every_process_has_its_share_in_flight() -> None:
     """What is in flight can be divided by the processes, on one core and on many."""
     for cores in (1, 2, 3, 4, 12):

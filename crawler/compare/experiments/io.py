@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 RATE = Figure(name="rate", title="fetches a second", unit="/s", more=True)
 
-LATENCY = 0.02  # seconds
+LATENCY = 0.025  # seconds
 MANY = 64
 SEQUENTIAL = "sequential"
 _LEAST_TIMES = 20.0
@@ -125,7 +125,7 @@ def points(setting: Setting) -> list[_Point]:
         found += [
             _Point(kind, in_flight, fetches(in_flight))
             for kind in (*_KINDS, "processes")
-            if _possible(kind, in_flight) and not (kind == "processes" and in_flight < _SPLIT)
+            if _possible(kind, in_flight) and (kind in _KINDS or _split_too(setting, in_flight))
         ]
     return found
 
@@ -133,6 +133,11 @@ def points(setting: Setting) -> list[_Point]:
 def fetches(in_flight: int) -> int:
     """Two a slot at 64 and above; below, and one after the other, the same as at 64."""
     return 2 * max(in_flight, MANY)
+
+
+def _split_too(setting: Setting, in_flight: int) -> bool:
+    """Processes are tried where one loop has enough to do, and there is time."""
+    return in_flight >= _SPLIT and setting.mode != "quick"
 
 
 def _possible(kind: str, in_flight: int) -> bool:
