@@ -131,6 +131,7 @@ def _setting() -> _Schema:
             "path": text("Where it is."),
             "version": text("Its version."),
             "gil": boolean("Whether its lock is on, with the packages imported."),
+            "parser_refusal": text("Why the parser does not load in a subinterpreter; or nothing."),
             "environment": mapping("Variables that it was given.", {"type": "string"}),
         },
     )

@@ -62,7 +62,9 @@ def split_name(engine: str, setting: Setting) -> str:
 
 def executors(setting: Setting) -> Sequence[str]:
     """Who may parse with this interpreter."""
-    return _EXECUTORS if setting.interpreter.interpreters else _EXECUTORS[:-1]
+    interpreter = setting.interpreter
+    loads = interpreter.interpreters and not interpreter.parser_refusal
+    return _EXECUTORS if loads else _EXECUTORS[:-1]
 
 
 def arms(setting: Setting) -> Sequence[Arm]:
