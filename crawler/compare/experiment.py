@@ -81,9 +81,10 @@ class Arm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """Something measured. `more`: whether more of it is better. `whole`: what a ratio is called.
+    """Something measured. `more`: whether more of it is better. `ratio`: what a ratio is called.
 
-    A ratio always tells how many times better the other arm is: `2.10 times as fast`.
+    A ratio always tells how many times better the other arm is: `2.10 times as fast`. words: what a
+    person reads in the place of `faster` and `slower`, for what is no time.
     """
 
     name: str
@@ -91,19 +92,26 @@ class Figure:
     unit: str = "s"
     more: bool = False
     ratio: str = "times as fast"
+    words: tuple[str, str] = ("faster", "slower")
 
 
+THRIFT = ("thriftier", "dearer")
 WALL = Figure(name="wall", title="wall time")
-CPU = Figure(name="cpu", title="CPU time", ratio="times as thrifty of CPU")
-RSS = Figure(name="rss", title="peak memory", unit="B", ratio="times as thrifty of memory")
-PSS = Figure(name="pss", title="memory, shared parts divided", unit="B", ratio=RSS.ratio)
+CPU = Figure(name="cpu", title="CPU time", ratio="times as thrifty of CPU", words=THRIFT)
+RSS = Figure(
+    name="rss", title="peak memory", unit="B", ratio="times as thrifty of memory", words=THRIFT
+)
+PSS = Figure(
+    name="pss", title="memory (PSS)", unit="B", ratio="times as thrifty of memory", words=THRIFT
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contrast:
     """A comparison that is planned before the run: `other` against `base`, and what is expected.
 
-    least: `other` should be at least so many times better; 0 asks for no amount.
+    least: `other` should be at least so many times better; 0 asks for no amount. otherwise: the
+    explanation, if it comes out otherwise.
     """
 
     claim: str
@@ -112,6 +120,7 @@ class Contrast:
     figure: Figure = WALL
     expect: Expected = ""
     least: float = 0.0
+    otherwise: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

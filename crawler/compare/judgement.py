@@ -246,12 +246,17 @@ def _half(judged: Ratio | None) -> float:
 
 
 def _finding(comparison: Comparison) -> Finding:
-    contrast = comparison.contrast
-    return Finding(claim=contrast.claim, outcome=_outcome(comparison), text=said(comparison))
+    contrast, outcome, text = comparison.contrast, _outcome(comparison), said(comparison)
+    if outcome == "otherwise" and contrast.otherwise:
+        text += f". {contrast.otherwise}"
+    return Finding(claim=contrast.claim, outcome=outcome, text=text)
 
 
 def said(comparison: Comparison) -> str:
-    """A comparison as a sentence without its subject: word, ratio, interval, rounds."""
+    """A comparison as a sentence without its subject: word, ratio, interval, rounds.
+
+    That it is not faster, or not slower, is a word too, where that was the question.
+    """
     if comparison.word == "invalid":
         return f"invalid: {comparison.why}"
     ratio = comparison.ratio
@@ -261,9 +266,16 @@ def said(comparison: Comparison) -> str:
         f"{number(ratio.value)} {comparison.contrast.figure.ratio} "
         f"({number(ratio.low)} to {number(ratio.high)}; {comparison.rounds} rounds)"
     )
-    if comparison.word == "inconclusive":
-        return f"inconclusive: {shown}; about {comparison.more:,} more rounds would tell"
-    return f"{comparison.word}: {shown}"
+    if comparison.word != "inconclusive":
+        return f"{_spoken(comparison.word, comparison.contrast)}: {shown}"
+    if _outcome(comparison) == "as predicted":
+        return f"{_spoken(comparison.contrast.expect, comparison.contrast)}: {shown}"
+    return f"inconclusive: {shown}; about {comparison.more:,} more rounds would tell"
+
+
+def _spoken(word: str, contrast: Contrast) -> str:
+    better, worse = contrast.figure.words
+    return word.replace("faster", better).replace("slower", worse)
 
 
 def number(value: float) -> str:

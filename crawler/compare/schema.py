@@ -47,11 +47,25 @@ def schema() -> _Schema:
                 "config": _config(),
                 "machine": _machine(),
                 "noise": _noise(),
+                "advice": text("One sentence for this machine; empty without the crawl."),
+                "decisions": listing("Which model for which work.", _decision()),
                 "experiments": listing("Those that were run, in their order.", _experiment()),
             },
         ),
         "$defs": {name: make() for name, make in named.items()},
     }
+
+
+def _decision() -> _Schema:
+    return record(
+        "A model for a kind of work.",
+        {
+            "work": text("The kind of work."),
+            "model": text("The model for it."),
+            "why": text("What was measured."),
+            "experiment": text("The name of the experiment that says so."),
+        },
+    )
 
 
 def _config() -> _Schema:
@@ -212,6 +226,7 @@ def _contrast() -> _Schema:
             "unit": text("Its unit: s, B, or another."),
             "more": boolean("Whether more of it is better."),
             "ratio": text("What a ratio is called: times as fast."),
+            "words": listing("What faster and slower are called.", {"type": "string"}),
         },
     )
     return record(
@@ -223,6 +238,7 @@ def _contrast() -> _Schema:
             "figure": figure,
             "expect": choice("What is predicted; empty for nothing.", get_args(Expected)),
             "least": number("How many times better at least; 0 asks for no amount."),
+            "otherwise": text("The explanation, if it comes out otherwise; or nothing."),
         },
     )
 

@@ -13,7 +13,13 @@ from crawler.compare.runner import run_job
 from tests.compare.turns import Looking, found, observed, outcome, setting, turns
 
 AMOUNT = {"turns": 1_200, "chunks": 12}
-AS_PREDICTED = {BASE: 1.0, "2 threads": 1.01, "4 threads": 1.02, "2 processes": 0.5}
+AS_PREDICTED = {
+    BASE: 1.0,
+    "2 threads": 1.01,
+    "4 threads": 1.02,
+    "1 process": 1.0,
+    "2 processes": 0.5,
+}
 
 
 def _seen(walls: dict[str, float], where: Setting | None = None, **more: float) -> Observed:
@@ -96,7 +102,7 @@ def test_as_predicted() -> None:
     """Threads as fast as one, processes twice as fast, the same CPU seconds."""
     claims = found(EXPERIMENT, _seen(AS_PREDICTED))
     assert {each.outcome for each in claims.values()} == {"as predicted"}
-    assert len(claims) == 4
+    assert len(claims) == 5
 
 
 @pytest.mark.parametrize(
@@ -106,6 +112,7 @@ def test_as_predicted() -> None:
         ("4 threads", 0.8, "4 threads are no faster"),
         ("2 processes", 0.7, "2 processes are at least 1.70"),
         ("2 processes", 1.0, "2 processes are at least 1.70"),
+        ("2 processes", 1.2, "2 processes are faster than 1 thread"),
     ],
 )
 def test_the_opposite_is_found(arm: str, wall: float, claim: str) -> None:
@@ -123,10 +130,15 @@ def test_processes_that_work_more_are_found() -> None:
 
 def test_other_work_is_no_comparison() -> None:
     """An arm with another checksum voids what is compared with it."""
-    runs = [*turns(BASE, checksum="a"), *turns("2 threads", checksum="a")]
+    runs = [
+        *turns(BASE, checksum="a"),
+        *turns("1 process", checksum="a"),
+        *turns("2 threads", checksum="a"),
+    ]
     seen = observed(EXPERIMENT, setting(), [*runs, *turns("2 processes", [0.5], checksum="b")])
     claims = found(EXPERIMENT, seen)
-    assert outcome(claims, "2 processes are") == "invalid"
+    assert outcome(claims, "2 processes are at") == "invalid"
+    assert outcome(claims, "2 processes are faster") == "invalid"
     assert outcome(claims, "2 threads") == "as predicted"
 
 

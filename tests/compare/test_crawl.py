@@ -316,7 +316,7 @@ def test_charts_bear_missing_arms() -> None:
     """Without any turn there are charts with nothing in them, and with turns a bar each."""
     seen = observed(EXPERIMENT, setting(), GOOD)
     charts = EXPERIMENT.charts(seen)
-    assert charts[0].title == "Pages a second"
+    assert charts[0].title == "Pages/s"
     assert charts[0].values["async uvloop"][-1] == pytest.approx(3.0, rel=0.01)
     (rates, *_) = EXPERIMENT.charts(replace(seen, runs=[], arms=[]))
     assert all(isnan(value) for values in rates.values.values() for value in values)

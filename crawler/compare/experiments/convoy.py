@@ -26,10 +26,16 @@ from crawler.compare.experiment import (
 from crawler.compare.judgement import Observed, number
 from crawler.compare.switching import USUAL
 
-P50 = Figure(name="p50", title="delay of a waking, middle", ratio="times as prompt")
-P99 = Figure(name="p99", title="delay of a waking, p99", ratio="times as prompt")
+PROMPT = ("prompter", "later")
+P50 = Figure(name="p50", title="delay of a waking, middle", ratio="times as prompt", words=PROMPT)
+P99 = Figure(name="p99", title="delay of a waking, p99", ratio="times as prompt", words=PROMPT)
 UNITS = Figure(
-    name="units", title="computed beside it", unit="1/s", more=True, ratio="times as much computed"
+    name="units",
+    title="computed beside it",
+    unit="1/s",
+    more=True,
+    ratio="times as much computed",
+    words=("more", "less"),
 )
 ALONE = "alone"
 _SHORT, _LONG = 0.0005, 0.020  # seconds, beside the usual 0.005

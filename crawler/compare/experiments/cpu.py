@@ -37,6 +37,10 @@ BASE = "1 thread"
 _SHARE = 0.85  # of the ideal speed-up: 1.7 times on two cores
 _MOST = 4  # cores that are counted on; more may share caches, heat and hyper-threads
 _MORE_CPU = 1.25  # times the CPU time: caches are shared, and so are the parts of a core
+_WHY_LESS = (
+    "The CPU seconds below tell whether the same work took more of them when others computed, too: "
+    "then the cores are parts of one, or neighbours on the same machine want them"
+)
 _WARM = 20_000  # turns of a worker before it counts: some milliseconds
 
 
@@ -157,16 +161,27 @@ def _contrasts(setting: Setting) -> Sequence[Contrast]:
     parallel = [
         kind for kind in _kinds(setting) if kind != "threads" or not setting.interpreter.gil
     ]
-    predicted = [_faster(kind, n) for kind in parallel] if n > 1 else []
+    predicted = [each for kind in parallel for each in _faster(kind, n)] if n > 1 else []
     if setting.interpreter.gil:
         predicted += [_no_faster(workers) for workers in widths(setting) if workers > 1]
     return predicted
 
 
-def _faster(kind: str, n: int) -> Contrast:
+def _faster(kind: str, n: int) -> Iterator[Contrast]:
+    """Like with like, where the number of workers alone differs; then against a thread."""
     least = round(_SHARE * min(n, _MOST), 2)
-    claim = f"{named(kind, n)} are at least {number(least)} times as fast as one thread"
-    return Contrast(claim=claim, base=BASE, other=named(kind, n), expect="faster", least=least)
+    one, several = named(kind, 1), named(kind, n)
+    yield Contrast(
+        claim=f"{several} are at least {number(least)} times as fast as {one}",
+        base=one,
+        other=several,
+        expect="faster",
+        least=least,
+        otherwise=_WHY_LESS,
+    )
+    if one != BASE:
+        claim = f"{several} are faster than {BASE}"
+        yield Contrast(claim=claim, base=BASE, other=several, expect="faster")
 
 
 def _no_faster(workers: int) -> Contrast:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from crawler.compare.experiment import (
     PSS,
+    THRIFT,
     Bars,
     Chart,
     Contrast,
@@ -38,9 +39,11 @@ from crawler.compare.web import mock_web
 if TYPE_CHECKING:
     from crawler.compare.judgement import Observed
 
-RATE = Figure(name="rate", title="pages a second", unit="/s", more=True)
-CPU_PAGE = Figure(name="cpu_per_page", title="CPU time a page", ratio="times as thrifty of CPU")
-LAG = Figure(name="lag_p99", title="lag, 99th percentile", ratio="times as prompt")
+RATE = Figure(name="rate", title="pages/s", unit="/s", more=True)
+CPU_PAGE = Figure(
+    name="cpu_per_page", title="CPU a page", ratio="times as thrifty of CPU", words=THRIFT
+)
+LAG = Figure(name="lag_p99", title="lag p99", ratio="times as prompt", words=("prompter", "later"))
 
 _CLOSE = 0.03  # arms whose rates differ by less are taken for equally fast
 

@@ -125,7 +125,7 @@ def points(setting: Setting) -> list[_Point]:
         found += [
             _Point(kind, in_flight, fetches(in_flight))
             for kind in (*_KINDS, "processes")
-            if _possible(kind, in_flight) and (kind in _KINDS or _split_too(setting, in_flight))
+            if _possible(kind, in_flight) and (kind in _KINDS or _split_too(in_flight))
         ]
     return found
 
@@ -135,9 +135,9 @@ def fetches(in_flight: int) -> int:
     return 2 * max(in_flight, MANY)
 
 
-def _split_too(setting: Setting, in_flight: int) -> bool:
-    """Processes are tried where one loop has enough to do, and there is time."""
-    return in_flight >= _SPLIT and setting.mode != "quick"
+def _split_too(in_flight: int) -> bool:
+    """Processes are tried where one loop has enough to do."""
+    return in_flight >= _SPLIT
 
 
 def _possible(kind: str, in_flight: int) -> bool:

@@ -77,9 +77,9 @@ def _fetch(server: str, fetches: int, watch: Watch) -> Done:
 
 def _arms(setting: Setting) -> Sequence[Arm]:
     parameters: dict[Noise, dict[str, Any]] = {
-        "compute": {"turns": setting.pick(1_500_000, 4_000_000)},
+        "compute": {"turns": setting.pick(3_000_000, 6_000_000)},
         "wait": {},
-        "fetch": {"server": setting.server, "fetches": setting.pick(600, 2_000)},
+        "fetch": {"server": setting.server, "fetches": setting.pick(1_600, 4_000)},
     }
     return [
         Arm(

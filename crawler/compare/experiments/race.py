@@ -29,7 +29,13 @@ from crawler.compare.experiments.race_work import SHORT
 from crawler.compare.judgement import Observed, Run
 from crawler.compare.switching import USUAL
 
-NS = Figure(name="ns", title="time of an increment", unit="ns", ratio="times as cheap")
+NS = Figure(
+    name="ns",
+    title="time of an increment",
+    unit="ns",
+    ratio="times as cheap",
+    words=("cheaper", "dearer"),
+)
 PLAIN, CALL, USUALLY = "+=", "a call between", "a call between, 5 ms"
 BARRIER, AWAIT = "a Barrier between", "an await between"
 PROCESSES, LOOPING = "a Barrier between, processes", "+=, processes"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from crawler.compare.bounds import most_connections, most_threads
 from crawler.compare.experiment import (
+    THRIFT,
     Arm,
     Chart,
     Contrast,
@@ -23,12 +24,22 @@ if TYPE_CHECKING:
     from crawler.compare.judgement import Observed
 
 MEMORY = Figure(
-    name="memory", title="memory a connection", unit="B", ratio="times as thrifty of memory"
+    name="memory",
+    title="memory a connection",
+    unit="B",
+    ratio="times as thrifty of memory",
+    words=THRIFT,
 )
-WAKE = Figure(name="wake_p99", title="wake-up, 99th percentile", ratio="times as prompt")
+WAKE = Figure(
+    name="wake_p99", title="wake-up p99", ratio="times as prompt", words=("prompter", "later")
+)
 
 ASYNCIO, UVLOOP, THREADS = "asyncio", "uvloop", "threads"
 MANY = 1_000
+_WHY_LATER = (
+    "Few are woken at a time here, and the kernel wakes a thread straight away, on a core of its "
+    "own if one is idle; a task is woken after the kernel has woken its loop, and by Python code"
+)
 _RATE = 2_000  # wake-ups a second, whatever the number of connections
 
 
@@ -97,6 +108,7 @@ def _predicted(common: Sequence[int]) -> Iterator[Contrast]:
             other=_name(ASYNCIO, count),
             figure=WAKE,
             expect="not slower" if count == max(common) else "",
+            otherwise=_WHY_LATER,
         )
 
 

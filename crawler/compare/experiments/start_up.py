@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from crawler.compare.executors import absent, has_loky
 from crawler.compare.experiment import (
+    THRIFT,
     WALL,
     Arm,
     Bars,
@@ -28,6 +29,7 @@ _WORKER = Figure(
     title="memory a worker, shared parts divided",
     unit="B",
     ratio="times as thrifty of memory",
+    words=THRIFT,
 )
 _NAMES = {
     "thread": "threads",
