@@ -39,19 +39,24 @@ def compare(
     started = datetime.now(UTC).isoformat(timespec="seconds")
     experiments = chosen(names)
     machine = Machine.here()
-    listener.begins(machine, experiments)
     examined: list[Examined] = []
-    for experiment in experiments:
-        plan = _plan(config, experiment, experiments, machine, interpreters)
-        conducted = conduct(experiment, plan, listener.turn)
-        examined.append(Examined.of(experiment, conducted, bands_of(examined)))
-        listener.ends(examined[-1])
-        if conducted.partial:
-            break
+    partial = False
+    try:
+        listener.begins(machine, experiments)
+        for experiment in experiments:
+            plan = _plan(config, experiment, experiments, machine, interpreters)
+            conducted = conduct(experiment, plan, listener.turn)
+            examined.append(Examined.of(experiment, conducted, bands_of(examined)))
+            listener.ends(examined[-1])
+            partial = conducted.partial
+            if partial:
+                break
+    except KeyboardInterrupt:  # between two experiments
+        partial = True
     return Result(
         started=started,
         seconds=perf_counter() - began,
-        partial=any(each.partial for each in examined),
+        partial=partial,
         asked=list(names),
         config=config,
         machine=machine,

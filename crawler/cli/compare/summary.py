@@ -55,16 +55,17 @@ def examined(found: Examined) -> str:
 def tail(result: Result, folder: Folder) -> str:
     """Advice and decisions, whether to believe them, and where the report is."""
     lines = [""]
-    lines += [f"{each.work}: {each.model} ({each.why})" for each in result.decisions]
-    lines += ["", result.advice] if result.advice else []
+    if result.decisions:
+        lines.append("Which model for which work (the report says why):")
+        lines += [f"  {each.work}: {each.model}" for each in result.decisions]
+    lines += ["", result.advice, ""] if result.advice else [""]
     if result.partial:
         lines.append("PARTIAL: stopped before its end; what there is until then is kept")
     if result.invalid:
         lines.append("NOT BELIEVABLE: some comparisons are invalid, see above")
     lines.append(f"{duration(result.seconds)} in all")
-    if folder.path:
-        lines.append(f"report: {folder.report}")
-    return _text(lines)
+    report = f"report: {folder.report}\n" if folder.path else ""  # never folded: it is copied
+    return _text(lines) + report
 
 
 def _notes(machine: Machine, config: CompareConfig) -> Iterator[str]:
@@ -104,7 +105,7 @@ def _median(observed: Observed, arm: str, figure: Figure) -> str:
 def shown(value: float, unit: str) -> str:
     """A value of a figure with three digits; bytes as megabytes, seconds in their fitting unit."""
     if unit == "B":
-        return f"{value / 1e6:,.3g} MB"
+        return f"{value / 1e6:,.3g} MB" if value >= 1e6 else f"{value / 1e3:,.3g} KB"
     if unit == "s" and value < 1:
         return f"{value * 1e3:,.3g} ms" if value >= 1e-3 else f"{value * 1e6:,.3g} us"
     return f"{value:,.0f}" if value >= 100 else f"{value:,.3g}"
@@ -123,7 +124,14 @@ def _finding(finding: Finding) -> Iterator[str]:
         )
         first = indent
     for line in finding.detail.splitlines():
-        yield f"{indent}{printable(line)}"[:WIDTH].rstrip()
+        yield from _detailed(printable(line), indent)
+
+
+def _detailed(line: str, indent: str) -> Iterator[str]:
+    """A line of a program or a table: cut into pieces where it is too long, its spaces kept."""
+    room = WIDTH - len(indent)
+    for start in range(0, max(len(line), 1), room):
+        yield f"{indent}{line[start : start + room]}".rstrip()
 
 
 def _text(lines: Sequence[str]) -> str:

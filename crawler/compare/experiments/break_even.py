@@ -152,6 +152,14 @@ def _break_even(observed: Observed, kind: str) -> Finding:
     )
 
 
+def pays_from(observed: Observed, kind: str) -> float:
+    """Seconds of a task without payload from which on a pool pays, one task in a submission.
+
+    0 if it pays at every length, inf if at none, nan where that was not measured.
+    """
+    return math.nan if observed.trouble(kind) else _crosses(observed, kind, 0, 1)
+
+
 def _crosses(observed: Observed, kind: str, payload: int, batch: int) -> float:
     cells = [c for c in _cells(observed.setting) if (c.payload, c.batch) == (payload, 1)]
     lengths = [observed.median("inline", c.figure) for c in cells]

@@ -18,6 +18,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from crawler.compare.experiment import (
+    CPU,
+    PSS,
+    WALL,
     Arm,
     Bars,
     Chart,
@@ -283,4 +286,5 @@ EXPERIMENT = Experiment(
         "What starting the workers costs: start-up asks that.",
         "Work that needs memory: cores share caches and the way to memory.",
     ),
+    shown=(WALL, CPU, PSS),
 )

@@ -161,25 +161,39 @@ def _manners(observed: Observed) -> Finding:
     return Finding(claim="how your list was crawled", outcome="told", text=text)
 
 
-def _advice(observed: Observed) -> Iterator[Finding]:
-    """The thriftiest of those that are about as fast as the fastest."""
-    good = [a.name for a in observed.arms if not observed.trouble(a.name)]
-    rates = {name: rate for name in good if (rate := observed.median(name, "rate")) > 0}
+def best(observed: Observed) -> str | None:
+    """The thriftiest of the arms that are about as fast as the fastest; None if none can be told.
+
+    About as fast is what the noise leaves room for.
+    """
+    rates = _rates(observed)
     if not rates:
-        return
+        return None
     close = 1 + max(_CLOSE, min(observed.band or 0.0, 1.0))
     fast = [name for name, rate in rates.items() if rate * close >= max(rates.values())]
-    taken = min(fast, key=lambda name: observed.median(name, "cpu_per_page"))
-    text = f"take {taken}: {_shown(observed, taken)}"
+    return min(fast, key=lambda name: observed.median(name, "cpu_per_page"))
+
+
+def _rates(observed: Observed) -> dict[str, float]:
+    good = [a.name for a in observed.arms if not observed.trouble(a.name)]
+    return {name: rate for name in good if (rate := observed.median(name, "rate")) > 0}
+
+
+def _advice(observed: Observed) -> Iterator[Finding]:
+    taken, rates = best(observed), _rates(observed)
+    if taken is None:
+        return
+    text = f"take {taken}: {shown(observed, taken)}"
     alone = [name for name in rates if "processes" not in name]
     if alone and taken not in alone:
-        best = max(alone, key=lambda name: rates[name])
-        text += f"; in one process {best}: {_shown(observed, best)}"
+        one = max(alone, key=lambda name: rates[name])
+        text += f"; in one process {one}: {shown(observed, one)}"
     claim = "which model for pages like these on this machine"
     yield Finding(claim=claim, outcome="told", text=text)
 
 
-def _shown(observed: Observed, name: str) -> str:
+def shown(observed: Observed, name: str) -> str:
+    """The medians of an arm in words."""
     rate, cpu = observed.median(name, "rate"), observed.median(name, "cpu_per_page")
     return f"{rate:,.0f} pages/s and {cpu * 1e3:.2f} ms of CPU a page"
 
@@ -280,4 +294,5 @@ EXPERIMENT = Experiment(
         "Following links, writing records to a disk, TLS.",
     ),
     weight=2.0,
+    shown=(RATE, CPU_PAGE, PSS, LAG),
 )

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from crawler.compare.bounds import most_connections, most_threads
 from crawler.compare.experiment import (
+    CPU,
+    PSS,
     Arm,
     Chart,
     Contrast,
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from crawler.compare.judgement import Observed
     from crawler.model.config import Loop
 
-RATE = Figure(name="rate", title="fetches a second", unit="/s", more=True)
+RATE = Figure(name="rate", title="fetches/s", unit="/s", more=True)
 
 LATENCY = 0.025  # seconds
 MANY = 64
@@ -306,4 +308,5 @@ EXPERIMENT = Experiment(
         "Latencies that vary, lost packets, names that must be looked up, TLS.",
         "More than what one core can serve: where the lines flatten, the server may be the reason.",
     ),
+    shown=(RATE, CPU, PSS),
 )

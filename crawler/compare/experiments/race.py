@@ -46,7 +46,7 @@ _SUREST = {
     PROCESSES: "two processes that meet between read and write lose exactly one of two updates",
 }
 """Sure on every interpreter: both have read before one writes."""
-_LOCK, _NO_LOCK, _SUM = "a Lock", "no lock", "a sum per thread"
+_LOCK, _NO_LOCK, SUM = "a Lock", "no lock", "a sum per thread"
 _QUEUE, _COLLECTOR = "a queue and an owner", "the crawler's collector"
 
 
@@ -85,7 +85,7 @@ def _arms(setting: Setting) -> Sequence[Arm]:
 def _contrasts(setting: Setting) -> Sequence[Contrast]:
     return [
         _costs(_NO_LOCK, _LOCK, "slower", "a Lock around it makes an increment dearer"),
-        _costs(_LOCK, _SUM, "faster", "a sum per thread is cheaper than a Lock"),
+        _costs(_LOCK, SUM, "faster", "a sum per thread is cheaper than a Lock"),
         _costs(_LOCK, _COLLECTOR, "slower", "the crawler's collector is dearer: a call more"),
         _costs(_LOCK, _QUEUE, "", "a queue to a thread that owns the counter, against a Lock"),
     ]

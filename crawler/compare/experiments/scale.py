@@ -227,4 +227,5 @@ EXPERIMENT = Experiment(
         "What TLS and HTTP add to each connection, which is more than the wait itself.",
         "Connections that all have something to do at once: that is `io` and `crawl`.",
     ),
+    shown=(MEMORY, WAKE),
 )
