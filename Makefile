@@ -2,6 +2,7 @@
 
 URLS ?=
 OUT ?= crawl.jsonl
+REPORT ?= compare-report
 SECONDS ?= 600
 ARGS ?=
 
@@ -21,7 +22,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c '$(PROBE)' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install crawl test check lint bench fuzz real debian clean
+.PHONY: help install crawl compare test check lint bench fuzz real debian clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +45,9 @@ endif
 
 crawl: $(STAMP) ## Crawl URLS=list.txt (without: a mock web) into OUT=crawl.jsonl, with ARGS="..."
 	@$(BIN)/crawler crawl $(if $(URLS),-i "$(URLS)",--mock 1000 --config config/fast-local.toml) -o "$(OUT)" $(ARGS)
+
+compare: $(STAMP) ## Compare async, threads and processes, in ten minutes, into REPORT=compare-report/
+	@$(BIN)/crawler compare --quick --report "$(REPORT)" $(ARGS)
 
 test: $(STAMP) ## Run the tests; ARGS="..." goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
@@ -71,5 +75,5 @@ debian: $(STAMP) ## Install the Debian programs that tests use, as root: curl, w
 	@$(BIN)/python -m tests.real.debian $(ARGS)
 
 clean: ## Remove .venv and everything that was made
-	@rm -rf $(VENV) build dist *.egg-info crawl.jsonl .fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) build dist *.egg-info crawl.jsonl compare-report .fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find crawler tests -name __pycache__ -type d -prune -exec rm -rf {} +

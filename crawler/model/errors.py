@@ -18,7 +18,7 @@ class ExitCode(IntEnum):
     USAGE = 2  # bad usage or configuration
     ENVIRONMENT = 3  # disk full, port in use, unreadable input
     THRESHOLD = 4  # a load run can be believed, and missed a threshold
-    INVALID = 5  # a load run cannot be believed
+    INVALID = 5  # a load run or a comparison cannot be believed
     INTERRUPTED = 130  # Ctrl-C or SIGTERM; 128 + SIGINT, as shells have it
 
 

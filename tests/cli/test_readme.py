@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from crawler.cli.compare.spelling import COMPARE
 from crawler.cli.load.spelling import LOAD
 from crawler.cli.mock.web import MOCK
 from crawler.cli.options import CRAWL, Spelling, table
@@ -17,7 +18,13 @@ README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
-    ("name", "spelling"), [("options", CRAWL), ("mock options", MOCK), ("load options", LOAD)]
+    ("name", "spelling"),
+    [
+        ("options", CRAWL),
+        ("mock options", MOCK),
+        ("load options", LOAD),
+        ("compare options", COMPARE),
+    ],
 )
 def test_the_options_are_those_of_the_configuration(name: str, spelling: Spelling[Any]) -> None:
     """The tables of options are made from the configuration classes, and are up to date."""
