@@ -84,7 +84,8 @@ class Figure:
     """Something measured. `more`: whether more of it is better. `ratio`: what a ratio is called.
 
     A ratio always tells how many times better the other arm is: `2.10 times as fast`. words: what a
-    person reads in the place of `faster` and `slower`, for what is no time.
+    person reads in the place of `faster` and `slower`, for what is no time. noise: which noise of
+    the machine it is held against; "" for what hardly has any, such as memory.
     """
 
     name: str
@@ -93,17 +94,24 @@ class Figure:
     more: bool = False
     ratio: str = "times as fast"
     words: tuple[str, str] = ("faster", "slower")
+    noise: Literal["wall", "cpu", ""] = "wall"
 
 
 THRIFT = ("thriftier", "dearer")
 WALL = Figure(name="wall", title="wall time")
-CPU = Figure(name="cpu", title="CPU time", ratio="times as thrifty of CPU", words=THRIFT)
-RSS = Figure(
-    name="rss", title="peak memory", unit="B", ratio="times as thrifty of memory", words=THRIFT
+CPU = Figure(
+    name="cpu", title="CPU time", ratio="times as thrifty of CPU", words=THRIFT, noise="cpu"
 )
-PSS = Figure(
-    name="pss", title="memory (PSS)", unit="B", ratio="times as thrifty of memory", words=THRIFT
-)
+
+
+def memory(name: str, title: str) -> Figure:
+    """A figure in bytes."""
+    ratio = "times as thrifty of memory"
+    return Figure(name=name, title=title, unit="B", ratio=ratio, words=THRIFT, noise="")
+
+
+RSS = memory("rss", "peak memory")
+PSS = memory("pss", "memory (PSS)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from crawler.compare.experiment import (
     Arm,
     Contrast,
     Experiment,
+    Figure,
     Finding,
     Interpreter,
     Outcome,
@@ -34,6 +35,12 @@ from crawler.compare.statistics import (
     word_for,
 )
 from crawler.load.interval import Ratio
+
+_MOST_MARGIN = 0.1
+"""A restless machine makes no difference of more than 10 % unimportant; it makes it unknown."""
+_MOST_NOISE = 0.25
+"""Where the same thing twice may differ by more, nothing is known of it, not even that it is the
+same."""
 
 _READING = {
     "wall": "wall",
@@ -101,7 +108,8 @@ class Comparison:
 class Observed:
     """What one interpreter did in one experiment.
 
-    band: the noise to hold differences against; None where it is the noise that is measured.
+    band, cpu_band: the noise to hold differences of times and of CPU times against; `band` is None
+    where it is the noise that is measured.
     """
 
     experiment: str
@@ -109,6 +117,7 @@ class Observed:
     arms: Sequence[Arm]
     runs: Sequence[Run]
     band: float | None
+    cpu_band: float = 0.0
 
     @property
     def interpreter(self) -> Interpreter:
@@ -216,7 +225,7 @@ def _judged(
 ) -> Comparison:
     why = observed.trouble(contrast.base) or observed.trouble(contrast.other)
     judged = found.drawn.interval(confidence) if found else None
-    band, margin = _bounds(observed, judged)
+    band, margin = _bounds(observed, contrast.figure, judged)
     word: Word = "invalid" if why else word_for(found, confidence, band, margin)
     return Comparison(
         contrast=contrast,
@@ -231,11 +240,12 @@ def _judged(
     )
 
 
-def _bounds(observed: Observed, judged: Ratio | None) -> tuple[float, float]:
+def _bounds(observed: Observed, figure: Figure, judged: Ratio | None) -> tuple[float, float]:
     """Below what there is no word, and below what a difference is no matter."""
     if observed.band is None:  # the noise itself: that the same differs by no more than that
-        return 0.0, max(MARGIN, 2 * _half(judged))
-    return observed.band, max(MARGIN, observed.band)
+        return 0.0, min(max(MARGIN, 2 * _half(judged)), _MOST_NOISE)
+    band = {"wall": observed.band, "cpu": observed.cpu_band, "": 0.0}[figure.noise]
+    return band, min(max(MARGIN, band), _MOST_MARGIN)
 
 
 def _half(judged: Ratio | None) -> float:

@@ -96,7 +96,7 @@ def _doubts(result: Result) -> Iterator[str]:
         yield f"The machine was busy: something else used {busy} before it began."
     for kind, band in result.bands.items():
         if band > _NOISY:
-            yield f"The machine was noisy: {_DOING[kind]} twice differed by up to {_percent(band)}."
+            yield f"The machine was noisy: {_doing(kind)} twice differed by up to {_percent(band)}."
     if result.config.sabotage:
         yield f"One side was slowed down by {result.config.sabotage} on purpose (--sabotage)."
     for each in result.examined:
@@ -137,11 +137,17 @@ def _noise(result: Result) -> str:
     if not result.bands:
         return '<p class="note">The noise of the machine was not measured.</p>'
     tiles = "".join(
-        f"<div><dt>{_DOING[kind]}</dt><dd>{_bound(band)}</dd></div>"
+        f"<div><dt>{_doing(kind)}</dt><dd>{_bound(band)}</dd></div>"
         for kind, band in result.bands.items()
     )
     note = "by doing the same twice. A smaller difference has no word in this report."
     return f"<p>The noise of this machine, {note}</p><dl>{tiles}</dl>"
+
+
+def _doing(kind: str) -> str:
+    """`fetching`, `fetching, CPU time`."""
+    name, _, cpu = kind.partition(" ")
+    return f"{_DOING[name]}, CPU time" if cpu else _DOING[name]
 
 
 def _bound(band: float) -> str:

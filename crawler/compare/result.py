@@ -21,10 +21,10 @@ from crawler.compare.experiment import (
     Experiment,
     Finding,
     Interpreter,
-    Noise,
     Outcome,
     Setting,
 )
+from crawler.compare.experiments import noise
 from crawler.compare.judgement import (
     Comparison,
     Observed,
@@ -42,7 +42,8 @@ from crawler.model.errors import ConfigurationError, EnvironmentFailure
 FORMAT = "crawler-compare/1"
 """What the document calls itself; a later one that is read differently has another number."""
 
-Bands = Mapping[Noise, float]
+Bands = Mapping[str, float]
+"""The noise of each kind by its name, 0.02 for 2 %: `fetch` of times, `fetch CPU` of CPU times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,8 @@ class Examined:
     @classmethod
     def of(cls, experiment: Experiment, conducted: Conducted, bands: Bands) -> Self:
         """Judge what was run."""
-        band = None if experiment.name == "noise" else bands.get(experiment.noise, 0.0)
+        kind = experiment.noise
+        band = None if experiment.name == noise.EXPERIMENT.name else bands.get(kind, 0.0)
         parts = [
             Part.of(
                 experiment,
@@ -89,6 +91,7 @@ class Examined:
                     arms=part.arms,
                     runs=part.runs,
                     band=band,
+                    cpu_band=bands.get(f"{kind} CPU", 0.0),
                 ),
             )
             for part in conducted.parts
@@ -199,11 +202,10 @@ class Result:
 
 def bands_of(examined: Sequence[Examined]) -> Bands:
     """The noise of each kind as the first interpreter had it."""
-    noise = next((e for e in examined if e.experiment.name == "noise"), None)
-    if noise is None or not noise.parts:
-        return {}
-    kinds: Mapping[str, Noise] = {"compute A": "compute", "wait A": "wait", "fetch A": "fetch"}
-    return {kinds[each.contrast.base]: band_of([each]) for each in noise.parts[0].comparisons}
+    name = noise.EXPERIMENT.name
+    found = next((e.parts[0] for e in examined if e.experiment.name == name and e.parts), None)
+    comparisons = found.comparisons if found else ()
+    return {noise.named(each.contrast): band_of([each]) for each in comparisons}
 
 
 def _examined_json(examined: Examined) -> dict[str, Any]:
@@ -227,6 +229,7 @@ def _part_json(part: Part) -> dict[str, Any]:
     return {
         "setting": asdict(observed.setting),
         "band": observed.band if observed.band is None else _finite(observed.band),
+        "cpu_band": _finite(observed.cpu_band),
         "findings": [asdict(finding) for finding in part.findings],
         "comparisons": [_plain(asdict(each)) for each in part.comparisons],
         "arms": [asdict(arm) for arm in observed.arms],

@@ -101,7 +101,8 @@ def _noise() -> _Schema:
         "Kind of work to the smallest difference that can be told, 0.02 for 2 %; null for none.",
         {"type": ["number", "null"]},
     )
-    return {**bands, "propertyNames": {"enum": list(get_args(Noise))}}
+    kinds = [name for kind in get_args(Noise) for name in (kind, f"{kind} CPU")]
+    return {**bands, "propertyNames": {"enum": kinds}}
 
 
 def _experiment() -> _Schema:
@@ -129,6 +130,7 @@ def _part() -> _Schema:
         {
             "setting": ref("setting", "What the arms were planned by."),
             "band": nullable("number", band),
+            "cpu_band": nullable("number", "The same for CPU times."),
             "findings": listing("What came of each prediction.", {"$ref": "#/$defs/finding"}),
             "comparisons": listing("What was compared.", {"$ref": "#/$defs/comparison"}),
             "arms": listing("What was run.", {"$ref": "#/$defs/arm"}),
@@ -227,6 +229,7 @@ def _contrast() -> _Schema:
             "more": boolean("Whether more of it is better."),
             "ratio": text("What a ratio is called: times as fast."),
             "words": listing("What faster and slower are called.", {"type": "string"}),
+            "noise": choice("Which noise it is held against; empty for none.", ("wall", "cpu", "")),
         },
     )
     return record(

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from crawler.compare.experiment import Arm, Contrast, Expected, Figure, Finding, Outcome
+from crawler.compare.experiment import (
+    CPU,
+    PSS,
+    WALL,
+    Arm,
+    Contrast,
+    Expected,
+    Figure,
+    Finding,
+    Outcome,
+)
 from crawler.compare.judgement import (
     Comparison,
     Observed,
@@ -165,6 +176,32 @@ def test_noise_that_is_a_difference_is_found() -> None:
     assert _outcome(seen, _contrast("indistinguishable")) == "otherwise"
     same = observed({"a": EQUAL, "b": EQUAL[::-1]}, band=None)
     assert _outcome(same, _contrast("indistinguishable")) == "as predicted"
+
+
+def test_each_figure_is_held_against_its_own_noise() -> None:
+    """A machine whose times are restless may still tell CPU times and memory apart."""
+    slower = [each * 1.1 for each in EQUAL]
+    runs = [
+        run(arm, n, wall, reading={"wall": wall, "user": wall, "system": 0.0, "pss": wall})
+        for arm, walls in (("a", EQUAL), ("b", slower))
+        for n, wall in enumerate(walls, 1)
+    ]
+    arms = [Arm(name=name) for name in "ab"]
+    seen = Observed(
+        experiment="tiny", setting=SETTING, arms=arms, runs=runs, band=0.5, cpu_band=0.2
+    )
+    contrasts = [_contrast(figure=figure) for figure in (WALL, CPU, PSS)]
+    words = [each.word for each in compared(seen, contrasts)]
+    assert words == ["indistinguishable", "indistinguishable", "slower"]
+    calm = [each.word for each in compared(replace(seen, cpu_band=0.02), contrasts)]
+    assert calm == ["indistinguishable", "slower", "slower"]
+
+
+def test_a_restless_machine_knows_nothing() -> None:
+    """A wide interval within a wider noise is no proof of equality, but no answer."""
+    assert _one(observed({"a": EQUAL, "b": WILD}, band=3.0), _contrast()).word == "inconclusive"
+    noise = _one(observed({"a": EQUAL, "b": WILD}, band=None), _contrast())
+    assert noise.word == "inconclusive" and band_of([noise]) > 0.25
 
 
 def test_a_sentence_has_word_interval_and_rounds() -> None:

@@ -41,7 +41,11 @@ if TYPE_CHECKING:
 
 RATE = Figure(name="rate", title="pages/s", unit="/s", more=True)
 CPU_PAGE = Figure(
-    name="cpu_per_page", title="CPU a page", ratio="times as thrifty of CPU", words=THRIFT
+    name="cpu_per_page",
+    title="CPU a page",
+    ratio="times as thrifty of CPU",
+    words=THRIFT,
+    noise="cpu",
 )
 LAG = Figure(name="lag_p99", title="lag p99", ratio="times as prompt", words=("prompter", "later"))
 

@@ -9,10 +9,13 @@ from time import perf_counter, sleep
 from typing import Any
 
 from crawler.compare.experiment import (
+    CPU,
+    WALL,
     Arm,
     Contrast,
     Done,
     Experiment,
+    Figure,
     Noise,
     Parameters,
     Setting,
@@ -28,6 +31,7 @@ _DOING: Mapping[Noise, str] = {
     "wait": "waiting",
     "fetch": "fetching",
 }
+_COMPUTING: Sequence[Noise] = ("compute", "fetch")
 
 
 def work(parameters: Parameters, watch: Watch) -> Done:
@@ -94,15 +98,24 @@ def _arms(setting: Setting) -> Sequence[Arm]:
 
 
 def _contrasts(_setting: Setting) -> Sequence[Contrast]:
-    return [
-        Contrast(
-            claim=f"{_DOING[kind]} is as fast as the same once more",
-            base=f"{kind} A",
-            other=f"{kind} B",
-            expect="indistinguishable",
-        )
-        for kind in KINDS
-    ]
+    return [*(_contrast(kind, WALL) for kind in KINDS), *(_contrast(k, CPU) for k in _COMPUTING)]
+
+
+def _contrast(kind: Noise, figure: Figure) -> Contrast:
+    how = "is as fast as" if figure is WALL else "takes as much CPU time as"
+    return Contrast(
+        claim=f"{_DOING[kind]} {how} the same once more",
+        base=f"{kind} A",
+        other=f"{kind} B",
+        figure=figure,
+        expect="indistinguishable",
+    )
+
+
+def named(contrast: Contrast) -> str:
+    """What a noise is called: `fetch`, `fetch CPU`."""
+    kind = contrast.base.removesuffix(" A")
+    return kind if contrast.figure.noise == "wall" else f"{kind} CPU"
 
 
 def _stage(setting: Setting) -> AbstractContextManager[str]:

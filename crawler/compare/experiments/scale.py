@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from crawler.compare.bounds import most_connections, most_threads
 from crawler.compare.experiment import (
-    THRIFT,
     Arm,
     Chart,
     Contrast,
@@ -18,18 +17,13 @@ from crawler.compare.experiment import (
     Lines,
     Series,
     Setting,
+    memory,
 )
 
 if TYPE_CHECKING:
     from crawler.compare.judgement import Observed
 
-MEMORY = Figure(
-    name="memory",
-    title="memory a connection",
-    unit="B",
-    ratio="times as thrifty of memory",
-    words=THRIFT,
-)
+MEMORY = memory("memory", "memory a connection")
 WAKE = Figure(
     name="wake_p99", title="wake-up p99", ratio="times as prompt", words=("prompter", "later")
 )

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from crawler.compare.executors import absent, has_loky
 from crawler.compare.experiment import (
-    THRIFT,
     WALL,
     Arm,
     Bars,
@@ -18,19 +17,14 @@ from crawler.compare.experiment import (
     Finding,
     Outcome,
     Setting,
+    memory,
 )
 from crawler.compare.experiments.start_up_work import PROCESSES
 from crawler.compare.judgement import Observed, number
 from crawler.compare.statistics import MARGIN, estimate
 
 _MOST_WORKERS = 8
-_WORKER = Figure(
-    name="worker_pss",
-    title="memory a worker",
-    unit="B",
-    ratio="times as thrifty of memory",
-    words=THRIFT,
-)
+_WORKER = memory("worker_pss", "memory a worker")
 _SECOND = Figure(name="second", title="second pool")
 _NAMES = {
     "thread": "threads",
