@@ -81,7 +81,7 @@ class Examined:
     def of(cls, experiment: Experiment, conducted: Conducted, bands: Bands) -> Self:
         """Judge what was run."""
         kind = experiment.noise
-        band = None if experiment.name == noise.EXPERIMENT.name else bands.get(kind, 0.0)
+        itself = experiment.name == noise.EXPERIMENT.name
         parts = [
             Part.of(
                 experiment,
@@ -90,8 +90,8 @@ class Examined:
                     setting=part.setting,
                     arms=part.arms,
                     runs=part.runs,
-                    band=band,
-                    cpu_band=bands.get(f"{kind} CPU", 0.0),
+                    band=None if itself else bands.get(kind, 0.0),
+                    cpu_band=0.0 if itself else bands.get(f"{kind} CPU", 0.0),
                 ),
             )
             for part in conducted.parts
