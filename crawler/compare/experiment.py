@@ -154,6 +154,7 @@ class Interpreter:
     version: str
     gil: bool = True
     parser_refusal: str = ""
+    packages: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property

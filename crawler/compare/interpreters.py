@@ -26,7 +26,9 @@ found = {"version": sys.version.split()[0], "free": free}
 try:
     import crawler.compare.child
     from crawler.model.config import VERSION
+    from crawler.compare.machine import packages
     found["crawler"] = VERSION
+    found["packages"] = packages()
     import aiohttp, ada_url, brotli, frostwork, orjson, urllib3, zstandard
 except Exception as error:
     found["problem"] = f"{type(error).__name__}: {error}"
@@ -53,6 +55,7 @@ def here() -> Interpreter:
         version=told["version"],
         gil=told["gil"],
         parser_refusal=told.get("refusal", ""),
+        packages=told.get("packages", {}),
     )
 
 
@@ -68,9 +71,13 @@ def _probed(name: str) -> Iterator[Interpreter]:
     told = _asked(path, {})
     _check(name, told)
     if not told["free"]:
-        refusal = told.get("refusal", "")
-        version = told["version"]
-        yield Interpreter(label=version, path=path, version=version, parser_refusal=refusal)
+        yield Interpreter(
+            label=told["version"],
+            path=path,
+            version=told["version"],
+            parser_refusal=told.get("refusal", ""),
+            packages=told.get("packages", {}),
+        )
         return
     for word, switch in (("on", "1"), ("off", "0")):
         environment = {"PYTHON_GIL": switch}
@@ -80,6 +87,7 @@ def _probed(name: str) -> Iterator[Interpreter]:
             version=told["version"],
             gil=_asked(path, environment)["gil"],
             parser_refusal=told.get("refusal", ""),
+            packages=told.get("packages", {}),
             environment=environment,
         )
 

@@ -17,7 +17,11 @@ from typing import Self
 from crawler.compare.processes import machine_busy
 from crawler.model.config import VERSION
 
-_PACKAGES = ("aiohttp", "uvloop", "urllib3", "frostwork", "orjson", "httptools", "loky")
+PACKAGES = (
+    *("ada-url", "aiohttp", "brotli", "frostwork", "html5lib", "httptools", "loky", "multidict"),
+    *("orjson", "turbohtml", "urllib3", "uvloop", "yarl", "zstandard"),
+)
+"""Those that a crawl, or what it is compared with, runs on."""
 _LOOK = 0.5  # seconds
 BUSY = 0.1
 """Cores that others use before a comparison; from so much on the machine is called busy."""
@@ -64,7 +68,7 @@ class Machine:
             gc_threshold=gc.get_threshold(),
             flags=_flags(),
             crawler=VERSION,
-            packages={name: version for name in _PACKAGES if (version := _version(name))},
+            packages=packages(),
             load_before=os.getloadavg(),
             busy=busy_cores(),
         )
@@ -113,6 +117,11 @@ def _first_line(path: str) -> str:
         return Path(path).read_text(encoding="utf-8").splitlines()[0]
     except (OSError, IndexError):
         return ""
+
+
+def packages() -> Mapping[str, str]:
+    """The versions of those that are installed."""
+    return {name: version for name in PACKAGES if (version := _version(name))}
 
 
 def _version(package: str) -> str:

@@ -39,12 +39,12 @@ def method(result: Result) -> Iterator[str]:
     yield '<div class="scroll"><pre>crawler compare rerun DIRECTORY</pre></div>'
     yield '</section><section class="tables">'
     yield table("Machine and interpreter", ("", ""), _machine(result), "words")
-    if len(everyone := _interpreters(result)) > 1:
+    everyone = _interpreters(result)
+    if len(everyone) > 1:
         columns = ("interpreter", "version", "lock", "where")
         yield table("Interpreters", columns, map(_interpreter, everyone), "words")
     yield table("Asked for", ("option", "value"), _options(result), "words")
-    packages = sorted(result.machine.packages.items())
-    yield table("Packages", ("package", "version"), packages, "words")
+    yield table("Packages", ("package", *map(called, everyone)), _packages(everyone), "words")
     yield "</section>"
 
 
@@ -56,6 +56,7 @@ def _machine(result: Result) -> Iterator[tuple[str, str]]:
     yield "memory", size(machine.memory) if machine.memory else "not told"
     yield "governor", machine.governor or "not told"
     yield "load before", ", ".join(f"{load:.2f}" for load in machine.load_before)
+    yield "load after", ", ".join(f"{load:.2f}" for load in result.load_after)
     yield "busy before", f"{machine.busy:.2f} cores"
     yield "Python", machine.python
     yield "its lock (GIL)", "on" if machine.gil else "off"
@@ -76,6 +77,12 @@ def _interpreter(interpreter: Interpreter) -> Sequence[str]:
     given = [f"{name}={value}" for name, value in interpreter.environment.items()]
     lock = "on" if interpreter.gil else "off"
     return called(interpreter), interpreter.version, lock, " ".join([*given, interpreter.path])
+
+
+def _packages(everyone: Sequence[Interpreter]) -> Iterator[Sequence[str]]:
+    """A row a package with its version for each interpreter."""
+    for name in sorted({name for each in everyone for name in each.packages}):
+        yield name, *(each.packages.get(name, "none") for each in everyone)
 
 
 def _options(result: Result) -> Iterator[tuple[str, str]]:

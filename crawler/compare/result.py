@@ -109,6 +109,8 @@ class Examined:
 class Result:
     """A comparison. started: RFC 3339, UTC. partial: it was stopped before its end.
 
+    load_after: the machine's load averages at its end; those before are the machine's.
+
     asked: the names of the experiments that were asked for.
     """
 
@@ -119,6 +121,7 @@ class Result:
     config: CompareConfig
     machine: Machine
     examined: Sequence[Examined]
+    load_after: tuple[float, ...] = ()
 
     @property
     def bands(self) -> Bands:
@@ -151,6 +154,7 @@ class Result:
             "format": FORMAT,
             "started": self.started,
             "seconds": self.seconds,
+            "load_after": list(self.load_after),
             "partial": self.partial,
             "asked": list(self.asked),
             "config": {**asdict(self.config), "sabotage": float(self.config.sabotage)},
@@ -184,6 +188,7 @@ class Result:
             config=CompareConfig.of(json["config"]),
             machine=Machine(**{**machine, **tuples}),
             examined=examined,
+            load_after=tuple(json["load_after"]),
         )
 
     @classmethod

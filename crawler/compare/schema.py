@@ -42,6 +42,7 @@ def schema() -> _Schema:
                     "format": "date-time",
                 },
                 "seconds": number("How long all of it took."),
+                "load_after": listing("Load averages at the end.", {"type": "number"}),
                 "partial": boolean("Whether it was stopped before its end."),
                 "asked": listing("The experiments that were asked for.", {"type": "string"}),
                 "config": _config(),
@@ -148,6 +149,7 @@ def _setting() -> _Schema:
             "version": text("Its version."),
             "gil": boolean("Whether its lock is on, with the packages imported."),
             "parser_refusal": text("Why the parser does not load in a subinterpreter; or nothing."),
+            "packages": mapping("Package to version, of those installed.", {"type": "string"}),
             "environment": mapping("Variables that it was given.", {"type": "string"}),
         },
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -61,6 +62,7 @@ def compare(
         config=config,
         machine=machine,
         examined=examined,
+        load_after=os.getloadavg(),
     )
 
 
