@@ -180,9 +180,15 @@ def compared(observed: Observed, contrasts: Sequence[Contrast]) -> list[Comparis
 def band_of(comparisons: Sequence[Comparison]) -> float:
     """The smallest difference that repeated runs of the same thing leave room for, 0.02 for 2 %.
 
-    It is half of the widest interval that a word rests on; infinite where there is none.
+    It is half of the widest interval that a word rests on, or the difference that was found between
+    two things that are the same, if that is greater; infinite where there is no interval.
     """
-    return max((_half(each.judged) for each in comparisons), default=math.inf)
+    return max((_room(each) for each in comparisons), default=math.inf)
+
+
+def _room(comparison: Comparison) -> float:
+    found = math.inf if comparison.ratio is None else abs(math.log(comparison.ratio.value))
+    return max(_half(comparison.judged), math.expm1(found) if found < 1 else math.inf)
 
 
 def findings(

@@ -76,7 +76,7 @@ class CompareConfig(Options):
         _HOW, 0, "Exactly so many rounds; 0: as many as there is time for.", least=0, most=1_000
     )
     sabotage: Share = option(
-        _HOW, _NONE, "Slow one side down, to see that it is found.", metavar="5%"
+        _HOW, _NONE, "Slow one side of each experiment, to see that it is found.", metavar="5%"
     )
     seed: int = option(_HOW, 0, "Of the order of turns and of all that is drawn.")
 

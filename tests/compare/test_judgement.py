@@ -166,6 +166,10 @@ def test_the_noise_is_half_of_the_widest_interval() -> None:
     quiet, loud = compared(seen, [_contrast(), _contrast(other="c")])
     assert 0 < band_of([quiet]) < 0.01 < band_of([loud]) == band_of([quiet, loud])
     assert math.isinf(band_of([_one(observed({"a": [1.0], "b": [1.0]}), _contrast())]))
+    sure = _one(
+        observed({"a": EQUAL, "b": [each * 1.05 for each in EQUAL]}, band=None), _contrast()
+    )
+    assert band_of([sure]) == pytest.approx(0.05, abs=0.002)  # the same thing differed by so much
 
 
 def test_noise_that_is_a_difference_is_found() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
@@ -12,7 +13,7 @@ from crawler.compare.experiment import Experiment, Figure, Finding, Interpreter
 from crawler.compare.judgement import Observed
 from crawler.compare.machine import BUSY, Machine
 from crawler.compare.options import CompareConfig
-from crawler.compare.result import Examined, Part, Result
+from crawler.compare.result import Examined, Part, Result, bands_of
 from crawler.compare.statistics import spread
 from crawler.model.output import printable
 
@@ -47,6 +48,9 @@ def examined(found: Examined) -> str:
         label = part.observed.interpreter.label
         lines += [f"  {label}:"] if label else []
         lines += _part(experiment, part)
+    if bands := bands_of([found]):
+        shown = ", ".join(f"{kind} {_percent(band)}" for kind, band in bands.items())
+        lines.append(f"  no smaller difference has a word here: {shown}")
     if found.partial:
         lines.append("  PARTIAL: stopped before its end")
     return _text(lines)
@@ -125,6 +129,10 @@ def _finding(finding: Finding) -> Iterator[str]:
         first = indent
     for line in finding.detail.splitlines():
         yield from _detailed(printable(line), indent)
+
+
+def _percent(band: float) -> str:
+    return f"{band:.1%}".replace("%", " %") if math.isfinite(band) else "unknown"
 
 
 def _detailed(line: str, indent: str) -> Iterator[str]:

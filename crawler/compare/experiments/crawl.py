@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from crawler.compare.experiment import (
     PSS,
+    RSS,
     THRIFT,
     Bars,
     Chart,
@@ -298,5 +299,5 @@ EXPERIMENT = Experiment(
         "Following links, writing records to a disk, TLS.",
     ),
     weight=2.0,
-    shown=(RATE, CPU_PAGE, PSS, LAG),
+    shown=(RATE, CPU_PAGE, RSS, LAG),
 )
