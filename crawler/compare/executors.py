@@ -56,6 +56,15 @@ def absent(setting: Setting) -> list[Finding]:
     return [Finding(claim="loky is compared, too", outcome="told", text=f"loky: no; {reason}")]
 
 
+def unloaded(setting: Setting) -> list[Finding]:
+    """Says why the parser does not run in interpreters, where there are some and it cannot."""
+    why = setting.interpreter.parser_refusal
+    if not setting.interpreter.interpreters or not why:
+        return []
+    text = f"left out: {why}"
+    return [Finding(claim="the parser runs in subinterpreters, too", outcome="told", text=text)]
+
+
 def executor(kind: str, workers: int) -> Executor:
     """A pool of this kind; nothing runs in it yet."""
     match kind:

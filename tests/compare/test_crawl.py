@@ -196,6 +196,17 @@ def test_interpreters_are_planned_where_there_are_any() -> None:
     assert all("interpreter" in name for name in new - old)
 
 
+def test_interpreters_that_do_not_load_the_parser_are_left_out_and_that_is_told() -> None:
+    """No arm and no comparison of them, and the reason is in the report."""
+    plain = setting(version="3.14.0")
+    refusing = replace(plain.interpreter, parser_refusal="module ada does not load")
+    planned = replace(plain, interpreter=refusing)
+    assert names(EXPERIMENT.arms(planned)) == names(EXPERIMENT.arms(setting()))
+    assert not [e for e in EXPERIMENT.contrasts(planned) if "interpreter" in e.other]
+    claims = found(EXPERIMENT, observed(EXPERIMENT, planned, {}))
+    assert claims["the parser runs in subinterpreters, too"].text.endswith("does not load")
+
+
 def test_every_contrast_has_its_arms() -> None:
     """What is compared is run, with one core and several, with and without interpreters."""
     for cores in (1, 2, 16):

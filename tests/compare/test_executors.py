@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from crawler.compare import executors
-from crawler.compare.executors import absent, executor, kinds, left_behind
+from crawler.compare.executors import absent, executor, kinds, left_behind, unloaded
 from tests.compare.pools import setting
 
 
@@ -26,6 +26,14 @@ def test_without_loky_its_absence_is_told(monkeypatch: pytest.MonkeyPatch) -> No
     assert kinds(setting()) == ["thread", "process"]
     (finding,) = absent(setting())
     assert (finding.outcome, "not installed" in finding.text) == ("told", True)
+
+
+def test_that_the_parser_does_not_load_in_interpreters_is_told() -> None:
+    """With its reason; not where it loads, nor where there are no interpreters to load it."""
+    refusal = "module ada does not support loading in subinterpreters"
+    (finding,) = unloaded(setting(version="3.14.1", parser_refusal=refusal))
+    assert (finding.outcome, finding.text) == ("told", f"left out: {refusal}")
+    assert unloaded(setting(version="3.14.1")) == unloaded(setting()) == []
 
 
 @pytest.mark.parametrize("kind", ["thread", "process", "loky"])

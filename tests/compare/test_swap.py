@@ -17,7 +17,6 @@ from crawler.compare.experiments.swap_work import (
     checksum,
     completed,
     mapped,
-    not_loaded,
     subject,
     work,
 )
@@ -106,15 +105,6 @@ def test_what_an_exception_says_is_kept() -> None:
     assert caught(lambda: None) == ["nothing", ""]
 
 
-def test_only_a_library_that_does_not_load_is_excused() -> None:
-    """Any other error of an interpreter is one."""
-    error = RuntimeError("args not shareable")
-    assert not_loaded(error) == ""
-    why = "module ada does not support loading in subinterpreters"
-    error.__cause__ = Exception(f"Traceback ...\nImportError: {why}\n")
-    assert not_loaded(error) == why
-
-
 def test_equal_results_are_as_predicted() -> None:
     """All three predictions hold, and the program is shown with one line a class."""
     claims = found(EXPERIMENT, _seen())
@@ -151,22 +141,27 @@ def test_a_failed_or_missing_turn_voids_all() -> None:
         assert {f.outcome for f in found(EXPERIMENT, seen).values()} == {"invalid"}
 
 
-def test_an_interpreter_that_cannot_load_the_parser_is_told() -> None:
-    """It runs pure Python instead, which is held against `map` of the same."""
-    where = setting(version="3.14.0")
-    names = [arm.name for arm in EXPERIMENT.arms(where)]
-    pure = [name for name in names if "likeness" in name]
-    assert pure == ["map (likeness)", "process (likeness)", "interpreter (likeness)"]
+PURE = ["map (likeness)", "process (likeness)", "interpreter (likeness)"]
+
+
+def test_interpreters_run_pure_python_and_the_parser_where_it_loads() -> None:
+    """Both claim equal work with `map`; a parser that does not load has no arm."""
+    loads, refuses = setting(version="3.14.0"), setting(version="3.14.0", parser_refusal="no")
+    arms = {arm.name: arm.equal for arm in EXPERIMENT.arms(loads)}
+    assert arms["interpreter"] == "page"
+    assert [name for name, equal in arms.items() if equal == "likeness"] == PURE
+    assert [arm.name for arm in EXPERIMENT.arms(refuses)] == ["map", *POOLS, *PURE]
+
+
+def test_that_the_parser_does_not_load_is_told() -> None:
+    """Pure Python is held against `map` of the same, and a difference is found."""
+    where = setting(version="3.14.0", parser_refusal="module ada does not load")
     notes = {"raised": RAISED, "cancelled": True}
-    runs = [
-        *_turns(),
-        run("interpreter", 1, checksum="", notes={"cannot": "no such module"}),
-        *(run(name, 1, checksum="pure", notes=notes) for name in pure),
-    ]
+    runs = [*_turns(), *(run(name, 1, checksum="pure", notes=notes) for name in PURE)]
     claims = found(EXPERIMENT, observed(EXPERIMENT, where, runs))
-    assert outcome(claims, "interpreter runs the parser") == "told"
+    assert "module ada does not load" in claims["the parser runs in subinterpreters, too"].text
     assert outcome(claims, "same results") == "as predicted"
-    odd = [*runs[:-1], run(pure[-1], 1, checksum="other", notes=notes)]
+    odd = [*runs[:-1], run(PURE[-1], 1, checksum="other", notes=notes)]
     assert outcome(found(EXPERIMENT, observed(EXPERIMENT, where, odd)), "results") == "otherwise"
 
 

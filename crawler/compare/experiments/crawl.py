@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
+from crawler.compare.executors import unloaded
 from crawler.compare.experiment import (
     PSS,
     RSS,
@@ -146,7 +147,7 @@ def _on_list(setting: Setting) -> Iterator[Contrast]:
 
 def _checks(observed: Observed) -> Sequence[Finding]:
     setting = observed.setting
-    found = list(_advice(observed))
+    found = [*_advice(observed), *unloaded(setting)]
     if setting.urls:
         found.append(_manners(observed))
     elif len(setting.cores) == 1:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Sequence
 
 from crawler.compare import executors
-from crawler.compare.executors import absent, kinds
+from crawler.compare.executors import absent, kinds, unloaded
 from crawler.compare.experiment import (
     Arm,
     Bars,
@@ -23,21 +23,15 @@ _MOST_WORKERS = 8
 
 
 def _arms(setting: Setting) -> Sequence[Arm]:
-    """The parser by every executor; where there are interpreters, pure Python by them, too.
-
-    An interpreter may be unable to load the parser's libraries: then its arm claims no equal work.
-    """
-    found = [
-        _arm(setting, "page", kind, equal="" if kind == "interpreter" else "page")
-        for kind in ("map", *kinds(setting))
-    ]
+    """The parser by every executor that loads it; pure Python by interpreters, if there are any."""
+    refused = {"interpreter"} if setting.interpreter.parser_refusal else set()
+    found = [_arm(setting, "page", k) for k in ("map", *kinds(setting)) if k not in refused]
     if setting.interpreter.interpreters:
-        pure = ("map", "process", "interpreter")
-        found += [_arm(setting, "likeness", kind, equal="likeness") for kind in pure]
+        found += [_arm(setting, "likeness", kind) for kind in ("map", "process", "interpreter")]
     return found
 
 
-def _arm(setting: Setting, subject: str, kind: str, *, equal: str) -> Arm:
+def _arm(setting: Setting, subject: str, kind: str) -> Arm:
     parameters = {
         "kind": kind,
         "subject": subject,
@@ -45,7 +39,7 @@ def _arm(setting: Setting, subject: str, kind: str, *, equal: str) -> Arm:
         "pages": setting.pick(150, 500),
     }
     name = kind if subject == "page" else f"{kind} ({subject})"
-    return Arm(name=name, parameters=parameters, equal=equal)
+    return Arm(name=name, parameters=parameters, equal=subject)
 
 
 def _checks(observed: Observed) -> Sequence[Finding]:
@@ -53,35 +47,26 @@ def _checks(observed: Observed) -> Sequence[Finding]:
         _equal(observed),
         _exceptions(observed),
         _cancellation(observed),
-        *(_cannot(arm.name, reason) for arm in observed.arms if (reason := _why(observed, arm))),
+        *unloaded(observed.setting),
         *absent(observed.setting),
     ]
 
 
-def _why(observed: Observed, arm: Arm) -> str:
-    """Why an arm could not run at all; "" if it could."""
-    return next(iter(observed.notes(arm.name, "cannot")), "")
-
-
-def _able(observed: Observed) -> list[Arm]:
-    return [arm for arm in observed.arms if not _why(observed, arm)]
-
-
 def _troubles(observed: Observed) -> str:
     """What failed; another checksum is no trouble here but the answer."""
-    failed = (run for arm in _able(observed) for run in observed.of(arm.name) if run.failure)
+    failed = (run for arm in observed.arms for run in observed.of(arm.name) if run.failure)
     first = next(failed, None)
     if first is not None:
         return f"{first.arm}: {first.failure}"
-    unmeasured = (arm.name for arm in _able(observed) if not observed.of(arm.name))
+    unmeasured = (arm.name for arm in observed.arms if not observed.of(arm.name))
     return next((f"{name}: no turn" for name in unmeasured), "")
 
 
 def _equal(observed: Observed) -> Finding:
     """Whether each executor gave what `map` gave, to the last byte, in both ways to ask it."""
     trouble = _troubles(observed)
-    odd = [arm.name for arm in _able(observed) if not _as_map(observed, arm)]
-    names = ", ".join(arm.name for arm in _able(observed))
+    odd = [arm.name for arm in observed.arms if not _as_map(observed, arm)]
+    names = ", ".join(arm.name for arm in observed.arms)
     outcome: Outcome = "otherwise" if odd else "as predicted"
     return Finding(
         claim="every executor gives the same results as `map`, by `map` and by `submit`",
@@ -108,7 +93,7 @@ def _exceptions(observed: Observed) -> Finding:
     """Whether an exception has the same type and message, whoever ran what raised it."""
     said = {
         arm.name: {tuple(each) for note in observed.notes(arm.name, "raised") for each in note}
-        for arm in _able(observed)
+        for arm in observed.arms
     }
     trouble = _troubles(observed)
     expected = said.get("map", set())
@@ -133,7 +118,7 @@ def _causes(observed: Observed) -> list[str]:
 
 def _cancellation(observed: Observed) -> Finding:
     trouble = _troubles(observed)
-    pools = [arm.name for arm in _able(observed) if arm.parameters["kind"] != "map"]
+    pools = [arm.name for arm in observed.arms if arm.parameters["kind"] != "map"]
     odd = [name for name in pools if set(observed.notes(name, "cancelled")) != {True}]
     outcome: Outcome = "otherwise" if odd else "as predicted"
     return Finding(
@@ -143,12 +128,8 @@ def _cancellation(observed: Observed) -> Finding:
     )
 
 
-def _cannot(arm: str, reason: str) -> Finding:
-    return Finding(claim=f"{arm} runs the parser, too", outcome="told", text=f"it cannot: {reason}")
-
-
 def _charts(observed: Observed) -> Sequence[Chart]:
-    names = [a.name for a in _able(observed) if not observed.trouble(a.name)]
+    names = [a.name for a in observed.arms if not observed.trouble(a.name)]
     return [
         Bars(
             title="The same pages by each executor, its start included",

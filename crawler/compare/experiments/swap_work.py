@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +20,6 @@ _WORDS = ("wait", "core", "lock", "page", "host", "queue", "link", "pool", "task
 _CHUNK = 8  # pages that `map` hands over at a time
 _GATE = 10.0  # seconds until a task that waits for its gate gives up
 _BEHIND = 8  # tasks behind it; of these a pool takes up one or two before their time
-_NOT_LOADED = re.compile(r"\w*Error: (module .* does not support loading in subinterpreters)")
 
 Make = Callable[[], Executor]
 Function = Callable[[Any], Any]
@@ -49,13 +47,8 @@ def work(parameters: Parameters, watch: Watch) -> Done:
         with watch:
             results = list(map(function, pages))
         return Done(checksum=checksum(results), notes={"raised": [caught(lambda: broken(7))]})
-    try:
-        with watch:
-            results = mapped(make, function, pages)
-    except Exception as error:
-        if reason := not_loaded(error):
-            return Done(notes={"cannot": reason})
-        raise
+    with watch:
+        results = mapped(make, function, pages)
     others = completed(make, function, pages)
     return Done(
         checksum=checksum(results),
@@ -123,12 +116,6 @@ def _raised(make: Make) -> Mapping[str, Any]:
         found = [caught(future.result), caught(lambda: list(pool.map(broken, [7])))]
         cause = getattr(future.exception(), "__cause__", None)
     return {"raised": found, "cause": type(cause).__name__ if cause else ""}
-
-
-def not_loaded(error: Exception) -> str:
-    """That a library does not load in a subinterpreter, if that is what an error says."""
-    found = _NOT_LOADED.search(f"{error}\n{error.__cause__}")
-    return found[1] if found else ""
 
 
 def cancels(make: Make) -> bool:
