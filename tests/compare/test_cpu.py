@@ -7,7 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from crawler.compare.experiment import Bars, Lines, Setting
-from crawler.compare.experiments.cpu import BASE, EXPERIMENT, compute, gather, widths, work
+from crawler.compare.experiments.cpu import (
+    BASE,
+    EXPERIMENT,
+    compute,
+    gather,
+    shared,
+    widths,
+    work,
+)
 from crawler.compare.judgement import Observed, Run
 from crawler.compare.runner import run_job
 from tests.compare.turns import Looking, found, observed, outcome, setting, turns
@@ -89,6 +97,18 @@ def test_without_the_lock_threads_are_predicted_to_be_faster() -> None:
     assert by[True]["2 processes"] == by[False]["2 processes"]
 
 
+def test_without_the_lock_sharing_numbers_is_an_arm_that_does_the_same() -> None:
+    """It is compared and nothing is predicted; under the lock, or on one core, it is not run."""
+    sharing = "2 threads, shared numbers"
+    arms = {arm.name: arm for arm in EXPERIMENT.arms(setting(gil=False))}
+    assert arms[sharing].equal == arms["2 threads"].equal
+    (contrast,) = (c for c in EXPERIMENT.contrasts(setting(gil=False)) if c.other == sharing)
+    assert (contrast.base, contrast.expect) == ("2 threads", "")
+    assert compute(range(1, 5), 50) == shared(range(1, 5), 50)
+    for where in (setting(), setting(1, gil=False)):
+        assert sharing not in {arm.name for arm in EXPERIMENT.arms(where)}
+
+
 def test_on_one_core_nothing_is_predicted_of_processes() -> None:
     """It is said instead; that threads are no faster is still predicted."""
     where = setting(1)
@@ -140,6 +160,17 @@ def test_other_work_is_no_comparison() -> None:
     assert outcome(claims, "2 processes are at") == "invalid"
     assert outcome(claims, "2 processes are faster") == "invalid"
     assert outcome(claims, "2 threads") == "as predicted"
+
+
+def test_whoever_computes_in_parallel_is_asked_for_its_cpu_seconds() -> None:
+    """Threads where the lock is off, and interpreters, as processes are; threads under it not."""
+    runs = [*turns(BASE), *turns("2 threads", [0.5], cpu=1.5), *turns("2 interpreters", [0.5])]
+    free, locked = setting(gil=False), setting(version="3.14.0")
+    claims = found(EXPERIMENT, observed(EXPERIMENT, free, runs))
+    assert outcome(claims, "2 threads save time") == "otherwise"
+    claims = found(EXPERIMENT, observed(EXPERIMENT, locked, runs))
+    assert outcome(claims, "2 interpreters save time") == "as predicted"
+    assert not [claim for claim in claims if claim.startswith("2 threads save")]
 
 
 def test_the_charts_show_speed_up_and_seconds() -> None:

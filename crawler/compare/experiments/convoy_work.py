@@ -115,8 +115,8 @@ def spin(barrier: Any, stopped: Any, units: Any, place: int) -> None:
         barrier.wait(_PATIENCE)
     except BrokenBarrierError:  # one that never came, or abandoned
         return
-    state = 1
+    factor, modulus, state = int("16807"), int("2147483647"), 1  # its own, as in `cpu`
     while not stopped[0]:
         for _ in range(_STEPS):
-            state = state * 16_807 % 2_147_483_647
+            state = state * factor % modulus
         units[place] += 1

@@ -45,12 +45,29 @@ _WHY_LESS = (
     "then the cores are parts of one, or neighbours on the same machine want them"
 )
 _WARM = 20_000  # turns of a worker before it counts: some milliseconds
+_SHARED = "shared"
+_NUMBERS = ("16807", "2147483647")
 
 
 def compute(starts: Sequence[int], turns: int) -> int:
     """Pure Python: from each start `turns` steps of a random number generator (Park and Miller).
 
-    The sum of their ends does not depend on who did which.
+    The sum of their ends does not depend on who did which. Each call makes its own numbers: without
+    the lock, threads that count references to the same ones wait for each other (see `shared`).
+    """
+    factor, modulus = map(int, _NUMBERS)
+    found = 0
+    for state in starts:
+        for _ in range(turns):
+            state = state * factor % modulus
+        found += state
+    return found
+
+
+def shared(starts: Sequence[int], turns: int) -> int:
+    """The same as `compute`, with numbers that are the code's, and so one object for all threads.
+
+    3.13t counts references to them like to any object (3.13.15: `sys.getrefcount` of them is 4).
     """
     found = 0
     for state in starts:
@@ -65,10 +82,11 @@ def work(parameters: Parameters, watch: Watch) -> Done:
     chunks, workers = parameters["chunks"], parameters["workers"]
     turns = parameters["turns"] // chunks
     shares = [range(1 + first, 1 + chunks, workers) for first in range(workers)]
+    run = shared if parameters.get(_SHARED) else compute
     with _pool(parameters["kind"], workers) as pool:
         gather(pool, workers)
         with watch:
-            ends = list(pool.map(compute, shares, [turns] * workers))
+            ends = list(pool.map(run, shares, [turns] * workers))
     return Done(checksum=f"{sum(ends):x}")
 
 
@@ -136,6 +154,12 @@ def _kinds(setting: Setting) -> list[str]:
     return ["threads", "processes", *more]
 
 
+def _parallel(setting: Setting) -> list[str]:
+    """Those that compute at the same time: threads only where there is no lock."""
+    locked = {"threads"} if setting.interpreter.gil else set()
+    return [kind for kind in _kinds(setting) if kind not in locked]
+
+
 def named(kind: str, workers: int) -> str:
     """`2 threads`, `1 process`."""
     one = {"processes": "process"}.get(kind, kind.removesuffix("s"))
@@ -148,7 +172,7 @@ def _arms(setting: Setting) -> Sequence[Arm]:
         "turns": setting.pick(8_000_000, 24_000_000, 80_000_000),
         "chunks": lcm(*tried),
     }
-    return [
+    found = [
         Arm(
             name=named(kind, workers),
             parameters={"kind": kind, "workers": workers, **amount},
@@ -157,17 +181,33 @@ def _arms(setting: Setting) -> Sequence[Arm]:
         for kind in _kinds(setting)
         for workers in tried
     ]
+    if sharing := _sharing(setting):
+        n = len(setting.cores)
+        parameters = {"kind": "threads", "workers": n, _SHARED: True, **amount}
+        found.append(Arm(name=sharing, parameters=parameters))
+    return found
+
+
+def _sharing(setting: Setting) -> str:
+    """The arm of threads that use the same numbers, where they may get in each other's way."""
+    n = len(setting.cores)
+    return "" if setting.interpreter.gil or n < 2 else f"{named('threads', n)}, shared numbers"
 
 
 def _contrasts(setting: Setting) -> Sequence[Contrast]:
     n = len(setting.cores)
-    parallel = [
-        kind for kind in _kinds(setting) if kind != "threads" or not setting.interpreter.gil
-    ]
-    predicted = [each for kind in parallel for each in _faster(kind, n)] if n > 1 else []
+    predicted = [each for kind in _parallel(setting) for each in _faster(kind, n)] if n > 1 else []
     if setting.interpreter.gil:
         predicted += [_no_faster(workers) for workers in widths(setting) if workers > 1]
-    return predicted
+    return [*predicted, *_against_sharing(setting, n)]
+
+
+def _against_sharing(setting: Setting, n: int) -> Iterator[Contrast]:
+    """Nothing is predicted: a build may keep the code's numbers without counting (immortal)."""
+    if sharing := _sharing(setting):
+        each = named("threads", n)
+        claim = f"{each} that share the code's numbers against {each} with numbers of their own"
+        yield Contrast(claim=claim, base=each, other=sharing)
 
 
 def _faster(kind: str, n: int) -> Iterator[Contrast]:
@@ -196,7 +236,8 @@ def _no_faster(workers: int) -> Contrast:
 def _checks(observed: Observed) -> Sequence[Finding]:
     n = len(observed.setting.cores)
     if n > 1:
-        return list(_thrift(observed, named("processes", n)))
+        several = [named(kind, n) for kind in _parallel(observed.setting)]
+        return [each for name in several for each in _thrift(observed, name)]
     return [
         Finding(
             claim="processes compute at the same time",
@@ -277,6 +318,7 @@ EXPERIMENT = Experiment(
     charts=_charts,
     conditions=(
         "The work is integer arithmetic in pure Python: no memory, no input, no C library.",
+        "Each worker makes its own numbers; without the lock an arm more shares the code's.",
         "Pools are started, and every worker has computed a little, before the watch starts.",
         "Processes start by forkserver.",
         "A worker gets its share in one task; what handing over costs is asked by break-even.",

@@ -121,9 +121,10 @@ def _compress(body: bytes) -> int:
 
 
 def _loop(_body: bytes) -> int:
-    state = 1
+    """With numbers of its own: without the lock those of the code are counted by all threads."""
+    factor, modulus, state = int("16807"), int("2147483647"), 1
     for _ in range(_LOOP_TURNS):
-        state = state * 16_807 % 2_147_483_647
+        state = state * factor % modulus
     return state
 
 
