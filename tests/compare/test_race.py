@@ -179,6 +179,15 @@ def test_without_the_lock_a_bare_loop_is_predicted_to_lose() -> None:
     assert found(EXPERIMENT, _seen(bare, **{PLAIN: {"lost": 5.0}}))[claim].outcome == "as predicted"
 
 
+def test_without_the_lock_no_switch_interval_is_tried() -> None:
+    """The arm with the usual interval belongs to the lock; all others are run either way."""
+    locked, free = (
+        {arm.name for arm in EXPERIMENT.arms(setting(gil=gil))} for gil in (True, False)
+    )
+    assert locked - free == {USUALLY}
+    assert free < locked
+
+
 def test_on_one_core_losses_of_processes_are_not_predicted() -> None:
     """They take turns there; what came is told. What is certain is certain there, too."""
     claims = found(EXPERIMENT, _seen(setting(1), **{LOOPING: {"lost": 0.0}}))
