@@ -241,8 +241,8 @@ def _computed(computed: Sequence[Series]) -> Lines:
 EXPERIMENT = Experiment(
     name="convoy",
     question="What does a thread that waits suffer from threads that compute?",
-    claim="Each time it wakes it waits for the lock for about a switch interval, and longer the "
-    "more threads compute; beside a process it does not.",
+    claim="Under the lock it waits for about a switch interval each time it wakes, and longer the "
+    "more threads compute; beside a process, or without the lock, it does not.",
     module="crawler.compare.experiments.convoy_work",
     arms=_arms,
     contrasts=_contrasts,

@@ -193,8 +193,8 @@ def _gained(observed: Observed, names: Sequence[str]) -> Bars:
 EXPERIMENT = Experiment(
     name="gil-release",
     question="Which parsers free the lock while they parse?",
-    claim="Threads help with parsing only where the parser frees the lock, and where it does not, "
-    "all other threads wait.",
+    claim="Under the lock threads help with parsing only where the parser frees it, and where it "
+    "does not, all other threads wait.",
     module="crawler.compare.experiments.gil_release_work",
     arms=_arms,
     contrasts=_contrasts,
