@@ -12,7 +12,9 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from crawler.compare.experiment import Interpreter
@@ -61,7 +63,16 @@ def here() -> Interpreter:
 
 def others(paths: Sequence[str]) -> list[Interpreter]:
     """Those of `--python`; raises `EnvironmentFailure` for the first that cannot measure."""
-    return [found for path in paths for found in _probed(path)]
+    return _told_apart([found for path in paths for found in _probed(path)])
+
+
+def _told_apart(found: Sequence[Interpreter]) -> list[Interpreter]:
+    """With its path in the label of each that is not the only one of its version."""
+    taken = Counter([sys.version.split()[0], *(each.label for each in found)])
+    return [
+        replace(each, label=f"{each.label} ({each.path})") if taken[each.label] > 1 else each
+        for each in found
+    ]
 
 
 def _probed(name: str) -> Iterator[Interpreter]:

@@ -84,7 +84,8 @@ def _summary(result: Result) -> str:
     counts = Counter(each.outcome for each in result.examined)
     order: tuple[Outcome, ...] = get_args(Outcome)
     told = [f"{counts[outcome]} {outcome}" for outcome in order if counts[outcome]]
-    return f"Of {len(result.examined)} experiments: {', '.join(told) or 'none was run'}."
+    many = f"{len(result.examined)} experiment{'' if len(result.examined) == 1 else 's'}"
+    return f"Of {many}: {', '.join(told) or 'none was run'}."
 
 
 def _doubts(result: Result) -> Iterator[str]:

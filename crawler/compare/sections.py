@@ -59,15 +59,17 @@ def section(examined: Examined) -> str:
 
 
 def called(interpreter: Interpreter) -> str:
-    """An interpreter by its label; the one that ran it all by its version."""
-    return interpreter.label or f"Python {interpreter.version}"
+    """`Python 3.14.1t, lock off`: by its label; the one that ran it all by its version."""
+    return f"Python {interpreter.label or interpreter.version}"
 
 
 def _extent(examined: Examined) -> str:
     rounds = f"{examined.rounds} round{'' if examined.rounds == 1 else 's'}"
-    arms = max((len(part.observed.arms) for part in examined.parts), default=0)
+    numbers = {len(part.observed.arms) for part in examined.parts}
+    arms = f"{'up to ' if len(numbers) > 1 else ''}{max(numbers, default=0)} arms"
+    each = f" with each of {len(examined.parts)} interpreters" if len(examined.parts) > 1 else ""
     stopped = "; stopped before its end" if examined.partial else ""
-    return f"{rounds} of {arms} arms in {quantity(examined.seconds, 's')}{stopped}"
+    return f"{rounds} of {arms}{each} in {quantity(examined.seconds, 's')}{stopped}"
 
 
 def _parts(examined: Examined) -> Iterator[str]:

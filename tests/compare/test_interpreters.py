@@ -41,6 +41,16 @@ def test_another_is_named_by_its_version(tmp_path: Path) -> None:
     assert found.interpreters
 
 
+def test_two_of_one_version_are_told_apart(tmp_path: Path) -> None:
+    """By their paths, and so is one of the version that runs this; others are not."""
+    here = sys.version.split()[0]
+    paths = [_python(tmp_path / name) for name in ("a", "b")]
+    paths += [_python(tmp_path / "c", version=here), _python(tmp_path / "d", version="3.15.0")]
+    labels = [each.label for each in interpreters.others(paths)]
+    versions = ("3.14.1", "3.14.1", here)
+    assert labels == [*(f"{v} ({p})" for v, p in zip(versions, paths, strict=False)), "3.15.0"]
+
+
 def test_a_free_threaded_one_is_measured_twice(tmp_path: Path) -> None:
     """With its lock on and off, as told after our dependencies were imported."""
     found = interpreters.others([_python(tmp_path / "python", free=True)])

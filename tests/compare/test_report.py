@@ -60,7 +60,7 @@ def test_each_experiment_has_its_claim_outcome_and_limits() -> None:
         "told by the way",
         "Pure Python, &lt;no&gt; waiting.",
         "That other work behaves alike.",
-        "8 rounds of 6 arms",
+        "8 rounds of 6 arms with each of 2 interpreters in",
     ):
         assert told in text, told
 
@@ -130,7 +130,7 @@ def test_the_noise_is_told_with_its_kinds() -> None:
 def test_interpreters_stand_side_by_side() -> None:
     """Each has its own findings, and the medians of the arms are compared in one table."""
     page = _page()
-    assert page.count("<h3>3.14t, lock off</h3>") == 1
+    assert page.count("<h3>Python 3.14t, lock off</h3>") == 1
     table = page.partition("Interpreters side by side")[2].partition("</table>")[0]
     assert re.search(r"<td>processes 2</td><td>210 ms</td><td>16\d ms</td>", table)
     assert "PYTHON_GIL=0 /opt/python3.14t/bin/python" in page

@@ -29,15 +29,22 @@ def head(
     experiments: Sequence[Experiment],
 ) -> str:
     """Where it runs, what will run, and about how long."""
-    seconds = config.seconds(len(experiments)) * len(experiments)
     many = counted(len(experiments), "experiment")
     lines = [
         f"{machine.python}, {counted(len(machine.cores), 'core')}, {machine.processor}",
         *(f"and {each.label}" for each in pythons[1:]),
-        f"{many} ({config.mode}), at most about {duration(seconds)}",
+        f"{many} ({config.mode}), {_extent(config, len(experiments), len(pythons))}",
         *_notes(machine, config),
     ]
     return _text(lines)
+
+
+def _extent(config: CompareConfig, experiments: int, pythons: int) -> str:
+    """How long it will be; the least number of rounds may need its time with each interpreter."""
+    if config.rounds:
+        return counted(config.rounds, "round")
+    seconds = config.seconds(experiments) * experiments * pythons
+    return f"at most about {duration(seconds)}"
 
 
 def examined(found: Examined) -> str:
