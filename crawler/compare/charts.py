@@ -29,9 +29,12 @@ Places = Mapping[str, int]
 """Name of a series -> its number: a series looks the same in all charts of an experiment."""
 
 
-def charts(found: Sequence[Chart], name: str) -> list[Plot]:
-    """The drawings of these charts; `name` begins their ids."""
-    places = _places(found)
+def charts(found: Sequence[Chart], name: str, places: Places | None = None) -> list[Plot]:
+    """The drawings of these charts; `name` begins their ids.
+
+    places: those of all charts of the experiment, if it has more than these.
+    """
+    places = places_of(found) if places is None else places
     plots = []
     for count, chart in enumerate(found, 1):
         height, draw = _drawing(chart, places)
@@ -41,7 +44,8 @@ def charts(found: Sequence[Chart], name: str) -> list[Plot]:
     return plots
 
 
-def _places(found: Sequence[Chart]) -> Places:
+def places_of(found: Sequence[Chart]) -> Places:
+    """A number for each series, in the order in which they are met."""
     names: dict[str, None] = {}
     for chart in found:
         match chart:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from crawler.compare.charts import charts
-from crawler.compare.experiment import Finding, Interpreter
+from crawler.compare.charts import Places, charts, places_of
+from crawler.compare.experiment import Chart, Finding, Interpreter
 from crawler.compare.judgement import Comparison, Observed, Run
 from crawler.compare.markup import anchor, badge, cards, sentences
 from crawler.compare.plots import main_figure, over_time, ratios
@@ -73,13 +73,16 @@ def _extent(examined: Examined) -> str:
 
 
 def _parts(examined: Examined) -> Iterator[str]:
+    """A series has the same colour with each interpreter, whichever of them has more of them."""
     several = len(examined.parts) > 1
-    for number, part in enumerate(examined.parts):
+    own = [examined.experiment.charts(part.observed) for part in examined.parts]
+    places = places_of([chart for each in own for chart in each])
+    for number, (part, found) in enumerate(zip(examined.parts, own, strict=True)):
         if several:
             yield f"<h3>{escape(called(part.observed.interpreter))}</h3>"
         yield _findings(part.findings)
         yield '<div class="plots">'
-        yield from _figures(examined, part, f"{examined.experiment.name}-{number}")
+        yield from _figures(part, found, places, f"{examined.experiment.name}-{number}")
         yield "</div>"
 
 
@@ -92,10 +95,10 @@ def _findings(findings: Sequence[Finding]) -> str:
     return cards(("prediction", "outcome", "found"), rows, "findings")
 
 
-def _figures(examined: Examined, part: Part, name: str) -> Iterator[str]:
+def _figures(part: Part, found: Sequence[Chart], places: Places, name: str) -> Iterator[str]:
     if drawn := ratios(part, f"{name}-ratios"):
         yield figure(drawn, level=4, below_html=_key(part.comparisons))
-    own = charts(examined.experiment.charts(part.observed), f"{name}-chart")
+    own = charts(found, f"{name}-chart", places)
     last: list[Plot | None] = [*own, over_time(part, f"{name}-turns")]
     for plot in last:
         if plot is not None:

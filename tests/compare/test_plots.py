@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from crawler.compare import drawing
-from crawler.compare.charts import charts
+from crawler.compare.charts import charts, places_of
 from crawler.compare.experiment import Bars, Chart, Lines, Map, Series
 from crawler.compare.plots import main_figure, over_time, ratios
 from crawler.compare.quantity import quantity
@@ -184,6 +184,15 @@ def test_a_series_looks_the_same_in_all_charts() -> None:
         for p in charts([first, second], "it")
     ]
     assert [match and match[1] for match in found] == ["s2", "s2"]
+
+
+def test_a_series_looks_the_same_with_every_interpreter() -> None:
+    """Also where another has series before it, that this one does not have."""
+    first = _lines(series=[Series(name=n, points=[(1, 1.0), (2, 1.0)]) for n in ("a", "b")])
+    second = replace(first, series=first.series[1:])
+    (plot,) = charts([second], "it", places_of([first, second]))
+    found = re.search(r'line-b">\s*<path[^>]*var\(--(s\d)\)', plot.svg)
+    assert found and found[1] == "s2"
 
 
 def test_twelve_series_differ_by_more_than_colour() -> None:
