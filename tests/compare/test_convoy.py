@@ -158,6 +158,17 @@ def test_without_the_lock_threads_are_predicted_to_be_no_trouble() -> None:
     assert outcome(claims, "beside 1 thread 99 %") == "as predicted"
 
 
+def test_without_the_lock_no_price_of_a_switch_is_asked() -> None:
+    """Nothing is switched: a long interval alone is tried, and threads compute more by number."""
+    bare = setting(gil=False)
+    (contrast,) = EXPERIMENT.contrasts(bare)
+    assert (contrast.base, contrast.other, contrast.expect) == ("1 thread", "2 threads", "faster")
+    names = {arm.name for arm in EXPERIMENT.arms(bare)}
+    assert {"1 thread", "2 threads", "1 thread, 20 ms"} <= names
+    assert not any("0.5 ms" in name for name in names)
+    assert EXPERIMENT.contrasts(setting(1, gil=False)) == []
+
+
 def test_on_one_core_nothing_is_predicted_of_processes() -> None:
     """They need the core as much as a thread does; what threads do is predicted all the same."""
     where = setting(1)

@@ -59,6 +59,9 @@ class Beside(NamedTuple):
 
 
 def _intervals(setting: Setting) -> Sequence[float]:
+    """Those that are tried; where there is no lock a long one shows that it does not matter."""
+    if not setting.interpreter.gil:
+        return (USUAL, _LONG)
     few = (_SHORT, USUAL, _LONG)
     return tuple(setting.pick(few, sorted({*few, 0.0001, 0.001, 0.05})))
 
@@ -88,7 +91,17 @@ def _arms(setting: Setting) -> Sequence[Arm]:
 def _contrasts(setting: Setting) -> Sequence[Contrast]:
     if setting.interpreter.gil:
         return [*_locked(setting), *_prices(setting)]
-    return list(_prices(setting))
+    return list(_free(setting))
+
+
+def _free(setting: Setting) -> Iterator[Contrast]:
+    """Who computes beside it needs a core of its own, and no lock."""
+    one, several = Beside("threads", 1), Beside("threads", len(setting.cores))
+    if several != one:
+        claim = f"without the lock {several.name} compute more beside it than one"
+        yield Contrast(
+            claim=claim, base=one.name, other=several.name, figure=UNITS, expect="faster"
+        )
 
 
 def _locked(setting: Setting) -> Iterator[Contrast]:
