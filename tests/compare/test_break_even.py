@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -125,6 +126,21 @@ def test_a_pool_that_always_pays_is_found() -> None:
     claims = found(EXPERIMENT, _seen(lambda cell: _inline(cell) / 2))
     assert outcome(claims, "on processes pay") == "otherwise"
     assert outcome(claims, "the shortest task is done inline") == "otherwise"
+
+
+def _shaken(turn: Run) -> dict[str, float]:
+    """In each third round processes take a part of their time."""
+    factor = 0.6 if turn.arm == "process" and turn.round % 3 == 0 else 1.0
+    return {name: factor * value for name, value in turn.figures.items()}
+
+
+def test_medians_that_may_be_chance_decide_nothing() -> None:
+    """A pool that is a little slower in most rounds, and faster in others, is not told to lose."""
+    seen = _seen(lambda cell: _inline(cell) * 1.05 + 1e-6)
+    shaken = [replace(each, figures=_shaken(each)) for each in seen.runs]
+    claims = found(EXPERIMENT, replace(seen, runs=shaken))
+    assert outcome(claims, "from which on processes pay") == "undecided"
+    assert outcome(found(EXPERIMENT, seen), "from which on processes pay") == "otherwise"
 
 
 def test_threads_that_help_under_the_lock_are_found() -> None:

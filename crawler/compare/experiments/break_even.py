@@ -141,7 +141,7 @@ def _break_even(observed: Observed, kind: str) -> Finding:
     """
     found = [(p, b, _crosses(observed, kind, p, b)) for p in _PAYLOADS for b in (1, 8)]
     plain = next(at for payload, batch, at in found if not payload and batch == 1)
-    outcome: Outcome = "as predicted" if 0 < plain < math.inf else "otherwise"
+    outcome: Outcome = "as predicted" if 0 < plain < math.inf else _beyond(observed, kind, plain)
     return Finding(
         claim=f"tasks have a length from which on {_PLURAL[kind]} pay, and shorter ones do not",
         outcome="invalid" if observed.trouble(kind) or math.isnan(plain) else outcome,
@@ -191,6 +191,16 @@ def _batching(observed: Observed) -> Finding:
         outcome="invalid" if trouble else outcome,
         text=trouble or f"{shown}: {latency(_median(one))} one by one, {latency(_median(eight))}",
     )
+
+
+def _beyond(observed: Observed, kind: str, at: float) -> Outcome:
+    """Whether it surely pays at no length, or at every one, or whether the medians are chance."""
+    end = _SHORTEST if at == 0 else _LONGEST
+    inline, pool = (observed.values(arm, end.figure) for arm in ("inline", kind))
+    found = estimate([a / b for a, b in zip(inline, pool, strict=False)], seed=0)
+    if found is None or found.ratio.low <= 1 <= found.ratio.high:
+        return "undecided"
+    return "otherwise"
 
 
 def _median(figures: Sequence[float]) -> float:
