@@ -15,7 +15,7 @@ from crawler.compare.experiment import Bars
 from crawler.compare.experiments import robust_apart
 from crawler.compare.experiments.robust import EXPERIMENT
 from crawler.compare.experiments.robust_apart import apart
-from crawler.compare.experiments.robust_bench import INNOCENT, trial
+from crawler.compare.experiments.robust_bench import INNOCENT, NOTHING, trial
 from crawler.compare.experiments.robust_tasks import CASES, Unreadable, fragile, guilty
 from crawler.compare.experiments.robust_work import work
 from crawler.compare.judgement import Observed, Run
@@ -159,6 +159,15 @@ def test_a_trial_counts_what_has_no_right_answer() -> None:
     assert [events.count(each) for each in ("submitted", "answered", "recovered")] == [1, 17, 1]
 
 
+def test_a_task_that_fails_and_says_nothing_is_seen() -> None:
+    """None is the result of no case: whoever is given it does not hear of the failure."""
+    bench = _Bench()
+    silent: Future[Any] = Future()
+    silent.set_result(None)
+    bench.guilty = lambda _case: silent  # type: ignore[method-assign]
+    assert trial(bench, "hungry").said == NOTHING
+
+
 def test_only_an_overdue_task_is_given_up() -> None:
     """A pool whose guilty task ends by itself is left alone."""
     hanging, ending = _Bench(hangs=True), _Bench()
@@ -194,7 +203,7 @@ def _seen(*others: Run) -> Observed:
 def test_what_was_predicted_is_as_predicted() -> None:
     """Ready-made pools lose tasks, threads end the process, the crawler's pool loses none."""
     claims = found(EXPERIMENT, _seen())
-    assert [f.outcome for f in claims.values()].count("as predicted") == 7
+    assert [f.outcome for f in claims.values()].count("as predicted") == 8
     assert {f.outcome for f in claims.values()} == {"as predicted", "told"}
 
 
@@ -207,6 +216,7 @@ def test_what_was_predicted_is_as_predicted() -> None:
         (_turn("thread", looping={"ended": False}), "a worker of a pool of threads"),
         (_turn("crawler", looping={"lost": 1}), "the crawler's parser"),
         (_turn("crawler", hungry={"said": "answered"}), "the crawler's parser"),
+        (_turn("thread", hungry={"said": NOTHING}), "who waits for a guilty task"),
     ],
 )
 def test_the_opposite_is_found(odd: Run, claim: str) -> None:

@@ -16,7 +16,7 @@ from crawler.compare.experiment import (
     Outcome,
     Setting,
 )
-from crawler.compare.experiments.robust_bench import INNOCENT, PATIENCE
+from crawler.compare.experiments.robust_bench import INNOCENT, NOTHING, PATIENCE
 from crawler.compare.experiments.robust_tasks import CASES
 from crawler.compare.experiments.robust_work import THREADS
 from crawler.compare.judgement import Observed
@@ -60,6 +60,7 @@ def _checks(observed: Observed) -> Sequence[Finding]:
         *(_ends(observed, kind) for kind in THREADS if kind in arms),
         _guilty_alone(observed),
         _left_behind(observed),
+        _silent(observed),
         *(_told(observed, arm) for arm in arms),
         *absent(observed.setting),
     ]
@@ -131,6 +132,27 @@ def _left_behind(observed: Observed) -> Finding:
         claim="after all that no worker process is left behind",
         outcome=outcome if measured else "invalid",
         text=f"left: {some}" if some else "none" if measured else "no turn",
+    )
+
+
+def _silent(observed: Observed) -> Finding:
+    """A guilty task that nobody hears of has failed, and its caller is given None.
+
+    Interpreters of CPython 3.14.10 do so with a MemoryError, and give it to the next that fails.
+    """
+    trials = [
+        (arm.name, case, trial["said"])
+        for arm in observed.arms
+        for case in CASES
+        for trial in _trials(observed, arm.name, case)
+    ]
+    silent = dict.fromkeys((arm, case) for arm, case, said in trials if said == NOTHING)
+    named = "; ".join(f"{arm}, {_TITLES[case]}: {NOTHING}" for arm, case in silent)
+    outcome: Outcome = "otherwise" if silent else "as predicted"
+    return Finding(
+        claim="who waits for a guilty task is told how it ended, whatever it does",
+        outcome=outcome if trials else "invalid",
+        text=named or ("by each pool" if trials else "no turn"),
     )
 
 

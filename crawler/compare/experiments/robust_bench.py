@@ -17,6 +17,7 @@ INNOCENT = 20
 _PLACE = 5  # innocent tasks before the guilty one
 WORKERS = 2
 PATIENCE = 0.5  # seconds that a task may take; an innocent one takes 2 ms
+NOTHING = "neither a result nor an exception"
 _LIMIT = 10.0  # seconds for whatever must end by itself
 
 
@@ -100,7 +101,7 @@ def _right(future: Future[int], number: int) -> bool:
 def _said(future: Future[Any]) -> str:
     error = future.exception()
     if error is None:  # every case has a result that is something, or none at all
-        return "neither a result nor an exception" if future.result() is None else "answered"
+        return NOTHING if future.result() is None else "answered"
     return f"{type(error).__name__}: {error}".splitlines()[0][:120]
 
 
