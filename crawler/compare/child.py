@@ -1,7 +1,7 @@
 """One turn: `python -m crawler.compare.child`, a fresh process for each.
 
-Reads a job as JSON from standard input, does it, and writes what came of it as one JSON line to
-the file descriptor that the job names; standard output and error are the work's own. It ends with
+Reads a job as JSON from standard input, does it, and writes what came of it as JSON to the file
+descriptor that the job names; standard output and error are the work's own. It ends with
 the process that started it (Linux: `prctl(PR_SET_PDEATHSIG)`), so that nothing is left behind.
 """
 
@@ -25,6 +25,7 @@ def main() -> None:
     """Do the job that standard input has."""
     job = json.load(sys.stdin)
     _end_with_parent(job["parent"])
+    os.set_inheritable(job["answer"], False)
     if job["cores"] and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, job["cores"])
     watch = Stopwatch(job["slowdown"])
@@ -32,8 +33,8 @@ def main() -> None:
     if watch.reading is None:
         raise RuntimeError(f"{job['module']} has measured nothing")
     answer = {"reading": asdict(watch.reading), "done": asdict(done), "gil": gil_enabled()}
-    with open(job["answer"], "w", encoding="utf-8") as line:
-        json.dump(answer, line)
+    with open(job["answer"], "w", encoding="utf-8") as file:
+        json.dump(answer, file)
 
 
 def gil_enabled() -> bool:

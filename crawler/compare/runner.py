@@ -5,8 +5,8 @@
 - *A stopping rule fixed beforehand.* Round 0 warms up files and caches, finds arms that cannot run,
   and tells how long a round takes; it counts for nothing. The number of rounds follows from that
   time and the budget alone, before any figure is looked at.
-- *Nothing is left behind.* A turn is a process group of its own, killed when its time is up, or
-  when the comparison is interrupted, after which what there is until then is kept.
+- *Nothing is left behind.* A turn is a process group of its own, killed when its time is up, when
+  the comparison is interrupted, after which what there is until then is kept, or when it is killed.
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from random import Random
 from time import perf_counter
 from typing import Any
 
 from crawler.compare.experiment import Arm, Experiment, Interpreter, Setting
+from crawler.compare.guard import guarded
 from crawler.compare.judgement import Run
 from crawler.compare.processes import machine_busy
 from crawler.compare.statistics import LEAST_ROUNDS
@@ -204,43 +203,36 @@ def _answer(
     interpreter: Interpreter, job: dict[str, Any], limit: float, hash_seed: int, said: Any
 ) -> dict[str, Any] | str:
     """What the process answered, or in words why it did not."""
-    with tempfile.TemporaryDirectory(prefix="crawler-compare-") as folder:
-        answer = Path(folder) / "answer.json"
-        environment = {**os.environ, **interpreter.environment, "PYTHONHASHSEED": str(hash_seed)}
-        process = subprocess.Popen(  # noqa: S603  a Python that was asked for, and our own module
+    environment = {**os.environ, **interpreter.environment, "PYTHONHASHSEED": str(hash_seed)}
+    with (
+        tempfile.TemporaryFile() as answer,  # without a name: nothing is left of it
+        guarded(
             [interpreter.path, "-P", "-m", "crawler.compare.child"],
             stdin=subprocess.PIPE,
             stdout=said,
             stderr=said,
             env=environment,
-            start_new_session=True,
-        )
-        told = {**job, "answer": str(answer), "parent": os.getpid()}
+            pass_fds=[answer.fileno()],
+        ) as process,
+    ):
+        told = {**job, "answer": answer.fileno(), "parent": os.getpid()}
         try:
             process.communicate(json.dumps(told).encode(), timeout=limit)
         except subprocess.TimeoutExpired:
             return f"not done after {limit:g} s"
-        finally:
-            _end(process)
         if process.returncode:
             return _ended(process.returncode)
-        return _read(answer)
+        answer.seek(0)
+        return _read(answer.read())
 
 
-def _read(answer: Path) -> dict[str, Any] | str:
+def _read(answer: bytes) -> dict[str, Any] | str:
     try:
-        found: dict[str, Any] = json.loads(answer.read_bytes())
-    except (OSError, ValueError) as error:
+        found: dict[str, Any] = json.loads(answer)
+    except ValueError as error:
         return f"it ended without an answer ({type(error).__name__})"
     return found
 
 
 def _ended(code: int) -> str:
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill what is left of the turn's group: itself, and workers that outlived it."""
-    with suppress(ProcessLookupError, PermissionError):  # all of it has ended
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

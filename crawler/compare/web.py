@@ -7,9 +7,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from crawler.compare.experiment import Setting
+from crawler.compare.guard import guarded
 from crawler.model.errors import EnvironmentFailure
 
 _START_SECONDS = 20.0
@@ -25,26 +26,23 @@ def server_cores(setting: Setting) -> tuple[int, ...]:
 def mock_web(setting: Setting, *options: str) -> Iterator[str]:
     """`crawler mock` with these options on the server's core; gives its base URL."""
     command = [sys.executable, "-P", "-m", "crawler", "mock", "--port", "0", *options]
-    process = subprocess.Popen(  # noqa: S603  this very Python and this very package
+    with guarded(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C is for the comparison, which ends it
-    )
-    try:
+        env=_environment(),
+    ) as process:
         _pin(process.pid, server_cores(setting))
         yield _address(process)
-    finally:
         process.terminate()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
+
+
+def _environment() -> dict[str, str]:
+    """Without the options that a person gives mock webs: an experiment's web is always the same."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("CRAWLER_MOCK_")}
 
 
 def _pin(pid: int, cores: Sequence[int]) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
@@ -21,6 +21,7 @@ from crawler.compare import runner
 from crawler.compare.experiment import Arm, Experiment, Interpreter, Setting
 from crawler.compare.judgement import Run
 from crawler.compare.runner import Conducted, Plan, Turn, conduct, run_job
+from tests.compare.ending import ends
 from tests.compare.made import HERE, SETTING
 from tests.compare.tiny import experiment
 
@@ -49,18 +50,6 @@ def _job(**parameters: Any) -> dict[str, Any]:
 
 def _answer(limit: float = 30.0, **parameters: Any) -> dict[str, Any]:
     return run_job(HERE, _job(**parameters), limit, hash_seed=1)
-
-
-def _ends(pid: int) -> bool:
-    """Whether a process has ended, or does so within half a minute."""
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([descriptor], [], [], 30)[0])
-    finally:
-        os.close(descriptor)
 
 
 def test_a_turn_tells_what_it_cost() -> None:
@@ -98,7 +87,17 @@ def test_a_turn_that_hangs_is_ended() -> None:
 def test_what_a_turn_leaves_behind_is_ended() -> None:
     """A process that outlives its turn does not outlive it for long."""
     child = _answer(do="leave")["notes"]["child"]
-    assert _ends(child)
+    assert ends(child)
+
+
+def test_a_turn_leaves_no_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Not even one that is killed together with the comparison: its answer never has a name."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    seen: list[str] = []
+    monkeypatch.setattr(runner, "_read", lambda answer: seen.extend(os.listdir(tmp_path)) or {})
+    with pytest.raises(KeyError):
+        _answer()
+    assert seen == []
 
 
 def test_a_turn_ends_with_the_comparison(tmp_path: Path) -> None:
@@ -116,7 +115,7 @@ def test_a_turn_ends_with_the_comparison(tmp_path: Path) -> None:
     turn = int((tmp_path / "pid").read_text())
     process.kill()
     process.communicate()
-    assert _ends(turn)
+    assert ends(turn)
 
 
 def test_every_round_runs_every_arm_once_in_an_order_by_chance() -> None:
