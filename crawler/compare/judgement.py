@@ -25,6 +25,7 @@ from crawler.compare.experiment import (
     Word,
 )
 from crawler.compare.statistics import (
+    LEAST_ROUNDS,
     MARGIN,
     Estimate,
     Spread,
@@ -90,7 +91,8 @@ class Comparison:
 
     ratio: with its 95 % interval; None if there is none. judged: the interval that the word rests
     on, wider as several comparisons are made. rounds: that were compared. more: about how many more
-    an inconclusive one needs. why: what made it invalid.
+    an inconclusive one needs, 0 if they would not help. why: what made it invalid, or inconclusive
+    for ever.
     """
 
     contrast: Contrast
@@ -180,15 +182,10 @@ def compared(observed: Observed, contrasts: Sequence[Contrast]) -> list[Comparis
 def band_of(comparisons: Sequence[Comparison]) -> float:
     """The smallest difference that repeated runs of the same thing leave room for, 0.02 for 2 %.
 
-    It is half of the widest interval that a word rests on, or the difference that was found between
-    two things that are the same, if that is greater; infinite where there is no interval.
+    It is half of the widest interval that a word rests on, or the far end of one that the same does
+    not lie in: what favours a side here favours one elsewhere. Infinite where there is none.
     """
-    return max((_room(each) for each in comparisons), default=math.inf)
-
-
-def _room(comparison: Comparison) -> float:
-    found = math.inf if comparison.ratio is None else abs(math.log(comparison.ratio.value))
-    return max(_half(comparison.judged), math.expm1(found) if found < 1 else math.inf)
+    return max((_room(each.judged) for each in comparisons), default=math.inf)
 
 
 def findings(
@@ -229,10 +226,16 @@ def _ratios(observed: Observed, contrast: Contrast) -> Iterator[float]:
 def _judged(
     observed: Observed, contrast: Contrast, found: Estimate | None, confidence: float
 ) -> Comparison:
-    why = observed.trouble(contrast.base) or observed.trouble(contrast.other)
+    void = observed.trouble(contrast.base) or observed.trouble(contrast.other)
     judged = found.drawn.interval(confidence) if found else None
     band, margin = _bounds(observed, contrast.figure, judged)
-    word: Word = "invalid" if why else word_for(found, confidence, band, margin)
+    word: Word = "invalid" if void else word_for(found, confidence, band, margin)
+    rounds = len(list(_ratios(observed, contrast)))
+    why = void or (_never(found, rounds, band) if word == "inconclusive" else "")
+    if word != "inconclusive" or why:
+        more = 0
+    else:
+        more = more_rounds(found, confidence, band, margin) if found else LEAST_ROUNDS - rounds
     return Comparison(
         contrast=contrast,
         base=spread(observed.values(contrast.base, contrast.figure.name)),
@@ -240,10 +243,17 @@ def _judged(
         ratio=found.ratio if found else None,
         judged=judged,
         word=word,
-        rounds=found.rounds if found else 0,
-        more=more_rounds(found, confidence, band, margin) if word == "inconclusive" else 0,
+        rounds=rounds,
+        more=more,
         why=why,
     )
+
+
+def _never(found: Estimate | None, rounds: int, band: float) -> str:
+    """Why more rounds would not end an inconclusive comparison; "" if they would."""
+    if found is None:
+        return "not every round has the figure, above 0" if rounds >= LEAST_ROUNDS else ""
+    return "the machine's noise could not be told" if math.isinf(band) else ""
 
 
 def _bounds(observed: Observed, figure: Figure, judged: Ratio | None) -> tuple[float, float]:
@@ -259,6 +269,14 @@ def _half(judged: Ratio | None) -> float:
     if judged is None or judged.low <= 0:
         return math.inf
     return math.expm1(math.log(judged.high / judged.low) / 2)
+
+
+def _room(judged: Ratio | None) -> float:
+    """What an A/A interval leaves room for, 0.02 for 2 %; infinite where there is none."""
+    half = _half(judged)
+    if judged is None or judged.low <= 1 <= judged.high or math.isinf(half):
+        return half
+    return max(judged.high, 1 / judged.low) - 1
 
 
 def _finding(comparison: Comparison) -> Finding:
@@ -277,7 +295,8 @@ def said(comparison: Comparison) -> str:
         return f"invalid: {comparison.why}"
     ratio = comparison.ratio
     if ratio is None:
-        return f"inconclusive: too few rounds; {comparison.more} more are needed"
+        few = f"too few rounds; it takes at least {comparison.more} more"
+        return f"inconclusive: {comparison.why or few}"
     shown = (
         f"{number(ratio.value)} {comparison.contrast.figure.ratio} "
         f"({number(ratio.low)} to {number(ratio.high)}; {comparison.rounds} rounds)"
@@ -286,7 +305,11 @@ def said(comparison: Comparison) -> str:
         return f"{_spoken(comparison.word, comparison.contrast)}: {shown}"
     if _outcome(comparison) == "as predicted":
         return f"{_spoken(comparison.contrast.expect, comparison.contrast)}: {shown}"
-    return f"inconclusive: {shown}; about {comparison.more:,} more rounds would tell"
+    return f"inconclusive: {shown}; {comparison.why or _more(comparison)}"
+
+
+def _more(comparison: Comparison) -> str:
+    return f"about {comparison.more:,} more rounds would tell"
 
 
 def _spoken(word: str, contrast: Contrast) -> str:

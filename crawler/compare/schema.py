@@ -262,8 +262,8 @@ def _comparison() -> _Schema:
             "judged": judged,
             "word": choice("The answer.", get_args(Word)),
             "rounds": integer("How many were compared."),
-            "more": integer("About how many more would tell; 0 unless it is inconclusive."),
-            "why": text("What made it invalid; empty if nothing did."),
+            "more": integer("About how many more would tell; 0 if none are needed, or none would."),
+            "why": text("What made it invalid, or inconclusive for ever; empty if nothing did."),
         },
     )
 

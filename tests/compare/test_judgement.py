@@ -215,7 +215,30 @@ def test_a_sentence_has_word_interval_and_rounds() -> None:
     wild = said(_one(observed({"a": EQUAL, "b": WILD}), _contrast()))
     assert wild.startswith("inconclusive: ") and "more rounds would tell" in wild
     few = said(_one(observed({"a": [1.0], "b": [1.0]}), _contrast()))
-    assert few == "inconclusive: too few rounds; 5 more are needed"
+    assert few == "inconclusive: too few rounds; it takes at least 4 more"
+
+
+def test_what_more_rounds_cannot_end_says_so() -> None:
+    """A figure that is missing or 0 has no ratio in however many rounds, and nobody is sent for."""
+    found = _one(observed({"a": EQUAL, "b": HALF}), _contrast(figure=PSS))
+    assert (found.word, found.more, found.rounds) == ("inconclusive", 0, 6)
+    assert said(found) == "inconclusive: not every round has the figure, above 0"
+
+
+def test_without_a_noise_nothing_has_a_word() -> None:
+    """Where A/A failed, twice as fast is not called faster, and above all not indistinguishable."""
+    for b, expect in ((HALF, "faster"), (EQUAL[::-1], "indistinguishable")):
+        seen = observed({"a": EQUAL, "b": b}, band=math.inf)
+        found = _one(seen, _contrast())
+        assert (found.word, found.more) == ("inconclusive", 0)
+        assert said(found).endswith("the machine's noise could not be told")
+        assert _outcome(seen, _contrast(expect)) == "undecided"
+
+
+def test_what_favours_a_side_of_the_noise_is_noise() -> None:
+    """A/A that is 5 % apart, however surely, leaves no word to a difference of 5 %."""
+    apart = observed({"a": EQUAL, "b": [each * 1.05 for each in EQUAL]}, band=None)
+    assert band_of([_one(apart, _contrast())]) > 0.05
 
 
 def test_the_worst_finding_is_the_verdict() -> None:
