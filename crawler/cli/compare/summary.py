@@ -157,4 +157,10 @@ def _text(lines: Sequence[str]) -> str:
 
 def _folded(line: str) -> list[str]:
     indent = " " * (len(line) - len(line.lstrip()) + 2)
-    return wrap(line, WIDTH, subsequent_indent=indent, break_on_hyphens=False)
+    return wrap(
+        line,
+        WIDTH,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,  # a path is to be copied
+    )
