@@ -35,7 +35,11 @@ def every() -> Mapping[str, Experiment]:
 
 
 def load(name: str) -> Experiment:
-    """One experiment; its module is imported when it is asked for."""
+    """One experiment; its module is imported when it is asked for.
+
+    Raises `ConfigurationError` for a name that is none: a file of results may have any.
+    """
+    check([name])
     module = import_module(f"crawler.compare.experiments.{name.replace('-', '_')}")
     experiment: Experiment = module.EXPERIMENT
     return experiment

@@ -184,7 +184,7 @@ class Result:
             started=str(json["started"]),
             seconds=float(json["seconds"]),
             partial=bool(json["partial"]),
-            asked=[str(name) for name in json["asked"]],
+            asked=_asked(json["asked"]),
             config=CompareConfig.of(json["config"]),
             machine=Machine(**{**machine, **tuples}),
             examined=examined,
@@ -203,6 +203,11 @@ class Result:
         except (KeyError, TypeError, ValueError, AttributeError, ConfigurationError) as error:
             why = f"it has no {error}" if isinstance(error, KeyError) else str(error)
             raise EnvironmentFailure(f"{path}: is no result of a comparison: {why}") from None
+
+
+def _asked(names: Sequence[str]) -> Sequence[str]:
+    catalogue.check(names)
+    return list(names)
 
 
 def bands_of(examined: Sequence[Examined]) -> Bands:

@@ -21,6 +21,7 @@ from crawler.compare import catalogue
 from crawler.compare.experiment import Arm, Contrast, Experiment
 from crawler.compare.options import CompareConfig
 from crawler.model.errors import ConfigurationError
+from tests.compare import sample
 from tests.compare.tiny import experiment
 
 from .test_command import started
@@ -72,9 +73,12 @@ def test_what_was_found_is_a_page_of_text(run: Run) -> None:
 
 
 def test_sabotage_is_found_and_nothing_where_there_is_none(run: Run) -> None:
-    """5 % slower on one side is called slower; 0 % is called no difference."""
+    """5 % slower on one side is called slower; 0 % is called no difference.
+
+    The noise that others are held against is not slowed: it would hide what it is to show.
+    """
     _, out, _ = run("wait", "--rounds", "7", "--sabotage", "5%", "--json")
-    assert _words(out)["wait"] == ["slower"]
+    assert _words(out)["wait"] == ["slower"] and _words(out)["noise"] != ["slower"]
     _, out, _ = run("wait", "--rounds", "7", "--sabotage", "0%", "--json")
     assert _words(out)["wait"] == ["indistinguishable"]
 
@@ -97,9 +101,9 @@ def test_what_cannot_be_believed_is_a_code_of_its_own(run: Run, name: str) -> No
 
 def test_a_report_leaves_page_and_figures_and_can_be_repeated(run: Run, tmp_path: Path) -> None:
     """Both files are whole; `rerun` reads them, runs the same, and says what came out otherwise."""
-    folder = tmp_path / "new" / "out"
+    folder = tmp_path / "new" / ("long" * 20)  # a name that is broken is no name
     code, out, _ = run("wait", "--rounds", "5", "--sabotage", "50%", "--report", str(folder))
-    assert code == 0 and f"report: {folder / 'report.html'}" in out
+    assert code == 0 and f"report:\n  {folder / 'report.html'}\n" in out
     assert sorted(path.name for path in folder.iterdir()) == ["report.html", "results.json"]
     results = json.loads((folder / "results.json").read_text())
     assert results["asked"] == ["wait"] and results["config"]["sabotage"] == 0.5
@@ -145,6 +149,24 @@ def test_a_file_that_is_no_result(run: Run, tmp_path: Path) -> None:
     assert "is no JSON" in run("rerun", str(path))[2]
     path.write_text('{"format": "crawler-load/1"}')
     assert "its format is 'crawler-load/1'" in run("rerun", str(path))[2]
+
+
+@pytest.mark.parametrize("name", ["wayt", "../cpu", "cpu_work", "os.path", ""])
+@pytest.mark.parametrize("where", ["asked", "experiments"])
+def test_a_result_with_experiments_that_there_are_not(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str, where: str
+) -> None:
+    """Of another version, or of somebody who means ill: one line, and nothing is imported."""
+    results = sample.result().json
+    if where == "asked":
+        results["asked"] = [name]
+    else:
+        results["experiments"][0]["name"] = name
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(results))
+    assert main(["compare", "rerun", str(path)]) == 3
+    _, err = capsys.readouterr()
+    assert err.count("\n") == 1 and f"{name!r} is no experiment" in err
 
 
 def test_a_report_that_cannot_be_written_is_known_beforehand(run: Run, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ def catalogued(monkeypatch: pytest.MonkeyPatch) -> None:
     """The made-up experiment can be found by its name."""
     load = catalogue.load
     found = {"made-up": sample.MADE_UP}
+    monkeypatch.setattr(catalogue, "NAMES", (*catalogue.NAMES, *found))
     monkeypatch.setattr(catalogue, "load", lambda name: found.get(name) or load(name))
 
 
