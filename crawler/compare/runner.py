@@ -17,6 +17,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from random import Random
 from time import perf_counter
@@ -79,13 +80,21 @@ class Turn:
 OnTurn = Callable[[Turn], None]
 
 
-def conduct(experiment: Experiment, plan: Plan, on_turn: OnTurn) -> Conducted:
-    """Run all rounds of an experiment; on Ctrl-C what there is until then."""
+def conduct(
+    experiment: Experiment,
+    plan: Plan,
+    on_turn: OnTurn,
+    interruptible: AbstractContextManager[None] | None = None,
+) -> Conducted:
+    """Run all rounds of an experiment; on Ctrl-C what there is until then.
+
+    interruptible: what to do it within, which says when Ctrl-C may interrupt.
+    """
     began = perf_counter()
     conductor = _Conductor(experiment, plan, on_turn, began)
     partial = False
     try:
-        with experiment.stage(plan.setting) as server:
+        with interruptible or nullcontext(), experiment.stage(plan.setting) as server:
             conductor.prepare(server)
             conductor.play()
     except KeyboardInterrupt:

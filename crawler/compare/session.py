@@ -10,6 +10,7 @@ from time import perf_counter
 
 from crawler.compare.catalogue import chosen
 from crawler.compare.experiment import Experiment, Interpreter, Setting
+from crawler.compare.interruption import Interruption
 from crawler.compare.machine import Machine
 from crawler.compare.options import CompareConfig
 from crawler.compare.result import Examined, Result, bands_of
@@ -31,7 +32,7 @@ def compare(
     interpreters: Sequence[Interpreter],
     listener: Listener,
 ) -> Result:
-    """Run experiments by name; on Ctrl-C the result is what there is until then.
+    """Run experiments by name; on Ctrl-C or SIGTERM the result is what there is until then.
 
     interpreters: the first is the one that runs this. Raises `ConfigurationError` for a name that
     is none, `EnvironmentFailure` if an experiment cannot be staged.
@@ -39,25 +40,23 @@ def compare(
     began = perf_counter()
     started = datetime.now(UTC).isoformat(timespec="seconds")
     experiments = chosen(names)
-    machine = Machine.here()
     examined: list[Examined] = []
-    partial = False
-    try:
+    with Interruption() as interruption:
+        machine = Machine.here()
         listener.begins(machine, experiments)
         for experiment in experiments:
+            if interruption.asked:
+                break
             plan = _plan(config, experiment, experiments, machine, interpreters)
-            conducted = conduct(experiment, plan, listener.turn)
+            conducted = conduct(experiment, plan, listener.turn, interruption.welcome())
             examined.append(Examined.of(experiment, conducted, bands_of(examined)))
             listener.ends(examined[-1])
-            partial = conducted.partial
-            if partial:
+            if conducted.partial:
                 break
-    except KeyboardInterrupt:  # between two experiments
-        partial = True
     return Result(
         started=started,
         seconds=perf_counter() - began,
-        partial=partial,
+        partial=len(examined) < len(experiments) or any(each.partial for each in examined),
         asked=list(names),
         config=config,
         machine=machine,

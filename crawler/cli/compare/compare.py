@@ -74,12 +74,7 @@ def compare(
         return ExitCode.FINISHED
     names = meant(experiments, settled)
     folder = Folder(wanted.report)
-    folder.check()
-    result = session.run(settled, names, quiet=wanted.quiet or wanted.json)
-    try:
-        folder.write(result)
-    finally:  # a full disk costs the files, and not what was found, too
-        session.close(result, folder, json=wanted.json, quiet=wanted.quiet)
+    result = session.perform(settled, names, folder, json=wanted.json, quiet=wanted.quiet)
     return session.exit_code(result)
 
 

@@ -50,13 +50,7 @@ def rerun(
     """Repeat; what it says to a person is `HELP`."""
     path = Path(report)
     before = Result.read(path / RESULTS if path.is_dir() else path)
-    folder = Folder(into)
-    folder.check()
-    result = session.run(before.config, before.asked, quiet=quiet)
-    try:
-        folder.write(result)
-    finally:
-        session.close(result, folder, json=False, quiet=quiet)
+    result = session.perform(before.config, before.asked, Folder(into), json=False, quiet=quiet)
     lines = list(changes(before, result))
     print(f"Against {report}, of {before.started}:")
     print("\n".join(lines or ["  every finding came out as then"]))

@@ -20,6 +20,23 @@ from crawler.compare.session import Listener, compare
 from crawler.model.errors import ExitCode
 
 
+def perform(
+    config: CompareConfig, names: Sequence[str], folder: Folder, *, json: bool, quiet: bool
+) -> Result:
+    """Compare, leave the report, say the last words. A signal beside the measuring leaves at once.
+
+    Raises `ConfigurationError` and `EnvironmentFailure`; before anything was run, if that can be.
+    """
+    folder.check()
+    with _terminable():
+        result = run(config, names, quiet=quiet or json)
+        try:
+            folder.write(result)
+        finally:  # a full disk costs the files, and not what was found, too
+            close(result, folder, json=json, quiet=quiet)
+    return result
+
+
 def run(config: CompareConfig, names: Sequence[str], *, quiet: bool) -> Result:
     """Compare, and tell as it goes unless `quiet`; Ctrl-C leaves what there is until then."""
     pythons = [interpreters.here(), *interpreters.others(config.python)]
@@ -31,13 +48,13 @@ def run(config: CompareConfig, names: Sequence[str], *, quiet: bool) -> Result:
         live.clear()
         _tell(summary.examined(examined), quiet=quiet)
 
-    with Live(sys.stderr, quiet=quiet) as live, _terminable():
+    with Live(sys.stderr, quiet=quiet) as live:
         return compare(config, names, pythons, Listener(begins=begins, turn=live.turn, ends=ends))
 
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM is what Ctrl-C is: what there is until then is kept."""
+    """SIGTERM is what Ctrl-C is, also where no experiment runs."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
