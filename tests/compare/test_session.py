@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +26,7 @@ def _compared(**told: Any) -> Result:
 
 
 def _interrupted(*_told: object) -> None:
-    raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)
 
 
 @pytest.mark.parametrize(("when", "left"), [("begins", 0), ("turn", 1), ("ends", 1)])
