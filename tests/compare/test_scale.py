@@ -145,3 +145,11 @@ def test_charts_have_a_point_a_count() -> None:
     memory, wake_up = EXPERIMENT.charts(observed(EXPERIMENT, setting(), {}))
     assert [n for n, _ in memory.series[0].points] == [100, 1_000, 2_000, 5_000]
     assert [each.name for each in wake_up.series] == ["asyncio", "threads"]
+
+
+def test_memory_is_compared_where_it_must_grow() -> None:
+    """A hundred tasks may find room in what the process has already, or less: 3.13t gives back."""
+    planned = EXPERIMENT.contrasts(setting())
+    memory = [each.other for each in planned if each.figure.name == "memory"]
+    assert memory == ["asyncio, 1,000 waiting", "asyncio, 2,000 waiting"]
+    assert "asyncio, 100 waiting" in {each.other for each in planned}
