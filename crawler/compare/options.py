@@ -67,7 +67,7 @@ class CompareConfig(Options):
     budget: float = option(
         _HOW,
         0.0,
-        "Minutes for all of it; 0: as quick or full have it.",
+        "Minutes for all of it, if 5 rounds take no longer; 0: as quick or full have it.",
         least=0,
         most=10_000,
         metavar="MIN",

@@ -35,7 +35,7 @@ def compare(
     """Run experiments by name; on Ctrl-C or SIGTERM the result is what there is until then.
 
     interpreters: the first is the one that runs this. Raises `ConfigurationError` for a name that
-    is none, `EnvironmentFailure` if an experiment cannot be staged.
+    is none or a list without URLs, `EnvironmentFailure` if an experiment cannot be staged.
     """
     began = perf_counter()
     started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -43,6 +43,8 @@ def compare(
     examined: list[Examined] = []
     with Interruption() as interruption:
         machine = Machine.here()
+        for experiment in experiments:  # a list that cannot be read is known before the noise is
+            experiment.arms(_setting(config, machine, interpreters[0]))
         listener.begins(machine, experiments)
         for experiment in experiments:
             if interruption.asked:
@@ -72,20 +74,23 @@ def _plan(
     machine: Machine,
     interpreters: Sequence[Interpreter],
 ) -> Plan:
-    setting = Setting(
-        mode=config.mode,
-        cores=machine.cores,
-        interpreter=interpreters[0],
-        urls=config.urls,
-        seed=config.seed,
-    )
     alone = len(experiments) == 1  # else what is found elsewhere would be held against it
     slowed = alone or experiment.name != "noise"
     share = experiment.weight * len(experiments) / sum(each.weight for each in experiments)
     return Plan(
-        setting=setting,
+        setting=_setting(config, machine, interpreters[0]),
         interpreters=interpreters,
         budget=config.seconds(len(experiments)) * share,
         rounds=config.rounds,
         slowdown=float(config.sabotage) if slowed else 0.0,
+    )
+
+
+def _setting(config: CompareConfig, machine: Machine, interpreter: Interpreter) -> Setting:
+    return Setting(
+        mode=config.mode,
+        cores=machine.cores,
+        interpreter=interpreter,
+        urls=config.urls,
+        seed=config.seed,
     )

@@ -103,7 +103,7 @@ def test_a_report_leaves_page_and_figures_and_can_be_repeated(run: Run, tmp_path
     """Both files are whole; `rerun` reads them, runs the same, and says what came out otherwise."""
     folder = tmp_path / "new" / ("long" * 20)  # a name that is broken is no name
     code, out, _ = run("wait", "--rounds", "5", "--sabotage", "50%", "--report", str(folder))
-    assert code == 0 and f"report:\n  {folder / 'report.html'}\n" in out
+    assert code == 0 and f"report: {folder / 'report.html'}\n" in out
     assert sorted(path.name for path in folder.iterdir()) == ["report.html", "results.json"]
     results = json.loads((folder / "results.json").read_text())
     assert results["asked"] == ["wait"] and results["config"]["sabotage"] == 0.5
@@ -217,6 +217,19 @@ def test_a_list_of_ones_own_is_for_the_crawl() -> None:
     """Other experiments have no use for it, which is said and not ignored."""
     with pytest.raises(ConfigurationError, match="--urls"):
         meant(["cpu"], CompareConfig(urls="list.txt"))
+
+
+@pytest.mark.parametrize("text", [None, "", "# no URL\n"])
+def test_a_list_without_urls_is_refused_before_anything_is_measured(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str | None
+) -> None:
+    """One line and no minute of noise, for a list that is missing and for one that is empty."""
+    path = tmp_path / "urls.txt"
+    if text is not None:
+        path.write_text(text)
+    assert main(["compare", "--urls", str(path), "--quick"]) == (3 if text is None else 2)
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and str(path) in err
 
 
 def test_one_core_and_a_busy_machine_are_noted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
