@@ -28,6 +28,14 @@ class Busy:
         return self.user + self.system
 
 
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """Context switches: because it waited, and because others wanted the core."""
+
+    voluntary: int
+    involuntary: int
+
+
 def tree(pid: int) -> list[int]:
     """`pid` and its living descendants, in no order; without /proc, `pid` alone."""
     children: dict[int, list[int]] = {}
@@ -47,14 +55,23 @@ def cpu_of(pids: list[int]) -> Busy:
     return Busy(user / _TICK, system / _TICK)
 
 
+def switches_of(pid: int) -> Switches:
+    """Context switches of the process's living threads."""
+    texts = [_text(f"{pid}/task/{thread}/status") for thread in _threads(pid)]
+    return Switches(
+        sum(_field(text, "voluntary_ctxt_switches:") for text in texts),
+        sum(_field(text, "nonvoluntary_ctxt_switches:") for text in texts),
+    )
+
+
 def peak_rss(pids: list[int]) -> int:
     """Bytes: the sum of each process's own peak, which need not have been at the same time."""
-    return sum(_kilobytes(pid, "status", "VmHWM:") for pid in pids)
+    return sum(1024 * _field(_text(f"{pid}/status"), "VmHWM:") for pid in pids)
 
 
 def pss(pids: list[int]) -> int:
     """Bytes, with what is shared divided among those that share it (proportional set size)."""
-    return sum(_kilobytes(pid, "smaps_rollup", "Pss:") for pid in pids)
+    return sum(1024 * _field(_text(f"{pid}/smaps_rollup"), "Pss:") for pid in pids)
 
 
 def machine_busy() -> float | None:
@@ -77,19 +94,28 @@ def _parents() -> Iterator[tuple[int, int]]:
             yield int(name), int(stat[1])
 
 
-def _stat(pid: int) -> list[str]:
-    """The fields after the name, from `state` on; empty for a process that is gone."""
+def _threads(pid: int) -> list[str]:
     try:
-        text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+        return os.listdir(_PROC / str(pid) / "task")
     except OSError:
         return []
-    return text[text.rindex(")") + 2 :].split()
 
 
-def _kilobytes(pid: int, file: str, field: str) -> int:
+def _stat(pid: int) -> list[str]:
+    """The fields after the name, from `state` on; empty for a process that is gone."""
+    text = _text(f"{pid}/stat")
+    return text[text.rindex(")") + 2 :].split() if text else []
+
+
+def _text(file: str) -> str:
+    """A file of the kernel's; "" for one of a process that is gone."""
     try:
-        text = (_PROC / str(pid) / file).read_text(encoding="utf-8", errors="replace")
+        return (_PROC / file).read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return 0
-    lines = (line.split() for line in text.splitlines() if line.startswith(field))
-    return next((int(line[1]) * 1024 for line in lines), 0)
+        return ""
+
+
+def _field(text: str, name: str) -> int:
+    """The number of a line that starts so; 0 where there is none."""
+    lines = (line.split() for line in text.splitlines() if line.startswith(name))
+    return next((int(line[1]) for line in lines), 0)

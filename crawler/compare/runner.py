@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import tempfile
@@ -189,13 +190,13 @@ def run_job(
 ) -> dict[str, Any]:
     """One turn in a fresh process; the fields of a `Run` that it is to tell."""
     load = os.getloadavg()[0]
-    busy, started = machine_busy(), perf_counter()
+    busy, spent, started = machine_busy(), _children(), perf_counter()
     with tempfile.TemporaryFile() as said:
         found = _answer(interpreter, job, limit, hash_seed, said)
         seconds = perf_counter() - started
         said.seek(0)
         last = said.read()[-100_000:].decode(errors="replace").strip().splitlines()[-1:]
-    after = machine_busy()
+    after, spent = machine_busy(), _children() - spent
     failure = found if isinstance(found, str) else ""
     if failure and last:  # of a traceback the last line says what it was
         failure = f"{failure}: {last[0].strip()[:_LAST_WORDS]}"
@@ -203,9 +204,14 @@ def run_job(
     if isinstance(found, str):
         return {**common, "elsewhere": 0.0}
     reading, done = found["reading"], found["done"]
-    spent = reading["user"] + reading["system"]
     elsewhere = max(after - busy - spent, 0.0) if after and busy else 0.0
     return {**common, "elsewhere": elsewhere, "gil": found["gil"], "reading": reading, **done}
+
+
+def _children() -> float:
+    """CPU seconds of all processes that were started and have ended, with their own."""
+    found = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return found.ru_utime + found.ru_stime
 
 
 def _answer(

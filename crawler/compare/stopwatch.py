@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 import os
 import resource
+from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Self
 
-from crawler.compare.processes import Busy, cpu_of, peak_rss, pss, tree
+from crawler.compare.processes import Busy, Switches, cpu_of, peak_rss, pss, switches_of, tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,7 @@ class Stopwatch:
             raise RuntimeError("a turn is measured once")
         gc.collect()
         gc.callbacks.append(self._on_collection)
-        self._before = _Counters.now()
+        self._before = _Counters.before()
         self._start = perf_counter()
         return self
 
@@ -68,14 +69,15 @@ class Stopwatch:
         if self._slowdown:
             _compute(perf_counter() + (perf_counter() - self._start) * self._slowdown)
         wall = perf_counter() - self._start
-        after, before = _Counters.now(), self._before
+        after, before = _Counters.after(), self._before
         gc.callbacks.remove(self._on_collection)
         pids = tree(os.getpid())
         own = Busy(after.own.user - before.own.user, after.own.system - before.own.system)
         others = Busy(
-            max(after.others.user - before.others.user, 0.0),
-            max(after.others.system - before.others.system, 0.0),
+            max(after.others.busy.user - before.others.busy.user, 0.0),
+            max(after.others.busy.system - before.others.busy.system, 0.0),
         )
+        switches = after.switches_since(before)
         self.reading = Reading(
             wall=wall,
             user=own.user + others.user,
@@ -83,8 +85,8 @@ class Stopwatch:
             children=others.total,
             rss=peak_rss(pids),
             pss=pss(pids),
-            voluntary=after.voluntary - before.voluntary,
-            involuntary=after.involuntary - before.involuntary,
+            voluntary=switches.voluntary,
+            involuntary=switches.involuntary,
             collections=len(self._pauses),
             collecting=sum(self._pauses),
             longest_collection=max(self._pauses, default=0.0),
@@ -98,22 +100,59 @@ class Stopwatch:
 
 
 @dataclass(frozen=True, slots=True)
-class _Counters:
-    own: Busy
-    others: Busy
-    voluntary: int
-    involuntary: int
+class _Others:
+    """What all processes that this one has started have spent, whether they have ended or not.
+
+    living: the switches of each that has not; one that ends under another than this leaves none.
+    """
+
+    busy: Busy
+    switches: Switches
+    living: Mapping[int, Switches]
 
     @classmethod
     def now(cls) -> Self:
-        mine = resource.getrusage(resource.RUSAGE_SELF)
         dead = resource.getrusage(resource.RUSAGE_CHILDREN)
-        living = cpu_of(tree(os.getpid())[1:])
+        living = tree(os.getpid())[1:]
+        busy = cpu_of(living)
         return cls(
-            Busy(mine.ru_utime, mine.ru_stime),
-            Busy(dead.ru_utime + living.user, dead.ru_stime + living.system),
-            mine.ru_nvcsw + dead.ru_nvcsw,
-            mine.ru_nivcsw + dead.ru_nivcsw,
+            Busy(dead.ru_utime + busy.user, dead.ru_stime + busy.system),
+            Switches(dead.ru_nvcsw, dead.ru_nivcsw),
+            {pid: switches_of(pid) for pid in living},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Counters:
+    own: Busy
+    switches: Switches
+    others: _Others
+
+    @classmethod
+    def before(cls) -> Self:
+        """This process's last, so that to look at the others counts for nothing."""
+        others = _Others.now()
+        return cls._of(resource.getrusage(resource.RUSAGE_SELF), others)
+
+    @classmethod
+    def after(cls) -> Self:
+        """This process's first, for the same reason."""
+        mine = resource.getrusage(resource.RUSAGE_SELF)
+        return cls._of(mine, _Others.now())
+
+    @classmethod
+    def _of(cls, mine: resource.struct_rusage, others: _Others) -> Self:
+        own = Busy(mine.ru_utime, mine.ru_stime)
+        return cls(own, Switches(mine.ru_nvcsw, mine.ru_nivcsw), others)
+
+    def switches_since(self, before: Self) -> Switches:
+        """Of this process and of the others."""
+        pairs = [(self.switches, before.switches), (self.others.switches, before.others.switches)]
+        none, then = Switches(0, 0), before.others.living
+        pairs += [(now, then.get(pid, none)) for pid, now in self.others.living.items()]
+        return Switches(
+            sum(max(now.voluntary - was.voluntary, 0) for now, was in pairs),
+            sum(max(now.involuntary - was.involuntary, 0) for now, was in pairs),
         )
 
 

@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 
 from crawler.cli import main
+from crawler.cli.compare import outputs
 from crawler.cli.compare.compare import meant
 from crawler.compare import catalogue
 from crawler.compare.experiment import Arm, Contrast, Experiment
 from crawler.compare.options import CompareConfig
-from crawler.model.errors import ConfigurationError
+from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from tests.compare import sample
 from tests.compare.tiny import experiment
 
@@ -138,6 +139,20 @@ def test_bad_input_is_one_line(run: Run, words: Sequence[str], code: int, said: 
     found, out, err = run(*words)
     assert (found, out) == (code, "")
     assert said in err and err.count("\n") == 1
+
+
+def test_a_full_disk_costs_the_report_alone(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What was found is said; that there is a report is not."""
+
+    def full(_path: str, _text: str) -> None:
+        raise EnvironmentFailure("No space left on device")
+
+    monkeypatch.setattr(outputs, "write_whole", full)
+    code, out, err = run("noise", "--rounds", "1", "--report", str(tmp_path))
+    assert code == 3 and err == "crawler: No space left on device\n"
+    assert "in all" in out and "report:" not in out
 
 
 def test_a_file_that_is_no_result(run: Run, tmp_path: Path) -> None:

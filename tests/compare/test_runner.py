@@ -64,6 +64,19 @@ def test_a_turn_tells_what_it_cost() -> None:
     assert Run(arm="a", round=1, at=0.0, **found).value("wall") == reading["wall"]
 
 
+def test_what_a_turn_spends_beside_its_measuring_is_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Start and imports are CPU time of the turn, and not of something else on the machine."""
+    looks = iter([100.0, 100.0 + 0.001])  # nearly nothing ran but the turn
+    monkeypatch.setattr(runner, "_children", lambda: 0.0)
+    monkeypatch.setattr(runner, "machine_busy", lambda: next(looks))
+    assert _answer()["elsewhere"] == pytest.approx(0.001)
+    looks, spent = iter([100.0, 107.0]), iter([1.0, 6.0])
+    monkeypatch.setattr(runner, "_children", lambda: next(spent))
+    assert _answer()["elsewhere"] == pytest.approx(2.0)
+
+
 @pytest.mark.parametrize(
     ("do", "why"),
     [

@@ -11,7 +11,7 @@ from time import perf_counter, process_time
 
 import pytest
 
-from crawler.compare import processes
+from crawler.compare import processes, stopwatch
 from crawler.compare.processes import cpu_of, machine_busy, peak_rss, pss, tree
 from crawler.compare.stopwatch import Reading, Stopwatch
 
@@ -54,6 +54,39 @@ def test_children_count_whether_they_live_or_have_ended() -> None:
     assert reading.children >= 0.35  # of 0.4, as a tick of the clock is 10 ms
     assert reading.user + reading.system >= reading.children
     assert reading.rss > peak_rss([os.getpid()])  # the living child's memory is in it
+
+
+def test_living_children_are_switched_too() -> None:
+    """Those of a pool that still waits count like those of one that has ended."""
+    again = "import sys, time\nprint(flush=True)\nsys.stdin.readline()\n"
+    again += "for _ in range(300): time.sleep(1e-5)\nprint(flush=True)\nsys.stdin.readline()\n"
+    living = subprocess.Popen(
+        [sys.executable, "-c", again], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    )
+    assert living.stdin is not None and living.stdout is not None
+    living.stdout.readline()
+    watch = Stopwatch()
+    with watch:
+        living.stdin.write(b"\n")
+        living.stdout.readline()
+    living.communicate(b"\n")
+    assert _read(watch).voluntary >= 300
+
+
+def test_to_look_at_other_processes_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are: it is this process's time, but not the work's."""
+
+    def slow(_pids: list[int]) -> processes.Busy:
+        ends = process_time() + 0.2
+        while process_time() < ends:
+            pass
+        return processes.Busy(0.0, 0.0)
+
+    monkeypatch.setattr(stopwatch, "cpu_of", slow)
+    watch = Stopwatch()
+    with watch:
+        pass
+    assert watch.cpu < 0.15
 
 
 def test_a_collection_is_a_pause() -> None:

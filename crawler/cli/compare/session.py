@@ -30,10 +30,12 @@ def perform(
     folder.check()
     with _terminable():
         result = run(config, names, quiet=quiet or json)
+        written = Folder("")
         try:
             folder.write(result)
+            written = folder
         finally:  # a full disk costs the files, and not what was found, too
-            close(result, folder, json=json, quiet=quiet)
+            close(result, written, json=json, quiet=quiet)
     return result
 
 
