@@ -141,6 +141,25 @@ def test_bad_input_is_one_line(run: Run, words: Sequence[str], code: int, said: 
     assert said in err and err.count("\n") == 1
 
 
+def test_a_second_ctrl_c_costs_the_page_alone(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The figures are written before the page is made, and before what makes it is imported."""
+    monkeypatch.delitem(sys.modules, "crawler.compare.report", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [_Interrupted(), *sys.meta_path])
+    with pytest.raises(SystemExit, match="130"):
+        run("noise", "--rounds", "1", "--report", str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+
+
+class _Interrupted:
+    """Ctrl-C while the page's module is imported."""
+
+    def find_spec(self, name: str, *_others: object) -> None:
+        if name == "crawler.compare.report":
+            raise KeyboardInterrupt
+
+
 def test_a_full_disk_costs_the_report_alone(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -46,9 +46,9 @@ class Folder:
             raise EnvironmentFailure(f"--report: {self.path} is not writable")
 
     def write(self, result: Result) -> None:
-        """Write both; the figures first, as the page can be made from them again."""
+        """Write both; the figures first and at once, lest a second Ctrl-C cost them, too."""
         if self.path:
+            write_whole(str(Path(self.path) / RESULTS), result.text)
             from crawler.compare.report import report  # a second's imports, for some runs only
 
-            write_whole(str(Path(self.path) / RESULTS), result.text)
             write_whole(str(self.report), report(result))
