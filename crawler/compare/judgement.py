@@ -153,6 +153,8 @@ class Observed:
         group = next((each.equal for each in self.arms if each.name == arm), "")
         runs = self.of(arm)
         failed = [run.failure for run in runs if run.failure]
+        if not runs and (tried := [run.failure for run in self.runs if run.arm == arm]):
+            return f"{arm}: could not be warmed up: {tried[-1]}" if tried[-1] else ""
         if failed:
             return f"{arm}: {len(failed)} of {len(runs)} turns failed: {failed[0]}"
         errors = sum(run.errors for run in runs)

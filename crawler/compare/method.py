@@ -16,6 +16,8 @@ _HOW = """\
 Each turn of each arm is a fresh process, so that nothing is left over from the one before.
 A round runs each arm once, in an order drawn anew: what troubles the machine favours nobody.
 Round 0 warms up files and caches, and counts for nothing.
+Memory is of the processes that live at the end of what is measured: each one's peak (RSS), and \
+with what they share divided among them (PSS).
 How many rounds there are follows from its time and the budget, before any figure is looked at.
 Arms that claim equal work must have equal checksums, no errors and no failed turns: else every \
 comparison with them is invalid.

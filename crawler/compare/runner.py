@@ -115,6 +115,7 @@ class _Conductor:
         self._settings: list[Setting] = []
         self._arms: list[list[Arm]] = []
         self._runs: list[list[Run]] = []
+        self._given_up: set[tuple[int, str]] = set()
         self._random = Random(f"{plan.setting.seed} {experiment.name}")  # noqa: S311  an order
 
     def prepare(self, server: str) -> None:
@@ -138,14 +139,22 @@ class _Conductor:
             self._round(number)
 
     def _round(self, number: int) -> None:
-        jobs = [(i, arm) for i, arms in enumerate(self._arms) for arm in arms]
+        jobs = [
+            (i, arm)
+            for i, arms in enumerate(self._arms)
+            for arm in arms
+            if (i, arm.name) not in self._given_up
+        ]
         if number:
             self._random.shuffle(jobs)
         hash_seed = self._random.randrange(2**32)  # the same for all arms of a round
         for index, arm in jobs:
-            self._turn(index, arm, number, hash_seed)
+            good = self._turn(index, arm, number, hash_seed)
+            if not (good or number or self._turn(index, arm, number, hash_seed)):
+                self._given_up.add((index, arm.name))
 
-    def _turn(self, index: int, arm: Arm, number: int, hash_seed: int) -> None:
+    def _turn(self, index: int, arm: Arm, number: int, hash_seed: int) -> bool:
+        """Run an arm once; whether that went well."""
         interpreter = self._settings[index].interpreter
         self._on_turn(
             Turn(
@@ -164,7 +173,9 @@ class _Conductor:
         }
         at = perf_counter() - self._began
         answer = run_job(interpreter, job, arm.limit, hash_seed)
-        self._runs[index].append(Run(arm=arm.name, round=number, at=at, **answer))
+        run = Run(arm=arm.name, round=number, at=at, **answer)
+        self._runs[index].append(run)
+        return not run.failure
 
     def _slowed(self, index: int) -> Arm | None:
         """The second arm, where none says that it is the one."""

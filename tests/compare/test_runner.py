@@ -19,7 +19,7 @@ import pytest
 
 from crawler.compare import runner
 from crawler.compare.experiment import Arm, Experiment, Interpreter, Setting
-from crawler.compare.judgement import Run
+from crawler.compare.judgement import Observed, Run
 from crawler.compare.runner import Conducted, Plan, Turn, conduct, run_job
 from tests.compare.ending import ends
 from tests.compare.made import HERE, SETTING
@@ -234,3 +234,17 @@ def test_a_signal_to_the_turn_alone_is_a_failure_of_the_turn() -> None:
     """A crash is named by its signal."""
     assert runner._ended(-signal.SIGSEGV) == "killed by SIGSEGV"
     assert runner._ended(3) == "exit code 3"
+
+
+def test_an_arm_that_cannot_be_warmed_up_is_given_up() -> None:
+    """It is tried twice, and has no turn in any round; its comparisons are void, and say why."""
+    arms = [Arm(name="a"), Arm(name="b", parameters={"do": "raise"})]
+    found = _conducted(arms, rounds=3).parts[0]
+    assert Counter((run.arm, run.round) for run in found.runs) == {
+        ("a", 0): 1,
+        ("b", 0): 2,
+        **{("a", number): 1 for number in (1, 2, 3)},
+    }
+    seen = Observed(experiment="tiny", setting=found.setting, arms=arms, runs=found.runs, band=0.01)
+    assert seen.trouble("b").startswith("b: could not be warmed up: exit code 1: ValueError")
+    assert seen.trouble("a") == ""
