@@ -311,7 +311,8 @@ def said(comparison: Comparison) -> str:
 
 
 def _more(comparison: Comparison) -> str:
-    return f"about {comparison.more:,} more rounds would tell"
+    rounds = "round" if comparison.more == 1 else "rounds"
+    return f"about {comparison.more:,} more {rounds} would tell"
 
 
 def _spoken(word: str, contrast: Contrast) -> str:

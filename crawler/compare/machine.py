@@ -47,7 +47,6 @@ class Machine:
     gc_threshold: tuple[int, ...]
     flags: Mapping[str, str]
     crawler: str
-    packages: Mapping[str, str]
     load_before: tuple[float, ...]
     busy: float
 
@@ -68,7 +67,6 @@ class Machine:
             gc_threshold=gc.get_threshold(),
             flags=_flags(),
             crawler=VERSION,
-            packages=packages(),
             load_before=os.getloadavg(),
             busy=busy_cores(),
         )

@@ -15,7 +15,7 @@ from crawler.model.option import OptionError, Options, option
 
 _WHAT, _HOW = "What", "How long"
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3})?) ?%")
-_SECONDS: dict[Mode, float] = {"quick": 42.0, "normal": 150.0, "full": 900.0}
+_SECONDS: dict[Mode, float] = {"quick": 46.0, "normal": 150.0, "full": 900.0}
 MOST_SABOTAGE = 1.0
 
 

@@ -90,7 +90,6 @@ def _machine() -> _Schema:
             "gc_threshold": listing("When objects are collected.", {"type": "integer"}),
             "flags": mapping("What changes how Python runs: options, PYTHON*.", {"type": "string"}),
             "crawler": text("The version of crawler."),
-            "packages": mapping("Package to version, of those installed.", {"type": "string"}),
             "load_before": listing("Load averages over 1, 5, 15 minutes.", {"type": "number"}),
             "busy": number("Cores that something else used before it began."),
         },

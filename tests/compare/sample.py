@@ -58,7 +58,6 @@ def machine(**changed: Any) -> Machine:
         "gc_threshold": (700, 10, 10),
         "flags": {"sys.flags.optimize": "0", "sys.flags.dev_mode": "False"},
         "crawler": "0.6.0",
-        "packages": {"aiohttp": "3.14.0", "uvloop": "0.22.1"},
         "load_before": (0.1, 0.2, 0.3),
         "busy": 0.02,
     }
