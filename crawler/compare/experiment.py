@@ -158,6 +158,11 @@ class Interpreter:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def called(self) -> str:
+        """`Python 3.14.1t, lock off`: by its label; the one that ran it all by its version."""
+        return f"Python {self.label or self.version}"
+
+    @property
     def short(self) -> tuple[int, int]:
         """`(3, 14)`."""
         major, minor, *_ = self.version.split(".")

@@ -9,7 +9,6 @@ from crawler.compare.experiment import Interpreter
 from crawler.compare.options import CompareConfig
 from crawler.compare.quantity import size
 from crawler.compare.result import Result
-from crawler.compare.sections import called
 from crawler.load.page import table
 
 _HOW = """\
@@ -46,7 +45,9 @@ def method(result: Result) -> Iterator[str]:
         columns = ("interpreter", "version", "lock", "where")
         yield table("Interpreters", columns, map(_interpreter, everyone), "words")
     yield table("Asked for", ("option", "value"), _options(result), "words")
-    yield table("Packages", ("package", *map(called, everyone)), _packages(everyone), "words")
+    yield table(
+        "Packages", ("package", *(each.called for each in everyone)), _packages(everyone), "words"
+    )
     yield "</section>"
 
 
@@ -72,13 +73,13 @@ def _machine(result: Result) -> Iterator[tuple[str, str]]:
 def _interpreters(result: Result) -> Sequence[Interpreter]:
     """All that took part, each once."""
     parts = (part for each in result.examined for part in each.parts)
-    return list({called(p.observed.interpreter): p.observed.interpreter for p in parts}.values())
+    return list({p.observed.interpreter.called: p.observed.interpreter for p in parts}.values())
 
 
 def _interpreter(interpreter: Interpreter) -> Sequence[str]:
     given = [f"{name}={value}" for name, value in interpreter.environment.items()]
     lock = "on" if interpreter.gil else "off"
-    return called(interpreter), interpreter.version, lock, " ".join([*given, interpreter.path])
+    return interpreter.called, interpreter.version, lock, " ".join([*given, interpreter.path])
 
 
 def _packages(everyone: Sequence[Interpreter]) -> Iterator[Sequence[str]]:

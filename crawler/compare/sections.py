@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from crawler.compare.charts import Places, charts, places_of
-from crawler.compare.experiment import Chart, Finding, Interpreter
+from crawler.compare.experiment import Chart, Finding
 from crawler.compare.judgement import Comparison, Observed, Run
 from crawler.compare.markup import anchor, badge, cards, sentences
 from crawler.compare.plots import main_figure, over_time, ratios
@@ -58,11 +58,6 @@ def section(examined: Examined) -> str:
     return "\n".join(html)
 
 
-def called(interpreter: Interpreter) -> str:
-    """`Python 3.14.1t, lock off`: by its label; the one that ran it all by its version."""
-    return f"Python {interpreter.label or interpreter.version}"
-
-
 def _extent(examined: Examined) -> str:
     rounds = f"{examined.rounds} round{'' if examined.rounds == 1 else 's'}"
     numbers = {len(part.observed.arms) for part in examined.parts}
@@ -79,7 +74,7 @@ def _parts(examined: Examined) -> Iterator[str]:
     places = places_of([chart for each in own for chart in each])
     for number, (part, found) in enumerate(zip(examined.parts, own, strict=True)):
         if several:
-            yield f"<h3>{escape(called(part.observed.interpreter))}</h3>"
+            yield f"<h3>{escape(part.observed.interpreter.called)}</h3>"
         yield _findings(part.findings)
         yield '<div class="plots">'
         yield from _figures(part, found, places, f"{examined.experiment.name}-{number}")
@@ -120,12 +115,12 @@ def _over_interpreters(examined: Examined) -> str:
         (name, *(quantity(p.observed.median(name, shown.name), shown.unit) for p in examined.parts))
         for name in names
     ]
-    columns = ("arm", *(called(part.observed.interpreter) for part in examined.parts))
+    columns = ("arm", *(part.observed.interpreter.called for part in examined.parts))
     return table(f"Interpreters side by side: {shown.title}", columns, rows, "wide", level=3)
 
 
 def _details(part: Part) -> str:
-    who = escape(called(part.observed.interpreter))
+    who = escape(part.observed.interpreter.called)
     arms = table("Arms", _ARM_COLUMNS, _arms(part.observed), "wide", note=_ARM_NOTE, level=4)
     own = _own_figures(part.observed)
     return f"<details><summary>Figures of each arm, {who}</summary>{arms}{own}</details>"

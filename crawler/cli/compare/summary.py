@@ -19,7 +19,6 @@ from crawler.model.output import printable
 
 WIDTH = 80
 _OUTCOME = 14
-_ARM = 34  # characters: what is left of a line beside four figures
 
 
 def head(
@@ -32,7 +31,7 @@ def head(
     many = counted(len(experiments), "experiment")
     lines = [
         f"{machine.python}, {counted(len(machine.cores), 'core')}, {machine.processor}",
-        *(f"and {each.label}" for each in pythons[1:]),
+        *(f"and {each.called}" for each in pythons[1:]),
         f"{many} ({config.mode}), {_extent(config, len(experiments), len(pythons))}",
         *_notes(machine, config),
     ]
@@ -52,8 +51,8 @@ def examined(found: Examined) -> str:
     experiment = found.experiment
     lines = ["", f"{experiment.name}: {experiment.question}"]
     for part in found.parts:
-        label = part.observed.interpreter.label
-        lines += [f"  {label}:"] if label else []
+        if len(found.parts) > 1:
+            lines.append(f"  {part.observed.interpreter.called}:")
         lines += _part(experiment, part)
     if bands := bands_of([found]):
         shown = ", ".join(f"{kind} {_percent(band)}" for kind, band in bands.items())
