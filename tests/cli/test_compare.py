@@ -46,6 +46,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> R
     known = {
         "noise": _pair("compute", {"seconds": WAIT / 2}, {"seconds": WAIT / 2}),
         "wait": _pair("wait", {"seconds": WAIT}, {"seconds": WAIT}),
+        "brief": _pair("brief", {"seconds": WAIT / 10}, {"seconds": WAIT / 10}),
         "void": _pair("void", {}, {"checksum": "other"}),
         "bad": _pair("bad", {}, {"do": "raise"}),
     }
@@ -64,12 +65,12 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> R
 
 def test_what_was_found_is_a_page_of_text(run: Run) -> None:
     """Code 0; machine, time, each experiment with its verdict in words, in 80 columns."""
-    code, out, err = run("wait", "--rounds", "5")
+    code, out, err = run("brief", "--rounds", "5")
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0].startswith("CPython ") and "core" in lines[0]
     assert max(map(len, lines)) <= 80
-    assert "wait: Is it there?" in lines and "noise: Is it there?" in lines
+    assert "brief: Is it there?" in lines and "noise: Is it there?" in lines
     assert re.search(r"indistinguishable: (0.99|1.0)\d* times as fast \(.*; 5 rounds\)", out)
 
 
@@ -103,11 +104,11 @@ def test_what_cannot_be_believed_is_a_code_of_its_own(run: Run, name: str) -> No
 def test_a_report_leaves_page_and_figures_and_can_be_repeated(run: Run, tmp_path: Path) -> None:
     """Both files are whole; `rerun` reads them, runs the same, and says what came out otherwise."""
     folder = tmp_path / "new" / ("long" * 20)  # a name that is broken is no name
-    code, out, _ = run("wait", "--rounds", "5", "--sabotage", "50%", "--report", str(folder))
+    code, out, _ = run("brief", "--rounds", "5", "--sabotage", "50%", "--report", str(folder))
     assert code == 0 and f"report: {folder / 'report.html'}\n" in out
     assert sorted(path.name for path in folder.iterdir()) == ["report.html", "results.json"]
     results = json.loads((folder / "results.json").read_text())
-    assert results["asked"] == ["wait"] and results["config"]["sabotage"] == 0.5
+    assert results["asked"] == ["brief"] and results["config"]["sabotage"] == 0.5
     assert "<svg" in (folder / "report.html").read_text()
     code, out, _ = run("rerun", str(folder), "--quiet")
     assert code == 0

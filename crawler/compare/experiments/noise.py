@@ -138,4 +138,5 @@ EXPERIMENT = Experiment(
         "That other minutes are as quiet: a shared machine changes with what its neighbours do.",
         "A fault that both sides have: both would be slow alike.",
     ),
+    most_rounds=20,
 )
