@@ -18,6 +18,7 @@ import pytest
 from crawler.cli import main
 from crawler.cli.compare import outputs
 from crawler.cli.compare.compare import meant
+from crawler.cli.compare.summary import shown
 from crawler.compare import catalogue
 from crawler.compare.experiment import Arm, Contrast, Experiment
 from crawler.compare.options import CompareConfig
@@ -302,3 +303,20 @@ def test_a_closed_pipe_is_no_error() -> None:
     command = f"{sys.executable} -m crawler compare --schema | head -c 1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert done.stdout == "{0\n" and done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (1.4321, "s", "1.43 s"),
+        (0.5114, "s", "511 ms"),
+        (78.2e-6, "s", "78.2 us"),
+        (57.5e6, "B", "57.5 MB"),
+        (4_420.0, "B", "4.42 KB"),
+        (2158.4, "/s", "2,158"),
+        (37.91, "/s", "37.9"),
+    ],
+)
+def test_a_figure_has_three_digits_and_its_unit(value: float, unit: str, text: str) -> None:
+    """As a person would say it; what is counted has its unit at the head of the column."""
+    assert shown(value, unit) == text

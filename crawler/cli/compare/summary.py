@@ -116,7 +116,9 @@ def shown(value: float, unit: str) -> str:
     """A value of a figure with three digits; bytes as megabytes, seconds in their fitting unit."""
     if unit == "B":
         return f"{value / 1e6:,.3g} MB" if value >= 1e6 else f"{value / 1e3:,.3g} KB"
-    if unit == "s" and value < 1:
+    if unit == "s" and value >= 1:
+        return f"{value:,.3g} s"
+    if unit == "s":
         return f"{value * 1e3:,.3g} ms" if value >= 1e-3 else f"{value * 1e6:,.3g} us"
     return f"{value:,.0f}" if value >= 100 else f"{value:,.3g}"
 
