@@ -28,8 +28,8 @@ found = {"version": sys.version.split()[0], "free": free}
 try:
     import crawler.compare.child
     from crawler.model.config import VERSION
-    from crawler.compare.machine import packages
     found["crawler"] = VERSION
+    from crawler.compare.machine import packages
     found["packages"] = packages()
     import aiohttp, ada_url, brotli, frostwork, orjson, urllib3, zstandard
 except Exception as error:

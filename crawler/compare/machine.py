@@ -9,12 +9,12 @@ import sys
 import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from time import sleep
 from typing import Self
 
 from crawler.compare.processes import machine_busy
+from crawler.load.result import installed, processor
 from crawler.model.config import VERSION
 
 PACKAGES = (
@@ -56,7 +56,7 @@ class Machine:
         ask = getattr(sys, "_is_gil_enabled", None)
         return cls(
             system=platform.platform(),
-            processor=_processor(),
+            processor=processor(),
             cores=usable_cores(),
             memory=_memory(),
             governor=_first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
@@ -92,16 +92,6 @@ def _flags() -> Mapping[str, str]:
     return flags | {k: v for k, v in sorted(os.environ.items()) if k.startswith("PYTHON")}
 
 
-def _processor() -> str:
-    """The processor's name as Linux gives it, else what Python knows of it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, "") or platform.processor() or platform.machine()
-
-
 def _memory() -> int:
     """Bytes of memory; 0 where they are not told."""
     try:
@@ -119,11 +109,4 @@ def _first_line(path: str) -> str:
 
 def packages() -> Mapping[str, str]:
     """The versions of those that are installed."""
-    return {name: version for name in PACKAGES if (version := _version(name))}
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return ""
+    return {name: version for name in PACKAGES if (version := installed(name))}

@@ -57,11 +57,11 @@ class Machine:
         """This process's machine; `cores` are those that it may use."""
         return cls(
             system=platform.platform(),
-            processor=_processor(),
+            processor=processor(),
             cores=_cores(),
             python=f"{platform.python_implementation()} {platform.python_version()}",
             crawler=VERSION,
-            libraries={name: version for name in _LIBRARIES if (version := _version(name))},
+            libraries={name: version for name in _LIBRARIES if (version := installed(name))},
         )
 
 
@@ -71,7 +71,7 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _processor() -> str:
+def processor() -> str:
     """The processor's name as Linux gives it, else what Python knows of it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -81,7 +81,8 @@ def _processor() -> str:
     return next(names, "") or platform.processor() or platform.machine()
 
 
-def _version(package: str) -> str:
+def installed(package: str) -> str:
+    """The version of an installed package; "" if it is none."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
