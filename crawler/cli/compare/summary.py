@@ -19,6 +19,7 @@ from crawler.model.output import printable
 
 WIDTH = 80
 _OUTCOME = 14
+_NONE = "-"  # of an arm that has no such figure
 
 
 def head(
@@ -103,13 +104,14 @@ def _figures(experiment: Experiment, observed: Observed) -> Iterator[str]:
         [arm.name, *(_median(observed, arm.name, figure) for figure in experiment.shown)]
         for arm in observed.arms
     ]
+    rows = [row for row in rows if any(cell != _NONE for cell in row[1:])]
     for line in columns([["", *titles], *rows]).splitlines():
         yield f"  {line}"
 
 
 def _median(observed: Observed, arm: str, figure: Figure) -> str:
     found = spread(observed.values(arm, figure.name))
-    return shown(found.median, figure.unit) if found.count else "-"
+    return shown(found.median, figure.unit) if found.count else _NONE
 
 
 def shown(value: float, unit: str) -> str:
