@@ -84,6 +84,7 @@ def _against_inline(setting: Setting, kind: str, longest: Figure) -> Contrast:
             other=kind,
             figure=longest,
             expect="not faster",
+            otherwise=_WHY_THREADS,
         )
     return Contrast(
         claim=f"the longest task is done at least {_PAYS} times as fast by {_PLURAL[kind]}",
@@ -95,6 +96,10 @@ def _against_inline(setting: Setting, kind: str, longest: Figure) -> Contrast:
     )
 
 
+_WHY_THREADS = (
+    "Inline is the main thread, and where a thread's memory lies makes some percent either way; "
+    "computing in parallel would make it nearly as many times as there are cores"
+)
 _PLURAL = {
     "thread": "threads",
     "process": "processes",
