@@ -160,8 +160,15 @@ def test_a_crawl_delay_is_kept(engine: dict[str, Any]) -> None:
 
 
 def test_the_audit_is_what_the_servers_saw(engine: dict[str, Any], tmp_path: Path) -> None:
-    """Requests are equal exactly, gaps within 20 ms, per host; no gap is below the delay."""
-    file = tmp_path / "audit.jsonl"
+    """Requests are equal exactly, gaps within 20 ms, per host; no gap is below the delay.
+
+    A machine that stands still between sending and receiving moves a gap, hence three tries.
+    """
+    assert any(_same_gaps(engine, tmp_path / f"audit-{n}.jsonl") for n in range(3))
+
+
+def _same_gaps(engine: dict[str, Any], file: Path) -> bool:
+    """Whether gaps are those that the servers saw; what does not depend on time is asserted."""
     with running(MockWeb(hosts=3, pages=100)) as web:
         urls = [url(web, host, f"/page/{n}") for host in range(3) for n in range(3 + host)]
         urls += [url(web, 0, "/private/1"), url(web, 1, "/redirect/2")]
@@ -171,13 +178,15 @@ def test_the_audit_is_what_the_servers_saw(engine: dict[str, Any], tmp_path: Pat
     assert {name: line["requests"] for name, line in audit.items()} == {
         name: line.requests for name, line in seen.items()
     }
-    for name, line in seen.items():
-        assert line.smallest_gap is not None
-        assert audit[name]["smallest_gap"] >= 0.1
-        assert abs(audit[name]["smallest_gap"] - line.smallest_gap) < TOLERANCE
+    assert all(line["smallest_gap"] >= 0.1 for line in audit.values())
     assert sum(line["skipped"] for line in audit.values()) == 1
     assert whole.totals.hosts == 3
     assert whole.totals.requests == sum(line.requests for line in seen.values())
+    return all(
+        line.smallest_gap is not None
+        and abs(audit[name]["smallest_gap"] - line.smallest_gap) < TOLERANCE
+        for name, line in seen.items()
+    )
 
 
 def test_the_width_is_what_the_servers_saw(engine: dict[str, Any], tmp_path: Path) -> None:
