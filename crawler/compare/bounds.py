@@ -6,7 +6,8 @@ import math
 import resource
 from pathlib import Path
 
-_OTHER_FILES = 256  # imports, pipes, what an engine keeps beside its connections
+from crawler.engine.limits import OTHER_FILES
+
 _OTHER_THREADS = 500  # of whatever else the user and the machine run
 _MAPPINGS = 2  # of a thread: its stack, and the page that guards it
 _SHARE = 0.5  # of what the whole machine has
@@ -15,7 +16,7 @@ _SHARE = 0.5  # of what the whole machine has
 def most_connections() -> float:
     """Connections that the hard limit of open files leaves room for; infinite without one."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return math.inf if hard == resource.RLIM_INFINITY else hard - _OTHER_FILES
+    return math.inf if hard == resource.RLIM_INFINITY else hard - OTHER_FILES
 
 
 def most_threads() -> float:

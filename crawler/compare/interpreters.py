@@ -50,15 +50,7 @@ _OLDEST = (3, 11)
 
 def here() -> Interpreter:
     """The interpreter that runs this process, which needs no label."""
-    told = _asked(sys.executable, {})
-    return Interpreter(
-        label="",
-        path=sys.executable,
-        version=told["version"],
-        gil=told["gil"],
-        parser_refusal=told.get("refusal", ""),
-        packages=told.get("packages", {}),
-    )
+    return _made(_asked(sys.executable, {}), "", sys.executable)
 
 
 def others(paths: Sequence[str]) -> list[Interpreter]:
@@ -82,25 +74,23 @@ def _probed(name: str) -> Iterator[Interpreter]:
     told = _asked(path, {})
     _check(name, told)
     if not told["free"]:
-        yield Interpreter(
-            label=told["version"],
-            path=path,
-            version=told["version"],
-            parser_refusal=told.get("refusal", ""),
-            packages=told.get("packages", {}),
-        )
+        yield _made(told, told["version"], path)
         return
     for word, switch in (("on", "1"), ("off", "0")):
         environment = {"PYTHON_GIL": switch}
-        yield Interpreter(
-            label=f"{told['version']}t, lock {word}",
-            path=path,
-            version=told["version"],
-            gil=_asked(path, environment)["gil"],
-            parser_refusal=told.get("refusal", ""),
-            packages=told.get("packages", {}),
-            environment=environment,
-        )
+        made = _made(_asked(path, environment), f"{told['version']}t, lock {word}", path)
+        yield replace(made, environment=environment)
+
+
+def _made(told: Mapping[str, Any], label: str, path: str) -> Interpreter:
+    return Interpreter(
+        label=label,
+        path=path,
+        version=told["version"],
+        gil=told["gil"],
+        parser_refusal=told.get("refusal", ""),
+        packages=told.get("packages", {}),
+    )
 
 
 def _asked(path: str, environment: Mapping[str, str]) -> dict[str, Any]:

@@ -43,13 +43,8 @@ _MOST_NOISE = 0.25
 """Where the same thing twice may differ by more, nothing is known of it, not even that it is the
 same."""
 
-_READING = {
-    "wall": "wall",
-    "rss": "rss",
-    "pss": "pss",
-    "switches": "involuntary",
-    "collecting": "collecting",
-}
+_READINGS = frozenset({"wall", "rss", "pss"})
+"""Those that are figures by their own name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +75,8 @@ class Run:
         """A figure by name: of the reading, `cpu` (user and system), or of the experiment's own."""
         if name == "cpu":
             return self.reading.get("user", math.nan) + self.reading.get("system", math.nan)
-        if name in _READING:
-            return self.reading.get(_READING[name], math.nan)
+        if name in _READINGS:
+            return self.reading.get(name, math.nan)
         return self.figures.get(name, math.nan)
 
 

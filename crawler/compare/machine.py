@@ -13,6 +13,7 @@ from pathlib import Path
 from time import sleep
 from typing import Self
 
+from crawler.compare.child import gil_enabled
 from crawler.compare.processes import machine_busy
 from crawler.load.result import installed, processor
 from crawler.model.config import VERSION
@@ -53,7 +54,6 @@ class Machine:
     @classmethod
     def here(cls) -> Self:
         """This process's; takes half a second, to see what else runs."""
-        ask = getattr(sys, "_is_gil_enabled", None)
         return cls(
             system=platform.platform(),
             processor=processor(),
@@ -62,7 +62,7 @@ class Machine:
             governor=_first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
             python=f"{platform.python_implementation()} {sys.version.split()[0]}",
             build=str(sysconfig.get_config_var("CONFIG_ARGS") or ""),
-            gil=True if ask is None else bool(ask()),
+            gil=gil_enabled(),
             switch_interval=sys.getswitchinterval(),
             gc_threshold=gc.get_threshold(),
             flags=_flags(),

@@ -13,9 +13,9 @@ from html import escape
 from importlib.resources import files
 from typing import get_args
 
-from crawler.compare.advice import advice, decisions
 from crawler.compare.drawing import COLOURS
 from crawler.compare.experiment import Outcome
+from crawler.compare.experiments.noise import DOING
 from crawler.compare.machine import BUSY
 from crawler.compare.markup import badge, cards, link
 from crawler.compare.method import method
@@ -29,7 +29,6 @@ _TITLE = "Which concurrency model for this machine?"
 _NOISY = 0.05
 """From so much noise on a machine is called noisy: a difference of 5 % has no word there."""
 _FINEST = 0.001
-_DOING = {"compute": "computing", "wait": "waiting", "fetch": "fetching"}
 
 
 def report(result: Result) -> str:
@@ -70,7 +69,7 @@ def _duration(seconds: float) -> str:
 
 
 def _verdict(result: Result) -> str:
-    told, counted = advice(result), _summary(result)
+    told, counted = result.advice, _summary(result)
     words = told or counted
     doubts = [*_doubts(result)]
     items = "".join(f'<li class="bad">{escape(doubt)}</li>' for doubt in doubts)
@@ -113,7 +112,7 @@ def _decisions(result: Result) -> str:
     """Nothing where there is nothing to rest a decision on."""
     rows: list[Sequence[str]] = [
         (prose(d.work), prose(d.model), prose(d.why), link(d.experiment, escape(d.experiment)))
-        for d in decisions(result)
+        for d in result.decisions
     ]
     if not rows:
         return ""
@@ -148,7 +147,7 @@ def _noise(result: Result) -> str:
 def _doing(kind: str) -> str:
     """`fetching`, `fetching, CPU time`."""
     name, _, cpu = kind.partition(" ")
-    return f"{_DOING[name]}, CPU time" if cpu else _DOING[name]
+    return f"{DOING[name]}, CPU time" if cpu else DOING[name]
 
 
 def _bound(band: float) -> str:

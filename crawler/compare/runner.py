@@ -241,7 +241,7 @@ def _answer(
             pass_fds=[answer.fileno()],
         ) as process,
     ):
-        told = {**job, "answer": answer.fileno(), "parent": os.getpid()}
+        told = {**job, "answer": answer.fileno()}
         try:
             process.communicate(json.dumps(told).encode(), timeout=limit)
         except subprocess.TimeoutExpired:

@@ -6,7 +6,8 @@ import resource
 
 from crawler.model.errors import ConfigurationError
 
-_OTHER_FILES = 256  # inputs, outputs, pipes to workers, connections kept alive between uses
+OTHER_FILES = 256
+"""Inputs, outputs, imports, pipes to workers, connections kept alive between uses."""
 
 
 def allow_connections(connections: int) -> None:
@@ -14,7 +15,7 @@ def allow_connections(connections: int) -> None:
 
     Raises ConfigurationError where the hard limit is too low for them.
     """
-    needed = connections + _OTHER_FILES
+    needed = connections + OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return

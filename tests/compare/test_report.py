@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from crawler.compare import advice
 from crawler.compare import report as module
 from crawler.compare.advice import Decision
 from crawler.compare.drawing import COLOURS
@@ -78,8 +79,8 @@ def test_the_overview_links_each_experiment_to_its_section() -> None:
 def test_the_advice_and_the_decisions_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """One sentence for this machine, then a model for each work with a link to what tells so."""
     chosen = Decision(work="a <work>", model="processes", why="1.9 & more", experiment="noise")
-    monkeypatch.setattr(module, "advice", lambda _: "Use <two> processes.")
-    monkeypatch.setattr(module, "decisions", lambda _: [chosen])
+    monkeypatch.setattr(advice, "advice", lambda _: "Use <two> processes.")
+    monkeypatch.setattr(advice, "decisions", lambda _: [chosen])
     top = _top(report(sample.result()))
     assert "<strong>Use &lt;two&gt; processes.</strong>" in top
     assert "Which model for your work" in top

@@ -26,7 +26,7 @@ from crawler.compare.web import mock_web
 KINDS: Sequence[Noise] = ("compute", "wait", "fetch")
 _WAIT = 0.15  # seconds
 _IN_FLIGHT = 32
-_DOING: Mapping[Noise, str] = {
+DOING: Mapping[str, str] = {
     "compute": "computing",
     "wait": "waiting",
     "fetch": "fetching",
@@ -104,7 +104,7 @@ def _contrasts(_setting: Setting) -> Sequence[Contrast]:
 def _contrast(kind: Noise, figure: Figure) -> Contrast:
     how = "is as fast as" if figure is WALL else "takes as much CPU time as"
     return Contrast(
-        claim=f"{_DOING[kind]} {how} the same once more",
+        claim=f"{DOING[kind]} {how} the same once more",
         base=f"{kind} A",
         other=f"{kind} B",
         figure=figure,
