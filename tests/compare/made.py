@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from crawler.compare.experiment import Arm, Interpreter, Setting
-from crawler.compare.judgement import Observed, Run
+from crawler.compare.experiment import Arm, Experiment, Finding, Interpreter, Mode, Setting
+from crawler.compare.judgement import Observed, Run, compared, findings
 
 HERE = Interpreter(label="", path=sys.executable, version=sys.version.split()[0])
 SETTING = Setting(mode="quick", cores=(0, 1), interpreter=HERE)
@@ -31,3 +32,22 @@ def observed(
     runs = [run(arm, 1 + n, wall) for arm, times in walls.items() for n, wall in enumerate(times)]
     arms = [Arm(name=name) for name in walls]
     return Observed(experiment="tiny", setting=SETTING, arms=arms, runs=[*runs, *extra], band=band)
+
+
+def setting(cores: int = 2, *, mode: Mode = "quick", urls: str = "", **interpreter: Any) -> Setting:
+    """A setting; the interpreter is a 3.11 with its lock on, unless told otherwise."""
+    usual = {"label": "", "path": sys.executable, "version": "3.11.7"}
+    python = Interpreter(**{**usual, **interpreter})
+    return Setting(mode=mode, cores=tuple(range(cores)), interpreter=python, urls=urls)
+
+
+def found(experiment: Experiment, seen: Observed) -> dict[str, Finding]:
+    """What came of each prediction, by its claim."""
+    comparisons = compared(seen, experiment.contrasts(seen.setting))
+    return {each.claim: each for each in findings(experiment, seen, comparisons)}
+
+
+def outcome(claims: Mapping[str, Finding], words: str) -> str:
+    """The outcome of the one claim with these words in it."""
+    (one,) = (each.outcome for claim, each in claims.items() if words in claim)
+    return one

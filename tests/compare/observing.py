@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from crawler.compare.experiment import Experiment, Finding, Interpreter, Setting
-from crawler.compare.judgement import Observed, Run, compared, findings
+from crawler.compare.experiment import Experiment, Setting
+from crawler.compare.judgement import Observed, Run
 
 Values = Mapping[str, Mapping[str, float]]
-
-
-def setting(*, cores: int = 2, gil: bool = True, version: str = "3.11.9", **more: Any) -> Setting:
-    here = Interpreter(label="", path=sys.executable, version=version, gil=gil)
-    mode = more.pop("mode", "quick")
-    return Setting(mode=mode, cores=tuple(range(cores)), interpreter=here, **more)
 
 
 class FakeWatch:
@@ -60,18 +53,6 @@ def _run(arm: str, number: int, values: Mapping[str, float], checksum: str) -> R
         reading=reading,
         figures=figures,
     )
-
-
-def found(experiment: Experiment, seen: Observed) -> dict[str, Finding]:
-    """What comes of each claim."""
-    comparisons = compared(seen, experiment.contrasts(seen.setting))
-    return {each.claim: each for each in findings(experiment, seen, comparisons)}
-
-
-def outcome(all_found: Mapping[str, Finding], words: str) -> str:
-    """The outcome of the one claim with these words in it."""
-    (claim,) = (claim for claim in all_found if words in claim)
-    return all_found[claim].outcome
 
 
 def names(arms: Sequence[Any]) -> set[str]:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from crawler.compare.experiment import Done, Experiment, Finding, Interpreter, Parameters, Setting
-from crawler.compare.judgement import Observed, Run, compared, findings
+from crawler.compare.experiment import Done, Experiment, Parameters, Setting
+from crawler.compare.judgement import Observed, Run
 from crawler.compare.machine import usable_cores
 from crawler.compare.runner import run_job
 from crawler.compare.stopwatch import Stopwatch
+from tests.compare.made import HERE, setting
 
-HERE = Interpreter(label="", path=sys.executable, version=sys.version.split()[0])
 ROUNDS = 6
-
-
-def setting(cores: int = 2, **interpreter: Any) -> Setting:
-    """A quick run; the interpreter is a 3.11 with its lock on, unless told otherwise."""
-    python = Interpreter(
-        **{"label": "", "path": sys.executable, "version": "3.11.7", **interpreter}
-    )
-    return Setting(mode="quick", cores=tuple(range(cores)), interpreter=python)
 
 
 def run(arm: str, number: int, **fields: Any) -> Run:
@@ -34,18 +25,6 @@ def observed(experiment: Experiment, where: Setting, runs: Sequence[Run]) -> Obs
     """An interpreter's turns."""
     arms = experiment.arms(where)
     return Observed(experiment=experiment.name, setting=where, arms=arms, runs=runs, band=0.02)
-
-
-def found(experiment: Experiment, seen: Observed) -> dict[str, Finding]:
-    """What came of each prediction, by its claim."""
-    comparisons = compared(seen, experiment.contrasts(seen.setting))
-    return {each.claim: each for each in findings(experiment, seen, comparisons)}
-
-
-def outcome(claims: Mapping[str, Finding], part: str) -> str:
-    """The outcome of the one claim that has `part` in it."""
-    (one,) = (finding.outcome for claim, finding in claims.items() if part in claim)
-    return one
 
 
 def worked(work: Callable[[Parameters, Stopwatch], Done], **parameters: Any) -> Done:

@@ -13,7 +13,8 @@ from crawler.compare.experiment import Bars, Lines, Map
 from crawler.compare.experiments.break_even import EXPERIMENT, crossing
 from crawler.compare.experiments.break_even_work import Cell, grid, tasks, work
 from crawler.compare.judgement import Observed, Run
-from tests.compare.pools import ROUNDS, found, in_child, observed, outcome, run, setting, worked
+from tests.compare.made import found, outcome, setting
+from tests.compare.pools import ROUNDS, in_child, observed, run, worked
 
 SMALL = [[10, 0, 1], [10, 100, 8], [300_000, 0, 1]]
 Cost = Callable[[Cell], float]

@@ -13,7 +13,8 @@ from crawler.compare.experiments import convoy_work
 from crawler.compare.experiments.convoy import ALONE, EXPERIMENT, Beside
 from crawler.compare.experiments.convoy_work import Crowd, spin, wakings, work
 from crawler.compare.judgement import Observed, Run
-from tests.compare.turns import Looking, found, observed, outcome, setting, turns
+from tests.compare.made import found, setting
+from tests.compare.turns import Looking, observed, outcome, turns
 
 DELAYS = {
     ALONE: 0.0001,

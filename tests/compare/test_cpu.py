@@ -18,7 +18,8 @@ from crawler.compare.experiments.cpu import (
 )
 from crawler.compare.judgement import Observed, Run
 from crawler.compare.runner import run_job
-from tests.compare.turns import Looking, found, observed, outcome, setting, turns
+from tests.compare.made import found, setting
+from tests.compare.turns import Looking, observed, outcome, turns
 
 AMOUNT = {"turns": 1_200, "chunks": 12}
 AS_PREDICTED = {

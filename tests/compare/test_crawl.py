@@ -20,7 +20,8 @@ from crawler.compare.runner import run_job
 from crawler.mock import MockWeb, Served, running
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.outcome import Kind, Skipped
-from tests.compare.observing import FakeWatch, found, names, observed, outcome, setting
+from tests.compare.made import found, outcome, setting
+from tests.compare.observing import FakeWatch, names, observed
 
 SMALL = {"pages": 12, "warm_up": 4, "in_flight": 4, "processes": 1}
 ENGINES = [("async", "uvloop"), ("async", "asyncio"), ("threaded", "uvloop")]

@@ -9,7 +9,7 @@ import pytest
 
 from crawler.compare import executors
 from crawler.compare.executors import absent, executor, kinds, left_behind, unloaded
-from tests.compare.pools import setting
+from tests.compare.made import setting
 
 
 def test_what_is_compared_follows_from_the_interpreter() -> None:

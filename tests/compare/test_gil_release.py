@@ -15,7 +15,8 @@ from crawler.compare.experiments.gil_release_known import KNOWN, present
 from crawler.compare.experiments.gil_release_work import CALL, CONTROLS, LOOP, ZLIB, page, work
 from crawler.compare.judgement import Run
 from crawler.parse.libraries import MODULES, parser
-from tests.compare.turns import Looking, found, observed, outcome, setting, turns
+from tests.compare.made import found, setting
+from tests.compare.turns import Looking, observed, outcome, turns
 
 HERE = present(setting().interpreter)
 FREE, HELD, LONG = 0.0001, 0.0052, 0.021

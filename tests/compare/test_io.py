@@ -9,7 +9,8 @@ import pytest
 from crawler.compare.experiments import io
 from crawler.compare.experiments.io import EXPERIMENT, LATENCY, SEQUENTIAL, work
 from crawler.mock import MockWeb, Served, running
-from tests.compare.observing import FakeWatch, found, names, observed, outcome, setting
+from tests.compare.made import found, outcome, setting
+from tests.compare.observing import FakeWatch, names, observed
 
 KINDS = (SEQUENTIAL, "threads", "asyncio", "uvloop")
 

@@ -23,7 +23,8 @@ from crawler.compare.experiments.race_counters import CURES, Counter, Cure, Unlo
 from crawler.compare.experiments.race_work import calling, work
 from crawler.compare.judgement import Observed, Run
 from crawler.compare.switching import USUAL, switch_interval
-from tests.compare.turns import Looking, found, observed, outcome, setting, turns
+from tests.compare.made import found, setting
+from tests.compare.turns import Looking, observed, outcome, turns
 
 TWO = {"made": 200.0, "lost": 100.0, "least": 1.0, "most": 1.0}
 COST = {"no lock": 30.0, "a Lock": 150.0, "a sum per thread": 25.0}

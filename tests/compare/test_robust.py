@@ -20,7 +20,8 @@ from crawler.compare.experiments.robust_tasks import CASES, Unreadable, fragile,
 from crawler.compare.experiments.robust_work import work
 from crawler.compare.judgement import Observed, Run
 from crawler.model.document import Response
-from tests.compare.pools import found, in_child, observed, outcome, run, setting, worked
+from tests.compare.made import found, outcome, setting
+from tests.compare.pools import in_child, observed, run, worked
 
 ENDED = {"process": "BrokenProcessPool: x", "loky": "TerminatedWorkerError: x"}
 FATAL = ("killed", "crashed", "unreadable")

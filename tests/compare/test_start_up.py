@@ -15,7 +15,8 @@ from crawler.compare.experiment import Bars
 from crawler.compare.experiments.start_up import EXPERIMENT
 from crawler.compare.experiments.start_up_work import hold, work
 from crawler.compare.judgement import Observed
-from tests.compare.pools import ROUNDS, found, in_child, observed, outcome, run, setting, worked
+from tests.compare.made import found, outcome, setting
+from tests.compare.pools import ROUNDS, in_child, observed, run, worked
 
 Cost = tuple[float, float, float]
 """Seconds of the first and the second pool, bytes a worker."""

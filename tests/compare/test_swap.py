@@ -22,7 +22,8 @@ from crawler.compare.experiments.swap_work import (
 )
 from crawler.compare.judgement import Observed, Run
 from crawler.model.document import Document
-from tests.compare.pools import found, in_child, observed, outcome, run, setting, worked
+from tests.compare.made import found, outcome, setting
+from tests.compare.pools import in_child, observed, run, worked
 
 RAISED = [["builtins.LookupError", "page 7"], ["builtins.LookupError", "page 7"]]
 POOLS = ("thread", "process", "loky")

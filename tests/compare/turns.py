@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from crawler.compare.experiment import Contrast, Experiment, Finding, Interpreter, Setting
-from crawler.compare.judgement import Observed, Run, compared, findings
+from crawler.compare.experiment import Experiment, Finding, Setting
+from crawler.compare.judgement import Observed, Run
 
 ROUNDS = 6
 
@@ -25,12 +24,6 @@ class Looking:
 
     def __exit__(self, *_error: object) -> None:
         self.wall = 1.0
-
-
-def setting(cores: int = 2, *, gil: bool = True, version: str = "3.11.7") -> Setting:
-    """A quick run of this interpreter, or of one that pretends to be another."""
-    interpreter = Interpreter(label="", path=sys.executable, version=version, gil=gil)
-    return Setting(mode="quick", cores=tuple(range(cores)), interpreter=interpreter)
 
 
 def turn(arm: str, number: int = 1, *, wall: float = 1.0, cpu: float = 1.0, **more: Any) -> Run:
@@ -56,13 +49,6 @@ def observed(
     """What an interpreter did."""
     arms = experiment.arms(where)
     return Observed(experiment=experiment.name, setting=where, arms=arms, runs=runs, band=band)
-
-
-def found(experiment: Experiment, seen: Observed) -> Mapping[str, Finding]:
-    """What came of each prediction, by its claim."""
-    contrasts: Sequence[Contrast] = experiment.contrasts(seen.setting)
-    comparisons = compared(seen, contrasts)
-    return {each.claim: each for each in findings(experiment, seen, comparisons)}
 
 
 def outcome(claims: Mapping[str, Finding], start: str) -> str:
