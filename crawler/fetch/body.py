@@ -55,42 +55,45 @@ class Decoder(Protocol):
 
 
 class _Deflated:
-    """gzip (`zlib.MAX_WBITS | 16`), zlib or raw deflate."""
+    """gzip (`zlib.MAX_WBITS | 16`), zlib or raw deflate (`wbits` None: told by the first bytes).
+
+    A gzip member may be followed by another one; anything else behind the end is padding that
+    nobody minds. Two bytes decide either question, and they may come one at a time.
+    """
 
     def __init__(self, sink: Sink, wbits: int | None) -> None:
         self._sink = sink
         self._wbits = wbits
         self._held = b""
+        self._padding = False
         self._stream = zlib.decompressobj(wbits) if wbits else None
 
     def feed(self, data: bytes) -> None:
-        stream = self._stream or self._sniff(data)
-        if stream is None:
-            return
-        if self._held:
-            data, self._held = self._held + data, b""
-        while data and not (stream.eof and not self._begins_member(data)):
-            if stream.eof:
-                self._stream = stream = zlib.decompressobj(self._wbits or 0)
+        data, self._held = self._held + data, b""
+        while data and not self._padding:
+            stream = self._stream
+            if stream is None or stream.eof:
+                if len(data) < 2:
+                    self._held = data
+                    return
+                stream = self._begin(data)
             data = self._pump(stream, data)
 
     def end(self) -> None:
         if self._stream is None or not self._stream.eof:
             raise EOFError
 
-    def _sniff(self, data: bytes) -> zlib._Decompress | None:
-        """Tell zlib from raw deflate by the two header bytes (RFC 1950, 2.2)."""
-        start = self._held + data[:2]
-        if len(start) < 2:
-            self._held = start
-            return None
-        is_zlib = start[0] & 0x0F == 8 and (start[0] << 8 | start[1]) % 31 == 0
-        self._stream = zlib.decompressobj(zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
+    def _begin(self, data: bytes) -> zlib._Decompress:
+        """Return the stream that `data` begins, or the one that has ended."""
+        if self._stream is None:
+            # RFC 1950, 2.2: the header of zlib; raw deflate has none.
+            is_zlib = data[0] & 0x0F == 8 and (data[0] << 8 | data[1]) % 31 == 0
+            self._stream = zlib.decompressobj(zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
+        elif self._wbits is not None and data.startswith(b"\x1f\x8b"):
+            self._stream = zlib.decompressobj(self._wbits)
+        else:
+            self._padding = True
         return self._stream
-
-    def _begins_member(self, data: bytes) -> bool:
-        """What follows a member is another one, or padding that nobody minds."""
-        return self._wbits is not None and data.startswith(b"\x1f\x8b")
 
     def _pump(self, stream: zlib._Decompress, data: bytes) -> bytes:
         while data and not stream.eof:
@@ -102,6 +105,11 @@ class _Deflated:
 
 
 class _Brotli:
+    """Output of a call may be left when the library says that it can take more input.
+
+    Only an empty result says that nothing is left.
+    """
+
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._stream = brotli.Decompressor()
@@ -109,9 +117,9 @@ class _Brotli:
     def feed(self, data: bytes) -> None:
         if self._stream.is_finished():
             return
-        self._sink(self._stream.process(data, output_buffer_limit=PIECE))
-        while not self._stream.can_accept_more_data():
-            self._sink(self._stream.process(b"", output_buffer_limit=PIECE))
+        while piece := self._stream.process(data, output_buffer_limit=PIECE):
+            self._sink(piece)
+            data = b""
 
     def end(self) -> None:
         if not self._stream.is_finished():
