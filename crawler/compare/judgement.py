@@ -27,11 +27,13 @@ from crawler.compare.experiment import (
 from crawler.compare.statistics import (
     LEAST_ROUNDS,
     MARGIN,
+    MOST_MORE,
     Estimate,
     Spread,
     estimate,
     holm,
     more_rounds,
+    quotient,
     spread,
     word_for,
 )
@@ -135,6 +137,11 @@ class Observed:
         found = (run.value(figure) for run in self.of(arm) if not run.failure)
         return [value for value in found if math.isfinite(value)]
 
+    def quotients(self, arm: str, above: str, below: str) -> list[float]:
+        """One figure over another in each turn of an arm; nan where that is no ratio."""
+        runs = [run for run in self.of(arm) if not run.failure]
+        return [quotient(run.value(above), run.value(below)) for run in runs]
+
     def median(self, arm: str, figure: str = "wall") -> float:
         """The median; nan if there is none."""
         return spread(self.values(arm, figure)).median
@@ -217,7 +224,7 @@ def _ratios(observed: Observed, contrast: Contrast) -> Iterator[float]:
     for number in sorted(base.keys() & other.keys()):
         a, b = base[number], other[number]
         below, above = (a, b) if contrast.figure.more else (b, a)
-        yield above / below if below else math.nan
+        yield quotient(above, below)
 
 
 def _judged(
@@ -306,6 +313,8 @@ def said(comparison: Comparison) -> str:
 
 
 def _more(comparison: Comparison) -> str:
+    if comparison.more >= MOST_MORE:
+        return f"not even {MOST_MORE:,} more rounds would tell"
     rounds = "round" if comparison.more == 1 else "rounds"
     return f"about {comparison.more:,} more {rounds} would tell"
 

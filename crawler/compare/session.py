@@ -19,11 +19,14 @@ from crawler.compare.runner import OnTurn, Plan, conduct
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
-    """Who hears of it: of the machine before all, of each turn, and of each experiment's end."""
+    """Who hears of it: of the machine before all, of each turn, and of each experiment's end.
+
+    ends: called with what there is so far, the experiment that has just ended being the last.
+    """
 
     begins: Callable[[Machine, Sequence[Experiment]], None]
     turn: OnTurn
-    ends: Callable[[Examined], None]
+    ends: Callable[[Result], None]
 
 
 def compare(
@@ -41,6 +44,19 @@ def compare(
     started = datetime.now(UTC).isoformat(timespec="seconds")
     experiments = chosen(names)
     examined: list[Examined] = []
+
+    def so_far() -> Result:
+        return Result(
+            started=started,
+            seconds=perf_counter() - began,
+            partial=len(examined) < len(experiments) or any(each.partial for each in examined),
+            asked=list(names),
+            config=config,
+            machine=machine,
+            examined=tuple(examined),
+            load_after=os.getloadavg(),
+        )
+
     with Interruption() as interruption:
         machine = Machine.here()
         for experiment in experiments:  # a list that cannot be read is known before the noise is
@@ -52,19 +68,10 @@ def compare(
             plan = _plan(config, experiment, experiments, machine, interpreters)
             conducted = conduct(experiment, plan, listener.turn, interruption.welcome())
             examined.append(Examined.of(experiment, conducted, bands_of(examined)))
-            listener.ends(examined[-1])
+            listener.ends(so_far())
             if conducted.partial:
                 break
-    return Result(
-        started=started,
-        seconds=perf_counter() - began,
-        partial=len(examined) < len(experiments) or any(each.partial for each in examined),
-        asked=list(names),
-        config=config,
-        machine=machine,
-        examined=examined,
-        load_after=os.getloadavg(),
-    )
+    return so_far()
 
 
 def _plan(

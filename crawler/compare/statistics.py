@@ -31,6 +31,9 @@ MARGIN = 0.03
 """A difference of 3 % is no matter: whoever chooses a model by it chooses by chance."""
 MOST_MORE = 1_000
 """More rounds than this are not proposed: the difference, if there is one, is no matter."""
+FARTHEST = 1e9
+"""Where an interval ends at the latest, and its inverse. Student's t of a high confidence over few
+noisy rounds goes further than a float can; nothing is known of such a ratio anyway."""
 _RESAMPLES = 10_000
 _STEPS = 40  # of the bisection: a p-value to a billionth
 
@@ -62,9 +65,11 @@ class Sampled:
     def interval(self, confidence: float) -> Ratio:
         """At each end the wider of the bootstrap's and of Student's t."""
         found = self.drawn.interval(confidence)
-        reach = math.exp(student((1 + confidence) / 2, self.drawn.freedom) * self.error)
-        low, high = min(found.low, found.value / reach), max(found.high, found.value * reach)
-        return Ratio(found.value, low, high)
+        reach = student((1 + confidence) / 2, self.drawn.freedom) * self.error
+        middle, most = math.log(found.value), math.log(FARTHEST)
+        low = min(_log(found.low), max(middle - reach, -most))
+        high = max(_log(found.high), min(middle + reach, most))
+        return Ratio(found.value, math.exp(low), math.exp(high))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,16 @@ class Estimate:
         low, high = math.log(self.ratio.low), math.log(self.ratio.high)
         middle = math.log(self.ratio.value)
         return max(middle - low, high - middle)
+
+
+def quotient(above: float, below: float) -> float:
+    """Return `above / below`, or nan, which is no ratio to `estimate`, if `below` is 0."""
+    return above / below if below else math.nan
+
+
+def _log(bound: float) -> float:
+    """Return the logarithm of an interval's end, which is at most `FARTHEST` away from 1."""
+    return math.log(min(max(bound, 1 / FARTHEST), FARTHEST))
 
 
 def estimate(ratios: Sequence[float], *, seed: int = 0) -> Estimate | None:
@@ -161,13 +176,14 @@ def more_rounds(found: Estimate, confidence: float, band: float, margin: float) 
     """About how many more rounds would end an inconclusive comparison; at most `MOST_MORE`.
 
     An interval shrinks as the root of their number: until 1 is outside of it if the difference is
-    what was found, or until all of it is no matter, whichever comes first.
+    what was found (a word then follows, be the difference within the noise or not), or until all
+    of it is no matter, whichever comes first. Neither may ever be: `MOST_MORE`, too.
     """
     wide = found.drawn.interval(confidence)
     value = abs(math.log(found.ratio.value))
     judged = max(math.log(wide.high) - math.log(wide.low), 1e-9) / 2
     room = math.log1p(margin) - value
-    needed = [(judged / value) ** 2] if value > math.log1p(band) else []
-    needed += [(found.reach / room) ** 2] if room > 0 else []
-    times = min(needed, default=math.inf)
-    return int(min(max(math.ceil(found.rounds * (times - 1)), 1), MOST_MORE))
+    shrinks = [reach / goal for reach, goal in ((judged, value), (found.reach, room)) if goal > 0]
+    shrink = min(shrinks, default=math.inf)
+    more = found.rounds * (shrink * shrink - 1)
+    return MOST_MORE if more >= MOST_MORE else max(math.ceil(more), 1)

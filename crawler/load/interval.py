@@ -29,6 +29,8 @@ RESAMPLES = 20_000
 """So that ten of them lie beyond the bounds that judge ten pairs; some 0.1 s a figure."""
 # Fewer resamples than this beyond a bound would make the bound a matter of luck.
 _BEYOND = 10
+# The logarithm beyond which a bound is no float any more.
+_FARTHEST = 700.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,10 @@ class Drawn(NamedTuple):
             return outward[int(beyond)]
         far, middle = outward[_BEYOND], outward[count // 2]
         told = -NormalDist().inv_cdf(_BEYOND / count)
-        return middle * (far / middle) ** (reach / told) if middle else far
+        if not (0 < middle < math.inf and 0 < far < math.inf):
+            return far
+        bound = math.log(middle) + (math.log(far) - math.log(middle)) * (reach / told)
+        return math.exp(min(max(bound, -_FARTHEST), _FARTHEST))
 
 
 def draw_ratios(

@@ -22,7 +22,8 @@ from crawler.cli.compare.summary import shown
 from crawler.compare import catalogue
 from crawler.compare.experiment import Arm, Contrast, Experiment
 from crawler.compare.options import CompareConfig
-from crawler.model.errors import ConfigurationError, EnvironmentFailure
+from crawler.compare.result import Examined, Result
+from crawler.model.errors import ConfigurationError, EnvironmentFailure, ExitCode
 from tests.compare import sample
 from tests.compare.tiny import experiment
 
@@ -73,6 +74,24 @@ def test_what_was_found_is_a_page_of_text(run: Run) -> None:
     assert max(map(len, lines)) <= 80
     assert "brief: Is it there?" in lines and "noise: Is it there?" in lines
     assert re.search(r"indistinguishable: (0.99|1.0)\d* times as fast \(.*; 5 rounds\)", out)
+
+
+def test_what_an_experiment_found_is_kept_as_soon_as_it_is_there(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """CM1: an error in the judgement of the second experiment leaves the first one's results."""
+
+    def broken(experiment: Experiment, *rest: Any) -> Examined:
+        if experiment.name == "wait":
+            raise OverflowError("cannot convert float infinity to integer")
+        return judged(experiment, *rest)
+
+    judged = Examined.of
+    monkeypatch.setattr(Examined, "of", broken)
+    code, _, err = run("noise", "wait", "--rounds", "1", "--report", str(tmp_path))
+    assert code == ExitCode.ENVIRONMENT and "OverflowError" in err
+    left = Result.read(tmp_path / outputs.RESULTS)
+    assert left.partial and [each.experiment.name for each in left.examined] == ["noise"]
 
 
 def test_sabotage_is_found_and_nothing_where_there_is_none(run: Run) -> None:

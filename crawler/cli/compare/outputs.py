@@ -45,10 +45,15 @@ class Folder:
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise EnvironmentFailure(f"--report: {self.path} is not writable")
 
-    def write(self, result: Result) -> None:
-        """Write both; the figures first and at once, lest a second Ctrl-C cost them, too."""
+    def keep(self, result: Result) -> None:
+        """Write the figures alone, which takes no time."""
         if self.path:
             write_whole(str(Path(self.path) / RESULTS), result.text)
+
+    def write(self, result: Result) -> None:
+        """Write both; the figures first and at once, lest a second Ctrl-C cost them, too."""
+        self.keep(result)
+        if self.path:
             from crawler.compare.report import report  # a second's imports, for some runs only
 
             write_whole(str(self.report), report(result))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from crawler.cli.compare import summary
@@ -15,9 +15,9 @@ from crawler.compare import interpreters
 from crawler.compare.experiment import Experiment
 from crawler.compare.machine import Machine
 from crawler.compare.options import CompareConfig
-from crawler.compare.result import Examined, Result
+from crawler.compare.result import Result
 from crawler.compare.session import Listener, compare
-from crawler.model.errors import ExitCode
+from crawler.model.errors import EnvironmentFailure, ExitCode
 
 
 def perform(
@@ -29,7 +29,7 @@ def perform(
     """
     folder.check()
     with _terminable():
-        result = run(config, names, quiet=quiet or json)
+        result = run(config, names, folder, quiet=quiet or json)
         written = Folder("")
         try:
             folder.write(result)
@@ -39,16 +39,22 @@ def perform(
     return result
 
 
-def run(config: CompareConfig, names: Sequence[str], *, quiet: bool) -> Result:
-    """Compare, and tell as it goes unless `quiet`; Ctrl-C leaves what there is until then."""
+def run(config: CompareConfig, names: Sequence[str], folder: Folder, *, quiet: bool) -> Result:
+    """Compare, and tell as it goes unless `quiet`; Ctrl-C leaves what there is until then.
+
+    Each experiment's results are in the folder as soon as they are there: an hour's comparison may
+    be killed in its last minute.
+    """
     pythons = [interpreters.here(), *interpreters.others(config.python)]
 
     def begins(machine: Machine, experiments: Sequence[Experiment]) -> None:
         _tell(summary.head(machine, pythons, config, experiments), quiet=quiet)
 
-    def ends(examined: Examined) -> None:
+    def ends(result: Result) -> None:
         live.clear()
-        _tell(summary.examined(examined), quiet=quiet)
+        _tell(summary.examined(result.examined[-1]), quiet=quiet)
+        with suppress(EnvironmentFailure):  # it is told of at the end, when all is tried again
+            folder.keep(result)
 
     with Live(sys.stderr, quiet=quiet) as live:
         return compare(config, names, pythons, Listener(begins=begins, turn=live.turn, ends=ends))

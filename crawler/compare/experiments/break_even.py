@@ -22,7 +22,8 @@ from crawler.compare.experiment import (
 )
 from crawler.compare.experiments.break_even_work import Cell, grid
 from crawler.compare.judgement import Observed, number
-from crawler.compare.statistics import MARGIN, estimate, spread
+from crawler.compare.quantity import quantity
+from crawler.compare.statistics import MARGIN, estimate, quotient, spread
 from crawler.load.report import latency
 
 _STEPS = (100, 1_000, 10_000, 100_000)  # at some 80 ns each about 10 us to 10 ms
@@ -112,9 +113,9 @@ def crossing(lengths: Sequence[float], ratios: Sequence[float]) -> float:
     """The task length from which on a pool pays, where `ratios` is its time against inline's.
 
     Between two lengths it is interpolated on logarithmic scales. 0 if it pays at every length, inf
-    if it does not at the longest, nan where nothing was measured.
+    if it does not at the longest, nan where one of them was not measured, or is below the clock.
     """
-    if not ratios or any(math.isnan(each) for each in (*lengths, *ratios)):
+    if not ratios or not all(0 < each < math.inf for each in (*lengths, *ratios)):
         return math.nan
     losing = [place for place, ratio in enumerate(ratios) if ratio > 1]
     if not losing:
@@ -168,7 +169,10 @@ def pays_from(observed: Observed, kind: str) -> float:
 def _crosses(observed: Observed, kind: str, payload: int, batch: int) -> float:
     cells = [c for c in _cells(observed.setting) if (c.payload, c.batch) == (payload, 1)]
     lengths = [observed.median("inline", c.figure) for c in cells]
-    ratios = [_seconds(observed, kind, c, batch) / at for c, at in zip(cells, lengths, strict=True)]
+    ratios = [
+        quotient(_seconds(observed, kind, c, batch), at)
+        for c, at in zip(cells, lengths, strict=True)
+    ]
     return crossing(lengths, ratios)
 
 
@@ -180,21 +184,20 @@ def _seconds(observed: Observed, kind: str, cell: Cell, batch: int) -> float:
 
 def _batching(observed: Observed) -> Finding:
     """Of the shortest tasks, one by one against eight at a time, in the same turns."""
-    one, eight = (
-        observed.values("process", c.figure) for c in (_SHORTEST, _SHORTEST._replace(batch=8))
-    )
     trouble = observed.trouble("process")
-    found = estimate([a / b for a, b in zip(one, eight, strict=True)], seed=observed.setting.seed)
+    names = [c.figure for c in (_SHORTEST, _SHORTEST._replace(batch=8))]
+    found = estimate(observed.quotients("process", *names), seed=observed.setting.seed)
     outcome: Outcome = "undecided"
     if found and found.ratio.low > 1 + MARGIN:
         outcome = "as predicted"
     elif found and found.ratio.high < 1 + MARGIN:
         outcome = "otherwise"
     shown = f"{number(found.ratio.value)} times as fast a task" if found else "too few rounds"
+    alone, batched = (_shown(observed, name) for name in names)
     return Finding(
         claim="in batches of eight the shortest task costs less by a pool of processes",
         outcome="invalid" if trouble else outcome,
-        text=trouble or f"{shown}: {latency(_median(one))} one by one, {latency(_median(eight))}",
+        text=trouble or f"{shown}: {alone} one by one, {batched}",
     )
 
 
@@ -202,14 +205,14 @@ def _beyond(observed: Observed, kind: str, at: float) -> Outcome:
     """Whether it surely pays at no length, or at every one, or whether the medians are chance."""
     end = _SHORTEST if at == 0 else _LONGEST
     inline, pool = (observed.values(arm, end.figure) for arm in ("inline", kind))
-    found = estimate([a / b for a, b in zip(inline, pool, strict=False)], seed=0)
+    found = estimate([*map(quotient, inline, pool)], seed=0)
     if found is None or found.ratio.low <= 1 <= found.ratio.high:
         return "undecided"
     return "otherwise"
 
 
-def _median(figures: Sequence[float]) -> float:
-    return spread(figures).median
+def _shown(observed: Observed, figure: str) -> str:
+    return quantity(observed.median("process", figure), "s")
 
 
 def _from(at: float) -> str:
@@ -243,7 +246,7 @@ def _map(observed: Observed, pools: Sequence[str], *, batched: bool) -> Map:
         x="payload of a task",
         y="length of a task",
         columns=[_NAMES[payload] for payload in _PAYLOADS],
-        rows=[latency(observed.median("inline", Cell(s, 0, 1).figure)) for s in steps],
+        rows=[quantity(observed.median("inline", Cell(s, 0, 1).figure), "s") for s in steps],
         kinds=["inline", *pools],
         cells=[
             [winner(observed, pools, Cell(s, p, 1), batched=batched) for p in _PAYLOADS]
@@ -264,7 +267,9 @@ def winner(
     if not measured or not inline.count:
         return None, math.nan
     kind, pool = min(measured, key=lambda option: option[1].median)
-    times = inline.median / pool.median
+    times = quotient(inline.median, pool.median)
+    if not 0 < times < math.inf:
+        return None, math.nan
     gap = abs(inline.median - pool.median) - 2 * (inline.mad + pool.mad)
     if gap <= 0 or abs(math.log(times)) <= math.log1p(observed.band or MARGIN):
         return None, max(times, 1 / times)

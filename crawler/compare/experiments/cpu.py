@@ -35,6 +35,7 @@ from crawler.compare.experiment import (
     Watch,
 )
 from crawler.compare.judgement import Observed, number
+from crawler.compare.statistics import quotient
 
 BASE = "1 thread"
 _SHARE = 0.85  # of the ideal speed-up: 1.7 times on two cores
@@ -288,8 +289,8 @@ def _series(observed: Observed, kind: str, workers: Sequence[int]) -> Series:
     walls = {w: observed.values(named(kind, w), "wall") for w in workers}
     return Series(
         name=kind,
-        points=[(w, base / observed.median(named(kind, w))) for w in workers],
-        spread=[(base / max(walls[w]), base / min(walls[w])) for w in workers],
+        points=[(w, quotient(base, observed.median(named(kind, w)))) for w in workers],
+        spread=[(quotient(base, max(walls[w])), quotient(base, min(walls[w]))) for w in workers],
     )
 
 

@@ -24,6 +24,7 @@ from crawler.compare.experiment import (
 from crawler.compare.experiments.gil_release_known import KEPT, KNOWN, Wait, expected, present
 from crawler.compare.experiments.gil_release_work import CALL, LOOP, ZLIB
 from crawler.compare.judgement import Observed, number
+from crawler.compare.statistics import quotient
 from crawler.parse.libraries import MODULES
 
 _LEAST = 1.5  # times, of two threads, if the lock is free for most of the time
@@ -181,7 +182,7 @@ def _gained(observed: Observed, names: Sequence[str]) -> Bars:
         groups=names,
         values={
             f"{threads} thread{'s' if threads > 1 else ''}": [
-                1 / observed.median(named(name, threads), "page") for name in names
+                quotient(1, observed.median(named(name, threads), "page")) for name in names
             ]
             for threads in (1, 2)
         },

@@ -27,6 +27,7 @@ from crawler.compare.experiment import (
 from crawler.compare.experiments.race_counters import CURES
 from crawler.compare.experiments.race_work import SHORT
 from crawler.compare.judgement import Observed, Run
+from crawler.compare.statistics import quotient
 from crawler.compare.switching import USUAL
 
 NS = Figure(
@@ -217,7 +218,7 @@ def _shares(observed: Observed) -> Iterator[Bars]:
 
 
 def _worst(observed: Observed, arm: str) -> float:
-    shares = (run.value("lost") / run.value("made") for run in _whole(observed, arm))
+    shares = (quotient(run.value("lost"), run.value("made")) for run in _whole(observed, arm))
     return max((100 * share for share in shares), default=nan)
 
 

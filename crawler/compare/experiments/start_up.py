@@ -95,9 +95,9 @@ def _second(observed: Observed) -> Finding:
     claim = "the fork server's second pool starts faster than its first, which starts the server"
     if trouble := observed.trouble("forkserver"):
         return Finding(claim=claim, outcome="invalid", text=f"invalid: {trouble}")
-    firsts, seconds = (observed.values("forkserver", name) for name in ("first", "second"))
-    ratios = [first / second for first, second in zip(firsts, seconds, strict=True)]
-    found = estimate(ratios, seed=observed.setting.seed)
+    found = estimate(
+        observed.quotients("forkserver", "first", "second"), seed=observed.setting.seed
+    )
     if found is None:
         return Finding(claim=claim, outcome="undecided", text="too few rounds")
     ratio = found.ratio
