@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from crawler.cli import crawl
+from crawler.cli.options import VERSION_FLAGS
 from crawler.model.config import VERSION
 from crawler.model.errors import CrawlerError, ExitCode
 from crawler.model.output import printable
@@ -26,7 +27,7 @@ _COMPARE_HELP = "Compare async, threads and processes, measured so that it can b
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Errors become one line on stderr."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = _spoken(sys.argv[1:] if arguments is None else arguments)
     try:
         return _dispatch(words)
     except CycloptsError as error:
@@ -45,6 +46,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(text, ExitCode.ENVIRONMENT)
 
 
+def _spoken(arguments: Sequence[str]) -> list[str]:
+    """The words, with `help COMMAND` as `COMMAND --help`."""
+    words = list(arguments)
+    return [*words[1:], "--help"] if words[:1] == ["help"] else words
+
+
 def _dispatch(words: list[str]) -> int:
     result = _app()(words, exit_on_error=False, print_error=False, verbose=False)
     sys.stdout.flush()
@@ -56,6 +63,7 @@ def _app() -> App:
         name="crawler",
         help=_HELP,
         version=VERSION,
+        version_flags=VERSION_FLAGS,
         help_format="plaintext",
         result_action="return_value",
     )

@@ -16,6 +16,7 @@ from crawler.cli.options import CRAWL, lists, resolve, with_options
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
 from crawler.model.output import printable
+from crawler.model.units import BYTES, COUNT, SECONDS
 
 USAGE = "Usage: crawler crawl [SEED ...] [-i FILE|-]... [-o FILE|-] [OPTIONS]"
 
@@ -24,6 +25,7 @@ HELP = (
     "Records go to stdout or a file, everything else to stderr. Every option below can also stand "
     "in a file (--config) or in the environment: CRAWLER_PER_HOST is --per-host. Flags go before "
     "the environment, and that before the file.\n\n"
+    f"TIME is {SECONDS.examples}. SIZE is {BYTES.examples}. N is {COUNT.examples}.\n\n"
     "For example:\n\n"
     "  crawler crawl example.com https://example.org/\n"
     "  crawler crawl https://example.com/ --follow --depth 3 -o out.jsonl\n"

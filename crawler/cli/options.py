@@ -8,10 +8,8 @@ environment, the flags (the last two are merged by the command-line library).
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Annotated, Any, Generic, Protocol, Self, TypeVar
 
 from cyclopts import Group, Parameter, Token
@@ -22,8 +20,7 @@ from crawler.model.option import Option, OptionError
 
 Command = Callable[..., int]
 
-# `1e6` and `2.5e3`; an exponent of two digits is more than any option takes.
-_SCIENTIFIC = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?[eE]\+?[0-9]{1,2}")
+VERSION_FLAGS = ("--version", "-V")
 
 
 class Configuration(Protocol):
@@ -152,25 +149,10 @@ def resolve(
         raise ConfigurationError(f"{flag}: {error.problem}") from error
 
 
-def read(spec: Option, text: str) -> object:
-    """`text` as a number where one is wanted; what is none stays text, for `check` to refuse."""
-    try:
-        if spec.type is int and _SCIENTIFIC.fullmatch(text):
-            return _whole_number(text)
-        return spec.type(text) if spec.type in (int, float) else text
-    except ValueError:
-        return text
-
-
 def table(spelling: Spelling[Any]) -> str:
     """Every option as a Markdown table: flag, values, default, help."""
     rows = [_row(spelling, spec) for spec in spelling.options.values()]
     return "\n".join(["| option | values | default | |", "|---|---|---|---|", *rows]) + "\n"
-
-
-def _whole_number(text: str) -> object:
-    number = Decimal(text)
-    return int(number) if number == number.to_integral_value() else text
 
 
 def _keyword(spelling: Spelling[Any], spec: Option, show: bool) -> inspect.Parameter:
@@ -195,7 +177,7 @@ def _parameter(spelling: Spelling[Any], spec: Option, show: bool) -> Parameter:
         show_env_var=False,
         show_default=shown or False,
         show=show,
-        metavar=spec.metavar or _METAVARS.get(spec.type, "|".join(spec.choices)),
+        metavar=_metavar(spec),
         show_choices=False,
         negative=f"--no-{spec.flag[2:]}" if default is True else "",
         allow_repeating=True,
@@ -206,17 +188,22 @@ def _parameter(spelling: Spelling[Any], spec: Option, show: bool) -> Parameter:
 
 _METAVARS: Mapping[Any, str] = {
     int: "N",
-    float: "S",
+    float: "N",
     str: "TEXT",
     bool: "",
     tuple[str, ...]: "TEXT",
 }
 
 
+def _metavar(spec: Option) -> str:
+    unit = spec.unit.metavar if spec.unit else None
+    return spec.metavar or unit or _METAVARS.get(spec.type, "|".join(spec.choices))
+
+
 def _converter(spelling: Spelling[Any], spec: Option) -> Callable[[Any, Sequence[Token]], Any]:
     def convert(_: Any, tokens: Sequence[Token]) -> Any:
         texts = [token.value for token in tokens]
-        value = texts if spec.type == tuple[str, ...] else read(spec, texts[-1])
+        value = texts if spec.type == tuple[str, ...] else texts[-1]
         try:
             return spelling.check(spec, value)
         except OptionError as error:

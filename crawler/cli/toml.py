@@ -23,7 +23,8 @@ _POSITION = re.compile(r" \(at line (\d+), column \d+\)$")
 _HEAD = """\
 # {title}
 # Use: {use}. Environment variables ({variable}) and flags
-# ({flag}) go before what stands here. Times are seconds, sizes bytes.
+# ({flag}) go before what stands here. Times are seconds, sizes bytes;
+# text may have a unit: "500ms", "30s", "1h30m", "10MB", "1GiB", "10k".
 
 [{table}]
 """

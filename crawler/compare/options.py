@@ -6,15 +6,14 @@ table derive from the fields.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Self
 
 from crawler.compare.experiment import Mode
 from crawler.model.option import OptionError, Options, option
+from crawler.model.units import MINUTES, SHARE
 
 _WHAT, _HOW = "What", "How long"
-_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3})?) ?%")
 _SECONDS: dict[Mode, float] = {"quick": 46.0, "normal": 150.0, "full": 900.0}
 MOST_SABOTAGE = 1.0
 
@@ -34,10 +33,9 @@ class Share(float):
     def _read(value: object) -> float:
         if isinstance(value, int | float) and not isinstance(value, bool):
             return float(value)
-        match = _SHARE.fullmatch(value.strip()) if isinstance(value, str) else None
-        if match is None:
-            raise ValueError(f"{value!r} is no share; write 5%")
-        return float(match[1]) / 100
+        if not isinstance(value, str):
+            raise ValueError(f"{value!r} is not a share; expected {SHARE.examples}")  # noqa: TRY004
+        return float(SHARE.read(value))
 
     def __str__(self) -> str:
         return f"{float(self) * 100:g}%"
@@ -70,7 +68,7 @@ class CompareConfig(Options):
         "Minutes for all of it, if 5 rounds take no longer; 0: as quick or full have it.",
         least=0,
         most=10_000,
-        metavar="MIN",
+        unit=MINUTES,
     )
     rounds: int = option(
         _HOW, 0, "Exactly so many rounds; 0: as many as there is time for.", least=0, most=1_000

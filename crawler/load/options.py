@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from crawler.model.option import OptionError, Options, option
+from crawler.model.units import RATE, SECONDS
 
 Engine = Literal["raw", "aiohttp"]
 Arrivals = Literal["constant", "poisson"]
@@ -42,7 +43,7 @@ class LoadConfig(Options):
         "Requests/s that leave on schedule (open loop).",
         least=0,
         most=MAX_RATE,
-        metavar="N",
+        unit=RATE,
     )
     stages: str = option(
         _LOAD, "", "Rates in turn, ramped to: '10s:1000,30s:5000'.", metavar="TEXT"
@@ -51,11 +52,20 @@ class LoadConfig(Options):
     late: Late = option(
         _LOAD, "queue", "With every connection busy: wait for one, or drop the request."
     )
-    duration: float = option(_LOAD, 10.0, "Seconds to measure.", least=0.1, most=86_400, short="-d")
-    requests: int = option(
-        _LOAD, 0, "End after so many requests; 0: when the time is up.", least=0, most=10**12
+    duration: float = option(
+        _LOAD, 10.0, "Seconds to measure.", least=0.1, most=86_400, unit=SECONDS, short="-d"
     )
-    warmup: float = option(_LOAD, 0.0, "Seconds of load before it.", least=0, most=3_600)
+    requests: int = option(
+        _LOAD,
+        0,
+        "End after so many requests; 0: when the time is up.",
+        least=0,
+        most=10**12,
+        short="-n",
+    )
+    warmup: float = option(
+        _LOAD, 0.0, "Seconds of load before it.", least=0, most=3_600, unit=SECONDS
+    )
     method: str = option(_REQUEST, "GET", "Request method.", metavar="WORD")
     header: tuple[str, ...] = option(
         _REQUEST, (), "Further header field.", metavar="'NAME: VALUE'", short="-H"
@@ -63,7 +73,7 @@ class LoadConfig(Options):
     body: str = option(_REQUEST, "", "Request body; @FILE reads it from one.", metavar="TEXT")
     keepalive: bool = option(_REQUEST, True, "Use a connection for many requests.")
     timeout: float = option(
-        _REQUEST, 10.0, "Seconds to wait for an answer.", least=0.01, most=3_600
+        _REQUEST, 10.0, "Seconds to wait for an answer.", least=0.01, most=3_600, unit=SECONDS
     )
     engine: Engine = option(_RUN, "raw", "Client: bare protocol, or as applications are.")
     processes: int = option(_RUN, 1, "Processes that share the load.", least=1, most=256)

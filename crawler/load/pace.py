@@ -9,7 +9,6 @@ stages, too. Times count from the start of the warm-up, which runs at the first 
 from __future__ import annotations
 
 import math
-import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,9 +18,8 @@ from typing import Self
 
 from crawler.load.options import MAX_RATE, Arrivals, LoadConfig
 from crawler.model.option import OptionError
+from crawler.model.units import RATE, SECONDS
 
-_STAGE = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h)?:(?P<rate>\d+(?:\.\d+)?)")
-_UNITS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3_600.0}
 _MAX_SECONDS = 86_400
 
 
@@ -44,13 +42,17 @@ class Stage:
 
     @classmethod
     def _read(cls, text: str) -> Self:
-        match = _STAGE.fullmatch(text)
-        if not match:
-            raise OptionError("stages", f"{text!r} is no stage; write SECONDS:RATE, as in 10s:1000")
-        rate = float(match["rate"])
+        time, colon, number = text.partition(":")
+        try:
+            seconds, rate = float(SECONDS.read(time)), float(RATE.read(number))
+        except ValueError as error:
+            problem = f": {error}" if colon else " is no stage; write SECONDS:RATE, as in 10s:1000"
+            raise OptionError("stages", f"{text[:60]!r}{problem}") from error
+        if seconds < 0 or rate < 0:
+            raise OptionError("stages", f"{text!r}: neither time nor rate can be below 0")
         if rate > MAX_RATE:
             raise OptionError("stages", f"{text!r}: at most {MAX_RATE:,} requests/s")
-        return cls(float(match["number"]) * _UNITS[match["unit"]], rate)
+        return cls(seconds, rate)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,11 @@ from typing import Self
 
 from crawler.load.histogram import Histogram
 from crawler.load.measured import Measured
+from crawler.model.units import RATE, SECONDS, SHARE, Unit
 
 _FORM = re.compile(
     r"(?:(?P<latency>[a-z]+)\.)?(?P<figure>[a-z]+|p[\d.]+)\s*(?P<sign><=|>=|<|>)\s*"
-    r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>%|/s|[a-zµ]*)",
+    r"(?P<bound>\d.*)",
     re.IGNORECASE,
 )
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
@@ -34,9 +35,6 @@ _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_TIMES = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
-_SHARES = {"": 1.0, "%": 0.01}
-_RATES = {"": 1.0, "/s": 1.0}
 _LATENCIES = ("response", "service", "lag")
 _OF_LATENCIES: Mapping[str, Callable[[Histogram], float]] = {
     "mean": lambda histogram: histogram.mean,
@@ -44,9 +42,9 @@ _OF_LATENCIES: Mapping[str, Callable[[Histogram], float]] = {
     "min": lambda histogram: histogram.smallest,
     "max": lambda histogram: histogram.largest,
 }
-_OF_ALL: Mapping[str, tuple[Mapping[str, float], Callable[[Measured], float]]] = {
-    "errors": (_SHARES, lambda measured: measured.error_share),
-    "rate": (_RATES, lambda measured: measured.rate),
+_OF_ALL: Mapping[str, tuple[Unit, Callable[[Measured], float]]] = {
+    "errors": (SHARE, lambda measured: measured.error_share),
+    "rate": (RATE, lambda measured: measured.rate),
 }
 
 
@@ -70,18 +68,13 @@ class Threshold:
         if figure in _OF_ALL:
             if latency:
                 raise ValueError(f"{text!r}: {figure} is of the whole run; leave out '{latency}.'")
-            units = _OF_ALL[figure][0]
+            unit = _OF_ALL[figure][0]
         else:
-            latency, units = latency or "response", _TIMES
+            latency, unit = latency or "response", SECONDS
             _check(text, latency, _LATENCIES)
             if _percentile(figure) is None:
                 _check(text, figure, ("p50", "p99", *_OF_LATENCIES, *_OF_ALL))
-        unit = match["unit"].lower()
-        if unit not in units:
-            known = ", ".join(name for name in units if name.isascii() and name)
-            wrong = f"has no unit {unit!r}" if unit else "needs a unit"
-            raise ValueError(f"{text!r}: {figure} {wrong}; there is {known}")
-        bound = float(f"{float(match['number']) * units[unit]:.12g}")
+        bound = _bound(text, unit, match["bound"].strip())
         return cls(text.strip(), latency, figure, match["sign"], bound)
 
     def __str__(self) -> str:
@@ -106,6 +99,16 @@ class Threshold:
         """Whether the run kept it; a run without a single attempt keeps none."""
         kept = _COMPARISONS[self.sign](self.value(measured), self.bound)
         return kept and measured.attempts > 0
+
+
+def _bound(text: str, unit: Unit, written: str) -> float:
+    """The quantity after the sign; a latency has to name its unit."""
+    if unit is SECONDS and written[-1].isdigit():
+        raise ValueError(f"{text[:60]!r}: a latency needs a unit, as in 50ms or 2s")
+    try:
+        return float(unit.read(written))
+    except ValueError as error:
+        raise ValueError(f"{text[:60]!r}: {error}") from error
 
 
 def _percentile(figure: str) -> float | None:

@@ -9,6 +9,8 @@
 | `pareto:LEAST,ALPHA` | a power law from LEAST on; P(X > x) = (LEAST / x) ** ALPHA |
 | `file:PATH` | one of the numbers in a file, one a line, each as likely |
 
+Numbers may have a unit where the option has one: `lognormal:100ms,0.5`, `pareto:3kB,1.4`.
+
 A draw is `quantile(u)` for a u in (0, 1) (inverse transform sampling; Devroye, Non-Uniform Random
 Variate Generation, 1986, II.2), so that one u always gives one value.
 """
@@ -21,6 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import NormalDist
 from typing import Self
+
+from crawler.model.units import NUMBER, Unit
 
 _STANDARD = NormalDist()
 # Numbers of a file are held in memory by every process.
@@ -36,20 +40,20 @@ class Distribution:
     parameters: tuple[float, ...] = field(repr=False, compare=False)
 
     @classmethod
-    def read(cls, value: object) -> Self:
-        """From a number or a text of the table above; raises ValueError with what is wrong."""
+    def read(cls, value: object, unit: Unit = NUMBER) -> Self:
+        """Read a number or a text of the table above, in `unit`; ValueError says what is wrong."""
         if isinstance(value, cls):
             return value
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise ValueError(f"{value!r} is no distribution")  # noqa: TRY004  as for any text
         if not isinstance(value, str):
-            return cls(f"{value:g}", "fixed", (_number(repr(value)),))
+            return cls(f"{value:g}", "fixed", (_number(repr(value), unit),))
         shape, colon, rest = value.strip().partition(":")
         if not colon:
-            return cls(value.strip(), "fixed", (_number(shape),))
+            return cls(value.strip(), "fixed", (_number(shape, unit),))
         if shape == "file":
-            return cls(value.strip(), shape, _values(rest))
-        return cls(value.strip(), shape, _checked(shape, rest))
+            return cls(value.strip(), shape, _values(rest, unit))
+        return cls(value.strip(), shape, _checked(shape, rest, unit))
 
     def __str__(self) -> str:
         return self.text
@@ -122,30 +126,30 @@ _SHAPES: Mapping[str, _Shape] = {
 }
 
 
-def _number(text: str) -> float:
+def _number(text: str, unit: Unit) -> float:
     try:
-        value = float(text)
+        value = float(unit.read(text))
     except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value >= 0):
-        raise ValueError(f"{text.strip()[:40]!r} is no number from 0 and no distribution")
+        value = -1.0
+    if value < 0:
+        raise ValueError(f"{text.strip()[:40]!r} is neither {unit.noun} from 0 nor a distribution")
     return value
 
 
-def _checked(shape: str, rest: str) -> tuple[float, ...]:
+def _checked(shape: str, rest: str, unit: Unit) -> tuple[float, ...]:
     if shape not in _SHAPES or shape == "fixed":
         known = ", ".join(name for name in _SHAPES if name != "fixed")
         raise ValueError(f"{shape[:40]!r} is no distribution; there are {known}")
-    parameters = tuple(_number(text) for text in rest.split(","))
+    parameters = tuple(_number(text, unit) for text in rest.split(","))
     if not _SHAPES[shape].legal(parameters):
         raise ValueError(f"{shape}:{rest[:40]} cannot be; write {_SHAPES[shape].form}")
     return parameters
 
 
-def _values(path: str) -> tuple[float, ...]:
+def _values(path: str, unit: Unit) -> tuple[float, ...]:
     try:
         with Path(path).open(encoding="utf-8") as lines:
-            values = tuple(_number(line) for line in lines if line.strip())
+            values = tuple(_number(line, unit) for line in lines if line.strip())
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8"
         raise ValueError(f"{path}: cannot be read: {reason}") from error

@@ -15,6 +15,7 @@ from crawler.mock.distribution import Distribution
 from crawler.mock.windows import Brownout, Stall
 from crawler.model.errors import ConfigurationError
 from crawler.model.option import OptionError, Options, option
+from crawler.model.units import BYTES, RATE, SECONDS, SHARE
 from crawler.model.url import Url, parse
 
 Authority = Literal["addresses", "ports", "names"]
@@ -40,11 +41,11 @@ _TIME, _MANNERS, _SERVER = "Time", "Manners", "Server"
 
 
 def _share(default: float, help: str) -> Any:
-    return option(_GRAPH, default, help, least=0, most=0.5, metavar="SHARE")
+    return option(_GRAPH, default, help, least=0, most=0.5, unit=SHARE)
 
 
 def _times(default: str, help: str) -> Any:
-    return option(_TIME, Distribution.read(default), help, metavar="DIST")
+    return option(_TIME, Distribution.read(default), help, unit=SECONDS, metavar="DIST")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +68,16 @@ class MockWeb(Options):
     domain: str = option(
         _WEB, "mock.test", "With names: host H is hH.DOMAIN; reach it by proxy.", metavar="DOMAIN"
     )
-    page_bytes: int = option(_FLAT, 8192, "Size of a flat page.", least=0, most=MAX_PAGE_BYTES)
+    page_bytes: int = option(
+        _FLAT, 8192, "Size of a flat page.", least=0, most=MAX_PAGE_BYTES, unit=BYTES
+    )
     links: int = option(_FLAT, 20, "Links on a flat page.", least=0, most=MAX_LINKS)
 
     size: Distribution = option(
         _GRAPH,
         Distribution.read("pareto:3000,1.4"),
         "Bytes of a page, 1 MB at most.",
+        unit=BYTES,
         metavar="DIST",
     )
     degree: Distribution = option(
@@ -141,7 +145,7 @@ class MockWeb(Options):
         "Requests/s a host before it answers 429; 0: any.",
         least=0,
         most=1_000_000,
-        metavar="N",
+        unit=RATE,
     )
     burst: int = option(_MANNERS, 10, "Requests a host lets pass at once.", least=1, most=1_000_000)
     retry_after: bool = option(_MANNERS, True, "429 and 503 for too much say when to come back.")
@@ -153,7 +157,12 @@ class MockWeb(Options):
     tls: bool = option(_SERVER, False, "Serve HTTPS with a certificate made at the start.")
     access_log: str = option(_SERVER, "", "JSON lines, one a request; - is stdout.", metavar="FILE")
     idle_timeout: float = option(
-        _SERVER, 75.0, "Seconds that a silent connection stays open.", least=0.05, most=86_400
+        _SERVER,
+        75.0,
+        "Seconds that a silent connection stays open.",
+        least=0.05,
+        most=86_400,
+        unit=SECONDS,
     )
 
     def __post_init__(self) -> None:

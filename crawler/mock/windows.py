@@ -8,21 +8,19 @@ A brown-out makes answers slower, makes some fail, or both:
     10s..20s latency lognormal:0.5,0.4 errors 0.2 every 60s
 
 from second 10 up to second 20, each minute anew; without `every` it comes once. `latency` is added,
-`errors` is the share that is answered 503. All seconds count from the server's start. A duration
-is a number with `ms`, `s` or `m`, or without a unit, which means seconds.
+`errors` is the share that is answered 503. All seconds count from the server's start. Durations
+and shares are written as in `crawler.model.units`.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass, field
 from typing import Self
 
 from crawler.mock.distribution import Distribution
+from crawler.model.units import SECONDS, SHARE
 
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ms|s|m)?", re.ASCII)
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, None: 1.0}
 # Longer than any run; it keeps sums far from where a float loses its milliseconds.
 _MAX_SECONDS = 1e7
 
@@ -97,7 +95,7 @@ class Brownout:
             raise ValueError(f"an empty text is no brown-out; {_BROWNOUT}")
         begin, end = _range(words)
         said = _settings(words)
-        latency = Distribution.read(said["latency"]) if "latency" in said else None
+        latency = Distribution.read(said["latency"], SECONDS) if "latency" in said else None
         errors = _share(said["errors"]) if "errors" in said else 0.0
         every = _duration(said["every"]) if "every" in said else 0.0
         if latency is None and not errors:
@@ -156,18 +154,14 @@ def _settings(words: list[str]) -> dict[str, str]:
 
 
 def _duration(text: str) -> float:
-    found = _DURATION.fullmatch(text)
-    seconds = float(found[1]) * _SECONDS[found[2]] if found else math.inf
-    if seconds > _MAX_SECONDS:
-        raise ValueError(f"{text[:40]!r} is no duration; write 10s, 250ms or 2m")
+    seconds = float(SECONDS.read(text))
+    if not 0 <= seconds <= _MAX_SECONDS:
+        raise ValueError(f"{text[:40]!r} is not 0 to {_MAX_SECONDS:g} seconds")
     return seconds
 
 
 def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = math.nan
+    share = float(SHARE.read(text))
     if not 0 < share <= 1:
         raise ValueError(f"errors {text[:40]!r} is no share above 0 and up to 1")
     return share

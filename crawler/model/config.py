@@ -1,7 +1,8 @@
 """Every option of a crawl, once: name, type, default, range and help.
 
 Flags, TOML keys, environment variables (`CRAWLER_PER_HOST`), `config/default.toml` and the table in
-the README all come from these fields. Times are seconds, sizes bytes.
+the README all come from these fields. Times are seconds, sizes bytes; both may be given as text
+with a unit (`crawler.model.units`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from crawler.model.errors import ConfigurationError
 from crawler.model.glob import Globs
 from crawler.model.hosts import HostTable
 from crawler.model.option import OptionError, Options, option
+from crawler.model.units import BYTES, MEGABYTES, SECONDS
 from crawler.model.url import TRACKING_PARAMETERS, InvalidUrl, Tracking, masked, parse
 
 Engine = Literal["async", "threaded"]
@@ -52,12 +54,19 @@ class CrawlConfig(Options):
     loop: Loop = option(
         _ENGINE, "uvloop", "Event loop; asyncio's own where uvloop is not installed."
     )
-    concurrency: int = option(_ENGINE, 256, "Requests in flight at once.", least=1, most=100_000)
+    concurrency: int = option(
+        _ENGINE, 256, "Requests in flight at once.", least=1, most=100_000, short="-c"
+    )
     window: int = option(
         _ENGINE, 20_000, "URLs held in memory, ahead of their fetch.", least=1, most=10_000_000
     )
     drain_timeout: float = option(
-        _ENGINE, 10.0, "Seconds that Ctrl-C leaves to what is in flight.", least=0, most=3_600
+        _ENGINE,
+        10.0,
+        "Seconds that Ctrl-C leaves to what is in flight.",
+        least=0,
+        most=3_600,
+        unit=SECONDS,
     )
     robots: Robots = option(_MANNERS, "obey", "What robots.txt is to the crawl.")
     per_host: int = option(
@@ -69,11 +78,14 @@ class CrawlConfig(Options):
         "Seconds between the starts of two requests to one host.",
         least=0,
         most=86_400,
+        unit=SECONDS,
     )
     per_ip: int = option(
         _MANNERS, 16, "In flight to one IP address; 0 does not count.", least=0, most=100_000
     )
-    ip_delay: float = option(_MANNERS, 0.05, "The delay for one IP address.", least=0, most=86_400)
+    ip_delay: float = option(
+        _MANNERS, 0.05, "The delay for one IP address.", least=0, most=86_400, unit=SECONDS
+    )
     hosts: HostTable = option(
         _MANNERS,
         HostTable(),
@@ -89,12 +101,18 @@ class CrawlConfig(Options):
         "Seconds to leave a host alone after a 429; doubles each time.",
         least=0,
         most=86_400,
+        unit=SECONDS,
     )
     throttle_max: float = option(
-        _MANNERS, 3_600.0, "The longest of these pauses.", least=0, most=86_400
+        _MANNERS, 3_600.0, "The longest of these pauses.", least=0, most=86_400, unit=SECONDS
     )
     forgive: float = option(
-        _MANNERS, 600.0, "Seconds without a 429 that let them begin anew.", least=0, most=86_400
+        _MANNERS,
+        600.0,
+        "Seconds without a 429 that let them begin anew.",
+        least=0,
+        most=86_400,
+        unit=SECONDS,
     )
     retry_after_max: float = option(
         _MANNERS,
@@ -102,12 +120,13 @@ class CrawlConfig(Options):
         "The longest Retry-After that is waited for; else the host is left.",
         least=0,
         most=86_400,
+        unit=SECONDS,
     )
     breaker: int = option(
         _MANNERS, 20, "Failures in a row that make a host be left; 0: none.", least=0, most=10**6
     )
     breaker_pause: float = option(
-        _MANNERS, 300.0, "Seconds that it is left for.", least=0, most=86_400
+        _MANNERS, 300.0, "Seconds that it is left for.", least=0, most=86_400, unit=SECONDS
     )
     follow: bool = option(_FOLLOWING, False, "Crawl what pages link to, too.")
     depth: int = option(
@@ -156,20 +175,40 @@ class CrawlConfig(Options):
         _TRAPS, 100, "Pages of equal content whose links are followed.", least=1, most=10**9
     )
     timeout: float = option(
-        _FETCHING, 60.0, "Seconds for one whole exchange.", least=0.01, most=86_400
+        _FETCHING, 60.0, "Seconds for one whole exchange.", least=0.01, most=86_400, unit=SECONDS
     )
     connect_timeout: float = option(
-        _FETCHING, 10.0, "Seconds for name look-up, connecting and TLS.", least=0.01, most=3_600
+        _FETCHING,
+        10.0,
+        "Seconds for name look-up, connecting and TLS.",
+        least=0.01,
+        most=3_600,
+        unit=SECONDS,
     )
     retries: int = option(_FETCHING, 2, "Further attempts at what may pass.", least=0, most=100)
     backoff: float = option(
-        _FETCHING, 0.5, "Seconds before the first retry; doubles each time.", least=0, most=3_600
+        _FETCHING,
+        0.5,
+        "Seconds before the first retry; doubles each time.",
+        least=0,
+        most=3_600,
+        unit=SECONDS,
     )
     backoff_max: float = option(
-        _FETCHING, 60.0, "Seconds that a retry waits at the most.", least=0, most=86_400
+        _FETCHING,
+        60.0,
+        "Seconds that a retry waits at the most.",
+        least=0,
+        most=86_400,
+        unit=SECONDS,
     )
     max_body: int = option(
-        _FETCHING, 10_485_760, "Bytes of a body, on the wire and decoded.", least=1, most=2**31
+        _FETCHING,
+        10_485_760,
+        "Bytes of a body, on the wire and decoded.",
+        least=1,
+        most=2**31,
+        unit=BYTES,
     )
     max_redirects: int = option(_FETCHING, 10, "Redirects followed for one URL.", least=0, most=100)
     user_agent: str = option(
@@ -181,7 +220,12 @@ class CrawlConfig(Options):
     proxy: str = option(_FETCHING, "", "HTTP proxy for every request.", metavar="URL")
     insecure: bool = option(_FETCHING, False, "Do not verify TLS certificates.")
     dns_ttl: float = option(
-        _FETCHING, 300.0, "Seconds that a looked-up name is kept.", least=0, most=86_400
+        _FETCHING,
+        300.0,
+        "Seconds that a looked-up name is kept.",
+        least=0,
+        most=86_400,
+        unit=SECONDS,
     )
     allow_private: bool = option(
         _SAFETY, False, "Connect to any address and port: loopback, private networks and all."
@@ -205,16 +249,31 @@ class CrawlConfig(Options):
         _PARSING, 0, "Parser workers; 0 means one a core.", least=0, most=512
     )
     parse_timeout: float = option(
-        _PARSING, 10.0, "Seconds after which a page's parsing is given up.", least=0.01, most=3_600
+        _PARSING,
+        10.0,
+        "Seconds after which a page's parsing is given up.",
+        least=0.01,
+        most=3_600,
+        unit=SECONDS,
     )
     parse_memory: int = option(
-        _PARSING, 1_024, "MB that a parser process may take; 0: any.", least=0, most=10**6
+        _PARSING,
+        1_024,
+        "MB that a parser process may take; 0: any.",
+        least=0,
+        most=10**6,
+        unit=MEGABYTES,
     )
     parse_batch: int = option(
         _PARSING, 16, "Pages handed to a worker at once.", least=1, most=1_000
     )
     parse_linger: float = option(
-        _PARSING, 0.002, "Seconds that a page waits for its batch to fill.", least=0, most=1
+        _PARSING,
+        0.002,
+        "Seconds that a page waits for its batch to fill.",
+        least=0,
+        most=1,
+        unit=SECONDS,
     )
     parser: str = option(
         _PARSING,

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-_LIMITS = {"per_host": (1, 100_000), "delay": (0, 86_400)}
+from crawler.model.units import COUNT, SECONDS
+
+_LIMITS = {"per_host": (1, 100_000, COUNT), "delay": (0, 86_400, SECONDS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +78,11 @@ def _checked(name: str, limits: object) -> tuple[str, tuple[tuple[str, float], .
 def _number(name: str, key: str, value: object) -> float:
     if key not in _LIMITS:
         raise ValueError(f"{name}: no limit {key!r}; there is {' and '.join(_LIMITS)}")
-    least, most = _LIMITS[key]
+    least, most, unit = _LIMITS[key]
     try:
-        number = float(str(value))
-    except ValueError:
-        raise ValueError(f"{name}: {key}: {value!r} is no number") from None
+        number = float(unit.read(str(value)))
+    except ValueError as error:
+        raise ValueError(f"{name}: {key}: {error}") from None
     if not least <= number <= most or (key == "per_host" and number != int(number)):
         raise ValueError(f"{name}: {key}: {value} is not {least} to {most}")
     return number

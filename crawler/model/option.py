@@ -2,7 +2,7 @@
 
 An option is a dataclass field made by `option`. Its annotation gives the type (`bool`, `int`,
 `float`, `str`, a `Literal` of strings, `tuple[str, ...]`, or a class with `read`), its metadata the
-range and the help.
+range, the unit and the help. A number may be given as text in its unit: `"30s"`, `"10MB"`, `"10k"`.
 `Options` gives a class's fields as `Option` values, from which flags, TOML keys, environment
 variables and tables derive. Annotations are resolved when first asked for, not on import.
 """
@@ -13,10 +13,14 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
+from fractions import Fraction
 from functools import cache
-from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
 
 from crawler.model.errors import ConfigurationError
+from crawler.model.units import COUNT, NUMBER, Unit
+
+Q = TypeVar("Q", int, Fraction)
 
 
 class OptionError(ConfigurationError):
@@ -35,15 +39,20 @@ def option(
     *,
     least: float | None = None,
     most: float | None = None,
+    unit: Unit | None = None,
     metavar: str | None = None,
     short: str | None = None,
 ) -> Any:
-    """A field with its help text, its range (`least` and `most` belong to it), its short flag."""
+    """Return a field with its help, range (`least` and `most` belong to it), unit and short flag.
+
+    Without a unit whole numbers are counts (`10k`) and others plain.
+    """
     metadata: Mapping[str, Any] = {
         "section": section,
         "help": help,
         "least": least,
         "most": most,
+        "unit": unit,
         "metavar": metavar,
         "short": short,
     }
@@ -61,6 +70,7 @@ class Option:
     help: str
     least: float | None
     most: float | None
+    unit: Unit | None
     metavar: str | None
     short: str | None
 
@@ -94,7 +104,8 @@ class Option:
 
 def _choice(spec: Option, value: object) -> object:
     if value not in spec.choices:
-        raise spec.fail(f"{value!r} is not one of {', '.join(spec.choices)}")
+        meant = closest(value, spec.choices) if isinstance(value, str) else ""
+        raise spec.fail(f"{value!r} is not one of {', '.join(spec.choices)}{meant}")
     return value
 
 
@@ -105,19 +116,30 @@ def _boolean(spec: Option, value: object) -> bool:
 
 
 def _integer(spec: Option, value: object) -> int:
+    if isinstance(value, str):
+        value = _quantity(spec, (spec.unit or COUNT).whole, value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise spec.fail(f"{value!r} is no whole number")
+        raise spec.fail(f"{value!r} is not a whole number")
     _check_range(spec, value)
     return value
 
 
 def _number(spec: Option, value: object) -> float:
+    if isinstance(value, str):
+        value = float(_quantity(spec, (spec.unit or NUMBER).read, value))
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise spec.fail(f"{value!r} is no number")
+        raise spec.fail(f"{value!r} is not a number")
     _check_range(spec, value)  # first: an integer may be too large for a float
     if math.isnan(value):
-        raise spec.fail(f"{value!r} is no number")
+        raise spec.fail(f"{value!r} is not a number")
     return float(value)
+
+
+def _quantity(spec: Option, read: Callable[[str], Q], text: str) -> Q:
+    try:
+        return read(text)
+    except ValueError as error:
+        raise spec.fail(str(error)) from error
 
 
 def _check_range(spec: Option, value: float) -> None:
@@ -131,7 +153,7 @@ def _brief(value: float) -> str:
     """`value`, or how long it is: Python refuses to print an integer of 4,301 digits."""
     if isinstance(value, int) and value.bit_length() > 128:
         return f"a number of {value.bit_length()} bits"
-    return str(value)
+    return str(value) if isinstance(value, int) else f"{value:.15g}"
 
 
 def _text(spec: Option, value: object) -> str:
@@ -151,7 +173,7 @@ def _texts(spec: Option, value: object) -> tuple[str, ...]:
 def _made(spec: Option, value: object) -> Any:
     """A value of a class of its own, which `read` makes or refuses with a ValueError."""
     try:
-        return spec.type.read(value)
+        return spec.type.read(value) if spec.unit is None else spec.type.read(value, spec.unit)
     except ValueError as error:
         raise spec.fail(str(error)) from error
 

@@ -146,7 +146,7 @@ def test_a_report_leaves_page_and_figures_and_can_be_repeated(run: Run, tmp_path
         (["xyz"], 2, "'xyz' is no experiment; --list shows them all"),
         (["wait", "--python", "python9"], 3, "--python: python9: no such interpreter"),
         (["--quick", "--full"], 2, "--full: give --quick or --full, not both"),
-        (["--sabotage", "lots"], 2, "'lots' is no share; write 5%"),
+        (["--sabotage", "lots"], 2, "'lots' is not a share; expected 0.05 or 5%"),
         (["--sabotage", "300%"], 2, "'300%' is not between 0% and 100%"),
         (["--report", "/proc/no/where"], 3, "--report: /proc/no/where: No such file"),
         (["--report", "/dev/null"], 3, "--report: /dev/null: File exists"),

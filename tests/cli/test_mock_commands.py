@@ -204,9 +204,9 @@ def test_a_running_web_is_changed(served: Served, capsys: pytest.CaptureFixture[
     ("words", "said"),
     [
         (["latncy=1"], "latncy: no such option; did you mean latency?"),
-        (["latency=x"], "latency: 'x' is no number from 0 and no distribution"),
+        (["latency=x"], "latency: 'x' is neither a duration from 0"),
         (["tls=maybe"], "tls: 'maybe' is neither true nor false"),
-        (["pages=1.5"], "pages: '1.5' is no whole number"),
+        (["pages=1.5"], "pages: '1.5' is not a whole number"),
         (["latency"], "'latency' sets nothing; write OPTION=VALUE"),
         ([], "nothing to set"),
         (["port=1"], "port: cannot change while the web is served"),

@@ -101,15 +101,15 @@ def test_page_counts_are_taken_as_people_write_them(webs: list[MockWeb], text: s
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--seed", "x"], ["--seed", "'x' is no whole number"]),
+        (["--seed", "x"], ["--seed", "'x' is not a whole number"]),
         (["--pages", "0"], ["--pages", "0 is too small; the least is 1"]),
         (["--pages", "1e30"], ["--pages", "too large; the most is 1000000000"]),
-        (["--pages", "1" * 5_000], ["--pages", "is no whole number"]),
-        (["--pages", "1.5e0"], ["--pages", "'1.5e0' is no whole number"]),
-        (["--latency", "soon"], ["--latency", "'soon' is no number from 0 and no distribution"]),
+        (["--pages", "1" * 5_000], ["--pages", "is not a whole number"]),
+        (["--pages", "1.5e0"], ["--pages", "'1.5e0' is not a whole number"]),
+        (["--latency", "soon"], ["--latency", "'soon' is neither a duration from 0"]),
         (["--latency", "pareto:1"], ["--latency", "write pareto:LEAST,ALPHA"]),
         (["--latency", "file:/missing"], ["--latency", "/missing: cannot be read: No such file"]),
-        (["--latency", "-1"], ["--latency", "'-1' is no number from 0"]),
+        (["--latency", "-1"], ["--latency", "'-1' is neither a duration from 0"]),
         (["--latncy", "1"], ["--latncy", "mean --latency?"]),
         (["--authority", "dns"], ["--authority", "'dns' is not one of addresses, ports, names"]),
         (["--host", "0.0.0.0"], ["--host: 0.0.0.0 is no loopback address; --public allows it"]),
@@ -123,7 +123,8 @@ def test_page_counts_are_taken_as_people_write_them(webs: list[MockWeb], text: s
         ),
         (["--brownout", "soon"], ["--brownout"]),
         (["--stall", "often"], ["--stall"]),
-        (["nonsense"], ["'nonsense' is no command"]),
+        (["nonsense"], ["'nonsense' is not a command; there are urls, truth,"]),
+        (["folts"], ["'folts' is not a command; did you mean faults?"]),
     ],
 )
 def test_a_bad_flag_is_one_line_and_exit_code_2(
@@ -141,8 +142,8 @@ def test_a_bad_flag_is_one_line_and_exit_code_2(
     ("text", "said"),
     [
         ("[mock]\nlatncy = 1\n", ", line 2: latncy: no such option; did you mean latency?"),
-        ("[mock]\n\npages = 'x'\n", ", line 3: pages: 'x' is no whole number"),
-        ("[mock]\nlatency = 'often'\n", ", line 2: latency: 'often' is no number from 0"),
+        ("[mock]\n\npages = 'x'\n", ", line 3: pages: 'x' is not a whole number"),
+        ("[mock]\nlatency = 'often'\n", ", line 2: latency: 'often' is neither a duration from 0"),
         ("[mock]\nfaulty = 0.9\n", ", line 2: faulty: 0.9 is too large; the most is 0.5"),
         ("[crawl]\nper_host = 1\n", ", line 1: unknown table or key 'crawl'; options stand below"),
         ("[mock]\nrobots_forms = []\n", ", line 2: robots_forms: one is wanted at least"),

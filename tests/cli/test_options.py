@@ -8,9 +8,11 @@ import pytest
 
 from crawler.cli import main
 from crawler.cli import run as run_module
+from crawler.cli.mock.app import app as mock_app
+from crawler.cli.mock.serve import COMMANDS
 from crawler.cli.options import CRAWL, table
 from crawler.cli.run import Order
-from crawler.model.config import CrawlConfig
+from crawler.model.config import VERSION, CrawlConfig
 from crawler.model.errors import ExitCode
 from crawler.model.hosts import HostTable
 from crawler.model.option import Option
@@ -101,6 +103,19 @@ def test_whole_numbers_may_be_written_with_an_exponent(orders: list[Order], text
     assert settled(orders, "--limit", text).limit == 20_000
 
 
+def test_units_are_read_in_flags_variables_and_files(
+    orders: list[Order], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--delay 1s`, `--max-body 10MB` and `-c 5` mean the same wherever they stand (field T13)."""
+    file = tmp_path / "c.toml"
+    file.write_text("[crawl]\ntimeout = '1m30s'\nthrottle = 30\n")
+    monkeypatch.setenv("CRAWLER_DNS_TTL", "1h")
+    words = ["--config", str(file), "--delay", "1s", "--max-body", "10MB", "-c", "5"]
+    config = settled(orders, *words)
+    assert (config.delay, config.max_body, config.concurrency) == (1.0, 10_000_000, 5)
+    assert (config.timeout, config.throttle, config.dns_ttl) == (90.0, 30.0, 3_600.0)
+
+
 def test_a_mock_web_opens_loopback_and_no_more(orders: list[Order]) -> None:
     """`--mock` names this machine's own web, and with it the network that it is on."""
     config = settled(orders, "--mock", "1", "--allow-network", "10.0.0.0/8")
@@ -127,15 +142,15 @@ def test_an_empty_variable_is_none(orders: list[Order], monkeypatch: pytest.Monk
     ("words", "said"),
     [
         (["--per-hst", "3"], ["--per-hst", "mean --per-host?"]),
-        (["--per-host", "x"], ["--per-host", "'x' is no whole number"]),
-        (["--per-host", "3.7"], ["--per-host", "'3.7' is no whole number"]),
-        (["--limit", "1.5e0"], ["--limit", "'1.5e0' is no whole number"]),
+        (["--per-host", "x"], ["--per-host", "'x' is not a whole number"]),
+        (["--per-host", "3.7"], ["--per-host", "'3.7' is not a whole number"]),
+        (["--limit", "1.5e0"], ["--limit", "'1.5e0' is not a whole number"]),
         (["--limit", "1e99"], ["--limit", "too large"]),
-        (["--limit", "1e999999999"], ["--limit", "is no whole number"]),
+        (["--limit", "1e999999999"], ["--limit", "is not a whole number"]),
         (["--per-host", "0"], ["--per-host", "0 is too small"]),
         (["--per-host", "-3"], ["--per-host", "-3 is too small"]),
-        (["--delay", "nan"], ["--delay", "nan is no number"]),
-        (["--delay=-inf"], ["--delay", "too small"]),
+        (["--delay", "nan"], ["--delay", "'nan' is not a duration"]),
+        (["--delay=-1m"], ["--delay", "-60 is too small; the least is 0"]),
         (["--engine", "fast"], ["--engine", "'fast' is not one of async, threaded"]),
         (["--header", "nonsense"], ["--header", "'nonsense' is no header"]),
         (["--proxy", "nonsense"], ["--proxy", "'nonsense'"]),
@@ -144,10 +159,12 @@ def test_an_empty_variable_is_none(orders: list[Order], monkeypatch: pytest.Monk
         (["--parser", "a:b", "--parse", "none"], ["parser and parse"]),
         (["--follow", "--parse", "none"], ["follow and parse"]),
         (["--folow"], ["--folow", "mean --follow?"]),
+        (["--parse", "proces"], ["--parse", "did you mean process?"]),
+        (["--delay", "1x"], ["--delay", "'1x' is not a duration; expected seconds, or 500ms"]),
         (["--robots", "maybe"], ["--robots", "'maybe' is not one of obey, ignore"]),
         (["--scope", "site"], ["--scope", "'site' is not one of host, domain, prefix, any"]),
         (["--hosts", "x: y"], ["--hosts", "x: no limit 'y'; there is per_host and delay"]),
-        (["--hosts", "a.test: delay=x"], ["--hosts", "a.test: delay: 'x' is no number"]),
+        (["--hosts", "a.test: delay=x"], ["--hosts", "a.test: delay: 'x' is not a duration"]),
         (["--include", ""], ["--include", "would match no URL"]),
         (["--exclude", "x" * 3_000], ["--exclude", "longer than 2048"]),
         (["--drop-params", "a*b"], ["--drop-params", "'a*b'"]),
@@ -178,7 +195,7 @@ def test_a_bad_variable_is_named(
     """A wrong value in the environment names the variable, as no flag is to blame."""
     monkeypatch.setenv("CRAWLER_PER_HOST", "many")
     assert main(["crawl", "a.test"]) == ExitCode.USAGE
-    assert "CRAWLER_PER_HOST: 'many' is no whole number" in capsys.readouterr().err
+    assert "CRAWLER_PER_HOST: 'many' is not a whole number" in capsys.readouterr().err
     assert not orders
 
 
@@ -199,6 +216,25 @@ def test_no_url_at_all_is_said(orders: list[Order], capsys: pytest.CaptureFixtur
     assert "nothing to crawl" in (said := capsys.readouterr().err)
     assert "-i -" in said
     assert not orders
+
+
+def test_version_and_help_have_their_usual_spellings(capsys: pytest.CaptureFixture[str]) -> None:
+    """`-V` is `--version` and `help COMMAND` is `COMMAND --help`, for every command (field T13)."""
+    said = {}
+    for words in (["-V"], ["--version"], ["help", "load"], ["load", "--help"], ["help"]):
+        assert main(words) == ExitCode.FINISHED
+        said[" ".join(words)] = capsys.readouterr().out
+    assert said["-V"] == said["--version"] == f"{VERSION}\n"
+    assert said["help load"] == said["load --help"] and "--rate" in said["help load"]
+    assert "crawl" in said["help"]
+    for command in ("mock", "load", "compare"):
+        assert main([command, "-V"]) == ExitCode.FINISHED
+        assert capsys.readouterr().out == f"{VERSION}\n"
+
+
+def test_the_commands_of_mock_are_those_it_names() -> None:
+    """The words that an unknown one is compared with are the commands there are."""
+    assert set(COMMANDS) == {name for name in mock_app if not name.startswith("-")}
 
 
 def test_an_unknown_command_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:

@@ -86,7 +86,7 @@ def test_all_options_may_be_put_back(web: Served) -> None:
 
 BAD = {
     '{"latncy": 1}': "400 latncy: no such option; did you mean latency?",
-    '{"pages": "many"}': "400 pages: 'many' is no whole number",
+    '{"pages": "many"}': "400 pages: 'many' is not a whole number",
     '{"pages": 0}': "400 pages: 0 is too small; the least is 1",
     '{"pages"': "400 this is no JSON",
     "latency = 1": "400 TOML needs one table, [mock], and nothing else",

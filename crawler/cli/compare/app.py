@@ -5,6 +5,7 @@ from __future__ import annotations
 from cyclopts import App
 
 from crawler.cli.compare import compare, rerun
+from crawler.cli.options import VERSION_FLAGS
 
 _HELP = (
     "Compare async, threads and processes on the same work, and show what the interpreter's "
@@ -35,5 +36,6 @@ app = App(
     usage=_USAGE,
     help_epilogue=_EPILOGUE,
     default_command=compare.compare,
+    version_flags=VERSION_FLAGS,
 )
 app.command(rerun.rerun, help=rerun.HELP, usage=rerun.USAGE, help_epilogue="")

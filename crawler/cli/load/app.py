@@ -5,6 +5,7 @@ from __future__ import annotations
 from cyclopts import App
 
 from crawler.cli.load import compare, load, selftest
+from crawler.cli.options import VERSION_FLAGS
 
 _HELP = "Load a server, closed loop or on schedule, and say whether to believe the figures."
 
@@ -28,6 +29,13 @@ For example:
   crawler load http://127.0.0.1:8080/page/1 --find-limit 'p99<50ms'
 """
 
-app = App(name="load", help=_HELP, usage=_USAGE, help_epilogue=_EPILOGUE, default_command=load.load)
+app = App(
+    name="load",
+    help=_HELP,
+    usage=_USAGE,
+    help_epilogue=_EPILOGUE,
+    default_command=load.load,
+    version_flags=VERSION_FLAGS,
+)
 app.command(selftest.selftest, help=selftest.HELP, help_epilogue="")
 app.command(compare.compare, help=compare.HELP, usage=compare.USAGE, help_epilogue="")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cyclopts import App
 
 from crawler.cli.mock import change, faults, ledger, listing, score, serve
+from crawler.cli.options import VERSION_FLAGS
 
 _HELP = "Serve a mock web on loopback, and score a crawl of it."
 
@@ -15,7 +16,8 @@ The address goes to stdout when the port accepts; Ctrl-C ends it. The same optio
 bytes, anywhere and always. Every option can also stand in a file (--scenario) or in the \
 environment: CRAWLER_MOCK_PAGES is --pages. Flags go before the environment, and that before the \
 file. DIST is a number, uniform:A,B, lognormal:MEDIAN,SIGMA, exponential:MEAN, pareto:LEAST,ALPHA \
-or file:PATH. Times are seconds, sizes bytes.
+or file:PATH. Times are seconds, sizes bytes, or have a \
+unit: 500ms, 10MB.
 
 For example:
 
@@ -32,7 +34,12 @@ _ABOUT = (
 )
 
 app = App(
-    name="mock", help=_HELP, usage=_USAGE, help_epilogue=_EPILOGUE, default_command=serve.serve
+    name="mock",
+    help=_HELP,
+    usage=_USAGE,
+    help_epilogue=_EPILOGUE,
+    default_command=serve.serve,
+    version_flags=VERSION_FLAGS,
 )
 # The examples stand in the help of `crawler mock` alone.
 app.command(listing.urls, help=f"{listing.URLS_HELP}{_ABOUT}", help_epilogue="")

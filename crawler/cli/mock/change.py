@@ -9,7 +9,6 @@ from cyclopts import Parameter
 
 from crawler.cli.mock.remote import change
 from crawler.cli.mock.web import MOCK
-from crawler.cli.options import read
 from crawler.model.errors import ConfigurationError, ExitCode
 from crawler.model.option import Option, OptionError, closest
 
@@ -70,4 +69,4 @@ def _read(spec: Option, texts: list[str]) -> object:
         return [text for text in texts if text]
     if spec.type is bool:
         return _SPOKEN.get(texts[-1].lower(), texts[-1])
-    return read(spec, texts[-1])
+    return texts[-1]

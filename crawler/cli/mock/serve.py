@@ -12,8 +12,10 @@ from crawler.cli.mock.web import MOCK, settle, unlistenable
 from crawler.cli.options import with_options
 from crawler.mock import main_loop
 from crawler.model.errors import ConfigurationError, ExitCode
+from crawler.model.option import closest
 
 _TITLE = "Every option of a mock web, with its value."
+COMMANDS = ("urls", "truth", "score", "ledger", "faults", "set")
 SCENARIO = MOCK.group("Scenario")
 
 
@@ -40,7 +42,8 @@ def serve(
     With the access log on stdout it goes to stderr, as a log's reader wants JSON alone.
     """
     if words:
-        raise ConfigurationError(f"mock: {words[0]!r} is no command; see crawler mock --help")
+        meant = closest(words[0], COMMANDS) or f"; there are {', '.join(COMMANDS)}"
+        raise ConfigurationError(f"mock: {words[0]!r} is not a command{meant}")
     settled = settle(scenario, options)
     if print_scenario:
         print(toml.write(MOCK, settled, _TITLE), end="")
