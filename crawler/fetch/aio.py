@@ -14,7 +14,7 @@ core holds those. What is done differently from a plain session, and why:
 from __future__ import annotations
 
 import asyncio
-import re
+import select
 import socket
 import ssl
 import time
@@ -28,7 +28,6 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from crawler.fetch import fault
@@ -37,11 +36,7 @@ from crawler.fetch.credentials import Credentials, Headers
 from crawler.fetch.deadline import Deadlines
 from crawler.fetch.exchange import (
     DROPPED_BODY,
-    HEADER_BYTES,
-    HEADER_COUNT,
-    HEADER_LINE,
     IDLE_HOSTS,
-    INFORMATIONAL,
     STALE_CONNECTIONS,
     Framing,
     Progress,
@@ -51,7 +46,6 @@ from crawler.fetch.exchange import (
     admitted,
     default_port,
     fits,
-    legible,
     proxy,
     request_headers,
     target,
@@ -60,6 +54,8 @@ from crawler.fetch.exchange import (
 from crawler.fetch.fault import Fault, Refused
 from crawler.fetch.guard import admitted as admitted_addresses
 from crawler.fetch.guard import check_url
+from crawler.fetch.head import HEADER_BYTES, Head, Malformed, legible
+from crawler.fetch.message import Message
 from crawler.fetch.names import Names
 from crawler.model.address import AddressPolicy
 from crawler.model.config import CrawlConfig
@@ -68,9 +64,6 @@ from crawler.model.request import Purpose, Request
 
 IDLE_SECONDS = 15.0
 """How long an unused connection is kept."""
-
-# aiohttp quotes what it could not read; a reason holds no more of a server than it must.
-_QUOTED = re.compile(r":? *(?:bytearray\()?b['\"].*", re.DOTALL)
 
 
 class AioFetcher:
@@ -103,9 +96,9 @@ class AioFetcher:
                 total=None, connect=config.connect_timeout, ceil_threshold=float("inf")
             ),
             auto_decompress=False,
-            max_line_size=HEADER_LINE,
-            max_field_size=HEADER_LINE,
-            max_headers=HEADER_COUNT,
+            max_line_size=HEADER_BYTES,  # `Message` has bounded them all
+            max_field_size=HEADER_BYTES,
+            max_headers=HEADER_BYTES,
             proxy=self._proxy.href if self._proxy else None,
         )
         # There is no public switch; `_open` repeats where it may.
@@ -180,7 +173,7 @@ class AioFetcher:
     async def _open(self, progress: Progress) -> aiohttp.ClientResponse:
         """Send the request and wait for the response's header."""
         goal = target(progress.request.url)
-        url = URL(goal.href, encoded=True)
+        url = _url(goal.href)
         options = self._options(goal, self._credentials.headers(progress.request, goal))
         stale = 0
         while True:
@@ -233,7 +226,7 @@ class AioFetcher:
                 if not data:
                     return
                 progress.wire_bytes += len(data)
-        except (aiohttp.ClientError, OSError):
+        except (aiohttp.ClientError, OSError, Malformed):
             return  # the status has said it all; the connection is closed
 
     def _translated(self, error: Exception) -> Fault | None:
@@ -247,8 +240,6 @@ class AioFetcher:
                 return fault.connecting(error.os_error, proxied=self._proxy is not None)
             case aiohttp.InvalidURL():
                 return Fault(Kind.INVALID_URL, "the host is not valid")
-            case aiohttp.ClientResponseError() | HttpProcessingError():
-                return fault.malformed(_words(error.message))
             case aiohttp.ServerDisconnectedError():
                 return fault.closed()
             case aiohttp.ClientPayloadError():
@@ -260,9 +251,12 @@ class AioFetcher:
         return None
 
 
-def _words(message: str) -> str:
-    """What aiohttp found wrong, without what the server sent."""
-    return _QUOTED.sub("", message.partition("\n")[0]).rstrip(":")
+def _url(href: str) -> URL:
+    """Return a URL that is sent as it is; yarl would drop a `?` with nothing after it."""
+    url = URL(href, encoded=True)
+    if href.endswith("?") and not url.raw_query_string:
+        return url.with_path(f"{url.raw_path}?", encoded=True)
+    return url
 
 
 def _values(response: aiohttp.ClientResponse) -> Values:
@@ -309,64 +303,97 @@ def _taken(future: asyncio.Future[Any]) -> None:
 
 
 class _Protocol(ResponseHandler):
-    """A connection whose broken framing reaches who reads the body.
+    """A connection whose bytes `Message` reads before aiohttp's parser does.
 
-    aiohttp tells only who waits for a header (seen in 3.14); a bad chunk that comes after the
-    header would leave its reader to the deadline. Nor does it bound the number of 1xx responses, of
-    which a server could send so many that nothing else gets its turn, the header as a whole, and
-    what stands between chunks.
+    The parser gets every response in its plainest form, so that what it thinks of odd ones does not
+    matter. Bytes that belong to no response end the connection: what is unread on it, or comes
+    while it is idle, would answer the next request (RFC 9112, 9.2).
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, max_body: int) -> None:
         super().__init__(loop)
-        self._most = HEADER_BYTES + 2 * max_body
-        self._informational = self._head = self._rest = 0
-        self._ended = False
+        self._room = HEADER_BYTES + max_body
+        self._message: Message | None = None
+        self._problem: Malformed | None = None
+        self._poll: select.poll | None = None
+
+    def set_response_params(self, **options: Any) -> None:
+        """Begin a response: the request is about to be sent."""
+        self._message = Message(self._room)
+        super().set_response_params(**options)
+
+    def is_connected(self) -> bool:
+        """Tell whether a request may be sent: what lies unread would be taken for its answer.
+
+        The kernel is asked, as the loop may not have come to it yet.
+        """
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return False
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return not self._poll.poll(0)
 
     def data_received(self, data: bytes) -> None:
-        """Count and parse what came; ends the connection where it is too much."""
-        body = self._payload
-        if body is None or body.is_eof():
-            if self._head > HEADER_BYTES:  # without `data`, which may be body for the most part
-                self._end("header too large")
-            self._head += len(data)
-        else:
-            self._rest += len(data)
-            if self._rest > self._most:
-                self._end("chunk framing too large")
-        if not self._ended:
+        """Take what came off the connection; b"" is how aiohttp resumes its parser."""
+        if not data:
             super().data_received(data)
+        elif self._message is None or self._message.done:
+            self._unasked()
+        else:
+            self._read(self._message, data)
 
-    def feed_data(self, data: Any, size: int = 0) -> None:
-        """Hand on a response's header; ends the connection at one 1xx too many."""
-        if 100 <= data[0].code < 200:
-            self._informational += 1
-            if self._informational > INFORMATIONAL:
-                self._end("too many 1xx responses")
-        elif self._head > HEADER_BYTES and _size(data[0]) > HEADER_BYTES:
-            self._end("header too large")
-        elif not self._ended:
-            self._informational = self._head = self._rest = 0
-        if not self._ended:
-            super().feed_data(data, size)
+    def _unasked(self) -> None:
+        self.force_close()
+        body = self._payload
+        if self.transport is not None and (body is None or body.is_eof()):
+            self.transport.close()
 
-    def _end(self, problem: str) -> None:
-        self._ended = True
+    def _read(self, message: Message, data: bytes) -> None:
+        begun = message.head is not None
+        body, problem = b"", None
+        try:
+            body = message.feed(data)
+        except Malformed as error:
+            problem = error
+        if message.surplus:
+            self.force_close()  # now: aiohttp keeps the connection once it has read the end
+        if message.head is not None:
+            plain = _plain(message, message.head, body, begun=begun)
+            if plain:
+                super().data_received(plain)
+        if problem is not None:
+            self._end(problem)
+
+    def _end(self, problem: Malformed) -> None:
+        self._message, self._problem = None, problem
         if self.transport is not None:
             self.transport.close()
-        self.set_exception(HttpProcessingError(message=problem))
+        self.set_exception(problem)
+        self._fail(self._payload)
 
-    def set_exception(self, error: BaseException, *cause: BaseException) -> None:
-        """End what is being read with `error`."""
-        super().set_exception(error, *cause)
+    def connection_lost(self, error: BaseException | None) -> None:
+        """End what is being read; a problem found before is what it ends with."""
         body = self._payload
-        if isinstance(error, HttpProcessingError) and body is not None and not body.is_eof():
-            body.set_exception(error)
+        super().connection_lost(error)
+        self._fail(body)
+
+    def _fail(self, body: aiohttp.StreamReader | None) -> None:
+        if self._problem is not None and body is not None and not body.is_eof():
+            body.set_exception(self._problem)
 
 
-def _size(message: Any) -> int:
-    """The bytes of a response's header lines."""
-    return sum(len(name) + len(value) + 4 for name, value in message.raw_headers)
+def _plain(message: Message, head: Head, body: bytes, *, begun: bool) -> bytes:
+    """Return a response's head, if it has just `begun`, and a piece of its body, framed anew."""
+    parts = [] if begun else [head.plain()]
+    if head.chunked and body:
+        parts.append(b"%x\r\n%b\r\n" % (len(body), body))
+    elif body:
+        parts.append(body)
+    if head.chunked and message.done:
+        parts.append(b"0\r\n\r\n")
+    return b"".join(parts)
 
 
 class _Connector(aiohttp.TCPConnector):

@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, unquote_to_bytes
 from crawler.core import robots, sitemap
 from crawler.fetch.body import too_large
 from crawler.fetch.fault import Fault
+from crawler.fetch.head import Malformed
 from crawler.model.config import SECRET_HEADERS, CrawlConfig
 from crawler.model.document import Response
 from crawler.model.errors import ConfigurationError
@@ -25,20 +26,8 @@ from crawler.model.outcome import Exchange, Failed, Kind, Received, Redirect, st
 from crawler.model.request import Purpose, Request
 from crawler.model.url import InvalidUrl, Url, parse
 
-HEADER_LINE = 65_536
-"""Bytes of one response header line, and of the status line; http.client's own limit."""
-
-HEADER_COUNT = 99
-"""Response header lines; what http.client's limit of 100 leaves, its blank line counted."""
-
-HEADER_BYTES = 262_144
-"""Bytes of a response's whole header, 1xx responses before it included; what Chrome takes, too."""
-
 CONTENT_TYPE = 1_024
 """Characters of a Content-Type, and of X-Robots-Tags, that are kept; whole ones have about 30."""
-
-INFORMATIONAL = 99
-"""1xx responses before the final one; more are a way to keep a client busy for nothing."""
 
 DROPPED_BODY = 65_536
 """Bytes of an unwanted body that are read to keep its connection; beyond, a new one is cheaper."""
@@ -122,7 +111,9 @@ class Progress:
         return Received(request=self.request, exchange=exchange, response=response)
 
     def failed(self, fault: Fault, retry_after: float | None = None) -> Failed:
-        """End with a failure."""
+        """End with a failure; what was read of a broken response is kept."""
+        if isinstance(fault, Malformed) and fault.head is not None and self.status is None:
+            self.answered(fault.head.status, fault.head.values)
         return Failed(
             request=self.request,
             kind=fault.kind,
@@ -186,22 +177,9 @@ class Framing(NamedTuple):
 
 
 def framing(values: Values) -> Framing:
-    """Read a response's framing; raises `Fault` (PROTOCOL) where it contradicts itself.
-
-    RFC 9112, 6.3: two lengths, or a length beside a transfer coding, smell of request smuggling.
-    """
-    lengths, codings = values("Content-Length"), values("Transfer-Encoding")
-    encodings = values("Content-Encoding")
-    encoding = ", ".join(encodings) if encodings else ""
-    if codings and [coding.lower() for coding in codings] != ["chunked"]:
-        raise Fault(Kind.PROTOCOL, f"unknown Transfer-Encoding {codings[0][:40]!r}")
-    if not lengths:
-        return Framing(encoding, None)
-    if codings or len(lengths) > 1:
-        raise Fault(Kind.PROTOCOL, "contradictory Content-Length")
-    if not (lengths[0].isascii() and lengths[0].isdigit() and len(lengths[0]) < 20):
-        raise Fault(Kind.PROTOCOL, f"bad Content-Length {lengths[0][:40]!r}")
-    return Framing(encoding, int(lengths[0]))
+    """Return a response's framing, which `crawler.fetch.head` has settled."""
+    lengths, encodings = values("Content-Length"), values("Content-Encoding")
+    return Framing(", ".join(encodings), int(lengths[0]) if lengths else None)
 
 
 class Room(NamedTuple):
@@ -244,14 +222,6 @@ def worth_reading(values: Values) -> bool:
     """Whether an unwanted body should be read off, so that its connection can be used again."""
     length = framing(values).length
     return length <= DROPPED_BODY if length is not None else bool(values("Transfer-Encoding"))
-
-
-def legible(raw: bytes) -> str:
-    """A header value's bytes as text: UTF-8 if it is that, Latin-1 if not (RFC 9110, 5.5)."""
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
 
 
 def request_headers(config: CrawlConfig) -> list[tuple[str, str]]:

@@ -20,8 +20,6 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import (
     HTTPError,
-    InvalidChunkLength,
-    InvalidHeader,
     LocationValueError,
     ProtocolError,
     ReadTimeoutError,
@@ -45,7 +43,6 @@ from crawler.fetch.exchange import (
     admitted,
     default_port,
     fits,
-    legible,
     proxy,
     request_headers,
     target,
@@ -53,6 +50,7 @@ from crawler.fetch.exchange import (
 )
 from crawler.fetch.fault import Fault
 from crawler.fetch.guard import check_url
+from crawler.fetch.head import Malformed
 from crawler.fetch.names import Names
 from crawler.fetch.reaper import Reaper
 from crawler.fetch.wire import Answer, Call, here, words
@@ -137,15 +135,12 @@ class ThreadedFetcher:
             check_url(self._policy, progress.request.url)
         response = self._open(call)
         try:
-            values = _values(response)
+            values = call.values
             progress.answered(response.status, values)
             if 200 <= response.status < 300:
                 room = Room.of(progress.request, self._config)
-                body = self._read(progress, response, admitted(values, room), room)
-                call.check_end()
-                return body
+                return self._read(progress, response, admitted(values, room), room)
             self._drop(progress, response, values)
-            call.check_end()
             return progress.refused(values, proxied=self._proxy is not None)
         finally:
             if not response.closed:
@@ -237,7 +232,7 @@ class ThreadedFetcher:
                 progress.wire_bytes += len(data)
                 if progress.wire_bytes > DROPPED_BODY:
                     return
-        except (HTTPError, OSError):
+        except (HTTPError, OSError, Malformed):
             return  # the status has said it all; the connection is closed
 
     def _translated(self, error: Exception, progress: Progress) -> Fault | None:
@@ -249,8 +244,6 @@ class ThreadedFetcher:
                 return _broken(error, progress)
             case PoolSSLError() if isinstance(error.args[0], ssl.SSLError):
                 return fault.handshake(error.args[0])
-            case InvalidHeader():
-                return fault.malformed("contradictory Content-Length")
             case LocationValueError():
                 return Fault(Kind.INVALID_URL, "the host is not valid")
             case http.client.HTTPException():
@@ -265,11 +258,9 @@ class ThreadedFetcher:
 def _broken(error: ProtocolError, progress: Progress) -> Fault:
     """What `ProtocolError` is about; its cause is its last argument, if it has one."""
     match error.args[-1]:
-        case InvalidChunkLength() | ValueError():
-            return fault.malformed("invalid chunk size")
         case http.client.RemoteDisconnected():
             return fault.closed() if progress.status is None else fault.cut_short()
-        case http.client.IncompleteRead() | "Response ended prematurely":
+        case http.client.IncompleteRead():
             return fault.cut_short()
         case http.client.HTTPException() as cause:
             return fault.malformed(words(cause))
@@ -277,19 +268,6 @@ def _broken(error: ProtocolError, progress: Progress) -> Fault:
             return fault.exchanging(cause)
         case text:
             return fault.malformed(str(text).lower())
-
-
-def _values(response: BaseHTTPResponse) -> Values:
-    """Header access; http.client reads headers as Latin-1."""
-    getlist = response.headers.getlist
-
-    def values(name: str) -> list[str]:
-        return [
-            value if value.isascii() else legible(value.encode("latin-1"))
-            for value in getlist(name)
-        ]
-
-    return values
 
 
 def _pools(config: CrawlConfig, proxied: Target | None) -> urllib3.PoolManager:
@@ -325,6 +303,12 @@ class _Connection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         return here.call.open(self._dns_host, self.port, self.socket_options)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a request may be sent: what lies unread would be taken for its answer."""
+        decrypted = self.sock.pending() if isinstance(self.sock, ssl.SSLSocket) else 0
+        return not decrypted and super().is_connected
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
         """Send the request, with the target as the URL has it."""

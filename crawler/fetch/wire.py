@@ -3,33 +3,34 @@
 A connection of urllib3 finds the exchange it works for, a `Call`, by thread (`here`): it connects
 within that call's deadlines, looks names up through `Names`, and lets the `Reaper` cut its socket.
 
-`http.client` takes a header that was cut off for a whole one, passes over lines that are no
-headers, splits fields at a lone CR, and knows no 1xx response but 100; urllib3 takes for a chunk
-size what `int` does, and trailers without an end. `Answer` and `Reader` are as strict as aiohttp's
-parser.
+`http.client` and urllib3 would read heads, chunks and what is broken in their own way. `Answer` has
+`Message` read them, as the other engine does, and hands on a head and the bytes of a body.
 """
 
 from __future__ import annotations
 
 import http.client
 import io
-import re
 import socket
+import sys
 import threading
 import time
 from typing import Any
 
 from crawler.fetch import fault
-from crawler.fetch.exchange import HEADER_BYTES, HEADER_COUNT, INFORMATIONAL, Progress
+from crawler.fetch.exchange import Progress, Values
 from crawler.fetch.fault import Fault
 from crawler.fetch.guard import admitted
+from crawler.fetch.head import HEADER_BYTES, Head
+from crawler.fetch.message import Message
 from crawler.fetch.names import Address, Addresses, Names
 from crawler.fetch.reaper import Watch
 from crawler.model.address import AddressPolicy
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Kind
 
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;|\r?\n|\Z)")
+PIECE = 65_536
+"""Bytes that are read from a connection at once."""
 
 
 class Call:
@@ -69,6 +70,13 @@ class Call:
     def framing_room(self) -> int:
         """Bytes that chunk sizes, extensions and trailers may have."""
         return HEADER_BYTES + self._config.max_body
+
+    @property
+    def values(self) -> Values:
+        """Header access to the response."""
+        if self.answer is None:
+            raise RuntimeError("there is no response yet")
+        return self.answer.head.values
 
     def connect(self, connect: Any) -> None:
         """Run `connect` within the connect deadline, and measure it."""
@@ -145,11 +153,6 @@ class Call:
             raise
         return sock
 
-    def check_end(self) -> None:
-        """Raise `Fault` if the response was followed by what nobody asked for."""
-        if self.answer is not None and self.answer.excess:
-            raise fault.malformed("data after the end of the response")
-
 
 class Here(threading.local):
     """The exchange that this thread makes; set for the time of `ThreadedFetcher.fetch`."""
@@ -160,98 +163,88 @@ class Here(threading.local):
 here = Here()
 
 
-class Reader(io.BufferedReader):
-    """Lines that are whole: a header cut off by the end of the stream is no header.
+class Stream(io.BufferedIOBase):
+    """A response's body without its framing, as far as it has come: what `http.client` reads."""
 
-    chunked: set when the head is over and lines are chunk sizes, then trailers. room: bytes that
-    lines may still have, those of the header and, counted anew, those between chunks.
-    """
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase, message: Message) -> None:
+        self._sock = sock
+        self._raw = raw
+        self._message = message
+        self._ready = b""  # of the body, not yet asked for
 
-    chunked = False
-    room = HEADER_BYTES
-    _trailers = -1
+    def head(self) -> Head:
+        """Read up to the end of the head; raises `RemoteDisconnected` where there is none."""
+        while self._message.head is None:
+            self._receive()
+        return self._message.head
 
-    def readline(self, size: int | None = -1, /) -> bytes:
-        """One line; raises `RemoteDisconnected` where the stream ends before the line does."""
-        limit = -1 if size is None else size
-        line = super().readline(limit)
-        if not line.endswith(b"\n") and (limit < 0 or len(line) < limit):
-            raise http.client.RemoteDisconnected("closed in the middle of a line")
-        self.room -= len(line)
-        if self.room < 0:
-            what = "chunk framing" if self.chunked else "header"
-            raise http.client.HTTPException(f"{what} too large")
-        if self.chunked:
-            self._check_chunk(line)
-        elif b"\0" in line or b"\r" in line.removesuffix(b"\r\n"):
-            raise http.client.HTTPException("control character in a header line")
-        return line
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read up to the end, or until there are `size` bytes."""
+        pieces: list[bytes] = []
+        left = sys.maxsize if size is None or size < 0 else size
+        while left and (piece := self._more(left, partial=bool(pieces))):
+            pieces.append(piece)
+            left -= len(piece)
+        return b"".join(pieces)
 
-    def _check_chunk(self, line: bytes) -> None:
-        """Hold a chunk's size to the grammar (RFC 9112, 7.1) and to 64 bits, and count trailers."""
-        if self._trailers >= 0:
-            self._trailers += 1
-            if self._trailers > HEADER_COUNT:
-                raise http.client.HTTPException("too many trailer lines")
-            return
-        size = _CHUNK_SIZE.match(line)
-        if size is None:
-            raise http.client.HTTPException("invalid chunk size")
-        digits = size[1].lstrip(b"0")
-        if len(digits) > 16:
-            raise http.client.HTTPException("chunk size overflow")
-        if not digits:
-            self._trailers = 0
+    def read1(self, size: int | None = -1, /) -> bytes:
+        """Read what there is, of at most `size` bytes; wait where there is nothing."""
+        return self._more(sys.maxsize if size is None or size < 0 else size)
+
+    def _more(self, most: int, *, partial: bool = False) -> bytes:
+        while not self._ready and not self._message.done:
+            try:
+                self._receive()
+            except http.client.RemoteDisconnected:
+                if not partial:
+                    raise
+                break  # what came first; the next call fails
+        found, self._ready = self._ready[:most], self._ready[most:]
+        return found
+
+    def _receive(self) -> None:
+        data = self._raw.read(PIECE)
+        if data:
+            self._ready += self._message.feed(data)
+        elif self._message.until_close:
+            self._message.done = True
+        else:
+            raise http.client.RemoteDisconnected("closed in the middle of a response")
+        if self._message.surplus:  # whatever it is, it must not answer the next request
+            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Let the connection go."""
+        self._raw.close()
+        super().close()
 
 
 class Answer(http.client.HTTPResponse):
-    """A response that is strict about its header, and notices what follows its body."""
+    """A response whose head and framing are read by `Message`, as in the other engine."""
+
+    head: Head
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = Reader(self.fp.detach())
-        self._socket = sock
-        self.excess = False
-        self._informational = 0
+        message = Message(here.call.framing_room)
+        self.fp: Stream = Stream(sock, self.fp.detach(), message)  # type: ignore[assignment]
         here.call.answer = self
 
     def begin(self) -> None:
-        """Read the header; raises `HTTPException` where a line of it is none."""
-        super().begin()
-        if self.msg.defects:
-            raise http.client.HTTPException("bad header line")
-        if self.chunked:
-            self.fp.chunked = True  # type: ignore[attr-defined]
-            self.fp.room = here.call.framing_room  # type: ignore[attr-defined]
+        """Read the head and hand it on; raises `Malformed`."""
+        self.head = self.fp.head()
+        self.code = self.status = self.head.status
+        self.reason, self.version = "", 11
+        self.headers = self.msg = http.client.HTTPMessage()
+        for name, value in self.head.fields:
+            if name != b"Transfer-Encoding":  # taken off already
+                self.msg[name.decode()] = value.decode("latin-1")
+        self.length, self.chunked = self.head.length, False
+        self.will_close = not self.head.reusable
 
     def _read_status(self) -> tuple[str, int, str]:
-        while True:
-            found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
-            if not 100 <= found[1] < 200 or found[1] == 101:
-                return found
-            self._informational += 1
-            if self._informational > INFORMATIONAL:
-                raise http.client.HTTPException("too many 1xx responses")
-            if found[1] == 100:
-                return found  # http.client passes over this one itself
-            http.client.parse_headers(self.fp)
-
-    def _close_conn(self) -> None:
-        self.excess = self.excess or self._followed()
-        super()._close_conn()  # type: ignore[misc]
-
-    def _followed(self) -> bool:
-        """Whether more than an empty line lies behind the body; looks without waiting."""
-        timeout = self._socket.gettimeout()
-        try:
-            self._socket.settimeout(0)
-            more = bool(self.fp.peek(1).strip(b"\r\n"))
-            if more:  # whatever it is, it must not answer the next request
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-            self._socket.settimeout(timeout)
-        except (OSError, ValueError):
-            return False  # closed, or nothing there
-        return more
+        """Read a proxy's answer to CONNECT; there is nothing more of it to read."""
+        return "HTTP/1.1", self.fp.head().status, ""
 
 
 def words(error: http.client.HTTPException) -> str:

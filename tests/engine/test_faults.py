@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,21 +31,23 @@ OUTCOMES: dict[Kind | None, str] = {
         type-missing type-long body-empty html-nul html-deep html-deep-format html-tables
         html-attributes html-unclosed html-cut-title html-cut-script html-escapes html-bidi
         html-references html-bases html-schemes html-bad-links
+        blank-lines-first header-fold-first http-9.9 http-2 header-no-colon header-no-name
+        header-bad-name headers-10000 body-long length-doubled length-list length-and-chunked
+        transfer-twice status-204-body extra-bytes extra-response
     """,
     Kind.DISCONNECTED: """
         reset reset-in-head reset-after-head reset-mid-body empty-reply half-status half-head
         close-after-head close-early chunk-unfinished chunk-no-last chunk-cut-last
     """,
     Kind.PROTOCOL: """
-        malformed http-0.9 icy http-9.9 http-2 status-four-digits status-two-digits status-zero
+        malformed http-0.9 icy status-four-digits status-two-digits status-zero
         status-letters status-missing status-huge-reason informational-many informational-endless
-        switching-unasked header-no-colon header-no-name header-bad-name header-nul header-bare-cr
-        huge-header headers-10000 header-endless headers-endless body-long length-doubled
-        length-list length-conflicting length-negative length-plus length-word length-empty
-        length-overflow length-digits length-and-chunked transfer-unknown transfer-unknown-chunked
-        transfer-chunked-first transfer-twice bad-chunk chunk-negative chunk-prefixed
-        chunk-overflow chunk-no-end-line chunk-too-long chunk-extension-endless
-        trailers-endless status-204-body status-304-body extra-bytes
+        switching-unasked header-nul header-bare-cr huge-header header-endless headers-endless
+        length-conflicting length-negative length-plus length-word length-empty
+        length-overflow length-digits transfer-unknown transfer-unknown-chunked
+        transfer-chunked-first bad-chunk chunk-negative chunk-prefixed
+        chunk-overflow chunk-no-end-line chunk-too-long chunk-extension-huge
+        chunk-extension-endless trailers-endless
     """,
     Kind.ENCODING: """
         coding-many bad-gzip cut-gzip gzip-crc gzip-size bad-br cut-br bad-zstd cut-zstd
@@ -62,28 +63,13 @@ OUTCOMES: dict[Kind | None, str] = {
         redirect-bad-port redirect-no-host redirect-file redirect-ftp redirect-javascript
         redirect-data redirect-gopher
     """,
-    Kind.CLIENT_ERROR: "redirect-300 redirect-304 redirect-399",
+    Kind.CLIENT_ERROR: "redirect-300 redirect-304 redirect-399 status-304-body",
     Kind.CONNECT: "redirect-port redirect-credentials",
     Kind.TIMEOUT: """
         slow-head slow-body never deaf stall-in-head stall-after-head stall chunk-huge
     """,
 }
 EXPECTED = {name: kind for kind, names in OUTCOMES.items() for name in names.split()}
-
-# Where the client libraries differ: what the loops' engine makes of it, and the threaded one.
-DIFFERENT: dict[str, tuple[Kind | None, Kind | None]] = {
-    # llhttp passes over both, http.client does not; neither endangers what follows.
-    "blank-lines-first": (None, Kind.PROTOCOL),
-    "header-fold-first": (None, Kind.PROTOCOL),
-    # aiohttp drops extensions as they come, urllib3 holds the line; its bound is 64 KiB.
-    "chunk-extension-huge": (None, Kind.PROTOCOL),
-    # aiohttp closes the connection and keeps the page; no client can tell which of the two is
-    # right, and what matters is that the second answer is nobody's.
-    "extra-response": (None, Kind.PROTOCOL),
-}
-
-# What aiohttp's parser lets pass, but not in Python's development mode (python -X dev).
-LENIENT = ("line-ends-lf", "header-folded", "header-fold-first", "header-escapes", "type-broken")
 
 # They lead out of this machine: crawled without following.
 ELSEWHERE = ("redirect-private", "redirect-metadata")
@@ -109,15 +95,6 @@ def engine(request: pytest.FixtureRequest) -> dict[str, object]:
     return dict(ENGINES[request.param])
 
 
-def expected(engine: dict[str, object]) -> dict[str, Kind | None]:
-    """What each fault has to end as, by its name."""
-    threaded = engine["engine"] == "threaded"
-    found = EXPECTED | {name: kinds[threaded] for name, kinds in DIFFERENT.items()}
-    if sys.flags.dev_mode and not threaded:
-        found |= dict.fromkeys(LENIENT, Kind.PROTOCOL)
-    return found
-
-
 def outcomes(finals: list[Page | Failed | Skipped]) -> dict[str, Kind | None]:
     """The kind by URL; fails where a URL has two records or a reason is no plain line."""
     found: dict[str, Kind | None] = {}
@@ -134,14 +111,14 @@ def outcomes(finals: list[Page | Failed | Skipped]) -> dict[str, Kind | None]:
 
 def test_the_table_is_whole() -> None:
     """Every fault of the catalogue is expected to end in one way."""
-    assert sorted([*EXPECTED, *DIFFERENT, *ELSEWHERE, RUDE]) == sorted(FAULTS)
+    assert sorted([*EXPECTED, *ELSEWHERE, RUDE]) == sorted(FAULTS)
     assert sum(len(names.split()) for names in OUTCOMES.values()) == len(EXPECTED)
 
 
 def test_one_record_each_and_the_next_page_unharmed(web: Served, engine: dict[str, object]) -> None:
     """One after the other on connections that are kept: after each fault the next page is right."""
     wanted: dict[str, Kind | None] = {}
-    for number, (name, kind) in enumerate(expected(engine).items()):
+    for number, (name, kind) in enumerate(EXPECTED.items()):
         if kind is not Kind.TIMEOUT:
             wanted[f"{web.url}/fault/{name}/page/0"] = kind
             wanted[f"{web.url}/page/{number + 1}"] = None
@@ -159,7 +136,7 @@ def test_all_faults_at_once(web: Served, engine: dict[str, object]) -> None:
     """Beside each other none changes what another ends as, and the crawl ends."""
     wanted = {
         f"{web.url}/fault/{name}": kind
-        for name, kind in expected(engine).items()
+        for name, kind in EXPECTED.items()
         if kind is not Kind.TIMEOUT
     }
     finals = crawled(list(wanted), **_patient(engine, concurrency=24, per_host=24))
@@ -169,9 +146,7 @@ def test_all_faults_at_once(web: Served, engine: dict[str, object]) -> None:
 def test_the_deadline_ends_what_never_ends(web: Served, engine: dict[str, object]) -> None:
     """Silence, drips and floods last as long as an exchange may and no longer."""
     wanted = {
-        f"{web.url}/fault/{name}": kind
-        for name, kind in expected(engine).items()
-        if kind is Kind.TIMEOUT
+        f"{web.url}/fault/{name}": kind for name, kind in EXPECTED.items() if kind is Kind.TIMEOUT
     }
     finals = crawled(list(wanted), max_body=MAX_BODY, **engine)
     assert outcomes(finals) == wanted

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from crawler.fetch import names as names_module
 from crawler.fetch.exchange import framing, request_headers, retry_after, target
-from crawler.fetch.fault import Fault, one_line
+from crawler.fetch.fault import one_line
 from crawler.fetch.names import Address, Addresses, Names
-from crawler.model.outcome import Kind
 from crawler.model.url import Url
 from tests.fetch.conftest import CONFIG
 
@@ -43,24 +41,6 @@ NOW = 1_445_412_480.0  # Wed, 21 Oct 2015 07:28:00 GMT
 def test_retry_after(value: str | None, seconds: float | None) -> None:
     """Retry-After is read in all its forms, never negative, never over a day, else ignored."""
     assert retry_after(value, NOW) == seconds
-
-
-@pytest.mark.parametrize(
-    ("headers", "reason"),
-    [
-        ({"Content-Length": ["1", "1"]}, "contradictory Content-Length"),
-        ({"Content-Length": ["1"], "Transfer-Encoding": ["chunked"]}, "contradictory"),
-        ({"Content-Length": ["+1"]}, "bad Content-Length '+1'"),
-        ({"Content-Length": ["1" * 30]}, "bad Content-Length"),
-        ({"Transfer-Encoding": ["gzip, chunked"]}, "unknown Transfer-Encoding 'gzip, chunked'"),
-    ],
-)
-def test_bad_framing(headers: dict[str, Sequence[str]], reason: str) -> None:
-    """A body whose length is in doubt is refused, and the reason says what is wrong."""
-    with pytest.raises(Fault) as caught:
-        framing(lambda name: headers.get(name, ()))
-    assert caught.value.kind is Kind.PROTOCOL
-    assert caught.value.reason.startswith(reason)
 
 
 def test_several_encoding_headers() -> None:

@@ -98,6 +98,36 @@ PIECES: Final[dict[str, tuple[bytes, ...]]] = {
         *(b"Wed, 21 Oct 2015 07:28:00 GMT", b" +9999", b" -0000", b"http://", b"/x", b"//", b"@"),
         *(b"unavailable_after: 1", b"\xc2\xb2", b"\xd9\xa1", b"0x10", b"99:99:99", b"99999999"),
     ),
+    "messages": (
+        *_ODD,
+        *(
+            b"HTTP/1.1 200 OK",
+            b"HTTP/1.0",
+            b" 103 ",
+            b" 204 ",
+            b"\r\n",
+            b"\r\n\r\n",
+            b"\n\n",
+            b"\r",
+        ),
+        *(
+            b"Content-Length: 5\r\n",
+            b"Content-Length",
+            b" : ",
+            b": 5, 5\r\n",
+            b"Connection: close\n",
+        ),
+        *(b"Transfer-Encoding: chunked\r\n", b"Transfer-Encoding: gzip\n", b"hello", b"\n folded"),
+        *(
+            b"5\r\nhello\r\n",
+            b"0\r\n\r\n",
+            b"0\r\n",
+            b"000a;x=y\n",
+            b"0x5\r\n",
+            b"-1\n",
+            b"X: y\r\n",
+        ),
+    ),
     "charsets": (
         *_ODD,
         *(b"<meta charset=", b"koi8-r", b"utf-16", b"<meta http-equiv=content-type content='"),
@@ -130,6 +160,11 @@ SEEDS: Final[dict[str, tuple[bytes, ...]]] = {
         b"503\nRetry-After: Wed, 21 Oct 2035 07:28:00 GMT\nContent-Type: text/html;charset=utf-8",
         b"301\nLocation: //b.example/x\nContent-Length: 5",
         b"200\nX-Robots-Tag: crawler: nofollow, noindex\nTransfer-Encoding: chunked",
+    ),
+    "messages": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: a\r\n b\r\n\r\nhelloHTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 103 Hi\n\nHTTP/1.1 200\nTransfer-Encoding: chunked\n\n5;x\nhello\r\n0\nX: y\n\n",
+        b"\r\nHTTP/1.0 404 Gone\nConnection: keep-alive\nno colon\n\nuntil the end",
     ),
     "charsets": (
         b"text/html\n<meta charset=koi8-r>\xcd\xcf",

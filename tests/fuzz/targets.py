@@ -20,7 +20,8 @@ from crawler.core.scope import Scope
 from crawler.core.traps import Traps
 from crawler.fetch import exchange
 from crawler.fetch.exchange import RETRY_AFTER_MOST, Progress
-from crawler.fetch.fault import Fault
+from crawler.fetch.head import Head, Malformed, read_head
+from crawler.fetch.message import Message
 from crawler.model.document import Response
 from crawler.model.outcome import Exchange, Kind, Listing, Skipped
 from crawler.model.url import InvalidUrl, Seed, Url, join, parse
@@ -136,33 +137,41 @@ def sitemaps(data: bytes) -> None:
 
 def headers(data: bytes) -> None:
     """A response's header lines behind a line with its status."""
-    first, *lines = data.split(b"\n")
-    pairs = [line.partition(b":") for line in lines]
-    read = [(exchange.legible(name).lower(), exchange.legible(value)) for name, _, value in pairs]
-
-    def values(name: str) -> list[str]:
-        return [value for key, value in read if key == name.lower()]
-
-    status = int(first) if first.isdigit() and len(first) < 4 else 200
+    first, _, lines = data.partition(b"\n")
+    status = first if first.isdigit() and len(first) == 3 and first >= b"100" else b"200"
+    head, _, _ = _message([b"HTTP/1.1 " + status + b"\r\n", lines, b"\r\n\r\n"])
+    if head is None:
+        return
+    assert head.length is None or 0 <= head.length < 10**19
+    assert exchange.worth_reading(head.values) in (True, False)
     progress = Progress(request())
-    progress.answered(status, values)
-    _framed(values)
-    _headers_of(values)
-    if not 200 <= status < 300:
-        ended(progress.refused(values, proxied=status % 2 == 0))
+    progress.answered(head.status, head.values)
+    _headers_of(head.values)
+    if not 200 <= head.status < 300:
+        ended(progress.refused(head.values, proxied=head.status % 2 == 0))
     response = progress.received(b"<a href=x>", 10).response
     recorded(page_of(page(response, FOLLOWING), progress.exchange()))
 
 
-def _framed(values: exchange.Values) -> None:
-    try:
-        found = exchange.framing(values)
-    except Fault as fault:
-        if fault.kind is not Kind.PROTOCOL:
-            raise
+def messages(data: bytes) -> None:
+    """What a server sends on a connection: read alike whatever the segments it comes in."""
+    whole_one = _message([data])
+    assert _message([data[at : at + 1] for at in range(len(data))]) == whole_one
+    assert _message([data[:7], data[7:40], data[40:]]) == whole_one
+    head, body, failed = whole_one
+    if head is None or failed:
         return
-    assert found.length is None or 0 <= found.length < 10**19
-    assert exchange.worth_reading(values) in (True, False)
+    assert len(body) <= len(data) and (head.length is None or len(body) <= head.length)
+    assert read_head(head.plain()) == head  # said in the one plain way
+
+
+def _message(pieces: list[bytes]) -> tuple[Head | None, bytes, bool]:
+    message = Message(1_000_000)
+    try:
+        body = b"".join([message.feed(piece) for piece in pieces])
+    except Malformed:
+        return message.head, b"", True
+    return message.head, body, False
 
 
 def _headers_of(values: exchange.Values) -> None:
@@ -216,6 +225,7 @@ TARGETS: Final[dict[str, Target]] = {
     "robots": robots,
     "sitemaps": sitemaps,
     "headers": headers,
+    "messages": messages,
     "charsets": charsets,
     "html": html,
 }

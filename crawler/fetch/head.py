@@ -1,0 +1,164 @@
+"""Read the head of a response as browsers do, and settle how its body is framed.
+
+Both engines read every head here, so that they cannot differ. What is merely odd is read: a line
+without a colon is left out, equal lengths are one, a length next to chunks does not count. What
+would leave it open where a body ends is refused, as is everything that is not HTTP.
+
+A status line in the form of HTTP/1 is taken for that, whatever version it claims (RFC 9110, 2.5,
+asks it of minor versions; Chromium, Firefox and Twisted do it for major ones, too).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from crawler.fetch.fault import Fault
+from crawler.model.outcome import Kind
+
+HEADER_LINE = 65_536
+"""Bytes of one response header line, and of the status line; Python's http.client has the same."""
+
+HEADER_BYTES = 262_144
+"""Bytes of a response's whole header, 1xx responses before it included; what Chrome takes, too."""
+
+_STATUS_LINE = re.compile(
+    rb"HTTP/(\d+)(?:\.(\d+))?[ \t]+([1-9]\d\d)(?!\d)[^\n]*\n", re.IGNORECASE | re.ASCII
+)
+_FIELD = re.compile(rb"^([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*:[ \t]*(.*)$", re.MULTILINE)
+_FOLD = re.compile(rb"\n[ \t]+")
+# Control characters mean nothing in a value (RFC 9110, 5.5); those that could end a line stay.
+_VISIBLE = bytes(c if (c >= 32 and c != 127) or c in b"\0\t\n\r" else 32 for c in range(256))
+_HTTP2_SETTINGS = re.compile(rb"\0.{2}\x04\0\0{4}", re.DOTALL)
+
+# These are settled here and not handed on as they came; aiohttp refuses the last.
+_SETTLED = frozenset(
+    {b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"sec-websocket-key1"}
+)
+_UNPACKED = frozenset({b"gzip", b"x-gzip", b"deflate"})
+"""Transfer codings next to chunked that are undone as content codings are (RFC 9112, 7.2)."""
+
+Fields = list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """A head with its framing settled.
+
+    `fields` say it in the one plain way: a Content-Length, `Transfer-Encoding: chunked`, or neither
+    for a body that lasts until the connection is closed. `length` is 0 where there is no body.
+    `reusable` tells whether the connection may be used again after it.
+    """
+
+    status: int
+    fields: Sequence[tuple[bytes, bytes]] = ()
+    length: int | None = None
+    chunked: bool = False
+    reusable: bool = False
+
+    def values(self, name: str) -> list[str]:
+        """Return all values of a header."""
+        wanted = name.lower().encode()
+        return [legible(value) for key, value in self.fields if key.lower() == wanted]
+
+    def plain(self) -> bytes:
+        """Return the head in its plainest form, which every parser reads alike."""
+        lines = [b"HTTP/1.1 %d \r\n" % self.status]
+        lines += [b"%b: %b\r\n" % field for field in self.fields]
+        lines.append(b"\r\n" if self.reusable else b"Connection: close\r\n\r\n")
+        return b"".join(lines)
+
+
+class Malformed(Fault):
+    """A response that is not HTTP or contradicts itself; `head` is what could be read of it."""
+
+    def __init__(self, detail: str, head: Head | None = None) -> None:
+        super().__init__(Kind.PROTOCOL, f"malformed response: {detail}")
+        self.head = head
+
+
+def check_start(data: bytes) -> None:
+    """Raise `Malformed` if a response cannot begin with these bytes, of which there may be few."""
+    if data[:5].upper() != b"HTTP/"[: len(data)]:
+        http2 = len(data) >= 9 and _HTTP2_SETTINGS.match(data)
+        raise Malformed("the server speaks HTTP/2 alone" if http2 else "not HTTP")
+
+
+def read_head(raw: bytes) -> Head:
+    """Read a head up to its empty line; raises `Malformed`."""
+    text = raw.translate(_VISIBLE).replace(b"\r\n", b"\n")
+    line = _STATUS_LINE.match(text)
+    if line is None:
+        raise Malformed("bad status line")
+    status = int(line[3])
+    if b"\0" in text or b"\r" in text:
+        raise Malformed("control character in the header", Head(status=status))
+    if len(text) > HEADER_LINE and max(map(len, text.split(b"\n"))) > HEADER_LINE:
+        raise Malformed("header line too long", Head(status=status))
+    if b"\n " in text or b"\n\t" in text:
+        text = _FOLD.sub(b" ", text)  # obs-fold; behind the status line it is left out with it
+    fields = [(name, value.rstrip(b" \t")) for name, value in _FIELD.findall(text)]
+    return _settled(status, line[1] + b"." + (line[2] or b"0"), fields)
+
+
+def _settled(status: int, version: bytes, fields: Fields) -> Head:
+    """Decide by RFC 9112, 6.3, where the body ends, and whether the connection lives on."""
+    told: dict[bytes, list[bytes]] = {}
+    kept: Fields = []
+    for field in fields:
+        name = field[0].lower()
+        if name in _SETTLED:
+            told.setdefault(name, []).extend(_elements(field[1]))
+        else:
+            kept.append(field)
+    codings = [name.lower() for name in told.get(b"transfer-encoding", ()) if name]
+    codings = [name for name in codings if name != b"identity"]
+    options = [name.lower() for name in told.get(b"connection", ())]
+    lengths = told.get(b"content-length", [])
+    old = version.startswith(b"0") or version == b"1.0"
+    reusable = b"close" not in options and not (old and b"keep-alive" not in options)
+    if status in (204, 304) or status < 200:
+        return Head(status=status, fields=kept, length=0, reusable=reusable and status != 101)
+    if not codings:
+        return _counted(status, kept, lengths, reusable=reusable)
+    return _coded(status, kept, codings, reusable=reusable and not lengths and not old)
+
+
+def _counted(status: int, kept: Fields, lengths: list[bytes], *, reusable: bool) -> Head:
+    if not lengths:
+        return Head(status=status, fields=kept)
+    if any(not (value.isdigit() and len(value) < 20) for value in lengths):
+        problem = f"bad Content-Length {lengths[0][:40].decode('latin-1')!r}"
+        raise Malformed(problem, Head(status=status, fields=kept))
+    if len(set(map(int, lengths))) > 1:
+        raise Malformed("contradictory Content-Length", Head(status=status, fields=kept))
+    kept.append((b"Content-Length", b"%d" % int(lengths[0])))
+    return Head(status=status, fields=kept, length=int(lengths[0]), reusable=reusable)
+
+
+def _coded(status: int, kept: Fields, codings: list[bytes], *, reusable: bool) -> Head:
+    """A body in transfer codings; chunked named again at the end is one (curl#13451)."""
+    chunked = codings[-1] == b"chunked"
+    while codings and codings[-1] == b"chunked":
+        codings.pop()
+    if not _UNPACKED.issuperset(codings):
+        problem = f"unknown Transfer-Encoding {codings[0][:40].decode('latin-1')!r}"
+        raise Malformed(problem, Head(status=status, fields=kept))
+    kept += [(b"Content-Encoding", coding) for coding in codings]
+    if not chunked:
+        return Head(status=status, fields=kept)
+    kept.append((b"Transfer-Encoding", b"chunked"))
+    return Head(status=status, fields=kept, chunked=True, reusable=reusable)
+
+
+def _elements(value: bytes) -> list[bytes]:
+    return [element.strip(b" \t") for element in value.split(b",")]
+
+
+def legible(raw: bytes) -> str:
+    """Return a header value as text: UTF-8 if it is that, Latin-1 if not (RFC 9110, 5.5)."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")

@@ -1,0 +1,159 @@
+"""One response as it comes off a connection: bytes in, the body's bytes out. Both engines use it.
+
+    head --> counted bytes | chunks | the rest until the connection is closed --> done
+
+`head` is there once it is whole; 1xx responses before it are passed over. What follows the end of
+the body is no part of it: it is told (`surplus`) and dropped, and the connection must not be used
+again (RFC 9112, 9.2). Only bytes are bounded, not lines: the head by `HEADER_BYTES`, what stands
+between chunks by `room`, trailers by `HEADER_BYTES`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from crawler.fetch.head import HEADER_BYTES, HEADER_LINE, Head, Malformed, check_start, read_head
+
+INFORMATIONAL = 99
+"""1xx responses before the final one; more are a way to keep a client busy for nothing."""
+
+_HEAD_END = re.compile(rb"\n\r?\n")
+_CHUNK_SIZE = re.compile(rb"0*([0-9A-Fa-f]{1,16})[ \t]*(?:;|\Z)")
+_CHUNK_DIGITS = re.compile(rb"[0-9A-Fa-f]+[ \t]*(?:;|\Z)")
+
+
+class Message:
+    """Reads one response; `room` is how many bytes may stand between its chunks.
+
+    `feed` raises `Malformed`, after which nothing more is to be fed.
+    """
+
+    def __init__(self, room: int) -> None:
+        self.head: Head | None = None
+        self.done = False
+        self.surplus = False
+        self._room = room
+        self._held = b""  # of a head or a line that is not whole
+        self._searched = 0
+        self._used = 0
+        self._informational = 0
+        self._left = 0
+        self._read: Callable[[bytes], bytes] = self._read_head
+        self._read_line = self._read_size
+
+    @property
+    def until_close(self) -> bool:
+        """Whether the end of the connection is the end of the body."""
+        return self.head is not None and self.head.length is None and not self.head.chunked
+
+    def feed(self, data: bytes) -> bytes:
+        """Take what came off the connection; return what of it is the body's."""
+        if self.done:
+            self.surplus = self.surplus or bool(data)
+            return b""
+        return self._read(data)
+
+    def _read_head(self, data: bytes) -> bytes:
+        data = self._held + data
+        while self.head is None:
+            if data[:1] in (b"\r", b"\n"):  # empty lines before it: RFC 9112, 2.2
+                self._used += len(data)
+                data = data.lstrip(b"\r\n")
+                self._used -= len(data)
+            check_start(data)
+            end = _HEAD_END.search(data, self._searched)
+            if self._used + (end.end() if end else len(data)) > HEADER_BYTES:
+                raise Malformed("header too large")
+            if end is None:
+                self._held, self._searched = data, max(0, len(data) - 2)
+                return b""
+            self._take(read_head(data[: end.end()]))
+            self._used, self._searched = self._used + end.end(), 0
+            data = data[end.end() :]
+        self._held = b""
+        return self._begin(self.head, data)
+
+    def _take(self, head: Head) -> None:
+        if not 100 <= head.status < 200 or head.status == 101:
+            self.head = head
+            return
+        self._informational += 1
+        if self._informational > INFORMATIONAL:
+            raise Malformed("too many 1xx responses")
+
+    def _begin(self, head: Head, data: bytes) -> bytes:
+        if head.chunked:
+            self._read = self._read_chunks
+        elif head.length is None:
+            self._read = self._read_rest
+        else:
+            self._read, self._left = self._read_counted, head.length
+        return self._read(data)
+
+    def _read_rest(self, data: bytes) -> bytes:
+        return data
+
+    def _read_counted(self, data: bytes) -> bytes:
+        body = data[: self._left]
+        self._left -= len(body)
+        self.done = self._left == 0
+        self.surplus = len(data) > len(body)
+        return body
+
+    def _read_chunks(self, data: bytes) -> bytes:
+        data, at, pieces = self._held + data, 0, []
+        while at < len(data) and not self.done:
+            if self._left:
+                piece = data[at : at + self._left]
+                pieces.append(piece)
+                self._left -= len(piece)
+                at += len(piece)
+                continue
+            end = data.find(b"\n", at)
+            if end < 0:
+                break
+            self._use(end + 1 - at)
+            self._read_line(data[at:end].removesuffix(b"\r"))
+            at = end + 1
+        self._held = b"" if self.done else data[at:]
+        self.surplus = self.done and at < len(data)
+        if self._held:
+            self._check_part(self._held)
+        return b"".join(pieces)
+
+    def _use(self, count: int) -> None:
+        self._room -= count
+        if self._room < 0:
+            raise Malformed("chunk framing too large", self.head)
+        if count > HEADER_LINE:
+            raise Malformed("chunk line too long", self.head)
+
+    def _check_part(self, line: bytes) -> None:
+        """Refuse a line that is not whole yet where it cannot become one that is right."""
+        if len(line) > HEADER_LINE:
+            raise Malformed("chunk line too long", self.head)
+        if self._read_line == self._read_size and not _CHUNK_DIGITS.match(line.rstrip(b"\r")):
+            raise Malformed("invalid chunk size", self.head)
+        if self._read_line == self._read_end and line != b"\r":
+            raise Malformed("no line end after a chunk", self.head)
+
+    def _read_size(self, line: bytes) -> None:
+        """Read a chunk's size by the grammar (RFC 9112, 7.1), of 64 bits at most."""
+        size = _CHUNK_SIZE.match(line)
+        if size is None:
+            overflow = _CHUNK_DIGITS.match(line) is not None
+            problem = "chunk size overflow" if overflow else "invalid chunk size"
+            raise Malformed(problem, self.head)
+        self._left = int(size[1], 16)
+        self._read_line = self._read_end if self._left else self._read_trailer
+        if not self._left:
+            self._room = HEADER_BYTES
+
+    def _read_end(self, line: bytes) -> None:
+        if line:
+            raise Malformed("no line end after a chunk", self.head)
+        self._read_line = self._read_size
+
+    def _read_trailer(self, line: bytes) -> None:
+        self.done = not line
