@@ -7,7 +7,9 @@ Google's parser, in which a pattern keeps the escapes it was written with. Here 
     a Disallow matches by either reading; each of its spellings is a key
     an Allow keeps its own escapes of unreserved octets, but the path's are undone
 
-In a query `:`, `/`, `?` and `@` mean the same with and without an escape (the RFC's own table).
+In a query `:`, `/`, `?` and `@` mean the same with and without an escape (the RFC's own table). So
+do everywhere the characters that no URI has raw (`{`, `"`, `|` ..., RFC 3986, 2) and `'`: URL
+standards differ in which of them they escape, and authors write them as they see them.
 
 Cost: a path is looked up once for each *length* of a plain pattern, so a file of thousands of plain
 rules costs no more than its 500 KiB have room for different lengths (about a thousand). Patterns
@@ -35,6 +37,8 @@ _LOWER = re.compile(rb"%(?:[a-f][0-9A-Fa-f]|[0-9A-F][a-f])")
 # RFC 3986, 2.3: letters, digits, `-`, `.`, `_` and `~`.
 _UNRESERVED = re.compile(rb"%(?:2[DE]|3[0-9]|[46][1-9A-F]|5[0-9AF]|7[0-9AE])")
 _OF_QUERY = re.compile(rb"%(?:2F|3A|3F|40)")
+# `"`, `'`, `<`, `>`, `\\`, `^`, `` ` ``, `{`, `|` and `}`: one octet, however it is spelled.
+_NEVER_RAW = re.compile(rb"%(?:2[27]|3[CE]|5[CE]|60|7[BCD])")
 _PLAIN = re.compile(rb"[!-#&-)+-~]*+")  # nothing that has two spellings: no `%`, `*` or `$`
 _AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*+://[^/?#]*+")
 
@@ -206,9 +210,10 @@ def _key(written: bytes) -> bytes:
 
 
 def _written(octets: bytes) -> bytes:
-    """Percent-encoded where it is not visible ASCII, all escapes in upper case."""
+    """Percent-encode what is not visible ASCII, and nothing that URIs never have raw."""
     visible = octets.decode("latin-1").translate(_HIDDEN).encode("ascii")
-    return _LOWER.sub(lambda found: found[0].upper(), visible)
+    upper = _LOWER.sub(lambda found: found[0].upper(), visible)
+    return _NEVER_RAW.sub(_octet, upper)
 
 
 def _decoded(written: bytes) -> bytes:

@@ -15,11 +15,14 @@ from crawler.core.robots_patterns import (
     Wildcard,
     path_and_query,
 )
+from crawler.model.url import Url, parse
 
 PATTERNS = st.text("/ab*$", max_size=12).map(lambda text: f"/{text}")
 PATHS = st.text("/ab", max_size=16).map(lambda text: f"/{text}")
 ESCAPED = st.lists(
-    st.sampled_from(["/", "a", "%61", "%2f", "%2F", "?", ":", "%3a", "*", "$", "é", "%C3%a9"]),
+    st.sampled_from(
+        ["/", "a", "%61", "%2f", "%2F", "?", ":", "%3a", "*", "$", "é", "%C3%a9", "{", "%7b", "'"]
+    ),
     max_size=8,
 ).map(lambda parts: "/" + "".join(parts))
 
@@ -136,11 +139,34 @@ def test_the_longest_that_matches_is_found(patterns: list[str], path: str) -> No
         ("/money%24", "/money", False),
         ("/a$b", "/a$b", True),
         ("/a%", "/a%zz", True),
+        ("/raw/{id}", "/raw/%7Bid%7D", True),
+        ("/raw/%7bid%7d", "/raw/{id}", True),
+        ('/raw/"name"', "/raw/%22name%22", True),
+        ("/*/{*}$", "/a/%7Bb%7D", True),
+        ("/a?q='b'", "/a?q=%27b%27", True),
+        ("/%257Bid", "/%7Bid", False),
+        ("/%5B", "/[", False),
     ],
 )
 def test_spellings(pattern: str, path: str, same: bool) -> None:
     """RFC 9309, 2.2.2 and 2.2.3: its table of equal octets, and its special characters."""
     assert matches(pattern, path) is matches(pattern, path, allow=True) is same
+
+
+@pytest.mark.parametrize("place", ["/x/", "/x?y="])
+@pytest.mark.parametrize("sign", sorted({*map(chr, range(0x20, 0x7F)), "é"} - set("#*$%/?.\\")))
+def test_what_a_url_escapes_a_rule_may_have_raw(sign: str, place: str) -> None:
+    """A rule matches the URL of its own text, whatever the URL parser escapes (RFC 9309, 2.2.2)."""
+    url = parse(f"https://a.example{place}{sign}z")
+    assert isinstance(url, Url)
+    for allow in (False, True):
+        assert matches(f"{place}{sign}z", url.href, allow=allow)
+    escaped = "".join(f"%{octet:02x}" for octet in sign.encode())
+    assert sign in RESERVED or matches(f"{place}{escaped}z", url.href)
+
+
+RESERVED = frozenset("!&()+,;=@:[]")
+"""Of RFC 3986, 2.2: with an escape they may mean another thing than without."""
 
 
 def test_where_readings_differ_both_must_allow() -> None:
