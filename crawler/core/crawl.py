@@ -31,7 +31,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import assert_never
 
-from crawler.core import ends
+from crawler.core import ends, redirects
 from crawler.core.audit import Audit, Totals
 from crawler.core.discovery import Discovery
 from crawler.core.frontier import Frontier, Refused
@@ -53,8 +53,8 @@ from crawler.model.outcome import (
     Redirected,
     Resolved,
 )
-from crawler.model.request import Hop, Purpose, Request
-from crawler.model.url import InvalidUrl, Seed, Url, join, masked
+from crawler.model.request import Purpose, Request
+from crawler.model.url import InvalidUrl, Seed, Url, masked
 
 MAX_REFILL = 500
 """Entries asked for at once: reading and parsing them holds the interpreter for 2 ms."""
@@ -327,39 +327,31 @@ class Crawl:
     def _redirected(self, redirect: Redirect, now: float) -> list[Final]:
         """Send the target through the frontier like any URL, or say why not."""
         request = redirect.request
-        hops = (*request.hops, Hop(url=request.url.href, status=redirect.exchange.status or 0))
-        match join(request.url, redirect.location):
-            case InvalidUrl(text, reason):
-                return self._not_followed(
-                    redirect, f"redirect to {masked(text)[:200]!r}: {reason}", now
-                )
-            case Url() as target if refusal := self._refusal(target, request, hops):
-                return self._not_followed(redirect, refusal, now)
-            case Url() as target:
-                return self._follow(redirect, target, hops, now)
+        if self._stopped:
+            return self._not_followed(redirect, "stopped before the redirect was followed", now)
+        most = self._gates.redirects(request, self._config.max_redirects)
+        onward = redirects.onward(redirect, most, now)
+        if isinstance(onward, str):
+            return self._not_followed(redirect, onward, now)
+        return self._follow(redirect, onward, now)
 
-    def _follow(
-        self, redirect: Redirect, target: Url, hops: tuple[Hop, ...], now: float
-    ) -> list[Final]:
-        request = redirect.request
+    def _follow(self, redirect: Redirect, onward: Request, now: float) -> list[Final]:
+        request, target = redirect.request, onward.url
         if request.purpose is Purpose.PAGE and self._config.follow:
             if not request.found_on:
                 self._discovery.add_seed(target)  # a site that has moved, to www or to https
             elif (out := self._discovery.refusal(target)) is not None:
                 reason = f"redirects to {masked(target.href)[:200]}: {out}"
                 return [ends.refused(redirect, Kind.OUT_OF_SCOPE, reason)]
-            if not self._seen.add(self._discovery.key(target)):
+            if not self._claimed(onward):
                 return [Redirected(request=request, exchange=redirect.exchange, target=target.href)]
-        return self._push(request.redirected(target, hops, now), now, first=True)
+        return self._push(onward, now, first=True)
 
-    def _refusal(self, target: Url, request: Request, hops: tuple[Hop, ...]) -> str:
-        """Why a redirect is not followed; empty if it is."""
-        if self._stopped:
-            return "stopped before the redirect was followed"
-        if any(hop.url == target.href for hop in hops):
-            return f"redirect loop back to {masked(target.href)[:200]}"
-        most = self._gates.redirects(request, self._config.max_redirects)
-        return f"more than {most} redirects" if len(hops) > most else ""
+    def _claimed(self, onward: Request) -> bool:
+        """Take up where a chain leads, or comes back to; False if another request has it."""
+        key = self._discovery.key(onward.url)
+        own = (self._discovery.key(Url(hop.url)) for hop in onward.hops)
+        return self._seen.add(key) or key in own
 
     def _not_followed(self, redirect: Redirect, reason: str, now: float) -> list[Final]:
         kind = Kind.INTERRUPTED if self._stopped else Kind.REDIRECT

@@ -20,7 +20,15 @@ from crawler.core.traps import Caps, Traps
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Listing, Page
 from crawler.model.request import Purpose, Request
-from crawler.model.url import InvalidUrl, Tracking, Url, canonical, fingerprint, join
+from crawler.model.url import (
+    InvalidUrl,
+    Tracking,
+    Url,
+    canonical,
+    equivalent,
+    fingerprint,
+    join,
+)
 
 _MET = 1 << 17
 """Fingerprints met of late: 130,000 take 12 MB."""
@@ -59,7 +67,7 @@ class Discovery:
             self._scope.add_seed(url)
 
     def key(self, url: Url) -> int:
-        """The fingerprint by which a URL counts as seen; of a list alone, its own."""
+        """Return the fingerprint by which a URL counts as seen; of a list alone, its own."""
         if not self._config.follow:
             return url.fingerprint
         return fingerprint(canonical(url, self._tracking))
@@ -178,7 +186,7 @@ _MOST_NESTED = 5
 
 def _sitemap_key(url: Url) -> int:
     """As a page it may be crawled, too, so that it counts as another URL."""
-    return fingerprint(f"sitemap {url.href}")
+    return fingerprint(f"sitemap {equivalent(url.href)}")
 
 
 def _request(url: Url, by: Request, where: str, now: float, purpose: Purpose) -> Request:

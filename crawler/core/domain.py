@@ -20,15 +20,20 @@ def registrable(host: str) -> str:
     The host itself where it has none: an IP address, or a public suffix such as `localhost`. A dot
     at the end stays, as in the URL standard (4.1): to a server `a.example.` is another host.
     """
-    if host.startswith("[") or _is_number(host):
+    if host.startswith("[") or is_number(host):
         return host
     dot = "." if host.endswith(".") else ""
     found = _suffixes().privatesuffix(host.removesuffix("."))
     return f"{found}{dot}" if found else host
 
 
-def _is_number(host: str) -> bool:
-    # WHATWG URL 3.5: a host whose last label is a number is an IPv4 address, or no host at all.
+def is_public_suffix(host: str) -> bool:
+    """Return whether others register names below `host`: `co.uk`, `github.io`, any single label."""
+    return _suffixes().is_public(host)
+
+
+def is_number(host: str) -> bool:
+    """Return whether `host` is an IPv4 address: its last label is a number (WHATWG URL, 3.5)."""
     return host[host.rfind(".") + 1 :].isdigit()
 
 

@@ -3,14 +3,17 @@
 Credentials come from the URL of the list (`https://me:secret@host/`) and from `--header`
 (Authorization, Cookie). They were meant for the server that the list names, so they go to its
 origin (scheme, host, port) and to no other, wherever redirects and links lead, and not with a
-request for robots.txt. Cookies that servers set are not kept at all. Other headers of the user's go
-with every request.
+request for robots.txt. Cookies that the redirects of a chain set go with the rest of that chain, to
+whom `crawler.core.cookies` lets them; one of the user's with the same name gives way. Other headers
+of the user's go with every request.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
+from crawler.core import cookies
 from crawler.fetch.exchange import Target, target
 from crawler.model.config import SECRET_HEADERS, CrawlConfig
 from crawler.model.request import Purpose, Request
@@ -27,7 +30,12 @@ class Credentials:
         self._named = any(name.lower() == "authorization" for name, _ in self._own)
 
     def headers(self, request: Request, goal: Target) -> Headers:
-        """What goes with `request`, whose target is `goal`: nothing that is not for its origin."""
+        """Return what goes with `request`, whose target is `goal`, and with no other."""
+        own = self._for_origin(request, goal)
+        set_by_chain = request.cookies and cookies.header(request.cookies, request.url, time.time())
+        return _merged(own, set_by_chain) if set_by_chain else own
+
+    def _for_origin(self, request: Request, goal: Target) -> Headers:
         if not (self._own or goal.authorization or "@" in request.seed):
             return ()
         seed = Url(request.seed)
@@ -38,3 +46,17 @@ class Credentials:
         if found is None or self._named:
             return self._own
         return [*self._own, ("Authorization", found)]
+
+
+def _merged(own: Headers, found: dict[str, str]) -> Headers:
+    """`own` with the cookies `found`, all in one header (RFC 6265, 5.4)."""
+    pairs = [
+        pair
+        for name, value in own
+        if name.lower() == "cookie"
+        for pair in map(str.strip, value.split(";"))
+        if pair and pair.partition("=")[0].strip() not in found
+    ]
+    pairs += [f"{name}={value}" for name, value in found.items()]
+    others = [pair for pair in own if pair[0].lower() != "cookie"]
+    return [*others, ("Cookie", "; ".join(pairs))]

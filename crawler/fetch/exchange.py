@@ -16,6 +16,7 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, unquote_to_bytes
 
 from crawler.core import robots, sitemap
+from crawler.core.cookies import MOST as COOKIES
 from crawler.fetch.body import too_large
 from crawler.fetch.fault import Fault
 from crawler.fetch.head import Malformed
@@ -56,6 +57,7 @@ class Progress:
     __slots__ = (
         "connect",
         "content_type",
+        "cookies",
         "fetched_at",
         "first_byte",
         "request",
@@ -73,6 +75,7 @@ class Progress:
         self.first_byte: float | None = None
         self.status: int | None = None
         self.content_type = self.robots_tag = ""
+        self.cookies: tuple[str, ...] = ()
         self.wire_bytes = 0
 
     def answered(self, status: int, values: Values) -> None:
@@ -82,6 +85,8 @@ class Progress:
         self.content_type = (first(values("Content-Type")) or "")[:CONTENT_TYPE]
         if tags := values("X-Robots-Tag"):
             self.robots_tag = ", ".join(tags)[:CONTENT_TYPE]
+        if cookies := values("Set-Cookie"):
+            self.cookies = tuple(cookies[-COOKIES:])
 
     def exchange(self, body_bytes: int = 0) -> Exchange:
         """The record of the exchange as far as it came."""
@@ -95,6 +100,7 @@ class Progress:
             total=time.perf_counter() - self.started_at,
             started_at=self.started_at,
             fetched_at=self.fetched_at,
+            cookies=self.cookies,
         )
 
     def received(self, body: bytes, wire_bytes: int) -> Received:

@@ -201,7 +201,7 @@ class ThreadedFetcher:
             return self._headers
         headers = self._headers.copy()
         for name, value in credentials:
-            headers.add(name, value)
+            headers.add(name, value.encode().decode("latin-1"))  # http.client sends Latin-1
         return headers
 
     def _read(

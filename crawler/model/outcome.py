@@ -6,7 +6,7 @@ it in words, and whether another attempt makes sense follows from the kind, here
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -82,7 +82,8 @@ class Exchange:
     `connect` is 0 where a connection was reused; `first_byte` is the time from sending to the whole
     response header; `total` is everything from the start of the fetch to its end.
     `started_at` is the core's clock, `fetched_at` Unix time. `wire_bytes` counts the body before,
-    `body_bytes` after decoding.
+    `body_bytes` after decoding. `cookies` are the values of Set-Cookie headers as sent, for the
+    redirect chain alone.
     """
 
     status: int | None = None
@@ -94,6 +95,7 @@ class Exchange:
     total: float = 0.0
     started_at: float = 0.0
     fetched_at: float = 0.0
+    cookies: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 
+from crawler.model.cookie import Cookie
 from crawler.model.url import Url, masked
 
 
@@ -23,10 +24,14 @@ class Purpose(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hop:
-    """One redirect that was followed: the URL that answered and its status."""
+    """One redirect that was followed: the URL that answered and its status.
+
+    `cookies` tells the jars apart with which a URL was asked for; it means nothing beyond that.
+    """
 
     url: str
     status: int
+    cookies: int = field(default=0, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -39,7 +44,8 @@ class Request:
     a redirect or a failed attempt), in seconds of the core's clock. `depth` is how many links lead
     here from the list, and `found_on` the page (or sitemap) with the last of them, "" for a URL of
     the list. `owner` is the host key whose rules a request for robots.txt will be; `origin`
-    that of the list's URL which led to one that was found, where credentials may go.
+    that of the list's URL which led to one that was found, where credentials may go. `cookies` are
+    those that the redirects of its chain set.
     """
 
     url: Url
@@ -54,15 +60,24 @@ class Request:
     found_on: str = ""
     owner: str = ""
     origin: str = ""
+    cookies: tuple[Cookie, ...] = ()
 
     def again(self, now: float) -> Request:
         """The next attempt at the same URL."""
         return replace(self, attempt=self.attempt + 1, attempts=self.attempts + 1, admitted_at=now)
 
-    def redirected(self, url: Url, hops: tuple[Hop, ...], now: float) -> Request:
-        """The request for where it was sent to."""
+    def redirected(
+        self, url: Url, hops: tuple[Hop, ...], cookies: tuple[Cookie, ...], now: float
+    ) -> Request:
+        """Return the request for where it was sent to."""
         return replace(
-            self, url=url, hops=hops, attempt=1, attempts=self.attempts + 1, admitted_at=now
+            self,
+            url=url,
+            hops=hops,
+            cookies=cookies,
+            attempt=1,
+            attempts=self.attempts + 1,
+            admitted_at=now,
         )
 
     def unasked(self) -> Request:

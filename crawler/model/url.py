@@ -39,6 +39,11 @@ _HOST_AND_PORT = re.compile(r"[^/?#:@\\]+:\d+(?:[/?#\\]|$)")
 _NO_HOSTS = frozenset(
     {"about", "blob", "data", "file", "ftp", "javascript", "mailto", "sms", "tel", "urn", "ws"}
 )  # schemes that a list really holds; `tel:5` is no host with a port
+_RESPELLED = re.compile(
+    r"(?<!%)(?<!%[0-9A-Fa-f])"  # what follows half an escape would complete it
+    r"(%(?:2[DEde]|3[0-9]|[46][1-9A-Fa-f]|5[0-9AFaf]|7[0-9AEae]))"  # unreserved: RFC 3986, 2.3
+    r"|%(?:[a-f][0-9A-Fa-f]|[0-9A-F][a-f])"
+)
 _CREDENTIALS = re.compile(r"(?<=//)[^\s/?#]*@")
 _STRIPPED = "".join(map(chr, range(0x21)))  # C0 controls and space, WHATWG URL 4.4
 _REMOVED = re.compile(r"[\t\n\r]+")  # wherever they stand, by the same
@@ -68,11 +73,11 @@ class Url:
 
     @property
     def fingerprint(self) -> int:
-        """64 bits of BLAKE2b: the same in every process and run.
+        """64 bits of BLAKE2b over `equivalent`: the same in every process and run.
 
         Among n URLs two share one with a chance of about n^2 / 2^65: 3 in a million at 10 million.
         """
-        return fingerprint(self.href)
+        return fingerprint(equivalent(self.href))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +139,33 @@ class Tracking:
         mark = href.find("?")
         if mark < 0 or not self._found.search(href, mark):
             return href
-        kept = [pair for pair in href[mark + 1 :].split("&") if not self._found.match(f"&{pair}")]
-        return f"{href[:mark]}?{'&'.join(kept)}" if kept else href[:mark]
+        pairs = href[mark + 1 :].split("&")
+        kept = "&".join([pair for pair in pairs if not self._found.match(f"&{pair}")])
+        return f"{href[:mark]}?{kept}" if kept else href[:mark]
+
+
+def equivalent(href: str) -> str:
+    """Return the one spelling that stands for all equivalent spellings of a serialised URL.
+
+    Escapes of unreserved characters are undone and the others written in upper case (RFC 3986,
+    6.2.2.1 and 6.2.2.2), and an empty query goes. `%2F` stays another octet than `/`. Costs 0.1 us
+    for a URL without `%`.
+    """
+    if "%" in href:
+        href = _RESPELLED.sub(_respelled, href)
+    return href[:-1] if href[-1] == "?" and href.find("?") == len(href) - 1 else href
+
+
+def _respelled(escape: re.Match[str]) -> str:
+    return chr(int(escape[0][1:], 16)) if escape[1] else escape[0].upper()
 
 
 def canonical(url: Url, tracking: Tracking | None = None) -> str:
-    """What stands for `url` in the set of URLs seen; what is fetched is `url` as it was found.
+    """Return what stands for `url` in the set of URLs seen; `url` is fetched as it was found.
 
-    Its WHATWG serialisation without fragment and without `tracking` (default: `TRACKING`).
+    That is `equivalent`, without fragment and without `tracking` (default: `TRACKING`).
     """
-    return (TRACKING if tracking is None else tracking).without(url.href)
+    return (TRACKING if tracking is None else tracking).without(equivalent(url.href))
 
 
 def _as_expression(name: str) -> str:

@@ -25,6 +25,7 @@ OUTCOMES: dict[Kind | None, str] = {
         continue-first early-hints-first header-folded header-non-ascii header-escapes header-64k
         cookies-huge chunk-extension chunk-size-zeros status-205-body head-with-body gzip-members
         gzip-garbage gzip-empty deflate-raw coding-undeclared coding-stacked redirect-body refresh
+        redirect-cookie redirect-cookie-two
         redirect-many redirect-long redirect-non-ascii redirect-spaces redirect-fragment
         charset-lie charset-unknown charset-odd charset-empty charset-bom-conflict
         charset-meta-conflict charset-utf-7 charset-broken type-pdf type-html type-broken
@@ -59,7 +60,9 @@ OUTCOMES: dict[Kind | None, str] = {
     """,
     Kind.REDIRECT: """
         redirect-self redirect-growing redirect-deeper redirect-escapes redirect-chain redirect-two
-        redirect-two-back redirect-no-location redirect-empty redirect-blank redirect-broken
+        redirect-cookie-foreign
+        redirect-cookie-counts redirect-two-back redirect-no-location redirect-empty redirect-blank
+        redirect-broken
         redirect-bad-port redirect-no-host redirect-file redirect-ftp redirect-javascript
         redirect-data redirect-gopher
     """,

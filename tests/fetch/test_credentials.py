@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+import time
 from base64 import b64encode
 from dataclasses import replace
 
 import pytest
 import trustme
 
+from crawler.core.cookies import after
 from crawler.fetch.aio import AioFetcher
 from crawler.fetch.names import Address, Names
 from crawler.fetch.threaded import ThreadedFetcher
@@ -105,6 +107,25 @@ def test_a_users_header_goes_before_a_urls_credentials(way: Way) -> None:
         (head,) = server.heads
     assert head.lower().count(b"authorization:") == 1
     assert header(head, "Authorization") == "Bearer x"
+
+
+def test_cookies_of_a_chain_go_with_the_chain_alone(way: Way) -> None:
+    """They join the user's in one header, of one name they win; another host gets neither."""
+    with RawServer(SITE) as home, RawServer(SITE) as away:
+        seed = home.url("/redirect")
+        jar = after((), Url(seed), ["b=2; Path=/", "session=n3w", "w=\u0141"], time.time())
+        chain = [replace(followed(seed, url), cookies=jar) for url in (home.url("/plain"), seed)]
+        foreign = replace(followed(seed, away.url("/plain", host="localhost")), cookies=jar)
+        own = ("Cookie: a=1; session=old", "Cookie: c=3")
+        fetched(way, [*chain, foreign, followed(seed, seed)], replace(CONFIG, header=own))
+        heads, (other,) = home.heads, away.heads
+    for head in heads[:2]:
+        cookie = header(head, "Cookie")
+        assert cookie is not None
+        assert cookie.encode("latin-1").decode() == "a=1; c=3; b=2; session=n3w; w=\u0141"
+        assert head.lower().count(b"cookie:") == 1
+    assert b"ookie" not in other
+    assert b"n3w" not in heads[2] and b"session=old" in heads[2]
 
 
 def test_cookies_of_servers_are_not_kept(way: Way) -> None:

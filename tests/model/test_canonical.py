@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.model.errors import ConfigurationError
-from crawler.model.url import TRACKING, Tracking, Url, canonical, parse
+from crawler.model.url import TRACKING, Tracking, Url, canonical, join, parse
 
 PAGE = "https://a.example/x"
 
@@ -16,7 +16,8 @@ PAGE = "https://a.example/x"
     ("query", "left"),
     [
         ("", ""),
-        ("?", "?"),
+        ("?", ""),
+        ("??", "??"),
         ("?utm_source=a", ""),
         ("?UTM_Source=a&b=1", "?b=1"),
         ("?b=1&gclid=x&c=2", "?b=1&c=2"),
@@ -27,7 +28,8 @@ PAGE = "https://a.example/x"
         ("?next=/y?utm_source=1", "?next=/y?utm_source=1"),
         ("?a=1&&b=2&", "?a=1&&b=2&"),
         ("?b=2&a=1", "?b=2&a=1"),
-        ("?utm_source=a&", "?"),
+        ("?utm_source=a&", ""),
+        ("?utm%5fsource=a&b=1", "?b=1"),
         ("?sid=1&ref=2&source=3", "?sid=1&ref=2&source=3"),
     ],
 )
@@ -60,11 +62,57 @@ def test_equals_its_definition(pairs: list[tuple[str, str]]) -> None:
     query = "&".join(name + value for name, value in pairs)
     kept = [name + value for name, value in pairs if name not in ("utm_source", "gclid")]
     found = canonical(Url(f"{PAGE}?{query}"))
-    if len(kept) == len(pairs):
-        assert found == f"{PAGE}?{query}"
-    else:
-        assert found == (f"{PAGE}?{'&'.join(kept)}" if kept else PAGE)
+    left = query if len(kept) == len(pairs) else "&".join(kept)
+    assert found == (f"{PAGE}?{left}" if left else PAGE)
     assert TRACKING.without(found) == found
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "same"),
+    [
+        ("/%62ob", "/bob", True),
+        ("/%7euser/%2Da%5f%2E", "/~user/-a_.", True),
+        ("/a%2fb", "/a%2Fb", True),
+        ("/caf%c3%a9", "/café", True),
+        ("/x?", "/x", True),
+        ("/x?#a", "/x#b", True),
+        ("/?", "", True),
+        ("/x?a=%41", "/x?a=A", True),
+        ("//%75:p@h.example/", "//u:p@h.example/", True),
+        ("//h.example:443/x", "//h.example/x", True),
+        ("/a%2Fb", "/a/b", False),
+        ("/a%3Fb", "/a?b", False),
+        ("/x??", "/x?", False),
+        ("/x?a", "/x?a=", False),
+        ("/x/", "/x", False),
+        ("/A", "/a", False),
+        ("/%2541", "/%41", False),
+        ("/%%34%31", "/%41", False),
+        ("/%4%31", "/%41", False),
+        ("/%%41B", "/%AB", False),
+        ("/a+b", "/a%20b", False),
+        ("//h.example./x", "//h.example/x", False),
+        ("//u@h.example/", "//h.example/", False),
+    ],
+)
+def test_equivalent_spellings(one: str, two: str, same: bool) -> None:
+    """RFC 3986, 6.2.2.1 and 6.2.2.2, and an empty query: one URL (Norconex#480, loopover#2826)."""
+    start = Url("https://a.example/")
+    first, second = join(start, one), join(start, two)
+    assert isinstance(first, Url) and isinstance(second, Url)
+    assert (canonical(first) == canonical(second)) is same
+    assert (first.fingerprint == second.fingerprint) is same
+
+
+PIECES = st.lists(st.sampled_from(["%", "%4", "1", "%41", "%c3", "%2f", "a", "B", "/", "?", "#"]))
+
+
+@given(PIECES)
+def test_a_canonical_form_is_its_own(pieces: list[str]) -> None:
+    """Doing it twice changes nothing, however escapes are cut or nested."""
+    url = join(Url("https://a.example/"), "/x" + "".join(pieces))
+    assert isinstance(url, Url)
+    assert canonical(Url(canonical(url))) == canonical(url)
 
 
 @given(st.text())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from crawler.mock.answer import Answer, Ask, notice
+from crawler.mock.answer import Answer, Ask, content, notice
 from crawler.mock.faults.fault import Group, Make
 from crawler.mock.options import MockWeb
 
@@ -17,6 +17,7 @@ GROUP = Group("redirect")
 _CHAIN = 20
 # Each hop's URL is this much longer; a server or client gives up at 64 KiB or before.
 _GROWTH = "x" * 100
+_SEEN = b"<!DOCTYPE html><title>With the cookie</title>"
 
 
 def _found(*locations: str, status: int = 302) -> Answer:
@@ -32,6 +33,38 @@ def _to(*locations: str, status: int = 302) -> Make:
 @GROUP.fault("redirect-self", "Redirects to itself.")
 def _self(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
     return _found(ask.target)
+
+
+def _walled(ask: Ask, location: str, cookie: str = "") -> Answer:
+    """A page for who brings the cookie `seen`, a redirect for others."""
+    if "seen=1" in ask.header("cookie"):
+        return content(_SEEN, "text/html; charset=utf-8")
+    fields = (("Location", location), ("Set-Cookie", cookie))
+    return notice(302, "elsewhere", headers=fields if cookie else fields[:1])
+
+
+@GROUP.fault("redirect-cookie", "Common: redirects to itself until its cookie comes back.")
+def _cookie(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+    return _walled(ask, ask.target, "seen=1; Path=/")
+
+
+@GROUP.fault("redirect-cookie-two", "Common: a second URL sets the cookie and redirects back.")
+def _cookie_two(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+    if ask.target != ask.path:
+        return _walled(ask, ask.path, "seen=1; Max-Age=60; HttpOnly")
+    return _walled(ask, f"{ask.path}?set")
+
+
+@GROUP.fault("redirect-cookie-foreign", "Redirects to itself and sets another site's cookie.")
+def _cookie_foreign(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+    return _walled(ask, ask.target, "seen=1; Domain=example.com; Path=/")
+
+
+@GROUP.fault("redirect-cookie-counts", "Redirects to itself, each time with another cookie.")
+def _cookie_counts(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+    count = len(ask.header("cookie"))
+    fields = (("Location", ask.target), ("Set-Cookie", f"n={'x' * count}"))
+    return notice(302, "elsewhere", headers=fields)
 
 
 @GROUP.fault("redirect-growing", "Redirects to itself with a longer query each time.")

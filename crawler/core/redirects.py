@@ -1,0 +1,43 @@
+"""Where a redirect leads: the next request of its chain, or why there is none.
+
+A chain is a loop where it comes back to a URL with the same cookies: then the same request has been
+made before. With other cookies the answer may be another one, and often is.
+"""
+
+from __future__ import annotations
+
+from crawler.core import cookies
+from crawler.model.outcome import Redirect
+from crawler.model.request import Hop, Purpose, Request
+from crawler.model.url import InvalidUrl, join, masked
+
+
+def onward(redirect: Redirect, most: int, now: float) -> Request | str:
+    """Return the request for where `redirect` leads, the `most`-th of its chain at the latest.
+
+    Or, in words, why it cannot be followed.
+    """
+    request = redirect.request
+    target = join(request.url, redirect.location)
+    if isinstance(target, InvalidUrl):
+        return f"redirect to {masked(target.text)[:200]!r}: {target.reason}"
+    jar = _jar(redirect)
+    hop = Hop(
+        url=request.url.href,
+        status=redirect.exchange.status or 0,
+        cookies=cookies.digest(request.cookies),
+    )
+    hops = (*request.hops, hop)
+    if any(each.url == target.href and each.cookies == cookies.digest(jar) for each in hops):
+        return f"redirect loop back to {masked(target.href)[:200]}"
+    if len(hops) > most:
+        return f"more than {most} redirects"
+    return request.redirected(target, hops, jar, now)
+
+
+def _jar(redirect: Redirect) -> cookies.Jar:
+    """The chain's cookies after this answer; for robots.txt there are none."""
+    request, exchange = redirect.request, redirect.exchange
+    if request.purpose is Purpose.ROBOTS or not exchange.cookies:
+        return request.cookies
+    return cookies.after(request.cookies, request.url, exchange.cookies, exchange.fetched_at)

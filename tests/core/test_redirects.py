@@ -1,0 +1,147 @@
+"""Redirect chains: what they carry along, when they are loops, and what they leave behind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from crawler.core.crawl import Ended
+from crawler.model.outcome import Failed, Kind, Page, Redirect, Redirected, Resolved
+from crawler.model.request import Purpose, Request
+from crawler.store.record import encode
+from tests.core.play import Answer, Play, exchange, failed, page, robots
+
+HOST = "http://a.example"
+
+
+def brought(request: Request) -> dict[str, str]:
+    return {cookie.name: cookie.value for cookie in request.cookies}
+
+
+def sets(request: Request, location: str, *lines: str) -> Redirect:
+    """A redirect with Set-Cookie headers."""
+    answered = replace(exchange(302), cookies=lines)
+    return Redirect(request=request, exchange=answered, location=location)
+
+
+def played(answer: Answer, *entries: str, **options: object) -> Play:
+    plain: dict[str, object] = {"robots": "ignore", "depth": 0}
+    play = Play(answer, **{**plain, **options})
+    play.run(*entries)
+    return play
+
+
+def wall(request: Request, now: float) -> Ended:
+    """Sets a cookie and comes back to itself, by way of another URL on /bounce."""
+    path = request.url.href.removeprefix(HOST)
+    if path == "/set":
+        return sets(request, "/bounce", "seen=1; path=/")
+    if brought(request):
+        return page(request)
+    return sets(request, "/set") if path == "/bounce" else sets(request, path, "seen=1; path=/")
+
+
+@pytest.mark.parametrize("follow", [False, True])
+@pytest.mark.parametrize(("path", "attempts"), [("/self", 2), ("/bounce", 3)])
+def test_a_chain_brings_back_its_cookies(path: str, attempts: int, follow: bool) -> None:
+    """Whether links are followed or not (aiohttp#56, httpx#821, simplecrawler#78, scrapy#1225)."""
+    (final,) = played(wall, HOST + path, follow=follow).finals
+    assert isinstance(final, Page)
+    assert (final.final_url, final.request.attempts) == (HOST + path, attempts)
+    assert b"seen" not in encode(final)
+    assert "seen=1" not in repr(final) and "=1" not in repr(final.request.cookies)
+
+
+def test_the_jar_is_dropped_with_its_chain() -> None:
+    """Each URL of a list begins without cookies, whoever set some before."""
+    play = played(wall, f"{HOST}/self", f"{HOST}/set?2", f"{HOST}/self?2", per_host=1)
+    begun = [request.cookies for _, request in play.starts if not request.hops]
+    assert begun.count(()) == len(begun) >= 3
+
+
+def test_the_same_cookies_make_a_loop() -> None:
+    """The second time that a URL is asked for with the same jar nothing can be new."""
+    play = played(lambda request, now: sets(request, "/", "a=1"), f"{HOST}/")
+    (final,) = play.finals
+    assert isinstance(final, Failed)
+    assert (final.kind, final.reason) == (Kind.REDIRECT, f"redirect loop back to {HOST}/")
+    assert len(play.asked()) == 2
+
+
+def test_cookies_that_always_change_end_at_the_limit() -> None:
+    """A server that counts is left after --max-redirects."""
+    play = played(
+        lambda request, now: sets(request, "/", f"n={request.attempts}"),
+        f"{HOST}/",
+        max_redirects=4,
+    )
+    (final,) = play.finals
+    assert isinstance(final, Failed)
+    assert final.reason == "more than 4 redirects"
+    assert len(play.asked()) == 5
+
+
+def test_a_retry_within_a_chain_keeps_its_cookies() -> None:
+    """A server that is busy for a moment does not cost the cookie."""
+
+    def answer(request: Request, now: float) -> Ended:
+        if brought(request) and request.attempt == 1:
+            return failed(request, Kind.UNAVAILABLE, status=503)
+        return wall(request, now)
+
+    (final,) = played(answer, f"{HOST}/self", retries=1, backoff=0.01).finals
+    assert isinstance(final, Page)
+
+
+def test_robots_txt_has_no_cookies() -> None:
+    """A chain of robots.txt keeps none, and none of a page's chain goes with it."""
+
+    def answer(request: Request, now: float) -> Ended:
+        if request.purpose is Purpose.ADDRESS:
+            return Resolved(request=request, address="192.0.2.1")
+        if request.purpose is Purpose.PAGE:
+            return wall(request, now)
+        if request.hops:
+            return robots(request, "")
+        return sets(request, "/robots2.txt", "r=1")
+
+    play = played(answer, f"{HOST}/self", gates=True, robots="obey")
+    asked = [request for _, request in play.starts if request.purpose is Purpose.ROBOTS]
+    assert [(request.url.href, request.cookies) for request in asked] == [
+        (f"{HOST}/robots.txt", ()),
+        (f"{HOST}/robots2.txt", ()),
+    ]
+    assert isinstance(play.finals[0], Page)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [("/%7Euser", "/~user"), ("/x?", "/x"), ("/x?utm_source=a", "/x")]
+)
+def test_a_redirect_to_another_spelling_is_followed(start: str, end: str) -> None:
+    """A chain may come back to a URL that counts as its own: the page is had, and once."""
+
+    def answer(request: Request, now: float) -> Ended:
+        if request.url.href.endswith(start):
+            return sets(request, end)
+        return page(request, f"{HOST}{start}", f"{HOST}{end}")
+
+    play = played(answer, HOST + start, follow=True)
+    (final,) = play.finals
+    assert isinstance(final, Page)
+    assert play.asked() == [HOST + start, HOST + end]
+
+
+def test_a_chain_that_meets_another_ends_there() -> None:
+    """Only its own URLs are a chain's to ask for again."""
+
+    def answer(request: Request, now: float) -> Ended:
+        if request.url.href.endswith("/"):
+            return page(request, f"{HOST}/1", f"{HOST}/2")
+        if request.url.href.endswith("/page"):
+            return page(request)
+        return sets(request, "/page", "a=1")
+
+    play = played(answer, f"{HOST}/", follow=True)
+    ends = {final.url: type(final) for final in play.finals}
+    assert ends == {f"{HOST}/": Page, f"{HOST}/1": Page, f"{HOST}/2": Redirected}
