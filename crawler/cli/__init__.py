@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from crawler.cli import crawl
+from crawler.cli.asking import ignore_asking
 from crawler.cli.options import VERSION_FLAGS
 from crawler.model.config import VERSION
 from crawler.model.errors import CrawlerError, ExitCode
@@ -27,6 +28,7 @@ _COMPARE_HELP = "Compare async, threads and processes, measured so that it can b
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Errors become one line on stderr."""
+    ignore_asking()
     words = _spoken(sys.argv[1:] if arguments is None else arguments)
     try:
         return _dispatch(words)

@@ -1,33 +1,18 @@
-"""What a person sees while a crawl runs: two lines on a terminal, nothing elsewhere.
-
-A thread of its own looks at the statistics a few times a second; the crawl never waits for the
-terminal. Lines to say on the way go through the same thread, above the moving part, so that they
-may come from anywhere, a signal handler's thread included.
-"""
+"""How far a crawl is, as text: two lines that are redrawn on a terminal, one line elsewhere."""
 
 from __future__ import annotations
 
-import sys
-import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
-from typing import Protocol
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
+from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from crawler.cli.units import count, duration, megabytes
 from crawler.core.statistics import Snapshot
-from crawler.model.output import printable
-
-INTERVAL = 0.2
-"""Seconds between two looks: 5 a second move smoothly and cost next to nothing."""
 
 SPAN = 5.0
 """Seconds over which the rates are taken: what happens now, without jitter."""
@@ -99,6 +84,14 @@ def figures(snapshot: Snapshot, rates: Rates) -> str:
     return "  ".join(parts)
 
 
+def line(snapshot: Snapshot, expected: int | None, rates: Rates) -> str:
+    """Share done, the figures and the time left, in one line for a log."""
+    done, left = share_done(snapshot, expected), time_left(snapshot, expected, rates)
+    share = f"{done:.0%}  " if done is not None else ""
+    rest = f"  {duration(left)} left" if left is not None else ""
+    return f"{share}{figures(snapshot, rates)}{rest}"
+
+
 def frame(snapshot: Snapshot, expected: int | None, window: Window) -> RenderableType:
     """What to draw now: the bar with the time left, where the length is known, and the figures."""
     rates = window.add(snapshot)
@@ -113,86 +106,3 @@ def frame(snapshot: Snapshot, expected: int | None, window: Window) -> Renderabl
     label = f"{done:.0%}" + (f"  {duration(left)} left" if left is not None else "")
     bar.add_row(ProgressBar(total=1.0, completed=done), label)
     return Group(bar, text)
-
-
-class Screen(Protocol):
-    """Where lines for a person go, and what moves while a crawl runs."""
-
-    def say(self, line: str) -> None:
-        """Print a line; from any thread."""
-
-    def watching(self, statistics: Statistics, expected: Expected) -> AbstractContextManager[None]:
-        """Show progress while the block runs."""
-
-
-def screen(*, quiet: bool) -> Screen:
-    """The screen for this process's stderr: one that moves only on a terminal that can."""
-    if quiet:
-        return Silence()
-    console = Console(stderr=True)
-    moves = console.is_terminal and not console.is_dumb_terminal
-    return Display(console) if moves else Lines()
-
-
-class Silence:
-    """Says nothing and shows nothing."""
-
-    def say(self, line: str) -> None:
-        """Drop the line."""
-
-    def watching(
-        self, _statistics: Statistics, _expected: Expected
-    ) -> AbstractContextManager[None]:
-        """Show nothing."""
-        return nullcontext()
-
-
-class Lines(Silence):
-    """Says lines on stderr, and shows nothing else."""
-
-    def say(self, line: str) -> None:
-        """Print the line."""
-        print(printable(line), file=sys.stderr, flush=True)
-
-
-class Display:
-    """Two lines that move at the bottom of a terminal."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._lines: SimpleQueue[str | None] = SimpleQueue()
-
-    def say(self, line: str) -> None:
-        """Print a line above the moving part, soon."""
-        self._lines.put(line)
-
-    @contextmanager
-    def watching(self, statistics: Statistics, expected: Expected) -> Iterator[None]:
-        """Draw while the block runs; at its end every line said before is printed."""
-        window = Window()
-        thread = threading.Thread(
-            target=self._run,
-            args=(lambda: frame(statistics(), expected(), window),),
-            name="crawler-progress",
-            daemon=True,
-        )
-        thread.start()
-        try:
-            yield
-        finally:
-            self._lines.put(None)
-            thread.join()
-
-    def _run(self, picture: Callable[[], RenderableType]) -> None:
-        with Live(picture(), console=self._console, auto_refresh=False, transient=True) as live:
-            while (line := self._next_line()) is not None:
-                if line:
-                    live.console.print(printable(line), markup=False, highlight=False)
-                live.update(picture(), refresh=True)
-
-    def _next_line(self) -> str | None:
-        """A line to print, "" when it is time to draw again, None at the end."""
-        try:
-            return self._lines.get(timeout=INTERVAL)
-        except Empty:
-            return ""

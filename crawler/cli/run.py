@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from crawler.cli.asking import reporting
 from crawler.cli.cost import Cost
 from crawler.cli.interrupt import Interrupts
-from crawler.cli.progress import Screen, screen
+from crawler.cli.screen import Screen, screen
 from crawler.cli.summary import Report
+from crawler.cli.terminal import may_be_drawn_on
 from crawler.core.audit import Totals
 from crawler.core.statistics import Snapshot
 from crawler.model.config import CrawlConfig
@@ -108,7 +110,7 @@ def run(order: Order, open_parts: Opener | None = None) -> int:
     and nothing said when the reader of the output went away, as that is how pipes end.
     """
     _check_places(order)
-    shown = screen(quiet=order.config.quiet)
+    shown = _screen(order)
     parts = (open_parts or open_crawl)(order, shown.say)
     interrupted, failure = _crawl(parts, shown)
     if failure is not None and failure.exit_code is ExitCode.FINISHED:
@@ -129,6 +131,12 @@ def run(order: Order, open_parts: Opener | None = None) -> int:
     if failure is not None:
         raise failure
     return _exit_code(report)
+
+
+def _screen(order: Order) -> Screen:
+    written = [place for place in (order.output, order.config.audit) if place]
+    alone = may_be_drawn_on(written, order.inputs)
+    return screen(order.config.progress, quiet=order.config.quiet, alone=alone)
 
 
 def _check_places(order: Order) -> None:
@@ -174,6 +182,7 @@ def _crawl(parts: Parts, shown: Screen) -> tuple[bool, CrawlerError | None]:
     with (
         shown.watching(session.statistics, parts.expected),
         Interrupts(session, shown.say) as interrupts,
+        reporting(shown.report),
     ):
         try:
             failure = _attempt(session.run)

@@ -27,6 +27,7 @@ Parse = Literal["auto", "inline", "thread", "process", "interpreter", "none"]
 InputFormat = Literal["auto", "lines", "csv", "jsonl", "sitemap"]
 OutputFormat = Literal["jsonl"]
 Robots = Literal["obey", "ignore"]
+Progress = Literal["auto", "bar", "line", "none"]
 ScopeMode = Literal["host", "domain", "prefix", "any"]
 
 VERSION = "0.1.0"
@@ -301,6 +302,9 @@ class CrawlConfig(Options):
         _OUTPUT, "", "Write what each host had to bear to this file.", metavar="FILE.jsonl"
     )
     fail_on_error: bool = option(_OUTPUT, False, "Exit with 1 when any URL failed.")
+    progress: Progress = option(
+        _OUTPUT, "auto", "How progress is shown: redrawn, a line a minute, or not at all."
+    )
     quiet: bool = option(_OUTPUT, False, "No progress and no summary.", short="-q")
     debug: bool = option(_OUTPUT, False, "Tracebacks and asyncio's debug mode.")
 

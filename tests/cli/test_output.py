@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from crawler.cli import main
-from crawler.cli.progress import Display, Lines
+from crawler.cli.screen import Display, Lines
 from crawler.cli.summary import Report
 from crawler.core.statistics import Snapshot
 from crawler.model.config import CrawlConfig

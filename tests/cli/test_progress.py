@@ -1,23 +1,19 @@
-"""Progress: the right numbers, within 80 columns, and only on a terminal."""
+"""Progress: the right numbers, within 80 columns."""
 
 from __future__ import annotations
 
 import io
-import threading
 from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from crawler.cli.progress import (
-    Display,
-    Lines,
     Rates,
-    Silence,
     Window,
     figures,
     frame,
-    screen,
+    line,
     share_done,
     time_left,
 )
@@ -84,36 +80,8 @@ def test_time_left_and_share_need_a_length_and_a_rate() -> None:
     assert share_done(SNAPSHOT, 500) == 1
 
 
-def test_what_is_said_stands_above_the_moving_part() -> None:
-    """Every line said while it moves is printed whole, markup and all, and the rest is cleared."""
-    file = io.StringIO()
-    display = Display(Console(file=file, width=80, force_terminal=True, color_system=None))
-    looked = threading.Event()
-
-    def statistics() -> Snapshot:
-        looked.set()
-        return SNAPSHOT
-
-    with display.watching(statistics, lambda: 2_000):
-        assert looked.wait(10)
-        display.say("parse: [auto] chose inline")
-    written = file.getvalue()
-    assert "parse: [auto] chose inline\n" in written
-    assert "998 done" in written
-    assert written.endswith("\x1b[2K")
-
-
-def test_no_terminal_no_progress(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A pipe and a dumb terminal get plain lines, --quiet gets nothing at all."""
-    assert isinstance(screen(quiet=True), Silence)
-    plain = screen(quiet=False)
-    assert isinstance(plain, Lines)
-    with plain.watching(lambda: SNAPSHOT, lambda: 1):
-        plain.say("a line")
-    assert capsys.readouterr().err == "a line\n"
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    assert isinstance(screen(quiet=False), Display)
-    monkeypatch.setenv("TERM", "dumb")
-    assert isinstance(screen(quiet=False), Lines)
+def test_a_plain_line_tells_the_same() -> None:
+    """Share, figures and time left stand in one line of at most 80 columns, for a log."""
+    text = line(SNAPSHOT, 2_000, Rates(entries=500, pages=495, wire_bytes=8e6))
+    assert text == "50%  998 done  7 failed  495 pages/s  8.0 MB/s  0 in flight  0:02 left"
+    assert line(SNAPSHOT, None, Rates()).startswith("998 done")

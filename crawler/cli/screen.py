@@ -1,0 +1,178 @@
+"""Where a person sees how a crawl goes: redrawn lines on a terminal, plain lines elsewhere.
+
+A thread looks at the statistics; the crawl never waits for the terminal. What is to be printed
+(`say`) and signals to report (`report`) reach it through a `SimpleQueue`, so that they may come
+from anywhere, a signal handler included.
+
+    bar    a bar and the figures, redrawn five times a second
+    line   one plain line after 10 seconds and then each minute
+    none   no line, unless SIGUSR1 asks for one
+    auto   bar where nothing else writes to the terminal (`crawler.cli.terminal`), else line
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from math import inf
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import Final, Protocol
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+
+from crawler.cli.progress import Expected, Statistics, Window, frame, line
+from crawler.cli.terminal import in_background
+from crawler.model.config import Progress as Mode
+from crawler.model.output import printable
+
+INTERVAL = 0.2
+"""Seconds between two redraws: 5 a second move smoothly and cost next to nothing."""
+
+FIRST, EVERY = 10.0, 60.0
+"""Seconds to the first plain line, soon enough to see that it works, and between the others."""
+
+_REPORT: Final = "\0report"  # no line that is said holds a NUL
+
+
+class Screen(Protocol):
+    """Where lines for a person go, and what is shown while a crawl runs."""
+
+    def say(self, line: str) -> None:
+        """Print a line; from any thread."""
+
+    def report(self) -> None:
+        """Print a line about how far the crawl is, soon; from any thread or signal handler."""
+
+    def watching(self, statistics: Statistics, expected: Expected) -> AbstractContextManager[None]:
+        """Show progress while the block runs."""
+
+
+def screen(mode: Mode, *, quiet: bool = False, alone: bool = True) -> Screen:
+    """Choose the screen for this process's stderr; alone: whether nothing else writes there."""
+    if quiet:
+        return Silence()
+    console = Console(stderr=True)
+    able = console.is_terminal and not console.is_dumb_terminal
+    if able and (mode == "bar" or (mode == "auto" and alone)):
+        return Display(console)
+    return Lines(never=mode == "none")
+
+
+class Silence:
+    """Says nothing and shows nothing."""
+
+    def say(self, line: str) -> None:
+        """Drop the line."""
+
+    def report(self) -> None:
+        """Report nothing."""
+
+    def watching(
+        self, _statistics: Statistics, _expected: Expected
+    ) -> AbstractContextManager[None]:
+        """Show nothing."""
+        return nullcontext()
+
+
+class Lines:
+    """Plain lines on stderr. `first` and `every` are seconds; `never` leaves only reports."""
+
+    def __init__(self, *, first: float = FIRST, every: float = EVERY, never: bool = False) -> None:
+        self._first, self._every = (inf, inf) if never else (first, every)
+        self._tokens: SimpleQueue[str | None] = SimpleQueue()
+
+    def say(self, line: str) -> None:
+        """Print the line."""
+        print(printable(line), file=sys.stderr, flush=True)
+
+    def report(self) -> None:
+        """Print a line now."""
+        self._tokens.put(_REPORT)
+
+    @contextmanager
+    def watching(self, statistics: Statistics, expected: Expected) -> Iterator[None]:
+        """Print a line now and then while the block runs."""
+        window = Window()
+        window.add(statistics())
+        with _thread(lambda: self._run(lambda: _text(window, statistics, expected))):
+            try:
+                yield
+            finally:
+                self._tokens.put(None)
+
+    def _run(self, text: Callable[[], str]) -> None:
+        due = monotonic() + self._first
+        while True:
+            try:
+                wait = None if due == inf else max(due - monotonic(), 0.0)
+                if self._tokens.get(timeout=wait) is None:
+                    return
+            except Empty:
+                due += self._every
+            self.say(text())
+
+
+class Display:
+    """Two lines that are redrawn at the bottom of a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._tokens: SimpleQueue[str | None] = SimpleQueue()
+
+    def say(self, line: str) -> None:
+        """Print a line above the moving part, soon."""
+        self._tokens.put(line)
+
+    def report(self) -> None:
+        """Print the figures above the moving part, to stay."""
+        self._tokens.put(_REPORT)
+
+    @contextmanager
+    def watching(self, statistics: Statistics, expected: Expected) -> Iterator[None]:
+        """Draw while the block runs; at its end every line said before is printed."""
+        window = Window()
+
+        def picture() -> RenderableType:
+            return frame(statistics(), expected(), window)
+
+        with _thread(lambda: self._run(picture, lambda: _text(window, statistics, expected))):
+            try:
+                yield
+            finally:
+                self._tokens.put(None)
+
+    def _run(self, picture: Callable[[], RenderableType], text: Callable[[], str]) -> None:
+        with Live(picture(), console=self._console, auto_refresh=False, transient=True) as live:
+            while (token := self._next_token()) is not None:
+                if token:
+                    said = text() if token == _REPORT else printable(token)
+                    live.console.print(said, markup=False, highlight=False)
+                if not in_background():
+                    live.update(picture(), refresh=True)
+
+    def _next_token(self) -> str | None:
+        """A line to print, "" when it is time to draw again, None at the end."""
+        try:
+            return self._tokens.get(timeout=INTERVAL)
+        except Empty:
+            return ""
+
+
+def _text(window: Window, statistics: Statistics, expected: Expected) -> str:
+    snapshot = statistics()
+    return line(snapshot, expected(), window.add(snapshot))
+
+
+@contextmanager
+def _thread(run: Callable[[], None]) -> Iterator[None]:
+    """Run in a thread next to the block, which has to make it end."""
+    thread = threading.Thread(target=run, name="crawler-progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
