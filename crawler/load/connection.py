@@ -140,6 +140,20 @@ class Line(asyncio.Protocol):
             self._counted = False
             self._owner.flow.change(now, -1)
 
+    def lose(self) -> bool:
+        """Give a connection up that was made while the attempt at it ended; whether there is one.
+
+        Whoever cancels `create_connection` after `connection_made` and before it has returned
+        closes the transport. asyncio then calls `connection_lost` some time later, uvloop never
+        does. So the transport is taken away from both, and the line is idle again here and now.
+        """
+        if self._transport is None:
+            return False
+        self._transport.set_protocol(asyncio.Protocol())
+        self._transport.abort()
+        self.connection_lost(None)
+        return True
+
     async def closed(self) -> None:
         """Abort the connection, if there is one, and wait for its end."""
         if self._transport is not None:
@@ -181,10 +195,13 @@ class Line(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the hit, if it had been sent, and be idle again."""
+        if self._transport is None:  # it was given up (`lose`) while this call was on its way
+            return
         self._transport = None
         self.usable = False
         if self._gone is not None:
-            self._gone.set_result(None)
+            if not self._gone.done():  # who waited for it has gone
+                self._gone.set_result(None)
         elif self._unsent:
             self._owner.connect(self)
         elif self._closing:

@@ -17,14 +17,17 @@ from typing import Any, Self, TypeVar
 
 import orjson
 
+from crawler.load.halt import unless
 from crawler.load.hit import Measured
 from crawler.load.options import LoadConfig
-from crawler.load.part import OnSecond
+from crawler.load.part import OnSecond, seconds_of
 from crawler.load.validity import Probes
 from crawler.model.errors import ConfigurationError, EnvironmentFailure, ExitCode
 
 # From "ready" of the last worker to the first hit of all.
 _HEAD_START = 0.1
+# From the end of its time, or from its halt, to the result of a worker that still runs.
+_RESULT_SECONDS = 30.0
 # From the end of its input to the end of a worker; then it is killed.
 _LEAVING_SECONDS = 3.0
 # A line holds a whole result: some thousand rows with three histograms.
@@ -108,15 +111,18 @@ class Crew:
     @classmethod
     @contextlib.asynccontextmanager
     async def started(
-        cls, config: LoadConfig, urls: Sequence[str], addresses: Sequence[str]
+        cls, config: LoadConfig, urls: Sequence[str], addresses: Sequence[str], halt: asyncio.Event
     ) -> AsyncIterator[Self]:
-        """As many workers as the options say, with their connections open; gone when left."""
+        """As many workers as the options say, with their connections open; gone when left.
+
+        Raises `Halted` if `halt` is set before all of them are ready.
+        """
         workers: list[Worker] = []
         order = {"config": asdict(config), "urls": list(urls), "addresses": list(addresses)}
         try:
             for number in range(config.processes):
                 workers.append(await Worker.started({**order, "number": number}))  # noqa: PERF401 - those started must be ended
-            await _all(worker.hear() for worker in workers)
+            await unless(halt, _all(worker.hear() for worker in workers))
             yield cls(config, workers)
         finally:
             await asyncio.gather(*(worker.gone() for worker in workers))
@@ -124,12 +130,22 @@ class Crew:
     async def run(
         self, halt: asyncio.Event, on_second: OnSecond | None
     ) -> list[tuple[Measured, Probes]]:
-        """Begin at the same moment, and return what each has measured."""
+        """Begin at the same moment, and return what each has measured.
+
+        Raises `EnvironmentFailure` if a worker has died, or does not tell its result in time.
+        """
         start = perf_counter() + _HEAD_START + self._config.warmup
         self._say({"start": start})
-        stop = asyncio.create_task(self._relay(halt))
+        end = asyncio.get_running_loop().time() + start - perf_counter() + seconds_of(self._config)
+        bound = asyncio.timeout_at(end + _RESULT_SECONDS)
+        stop = asyncio.create_task(self._relay(halt, bound))
         try:
-            return await _all(self._result(worker, on_second) for worker in self._workers)
+            async with bound:
+                return await _all(self._result(worker, on_second) for worker in self._workers)
+        except TimeoutError:
+            raise EnvironmentFailure(
+                f"a process of the load has told no result {_RESULT_SECONDS:g} s after its end"
+            ) from None
         finally:
             stop.cancel()
             await asyncio.gather(stop, return_exceptions=True)
@@ -138,9 +154,11 @@ class Crew:
         for worker in self._workers:
             worker.say(message)
 
-    async def _relay(self, halt: asyncio.Event) -> None:
+    async def _relay(self, halt: asyncio.Event, bound: asyncio.Timeout) -> None:
         await halt.wait()
         self._say({"halt": True})
+        with contextlib.suppress(RuntimeError):  # its time has come in the same moment
+            bound.reschedule(asyncio.get_running_loop().time() + _RESULT_SECONDS)
 
     async def _result(self, worker: Worker, on_second: OnSecond | None) -> tuple[Measured, Probes]:
         while "probes" not in (message := await worker.hear()):

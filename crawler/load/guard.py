@@ -11,10 +11,11 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Self
+from typing import Any, Self
 
 from crawler.load.request import Origin
 from crawler.model.errors import EnvironmentFailure
@@ -56,10 +57,9 @@ async def resolve(origin: Origin, *, mine: bool) -> Target:
 
 
 async def _addresses(origin: Origin) -> list[str]:
-    loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(RESOLVE_SECONDS):
-            found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+            found = await _looked_up(origin.host, origin.port)
     except TimeoutError:
         raise EnvironmentFailure(
             f"cannot resolve {origin.host}: no answer in {RESOLVE_SECONDS:g} s"
@@ -68,6 +68,37 @@ async def _addresses(origin: Origin) -> list[str]:
         why = error.strerror if isinstance(error, OSError) else "not a host's name"
         raise EnvironmentFailure(f"cannot resolve {origin.host}: {why}") from error
     return list(dict.fromkeys(str(row[4][0]) for row in found))
+
+
+async def _looked_up(host: str, port: int) -> list[tuple[Any, ...]]:
+    """`getaddrinfo` in a thread that nobody has to wait for.
+
+    It may take minutes where a name server does not answer, and the loop's own threads are joined
+    when a run ends.
+    """
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[list[tuple[Any, ...]]] = loop.create_future()
+
+    def tell(rows: list[Any], error: Exception | None) -> None:
+        if found.done():  # nobody waits any more
+            return
+        if error is None:
+            found.set_result(rows)
+        else:
+            found.set_exception(error)
+
+    def look_up() -> None:
+        rows: list[Any] = []
+        failed: Exception | None = None
+        try:
+            rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            failed = error
+        with contextlib.suppress(RuntimeError):  # the loop has been closed
+            loop.call_soon_threadsafe(tell, rows, failed)
+
+    threading.Thread(target=look_up, name="load-names", daemon=True).start()
+    return await found
 
 
 async def _answering(addresses: Sequence[str], port: int) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from crawler.load.closed import ClosedLoop
 from crawler.load.guard import Target, resolve
+from crawler.load.halt import CLOSING_SECONDS, unless
 from crawler.load.hit import Measured, Recorder
 from crawler.load.loop import Engine, Job, Share
 from crawler.load.loops import allow_connections
@@ -115,20 +116,26 @@ class Part:
 
 @contextlib.asynccontextmanager
 async def opened(
-    config: LoadConfig, plan: Plan, targets: Sequence[Target], share: Share
+    config: LoadConfig,
+    plan: Plan,
+    targets: Sequence[Target],
+    share: Share,
+    halt: asyncio.Event,
 ) -> AsyncIterator[Part]:
-    """A part whose connections are open; they are closed when left.
+    """A part whose connections are open; they are closed when left, in a bounded time.
 
-    Raises `EnvironmentFailure` if a target cannot be reached.
+    Raises `EnvironmentFailure` if a target cannot be reached, `Halted` if `halt` is set before.
     """
     job = Job(config=config, plan=plan, targets=targets, share=share)
     allow_connections(job.connections)
     engine = _engine(job)
     try:
-        await engine.open()
+        await unless(halt, engine.open())
         yield Part(config, engine)
     finally:
-        await engine.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING_SECONDS):
+                await engine.close()
 
 
 def _engine(job: Job) -> Engine:

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from time import perf_counter
 
 from crawler.load.connection import HeadLine, Hit, Line
+from crawler.load.guard import Target
 from crawler.load.histogram import Histogram
 from crawler.load.hit import Failure, Recorder
 from crawler.load.loop import Flow, Job, failure_of, unreachable
@@ -66,15 +67,28 @@ class RawLoop(ABC):
                 await asyncio.gather(*map(self._open, batch), return_exceptions=True)
 
     async def _open(self, line: Line) -> None:
-        target = self.job.targets[line.origin]
-        async with asyncio.timeout(self.job.config.timeout):
-            await self.loop.create_connection(
-                lambda: line,
-                target.address,
-                target.origin.port,
-                ssl=target.context,
-                server_hostname=target.origin.host if target.context else None,
-            )
+        """Open a line's connection; raises what kept it from being made.
+
+        One that was made and ended with its attempt is lost as any other, which the line counts.
+        """
+        try:
+            async with asyncio.timeout(self.job.config.timeout):
+                await self._connection(line, self.job.targets[line.origin])
+        except (OSError, TimeoutError):
+            if not line.lose():
+                raise
+        except asyncio.CancelledError:
+            line.lose()
+            raise
+
+    async def _connection(self, line: Line, target: Target) -> None:
+        await self.loop.create_connection(
+            lambda: line,
+            target.address,
+            target.origin.port,
+            ssl=target.context,
+            server_hostname=target.origin.host if target.context else None,
+        )
 
     def begin(self, recorder: Recorder, start: float) -> None:
         """Begin to make hits."""

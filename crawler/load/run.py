@@ -5,21 +5,19 @@
 
 Workers are programs of their own; lines of JSON go both ways over their standard streams. The end
 of its input ends a worker, so none outlives this process. Ctrl-C and SIGTERM end a run early, with
-what it has measured until then.
+what it has measured until then (`crawler.load.halt`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from time import perf_counter
 
 from crawler.load.crew import Crew
-from crawler.load.hit import Measured
+from crawler.load.halt import Halted, halted_by_signals, unless
+from crawler.load.hit import Measured, Recorder
 from crawler.load.loop import Share
 from crawler.load.options import LoadConfig
 from crawler.load.pace import Pace
@@ -40,7 +38,7 @@ async def run_load(
 
     on_second: called with what was measured so far, about once a second. halt: ends the run early
     when it is set, and is set by SIGINT and SIGTERM (if this is the main thread); so set afterwards
-    means that the result is partial.
+    means that the result is partial. A second signal raises `KeyboardInterrupt`.
 
     Raises `ConfigurationError` for a URL or an option that cannot be, and for a target that is not
     this machine without `target_is_mine`; `EnvironmentFailure` for a target that cannot be reached
@@ -49,15 +47,30 @@ async def run_load(
     halt = halt or asyncio.Event()
     plan = Plan.of(config, urls)
     _check(config, plan)
-    with _halted_by_signals(halt):
-        targets = await targets_of(config, plan)
-        if config.processes == 1:
-            async with opened(config, plan, targets, Share()) as part:
-                return await part.run(perf_counter() + config.warmup, halt, on_second)
-        async with Crew.started(config, urls, [each.address for each in targets]) as crew:
-            parts = await crew.run(halt, on_second)
+    with halted_by_signals(halt):
+        try:
+            parts = await _parts(config, plan, urls, halt, on_second)
+        except Halted:
+            now = perf_counter()
+            return Recorder(now).freeze(now), Probes()
     measured = reduce(Measured.merge, (each for each, _ in parts))
     return measured, reduce(Probes.merge, (each for _, each in parts))
+
+
+async def _parts(
+    config: LoadConfig,
+    plan: Plan,
+    urls: Sequence[str],
+    halt: asyncio.Event,
+    on_second: OnSecond | None,
+) -> Sequence[tuple[Measured, Probes]]:
+    """What each process has measured; raises `Halted` if it was ended before the first hit."""
+    targets = await unless(halt, targets_of(config, plan))
+    if config.processes == 1:
+        async with opened(config, plan, targets, Share(), halt) as part:
+            return [await part.run(perf_counter() + config.warmup, halt, on_second)]
+    async with Crew.started(config, urls, [each.address for each in targets], halt) as crew:
+        return await crew.run(halt, on_second)
 
 
 def _check(config: LoadConfig, plan: Plan) -> None:
@@ -69,21 +82,3 @@ def _check(config: LoadConfig, plan: Plan) -> None:
     if not least:
         raise OptionError("processes", f"{len(shares)}, but only {config.connections} connections")
     plan.shared_out(least)
-
-
-@contextlib.contextmanager
-def _halted_by_signals(halt: asyncio.Event) -> Iterator[None]:
-    """Set `halt` on SIGINT and SIGTERM, where signals can be had."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        loop.add_signal_handler(number, halt.set)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            loop.remove_signal_handler(number)
-            signal.signal(number, handler)

@@ -58,12 +58,12 @@ async def _carry_out(orders: asyncio.StreamReader) -> None:
         for origin, address in zip(plan.origins, first["addresses"], strict=True)
     ]
     share = Share(number=first["number"], processes=config.processes)
-    async with opened(config, plan, targets, share) as part:
+    halt = asyncio.Event()
+    async with opened(config, plan, targets, share, halt) as part:
         _say({"ready": True})
         line = await orders.readline()
         if not line:
             return
-        halt = asyncio.Event()
         ending = asyncio.create_task(_halted(orders, halt))
         try:
             measured, probes = await part.run(orjson.loads(line)["start"], halt, _tell)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,10 +17,10 @@ from tests.load.servers import answering, load, serving, silent
 
 
 def names(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
-    async def getaddrinfo(*args: Any, **options: Any) -> list[Any]:
+    def getaddrinfo(*args: Any, **options: Any) -> list[Any]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, 80)) for each in addresses]
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
@@ -103,10 +102,10 @@ async def test_a_redirect_is_an_answer(engine: str) -> None:
 async def test_a_name_that_is_none_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the resolver says, and for which name."""
 
-    async def getaddrinfo(*args: Any, **options: Any) -> list[Any]:
+    def getaddrinfo(*args: Any, **options: Any) -> list[Any]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     with pytest.raises(EnvironmentFailure, match=r"cannot resolve no\.test: Name or service"):
         await resolve(Origin(False, "no.test", 80), mine=False)
 

@@ -111,7 +111,7 @@ def test_a_process_that_dies_ends_the_run() -> None:
 
     async def run(urls: list[str]) -> None:
         config = LoadConfig(processes=2, connections=2, duration=30)
-        async with Crew.started(config, urls, ["127.0.0.1"]) as crew:
+        async with Crew.started(config, urls, ["127.0.0.1"], asyncio.Event()) as crew:
             running = asyncio.ensure_future(crew.run(asyncio.Event(), None))
             await asyncio.sleep(0.3)
             crew._workers[1].process.kill()

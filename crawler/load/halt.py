@@ -1,0 +1,67 @@
+"""Ends a run before its time: the first Ctrl-C or SIGTERM gently, the second at once.
+
+The first one sets `halt`: a run that makes hits stops and tells what it has measured, one that is
+still looking up names or connecting has measured nothing. The second raises `KeyboardInterrupt`
+out of the event loop, in case what the first one asked for does not come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import threading
+from collections.abc import Coroutine, Iterator
+from typing import Any, TypeVar
+
+CLOSING_SECONDS = 2.0
+"""What an engine has for closing its connections. The figures are there by then."""
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+_Result = TypeVar("_Result")
+
+
+class Halted(Exception):
+    """The run was ended before its first hit."""
+
+
+async def unless(halt: asyncio.Event, work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Return what `work` returns; if `halt` is set first, cancel it and raise `Halted`."""
+    doing, ending = asyncio.ensure_future(work), asyncio.ensure_future(halt.wait())
+    try:
+        await asyncio.wait((doing, ending), return_when=asyncio.FIRST_COMPLETED)
+        if not doing.done():
+            raise Halted
+        return doing.result()
+    finally:
+        doing.cancel()
+        ending.cancel()
+        await asyncio.gather(doing, ending, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def halted_by_signals(halt: asyncio.Event) -> Iterator[None]:
+    """Set `halt` on the first SIGINT or SIGTERM; raise `KeyboardInterrupt` on the second.
+
+    Only the main thread can have signals; elsewhere nothing is done.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def heard() -> None:
+        if halt.is_set():
+            raise KeyboardInterrupt
+        halt.set()
+
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number in before:
+        loop.add_signal_handler(number, heard)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)

@@ -1,0 +1,279 @@
+"""A run always ends: whatever becomes of its connections, names, processes and signals."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from time import perf_counter
+from typing import Any, cast
+
+import pytest
+
+from crawler.load import crew as crew_module
+from crawler.load import part as part_module
+from crawler.load.closed import ClosedLoop
+from crawler.load.connection import Line
+from crawler.load.crew import Crew
+from crawler.load.guard import Target, resolve
+from crawler.load.halt import Halted, unless
+from crawler.load.hit import Failure, Measured, Recorder
+from crawler.load.loop import Job, Share
+from crawler.load.loops import LoopFactory, new_event_loop
+from crawler.load.open import OpenLoop
+from crawler.load.options import LoadConfig
+from crawler.load.part import Part
+from crawler.load.raw import RawLoop
+from crawler.load.request import Plan
+from crawler.load.run import run_load
+from crawler.model.errors import EnvironmentFailure
+from tests.load.servers import OK, answering, load, serving, silent
+
+LOOPS = [
+    pytest.param(asyncio.new_event_loop, id="asyncio"),
+    pytest.param(new_event_loop, id="uvloop"),
+]
+SOON = 30.0
+"""Seconds: a run that ends needs some milliseconds, one that does not has no end at all."""
+
+
+def on(factory: LoopFactory, work: Coroutine[Any, Any, None]) -> None:
+    """Do the work on a loop of its own, or fail if that does not end."""
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(asyncio.wait_for(work, SOON))
+
+
+def engine(url: str, **options: Any) -> RawLoop:
+    """A raw engine for a server, not yet open."""
+    config = LoadConfig(**{"connections": 1, "duration": 10.0, **options})
+    plan = Plan.of(config, [url])
+    targets = [Target.at(plan.origins[0], "127.0.0.1")]
+    job = Job(config=config, plan=plan, targets=targets, share=Share())
+    return OpenLoop(job) if config.open_loop else ClosedLoop(job)
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
+    """What is to be called in the very moment in which a connection has been made, once each."""
+    calls: list[Callable[[], None]] = []
+    plain = Line.connection_made
+
+    def connection_made(line: Line, transport: asyncio.BaseTransport) -> None:
+        plain(line, transport)
+        if calls:
+            calls.pop()()
+
+    monkeypatch.setattr(Line, "connection_made", connection_made)
+    return calls
+
+
+@pytest.mark.parametrize("factory", LOOPS)
+def test_a_connect_cancelled_after_it_was_made_is_not_waited_for(
+    factory: LoopFactory, made: list[Callable[[], None]]
+) -> None:
+    """LD1: uvloop closes such a transport without `connection_lost`; asyncio calls it later."""
+
+    async def scenario() -> None:
+        async with serving(answering(OK)) as url:
+            loading = engine(url, keepalive=False)
+            await loading.open()
+            loading.begin(Recorder(perf_counter()), perf_counter())
+            cancelled = asyncio.Event()
+
+            def cancel() -> None:
+                loading.stop(perf_counter())
+                for task in loading._connecting:
+                    task.cancel()
+                cancelled.set()
+
+            made.append(cancel)
+            await cancelled.wait()
+            await loading.close()
+
+    on(factory, scenario())
+
+
+class _Expiring:
+    """A loop whose first connection is made, closed without a word, and given up by its timeout."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop, self.left = loop, 1
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    async def create_connection(self, *given: Any, **options: Any) -> Any:
+        transport, protocol = await self._loop.create_connection(*given, **options)
+        if self.left:
+            self.left -= 1
+            transport.set_protocol(asyncio.Protocol())
+            transport.abort()
+            raise TimeoutError
+        return transport, protocol
+
+
+@pytest.mark.parametrize("factory", LOOPS)
+@pytest.mark.parametrize("options", [{}, {"rate": 200.0}])
+def test_a_connect_that_timed_out_after_it_was_made_costs_its_hit_alone(
+    factory: LoopFactory, options: dict[str, float]
+) -> None:
+    """LD1's sibling in mid-run: the line goes on anew, and each hit counts once."""
+
+    async def scenario() -> None:
+        async with serving(answering(OK)) as url:
+            loading = engine(url, keepalive=False, requests=4, **options)
+            await loading.open()
+            recorder = Recorder(perf_counter())
+            loading.loop = cast("asyncio.AbstractEventLoop", _Expiring(loading.loop))
+            loading.begin(recorder, perf_counter())
+            await loading.finished.wait()
+            loading.stop(perf_counter())
+            found = recorder.freeze(perf_counter())
+            await loading.close()
+        assert found.failures == {Failure.DISCONNECTED: 1}
+        assert found.statuses == {200: 3} and not found.unfinished
+
+    on(factory, scenario())
+
+
+@pytest.mark.parametrize("factory", LOOPS)
+def test_an_engine_that_does_not_close_is_left(
+    factory: LoopFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LD1: what was measured is told after a bounded time, whatever an end is waited for."""
+
+    async def never(_engine: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(ClosedLoop, "close", never)
+    monkeypatch.setattr(part_module, "CLOSING_SECONDS", 0.01)
+
+    async def scenario() -> None:
+        async with serving(answering(OK)) as url:
+            measured, _ = await load(url)
+        assert measured.statuses == {200: 5}
+
+    on(factory, scenario())
+
+
+async def test_a_halt_before_the_first_hit_cancels_what_is_waited_for() -> None:
+    """The work is told, and nothing of it is left behind; without a halt its result comes."""
+    halt, began = asyncio.Event(), asyncio.Event()
+    told: list[str] = []
+
+    async def work() -> None:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            told.append("cancelled")
+
+    async def one() -> int:
+        return 1
+
+    assert await unless(halt, one()) == 1
+    waiting = asyncio.create_task(unless(halt, work()))
+    await began.wait()
+    halt.set()
+    with pytest.raises(Halted):
+        await waiting
+    assert told == ["cancelled"]
+
+
+@contextlib.contextmanager
+def deaf() -> Iterator[str]:
+    """The URL of a port whose listen queue is full, so that connecting takes for ever."""
+    with socket.socket() as listener, contextlib.ExitStack() as stack:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(2):
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+@pytest.mark.parametrize("factory", LOOPS)
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_signal_while_connecting_ends_a_run(factory: LoopFactory, processes: int) -> None:
+    """Ctrl-C before the first hit is obeyed at once, with nothing measured."""
+
+    async def scenario(url: str) -> None:
+        halt = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.2, os.kill, os.getpid(), signal.SIGINT)
+        config = LoadConfig(processes=processes, connections=2, timeout=600.0)
+        measured, _ = await run_load(config, [url], halt=halt)
+        assert halt.is_set() and not measured.count
+
+    with deaf() as url:
+        on(factory, scenario(url))
+
+
+@pytest.mark.parametrize("factory", LOOPS)
+def test_a_second_signal_leaves_a_run_that_does_not_end(
+    factory: LoopFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LD1: interrupts end what the first one did not."""
+
+    async def stuck(*_: object) -> tuple[Measured, Any]:
+        loop = asyncio.get_running_loop()
+        for delay in (0.01, 0.1):
+            loop.call_later(delay, os.kill, os.getpid(), signal.SIGTERM)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(Part, "run", stuck)
+
+    async def scenario() -> None:
+        async with serving(silent) as url:
+            await run_load(LoadConfig(connections=1), [url])
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        on(factory, scenario())
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_process_that_tells_no_result_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is stopped, not dead, is given up after a bounded time, in one line."""
+    monkeypatch.setattr(crew_module, "_RESULT_SECONDS", 0.2)
+    monkeypatch.setattr(crew_module, "_LEAVING_SECONDS", 0.2)
+
+    async def scenario() -> None:
+        async with serving(answering(OK)) as url:
+            config = LoadConfig(processes=2, connections=2, duration=0.1)
+            async with Crew.started(config, [url], ["127.0.0.1"], asyncio.Event()) as crew:
+                os.kill(crew._workers[1].process.pid, signal.SIGSTOP)
+                await crew.run(asyncio.Event(), None)
+
+    with pytest.raises(EnvironmentFailure, match=r"told no result .* after its end"):
+        on(asyncio.new_event_loop, scenario())
+
+
+def test_a_name_server_that_does_not_answer_holds_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A look-up that goes on after its time is not joined at the end of the run."""
+    released = threading.Event()
+
+    def dead(*_: object, **__: object) -> list[Any]:
+        released.wait(SOON)
+        raise OSError
+
+    monkeypatch.setattr(socket, "getaddrinfo", dead)
+    monkeypatch.setattr("crawler.load.guard.RESOLVE_SECONDS", 0.05)
+    origin = Plan.of(LoadConfig(), ["http://slow.test/"]).origins[0]
+    try:
+        with pytest.raises(EnvironmentFailure, match=r"cannot resolve slow\.test: no answer in"):
+            asyncio.run(_resolved(origin))
+        assert not released.is_set()
+    finally:
+        released.set()
+
+
+async def _resolved(origin: Any) -> None:
+    await resolve(origin, mine=True)
