@@ -44,7 +44,8 @@ endif
 	@touch $@
 
 crawl: $(STAMP) ## Crawl URLS=list.txt (without: a mock web) into OUT=crawl.jsonl, with ARGS="..."
-	@$(BIN)/crawler crawl $(if $(URLS),-i "$(URLS)",--mock 1000 --config config/fast-local.toml) -o "$(OUT)" $(ARGS)
+	@$(BIN)/crawler crawl $(if $(URLS),-i "$(URLS)",--mock 1000 --config config/fast-local.toml) \
+		-o "$(OUT)" $(if $(findstring --append,$(ARGS)),,--overwrite) $(ARGS)
 
 compare: $(STAMP) ## Compare async, threads and processes, in ten minutes, into REPORT=compare-report/
 	@$(BIN)/crawler compare --quick --report "$(REPORT)" $(ARGS)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from crawler.cli.asking import reporting
 from crawler.cli.cost import Cost
@@ -73,8 +74,11 @@ class Sink(Protocol):
     def written(self) -> int:
         """Records that it really holds."""
 
-    def close(self) -> None:
-        """Write what waits; raises CrawlerError when it cannot be kept."""
+    def close(self, *, whole: bool = True) -> None:
+        """Write what waits; raises CrawlerError when it cannot be kept.
+
+        whole: the crawl came to its end, so that an output without records is right.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +115,12 @@ def run(order: Order, open_parts: Opener | None = None) -> int:
     """
     _check_places(order)
     shown = _screen(order)
-    parts = (open_parts or open_crawl)(order, shown.say)
+    with _statistics(order.config) as publish:
+        parts = (open_parts or open_crawl)(order, shown.say)
+        return _run(order, parts, shown, publish)
+
+
+def _run(order: Order, parts: Parts, shown: Screen, publish: Callable[[Any], None]) -> int:
     interrupted, failure = _crawl(parts, shown)
     if failure is not None and failure.exit_code is ExitCode.FINISHED:
         return ExitCode.FINISHED
@@ -127,7 +136,8 @@ def run(order: Order, open_parts: Opener | None = None) -> int:
         expected=parts.expected(),
         written=parts.sink.written,
     )
-    _publish(report)
+    _say(report)
+    publish(report.values())
     if failure is not None:
         raise failure
     return _exit_code(report)
@@ -139,10 +149,25 @@ def _screen(order: Order) -> Screen:
     return screen(order.config.progress, quiet=order.config.quiet, alone=alone)
 
 
+@contextmanager
+def _statistics(config: CrawlConfig) -> Iterator[Callable[[Any], None]]:
+    """What writes the statistics into their file, which is taken for as long as the block runs."""
+    if not config.stats:
+        yield lambda _values: None
+        return
+    from crawler.store.files import Document
+
+    with closing(Document(config.stats, config.existing)) as document:
+        yield document.write
+
+
 def _check_places(order: Order) -> None:
     """Hours later would be a bad time to learn that the statistics have no place."""
+    from crawler.store.sources import refuse_overwrite
+
     taken: dict[str, str] = {}
-    files = (("output", order.output), ("stats", order.config.stats), ("audit", order.config.audit))
+    config = order.config
+    files = (("output", order.output), ("stats", config.stats), ("audit", config.audit))
     for name, path in files:
         if path in ("", "-"):
             continue
@@ -152,6 +177,7 @@ def _check_places(order: Order) -> None:
         if place in taken and (os.path.isfile(place) or not os.path.exists(place)):
             reason = f"{path} is the file of --{taken[place]}, too; name another"
             raise ConfigurationError(f"{name}: {reason}")
+        refuse_overwrite(order.inputs, path, name)
         taken[place] = name
 
 
@@ -166,13 +192,15 @@ def open_crawl(order: Order, announce: Callable[[str], None]) -> Parts:
     """The real session, between a list of URLs and a file of records."""
     from crawler.engine.session import CrawlSession
     from crawler.store.sinks import RecordSink
-    from crawler.store.sources import UrlSource, refuse_overwrite
+    from crawler.store.sources import UrlSource
 
-    for name, path in (("output", order.output), ("audit", order.config.audit)):
-        refuse_overwrite(order.inputs, path, name)
     source = UrlSource(order.seeds, order.inputs, order.config)
-    sink = RecordSink(order.output)
-    session = CrawlSession(order.config, source, sink, announce=announce)
+    with ExitStack() as stack:
+        stack.callback(source.close)
+        sink = RecordSink(order.output, existing=order.config.existing)
+        stack.callback(sink.close, whole=False)
+        session = CrawlSession(order.config, source, sink, announce=announce)
+        stack.pop_all()
     return Parts(session=session, source=source, sink=sink)
 
 
@@ -184,12 +212,14 @@ def _crawl(parts: Parts, shown: Screen) -> tuple[bool, CrawlerError | None]:
         Interrupts(session, shown.say) as interrupts,
         reporting(shown.report),
     ):
+        failure, ended = None, False
         try:
             failure = _attempt(session.run)
+            ended = failure is None and not interrupts.interrupted
         finally:  # whatever else was raised, what came is written
             parts.source.close()
-            closing = _attempt(parts.sink.close)
-    return interrupts.interrupted, failure or closing
+            unwritten = _attempt(lambda: parts.sink.close(whole=ended))
+    return interrupts.interrupted, failure or unwritten
 
 
 def _attempt(action: Callable[[], object]) -> CrawlerError | None:
@@ -200,14 +230,10 @@ def _attempt(action: Callable[[], object]) -> CrawlerError | None:
     return None
 
 
-def _publish(report: Report) -> None:
+def _say(report: Report) -> None:
     if not report.config.quiet:
         sys.stderr.write(report.text())
         sys.stderr.flush()
-    if report.config.stats:
-        from crawler.store.sinks import write_json
-
-        write_json(report.config.stats, report.values())
 
 
 def _exit_code(report: Report) -> ExitCode:

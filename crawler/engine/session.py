@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, assert_never
 
@@ -25,6 +26,7 @@ from crawler.engine.loop import loop_factory
 from crawler.engine.ports import Sink, Source
 from crawler.engine.threaded import ThreadedEngine
 from crawler.model.config import CrawlConfig
+from crawler.model.errors import CrawlerError
 from crawler.store.audit import AuditLog
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ class CrawlSession:
         self._source = source
         self._sink = sink
         self._announce = announce
-        self._log = AuditLog(config.audit) if config.audit else None
+        self._log = AuditLog(config.audit, config.existing) if config.audit else None
         audit = self._log.put if self._log is not None else unaudited
         self._core = Crawl(config, random=random.random, audit=audit)
         self._tell: Callable[[Callable[[], None]], object] | None = None
@@ -72,13 +74,18 @@ class CrawlSession:
                 with asyncio.Runner(loop_factory=factory, debug=self._config.debug) as runner:
                     runner.run(self.crawl())
             case "threaded":
-                self._run_threaded()
+                with self._logging():
+                    self._run_threaded()
             case other:
                 assert_never(other)
         return self.statistics()
 
     async def crawl(self) -> None:
         """The same, on the running event loop and with the asynchronous engine."""
+        with self._logging():
+            await self._run_async()
+
+    async def _run_async(self) -> None:
         from crawler.fetch.aio import AioFetcher
         from crawler.parse.hand_over import AsyncParsing
 
@@ -141,9 +148,21 @@ class CrawlSession:
     def _end(self) -> None:
         self._tell = None
         self._core.collector.end(perf_counter())
-        if self._log is not None:
-            self._core.close()
-            self._log.close()
+        self._core.close()
+
+    @contextmanager
+    def _logging(self) -> Iterator[None]:
+        """Close the audit after the block; it is replaced only by a crawl that has begun."""
+        if self._log is None:
+            yield
+            return
+        try:
+            yield
+        except BaseException:
+            with suppress(CrawlerError):  # the first failure is the one to tell
+                self._log.close(whole=False)
+            raise
+        self._log.close()
 
     def stop(self) -> None:
         """Start nothing more and let what is in flight end, within `drain_timeout` seconds."""

@@ -26,6 +26,7 @@ Loop = Literal["uvloop", "asyncio"]
 Parse = Literal["auto", "inline", "thread", "process", "interpreter", "none"]
 InputFormat = Literal["auto", "lines", "csv", "jsonl", "sitemap"]
 OutputFormat = Literal["jsonl"]
+Existing = Literal["refuse", "replace", "add"]  # what becomes of an output that holds something
 Robots = Literal["obey", "ignore"]
 Progress = Literal["auto", "bar", "line", "none"]
 ScopeMode = Literal["host", "domain", "prefix", "any"]
@@ -295,6 +296,8 @@ class CrawlConfig(Options):
         _INPUT, "url", "JSON lines field with the URL; dots reach inside.", metavar="NAME"
     )
     format: OutputFormat = option(_OUTPUT, "jsonl", "Form of the output.")
+    overwrite: bool = option(_OUTPUT, False, "Replace outputs that hold something.")
+    append: bool = option(_OUTPUT, False, "Add to outputs that hold something.")
     stats: str = option(
         _OUTPUT, "", "Write the statistics to this file, as JSON.", metavar="FILE.json"
     )
@@ -317,12 +320,21 @@ class CrawlConfig(Options):
         _check_proxy(self.proxy)
         _check_parser(self.parser, self.parse)
         _check_following(self)
+        if self.overwrite and self.append:
+            raise ConfigurationError("overwrite and append: an output is replaced or added to")
         object.__setattr__(self, "sitemap", tuple(map(_sitemap, self.sitemap)))
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
         """The further request headers as (name, value) pairs."""
         return tuple(split_header(line) for line in self.header)
+
+    @property
+    def existing(self) -> Existing:
+        """What becomes of an output that holds something."""
+        if self.overwrite:
+            return "replace"
+        return "add" if self.append else "refuse"
 
     @property
     def addresses(self) -> AddressPolicy:

@@ -1,45 +1,94 @@
-"""Small files that are whole or absent."""
+"""Files that are there whole or not at all, and never half written."""
 
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import orjson
 
+from crawler.model.config import Existing
 from crawler.model.output import dumps
-from crawler.store.outlet import unwritable
+from crawler.store.claim import Claim, inherited, unwritable
+
+# What open(2) gives a new file before the umask; a temporary file is its owner's alone.
+_MODE = 0o666
 
 
 def write_json(path: str, value: Any) -> None:
-    """Write `value` as indented JSON; a reader sees the old file or the whole new one.
+    """Write `value` as indented JSON, as `write_whole` does."""
+    write_whole(path, dumps(value, orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
-    The text goes to a file beside `path` first, which then takes its place. A device or a pipe
-    (`/dev/stdout`) is written as it is.
+
+def write_whole(path: str, data: bytes) -> None:
+    """Write a file; a reader sees the old one or the whole new one.
+
+    The data go to a file next to it first, which then takes its place. A device or a pipe is
+    written as it is, and so is a descriptor of this process (`/dev/stdout`).
 
     Raises `EnvironmentFailure` that names `path`.
     """
-    data = dumps(value, orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    number = inherited(path)
     try:
-        if os.path.exists(path) and not os.path.isfile(path):
-            _write(path, data, os.O_WRONLY)
+        if number is not None:
+            _write(os.dup(number), data)
+        elif os.path.exists(path) and not os.path.isfile(path):
+            _write(os.open(path, os.O_WRONLY | os.O_CLOEXEC), data)
         else:
             _replace(os.path.realpath(path), data)  # a link stays a link
     except (OSError, ValueError) as error:
         raise unwritable(path, error) from None
 
 
-def _replace(path: str, data: bytes) -> None:
-    draft = f"{path}.{os.getpid()}.draft"
+class Document:
+    """A file that will be written once, at the end; from the start nobody else may have it.
+
+    Raises what `Claim` raises. One document cannot be added to another, so that a file which holds
+    something is refused unless it is to be replaced.
+    """
+
+    def __init__(self, path: str, existing: Existing) -> None:
+        self._path = path
+        onto: Existing = "replace" if existing == "replace" else "refuse"
+        self._claim = Claim(path, onto, hint="--overwrite replaces it, nothing can be added")
+
+    def write(self, value: Any) -> None:
+        """Write it as JSON. Raises `EnvironmentFailure`."""
+        write_json(self._path, value)
+        self._claim.started = True
+
+    def close(self) -> None:
+        """Let go of the file; one that was made and not written is gone."""
+        self._claim.release()
+
+
+def _replace(target: str, data: bytes) -> None:
+    folder, name = os.path.split(target)
+    number, draft = tempfile.mkstemp(dir=folder, prefix=f".{name[:64]}.")
     try:
-        _write(draft, data, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.replace(draft, path)
+        _write(number, data, os.fsync)
+        os.chmod(draft, _mode(target))
+        os.replace(draft, target)
     except BaseException:
-        if os.path.exists(draft):
+        with suppress(FileNotFoundError):
             os.unlink(draft)
         raise
 
 
-def _write(path: str, data: bytes, flags: int) -> None:
-    with open(os.open(path, flags | os.O_CLOEXEC, 0o666), "wb") as file:
+def _write(number: int, data: bytes, settle: Callable[[int], None] = lambda _number: None) -> None:
+    with open(number, "wb") as file:
         file.write(data)
+        file.flush()
+        settle(number)
+
+
+def _mode(target: str) -> int:
+    """That of the file to be replaced, or of a new one."""
+    if os.path.exists(target):
+        return os.stat(target).st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return _MODE & ~mask

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import select
-import stat
-import sys
 import zlib
 from typing import Protocol
 
 import zstandard
 
-from crawler.model.errors import EnvironmentFailure
+from crawler.model.config import Existing
+from crawler.store.claim import Claim
+from crawler.store.joint import joint
 
 _GZIP_LEVEL = 4  # 220 MB/s of records against 165 at zlib's default of 6, for 9 % more bytes
 _GZIP_WBITS = 31  # zlib.h: 15 bits of window + 16 for a gzip header
@@ -77,30 +77,33 @@ class Zstd:
 
 
 class Outlet:
-    """A file that was opened for records (`-`: standard output), emptied if it was there.
+    """An output for lines (`-`: standard output), which is as it was until the first of them.
 
     `live` tells that somebody may be watching: a terminal, a pipe, a device. `records` counts the
     lines that are really written.
 
-    Raises `EnvironmentFailure` if it cannot be opened.
+    Raises what `Claim` and `joint` raise.
     """
 
-    __slots__ = ("_fd", "_offset", "_owned", "_packing", "label", "live", "records")
+    __slots__ = ("_claim", "_lead", "_offset", "_packing", "label", "live", "records")
 
-    def __init__(self, path: str) -> None:
-        self.label = "standard output" if path == "-" else path
-        self._owned = path != "-"
+    def __init__(self, path: str, existing: Existing = "refuse") -> None:
         self._packing = _packing(path)
-        self._fd = _open(path) if self._owned else _standard_output()
-        self.live = not stat.S_ISREG(os.fstat(self._fd).st_mode)
-        self._offset = 0
+        self._claim = Claim(path, existing)
+        self.label = self._claim.label
+        self.live = not self._claim.regular
+        self._offset = self._claim.held
+        self._lead = b""
         self.records = 0
+        if self._offset:
+            self._lead = self._joint()
 
     def __repr__(self) -> str:
         return f"Outlet({self.label!r}, records={self.records})"
 
     def write(self, lines: bytes) -> None:
         """Write whole lines. Raises `OSError`; the file then still ends with a whole line."""
+        self._start()
         data = self._packing.pack(lines)
         done = 0
         try:
@@ -116,63 +119,62 @@ class Outlet:
         self._offset += done
         self.records += lines.count(b"\n")
 
-    def end(self) -> None:
-        """Close the archive, if it is one. Raises `OSError`."""
-        data = memoryview(self._packing.end())
-        while data:
-            data = data[self._write_some(data) :]
+    def end(self, *, whole: bool = True) -> None:
+        """Close the archive, if it is one. Raises `OSError`.
+
+        Where nothing was written, old content is kept: what came to nothing replaces nothing. Only
+        a run that was `whole` and had nothing to write leaves an empty output.
+        """
+        if not self._claim.started and (self._offset or not whole):
+            return
+        self._start()
+        self._write_all(self._packing.end())
 
     def close(self) -> None:
         """Close the file; standard output stays open. Raises `OSError` for a late write error."""
-        if self._owned:
-            self._owned = False
-            os.close(self._fd)
+        self._claim.release()
+
+    def _joint(self) -> bytes:
+        try:
+            return joint(self._claim.fd, self._claim.path)
+        except BaseException:
+            self._claim.release()
+            raise
+
+    def _start(self) -> None:
+        if self._claim.started:
+            return
+        self._claim.start()
+        if not self._lead:
+            return
+        try:
+            self._offset += self._write_all(self._packing.pack(self._lead))
+        except OSError:
+            self._cut()
+            raise
+
+    def _write_all(self, data: bytes) -> int:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._write_some(rest) :]
+        return len(data)
 
     def _write_some(self, data: memoryview) -> int:
         while True:
             try:
-                return os.write(self._fd, data)
+                return os.write(self._claim.fd, data)
             except BlockingIOError:  # a pipe that somebody made non-blocking
                 poll = select.poll()
-                poll.register(self._fd, select.POLLOUT)
+                poll.register(self._claim.fd, select.POLLOUT)
                 poll.poll()
 
     def _cut(self) -> None:
         """Take half a line, or half a packed group, off the end of a file of ours."""
-        if self._owned and not self.live:
-            os.ftruncate(self._fd, self._offset)
+        if self._claim.ours:
+            os.ftruncate(self._claim.fd, self._offset)
 
 
 def _packing(path: str) -> Packing:
     if path.lower().endswith(".gz"):
         return Gzip()
     return Zstd() if path.lower().endswith(".zst") else Plain()
-
-
-def _open(path: str) -> int:
-    try:
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
-    except (OSError, ValueError) as error:
-        raise unwritable(path, error) from None
-
-
-def _standard_output() -> int:
-    if sys.__stdout__ is None:  # closed by the caller; whatever has the number 1 now is not it
-        raise EnvironmentFailure("standard output: is closed; name a file with -o")
-    return 1
-
-
-def unwritable(path: str, error: OSError | ValueError) -> EnvironmentFailure:
-    """Why `path` cannot be written, in one line."""
-    folder = os.path.dirname(path) or "."
-    if isinstance(error, IsADirectoryError):
-        why = "is a directory; name a file"
-    elif isinstance(error, FileNotFoundError):
-        why = f"the directory {folder!r} does not exist; make it first"
-    elif isinstance(error, PermissionError):
-        why = "may not be written; check its permissions"
-    elif isinstance(error, OSError):
-        why = f"cannot be written: {error.strerror}"
-    else:
-        why = f"is no file name: {error}"
-    return EnvironmentFailure(f"{path}: {why}")

@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable
 from time import monotonic
 
+from crawler.model.config import Existing
 from crawler.model.errors import CrawlerError, EnvironmentFailure, ExitCode
 from crawler.model.outcome import Final
 from crawler.store.files import write_json
@@ -48,21 +49,29 @@ def _nobody() -> None:
 class RecordSink:
     """Writes one JSON line an outcome to `path`, `-` for standard output.
 
-    A file is written in place, from its start, so that it can be followed; an old one is
-    overwritten. `.gz` and `.zst` are packed. `on_room` is called from the writer's thread, when
-    there is room again or when the writer failed; it must not raise.
+    A file is written in place, so that it can be followed; what an old one holds is refused,
+    replaced or added to, as `existing` says, with the first record and not before. `.gz` and `.zst`
+    are packed. `on_room` is called from the writer's thread, when there is room again or when the
+    writer failed; it must not raise.
 
-    Raises `EnvironmentFailure` if `path` cannot be opened.
+    Raises what `crawler.store.claim.Claim` raises.
     """
 
-    def __init__(self, path: str, *, on_room: Callable[[], None] = _nobody) -> None:
-        self._outlet = Outlet(path)
+    def __init__(
+        self,
+        path: str,
+        *,
+        existing: Existing = "refuse",
+        on_room: Callable[[], None] = _nobody,
+    ) -> None:
+        self._outlet = Outlet(path, existing)
         self.on_room = on_room
         self._change = threading.Condition()
         self._queue: list[bytes] = []
         self._queued = 0  # bytes in the queue
         self._waiting = 0  # bytes in the queue or being written
         self._closing = False
+        self._whole = False
         self._failure: Exception | None = None
         self._pace = _LIVE_PACE if self._outlet.live else _PACE
         self._thread = threading.Thread(target=self._run, name="record-sink", daemon=True)
@@ -102,13 +111,14 @@ class RecordSink:
             if not before or before < _GROUP <= self._queued:
                 self._change.notify()
 
-    def close(self) -> None:
+    def close(self, *, whole: bool = True) -> None:
         """Write all that is queued and end the writer; may be called again.
 
-        Raises what `put` raises.
+        `whole` tells that the crawl came to its end: then it replaces an old output even if it had
+        no record. Raises what `put` raises.
         """
         with self._change:
-            self._closing = True
+            self._closing, self._whole = True, whole
             self._change.notify()
         self._thread.join()
         if self._failure is not None:
@@ -135,7 +145,7 @@ class RecordSink:
                 self._outlet.write(group)
                 last = monotonic()
                 self._done(len(group))
-            self._outlet.end()
+            self._outlet.end(whole=self._whole)
         finally:
             self._outlet.close()
 

@@ -80,7 +80,7 @@ class FakeSink:
         self.failure = failure
         self.written = SNAPSHOT.records
 
-    def close(self) -> None:
+    def close(self, *, whole: bool = True) -> None:
         """Remember it, and fail if it should."""
         self.closed = True
         if self.failure is not None:

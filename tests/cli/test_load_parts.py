@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from crawler.cli.files import write_whole
 from crawler.cli.load import live, summary
 from crawler.cli.load.outputs import Outputs
 from crawler.cli.load.targets import targets
@@ -19,6 +18,7 @@ from crawler.load.hit import Recorder
 from crawler.load.measured import Failure, Measured
 from crawler.load.options import LoadConfig
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
+from crawler.store.files import write_whole
 
 URL = "http://127.0.0.1:8080/page/1"
 
@@ -78,7 +78,7 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     file = tmp_path / "out.json"
     file.write_text("old")
     file.chmod(0o640)
-    write_whole(str(file), "new")
+    write_whole(str(file), b"new")
     assert file.read_text() == "new" and stat.S_IMODE(file.stat().st_mode) == 0o640
     assert os.listdir(tmp_path) == ["out.json"]
 
@@ -95,7 +95,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(EnvironmentFailure, match=r"out\.json: cannot be written: No space left"):
-        write_whole(str(file), "new")
+        write_whole(str(file), b"new")
     assert file.read_text() == "old" and os.listdir(tmp_path) == ["out.json"]
 
 
@@ -105,7 +105,7 @@ def test_a_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     reader = threading.Thread(target=lambda: seen.append(pipe.read_text()))
     reader.start()
-    write_whole(str(pipe), "text")
+    write_whole(str(pipe), b"text")
     reader.join()
     assert seen == ["text"] and stat.S_ISFIFO(pipe.stat().st_mode)
 

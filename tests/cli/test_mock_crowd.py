@@ -31,7 +31,9 @@ def crawl(urls: list[str], directory: Path, *words: str) -> list[dict[str, objec
     """The records that `crawler crawl` writes for these URLs; fails unless it ends well."""
     listed, output = directory / "list.txt", directory / "out.jsonl"
     listed.write_text("".join(f"{url}\n" for url in urls))
-    code, out, err = crawler("crawl", "-i", str(listed), "-o", str(output), *HASTE, *words)
+    code, out, err = crawler(
+        "crawl", "-i", str(listed), "-o", str(output), "--overwrite", *HASTE, *words
+    )
     assert (code, out) == (0, ""), err
     assert "Traceback" not in err
     assert f"{len(urls)} read = {len(urls)} records + 0 repeats" in err

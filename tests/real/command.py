@@ -35,7 +35,7 @@ class CrawlCommand:
         stats = ["--stats", str(self.stats)] if self.stats is not None else []
         return [
             *(sys.executable, "-m", "crawler", "crawl"),
-            *("-i", str(self.urls), "-o", str(self.output)),
+            *("-i", str(self.urls), "-o", str(self.output), "--overwrite"),
             *("--engine", self.engine, "--parse", self.parse),
             *("--concurrency", width, "--per-host", width, "--delay", "0"),
             *(_polite(width) if self.manners else _RUDE),

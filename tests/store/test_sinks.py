@@ -46,7 +46,7 @@ def urls(data: bytes) -> list[str]:
 
 
 def wrote(path: Path, count: int) -> RecordSink:
-    sink = RecordSink(str(path))
+    sink = RecordSink(str(path), existing="replace")
     for n in range(count):
         sink.put(skipped(n))
     sink.close()

@@ -6,9 +6,9 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from crawler.cli.files import write_whole
 from crawler.compare.result import Result
 from crawler.model.errors import EnvironmentFailure
+from crawler.store.files import write_whole
 
 RESULTS = "results.json"
 REPORT = "report.html"
@@ -48,7 +48,7 @@ class Folder:
     def keep(self, result: Result) -> None:
         """Write the figures alone, which takes no time."""
         if self.path:
-            write_whole(str(Path(self.path) / RESULTS), result.text)
+            write_whole(str(Path(self.path) / RESULTS), result.text.encode())
 
     def write(self, result: Result) -> None:
         """Write both; the figures first and at once, lest a second Ctrl-C cost them, too."""
@@ -56,4 +56,4 @@ class Folder:
         if self.path:
             from crawler.compare.report import report  # a second's imports, for some runs only
 
-            write_whole(str(self.report), report(result))
+            write_whole(str(self.report), report(result).encode())

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from crawler.cli.files import write_whole
 from crawler.load.hgrm import hgrm
 from crawler.load.result import Result
 from crawler.model.errors import EnvironmentFailure
+from crawler.store.files import write_whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Outputs:
         failures = []
         for path, text in self._texts(result):
             try:
-                write_whole(path, text)
+                write_whole(path, text.encode())
             except EnvironmentFailure as failure:
                 failures.append(failure)
         if failures:

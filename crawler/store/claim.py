@@ -1,0 +1,190 @@
+"""Output files: whose they are, and what becomes of what they hold.
+
+Much can fail before a run has anything to write: a parser that cannot be imported, a list without
+the column, a second run onto the same file. So to claim a file changes nothing in it:
+
+- A file that holds something is refused, unless it is to be replaced or added to (`Existing`).
+- `flock(2)` keeps other processes out as long as the claim is held, and they can say whose it is.
+- Old content goes when there is something to put in its place: `start`. A file that the claim had
+  to make, and that was never started, is gone after `release`.
+
+All this is for regular files. A pipe or a device is nobody's; `-`, `/dev/stdout` and `/dev/fd/N`
+are descriptors that the process was started with, and are written from where they stand.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import stat
+import sys
+
+from crawler.model.config import Existing
+from crawler.model.errors import ConfigurationError, EnvironmentFailure
+
+_INHERITED = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})")
+_STANDARD = {"-": 1, "/dev/stdout": 1, "/dev/stderr": 2}
+_LOCK = re.compile(
+    r"^\d+: FLOCK +\w+ +\w+ +(?P<pid>\d+) +(?P<device>[0-9a-f:]+):(?P<inode>\d+) ", re.MULTILINE
+)
+
+
+class Claim:
+    """An output, opened and not yet changed.
+
+    `regular` tells a file from a pipe or device; `held` is how many bytes of old content will stay.
+    `hint` is what to do about a file that holds something.
+
+    Raises `ConfigurationError` for a file that holds something and may neither be replaced nor
+    added to, `EnvironmentFailure` for one that cannot be opened or that another process writes.
+    """
+
+    __slots__ = (
+        *("_existing", "_hint", "_lent", "_made"),
+        *("fd", "held", "label", "path", "regular", "started"),
+    )
+
+    def __init__(
+        self, path: str, existing: Existing = "refuse", *, hint: str = "say --append or --overwrite"
+    ) -> None:
+        self.path = path
+        self._existing = existing
+        self._hint = hint
+        number = inherited(path)
+        self.label = "standard output" if number == 1 else path
+        self._lent = number is not None
+        self._made = False
+        self.started = False
+        self.held = 0
+        try:
+            self.fd = self._open() if number is None else _lent(number)
+            self.regular = stat.S_ISREG(os.fstat(self.fd).st_mode)
+        except (OSError, ValueError) as error:
+            raise unwritable(path, error) from None
+        if self.ours:
+            self._settle()
+
+    def __repr__(self) -> str:
+        return f"Claim({self.path!r}, started={self.started})"
+
+    @property
+    def ours(self) -> bool:
+        """Whether the rules hold: a regular file that this claim has opened."""
+        return self.regular and not self._lent
+
+    def start(self) -> None:
+        """Empty a file that is to be replaced. Raises `OSError`."""
+        if self.started:
+            return
+        self.started = True
+        if self.ours and self._existing == "replace":
+            os.ftruncate(self.fd, 0)
+
+    def release(self) -> None:
+        """Close what was opened, and remove a file that was made in vain. Raises `OSError`."""
+        if self._lent:
+            return
+        self._lent = True
+        try:
+            if self._made and not self.started:
+                os.unlink(os.path.realpath(self.path))
+        finally:
+            os.close(self.fd)
+
+    def _open(self) -> int:
+        if os.path.exists(self.path) and not os.path.isfile(self.path):
+            return os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+        if self.path.endswith("/"):
+            raise IsADirectoryError
+        place = os.path.realpath(self.path)  # where a link leads, even to nothing yet
+        while True:
+            fd = self._made_or_there(place)
+            try:
+                _lock(fd, self.path)
+                if os.path.exists(place) and os.path.samestat(os.stat(place), os.fstat(fd)):
+                    return fd
+            except BaseException:
+                os.close(fd)
+                raise
+            os.close(fd)  # it was replaced or removed before the lock was ours
+
+    def _made_or_there(self, place: str) -> int:
+        flags = os.O_CLOEXEC | (os.O_RDWR if self._existing == "add" else os.O_WRONLY)
+        try:
+            fd = os.open(place, flags | os.O_CREAT | os.O_EXCL, 0o666)
+        except FileExistsError:
+            self._made = False
+            return os.open(place, flags | os.O_CREAT, 0o666)
+        self._made = True
+        return fd
+
+    def _settle(self) -> None:
+        size = os.fstat(self.fd).st_size
+        if not size or self._existing == "replace":
+            return
+        if self._existing == "add":
+            self.held = os.lseek(self.fd, 0, os.SEEK_END)
+            return
+        os.close(self.fd)
+        raise ConfigurationError(
+            f"{self.path}: holds {size:,} bytes already; {self._hint}, or name another file"
+        )
+
+
+def inherited(path: str) -> int | None:
+    """The descriptor that `path` stands for, where it is a name for one; else None."""
+    named = _INHERITED.fullmatch(path)
+    return int(named[1]) if named else _STANDARD.get(path)
+
+
+def _lent(number: int) -> int:
+    # What has the number 1 after a start without standard output is not it.
+    if number == 1 and sys.__stdout__ is None:
+        raise EnvironmentFailure("standard output: is closed; name a file with -o")
+    return number
+
+
+def _lock(fd: int, path: str) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise EnvironmentFailure(
+            f"{path}: is being written by {_holder(fd)}; wait for it, or name another file"
+        ) from None
+    except OSError:
+        return  # a file system without locks
+
+
+def _holder(fd: int) -> str:
+    """Who holds the lock of a file, as Linux tells it; other systems keep it to themselves."""
+    try:
+        with open("/proc/locks", encoding="ascii") as file:
+            text = file.read()
+    except OSError:
+        return "another process"
+    state = os.fstat(fd)
+    device = f"{os.major(state.st_dev):02x}:{os.minor(state.st_dev):02x}"
+    found = [lock for lock in _LOCK.finditer(text) if int(lock["inode"]) == state.st_ino]
+    # Some file systems have another device number in there than stat(2) gives.
+    exact = [lock for lock in found if lock["device"] == device] or found
+    pid = int(exact[0]["pid"]) if exact else 0
+    if pid == os.getpid():
+        return "this very process"
+    return f"process {pid}" if pid > 0 else "another process"
+
+
+def unwritable(path: str, error: OSError | ValueError) -> EnvironmentFailure:
+    """Why `path` cannot be written, in one line."""
+    folder = os.path.dirname(path) or "."
+    if isinstance(error, IsADirectoryError):
+        why = "is a directory; name a file"
+    elif isinstance(error, FileNotFoundError):
+        why = f"the directory {folder!r} does not exist; make it first"
+    elif isinstance(error, PermissionError):
+        why = "may not be written; check its permissions"
+    elif isinstance(error, OSError):
+        why = f"cannot be written: {error.strerror}"
+    else:
+        why = f"is no file name: {error}"
+    return EnvironmentFailure(f"{path}: {why}")

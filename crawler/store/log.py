@@ -1,0 +1,52 @@
+"""JSON lines that a crawl writes next to its records; they are never a reason to end it."""
+
+from __future__ import annotations
+
+from crawler.model.config import Existing
+from crawler.store.claim import unwritable
+from crawler.store.outlet import Outlet
+
+_GROUP = 262_144  # bytes that are worth a write: a host takes 130
+
+
+class LineLog:
+    """Writes lines to `path`. Raises what `Outlet` raises, when made; `close` tells what failed.
+
+    In between a disk that gives way costs this file alone: the crawl goes on, and it is told at the
+    end. Called by one thread at a time.
+    """
+
+    def __init__(self, path: str, existing: Existing = "refuse") -> None:
+        self._path = path
+        self._outlet = Outlet(path, existing)
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._failure: OSError | None = None
+
+    def add(self, line: bytes) -> None:
+        """Add a line, with its end."""
+        self._lines.append(line)
+        self._size += len(line)
+        if self._size >= _GROUP:
+            self._flush()
+
+    def close(self, *, whole: bool = True) -> None:
+        """Write what is left; `whole` tells that the crawl came to its end."""
+        self._flush()
+        try:
+            if self._failure is None:
+                self._outlet.end(whole=whole)
+            self._outlet.close()
+        except OSError as error:
+            self._failure = self._failure or error
+        if self._failure is not None:
+            raise unwritable(self._path, self._failure)
+
+    def _flush(self) -> None:
+        lines, self._lines, self._size = self._lines, [], 0
+        if not lines or self._failure is not None:
+            return
+        try:
+            self._outlet.write(b"".join(lines))
+        except OSError as error:
+            self._failure = error
