@@ -336,8 +336,12 @@ class _Protocol(ResponseHandler):
         return not self._poll.poll(0)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came off the connection; b"" is how aiohttp resumes its parser."""
-        if not data:
+        """Take what came off the connection.
+
+        aiohttp resumes its parser by b"", and keeps for the first request what comes before it: on
+        a new connection it is chance which is there first.
+        """
+        if not data or (self._message is None and self._problem is None):
             super().data_received(data)
         elif self._message is None or self._message.done:
             self._unasked()
@@ -368,9 +372,7 @@ class _Protocol(ResponseHandler):
 
     def _end(self, problem: Malformed) -> None:
         self._message, self._problem = None, problem
-        if self.transport is not None:
-            self.transport.close()
-        self.set_exception(problem)
+        self.set_exception(problem)  # who waits for it closes the connection
         self._fail(self._payload)
 
     def connection_lost(self, error: BaseException | None) -> None:

@@ -71,7 +71,7 @@ class ThreadedFetcher:
         self._proxy = proxy(config)
         self._policy = config.addresses
         self._credentials = Credentials(config)
-        self._headers = urllib3.HTTPHeaderDict(request_headers(config))
+        self._headers = urllib3.HTTPHeaderDict(map(_sent, request_headers(config)))
         self._timeout = urllib3.Timeout(connect=config.connect_timeout, read=config.timeout)
         self._pools = _pools(config, self._proxy)
         self._names = names or Names(config.dns_ttl)
@@ -200,8 +200,8 @@ class ThreadedFetcher:
         if not credentials:
             return self._headers
         headers = self._headers.copy()
-        for name, value in credentials:
-            headers.add(name, value.encode().decode("latin-1"))  # http.client sends Latin-1
+        for name, value in map(_sent, credentials):
+            headers.add(name, value)
         return headers
 
     def _read(
@@ -255,6 +255,15 @@ class ThreadedFetcher:
         return None
 
 
+def _sent(pair: tuple[str, str]) -> tuple[str, str]:
+    """Return a header whose value http.client, which writes Latin-1, sends as UTF-8.
+
+    RFC 9110, 5.5, leaves such octets to those who send and read them; aiohttp sends UTF-8, too.
+    """
+    name, value = pair
+    return name, value.encode().decode("latin-1")
+
+
 def _broken(error: ProtocolError, progress: Progress) -> Fault:
     """What `ProtocolError` is about; its cause is its last argument, if it has one."""
     match error.args[-1]:
@@ -303,12 +312,6 @@ class _Connection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         return here.call.open(self._dns_host, self.port, self.socket_options)
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether a request may be sent: what lies unread would be taken for its answer."""
-        decrypted = self.sock.pending() if isinstance(self.sock, ssl.SSLSocket) else 0
-        return not decrypted and super().is_connected
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
         """Send the request, with the target as the URL has it."""

@@ -315,6 +315,8 @@ class CrawlConfig(Options):
         self.settle()
         for line in self.header:
             split_header(line)
+            _check_sendable("header", line)
+        _check_sendable("user_agent", self.user_agent)
         _check_each("allow_network", self.allow_network, read_network)
         _check_each("allow_port", self.allow_port, read_ports)
         _check_proxy(self.proxy)
@@ -359,6 +361,14 @@ def split_header(line: str) -> tuple[str, str]:
     if not colon or not _FIELD_NAME.fullmatch(name) or any(c in value for c in "\r\n\0"):
         raise OptionError("header", f"{line!r} is no header; write 'Name: value'")
     return name, value
+
+
+def _check_sendable(name: str, text: str) -> None:
+    """Refuse bytes of the command line that are not UTF-8: headers are sent as UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise OptionError(name, f"{text!r} is not valid UTF-8") from None
 
 
 def _check_following(config: CrawlConfig) -> None:

@@ -41,15 +41,21 @@ class Way:
         config: CrawlConfig = CONFIG,
         names: Names | None = None,
         kept: list[object] | None = None,
+        *,
+        between: Callable[[], None] = lambda: None,
+        turns: int = 0,
     ) -> list[Fetched]:
-        """The outcomes of `urls`, in order; the closed fetcher outlives them in `kept`."""
+        """The outcomes of `urls`, in order; the closed fetcher outlives them in `kept`.
+
+        `between` is called after each, and then a loop has so many turns to look around.
+        """
         kept = [] if kept is None else kept
         requests = [request(url) for url in urls]
         if self.name == "threaded":
             with ThreadedFetcher(config, names=names) as fetcher:
                 kept.append(fetcher)
-                return [fetcher.fetch(each) for each in requests]
-        return self.run(lambda: _fetch_all(requests, config, names, kept))
+                return [(fetcher.fetch(each), between())[0] for each in requests]
+        return self.run(lambda: _fetch_all(requests, config, names, kept, between, turns))
 
     def run(self, main: Callable[[], Coroutine[Any, Any, list[Fetched]]]) -> list[Fetched]:
         """Run a coroutine on this way's loop, debug mode and its warnings included."""
@@ -59,11 +65,22 @@ class Way:
 
 
 async def _fetch_all(
-    requests: list[Request], config: CrawlConfig, names: Names | None, kept: list[object]
+    requests: list[Request],
+    config: CrawlConfig,
+    names: Names | None,
+    kept: list[object],
+    between: Callable[[], None],
+    turns: int,
 ) -> list[Fetched]:
+    outcomes = []
     async with AioFetcher(config, names=names) as fetcher:
         kept.append(fetcher)
-        return [await fetcher.fetch(each) for each in requests]
+        for each in requests:
+            outcomes.append(await fetcher.fetch(each))
+            between()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+    return outcomes
 
 
 def request(url: str) -> Request:

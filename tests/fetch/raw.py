@@ -27,12 +27,14 @@ class RawServer:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        greeting: bytes = b"",
     ) -> None:
         self.over = threading.Event()
         self.connections = 0
         self.heads: list[bytes] = []
         self._behaviours = behaviours
         self._tls = tls
+        self._greeting = greeting
         self._threads: list[threading.Thread] = []
         self._sockets: list[socket.socket] = []
         self._listener = socket.create_server((host, port), backlog=128)
@@ -84,6 +86,7 @@ class RawServer:
         try:
             if self._tls:
                 sock = self._tls.wrap_socket(sock, server_side=True)
+            sock.sendall(self._greeting)
             while head := read_head(sock):
                 self.heads.append(head)
                 if self._behaviour(head)(self, sock, head) is False:

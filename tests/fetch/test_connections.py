@@ -87,6 +87,30 @@ def test_request_headers(way: Way) -> None:
     assert own.count(b"X-Own: 1") == own.count(b"X-Own: 2") == 1
 
 
+def test_headers_are_sent_as_utf_8(way: Way) -> None:
+    """A header of one's own goes out as UTF-8, whatever its characters (RFC 9110, 5.5)."""
+    header_lines = ("X-Name: Łódź é", "Cookie: city=Łódź")
+    config = replace(CONFIG, header=header_lines, user_agent="Łódź/1")
+    with RawServer(SITE) as server:
+        (outcome,) = way.fetch([server.url("/plain")], config)
+        (head,) = server.heads
+    assert isinstance(outcome, Received)
+    lines = head.decode("utf-8").split("\r\n")
+    assert {*header_lines, "User-Agent: Łódź/1"} <= set(lines)
+
+
+@pytest.mark.parametrize(
+    "path", ["/plain", "/plain?", "/plain??", "/plain?a?", "/plain?a=1", "/plain?%3F", "/plain?&"]
+)
+def test_the_target_is_sent_as_recorded(way: Way, path: str) -> None:
+    """A `?` with nothing after it is sent: it may lead to another page (requests#2912)."""
+    with RawServer(SITE) as server:
+        (outcome,) = way.fetch([server.url(path)])
+        (head,) = server.heads
+    assert head.startswith(f"GET {path} HTTP/1.1\r\n".encode())
+    assert outcome.request.url.href == server.url(path)
+
+
 def test_credentials(way: Way) -> None:
     """Credentials of a URL are sent as Basic, and appear in no reason."""
     with RawServer(SITE) as server:

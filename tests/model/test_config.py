@@ -34,6 +34,8 @@ from crawler.model.errors import ConfigurationError, ExitCode
         ("header", ("no header",), "is no header"),
         ("header", ("A b: c",), "is no header"),
         ("header", (": c",), "is no header"),
+        ("header", ("X: \udcff",), "is not valid UTF-8"),
+        ("user_agent", "\udcff", "is not valid UTF-8"),
         ("proxy", "localhost:3128", "is no HTTP proxy"),
         ("proxy", "http://localhost:99999", "is no HTTP proxy"),
         ("proxy", "http://", "is no HTTP proxy"),
