@@ -30,6 +30,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from crawler.model.errors import ConfigurationError
 from crawler.parse import worker
+from crawler.parse.hang_up import hang_up
 from crawler.parse.spawning import quiet_start, recording_context
 from crawler.parse.work import (
     ABANDONED,
@@ -103,6 +104,8 @@ class _ExecutorLane:
 class ProcessLane(_ExecutorLane):
     """A worker process behind a `ProcessPoolExecutor`."""
 
+    _executor: ProcessPoolExecutor
+
     def __init__(self, work: Work) -> None:
         self._recording, context = recording_context()
         self._marker = self._recording.RawArray("d", [0.0, -1.0, 0.0, 0.0])
@@ -117,7 +120,9 @@ class ProcessLane(_ExecutorLane):
     def start(self) -> Future[int]:
         """Start the process: some 10 ms, and once the fork server's start; ends with its id."""
         with quiet_start(with_main=self._with_main):
-            return self._executor.submit(worker.ready)
+            started = self._executor.submit(worker.ready)
+        hang_up(self._executor)
+        return started
 
     def submit(self, serial: int, pages: list[Packed]) -> Future[list[Answer]]:
         """Queue a batch; the executor's threads pickle it and write it to the worker's pipe."""
