@@ -26,6 +26,8 @@ HELP = (
     "in a file (--config) or in the environment: CRAWLER_PER_HOST is --per-host. Flags go before "
     "the environment, and that before the file.\n\n"
     f"TIME is {SECONDS.examples}. SIZE is {BYTES.examples}. N is {COUNT.examples}.\n\n"
+    "Exit codes: 0 finished; 1 not one URL was fetched, or more failed than --fail-above allows; "
+    "2 bad usage; 3 the machine gave way (disk, input); 130 interrupted.\n\n"
     "For example:\n\n"
     "  crawler crawl example.com https://example.org/\n"
     "  crawler crawl https://example.com/ --follow --depth 3 -o out.jsonl\n"

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from crawler.cli.units import count, duration, megabytes
+from crawler.core.bound import Bound
 from crawler.core.statistics import Snapshot
 
 SPAN = 5.0
@@ -21,6 +22,15 @@ Statistics = Callable[[], Snapshot]
 
 Expected = Callable[[], int | None]
 """Tells how many entries the list will have had in the end; None if that is unknown."""
+
+
+Words = Callable[[Bound | None], str]
+"""Says what a crawl is bound by; nothing for what need not be told."""
+
+
+def no_words(_bound: Bound | None) -> str:
+    """Say nothing of what a crawl is bound by."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +47,10 @@ class Window:
 
     def __init__(self) -> None:
         self._seen: deque[Snapshot] = deque()
+
+    def bound(self) -> Bound | None:
+        """What the crawl was bound by over the same time."""
+        return self._seen[-1].bound(self._seen[0]) if len(self._seen) > 1 else None
 
     def add(self, snapshot: Snapshot) -> Rates:
         """Take a snapshot; returns the rates up to it."""
@@ -92,10 +106,18 @@ def line(snapshot: Snapshot, expected: int | None, rates: Rates) -> str:
     return f"{share}{figures(snapshot, rates)}{rest}"
 
 
-def frame(snapshot: Snapshot, expected: int | None, window: Window) -> RenderableType:
-    """What to draw now: the bar with the time left, where the length is known, and the figures."""
+def frame(
+    snapshot: Snapshot, expected: int | None, window: Window, words: Words = no_words
+) -> RenderableType:
+    """What to draw now: the bar with the time left, where the length is known, and the figures.
+
+    A last line says what the crawl is bound by, in `words`.
+    """
     rates = window.add(snapshot)
-    text = Text(figures(snapshot, rates), no_wrap=True, overflow="ellipsis")
+    lines = [figures(snapshot, rates)]
+    if bound := words(window.bound()):
+        lines.append(f"bound by {bound}")
+    text = Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
     done = share_done(snapshot, expected)
     if done is None:
         return text

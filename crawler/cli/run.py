@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from crawler.cli.asking import reporting
+from crawler.cli.bound import bound_by
 from crawler.cli.cost import Cost
 from crawler.cli.interrupt import Interrupts
 from crawler.cli.screen import Screen, screen
@@ -121,7 +122,7 @@ def run(order: Order, open_parts: Opener | None = None) -> int:
 
 
 def _run(order: Order, parts: Parts, shown: Screen, publish: Callable[[Any], None]) -> int:
-    interrupted, failure = _crawl(parts, shown)
+    interrupted, failure = _crawl(parts, shown, order.config)
     if failure is not None and failure.exit_code is ExitCode.FINISHED:
         return ExitCode.FINISHED
     if failure is not None and failure.exit_code is ExitCode.USAGE:
@@ -204,11 +205,11 @@ def open_crawl(order: Order, announce: Callable[[str], None]) -> Parts:
     return Parts(session=session, source=source, sink=sink)
 
 
-def _crawl(parts: Parts, shown: Screen) -> tuple[bool, CrawlerError | None]:
+def _crawl(parts: Parts, shown: Screen, config: CrawlConfig) -> tuple[bool, CrawlerError | None]:
     """Run to the end; whether a signal came, and what gave way."""
     session = parts.session
     with (
-        shown.watching(session.statistics, parts.expected),
+        shown.watching(session.statistics, parts.expected, lambda b: bound_by(b, config)),
         Interrupts(session, shown.say) as interrupts,
         reporting(shown.report),
     ):
@@ -239,6 +240,12 @@ def _say(report: Report) -> None:
 def _exit_code(report: Report) -> ExitCode:
     if report.interrupted:
         return ExitCode.INTERRUPTED
-    if report.config.fail_on_error and report.snapshot.failed:
-        return ExitCode.FAILURES
-    return ExitCode.FINISHED
+    return ExitCode.FAILURES if _fell_short(report.config, report.snapshot) else ExitCode.FINISHED
+
+
+def _fell_short(config: CrawlConfig, taken: Snapshot) -> bool:
+    """Whether nothing at all was fetched, or more failed than the options allow."""
+    if taken.records and not taken.succeeded:
+        return True
+    allowed = 0.0 if config.fail_on_error else config.fail_above
+    return taken.failed > allowed * taken.records

@@ -24,7 +24,7 @@ from typing import Final, Protocol
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from crawler.cli.progress import Expected, Statistics, Window, frame, line
+from crawler.cli.progress import Expected, Statistics, Window, Words, frame, line, no_words
 from crawler.cli.terminal import in_background
 from crawler.model.config import Progress as Mode
 from crawler.model.output import printable
@@ -47,8 +47,10 @@ class Screen(Protocol):
     def report(self) -> None:
         """Print a line about how far the crawl is, soon; from any thread or signal handler."""
 
-    def watching(self, statistics: Statistics, expected: Expected) -> AbstractContextManager[None]:
-        """Show progress while the block runs."""
+    def watching(
+        self, statistics: Statistics, expected: Expected, words: Words = no_words
+    ) -> AbstractContextManager[None]:
+        """Show progress while the block runs; `words` for what the crawl is bound by."""
 
 
 def screen(mode: Mode, *, quiet: bool = False, alone: bool = True) -> Screen:
@@ -72,7 +74,7 @@ class Silence:
         """Report nothing."""
 
     def watching(
-        self, _statistics: Statistics, _expected: Expected
+        self, _statistics: Statistics, _expected: Expected, _words: Words = no_words
     ) -> AbstractContextManager[None]:
         """Show nothing."""
         return nullcontext()
@@ -94,11 +96,12 @@ class Lines:
         self._tokens.put(_REPORT)
 
     @contextmanager
-    def watching(self, statistics: Statistics, expected: Expected) -> Iterator[None]:
+    def watching(
+        self, statistics: Statistics, expected: Expected, words: Words = no_words
+    ) -> Iterator[None]:
         """Print a line now and then while the block runs."""
-        window = Window()
-        window.add(statistics())
-        with _thread(lambda: self._run(lambda: _text(window, statistics, expected))):
+        log = Log(statistics, expected, words)
+        with _thread(lambda: self._run(log.text)):
             try:
                 yield
             finally:
@@ -113,7 +116,8 @@ class Lines:
                     return
             except Empty:
                 due += self._every
-            self.say(text())
+            for each in text().splitlines():
+                self.say(each)
 
 
 class Display:
@@ -132,14 +136,16 @@ class Display:
         self._tokens.put(_REPORT)
 
     @contextmanager
-    def watching(self, statistics: Statistics, expected: Expected) -> Iterator[None]:
+    def watching(
+        self, statistics: Statistics, expected: Expected, words: Words = no_words
+    ) -> Iterator[None]:
         """Draw while the block runs; at its end every line said before is printed."""
-        window = Window()
+        window, log = Window(), Log(statistics, expected, words)
 
         def picture() -> RenderableType:
-            return frame(statistics(), expected(), window)
+            return frame(statistics(), expected(), window, words)
 
-        with _thread(lambda: self._run(picture, lambda: _text(window, statistics, expected))):
+        with _thread(lambda: self._run(picture, log.text)):
             try:
                 yield
             finally:
@@ -162,9 +168,24 @@ class Display:
             return ""
 
 
-def _text(window: Window, statistics: Statistics, expected: Expected) -> str:
-    snapshot = statistics()
-    return line(snapshot, expected(), window.add(snapshot))
+class Log:
+    """The plain lines about a crawl: the figures, and what it is bound by where that is new."""
+
+    def __init__(self, statistics: Statistics, expected: Expected, words: Words) -> None:
+        self._statistics, self._expected, self._words = statistics, expected, words
+        self._window = Window()
+        self._window.add(statistics())
+        self._told = ""
+
+    def text(self) -> str:
+        """What there is to tell now: a line, or two."""
+        snapshot = self._statistics()
+        told = line(snapshot, self._expected(), self._window.add(snapshot))
+        bound = self._words(self._window.bound())
+        if bound and bound != self._told:
+            self._told = bound
+            return f"{told}\n  bound by {bound}"
+        return told
 
 
 @contextmanager

@@ -14,12 +14,15 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from textwrap import wrap
 from typing import Any
 
+from crawler.cli.bound import UNLIMITED, bound_by, yours
+from crawler.cli.causes import explained
 from crawler.cli.cost import Cost
 from crawler.cli.units import count, counted, megabytes, milliseconds
 from crawler.core.audit import Totals
 from crawler.core.histogram import Distribution
 from crawler.core.statistics import Snapshot
 from crawler.model.config import SECRET_HEADERS, VERSION, CrawlConfig
+from crawler.model.outcome import Kind
 from crawler.model.output import printable
 from crawler.model.url import masked
 
@@ -62,6 +65,8 @@ class Report:
         taken = self.snapshot
         return {
             **{name: getattr(taken, name) for name in _COUNTS},
+            "causes": {kind: asdict(cause) for kind, cause in taken.causes.items()},
+            "held": {limit: held.seconds for limit, held in taken.held.items()},
             "refused": taken.refused,
             "spilled": taken.spilled,
             "hosts": asdict(self.totals),
@@ -84,8 +89,10 @@ class Report:
             f"{taken.pages_per_second:,.0f} pages/s, {self._throughput()}"
         )
         yield from _outcomes(taken)
+        yield from self._failures()
         yield from _found(taken)
         yield from _manners(self.totals)
+        yield from self._bound()
         if taken.latency.count:
             yield _times("latency", taken.latency)
         if taken.loop_lag.count:
@@ -96,6 +103,21 @@ class Report:
         if self.interrupted:
             yield from self._what_was_not_read()
         yield self._account()
+
+    def _failures(self) -> Iterator[str]:
+        lines = explained(self.snapshot.causes, self.config, WIDTH - len(_row("", "")))
+        for number, line in enumerate(lines):
+            yield _row("" if number else "failures", line)
+        failed = self.snapshot.outcomes.get(Kind.PARSE, 0)
+        if self.config.parser and failed and not self.snapshot.pages:
+            yield f"NOT ONE PAGE WAS PARSED: {self.config.parser} failed on each"
+
+    def _bound(self) -> Iterator[str]:
+        found = self.snapshot.bound()
+        if text := bound_by(found, self.config):
+            yield _row("bound by", text)
+            if yours(found, self.config):
+                yield _row("", UNLIMITED)
 
     def _throughput(self) -> str:
         seconds = self.snapshot.elapsed

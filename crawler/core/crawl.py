@@ -33,6 +33,7 @@ from typing import assert_never
 
 from crawler.core import ends, redirects
 from crawler.core.audit import Audit, Totals
+from crawler.core.bound import Limit
 from crawler.core.discovery import Discovery
 from crawler.core.frontier import Frontier, Refused
 from crawler.core.gatekeeper import Gatekeeper
@@ -213,6 +214,28 @@ class Crawl:
 
     def next(self, now: float) -> Step:
         """What to do now. Called again and again, it never hands out one request twice."""
+        step = self._next(now)
+        if step is BUSY or isinstance(step, Wait):
+            self.collector.hold(self._limit(now), self._frontier.at_work, now)
+        else:
+            self.collector.go(now)
+        return step
+
+    def hold(self, limit: Limit, now: float) -> None:
+        """An engine asks for nothing because of `limit`, which the core cannot know of."""
+        self.collector.hold(limit, self._frontier.at_work, now)
+
+    def _limit(self, now: float) -> Limit:
+        """Why nothing can be started now."""
+        if len(self._in_flight) >= self._config.concurrency:
+            return Limit.CONCURRENCY
+        if len(self._frontier):
+            return self._frontier.limit(now)
+        if self._later:
+            return Limit.RETRY
+        return Limit.SERVERS if self._exhausted else Limit.LIST
+
+    def _next(self, now: float) -> Step:
         if self._overflow:
             spilled, self._overflow = tuple(self._overflow), []
             return Spill(spilled)
@@ -267,7 +290,7 @@ class Crawl:
         host = self._frontier.release(request, now)
         left = self._gates.learn(host, request, outcome, now)
         again = self._again(outcome)
-        self.collector.add_fetched(outcome, again=again)
+        self.collector.add_fetched(outcome, now, again=again)
         finals = self._ended(outcome, now, again=again)
         if left:
             finals += (ends.unasked(*each) for each in left)

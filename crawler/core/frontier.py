@@ -15,11 +15,12 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from itertools import count
+from itertools import count, islice
 from math import inf
 
 from crawler.core.address import Address
 from crawler.core.audit import Audit
+from crawler.core.bound import Limit
 from crawler.core.host import Gate, Host, Place
 from crawler.core.manners import Manners
 from crawler.model.outcome import Kind
@@ -28,6 +29,7 @@ from crawler.model.request import Purpose, Request
 RESTED_HOSTS = 10_000
 RESTED_COST = 64 * 2**20
 _SPARE_ADDRESSES = 1_000
+_LOOKS = 16  # hosts that are looked at to see what most of them are held by
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,26 @@ class Frontier:
             heappop(self._timed)  # it got a new time, or its turn came sooner
         return None
 
+    def limit(self, now: float) -> Limit:
+        """What keeps the requests that wait from being started; when `pop` found none.
+
+        The first host that has some stands for all: the oldest at work, as it takes longest.
+        """
+        host = next((h for h in islice(self._hosts.values(), _LOOKS) if h.queued), None)
+        if host is None:
+            return Limit.SERVERS
+        address = host.address
+        if address.in_flight >= address.width:
+            return Limit.PER_IP
+        waits = address.ready_at > max(now, host.ready_at) and host.place is not Place.PARKED
+        return Limit.IP_DELAY if waits else host.limit(now)
+
     # -- hosts
+
+    @property
+    def at_work(self) -> int:
+        """Hosts that have requests, or had one a moment ago."""
+        return len(self._hosts)
 
     def host(self, key: str) -> Host:
         """The host of a key: at work, woken from its rest, or new."""

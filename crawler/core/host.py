@@ -21,6 +21,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from crawler.core.audit import Audit
+from crawler.core.bound import Limit
 from crawler.core.manners import LONGEST_CRAWL_DELAY, Manners
 from crawler.core.robots import ALLOW_ALL, RobotsRules
 from crawler.core.throttle import Throttle
@@ -137,6 +138,19 @@ class Host:
         elif self.waiting or self.urgent or self.in_flight or self.ready_at <= now:
             return _PARKED
         return _TIMED if self.ready_at > now else _READY
+
+    def limit(self, now: float) -> Limit:
+        """What keeps its next request from being started, other than its address."""
+        spacing = self.spacing
+        if self.ready_at > now:
+            if self.ready_at > now + spacing or spacing == self.throttle.spacing:
+                return Limit.PAUSE
+            return Limit.DELAY if spacing == self.manners.delay else Limit.CRAWL_DELAY
+        if self.gate is not _OPEN:
+            return Limit.SERVERS  # its address or its robots.txt is awaited
+        if self.rules.crawl_delay:
+            return Limit.CRAWL_DELAY
+        return Limit.PER_HOST if self.throttle.width >= self.manners.width else Limit.ADAPT
 
     def start(self, now: float) -> Request:
         """Take the next request; it is in flight from now on. Only when `place_at` is READY."""

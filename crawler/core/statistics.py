@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
+from crawler.core.bound import IN_FLIGHT, Bound, Held, Holds, Limit, bound
+from crawler.core.causes import Cause, Tally
 from crawler.core.histogram import Distribution, Histogram
 from crawler.core.rules import Ended
 from crawler.model.outcome import (
@@ -25,6 +27,8 @@ from crawler.model.outcome import (
     Skipped,
 )
 
+_MOSTLY = 0.5  # of the time in flight
+
 _WORDS = {Page: "page", Redirected: "redirect", Listing: "sitemap"}
 
 
@@ -35,7 +39,10 @@ class Snapshot:
     Every entry read from the list is a repeat, or has its record, or waits, or is in flight:
     `read + found == repeats + records + pending`. `found` counts what was found on pages and in
     sitemaps and taken up, `refused` what was not, by reason; `spilled` URLs wait for room to
-    be taken up. `outcomes` counts records by `page`, `redirect`, `sitemap` or by kind.
+    be taken up. `outcomes` counts records by `page`, `redirect`, `sitemap` or by kind; `causes`
+    has an example and the usual reason of each kind. `held` has the seconds for which each limit
+    kept the crawl from starting more; `parsing` is the share of its time in flight that a request
+    spent after its exchange, with the parser or waiting for it.
     """
 
     elapsed: float = 0.0
@@ -50,9 +57,12 @@ class Snapshot:
     wire_bytes: int = 0
     body_bytes: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
+    causes: dict[str, Cause] = field(default_factory=dict)
     found: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     spilled: int = 0
+    held: dict[Limit, Held] = field(default_factory=dict)
+    parsing: float = 0.0
     latency: Distribution = field(default_factory=Distribution)
     loop_lag: Distribution = field(default_factory=Distribution)
 
@@ -60,6 +70,22 @@ class Snapshot:
     def pages(self) -> int:
         """Records with the outcome `page`."""
         return self.outcomes.get("page", 0)
+
+    def bound(self, before: Snapshot | None = None) -> Bound | None:
+        """The limit that the crawl was mostly bound by, since an earlier snapshot or at all.
+
+        A limit of requests in flight stands for the parser where they are mostly with that.
+        """
+        earlier = before if before is not None else Snapshot()
+        found = bound(self.held, self.elapsed - earlier.elapsed, earlier.held)
+        if found is not None and found.limit in IN_FLIGHT and self.parsing > _MOSTLY:
+            return Bound(limit=Limit.PARSER, hosts=found.hosts)
+        return found
+
+    @property
+    def succeeded(self) -> int:
+        """Records of URLs that were fetched: pages, redirects and sitemaps."""
+        return sum(self.outcomes.get(word, 0) for word in _WORDS.values())
 
     @property
     def pending(self) -> int:
@@ -95,6 +121,11 @@ class Statistics:
         self._body_bytes = 0
         self._in_flight = 0
         self._outcomes: dict[str, int] = {}
+        self._causes: dict[str, Tally] = {}
+        self._holds = Holds()
+        self._holding: tuple[Limit, int] | None = None
+        self._exchanged = 0.0
+        self._after_exchange = 0.0
         self._latency = Histogram()
         self._loop_lag = Histogram()
 
@@ -134,7 +165,21 @@ class Statistics:
         with self._lock:
             self._in_flight += 1
 
-    def add_fetched(self, outcome: Ended, *, again: bool) -> None:
+    def hold(self, limit: Limit, hosts: int, now: float) -> None:
+        """Nothing can be started now, because of `limit`, with so many hosts at work."""
+        if self._holding != (limit, hosts):
+            with self._lock:
+                self._holding = limit, hosts
+                self._holds.hold(self._holding, now)
+
+    def go(self, now: float) -> None:
+        """Something is started: no limit holds the crawl."""
+        if self._holding is not None:
+            with self._lock:
+                self._holding = None
+                self._holds.hold(None, now)
+
+    def add_fetched(self, outcome: Ended, now: float, *, again: bool) -> None:
         """A fetch came back; `again` when it was a failure that will be tried again."""
         exchange = outcome.exchange
         with self._lock:
@@ -144,6 +189,8 @@ class Statistics:
             if exchange is not None:
                 self._wire_bytes += exchange.wire_bytes
                 self._body_bytes += exchange.body_bytes
+                self._exchanged += exchange.total
+                self._after_exchange += max(now - exchange.started_at - exchange.total, 0.0)
                 if exchange.status is not None:
                     self._latency.add(exchange.total)
 
@@ -152,6 +199,8 @@ class Statistics:
         key = final.kind.value if isinstance(final, Failed | Skipped) else _WORDS[type(final)]
         with self._lock:
             self._outcomes[key] = self._outcomes.get(key, 0) + 1
+            if isinstance(final, Failed | Skipped):
+                self._causes.setdefault(key, Tally()).add(final.url, final.reason)
             self._failed += isinstance(final, Failed)
             self._skipped += isinstance(final, Skipped)
 
@@ -164,8 +213,9 @@ class Statistics:
         """A frozen copy. `now` is the clock that `begin` was told."""
         with self._lock:
             started = self._started_at if self._started_at is not None else now
+            ended, in_flight = self._ended_at, self._exchanged + self._after_exchange
             return Snapshot(
-                elapsed=(self._ended_at if self._ended_at is not None else now) - started,
+                elapsed=(ended if ended is not None else now) - started,
                 read=self._read,
                 repeats=self._repeats,
                 records=sum(self._outcomes.values()),
@@ -177,9 +227,12 @@ class Statistics:
                 wire_bytes=self._wire_bytes,
                 body_bytes=self._body_bytes,
                 outcomes=dict(self._outcomes),
+                causes={kind: tally.cause() for kind, tally in self._causes.items()},
                 found=self._found,
                 refused=dict(self._refused),
                 spilled=self._spilled,
+                held=self._holds.until(ended if ended is not None else now),
+                parsing=self._after_exchange / (in_flight or 1.0),
                 latency=self._latency.freeze(),
                 loop_lag=self._loop_lag.freeze(),
             )

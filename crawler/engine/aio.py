@@ -18,6 +18,7 @@ from math import inf
 from time import perf_counter
 from typing import Protocol, TypeVar, cast
 
+from crawler.core.bound import Limit
 from crawler.core.crawl import Crawl
 from crawler.core.rules import Ended
 from crawler.core.statistics import Statistics
@@ -142,6 +143,7 @@ class AsyncEngine:
     def _step(self) -> Fetch | Wait | Idle:
         """What to start or wait for; nothing new while the sink has no room."""
         if not self._sink.has_room and not self._cancelled:
+            self._core.hold(Limit.SINK, perf_counter())
             return BUSY
         return next_step(self._core, self._feeder, self._spool, self._emit)
 

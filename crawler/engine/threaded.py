@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from time import perf_counter
 from typing import Protocol
 
+from crawler.core.bound import Limit
 from crawler.core.crawl import Crawl
 from crawler.core.rules import Ended
 from crawler.core.step import BUSY, Fetch, Idle, Wait
@@ -142,6 +143,7 @@ class ThreadedEngine:
     def _step(self) -> Fetch | Wait | Idle:
         """What to start or wait for; nothing new while the sink has no room."""
         if not self._sink.has_room and not self._cancelled:
+            self._core.hold(Limit.SINK, perf_counter())
             return BUSY
         return next_step(self._core, self._feeder, self._spool, self._emit)
 

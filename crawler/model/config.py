@@ -18,7 +18,7 @@ from crawler.model.errors import ConfigurationError
 from crawler.model.glob import Globs
 from crawler.model.hosts import HostTable
 from crawler.model.option import OptionError, Options, option
-from crawler.model.units import BYTES, MEGABYTES, SECONDS
+from crawler.model.units import BYTES, MEGABYTES, SECONDS, SHARE
 from crawler.model.url import TRACKING_PARAMETERS, InvalidUrl, Tracking, masked, parse
 
 Engine = Literal["async", "threaded"]
@@ -305,6 +305,14 @@ class CrawlConfig(Options):
         _OUTPUT, "", "Write what each host had to bear to this file.", metavar="FILE.jsonl"
     )
     fail_on_error: bool = option(_OUTPUT, False, "Exit with 1 when any URL failed.")
+    fail_above: float = option(
+        _OUTPUT,
+        1.0,
+        "Exit with 1 when more than this share of the URLs failed.",
+        least=0,
+        most=1,
+        unit=SHARE,
+    )
     progress: Progress = option(
         _OUTPUT, "auto", "How progress is shown: redrawn, a line a minute, or not at all."
     )

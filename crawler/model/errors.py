@@ -14,7 +14,7 @@ class ExitCode(IntEnum):
     """What `crawler` tells the shell; documented in the README."""
 
     FINISHED = 0
-    FAILURES = 1  # finished, some URLs failed (only with --fail-on-error), or a limit was breached
+    FAILURES = 1  # finished, and nothing was fetched or more failed than is allowed
     USAGE = 2  # bad usage or configuration
     ENVIRONMENT = 3  # disk full, port in use, unreadable input
     THRESHOLD = 4  # a load run can be believed, and missed a threshold

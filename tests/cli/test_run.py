@@ -7,6 +7,7 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,6 +58,35 @@ def test_failures_count_only_if_asked_for() -> None:
     asked = CrawlConfig(quiet=True, fail_on_error=True)
     assert crawl(FakeSession(), asked) == ExitCode.FAILURES
     assert crawl(FakeSession(replace(SNAPSHOT, failed=0)), asked) == ExitCode.FINISHED
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "options", "code"),
+    [
+        ({"page": 990, "dns": 10}, {}, ExitCode.FINISHED),
+        ({"dns": 1}, {}, ExitCode.FAILURES),
+        ({"robots": 3, "blocked_address": 12}, {}, ExitCode.FAILURES),
+        ({"redirect": 1, "dns": 5}, {}, ExitCode.FINISHED),
+        ({"sitemap": 1, "dns": 5}, {}, ExitCode.FINISHED),
+        ({}, {}, ExitCode.FINISHED),
+        ({}, {"fail_on_error": True}, ExitCode.FINISHED),
+        ({"page": 95, "dns": 5}, {"fail_above": "5%"}, ExitCode.FINISHED),
+        ({"page": 94, "dns": 6}, {"fail_above": "5%"}, ExitCode.FAILURES),
+        ({"page": 94, "dns": 6}, {"fail_above": 0.06}, ExitCode.FINISHED),
+        ({"page": 99, "dns": 1}, {"fail_above": 0}, ExitCode.FAILURES),
+        ({"page": 99, "dns": 1}, {"fail_above": "50%", "fail_on_error": True}, ExitCode.FAILURES),
+    ],
+)
+def test_the_exit_code_tells_whether_enough_was_fetched(
+    outcomes: dict[str, int], options: dict[str, Any], code: ExitCode
+) -> None:
+    """1 where nothing at all was fetched, or more failed than is allowed (field L10)."""
+    records = sum(outcomes.values())
+    taken = replace(
+        SNAPSHOT, read=records, repeats=0, records=records, outcomes=outcomes,
+        failed=outcomes.get("dns", 0) + outcomes.get("blocked_address", 0),
+    )  # fmt: skip
+    assert crawl(FakeSession(taken), CrawlConfig.of({"quiet": True, **options})) == code
 
 
 def test_a_failing_output_is_raised_after_the_summary(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,61 @@
+"""What a crawl was bound by, in words that name the option to change."""
+
+from __future__ import annotations
+
+from crawler.cli.units import counted
+from crawler.core.bound import Bound, Limit
+from crawler.model.config import CrawlConfig
+
+UNLIMITED = "--unlimited lifts such limits for a server of your own"
+
+_POLITE = frozenset(
+    {Limit.DELAY, Limit.IP_DELAY, Limit.PER_HOST, Limit.PER_IP, Limit.ADAPT, Limit.CRAWL_DELAY}
+)
+
+
+def bound_by(bound: Bound | None, config: CrawlConfig) -> str:
+    """Return the limit with what it allows; empty where there is nothing to be told."""
+    if bound is None or bound.limit is Limit.SERVERS:
+        return ""
+    hosts = counted(bound.hosts, "host")
+    match bound.limit:
+        case Limit.DELAY if config.hosts.entries:
+            return f"the delay of {hosts} (--delay, --hosts)"
+        case Limit.DELAY:
+            return f"--delay {config.delay:g} on {hosts}{_rate(bound.hosts, config.delay)}"
+        case Limit.IP_DELAY:
+            return f"--ip-delay {config.ip_delay:g} at an address{_rate(1, config.ip_delay)}"
+        case Limit.CRAWL_DELAY:
+            return f"the Crawl-delay in robots.txt of {hosts}"
+        case Limit.PAUSE:
+            return f"{hosts} left alone for a while, or asked more slowly"
+        case Limit.PER_HOST:
+            return f"--per-host {config.per_host} on {hosts}"
+        case Limit.ADAPT:
+            return f"what {hosts} can bear, as --adapt has learned"
+        case _:
+            return _WORDS[bound.limit].format(config=config)
+
+
+def yours(bound: Bound | None, config: CrawlConfig) -> bool:
+    """Tell whether politeness binds a crawl that may reach the user's own servers."""
+    own = config.allow_private or bool(config.allow_network)
+    return own and bound is not None and bound.limit in _POLITE
+
+
+_WORDS = {
+    Limit.PER_IP: "--per-ip {config.per_ip}",
+    Limit.CONCURRENCY: "--concurrency {config.concurrency}",
+    Limit.RETRY: "the pauses before retries (--backoff, --retries)",
+    Limit.PARSER: "the parser (--parse, --parse-workers)",
+    Limit.SINK: "whoever takes the records: the reader of the pipe, or the disk",
+    Limit.LIST: "whoever brings the list",
+}
+
+
+def _rate(places: int, delay: float) -> str:
+    """The most that is possible, unless another delay than the option's is meant."""
+    if not delay:
+        return ""
+    rate = places / delay
+    return f": at most {rate:,.0f} requests/s" if rate >= 10 else f": at most {rate:.2g} requests/s"

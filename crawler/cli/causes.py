@@ -1,0 +1,89 @@
+"""What failed, for a person: of each kind its number, the cure, an example and its reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from textwrap import wrap
+from typing import Any
+
+from crawler.cli.units import count
+from crawler.core.causes import Cause
+from crawler.model.config import CrawlConfig
+from crawler.model.outcome import Kind
+from crawler.model.output import printable
+
+MOST_KINDS = 6
+"""Kinds that are told with an example; the number of each stands among the outcomes."""
+
+_MOST_LINES = 2  # of one example with its reason
+_NOT_FAILURES = frozenset({Kind.INTERRUPTED})
+_OPENS = re.compile(r"\((--allow-port \d+) opens it\)")  # in the address guard's reasons
+
+
+def explained(causes: Mapping[str, Cause], config: CrawlConfig, width: int) -> Iterator[str]:
+    """Lines of at most `width` columns about the most frequent kinds."""
+    kinds = [kind for kind in causes if kind not in _NOT_FAILURES]
+    kinds.sort(key=lambda kind: (-causes[kind].number, kind))
+    for kind in kinds[:MOST_KINDS]:
+        cause = causes[kind]
+        cure = _cure(Kind(kind), cause.reason, config)
+        yield from _wrapped(f"{kind} {count(cause.number)}" + (f": {cure}" if cure else ""), width)
+        example = printable(f"e.g. {cause.url}: {cause.reason}")
+        yield from _wrapped(example, width, indent="  ", max_lines=_MOST_LINES)
+    if len(kinds) > MOST_KINDS:
+        yield f"and {len(kinds) - MOST_KINDS} other kinds"
+
+
+def _wrapped(text: str, width: int, *, indent: str = "", **options: Any) -> list[str]:
+    return wrap(
+        text,
+        width,
+        initial_indent=indent,
+        subsequent_indent="  ",
+        placeholder=" ...",
+        break_on_hyphens=False,
+        **options,
+    )
+
+
+def _cure(kind: Kind, reason: str, config: CrawlConfig) -> str:
+    """What to do about a kind of failure; empty where there is nothing to be done here."""
+    match kind:
+        case Kind.BLOCKED_ADDRESS if opens := _OPENS.search(reason):
+            return f"{opens[1]} opens that port"
+        case Kind.REDIRECT if reason.startswith("more than"):
+            return "--max-redirects follows more"
+        case Kind.CONNECT_TIMEOUT:
+            return f"--connect-timeout {2 * config.connect_timeout:g}s waits longer"
+        case Kind.TIMEOUT:
+            return f"--timeout {2 * config.timeout:g}s waits longer"
+        case Kind.PARSE_TIMEOUT:
+            return f"--parse-timeout {2 * config.parse_timeout:g}s waits longer"
+        case Kind.TOO_LARGE:
+            return f"--max-body {10 * config.max_body / 1e6:.0f}MB takes more"
+        case Kind.PARSE if config.parser:
+            return f"{config.parser} failed"
+        case _:
+            return _CURES.get(kind, "")
+
+
+_CURES = {
+    Kind.INVALID_URL: "see --input-format and --url-column, unless the list is wrong",
+    Kind.UNSUPPORTED_SCHEME: "only http and https are crawled",
+    Kind.DNS: "there is no such name; check the spelling",
+    Kind.DNS_TEMPORARY: "the name server gave no answer; try these again later",
+    Kind.BLOCKED_ADDRESS: "--allow-private opens your own network",
+    Kind.CONNECT: "nothing listens there, or a firewall is in the way",
+    Kind.PROXY: "check --proxy",
+    Kind.TLS: "--insecure skips the check of certificates",
+    Kind.DISCONNECTED: "--retries 5 tries more often",
+    Kind.UNAVAILABLE: "--retries 5 and --backoff 5s try longer",
+    Kind.PARSE_CRASH: "the page took the parser's process down",
+    Kind.ROBOTS: "robots.txt forbids it (--robots ignore: your own servers)",
+    Kind.THROTTLED: "its host asked to be left alone; try these again later",
+    Kind.HOST_DOWN: "its host has failed too often; try these again later",
+    Kind.OUT_OF_SCOPE: "--scope any follows redirects everywhere",
+    Kind.CANCELLED: "--drain-timeout leaves what is in flight more time",
+    Kind.INTERNAL: "a bug in the crawler; --debug shows where",
+}

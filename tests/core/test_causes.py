@@ -1,0 +1,42 @@
+"""Why URLs failed: an example and the usual reason of each kind, in little memory."""
+
+from __future__ import annotations
+
+from random import Random
+
+from crawler.core.causes import SLOTS, Tally
+from crawler.core.statistics import Statistics
+from crawler.model.outcome import Kind, Skipped
+
+
+def test_the_usual_reason_is_found_in_bounded_memory() -> None:
+    """A reason of every third failure is named among thousands of others, with its own example."""
+    reasons = ["usual"] * 3_000 + [f"rare {number}" for number in range(6_000)]
+    Random(1).shuffle(reasons)
+    tally = Tally()
+    for number, reason in enumerate(reasons):
+        tally.add(f"http://{reason.replace(' ', '-')}.test/{number}", reason)
+        assert len(tally._slots) <= SLOTS
+    cause = tally.cause()
+    assert (cause.number, cause.reason) == (9_000, "usual")
+    assert cause.url.startswith("http://usual.test/")
+
+
+def test_texts_of_servers_are_kept_short() -> None:
+    """What a server or a list can make long is cut before it is kept."""
+    tally = Tally()
+    tally.add("http://a.test/" + "x" * 10**6, "y" * 10**6)
+    assert len(tally.cause().url) == len(tally.cause().reason) == 300
+
+
+def test_the_collector_tells_causes_by_kind() -> None:
+    """Each kind of failure and skip has its number, and pages have none."""
+    collector = Statistics()
+    for number in range(3):
+        collector.add_record(
+            Skipped(url=f"http://a.test/{number}", input="", kind=Kind.ROBOTS, reason="line 2")
+        )
+    taken = collector.snapshot(0.0)
+    assert list(taken.causes) == ["robots"] and taken.succeeded == 0
+    cause = taken.causes["robots"]
+    assert (cause.number, cause.url, cause.reason) == (3, "http://a.test/0", "line 2")
