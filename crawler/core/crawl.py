@@ -328,12 +328,28 @@ class Crawl:
     def _visited(self, page: Page, now: float) -> list[Final]:
         if not self._config.follow:
             return [page]
+        if (moved := self._moved(page, now)) is not None:
+            return moved
         twin = self._discovery.twin(page)
         if twin is not None:
             page = page.like(twin)
         found = self._discovery.links(page, now)
         self.collector.add_refused(self._discovery.refused)
         return [page, *self._take_up(found, now)]
+
+    def _moved(self, page: Page, now: float) -> list[Final] | None:
+        """Follow a page that sends its visitors on; None if it does not, or leads nowhere.
+
+        Then it is kept: unlike a redirect it has something to read.
+        """
+        redirect = redirects.of(page)
+        if redirect is None or self._stopped:
+            return None
+        onward = self._onward(redirect, now)
+        found = bool(page.request.found_on)
+        if isinstance(onward, str) or (found and self._discovery.refusal(onward.url)):
+            return None
+        return self._follow(redirect, onward, now)
 
     def _failed(self, failure: Failed, now: float, *, again: bool) -> list[Final]:
         match failure.request.purpose:
@@ -349,14 +365,16 @@ class Crawl:
 
     def _redirected(self, redirect: Redirect, now: float) -> list[Final]:
         """Send the target through the frontier like any URL, or say why not."""
-        request = redirect.request
         if self._stopped:
             return self._not_followed(redirect, "stopped before the redirect was followed", now)
-        most = self._gates.redirects(request, self._config.max_redirects)
-        onward = redirects.onward(redirect, most, now)
+        onward = self._onward(redirect, now)
         if isinstance(onward, str):
             return self._not_followed(redirect, onward, now)
         return self._follow(redirect, onward, now)
+
+    def _onward(self, redirect: Redirect, now: float) -> Request | str:
+        most = self._gates.redirects(redirect.request, self._config.max_redirects)
+        return redirects.onward(redirect, most, now)
 
     def _follow(self, redirect: Redirect, onward: Request, now: float) -> list[Final]:
         request, target = redirect.request, onward.url
@@ -366,15 +384,9 @@ class Crawl:
             elif (out := self._discovery.refusal(target)) is not None:
                 reason = f"redirects to {masked(target.href)[:200]}: {out}"
                 return [ends.refused(redirect, Kind.OUT_OF_SCOPE, reason)]
-            if not self._claimed(onward):
+            if not self._discovery.claimed(onward):
                 return [Redirected(request=request, exchange=redirect.exchange, target=target.href)]
         return self._push(onward, now, first=True)
-
-    def _claimed(self, onward: Request) -> bool:
-        """Take up where a chain leads, or comes back to; False if another request has it."""
-        key = self._discovery.key(onward.url)
-        own = (self._discovery.key(Url(hop.url)) for hop in onward.hops)
-        return self._seen.add(key) or key in own
 
     def _not_followed(self, redirect: Redirect, reason: str, now: float) -> list[Final]:
         kind = Kind.INTERRUPTED if self._stopped else Kind.REDIRECT

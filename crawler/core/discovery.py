@@ -72,6 +72,14 @@ class Discovery:
             return url.fingerprint
         return fingerprint(canonical(url, self._tracking))
 
+    def claimed(self, onward: Request) -> bool:
+        """Take up where a redirect leads; False if another request has it.
+
+        A chain may come back to a URL of its own: with a cookie, or in another spelling.
+        """
+        key = self.key(onward.url)
+        return self._seen.add(key) or key in (self.key(Url(hop.url)) for hop in onward.hops)
+
     def refusal(self, url: Url) -> Refusal | None:
         """Why a redirect's target does not belong to the crawl; None if it does."""
         return self._scope.refusal(url)

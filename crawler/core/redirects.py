@@ -7,7 +7,7 @@ made before. With other cookies the answer may be another one, and often is.
 from __future__ import annotations
 
 from crawler.core import cookies
-from crawler.model.outcome import Redirect
+from crawler.model.outcome import Page, Redirect
 from crawler.model.request import Hop, Purpose, Request
 from crawler.model.url import InvalidUrl, join, masked
 
@@ -33,6 +33,14 @@ def onward(redirect: Redirect, most: int, now: float) -> Request | str:
     if len(hops) > most:
         return f"more than {most} redirects"
     return request.redirected(target, hops, jar, now)
+
+
+def of(page: Page) -> Redirect | None:
+    """Return the redirect that the refresh of a page amounts to; None without one."""
+    leads = page.document.leads
+    if leads is None or not leads.refresh:
+        return None
+    return Redirect(request=page.request, exchange=page.exchange, location=leads.refresh)
 
 
 def _jar(redirect: Redirect) -> cookies.Jar:

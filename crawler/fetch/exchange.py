@@ -30,6 +30,9 @@ from crawler.model.url import InvalidUrl, Url, parse
 CONTENT_TYPE = 1_024
 """Characters of a Content-Type, and of X-Robots-Tags, that are kept; whole ones have about 30."""
 
+REFRESH = 4_096
+"""Characters of a Refresh header that are kept; a URL found on a page has 2,048 at the most."""
+
 DROPPED_BODY = 65_536
 """Bytes of an unwanted body that are read to keep its connection; beyond, a new one is cheaper."""
 
@@ -60,6 +63,7 @@ class Progress:
         "cookies",
         "fetched_at",
         "first_byte",
+        "refresh",
         "request",
         "robots_tag",
         "started_at",
@@ -74,7 +78,7 @@ class Progress:
         self.connect = 0.0
         self.first_byte: float | None = None
         self.status: int | None = None
-        self.content_type = self.robots_tag = ""
+        self.content_type = self.robots_tag = self.refresh = ""
         self.cookies: tuple[str, ...] = ()
         self.wire_bytes = 0
 
@@ -85,6 +89,7 @@ class Progress:
         self.content_type = (first(values("Content-Type")) or "")[:CONTENT_TYPE]
         if tags := values("X-Robots-Tag"):
             self.robots_tag = ", ".join(tags)[:CONTENT_TYPE]
+        self.refresh = (first(values("Refresh")) or "")[:REFRESH]
         if cookies := values("Set-Cookie"):
             self.cookies = tuple(cookies[-COOKIES:])
 
@@ -112,6 +117,7 @@ class Progress:
             content_type=self.content_type,
             body=body,
             robots_tag=self.robots_tag,
+            refresh=self.refresh,
         )
         exchange = self.exchange(len(body))
         return Received(request=self.request, exchange=exchange, response=response)

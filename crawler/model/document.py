@@ -18,7 +18,7 @@ class Response:
     """One HTTP response as a parser sees it.
 
     `body` is decoded (no Content-Encoding left); `content_type` is the header as sent, "" without,
-    `robots_tag` all that X-Robots-Tag headers say.
+    `robots_tag` all that X-Robots-Tag headers say, `refresh` the Refresh header, "" without.
     """
 
     url: str
@@ -26,19 +26,22 @@ class Response:
     content_type: str
     body: bytes
     robots_tag: str = ""
+    refresh: str = ""
 
 
 class Leads(NamedTuple):
     """Where a page leads to, and what its text is like; only where links are followed.
 
     `links` has the fingerprint of each of the page's links, in their order, 8 bytes each in the
-    machine's byte order, 0 for one that is not to be followed. The others: `parse.simhash`.
+    machine's byte order, 0 for one that is not to be followed. `refresh` is the URL that the page
+    sends its visitors to at once, "" without. The others: `parse.simhash`.
     """
 
     links: bytes
     simhash: int
     digest: int
     skeleton: int
+    refresh: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ on 13 pages. In 40,000 heaps of tags without `<svg>`, `<math>`, `<select>`, `<te
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 from time import perf_counter
@@ -36,8 +37,9 @@ import ada_url
 from crawler.model.document import Document, Leads, Response
 from crawler.model.output import dumps
 from crawler.model.url import Tracking
-from crawler.parse import caps, charset, follow, html, links
+from crawler.parse import caps, charset, follow, html, links, refresh
 from crawler.parse.follow import Following, closed, directives
+from crawler.parse.refresh import Refresh
 
 _HTML: Final = ("text/html", "application/xhtml+xml")
 _UNKNOWN: Final = ("", "application/octet-stream", "unknown/unknown", "application/unknown", "*/*")
@@ -54,6 +56,7 @@ _NOTHING: Final[dict[str, Any]] = {
     "canonical": None,
     "language": None,
     "robots": [],
+    "refresh": None,
     "links": [],
 }
 _AFTER: Final = ("links", "links_left_off")
@@ -68,7 +71,13 @@ def page(response: Response, following: Following | None = None) -> Document:
     absolute http(s) URL (`ValueError`).
     """
     start = perf_counter()
-    fields, leads = _read(response, following) if is_html(response) else (_NOTHING, None)
+    if is_html(response):
+        fields, leads = _read(response, following)
+    elif response.refresh:  # whatever it is, it sends its visitors on: a page without a word
+        fields, leads = _read(replace(response, body=b""), following)
+        fields["charset"] = None
+    else:
+        fields, leads = _NOTHING, None
     encoded = _encoded(fields, response.body)
     return Document(json=encoded, seconds=perf_counter() - start, leads=leads)
 
@@ -112,11 +121,28 @@ def _read(response: Response, following: Following | None) -> tuple[dict[str, An
     robots = _directives(found.robots)
     if response.robots_tag:
         robots = list(dict.fromkeys([*robots, *directives(response.robots_tag, "")]))
-    fields = _fields(encoding, found, base) | {"robots": _kept(robots)}
+    found, moved = _refreshed(response, found, base)
+    sent_on = moved if moved is not None and moved.url else None
+    fields = _fields(encoding, found, base)
+    fields |= {"robots": _kept(robots), "refresh": sent_on and sent_on._asdict()}
     if following is None:
         return fields, None
     shut = closed([*robots, *_directives(list(found.own_robots))])
-    return fields, _leads(fields["links"], found, base, following, shut=shut)
+    leads = _leads(fields["links"], found, base, following, shut=shut)
+    if sent_on is not None and sent_on.redirects and not shut:
+        leads = leads._replace(refresh=sent_on.url)
+    return fields, leads
+
+
+def _refreshed(
+    response: Response, found: html.Found, base: str
+) -> tuple[html.Found, Refresh | None]:
+    """`found` with the hrefs of all that is a link, and the refresh that browsers would obey."""
+    header = refresh.valid([response.refresh], response.url)
+    acting = header + refresh.valid(found.refreshes, base)
+    ahead = [each.url for each in acting + refresh.valid(found.scriptless, base) if each.url]
+    hrefs = [*found.related, *found.hrefs, *ahead]
+    return found._replace(hrefs=hrefs), acting[0] if acting else None
 
 
 def _kept(robots: list[str]) -> list[str]:
@@ -150,6 +176,7 @@ def _fields(encoding: str, found: html.Found, base: str) -> dict[str, Any]:
         "canonical": _canonical(found.canonicals, base),
         "language": _first(found.languages, caps.LANGUAGE),
         "robots": [],
+        "refresh": None,
         "links": leads.urls,
         "links_left_off": leads.left_off,
     }

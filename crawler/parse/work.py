@@ -39,10 +39,10 @@ from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.model.output import escaped
 from crawler.parse.follow import Following
 
-Packed = tuple[str, int, str, bytes, str]
-"""url, status, content type, body, X-Robots-Tag: a `Response` on its way to a worker."""
+Packed = tuple[str, int, str, bytes, str, str]
+"""The fields of a `Response` on its way to a worker, in their order."""
 
-Answer = tuple[bytes, float, tuple[bytes, int, int, int] | None] | tuple[str, str, None]
+Answer = tuple[bytes, float, tuple[bytes, int, int, int, str] | None] | tuple[str, str, None]
 """(JSON, seconds, leads) of a page that was parsed, or (kind, reason, None) of another."""
 
 PAGE: Final = "crawler.parse.page:page"
@@ -246,13 +246,19 @@ def pack(response: Response) -> Packed:
         response.content_type,
         response.body,
         response.robots_tag,
+        response.refresh,
     )
 
 
 def _unpacked(page: Packed) -> Response:
-    url, status, content_type, body, robots_tag = page
+    url, status, content_type, body, robots_tag, refresh = page
     return Response(
-        url=url, status=status, content_type=content_type, body=body, robots_tag=robots_tag
+        url=url,
+        status=status,
+        content_type=content_type,
+        body=body,
+        robots_tag=robots_tag,
+        refresh=refresh,
     )
 
 

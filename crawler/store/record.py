@@ -29,6 +29,7 @@ PARSED = (
     "canonical",
     "language",
     "robots",
+    "refresh",
     "links",
     "body_hash",
 )

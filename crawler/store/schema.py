@@ -116,7 +116,21 @@ def _document_fields() -> dict[str, Any]:
         "canonical": _text("The canonical link, absolute.", null=True),
         "language": _text("The lang attribute of the html element.", null=True),
         "robots": _texts("The directives of the robots meta elements, in lower case."),
-        "links": _texts("The page's links: absolute, without repeats and fragments."),
+        "refresh": {
+            "description": "Where the page sends its visitors by itself, by a Refresh header or a "
+            "meta element; null if it does not.",
+            "type": ["object", "null"],
+            "properties": {
+                "seconds": _integer("How long after it was shown."),
+                "url": _text("Absolute, without a fragment."),
+            },
+            "required": ["seconds", "url"],
+            "additionalProperties": False,
+        },
+        "links": _texts(
+            "What leads from the page to documents (links, frames, refreshes and the like): "
+            "absolute, without repeats and fragments."
+        ),
         "body_hash": _text("SHA-256 of the decoded body, in hexadecimal.", null=True),
         "links_left_off": _integer(
             "Links beyond the caps on a page's links; only where there were any.", least=1

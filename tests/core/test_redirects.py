@@ -145,3 +145,106 @@ def test_a_chain_that_meets_another_ends_there() -> None:
     play = played(answer, f"{HOST}/", follow=True)
     ends = {final.url: type(final) for final in play.finals}
     assert ends == {f"{HOST}/": Page, f"{HOST}/1": Page, f"{HOST}/2": Redirected}
+
+
+def refreshed(request: Request, location: str, *links: str, cookies: tuple[str, ...] = ()) -> Page:
+    """A page that sends its visitors on at once."""
+    found = page(request, *links)
+    leads = found.document.leads
+    assert leads is not None
+    document = replace(found.document, leads=leads._replace(refresh=HOST + location))
+    return replace(found, document=document, exchange=replace(exchange(), cookies=cookies))
+
+
+def moving(request: Request, now: float) -> Ended:
+    """/1 and /2 move to /home by a refresh, which links to /1."""
+    path = request.url.href.removeprefix(HOST)
+    match path:
+        case "/":
+            return page(request, f"{HOST}/1", f"{HOST}/2")
+        case "/home":
+            return page(request, f"{HOST}/1")
+    return refreshed(request, "/home", f"{HOST}/never")
+
+
+def test_a_refresh_is_a_redirect_where_links_are_followed() -> None:
+    """One record for each URL, with the hop, and nothing for the page that was not the end.
+
+    linkcheck#102, linkinator#552, Norconex#141, stormcrawler#928.
+    """
+    play = played(moving, f"{HOST}/", follow=True, per_host=1)
+    first = next(final for final in play.finals if final.url == f"{HOST}/1")
+    assert isinstance(first, Page)
+    assert (first.final_url, first.request.depth) == (f"{HOST}/home", 1)
+    assert [(hop.url, hop.status) for hop in first.request.hops] == [(f"{HOST}/1", 200)]
+    second = next(final for final in play.finals if final.url == f"{HOST}/2")
+    assert isinstance(second, Redirected)
+    assert play.asked() == [f"{HOST}{path}" for path in ("/", "/1", "/home", "/2")]
+
+
+def test_of_a_list_a_refresh_is_no_redirect() -> None:
+    """Without --follow the page itself is what was asked for."""
+    play = played(moving, f"{HOST}/1")
+    (final,) = play.finals
+    assert isinstance(final, Page)
+    assert final.final_url == f"{HOST}/1"
+
+
+@pytest.mark.parametrize("location", ["/self", "/two"])
+def test_a_refresh_that_leads_nowhere_keeps_its_page(location: str) -> None:
+    """A reload, and a circle of pages, end as the last page, whose links are followed."""
+
+    def answer(request: Request, now: float) -> Ended:
+        path = request.url.href.removeprefix(HOST)
+        if path == "/two":
+            return refreshed(request, "/self", f"{HOST}/more")
+        if path == "/self":
+            return refreshed(request, location, f"{HOST}/more")
+        return page(request)
+
+    play = played(answer, f"{HOST}/self", follow=True)
+    assert {type(final) for final in play.finals} == {Page}
+    assert [final.url for final in play.finals] == [f"{HOST}/self", f"{HOST}/more"]
+
+
+def test_refreshes_are_bounded_as_redirects_are() -> None:
+    """Pages that send on and on: the last within --max-redirects is kept."""
+
+    def answer(request: Request, now: float) -> Ended:
+        return refreshed(request, f"/{request.attempts}")
+
+    (final,) = played(answer, f"{HOST}/", follow=True, max_redirects=3).finals
+    assert isinstance(final, Page)
+    assert len(final.request.hops) == 3
+
+
+def test_a_refresh_out_of_scope_keeps_its_page() -> None:
+    """A page that was found and leads elsewhere is a page; elsewhere is not asked for."""
+
+    def answer(request: Request, now: float) -> Ended:
+        if request.url.href == f"{HOST}/":
+            return page(request, f"{HOST}/out")
+        found = refreshed(request, "")
+        leads = found.document.leads
+        assert leads is not None
+        away = leads._replace(refresh="http://b.test/")
+        return replace(found, document=replace(found.document, leads=away))
+
+    play = played(answer, f"{HOST}/", follow=True)
+    assert [type(final) for final in play.finals] == [Page, Page]
+    assert play.asked() == [f"{HOST}/", f"{HOST}/out"]
+
+
+def test_a_page_that_sets_a_cookie_and_comes_back_is_read_with_it() -> None:
+    """A refresh to the page itself is followed once, with the cookie, and then kept."""
+
+    def answer(request: Request, now: float) -> Ended:
+        return refreshed(request, "/", cookies=("seen=1",))
+
+    play = played(answer, f"{HOST}/", follow=True)
+    (final,) = play.finals
+    assert isinstance(final, Page)
+    assert [brought(request) for _, request in play.starts if request.purpose is Purpose.PAGE] == [
+        {},
+        {"seen": "1"},
+    ]

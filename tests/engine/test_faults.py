@@ -25,6 +25,7 @@ OUTCOMES: dict[Kind | None, str] = {
         continue-first early-hints-first header-folded header-non-ascii header-escapes header-64k
         cookies-huge chunk-extension chunk-size-zeros status-205-body head-with-body gzip-members
         gzip-garbage gzip-empty deflate-raw coding-undeclared coding-stacked redirect-body refresh
+        refresh-header refresh-meta refresh-script
         redirect-cookie redirect-cookie-two
         redirect-many redirect-long redirect-non-ascii redirect-spaces redirect-fragment
         charset-lie charset-unknown charset-odd charset-empty charset-bom-conflict

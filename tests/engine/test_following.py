@@ -15,6 +15,7 @@ from crawler.mock.graph import listed
 from crawler.mock.traps import TRAPS
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Final, Kind, Listing, Page
+from crawler.store.record import encode
 from crawler.store.sources import IterableSource
 from tests.cli.test_command import started
 from tests.engine.harness import ListSink
@@ -161,3 +162,26 @@ def test_redirects_to_one_page_make_one_page(web: Served, engine: dict[str, Any]
     pages = [final.final_url for final in whole.finals if isinstance(final, Page)]
     assert len(pages) == len(set(pages))
     assert Kind.INTERNAL not in whole.kinds.values()
+
+
+MOVES = {
+    "redirect-cookie": ("/fault/redirect-cookie", [302]),
+    "redirect-cookie-two": ("/fault/redirect-cookie-two", [302, 302]),
+    "refresh-header": ("/page/0", [200]),
+    "refresh-meta": ("/page/0", [200]),
+    "refresh": ("/fault/refresh", []),
+    "refresh-script": ("/fault/refresh-script", []),
+}
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_what_moves_on_is_followed(web: Served, engine: dict[str, Any], name: str) -> None:
+    """Cookies of a chain and refreshes lead to the page; a reload and a script do not."""
+    end, hops = MOVES[name]
+    start = url(web, 0, f"/fault/{name}")
+    whole = crawled([start], follow=True, include=("/fault/*", "/page/0"), **engine)
+    (final,) = [final for final in whole.finals if final.url == start]
+    assert isinstance(final, Page)
+    assert final.final_url == url(web, 0, end)
+    assert [hop.status for hop in final.request.hops] == hops
+    assert b"seen" not in encode(final)

@@ -204,7 +204,12 @@ def html(data: bytes) -> None:
     first, _, body = data.partition(b"\n")
     kind, _, tag = text_of(first).partition("|")
     response = Response(
-        url=START.href, status=200, content_type=kind or "text/html", body=body, robots_tag=tag
+        url=START.href,
+        status=200,
+        content_type=kind or "text/html",
+        body=body,
+        robots_tag=tag,
+        refresh=tag,
     )
     document = page(response, FOLLOWING)
     record = recorded(page_of(document, _EMPTY))

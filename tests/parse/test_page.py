@@ -18,7 +18,7 @@ from tests.parse.agreement import reference
 URL = "http://example.test/a/b.html"
 KEYS = [
     *("charset", "title", "description", "canonical"),
-    *("language", "robots", "links", "body_hash"),
+    *("language", "robots", "refresh", "links", "body_hash"),
 ]
 HTML_TAGS = re.findall(
     r"\w+",
@@ -63,7 +63,11 @@ def test_a_whole_page() -> None:
         "canonical": "http://example.test/c",
         "language": "de-AT",
         "robots": ["noindex", "nofollow", "noarchive"],
-        "links": ["http://example.test/q/x.html", "http://e.org/", "http://example.test/q/n"],
+        "refresh": None,
+        "links": [
+            *("http://example.test/c", "http://example.test/q/x.html"),
+            *("http://e.org/", "http://example.test/q/n"),
+        ],
         "body_hash": found["body_hash"],
     }
 
@@ -151,13 +155,59 @@ def test_title(markup: str, title: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("markup", "language"),
+    [
+        ("Warning: x\n<!DOCTYPE html><html lang=de><title>t</title>", "de"),
+        ("<!-- c --><HTML LANG=de>", "de"),
+        ("<p>x</p><br><html class=a lang='de'>", "de"),
+        ("<html><body><html lang=de>", "de"),
+        ("<html lang=en><body>x<html lang=de>", "en"),
+        ("<html lang=''><body>x<html lang=de>", None),
+        ("x<html><html lang=de><html lang=en>", "de"),
+        ("<table><html lang=de>", "de"),
+        (
+            "x<!--<html lang=de>--><script>'<html lang=fr>'</script><title><html lang=it></title>",
+            None,
+        ),
+        ("<template><html lang=de></template><svg><html lang=fr></svg>", None),
+        ("<body lang=de><p lang=fr>x", None),
+        ("x<html xml:lang=de>", None),
+        ("<html data-lang=de>x", None),
+        ("x<html <html lang=de>", None),
+    ],
+)
+def test_language(markup: str, language: str | None) -> None:
+    """`lang` of the first `<html>` that has one, wherever it stands (WHATWG HTML, 13.2.6.4.7)."""
+    for encoding in ("utf-8", "utf-16le"):
+        body = markup.encode("utf-16-le" if encoding == "utf-16le" else encoding)
+        assert fields(body, f"text/html; charset={encoding}")["language"] == language
+
+
+@pytest.mark.parametrize(
     ("markup", "paths"),
     [
         ("<template><a href=1></a></template><a href=2>", "2"),
         ("<template><a href=1></a><template><a href=2></template></template><a href=1>", "1"),
         ("<template><link href=1></template><a href=1>", "1"),
         ("<template></template><a href=1>", "1"),
-        ("<svg><a href=1></a><a xlink:href=2></a></svg>", "1"),
+        ("<svg><a href=1></a><a xlink:href=2></a></svg><a xlink:href=3>", "1 2"),
+        ("<frameset><frame src=1><frameset><frame src=2></frameset></frameset>", "1 2"),
+        (
+            "<a href=1><iframe src=2></iframe><embed src=3><object data=4></object><a href=5>",
+            "1 2 3 4 5",
+        ),
+        ("<embed src=1 type=Image/png><object data=2 type=video/mp4></object>", ""),
+        ("<embed src=1 type=text/html><object data=2 type=application/pdf></object>", "1 2"),
+        ("<template><iframe src=1></iframe><object data=2></object></template><iframe src=2>", "2"),
+        ("<iframe src=javascript:1></iframe><iframe src=about:blank></iframe><iframe>", ""),
+        ("<a href=1><link rel=next href=2><link rel='PREV x' href=3>", "2 3 1"),
+        (
+            "<link rel=alternate hreflang=de href=1><link rel=alternate type=text/html href=2>",
+            "1 2",
+        ),
+        ("<link rel=alternate type=application/rss+xml href=1><link rel=next>", ""),
+        ("<link rel='alternate stylesheet' href=1><link rel=icon href=2><link href=3>", ""),
+        ("<form action=1><input formaction=2></form><img src=3 longdesc=4><video src=5>", ""),
         ("<select><a href=1></select>", "1"),
         ("<head><noscript><a href=1></noscript>", "1"),
         ("<script>'<a href=1>'</script><style><a href=2></style><a href=3>", "3"),
@@ -213,7 +263,9 @@ def test_nul_becomes_a_replacement_character(charset: str) -> None:
 
 def _piece(draw: st.DrawFn) -> str:
     tag = draw(st.sampled_from(HTML_TAGS))
-    forms = [f"<{tag}>", f"</{tag}>", f"<a href=L{draw(st.integers(0, 99))}>"]
+    target = f"L{draw(st.integers(0, 99))}"
+    forms = [f"<{tag}>", f"</{tag}>", f"<a href={target}>", f"<iframe src={target}>"]
+    forms += [f"<link rel=next href={target}>", f"<embed src={target}>", f"<object data={target}>"]
     return draw(st.sampled_from([*forms, draw(st.sampled_from(SCRAPS))]))
 
 
@@ -262,6 +314,8 @@ def test_never_raises(body: bytes, content_type: str) -> None:
         (b"<a href=x><title>" + b"&amp;" * 500_000, 1),
         (b"<a href=x>" + b"<b>" * 200_000 + b"</i>" * 200_000, 1),
         (b"<a href=x>" + b"<frameset>" * 200_000, 1),
+        (b"<a href=x>" + b"<html " * 500_000 + b"lang", 1),
+        (b"<a href=x>" + b"<link rel=next href=y><iframe src=z>" * 100_000, 3),
     ],
 )
 def test_hostile_pages(body: bytes, links: int) -> None:

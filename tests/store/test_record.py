@@ -35,6 +35,7 @@ FIELDS: dict[str, Any] = {
     "canonical": None,
     "language": "en",
     "robots": ["noindex"],
+    "refresh": None,
     "links": ["http://a.example/1"],
     "body_hash": "0" * 64,
 }

@@ -95,7 +95,30 @@ def _refresh(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
     return Answer(headers=headers, pieces=(page.encode(),))
 
 
+def _moved(*fields: tuple[str, str], meta: str = "") -> Make:
+    page = f"<!DOCTYPE html><title>Moved</title>{meta}<a href=/page/1>One</a>"
+    reply = content(page.encode(), "text/html; charset=utf-8", headers=fields)
+    return lambda inner, ask, options: reply
+
+
 for _name, _help, _make in (
+    (
+        "refresh-header",
+        "Common: moves on by a Refresh field.",
+        _moved(("Refresh", "0; url=/page/0")),
+    ),
+    (
+        "refresh-meta",
+        "Common: moves on by a meta element.",
+        _moved(meta="<meta http-equiv=Refresh content=\"1;URL='/page/0'\">"),
+    ),
+    (
+        "refresh-script",
+        "Refreshes to a script.",
+        _moved(
+            ("Refresh", "0;url=javascript:alert(1)"), meta="<meta http-equiv=refresh content=x>"
+        ),
+    ),
     ("redirect-chain", "A chain of twenty redirects to a page.", _to(f"/redirect/{_CHAIN - 1}")),
     ("redirect-two", "Redirects to redirect-two-back.", _to("/fault/redirect-two-back")),
     ("redirect-two-back", "Redirects to redirect-two.", _to("/fault/redirect-two")),
