@@ -57,6 +57,10 @@ from crawler.model.outcome import (
 from crawler.model.request import Purpose, Request
 from crawler.model.url import InvalidUrl, Seed, Url, masked
 
+LOOK_UPS = 256
+"""Names that are looked up at once, at the least: a thread each, and half a minute for a dead one.
+As many as `concurrency` where that is more."""
+
 MAX_REFILL = 500
 """Entries asked for at once: reading and parsing them holds the interpreter for 2 ms."""
 
@@ -68,7 +72,9 @@ def unaudited(_audit: Audit) -> None:
 class Crawl:
     """One crawl's decisions. `random` returns a float in [0, 1).
 
-    audit: told of each host once it is forgotten, and of the others by `close`.
+    audit: told of each host once it is forgotten, and of the others by `close`. look_ups: look each
+    host up before it is asked for anything, even where its address makes no difference, so that a
+    fetch never waits for a name server.
     """
 
     def __init__(
@@ -77,7 +83,9 @@ class Crawl:
         *,
         random: Callable[[], float],
         audit: Callable[[Audit], None] = unaudited,
+        look_ups: bool = False,
     ) -> None:
+        asks = look_ups or config.per_ip > 0
         self._config = config
         self._retry = RetryPolicy(
             retries=config.retries,
@@ -93,6 +101,7 @@ class Crawl:
             robots=config.robots == "obey",
             per_address=0 if config.proxy else config.per_ip,
             address_delay=config.ip_delay,
+            look_ups=max(LOOK_UPS, config.concurrency) if asks and not config.proxy else 0,
             veto=self._barren,
             on_rest=self._forget,
         )
@@ -241,7 +250,7 @@ class Crawl:
             return Spill(spilled)
         if (more := self._more()) is not None:
             return more
-        if len(self._in_flight) >= self._config.concurrency:
+        if len(self._in_flight) - self._frontier.looking_up >= self._config.concurrency:
             return BUSY
         while self._later and self._later[0][0] <= now:
             if finals := self._push(heappop(self._later)[2], now, first=True):

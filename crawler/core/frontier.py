@@ -2,8 +2,10 @@
 
 Addresses that may be asked stand in a ring and take turns; addresses that must wait stand on a heap
 by the time at which they may be asked (BUbiNG's workbench), and within each its hosts do the same.
-A step costs O(log hosts). Where addresses have no limits, or are not known yet, all hosts share one
-address that may always be asked.
+A step costs O(log hosts). Where addresses have no limits all hosts share one address that may
+always be asked. Hosts whose address is not known yet share one, too, whose width is the number of
+look-ups at once: a name that no server answers for takes half a minute, so look-ups are not counted
+among the fetches and cannot keep them waiting.
 
 A host with nothing to do rests as soon as its time has passed: what it has taught (rules, width,
 troubles) is kept for the last `RESTED_HOSTS` of them and 64 MB of rules, and is forgotten after.
@@ -45,7 +47,8 @@ class Frontier:
     """Requests waiting by host. `manners` gives each host's limits, by its key.
 
     robots: whether hosts are asked for their robots.txt first. per_address, address_delay: limits
-    of an address; a per_address of 0 for none. veto: why a request for what was found is not
+    of an address; a per_address of 0 for none. look_ups: hosts whose address is asked for at once;
+    0 where none is asked for. veto: why a request for what was found is not
     worth its fetch when its turn comes, or None. on_rest: told of each host that is forgotten.
     """
 
@@ -56,6 +59,7 @@ class Frontier:
         robots: bool = False,
         per_address: int = 0,
         address_delay: float = 0.0,
+        look_ups: int = 0,
         veto: Callable[[Request], str | None] = lambda _request: None,
         on_rest: Callable[[Audit], None] = lambda _audit: None,
     ) -> None:
@@ -65,6 +69,8 @@ class Frontier:
         self._address_delay = address_delay
         self._veto = veto
         self._on_rest = on_rest
+        self._look_ups = look_ups
+        self._unknown = Address("", width=look_ups, delay=0.0)
         self._anywhere = Address("", width=inf, delay=0.0)
         self._addresses: dict[str, Address] = {}
         self._hosts: dict[str, Host] = {}
@@ -85,6 +91,11 @@ class Frontier:
             f"Frontier(waiting={self._waiting}, hosts={len(self._hosts)}, "
             f"addresses={len(self._addresses)}, rested={len(self._rested)})"
         )
+
+    @property
+    def looking_up(self) -> int:
+        """Hosts whose address is being asked for."""
+        return self._unknown.in_flight
 
     # -- requests
 
@@ -176,7 +187,7 @@ class Frontier:
         host.in_flight -= 1
         address = host.address  # it changes only while nothing is in flight
         address.in_flight -= 1
-        if address is not self._anywhere and address.place is not Place.READY:
+        if address.width < inf and address.place is not Place.READY:
             self._place(address, now)  # it may have been at its width
         return host
 
@@ -219,15 +230,17 @@ class Frontier:
                 host = self._new(key)
             else:
                 self._rested_cost -= host.rules.cost
-                host.address = self._at(host.address.ip)
+                host.address = self._at(host.address.ip) if host.address.ip else host.address
             host.address.hosts += 1
             self._hosts[key] = host
         return host
 
     def _new(self, key: str) -> Host:
-        ip = literal(key) if self._per_address else ""
-        host = Host(key, self._manners(key), self._at(ip), obeys=self._robots)
-        if self._per_address and not ip:
+        ip = literal(key)
+        asks = self._look_ups > 0 and not ip
+        address = self._unknown if asks else self._at(ip)
+        host = Host(key, self._manners(key), address, obeys=self._robots)
+        if asks:
             host.gate = Gate.ADDRESS
         else:
             host.opened(0.0)
@@ -270,7 +283,7 @@ class Frontier:
         for host in self._hosts.values():
             yield from host.take_all()
             host.place = Place.PARKED
-        for address in (self._anywhere, *self._addresses.values()):
+        for address in (self._unknown, self._anywhere, *self._addresses.values()):
             address.clear()
         self._hosts = {key: host for key, host in self._hosts.items() if host.in_flight}
         self._ready.clear()
@@ -295,7 +308,7 @@ class Frontier:
                 self._on_rest(forgotten.audit)
 
     def _at(self, ip: str) -> Address:
-        if not ip:
+        if not (ip and self._per_address):
             return self._anywhere
         address = self._addresses.get(ip)
         if address is None:

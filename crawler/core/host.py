@@ -6,7 +6,7 @@ It is in exactly one place: among the ready, on the heap of those whose time wil
 has come, because until then forgetting it would forget the delay.
 
 Before its first page a host has to pass two gates, each a request of its own that the host makes
-when something waits: its address (where requests to one address are limited), and its robots.txt
+when something waits: its address (a proxy looks it up itself), and its robots.txt
 (where that is obeyed). Nothing but robots.txt of other hosts, which a redirect sent here, may pass
 while a gate is shut.
 

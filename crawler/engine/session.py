@@ -21,7 +21,7 @@ from crawler.core.audit import Totals
 from crawler.core.crawl import Crawl, unaudited
 from crawler.core.statistics import Snapshot
 from crawler.engine.aio import AsyncEngine
-from crawler.engine.limits import allow_connections
+from crawler.engine.limits import LOOK_UP_FILES, allow_connections
 from crawler.engine.loop import loop_factory
 from crawler.engine.ports import Sink, Source
 from crawler.engine.threaded import ThreadedEngine
@@ -48,14 +48,14 @@ class CrawlSession:
         *,
         announce: Callable[[str], None] = _silent,
     ) -> None:
-        allow_connections(config.concurrency)
+        allow_connections(config.concurrency, spare=LOOK_UP_FILES)
         self._config = config
         self._source = source
         self._sink = sink
         self._announce = announce
         self._log = AuditLog(config.audit, config.existing) if config.audit else None
         audit = self._log.put if self._log is not None else unaudited
-        self._core = Crawl(config, random=random.random, audit=audit)
+        self._core = Crawl(config, random=random.random, audit=audit, look_ups=True)
         self._tell: Callable[[Callable[[], None]], object] | None = None
         self._engine: AsyncEngine | ThreadedEngine | None = None
         self._stop_asked = False

@@ -2,12 +2,16 @@
 
 The core is asked and told under one lock; fetching, parsing and writing happen outside it. A thread
 with nothing to start waits on the lock's condition, at most until the time that the core named.
+
+A thread that waits for a name's address is no slot meanwhile: another takes its place, so that dead
+names do not hold the slots.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from time import perf_counter
 from typing import Protocol
 
@@ -64,6 +68,8 @@ class ThreadedEngine:
         self._parser = parser
         self._sink = sink
         self._slots = slots
+        self._looking_up = 0
+        self._threads: list[threading.Thread] = []
         self._drain_timeout = drain_timeout
         self._agent = agent
         self._changed = threading.Condition()
@@ -75,14 +81,10 @@ class ThreadedEngine:
         """Crawl until nothing is left. Raises CrawlerError if the list or the sink gave way."""
         self._feeder = Feeder(source, self._fed)
         self._spool = Spooler(self._recalled)
-        threads = [
-            threading.Thread(target=self._slot, name=f"crawler-slot-{number}", daemon=True)
-            for number in range(self._slots)
-        ]
         try:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
+            for _ in range(self._slots):
+                self._start()
+            for thread in self._threads:  # further ones are started by those that are joined first
                 self._join(thread)
         except BaseException:
             self.cancel()
@@ -111,6 +113,12 @@ class ThreadedEngine:
         with self._changed:
             self._changed.notify_all()
 
+    def _start(self) -> None:
+        name = f"crawler-slot-{len(self._threads)}"
+        thread = threading.Thread(target=self._slot, name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
     def _join(self, thread: threading.Thread) -> None:
         while thread.is_alive():
             thread.join(_POLL)
@@ -122,7 +130,23 @@ class ThreadedEngine:
 
     def _slot(self) -> None:
         while (request := self._take()) is not None:
+            if request.purpose is Purpose.ADDRESS:
+                self._look_up(request)
+            else:
+                self._visit(request)
+
+    def _look_up(self, request: Request) -> None:
+        """Visit, with another thread in this one's place."""
+        with self._changed:
+            self._looking_up += 1
+            if len(self._threads) - self._looking_up < self._slots:
+                with suppress(RuntimeError):  # the system has no more threads: one slot less
+                    self._start()
+        try:
             self._visit(request)
+        finally:
+            with self._changed:
+                self._looking_up -= 1
 
     def _take(self) -> Request | None:
         """The next request to fetch; waits for one; None at the end of the crawl."""

@@ -20,9 +20,10 @@ import ssl
 import time
 from asyncio import CancelledError, Task
 from collections.abc import Sequence
+from concurrent.futures import Future
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -56,11 +57,13 @@ from crawler.fetch.guard import admitted as admitted_addresses
 from crawler.fetch.guard import check_url
 from crawler.fetch.head import HEADER_BYTES, Head, Malformed, legible
 from crawler.fetch.message import Message
-from crawler.fetch.names import Names
+from crawler.fetch.names import Addresses, LookUp, Names
 from crawler.model.address import AddressPolicy
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Failed, Fetched, Kind, Received, Resolved
 from crawler.model.request import Purpose, Request
+
+_T = TypeVar("_T")
 
 IDLE_SECONDS = 15.0
 """How long an unused connection is kept."""
@@ -86,15 +89,13 @@ class AioFetcher:
         policy = AddressPolicy(everything=True) if self._proxy else self._policy
         self._resolver = _Resolver(self._names or Names(config.dns_ttl), policy)
         tls = fault.tls_context(verify=not config.insecure)
-        self._connector = _Connector(self._resolver, tls, policy, max_body=config.max_body)
+        self._connector = _Connector(self._resolver, tls, policy, config)
         self._deadlines = Deadlines(loop, config.timeout)
         self._session = aiohttp.ClientSession(
             connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=request_headers(config),
-            timeout=aiohttp.ClientTimeout(
-                total=None, connect=config.connect_timeout, ceil_threshold=float("inf")
-            ),
+            timeout=aiohttp.ClientTimeout(total=None, ceil_threshold=float("inf")),
             auto_decompress=False,
             max_line_size=HEADER_BYTES,  # `Message` has bounded them all
             max_field_size=HEADER_BYTES,
@@ -118,10 +119,10 @@ class AioFetcher:
     async def fetch(self, request: Request) -> Fetched:
         """Make one exchange, redirects not followed, within `config.timeout` seconds."""
         progress = Progress(request)
+        if request.purpose is Purpose.ADDRESS:
+            return await self._look_up(progress)
         deadline = self._deadlines.enter()
         try:
-            if request.purpose is Purpose.ADDRESS:
-                return await self._look_up(progress)
             return await self._exchange(progress)
         except CancelledError:
             if deadline.expired():
@@ -134,16 +135,20 @@ class AioFetcher:
         finally:
             self._deadlines.leave(deadline)
 
-    async def _look_up(self, progress: Progress) -> Resolved:
-        """The address that a connection would be tried at first."""
+    async def _look_up(self, progress: Progress) -> Resolved | Failed:
+        """Return the address that a connection would be tried at first."""
         parts = urlsplit(progress.request.url.host_key)
+        seconds = min(self._config.connect_timeout, self._config.timeout)
         try:
-            async with asyncio.timeout(self._config.connect_timeout):
+            async with asyncio.timeout(seconds) as limit:
+                self._resolver.limits[asyncio.current_task()] = limit
                 found = await self._resolver.resolve(parts.hostname or "", default_port(parts))
         except TimeoutError:
-            raise fault.connect_overdue(self._config.connect_timeout) from None
+            return progress.failed(fault.unanswered(seconds))
         except OSError as error:
-            raise fault.connecting(error) from None
+            return progress.failed(fault.connecting(error))
+        finally:
+            del self._resolver.limits[asyncio.current_task()]
         return Resolved(request=progress.request, address=found[0]["host"])
 
     def _failed(self, progress: Progress, error: Exception) -> Failed:
@@ -232,8 +237,6 @@ class AioFetcher:
     def _translated(self, error: Exception) -> Fault | None:
         """aiohttp's exceptions as ours; None for what nobody foresaw."""
         match error:
-            case aiohttp.ConnectionTimeoutError():
-                return fault.connect_overdue(self._config.connect_timeout)
             case aiohttp.ClientHttpProxyError():
                 return Fault(Kind.PROXY, f"proxy answered HTTP {error.status}")
             case aiohttp.ClientConnectorError():
@@ -273,27 +276,59 @@ def _values(response: aiohttp.ClientResponse) -> Values:
 
 
 class _Resolver(AbstractResolver):
-    """aiohttp's side of `Names`, which hands out only addresses that may be connected to."""
+    """aiohttp's side of `Names`, which hands out only addresses that may be connected to.
+
+    `limits` are the deadlines of those who ask, by task: no time passes for them while a look-up
+    has yet to begin. `unanswered` are the tasks whose deadline ended a look-up.
+    """
 
     def __init__(self, names: Names, policy: AddressPolicy) -> None:
         self._names = names
         self._policy = policy
+        self.limits: dict[Task[Any] | None, asyncio.Timeout] = {}
+        self.unanswered: set[Task[Any] | None] = set()
 
     async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
-        """The host's addresses; the look-up itself outlives a cancelled waiter."""
+        """Return the host's addresses; the look-up itself outlives a cancelled waiter."""
         found = self._names.known(host)
         if found is None:
-            asked = asyncio.wrap_future(self._names.ask(host))
-            asked.add_done_callback(_taken)  # a waiter that is gone leaves its failure to nobody
-            found = await asyncio.shield(asked)
+            found = await self._looked_up(self._names.ask(host))
         return [
             ResolveResult(hostname=host, host=ip, port=port, family=kind, proto=0, flags=0)
             for kind, ip in admitted_addresses(self._policy, found, port)
         ]
 
+    async def _looked_up(self, look_up: LookUp) -> Addresses:
+        task = asyncio.current_task()
+        limit = self.limits.get(task)
+        if limit is not None and not look_up.begun.done():
+            await _begun(look_up, limit)
+        try:
+            return await _shared(look_up.answer)
+        except CancelledError:
+            if limit is not None and limit.expired():
+                self.unanswered.add(task)
+            raise
+
     async def close(self) -> None:
         """Let the look-up threads go."""
         self._names.close()
+
+
+async def _begun(look_up: LookUp, limit: asyncio.Timeout) -> None:
+    """Wait for the look-up to begin, with the clock of `limit` stopped."""
+    due, since = limit.when(), asyncio.get_running_loop().time()
+    limit.reschedule(None)
+    await _shared(look_up.begun)
+    if due is not None:
+        limit.reschedule(due + asyncio.get_running_loop().time() - since)
+
+
+async def _shared(future: Future[_T]) -> _T:
+    """Return what others wait for, too: none of them is cancelled with this one."""
+    asked = asyncio.wrap_future(future)
+    asked.add_done_callback(_taken)  # a waiter that is gone leaves its failure to nobody
+    return await asyncio.shield(asked)
 
 
 def _taken(future: asyncio.Future[Any]) -> None:
@@ -407,11 +442,10 @@ class _Connector(aiohttp.TCPConnector):
 
     def __init__(
         self,
-        resolver: AbstractResolver,
+        resolver: _Resolver,
         context: ssl.SSLContext,
         policy: AddressPolicy,
-        *,
-        max_body: int,
+        config: CrawlConfig,
     ) -> None:
         super().__init__(
             resolver=resolver,
@@ -423,7 +457,9 @@ class _Connector(aiohttp.TCPConnector):
             socket_factory=self._socket,
         )
         self._policy = policy
-        protocol = partial(_Protocol, loop=self._loop, max_body=max_body)
+        self._seconds = config.connect_timeout
+        self._looks_up = resolver
+        protocol = partial(_Protocol, loop=self._loop, max_body=config.max_body)
         self._factory = cast("partial[ResponseHandler]", protocol)
         self._took: dict[Task[Any] | None, float] = {}
 
@@ -438,10 +474,18 @@ class _Connector(aiohttp.TCPConnector):
     async def _create_connection(self, *args: Any, **kwargs: Any) -> ResponseHandler:
         self._make_room()
         begun = time.perf_counter()
+        task, resolver = asyncio.current_task(), self._looks_up
         try:
-            return await super()._create_connection(*args, **kwargs)
+            async with asyncio.timeout(self._seconds) as limit:
+                resolver.limits[task] = limit
+                return await super()._create_connection(*args, **kwargs)
+        except TimeoutError:
+            late = fault.unanswered if task in resolver.unanswered else fault.connect_overdue
+            raise late(self._seconds) from None
         finally:
-            self._took[asyncio.current_task()] = time.perf_counter() - begun
+            del resolver.limits[task]
+            resolver.unanswered.discard(task)
+            self._took[task] = time.perf_counter() - begun
 
     def _socket(self, address: tuple[Any, ...]) -> socket.socket:
         family, kind, protocol, _, (ip, port, *_) = address

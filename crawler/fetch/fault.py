@@ -19,6 +19,7 @@ REASON_LENGTH = 200
 
 _TIMED_OUT = frozenset({errno.ETIMEDOUT})
 _BROKEN = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN})
+_PASSING = frozenset({socket.EAI_AGAIN, socket.EAI_SYSTEM, socket.EAI_MEMORY})  # ours, or theirs
 _NO_STORE = "; this machine has no CA certificates: install ca-certificates or set SSL_CERT_FILE"
 
 
@@ -52,6 +53,11 @@ def connect_overdue(seconds: float) -> Fault:
     return Fault(Kind.CONNECT_TIMEOUT, f"no connection within {seconds:g} s")
 
 
+def unanswered(seconds: float) -> Fault:
+    """The name servers took longer than they may: temporary, the next may know the name."""
+    return Fault(Kind.DNS_TEMPORARY, f"no answer from the name servers within {seconds:g} s")
+
+
 def connecting(error: Exception, *, proxied: bool = False) -> Fault:
     """What went wrong before the request could be sent."""
     fault = _connecting(error)
@@ -75,8 +81,8 @@ def _connecting(error: Exception) -> Fault:
 
 
 def _look_up(error: socket.gaierror) -> Fault:
-    again = error.errno == socket.EAI_AGAIN
-    return Fault(Kind.DNS_TEMPORARY if again else Kind.DNS, str(error.strerror or error))
+    kind = Kind.DNS_TEMPORARY if error.errno in _PASSING else Kind.DNS
+    return Fault(kind, str(error.strerror or error))
 
 
 def handshake(error: ssl.SSLError) -> Fault:

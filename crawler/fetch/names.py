@@ -1,9 +1,18 @@
 """Look names up: off the caller's thread, once for all who ask at once, and kept for a while.
 
-`getaddrinfo` blocks and cannot be interrupted, so it runs in a few threads of its own, and whoever
-asks waits for a future that it may abandon at its deadline. Answers are kept `ttl` seconds (the
-system's resolver does not tell the records' own), failures are not kept. Memory is bounded: the
-name that was looked up longest ago goes first.
+`getaddrinfo` blocks and cannot be interrupted, so each look-up has a thread of its own, and whoever
+asks waits for a future that it may abandon at its deadline. As many look-ups run at once as are
+asked for: a name that no server answers for takes half a minute, and must not delay the next. How
+many that are is bounded by those who ask (`crawler.core.frontier`) and by what they gave up, which
+goes on until the system has its answer. A waiting thread costs about 40 KB; one with nothing to do
+ends after `IDLE` seconds.
+
+Where the system gives no further thread a look-up waits for one, and its time has not begun:
+`LookUp.begun` tells when it has. The threads are daemons, and nobody joins them: an exit does not
+wait for a name server.
+
+Answers are kept `ttl` seconds (the system's resolver does not tell the records' own), failures are
+not kept. Memory is bounded: the name that was looked up longest ago goes first.
 """
 
 from __future__ import annotations
@@ -11,15 +20,18 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
-from typing import NamedTuple
+from concurrent.futures import Future, InvalidStateError
+from typing import NamedTuple, TypeVar
 
-THREADS = 32
-"""Look-ups at once. They are started on demand, wait nearly all the time, and cost little."""
+IDLE = 10.0
+"""Seconds that a thread waits for another name."""
 
 MOST_NAMES = 10_000
 """Names kept: about 3 MB."""
+
+_T = TypeVar("_T")
 
 
 class Address(NamedTuple):
@@ -30,19 +42,35 @@ class Address(NamedTuple):
 
 
 Addresses = tuple[Address, ...]
-LookUp = Callable[[str], Addresses]
+Resolve = Callable[[str], Addresses]
 
 
 def system_look_up(host: str) -> Addresses:
-    """The addresses that the operating system knows for `host`, in its order of preference.
+    """Return the addresses that the operating system knows for `host`, in its order of preference.
 
-    Raises `socket.gaierror`, for what can be no host name too.
+    Raises `socket.gaierror`, also for what cannot be a host name.
     """
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
     except UnicodeError:  # a label over 63 characters, or empty
         raise socket.gaierror(socket.EAI_NONAME, "no host name") from None
     return tuple(dict.fromkeys(Address(int(row[0]), str(row[4][0])) for row in found))
+
+
+class LookUp(NamedTuple):
+    """A look-up under way: `begun` is done when a thread works on it, `answer` when it has ended.
+
+    Others may wait for the same: do not cancel either.
+    """
+
+    host: str
+    begun: Future[None]
+    answer: Future[Addresses]
+
+    def wait(self, seconds: float) -> Addresses:
+        """Return the addresses; raises TimeoutError if they take longer, once it has begun."""
+        self.begun.result()
+        return self.answer.result(max(seconds, 0.0))
 
 
 class Names:
@@ -52,68 +80,115 @@ class Names:
         self,
         ttl: float,
         *,
-        look_up: LookUp = system_look_up,
+        look_up: Resolve = system_look_up,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ttl = ttl
-        self._look_up = look_up
+        self._resolve = look_up
         self._clock = clock
         self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)
         self._kept: dict[str, tuple[float, Addresses]] = {}
-        self._asked: dict[str, Future[Addresses]] = {}
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="crawler-names")
+        self._asked: dict[str, LookUp] = {}
+        self._queue: deque[LookUp] = deque()
+        self._threads = self._idle = 0
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"Names(kept={len(self._kept)}, asked={len(self._asked)}, threads={self._threads})"
 
     def known(self, host: str) -> Addresses | None:
-        """The addresses that are still fresh, or None."""
+        """Return the addresses that are still fresh, or None."""
         kept = self._kept.get(host)
         return kept[1] if kept is not None and self._clock() < kept[0] else None
 
-    def ask(self, host: str) -> Future[Addresses]:
-        """The look-up of `host`, shared with others who ask now; do not cancel it."""
+    def ask(self, host: str) -> LookUp:
+        """Begin the look-up of `host`, or join the one that is under way."""
         with self._lock:
-            answer = self._asked.get(host)
-            if answer is not None:
-                return answer
-            answer = self._asked[host] = Future()
-        try:
-            self._threads.submit(self._run, host, answer)
-        except RuntimeError:  # closed meanwhile
-            self._settle(host, answer, OSError("name look-up was closed"))
-        return answer
+            found = self._asked.get(host)
+            if found is not None:
+                return found
+            found = LookUp(host, Future(), Future())
+            if self._closed:
+                _end(found, OSError("name look-up was closed"))
+                return found
+            self._asked[host] = found
+            self._queue.append(found)
+            staffed = self._staff()
+        if not staffed:
+            self._settle(found, socket.gaierror(socket.EAI_AGAIN, "no thread for a name look-up"))
+        return found
 
     def close(self) -> None:
         """Fail what is waited for, and let the threads go; one inside `getaddrinfo` ends later."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
         with self._lock:
-            waiting = list(self._asked.items())
-        for host, answer in waiting:
-            self._settle(host, answer, OSError("name look-up was closed"))
+            self._closed = True
+            self._queue.clear()
+            waiting = list(self._asked.values())
+            self._work.notify_all()
+        for each in waiting:
+            self._settle(each, OSError("name look-up was closed"))
 
-    def _run(self, host: str, answer: Future[Addresses]) -> None:
+    def _staff(self) -> bool:
+        """See to a thread for what was queued last; False if there is none and never will be."""
+        if self._idle >= len(self._queue):
+            self._work.notify()
+            return True
+        thread = threading.Thread(target=self._run, name="crawler-names", daemon=True)
         try:
-            found = self._look_up(host)
-        except BaseException as error:  # whatever it is belongs to those who wait
-            self._settle(host, answer, error)
-        else:
-            self._settle(host, answer, found)
+            thread.start()
+        except RuntimeError:  # the system's limit: one of the threads that there are takes it later
+            return self._threads > 0
+        self._threads += 1
+        return True
 
-    def _settle(
-        self, host: str, answer: Future[Addresses], found: Addresses | BaseException
-    ) -> None:
-        with self._lock:
-            self._asked.pop(host, None)
-            if not isinstance(found, BaseException) and self._ttl > 0:
-                self._keep(host, found)
-        try:
-            if isinstance(found, BaseException):
-                answer.set_exception(found)
+    def _run(self) -> None:
+        while (look_up := self._next()) is not None:
+            _set(look_up.begun, None)
+            try:
+                found = self._resolve(look_up.host)
+            except BaseException as error:  # whatever it is belongs to those who wait
+                self._settle(look_up, error)
             else:
-                answer.set_result(found)
-        except InvalidStateError:
-            return  # `close` was faster
+                self._settle(look_up, found)
+
+    def _next(self) -> LookUp | None:
+        """Return the next look-up to make; None when the thread is not needed any more."""
+        with self._lock:
+            self._idle += 1
+            self._work.wait_for(lambda: self._queue or self._closed, IDLE)
+            self._idle -= 1
+            if self._queue:
+                return self._queue.popleft()
+            self._threads -= 1
+            return None
+
+    def _settle(self, look_up: LookUp, found: Addresses | BaseException) -> None:
+        with self._lock:
+            if self._asked.get(look_up.host) is look_up:
+                del self._asked[look_up.host]
+            if not isinstance(found, BaseException) and self._ttl > 0:
+                self._keep(look_up.host, found)
+        _end(look_up, found)
 
     def _keep(self, host: str, addresses: Addresses) -> None:
         self._kept.pop(host, None)
         self._kept[host] = (self._clock() + self._ttl, addresses)
         if len(self._kept) > MOST_NAMES:
             del self._kept[next(iter(self._kept))]
+
+
+def _end(look_up: LookUp, found: Addresses | BaseException) -> None:
+    _set(look_up.begun, None)
+    _set(look_up.answer, found)
+
+
+def _set(future: Future[_T], value: _T | BaseException) -> None:
+    """Settle a future, unless it is settled: `close` may be faster than a thread."""
+    try:
+        if isinstance(value, BaseException):
+            future.set_exception(value)
+        else:
+            future.set_result(value)
+    except InvalidStateError:
+        return

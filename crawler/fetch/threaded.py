@@ -27,7 +27,7 @@ from urllib3.exceptions import (
 from urllib3.exceptions import SSLError as PoolSSLError
 from urllib3.response import BaseHTTPResponse
 
-from crawler.fetch import fault, guard
+from crawler.fetch import fault
 from crawler.fetch.body import Body
 from crawler.fetch.credentials import Credentials, Headers
 from crawler.fetch.exchange import (
@@ -130,7 +130,7 @@ class ThreadedFetcher:
             raise call.watch.cause
         progress = call.progress
         if progress.request.purpose is Purpose.ADDRESS:
-            return self._look_up(progress)
+            return _look_up(call)
         if self._proxy is not None:
             check_url(self._policy, progress.request.url)
         response = self._open(call)
@@ -146,19 +146,6 @@ class ThreadedFetcher:
             if not response.closed:
                 response.close()
             response.release_conn()
-
-    def _look_up(self, progress: Progress) -> Resolved:
-        """The address that a connection would be tried at first."""
-        parts = urlsplit(progress.request.url.host_key)
-        host, seconds = parts.hostname or "", self._config.connect_timeout
-        try:
-            found = self._names.known(host) or self._names.ask(host).result(seconds)
-            addresses = guard.admitted(self._policy, found, default_port(parts))
-        except TimeoutError:
-            raise fault.connect_overdue(seconds) from None
-        except OSError as error:
-            raise fault.connecting(error) from None
-        return Resolved(request=progress.request, address=addresses[0].ip)
 
     def _open(self, call: Call) -> BaseHTTPResponse:
         """Send the request and wait for the response's header."""
@@ -262,6 +249,16 @@ def _sent(pair: tuple[str, str]) -> tuple[str, str]:
     """
     name, value = pair
     return name, value.encode().decode("latin-1")
+
+
+def _look_up(call: Call) -> Resolved:
+    request = call.progress.request
+    parts = urlsplit(request.url.host_key)
+    try:
+        address = call.look_up(parts.hostname or "", default_port(parts))
+    except OSError as error:
+        raise fault.connecting(error) from None
+    return Resolved(request=request, address=address)
 
 
 def _broken(error: ProtocolError, progress: Progress) -> Fault:

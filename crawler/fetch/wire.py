@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import math
 import socket
 import sys
 import threading
@@ -23,7 +24,7 @@ from crawler.fetch.fault import Fault
 from crawler.fetch.guard import admitted
 from crawler.fetch.head import HEADER_BYTES, Head
 from crawler.fetch.message import Message
-from crawler.fetch.names import Address, Addresses, Names
+from crawler.fetch.names import Address, Addresses, LookUp, Names
 from crawler.fetch.reaper import Watch
 from crawler.model.address import AddressPolicy
 from crawler.model.config import CrawlConfig
@@ -40,6 +41,7 @@ class Call:
         "_config",
         "_names",
         "_policy",
+        "_queued",
         "_shadow",
         "answer",
         "fresh",
@@ -65,6 +67,7 @@ class Call:
         self.fresh = False
         self.answer: Answer | None = None
         self._shadow: socket.socket | None = None
+        self._queued = 0.0  # seconds that look-ups of it waited for a thread
 
     @property
     def framing_room(self) -> int:
@@ -93,7 +96,7 @@ class Call:
         finally:
             if self._shadow is not None:
                 self._shadow.close()
-            self.watch.limit(due, verdict)
+            self.watch.limit(due + self._queued, verdict)
             self.progress.connect = time.perf_counter() - begun
 
     def _failed(self, error: Exception) -> Fault:
@@ -106,6 +109,20 @@ class Call:
         if isinstance(error, http.client.HTTPException):
             return fault.malformed(words(error))
         return fault.connecting(error, proxied=self._policy is None)
+
+    def look_up(self, host: str, port: int) -> str:
+        """Return the address that a connection would be tried at first."""
+        known = self._names.known(host)
+        if known is None:
+            due = self.progress.started_at + self._seconds
+            self.watch.limit(due, self.watch.verdict)
+            known = self._looked_up(self._names.ask(host))
+        return admitted(self._policy, known, port)[0].ip if self._policy else known[0].ip
+
+    @property
+    def _seconds(self) -> float:
+        """Seconds that a look-up may take."""
+        return min(self._config.connect_timeout, self._config.timeout)
 
     def open(self, host: str, port: int, options: Any) -> socket.socket:
         """A connected socket: each address may take its share of the time that is left."""
@@ -137,7 +154,24 @@ class Call:
             return (Address(socket.AF_INET6, host),)
         if host[-1:].isdigit():  # WHATWG URL: a host that ends in a number is an IPv4 address
             return (Address(socket.AF_INET, host),)
-        return self._names.known(host) or self._names.ask(host).result(self._left())
+        return self._names.known(host) or self._looked_up(self._names.ask(host))
+
+    def _looked_up(self, look_up: LookUp) -> Addresses:
+        """Wait for a look-up; no time passes for the exchange while it has yet to begin."""
+        watch = self.watch
+        due, verdict = watch.due, watch.verdict
+        since = time.perf_counter()
+        watch.limit(math.inf, verdict)
+        look_up.begun.result()
+        queued = time.perf_counter() - since
+        self._queued += queued
+        watch.limit(due + queued, fault.unanswered(self._seconds))
+        try:
+            return look_up.wait(self._left())
+        except TimeoutError:
+            raise watch.verdict from None
+        finally:
+            watch.limit(due + queued, verdict)
 
     def _reach(self, address: Address, port: int, options: Any, share: int) -> socket.socket:
         sock = socket.socket(address.family, socket.SOCK_STREAM)

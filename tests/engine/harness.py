@@ -23,8 +23,9 @@ from crawler.model.outcome import (
     Parsed,
     Received,
     Redirect,
+    Resolved,
 )
-from crawler.model.request import Request
+from crawler.model.request import Purpose, Request
 from crawler.model.url import Seed
 from tests.unmannered import MANNERS_OFF
 
@@ -144,6 +145,8 @@ class Web:
 
     def _answer(self, request: Request) -> Fetched:
         href = request.url.href
+        if request.purpose is Purpose.ADDRESS:
+            return Resolved(request=request, address="192.0.2.1")
         exchange = Exchange(status=200, body_bytes=4, wire_bytes=4, total=0.01)
         if "/redirect" in href:
             return Redirect(request=request, exchange=Exchange(status=301), location="/page")

@@ -26,6 +26,18 @@ def held(run: Run, count: int) -> None:
         assert run.web.held.acquire(timeout=10)
 
 
+class SignallingSink(ListSink):
+    """Has a permit for each outcome."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.came = threading.Semaphore(0)
+
+    def put(self, final: Final) -> None:
+        super().put(final)
+        self.came.release()
+
+
 def test_every_entry_has_one_record(kind: str) -> None:
     """Pages, redirects, failures, repeats and bad lines: one record each, and the sums agree."""
     urls = [f"http://h{n % 5}.example/{n}" for n in range(200)]
@@ -71,6 +83,24 @@ def test_slots_work_at_once(kind: str) -> None:
     run.web.release()
     assert outcomes(run.end()) == {"page": 4}
     assert run.web.peak == 4
+
+
+def test_a_dead_name_holds_no_slot(kind: str) -> None:
+    """While names are looked up that nobody answers for, the one slot there is fetches the rest.
+
+    open-webui#27440, twisted#2132, aiohttp#3549, img2dataset#452.
+    """
+    urls = [f"http://held{n}.example/" for n in range(5)]
+    urls += [f"http://good{n}.example/gate" for n in range(3)]
+    sink = SignallingSink()
+    run = Run(kind, ListSource(urls, portion=8), sink=sink, concurrency=1, per_ip=16)
+    held(run, 6)  # five names, and a page in the one slot
+    run.web.release("/gate")
+    for _ in range(3):
+        assert sink.came.acquire(timeout=10)
+    assert outcomes(sink.finals) == {"page": 3}
+    run.web.release()
+    assert outcomes(run.end()) == {"page": 8}
 
 
 def test_a_bug_costs_its_own_page(kind: str) -> None:
