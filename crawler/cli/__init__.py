@@ -13,7 +13,9 @@ from cyclopts import App, CycloptsError
 
 from crawler.cli import crawl
 from crawler.cli.asking import ignore_asking
+from crawler.cli.completion import add_completion
 from crawler.cli.options import VERSION_FLAGS
+from crawler.cli.variables import unknown
 from crawler.model.config import VERSION
 from crawler.model.errors import CrawlerError, ExitCode
 from crawler.model.output import printable
@@ -29,6 +31,8 @@ _COMPARE_HELP = "Compare async, threads and processes, measured so that it can b
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Errors become one line on stderr."""
     ignore_asking()
+    for line in unknown():
+        print(f"crawler: {printable(line)}", file=sys.stderr)
     words = _spoken(sys.argv[1:] if arguments is None else arguments)
     try:
         return _dispatch(words)
@@ -73,6 +77,7 @@ def _app() -> App:
     app.command("crawler.cli.mock.app:app", name="mock", help=_MOCK_HELP)
     app.command("crawler.cli.load.app:app", name="load", help=_LOAD_HELP)
     app.command("crawler.cli.compare.app:app", name="compare", help=_COMPARE_HELP)
+    add_completion(app)
     return app
 
 

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 
 from crawler.cli import toml
 from crawler.cli.options import CRAWL, lists, resolve, with_options
+from crawler.cli.presets import UNLIMITED
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
 from crawler.model.output import printable
@@ -33,7 +34,7 @@ HELP = (
     "  crawler crawl https://example.com/ --follow --depth 3 -o out.jsonl\n"
     "  crawler crawl -i list.txt -o out.jsonl.zst --retries 0\n"
     "  zcat list.gz | crawler crawl -i - | jq .title\n"
-    "  crawler crawl -i list.csv --url-column link --config config/polite.toml\n"
+    "  crawler crawl -i list.csv --url-column link --config polite\n"
     "  crawler crawl --mock 1000 -o crawl.jsonl\n"
 )
 
@@ -71,8 +72,22 @@ def crawl(
     ] = "-",
     config: Annotated[
         str | None,
-        Parameter(help="TOML file with options below [crawl].", group=_INPUT, metavar="FILE"),
+        Parameter(
+            help="TOML file with options below [crawl], or a preset: polite, fast-local.",
+            group=_INPUT,
+            metavar="FILE",
+        ),
     ] = None,
+    unlimited: Annotated[
+        bool,
+        Parameter(
+            help="No politeness, any address, short patience, for a server of your own: what "
+            "config/fast-local.toml says, under the other flags.",
+            group=CRAWL.group("Manners"),
+            negative="",
+            show_default=False,
+        ),
+    ] = False,
     schema: Annotated[bool, _switch("Print the records' JSON Schema and leave.")] = False,
     print_config: Annotated[bool, _switch("Print the options as TOML and leave.")] = False,
     **options: object,
@@ -81,6 +96,8 @@ def crawl(
     if schema:
         return _print_schema()
     file = toml.read(CRAWL, config) if config is not None else {}
+    if unlimited:
+        file |= toml.read(CRAWL, UNLIMITED)
     settled = resolve(CRAWL, file, options, lambda key: toml.place(CRAWL, str(config), key))
     if print_config:
         print(toml.write(CRAWL, settled, _TITLE), end="")

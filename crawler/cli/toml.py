@@ -12,10 +12,10 @@ import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 from crawler.cli.options import C, Spelling
+from crawler.cli.presets import located, presets
 from crawler.model.errors import ConfigurationError
 from crawler.model.option import Option, OptionError, closest
 
@@ -70,12 +70,13 @@ def _head(spelling: Spelling[Any], title: str) -> str:
 
 def _text(path: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8-sig")
+        return located(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path}: not UTF-8, so no TOML") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error
-        raise ConfigurationError(f"{path}: cannot be read: {reason}") from error
+        meant = closest(path, presets()).replace("_", "-") if "/" not in path else ""
+        raise ConfigurationError(f"{path}: cannot be read: {reason}{meant}") from error
 
 
 def _line_of(error: tomllib.TOMLDecodeError) -> str:

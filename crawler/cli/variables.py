@@ -1,0 +1,49 @@
+"""Environment variables that begin like an option's and are none: most likely a misspelt one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+from crawler.cli.options import CRAWL, Spelling
+
+# Where the options of the other commands stand; a module is imported only for a variable of its.
+_SPELLINGS = {
+    "CRAWLER_MOCK_": "crawler.cli.mock.web:MOCK",
+    "CRAWLER_LOAD_": "crawler.cli.load.spelling:LOAD",
+    "CRAWLER_COMPARE_": "crawler.cli.compare.spelling:COMPARE",
+}
+
+
+def unknown(environment: Mapping[str, str] = os.environ) -> Iterator[str]:
+    """Yield a line for each variable that begins with `CRAWLER_` and sets no option."""
+    for name in sorted(environment):
+        if not name.upper().startswith(CRAWL.prefix) or not environment[name]:
+            continue
+        known = list(_known(name.upper()))
+        if known and name not in known:
+            near = get_close_matches(name.upper(), known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            yield f"{name} is not the variable of an option and is ignored{hint}"
+
+
+def _known(name: str) -> Iterator[str]:
+    """Yield the variables of the command that one begins like; none if that is not installed."""
+    place = next((place for prefix, place in _SPELLINGS.items() if name.startswith(prefix)), None)
+    if place is None:
+        yield from _variables(CRAWL)
+        yield from (prefix.rstrip("_") for prefix in _SPELLINGS)  # nearly one of another command
+        return
+    module, _, attribute = place.partition(":")
+    try:
+        spelling: Spelling[Any] = getattr(import_module(module), attribute)
+    except ImportError:
+        return
+    yield from _variables(spelling)
+
+
+def _variables(spelling: Spelling[Any]) -> Iterable[str]:
+    return (spelling.variable(name) for name in spelling.options)

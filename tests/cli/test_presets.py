@@ -1,0 +1,95 @@
+"""Presets, --unlimited, and variables that are no option's."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from crawler.cli import main, toml
+from crawler.cli.options import CRAWL
+from crawler.cli.presets import presets
+from crawler.cli.variables import unknown
+from crawler.model.errors import ConfigurationError, ExitCode
+from tests.unmannered import CONFIG
+
+
+def printed(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]:
+    """The options that `crawler crawl WORDS` comes to."""
+    assert main(["crawl", *words, "--print-config"]) == ExitCode.FINISHED
+    options: dict[str, object] = tomllib.loads(capsys.readouterr().out)["crawl"]
+    return options
+
+
+def test_presets_have_names(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """`--config polite` is the file of that name that comes with the package (field PK4)."""
+    assert printed(capsys, "--config", "polite") == printed(
+        capsys, "--config", str(CONFIG / "polite.toml")
+    )
+    assert printed(capsys, "--config", "polite.toml")["per_host"] == 1
+
+
+def test_a_file_of_ones_own_goes_before_a_preset(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands in the current directory is what a name means; a missing file gets a hint."""
+    (tmp_path / "polite").write_text("[crawl]\nper_host = 77\n")
+    monkeypatch.chdir(tmp_path)
+    assert printed(capsys, "--config", "polite")["per_host"] == 77
+    with pytest.raises(ConfigurationError, match=r"polit\.toml: cannot be read: .*mean polite\?"):
+        toml.read(CRAWL, "polit.toml")
+
+
+def test_every_file_of_the_folder_is_in_the_wheel() -> None:
+    """The wheel has each preset, so that they work without the sources (field PK4)."""
+    project = tomllib.loads((CONFIG.parent / "pyproject.toml").read_text())
+    included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert included == {f"config/{name}.toml": f"crawler/presets/{name}.toml" for name in presets()}
+
+
+def test_unlimited_is_the_preset_under_the_flags(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """--unlimited says what the file says, over another file and under flags (field T3)."""
+    assert printed(capsys, "--unlimited") == printed(capsys, "--config", "fast-local")
+    file = tmp_path / "own.toml"
+    file.write_text("[crawl]\ndelay = 9\nuser_agent = 'x'\n")
+    mixed = printed(capsys, "--unlimited", "--config", str(file), "--per-host", "3")
+    assert (mixed["delay"], mixed["ip_delay"], mixed["per_host"]) == (0.0, 0.0, 3)
+    assert (mixed["allow_private"], mixed["user_agent"]) == (True, "x")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("CRAWLER_CONCURENCY", "CRAWLER_CONCURRENCY"),
+        ("CRAWLER_LOAD_RATEE", "CRAWLER_LOAD_RATE"),
+        ("CRAWLER_MOCK_PAGE", "CRAWLER_MOCK_PAGES"),
+        ("CRAWLER_COMPARE_ROUND", "CRAWLER_COMPARE_ROUNDS"),
+        ("crawler_delay", "CRAWLER_DELAY"),
+    ],
+)
+def test_an_unknown_variable_is_named(name: str, meant: str) -> None:
+    """A misspelt variable of any command gets one line, with the nearest one (field T14)."""
+    lines = list(unknown({name: "1", "CRAWLER_DELAY": "1", "PATH": "x", "CRAWLERX": "1"}))
+    assert lines == [
+        f"{name} is not the variable of an option and is ignored; did you mean {meant}?"
+    ]
+
+
+def test_a_variable_that_sets_nothing_is_not_told() -> None:
+    """An empty variable is as good as none, and each option's own variable is known."""
+    known = {CRAWL.variable(name): "1" for name in CRAWL.options}
+    assert not list(unknown({**known, "CRAWLER_CONCURENCY": "", "CRAWLER_LOAD_RATE": "5"}))
+
+
+def test_the_warning_is_no_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command runs as if the variable were not there."""
+    monkeypatch.setenv("CRAWLER_DLAY", "1")
+    assert main(["crawl", "--print-config"]) == ExitCode.FINISHED
+    out, err = capsys.readouterr()
+    assert err.startswith("crawler: CRAWLER_DLAY is not") and err.count("\n") == 1
+    assert out.startswith("# Every option")
