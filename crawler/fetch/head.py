@@ -98,36 +98,35 @@ def read_head(raw: bytes) -> Head:
         raise Malformed("header line too long", Head(status=status))
     if b"\n " in text or b"\n\t" in text:
         text = _FOLD.sub(b" ", text)  # obs-fold; behind the status line it is left out with it
-    fields = [(name, value.rstrip(b" \t")) for name, value in _FIELD.findall(text)]
-    return _settled(status, line[1] + b"." + (line[2] or b"0"), fields)
+    old = line[1].lstrip(b"0") == b"" or (line[1], line[2] or b"0") == (b"1", b"0")
+    return _settled(status, text, old=old)
 
 
-def _settled(status: int, version: bytes, fields: Fields) -> Head:
+def _settled(status: int, text: bytes, *, old: bool) -> Head:
     """Decide by RFC 9112, 6.3, where the body ends, and whether the connection lives on."""
-    told: dict[bytes, list[bytes]] = {}
+    told: dict[bytes, bytes] = {}
     kept: Fields = []
-    for field in fields:
-        name = field[0].lower()
-        if name in _SETTLED:
-            told.setdefault(name, []).extend(_elements(field[1]))
+    for name, value in _FIELD.findall(text):
+        key, value = name.lower(), value.rstrip(b" \t")
+        if key in _SETTLED:
+            told[key] = b"%b,%b" % (told[key], value) if key in told else value
         else:
-            kept.append(field)
-    codings = [name.lower() for name in told.get(b"transfer-encoding", ()) if name]
-    codings = [name for name in codings if name != b"identity"]
-    options = [name.lower() for name in told.get(b"connection", ())]
-    lengths = told.get(b"content-length", [])
-    old = version.startswith(b"0") or version == b"1.0"
-    reusable = b"close" not in options and not (old and b"keep-alive" not in options)
+            kept.append((name, value))
+    options = _elements(told.get(b"connection", b"").lower())
+    reusable = b"close" not in options and (not old or b"keep-alive" in options)
     if status in (204, 304) or status < 200:
         return Head(status=status, fields=kept, length=0, reusable=reusable and status != 101)
-    if not codings:
-        return _counted(status, kept, lengths, reusable=reusable)
-    return _coded(status, kept, codings, reusable=reusable and not lengths and not old)
+    lengths = told.get(b"content-length")
+    if codings := told.get(b"transfer-encoding"):
+        named = [name for name in _elements(codings.lower()) if name not in (b"", b"identity")]
+        if named:
+            return _coded(status, kept, named, reusable=reusable and lengths is None and not old)
+    if lengths is None:
+        return Head(status=status, fields=kept)
+    return _counted(status, kept, _elements(lengths), reusable=reusable)
 
 
 def _counted(status: int, kept: Fields, lengths: list[bytes], *, reusable: bool) -> Head:
-    if not lengths:
-        return Head(status=status, fields=kept)
     if any(not (value.isdigit() and len(value) < 20) for value in lengths):
         problem = f"bad Content-Length {lengths[0][:40].decode('latin-1')!r}"
         raise Malformed(problem, Head(status=status, fields=kept))
