@@ -264,9 +264,11 @@ def _look_up(call: Call) -> Resolved:
 def _broken(error: ProtocolError, progress: Progress) -> Fault:
     """What `ProtocolError` is about; its cause is its last argument, if it has one."""
     match error.args[-1]:
-        case http.client.RemoteDisconnected():
-            return fault.closed() if progress.status is None else fault.cut_short()
+        case http.client.RemoteDisconnected() if progress.status is None:
+            return fault.closed()
         case http.client.IncompleteRead():
+            return fault.cut_short()
+        case ConnectionError() if progress.status is not None:
             return fault.cut_short()
         case http.client.HTTPException() as cause:
             return fault.malformed(words(cause))

@@ -35,7 +35,11 @@ OUTCOMES: dict[Kind | None, str] = {
         html-references html-bases html-schemes html-bad-links
         blank-lines-first header-fold-first http-9.9 http-2 header-no-colon header-no-name
         header-bad-name headers-10000 body-long length-doubled length-list length-and-chunked
-        transfer-twice status-204-body extra-bytes extra-response
+        transfer-twice status-204-body extra-bytes extra-response http-2.0 http-1.2 http-old
+        http-lower-case header-no-colon-folded headers-300 length-three length-blanks length-colon
+        length-folded length-bad-and-chunked transfer-blanks transfer-list transfer-identity
+        transfer-gzip chunk-line-ends-lf chunk-trailers status-204-chunked status-204-length
+        extra-line-end extra-hints extra-after-chunks type-multipart type-multipart-unbounded
     """,
     Kind.DISCONNECTED: """
         reset reset-in-head reset-after-head reset-mid-body empty-reply half-status half-head
@@ -49,7 +53,7 @@ OUTCOMES: dict[Kind | None, str] = {
         length-overflow length-digits transfer-unknown transfer-unknown-chunked
         transfer-chunked-first bad-chunk chunk-negative chunk-prefixed
         chunk-overflow chunk-no-end-line chunk-too-long chunk-extension-huge
-        chunk-extension-endless trailers-endless
+        chunk-extension-endless trailers-endless rtsp ssh binary http-2-frames length-hexadecimal
     """,
     Kind.ENCODING: """
         coding-many bad-gzip cut-gzip gzip-crc gzip-size bad-br cut-br bad-zstd cut-zstd
@@ -67,7 +71,7 @@ OUTCOMES: dict[Kind | None, str] = {
         redirect-bad-port redirect-no-host redirect-file redirect-ftp redirect-javascript
         redirect-data redirect-gopher
     """,
-    Kind.CLIENT_ERROR: "redirect-300 redirect-304 redirect-399 status-304-body",
+    Kind.CLIENT_ERROR: "redirect-300 redirect-304 redirect-399 status-304-body status-304-chunked",
     Kind.CONNECT: "redirect-port redirect-credentials",
     Kind.TIMEOUT: """
         slow-head slow-body never deaf stall-in-head stall-after-head stall chunk-huge

@@ -10,7 +10,7 @@ from typing import Any
 
 from crawler.mock.answer import Answer, Ask
 from crawler.mock.coding import brotlied, deflated, gzipped, raw_deflated, zstandarded
-from crawler.mock.faults.fault import Group, Make, page, whole
+from crawler.mock.faults.fault import Group, Make, html_head, on_body, page, raw, whole
 from crawler.mock.options import MockWeb
 
 GROUP = Group("coding")
@@ -96,6 +96,12 @@ def _many(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
     return _encoded(inner, ", ".join(("gzip",) * _STACKED), body)
 
 
+def _transferred(body: bytes) -> Answer:
+    packed = gzipped(body)
+    chunk = b"%x\r\n%b\r\n0\r\n\r\n" % (len(packed), packed)
+    return raw(html_head(b"Transfer-Encoding: gzip, chunked") + chunk)
+
+
 for _name, _help, _make in (
     ("bad-gzip", "Calls gzip what is none.", _coded("gzip", lambda body: b"this is no gzip")),
     ("cut-gzip", "Ends in the middle of gzip data.", _coded("gzip", lambda b: _half(gzipped(b)))),
@@ -129,5 +135,6 @@ for _name, _help, _make in (
         "gzip and br, named in the wrong order.",
         _coded("br, gzip", lambda b: brotlied(gzipped(b))),
     ),
+    ("transfer-gzip", "gzip as Transfer-Encoding, not asked for.", on_body(_transferred)),
 ):
     GROUP.add(_name, _help, _make)

@@ -76,6 +76,8 @@ _PLAIN = _document(_TITLE)
 _START, _END = b"<!DOCTYPE html>\n<title>Long</title>\n", b"\n"
 _SHIFT_JIS = _document("日本語").encode("shift_jis")
 
+_PARTS = b"--abc\r\nContent-Type: text/plain\r\n\r\nhello\r\n--abc--\r\n"
+
 for _name, _help, _make in (
     ("charset-lie", "The header says UTF-8, the bytes are Shift_JIS.", _html(_SHIFT_JIS)),
     (
@@ -113,6 +115,16 @@ for _name, _help, _make in (
     ("type-html", "A PNG that is called a page.", _html(_PNG)),
     ("type-broken", "A Content-Type that is none.", _typed(_PLAIN.encode(), ";;;/=\x01")),
     ("type-missing", "No Content-Type.", _NO_TYPE),
+    (
+        "type-multipart",
+        "Legal: parts of a body that is mixed.",
+        _typed(_PARTS, "multipart/mixed; boundary=abc"),
+    ),
+    (
+        "type-multipart-unbounded",
+        "Parts without a boundary, as cameras send them.",
+        _typed(_PARTS, "multipart/x-mixed-replace"),
+    ),
     (
         "type-long",
         "A Content-Type of 30 KB.",

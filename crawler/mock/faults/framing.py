@@ -16,6 +16,7 @@ from crawler.mock.faults.fault import (
     Group,
     Make,
     always,
+    head,
     html_head,
     length,
     on_body,
@@ -75,6 +76,11 @@ def _bodiless(status: bytes) -> Make:
     )
 
 
+def _ending(status: bytes, *fields: bytes) -> Make:
+    """A status whose head is all of it, whatever it says, on a connection that stays."""
+    return always(raw(head(*fields, status=b"HTTP/1.1 " + status), Ending.KEEP))
+
+
 @GROUP.fault("body-long", "Sends more than its Content-Length.")
 def _long(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
     body = whole(inner)
@@ -122,6 +128,61 @@ for _name, _help, _make in (
         "length-conflicting",
         "Content-Length twice, different.",
         _lengths(b"Content-Length: %d\nContent-Length: 7"),
+    ),
+    (
+        "length-three",
+        "Legal: three equal lengths in two fields.",
+        _lengths(b"Content-Length: %d, %d\nContent-Length: %d"),
+    ),
+    (
+        "length-blanks",
+        "Legal: blanks around Content-Length.",
+        _lengths(b"Content-Length: \t %d \t"),
+    ),
+    (
+        "length-colon",
+        "A blank before the colon of Content-Length.",
+        _lengths(b"Content-Length : %d"),
+    ),
+    (
+        "length-folded",
+        "Content-Length with its value in the next line.",
+        on_body(lambda body: raw(html_head(b"Content-Length:\r\n %d" % len(body)) + body)),
+    ),
+    ("length-hexadecimal", "Content-Length: 0x10.", _headed(b"Content-Length: 0x10")),
+    (
+        "length-bad-and-chunked",
+        "Chunked, with a Content-Length that is none.",
+        on_body(lambda body: raw(html_head(_CHUNKED, b"Content-Length: x") + _chunk(body) + _LAST)),
+    ),
+    (
+        "transfer-blanks",
+        "Legal: blanks around chunked.",
+        on_body(
+            lambda body: raw(html_head(b"Transfer-Encoding: \t chunked \t") + _chunk(body) + _LAST)
+        ),
+    ),
+    (
+        "transfer-list",
+        "Transfer-Encoding: chunked, chunked; chunked once.",
+        on_body(lambda body: raw(html_head(_CHUNKED + b", chunked") + _chunk(body) + _LAST)),
+    ),
+    (
+        "transfer-identity",
+        "Transfer-Encoding: identity, and a length.",
+        _lengths(b"Transfer-Encoding: identity\nContent-Length: %d"),
+    ),
+    (
+        "chunk-line-ends-lf",
+        "Ends the lines of its chunks with LF alone.",
+        on_body(
+            lambda body: raw(html_head(_CHUNKED) + _chunk(body).replace(b"\r\n", b"\n") + b"0\n\n")
+        ),
+    ),
+    (
+        "chunk-trailers",
+        "Legal: trailers, one of them no field.",
+        _chunked_body(last=b"0\r\nX-Checksum: 1\r\nno field\r\n\r\n"),
     ),
     ("length-negative", "Content-Length: -1.", _headed(b"Content-Length: -1")),
     ("length-plus", "Content-Length with a plus sign.", _lengths(b"Content-Length: +%d")),
@@ -204,6 +265,18 @@ for _name, _help, _make in (
     ("status-204-body", "204 with a body.", _bodiless(b"HTTP/1.1 204 No Content")),
     ("status-205-body", "205 with a body.", _bodiless(b"HTTP/1.1 205 Reset Content")),
     ("status-304-body", "304 with a body, unasked.", _bodiless(b"HTTP/1.1 304 Not Modified")),
+    ("status-204-chunked", "204 that says it is chunked.", _ending(b"204 No Content", _CHUNKED)),
+    ("status-204-length", "204 with a length.", _ending(b"204 No Content", b"Content-Length: 5")),
+    ("status-304-chunked", "304 that says it is chunked.", _ending(b"304 Not Modified", _CHUNKED)),
+    ("extra-line-end", "A line end behind its answer.", _followed(b"\r\n")),
+    ("extra-hints", "103 behind its answer.", _followed(b"HTTP/1.1 103 Early Hints\r\n\r\n")),
+    (
+        "extra-after-chunks",
+        "A second answer behind the last chunk.",
+        on_body(
+            lambda body: raw(html_head(_CHUNKED) + _chunk(body) + _LAST + SMUGGLED, Ending.KEEP)
+        ),
+    ),
     ("head-with-body", "Sends the body to HEAD, too.", _followed(b"")),
     ("extra-bytes", "Bytes that are no HTTP after its end.", _followed(b"\0more bytes\r\n" * 8)),
     ("extra-response", "A second answer that nobody asked for.", _followed(SMUGGLED)),

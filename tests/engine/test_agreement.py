@@ -1,0 +1,58 @@
+"""The engines agree: one server, one outcome, kind and status, whichever engine asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from crawler.mock import MockWeb, Served, running
+from crawler.mock.faults import FAULTS
+from crawler.model.outcome import Failed, Kind, Page
+
+from .test_faults import EXPECTED, MAX_BODY, RUDE
+from .test_web import ENGINES, crawled
+
+LATE = [name for name, kind in EXPECTED.items() if kind is Kind.TIMEOUT]
+PROMPT = [name for name in FAULTS if name not in {*LATE, RUDE}]
+CONTENT = ("status", "content_type", "body_bytes")
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[Served]:
+    with running(MockWeb()) as served:
+        yield served
+
+
+def seen(web: Served, names: list[str], engine: str, **options: object) -> dict[str, object]:
+    """What each fault ends as with an engine: everything that is not a time."""
+    paths = {f"{web.url}/fault/{name}/page/0": name for name in names}
+    told = {"max_body": MAX_BODY, "max_redirects": 3, **options}
+    found: dict[str, object] = {}
+    for final in crawled(list(paths), **ENGINES[engine], **told):
+        exchange = final.exchange
+        read = [getattr(exchange, name, None) for name in CONTENT]
+        if isinstance(final, Page):
+            found[paths[final.url]] = (type(final), read, final.title, final.links)
+        else:
+            assert isinstance(final, Failed)
+            found[paths[final.url]] = (type(final), read[:2], final.kind, final.reason)
+    return found
+
+
+@pytest.mark.parametrize("engine", ["uvloop", "threaded"])
+@pytest.mark.parametrize("alone", [True, False])
+def test_the_engines_agree_about_every_fault(web: Served, engine: str, alone: bool) -> None:
+    """Each fault ends with one outcome, kind, reason, status, type, length, title and links."""
+    width = 1 if alone else 24
+    options = {"timeout": 20.0, "concurrency": width, "per_host": width}
+    wanted = seen(web, PROMPT, "asyncio", **options)
+    assert len(wanted) == len(PROMPT)
+    assert seen(web, PROMPT, engine, **options) == wanted
+
+
+def test_the_engines_agree_about_what_never_ends(web: Served) -> None:
+    """So do those that the deadline ends, with what was read until then."""
+    wanted = seen(web, LATE, "asyncio")
+    assert len(wanted) == len(LATE)
+    assert all(seen(web, LATE, engine) == wanted for engine in ("uvloop", "threaded"))
