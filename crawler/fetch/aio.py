@@ -240,7 +240,11 @@ class AioFetcher:
             case aiohttp.ClientHttpProxyError():
                 return Fault(Kind.PROXY, f"proxy answered HTTP {error.status}")
             case aiohttp.ClientConnectorError():
-                return fault.connecting(error.os_error, proxied=self._proxy is not None)
+                return fault.connecting(
+                    error.os_error,
+                    proxied=self._proxy is not None,
+                    verify=not self._config.insecure,
+                )
             case aiohttp.InvalidURL():
                 return Fault(Kind.INVALID_URL, "the host is not valid")
             case aiohttp.ServerDisconnectedError():
@@ -248,7 +252,7 @@ class AioFetcher:
             case aiohttp.ClientPayloadError():
                 return fault.cut_short()
             case ssl.SSLError():
-                return fault.handshake(error)
+                return fault.handshake(error, verify=not self._config.insecure)
             case OSError():
                 return fault.exchanging(error)
         return None
@@ -356,6 +360,13 @@ class _Protocol(ResponseHandler):
         """Begin a response: the request is about to be sent."""
         self._message = Message(self._room)
         super().set_response_params(**options)
+
+    def close(self) -> None:
+        """Close at once: the farewell of TLS waits for the server's, which may outlive the loop."""
+        if self.transport is not None and self.transport.get_extra_info("ssl_object"):
+            self.abort()
+        else:
+            super().close()
 
     def is_connected(self) -> bool:
         """Tell whether a request may be sent: what lies unread would be taken for its answer.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 import ssl
 
@@ -23,13 +24,39 @@ _PASSING = frozenset({socket.EAI_AGAIN, socket.EAI_SYSTEM, socket.EAI_MEMORY})  
 _NO_STORE = "; this machine has no CA certificates: install ca-certificates or set SSL_CERT_FILE"
 
 
-class Fault(Exception):
-    """An exchange that cannot go on; raised and caught inside `crawler.fetch` alone."""
+_WAY = " (--insecure accepts it)"
+_LEGACY_SERVER_CONNECT = 0x4  # ssl.OP_LEGACY_SERVER_CONNECT, which came with Python 3.12
+_SOURCE = re.compile(r"^\[[^\]]*\] | \(\w+\.c:\d+\)$")
+_NO_COMMON_PROTOCOL = "tlsv1 alert no application protocol"  # RFC 7301, 3.2: it was offered 1.1
+_TOO_OLD = (
+    *("handshake failure", "protocol version", "unsupported protocol", "insufficient security"),
+    *("too small", "too weak", "legacy", "signature type", "signature algorithm"),
+    *("wrong cipher returned", "no ciphers"),
+)
+"""Parts of OpenSSL's reasons for what it can speak and refuses to by default."""
+_NOT_TLS = frozenset(
+    {
+        *("wrong version number", "http request", "https proxy request", "unknown protocol"),
+        *("record layer failure", "packet length too long", "unexpected message"),
+        *("bad record type", "unexpected record", "encrypted length too long"),
+    }
+)
+"""What OpenSSL says of bytes that are no record of TLS."""
 
-    def __init__(self, kind: Kind, reason: str) -> None:
+ONLY_HTTP2 = "the server speaks only HTTP/2, which this crawler does not"
+
+
+class Fault(Exception):
+    """An exchange that cannot go on; raised and caught inside `crawler.fetch` alone.
+
+    `no_tls`: where TLS was tried, the port is closed to it or speaks something else.
+    """
+
+    def __init__(self, kind: Kind, reason: str, *, no_tls: bool = False) -> None:
         super().__init__(kind, reason)
         self.kind = kind
         self.reason = one_line(reason)
+        self.no_tls = no_tls
 
 
 class Refused(OSError):
@@ -58,26 +85,26 @@ def unanswered(seconds: float) -> Fault:
     return Fault(Kind.DNS_TEMPORARY, f"no answer from the name servers within {seconds:g} s")
 
 
-def connecting(error: Exception, *, proxied: bool = False) -> Fault:
-    """What went wrong before the request could be sent."""
-    fault = _connecting(error)
+def connecting(error: Exception, *, proxied: bool = False, verify: bool = True) -> Fault:
+    """Return what went wrong before the request could be sent; `verify` is that of the context."""
+    fault = _connecting(error, verify=verify)
     if proxied and fault.kind in (Kind.DNS, Kind.DNS_TEMPORARY, Kind.CONNECT):
         return Fault(Kind.PROXY, f"proxy: {fault.reason}")
     return fault
 
 
-def _connecting(error: Exception) -> Fault:
+def _connecting(error: Exception, *, verify: bool) -> Fault:
     if isinstance(error, Refused):
         return Fault(Kind.BLOCKED_ADDRESS, str(error))
     if isinstance(error, ssl.SSLError):
-        return handshake(error)
+        return handshake(error, verify=verify)
     if isinstance(error, socket.gaierror):
         return _look_up(error)
     if isinstance(error, TimeoutError) or getattr(error, "errno", None) in _TIMED_OUT:
         return Fault(Kind.CONNECT_TIMEOUT, "connection attempt timed out")
     if isinstance(error, ConnectionResetError | ConnectionAbortedError | BrokenPipeError):
-        return Fault(Kind.DISCONNECTED, "closed while connecting")
-    return Fault(Kind.CONNECT, _words(error))
+        return Fault(Kind.DISCONNECTED, "closed while connecting", no_tls=True)
+    return Fault(Kind.CONNECT, _words(error), no_tls=isinstance(error, ConnectionRefusedError))
 
 
 def _look_up(error: socket.gaierror) -> Fault:
@@ -85,14 +112,22 @@ def _look_up(error: socket.gaierror) -> Fault:
     return Fault(kind, str(error.strerror or error))
 
 
-def handshake(error: ssl.SSLError) -> Fault:
-    """A TLS handshake that failed, in OpenSSL's words; one that was cut off may pass."""
+def handshake(error: ssl.SSLError, *, verify: bool) -> Fault:
+    """Return a failed TLS handshake in OpenSSL's words; one that was cut off may pass.
+
+    Where `verify` was on, and its demands are what failed, the reason says how to drop them.
+    """
     if isinstance(error, ssl.SSLCertVerificationError):
-        hint = "" if "issuer" not in error.verify_message or _has_store() else _NO_STORE
-        return Fault(Kind.TLS, f"certificate: {error.verify_message}{hint}")
+        known = "issuer" not in error.verify_message or _has_store()
+        return Fault(Kind.TLS, f"certificate: {error.verify_message}{_WAY if known else _NO_STORE}")
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return Fault(Kind.DISCONNECTED, "closed while connecting")
-    return Fault(Kind.TLS, (error.reason or str(error)).replace("_", " ").lower())
+        return Fault(Kind.DISCONNECTED, "closed while connecting", no_tls=True)
+    reason = error.reason or _SOURCE.sub("", str(error))  # Python has no names of newer reasons
+    reason = reason.replace("_", " ").lower()
+    if reason == _NO_COMMON_PROTOCOL:
+        return Fault(Kind.PROTOCOL, ONLY_HTTP2)
+    hint = _WAY if verify and any(word in reason for word in _TOO_OLD) else ""
+    return Fault(Kind.TLS, reason + hint, no_tls=reason in _NOT_TLS)
 
 
 def exchanging(error: OSError) -> Fault:
@@ -116,12 +151,19 @@ def _has_store() -> bool:
 
 
 def tls_context(*, verify: bool) -> ssl.SSLContext:
-    """A client context that trusts the system's store (SSL_CERT_FILE and SSL_CERT_DIR override)."""
+    """Return a client context that trusts the system's store, or SSL_CERT_FILE and SSL_CERT_DIR.
+
+    Without `verify` it takes what OpenSSL can still speak, as `curl -k` does: every version of TLS
+    and cipher that is built in, short keys and old hashes, renegotiation without RFC 5746.
+    """
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        context.options |= _LEGACY_SERVER_CONNECT
     return context
 
 

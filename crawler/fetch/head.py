@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from crawler.fetch.fault import Fault
+from crawler.fetch.fault import ONLY_HTTP2, Fault
 from crawler.model.outcome import Kind
 
 HEADER_LINE = 65_536
@@ -30,7 +30,9 @@ _FIELD = re.compile(rb"^([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*:[ \t]*(.*)$", re.MU
 _FOLD = re.compile(rb"\n[ \t]+")
 # Control characters mean nothing in a value (RFC 9110, 5.5); those that could end a line stay.
 _VISIBLE = bytes(c if (c >= 32 and c != 127) or c in b"\0\t\n\r" else 32 for c in range(256))
-_HTTP2_SETTINGS = re.compile(rb"\0.{2}\x04\0\0{4}", re.DOTALL)
+_HTTP2 = (b"\0", b"\0", bytes(range(256)), b"\4\7", *[b"\0"] * 5)
+"""Bytes of a frame header: SETTINGS, with which a server of HTTP/2 begins, and
+GOAWAY: a short length, the type, no flags, the connection (RFC 9113, 3.4, 4.1, 6.8)."""
 
 # These are settled here and not handed on as they came; aiohttp refuses the last.
 _SETTLED = frozenset(
@@ -78,11 +80,21 @@ class Malformed(Fault):
         self.head = head
 
 
+class OnlyHttp2(Malformed):
+    """The server answers in frames of HTTP/2, whatever it is asked in."""
+
+    def __init__(self) -> None:
+        super().__init__("HTTP/2")
+        self.reason = ONLY_HTTP2
+
+
 def check_start(data: bytes) -> None:
     """Raise `Malformed` if a response cannot begin with these bytes, of which there may be few."""
     if data[:5].upper() != b"HTTP/"[: len(data)]:
-        http2 = len(data) >= 9 and _HTTP2_SETTINGS.match(data)
-        raise Malformed("the server speaks HTTP/2 alone" if http2 else "not HTTP")
+        if not all(byte in may_be for byte, may_be in zip(data, _HTTP2, strict=False)):
+            raise Malformed("not HTTP")
+        if len(data) >= len(_HTTP2):
+            raise OnlyHttp2
 
 
 def read_head(raw: bytes) -> Head:

@@ -230,13 +230,13 @@ class ThreadedFetcher:
             case ProtocolError():
                 return _broken(error, progress)
             case PoolSSLError() if isinstance(error.args[0], ssl.SSLError):
-                return fault.handshake(error.args[0])
+                return fault.handshake(error.args[0], verify=not self._config.insecure)
             case LocationValueError():
                 return Fault(Kind.INVALID_URL, "the host is not valid")
             case http.client.HTTPException():
                 return fault.malformed(words(error))
             case ssl.SSLError():
-                return fault.handshake(error)
+                return fault.handshake(error, verify=not self._config.insecure)
             case OSError():
                 return fault.exchanging(error)
         return None

@@ -108,7 +108,8 @@ class Call:
             return fault.closed()
         if isinstance(error, http.client.HTTPException):
             return fault.malformed(words(error))
-        return fault.connecting(error, proxied=self._policy is None)
+        verify = not self._config.insecure
+        return fault.connecting(error, proxied=self._policy is None, verify=verify)
 
     def look_up(self, host: str, port: int) -> str:
         """Return the address that a connection would be tried at first."""
