@@ -151,8 +151,8 @@ class Report:
 
 
 _COUNTS = (
-    *("elapsed", "read", "found", "repeats", "records", "pages", "failed", "skipped", "redirects"),
-    *("retries", "pages_per_second", "outcomes", "wire_bytes", "body_bytes"),
+    *("elapsed", "read", "found", "repeats", "records", "pages", "truncated", "failed", "skipped"),
+    *("redirects", "retries", "pages_per_second", "outcomes", "wire_bytes", "body_bytes"),
 )
 _CPU = ("user", "system", "children_user", "children_system", "parsers")
 
@@ -168,6 +168,8 @@ def _outcomes(taken: Snapshot) -> Iterator[str]:
     lines = wrap(text or "none", WIDTH - len(_row("", "")), break_on_hyphens=False)
     for number, line in enumerate(lines):
         yield _row("" if number else "outcomes", line.replace(_GLUE, " "))
+    if taken.truncated:
+        yield _row("", f"truncated {count(taken.truncated)}: what came of the body was kept")
     if taken.redirects or taken.retries:
         again = f"redirects followed {count(taken.redirects)}, retries {count(taken.retries)}"
         yield _row("", again)

@@ -46,6 +46,7 @@ from crawler.core.step import BUSY, DONE, Fetch, Recall, Record, Refill, Spill, 
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import (
     Failed,
+    Fetched,
     Final,
     Kind,
     Listing,
@@ -305,6 +306,12 @@ class Crawl:
             finals += (ends.unasked(*each) for each in left)
         self._frontier.changed(host, now)
         return self._recorded(finals)
+
+    def usable(self, fetched: Fetched) -> Fetched:
+        """Return a fetch, or what it kept of a response if it failed and nothing is left to try."""
+        if isinstance(fetched, Failed) and fetched.kept is not None and not self._again(fetched):
+            return fetched.kept
+        return fetched
 
     def _again(self, outcome: Ended) -> bool:
         return isinstance(outcome, Failed) and not self._stopped and self._retry.allows(outcome)

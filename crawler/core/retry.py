@@ -23,8 +23,9 @@ class RetryPolicy:
     random: Callable[[], float]
 
     def allows(self, failure: Failed) -> bool:
-        """Whether another attempt is due."""
-        return failure.kind.retryable and failure.request.attempt <= self.retries
+        """Tell whether another attempt is due."""
+        passing = failure.kind.retryable and not failure.hopeless
+        return passing and failure.request.attempt <= self.retries
 
     def wait(self, failure: Failed) -> float:
         """Seconds before the next attempt; the server's Retry-After counts, up to the cap."""

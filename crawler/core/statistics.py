@@ -42,7 +42,7 @@ class Snapshot:
     be taken up. `outcomes` counts records by `page`, `redirect`, `sitemap` or by kind; `causes`
     has an example and the usual reason of each kind. `held` has the seconds for which each limit
     kept the crawl from starting more; `parsing` is the share of its time in flight that a request
-    spent after its exchange, with the parser or waiting for it.
+    spent after its exchange, with the parser or waiting for it. `truncated`: bodies that were cut.
     """
 
     elapsed: float = 0.0
@@ -51,6 +51,7 @@ class Snapshot:
     records: int = 0
     failed: int = 0
     skipped: int = 0
+    truncated: int = 0
     retries: int = 0
     redirects: int = 0
     in_flight: int = 0
@@ -115,6 +116,7 @@ class Statistics:
         self._spilled = 0
         self._failed = 0
         self._skipped = 0
+        self._truncated = 0
         self._retries = 0
         self._redirects = 0
         self._wire_bytes = 0
@@ -203,6 +205,7 @@ class Statistics:
                 self._causes.setdefault(key, Tally()).add(final.url, final.reason)
             self._failed += isinstance(final, Failed)
             self._skipped += isinstance(final, Skipped)
+            self._truncated += _truncated(final)
 
     def add_loop_lag(self, seconds: float) -> None:
         """The event loop ran something so much later than asked."""
@@ -221,6 +224,7 @@ class Statistics:
                 records=sum(self._outcomes.values()),
                 failed=self._failed,
                 skipped=self._skipped,
+                truncated=self._truncated,
                 retries=self._retries,
                 redirects=self._redirects,
                 in_flight=self._in_flight,
@@ -236,3 +240,9 @@ class Statistics:
                 latency=self._latency.freeze(),
                 loop_lag=self._loop_lag.freeze(),
             )
+
+
+def _truncated(final: Final) -> bool:
+    if isinstance(final, Skipped) or final.exchange is None:
+        return False
+    return final.exchange.truncated

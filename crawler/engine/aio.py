@@ -211,16 +211,17 @@ class AsyncEngine:
 
     async def _outcome(self, request: Request) -> Ended:
         fetched = await self._fetcher.fetch(request)
-        if not isinstance(fetched, Received):
-            return fetched
+        received = self._core.usable(fetched)
+        if not isinstance(received, Received):
+            return received
         if request.purpose is not Purpose.PAGE:
-            if len(fetched.response.body) <= AT_ONCE:
-                return read(fetched, self._agent)
-            return await asyncio.to_thread(read, fetched, self._agent)
-        parsed = self._parser.parse_nowait(fetched.response)
+            if len(received.response.body) <= AT_ONCE:
+                return read(received, self._agent)
+            return await asyncio.to_thread(read, received, self._agent)
+        parsed = self._parser.parse_nowait(received.response)
         if parsed is None:
-            parsed = await self._parser.parse(fetched.response)
-        return parsed_as(fetched, parsed)
+            parsed = await self._parser.parse(received.response)
+        return parsed_as(fetched, received, parsed)
 
     def _finish(self, request: Request, outcome: Ended) -> None:
         self._emit(self._core.finish(request, outcome, perf_counter()))

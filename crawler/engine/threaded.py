@@ -216,11 +216,12 @@ class ThreadedEngine:
 
     def _outcome(self, request: Request) -> Ended:
         fetched = self._fetcher.fetch(request)
-        if not isinstance(fetched, Received):
-            return fetched
+        received = self._core.usable(fetched)
+        if not isinstance(received, Received):
+            return received
         if request.purpose is not Purpose.PAGE:
-            return read(fetched, self._agent)
-        return parsed_as(fetched, self._parser.parse(fetched.response))
+            return read(received, self._agent)
+        return parsed_as(fetched, received, self._parser.parse(received.response))
 
     def _emit(self, finals: Iterable[Final]) -> None:
         """Write outcomes. When the sink gives way the crawl ends: records would be lost."""

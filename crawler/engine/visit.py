@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from crawler.core.robots import RobotsRules
 from crawler.core.rules import RobotsRead
 from crawler.model.document import Document
-from crawler.model.outcome import Failed, Kind, Listing, Page, Parsed, Received
+from crawler.model.outcome import Failed, Fetched, Kind, Listing, Page, Parsed, Received
 from crawler.model.request import Purpose, Request
 from crawler.parse.sitemap import sitemap
 
@@ -29,8 +31,11 @@ def read(received: Received, agent: str) -> RobotsRead | Listing:
     )
 
 
-def parsed_as(received: Received, parsed: Parsed) -> Page | Failed:
-    """The outcome of a response, once it was parsed."""
+def parsed_as(fetched: Fetched, received: Received, parsed: Parsed) -> Page | Failed:
+    """Return the outcome of a response that was parsed; an error page stays a failure."""
+    if isinstance(fetched, Failed) and not 200 <= received.response.status < 300:
+        found = parsed if isinstance(parsed, Document) else None
+        return replace(fetched, exchange=received.exchange, kept=None, document=found)
     if isinstance(parsed, Document):
         return Page(request=received.request, exchange=received.exchange, document=parsed)
     return Failed(

@@ -21,6 +21,7 @@ import time
 from asyncio import CancelledError, Task
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
@@ -32,25 +33,17 @@ from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from crawler.fetch import fault
-from crawler.fetch.body import Body
 from crawler.fetch.credentials import Credentials, Headers
 from crawler.fetch.deadline import Deadlines
 from crawler.fetch.exchange import (
-    DROPPED_BODY,
     IDLE_HOSTS,
     STALE_CONNECTIONS,
-    Framing,
     Progress,
-    Room,
     Target,
-    Values,
-    admitted,
     default_port,
-    fits,
     proxy,
     request_headers,
     target,
-    worth_reading,
 )
 from crawler.fetch.fault import Fault, Refused
 from crawler.fetch.guard import admitted as admitted_addresses
@@ -58,6 +51,7 @@ from crawler.fetch.guard import check_url
 from crawler.fetch.head import HEADER_BYTES, Head, Malformed, legible
 from crawler.fetch.message import Message
 from crawler.fetch.names import Addresses, LookUp, Names
+from crawler.fetch.room import DROPPED_BODY, Values, worth_reading
 from crawler.model.address import AddressPolicy
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Failed, Fetched, Kind, Received, Resolved
@@ -126,7 +120,7 @@ class AioFetcher:
             return await self._exchange(progress)
         except CancelledError:
             if deadline.expired():
-                return progress.failed(fault.overdue(self._config.timeout))
+                return progress.overdue(fault.overdue(self._config.timeout))
             raise
         except Fault as found:
             return progress.failed(found)
@@ -166,11 +160,11 @@ class AioFetcher:
         try:
             values = _values(response)
             progress.answered(response.status, values)
-            if 200 <= response.status < 300:
-                room = Room.of(progress.request, self._config)
-                return await self._read(progress, response, admitted(values, room), room)
-            await self._drop(progress, response, values)
-            return progress.refused(values, proxied=self._proxy is not None)
+            if 200 <= response.status < 300 and progress.wanted(self._config):
+                return await self._read(progress, response, values)
+            progress.refuse(values, proxied=self._proxy is not None)
+            await self._rest(progress, response, values)
+            return progress.settled()
         finally:
             if not response.closed:
                 response.close()
@@ -203,36 +197,35 @@ class AioFetcher:
         return options
 
     async def _read(
-        self, progress: Progress, response: aiohttp.ClientResponse, framing: Framing, room: Room
+        self, progress: Progress, response: aiohttp.ClientResponse, values: Values
     ) -> Received:
-        if fits(framing, room):
-            data = await response.read()
-            progress.wire_bytes = len(data)
-            if not framing.encoding:
-                return progress.received(data, len(data))
-            body = Body(framing.encoding, room.cap, cut=room.cut)
-            body.feed(data)
-        else:
-            body = Body(framing.encoding, room.cap, cut=room.cut)
-            while not body.full and (data := await response.content.readany()):
-                progress.wire_bytes += len(data)
-                body.feed(data)
-        return progress.received(body.finish(), body.wire_bytes)
+        progress.expect(values, self._config)
+        content = response.content
+        try:
+            while (data := await content.readany()) and progress.take(data):
+                pass
+        except (aiohttp.ClientError, OSError):
+            # What came together with the end; there is no public way to it.
+            progress.take(b"".join(content._buffer))  # noqa: SLF001
+            raise
+        return progress.received()
 
-    async def _drop(
+    async def _rest(
         self, progress: Progress, response: aiohttp.ClientResponse, values: Values
     ) -> None:
-        """Read a small unwanted body, so that its connection lives on; what fails fails."""
-        if not worth_reading(values):
-            return
-        try:
-            while progress.wire_bytes <= DROPPED_BODY:
-                data = await response.content.readany()
-                if not data:
-                    return
-                progress.wire_bytes += len(data)
-        except (aiohttp.ClientError, OSError, Malformed):
-            return  # the status has said it all; the connection is closed
+        """Read an error page, or a small unwanted body, so that its connection lives on.
+
+        What fails fails: the status has said it all, and the connection is closed.
+        """
+        with suppress(aiohttp.ClientError, OSError, Fault):
+            if progress.wanted(self._config):
+                await self._read(progress, response, values)
+            elif worth_reading(values):
+                while progress.wire_bytes <= DROPPED_BODY:
+                    data = await response.content.readany()
+                    if not data:
+                        return
+                    progress.wire_bytes += len(data)
 
     def _translated(self, error: Exception) -> Fault | None:
         """aiohttp's exceptions as ours; None for what nobody foresaw."""

@@ -187,20 +187,24 @@ class Body:
     """Collects one body: `feed` the wire's bytes, then take `finish()`.
 
     `encoding` is the Content-Encoding header ("" without), `cap` bytes on the wire and decoded.
-    All three calls raise `Fault`: ENCODING (unknown or broken) or TOO_LARGE.
+    All three calls raise `Fault`: ENCODING (unreadable or broken) or TOO_LARGE.
 
     With `cut` a body above `cap` ends there instead: `full` says so, and nothing more is to be fed.
+    One whose coding ends too early is `truncated` and what came of it counts, unless `strict`.
+    `foreign` is what the header names that is no coding; the body is then expected to be plain.
     """
 
-    def __init__(self, encoding: str, cap: int, *, cut: bool = False) -> None:
+    def __init__(self, encoding: str, cap: int, *, cut: bool = False, strict: bool = False) -> None:
         self.wire_bytes = 0
-        self.full = False
+        self.full = self.truncated = False
         self._cap = cap
         self._cut = cut
+        self._strict = strict
         self._pieces: list[bytes] = []
         self._decoders: list[tuple[str, Decoder]] = []
         self._entry: Sink = self._pieces.append
-        for name in _codings(encoding):
+        codings, self.foreign = _codings(encoding)
+        for name in codings:
             decoder = _DECODERS[name](self._counted(self._entry))
             self._decoders.insert(0, (name, decoder))
             self._entry = decoder.feed
@@ -210,25 +214,34 @@ class Body:
         self.wire_bytes += len(data)
         if self.wire_bytes > self._cap:
             data = data[: self._left_of(data, self.wire_bytes)]
+            self.wire_bytes = self._cap
         try:
             self._entry(data)
         except _Full:
-            self.full = True
+            self.full = self.truncated = True
         except _ERRORS as error:
             raise self._broken(str(error)) from None
 
     def finish(self) -> bytes:
-        """The whole body, decoded; an empty one needs no decoding, whatever the header says."""
+        """Return the body, decoded; an empty one needs no decoding, whatever the header says."""
         if self.wire_bytes and not self.full:
             for name, decoder in self._decoders:
                 self._check_end(name, decoder)
-        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        return self.content()
+
+    def content(self) -> bytes:
+        """Return what was decoded so far."""
+        if len(self._pieces) > 1:
+            self._pieces[:] = [b"".join(self._pieces)]
+        return self._pieces[0] if self._pieces else b""
 
     def _check_end(self, name: str, decoder: Decoder) -> None:
         try:
             decoder.end()
         except EOFError:
-            raise Fault(Kind.ENCODING, f"{name} data ends early") from None
+            if self._strict or not self._pieces:
+                raise Fault(Kind.ENCODING, f"{name} data ends early") from None
+            self.truncated = True
 
     def _counted(self, sink: Sink) -> Sink:
         """`sink`, behind a counter that ends the body at the cap."""
@@ -251,7 +264,7 @@ class Body:
         """How much of `data` there is room for, with which the body has `total` bytes."""
         if not self._cut:
             raise too_large(self._cap)
-        self.full = True
+        self.full = self.truncated = True
         return len(data) - (total - self._cap)
 
     def _broken(self, detail: str) -> Fault:
@@ -259,16 +272,28 @@ class Body:
         return Fault(Kind.ENCODING, f"broken {names} data: {detail}")
 
 
-def _codings(encoding: str) -> list[str]:
-    """The codings that a Content-Encoding header names, in the order they were applied."""
-    names = [name.strip().lower() for name in encoding.split(",")]
-    names = [name for name in names if name and name != "identity"]
+_UNREADABLE = frozenset(
+    {"compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip", "aes128gcm"}  # IANA's registry
+    | {"bzip2", "x-bzip2", "bzip", "x-bzip", "xz", "x-xz", "lzma", "x-lzma", "lz4", "sdch"}
+)
+"""Codings there are and that are not read here. Whatever else is unknown is no coding at all."""
+
+
+def _codings(encoding: str) -> tuple[list[str], str]:
+    """Return the codings that a Content-Encoding header names, in the order they were applied.
+
+    And what it names that is no coding (`none`, `utf-8`), the first of them: browsers take such a
+    body for plain. Parameters, which no coding has, are passed over.
+    """
+    names = [name.partition(";")[0].strip().lower() for name in encoding.split(",")]
+    known = [name for name in names if name in _DECODERS]
     for name in names:
-        if name not in _DECODERS:
-            raise Fault(Kind.ENCODING, f"unknown Content-Encoding {name[:40]!r}")
-    if len(names) > MOST_CODINGS:
-        raise Fault(Kind.ENCODING, f"{len(names)} Content-Encodings stacked")
-    return names
+        if name in _UNREADABLE:
+            raise Fault(Kind.ENCODING, f"unreadable Content-Encoding {name!r}")
+    if len(known) > MOST_CODINGS:
+        raise Fault(Kind.ENCODING, f"{len(known)} Content-Encodings stacked")
+    foreign = [name for name in names if name not in ("", "identity", *known)]
+    return known, foreign[0] if foreign else ""
 
 
 def too_large(cap: int, announced: int | None = None) -> Fault:

@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import time
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import cache
 from http import HTTPStatus
+from math import inf
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote_to_bytes
 
-from crawler.core import robots, sitemap
+from crawler.core import sniff
 from crawler.core.cookies import MOST as COOKIES
-from crawler.fetch.body import too_large
+from crawler.fetch.body import Body
 from crawler.fetch.fault import Fault
 from crawler.fetch.head import Malformed
+from crawler.fetch.room import Room, Values, admitted, is_text
+from crawler.model import media
 from crawler.model.config import SECRET_HEADERS, CrawlConfig
 from crawler.model.document import Response
 from crawler.model.errors import ConfigurationError
+from crawler.model.media import MediaTypes
 from crawler.model.outcome import Exchange, Failed, Kind, Received, Redirect, status_kind
 from crawler.model.request import Purpose, Request
 from crawler.model.url import InvalidUrl, Url, parse
@@ -33,12 +39,6 @@ CONTENT_TYPE = 1_024
 REFRESH = 4_096
 """Characters of a Refresh header that are kept; a URL found on a page has 2,048 at the most."""
 
-DROPPED_BODY = 65_536
-"""Bytes of an unwanted body that are read to keep its connection; beyond, a new one is cheaper."""
-
-WHOLE = 65_536
-"""Bytes up to which a coded body is decoded in one go (about 1 ms); a thread reads so much."""
-
 IDLE_HOSTS = 512
 """Hosts whose unused connections are kept: half of the 1,024 descriptors a process usually has."""
 
@@ -48,16 +48,26 @@ STALE_CONNECTIONS = 2
 RETRY_AFTER_MOST = 86_400.0
 """Seconds. Who asks for more than a day is not waited for any longer than that."""
 
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+DELIVERING = 0.25
+"""Share of an exchange's time, at its end, in which bytes must have come for it not to be stuck."""
 
-Values = Callable[[str], Sequence[str]]
-"""All values of a response header, by its name."""
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class Progress:
-    """One exchange under way; times by `time.perf_counter`, which is the core's clock."""
+    """One exchange under way; times by `time.perf_counter`, which is the core's clock.
+
+    `answered` when the head is here; then either `expect` a body, `take` its pieces and end with
+    `received`, or `refuse` it, and end with `settled`. `failed` and `overdue` end it at any time.
+    """
 
     __slots__ = (
+        "_arrived",
+        "_body",
+        "_received",
+        "_refusal",
+        "_room",
+        "_unsure",
         "connect",
         "content_type",
         "cookies",
@@ -81,20 +91,80 @@ class Progress:
         self.content_type = self.robots_tag = self.refresh = ""
         self.cookies: tuple[str, ...] = ()
         self.wire_bytes = 0
+        self._arrived = -inf  # when the last piece of the body came
+        self._body: Body | None = None
+        self._received: Received | None = None
+        self._refusal: Redirect | Failed | None = None
+        self._room = Room(0)
+        self._unsure: MediaTypes | None = None  # what the type has to be, once it is known
 
     def answered(self, status: int, values: Values) -> None:
         """The response header is here, whole."""
         self.first_byte = max(0.0, time.perf_counter() - self.started_at - self.connect)
         self.status = status
-        self.content_type = (first(values("Content-Type")) or "")[:CONTENT_TYPE]
+        self.content_type = ", ".join(dict.fromkeys(values("Content-Type")))[:CONTENT_TYPE]
         if tags := values("X-Robots-Tag"):
             self.robots_tag = ", ".join(tags)[:CONTENT_TYPE]
         self.refresh = (first(values("Refresh")) or "")[:REFRESH]
         if cookies := values("Set-Cookie"):
             self.cookies = tuple(cookies[-COOKIES:])
 
-    def exchange(self, body_bytes: int = 0) -> Exchange:
-        """The record of the exchange as far as it came."""
+    def wanted(self, config: CrawlConfig) -> bool:
+        """Tell whether the body is to be read: a page's, of a type that is accepted."""
+        status = self.status or 0
+        if 200 <= status < 300:
+            return self._accepted(config)
+        asked = config.error_pages and self.request.purpose is Purpose.PAGE
+        return asked and status >= 400 and self._accepted(config)
+
+    def _accepted(self, config: CrawlConfig) -> bool:
+        if not config.accept or self.request.purpose is not Purpose.PAGE:
+            return True
+        types, found = _types(config.accept), media.read(self.content_type).essence
+        if found in sniff.UNKNOWN:
+            self._unsure = types
+            return True
+        return types.match(found)
+
+    def expect(self, values: Values, config: CrawlConfig) -> None:
+        """Prepare for the body; raises `Fault` (TOO_LARGE, ENCODING) for one that is hopeless."""
+        self._room = room = Room.of(self.request, config)
+        found = admitted(values, room)
+        self._body = Body(found.encoding, room.cap, cut=room.cut, strict=room.strict)
+
+    def take(self, data: bytes) -> bool:
+        """Take a piece of the body; returns whether more of it is wanted."""
+        body = self._expected
+        if data:
+            self._arrived = time.perf_counter()
+        try:
+            body.feed(data)
+        finally:
+            self.wire_bytes = body.wire_bytes
+        if self._unsure is not None and len(body.content()) >= sniff.HEADER:
+            self._check_type(body.content())
+        return not body.full
+
+    @property
+    def _expected(self) -> Body:
+        if self._body is None:
+            raise RuntimeError("no body is expected")
+        return self._body
+
+    def _check_type(self, body: bytes) -> None:
+        """Judge a body whose header names no type, once its first bytes tell."""
+        types, self._unsure = self._unsure, None
+        if types is not None and body and not types.match(found := sniff.sniff(body)):
+            raise Fault(Kind.NOT_ACCEPTED, f"the body looks like {found}")
+
+    def _check_plain(self, body: bytes) -> None:
+        """Raise `Fault` (ENCODING) where a coding that nobody knows has made a text unreadable."""
+        foreign = self._expected.foreign
+        if foreign and is_text(self.content_type) and sniff.is_binary(body):
+            raise Fault(Kind.ENCODING, f"unknown Content-Encoding {foreign[:40]!r}")
+
+    def exchange(self, body_bytes: int = 0, *, truncated: bool = False) -> Exchange:
+        """Return the record of the exchange as far as it came."""
         return Exchange(
             status=self.status,
             content_type=self.content_type,
@@ -106,11 +176,18 @@ class Progress:
             started_at=self.started_at,
             fetched_at=self.fetched_at,
             cookies=self.cookies,
+            truncated=truncated,
         )
 
-    def received(self, body: bytes, wire_bytes: int) -> Received:
-        """End with a whole 2xx response."""
-        self.wire_bytes = wire_bytes
+    def received(self) -> Received:
+        """End with a response; raises `Fault` where its body is not what it should be."""
+        data = self._expected.finish()
+        self._received = self._with(data, truncated=self._expected.truncated)
+        return self._received
+
+    def _with(self, body: bytes, *, truncated: bool) -> Received:
+        self._check_plain(body)
+        self._check_type(body)
         response = Response(
             url=self.request.url.href,
             status=self.status or 0,
@@ -119,11 +196,14 @@ class Progress:
             robots_tag=self.robots_tag,
             refresh=self.refresh,
         )
-        exchange = self.exchange(len(body))
+        exchange = self.exchange(len(body), truncated=truncated)
         return Received(request=self.request, exchange=exchange, response=response)
 
     def failed(self, fault: Fault, retry_after: float | None = None) -> Failed:
-        """End with a failure; what was read of a broken response is kept."""
+        """End with a failure; what was read of a broken response is kept.
+
+        A server that was still sending when the time was up would do so again.
+        """
         if isinstance(fault, Malformed) and fault.head is not None and self.status is None:
             self.answered(fault.head.status, fault.head.values)
         return Failed(
@@ -132,15 +212,60 @@ class Progress:
             reason=fault.reason,
             exchange=self.exchange(),
             retry_after=retry_after,
+            hopeless=fault.kind is Kind.TIMEOUT and self._delivering(),
+            kept=self._kept(fault.kind),
         )
 
-    def refused(self, values: Values, *, proxied: bool) -> Redirect | Failed:
-        """End with what a status other than 2xx says; the body, if read, is of no interest."""
+    def overdue(self, fault: Fault) -> Redirect | Failed:
+        """End because the time is up; where the status has said all, that is what counts."""
+        return self.failed(fault) if self._refusal is None else self.settled()
+
+    def _delivering(self) -> bool:
+        now = time.perf_counter()
+        return now - self._arrived <= DELIVERING * (now - self.started_at)
+
+    def _kept(self, kind: Kind) -> Received | None:
+        """Return what came of a body that was cut off, if that is of use.
+
+        Of one without end only the beginning of a page or a sitemap is.
+        """
+        found = self._beginning() if kind in (Kind.DISCONNECTED, Kind.TIMEOUT) else None
+        if found is None or kind is Kind.DISCONNECTED:
+            return found
+        if self.request.purpose is not Purpose.PAGE:
+            return found
+        return found if sniff.is_html(self.content_type, found.response.body) else None
+
+    def _beginning(self) -> Received | None:
+        body = self._body.content() if self._body is not None else b""
+        if not body or self._room.strict:
+            return None
+        try:
+            return self._with(body, truncated=True)
+        except Fault:
+            return None
+
+    def refuse(self, values: Values, *, proxied: bool) -> None:
+        """Learn what the head alone says: the body is at most one of an error page."""
+        self._refusal = self._refused(values, proxied=proxied)
+
+    def settled(self) -> Redirect | Failed:
+        """End with what the head has said, and with what came of an error page."""
+        if self._refusal is None:
+            raise RuntimeError("the head has said nothing yet")
+        if self._body is None or isinstance(self._refusal, Redirect):
+            return self._refusal
+        return replace(self._refusal, kept=self._received or self._beginning())
+
+    def _refused(self, values: Values, *, proxied: bool) -> Redirect | Failed:
         status = self.status or 0
         if status in _REDIRECTS:
             return self._redirected(status, first(values("Location")))
-        if not 200 <= status < 600:
+        if status < 200:
             return self.failed(Fault(Kind.PROTOCOL, f"HTTP status {status}"))
+        if status < 300:
+            found = media.read(self.content_type).essence
+            return self.failed(Fault(Kind.NOT_ACCEPTED, f"{found} is not among the types to read"))
         kind = Kind.PROXY if proxied and status == 407 else status_kind(status)
         wait = retry_after(first(values("Retry-After")), self.fetched_at)
         return self.failed(Fault(kind, f"HTTP {status} {_phrase(status)}".rstrip()), wait)
@@ -181,59 +306,14 @@ def retry_after(value: str | None, now: float) -> float | None:
     return min(max(seconds, 0.0), RETRY_AFTER_MOST)
 
 
-class Framing(NamedTuple):
-    """How a body comes: its Content-Encoding ("" without) and its length where that is known."""
-
-    encoding: str
-    length: int | None
-
-
-def framing(values: Values) -> Framing:
-    """Return a response's framing, which `crawler.fetch.head` has settled."""
-    lengths, encodings = values("Content-Length"), values("Content-Encoding")
-    return Framing(", ".join(encodings), int(lengths[0]) if lengths else None)
-
-
-class Room(NamedTuple):
-    """Bytes that a body may have, on the wire and decoded; `cut`: more is left off, no fault."""
-
-    cap: int
-    cut: bool = False
-
-    @classmethod
-    def of(cls, request: Request, config: CrawlConfig) -> Room:
-        """For what the request is for: the two that standards speak of have room of their own."""
-        if request.purpose is Purpose.ROBOTS:
-            return cls(robots.MAX_BYTES + 1, cut=True)  # one more tells that there is more
-        if request.purpose is Purpose.SITEMAP:
-            return cls(max(sitemap.MAX_BYTES, config.max_body))
-        return cls(config.max_body)
-
-
-def admitted(values: Values, room: Room) -> Framing:
-    """The framing of a body that is wanted; raises `Fault` (TOO_LARGE) if it announces too much."""
-    found = framing(values)
-    if found.length is not None and found.length > room.cap and not room.cut:
-        raise too_large(room.cap, found.length)
-    return found
-
-
-def fits(framing: Framing, room: Room) -> bool:
-    """Whether a body may be read in one go: it has a length, and that is small or is the text's."""
-    if framing.length is None or framing.length > room.cap:
-        return False
-    return not framing.encoding or framing.length <= WHOLE
+@cache
+def _types(accept: tuple[str, ...]) -> MediaTypes:
+    return MediaTypes(",".join(accept))
 
 
 def default_port(parts: SplitResult) -> int:
     """The port of a URL, its scheme's own where it names none."""
     return parts.port or (443 if parts.scheme == "https" else 80)
-
-
-def worth_reading(values: Values) -> bool:
-    """Whether an unwanted body should be read off, so that its connection can be used again."""
-    length = framing(values).length
-    return length <= DROPPED_BODY if length is not None else bool(values("Transfer-Encoding"))
 
 
 def request_headers(config: CrawlConfig) -> list[tuple[str, str]]:

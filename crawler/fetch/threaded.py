@@ -11,6 +11,7 @@ import http.client
 import socket
 import ssl
 import warnings
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -28,32 +29,23 @@ from urllib3.exceptions import SSLError as PoolSSLError
 from urllib3.response import BaseHTTPResponse
 
 from crawler.fetch import fault
-from crawler.fetch.body import Body
 from crawler.fetch.credentials import Credentials, Headers
 from crawler.fetch.exchange import (
-    DROPPED_BODY,
     IDLE_HOSTS,
     STALE_CONNECTIONS,
-    WHOLE,
-    Framing,
     Progress,
-    Room,
     Target,
-    Values,
-    admitted,
     default_port,
-    fits,
     proxy,
     request_headers,
     target,
-    worth_reading,
 )
 from crawler.fetch.fault import Fault
 from crawler.fetch.guard import check_url
-from crawler.fetch.head import Malformed
 from crawler.fetch.names import Names
 from crawler.fetch.reaper import Reaper
-from crawler.fetch.wire import Answer, Call, here, words
+from crawler.fetch.room import DROPPED_BODY, Values, worth_reading
+from crawler.fetch.wire import PIECE, Answer, Call, here, words
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Fetched, Kind, Received, Resolved
 from crawler.model.request import Purpose, Request
@@ -112,7 +104,10 @@ class ThreadedFetcher:
         finally:
             self._reaper.leave(watch)
             del here.call
-        return progress.failed(watch.cause) if watch.cause is not None else outcome
+        if watch.cause is None:
+            return outcome
+        late = watch.cause.kind is Kind.TIMEOUT
+        return progress.overdue(watch.cause) if late else progress.failed(watch.cause)
 
     def _made(self, call: Call) -> Fetched:
         try:
@@ -137,11 +132,11 @@ class ThreadedFetcher:
         try:
             values = call.values
             progress.answered(response.status, values)
-            if 200 <= response.status < 300:
-                room = Room.of(progress.request, self._config)
-                return self._read(progress, response, admitted(values, room), room)
-            self._drop(progress, response, values)
-            return progress.refused(values, proxied=self._proxy is not None)
+            if 200 <= response.status < 300 and progress.wanted(self._config):
+                return self._read(progress, response, values)
+            progress.refuse(values, proxied=self._proxy is not None)
+            self._rest(progress, response, values)
+            return progress.settled()
         finally:
             if not response.closed:
                 response.close()
@@ -191,36 +186,27 @@ class ThreadedFetcher:
             headers.add(name, value)
         return headers
 
-    def _read(
-        self, progress: Progress, response: BaseHTTPResponse, framing: Framing, room: Room
-    ) -> Received:
+    def _read(self, progress: Progress, response: BaseHTTPResponse, values: Values) -> Received:
         # Before anything is read: urllib3 raises on codings that it finds too many, too.
-        body = Body(framing.encoding, room.cap, cut=room.cut)
-        if fits(framing, room):
-            data = response.read(decode_content=False)
-            progress.wire_bytes = len(data)
-            if not framing.encoding:
-                return progress.received(data, len(data))
-            body.feed(data)
-        else:
-            for data in response.stream(WHOLE, decode_content=False):
-                progress.wire_bytes += len(data)
-                body.feed(data)
-                if body.full:
-                    break
-        return progress.received(body.finish(), body.wire_bytes)
+        progress.expect(values, self._config)
+        while data := response.read1(PIECE, decode_content=False):
+            if not progress.take(data):
+                break
+        return progress.received()
 
-    def _drop(self, progress: Progress, response: BaseHTTPResponse, values: Values) -> None:
-        """Read a small unwanted body, so that its connection lives on; what fails fails."""
-        if not worth_reading(values):
-            return
-        try:
-            for data in response.stream(WHOLE // 4, decode_content=False):
-                progress.wire_bytes += len(data)
-                if progress.wire_bytes > DROPPED_BODY:
-                    return
-        except (HTTPError, OSError, Malformed):
-            return  # the status has said it all; the connection is closed
+    def _rest(self, progress: Progress, response: BaseHTTPResponse, values: Values) -> None:
+        """Read an error page, or a small unwanted body, so that its connection lives on.
+
+        What fails fails: the status has said it all, and the connection is closed.
+        """
+        with suppress(HTTPError, OSError, Fault):
+            if progress.wanted(self._config):
+                self._read(progress, response, values)
+            elif worth_reading(values):
+                for data in response.stream(PIECE // 4, decode_content=False):
+                    progress.wire_bytes += len(data)
+                    if progress.wire_bytes > DROPPED_BODY:
+                        return
 
     def _translated(self, error: Exception, progress: Progress) -> Fault | None:
         """urllib3's and http.client's exceptions as ours; None for what nobody foresaw."""

@@ -19,13 +19,14 @@ import time
 from typing import Any
 
 from crawler.fetch import fault
-from crawler.fetch.exchange import Progress, Values
+from crawler.fetch.exchange import Progress
 from crawler.fetch.fault import Fault
 from crawler.fetch.guard import admitted
 from crawler.fetch.head import HEADER_BYTES, Head
 from crawler.fetch.message import Message
 from crawler.fetch.names import Address, Addresses, LookUp, Names
 from crawler.fetch.reaper import Watch
+from crawler.fetch.room import Values
 from crawler.model.address import AddressPolicy
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Kind

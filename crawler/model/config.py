@@ -17,6 +17,7 @@ from crawler.model.address import PORTS, AddressPolicy, policy, read_network, re
 from crawler.model.errors import ConfigurationError
 from crawler.model.glob import Globs
 from crawler.model.hosts import HostTable
+from crawler.model.media import MediaTypes
 from crawler.model.option import OptionError, Options, option
 from crawler.model.units import BYTES, MEGABYTES, SECONDS, SHARE
 from crawler.model.url import TRACKING_PARAMETERS, InvalidUrl, Tracking, masked, parse
@@ -207,10 +208,19 @@ class CrawlConfig(Options):
     max_body: int = option(
         _FETCHING,
         10_485_760,
-        "Bytes of a body, on the wire and decoded.",
+        "Bytes read of a body, on the wire and decoded; it is cut there.",
         least=1,
         most=2**31,
         unit=BYTES,
+    )
+    strict: bool = option(
+        _FETCHING, False, "Fail pages whose body was cut; by default what came of it is kept."
+    )
+    accept: tuple[str, ...] = option(
+        _FETCHING,
+        (),
+        "Media types to read, 'text/html,image/*'; any other fails before its body is read.",
+        metavar="TYPE",
     )
     max_redirects: int = option(_FETCHING, 10, "Redirects followed for one URL.", least=0, most=100)
     user_agent: str = option(
@@ -283,6 +293,7 @@ class CrawlConfig(Options):
         "Parser of your own, a function from response to dict.",
         metavar="MODULE:FUNCTION",
     )
+    error_pages: bool = option(_PARSING, False, "Parse the bodies of 4xx and 5xx responses, too.")
     limit: int = option(
         _INPUT, 0, "Stop after so many URLs of the list; 0 means all.", least=0, most=2**53
     )
@@ -333,6 +344,7 @@ class CrawlConfig(Options):
         if self.overwrite and self.append:
             raise ConfigurationError("overwrite and append: an output is replaced or added to")
         object.__setattr__(self, "sitemap", tuple(map(_sitemap, self.sitemap)))
+        object.__setattr__(self, "accept", _accepted(self.accept))
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
@@ -396,6 +408,14 @@ def _sitemap(text: str) -> str:
     if isinstance(url, InvalidUrl):
         raise OptionError("sitemap", f"{text[:200]!r}: {url.reason}")
     return url.href
+
+
+def _accepted(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the patterns, one for each, of options that may hold several with commas."""
+    try:
+        return MediaTypes(",".join(texts)).patterns
+    except ValueError as error:
+        raise OptionError("accept", str(error)) from None
 
 
 def _check_proxy(proxy: str) -> None:

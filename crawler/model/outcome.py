@@ -33,9 +33,10 @@ class Kind(StrEnum):
     PROTOCOL = "protocol"  # not HTTP, or broken HTTP
     ENCODING = "encoding"  # Content-Encoding unknown or its data broken
     TOO_LARGE = "too_large"
+    NOT_ACCEPTED = "not_accepted"  # a media type that --accept leaves out
     REDIRECT = "redirect"  # Location missing or no URL, a loop, too many
     CLIENT_ERROR = "client_error"  # HTTP 4xx (and 3xx that are no redirects)
-    SERVER_ERROR = "server_error"  # HTTP 5xx that will not pass (501, 505, ...)
+    SERVER_ERROR = "server_error"  # HTTP 5xx that will not pass (501, 505, ...), and 600 to 999
     UNAVAILABLE = "unavailable"  # HTTP 408, 425, 429, 500, 502, 503, 504: may pass
     PARSE = "parse"  # the parser raised
     PARSE_TIMEOUT = "parse_timeout"
@@ -69,7 +70,10 @@ _UNAVAILABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 def status_kind(status: int) -> Kind:
-    """The kind of failure that an HTTP status of 300 and above stands for (RFC 9110, 15)."""
+    """Return the kind of failure that an HTTP status of 300 and above stands for.
+
+    What is above 599 is no status, and to be taken for a server error (RFC 9110, 15).
+    """
     if status in _UNAVAILABLE:
         return Kind.UNAVAILABLE
     return Kind.SERVER_ERROR if status >= 500 else Kind.CLIENT_ERROR
@@ -83,7 +87,7 @@ class Exchange:
     response header; `total` is everything from the start of the fetch to its end.
     `started_at` is the core's clock, `fetched_at` Unix time. `wire_bytes` counts the body before,
     `body_bytes` after decoding. `cookies` are the values of Set-Cookie headers as sent, for the
-    redirect chain alone.
+    redirect chain alone. `truncated`: the body is the beginning of a longer one.
     """
 
     status: int | None = None
@@ -96,11 +100,12 @@ class Exchange:
     started_at: float = 0.0
     fetched_at: float = 0.0
     cookies: tuple[str, ...] = field(default=(), repr=False)
+    truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """A 2xx response, whole and not yet parsed: what a fetcher hands to the parser."""
+    """A response that is not yet parsed: what a fetcher hands to the parser."""
 
     request: Request
     exchange: Exchange
@@ -145,6 +150,11 @@ class Page:
     def fields(self) -> dict[str, Any]:
         """What the parser found: title, links and the rest."""
         return self.document.fields
+
+    @property
+    def truncated(self) -> bool:
+        """Tell whether the body was cut, so that what it lacks is missing from the fields."""
+        return self.exchange.truncated
 
     @property
     def title(self) -> str | None:
@@ -211,7 +221,9 @@ class Resolved:
 class Failed:
     """A URL that did not become a page. `retry_after` is what the server asked for, in seconds.
 
-    A reason is for people and logs: a URL in it has no credentials.
+    A reason is for people and logs: a URL in it has no credentials. `hopeless`: another attempt
+    would end alike, whatever the kind says. `kept` is what came all the same; it counts once
+    nothing is left to try. `document` has what was found on an error page.
     """
 
     request: Request
@@ -219,6 +231,9 @@ class Failed:
     reason: str
     exchange: Exchange | None = None
     retry_after: float | None = None
+    hopeless: bool = False
+    kept: Received | None = field(default=None, repr=False)
+    document: Document | None = None
 
     def __post_init__(self) -> None:
         if "@" in self.reason:

@@ -27,6 +27,8 @@ from typing import Final
 import cchardet
 from webencodings.labels import LABELS
 
+from crawler.model import media
+
 PRESCAN: Final = 1024
 """Bytes searched for a `<meta>`; the HTML standard's own figure."""
 
@@ -36,7 +38,6 @@ DEFAULT: Final = "windows-1252"
 _SAMPLE: Final = 4096
 _BOMS: Final = ((b"\xef\xbb\xbf", "utf-8"), (b"\xfe\xff", "utf-16be"), (b"\xff\xfe", "utf-16le"))
 _SPACES: Final = "\t\n\f\r "
-_HEADER = re.compile(r";[\t\n\r ]*charset=(?:\"((?:[^\"\\]|\\.)*)|([^;]*))", re.IGNORECASE)
 _CONTENT = re.compile(
     rb"charset[\t\n\f\r ]*=[\t\n\f\r ]*"
     rb"(?:\"([^\"]*)\"|'([^']*)'|(?![\"'])([^\t\n\f\r ;]*))",
@@ -113,9 +114,9 @@ def text(body: bytes, name: str) -> str:
 
 
 def declared(content_type: str) -> str | None:
-    """The encoding that a Content-Type header names, or None."""
-    found = _HEADER.search(content_type)
-    return lookup((found[1] or found[2] or "").replace("\\", "")) if found else None
+    """Return the encoding that a Content-Type header names, or None."""
+    label = media.read(content_type).parameters.get("charset")
+    return lookup(label) if label else None
 
 
 def prescan(head: bytes) -> str | None:

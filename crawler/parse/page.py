@@ -34,6 +34,7 @@ from typing import Any, Final
 
 import ada_url
 
+from crawler.core import sniff
 from crawler.model.document import Document, Leads, Response
 from crawler.model.output import dumps
 from crawler.model.url import Tracking
@@ -41,14 +42,6 @@ from crawler.parse import caps, charset, follow, html, links, refresh
 from crawler.parse.follow import Following, closed, directives
 from crawler.parse.refresh import Refresh
 
-_HTML: Final = ("text/html", "application/xhtml+xml")
-_UNKNOWN: Final = ("", "application/octet-stream", "unknown/unknown", "application/unknown", "*/*")
-_SNIFFED = re.compile(
-    rb"[\t\n\f\r ]*<(?:!--|(?:!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title"
-    rb"|b|body|br|p)[ >])",
-    re.IGNORECASE,
-)  # MIME Sniffing 7.1, what begins an HTML page
-_SNIFF: Final = 1445  # bytes; the MIME Sniffing standard's resource header
 _NOTHING: Final[dict[str, Any]] = {
     "charset": None,
     "title": None,
@@ -101,16 +94,8 @@ def _encoded(fields: dict[str, Any], body: bytes) -> bytes:
 
 
 def is_html(response: Response) -> bool:
-    """Whether the header says HTML or, where it says nothing, the first bytes do."""
-    kind = response.content_type.partition(";")[0].strip().lower()
-    if kind in _HTML:
-        return True
-    if kind not in _UNKNOWN:
-        return False
-    head = response.body[:_SNIFF]
-    if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
-        head = charset.decode(head)[0].encode()
-    return _SNIFFED.match(head) is not None
+    """Tell whether the header says HTML or, where it says nothing, the first bytes do."""
+    return sniff.is_html(response.content_type, response.body)
 
 
 def _read(response: Response, following: Following | None) -> tuple[dict[str, Any], Leads | None]:

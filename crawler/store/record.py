@@ -82,8 +82,10 @@ def _listing(final: Listing) -> bytes:
 def _failed(failed: Failed) -> bytes:
     request, exchange = failed.request, failed.exchange
     fields = _request(request, "failed", failed.kind, failed.reason)
-    fields |= _exchange(request, exchange, None) if exchange else _no_exchange(request.attempts)
-    return _spliced(fields, _NO_DOCUMENT)
+    found = failed.document
+    seconds = found.seconds if found else None
+    fields |= _exchange(request, exchange, seconds) if exchange else _no_exchange(request.attempts)
+    return _spliced(fields, found.json if found else _NO_DOCUMENT)
 
 
 def _skipped(skipped: Skipped) -> bytes:
@@ -125,6 +127,7 @@ def _exchange(request: Request, exchange: Exchange, parse: float | None) -> dict
         "status": exchange.status,
         "content_type": exchange.content_type or None,
         "bytes": {"wire": exchange.wire_bytes, "decoded": exchange.body_bytes},
+        "truncated": exchange.truncated,
         "timings": {
             "queued": _rounded(exchange.started_at - request.admitted_at),
             "connect": _rounded(exchange.connect),
@@ -142,6 +145,7 @@ def _no_exchange(attempts: int) -> dict[str, Any]:
         "status": None,
         "content_type": None,
         "bytes": {"wire": None, "decoded": None},
+        "truncated": False,
         "timings": dict.fromkeys(("queued", "connect", "first_byte", "total", "parse")),
         "attempts": attempts,
         "fetched_at": None,

@@ -87,6 +87,11 @@ def _exchange_fields() -> dict[str, Any]:
                 "decoded": _integer("Bytes without content encoding.", null=True),
             },
         ),
+        "truncated": {
+            "description": "Whether the body was cut, so that the fields found on it lack its "
+            "end: closed too early, above --max-body, or not finished within --timeout.",
+            "type": "boolean",
+        },
         "timings": _object("Seconds, of the last attempt; null where unknown.", _timings()),
         "attempts": _integer("Fetches made for this URL, redirects and retries included."),
         "fetched_at": {
@@ -131,7 +136,9 @@ def _document_fields() -> dict[str, Any]:
             "What leads from the page to documents (links, frames, refreshes and the like): "
             "absolute, without repeats and fragments."
         ),
-        "body_hash": _text("SHA-256 of the decoded body, in hexadecimal.", null=True),
+        "body_hash": _text(
+            "SHA-256 of the decoded body as far as it came, in hexadecimal.", null=True
+        ),
         "links_left_off": _integer(
             "Links beyond the caps on a page's links; only where there were any.", least=1
         ),

@@ -64,6 +64,7 @@ def test_every_option_has_its_flag_and_variable(
     special |= {"allow_network": ("10.0.0.0/8",), "allow_port": ("81-90",)}
     special |= {"hosts": HostTable.read("a.test: per_host=1, delay=0.5")}
     special |= {"sitemap": ("http://a.test/sitemap.xml",), "drop_params": ("utm_*",)}
+    special |= {"accept": ("text/html",)}
     special |= {"include": ("*/docs/*",), "exclude": ("*.pdf",)}
     for name, spec in CrawlConfig.options().items():
         value = special.get(name, spec.choices[-1] if spec.choices else other.get(spec.type))

@@ -18,7 +18,7 @@ from .test_web import ENGINES, FAST, crawled
 # The client is told to go no further than this, whatever it is sent.
 MAX_BODY = 1_000_000
 
-# What each fault ends as; None is a page. The names are split at blanks.
+# What each fault ends as with --strict; None is a page. The names are split at blanks.
 OUTCOMES: dict[Kind | None, str] = {
     None: """
         reset-after-body close-idle line-ends-lf http-1.0 status-no-reason
@@ -26,6 +26,7 @@ OUTCOMES: dict[Kind | None, str] = {
         cookies-huge chunk-extension chunk-size-zeros status-205-body head-with-body gzip-members
         gzip-garbage gzip-empty deflate-raw coding-undeclared coding-stacked redirect-body refresh
         refresh-header refresh-meta refresh-script
+        coding-unknown coding-charset
         redirect-cookie redirect-cookie-two
         redirect-many redirect-long redirect-non-ascii redirect-spaces redirect-fragment
         charset-lie charset-unknown charset-odd charset-empty charset-bom-conflict
@@ -57,7 +58,7 @@ OUTCOMES: dict[Kind | None, str] = {
     """,
     Kind.ENCODING: """
         coding-many bad-gzip cut-gzip gzip-crc gzip-size bad-br cut-br bad-zstd cut-zstd
-        zstd-window bad-deflate coding-wrong coding-unknown coding-charset coding-swapped
+        zstd-window bad-deflate coding-wrong coding-swapped
     """,
     Kind.TOO_LARGE: """
         endless-body endless-until-close length-huge gzip-bomb gzip-nested br-bomb zstd-bomb
@@ -77,7 +78,19 @@ OUTCOMES: dict[Kind | None, str] = {
         slow-head slow-body never deaf stall-in-head stall-after-head stall chunk-huge
     """,
 }
-EXPECTED = {name: kind for kind, names in OUTCOMES.items() for name in names.split()}
+STRICT = {name: kind for kind, names in OUTCOMES.items() for name in names.split()}
+
+# What came of these before they were cut is a page by default, and marked.
+CUT = """
+    close-early chunk-unfinished chunk-no-last chunk-cut-last reset-mid-body cut-gzip cut-br
+    gzip-bomb gzip-nested br-bomb zstd-bomb endless-body endless-until-close length-huge
+    body-blank html-links html-line html-attribute html-long-title html-entities html-long-link
+"""
+
+# So are these, whose time is up.
+LATE = ("stall", "chunk-huge")
+
+EXPECTED = STRICT | dict.fromkeys([*CUT.split(), *LATE])
 
 # They lead out of this machine: crawled without following.
 ELSEWHERE = ("redirect-private", "redirect-metadata")
@@ -120,14 +133,15 @@ def outcomes(finals: list[Page | Failed | Skipped]) -> dict[str, Kind | None]:
 def test_the_table_is_whole() -> None:
     """Every fault of the catalogue is expected to end in one way."""
     assert sorted([*EXPECTED, *ELSEWHERE, RUDE]) == sorted(FAULTS)
-    assert sum(len(names.split()) for names in OUTCOMES.values()) == len(EXPECTED)
+    assert sum(len(names.split()) for names in OUTCOMES.values()) == len(STRICT)
+    assert all(STRICT[name] for name in (*CUT.split(), *LATE))
 
 
 def test_one_record_each_and_the_next_page_unharmed(web: Served, engine: dict[str, object]) -> None:
     """One after the other on connections that are kept: after each fault the next page is right."""
     wanted: dict[str, Kind | None] = {}
     for number, (name, kind) in enumerate(EXPECTED.items()):
-        if kind is not Kind.TIMEOUT:
+        if STRICT[name] is not Kind.TIMEOUT:
             wanted[f"{web.url}/fault/{name}/page/0"] = kind
             wanted[f"{web.url}/page/{number + 1}"] = None
     finals = crawled(list(wanted), **_patient(engine, concurrency=1, per_host=1))
@@ -138,29 +152,38 @@ def test_one_record_each_and_the_next_page_unharmed(web: Served, engine: dict[st
             assert isinstance(final, Page)
             assert (final.title or "").startswith(f"Page {number_text}:")
             assert final.exchange.body_bytes == web.options.page_bytes
+        elif isinstance(final, Page):
+            assert final.truncated is (final.url.split("/")[4] in CUT.split())
 
 
 def test_all_faults_at_once(web: Served, engine: dict[str, object]) -> None:
-    """Beside each other none changes what another ends as, and the crawl ends."""
+    """With whole pages alone wanted, none changes what another ends as, and the crawl ends."""
     wanted = {
-        f"{web.url}/fault/{name}": kind
-        for name, kind in EXPECTED.items()
-        if kind is not Kind.TIMEOUT
+        f"{web.url}/fault/{name}": kind for name, kind in STRICT.items() if kind is not Kind.TIMEOUT
     }
-    finals = crawled(list(wanted), **_patient(engine, concurrency=24, per_host=24))
+    finals = crawled(list(wanted), **_patient(engine, concurrency=24, per_host=24, strict=True))
     assert outcomes(finals) == wanted
 
 
 def test_the_deadline_ends_what_never_ends(web: Served, engine: dict[str, object]) -> None:
     """Silence, drips and floods last as long as an exchange may and no longer."""
     wanted = {
-        f"{web.url}/fault/{name}": kind for name, kind in EXPECTED.items() if kind is Kind.TIMEOUT
+        f"{web.url}/fault/{name}": EXPECTED[name]
+        for name, kind in STRICT.items()
+        if kind is Kind.TIMEOUT
     }
     finals = crawled(list(wanted), max_body=MAX_BODY, **engine)
-    assert outcomes(finals) == wanted
+    found = outcomes(finals)
+    drips = (
+        f"{web.url}/fault/slow-body"  # a byte a second: none in time, if the machine is not busy
+    )
+    assert found.pop(drips) in (Kind.TIMEOUT, None)
+    del wanted[drips]
+    assert found == wanted
     for final in finals:
-        assert isinstance(final, Failed)
+        assert isinstance(final, Page | Failed)
         assert final.exchange is not None
+        assert final.exchange.truncated is isinstance(final, Page)
         assert final.exchange.total < float(str(FAST["timeout"])) + 1
 
 
@@ -195,9 +218,12 @@ def test_the_guard_stops_redirects_that_lead_away(
 
 
 def test_memory_is_bounded(web: Served, engine: dict[str, object]) -> None:
-    """Bombs and floods cost a few times the cap, whatever they would unpack to."""
+    """Bombs and floods cost a few times the cap, whatever they would unpack to.
+
+    What a parser makes of their beginnings has bounds of its own.
+    """
     urls = [f"{web.url}/fault/{name}" for name in VAST]
-    options = _patient(engine, concurrency=1, per_host=1) | {"timeout": 0.5}
+    options = _patient(engine, concurrency=1, per_host=1) | {"timeout": 0.5, "parse": "none"}
     crawled(urls, **options)  # the server has made its bombs now
     tracemalloc.start()
     try:

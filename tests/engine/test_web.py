@@ -28,7 +28,7 @@ ENGINES = {
 LOCAL = MANNERS_OFF | {"allow_private": True, "parse": "inline"}
 FAST = {"retries": 0, "timeout": 0.5, "concurrency": 32, "per_host": 32} | LOCAL
 
-# What becomes of each path. Where a server is broken the kind says how; nothing hangs.
+# What becomes of each path with --strict. Where a server is broken the kind says how.
 CASES: dict[str, Kind | None] = {
     "/page/1": None,
     "/gzip/page/2": None,
@@ -89,7 +89,7 @@ def test_every_answer_has_its_outcome(web: Served, engine: dict[str, object]) ->
     """Each good, odd or broken answer ends as one record of the right kind, beside the others."""
     base = web.url.rstrip("/")
     urls = {base + path: kind for path, kind in CASES.items()}
-    finals = crawled(list(urls), max_body=1_000_000, **engine)
+    finals = crawled(list(urls), max_body=1_000_000, strict=True, **engine)
     found = {final.url: None if isinstance(final, Page) else final.kind for final in finals}
     assert len(finals) == len(urls)
     assert found == urls
@@ -140,7 +140,8 @@ def test_records_on_disk_are_whole_and_follow_the_schema(
 def test_both_engines_write_the_same(web: Served) -> None:
     """Field for field, but for times, the engines' pages and failures are equal."""
     base = web.url.rstrip("/")
-    urls = [f"{base}{path}" for path in CASES if path != "/fault/reset-mid-body"]
+    by_chance = ("/fault/reset-mid-body", "/slow/1000/0.05/page/6")  # how much comes of them
+    urls = [f"{base}{path}" for path in CASES if path not in by_chance]
     seen = [
         {final.url: _comparable(final) for final in crawled(urls, max_body=1_000_000, **engine)}
         for engine in ENGINES.values()

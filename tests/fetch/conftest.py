@@ -37,7 +37,7 @@ class Way:
 
     def fetch(
         self,
-        urls: Sequence[str],
+        urls: Sequence[str | Request],
         config: CrawlConfig = CONFIG,
         names: Names | None = None,
         kept: list[object] | None = None,
@@ -50,7 +50,7 @@ class Way:
         `between` is called after each, and then a loop has so many turns to look around.
         """
         kept = [] if kept is None else kept
-        requests = [request(url) for url in urls]
+        requests = [each if isinstance(each, Request) else request(each) for each in urls]
         if self.name == "threaded":
             with ThreadedFetcher(config, names=names) as fetcher:
                 kept.append(fetcher)

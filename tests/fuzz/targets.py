@@ -22,6 +22,8 @@ from crawler.fetch import exchange
 from crawler.fetch.exchange import RETRY_AFTER_MOST, Progress
 from crawler.fetch.head import Head, Malformed, read_head
 from crawler.fetch.message import Message
+from crawler.fetch.room import worth_reading
+from crawler.model.config import CrawlConfig
 from crawler.model.document import Response
 from crawler.model.outcome import Exchange, Kind, Listing, Skipped
 from crawler.model.url import InvalidUrl, Seed, Url, join, parse
@@ -143,13 +145,16 @@ def headers(data: bytes) -> None:
     if head is None:
         return
     assert head.length is None or 0 <= head.length < 10**19
-    assert exchange.worth_reading(head.values) in (True, False)
+    assert worth_reading(head.values) in (True, False)
     progress = Progress(request())
     progress.answered(head.status, head.values)
     _headers_of(head.values)
     if not 200 <= head.status < 300:
-        ended(progress.refused(head.values, proxied=head.status % 2 == 0))
-    response = progress.received(b"<a href=x>", 10).response
+        progress.refuse(head.values, proxied=head.status % 2 == 0)
+        ended(progress.settled())
+    progress.expect(lambda name: (), CrawlConfig())
+    progress.take(b"<a href=x>")
+    response = progress.received().response
     recorded(page_of(page(response, FOLLOWING), progress.exchange()))
 
 

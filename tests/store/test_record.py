@@ -95,6 +95,7 @@ def test_a_page_is_recorded_in_full() -> None:
         "status": 200,
         "content_type": "text/html",
         "bytes": {"wire": 10, "decoded": 20},
+        "truncated": False,
         "timings": {
             "queued": 0.25,
             "connect": 0.000012,

@@ -1,0 +1,95 @@
+"""Tell what a body is by its first bytes, where a response names no type that can be parsed.
+
+This is the part of the WHATWG MIME Sniffing standard that applies then: section 7.1, "rules for
+identifying an unknown MIME type". Markup comes first, then PDF and PostScript, byte order marks,
+images, sound and film, archives; what is left is text if no byte of it is a control that no text
+has (section 3, "binary data byte"). Only `HEADER` bytes are looked at, so the answer for a body is
+known before it is whole.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from crawler.model import media
+
+HEADER: Final = 1_445
+"""Bytes that decide (section 5.2, "resource header")."""
+
+UNKNOWN: Final = ("", "unknown/unknown", "application/unknown", "*/*")
+"""Types with which a server says that it does not know (section 7)."""
+
+_PAGES: Final = ("text/html", "application/xhtml+xml")
+_UNTOLD: Final = (*UNKNOWN, "application/octet-stream")
+_HTML = re.compile(
+    rb"[\t\n\f\r ]*<(?:!--|(?:!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title"
+    rb"|b|body|br|p)[ >])",
+    re.IGNORECASE,
+)
+_XML = re.compile(rb"[\t\n\f\r ]*<\?xml")
+_MARKS: Final = (b"\xfe\xff", b"\xff\xfe", b"\xef\xbb\xbf")
+_SIGNATURES: Final = tuple(
+    (re.compile(pattern, re.DOTALL), found)
+    for pattern, found in (
+        (rb"%PDF-", "application/pdf"),
+        (rb"%!PS-Adobe-", "application/postscript"),
+        (rb"\xfe\xff|\xff\xfe|\xef\xbb\xbf", "text/plain"),
+        (rb"\0\0[\x01\x02]\0", "image/x-icon"),
+        (rb"BM", "image/bmp"),
+        (rb"GIF8[79]a", "image/gif"),
+        (rb"RIFF.{4}WEBPVP", "image/webp"),
+        (rb"\x89PNG\r\n\x1a\n", "image/png"),
+        (rb"\xff\xd8\xff", "image/jpeg"),
+        (rb"FORM.{4}AIFF", "audio/aiff"),
+        (rb"ID3", "audio/mpeg"),
+        (rb"OggS\0", "application/ogg"),
+        (rb"MThd\0\0\0\x06", "audio/midi"),
+        (rb"RIFF.{4}AVI ", "video/avi"),
+        (rb"RIFF.{4}WAVE", "audio/wave"),
+        (rb".{4}ftyp(?:.{0,248})mp4|.{4}ftypmp4", "video/mp4"),
+        (rb"\x1aE\xdf\xa3.{0,38}\x42\x82.webm", "video/webm"),
+        (rb"\x1f\x8b\x08", "application/x-gzip"),
+        (rb"PK\x03\x04", "application/zip"),
+        (rb"Rar \x1a\x07\0", "application/x-rar-compressed"),
+    )
+)
+_BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
+
+
+def is_html(content_type: str, body: bytes) -> bool:
+    """Tell whether the header says HTML or, where it says nothing, the first bytes do."""
+    kind = media.read(content_type).essence
+    return kind in _PAGES or (kind in _UNTOLD and sniff(body) in _PAGES)
+
+
+def sniff(body: bytes) -> str:
+    """Return the type, such as `text/html`, that a body without one seems to have. Never raises."""
+    head = body[:HEADER]
+    if _HTML.match(_readable(head)):
+        return "text/html"
+    if _XML.match(_readable(head)):
+        return "text/xml"
+    for signature, found in _SIGNATURES:
+        if signature.match(head):
+            return found
+    return "application/octet-stream" if is_binary(head) else "text/plain"
+
+
+def is_binary(body: bytes) -> bool:
+    """Tell whether a body is no text, whatever it is called; UTF-16 and 32 need their mark."""
+    head = body[:HEADER]
+    return not head.startswith(_MARKS) and _BINARY.search(head) is not None
+
+
+def _readable(head: bytes) -> bytes:
+    """Return what a byte order mark makes of the bytes: browsers call it text, readers see markup.
+
+    A deviation from the standard, which sees `text/plain` in all of them: pages without a type that
+    begin with a mark are found on the web, and nothing else begins so.
+    """
+    if head.startswith(_MARKS[2]):
+        return head[3:]
+    if head.startswith(_MARKS[:2]):
+        return head.decode("utf-16", "replace").encode()
+    return head
