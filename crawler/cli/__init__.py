@@ -15,6 +15,7 @@ from crawler.cli import crawl
 from crawler.cli.asking import ignore_asking
 from crawler.cli.completion import add_completion
 from crawler.cli.options import VERSION_FLAGS
+from crawler.cli.streams import hold_standard_streams
 from crawler.cli.variables import unknown
 from crawler.model.config import VERSION
 from crawler.model.errors import CrawlerError, ExitCode
@@ -30,6 +31,7 @@ _COMPARE_HELP = "Compare async, threads and processes, measured so that it can b
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Errors become one line on stderr."""
+    hold_standard_streams()
     ignore_asking()
     for line in unknown():
         print(f"crawler: {printable(line)}", file=sys.stderr)

@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from crawler.cli import toml
 from crawler.cli.options import CRAWL, lists, resolve, with_options
 from crawler.cli.presets import UNLIMITED
+from crawler.cli.seeds import check
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
 from crawler.model.output import printable
@@ -103,6 +104,7 @@ def crawl(
         print(toml.write(CRAWL, settled, _TITLE), end="")
         return ExitCode.FINISHED
     _check_inputs([*seeds, *settled.sitemap], input, mock)
+    check(seeds, options, CRAWL.options)
     try:
         with _mock_urls(mock) as urls:
             return _run(_reaching(settled, mock), [*seeds, *urls], input, output)

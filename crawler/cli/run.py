@@ -125,7 +125,7 @@ def _run(order: Order, parts: Parts, shown: Screen, publish: Callable[[Any], Non
     interrupted, failure = _crawl(parts, shown, order.config)
     if failure is not None and failure.exit_code is ExitCode.FINISHED:
         return ExitCode.FINISHED
-    if failure is not None and failure.exit_code is ExitCode.USAGE:
+    if failure is not None and failure.exit_code is ExitCode.USAGE and not parts.sink.written:
         raise failure  # nothing was crawled, so there is nothing to sum up
     report = Report(
         config=order.config,
@@ -145,7 +145,7 @@ def _run(order: Order, parts: Parts, shown: Screen, publish: Callable[[Any], Non
 
 
 def _screen(order: Order) -> Screen:
-    written = [place for place in (order.output, order.config.audit) if place]
+    written = [place for place in (order.output, order.config.audit, order.config.repeats) if place]
     alone = may_be_drawn_on(written, order.inputs)
     return screen(order.config.progress, quiet=order.config.quiet, alone=alone)
 
@@ -168,8 +168,8 @@ def _check_places(order: Order) -> None:
 
     taken: dict[str, str] = {}
     config = order.config
-    files = (("output", order.output), ("stats", config.stats), ("audit", config.audit))
-    for name, path in files:
+    named = ("stats", "audit", "repeats")
+    for name, path in (("output", order.output), *((n, getattr(config, n)) for n in named)):
         if path in ("", "-"):
             continue
         if name != "output":
@@ -192,13 +192,16 @@ def _check_folder(name: str, path: str) -> None:
 def open_crawl(order: Order, announce: Callable[[str], None]) -> Parts:
     """The real session, between a list of URLs and a file of records."""
     from crawler.engine.session import CrawlSession
+    from crawler.store.chosen import Chosen
+    from crawler.store.record import encode
     from crawler.store.sinks import RecordSink
     from crawler.store.sources import UrlSource
 
     source = UrlSource(order.seeds, order.inputs, order.config)
     with ExitStack() as stack:
         stack.callback(source.close)
-        sink = RecordSink(order.output, existing=order.config.existing)
+        encoded = Chosen(order.config.fields) if order.config.fields else encode
+        sink = RecordSink(order.output, existing=order.config.existing, encode=encoded)
         stack.callback(sink.close, whole=False)
         session = CrawlSession(order.config, source, sink, announce=announce)
         stack.pop_all()

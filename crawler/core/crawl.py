@@ -70,12 +70,17 @@ def unaudited(_audit: Audit) -> None:
     """The audit where nobody asked for one."""
 
 
+def unlisted(_repeat: Seed) -> None:
+    """The list of repeats where nobody asked for one."""
+
+
 class Crawl:
     """One crawl's decisions. `random` returns a float in [0, 1).
 
-    audit: told of each host once it is forgotten, and of the others by `close`. look_ups: look each
-    host up before it is asked for anything, even where its address makes no difference, so that a
-    fetch never waits for a name server.
+    audit: told of each host once it is forgotten, and of the others by `close`. repeated: told of
+    each entry of the list that is there for a second time. look_ups: look each host up before it is
+    asked for anything, even where its address makes no difference, so that a fetch never waits for
+    a name server.
     """
 
     def __init__(
@@ -85,6 +90,7 @@ class Crawl:
         random: Callable[[], float],
         audit: Callable[[Audit], None] = unaudited,
         look_ups: bool = False,
+        repeated: Callable[[Seed], None] = unlisted,
     ) -> None:
         asks = look_ups or config.per_ip > 0
         self._config = config
@@ -96,6 +102,7 @@ class Crawl:
         )
         manners = Manners.of(config, random)
         self._audit = audit
+        self._repeated = repeated
         self._forgotten = Totals()
         self._frontier = Frontier(
             lambda key: manners.overridden(config.hosts.limits(key)),
@@ -161,7 +168,7 @@ class Crawl:
     def admit(self, seeds: Sequence[Seed], now: float) -> tuple[Final, ...]:
         """Take entries of the list; returns the outcomes of those that are no URL."""
         self._refilling = False
-        new = [seed for seed in seeds if self._seen.add(self._key(seed))]
+        new = [seed for seed in seeds if self._is_new(seed)]
         self.collector.add_read(len(seeds), len(seeds) - len(new))
         finals: list[Final] = []
         for seed in new:
@@ -169,11 +176,17 @@ class Crawl:
                 case InvalidUrl() as invalid:
                     finals.append(ends.unusable(seed, invalid))
                 case Url() as url if self._stopped:
-                    finals.append(ends.interrupted(_request(seed.input, url, now)))
+                    finals.append(ends.interrupted(_request(seed, url, now)))
                 case Url() as url:
                     self._discovery.add_seed(url)
-                    finals += self._push(_request(seed.input, url, now), now)
+                    finals += self._push(_request(seed, url, now), now)
         return self._recorded(finals)
+
+    def _is_new(self, seed: Seed) -> bool:
+        if new := self._seen.add(self._key(seed)):
+            return new
+        self._repeated(seed)
+        return False
 
     def _key(self, seed: Seed) -> int:
         url = seed.url
@@ -434,6 +447,6 @@ class Crawl:
         return finals
 
 
-def _request(given: str, url: Url, now: float) -> Request:
-    given = url.href if given == url.href else given  # one string where they are equal
-    return Request(url=url, seed=url.href, input=given, admitted_at=now)
+def _request(seed: Seed, url: Url, now: float) -> Request:
+    given = url.href if seed.input == url.href else seed.input  # one string where they are equal
+    return Request(url=url, seed=url.href, input=given, admitted_at=now, source=seed.source)

@@ -13,7 +13,9 @@ _BY_CHOICE = frozenset({Kind.ROBOTS, Kind.THROTTLED, Kind.TRAP})
 def unusable(seed: Seed, invalid: InvalidUrl) -> Skipped:
     """An entry of the list that is no URL."""
     kind = Kind.UNSUPPORTED_SCHEME if invalid.unsupported_scheme else Kind.INVALID_URL
-    return Skipped(url=invalid.text, input=seed.input, kind=kind, reason=invalid.reason)
+    return Skipped(
+        url=invalid.text, input=seed.input, kind=kind, reason=invalid.reason, source=seed.source
+    )
 
 
 def skipped(request: Request, kind: Kind, reason: str) -> Skipped:
@@ -25,6 +27,7 @@ def skipped(request: Request, kind: Kind, reason: str) -> Skipped:
         reason=reason,
         depth=request.depth,
         found_on=request.found_on,
+        source=request.source,
     )
 
 

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack
 from time import perf_counter
 from typing import TYPE_CHECKING, assert_never
 
-from crawler.core.audit import Totals
-from crawler.core.crawl import Crawl, unaudited
+from crawler.core.audit import Audit, Totals
+from crawler.core.crawl import Crawl, unaudited, unlisted
 from crawler.core.statistics import Snapshot
 from crawler.engine.aio import AsyncEngine
 from crawler.engine.limits import LOOK_UP_FILES, allow_connections
@@ -26,8 +26,9 @@ from crawler.engine.loop import loop_factory
 from crawler.engine.ports import Sink, Source
 from crawler.engine.threaded import ThreadedEngine
 from crawler.model.config import CrawlConfig
-from crawler.model.errors import CrawlerError
+from crawler.model.url import Seed
 from crawler.store.audit import AuditLog
+from crawler.store.repeats import RepeatLog
 
 if TYPE_CHECKING:
     from crawler.parse.parsing import Parsing
@@ -53,9 +54,17 @@ class CrawlSession:
         self._source = source
         self._sink = sink
         self._announce = announce
-        self._log = AuditLog(config.audit, config.existing) if config.audit else None
-        audit = self._log.put if self._log is not None else unaudited
-        self._core = Crawl(config, random=random.random, audit=audit, look_ups=True)
+        with ExitStack() as stack:
+            audit: Callable[[Audit], None] = unaudited
+            repeated: Callable[[Seed], None] = unlisted
+            if config.audit:
+                audit = stack.enter_context(AuditLog(config.audit, config.existing)).put
+            if config.repeats:
+                repeated = stack.enter_context(RepeatLog(config.repeats, config.existing)).put
+            self._logs = stack.pop_all()
+        self._core = Crawl(
+            config, random=random.random, audit=audit, repeated=repeated, look_ups=True
+        )
         self._tell: Callable[[Callable[[], None]], object] | None = None
         self._engine: AsyncEngine | ThreadedEngine | None = None
         self._stop_asked = False
@@ -74,7 +83,7 @@ class CrawlSession:
                 with asyncio.Runner(loop_factory=factory, debug=self._config.debug) as runner:
                     runner.run(self.crawl())
             case "threaded":
-                with self._logging():
+                with self._logs:
                     self._run_threaded()
             case other:
                 assert_never(other)
@@ -82,7 +91,7 @@ class CrawlSession:
 
     async def crawl(self) -> None:
         """The same, on the running event loop and with the asynchronous engine."""
-        with self._logging():
+        with self._logs:
             await self._run_async()
 
     async def _run_async(self) -> None:
@@ -149,20 +158,6 @@ class CrawlSession:
         self._tell = None
         self._core.collector.end(perf_counter())
         self._core.close()
-
-    @contextmanager
-    def _logging(self) -> Iterator[None]:
-        """Close the audit after the block; it is replaced only by a crawl that has begun."""
-        if self._log is None:
-            yield
-            return
-        try:
-            yield
-        except BaseException:
-            with suppress(CrawlerError):  # the first failure is the one to tell
-                self._log.close(whole=False)
-            raise
-        self._log.close()
 
     def stop(self) -> None:
         """Start nothing more and let what is in flight end, within `drain_timeout` seconds."""

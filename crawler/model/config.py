@@ -306,6 +306,18 @@ class CrawlConfig(Options):
     url_field: str = option(
         _INPUT, "url", "JSON lines field with the URL; dots reach inside.", metavar="NAME"
     )
+    keep: tuple[str, ...] = option(
+        _INPUT,
+        (),
+        "Columns or JSON fields of the list that go into each record's source; or all.",
+        metavar="COLUMN,...",
+    )
+    fields: tuple[str, ...] = option(
+        _OUTPUT,
+        (),
+        "Fields of a record, in this order; all without.",
+        metavar="NAME,...",
+    )
     format: OutputFormat = option(_OUTPUT, "jsonl", "Form of the output.")
     overwrite: bool = option(_OUTPUT, False, "Replace outputs that hold something.")
     append: bool = option(_OUTPUT, False, "Add to outputs that hold something.")
@@ -314,6 +326,9 @@ class CrawlConfig(Options):
     )
     audit: str = option(
         _OUTPUT, "", "Write what each host had to bear to this file.", metavar="FILE.jsonl"
+    )
+    repeats: str = option(
+        _OUTPUT, "", "Write what the list has more than once to this file.", metavar="FILE.jsonl"
     )
     fail_on_error: bool = option(_OUTPUT, False, "Exit with 1 when any URL failed.")
     fail_above: float = option(
@@ -332,6 +347,8 @@ class CrawlConfig(Options):
 
     def __post_init__(self) -> None:
         self.settle()
+        for name in ("keep", "fields"):
+            object.__setattr__(self, name, _separated(name, getattr(self, name)))
         for line in self.header:
             split_header(line)
             _check_sendable("header", line)
@@ -364,6 +381,14 @@ class CrawlConfig(Options):
         return policy(
             everything=self.allow_private, networks=self.allow_network, ports=self.allow_port
         )
+
+
+def _separated(name: str, texts: Iterable[str]) -> tuple[str, ...]:
+    """Names of a list whose items may hold several, with commas between them."""
+    names = [name.strip() for text in texts for name in text.split(",")]
+    if "" in names:
+        raise OptionError(name, "a name is empty; write NAME,NAME")
+    return tuple(dict.fromkeys(names))
 
 
 def _check_each(name: str, texts: Iterable[str], read: Callable[[str], object]) -> None:

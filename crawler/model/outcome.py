@@ -255,6 +255,7 @@ class Skipped:
     reason: str
     depth: int = 0
     found_on: str = ""
+    source: bytes = b""
 
     def __post_init__(self) -> None:
         if "@" in self.reason:

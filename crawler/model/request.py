@@ -60,6 +60,7 @@ class Request:
     found_on: str = ""
     owner: str = ""
     origin: str = ""
+    source: bytes = b""
     cookies: tuple[Cookie, ...] = ()
 
     def again(self, now: float) -> Request:

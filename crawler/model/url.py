@@ -44,6 +44,10 @@ _RESPELLED = re.compile(
     r"(%(?:2[DEde]|3[0-9]|[46][1-9A-Fa-f]|5[0-9AFaf]|7[0-9AEae]))"  # unreserved: RFC 3986, 2.3
     r"|%(?:[a-f][0-9A-Fa-f]|[0-9A-F][a-f])"
 )
+_AFTER_HOST = re.compile(r"[/?#\\]")
+_DOTS = ".\u3002\uff0e\uff61"  # what UTS 46 takes for one
+_NUMBERS = re.compile(r"(?:0[xX][0-9a-fA-F]*|[0-9]+)(?:\.(?:0[xX][0-9a-fA-F]*|[0-9]+))*\.?")
+_IPV4 = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})")
 _CREDENTIALS = re.compile(r"(?<=//)[^\s/?#]*@")
 _STRIPPED = "".join(map(chr, range(0x21)))  # C0 controls and space, WHATWG URL 4.4
 _REMOVED = re.compile(r"[\t\n\r]+")  # wherever they stand, by the same
@@ -95,10 +99,14 @@ class InvalidUrl:
 
 
 class Seed(NamedTuple):
-    """One entry of a URL list: the text as it was given, and what it was read as."""
+    """One entry of a URL list: the text as it was given, and what it was read as.
+
+    `source` is where it stands in its list, with columns that travel along, as JSON; b"" without.
+    """
 
     input: str
     url: Url | InvalidUrl
+    source: bytes = b""
 
     @classmethod
     def read(cls, text: str) -> Seed:
@@ -178,11 +186,31 @@ def parse(text: str) -> Url | InvalidUrl:
     bare = _REMOVED.sub("", text)
     scheme = _SCHEME.match(bare)
     name = scheme[1].lower() if scheme else ""
+    if scheme is None and (reason := no_site(bare)):
+        return InvalidUrl(text, reason)
     if scheme is None or (name not in _NO_HOSTS and _HOST_AND_PORT.match(bare)):
         return _absolute(f"https:{bare}" if bare.startswith("//") else f"https://{bare}", text)
     if name not in ("http", "https"):
         return InvalidUrl(text, f"unsupported scheme {name[:32]!r}", True)
     return _absolute(bare, text)
+
+
+def no_site(text: str) -> str:
+    """Why text without a scheme is not taken for a site; "" if it is.
+
+    A word without a dot may be the name of a host in some networks. Far more often it is a word, a
+    number, or the value of an option that takes none. Nor is `9.99` meant as the address 9.0.0.99.
+    """
+    host = _AFTER_HOST.split(text, maxsplit=1)[0]
+    if "@" in host:
+        return "a mail address, or credentials without a scheme"
+    if _NUMBERS.fullmatch(host) and not _IPV4.fullmatch(host):
+        return f"a number; write http://{host}/ if it is an address"
+    if any(dot in host for dot in _DOTS) or not host or host.lower() == "localhost":
+        return ""
+    if host[0] == "[" or ":" in host:
+        return ""
+    return f"no dot in {host[:64]!r}; write http://{host[:64]}/ if it is a host"
 
 
 def join(base: Url, reference: str) -> Url | InvalidUrl:

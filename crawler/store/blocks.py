@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import select
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
@@ -37,6 +38,8 @@ class Input:
     def __init__(self, name: str) -> None:
         self.name = name
         self.label = "standard input" if name == "-" else name
+        if name == "-" and sys.__stdin__ is None:  # what has the number 0 now is not it
+            raise EnvironmentFailure("standard input: is closed; name a file with -i")
         with told(self.label):
             state = os.fstat(0) if name == "-" else os.stat(name)
         self._refuse(state.st_mode)

@@ -13,6 +13,7 @@ import orjson
 from crawler.model.config import Existing
 from crawler.model.output import dumps
 from crawler.store.claim import Claim, inherited, unwritable
+from crawler.store.naming import check_name
 
 # What open(2) gives a new file before the umask; a temporary file is its owner's alone.
 _MODE = 0o666
@@ -46,11 +47,12 @@ def write_whole(path: str, data: bytes) -> None:
 class Document:
     """A file that will be written once, at the end; from the start nobody else may have it.
 
-    Raises what `Claim` raises. One document cannot be added to another, so that a file which holds
-    something is refused unless it is to be replaced.
+    Raises what `check_name` and `Claim` raise. One document cannot be added to another, so that a
+    file which holds something is refused unless it is to be replaced.
     """
 
     def __init__(self, path: str, existing: Existing) -> None:
+        check_name(path, (".json",), packed=False)
         self._path = path
         onto: Existing = "replace" if existing == "replace" else "refuse"
         self._claim = Claim(path, onto, hint="--overwrite replaces it, nothing can be added")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
 from crawler.model.config import Existing
+from crawler.model.errors import CrawlerError
 from crawler.store.claim import unwritable
 from crawler.store.outlet import Outlet
 
@@ -41,6 +46,22 @@ class LineLog:
             self._failure = self._failure or error
         if self._failure is not None:
             raise unwritable(self._path, self._failure)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it; after a failure, that is the one to be told."""
+        if kind is None:
+            self.close()
+            return
+        with suppress(CrawlerError):
+            self.close(whole=False)
 
     def _flush(self) -> None:
         lines, self._lines, self._size = self._lines, [], 0

@@ -16,6 +16,7 @@ import zstandard
 from crawler.model.config import Existing
 from crawler.store.claim import Claim
 from crawler.store.joint import joint
+from crawler.store.naming import LINES, check_name
 
 _GZIP_LEVEL = 4  # 220 MB/s of records against 165 at zlib's default of 6, for 9 % more bytes
 _GZIP_WBITS = 31  # zlib.h: 15 bits of window + 16 for a gzip header
@@ -82,12 +83,13 @@ class Outlet:
     `live` tells that somebody may be watching: a terminal, a pipe, a device. `records` counts the
     lines that are really written.
 
-    Raises what `Claim` and `joint` raise.
+    Raises what `check_name`, `Claim` and `joint` raise.
     """
 
     __slots__ = ("_claim", "_lead", "_offset", "_packing", "label", "live", "records")
 
     def __init__(self, path: str, existing: Existing = "refuse") -> None:
+        check_name(path, LINES, packed=True)
         self._packing = _packing(path)
         self._claim = Claim(path, existing)
         self.label = self._claim.label

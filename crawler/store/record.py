@@ -35,6 +35,8 @@ PARSED = (
 )
 """The fields of a `Document`, in its order; `parsed` may follow."""
 
+Halves = tuple[dict[str, Any], bytes]
+
 _NO_DOCUMENT = orjson.dumps(dict.fromkeys(PARSED))
 _OURS = b'{"charset":'
 _MILLION = 1e6
@@ -42,6 +44,11 @@ _MILLION = 1e6
 
 def encode(final: Final) -> bytes:
     """`final` as one line of JSON in UTF-8, with its line end. Every field is there."""
+    return _spliced(*halves(final))
+
+
+def halves(final: Final) -> Halves:
+    """The fields of the request and the exchange, and those of the document as JSON."""
     match final:
         case Page():
             return _page(final)
@@ -57,41 +64,42 @@ def encode(final: Final) -> bytes:
             assert_never(final)
 
 
-def _page(page: Page) -> bytes:
+def _page(page: Page) -> Halves:
     request, exchange = page.request, page.exchange
     fields = _request(request, "page", None, None)
     fields |= _exchange(request, exchange, page.document.seconds)
     if page.near_duplicate_of is not None:
         fields["near_duplicate_of"] = f"{page.near_duplicate_of:016x}"
-    return _spliced(fields, page.document.json)
+    return fields, page.document.json
 
 
-def _elsewhere(final: Redirected) -> bytes:
+def _elsewhere(final: Redirected) -> Halves:
     reason = f"redirects to {final.target}, which has a record of its own"
     fields = _request(final.request, "redirect", None, reason)
-    return _spliced(fields | _exchange(final.request, final.exchange, None), _NO_DOCUMENT)
+    return fields | _exchange(final.request, final.exchange, None), _NO_DOCUMENT
 
 
-def _listing(final: Listing) -> bytes:
+def _listing(final: Listing) -> Halves:
     found = f"{len(final.pages)} pages, {len(final.sitemaps)} sitemaps"
     reason = f"{found}; {final.problem}" if final.problem else found
     fields = _request(final.request, "sitemap", None, reason)
-    return _spliced(fields | _exchange(final.request, final.exchange, None), _NO_DOCUMENT)
+    return fields | _exchange(final.request, final.exchange, None), _NO_DOCUMENT
 
 
-def _failed(failed: Failed) -> bytes:
+def _failed(failed: Failed) -> Halves:
     request, exchange = failed.request, failed.exchange
     fields = _request(request, "failed", failed.kind, failed.reason)
     found = failed.document
     seconds = found.seconds if found else None
     fields |= _exchange(request, exchange, seconds) if exchange else _no_exchange(request.attempts)
-    return _spliced(fields, found.json if found else _NO_DOCUMENT)
+    return fields, found.json if found else _NO_DOCUMENT
 
 
-def _skipped(skipped: Skipped) -> bytes:
+def _skipped(skipped: Skipped) -> Halves:
     fields: dict[str, Any] = {
         "url": skipped.url,
         "input": skipped.input,
+        **_source(skipped.source),
         "final_url": None,
         "redirects": [],
         "outcome": "skipped",
@@ -101,7 +109,7 @@ def _skipped(skipped: Skipped) -> bytes:
         "found_on": skipped.found_on or None,
         "near_duplicate_of": None,
     }
-    return _spliced(fields | _no_exchange(0), _NO_DOCUMENT)
+    return fields | _no_exchange(0), _NO_DOCUMENT
 
 
 def _request(
@@ -110,6 +118,7 @@ def _request(
     return {
         "url": request.seed,
         "input": request.input,
+        **_source(request.source),
         "final_url": request.url.href,
         "redirects": [_hop(hop) for hop in request.hops] if request.hops else [],
         "outcome": outcome,
@@ -119,6 +128,10 @@ def _request(
         "found_on": request.found_on or None,
         "near_duplicate_of": None,
     }
+
+
+def _source(source: bytes) -> dict[str, Any]:
+    return {"source": orjson.Fragment(source)} if source else {}
 
 
 def _exchange(request: Request, exchange: Exchange, parse: float | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from crawler.model.outcome import Kind
 
-OPTIONAL = ("links_left_off", "parsed")
+OPTIONAL = ("source", "links_left_off", "parsed")
 """Fields that not every record has."""
 
 _SECONDS = "seconds, in whole microseconds"
@@ -43,6 +43,7 @@ def _request_fields() -> dict[str, Any]:
     return {
         "url": _text("The URL in its WHATWG form; the text as given if it is no URL."),
         "input": _text("The entry of the list, as it was spelled."),
+        "source": _source(),
         "final_url": _text("Where the redirects ended; null if nothing was asked for.", null=True),
         "redirects": {
             "description": "The redirects that were followed, in their order.",
@@ -74,6 +75,25 @@ def _request_fields() -> dict[str, Any]:
             "pattern": "^[0-9a-f]{16}$",
         },
     }
+
+
+def _source() -> dict[str, Any]:
+    return _object(
+        "Where the entry stands, of a URL that is listed twice the first; only for entries of a "
+        "list, with --keep or --repeats.",
+        {
+            "file": _text("The list's name; - is standard input."),
+            "line": {
+                "description": "The number of its line, from 1; null in a sitemap.",
+                "type": ["integer", "null"],
+                "minimum": 1,
+            },
+            "columns": {
+                "description": "What --keep names, by name or number; null above 16,384 bytes.",
+                "type": ["object", "null"],
+            },
+        },
+    )
 
 
 def _exchange_fields() -> dict[str, Any]:

@@ -51,8 +51,8 @@ class RecordSink:
 
     A file is written in place, so that it can be followed; what an old one holds is refused,
     replaced or added to, as `existing` says, with the first record and not before. `.gz` and `.zst`
-    are packed. `on_room` is called from the writer's thread, when there is room again or when the
-    writer failed; it must not raise.
+    are packed. `encode` makes the line of a record. `on_room` is called from the writer's thread,
+    when there is room again or when the writer failed; it must not raise.
 
     Raises what `crawler.store.claim.Claim` raises.
     """
@@ -62,9 +62,11 @@ class RecordSink:
         path: str,
         *,
         existing: Existing = "refuse",
+        encode: Callable[[Final], bytes] = encode,
         on_room: Callable[[], None] = _nobody,
     ) -> None:
         self._outlet = Outlet(path, existing)
+        self._encode = encode
         self.on_room = on_room
         self._change = threading.Condition()
         self._queue: list[bytes] = []
@@ -101,7 +103,7 @@ class RecordSink:
         Raises `OutputClosed` if the reader of the output went away, `EnvironmentFailure` that names
         the output if it could not be written; in both cases this record is not written.
         """
-        line = encode(final)
+        line = self._encode(final)
         with self._change:
             self._refuse()
             before = self._queued

@@ -7,12 +7,16 @@ from collections.abc import Iterator
 
 from crawler.core.sitemap import locations
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
-from crawler.store.entries import Entry, refused
+from crawler.model.url import Seed
+from crawler.store.entry import Entry, refused
+from crawler.store.origin import Origin
 
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*:")
 
 
-def located(blocks: Iterator[bytes], label: str) -> Iterator[list[Entry]]:
+def located(
+    blocks: Iterator[bytes], label: str, origin: Origin | None = None
+) -> Iterator[list[Entry]]:
     """The entries of a sitemap, as they are found; `label` is what its errors are about.
 
     Raises `ConfigurationError` for an index of sitemaps, and, after all locations before the
@@ -25,12 +29,13 @@ def located(blocks: Iterator[bytes], label: str) -> Iterator[list[Entry]]:
                 "give its own URL with --sitemap"
             )
         if part.locations:
-            yield [_entry(text) for text in part.locations]
+            found = map(_entry, part.locations)
+            yield [origin.told(entry, None, {}) if origin else entry for entry in found]
         if part.problem:
             raise EnvironmentFailure(f"{label}: {part.problem}; give a whole sitemap or feed")
 
 
-def _entry(text: str) -> Entry:
+def _entry(text: str) -> str | Seed:
     if "\ufffd" in text:
         return refused(text, "not in the encoding that the sitemap declares")
     if not _SCHEME.match(text):

@@ -21,7 +21,9 @@ from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.url import Seed
 from crawler.store.archive import unpacked
 from crawler.store.blocks import Input
-from crawler.store.entries import Entry, entries, form_of, seed
+from crawler.store.entries import entries, form_of
+from crawler.store.entry import Entry, seed
+from crawler.store.origin import Origin
 from crawler.store.sitemaps import located
 from crawler.store.text import utf8
 
@@ -162,7 +164,7 @@ class UrlSource:
         blocks = found.blocks(tally, lambda: self._closed)
         text = unpacked(blocks, found.label)
         if form_of(found.name, self._config) == "sitemap":
-            return located(text, found.label)
+            return located(text, found.label, Origin.wanted(found.name, self._config))
         return entries(utf8(text, found.label), found.name, self._config)
 
     def _try(self, found: Input) -> None:

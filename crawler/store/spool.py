@@ -72,11 +72,14 @@ class Spool:
 
 def _line(request: Request) -> bytes:
     values = [request.url.href, request.purpose.value, request.depth, request.found_on]
-    return orjson.dumps([*values, request.origin, request.admitted_at]) + b"\n"
+    return (
+        orjson.dumps([*values, request.origin, request.admitted_at, request.source.decode()])
+        + b"\n"
+    )
 
 
 def _request(line: bytes) -> Request:
-    href, purpose, depth, found_on, origin, admitted_at = orjson.loads(line)
+    href, purpose, depth, found_on, origin, admitted_at, source = orjson.loads(line)
     return Request(
         url=Url(href),
         seed=href,
@@ -86,4 +89,5 @@ def _request(line: bytes) -> Request:
         depth=depth,
         found_on=found_on,
         origin=origin,
+        source=source.encode(),
     )

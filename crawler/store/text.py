@@ -23,6 +23,24 @@ _MARKS = {  # longest first: UTF-32's little-endian mark starts with UTF-16's
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
 
+_FORMS = {
+    b"PAR1\x15": "a Parquet file",
+    b"ARROW1\0": "an Arrow file",
+    b"Obj\x01": "an Avro file",
+    b"PK\x03\x04": "a zip archive, as spreadsheets are",
+    b"\xd0\xcf\x11\xe0": "an old Office document",
+    b"%PDF-": "a PDF document",
+    b"{\\rtf": "an RTF document",
+    b"SQLite format 3\0": "an SQLite database",
+    b"BZh91AY&SY": "a bzip2 archive",
+    b"\xfd7zXZ\0": "an xz archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"Rar!\x1a": "a RAR archive",
+}
+
+LONGEST = 8_388_608
+"""Bytes of a CSV or JSON line, whose other fields may be long (whole pages)."""
+
 SHOWN = 256
 """Characters kept of a line that is too long."""
 
@@ -62,18 +80,19 @@ def lines(blocks: Iterable[bytes], most: int) -> Iterator[list[str]]:
     """
     rest, skipping = b"", False
     for block in blocks:
-        if skipping:
-            block = _after_line_end(block)
-            skipping = not block
+        if skipping and not rest.endswith(b"\r"):
+            block = _from_line_end(block)
         block = rest + block
         end = _whole(block)
         found, rest = _split(block[:end]), block[end:]
+        if skipping and found:
+            found[0], skipping = Overlong(found[0][:SHOWN]), False
         if len(rest) > most:
-            found.append(Overlong(rest[: 4 * SHOWN].decode("utf-8", "surrogateescape")[:SHOWN]))
-            rest, skipping = b"", True
+            rest, skipping = rest[: 4 * SHOWN], True  # its head; the rest is dropped as it comes
         yield found
     if rest:
-        yield _split(rest + b"\n")
+        found = _split(rest + b"\n")
+        yield [Overlong(found[0][:SHOWN])] if skipping else found
 
 
 def _recoded(decoder: codecs.IncrementalDecoder, block: bytes) -> bytes:
@@ -86,8 +105,8 @@ def _whole(block: bytes) -> int:
     return max(newline, block.rfind(b"\r", newline + 1, len(block) - 1)) + 1
 
 
-def _after_line_end(block: bytes) -> bytes:
-    """What follows the first line end, which is kept (an empty line harms nobody); else b""."""
+def _from_line_end(block: bytes) -> bytes:
+    """What begins with the first line end; b"" without one."""
     ends = [at for at in (block.find(b"\n"), block.find(b"\r")) if at >= 0]
     return block[min(ends) :] if ends else b""
 
@@ -104,10 +123,15 @@ def _split(whole: bytes) -> list[str]:
 def _refuse_binary(head: bytes, name: str) -> None:
     """Tell a list with a damaged line from what is no list at all.
 
-    Without a NUL it is taken for text. With one it is binary if a tenth of the bytes are NULs
-    (UTF-16 without its mark has half of them) or if it is not UTF-8 either, in most of its
-    lines (images, programs, random bytes).
+    Known forms are told by their first bytes. Else, without a NUL it is taken for text. With one it
+    is binary if a tenth of the bytes are NULs (UTF-16 without its mark has half of them) or if it
+    is not UTF-8 either, in most of its lines (images, programs, random bytes).
     """
+    for mark, form in _FORMS.items():
+        if head.startswith(mark):
+            raise EnvironmentFailure(
+                f"{name}: is {form}, not a list; export it as CSV, JSON lines or plain lines"
+            )
     nuls = head.count(0)
     if nuls * 10 < len(head) and (not nuls or _is_utf8(head) or not _mostly_damaged(head)):
         return

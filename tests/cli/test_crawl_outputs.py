@@ -60,16 +60,19 @@ def test_a_usage_error_leaves_the_outputs_alone(here: Path, words: str, engine: 
     assert {path.name: path.read_bytes() for path in here.iterdir()} == before
 
 
-@pytest.mark.parametrize("option", ["-o", "--stats", "--audit"])
+@pytest.mark.parametrize(
+    "words", ["-o out.jsonl", "--stats stats.json", "--audit audit.jsonl", "--repeats out.jsonl"]
+)
 def test_what_is_there_is_not_replaced_unasked(
-    here: Path, capsys: pytest.CaptureFixture[str], option: str
+    here: Path, capsys: pytest.CaptureFixture[str], words: str
 ) -> None:
-    """A second run onto an output, the statistics or the audit is one line and exit code 2 (L2)."""
-    assert main(["crawl", "http://127.0.0.1:1/", option, "out.jsonl"]) == 2
+    """A second run onto what an earlier one has written is one line and exit code 2 (L2)."""
+    assert main(["crawl", "http://127.0.0.1:1/", *words.split()]) == 2
     out, err = capsys.readouterr()
-    assert err.startswith("crawler: out.jsonl: holds 29 bytes already; ") and not out
+    name = words.split()[1]
+    assert err.startswith(f"crawler: {name}: holds 29 bytes already; ") and not out
     assert err.count("\n") == 1 and "--overwrite" in err
-    assert (here / "out.jsonl").read_text() == OLD
+    assert (here / name).read_text() == OLD
 
 
 @pytest.mark.parametrize("engine", ["async", "threaded"])

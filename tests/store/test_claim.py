@@ -80,7 +80,7 @@ def test_a_run_that_comes_to_nothing_changes_nothing(
     tmp_path: Path, name: str, existing: Existing
 ) -> None:
     """A run that failed before its first record leaves old content, and makes no file."""
-    old, new = tmp_path / f"old.{name}", tmp_path / f"new.{name}"
+    old, new = tmp_path / f"old-{name}", tmp_path / f"new-{name}"
     if existing == "refuse":
         old.touch()
     else:

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.url import InvalidUrl, Seed
-from crawler.store.entries import entries, seed
+from crawler.store.entries import entries
+from crawler.store.entry import seed
 from crawler.store.sources import UrlSource
 
 
@@ -160,6 +162,40 @@ def test_what_the_csv_module_writes_is_read_back(notes: list[str], size: int) ->
 
 @given(st.binary(max_size=300), st.sampled_from(["a", "a.csv", "a.jsonl"]), st.integers(1, 60))
 def test_no_bytes_raise(data: bytes, name: str, size: int) -> None:
-    """Whatever a list holds, its entries are values; only a CSV's header can be wrong."""
-    for found in read(b"url\n" + data, name, size):
+    """Whatever a list holds behind its first URL, its entries are values."""
+    first = {"a": b"http://a/\n", "a.csv": b"url\nhttp://a/\n", "a.jsonl": b'"http://a/"\n'}
+    for found in read(first[name] + data, name, size):
         assert isinstance(found, Seed)
+
+
+@pytest.mark.parametrize("lines", [1, 3, 999, 1_000, 5_000])
+@pytest.mark.parametrize(
+    ("name", "line", "options", "why"),
+    [
+        ("a.jsonl", '{"link":"http://a/"}', {}, "no field 'url'"),
+        ("a.jsonl", "http://a.example/", {}, "not JSON"),
+        ("a.jsonl", '[{"url":"http://a/"}]', {}, "neither a JSON object nor text"),
+        ("a.csv", "1,http://a/", {"url_column": "3"}, "no URL in column 3"),
+        ("a.csv", "1;http://a/", {"url_column": "3"}, "no URL in column 3"),
+    ],
+)
+def test_a_list_without_any_url_is_refused(
+    name: str, line: str, options: dict[str, Any], why: str, lines: int
+) -> None:
+    """A wrong field or column is one error before the crawl, not a list of bad URLs (L6)."""
+    with pytest.raises(ConfigurationError, match=rf"a\.\w+: .*{why}.*; name its"):
+        read(f"{line}\n" * lines, name, 10_000, **options)
+
+
+@pytest.mark.parametrize("lines", [1, 900])
+def test_one_url_is_enough_for_a_list(lines: int) -> None:
+    """Lines without the field are records as soon as one line has it; none is lost."""
+    seeds = read('{"link":1}\n' * lines + '{"url":"http://a/"}\n{"link":1}\n', "a.jsonl", 1_000)
+    assert texts(seeds) == [*["! no field 'url'"] * lines, "http://a/", "! no field 'url'"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_counted_column_finds_its_delimiter(delimiter: str) -> None:
+    """Without a header the first row tells what stands between the columns."""
+    rows = f"1{delimiter}http://a/{delimiter}x\n2{delimiter}http://b/{delimiter}y\n"
+    assert texts(read(rows, "a.csv", url_column="2")) == ["http://a/", "http://b/"]

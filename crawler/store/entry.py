@@ -1,0 +1,67 @@
+"""One entry of a URL list: the text of a URL, and what it is read as.
+
+An entry is a text, or at once a `Seed` with an `InvalidUrl` where the list has none there: nothing
+of a list is lost. With `--keep` or `--repeats` it comes as `Told`, with its place in the list.
+
+What a crawl fetches is what somebody meant. A line end, tab or other control inside of an entry
+glues two things together, so such an entry is refused, where browsers would leave it out.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from crawler.model.url import MAX_LENGTH, InvalidUrl, Seed, parse
+from crawler.store.text import SHOWN, Overlong
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+_MARKS = "\ufeff\u200b"  # byte order mark, of files put together; zero-width space
+
+
+class Told(NamedTuple):
+    """An entry, and where it stands, as JSON: `{"file":...,"line":...,"columns":...}`."""
+
+    entry: str | Seed
+    source: bytes
+
+
+Entry = str | Seed | Told
+
+
+def seed(entry: Entry) -> Seed:
+    """Read one entry; what cannot be a URL becomes one with an `InvalidUrl`, never an error."""
+    if type(entry) is str and entry.isascii() and entry.isprintable() and len(entry) <= MAX_LENGTH:
+        return Seed(entry, parse(entry))  # nearly all of them
+    if isinstance(entry, Told):
+        return seed(entry.entry)._replace(source=entry.source)
+    return entry if isinstance(entry, Seed) else _doubtful(entry)
+
+
+def refused(text: str, reason: str) -> Seed:
+    """A seed for text that holds no URL."""
+    if len(text) > MAX_LENGTH:
+        text = text[:SHOWN]
+    return Seed(text, InvalidUrl(text, reason))
+
+
+def trimmed(text: str) -> str:
+    """`text` without the blanks, line ends and invisible marks around it."""
+    return text.strip().strip(_MARKS).strip()
+
+
+def _doubtful(text: str) -> Seed:
+    if isinstance(text, Overlong) or len(text) > MAX_LENGTH:
+        return refused(str(text), f"longer than {MAX_LENGTH} characters")
+    if _SURROGATE.search(text):
+        return refused(text, "not UTF-8")
+    inner = trimmed(text)
+    if (control := _CONTROL.search(inner)) is not None:
+        return refused(text, f"contains a {_name(control[0])}")
+    return Seed(text, parse(inner))
+
+
+def _name(control: str) -> str:
+    names = {"\t": "tab", "\n": "line end", "\r": "line end", "\0": "NUL character"}
+    return names.get(control, f"control character (U+{ord(control):04X})")

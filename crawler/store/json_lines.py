@@ -1,0 +1,89 @@
+"""JSON lines: a URL in a field of an object, or a text alone, a line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from crawler.model.url import Seed
+from crawler.store.entry import Entry, refused
+from crawler.store.origin import Origin
+from crawler.store.text import LONGEST, Overlong
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class JsonLines:
+    """Reads lines of JSON; `field` names the URL's, dots reach inside."""
+
+    __slots__ = ("_field", "_origin")
+
+    def __init__(self, field: str, origin: Origin | None) -> None:
+        self._field = field
+        self._origin = origin
+
+    def entries(self, blocks: Iterator[list[str]]) -> Iterator[list[Entry]]:
+        """The entries of the lines in `blocks`, without blank ones."""
+        number = 0
+        for block in blocks:
+            yield [
+                self._entry(line, at)
+                for at, line in enumerate(block, number + 1)
+                if line and not line.isspace()
+            ]
+            number += len(block)
+
+    def _entry(self, line: str, number: int) -> Entry:
+        value = _value(line)
+        entry = value if isinstance(value, Seed) else self._url(value, line)
+        if self._origin is None:
+            return entry
+        return self._origin.told(entry, number, self._columns(value, self._origin))
+
+    def _url(self, value: Any, line: str) -> str | Seed:
+        if isinstance(value, dict):
+            value = looked_up(value, self._field)
+            if value is None:
+                return refused(line, f"no field {self._field!r}")
+            if not isinstance(value, str):
+                return refused(line, f"field {self._field!r} is no text")
+        if not isinstance(value, str):
+            return refused(line, "neither a JSON object nor text")
+        return refused(line, "not UTF-8") if _spoilt(value, line) else value
+
+    def _columns(self, value: Any, origin: Origin) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            return {}
+        if origin.everything:
+            return {name: item for name, item in value.items() if name != self._field}
+        return {name: looked_up(value, name) for name in origin.names}
+
+
+def looked_up(value: dict[str, Any], path: str) -> Any:
+    """The field that `path` names, as it stands or else step by step; None without one."""
+    if path in value:
+        return value[path]
+    found: Any = value
+    for key in path.split("."):
+        if not isinstance(found, dict):
+            return None
+        found = found.get(key)
+    return found
+
+
+def _value(line: str) -> Any:
+    """What the line holds; a byte that is no UTF-8 spoils it only where it stands in the URL."""
+    if isinstance(line, Overlong):
+        return refused(str(line), f"a line longer than {LONGEST} bytes")
+    try:
+        return orjson.loads(line if line.isascii() else _SURROGATE.sub("\ufffd", line))
+    except orjson.JSONDecodeError as error:
+        damaged = _SURROGATE.search(line)
+        return refused(line, "not UTF-8" if damaged else f"not JSON: {error.msg}")
+
+
+def _spoilt(url: str, line: str) -> bool:
+    return "\ufffd" in url and _SURROGATE.search(line) is not None

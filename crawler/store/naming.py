@@ -1,0 +1,33 @@
+"""What the name of an output promises: `out.parquet` is not JSON lines, whatever its content."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+
+from crawler.model.errors import ConfigurationError
+from crawler.store.archive import SUFFIXES
+from crawler.store.claim import inherited
+
+LINES = (".jsonl", ".ndjson", ".jl", ".json")
+"""Names for JSON lines; a list with one of them is read as such, too."""
+
+_FORM = re.compile(r"\.[a-z][a-z0-9]{0,7}")  # not `.1`, `.2026-11-29` or mktemp's `.XXXXXXXXXX`
+
+
+def check_name(path: str, forms: Sequence[str], *, packed: bool) -> None:
+    """Refuse a file whose suffix is none of `forms`; no suffix is right, too.
+
+    packed: whether .gz and .zst may follow. Pipes and devices may have any name. Raises
+    `ConfigurationError`.
+    """
+    if inherited(path) is not None or (os.path.exists(path) and not os.path.isfile(path)):
+        return
+    stem = os.path.basename(path).lower()
+    if packed:
+        stem = next((stem.removesuffix(s) for s in SUFFIXES if stem.endswith(s)), stem)
+    suffix = os.path.splitext(stem)[1]
+    if _FORM.fullmatch(suffix) and suffix not in forms:
+        names = ", ".join((*forms, *(SUFFIXES if packed else ())))
+        raise ConfigurationError(f"{path}: there is no format {suffix}; known are {names}")

@@ -1,0 +1,196 @@
+"""CSV (RFC 4180) and its kin: a URL in a column of each row."""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from crawler.model.errors import ConfigurationError
+from crawler.model.url import Seed
+from crawler.store.entry import Entry, refused
+from crawler.store.origin import Origin
+from crawler.store.text import LONGEST, SHOWN, Overlong
+
+_DELIMITERS = (",", ";", "\t")
+
+
+class Rows:
+    """Rows to entries. Quoted fields may hold line ends, so a row may need lines of later blocks.
+
+    `csv.reader` pulls its lines from here, and what it took for the row at hand is remembered: a
+    quote that is never closed would swallow all that follows. When that shows (at the csv module's
+    limit of 131,072 characters a field, or at the end) the row's first line alone is refused and
+    the others are read again.
+
+    column: the URL's, by its name in the header or by its number from 1, then without a header.
+    """
+
+    __slots__ = (
+        *("_blocks", "_column", "_delimiter", "_ended", "_kept", "_name", "_names", "_number"),
+        *("_origin", "_pending", "_taken", "_url"),
+    )
+
+    def __init__(
+        self,
+        blocks: Iterator[list[str]],
+        name: str,
+        column: str,
+        delimiter: str,
+        origin: Origin | None = None,
+    ) -> None:
+        self._blocks = blocks
+        self._name = name
+        self._column = column
+        self._delimiter = delimiter
+        self._origin = origin
+        self._url = 0  # where the URL stands in a row
+        self._names: list[str] = []  # the header
+        self._kept: list[tuple[str, int]] = []  # names and places of the columns to keep
+        self._number = 0  # lines taken
+        self._pending: deque[str] = deque()
+        self._taken: list[str] = []
+        self._ended = False
+
+    def entries(self) -> Iterator[list[Entry]]:
+        """The entries of all rows that are not blank."""
+        self._begin()
+        rows = self._reader()
+        while self._more():
+            found: list[Entry] = []
+            while self._pending:
+                number = self._number + 1
+                row = self._row(rows)
+                if isinstance(row, Seed):
+                    rows = self._reader()  # its state is unknown after an error
+                    found.append(self._told(row, number, ()))
+                elif any(not cell.isspace() for cell in row if cell):
+                    found.append(self._told(self._cell(row), number, row))
+            yield found
+
+    def __iter__(self) -> Rows:
+        return self
+
+    def __next__(self) -> str:
+        if not self._pending and not self._more():
+            self._ended = True
+            raise StopIteration
+        line = self._next_line()
+        self._taken.append(line)
+        return line + "\n"
+
+    def _next_line(self) -> str:
+        self._number += 1
+        return self._pending.popleft()
+
+    def _reader(self) -> Iterator[list[str]]:
+        return csv.reader(self, delimiter=self._delimiter)
+
+    def _more(self) -> bool:
+        while not self._pending:
+            block = next(self._blocks, None)
+            if block is None:
+                return False
+            self._pending.extend(block)
+        return True
+
+    def _row(self, rows: Iterator[list[str]]) -> list[str] | Seed:
+        if isinstance(self._pending[0], Overlong):
+            return refused(str(self._next_line()), f"a line longer than {LONGEST} bytes")
+        self._taken.clear()
+        try:
+            row = next(rows)
+        except csv.Error as error:
+            return self._give_back(f"broken CSV: {error}")
+        return self._give_back("a quote that is never closed") if self._ended else row
+
+    def _give_back(self, reason: str) -> Seed:
+        self._pending.extendleft(reversed(self._taken[1:]))
+        self._number -= len(self._taken) - 1
+        self._ended = False
+        return refused(self._taken[0], reason)
+
+    def _cell(self, row: list[str]) -> str | Seed:
+        if self._url < len(row) and row[self._url] and not row[self._url].isspace():
+            return row[self._url]
+        return refused("\n".join(self._taken), f"no URL in column {self._column}")
+
+    def _told(self, entry: str | Seed, number: int, row: Sequence[str]) -> Entry:
+        if self._origin is None:
+            return entry
+        if not self._names:
+            return self._origin.told(entry, number, self._origin.numbered(row, self._url))
+        kept = {name: row[place] for name, place in self._kept if place < len(row)}
+        if self._origin.everything:  # cells that the header has no name for
+            for place in range(len(self._names), len(row)):
+                kept[str(place + 1)] = row[place]
+        return self._origin.told(entry, number, kept)
+
+    # -- the header
+
+    def _begin(self) -> None:
+        """Find the columns; reads the header if the URL's goes by its name."""
+        while self._more() and not self._pending[0].strip():
+            self._next_line()
+        if not self._pending:
+            return  # an empty text has no columns and no rows
+        if self._column.isdecimal() and int(self._column) > 0:
+            self._url = int(self._column) - 1
+            self._counted(self._pending[0])
+            return
+        self._named(self._pending[0])
+        self._row(self._reader())
+        if self._origin is not None:
+            self._kept = list(self._columns(self._origin))
+
+    def _counted(self, first: str) -> None:
+        """Choose the first delimiter by which the first row reaches the URL's column."""
+        for delimiter in (self._delimiter, *_DELIMITERS):
+            if len(_cells(first, delimiter)) > self._url:
+                self._delimiter = delimiter
+                break
+        if self._origin is not None:
+            self._origin.numbers()
+
+    def _named(self, header: str) -> None:
+        """Find the column, trying the delimiters in use: the one with which it is there."""
+        for delimiter in (self._delimiter, *_DELIMITERS):
+            names = [name.strip() for name in _cells(header, delimiter)]
+            place = _place(names, self._column)
+            if place is not None:
+                self._delimiter, self._url, self._names = delimiter, place, names
+                return
+        raise self._lacking(self._column, header, "--url-column")
+
+    def _columns(self, origin: Origin) -> Iterator[tuple[str, int]]:
+        if origin.everything:
+            yield from ((n, at) for at, n in enumerate(self._names) if at != self._url)
+            return
+        for name in origin.names:
+            place = _place(self._names, name)
+            if place is None:
+                raise self._lacking(name, self._delimiter.join(self._names), "--keep")
+            yield self._names[place], place
+
+    def _lacking(self, column: str, header: str, flag: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self._name}: no column {column!r} in {header[:SHOWN]!r}; "
+            f"name one with {flag}, or count it from 1"
+        )
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return []
+
+
+def _place(names: Sequence[str], name: str) -> int | None:
+    """Where a column stands: by its name, whatever its case, or by its number from 1."""
+    folded = [found.casefold() for found in names]
+    if name.strip().casefold() in folded:
+        return folded.index(name.strip().casefold())
+    if name.isdecimal() and 0 < int(name) <= len(names):
+        return int(name) - 1
+    return None

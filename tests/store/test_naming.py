@@ -1,0 +1,74 @@
+"""Names of outputs that promise another format, and inputs in formats that are no list."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from crawler.model.config import CrawlConfig
+from crawler.model.errors import ConfigurationError, EnvironmentFailure
+from crawler.store.files import Document
+from crawler.store.outlet import Outlet
+from crawler.store.sources import UrlSource
+
+BINARY = {
+    "parquet": b"PAR1\x15\x04\x15\x80",
+    "xlsx": b"PK\x03\x04\x14\x00\x06\x00[Content_Types].xml",
+    "pdf": b"%PDF-1.7\nhttp://a.example/\n",
+    "xz": b"\xfd7zXZ\x00\x00\x04",
+    "bz2": b"BZh91AY&SY\x01",
+    "db": b"SQLite format 3\x00\x10",
+}
+
+
+@pytest.mark.parametrize("packed", ["", ".gz", ".zst"])
+@pytest.mark.parametrize(
+    "name", ["out.parquet", "out.csv", "o.tsv", "out.XLSX", "out.jsonl.bz2", "a.b"]
+)
+def test_a_name_of_another_format_is_refused(tmp_path: Path, name: str, packed: str) -> None:
+    """JSON lines under such a name would be read as what they are not (L8); nothing is made."""
+    with pytest.raises(ConfigurationError, match=r"there is no format .*; known are \.jsonl"):
+        Outlet(str(tmp_path / (name + packed)))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("out", "out.jsonl", "OUT.NDJSON", "out.json", "out.jl", "out.gz", "out.jsonl.zst"),
+        *(".hidden", "out.1", "out.2026-11-29", "tmp.Ab1CdEfGhI"),
+    ],
+)
+def test_a_name_without_a_promise_is_free(tmp_path: Path, name: str) -> None:
+    """JSON lines, packed or not, no suffix, a number, a date, and what mktemp makes."""
+    Outlet(str(tmp_path / name)).close()
+
+
+def test_pipes_have_any_name(tmp_path: Path) -> None:
+    """A pipe is what its reader makes of it."""
+    os.mkfifo(tmp_path / "out.csv")
+    reader = threading.Thread(target=(tmp_path / "out.csv").read_bytes)
+    reader.start()
+    Outlet(str(tmp_path / "out.csv")).close()
+    reader.join()
+
+
+def test_statistics_are_one_document(tmp_path: Path) -> None:
+    """--stats is JSON, never packed, and no lines."""
+    for name in ("stats.gz", "stats.jsonl", "stats.csv", "stats.toml"):
+        with pytest.raises(ConfigurationError, match="there is no format"):
+            Document(str(tmp_path / name), "refuse")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("form", BINARY)
+def test_an_input_that_is_no_list_is_refused(tmp_path: Path, form: str, packed: bool) -> None:
+    """Tables, archives and documents are named for what they are, not read as lines (L8)."""
+    path = tmp_path / (f"list.{form}" + (".gz" if packed else ""))
+    path.write_bytes(gzip.compress(BINARY[form]) if packed else BINARY[form])
+    with pytest.raises(EnvironmentFailure, match=rf"list\.{form}.*: is an? .*; export it as CSV"):
+        UrlSource([], [str(path)], CrawlConfig())
