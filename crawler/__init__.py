@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from crawler.engine.api import Crawl, run
     from crawler.model.config import CrawlConfig
-    from crawler.model.document import Response
     from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure
     from crawler.model.outcome import Failed, Kind, Page, Skipped
+    from crawler.parse.response import Response
 
     __version__: str
 
@@ -48,7 +48,7 @@ _HOMES = {
     "Failed": "model.outcome",
     "Kind": "model.outcome",
     "Page": "model.outcome",
-    "Response": "model.document",
+    "Response": "parse.response",
     "Skipped": "model.outcome",
     "run": "engine.api",
 }

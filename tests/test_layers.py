@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "load": {"model"},
     "compare": {*_ENGINES, "engine", "mock", "load"},
     "cli": {*_ENGINES, "engine", "mock", "load", "compare"},
-    "__init__": {"model", "engine"},
+    "__init__": {"model", "parse", "engine"},
     "__main__": {"cli"},
 }
 

@@ -16,7 +16,7 @@ from crawler.model.output import printable
 MOST_KINDS = 6
 """Kinds that are told with an example; the number of each stands among the outcomes."""
 
-_MOST_LINES = 2  # of one example with its reason
+_MOST_LINES = 3  # of one example with its reason
 _NOT_FAILURES = frozenset({Kind.INTERRUPTED})
 _OPENS = re.compile(r"\((--allow-port \d+) opens it\)")  # in the address guard's reasons
 

@@ -12,7 +12,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from crawler.cli import toml
-from crawler.cli.options import CRAWL, lists, resolve, with_options
+from crawler.cli.options import CRAWL, lists, quantity, resolve, with_options
 from crawler.cli.presets import UNLIMITED
 from crawler.cli.seeds import check
 from crawler.model.config import CrawlConfig
@@ -59,6 +59,7 @@ def crawl(
             f"loopback, this is --allow-network {_LOOPBACK}, too.",
             group=_INPUT,
             metavar="N",
+            converter=quantity(COUNT, whole=True),
         ),
     ] = None,
     output: Annotated[

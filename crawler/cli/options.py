@@ -17,6 +17,7 @@ from cyclopts import Group, Parameter, Token
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.option import Option, OptionError
+from crawler.model.units import Unit
 
 Command = Callable[..., int]
 
@@ -110,6 +111,16 @@ def lists(group: Group) -> Parameter:
         consume_multiple=False,
         show_default=False,
     )
+
+
+def quantity(unit: Unit, *, whole: bool = False) -> Callable[[Any, Sequence[Token]], float]:
+    """Return a converter for a flag that is no option of a configuration: its text, in a unit."""
+
+    def convert(_: Any, tokens: Sequence[Token]) -> float:
+        text = tokens[-1].value
+        return unit.whole(text) if whole else float(unit.read(text))
+
+    return convert
 
 
 def with_options(spelling: Spelling[Any], *, show: bool = True) -> Callable[[Command], Command]:

@@ -57,7 +57,7 @@ class Report:
         return self.snapshot.pending == 0 and self.written in (None, self.snapshot.records)
 
     def text(self) -> str:
-        """The summary; no line is longer than 80 columns unless a description is."""
+        """The summary; no line is longer than 80 columns."""
         return "\n".join(map(printable, self._lines())) + "\n"
 
     def values(self) -> dict[str, Any]:
@@ -94,28 +94,27 @@ class Report:
         yield from _manners(self.totals)
         yield from self._bound()
         if taken.latency.count:
-            yield _times("latency", taken.latency)
+            yield from _times("latency", taken.latency)
         if taken.loop_lag.count:
-            yield _times("loop lag", taken.loop_lag)
+            yield from _times("loop lag", taken.loop_lag)
         yield from _cost(self.cost)
         if self.parsing:
-            yield _row("parse", self.parsing)
+            yield from _rows("parse", self.parsing)
         if self.interrupted:
             yield from self._what_was_not_read()
+        if self.config.parser and taken.outcomes.get(Kind.PARSE) and not taken.pages:
+            yield from wrap(f"NOT ONE PAGE WAS PARSED: {self.config.parser} failed on each", WIDTH)
         yield self._account()
 
     def _failures(self) -> Iterator[str]:
         lines = explained(self.snapshot.causes, self.config, WIDTH - len(_row("", "")))
         for number, line in enumerate(lines):
             yield _row("" if number else "failures", line)
-        failed = self.snapshot.outcomes.get(Kind.PARSE, 0)
-        if self.config.parser and failed and not self.snapshot.pages:
-            yield f"NOT ONE PAGE WAS PARSED: {self.config.parser} failed on each"
 
     def _bound(self) -> Iterator[str]:
         found = self.snapshot.bound()
         if text := bound_by(found, self.config):
-            yield _row("bound by", text)
+            yield from _rows("bound by", text)
             if yours(found, self.config):
                 yield _row("", UNLIMITED)
 
@@ -127,9 +126,10 @@ class Report:
     def _what_was_not_read(self) -> Iterator[str]:
         if self.expected is None:
             text = "interrupted: what was not read from the list has no record"
+        elif rest := max(self.expected - self.snapshot.read, 0):
+            text = f"interrupted: about {count(rest)} of the list were not read and have no record"
         else:
-            rest = count(max(self.expected - self.snapshot.read, 0))
-            text = f"interrupted: about {rest} of the list were not read and have no record"
+            text = "interrupted: all of the list was read, and has records"
         spilled = self.snapshot.spilled
         yield f"{text}," if spilled else text
         if spilled:
@@ -161,13 +161,18 @@ def _row(name: str, text: str) -> str:
     return f"  {name:<10}{text}"
 
 
+def _rows(name: str, *parts: str) -> Iterator[str]:
+    """Yield rows of at most 80 columns; of several parts none is broken."""
+    text = parts[0] if len(parts) == 1 else ", ".join(part.replace(" ", _GLUE) for part in parts)
+    for number, line in enumerate(wrap(text, WIDTH - len(_row("", "")), break_on_hyphens=False)):
+        yield _row("" if number else name, line.replace(_GLUE, " "))
+
+
 def _outcomes(taken: Snapshot) -> Iterator[str]:
     """Pages first, then the others by how many they are; broken into lines between two kinds."""
     kinds = sorted(taken.outcomes.items(), key=lambda item: (item[0] != "page", -item[1], item[0]))
-    text = ", ".join(f"{kind} {count(number)}".replace(" ", _GLUE) for kind, number in kinds)
-    lines = wrap(text or "none", WIDTH - len(_row("", "")), break_on_hyphens=False)
-    for number, line in enumerate(lines):
-        yield _row("" if number else "outcomes", line.replace(_GLUE, " "))
+    parts = [f"{kind} {count(number)}" for kind, number in kinds]
+    yield from _rows("outcomes", *(parts or ["none"]))
     if taken.truncated:
         yield _row("", f"truncated {count(taken.truncated)}: what came of the body was kept")
     if taken.redirects or taken.retries:
@@ -181,9 +186,7 @@ def _found(taken: Snapshot) -> Iterator[str]:
         return
     reasons = sorted(taken.refused.items(), key=lambda item: (-item[1], item[0]))
     parts = [f"{count(taken.found)} taken up", *(f"{count(n)} {name}" for name, n in reasons)]
-    text = ", ".join(part.replace(" ", _GLUE) for part in parts)
-    for number, line in enumerate(wrap(text, WIDTH - len(_row("", "")), break_on_hyphens=False)):
-        yield _row("" if number else "found", line.replace(_GLUE, " "))
+    yield from _rows("found", *parts)
 
 
 def _manners(totals: Totals) -> Iterator[str]:
@@ -199,12 +202,12 @@ def _manners(totals: Totals) -> Iterator[str]:
         parts.append(f"smallest gap {milliseconds(gap)}")
     if totals.pauses:
         parts.append(counted(totals.pauses, "pause"))
-    yield _row("manners", ", ".join(parts))
+    yield from _rows("manners", *parts)
 
 
-def _times(name: str, measured: Distribution) -> str:
+def _times(name: str, measured: Distribution) -> Iterator[str]:
     parts = [f"p{q * 100:.0f} {milliseconds(measured.quantile(q))}" for q in (0.5, 0.9, 0.99)]
-    return _row(name, ", ".join([*parts, f"longest {milliseconds(measured.largest)}"]))
+    yield from _rows(name, *parts, f"longest {milliseconds(measured.largest)}")
 
 
 def _cost(cost: Cost) -> Iterator[str]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from crawler.model.url import masked
+
 SLOTS = 8
 _MOST_TEXT = 300  # characters of an example or reason that are kept
 
@@ -47,7 +49,7 @@ class Tally:
         if len(self._slots) >= SLOTS:  # the rarest makes room, and its count stays as the error
             rarest = min(self._slots, key=lambda known: self._slots[known].count)
             inherited = self._slots.pop(rarest).count
-        self._slots[reason] = _Slot(inherited + 1, url[:_MOST_TEXT])
+        self._slots[reason] = _Slot(inherited + 1, masked(url)[:_MOST_TEXT])
 
     def cause(self) -> Cause:
         """What is known of the kind; after at least one `add`."""

@@ -160,6 +160,8 @@ class AioFetcher:
         try:
             values = _values(response)
             progress.answered(response.status, values)
+            if self._config.parser:
+                progress.fields = _fields(response)
             if 200 <= response.status < 300 and progress.wanted(self._config):
                 return await self._read(progress, response, values)
             progress.refuse(values, proxied=self._proxy is not None)
@@ -270,6 +272,12 @@ def _values(response: aiohttp.ClientResponse) -> Values:
         return [legible(value.encode("utf-8", "surrogateescape")) for value in found]
 
     return values
+
+
+def _fields(response: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]:
+    """All header fields, as `Head.pairs` has them."""
+    sent = response.headers.items()
+    return tuple((name, legible(text.encode("utf-8", "surrogateescape"))) for name, text in sent)
 
 
 class _Resolver(AbstractResolver):

@@ -72,6 +72,7 @@ class Progress:
         "content_type",
         "cookies",
         "fetched_at",
+        "fields",
         "first_byte",
         "refresh",
         "request",
@@ -90,6 +91,7 @@ class Progress:
         self.status: int | None = None
         self.content_type = self.robots_tag = self.refresh = ""
         self.cookies: tuple[str, ...] = ()
+        self.fields: tuple[tuple[str, str], ...] = ()
         self.wire_bytes = 0
         self._arrived = -inf  # when the last piece of the body came
         self._body: Body | None = None
@@ -195,6 +197,7 @@ class Progress:
             body=body,
             robots_tag=self.robots_tag,
             refresh=self.refresh,
+            fields=self.fields,
         )
         exchange = self.exchange(len(body), truncated=truncated)
         return Received(request=self.request, exchange=exchange, response=response)

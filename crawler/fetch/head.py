@@ -64,6 +64,10 @@ class Head:
         wanted = name.lower().encode()
         return [legible(value) for key, value in self.fields if key.lower() == wanted]
 
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Return all header fields as names and values."""
+        return tuple((legible(key), legible(value)) for key, value in self.fields)
+
     def plain(self) -> bytes:
         """Return the head in its plainest form, which every parser reads alike."""
         lines = [b"HTTP/1.1 %d \r\n" % self.status]

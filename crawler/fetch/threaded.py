@@ -132,6 +132,8 @@ class ThreadedFetcher:
         try:
             values = call.values
             progress.answered(response.status, values)
+            if self._config.parser:
+                progress.fields = call.fields
             if 200 <= response.status < 300 and progress.wanted(self._config):
                 return self._read(progress, response, values)
             progress.refuse(values, proxied=self._proxy is not None)

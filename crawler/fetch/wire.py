@@ -82,6 +82,11 @@ class Call:
             raise RuntimeError("there is no response yet")
         return self.answer.head.values
 
+    @property
+    def fields(self) -> tuple[tuple[str, str], ...]:
+        """All header fields of the response."""
+        return self.answer.head.pairs() if self.answer is not None else ()
+
     def connect(self, connect: Any) -> None:
         """Run `connect` within the connect deadline, and measure it."""
         self.fresh = True

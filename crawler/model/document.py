@@ -19,6 +19,8 @@ class Response:
 
     `body` is decoded (no Content-Encoding left); `content_type` is the header as sent, "" without,
     `robots_tag` all that X-Robots-Tag headers say, `refresh` the Refresh header, "" without.
+    `fields` are the names and values of all header fields in their order, kept only where a parser
+    of the user's own will see them.
     """
 
     url: str
@@ -27,6 +29,7 @@ class Response:
     body: bytes
     robots_tag: str = ""
     refresh: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
 
 
 class Leads(NamedTuple):

@@ -66,6 +66,7 @@ class Parsing:
         self._measured_cpu = 0.0
         self._measured_at = 0
         self._parsed = 0
+        self._complained = False
         self._parsed_seconds = 0.0
         if config.parse == "interpreter":
             check_interpreters(config.parser.partition(":")[0] or "crawler.parse.page")
@@ -172,6 +173,9 @@ class Parsing:
         if isinstance(parsed, Document):
             self._parsed += 1
             self._parsed_seconds += parsed.seconds
+        elif self._config.parser and not self._complained:
+            self._complained = True
+            self._announce(f"parser {self._config.parser} failed: {parsed.reason}")
 
     def _count_hand_over(self, pages: int, seconds: float) -> None:
         """Learn what a hand-over costs, from the caller's seconds and the executor's CPU time."""

@@ -19,6 +19,7 @@ meets this raises `Exhausted`. What else the worker still holds nobody knows, so
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 import threading
@@ -28,6 +29,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from traceback import walk_tb
 from types import FrameType
 from typing import Any, Final
 
@@ -37,9 +39,10 @@ from crawler.model.document import Document, Leads, Response
 from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.model.output import escaped
+from crawler.parse import response as own_response
 from crawler.parse.follow import Following
 
-Packed = tuple[str, int, str, bytes, str, str]
+Packed = tuple[str, int, str, bytes, str, str, tuple[tuple[str, str], ...]]
 """The fields of a `Response` on its way to a worker, in their order."""
 
 Answer = tuple[bytes, float, tuple[bytes, int, int, int, str] | None] | tuple[str, str, None]
@@ -49,6 +52,7 @@ PAGE: Final = "crawler.parse.page:page"
 MAX_JSON: Final = 64 * 2**20
 """Bytes of one page's fields; more is a parser gone wild, and would be held several times over."""
 MAX_REASON: Final = 300
+_PACKAGE: Final = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
 # The marker's cells: serial of the batch, index of the page in it (-1: none), monotonic seconds at
 # which that page began, and whether the lane was abandoned (only threads look at it).
@@ -176,7 +180,9 @@ class Parser:
     def _document(self, response: Response) -> Document:
         document: Document = self._page(response)
         if self._own is not None:
-            json = _with_parsed(document.json, self._fields(self._own(response)))
+            json = _with_parsed(
+                document.json, self._fields(self._own(own_response.Response.of(response)))
+            )
             document = replace(document, json=json)
         if len(document.json) > MAX_JSON:
             size = len(document.json)
@@ -193,7 +199,20 @@ class Parser:
 
 
 def _fault(error: BaseException) -> ParseFault:
-    return ParseFault(kind=Kind.PARSE, reason=one_line(error))
+    return ParseFault(kind=Kind.PARSE, reason=one_line(error) + _place(error))
+
+
+def _place(error: BaseException) -> str:
+    """Where code of the user's own failed: ` (parser.py:12)`; empty where none was at work.
+
+    Of its own file the innermost line is told, whatever library raised below it.
+    """
+    lines = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    foreign = [file for file, _ in lines if not file.startswith(_PACKAGE)]
+    if not foreign:
+        return ""
+    line = next(line for file, line in reversed(lines) if file == foreign[0])
+    return f" ({os.path.basename(foreign[0])[:64]}:{line})"
 
 
 def _with_parsed(json: bytes, fields: bytes) -> bytes:
@@ -247,11 +266,12 @@ def pack(response: Response) -> Packed:
         response.body,
         response.robots_tag,
         response.refresh,
+        response.fields,
     )
 
 
 def _unpacked(page: Packed) -> Response:
-    url, status, content_type, body, robots_tag, refresh = page
+    url, status, content_type, body, robots_tag, refresh, fields = page
     return Response(
         url=url,
         status=status,
@@ -259,6 +279,7 @@ def _unpacked(page: Packed) -> Response:
         body=body,
         robots_tag=robots_tag,
         refresh=refresh,
+        fields=fields,
     )
 
 

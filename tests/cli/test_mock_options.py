@@ -124,6 +124,8 @@ def test_page_counts_are_taken_as_people_write_them(webs: list[MockWeb], text: s
         (["--brownout", "soon"], ["--brownout"]),
         (["--stall", "often"], ["--stall"]),
         (["nonsense"], ["'nonsense' is not a command; there are urls, truth,"]),
+        (["ledger", "--min-gap", "1x"], ["--min-gap", "'1x' is not a duration"]),
+        (["score", "x", "--max-repeats", "1.5"], ["--max-repeats", "'1.5' is not a whole number"]),
         (["folts"], ["'folts' is not a command; did you mean faults?"]),
     ],
 )

@@ -175,6 +175,7 @@ def test_an_empty_variable_is_none(orders: list[Order], monkeypatch: pytest.Monk
         (["--input", "--quiet"], ["--input needs a file"]),
         (["--config", "missing.toml"], ["missing.toml", "No such file"]),
         (["--mock", "0"], ["--mock: 0"]),
+        (["--mock", "1x"], ["--mock", "'1x' is not a whole number; expected digits, or 10k"]),
         (["-x"], ["-x"]),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import crawler
 from crawler.cli.compare.spelling import COMPARE
 from crawler.cli.load.spelling import LOAD
 from crawler.cli.mock.web import MOCK
@@ -45,6 +46,19 @@ def test_every_exit_code_is_documented() -> None:
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", section, re.MULTILINE)} == {
         code.value for code in ExitCode
     }
+
+
+def test_the_parser_to_start_from_works() -> None:
+    """The example of a parser of one's own does what it says, to a response made for it."""
+    (code,) = re.findall(r"```python\n(# words\.py.*?)```", README, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    body = "<p>from 12,50 € to 99.00€".encode()
+    page = crawler.Response(
+        url="http://a.test/", status=200, content_type="text/html; charset=utf-8", body=body,
+        fields=(("server", "nginx"),),
+    )  # fmt: skip
+    assert names["parse"](page) == {"words": 5, "prices": ["12,50 €", "99.00€"], "server": "nginx"}
 
 
 def test_the_files_it_links_to_are_there() -> None:

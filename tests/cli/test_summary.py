@@ -109,6 +109,8 @@ def test_an_interrupted_crawl_tells_what_it_did_not_read() -> None:
     assert "interrupted: about 400 of the list were not read and have no record" in known
     lines = report(replace(cut, spilled=4_321), interrupted=True, expected=1000).text().splitlines()
     assert lines[-2].strip() == "nor have 4,321 found URLs"
+    whole = report(cut, interrupted=True, expected=600).text()
+    assert "interrupted: all of the list was read, and has records" in whole
     unknown = report(cut, interrupted=True).text()
     assert "interrupted: what was not read from the list has no record" in unknown
 
@@ -118,7 +120,11 @@ def test_the_summary_fits_80_columns() -> None:
     outcomes = {"page": 5_000_000, **{kind.value: 123_456 for kind in Kind}}
     many = sum(outcomes.values())
     big = replace(SNAPSHOT, read=many + 2, records=many, outcomes=outcomes, wire_bytes=10**14)
-    lines = report(big, interrupted=True, expected=10**9).text().splitlines()
+    parsing = "auto: process (64 workers) for pages above 123 KB, inline below: a page took 0.30 ms"
+    parser = "a_package.of_some_length.and_a_module.with_a_long_name:and_a_long_function"
+    lines = report(
+        big, interrupted=True, expected=10**9, parsing=parsing, config=CrawlConfig(parser=parser)
+    ).text().splitlines()  # fmt: skip
     assert max(map(len, lines)) <= 80
     assert all(f"{kind.value} 123,456" in " ".join(lines) for kind in Kind)
 

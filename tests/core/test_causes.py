@@ -22,6 +22,13 @@ def test_the_usual_reason_is_found_in_bounded_memory() -> None:
     assert cause.url.startswith("http://usual.test/")
 
 
+def test_examples_have_no_credentials() -> None:
+    """A password in a URL of the list is not told."""
+    tally = Tally()
+    tally.add("http://me:s3cret@a.test/", "why")
+    assert "s3cret" not in tally.cause().url
+
+
 def test_texts_of_servers_are_kept_short() -> None:
     """What a server or a list can make long is cut before it is kept."""
     tally = Tally()

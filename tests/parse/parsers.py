@@ -9,9 +9,20 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import crawler
 from crawler.model.document import Response
 
 NOT_A_FUNCTION = 3
+
+
+def seen(response: crawler.Response) -> dict[str, Any]:
+    """What there is to see of a response; no page 13."""
+    if response.url.endswith("/13"):
+        raise ValueError("thirteen")
+    headers, text = response.headers, response.text
+    told = int(headers["content-length"])
+    facts = {"type": headers["Content-Type"], "length": len(response.body), "told": told}
+    return {**facts, "charset": response.charset, "starts": text[:15].lower()}
 
 
 def hostile(response: Response) -> Any:

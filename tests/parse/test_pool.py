@@ -111,7 +111,7 @@ class Bench:
         return self.made[-1]
 
     def submit(self, urls: str) -> Future[list[Parsed]]:
-        return self.pool.submit([(url, 200, "", b"", "") for url in urls])
+        return self.pool.submit([(url, 200, "", b"", "", "", ()) for url in urls])
 
     def crash(self, page: int) -> None:
         """The newest lane dies with this page of its head batch at work, and is replaced."""
@@ -359,7 +359,9 @@ def test_exactly_the_guilty_pages_fail(
     """
     bench = Bench(lanes=lanes)
     futures = [
-        bench.pool.submit([(str(n), 200, "", b"", "") for n in range(at, min(at + width, 30))])
+        bench.pool.submit(
+            [(str(n), 200, "", b"", "", "", ()) for n in range(at, min(at + width, 30))]
+        )
         for at in range(0, 30, width)
     ]
     spared: set[int] = set()
@@ -404,7 +406,9 @@ def real_pool(parser: str, timeout: float = 0.2) -> Pool:
 def test_a_hung_thread_is_left_behind_and_the_lane_replaced() -> None:
     """A thread that sleeps for ever costs its page; the batch's other pages are parsed."""
     pool = real_pool("hostile")
-    pages = [("http://a.example/", 200, "", body, "") for body in (b"one", b"sleep", b"two")]
+    pages = [
+        ("http://a.example/", 200, "", body, "", "", ()) for body in (b"one", b"sleep", b"two")
+    ]
     results = pool.submit(pages).result(20)
     pool.close()
     assert [isinstance(result, Document) for result in results] == [True, False, True]
@@ -419,7 +423,7 @@ from crawler.parse.work import Work
 work = Work(parser="tests.parse.parsers:hostile", timeout=0.2)
 pool = Pool(lambda: ThreadLane(work), lanes=1, timeout=0.2)
 pool.start()
-print(pool.submit([("http://a/", 200, "", b"sleep", "")]).result(20)[0].kind, flush=True)
+print(pool.submit([("http://a/", 200, "", b"sleep", "", "", ())]).result(20)[0].kind, flush=True)
 pool.close()
 """
 
@@ -443,7 +447,7 @@ print("ready", flush=True)
 pool = Pool(lambda: ProcessLane(Work()), lanes=2, timeout=5)
 pool.start()
 pool.started.result(20)
-print(len(pool.submit([("http://a/", 200, "", b"x", "")]).result(20)), flush=True)
+print(len(pool.submit([("http://a/", 200, "", b"x", "", "", ())]).result(20)), flush=True)
 pool.close()
 """
 

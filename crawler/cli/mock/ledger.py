@@ -10,9 +10,11 @@ from cyclopts import Group, Parameter
 
 from crawler.cli.layout import columns
 from crawler.cli.mock.remote import DEFAULT_URL, ask
+from crawler.cli.options import quantity
 from crawler.cli.units import count, milliseconds
 from crawler.mock.ledger import LedgerSnapshot, Row, check
 from crawler.model.errors import EnvironmentFailure, ExitCode
+from crawler.model.units import COUNT, SECONDS
 
 USAGE = "Usage: crawler mock ledger [URL] [OPTIONS]"
 HELP = (
@@ -47,13 +49,17 @@ def ledger(
         Parameter(
             help="As --assert; and so many seconds between two requests to a host.",
             group=_LIMITS,
-            metavar="S",
+            metavar="TIME",
+            converter=quantity(SECONDS),
         ),
     ] = None,
     max_in_flight: Annotated[
         int | None,
         Parameter(
-            help="As --assert; and no more than N in flight to a host.", group=_LIMITS, metavar="N"
+            help="As --assert; and no more than N in flight to a host.",
+            group=_LIMITS,
+            metavar="N",
+            converter=quantity(COUNT, whole=True),
         ),
     ] = None,
 ) -> int:

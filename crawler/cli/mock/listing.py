@@ -13,9 +13,10 @@ from cyclopts import Parameter
 from crawler.cli.mock.remote import scenario as scenario_of
 from crawler.cli.mock.serve import SCENARIO, file_parameter, switch
 from crawler.cli.mock.web import MOCK, settle
-from crawler.cli.options import with_options
+from crawler.cli.options import quantity, with_options
 from crawler.mock import MockWeb, hosts
 from crawler.model.errors import ConfigurationError, ExitCode
+from crawler.model.units import COUNT
 
 URLS_HELP = "Print the URLs that a perfect crawl finds, one a line."
 TRUTH_HELP = (
@@ -29,7 +30,13 @@ Web = Annotated[
 ]
 Number = Annotated[
     int | None,
-    Parameter(name=["--number", "-n"], help="So many and no more.", group=SCENARIO, metavar="N"),
+    Parameter(
+        name=["--number", "-n"],
+        help="So many and no more.",
+        group=SCENARIO,
+        metavar="N",
+        converter=quantity(COUNT, whole=True),
+    ),
 ]
 
 

@@ -13,10 +13,11 @@ from cyclopts import Group, Parameter
 from crawler.cli.mock.listing import Web, meant
 from crawler.cli.mock.serve import SCENARIO, file_parameter
 from crawler.cli.mock.web import MOCK
-from crawler.cli.options import with_options
+from crawler.cli.options import quantity, with_options
 from crawler.cli.units import count
 from crawler.mock.graph.score import Result, Score
 from crawler.model.errors import EnvironmentFailure, ExitCode
+from crawler.model.units import COUNT, SHARE
 from crawler.store.archive import unpacked
 from crawler.store.blocks import Input
 from crawler.store.text import Overlong, lines, utf8
@@ -37,11 +38,12 @@ _LIMITS = Group("Limits: exit code 1 beyond any of them", sort_key=101)
 
 
 def _least(help: str) -> Parameter:
-    return Parameter(help=help, group=_LIMITS, metavar="SHARE")
+    return Parameter(help=help, group=_LIMITS, metavar="SHARE", converter=quantity(SHARE))
 
 
 def _most(help: str) -> Parameter:
-    return Parameter(help=help, group=_LIMITS, metavar="N")
+    read = quantity(COUNT, whole=True)
+    return Parameter(help=help, group=_LIMITS, metavar="N", converter=read)
 
 
 def _scope(help: str) -> Parameter:
