@@ -403,19 +403,15 @@ class _Protocol(ResponseHandler):
 
     def _read(self, message: Message, data: bytes) -> None:
         begun = message.head is not None
-        body, problem = b"", None
-        try:
-            body = message.feed(data)
-        except Malformed as error:
-            problem = error
+        body = message.feed(data)
         if message.surplus:
             self.force_close()  # now: aiohttp keeps the connection once it has read the end
         if message.head is not None:
             plain = _plain(message, message.head, body, begun=begun)
             if plain:
                 super().data_received(plain)
-        if problem is not None:
-            self._end(problem)
+        if message.problem is not None:
+            self._end(message.problem)
 
     def _end(self, problem: Malformed) -> None:
         self._message, self._problem = None, problem

@@ -26,13 +26,14 @@ _CHUNK_DIGITS = re.compile(rb"[0-9A-Fa-f]+[ \t]*(?:;|\Z)")
 class Message:
     """Reads one response; `room` is how many bytes may stand between its chunks.
 
-    `feed` raises `Malformed`, after which nothing more is to be fed.
+    `problem` tells why it cannot be read on; what came before it was handed out.
     """
 
     def __init__(self, room: int) -> None:
         self.head: Head | None = None
         self.done = False
         self.surplus = False
+        self.problem: Malformed | None = None
         self._room = room
         self._held = b""  # of a head or a line that is not whole
         self._searched = 0
@@ -49,10 +50,14 @@ class Message:
 
     def feed(self, data: bytes) -> bytes:
         """Take what came off the connection; return what of it is the body's."""
-        if self.done:
+        if self.done or self.problem is not None:
             self.surplus = self.surplus or bool(data)
             return b""
-        return self._read(data)
+        try:
+            return self._read(data)
+        except Malformed as problem:
+            self.problem = problem
+            return b""
 
     def _read_head(self, data: bytes) -> bytes:
         data = self._held + data
@@ -102,7 +107,15 @@ class Message:
         return body
 
     def _read_chunks(self, data: bytes) -> bytes:
-        data, at, pieces = self._held + data, 0, []
+        pieces: list[bytes] = []
+        try:
+            self._split(self._held + data, pieces)
+        except Malformed as problem:
+            self.problem = problem
+        return b"".join(pieces)
+
+    def _split(self, data: bytes, pieces: list[bytes]) -> None:
+        at = 0
         while at < len(data) and not self.done:
             if self._left:
                 piece = data[at : at + self._left]
@@ -120,7 +133,6 @@ class Message:
         self.surplus = self.done and at < len(data)
         if self._held:
             self._check_part(self._held)
-        return b"".join(pieces)
 
     def _use(self, count: int) -> None:
         self._room -= count

@@ -22,7 +22,7 @@ from crawler.fetch import fault
 from crawler.fetch.exchange import Progress
 from crawler.fetch.fault import Fault
 from crawler.fetch.guard import admitted
-from crawler.fetch.head import HEADER_BYTES, Head
+from crawler.fetch.head import HEADER_BYTES, Head, Malformed
 from crawler.fetch.message import Message
 from crawler.fetch.names import Address, Addresses, LookUp, Names
 from crawler.fetch.reaper import Watch
@@ -236,7 +236,7 @@ class Stream(io.BufferedIOBase):
         while not self._ready and not self._message.done:
             try:
                 self._receive()
-            except http.client.RemoteDisconnected:
+            except (http.client.RemoteDisconnected, Malformed):
                 if not partial:
                     raise
                 break  # what came first; the next call fails
@@ -244,6 +244,8 @@ class Stream(io.BufferedIOBase):
         return found
 
     def _receive(self) -> None:
+        if self._message.problem is not None:
+            raise self._message.problem
         data = self._raw.read(PIECE)
         if data:
             self._ready += self._message.feed(data)

@@ -20,7 +20,7 @@ from crawler.core.scope import Scope
 from crawler.core.traps import Traps
 from crawler.fetch import exchange
 from crawler.fetch.exchange import RETRY_AFTER_MOST, Progress
-from crawler.fetch.head import Head, Malformed, read_head
+from crawler.fetch.head import Head, read_head
 from crawler.fetch.message import Message
 from crawler.fetch.room import worth_reading
 from crawler.model.config import CrawlConfig
@@ -172,11 +172,8 @@ def messages(data: bytes) -> None:
 
 def _message(pieces: list[bytes]) -> tuple[Head | None, bytes, bool]:
     message = Message(1_000_000)
-    try:
-        body = b"".join([message.feed(piece) for piece in pieces])
-    except Malformed:
-        return message.head, b"", True
-    return message.head, body, False
+    body = b"".join([message.feed(piece) for piece in pieces])
+    return message.head, body, message.problem is not None
 
 
 def _headers_of(values: exchange.Values) -> None:
