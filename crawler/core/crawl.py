@@ -35,8 +35,10 @@ from crawler.core import ends, redirects
 from crawler.core.audit import Audit, Totals
 from crawler.core.bound import Limit
 from crawler.core.discovery import Discovery
+from crawler.core.fallback import falls_back, plain
 from crawler.core.frontier import Frontier, Refused
 from crawler.core.gatekeeper import Gatekeeper
+from crawler.core.host import Host
 from crawler.core.manners import Manners
 from crawler.core.retry import RetryPolicy
 from crawler.core.rules import Ended, RobotsRead
@@ -45,6 +47,7 @@ from crawler.core.statistics import Snapshot, Statistics
 from crawler.core.step import BUSY, DONE, Fetch, Recall, Record, Refill, Spill, Step, Wait
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import (
+    Exchange,
     Failed,
     Fetched,
     Final,
@@ -228,6 +231,8 @@ class Crawl:
 
     def _push(self, request: Request, now: float, *, first: bool = False) -> list[Final]:
         """Let a request wait at its host; returns its outcome, if that host is left alone."""
+        if falls_back(request) and self._frontier.refuses_tls(request.url.host_key):
+            return self._fall_back(request.unasked(), now)
         refused = self._frontier.push(request, now, first=first)
         if refused is None:
             return []
@@ -250,7 +255,7 @@ class Crawl:
 
     def _limit(self, now: float) -> Limit:
         """Why nothing can be started now."""
-        if len(self._in_flight) >= self._config.concurrency:
+        if self._fetching >= self._config.concurrency:
             return Limit.CONCURRENCY
         if len(self._frontier):
             return self._frontier.limit(now)
@@ -264,7 +269,7 @@ class Crawl:
             return Spill(spilled)
         if (more := self._more()) is not None:
             return more
-        if len(self._in_flight) - self._frontier.looking_up >= self._config.concurrency:
+        if self._fetching >= self._config.concurrency:
             return BUSY
         while self._later and self._later[0][0] <= now:
             if finals := self._push(heappop(self._later)[2], now, first=True):
@@ -277,6 +282,11 @@ class Crawl:
             case Refused(request, kind, reason):
                 return Record(self._recorded([ends.unasked(request, kind, reason)]))
         return self._idle(now)
+
+    @property
+    def _fetching(self) -> int:
+        """Requests in flight, but for names that are being looked up."""
+        return len(self._in_flight) - self._frontier.looking_up
 
     def _held(self) -> int:
         return len(self._frontier) + len(self._later)
@@ -311,10 +321,11 @@ class Crawl:
             raise ValueError(f"not in flight: {request!r}")
         self._in_flight.remove(request)
         host = self._frontier.release(request, now)
+        finals = self._without_tls(host, outcome, now)
         left = self._gates.learn(host, request, outcome, now)
         again = self._again(outcome)
         self.collector.add_fetched(outcome, now, again=again)
-        finals = self._ended(outcome, now, again=again)
+        finals += self._ended(outcome, now, again=again)
         if left:
             finals += (ends.unasked(*each) for each in left)
         self._frontier.changed(host, now)
@@ -327,7 +338,34 @@ class Crawl:
         return fetched
 
     def _again(self, outcome: Ended) -> bool:
-        return isinstance(outcome, Failed) and not self._stopped and self._retry.allows(outcome)
+        if not isinstance(outcome, Failed) or self._stopped or self._plain_instead(outcome):
+            return False
+        return self._retry.allows(outcome)
+
+    def _plain_instead(self, failure: Failed) -> bool:
+        return failure.no_tls and not self._stopped and falls_back(failure.request)
+
+    def _without_tls(self, host: Host, outcome: Ended, now: float) -> list[Final]:
+        """Note whether a host's port is closed to TLS, and let what may be asked for by http go."""
+        if outcome.exchange is not None and outcome.exchange.status is not None:
+            host.no_tls = False
+        if not isinstance(outcome, Failed) or not outcome.no_tls:
+            return []
+        host.no_tls = True
+        waiting = self._frontier.take_if(host, falls_back)
+        return [each for request in waiting for each in self._fall_back(request.unasked(), now)]
+
+    def _fall_back(self, request: Request, now: float) -> list[Final]:
+        """Ask for a URL by http."""
+        onward = plain(request, now)
+        if self._config.follow:
+            self._discovery.add_seed(onward.url)
+            if not self._discovery.claimed(onward):
+                target = onward.url.href
+                return [
+                    Redirected(request=request, exchange=Exchange(started_at=now), target=target)
+                ]
+        return self._push(onward, now, first=True)
 
     def _ended(self, outcome: Ended, now: float, *, again: bool) -> list[Final]:
         match outcome:
@@ -385,6 +423,8 @@ class Crawl:
             case Purpose.ADDRESS | Purpose.ROBOTS:
                 left = self._gates.failed(failure, now, again=again)
                 return [ends.unasked(*each) for each in left]
+            case _ if self._plain_instead(failure):
+                return self._fall_back(failure.request, now)
             case _ if again:
                 due = now + self._retry.wait(failure)
                 heappush(self._later, (due, next(self._number), failure.request.again(now)))

@@ -278,6 +278,17 @@ class Frontier:
         self._waiting -= len(taken)
         return taken
 
+    def take_if(self, host: Host, wanted: Callable[[Request], bool]) -> list[Request]:
+        """Take what waits at a host and is wanted; the rest keeps its order."""
+        taken = host.take_if(wanted)
+        self._waiting -= len(taken)
+        return taken
+
+    def refuses_tls(self, key: str) -> bool:
+        """Tell whether a host is known for a port that is closed to TLS."""
+        host = self._hosts.get(key) or self._rested.get(key)
+        return host is not None and host.no_tls
+
     def drain(self) -> Iterator[Request]:
         """Take everything that waits; hosts with requests in flight stay known."""
         for host in self._hosts.values():

@@ -16,7 +16,7 @@ while a gate is shut.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -61,7 +61,7 @@ class Host:
 
     `rules` are those in force, until `rules_until`. `down` is why the host is left alone until
     `down_until`: what waits, and what comes, ends with that. `attempt` counts the attempts at what
-    is asked of the host itself.
+    is asked of the host itself. `no_tls`: its port is closed to TLS, or speaks something else.
     """
 
     __slots__ = (
@@ -74,6 +74,7 @@ class Host:
         "in_flight",
         "key",
         "manners",
+        "no_tls",
         "place",
         "ready_at",
         "rules",
@@ -97,6 +98,7 @@ class Host:
         self.ready_at = 0.0
         self.rules: RobotsRules = ALLOW_ALL
         self.rules_until = float("-inf") if obeys else float("inf")
+        self.no_tls = False
         self.down: tuple[Kind, str] | None = None
         self.down_until = float("-inf")
         self.place = Place.PARKED
@@ -210,6 +212,13 @@ class Host:
     def pause(self, until: float) -> None:
         """Start nothing before then."""
         self.ready_at = max(self.ready_at, until)
+
+    def take_if(self, wanted: Callable[[Request], bool]) -> list[Request]:
+        """Take those pages that wait and are wanted."""
+        taken = [request for request in self.waiting if wanted(request)]
+        if taken:
+            self.waiting = deque(request for request in self.waiting if not wanted(request))
+        return taken
 
     def take_all(self) -> Iterator[Request]:
         """Take everything that waits."""

@@ -28,9 +28,10 @@ def onward(redirect: Redirect, most: int, now: float) -> Request | str:
         cookies=cookies.digest(request.cookies),
     )
     hops = (*request.hops, hop)
-    if any(each.url == target.href and each.cookies == cookies.digest(jar) for each in hops):
+    answered = [each for each in hops if each.status]
+    if any(each.url == target.href and each.cookies == cookies.digest(jar) for each in answered):
         return f"redirect loop back to {masked(target.href)[:200]}"
-    if len(hops) > most:
+    if len(answered) > most:
         return f"more than {most} redirects"
     return request.redirected(target, hops, jar, now)
 

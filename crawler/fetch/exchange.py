@@ -217,6 +217,7 @@ class Progress:
             retry_after=retry_after,
             hopeless=fault.kind is Kind.TIMEOUT and self._delivering(),
             kept=self._kept(fault.kind),
+            no_tls=fault.no_tls and self.request.url.href.startswith("https:"),
         )
 
     def overdue(self, fault: Fault) -> Redirect | Failed:

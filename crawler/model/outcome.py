@@ -223,7 +223,8 @@ class Failed:
 
     A reason is for people and logs: a URL in it has no credentials. `hopeless`: another attempt
     would end alike, whatever the kind says. `kept` is what came all the same; it counts once
-    nothing is left to try. `document` has what was found on an error page.
+    nothing is left to try. `document` has what was found on an error page. `no_tls`: the
+    port of an https URL is closed, or speaks something else.
     """
 
     request: Request
@@ -234,6 +235,7 @@ class Failed:
     hopeless: bool = False
     kept: Received | None = field(default=None, repr=False)
     document: Document | None = None
+    no_tls: bool = False
 
     def __post_init__(self) -> None:
         if "@" in self.reason:

@@ -26,6 +26,7 @@ class Purpose(Enum):
 class Hop:
     """One redirect that was followed: the URL that answered and its status.
 
+    Or, with a status of 0, an https URL that nobody had written so and that was given up for http.
     `cookies` tells the jars apart with which a URL was asked for; it means nothing beyond that.
     """
 

@@ -184,11 +184,10 @@ def parse(text: str) -> Url | InvalidUrl:
     """Read `text` as a person writes URLs: a host without a scheme means `https://`."""
     text = text.strip(_STRIPPED)
     bare = _REMOVED.sub("", text)
-    scheme = _SCHEME.match(bare)
-    name = scheme[1].lower() if scheme else ""
-    if scheme is None and (reason := no_site(bare)):
+    name = _scheme(bare)
+    if not name and (reason := no_site(bare)):
         return InvalidUrl(text, reason)
-    if scheme is None or (name not in _NO_HOSTS and _HOST_AND_PORT.match(bare)):
+    if not name:
         return _absolute(f"https:{bare}" if bare.startswith("//") else f"https://{bare}", text)
     if name not in ("http", "https"):
         return InvalidUrl(text, f"unsupported scheme {name[:32]!r}", True)
@@ -211,6 +210,18 @@ def no_site(text: str) -> str:
     if host[0] == "[" or ":" in host:
         return ""
     return f"no dot in {host[:64]!r}; write http://{host[:64]}/ if it is a host"
+
+
+def names_scheme(text: str) -> bool:
+    """Tell whether a person wrote a scheme before the host."""
+    return bool(_scheme(_REMOVED.sub("", text.strip(_STRIPPED))))
+
+
+def _scheme(bare: str) -> str:
+    """Return the scheme that `bare` begins with; "" without one, as in `example.com:8080/`."""
+    found = _SCHEME.match(bare)
+    name = found[1].lower() if found else ""
+    return "" if name not in _NO_HOSTS and _HOST_AND_PORT.match(bare) else name
 
 
 def join(base: Url, reference: str) -> Url | InvalidUrl:

@@ -166,7 +166,7 @@ def _no_exchange(attempts: int) -> dict[str, Any]:
 
 
 def _hop(hop: Hop) -> dict[str, Any]:
-    return {"url": hop.url, "status": hop.status}
+    return {"url": hop.url, "status": hop.status or None}
 
 
 def _spliced(fields: dict[str, Any], document: bytes) -> bytes:

@@ -49,10 +49,14 @@ def _request_fields() -> dict[str, Any]:
             "description": "The redirects that were followed, in their order.",
             "type": "array",
             "items": _object(
-                "One redirect.",
+                "One redirect, or the step from https to http for a host without a scheme.",
                 {
-                    "url": _text("The URL that answered with it."),
-                    "status": _integer("Its HTTP status.", least=300),
+                    "url": _text("The URL that answered with it, or refused TLS."),
+                    "status": _integer(
+                        "Its HTTP status (2xx for a refresh); null where TLS was refused.",
+                        least=200,
+                        null=True,
+                    ),
                 },
             ),
         },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import struct
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ import trustme
 from crawler.fetch.fault import ONLY_HTTP2, tls_context
 from crawler.model.outcome import Failed, Kind, Received
 from tests.fetch.conftest import CONFIG, Way
-from tests.fetch.raw import RawServer
+from tests.fetch.raw import RawServer, closed_port
 from tests.fetch.sites import SITE, says
 
 INSECURE = replace(CONFIG, insecure=True)
@@ -218,3 +219,49 @@ def test_other_bytes_are_not_called_http2(way: Way) -> None:
         (outcome,) = way.fetch([server.url("/")])
     assert isinstance(outcome, Failed)
     assert (outcome.kind, outcome.reason) == (Kind.PROTOCOL, "malformed response: not HTTP")
+
+
+# -- no TLS at all
+
+
+def closes(sock: socket.socket) -> None:
+    sock.shutdown(socket.SHUT_RDWR)
+
+
+def resets(sock: socket.socket) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def in_plain(sock: socket.socket) -> None:
+    sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+@pytest.mark.parametrize("answer", [closes, resets, in_plain])
+def test_a_port_without_tls_is_known(way: Way, answer: Callable[[socket.socket], None]) -> None:
+    """Whether it closes, resets or answers in plain text: the outcome tells that it has no TLS."""
+    with answering(answer) as port:
+        (outcome,) = way.fetch([f"https://127.0.0.1:{port}/"])
+    assert isinstance(outcome, Failed)
+    assert outcome.no_tls, outcome.reason
+
+
+def test_a_closed_port_has_no_tls(way: Way) -> None:
+    """A refused connection says so of https, and nothing of http."""
+    secure, plain = way.fetch([f"{s}://127.0.0.1:{closed_port()}/" for s in ("https", "http")])
+    assert isinstance(secure, Failed) and isinstance(plain, Failed)
+    assert (secure.no_tls, plain.no_tls) == (True, False)
+
+
+def test_other_failures_of_tls_say_nothing_of_the_kind(way: Way, rsa: trustme.CA) -> None:
+    """A wrong certificate, an alert and silence are no reason to do without TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    rsa.issue_cert("127.0.0.1").configure_cert(context)
+    with RawServer(SITE, context) as server, alerting(40) as port:
+        outcomes = way.fetch([server.url("/plain"), f"https://127.0.0.1:{port}/"])
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}/"
+        outcomes += way.fetch([url], replace(CONFIG, connect_timeout=0.15))
+    for outcome in outcomes:
+        assert isinstance(outcome, Failed)
+        assert not outcome.no_tls, outcome.reason

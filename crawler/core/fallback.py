@@ -1,0 +1,42 @@
+"""A host that the list names without a scheme: https, and http where that cannot be spoken.
+
+Browsers and curl take such a host for http; most of the web answers to https. So https is asked
+first, and http only where the port is closed to it or speaks something else: never because of a
+certificate that is wrong, nor of silence. Credentials of the list were meant for https: they are
+not sent by http.
+
+The step is a hop of the record without a status; it is no redirect, and coming back to https from
+there is no loop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from crawler.model.request import Hop, Purpose, Request
+from crawler.model.url import Url, names_scheme
+
+
+def falls_back(request: Request) -> bool:
+    """Tell whether http may be tried for a request."""
+    return (
+        request.purpose is Purpose.PAGE
+        and not request.found_on
+        and not request.hops
+        and request.url.href.startswith("https:")
+        and not names_scheme(request.input)
+    )
+
+
+def plain(request: Request, now: float) -> Request:
+    """Return the request for the same URL by http; `request` was made, or waited to be."""
+    url = request.url
+    onward = Url(f"http:{url.href.removeprefix('https:')}")
+    return replace(
+        request,
+        url=onward,
+        hops=(Hop(url=url.href, status=0),),
+        attempt=1,
+        attempts=request.attempts + 1,
+        admitted_at=now,
+    )
