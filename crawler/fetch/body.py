@@ -187,7 +187,7 @@ class Body:
     """Collects one body: `feed` the wire's bytes, then take `finish()`.
 
     `encoding` is the Content-Encoding header ("" without), `cap` bytes on the wire and decoded.
-    All three calls raise `Fault`: ENCODING (unreadable or broken) or TOO_LARGE.
+    Making and feeding it and `finish` raise `Fault`: ENCODING (unreadable or broken) or TOO_LARGE.
 
     With `cut` a body above `cap` ends there instead: `full` says so, and nothing more is to be fed.
     One whose coding ends too early is `truncated` and what came of it counts, unless `strict`.
@@ -228,6 +228,16 @@ class Body:
             for name, decoder in self._decoders:
                 self._check_end(name, decoder)
         return self.content()
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether every coding has come to its own end; without one nobody can know."""
+        try:
+            for _, decoder in self._decoders:
+                decoder.end()
+        except EOFError:
+            return False
+        return bool(self._decoders)
 
     def content(self) -> bytes:
         """Return what was decoded so far."""

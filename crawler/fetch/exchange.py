@@ -215,7 +215,7 @@ class Progress:
             reason=fault.reason,
             exchange=self.exchange(),
             retry_after=retry_after,
-            hopeless=fault.kind is Kind.TIMEOUT and self._delivering(),
+            hopeless=self._hopeless(fault.kind),
             kept=self._kept(fault.kind),
             no_tls=fault.no_tls and self.request.url.href.startswith("https:"),
         )
@@ -224,9 +224,12 @@ class Progress:
         """End because the time is up; where the status has said all, that is what counts."""
         return self.failed(fault) if self._refusal is None else self.settled()
 
-    def _delivering(self) -> bool:
+    def _hopeless(self, kind: Kind) -> bool:
+        """Tell whether another attempt would end alike: endless, or whole but for its length."""
+        if kind is Kind.DISCONNECTED:
+            return self._body is not None and self._body.complete
         now = time.perf_counter()
-        return now - self._arrived <= DELIVERING * (now - self.started_at)
+        return kind is Kind.TIMEOUT and now - self._arrived <= DELIVERING * (now - self.started_at)
 
     def _kept(self, kind: Kind) -> Received | None:
         """Return what came of a body that was cut off, if that is of use.
@@ -241,11 +244,15 @@ class Progress:
         return found if sniff.is_html(self.content_type, found.response.body) else None
 
     def _beginning(self) -> Received | None:
-        body = self._body.content() if self._body is not None else b""
-        if not body or self._room.strict:
+        """Return what there is of the body; a robots.txt has to be whole but for its length."""
+        body = self._body
+        if body is None or not body.content():
+            return None
+        whole = self.request.purpose is Purpose.ROBOTS and body.complete
+        if self._room.strict and not whole:
             return None
         try:
-            return self._with(body, truncated=True)
+            return self._with(body.content(), truncated=True)
         except Fault:
             return None
 

@@ -17,7 +17,7 @@ from crawler.model.outcome import Failed, Kind, Listing, Page
 from crawler.store.schema import schema
 from crawler.store.sinks import RecordSink
 from crawler.store.sources import UrlSource
-from tests.fetch.raw import RawServer
+from tests.fetch.raw import Behaviour, RawServer
 from tests.fetch.sites import HEAD, PAGE, chunked, drips, message, says, then_never
 
 from .test_web import ENGINES, FAST, crawled
@@ -26,9 +26,20 @@ HTML = HEAD + b"Content-Type: text/html\r\n"
 ERROR = message(b"<title>gone</title><a href=/up>up</a>", "404 Not Found", content_type="text/html")
 MAP = b"<urlset><url><loc>http://127.0.0.1:1/one</loc></url><url><loc>http://127.0.0.1:1/tw"
 
+
+def short_packed(body: bytes) -> bytes:
+    """Return a gzip body under the length that it has unpacked."""
+    return (
+        HEAD
+        + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % (len(body) + 500)
+        + gzip.compress(body)
+    )
+
+
 SITE = {
     "/short": says(HTML + b"Content-Length: 5000\r\n\r\n" + PAGE, close=True),
     "/no-last-chunk": says(chunked(PAGE, end=b""), close=True),
+    "/packed": says(short_packed(PAGE), close=True),
     "/no-trailer": says(message(gzip.compress(PAGE)[:-8], content_encoding="gzip")),
     "/large": says(message(PAGE + b"x" * 2_000_000)),
     "/radio": drips(HEAD + b"Content-Type: audio/mpeg\r\n\r\n", bytes(100)),
@@ -66,7 +77,7 @@ def site() -> Iterator[RawServer]:
 
 @pytest.mark.parametrize(
     ("path", "attempts"),
-    [("/short", 3), ("/no-last-chunk", 3), ("/no-trailer", 1), ("/large", 1)],
+    [("/short", 3), ("/no-last-chunk", 3), ("/packed", 1), ("/no-trailer", 1), ("/large", 1)],
 )
 def test_what_was_cut_is_a_page(
     site: RawServer, engine: dict[str, object], path: str, attempts: int
@@ -76,6 +87,38 @@ def test_what_was_cut_is_a_page(
     assert isinstance(page, Page)
     assert (page.title, len(page.links), page.truncated) == ("x", 1, True)
     assert page.request.attempts == attempts
+
+
+@pytest.mark.parametrize(
+    ("robots", "kind"),
+    [
+        (
+            says(HEAD + b"Content-Length: 500\r\n\r\nUser-agent: *\nAllow: /\n", close=True),
+            Kind.ROBOTS,
+        ),
+        (says(chunked(b"User-agent: *\nDisallow: /x\n", end=b""), close=True), Kind.ROBOTS),
+        (
+            says(message(gzip.compress(b"User-agent: *\n")[:-8], content_encoding="gzip")),
+            Kind.ROBOTS,
+        ),
+        (says(message(b"", "999 Denied")), Kind.ROBOTS),
+        (says(message(b"User-agent: *\nDisallow: /q\n" + b"#" * 600_000)), None),
+        (says(message(b"User-agent: *\nDisallow: /q\n", content_encoding="none")), None),
+        (says(short_packed(b"User-agent: *\nDisallow: /q\n"), close=True), None),
+    ],
+    ids=["short", "no-last-chunk", "no-trailer", "999", "large", "none", "packed"],
+)
+def test_half_a_robots_txt_forbids_all(
+    engine: dict[str, object], robots: Behaviour, kind: Kind | None
+) -> None:
+    """A robots.txt that was cut could not be had, so nothing is allowed (RFC 9309, 2.3.1.4).
+
+    One that is longer than 500 KiB is read that far (2.5), and one whose coding has come to its end
+    is whole, whatever length was told (scrapy#2586).
+    """
+    with RawServer({"/robots.txt": robots, "/page": says(message(PAGE))}) as server:
+        (final,) = crawled([server.url("/page")], robots="obey", strict=False, **engine)
+    assert (None if isinstance(final, Page) else final.kind) is kind
 
 
 @pytest.mark.parametrize("path", ["/short", "/no-last-chunk", "/no-trailer", "/large"])
