@@ -1,7 +1,7 @@
 """Imports point one way, and each foreign library has one home.
 
 The rules are those of the design: model <- core <- parse, fetch, store <- engine <- compare <- cli;
-mock and load need model alone. They hold for every import statement, in functions, too.
+mock and load need model and runtime alone. They hold for every import statement, in functions, too.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ _ENGINES = {"model", "core", *_DOING}
 MAY_IMPORT: dict[str, set[str]] = {
     "model": set(),
     "core": {"model"},
-    "parse": {"model", "core"},
+    "runtime": {"model"},
+    "parse": {"model", "core", "runtime"},
     "fetch": {"model", "core"},
     "store": {"model", "core"},
     "engine": _ENGINES,
-    "mock": {"model"},
-    "load": {"model"},
-    "compare": {*_ENGINES, "engine", "mock", "load"},
-    "cli": {*_ENGINES, "engine", "mock", "load", "compare"},
+    "mock": {"model", "runtime"},
+    "load": {"model", "runtime"},
+    "compare": {*_ENGINES, "engine", "mock", "load", "runtime"},
+    "cli": {*_ENGINES, "engine", "mock", "load", "compare", "runtime"},
     "__init__": {"model", "parse", "engine"},
-    "__main__": {"cli"},
+    "__main__": {"cli", "runtime"},
 }
 
 IMPURE = ("aiohttp", "asyncio", "concurrent", "logging", "socket", "threading", "time")

@@ -22,6 +22,7 @@ from importlib import import_module
 from typing import IO, Any, Self
 
 from crawler.compare.experiment import Done, Parameters, Watch
+from crawler.runtime.children import environment, python
 
 _END_SECONDS = 10.0
 
@@ -52,8 +53,9 @@ class _Member:
         self._job = json.dumps({"function": function, "parameters": dict(share)})
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "crawler.compare.crew"],
+        self._process = subprocess.Popen(  # noqa: S603  this very Python and this very package
+            python("-m", "crawler.compare.crew"),
+            env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

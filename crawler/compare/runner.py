@@ -29,6 +29,7 @@ from crawler.compare.guard import guarded
 from crawler.compare.judgement import Run
 from crawler.compare.processes import machine_busy
 from crawler.compare.statistics import LEAST_ROUNDS
+from crawler.runtime.children import SAFE_PATH
 
 MOST_ROUNDS = {"quick": 12, "normal": 30, "full": 100}
 _LAST_WORDS = 300  # characters of the last line that a turn said before it failed
@@ -229,7 +230,8 @@ def _answer(
     interpreter: Interpreter, job: dict[str, Any], limit: float, hash_seed: int, said: Any
 ) -> dict[str, Any] | str:
     """What the process answered, or in words why it did not."""
-    environment = {**os.environ, **interpreter.environment, "PYTHONHASHSEED": str(hash_seed)}
+    fixed = {**SAFE_PATH, "PYTHONHASHSEED": str(hash_seed)}
+    environment = {**os.environ, **interpreter.environment, **fixed}
     with (
         tempfile.TemporaryFile() as answer,  # without a name: nothing is left of it
         guarded(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,6 +11,7 @@ from contextlib import contextmanager, suppress
 from crawler.compare.experiment import Setting
 from crawler.compare.guard import guarded
 from crawler.model.errors import EnvironmentFailure
+from crawler.runtime.children import environment, python
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
@@ -25,7 +25,7 @@ def server_cores(setting: Setting) -> tuple[int, ...]:
 @contextmanager
 def mock_web(setting: Setting, *options: str) -> Iterator[str]:
     """`crawler mock` with these options on the server's core; gives its base URL."""
-    command = [sys.executable, "-P", "-m", "crawler", "mock", "--port", "0", *options]
+    command = python("-m", "crawler", "mock", "--port", "0", *options)
     with guarded(
         command,
         stdin=subprocess.DEVNULL,
@@ -42,7 +42,7 @@ def mock_web(setting: Setting, *options: str) -> Iterator[str]:
 
 def _environment() -> dict[str, str]:
     """Without the options that a person gives mock webs: an experiment's web is always the same."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("CRAWLER_MOCK_")}
+    return {k: v for k, v in environment().items() if not k.startswith("CRAWLER_MOCK_")}
 
 
 def _pin(pid: int, cores: Sequence[int]) -> None:

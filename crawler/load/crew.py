@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
-import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import reduce
-from pathlib import Path
 from time import perf_counter
 from typing import Any, Self, TypeVar
 
@@ -23,6 +20,7 @@ from crawler.load.options import LoadConfig
 from crawler.load.part import OnSecond, seconds_of
 from crawler.load.validity import Probes
 from crawler.model.errors import ConfigurationError, EnvironmentFailure, ExitCode
+from crawler.runtime.children import environment, python
 
 # From "ready" of the last worker to the first hit of all.
 _HEAD_START = 0.1
@@ -47,14 +45,11 @@ class Worker:
         """A new process with its first line; raises `EnvironmentFailure` if there can be none."""
         try:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",
-                "-m",
-                "crawler.load.worker",
+                *python("-m", "crawler.load.worker"),
                 stdin=PIPE,
                 stdout=PIPE,
                 limit=_LONGEST_LINE,
-                env={**os.environ, "PYTHONPATH": _search_path()},
+                env=environment(),
             )
         except OSError as error:
             raise EnvironmentFailure(f"cannot start a process: {error.strerror}") from error
@@ -178,10 +173,3 @@ async def _all(waits: Iterable[Coroutine[Any, Any, _Result]]) -> list[_Result]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _search_path() -> str:
-    """This very package first, then what was asked for."""
-    own = str(Path(__file__).resolve().parents[2])
-    given = os.environ.get("PYTHONPATH", "")
-    return os.pathsep.join((own, given) if given else (own,))

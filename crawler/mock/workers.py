@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import orjson
 
 from crawler.model.errors import EnvironmentFailure
+from crawler.runtime.children import environment, python
 
 # A worker reads at once whatever it does; one that does not is stopped or swapped out.
 SEND_SECONDS = 15.0
@@ -74,13 +72,13 @@ def spawn(number: int) -> Worker:
     """A new worker, which waits for its first order; its signals are masked as the caller's."""
     ours, theirs = socket.socketpair()
     with theirs:
-        command = [sys.executable, "-P", "-m", "crawler.mock.worker", str(theirs.fileno())]
+        command = python("-m", "crawler.mock.worker", str(theirs.fileno()))
         try:
             process = subprocess.Popen(  # noqa: S603 - this very Python and this very package
                 command,
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": _search_path()},
+                env=environment(),
             )
         except OSError as error:
             ours.close()
@@ -100,10 +98,3 @@ def bury(workers: Iterable[Worker]) -> None:
         except subprocess.TimeoutExpired:
             worker.process.kill()
             worker.process.wait()
-
-
-def _search_path() -> str:
-    """This very package first, then what was asked for."""
-    own = str(Path(__file__).resolve().parents[2])
-    given = os.environ.get("PYTHONPATH", "")
-    return os.pathsep.join((own, given) if given else (own,))

@@ -41,7 +41,8 @@ _INPUT, _OUTPUT = "Input", "Output"
 _ENGINE, _FETCHING, _PARSING, _SAFETY = "Engine", "Fetching", "Parsing", "Safety"
 _MANNERS, _FOLLOWING, _TRAPS = "Manners", "Following", "Traps"
 
-_PARSER = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+_DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
+_PARSER = re.compile(rf"({_DOTTED}|[^\x00-\x1f]+\.py):{_DOTTED}")
 _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2: token
 
 
@@ -457,7 +458,10 @@ def _check_proxy(proxy: str) -> None:
 
 def _check_parser(parser: str, parse: Parse) -> None:
     if parser and not _PARSER.fullmatch(parser):
-        raise OptionError("parser", f"{parser!r} names no function; write package.module:function")
+        raise OptionError(
+            "parser",
+            f"{parser!r} names no function; write package.module:function or file.py:function",
+        )
     if parser and parse == "none":
         raise ConfigurationError(
             "parser and parse: a parser of your own needs parse other than none"

@@ -22,7 +22,8 @@ from crawler.model.errors import CrawlerError, EnvironmentFailure
 from crawler.model.outcome import Parsed
 from crawler.parse.auto import Place
 from crawler.parse.parsing import Parsing, silent
-from crawler.parse.work import Alarm, Packed, Parser, alarm, one_line, pack
+from crawler.parse.reason import one_line
+from crawler.parse.work import Alarm, Packed, Parser, alarm, pack
 
 _BATCH_BYTES = 1 << 20  # a batch leaves early when it has as much: pickling holds the loop up
 
@@ -40,7 +41,7 @@ class AsyncParsing(Parsing):
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         self._alarm = alarm(self._config.parse_timeout)
-        self._here = Parser(self._work, self._alarm, inline=True)
+        self._here = Parser(self._work_here, self._alarm, inline=True)
         if (started := self._open()) is not None:
             try:
                 await asyncio.wrap_future(started)

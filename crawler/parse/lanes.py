@@ -31,7 +31,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from crawler.model.errors import ConfigurationError
 from crawler.parse import worker
 from crawler.parse.hang_up import hang_up
-from crawler.parse.spawning import quiet_start, recording_context
+from crawler.parse.spawning import quiet_start, recording_context, safe_path
 from crawler.parse.work import (
     ABANDONED,
     INDEX,
@@ -110,9 +110,10 @@ class ProcessLane(_ExecutorLane):
         self._recording, context = recording_context()
         self._marker = self._recording.RawArray("d", [0.0, -1.0, 0.0, 0.0])
         self._with_main = work.parser.startswith("__main__:") or work.page.startswith("__main__:")
-        self._executor = ProcessPoolExecutor(
-            1, context, initializer=worker.start_process, initargs=(work, self._marker)
-        )
+        with safe_path():  # its semaphores may start the resource tracker
+            self._executor = ProcessPoolExecutor(
+                1, context, initializer=worker.start_process, initargs=(work, self._marker)
+            )
         self._manager: threading.Thread | None = None
         calls: Any = getattr(self._executor, "_call_queue", None)
         self._call_reader: Any = getattr(calls, "_reader", None)
@@ -209,8 +210,8 @@ class ThreadLane(_ExecutorLane):
         return tuple(getattr(self._executor, "_threads", ()))
 
 
-def check_interpreters(module: str) -> None:
-    """Raise `ConfigurationError` if the parser in `module` cannot run in a subinterpreter.
+def check_interpreters(work: Work) -> None:
+    """Raise `ConfigurationError` if the parser of `work` cannot run in a subinterpreter.
 
     Many compiled libraries refuse to be loaded in one (seen with 3.14).
     """
@@ -219,19 +220,23 @@ def check_interpreters(module: str) -> None:
         raise ConfigurationError(
             f"parse: interpreter needs Python 3.14 or later, this is {running}; use process"
         )
-    problem = unloadable("crawler.parse.worker", module)
+    wanted = [f"import {name}" for name in ("crawler.parse.worker", "crawler.parse.page")]
+    if work.parser:
+        wanted.append("from crawler.parse import own")
+        wanted.append(f"own.load({work.parser!r}, {work.folder!r}, keep=True)")
+    problem = unloadable(*wanted)
     if problem:
         raise ConfigurationError(
             f"parse: interpreter cannot run the parser: {problem}; use process"
         )
 
 
-def unloadable(*modules: str) -> str:
-    """Why modules cannot be imported in a subinterpreter of this Python; "" if they can be."""
+def unloadable(*statements: str) -> str:
+    """Return why statements fail in a subinterpreter of this Python; "" if they do not."""
     interpreters: Any = import_module("concurrent.interpreters")
     made = interpreters.create()
     try:
-        made.exec("\n".join(f"import {module}" for module in modules))
+        made.exec("\n".join(statements))
     except interpreters.ExecutionFailed as error:
         return str(error.excinfo.msg)
     finally:

@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import replace
 
 from crawler.core.robots import product_token
 from crawler.model.config import CrawlConfig, Parse
 from crawler.model.document import Document, Response
 from crawler.model.outcome import Parsed
+from crawler.parse import own
 from crawler.parse.auto import Chooser, Place
 from crawler.parse.follow import Following
 from crawler.parse.lanes import InterpreterLane, Lane, ProcessLane, ThreadLane, check_interpreters
@@ -49,15 +51,18 @@ class Parsing:
         self._work = Work(
             page=f"crawler.parse.page:{page}",
             parser=config.parser,
+            folder=own.current_directory() if config.parser else "",
             timeout=config.parse_timeout,
             memory=config.parse_memory,
             following=_following(config),
         )
-        self._here = Parser(self._work, inline=True)
         self._config = config
         self._announce = announce
         self._auto = config.parse == "auto"
         self._pooled = config.parse in _LANES
+        if config.parser:
+            own.check(config.parser, self._work.folder)
+        self._here = Parser(self._work_here, inline=True)
         self._chooser = Chooser(isolate=bool(config.parser))
         self._pool: Pool | None = None
         self._threads: Pool | None = None
@@ -69,7 +74,16 @@ class Parsing:
         self._complained = False
         self._parsed_seconds = 0.0
         if config.parse == "interpreter":
-            check_interpreters(config.parser.partition(":")[0] or "crawler.parse.page")
+            check_interpreters(self._work)
+
+    @property
+    def _work_here(self) -> Work:
+        """What is done by the crawler's own process; a parser of the user's own not if others do.
+
+        It is not even imported here: its code belongs into the processes that are there for it.
+        """
+        aside = self._pooled or self._auto
+        return replace(self._work, parser="") if aside and self.kind != "thread" else self._work
 
     @property
     def kind(self) -> Parse:
@@ -161,7 +175,8 @@ class Parsing:
 
     def _ready_pool(self) -> Pool | None:
         """The pool, once it takes pages; those that came before `auto` had one go elsewhere."""
-        return None if self._auto and not self._chooser.pool_ready else self._pool
+        own = bool(self._config.parser)  # which pages never go without
+        return self._pool if own or self._chooser.pool_ready or not self._auto else None
 
     def _learn(self, size: int, parsed: Parsed) -> None:
         """Count a page of `size` bytes that was parsed here, and what it cost."""

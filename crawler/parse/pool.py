@@ -25,8 +25,9 @@ from typing import Any, Final, NamedTuple
 
 from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.parse.lanes import Lane, Progress
+from crawler.parse.reason import one_line, overrun_reason
 from crawler.parse.recovery import Batch, Order, Ruling, exhausted, rule
-from crawler.parse.work import Answer, Exhausted, Packed, one_line, overrun_reason, unpack
+from crawler.parse.work import Answer, Exhausted, Packed, unpack
 
 DEPTH: Final = 2  # batches on a lane: one at work, one that waits right behind it
 START_LIMIT: Final = 60.0  # seconds for a worker to import the parser, or to take up a batch

@@ -7,6 +7,11 @@
   lives in `__main__` needs that; for all others the script's path is left out of what a child is
   told. The one private thing used for it, `multiprocessing.spawn.get_preparation_data`, is replaced
   only while a worker starts and only for the thread that starts it.
+- *No code from the current directory.* Fork server, resource tracker and spawned workers run
+  `python -c`, which searches that directory before the standard library. They get `-P`, by the
+  second private thing, `multiprocessing.util._args_from_interpreter_flags`, replaced in that way,
+  too. The environment (PYTHONSAFEPATH) would do, were it not ignored after `-E` and inherited by
+  what a parser starts.
 - *Ctrl-C while starting.* The signal mask is inherited, so SIGINT is blocked in this thread while
   the fork server starts. The resource tracker goes first: its start unblocks SIGINT again.
 """
@@ -18,12 +23,13 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import spawn
+from multiprocessing import spawn, util
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, cast
 
 _PRELOAD: Final = ["crawler.parse.worker", "crawler.parse.page"]
+_FLAGS: Final = "_args_from_interpreter_flags"
 _STARTING = threading.Lock()
 
 
@@ -57,8 +63,25 @@ def recording_context() -> tuple[RecordingContext, BaseContext]:
 @contextmanager
 def quiet_start(*, with_main: bool) -> Iterator[None]:
     """Start processes inside: no SIGINT for them, and no `__main__` unless `with_main`."""
-    with _STARTING, _sigint_blocked(), _main_hidden(not with_main):
+    with safe_path(), _sigint_blocked(), _main_hidden(not with_main):
         yield
+
+
+@contextmanager
+def safe_path() -> Iterator[None]:
+    """Start processes inside that do not search the current directory for modules."""
+    with _STARTING:
+        original, starter = getattr(util, _FLAGS), threading.get_ident()
+
+        def with_safe_path() -> list[str]:
+            flags: list[str] = original()
+            return [*flags, "-P"] if threading.get_ident() == starter else flags
+
+        setattr(util, _FLAGS, with_safe_path)
+        try:
+            yield
+        finally:
+            setattr(util, _FLAGS, original)
 
 
 @contextmanager

@@ -18,29 +18,26 @@ meets this raises `Exhausted`. What else the worker still holds nobody knows, so
 
 from __future__ import annotations
 
-import importlib
-import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, MutableSequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from traceback import walk_tb
+from importlib import import_module
 from types import FrameType
 from typing import Any, Final
 
 import orjson
 
 from crawler.model.document import Document, Leads, Response
-from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.model.output import escaped
+from crawler.parse import own
 from crawler.parse import response as own_response
 from crawler.parse.follow import Following
+from crawler.parse.reason import one_line, overrun_reason, place
 
 Packed = tuple[str, int, str, bytes, str, str, tuple[tuple[str, str], ...]]
 """The fields of a `Response` on its way to a worker, in their order."""
@@ -51,8 +48,6 @@ Answer = tuple[bytes, float, tuple[bytes, int, int, int, str] | None] | tuple[st
 PAGE: Final = "crawler.parse.page:page"
 MAX_JSON: Final = 64 * 2**20
 """Bytes of one page's fields; more is a parser gone wild, and would be held several times over."""
-MAX_REASON: Final = 300
-_PACKAGE: Final = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
 # The marker's cells: serial of the batch, index of the page in it (-1: none), monotonic seconds at
 # which that page began, and whether the lane was abandoned (only threads look at it).
@@ -64,12 +59,14 @@ Marker = MutableSequence[float]
 class Work:
     """What to do to every page; a worker is told once, when it starts.
 
-    `page` and `parser` are `module:function`, the second "" without a parser of the user's own;
-    `timeout` is the limit of one page in seconds, `memory` that of a process in MB, 0 for none.
+    `page` and `parser` are `module:function`, the second "" without a parser of the user's own,
+    which is looked for in `folder`, too (`crawler.parse.own`); `timeout` is the limit of one page
+    in seconds, `memory` that of a process in MB, 0 for none.
     """
 
     page: str = PAGE
     parser: str = ""
+    folder: str = ""
     timeout: float = 10.0
     memory: int = 0
     following: Following | None = None
@@ -124,7 +121,10 @@ def alarm(seconds: float) -> Alarm | None:
 
 
 class Parser:
-    """Parses one page at a time. The same object serves the caller, a thread and a worker."""
+    """Parses one page at a time. The same object serves the caller, a thread and a worker.
+
+    isolated: it has a process or an interpreter to itself, whose path of modules is its own.
+    """
 
     def __init__(
         self,
@@ -132,11 +132,13 @@ class Parser:
         limit: Alarm | None = None,
         *,
         inline: bool = False,
+        isolated: bool = False,
         memory_limited: bool = False,
     ) -> None:
-        page: Callable[..., Any] = resolve(work.page)
+        module, _, name = work.page.partition(":")
+        page: Callable[..., Any] = getattr(import_module(module), name)
         self._page = partial(page, following=work.following) if work.following else page
-        self._own = resolve(work.parser) if work.parser else None
+        self._own = own.load(work.parser, work.folder, keep=isolated) if work.parser else None
         self._own_name = work.parser
         self._timeout = work.timeout
         self._limit: AbstractContextManager[None] = limit or nullcontext()
@@ -199,62 +201,12 @@ class Parser:
 
 
 def _fault(error: BaseException) -> ParseFault:
-    return ParseFault(kind=Kind.PARSE, reason=one_line(error) + _place(error))
-
-
-def _place(error: BaseException) -> str:
-    """Where code of the user's own failed: ` (parser.py:12)`; empty where none was at work.
-
-    Of its own file the innermost line is told, whatever library raised below it.
-    """
-    lines = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
-    foreign = [file for file, _ in lines if not file.startswith(_PACKAGE)]
-    if not foreign:
-        return ""
-    line = next(line for file, line in reversed(lines) if file == foreign[0])
-    return f" ({os.path.basename(foreign[0])[:64]}:{line})"
+    return ParseFault(kind=Kind.PARSE, reason=one_line(error) + place(error))
 
 
 def _with_parsed(json: bytes, fields: bytes) -> bytes:
     comma = b"," if len(json) > 2 else b""
     return b'%b%b"parsed":%b}' % (json[:-1], comma, fields)
-
-
-def resolve(path: str) -> Callable[[Response], Any]:
-    """The function that `module:function` names; the current directory is searched first.
-
-    Raises `ConfigurationError` in one line when there is none.
-    """
-    module, colon, name = path.partition(":")
-    if not (module and colon and name):
-        raise ConfigurationError(f"parser: {path!r} is no MODULE:FUNCTION")
-    if (here := str(Path.cwd())) not in sys.path and "" not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        found: Any = importlib.import_module(module)
-        for attribute in name.split("."):
-            found = getattr(found, attribute)
-    except (Exception, SystemExit) as error:  # whatever the module does when it is imported
-        raise ConfigurationError(f"parser: cannot import {path!r}: {one_line(error)}") from error
-    if not callable(found):
-        raise ConfigurationError(f"parser: {path!r} is a {type(found).__name__}, not a function")
-    function: Callable[[Response], Any] = found
-    return function
-
-
-def one_line(error: BaseException) -> str:
-    """`ValueError: what it says`, in one line that JSON can hold."""
-    try:
-        text = " ".join(str(error).split())
-    except Exception as second:  # a parser's own class may raise here, too
-        text = f"(its text raised {type(second).__name__})"
-    line = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return line[:MAX_REASON].encode("utf-8", "replace").decode()
-
-
-def overrun_reason(timeout: float) -> str:
-    """Why a page failed that ran past its limit."""
-    return f"not parsed within {timeout:g} s"
 
 
 def pack(response: Response) -> Packed:

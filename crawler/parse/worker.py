@@ -73,7 +73,7 @@ def _load(work: Work, marker: Any, *, own_process: bool, memory_limited: bool = 
     _State.marker = marker
     try:
         limit = alarm(work.timeout) if own_process else None
-        _State.parser = Parser(work, limit, memory_limited=memory_limited)
+        _State.parser = Parser(work, limit, isolated=True, memory_limited=memory_limited)
     except BaseException as error:
         _State.failure = error.with_traceback(None)
 

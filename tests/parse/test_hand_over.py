@@ -172,10 +172,11 @@ def test_reasons_are_one_line(parse: Parse) -> None:
         ("tests.parse.parsers:NOT_A_FUNCTION", "not a function"),
     ],
 )
-def test_a_parser_that_is_none_is_refused_at_once(parser: str, said: str) -> None:
+async def test_a_parser_that_is_none_is_refused_at_once(parser: str, said: str) -> None:
     """The error comes before the crawl, and names what is missing."""
-    with pytest.raises(ConfigurationError, match=said):
-        AsyncParsing(config(parser=parser))
+    with pytest.raises(ConfigurationError, match=f"(?i){said}"):
+        async with AsyncParsing(config(parser=parser)):
+            pass
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="this Python has interpreters")
@@ -199,8 +200,8 @@ def test_interpreters_that_cannot_load_the_parser_are_refused(
 @pytest.mark.skipif(sys.version_info < (3, 14), reason="this Python has no interpreters")
 def test_what_loads_in_an_interpreter_is_found_by_trying() -> None:
     """Pure Python loads; a module that is not there does not, and says so."""
-    assert lanes.unloadable("json") == ""
-    assert "nowhere" in lanes.unloadable("nowhere")
+    assert lanes.unloadable("import json") == ""
+    assert "nowhere" in lanes.unloadable("import nowhere")
 
 
 def children() -> set[int]:

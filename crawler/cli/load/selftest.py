@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -18,6 +16,7 @@ from crawler.cli.load.spelling import LOAD
 from crawler.load.options import Engine
 from crawler.load.selftest import CASES, Case, Finding
 from crawler.model.errors import EnvironmentFailure, ExitCode
+from crawler.runtime.children import environment, python
 
 HELP = (
     "Measure a mock web with a known stall and known queues, and compare with theory.\n\n"
@@ -65,9 +64,9 @@ def _measured(case: Case, engine: Engine) -> Sequence[Finding]:
 @contextmanager
 def _mock_web(options: Mapping[str, str]) -> Iterator[str]:
     """A mock web in a process of its own, so that it takes nothing of the generator's."""
-    words = [sys.executable, "-m", "crawler", "mock", "--port", "0"]
+    words = python("-m", "crawler", "mock", "--port", "0")
     words += [word for name, value in options.items() for word in (f"--{name}", value)]
-    clean = {n: v for n, v in os.environ.items() if not n.startswith("CRAWLER_MOCK_")}
+    clean = {n: v for n, v in environment().items() if not n.startswith("CRAWLER_MOCK_")}
     with subprocess.Popen(  # noqa: S603  this program, with options of its own
         words, stdout=subprocess.PIPE, env=clean, text=True
     ) as process:

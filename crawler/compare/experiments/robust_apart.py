@@ -19,6 +19,7 @@ from time import perf_counter
 from typing import Any
 
 from crawler.compare.experiments.robust_bench import INNOCENT, ExecutorBench, Trial, trial
+from crawler.runtime.children import environment, python
 
 _LIMIT = 20.0  # seconds of a process
 
@@ -64,8 +65,10 @@ def _first_answer(kind: str) -> float:
 
 @contextmanager
 def _process(kind: str, case: str) -> Iterator[Any]:
-    command = [sys.executable, "-P", "-m", __name__, kind, case]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+    command = python("-m", __name__, kind, case)
+    with subprocess.Popen(  # noqa: S603  this very Python and this very package
+        command, stdout=subprocess.PIPE, env=environment(), text=True
+    ) as process:
         alarm = threading.Timer(_LIMIT, process.kill)
         alarm.start()
         try:

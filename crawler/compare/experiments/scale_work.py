@@ -11,7 +11,6 @@ import asyncio
 import os
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -23,6 +22,7 @@ from crawler.compare.experiment import Done, Parameters, Watch
 from crawler.compare.experiments.scale_peer import RESET, STAMP
 from crawler.compare.processes import pss
 from crawler.compare.quantile import ranked
+from crawler.runtime.children import environment, python
 
 if TYPE_CHECKING:
     from crawler.model.config import Loop
@@ -100,9 +100,9 @@ class Peer:
 @contextmanager
 def peer() -> Iterator[Peer]:
     """Start the peer; it ends with the block."""
-    command = [sys.executable, "-P", "-m", "crawler.compare.experiments.scale_peer"]
+    command = python("-m", "crawler.compare.experiments.scale_peer")
     with subprocess.Popen(  # noqa: S603  this very Python and this very package
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(), text=True
     ) as process:
         try:
             yield Peer(process)

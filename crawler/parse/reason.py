@@ -1,0 +1,40 @@
+"""Why a page has no fields, in one line that JSON can hold."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from traceback import walk_tb
+from typing import Final
+
+MAX_REASON: Final = 300
+_PACKAGE: Final = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
+_NOT_THEIRS: Final = (_PACKAGE, "<frozen ", importlib.__file__)
+
+
+def one_line(error: BaseException) -> str:
+    """`ValueError: what it says`, in one line that JSON can hold."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception as second:  # a parser's own class may raise here, too
+        text = f"(its text raised {type(second).__name__})"
+    line = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return line[:MAX_REASON].encode("utf-8", "replace").decode()
+
+
+def overrun_reason(timeout: float) -> str:
+    """Why a page failed that ran past its limit."""
+    return f"not parsed within {timeout:g} s"
+
+
+def place(error: BaseException) -> str:
+    """Where code of the user's own failed: ` (parser.py:12)`; empty where none was at work.
+
+    Of its own file the innermost line is told, whatever library raised below it.
+    """
+    lines = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    foreign = [file for file, _ in lines if not file.startswith(_NOT_THEIRS)]
+    if not foreign:
+        return ""
+    line = next(line for file, line in reversed(lines) if file == foreign[0])
+    return f" ({os.path.basename(foreign[0])[:64]}:{line})"

@@ -1,0 +1,139 @@
+"""No command takes code from the current directory, in any of its processes (CWE-427)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COMMAND = Path(sys.executable).with_name("crawler")
+OPTIONAL = ("aiodns", "brotlicffi", "cchardet", "simplejson", "pycares", "isal", "zlib_ng", "socks")
+"""What libraries would use if it were installed."""
+OURS = ("crawl_plugin", "sitecustomize", "usercustomize", "trap")
+TRAP = """
+import os
+with open(os.environ["TRAP"], "a") as told:
+    told.write(__name__ + "\\n")
+"""
+PARSER = "import trap_neighbour\ndef parse(response):\n    return {'at': trap_neighbour.AT}\n"
+
+
+@pytest.fixture(scope="module")
+def at(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a trap for each module of the library, of packages, and of neither."""
+    folder = tmp_path_factory.mktemp("downloads")
+    installed = {path.name for each in sys.path for path in _entries(each)}
+    names = {name.partition(".")[0] for name in installed}
+    for name in {*names, *sys.stdlib_module_names, *OPTIONAL, *OURS}:
+        if name.isidentifier() and name not in ("crawler", "tests"):
+            (folder / f"{name}.py").write_text(TRAP)
+    (folder / "mine.py").write_text(PARSER)
+    (folder / "trap_neighbour.py").write_text("AT = 'here'\n")
+    return folder
+
+
+def _entries(folder: str) -> Sequence[Path]:
+    with contextlib.suppress(OSError):
+        return [path for path in Path(folder).iterdir() if path.suffix in ("", ".py", ".so")]
+    return []
+
+
+def run(at: Path, *command: str, **options: str) -> tuple[subprocess.CompletedProcess[str], str]:
+    """Run a command there; also what fell into a trap."""
+    told = at / ".told"
+    told.unlink(missing_ok=True)
+    done = subprocess.run(
+        command,
+        cwd=at,
+        env={**_environment(), "TRAP": str(told), **options},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done, told.read_text() if told.exists() else ""
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+
+
+def test_the_traps_work(at: Path) -> None:
+    """Plain Python walks into them: `python -c` searches the current directory first."""
+    _, told = run(at, sys.executable, "-c", "import frostwork, struct_, socket")
+    assert "frostwork" in told
+
+
+CRAWL = ("crawl", "--mock", "12", "-q", "-o", "/dev/null")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (*CRAWL,),
+        (*CRAWL, "--engine", "threaded", "--parse", "thread"),
+        (*CRAWL, "--parse", "process", "--parse-workers", "2"),
+        (*CRAWL, "--loop", "asyncio", "--parse", "process", "--parser", "mine:parse"),
+        (*CRAWL, "--engine", "threaded", "--parser", "./mine.py:parse"),
+        (*CRAWL, "--parse", "inline", "--parser", "mine:parse"),
+        ("compare", "start-up", "--quick", "--rounds", "1", "-q"),
+        ("compare", "noise", "--quick", "--rounds", "1", "-q"),
+    ],
+)
+def test_no_process_of_a_command_runs_what_lies_there(at: Path, words: tuple[str, ...]) -> None:
+    """T5: main process, workers, fork server, resource tracker, turns and their pools."""
+    done, told = run(at, str(COMMAND), *words)
+    assert told == ""
+    assert done.returncode in (0, 5), done.stderr
+
+
+def test_neither_do_the_processes_of_mock_and_load(at: Path) -> None:
+    """T5: the mock's workers and the load's, with a mock web that is asked until it ends."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    told = at / ".told"
+    told.unlink(missing_ok=True)
+    mock = subprocess.Popen(
+        [str(COMMAND), "mock", "--port", str(port), "--processes", "2"],
+        cwd=at,
+        env={**_environment(), "TRAP": str(told)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with mock:
+        assert mock.stdout is not None
+        url = mock.stdout.readline().strip()
+        words = ("load", f"{url}/page/0", "--processes", "2", "-c", "2", "--requests", "40", "-q")
+        done, fell = run(at, str(COMMAND), *words)
+        mock.terminate()
+    assert (fell, told.exists()) == ("", False)
+    assert done.returncode in (0, 5), done.stderr
+
+
+def test_python_m_takes_nothing_more_than_python_itself_does(at: Path) -> None:
+    """`python -m` has that directory in front until the package runs, which then leaves it."""
+    done, told = run(at, sys.executable, "-P", "-m", "crawler", *CRAWL, "--parse", "process")
+    assert (done.returncode, told) == (0, ""), done.stderr
+    own = ("aiodns", "frostwork", "orjson", "aiohttp", "uvloop", "cyclopts", "ada_url")
+    bare = at / "bare"
+    bare.mkdir(exist_ok=True)
+    for name in own:
+        (bare / f"{name}.py").write_text(TRAP)
+    done, told = run(bare, sys.executable, "-m", "crawler", *CRAWL, "--parse", "process")
+    assert (done.returncode, told) == (0, ""), done.stderr
+
+
+def test_pythonpath_counts(at: Path, tmp_path: Path) -> None:
+    """Who asks for a folder gets it, in the parser's processes as well."""
+    (tmp_path / "asked_for.py").write_text("def parse(response):\n    return {'asked': 1}\n")
+    words = ("crawl", "--mock", "3", "-q", "--parser", "asked_for:parse")
+    done, told = run(at, str(COMMAND), *words, PYTHONPATH=str(tmp_path))
+    assert (done.returncode, told) == (0, ""), done.stderr
+    assert '"parsed":{"asked":1}' in done.stdout
