@@ -105,7 +105,7 @@ def crawl(
         print(toml.write(CRAWL, settled, _TITLE), end="")
         return ExitCode.FINISHED
     _check_inputs([*seeds, *settled.sitemap], input, mock)
-    check(seeds, options, CRAWL.options)
+    check([*seeds, *_given(options.get("sitemap"))], options, CRAWL.options)
     try:
         with _mock_urls(mock) as urls:
             return _run(_reaching(settled, mock), [*seeds, *urls], input, output)
@@ -113,6 +113,11 @@ def crawl(
         if settled.debug:
             show_traceback()
         raise
+
+
+def _given(texts: object) -> Sequence[str]:
+    """The values of an option that may be repeated, as they were written."""
+    return texts if isinstance(texts, list | tuple) else ()
 
 
 def show_traceback() -> None:

@@ -24,7 +24,9 @@ def check(seeds: Sequence[str], given: Mapping[str, object], known: Mapping[str,
         if ":" in seed.partition("/")[0] or seed.startswith("//"):
             continue  # a scheme, or a port
         if os.path.exists(seed) and not os.path.isdir(seed):
-            raise ConfigurationError(f"{seed}: is a file; did you mean -i {quote(seed)}?")
+            raise ConfigurationError(
+                f"{seed}: is a file; did you mean -i {quote(seed)}? If not, say https://{seed}"
+            )
         if seed.lower().endswith(_LISTS) and "/" not in seed:
             raise ConfigurationError(
                 f"{seed}: no such file, and no site has such a name; check it, and read it with -i"

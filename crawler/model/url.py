@@ -207,8 +207,8 @@ def no_site(text: str) -> str:
         return f"a number; write http://{host}/ if it is an address"
     if any(dot in host for dot in _DOTS) or not host or host.lower() == "localhost":
         return ""
-    if host[0] == "[" or ":" in host:
-        return ""
+    if host[0] == "[" or ":" in host or not host.isprintable() or " " in host:
+        return ""  # an address, a port, or what no host can have
     return f"no dot in {host[:64]!r}; write http://{host[:64]}/ if it is a host"
 
 

@@ -64,7 +64,7 @@ def _problem(path: Sequence[str], fields: dict[str, Any]) -> str:
     """Why the schema's `fields` have nothing at `path`; "" if they have, or leave it open."""
     name, *rest = path
     if name not in fields:
-        return f"no field {name!r}{closest(name, fields)}; --schema lists them"
+        return f"no field {name!r}{closest(name, fields) or '; --schema lists them'}"
     if not rest:
         return ""
     inside = fields[name]

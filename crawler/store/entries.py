@@ -89,6 +89,8 @@ def _without_any(held: list[Entry], name: str, hint: str) -> ConfigurationError:
     why = first.url.reason if isinstance(first.url, InvalidUrl) else ""
     lines = "its only line" if len(held) == 1 else f"none of its first {len(held):,} lines"
     verb = "has no" if len(held) == 1 else "has a"
+    if first.input.lstrip().startswith("["):
+        hint = "an array is not JSON lines; jq -c '.[]' makes them of it"
     return ConfigurationError(
         f"{name}: {lines} {verb} URL ({why}: {first.input[:SHOWN]!r}); {hint}"
     )

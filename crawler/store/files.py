@@ -54,17 +54,21 @@ class Document:
     def __init__(self, path: str, existing: Existing) -> None:
         check_name(path, (".json",), packed=False)
         self._path = path
-        onto: Existing = "replace" if existing == "replace" else "refuse"
-        self._claim = Claim(path, onto, hint="--overwrite replaces it, nothing can be added")
+        self._claim: Claim | None = None
+        if inherited(path) is not None or not os.path.exists(path) or os.path.isfile(path):
+            onto: Existing = "replace" if existing == "replace" else "refuse"
+            self._claim = Claim(path, onto, hint="--overwrite replaces it, nothing can be added")
 
     def write(self, value: Any) -> None:
         """Write it as JSON. Raises `EnvironmentFailure`."""
         write_json(self._path, value)
-        self._claim.started = True
+        if self._claim is not None:
+            self._claim.started = True
 
     def close(self) -> None:
         """Let go of the file; one that was made and not written is gone."""
-        self._claim.release()
+        if self._claim is not None:
+            self._claim.release()
 
 
 def _replace(target: str, data: bytes) -> None:

@@ -79,10 +79,15 @@ def _value(line: str) -> Any:
     if isinstance(line, Overlong):
         return refused(str(line), f"a line longer than {LONGEST} bytes")
     try:
-        return orjson.loads(line if line.isascii() else _SURROGATE.sub("\ufffd", line))
+        return orjson.loads(line if line.isascii() else _mended(line))
     except orjson.JSONDecodeError as error:
         damaged = _SURROGATE.search(line)
         return refused(line, "not UTF-8" if damaged else f"not JSON: {error.msg}")
+
+
+def _mended(line: str) -> str:
+    """Without a byte order mark, of files put together, and with U+FFFD for bytes of no UTF-8."""
+    return _SURROGATE.sub("\ufffd", line.removeprefix("\ufeff"))
 
 
 def _spoilt(url: str, line: str) -> bool:

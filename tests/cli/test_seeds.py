@@ -16,6 +16,8 @@ from crawler.cli.seeds import check
         ("list.txt", "list.txt: is a file; did you mean -i list.txt?"),
         ("./list.txt", "is a file; did you mean -i ./list.txt?"),
         ("-i list.txt a.example", "a.example: is a file; did you mean -i a.example?"),
+        ("--sitemap list.txt", "list.txt: is a file; did you mean -i list.txt?"),
+        ("--sitemap off", "no dot in 'off'"),
         ("lost.txt", "lost.txt: no such file, and no site has such a name"),
         ("lists/lost.csv.gz", "no dot in 'lists'"),
         (

@@ -111,7 +111,8 @@ def _wrong(
     site: Site, directory: Path, case: Case, engine: str, loop: str, width: int
 ) -> Iterator[str]:
     """Crawl once; yield all that is wrong with it."""
-    seeds, output, audit = (directory / f"follow.{kind}" for kind in ("txt", "jsonl", "audit"))
+    names = ("follow.txt", "follow.jsonl", "audit.jsonl")
+    seeds, output, audit = (directory / name for name in names)
     seeds.write_text(site.url(case.start) + "\n")
     options = ["--follow", "--depth", "0", "--audit", str(audit)]
     options += ["--loop", loop] if engine == "async" else []

@@ -223,6 +223,14 @@ def test_a_document_is_taken_at_the_start_and_written_at_the_end(tmp_path: Path)
     assert path.read_text() == "[\n  1\n]\n"
 
 
+def test_a_document_for_a_pipe_waits_for_no_reader(tmp_path: Path) -> None:
+    """A named pipe for the statistics is opened when they are written, and not at the start."""
+    os.mkfifo(tmp_path / "pipe")
+    document = Document(str(tmp_path / "pipe"), "refuse")
+    document.close()
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_replacing_and_adding_exclude_each_other() -> None:
     """Nobody has to guess which of the two counts."""
     with pytest.raises(ConfigurationError, match="overwrite and append"):

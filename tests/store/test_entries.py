@@ -183,7 +183,8 @@ def test_a_list_without_any_url_is_refused(
     name: str, line: str, options: dict[str, Any], why: str, lines: int
 ) -> None:
     """A wrong field or column is one error before the crawl, not a list of bad URLs (L6)."""
-    with pytest.raises(ConfigurationError, match=rf"a\.\w+: .*{why}.*; name its"):
+    hint = "; an array is not" if line[0] == "[" else "; name its"
+    with pytest.raises(ConfigurationError, match=rf"a\.\w+: .*{why}.*{hint}"):
         read(f"{line}\n" * lines, name, 10_000, **options)
 
 
@@ -199,3 +200,10 @@ def test_a_counted_column_finds_its_delimiter(delimiter: str) -> None:
     """Without a header the first row tells what stands between the columns."""
     rows = f"1{delimiter}http://a/{delimiter}x\n2{delimiter}http://b/{delimiter}y\n"
     assert texts(read(rows, "a.csv", url_column="2")) == ["http://a/", "http://b/"]
+
+
+def test_files_put_together_are_one_list() -> None:
+    """A byte order mark, or a header, in the middle neither spoils a URL nor becomes one."""
+    assert texts(read('"http://a/"\n\ufeff{"url":"http://b/"}\n', "a.jsonl"))[1] == "http://b/"
+    again = texts(read("id,url\n1,http://a/\n\ufeffid,url\n2,http://b/\n", "a.csv"))
+    assert again[1].startswith("! no dot in 'url'") and again[2] == "http://b/"

@@ -57,6 +57,7 @@ def test_the_url_of_a_line(line: str, url: str) -> None:
         ("off", "no dot in 'off'"),
         ("intranet/page", "no dot in 'intranet'"),
         ("me@a.example", "a mail address"),
+        ("<a b>", "a blank inside"),
     ],
 )
 def test_a_line_that_could_mean_two_things_is_refused(line: str, reason: str) -> None:
