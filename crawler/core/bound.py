@@ -57,23 +57,27 @@ class Holds:
     """Adds up the seconds of each limit. `now` is the core's clock."""
 
     def __init__(self) -> None:
-        self._spent: dict[Limit, Held] = {}
+        self._spent: dict[Limit, list[float]] = {}  # seconds, seconds times hosts
         self._current: tuple[Limit, int] | None = None
         self._since = 0.0
 
     def hold(self, current: tuple[Limit, int] | None, now: float) -> None:
         """From now on this limit holds the crawl, with so many hosts at work; None: nothing."""
-        self._spent = self.until(now)
-        self._current, self._since = current, now
+        if self._current is not None:
+            limit, hosts = self._current
+            spent = self._spent.get(limit)
+            if spent is None:
+                spent = self._spent[limit] = [0.0, 0.0]
+            seconds = max(now - self._since, 0.0)
+            spent[0] += seconds
+            spent[1] += seconds * hosts
+        # A snapshot may have been asked for a moment before a step that came first.
+        self._current, self._since = current, max(self._since, now)
 
     def until(self, now: float) -> dict[Limit, Held]:
         """All up to now, with what goes on."""
-        if self._current is None:
-            return dict(self._spent)
-        limit, hosts = self._current
-        before, seconds = self._spent.get(limit, Held()), max(now - self._since, 0.0)
-        held = Held(before.seconds + seconds, before.host_seconds + seconds * hosts)
-        return {**self._spent, limit: held}
+        self.hold(self._current, now)
+        return {limit: Held(*spent) for limit, spent in self._spent.items()}
 
 
 def bound(held: Holding, seconds: float, before: Holding | None = None) -> Bound | None:

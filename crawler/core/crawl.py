@@ -243,7 +243,7 @@ class Crawl:
     def next(self, now: float) -> Step:
         """What to do now. Called again and again, it never hands out one request twice."""
         step = self._next(now)
-        if step is BUSY or isinstance(step, Wait):
+        if step is BUSY or type(step) is Wait:
             self.collector.hold(self._limit(now), self._frontier.at_work, now)
         else:
             self.collector.go(now)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from crawler.cli import main
 from crawler.cli import run as run_module
+from crawler.cli.compare.spelling import COMPARE
+from crawler.cli.load.spelling import LOAD
 from crawler.cli.mock.app import app as mock_app
 from crawler.cli.mock.serve import COMMANDS
-from crawler.cli.options import CRAWL, table
+from crawler.cli.mock.web import MOCK
+from crawler.cli.options import CRAWL, Spelling, table
 from crawler.cli.run import Order
 from crawler.model.config import VERSION, CrawlConfig
 from crawler.model.errors import ExitCode
@@ -243,6 +247,16 @@ def test_an_unknown_command_gets_a_suggestion(capsys: pytest.CaptureFixture[str]
     """A misspelt command is one line with the right one."""
     assert main(["crwl"]) == ExitCode.USAGE
     assert 'Did you mean "crawl"?' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("spelling", [CRAWL, MOCK, LOAD, COMPARE], ids=lambda s: s.table)
+def test_every_time_and_size_has_its_unit(spelling: Spelling[Any]) -> None:
+    """No option of seconds, bytes or a share takes plain numbers alone (field T13)."""
+    for name, spec in spelling.options.items():
+        measured = any(word in spec.help for word in ("econds", "ytes", "Share"))
+        assert spec.unit is not None or not measured, name
+        if spec.unit is not None and spec.type in (int, float):
+            assert spec.check(f"{spec.least or 0}") == (spec.least or 0)
 
 
 def test_the_table_has_a_row_for_every_option() -> None:
