@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from crawler.cli import crawl
-from crawler.cli.asking import ignore_asking
+from crawler.cli.asking import blocked
 from crawler.cli.completion import add_completion
 from crawler.cli.options import VERSION_FLAGS
 from crawler.cli.streams import hold_standard_streams
@@ -32,12 +32,12 @@ _COMPARE_HELP = "Compare async, threads and processes, measured so that it can b
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Errors become one line on stderr."""
     hold_standard_streams()
-    ignore_asking()
     for line in unknown():
         print(f"crawler: {printable(line)}", file=sys.stderr)
     words = _spoken(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _dispatch(words)
+        with blocked():
+            return _dispatch(words)
     except CycloptsError as error:
         return _fail(str(error), ExitCode.USAGE)
     except CrawlerError as error:

@@ -1,7 +1,9 @@
 """Signals that ask how far a program is: SIGUSR1, and SIGINFO (Ctrl-T on BSD and macOS).
 
-A crawl answers with a line (`dd` and `rsync` do so, too). Every other command ignores them, as
-their default is to end the process.
+A crawl answers with a line, as `dd` and `rsync` do. Their default is to end the process, so `main`
+blocks them for every command: in all its threads and in all processes that it starts, which inherit
+the mask (`pkill -USR1 crawler` reaches the parser's workers, too). A thread of the crawl's own
+waits for them, so that no other is interrupted.
 """
 
 from __future__ import annotations
@@ -14,19 +16,34 @@ from contextlib import contextmanager
 ASKING = tuple(getattr(signal, name) for name in ("SIGUSR1", "SIGINFO") if hasattr(signal, name))
 
 
-def ignore_asking() -> None:
-    """Ignore the signals in this process and in those that it starts."""
-    if threading.current_thread() is threading.main_thread():
-        for number in ASKING:
-            signal.signal(number, signal.SIG_IGN)
+@contextmanager
+def blocked() -> Iterator[None]:
+    """Let the signals end nothing while the block runs; before any thread is started."""
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, ASKING)
+    try:
+        yield
+    finally:
+        for number in signal.sigpending() & set(ASKING):  # it would be delivered now
+            signal.sigwait([number])
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
 @contextmanager
 def reporting(report: Callable[[], None]) -> Iterator[None]:
-    """Call `report` for each signal while the block runs, from the signal's handler."""
-    former = {number: signal.signal(number, lambda *_: report()) for number in ASKING}
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+    """Call `report` for each signal while the block runs, from a thread of its own."""
+    over = threading.Event()
+
+    def wait() -> None:
+        while signal.sigwait(ASKING) and not over.is_set():
+            report()
+
+    thread = threading.Thread(target=wait, name="crawler-asked", daemon=True)
+    with blocked():  # by `main` before, unless that is not who runs the crawl
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            if thread.ident is not None:
+                signal.pthread_kill(thread.ident, ASKING[0])
+            thread.join()

@@ -179,8 +179,27 @@ def test_a_signal_asks_for_a_line(engine: str, number: signal.Signals) -> None:
 def test_no_command_dies_of_being_asked() -> None:
     """The signals' default, to end the process, is off for every command."""
     script = (
-        "import os, sys; from crawler.cli import main; from crawler.cli.asking import ASKING;"
-        "main(['-V']); [os.kill(os.getpid(), number) for number in ASKING]; print('alive')"
+        "import os, sys, crawler.cli as cli; from crawler.cli.asking import ASKING;"
+        "cli._dispatch = lambda words: [os.kill(os.getpid(), number) for number in ASKING] and 7;"
+        "code = cli.main(['-V']); print('alive', code)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
-    assert done.stdout.endswith(b"alive\n")
+    assert done.stdout == b"alive 7\n"
+
+
+def test_the_parsers_processes_do_not_die_of_it_either() -> None:
+    """`pkill -USR1` reaches all processes of a crawl; its pages are parsed all the same."""
+    command = [sys.executable, "-m", "crawler", "crawl", *WORDS, "--mock", "40", "--parse"]
+    command += ["process", "--delay", "0.02"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    ) as run:
+        try:
+            assert run.stdout is not None
+            records = [run.stdout.readline()]
+            os.killpg(run.pid, signal.SIGUSR1)
+            records += run.stdout.readlines()
+            assert run.wait(60) == 0
+        finally:
+            run.kill()
+    assert len(records) == 40 and all(b'"outcome":"page"' in record for record in records)
