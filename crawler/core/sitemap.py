@@ -12,22 +12,23 @@
 What is read is known by its place and by its name's prefix, which must be its parent's. So
 `image:loc`, `atom:link` and `xhtml:link` are not meant, and no namespace need be declared.
 
-`locations` reads ahead by 16 KiB at the most and hands on what it finds at once. It cuts its input
-into pieces of its own size, so that however the bytes come, the result is the same. Of a location
+Broken XML is read on as it was meant (`crawler.core.broken_xml`), and the problem is told with the
+last part. What is refused for what it would cost (declarations, depth, size) ends the reading.
+
+`locations` reads ahead by 16 KiB at the most and hands on what it finds at once. Of a location
 at most `MAX_LENGTH` + 1 characters are kept, by which its reader sees that it is too long.
 """
 
 from __future__ import annotations
 
 import re
-from codecs import IncrementalDecoder
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final, Literal, NamedTuple
 
-import webencodings
-
-from crawler.core.xml import MAX_DEPTH, Refused, Xml
+from crawler.core import sitemap_text
+from crawler.core.broken_xml import BrokenXml
+from crawler.core.xml import MAX_DEPTH, Misplaced, Refused, Xml
 from crawler.model.url import MAX_LENGTH
 
 MAX_BYTES: Final = 52_428_800
@@ -35,33 +36,29 @@ MAX_BYTES: Final = 52_428_800
 
 Form = Literal["unknown", "sitemapindex", "urlset", "rss", "rdf", "atom", "text"]
 
-PIECE: Final = 16_384
-"""Bytes read at once."""
-
 BARREN: Final = 2_000_000
 """Elements that a document may have beside its locations; 50 MB of images and their captions."""
 
 PER_LOCATION: Final = 40
 """Elements that a location adds to those; a feed's item has some 10, a page listed with news 20."""
 
+_DEARER: Final = 8  # an element of broken XML takes about so much longer to read
 _HTML = re.compile(r"<(?:!doctype\s+html|html|head|body)[\s>]", re.IGNORECASE)
 _NO_SITEMAP: Final = "an HTML page, no sitemap"
 _WEB = re.compile(r"https?://", re.IGNORECASE)
-_BLANK: Final = "\ufeff\t\n\v\f\r "
-_MARKS: Final = {
-    b"\xef\xbb\xbf": "utf-8",
-    b"\xff\xfe": "utf-16le",
-    b"\xfe\xff": "utf-16be",
-    b"<\0": "utf-16le",  # XML 1.0, appendix F
-    b"\0<": "utf-16be",
-}
-_DECLARED = re.compile(rb"\s*<\?xml[^>]*?\sencoding\s*=\s*[\"']([\w.:-]{1,40})[\"']")
+_PROLOG = re.compile(r"(?:\s++|<!--.*?-->|<\?.*?\?>)*+", re.DOTALL)
+_ROOT = re.compile(r"<(?:[\w.\-]+:)?(?:sitemapindex|urlset|rss|RDF|feed)[\s/>]")
+_PLAIN = re.compile(rf"{_ROOT.pattern}|<!|\Z")
+_BEGIN = re.compile(rf"<\?xml\s|{_ROOT.pattern}")
+_LINE = re.compile(r"^https?://", re.IGNORECASE | re.MULTILINE)
+_IN_FRONT: Final = "text in front of the document"
 
 
 class Part(NamedTuple):
     """Some locations of a document, as they are spelled in it but for whitespace around.
 
-    `problem` says why reading ended before the document did; then no part follows.
+    `problem` says what is wrong with the document, or why reading ended before it did; then no part
+    follows.
     """
 
     form: Form
@@ -73,86 +70,55 @@ def locations(chunks: Iterable[bytes], charset: str = "") -> Iterator[Part]:
     """The locations in `chunks`, in their order; only the last part may have none.
 
     `charset` is what a Content-Type header says, which goes before the XML declaration (RFC 7303,
-    3) and behind a byte order mark. Never raises for any bytes; an empty document has no parts.
+    3), and behind a byte order mark and text that is UTF-8. Never raises for any bytes; an empty
+    document has no parts.
     """
-    texts = _texts(chunks, charset)
+    texts = sitemap_text.texts(chunks, charset)
     head = next(texts, "")
-    texts = chain((head,), texts)
+    before = _before(head)
+    texts = chain((head[before:],), texts)
     if _HTML.match(head):
         yield Part("unknown", [], _NO_SITEMAP)
-    elif head.startswith("<"):
-        yield from _markup(texts)
-    elif _WEB.match(head):
-        yield from _lines(texts)
+    elif head.startswith("<", before):
+        yield from _markup(texts, _IN_FRONT if before else "")
+    elif _WEB.match(head, before):
+        yield from _lines(texts, _IN_FRONT if before else "")
     elif head:
         yield Part("unknown", [], "neither XML nor a list of URLs")
 
 
-# Bytes to text.
+def _before(head: str) -> int:
+    """Characters in front of the document: warnings, or what else its program printed first."""
+    prolog = _PROLOG.match(head)
+    if _WEB.match(head) or (prolog and _PLAIN.match(head, prolog.end())):
+        return 0
+    found = _BEGIN.search(head) or (None if head.startswith("<") else _LINE.search(head))
+    return found.start() if found else 0
 
 
-def _texts(chunks: Iterable[bytes], charset: str) -> Iterator[str]:
-    """The text without its byte order mark and the whitespace in front; never ""."""
-    pieces = _pieces(chunks)
-    head = next(pieces, b"")
-    decoder = _decoder(head, charset)
-    begun = False
-    for piece in chain((head,), pieces):
-        text = decoder.decode(piece)
-        if not begun:
-            text = text.lstrip(_BLANK)
-            begun = text != ""
-        if text:
-            yield text
-    if text := decoder.decode(b"", True):
-        yield text
-
-
-def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    held = bytearray()
-    for chunk in chunks:
-        held += chunk
-        while len(held) >= PIECE:
-            yield bytes(held[:PIECE])
-            del held[:PIECE]
-    yield bytes(held)
-
-
-def _decoder(head: bytes, charset: str) -> IncrementalDecoder:
-    """By the Encoding standard's labels; UTF-16 is believed to its marks alone, not to a label."""
-    name = next((name for mark, name in _MARKS.items() if head.startswith(mark)), "")
-    if not name:
-        declared = _DECLARED.match(head)
-        label = charset or (declared[1].decode("ascii", "replace") if declared else "")
-        found = webencodings.lookup(label)
-        name = found.name if found and not found.name.startswith("utf-16") else "utf-8"
-    made: IncrementalDecoder = webencodings.lookup(name).codec_info.incrementaldecoder("replace")
-    return made
-
-
-# Text to locations.
-
-
-def _lines(texts: Iterable[str]) -> Iterator[Part]:
+def _lines(texts: Iterable[str], problem: str) -> Iterator[Part]:
     rest = ""
     for text in chain(texts, ("\n",)):
         *whole, rest = (rest + text).replace("\r", "\n").split("\n")
         rest = rest[: MAX_LENGTH + 1]
         if found := [line for line in map(str.strip, whole) if line]:
             yield Part("text", found)
+    if problem:
+        yield Part("text", [], problem)
 
 
-def _markup(texts: Iterable[str]) -> Iterator[Part]:
+def _markup(texts: Iterable[str], problem: str) -> Iterator[Part]:
     items = _Items()
-    xml = items.xml
-    for text in texts:
-        problem = xml.feed(text)
-        if items.found or problem:
-            yield Part(items.form, items.take(), problem)
-        if problem:
+    for text in chain(texts, ("",)):
+        last = not text
+        ends = items.xml.feed(text, last)
+        if ends and items.broken:
+            problem = problem or ends
+            ends = items.read_on(last)
+        if items.found or ends or last:
+            yield Part(items.form, items.take(), (problem or ends) if ends or last else "")
+        if ends:
             return
-    problem = xml.feed("", last=True)
-    yield Part(items.form, items.take(), problem)
 
 
 class _Shape(NamedTuple):
@@ -182,12 +148,13 @@ class _Items:
     """
 
     __slots__ = (
-        *("_allowed", "_depth", "_guid", "_leaf", "_leaves", "_linked", "_shape", "_size", "_text"),
-        *("found", "xml"),
+        *("_allowed", "_depth", "_given", "_guid", "_item", "_kept", "_leaf", "_leaves", "_shape"),
+        *("_size", "_text", "_whole", "found", "xml"),
     )
 
     def __init__(self) -> None:
-        self.xml = Xml(self._start, self._end)
+        self.xml: Xml | BrokenXml = Xml(self._start, self._end)
+        self._whole = self.xml
         self.found: list[str] = []
         self._shape = _NO_SHAPE
         self._allowed = BARREN
@@ -196,8 +163,14 @@ class _Items:
         self._leaf = ""
         self._text: list[str] = []
         self._size = 0
-        self._linked = False
+        self._item = ""
+        self._kept = self._given = 0  # locations of this item; to be passed over, as had
         self._guid = ""
+
+    @property
+    def broken(self) -> bool:
+        """Whether the XML broke, and was not read on yet."""
+        return self.xml is self._whole and self._whole.broken
 
     @property
     def form(self) -> Form:
@@ -208,6 +181,23 @@ class _Items:
         found, self.found = self.found, []
         return found
 
+    def read_on(self, last: bool) -> str:
+        """Read on where the XML broke, from the item at hand on; give nothing of it twice."""
+        self._given = self._kept if self._whole.marked else 0
+        self._allowed //= _DEARER
+        self._depth = max(0, self._shape.level - 1)
+        self._leaves, self._leaf, self._guid = (), "", ""
+        self.xml = BrokenXml(self._start, self._end, self._nesting, self._depth)
+        return self.xml.feed(self._whole.rest(), last)
+
+    def _nesting(self, name: str) -> int | None:
+        """How many elements have to be open where `name` starts, for `BrokenXml`."""
+        if self._shape is _NO_SHAPE:
+            return 0
+        if name.rpartition(":")[2] == self._shape.item:
+            return self._shape.level - 1
+        return self._shape.level if self._leaf or name in self._leaves else None
+
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         self._allowed -= 1
@@ -215,6 +205,8 @@ class _Items:
         if above == 1:
             if name in self._leaves:
                 self._open(name, attributes)
+            elif self._leaves and name == self._item:
+                raise Misplaced(f"<{name[:40]}> inside <{name[:40]}>")
         elif above == 0:
             self._enter(name)
         elif self._depth == 1:
@@ -235,12 +227,14 @@ class _Items:
     def _enter(self, name: str) -> None:
         prefix, colon, local = name.rpartition(":")
         if local == self._shape.item:
+            self._whole.mark()
             self._leaves = tuple([prefix + colon + leaf for leaf in self._shape.leaves])
-            self._linked, self._guid = False, ""
+            self._item, self._kept, self._guid = name, 0, ""
 
     def _leave(self) -> None:
+        self._whole.release()
         self._leaves = ()
-        if self._guid and not self._linked:
+        if self._guid and not self._kept:
             self._keep(self._guid)
         self._guid = ""
 
@@ -270,8 +264,11 @@ class _Items:
 
     def _keep(self, text: str) -> None:
         if text := text.strip()[: MAX_LENGTH + 1]:
+            self._kept += 1
+            if self._given:
+                self._given -= 1
+                return
             self.found.append(text)
-            self._linked = True
             self._allowed += PER_LOCATION
 
 

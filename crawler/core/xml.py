@@ -31,9 +31,16 @@ Start = Callable[[str, dict[str, str]], None]
 End = Callable[[str], None]
 Characters = Callable[[str], None]
 
+MAX_HELD: Final = 1_048_576
+"""Bytes of an item that are held, so that it can be read anew."""
+
 
 class Refused(Exception):
     """Why reading ends; raised by handlers and caught in `Xml.feed`."""
+
+
+class Misplaced(Exception):
+    """What stands where it cannot be; raised by handlers, and as bad as if it were no XML."""
 
 
 class Xml:
@@ -42,10 +49,13 @@ class Xml:
     Namespaces are not resolved: an undeclared prefix would be an error, and is common.
     """
 
-    __slots__ = ("_fed", "_names", "_parser")
+    __slots__ = ("_fed", "_held", "_mark", "_names", "_parser", "broken")
 
     def __init__(self, start: Start, end: End) -> None:
         self._fed = 0
+        self._held = b""  # the last bytes that were fed
+        self._mark: int | None = None
+        self.broken = False  # after a problem: whether the document is, or it was only refused
         self._names: dict[str, str] = {}
         self._parser = expat.ParserCreate("utf-8", None, self._names)
         self._parser.buffer_text = True
@@ -58,17 +68,48 @@ class Xml:
         """Call `characters` with text from here on; None for no more."""
         self._parser.CharacterDataHandler = characters
 
+    def mark(self) -> None:
+        """An item begins with the tag at hand: hold it, until `release`."""
+        self._mark = self._parser.CurrentByteIndex
+
+    @property
+    def marked(self) -> bool:
+        """Whether `rest` begins with the marked item."""
+        return self._mark is not None
+
+    def release(self) -> None:
+        """The item at hand is read."""
+        self._mark = None
+
+    def rest(self) -> str:
+        """Return what is left from the marked place on, or else from where the document broke."""
+        at = self._parser.ErrorByteIndex if self._mark is None else self._mark
+        return self._held[max(0, at - self._fed + len(self._held)) :].decode("utf-8", "replace")
+
     def feed(self, text: str, last: bool = False) -> str:
         """Read on; returns what is wrong, "" for nothing. After a problem nothing may follow."""
         data = text.encode("utf-8", "replace")
+        self._held += data
+        self._fed += len(data)
         try:
             self._parser.Parse(data, last)
         except expat.ExpatError as error:
+            self.broken = True
             return f"broken XML in line {error.lineno}: {expat.ErrorString(error.code)}"
+        except Misplaced as misplaced:
+            self.broken = True
+            return f"broken XML in line {self._parser.CurrentLineNumber}: {misplaced}"
         except Refused as refused:
             return str(refused)
-        self._fed += len(data)
+        self._let_go()
         return self._excess()
+
+    def _let_go(self) -> None:
+        """Hold on to what is not read yet, and to the marked item if it is not too long."""
+        if self._mark is not None and self._fed - self._mark > MAX_HELD:
+            self._mark = None
+        at = self._parser.CurrentByteIndex if self._mark is None else self._mark
+        self._held = self._held[max(0, len(self._held) - self._fed + at) :]
 
     def _excess(self) -> str:
         if self._fed - self._parser.CurrentByteIndex > MAX_TOKEN:

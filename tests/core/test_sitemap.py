@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crawler.core import sitemap, xml
-from crawler.core.sitemap import BARREN, PIECE, locations
+from crawler.core.sitemap import BARREN, locations
+from crawler.core.sitemap_text import PIECE
 from crawler.model.url import MAX_LENGTH
 
 XMLNS = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'
@@ -134,19 +135,144 @@ def test_entities_of_xml_are_resolved() -> None:
     [
         (f"<urlset>{LOC}<url><loc>http://b", "broken XML in line 1: no element found"),
         (f"<urlset>{LOC}<url><loc", "broken XML in line 1: unclosed token"),
-        (f"<urlset>{LOC}\n<url><loc>x&nbsp;</loc>", "broken XML in line 2: undefined entity"),
-        (f"<urlset>{LOC}<url><loc>x?a=1&b=2</loc>", "broken XML in line 1: not well-formed"),
         (f"<urlset>{LOC}</url>", "broken XML in line 1: mismatched tag"),
         (f"<urlset>{LOC}\x00</urlset>", "broken XML in line 1: not well-formed"),
-        (f"<urlset>{LOC}</urlset>{LOC}", "broken XML in line 1: junk after document element"),
         (f"<urlset>{LOC}{'<x>' * 100}", "elements nested more than 100 deep"),
     ],
 )
 def test_what_precedes_the_damage_counts(text: str, problem: str) -> None:
-    """Broken XML gives what was whole until then, and says where it broke."""
+    """A cut or damaged end costs what it cuts, half a URL too, and the place is told."""
     form, found, said = read(text)
     assert (form, found) == ("urlset", ["http://a/"])
     assert said.startswith(problem)
+
+
+BROKEN = [
+    ("<url><loc>http://b/?c=1&d=2</loc></url>", "http://b/?c=1&d=2"),
+    ("<url><loc>http://b/?c&copy=1&amp;d;&e</loc></url>", "http://b/?c&copy=1&d;&e"),
+    ("<url><loc>http://b/caf&eacute;&unknown;&#233;</loc></url>", "http://b/café&unknown;é"),
+    ("<url><loc>http://b/</loc><t>a & b</t></url>", "http://b/"),
+    ("<url><t>a & b</t><loc>http://b/</loc></url>", "http://b/"),
+    ("<url><t>a\x0bb\x00</t><loc>\x01http://b/</loc></url>", "http://b/"),
+    ("<url><loc>http://b/</url>", "http://b/"),
+    ("<url><loc>http://b/<lastmod>2026</lastmod></url>", "http://b/"),
+    ("<url><loc>http://b/</loc>", "http://b/"),
+    ("</url><url></b><loc>http://b/</i></loc></url>", "http://b/"),
+    ("<url><t>1 < 2 <> </t><loc>http://b/</loc></url>", "http://b/"),
+    ("<url><t a=1 b></t><loc>http://b/</loc></url>", "http://b/"),
+    ("<url><t a='1></t><loc>http://b/</loc></url>", "http://b/"),
+    ("<url><t>&</t><loc><![CDATA[http://b/?c&d<e]]></loc></url>", "http://b/?c&d<e"),
+    (
+        "<url><t>&</t><!-- <loc>http://no/</loc> --><?a <loc>?><loc>http://b/</loc></url>",
+        "http://b/",
+    ),
+    ("<url>&<image:loc>http://no/</image:loc><loc>http://b/</loc></url>", "http://b/"),
+    ("&<url><loc>&#x68;ttp://b/</loc></url>", "http://b/"),
+    ("</urlset><urlset><url><loc>http://b/</loc></url></urlset>", "http://b/"),
+]
+
+
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+@pytest.mark.parametrize(("damaged", "location"), BROKEN)
+def test_broken_xml_is_read_on(damaged: str, location: str, size: int) -> None:
+    """What is damaged is read as it was meant, and all that follows; the first problem is told.
+
+    crawler-commons#148, badoo/techblog#146, msm-sitemap#78.
+    """
+    last = "<url><loc>http://c/?1&amp;2</loc></url>"
+    form, found, said = read(f"<urlset>{LOC}\n{damaged}\n{last}</urlset>", (size,))
+    assert (form, found) == ("urlset", ["http://a/", location, "http://c/?1&2"])
+    assert said.startswith("broken XML in line 2: ") or location == "http://b/" in damaged
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("<sitemapindex><sitemap><loc>{}</loc></sitemap>&<sitemap><loc>{}</loc>", "sitemapindex"),
+        ("<rss><channel><b>&</b><item><link>{}</link></item><item><guid>{}</guid></item>", "rss"),
+        ("<rss><channel><item><b>&nbsp;</b><link>{}</link><item><link>{}</link></rss>", "rss"),
+        ("<feed><entry><link href='{}'/>&</entry><entry><link rel=alternate href={}>", "atom"),
+        ("<s:urlset><s:url>&<s:loc>{}</s:loc></s:url><s:url><s:loc>{}</s:loc>", "urlset"),
+    ],
+)
+def test_every_form_is_read_on(text: str, form: str) -> None:
+    """Indexes, feeds and prefixed names as well as plain sitemaps."""
+    found = read(text.format("http://a/", "http://b/"))
+    assert found[:2] == (form, ["http://a/", "http://b/"])
+    assert found[2].startswith("broken XML in line 1: ")
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        "Warning: x\n",
+        "<br />\n<b>Warning</b>: a < b & c\n",
+        "<!-- c -->x",
+        '<?xml version="1.0"?>\n',
+        "\x02",
+    ],
+)
+@pytest.mark.parametrize("declaration", ["", '<?xml version="1.0" encoding="utf-8"?>\n'])
+def test_what_stands_in_front_is_passed_over(front: str, declaration: str) -> None:
+    """Warnings of the program that wrote the file cost nothing, and are told."""
+    form, found, said = read(f"{front}{declaration}<urlset>{LOC}</urlset>")
+    assert (form, found) == ("urlset", ["http://a/"])
+    assert said or not declaration or not front.startswith(("<?", "<!"))
+
+
+def test_a_list_with_other_lines_is_a_list() -> None:
+    """What stands before the first URL is handed on as it is, and told."""
+    form, found, said = read("# Sitemap\n\nhttp://a/\nhttp://b/\n")
+    assert (form, found) == ("text", ["http://a/", "http://b/"])
+    assert said == "text in front of the document"
+
+
+@pytest.mark.parametrize("label", ["latin1", "windows-1251", "shift_jis", "us-ascii", "x-no"])
+def test_utf_8_is_known_whatever_is_declared(label: str) -> None:
+    """A wrong declaration costs nothing; where the text is not UTF-8, it is believed."""
+    text = f'<?xml version="1.0" encoding="{label}"?><urlset><url><loc>http://a/é日</loc></url></urlset>'
+    assert read(text, (1,)) == ("urlset", ["http://a/é日"], "")
+    assert read(text.encode(), charset=label) == ("urlset", ["http://a/é日"], "")
+
+
+@pytest.mark.parametrize("size", [1, 5, 4_096])
+def test_what_is_declared_counts_from_the_first_octet_that_is_not_utf_8(size: int) -> None:
+    """However the octets are cut."""
+    data = (
+        '<?xml version="1.0" encoding="cp1251"?><urlset><url><loc>http://a/жук</loc></url></urlset>'
+    )
+    assert read(data.encode("cp1251"), (size,))[1] == ["http://a/жук"]
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        "&",
+        "<",
+        "<!--",
+        "<![CDATA[",
+        "<?",
+        "<a ",
+        "<a b='",
+        "<url>",
+        "<loc>",
+        "</url>",
+        "&#1;",
+        "<url><loc>",
+    ],
+)
+def test_broken_xml_of_any_length_ends_soon(noise: str) -> None:
+    """Hostile repeats are read in one pass, or refused; nothing is held beyond a token's bound."""
+    text = f"<urlset>&{noise * (1_000_000 // len(noise))}"
+    form, found, said = read(text, (PIECE,))
+    assert (form, found) == ("urlset", [])
+    assert said.startswith("broken XML in line 1: ")
+
+
+def test_entities_are_not_declared_in_broken_xml() -> None:
+    """What is broken before its declarations has its entities as plain text (billion laughs)."""
+    text = f"<urlset>&<!DOCTYPE urlset [{BOMB}]><url><loc>http://a/&e9;</loc></url></urlset>"
+    assert read(text)[1] == ["http://a/&e9;"]
 
 
 @pytest.mark.parametrize(
