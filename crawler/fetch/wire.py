@@ -256,6 +256,10 @@ class Stream(io.BufferedIOBase):
         if self._message.surplus:  # whatever it is, it must not answer the next request
             socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """Return b"": `http.client` asks for lines of a tunnel's head, which is read already."""
+        return b""
+
     def close(self) -> None:
         """Let the connection go."""
         self._raw.close()

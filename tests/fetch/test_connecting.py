@@ -230,3 +230,78 @@ def test_proxy_that_is_none(text: str) -> None:
     for fetcher in (AioFetcher, ThreadedFetcher):
         with pytest.raises(ConfigurationError, match=r"^proxy: "):
             fetcher(replace(CONFIG, proxy=text))
+
+
+def tunnel(reply: bytes, port: int) -> Behaviour:
+    """Answer CONNECT with `reply` and, where that is a 2xx, pass bytes on to `port` and back."""
+
+    def behaviour(server: RawServer, sock: socket.socket, head: bytes) -> bool:
+        assert head.startswith(b"CONNECT ")
+        sock.sendall(reply)
+        with socket.create_connection(("127.0.0.1", port)) as other:
+            back = threading.Thread(target=pump, args=(other, sock), daemon=True)
+            back.start()
+            pump(sock, other)
+            back.join(5)
+        return False
+
+    return behaviour
+
+
+def pump(source: socket.socket, sink: socket.socket) -> None:
+    """Pass on what comes until one of the two sides is gone."""
+    with suppress(OSError):
+        while data := source.recv(65_536):
+            sink.sendall(data)
+    with suppress(OSError):
+        socket.socket.shutdown(sink, socket.SHUT_WR)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 200 Connection established\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nProxy-Agent: x\r\nno colon\r\n\r\n",
+        b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
+    ],
+)
+def test_a_tunnel(way: Way, authority: trustme.CA, reply: bytes) -> None:
+    """Through a tunnel pages come as without one, on one connection; the 2xx has no body.
+
+    RFC 9110, 9.3.6: framing in a 2xx to CONNECT is ignored.
+    """
+    with RawServer(SITE, certified(authority, "site.test")) as origin:
+        way_in = {"site.test:443": tunnel(reply, origin.port)}
+        with RawServer(way_in) as server:
+            config = replace(CONFIG, proxy=f"http://127.0.0.1:{server.port}")
+            urls = ["https://site.test/plain", "https://site.test/gzip"]
+            outcomes = way.fetch(urls, config)
+            assert server.connections == 1
+    assert all(isinstance(each, Received) for each in outcomes), outcomes
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (b"SSH-2.0-x\r\n", "malformed response: not HTTP"),
+        (b"HTTP/1.1 twohundred\r\n\r\n", "malformed response: bad status line"),
+        (b"", "closed without an answer"),
+        (b"HTTP/1.1 2", "closed without an answer"),
+    ],
+)
+def test_a_proxy_that_answers_oddly(way: Way, reply: bytes, reason: str) -> None:
+    """What is not an answer to CONNECT ends alike in both engines."""
+    with proxy(says(reply, close=True), "site.test:443") as server:
+        found = failure(way, "https://site.test/", proxy=f"http://127.0.0.1:{server.port}")
+    assert found == (Kind.DISCONNECTED if "closed" in reason else Kind.PROTOCOL, reason)
+
+
+@pytest.mark.parametrize("path", ["/page?", "/page??", "/page?a"])
+def test_a_proxy_is_asked_for_what_is_recorded(way: Way, path: str) -> None:
+    """A `?` with nothing after it reaches the proxy, too."""
+    with proxy(says(message()), "http://site.test/page") as server:
+        address = f"http://127.0.0.1:{server.port}"
+        way.fetch([f"http://site.test{path}"], replace(CONFIG, proxy=address))
+        (head,) = server.heads
+    assert head.startswith(f"GET http://site.test{path} HTTP/1.1\r\n".encode())
