@@ -8,12 +8,12 @@ import pytest
 
 from crawler.mock import MockWeb, Served, running
 from crawler.mock.faults import FAULTS
-from crawler.model.outcome import Failed, Kind, Page
+from crawler.model.outcome import Failed, Page
 
-from .test_faults import EXPECTED, MAX_BODY, RUDE
+from .test_faults import ENDLESS, MAX_BODY, RUDE
 from .test_web import ENGINES, crawled
 
-LATE = [name for name, kind in EXPECTED.items() if kind is Kind.TIMEOUT]
+LATE = sorted(ENDLESS)
 PROMPT = [name for name in FAULTS if name not in {*LATE, RUDE}]
 CONTENT = ("status", "content_type", "body_bytes")
 

@@ -57,6 +57,10 @@ def _zstd_bomb() -> bytes:
     return zstandarded(bytes(BOMB_BYTES))
 
 
+def _lzw(body: bytes) -> bytes:
+    return b"\x1f\x9d\x90" + body
+
+
 def _half(body: bytes) -> bytes:
     return body[: len(body) // 2]
 
@@ -96,6 +100,13 @@ def _many(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
     return _encoded(inner, ", ".join(("gzip",) * _STACKED), body)
 
 
+@GROUP.fault("length-unpacked", "gzip data under the length that it has unpacked, then closes.")
+def _length_unpacked(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+    body = whole(inner)
+    fields = (b"Content-Encoding: gzip", b"Content-Length: %d" % (len(body) + 9_999))
+    return raw(html_head(*fields) + gzipped(body))
+
+
 def _transferred(body: bytes) -> Answer:
     packed = gzipped(body)
     chunk = b"%x\r\n%b\r\n0\r\n\r\n" % (len(packed), packed)
@@ -105,6 +116,16 @@ def _transferred(body: bytes) -> Answer:
 for _name, _help, _make in (
     ("bad-gzip", "Calls gzip what is none.", _coded("gzip", lambda body: b"this is no gzip")),
     ("cut-gzip", "Ends in the middle of gzip data.", _coded("gzip", lambda b: _half(gzipped(b)))),
+    (
+        "gzip-no-trailer",
+        "gzip data without its checksum and length.",
+        _coded("gzip", lambda b: gzipped(b)[:-8]),
+    ),
+    (
+        "cut-deflate",
+        "Ends in the middle of deflate data.",
+        _coded("deflate", lambda b: _half(deflated(b))),
+    ),
     ("gzip-crc", "A wrong checksum at the end of gzip data.", _coded("gzip", _wrong_crc)),
     ("gzip-size", "A wrong length at the end of gzip data.", _coded("gzip", _wrong_size)),
     ("gzip-members", "Legal: gzip data in two members.", _coded("gzip", _members)),
@@ -128,6 +149,10 @@ for _name, _help, _make in (
     ("coding-wrong", "Calls gzip what is deflate.", _coded("gzip", deflated)),
     ("coding-undeclared", "gzip data that is called nothing.", _coded("", gzipped)),
     ("coding-unknown", "An unknown Content-Encoding.", _coded("x-cow", lambda body: body)),
+    ("coding-none", "The word none as Content-Encoding.", _coded("none", lambda body: body)),
+    ("coding-list", "gzip data that is called gzip, none.", _coded("gzip, none", gzipped)),
+    ("coding-unknown-packed", "gzip data under an unknown name.", _coded("x-cow", gzipped)),
+    ("coding-compress", "Calls compress, which few can read, a body.", _coded("compress", _lzw)),
     ("coding-charset", "A charset as Content-Encoding.", _coded("utf-8", lambda body: body)),
     ("coding-stacked", "Legal: gzip, then br.", _coded("gzip, br", lambda b: brotlied(gzipped(b)))),
     (

@@ -73,6 +73,7 @@ def _numbered(start: bytes, unit: bytes, times: int, end: bytes) -> Make:
 _NO_TYPE: Make = lambda inner, ask, options: Answer(pieces=(_document("No type").encode(),))  # noqa: E731
 _EMPTY: Make = lambda inner, ask, options: Answer(headers=HTML)  # noqa: E731
 _PLAIN = _document(_TITLE)
+_NOTED = 'text/html; note="a;charset=utf-8"; charset=iso-8859-2'
 _START, _END = b"<!DOCTYPE html>\n<title>Long</title>\n", b"\n"
 _SHIFT_JIS = _document("日本語").encode("shift_jis")
 
@@ -114,6 +115,21 @@ for _name, _help, _make in (
     ("type-pdf", "A page that is called a PDF.", _typed(_PLAIN.encode(), "application/pdf")),
     ("type-html", "A PNG that is called a page.", _html(_PNG)),
     ("type-broken", "A Content-Type that is none.", _typed(_PLAIN.encode(), ";;;/=\x01")),
+    (
+        "type-no-semicolon",
+        "A Content-Type without its semicolon.",
+        _typed(_document("No semicolon").encode(), "text/html charset=utf-8"),
+    ),
+    (
+        "type-list",
+        "Two types in one Content-Type, of which the last counts.",
+        _typed(_PLAIN.encode(), "application/pdf, text/html; charset=utf-8"),
+    ),
+    (
+        "charset-in-note",
+        "The word charset in a quoted parameter, before the real one.",
+        _typed(_document("\u0141").encode("iso-8859-2"), _NOTED),
+    ),
     ("type-missing", "No Content-Type.", _NO_TYPE),
     (
         "type-multipart",

@@ -98,6 +98,17 @@ def _endless_until_close(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
     return Answer(headers=HTML, pieces=pieces, framing=Framing.UNTIL_CLOSE)
 
 
+@GROUP.fault("sound-endless", "Sound without end, as radio stations send it.")
+def _sound_endless(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+    pieces = Lazy(make=lambda: repeat(bytes(2_000)))
+    return Answer(
+        headers=(("Content-Type", "audio/mpeg"),),
+        pieces=pieces,
+        framing=Framing.UNTIL_CLOSE,
+        pause=0.05,
+    )
+
+
 @GROUP.fault("length-huge", "Promises 8 EiB, sends a page, goes silent.")
 def _length_huge(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
     return replace(inner, length=2**63 - 1, ending=Ending.HANG)

@@ -96,6 +96,8 @@ for _name, _help, _make in (
     ("status-no-reason", "Legal: a status line that ends with 200.", _status(b"HTTP/1.1 200")),
     ("status-four-digits", "The status has four digits.", _status(b"HTTP/1.1 2000 OK")),
     ("status-two-digits", "The status has two digits.", _status(b"HTTP/1.1 20 OK")),
+    ("status-999", "The status is 999, as LinkedIn's is.", _status(b"HTTP/1.1 999 Denied")),
+    ("status-600", "The status is 600, of no class.", _status(b"HTTP/1.1 600 Denied")),
     ("status-zero", "The status is 000.", _status(b"HTTP/1.1 000 Nothing")),
     ("status-letters", "The status is a word.", _status(b"HTTP/1.1 TWO OK")),
     ("status-missing", "The status line is a version alone.", _status(b"HTTP/1.1")),
