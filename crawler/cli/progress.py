@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from crawler.cli.units import count, duration, megabytes
+from crawler.cli.units import count, counted, duration, megabytes
 from crawler.core.bound import Bound
 from crawler.core.statistics import Snapshot
 
@@ -88,13 +88,15 @@ def _dealt_with(snapshot: Snapshot) -> int:
 
 def figures(snapshot: Snapshot, rates: Rates) -> str:
     """Done, failed, rates and in flight: one line of at most 80 columns in any likely crawl."""
-    parts = (
+    parts = [
         f"{count(snapshot.records)} done",
         f"{count(snapshot.failed)} failed",
         f"{rates.pages:,.0f} pages/s",
         f"{megabytes(rates.wire_bytes)}/s",
         f"{count(snapshot.in_flight)} in flight",
-    )
+    ]
+    if snapshot.hosts_away:
+        parts.append(f"{counted(snapshot.hosts_away, 'host')} away")
     return "  ".join(parts)
 
 

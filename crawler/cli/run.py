@@ -24,7 +24,12 @@ from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFa
 
 
 class Session(Protocol):
-    """The crawl itself; all but `run` may be called from any thread."""
+    """The crawl itself; all but `run` may be called from any thread.
+
+    `overdue` says whether its time was up before its work.
+    """
+
+    overdue: bool
 
     def run(self) -> Snapshot:
         """Crawl to the end; blocks."""
@@ -209,7 +214,7 @@ def open_crawl(order: Order, announce: Callable[[str], None]) -> Parts:
 
 
 def _crawl(parts: Parts, shown: Screen, config: CrawlConfig) -> tuple[bool, CrawlerError | None]:
-    """Run to the end; whether a signal came, and what gave way."""
+    """Run to the end; whether a signal, or the time, ended it, and what gave way."""
     session = parts.session
     with (
         shown.watching(session.statistics, parts.expected, lambda b: bound_by(b, config)),
@@ -223,7 +228,7 @@ def _crawl(parts: Parts, shown: Screen, config: CrawlConfig) -> tuple[bool, Craw
         finally:  # whatever else was raised, what came is written
             parts.source.close()
             unwritten = _attempt(lambda: parts.sink.close(whole=ended))
-    return interrupts.interrupted, failure or unwritten
+    return interrupts.interrupted or session.overdue, failure or unwritten
 
 
 def _attempt(action: Callable[[], object]) -> CrawlerError | None:

@@ -37,9 +37,9 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")  # a requirement begins with it (PEP 508)
 class Report:
     """Everything that is said about a crawl that ended.
 
-    `parsing` is the parser's own description; `interrupted` says whether a signal ended the
-    crawl, `expected` how many entries the list has (None if unknown), `written` how many records
-    the output really holds (None if nobody counted).
+    `parsing` is the parser's own description; `interrupted` says whether a signal or `max_time`
+    ended the crawl, `expected` how many entries the list has (None if unknown), `written` how many
+    records the output really holds (None if nobody counted).
     """
 
     config: CrawlConfig
@@ -93,6 +93,7 @@ class Report:
         yield from _found(taken)
         yield from _manners(self.totals)
         yield from self._bound()
+        yield from _waited(taken, self.totals)
         if taken.latency.count:
             yield from _times("latency", taken.latency)
         if taken.loop_lag.count:
@@ -153,6 +154,7 @@ class Report:
 _COUNTS = (
     *("elapsed", "read", "found", "repeats", "records", "pages", "truncated", "failed", "skipped"),
     *("redirects", "retries", "pages_per_second", "outcomes", "wire_bytes", "body_bytes"),
+    *("outages", "network_pauses", "network_paused"),
 )
 _CPU = ("user", "system", "children_user", "children_system", "parsers")
 
@@ -203,6 +205,18 @@ def _manners(totals: Totals) -> Iterator[str]:
     if totals.pauses:
         parts.append(counted(totals.pauses, "pause"))
     yield from _rows("manners", *parts)
+
+
+def _waited(taken: Snapshot, totals: Totals) -> Iterator[str]:
+    """What the crawl waited for that was away."""
+    parts = []
+    if taken.outages:
+        hosts = counted(taken.outages, "outage")
+        parts.append(f"{hosts} of hosts that worked, {totals.away:,.0f} s in all")
+    if taken.network_pauses:
+        parts.append(f"no network for {taken.network_paused:,.0f} s")
+    if parts:
+        yield from _rows("away", *parts)
 
 
 def _times(name: str, measured: Distribution) -> Iterator[str]:

@@ -12,7 +12,8 @@ class Audit:
 
     requests: all that were sent, robots.txt and redirects among them. smallest_gap: seconds between
     the starts of two, None before the second. most_in_flight: at one moment. pauses: times that the
-    host was left alone because it asked for that, or seemed to. skipped: URLs that its robots.txt
+    host was left alone because it asked for that, or seemed to. away: seconds that its URLs waited
+    because it did not answer any more. skipped: URLs that its robots.txt
     forbade.
     """
 
@@ -21,6 +22,7 @@ class Audit:
     smallest_gap: float | None = None
     most_in_flight: int = 0
     pauses: int = 0
+    away: float = 0.0
     skipped: int = 0
     _last: float = float("-inf")
 
@@ -44,6 +46,7 @@ class Audit:
             "smallest_gap": None if gap is None else round(gap, 6),
             "most_in_flight": self.most_in_flight,
             "pauses": self.pauses,
+            "away": round(self.away, 3),
             "skipped": self.skipped,
         }
 
@@ -57,12 +60,14 @@ class Totals:
     smallest_gap: float | None = None
     most_in_flight: int = 0
     pauses: int = 0
+    away: float = 0.0
 
     def add(self, audit: Audit) -> None:
         """Count a host."""
         self.hosts += 1
         self.requests += audit.requests
         self.pauses += audit.pauses
+        self.away += audit.away
         self.most_in_flight = max(self.most_in_flight, audit.most_in_flight)
         gaps = [gap for gap in (self.smallest_gap, audit.smallest_gap) if gap is not None]
         self.smallest_gap = min(gaps, default=None)

@@ -40,11 +40,12 @@ from crawler.core.frontier import Frontier, Refused
 from crawler.core.gatekeeper import Gatekeeper
 from crawler.core.host import Host
 from crawler.core.manners import Manners
+from crawler.core.outages import Outages
 from crawler.core.retry import RetryPolicy
 from crawler.core.rules import Ended, RobotsRead
 from crawler.core.seen import FingerprintSet
 from crawler.core.statistics import Snapshot, Statistics
-from crawler.core.step import BUSY, DONE, Fetch, Recall, Record, Refill, Spill, Step, Wait
+from crawler.core.step import BUSY, DONE, Fetch, Notice, Recall, Record, Refill, Spill, Step, Wait
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import (
     Exchange,
@@ -117,18 +118,20 @@ class Crawl:
             on_rest=self._forget,
         )
         self._gates = Gatekeeper(self._frontier, self._retry, manners)
+        self.collector = Statistics()
+        retried = self.collector.add_retry
+        self._outages = Outages(self._frontier, self._gates, self._retry, manners, retried)
         self._seen = FingerprintSet()
         self._discovery = Discovery(config, self._seen)
         self._later: list[tuple[float, int, Request]] = []  # retries, by the time they are due
         self._number = count()
-        self._in_flight: set[Request] = set()
+        self._in_flight: dict[Request, float] = {}  # since when
         self._overflow: list[Request] = []
         self._spilled = 0
         self._refilling = False
         self._recalling = False
         self._exhausted = False
         self._stopped = False
-        self.collector = Statistics()
 
     def __repr__(self) -> str:
         return (
@@ -145,7 +148,7 @@ class Crawl:
 
     def statistics(self, now: float) -> Snapshot:
         """A frozen snapshot; may be asked for from any thread."""
-        return self.collector.snapshot(now)
+        return self._outages.counted(self.collector.snapshot(now), now)
 
     def totals(self) -> Totals:
         """What was done to all hosts so far."""
@@ -257,6 +260,8 @@ class Crawl:
         """Why nothing can be started now."""
         if self._fetching >= self._config.concurrency:
             return Limit.CONCURRENCY
+        if self._outages.network.gone:
+            return Limit.PAUSE
         if len(self._frontier):
             return self._frontier.limit(now)
         if self._later:
@@ -264,23 +269,21 @@ class Crawl:
         return Limit.SERVERS if self._exhausted else Limit.LIST
 
     def _next(self, now: float) -> Step:
-        if self._overflow:
-            spilled, self._overflow = tuple(self._overflow), []
-            return Spill(spilled)
-        if (more := self._more()) is not None:
-            return more
-        if self._fetching >= self._config.concurrency:
-            return BUSY
+        if (step := self._before(now)) is not None:
+            return step
         while self._later and self._later[0][0] <= now:
             if finals := self._push(heappop(self._later)[2], now, first=True):
                 return Record(self._recorded(finals))
         match self._frontier.pop(now):
             case Request() as request:
-                self._in_flight.add(request)
+                self._in_flight[request] = now
+                self._outages.network.started(request)
                 self.collector.add_started()
                 return Fetch(request)
             case Refused(request, kind, reason):
                 return Record(self._recorded([ends.unasked(request, kind, reason)]))
+        if not (self._in_flight or self._later) and self._outages.idle(now):
+            return Record(self._recorded(self._decided(now)))
         return self._idle(now)
 
     @property
@@ -288,8 +291,24 @@ class Crawl:
         """Requests in flight, but for names that are being looked up."""
         return len(self._in_flight) - self._frontier.looking_up
 
+    def _before(self, now: float) -> Step | None:
+        """What comes before a request may start, or why none may."""
+        if self._overflow:
+            spilled, self._overflow = tuple(self._overflow), []
+            return Spill(spilled)
+        if (more := self._more()) is not None:
+            return more
+        network = self._outages.network
+        if network.notices:
+            return Notice(network.notices.pop(0))
+        if self._fetching >= self._config.concurrency:
+            return BUSY
+        if network.gone and self._held() and (wait := network.wait(now)) != 0:
+            return BUSY if wait is None else Wait(wait)
+        return None
+
     def _held(self) -> int:
-        return len(self._frontier) + len(self._later)
+        return len(self._frontier) + len(self._later) + self._outages.held
 
     def _more(self) -> Step | None:
         """Ask for more when half of the window is free, so that entries come in good portions."""
@@ -319,37 +338,42 @@ class Crawl:
         """A fetch came to its end. Raises ValueError for a request that is not in flight."""
         if request not in self._in_flight:
             raise ValueError(f"not in flight: {request!r}")
-        self._in_flight.remove(request)
+        started = self._in_flight.pop(request)
         host = self._frontier.release(request, now)
         finals = self._without_tls(host, outcome, now)
         left = self._gates.learn(host, request, outcome, now)
-        again = self._again(outcome)
-        self.collector.add_fetched(outcome, now, again=again)
-        finals += self._ended(outcome, now, again=again)
-        if left:
-            finals += (ends.unasked(*each) for each in left)
+        again, kept = None, False
+        if not self._stopped:
+            if not self._plain_instead(outcome):
+                again = self._outages.again(host, outcome, now)
+            kept = self._outages.learn(host, outcome, started, now, again=again is not None)
+        self.collector.add_fetched(outcome, now, again=again is not None and not kept)
+        finals += [] if kept else self._ended(outcome, now, again)
+        finals += (ends.unasked(*each) for each in left)
+        finals += self._decided(now)
         self._frontier.changed(host, now)
         return self._recorded(finals)
 
     def usable(self, fetched: Fetched) -> Fetched:
         """Return a fetch, or what it kept of a response if it failed and nothing is left to try."""
-        if isinstance(fetched, Failed) and fetched.kept is not None and not self._again(fetched):
-            return fetched.kept
-        return fetched
+        if not isinstance(fetched, Failed) or fetched.kept is None:
+            return fetched
+        host = self._frontier.host(fetched.request.url.host_key)
+        again = not self._stopped and self._outages.again(host, fetched, 0.0) is not None
+        return fetched if again or self._outages.waits(host, fetched) else fetched.kept
 
-    def _again(self, outcome: Ended) -> bool:
-        if not isinstance(outcome, Failed) or self._stopped or self._plain_instead(outcome):
+    def _plain_instead(self, outcome: Ended) -> bool:
+        """Whether a failure lets its URL be asked for by http: unless https worked before."""
+        if not isinstance(outcome, Failed) or not outcome.no_tls or self._stopped:
             return False
-        return self._retry.allows(outcome)
-
-    def _plain_instead(self, failure: Failed) -> bool:
-        return failure.no_tls and not self._stopped and falls_back(failure.request)
+        worked = self._frontier.host(outcome.request.url.host_key).breaker.worked
+        return not worked and falls_back(outcome.request)
 
     def _without_tls(self, host: Host, outcome: Ended, now: float) -> list[Final]:
         """Note whether a host's port is closed to TLS, and let what may be asked for by http go."""
         if outcome.exchange is not None and outcome.exchange.status is not None:
             host.no_tls = False
-        if not isinstance(outcome, Failed) or not outcome.no_tls:
+        if not isinstance(outcome, Failed) or not outcome.no_tls or host.breaker.worked:
             return []
         host.no_tls = True
         waiting = self._frontier.take_if(host, falls_back)
@@ -367,7 +391,15 @@ class Crawl:
                 ]
         return self._push(onward, now, first=True)
 
-    def _ended(self, outcome: Ended, now: float, *, again: bool) -> list[Final]:
+    def _decided(self, now: float) -> list[Final]:
+        """Failures that were held until now, and what waited at hosts that are given up."""
+        failures, left = self._outages.take()
+        finals = [ends.unasked(*each) for each in left]
+        for failure in failures:
+            finals += self._failed(failure, now, None)
+        return finals
+
+    def _ended(self, outcome: Ended, now: float, again: Request | None) -> list[Final]:
         match outcome:
             case Page():
                 return self._visited(outcome, now)
@@ -378,7 +410,7 @@ class Crawl:
             case Redirect():
                 return self._redirected(outcome, now)
             case Failed():
-                return self._failed(outcome, now, again=again)
+                return self._failed(outcome, now, again)
         assert_never(outcome)
 
     def _opened(self, outcome: Resolved | RobotsRead, now: float) -> list[Final]:
@@ -418,16 +450,16 @@ class Crawl:
             return None
         return self._follow(redirect, onward, now)
 
-    def _failed(self, failure: Failed, now: float, *, again: bool) -> list[Final]:
+    def _failed(self, failure: Failed, now: float, again: Request | None) -> list[Final]:
         match failure.request.purpose:
             case Purpose.ADDRESS | Purpose.ROBOTS:
-                left = self._gates.failed(failure, now, again=again)
+                left = self._gates.failed(failure, now, again=again is not None)
                 return [ends.unasked(*each) for each in left]
             case _ if self._plain_instead(failure):
                 return self._fall_back(failure.request, now)
-            case _ if again:
+            case _ if again is not None:
                 due = now + self._retry.wait(failure)
-                heappush(self._later, (due, next(self._number), failure.request.again(now)))
+                heappush(self._later, (due, next(self._number), again))
                 return []
             case _:
                 return [failure]
@@ -459,7 +491,7 @@ class Crawl:
 
     def _not_followed(self, redirect: Redirect, reason: str, now: float) -> list[Final]:
         kind = Kind.INTERRUPTED if self._stopped else Kind.REDIRECT
-        return self._failed(ends.refused(redirect, kind, reason), now, again=False)
+        return self._failed(ends.refused(redirect, kind, reason), now, None)
 
     # -- the end
 
@@ -470,11 +502,10 @@ class Crawl:
         self._stopped = True
         waiting = [*self._frontier.drain(), *(request for _, _, request in self._later)]
         self._later.clear()
-        return self._recorded(
-            ends.not_started(request)
-            for request in waiting
-            if request.purpose is not Purpose.ROBOTS
-        )
+        asked = (Purpose.PAGE, Purpose.SITEMAP)
+        held = [each for each in self._outages.stop() if each.request.purpose in asked]
+        skipped = [ends.not_started(each) for each in waiting if each.purpose in asked]
+        return self._recorded([*skipped, *held])
 
     def outstanding(self) -> tuple[Request, ...]:
         """What is in flight: an engine that ends before its visits finishes these itself."""

@@ -100,7 +100,7 @@ class Frontier:
     # -- requests
 
     def push(self, request: Request, now: float, *, first: bool = False) -> tuple[Kind, str] | None:
-        """Let `request` wait at its host, at the end of the queue or at its head.
+        """Let `request` wait at its host: last, or first, unless the host is down.
 
         Returns why not, where the host is left alone: the request is not taken.
         """
@@ -111,8 +111,9 @@ class Frontier:
                 return host.down
             host.down = None
             host.throttle.probing()
+            host.breaker.doubted()
         queue = host.urgent if request.purpose is Purpose.ROBOTS else host.waiting
-        if first:
+        if first and not host.breaker.is_open:
             queue.appendleft(request)
         else:
             queue.append(request)

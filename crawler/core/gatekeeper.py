@@ -24,7 +24,7 @@ from crawler.core.rules import (
     allowed_by,
     verdict_on,
 )
-from crawler.core.throttle import TROUBLE
+from crawler.core.throttle import TROUBLE, asks_for_later
 from crawler.model.outcome import Failed, Kind
 from crawler.model.request import Purpose, Request
 
@@ -84,8 +84,15 @@ class Gatekeeper:
             return []
         host.attempt = 1
         if request.purpose is Purpose.ADDRESS:
-            return self._leave(host, failure.kind, failure.reason, now)
+            return self.leave(host, failure.kind, failure.reason, now)
         return self._without_rules(host, failure, now)
+
+    def ask_again(self, request: Request, now: float) -> None:
+        """Ask a host once more what it was asked of itself; the attempt before does not count."""
+        if (host := self._frontier.known(request.owner)) is not None:
+            host.attempt = 1
+            host.gate = Gate.ADDRESS if request.purpose is Purpose.ADDRESS else Gate.ROBOTS
+            self._frontier.changed(host, now)
 
     def _without_rules(self, host: Host, failure: Failed, now: float) -> list[Left]:
         allowed = allowed_by(failure)
@@ -94,7 +101,7 @@ class Gatekeeper:
         elif host.rules_until > 0:  # there were rules once: they count a little longer
             self.rules(host.key, host.rules, now, EXTENSION)
         else:
-            return self._leave(host, *verdict_on(failure), now)
+            return self.leave(host, *verdict_on(failure), now)
         return []
 
     # -- trouble
@@ -119,19 +126,18 @@ class Gatekeeper:
 
     def _troubled(self, host: Host, failure: Failed, now: float) -> list[Left]:
         pause = host.throttle.failed(failure, now)
-        if pause:
-            host.audit.pauses += 1
-            host.pause(now + pause)
+        if not asks_for_later(failure):
+            return []
+        host.audit.pauses += 1
+        host.pause(now + pause)
         asked = failure.retry_after
-        if pause and asked is not None and asked > self._manners.retry_after_max:
+        if asked is not None and asked > self._manners.retry_after_max:
             reason = f"its host asked to be left alone for {asked:,.0f} s"
-            return self._leave(host, Kind.THROTTLED, reason, now, pause)
-        if host.throttle.down:
-            reason = f"its host failed {self._manners.breaker} times in a row: {failure.reason}"
-            return self._leave(host, Kind.HOST_DOWN, reason, now)
-        return []
+        else:
+            reason = host.throttle.exhausted(pause, now)
+        return self.leave(host, Kind.THROTTLED, reason, now, pause) if reason else []
 
-    def _leave(
+    def leave(
         self, host: Host, kind: Kind, reason: str, now: float, seconds: float | None = None
     ) -> list[Left]:
         """Leave a host alone; returns all that waited for it, or for its answer."""

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from crawler.core.audit import Audit
 from crawler.core.bound import Limit
+from crawler.core.breaker import Breaker
 from crawler.core.manners import LONGEST_CRAWL_DELAY, Manners
 from crawler.core.robots import ALLOW_ALL, RobotsRules
 from crawler.core.throttle import Throttle
@@ -68,6 +69,7 @@ class Host:
         "address",
         "attempt",
         "audit",
+        "breaker",
         "down",
         "down_until",
         "gate",
@@ -90,6 +92,7 @@ class Host:
         self.gate = Gate.OPEN
         self.address = address
         self.throttle = Throttle(manners)
+        self.breaker = Breaker(manners)
         self.audit = Audit(key)
         self.waiting: deque[Request] = deque()
         self.urgent: deque[Request] = deque()
@@ -161,6 +164,8 @@ class Host:
         if request.purpose is not Purpose.ADDRESS:
             self.ready_at = max(self.ready_at, now + self.spacing)
             self.audit.started(now, self.in_flight)
+            if self.breaker.is_open:
+                self.breaker.probe = request
         return request
 
     def _next(self, now: float) -> Request:

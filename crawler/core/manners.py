@@ -23,8 +23,10 @@ class Manners:
     width: requests in flight; delay: between two starts; adapt: whether the width is learned.
     throttle, throttle_max: the first and the longest pause after a 429 that names none; forgive:
     quiet after which pauses begin small again; retry_after_max: the longest Retry-After that is
-    waited for; breaker: failures in a row after which a host is left alone (0: never), for
-    `breaker_pause`. random: returns a float in [0, 1), for jitter.
+    waited for; patience, pauses: how long, and how often in a row, a host may ask for later without
+    one good answer between (0: any). breaker: failures in a row after which a host is down
+    (0: never); breaker_pause: longest time between two probes; give_up: how long its URLs wait for
+    it. random: returns a float in [0, 1), for jitter.
     """
 
     width: int
@@ -34,8 +36,11 @@ class Manners:
     throttle_max: float
     forgive: float
     retry_after_max: float
+    patience: float
+    pauses: int
     breaker: int
     breaker_pause: float
+    give_up: float
     random: Callable[[], float]
 
     @classmethod
@@ -49,8 +54,11 @@ class Manners:
             throttle_max=config.throttle_max,
             forgive=config.forgive,
             retry_after_max=config.retry_after_max,
+            patience=config.host_patience,
+            pauses=config.host_pauses,
             breaker=config.breaker,
             breaker_pause=config.breaker_pause,
+            give_up=config.breaker_give_up,
             random=random,
         )
 

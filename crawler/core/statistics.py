@@ -43,6 +43,8 @@ class Snapshot:
     has an example and the usual reason of each kind. `held` has the seconds for which each limit
     kept the crawl from starting more; `parsing` is the share of its time in flight that a request
     spent after its exchange, with the parser or waiting for it. `truncated`: bodies that were cut.
+    `hosts_away` hosts do not answer any more, and their URLs wait; `outages` counts how often that
+    happened; `network_pauses` how often the network was gone, for `network_paused` seconds in all.
     """
 
     elapsed: float = 0.0
@@ -64,6 +66,10 @@ class Snapshot:
     spilled: int = 0
     held: dict[Limit, Held] = field(default_factory=dict)
     parsing: float = 0.0
+    hosts_away: int = 0
+    outages: int = 0
+    network_pauses: int = 0
+    network_paused: float = 0.0
     latency: Distribution = field(default_factory=Distribution)
     loop_lag: Distribution = field(default_factory=Distribution)
 
@@ -195,6 +201,11 @@ class Statistics:
                 self._after_exchange += max(now - exchange.started_at - exchange.total, 0.0)
                 if exchange.status is not None:
                     self._latency.add(exchange.total)
+
+    def add_retry(self) -> None:
+        """A failure will be tried again after all."""
+        with self._lock:
+            self._retries += 1
 
     def add_record(self, final: Final) -> None:
         """An entry of the list has its outcome."""

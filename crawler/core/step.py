@@ -2,6 +2,7 @@
 
 Fetch(request)   make this exchange, then call `finish` with what became of it
 Record(finals)   write these outcomes
+Notice(text)     tell the person who watches
 Wait(seconds)    nothing may start before then, unless something finishes first
 Refill(room)     feed up to `room` further URLs of the list with `admit`, or say `exhausted`
 Spill(requests)  keep these outside of memory, behind those kept before
@@ -31,6 +32,13 @@ class Record:
     """Write these outcomes: each is of a URL that was not asked for."""
 
     finals: tuple[Final, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One line for a person: what the crawl waits for, or does no longer."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +79,4 @@ class Idle(Enum):
 BUSY = Idle.BUSY
 DONE = Idle.DONE
 
-Step = Fetch | Record | Wait | Refill | Spill | Recall | Idle
+Step = Fetch | Record | Notice | Wait | Refill | Spill | Recall | Idle

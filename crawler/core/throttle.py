@@ -8,9 +8,8 @@ new and cuts nothing. The width never exceeds `per_host`.
 
 Pauses: a 429, and a 503 that says when to come back, stop the whole host: until then, or, where it
 does not say, for `throttle` seconds, doubled each time, with jitter, and forgiven after a quiet
-time. After a 429 it is asked at wider intervals, which shrink as it answers.
-
-Breaker (Nygard, Release It!, 2007): failures in a row without one answer mean a host that is down.
+time. After a 429 it is asked at wider intervals, which shrink as it answers. A host that answers
+nothing else is not waited for any longer once `pauses` of them, or `patience` seconds, are used up.
 """
 
 from __future__ import annotations
@@ -43,6 +42,11 @@ TROUBLE = frozenset(
 """Failures that a host's state explains, and not the single page."""
 
 
+def asks_for_later(failure: Failed) -> bool:
+    """Whether the host is there and wants to be left alone: 429, or 503 that says until when."""
+    return failure.status == 429 or (failure.status == 503 and failure.retry_after is not None)
+
+
 class Throttle:
     """What one host has taught: the `width` and the `spacing` at which it may be asked now.
 
@@ -50,12 +54,13 @@ class Throttle:
     """
 
     __slots__ = (
+        "_asked_since",
         "_best",
         "_ceiling",
         "_cut_at",
-        "_failures",
         "_manners",
         "_paused_at",
+        "_pauses",
         "_smooth",
         "_strikes",
         "_width",
@@ -69,7 +74,8 @@ class Throttle:
         self._ceiling = float(manners.width)  # below it the width still doubles with each round
         self.spacing = 0.0
         self._strikes = 0
-        self._failures = 0
+        self._pauses = 0  # in a row
+        self._asked_since = 0.0  # when the first of them was asked for
         self._paused_at = self._cut_at = -inf
         self._best = inf
         self._smooth = 0.0
@@ -77,17 +83,12 @@ class Throttle:
     def __repr__(self) -> str:
         return (
             f"Throttle(width={self._width:.1f}, spacing={self.spacing:.2f}, "
-            f"strikes={self._strikes}, failures={self._failures})"
+            f"strikes={self._strikes}, pauses={self._pauses})"
         )
-
-    @property
-    def down(self) -> bool:
-        """Whether so many failures in a row have come that the host is to be left alone."""
-        return 0 < self._manners.breaker <= self._failures
 
     def answered(self, exchange: Exchange, now: float) -> None:
         """A response came that is no trouble, whatever it says of the page."""
-        self._failures = 0
+        self._pauses = 0
         if self.spacing:
             self.spacing = self.spacing * _SHRINK if self.spacing > _LEAST_SPACING / 10 else 0.0
         if self._manners.adapt:
@@ -95,20 +96,32 @@ class Throttle:
 
     def failed(self, failure: Failed, now: float) -> float:
         """A fetch failed by a kind of `TROUBLE`. Returns how long the host is to be left alone."""
-        self._failures += 1
         started_at = failure.exchange.started_at if failure.exchange else now
         self._cut(started_at, now)
-        status = failure.exchange.status if failure.exchange else None
-        if status == 429:
+        if failure.status == 429:
             self._space(started_at)
-        if status == 429 or (status == 503 and failure.retry_after is not None):
+        if asks_for_later(failure):
             return self._pause(failure.retry_after, started_at, now)
         return 0.0
 
+    def exhausted(self, pause: float, now: float) -> str:
+        """Why a host is not waited for when it asks for one more `pause`; empty if it is."""
+        pauses, patience = self._manners.pauses, self._manners.patience
+        if 0 < pauses < self._pauses:
+            return f"its host asked for {pauses} pauses in a row, and then for one more"
+        held = now + pause - self._asked_since
+        if 0 < patience < held:
+            return f"its host would have held its URLs by pauses alone for {held:,.0f} s"
+        return ""
+
     def probing(self) -> None:
-        """The host was left alone long enough: one request at a time shows whether it is back."""
+        """Ask one at a time: the host is down, and each request shows whether it is back."""
         self._set(1.0)
-        self._failures = max(0, self._manners.breaker - 1)
+
+    def back(self) -> None:
+        """The host is back after `probing`: widen again, at once where the width is not learned."""
+        if not self._manners.adapt:
+            self._set(float(self._manners.width))
 
     def _set(self, width: float) -> None:
         self._width = width
@@ -143,6 +156,9 @@ class Throttle:
             if now - self._paused_at > self._manners.forgive:
                 self._strikes = 0
             self._strikes += 1
+            self._pauses += 1
+            if self._pauses == 1:
+                self._asked_since = now
         self._paused_at = now
         if asked is not None:
             return asked * (1 + _JITTER * self._manners.random())

@@ -24,7 +24,7 @@ from crawler.core.rules import Ended
 from crawler.core.statistics import Statistics
 from crawler.core.step import BUSY, Fetch, Idle, Wait
 from crawler.engine.feed import Feeder, Portion
-from crawler.engine.ports import Sink, Source
+from crawler.engine.ports import Sink, Source, silent
 from crawler.engine.spool import Recalled, Spooler
 from crawler.engine.steps import next_step
 from crawler.engine.visit import AT_ONCE, cancelled, parsed_as, read, unforeseen
@@ -67,6 +67,7 @@ class AsyncEngine:
         *,
         drain_timeout: float,
         agent: str = "",
+        announce: Callable[[str], None] = silent,
     ) -> None:
         self._core = core
         self._fetcher = fetcher
@@ -74,6 +75,7 @@ class AsyncEngine:
         self._sink = sink
         self._drain_timeout = drain_timeout
         self._agent = agent
+        self._announce = announce
         self._wake = asyncio.Event()
         self._slots: set[asyncio.Task[None]] = set()
         self._cancelled = False
@@ -145,7 +147,7 @@ class AsyncEngine:
         if not self._sink.has_room and not self._cancelled:
             self._core.hold(Limit.SINK, perf_counter())
             return BUSY
-        return next_step(self._core, self._feeder, self._spool, self._emit)
+        return next_step(self._core, self._feeder, self._spool, self._emit, self._announce)
 
     async def _sleep(self, seconds: float | None) -> None:
         self._awake_at = inf if seconds is None else perf_counter() + seconds

@@ -9,6 +9,10 @@ from crawler.model.outcome import Final
 from crawler.model.url import Seed
 
 
+def silent(_line: str) -> None:
+    """Announce nothing."""
+
+
 class Source(Protocol):
     """A list of URLs, read by one thread."""
 

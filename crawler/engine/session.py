@@ -5,13 +5,14 @@
     await session.crawl()  the asynchronous engine on the loop that runs already
 
 `stop`, `stop_now`, `wake` and `statistics` may be called from any thread and from signal handlers,
-before, during and after the run.
+before, during and after the run. `overdue` tells whether `max_time` ended the crawl.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from time import perf_counter
@@ -23,7 +24,7 @@ from crawler.core.statistics import Snapshot
 from crawler.engine.aio import AsyncEngine
 from crawler.engine.limits import LOOK_UP_FILES, allow_connections
 from crawler.engine.loop import loop_factory
-from crawler.engine.ports import Sink, Source
+from crawler.engine.ports import Sink, Source, silent
 from crawler.engine.threaded import ThreadedEngine
 from crawler.model.config import CrawlConfig
 from crawler.model.url import Seed
@@ -32,10 +33,6 @@ from crawler.store.repeats import RepeatLog
 
 if TYPE_CHECKING:
     from crawler.parse.parsing import Parsing
-
-
-def _silent(_line: str) -> None:
-    """Announce nothing."""
 
 
 class CrawlSession:
@@ -47,7 +44,7 @@ class CrawlSession:
         source: Source,
         sink: Sink,
         *,
-        announce: Callable[[str], None] = _silent,
+        announce: Callable[[str], None] = silent,
     ) -> None:
         allow_connections(config.concurrency, spare=LOOK_UP_FILES)
         self._config = config
@@ -68,6 +65,8 @@ class CrawlSession:
         self._tell: Callable[[Callable[[], None]], object] | None = None
         self._engine: AsyncEngine | ThreadedEngine | None = None
         self._stop_asked = False
+        self._timer: threading.Timer | None = None
+        self.overdue = False
         self._describe: Callable[[], str] = str
         self._worker_cpu: Callable[[], float] = float
         sink.on_room = self.wake
@@ -110,6 +109,7 @@ class CrawlSession:
                 self._sink,
                 drain_timeout=self._config.drain_timeout,
                 agent=self._config.user_agent,
+                announce=self._announce,
             )
             self._begin(engine, parser, loop.call_soon_threadsafe)
             try:
@@ -133,6 +133,7 @@ class CrawlSession:
                 slots=self._config.concurrency,
                 drain_timeout=self._config.drain_timeout,
                 agent=self._config.user_agent,
+                announce=self._announce,
             )
             self._begin(engine, parser, _at_once)
             try:
@@ -153,8 +154,22 @@ class CrawlSession:
         self._tell = tell
         if self._stop_asked:
             tell(engine.stop)
+        if self._config.max_time:
+            self._timer = threading.Timer(self._config.max_time, self._out_of_time)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _out_of_time(self) -> None:
+        """The crawl has taken `max_time`: it ends as if a person had stopped it."""
+        self.overdue = True
+        in_flight = self.statistics().in_flight
+        time = f"--max-time {self._config.max_time:g} s is over"
+        self._announce(f"{time}: finishing {in_flight:,} in flight")
+        self.stop()
 
     def _end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         self._tell = None
         self._core.collector.end(perf_counter())
         self._core.close()

@@ -10,7 +10,7 @@ names do not hold the slots.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from time import perf_counter
 from typing import Protocol
@@ -20,7 +20,7 @@ from crawler.core.crawl import Crawl
 from crawler.core.rules import Ended
 from crawler.core.step import BUSY, Fetch, Idle, Wait
 from crawler.engine.feed import Feeder, Portion
-from crawler.engine.ports import Sink, Source
+from crawler.engine.ports import Sink, Source, silent
 from crawler.engine.spool import Recalled, Spooler
 from crawler.engine.steps import next_step
 from crawler.engine.visit import cancelled, parsed_as, read, unforeseen
@@ -62,6 +62,7 @@ class ThreadedEngine:
         slots: int,
         drain_timeout: float,
         agent: str = "",
+        announce: Callable[[str], None] = silent,
     ) -> None:
         self._core = core
         self._fetcher = fetcher
@@ -72,6 +73,7 @@ class ThreadedEngine:
         self._threads: list[threading.Thread] = []
         self._drain_timeout = drain_timeout
         self._agent = agent
+        self._announce = announce
         self._changed = threading.Condition()
         self._cancelled = False
         self._failure: CrawlerError | None = None
@@ -169,7 +171,7 @@ class ThreadedEngine:
         if not self._sink.has_room and not self._cancelled:
             self._core.hold(Limit.SINK, perf_counter())
             return BUSY
-        return next_step(self._core, self._feeder, self._spool, self._emit)
+        return next_step(self._core, self._feeder, self._spool, self._emit, self._announce)
 
     def _fed(self, portion: Portion) -> None:
         finals: tuple[Final, ...] = ()

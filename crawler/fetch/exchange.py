@@ -218,6 +218,7 @@ class Progress:
             hopeless=self._hopeless(fault.kind),
             kept=self._kept(fault.kind),
             no_tls=fault.no_tls and self.request.url.href.startswith("https:"),
+            lost=fault.lost,
         )
 
     def overdue(self, fault: Fault) -> Redirect | Failed:

@@ -13,7 +13,7 @@ import re
 import socket
 import ssl
 
-from crawler.model.outcome import Kind
+from crawler.model.outcome import Kind, Lost
 
 REASON_LENGTH = 200
 """Characters a reason may have: one line of a terminal or two."""
@@ -21,6 +21,8 @@ REASON_LENGTH = 200
 _TIMED_OUT = frozenset({errno.ETIMEDOUT})
 _BROKEN = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN})
 _PASSING = frozenset({socket.EAI_AGAIN, socket.EAI_SYSTEM, socket.EAI_MEMORY})  # ours, or theirs
+_NO_NETWORK = frozenset({errno.ENETUNREACH, errno.ENETDOWN})
+_NO_HOST = frozenset({errno.EHOSTUNREACH, errno.EHOSTDOWN})
 _NO_STORE = "; this machine has no CA certificates: install ca-certificates or set SSL_CERT_FILE"
 
 
@@ -49,14 +51,18 @@ ONLY_HTTP2 = "the server speaks only HTTP/2, which this crawler does not"
 class Fault(Exception):
     """An exchange that cannot go on; raised and caught inside `crawler.fetch` alone.
 
-    `no_tls`: where TLS was tried, the port is closed to it or speaks something else.
+    `no_tls`: where TLS was tried, the port is closed to it or speaks something else. `lost`: what
+    there was no way to.
     """
 
-    def __init__(self, kind: Kind, reason: str, *, no_tls: bool = False) -> None:
+    def __init__(
+        self, kind: Kind, reason: str, *, no_tls: bool = False, lost: Lost | None = None
+    ) -> None:
         super().__init__(kind, reason)
         self.kind = kind
         self.reason = one_line(reason)
         self.no_tls = no_tls
+        self.lost = lost
 
 
 class Refused(OSError):
@@ -89,7 +95,7 @@ def connecting(error: Exception, *, proxied: bool = False, verify: bool = True) 
     """Return what went wrong before the request could be sent; `verify` is that of the context."""
     fault = _connecting(error, verify=verify)
     if proxied and fault.kind in (Kind.DNS, Kind.DNS_TEMPORARY, Kind.CONNECT):
-        return Fault(Kind.PROXY, f"proxy: {fault.reason}")
+        return Fault(Kind.PROXY, f"proxy: {fault.reason}", lost=Lost.NETWORK)
     return fault
 
 
@@ -104,7 +110,8 @@ def _connecting(error: Exception, *, verify: bool) -> Fault:
         return Fault(Kind.CONNECT_TIMEOUT, "connection attempt timed out")
     if isinstance(error, ConnectionResetError | ConnectionAbortedError | BrokenPipeError):
         return Fault(Kind.DISCONNECTED, "closed while connecting", no_tls=True)
-    return Fault(Kind.CONNECT, _words(error), no_tls=isinstance(error, ConnectionRefusedError))
+    refused = isinstance(error, ConnectionRefusedError)
+    return Fault(Kind.CONNECT, _words(error), no_tls=refused, lost=_lost(error))
 
 
 def _look_up(error: socket.gaierror) -> Fault:
@@ -136,7 +143,15 @@ def exchanging(error: OSError) -> Fault:
         return Fault(Kind.TIMEOUT, "no answer in time")
     if error.errno in _BROKEN or isinstance(error, ConnectionError):
         return Fault(Kind.DISCONNECTED, "connection reset")
-    return Fault(Kind.DISCONNECTED, _words(error))
+    return Fault(Kind.DISCONNECTED, _words(error), lost=_lost(error))
+
+
+def _lost(error: Exception) -> Lost | None:
+    """What the operating system found no way to."""
+    number = getattr(error, "errno", None)
+    if number in _NO_NETWORK:
+        return Lost.NETWORK
+    return Lost.HOST if number in _NO_HOST else None
 
 
 def _words(error: Exception) -> str:

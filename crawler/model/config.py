@@ -72,6 +72,14 @@ class CrawlConfig(Options):
         most=3_600,
         unit=SECONDS,
     )
+    max_time: float = option(
+        _ENGINE,
+        0.0,
+        "Seconds after which the crawl ends as with Ctrl-C; 0: none.",
+        least=0,
+        most=10**8,
+        unit=SECONDS,
+    )
     robots: Robots = option(_MANNERS, "obey", "What robots.txt is to the crawl.")
     per_host: int = option(
         _MANNERS, 4, "Requests in flight to one host at once.", least=1, most=100_000
@@ -126,11 +134,43 @@ class CrawlConfig(Options):
         most=86_400,
         unit=SECONDS,
     )
+    host_patience: float = option(
+        _MANNERS,
+        1_800.0,
+        "Seconds that a host may hold its URLs by 429 and 503 pauses alone; 0: any time.",
+        least=0,
+        most=10**7,
+        unit=SECONDS,
+    )
+    host_pauses: int = option(
+        _MANNERS,
+        8,
+        "Such pauses in a row before its URLs end as throttled; 0: any number.",
+        least=0,
+        most=10**6,
+    )
     breaker: int = option(
-        _MANNERS, 20, "Failures in a row that make a host be left; 0: none.", least=0, most=10**6
+        _MANNERS,
+        20,
+        "Failures in a row after which a host's URLs wait until it answers; 0: none.",
+        least=0,
+        most=10**6,
     )
     breaker_pause: float = option(
-        _MANNERS, 300.0, "Seconds that it is left for.", least=0, most=86_400, unit=SECONDS
+        _MANNERS,
+        300.0,
+        "Longest pause between two probes of a host that is down; the first comes after 1 s.",
+        least=0,
+        most=86_400,
+        unit=SECONDS,
+    )
+    breaker_give_up: float = option(
+        _MANNERS,
+        900.0,
+        "Seconds that URLs wait for a host, or the network, that was there; 0: not at all.",
+        least=0,
+        most=10**7,
+        unit=SECONDS,
     )
     follow: bool = option(_FOLLOWING, False, "Crawl what pages link to, too.")
     depth: int = option(

@@ -7,7 +7,7 @@ it in words, and whether another attempt makes sense follows from the kind, here
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any
 
 from crawler.model.document import Document, Response
@@ -44,7 +44,7 @@ class Kind(StrEnum):
     ROBOTS = "robots"  # robots.txt forbids it, or could not be had
     TRAP = "trap"  # one more of pages that are all alike
     THROTTLED = "throttled"  # its host wants to be left alone for longer than is waited
-    HOST_DOWN = "host_down"  # its host has failed too often in a row
+    HOST_DOWN = "host_down"  # its host never answered, or has not answered again in time
     OUT_OF_SCOPE = "out_of_scope"  # it redirects to where the crawl does not go
     CANCELLED = "cancelled"  # in flight when the drain deadline ended
     INTERNAL = "internal"  # a bug in the crawler itself; --debug shows where
@@ -53,6 +53,13 @@ class Kind(StrEnum):
     def retryable(self) -> bool:
         """Whether the same request may succeed when it is made again a little later."""
         return self in _RETRYABLE
+
+
+class Lost(Enum):
+    """What a connection did not find the way to."""
+
+    HOST = "host"  # this host alone, as far as is known
+    NETWORK = "network"  # any: no route, no network, no proxy
 
 
 _RETRYABLE = frozenset(
@@ -224,7 +231,7 @@ class Failed:
     A reason is for people and logs: a URL in it has no credentials. `hopeless`: another attempt
     would end alike, whatever the kind says. `kept` is what came all the same; it counts once
     nothing is left to try. `document` has what was found on an error page. `no_tls`: the
-    port of an https URL is closed, or speaks something else.
+    port of an https URL is closed, or speaks something else. `lost` is what there was no way to.
     """
 
     request: Request
@@ -236,10 +243,16 @@ class Failed:
     kept: Received | None = field(default=None, repr=False)
     document: Document | None = None
     no_tls: bool = False
+    lost: Lost | None = None
 
     def __post_init__(self) -> None:
         if "@" in self.reason:
             object.__setattr__(self, "reason", masked(self.reason))
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status, if one was read."""
+        return self.exchange.status if self.exchange is not None else None
 
     @property
     def url(self) -> str:

@@ -41,12 +41,14 @@ class Request:
 
     `url` is what to fetch now, `seed` the URL that it is for, `input` how the list or the page
     spelled it. `attempt` counts the attempts at this `url`, from 1; `attempts` all fetches made
-    for the seed, this one included. `admitted_at` is when it joined its host's queue (again, after
-    a redirect or a failed attempt), in seconds of the core's clock. `depth` is how many links lead
-    here from the list, and `found_on` the page (or sitemap) with the last of them, "" for a URL of
-    the list. `owner` is the host key whose rules a request for robots.txt will be; `origin`
-    that of the list's URL which led to one that was found, where credentials may go. `cookies` are
-    those that the redirects of its chain set.
+    for the seed, this one included. `doubtful` counts the last of the attempts before that may
+    have failed because the host, or the network, was away: they are given back if it was.
+    `admitted_at` is when it joined its host's queue (again, after a redirect or a failed attempt),
+    in seconds of the core's clock. `depth` is how many links lead here from the list, and
+    `found_on` the page (or sitemap) with the last of them, "" for a URL of the list. `owner` is the
+    host key whose rules a request for robots.txt will be; `origin` that of the list's URL which led
+    to one that was found, where credentials may go. `cookies` are those that the redirects of its
+    chain set.
     """
 
     url: Url
@@ -55,6 +57,7 @@ class Request:
     hops: tuple[Hop, ...] = ()
     attempt: int = 1
     attempts: int = 1
+    doubtful: int = 0
     admitted_at: float = 0.0
     purpose: Purpose = Purpose.PAGE
     depth: int = 0
@@ -64,9 +67,19 @@ class Request:
     source: bytes = b""
     cookies: tuple[Cookie, ...] = ()
 
-    def again(self, now: float) -> Request:
-        """The next attempt at the same URL."""
-        return replace(self, attempt=self.attempt + 1, attempts=self.attempts + 1, admitted_at=now)
+    def again(self, now: float, *, doubtful: bool = False) -> Request:
+        """The next attempt at the same URL, after one that failed."""
+        return replace(
+            self,
+            attempt=self.attempt + 1,
+            attempts=self.attempts + 1,
+            doubtful=self.doubtful + 1 if doubtful else 0,
+            admitted_at=now,
+        )
+
+    def resumed(self, now: float) -> Request:
+        """The same attempt once more, after one that does not count."""
+        return replace(self, attempts=self.attempts + 1, admitted_at=now)
 
     def redirected(
         self, url: Url, hops: tuple[Hop, ...], cookies: tuple[Cookie, ...], now: float
@@ -79,6 +92,7 @@ class Request:
             cookies=cookies,
             attempt=1,
             attempts=self.attempts + 1,
+            doubtful=0,
             admitted_at=now,
         )
 

@@ -104,6 +104,7 @@ class FakeSession:
         self.calls: list[str] = []
         self.parsing = "inline: 0.31 ms a page"
         self.worker_cpu_seconds = 0.0
+        self.overdue = False
         self._ends_on = ends_on
         self._running = running
         self._ended = threading.Event()

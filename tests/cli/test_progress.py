@@ -53,6 +53,7 @@ def test_it_stays_within_the_terminal(width: int) -> None:
     assert max(map(len, lines)) <= width
     large = replace(huge, records=10**7, failed=10**6)
     assert len(figures(large, Rates(pages=12_345, wire_bytes=1e9))) <= 80
+    assert figures(replace(large, hosts_away=2), Rates()).endswith("2 hosts away")
 
 
 def test_rates_are_those_of_the_last_seconds() -> None:

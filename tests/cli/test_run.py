@@ -53,6 +53,14 @@ def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_crawl_whose_time_is_up_is_interrupted(capsys: pytest.CaptureFixture[str]) -> None:
+    """--max-time ends the command as Ctrl-C does, with its summary and exit code."""
+    session = FakeSession()
+    session.overdue = True
+    assert crawl(session) == ExitCode.INTERRUPTED
+    assert "interrupted" in capsys.readouterr().err
+
+
 def test_failures_count_only_if_asked_for() -> None:
     """--fail-on-error turns failed URLs into exit code 1, and a clean crawl stays 0."""
     asked = CrawlConfig(quiet=True, fail_on_error=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from heapq import heappop, heappush
 
 import orjson
 
 from crawler.core.crawl import Crawl, Ended
 from crawler.core.robots import RobotsRules
 from crawler.core.rules import RobotsRead
-from crawler.core.step import DONE, Fetch, Recall, Record, Refill, Spill, Wait
+from crawler.core.step import DONE, Fetch, Notice, Recall, Record, Refill, Spill, Wait
 from crawler.model.config import CrawlConfig
 from crawler.model.document import Document, Leads
 from crawler.model.outcome import Exchange, Failed, Final, Kind, Page, Redirect, Resolved
@@ -67,14 +68,22 @@ def redirect(request: Request, location: str) -> Redirect:
 
 
 class Play:
-    """A crawl whose every exchange takes `LATENCY` seconds and ends as `answer` says.
+    """A crawl whose every exchange takes `latency` seconds and ends as `answer` says.
 
-    `starts` has the time and the request of everything that was asked, `finals` the outcomes.
+    `starts` has the time and the request of everything that was asked, `finals` the outcomes and
+    `notices` what a person is told.
     Hosts that are looked up are at 192.0.2.1, robots.txt is empty unless `answer` says else: it is
     asked for PAGE and SITEMAP requests, and for the others if `gates`.
     """
 
-    def __init__(self, answer: Answer, *, gates: bool = False, **options: object) -> None:
+    def __init__(
+        self,
+        answer: Answer,
+        *,
+        gates: bool = False,
+        latency: Callable[[Request, float], float] = lambda _request, _now: LATENCY,
+        **options: object,
+    ) -> None:
         plain: dict[str, object] = {"per_host": 8, "delay": 0.0, "per_ip": 0, "adapt": False}
         self.config = CrawlConfig(**{**plain, **options})  # type: ignore[arg-type]
         self.core = Crawl(self.config, random=lambda: 0.5)
@@ -82,9 +91,11 @@ class Play:
         self.starts: list[tuple[float, Request]] = []
         self.finals: list[Final] = []
         self.spilled: list[Request] = []
+        self.notices: list[str] = []
         self._answer = answer
         self._gates = gates
-        self._flying: list[tuple[float, Request]] = []
+        self._latency = latency
+        self._flying: list[tuple[float, int, float, Request]] = []  # end, number, start
 
     def run(self, *entries: str, limit: int = 100_000) -> list[Final]:
         """Crawl a list to the end; fails if it has none."""
@@ -94,7 +105,8 @@ class Play:
             match self.core.next(self.now):
                 case Fetch(request):
                     self.starts.append((self.now, request))
-                    self._flying.append((self.now + LATENCY, request))
+                    end = self.now + self._latency(request, self.now)
+                    heappush(self._flying, (end, len(self.starts), self.now, request))
                 case Refill(room):
                     taken, waiting = waiting[:room], waiting[room:]
                     self.finals += self.core.admit(taken, self.now) if taken else self._exhausted()
@@ -105,6 +117,8 @@ class Play:
                     self.finals += self.core.recalled(back, self.now)
                 case Record(finals):
                     self.finals += finals
+                case Notice(text):
+                    self.notices.append(text)
                 case Wait(seconds):
                     self._pass(self.now + seconds)
                 case step if step is DONE:
@@ -136,19 +150,19 @@ class Play:
             assert until is not None
             self.now = until
             return
-        self.now, request = self._flying.pop(0)
-        outcome = self._outcome(request)
+        self.now, _, started, request = heappop(self._flying)
+        outcome = self._outcome(request, started)
         self.finals += self.core.finish(request, outcome, self.now)
 
-    def _outcome(self, request: Request) -> Ended:
+    def _outcome(self, request: Request, started: float) -> Ended:
         if not self._gates and request.purpose is Purpose.ADDRESS:
             return Resolved(request=request, address="192.0.2.1")
         if not self._gates and request.purpose is Purpose.ROBOTS:
             return robots(request, "")
         outcome = self._answer(request, self.now)
         if outcome.exchange is not None:
-            started = replace(outcome.exchange, started_at=self.now - LATENCY)
-            outcome = replace(outcome, exchange=started)
+            seen = replace(outcome.exchange, started_at=started, total=self.now - started)
+            outcome = replace(outcome, exchange=seen)
         return outcome
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import count, pairwise
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Exchange, Failed, Kind, Page, Resolved, Skipped
 from crawler.model.request import Purpose, Request
 from crawler.model.url import Url
-from tests.core.play import Play, always, failed, page, redirect, robots
+from tests.core.play import Answer, Play, always, failed, page, redirect, robots
 
 HOST = "http://a.example"
 
@@ -305,6 +306,75 @@ def test_a_host_that_asks_for_too_long_is_left() -> None:
     assert kinds == [Kind.UNAVAILABLE] + 3 * [Kind.THROTTLED]
 
 
+def refusing(*, retry_after: float | None = None, good: int = 0) -> Answer:
+    """429 to all, but a page to each `good`-th request."""
+    asked = count(1)
+
+    def answer(request: Request, now: float) -> Ended:
+        if good and next(asked) % good == 0:
+            return page(request)
+        return failed(request, Kind.UNAVAILABLE, status=429, retry_after=retry_after)
+
+    return answer
+
+
+def test_a_host_that_only_says_later_does_not_hold_the_crawl() -> None:
+    """lychee#1873: at the defaults 30 URLs of such a host took a day; they end as throttled."""
+    play = Play(refusing(), robots="ignore", per_host=4)
+    finals = play.run(*pages(30), *pages(5, "http://b.example"))
+    kinds = Counter(final.kind for final in finals if isinstance(final, Failed | Skipped))
+    assert len(finals) == 35 and kinds[Kind.THROTTLED] >= 25 and not kinds[Kind.HOST_DOWN]
+    assert play.now <= 1_800.0
+
+
+@pytest.mark.parametrize("pauses", [1, 3, 8])
+def test_pauses_in_a_row_are_bounded(pauses: int) -> None:
+    """So many are waited for; the next one ends all of the host's URLs."""
+    play = Play(
+        refusing(), robots="ignore", per_host=1, throttle=1.0, retries=9, host_pauses=pauses
+    )
+    (final, *_rest) = finals = play.run(*pages(9))
+    assert len(play.starts) == pauses + 1
+    assert {each.kind for each in finals if isinstance(each, Failed | Skipped)} == {Kind.THROTTLED}
+    assert len(finals) == 9 and isinstance(final, Failed | Skipped)
+    assert final.reason == f"its host asked for {pauses} pauses in a row, and then for one more"
+
+
+@pytest.mark.parametrize(("patience", "asked"), [(250.0, 3), (90.0, 1)])
+def test_the_time_that_pauses_may_take_is_bounded(patience: float, asked: int) -> None:
+    """The pause that would go beyond it is not waited for at all, and be it the first."""
+    play = Play(
+        refusing(retry_after=100.0), robots="ignore", per_host=1, retries=9, host_patience=patience
+    )
+    finals = play.run(*pages(9))
+    assert len(play.starts) == asked and play.now < patience + 61.0
+    assert {each.kind for each in finals if isinstance(each, Failed | Skipped)} == {Kind.THROTTLED}
+
+
+def test_an_answer_begins_patience_anew() -> None:
+    """A host that is slow on purpose, and serves, is served with patience for ever."""
+    play = Play(
+        refusing(retry_after=30.0, good=3), robots="ignore", per_host=1, retries=9, forgive=1.0,
+        host_patience=100.0, host_pauses=3,
+    )  # fmt: skip
+    assert all(isinstance(final, Page) for final in play.run(*pages(40)))
+    assert play.now > 2_000.0
+
+
+def test_patience_can_be_without_bound() -> None:
+    """With 0 and 0 only the URLs' own attempts count."""
+    play = Play(refusing(), robots="ignore", per_host=1, host_patience=0.0, host_pauses=0)
+    finals = play.run(*pages(10))
+    assert [final.kind for final in finals if isinstance(final, Failed)] == [Kind.UNAVAILABLE] * 10
+
+
+def test_a_429_is_no_failure_of_the_host() -> None:
+    """However many come at once: the host is there, and its breaker stays shut."""
+    play = Play(refusing(), robots="ignore", per_host=8, breaker=5, throttle=1.0)
+    finals = play.run(*pages(40))
+    assert not any(isinstance(f, Failed) and f.kind is Kind.HOST_DOWN for f in finals)
+
+
 @given(st.lists(st.sampled_from([None, 0.0, 0.5, 2.0]), min_size=1, max_size=6), st.integers(0, 99))
 def test_nothing_starts_inside_a_window_that_was_asked_for(
     waits: list[float | None], seed: int
@@ -408,7 +478,7 @@ def test_an_answer_of_any_kind_resets_the_breaker() -> None:
     def answer(request: Request, now: float) -> Ended:
         odd = int(request.url.href.rpartition("/")[2]) % 3
         if odd:
-            return failed(request)
+            return failed(request, Kind.DISCONNECTED)
         return failed(request, Kind.CLIENT_ERROR, status=404)
 
     play = Play(answer, robots="ignore", per_host=1, retries=0, breaker=4)

@@ -1,0 +1,337 @@
+"""Hosts, and networks, that are away for a while: their URLs wait instead of failing.
+
+A failure that would be final is held where it may be the host's fault and not the URL's:
+
+    held  ->  asked again    its host's breaker opens, or the network is found gone, or the host
+                             answers again after it could not be connected to
+          ->  final          its host answers what was asked later; or, where nothing more is to be
+                             learned of the host, the network shows life, or nothing else goes on
+
+and once the breaker is open, or the network gone, no such failure counts: its request goes to the
+end of its host's queue, so that probes take turns. Attempts that failed before that was known are
+given back (`Request.doubtful`). Only a host that has worked is waited for. What cannot be connected
+to is away; what breaks off, or answers for a server behind it, is so when nothing else comes. A
+page's own error (500) counts against its URL: the host is there, and is asked once a second then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import inf
+
+from crawler.core.breaker import Held
+from crawler.core.frontier import Frontier
+from crawler.core.gatekeeper import Gatekeeper, Left
+from crawler.core.host import Gate, Host
+from crawler.core.manners import Manners
+from crawler.core.network import Network, Sign, sign
+from crawler.core.retry import RetryPolicy
+from crawler.core.rules import Ended
+from crawler.core.statistics import Snapshot
+from crawler.core.throttle import TROUBLE, asks_for_later
+from crawler.model.outcome import Failed, Kind, Resolved
+from crawler.model.request import Purpose, Request
+
+_TOLD = 5
+"""Hosts whose outages are told one by one; the others are counted."""
+
+_UNCONNECTED = frozenset({Kind.DNS_TEMPORARY, Kind.CONNECT, Kind.CONNECT_TIMEOUT})
+_LATE = frozenset({Kind.DNS_TEMPORARY, Kind.CONNECT_TIMEOUT, Kind.TIMEOUT})
+_CUT = frozenset({Kind.DISCONNECTED, Kind.TIMEOUT})
+_GATEWAY = frozenset({502, 503, 504})  # a server is there, and nobody behind it
+
+
+def unreached(failure: Failed) -> bool:
+    """Whether a host could not even be connected to, so that no URL of it can be the cause."""
+    return failure.kind in _UNCONNECTED or failure.lost is not None
+
+
+def doubtful(failure: Failed) -> bool:
+    """Whether a failure may be its host's, or the network's, and not its URL's."""
+    if failure.hopeless:
+        return False
+    if failure.kind is Kind.UNAVAILABLE:
+        return failure.status in _GATEWAY and not asks_for_later(failure)
+    return unreached(failure) or failure.kind in _CUT
+
+
+def _silent(failure: Failed) -> bool:
+    return failure.kind in _LATE or failure.lost is not None
+
+
+class Outages:
+    """Who is away, and what waits for that. `retried` is called for each request that comes back.
+
+    `held` counts the failures that are held.
+    """
+
+    def __init__(
+        self,
+        frontier: Frontier,
+        gates: Gatekeeper,
+        retry: RetryPolicy,
+        manners: Manners,
+        retried: Callable[[], None],
+    ) -> None:
+        self._frontier = frontier
+        self._gates = gates
+        self._retry = retry
+        self._manners = manners
+        self._retried = retried
+        self._doubted: dict[str, Host] = {}  # hosts that hold something
+        self._own: list[Failed] = []
+        self._left: list[Left] = []
+        self._told = 0
+        self.held = 0
+        self.away = 0
+        self.outages = 0
+        self.network = Network(manners.give_up if manners.breaker else 0.0)
+
+    def __repr__(self) -> str:
+        return f"Outages(away={self.away}, held={self.held}, {self.network!r})"
+
+    def settled(self, host: Host, request: Request) -> Request:
+        """A request without the attempts that are given back."""
+        known_at = max(host.breaker.opened_at, self.network.gone_at)
+        if not request.doubtful or known_at < request.admitted_at:
+            return request
+        return replace(request, attempt=request.attempt - request.doubtful, doubtful=0)
+
+    def again(self, host: Host, outcome: Ended, now: float) -> Request | None:
+        """The request that retries a failure, if one is due."""
+        if not isinstance(outcome, Failed):
+            return None
+        request = self.settled(host, outcome.request)
+        failure = outcome if request is outcome.request else replace(outcome, request=request)
+        if not self._retry.allows(failure):
+            return None
+        return request.again(now, doubtful=doubtful(outcome))
+
+    def waits(self, host: Host, failure: Failed) -> bool:
+        """Whether a failure does not count, as its host, or the network, is known to be away."""
+        away = self.network.gone or host.breaker.is_open
+        return away and host.breaker.used and doubtful(failure)
+
+    def learn(self, host: Host, outcome: Ended, started: float, now: float, *, again: bool) -> bool:
+        """Take in how a request ended that left at `started`; `again`: it would be retried.
+
+        Returns whether it is kept here: its request comes back, or `take` returns the failure.
+        """
+        told = sign(
+            outcome,
+            worked=host.breaker.worked or self.network.gone,
+            lived=self.network.life_at > -inf,
+        )
+        if told is Sign.LIFE:
+            host.breaker.silent_since = inf
+            self._lives(host, outcome, started, now)
+        kept = isinstance(outcome, Failed) and self._keeps(host, outcome, now, again=again)
+        if not isinstance(outcome, Resolved) and outcome.request.purpose is not Purpose.ADDRESS:
+            self._breaker(host, outcome, started, now)
+        if told is not Sign.LIFE and host.breaker.used:
+            self._quiet(host, outcome, started, now, silent=told is Sign.SILENCE)
+        if kept:
+            self._decide(host, now)
+        return kept
+
+    def idle(self, now: float) -> bool:
+        """Nothing is in flight and nothing comes back: decide what is held, where it can be."""
+        before = self.held
+        for host in list(self._doubted.values()):
+            if _stands_still(host):
+                self._decide(host, now)
+                self._judge(host, now)
+        return self.held < before
+
+    def take(self) -> tuple[list[Failed], list[Left]]:
+        """What is final by now: failures that were held, and what waited at hosts given up."""
+        if not self._own and not self._left:
+            return [], []
+        own, self._own = self._own, []
+        left, self._left = self._left, []
+        return own, left
+
+    def stop(self) -> list[Failed]:
+        """Give up everything that is held."""
+        for host in list(self._doubted.values()):
+            self._judge(host, inf)
+        return self.take()[0]
+
+    def counted(self, snapshot: Snapshot, now: float) -> Snapshot:
+        """A snapshot with what is known here; may be asked for from any thread."""
+        network = self.network
+        return replace(
+            snapshot,
+            hosts_away=self.away,
+            outages=self.outages,
+            network_pauses=network.pauses,
+            network_paused=network.paused + (now - network.gone_at if network.gone else 0.0),
+        )
+
+    # -- one host
+
+    def _breaker(self, host: Host, outcome: Ended, started: float, now: float) -> None:
+        breaker = host.breaker
+        if not isinstance(outcome, Failed) or _answers(outcome):
+            if breaker.failures or breaker.held or not breaker.worked:
+                self._answered(host, started, now)
+        elif outcome.kind in TROUBLE or outcome.lost is not None:
+            if self.network.gone:  # nothing is learned of the host
+                breaker.unprobed(outcome.request)
+            else:
+                self._failed(host, outcome, now)
+        else:
+            breaker.unprobed(outcome.request)
+
+    def _answered(self, host: Host, started: float, now: float) -> None:
+        breaker = host.breaker
+        host.throttle.back()
+        if breaker.is_open:
+            self._shut(host, now)
+            self._tell(f"{host.key} answers again after {now - breaker.opened_at:,.0f} s")
+        if breaker.unreached:  # it was away for a moment, whatever broke off at that
+            self._release(host, now, before=started)
+        breaker.answered()
+        self._judge(host, started)
+
+    def _failed(self, host: Host, failure: Failed, now: float) -> None:
+        breaker = host.breaker
+        breaker.failed(unreached=unreached(failure))
+        if failure.request is breaker.probe:
+            self._probed(host, failure, now)
+        elif breaker.full and not breaker.is_open:
+            if self._patient(host):
+                self._open(host, failure.reason, now)
+            else:
+                reason = f"its host failed {self._manners.breaker} times in a row: {failure.reason}"
+                self._leave(host, reason, now)
+
+    def _patient(self, host: Host) -> bool:
+        return host.breaker.used and host.breaker.worked and not self.network.given_up
+
+    def _open(self, host: Host, reason: str, now: float) -> None:
+        probe_at = host.breaker.open(now)
+        host.throttle.probing()
+        host.pause(probe_at)
+        host.audit.pauses += 1
+        self.away += 1
+        self.outages += 1
+        self._release(host, now)
+        self._tell(
+            f"{host.key} does not answer any more ({reason}): its URLs wait, "
+            f"for {self._manners.give_up:,.0f} s at most",
+            new=True,
+        )
+
+    def _shut(self, host: Host, now: float) -> None:
+        self.away -= 1
+        host.audit.away += now - host.breaker.opened_at
+
+    def _probed(self, host: Host, failure: Failed, now: float) -> None:
+        deadline = host.breaker.deadline(self.network.back_at)
+        if now < deadline and not self.network.given_up:
+            own = not doubtful(failure)
+            host.pause(host.breaker.next_probe(now, deadline, first=own))
+            return
+        self._shut(host, now)
+        away = now - host.breaker.opened_at
+        host.breaker.given_up()
+        self._leave(host, f"its host was down for {away:,.0f} s: {failure.reason}", now)
+
+    def _leave(self, host: Host, reason: str, now: float) -> None:
+        self._judge(host, now)
+        self._left += self._gates.leave(host, Kind.HOST_DOWN, reason, now)
+
+    def _tell(self, line: str, *, new: bool = False) -> None:
+        self._told += new
+        if self._told <= _TOLD:
+            self.network.notices.append(line)
+
+    # -- the network
+
+    def _lives(self, host: Host, outcome: Ended, started: float, now: float) -> None:
+        exchange = outcome.exchange
+        ended = started if exchange is None else exchange.started_at + exchange.total
+        self.network.lives(started, ended, now)
+        for other in list(self._doubted.values()):
+            if other is not host and (not other.breaker.worked or _stands_still(other)):
+                self._decide(other, now)
+                self._judge(other, started)
+
+    def _quiet(
+        self, host: Host, outcome: Ended, started: float, now: float, *, silent: bool
+    ) -> None:
+        network = self.network
+        network.probed(outcome.request, now, silent=silent)
+        if silent and isinstance(outcome, Failed):
+            since = host.breaker.silent_since = min(host.breaker.silent_since, started)
+            before = network.gone
+            network.silent(outcome, since, now, worked=host.breaker.worked)
+            if network.gone and not before:
+                for doubted in list(self._doubted.values()):
+                    self._release(doubted, now)
+
+    # -- what is held
+
+    def _keeps(self, host: Host, failure: Failed, now: float, *, again: bool) -> bool:
+        if not host.breaker.used or not doubtful(failure):
+            return False
+        if self.waits(host, failure):
+            self._resume(host, failure, now)
+            return True
+        asked = failure.request.purpose in (Purpose.PAGE, Purpose.SITEMAP)
+        holds = _silent(failure) or (asked and host.breaker.worked)
+        if again or self.network.given_up or not holds:
+            return False
+        host.breaker.held.append(Held(failure, now))
+        self._doubted[host.key] = host
+        self.held += 1
+        return True
+
+    def _decide(self, host: Host, now: float) -> None:
+        """Open the breaker of a host that nothing more is asked of and that was not reached."""
+        if host.breaker.is_open or host.queued or host.in_flight or not self._patient(host):
+            return
+        away = [held.failure for held in host.breaker.held if unreached(held.failure)]
+        if away:
+            self._open(host, away[-1].reason, now)
+
+    def _judge(self, host: Host, since: float) -> None:
+        """What failed before `since`, when others did not, has failed by itself."""
+        held = host.breaker.held
+        self._own += (each.failure for each in held if each.at <= since)
+        self._keep_held(host, [each for each in held if each.at > since])
+
+    def _release(self, host: Host, now: float, *, before: float = inf) -> None:
+        """Ask again for what is held and failed before then."""
+        held = host.breaker.held
+        self._keep_held(host, [each for each in held if each.at > before])
+        for each in held:
+            if each.at <= before:
+                self._resume(host, each.failure, now)
+
+    def _keep_held(self, host: Host, held: list[Held]) -> None:
+        self.held += len(held) - len(host.breaker.held)
+        host.breaker.held = held
+        if not held:
+            self._doubted.pop(host.key, None)
+
+    def _resume(self, host: Host, failure: Failed, now: float) -> None:
+        self._retried()
+        if failure.request.purpose in (Purpose.ADDRESS, Purpose.ROBOTS):
+            self._gates.ask_again(failure.request, now)
+            return
+        back = self.settled(host, failure.request).resumed(now)
+        if (refused := self._frontier.push(back, now)) is not None:
+            self._left += self._gates.ended([back], *refused, now)
+
+
+def _stands_still(host: Host) -> bool:
+    """Whether nothing more is learned of a host for now."""
+    return not host.in_flight and (not host.queued or host.gate in (Gate.LOOKED_UP, Gate.READ))
+
+
+def _answers(failure: Failed) -> bool:
+    """Whether a failure shows that its host is there."""
+    return failure.status is not None and (failure.kind not in TROUBLE or asks_for_later(failure))
