@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pty
 import signal
@@ -188,9 +189,10 @@ def test_no_command_dies_of_being_asked() -> None:
 
 
 def test_the_parsers_processes_do_not_die_of_it_either() -> None:
-    """`pkill -USR1` reaches all processes of a crawl; its pages are parsed all the same."""
+    """`pkill -USR1` reaches all processes of a crawl; the parser's worker lives on."""
     command = [sys.executable, "-m", "crawler", "crawl", *WORDS, "--mock", "40", "--parse"]
-    command += ["process", "--delay", "0.02"]
+    command += ["process", "--delay", "0.02", "--parse-workers", "1"]
+    command += ["--parser", "tests.parse.parsers:hostile"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     ) as run:
@@ -202,4 +204,5 @@ def test_the_parsers_processes_do_not_die_of_it_either() -> None:
             assert run.wait(60) == 0
         finally:
             run.kill()
-    assert len(records) == 40 and all(b'"outcome":"page"' in record for record in records)
+    workers = {json.loads(record)["parsed"]["pid"] for record in records}
+    assert len(records) == 40 and len(workers) == 1
