@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from crawler.parse.response import Headers, Response
 from tests.unmannered import MANNERS_OFF
 
 OWN = "tests.parse.parsers:seen"
+FILE = f"{Path(__file__).with_name('parsers.py')}:seen"
 _FIELDS = (("Set-Cookie", "a=1"), ("X-One", "1"), ("set-cookie", "b=2"))
 
 
@@ -85,11 +87,12 @@ def crawled(web: Served, **options: Any) -> list[Any]:
 
 @pytest.mark.parametrize("engine", ["async", "threaded"])
 @pytest.mark.parametrize("parse", ["inline", "thread", "process"])
+@pytest.mark.parametrize("parser", [OWN, FILE], ids=["module", "file"])
 def test_a_parser_sees_headers_and_its_failure_names_its_line(
-    web: Served, engine: str, parse: str
+    web: Served, engine: str, parse: str, parser: str
 ) -> None:
     """Whoever fetches and whoever parses, headers come along, and an error has file and line."""
-    good, bad = crawled(web, engine=engine, parse=parse)
+    good, bad = crawled(web, engine=engine, parse=parse, parser=parser)
     parsed = good.fields["parsed"]
     assert parsed["type"].startswith("text/html") and parsed["length"] == parsed["told"]
     assert parsed["charset"] == "utf-8" and parsed["starts"] == "<!doctype html>"
