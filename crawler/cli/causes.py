@@ -54,20 +54,31 @@ def _cure(kind: Kind, reason: str, config: CrawlConfig) -> str:
             return f"{opens[1]} opens that port"
         case Kind.REDIRECT if reason.startswith("more than"):
             return "--max-redirects follows more"
-        case Kind.CONNECT_TIMEOUT:
-            return f"--connect-timeout {2 * config.connect_timeout:g}s waits longer"
-        case Kind.TIMEOUT:
-            return f"--timeout {2 * config.timeout:g}s waits longer"
-        case Kind.PARSE_TIMEOUT:
-            return f"--parse-timeout {2 * config.parse_timeout:g}s waits longer"
         case Kind.TOO_LARGE:
             return f"--max-body {10 * config.max_body / 1e6:.0f}MB takes more"
         case Kind.PARSE if config.parser:
             return f"{config.parser} failed"
+        case Kind.THROTTLED if "Retry-After" in reason:
+            return _longer("retry_after_max", config)
+        case _ if kind in _LONGER:
+            return _longer(_LONGER[kind], config)
         case _:
             return _CURES.get(kind, "")
 
 
+def _longer(name: str, config: CrawlConfig) -> str:
+    """Twice the time of an option, as what to try."""
+    seconds = 2 * getattr(config, name)
+    return f"{config.options()[name].flag} {seconds:g}s waits longer"
+
+
+_LONGER = {
+    Kind.CONNECT_TIMEOUT: "connect_timeout",
+    Kind.TIMEOUT: "timeout",
+    Kind.PARSE_TIMEOUT: "parse_timeout",
+    Kind.HOST_DOWN: "breaker_give_up",
+    Kind.THROTTLED: "host_patience",
+}
 _CURES = {
     Kind.INVALID_URL: "see --input-format and --url-column, unless the list is wrong",
     Kind.UNSUPPORTED_SCHEME: "only http and https are crawled",
@@ -84,8 +95,6 @@ _CURES = {
     Kind.PROTOCOL: "the server does not speak HTTP there, or breaks it",
     Kind.TRAP: "one more of many that are alike; see the --max- options of traps",
     Kind.ROBOTS: "robots.txt forbids it (--robots ignore: your own servers)",
-    Kind.THROTTLED: "its host asked to be left alone; try these again later",
-    Kind.HOST_DOWN: "its host has failed too often; try these again later",
     Kind.OUT_OF_SCOPE: "--scope any follows redirects everywhere",
     Kind.CANCELLED: "--drain-timeout leaves what is in flight more time",
     Kind.INTERNAL: "a bug in the crawler; --debug shows where",

@@ -147,6 +147,8 @@ class Host:
     def limit(self, now: float) -> Limit:
         """What keeps its next request from being started, other than its address."""
         spacing = self.spacing
+        if self.breaker.is_open:
+            return Limit.PAUSE
         if self.ready_at > now:
             if self.ready_at > now + spacing or spacing == self.throttle.spacing:
                 return Limit.PAUSE

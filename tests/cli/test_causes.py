@@ -40,8 +40,9 @@ def cause(reason: str = "why", number: int = 1, url: str = "http://a.test/") -> 
         (Kind.TOO_LARGE, "too large", "--max-body 105MB"),
         (Kind.ROBOTS, "line 2", "--robots ignore"),
         (Kind.REDIRECT, "more than 10 redirects", "--max-redirects"),
-        (Kind.HOST_DOWN, "20 failures", "try these again later"),
-        (Kind.THROTTLED, "429", "try these again later"),
+        (Kind.HOST_DOWN, "20 failures", "--breaker-give-up 1800s waits longer"),
+        (Kind.THROTTLED, "429, 8 pauses", "--host-patience 3600s waits longer"),
+        (Kind.THROTTLED, "Retry-After of 9999 s", "--retry-after-max 7200s waits longer"),
     ],
 )
 def test_a_kind_of_failure_has_its_cure(kind: Kind, reason: str, cure: str) -> None:

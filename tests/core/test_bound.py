@@ -6,7 +6,7 @@ import pytest
 
 from crawler.core.bound import Bound, Held, Holds, Limit, bound
 from crawler.core.statistics import Snapshot
-from crawler.model.outcome import Kind, Page
+from crawler.model.outcome import Failed, Kind, Page
 from crawler.model.request import Request
 from tests.core.play import Play, failed, page
 
@@ -56,6 +56,17 @@ def test_pauses_and_retries_are_told_apart() -> None:
     play.run(*urls(1))
     found = play.core.statistics(play.now).bound()
     assert found == Bound(limit=Limit.RETRY, hosts=1)
+
+
+def test_a_host_that_is_down_is_a_pause() -> None:
+    """While a host is probed its URLs wait for it, and that is what binds the crawl."""
+
+    def away(request: Request, now: float) -> Page | Failed:
+        return failed(request, at=now) if 1.0 < now < 60.0 else ok(request, now)
+
+    play = Play(away, delay=0.1, breaker=3)
+    play.run(*urls(40))
+    assert play.core.statistics(play.now).bound() == Bound(limit=Limit.PAUSE, hosts=1)
 
 
 def test_nothing_is_told_without_a_majority() -> None:
