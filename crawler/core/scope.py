@@ -24,7 +24,7 @@ from crawler.core import domain
 from crawler.core.refusal import Refusal
 from crawler.core.seen import FingerprintSet
 from crawler.model.glob import Globs
-from crawler.model.url import Url, fingerprint
+from crawler.model.url import Url, fingerprint, respelled
 
 Mode = Literal["host", "domain", "prefix", "any"]
 
@@ -133,4 +133,5 @@ def _directory(url: Url) -> str:
     href = url.href
     path = href.index("/", href.index("/") + 2)
     query = href.find("?", path)
-    return _authority(url) + href[path : href.rindex("/", path, query if query > 0 else None) + 1]
+    last = href.rindex("/", path, query if query > 0 else None)
+    return _authority(url) + respelled(href[path : last + 1])

@@ -6,8 +6,8 @@
     *.pdf
 
 `?` and `[` mean themselves: URLs are full of them. A glob has to match as a whole, and case counts.
-What a URL never holds as it is (a host in capitals or beyond ASCII, a space) is brought into the
-form that URLs have.
+What a URL never holds as it is (a host in capitals or beyond ASCII, a space, `{`) is brought into
+the form that URLs have, and spellings that make one URL make one match.
 
 Why no regular expressions: what they are searched in comes from strangers, and Python's engine
 backtracks: `(a+)+b` never ends on 40 letters, and even `.*a.*b.*c` takes the cube of the length.
@@ -16,15 +16,18 @@ The piece of a glob that is found first is the right one, so matching never goes
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
 from crawler.model.errors import ConfigurationError
-from crawler.model.url import Url, parse
+from crawler.model.url import Url, parse, respelled
 
 MAX_LENGTH = 2_048
 # All that WHATWG URL leaves as it is somewhere, `%` among it: what is escaped stays so.
 _AS_IT_IS = "!#$%&'()*+,/:;=?@[]^_`{|}~"
+# What URL standards differ about: `"`, `'`, `<`, `>`, `\\`, `^`, `` ` ``, `{`, `|` and `}`.
+_EITHER_WAY = re.compile(r"%(?:2[27]|3[CE]|5[CE]|60|7[BCD])")
 
 
 class Globs:
@@ -46,7 +49,7 @@ class Globs:
 
     def match(self, url: Url) -> bool:
         """Whether one of them matches; linear in the URL's length."""
-        href = url.href
+        href = _spelled(url.href) if "%" in url.href else url.href
         for pieces in self._urls:
             if _matches(pieces, href):
                 return True
@@ -79,7 +82,12 @@ def _read(pattern: str) -> str:
         raise ConfigurationError(
             f"pattern {pattern!r}: would match no URL; begin it with '*', '/' or 'https://'"
         )
-    return quote(_with_host(pattern), safe=_AS_IT_IS, errors="replace")
+    return _spelled(quote(_with_host(pattern), safe=_AS_IT_IS, errors="replace"))
+
+
+def _spelled(text: str) -> str:
+    """The one spelling of `text` that both sides are compared in."""
+    return _EITHER_WAY.sub(lambda escape: chr(int(escape[0][1:], 16)), respelled(text))
 
 
 def _with_host(pattern: str) -> str:

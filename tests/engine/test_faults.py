@@ -25,7 +25,7 @@ OUTCOMES: dict[Kind | None, str] = {
         continue-first early-hints-first header-folded header-non-ascii header-escapes header-64k
         cookies-huge chunk-extension chunk-size-zeros status-205-body head-with-body gzip-members
         gzip-garbage gzip-empty deflate-raw coding-undeclared coding-stacked redirect-body refresh
-        refresh-header refresh-meta refresh-script
+        refresh-cookie refresh-header refresh-meta refresh-script
         coding-unknown coding-charset coding-none coding-list type-no-semicolon type-list
         charset-in-note
         redirect-cookie redirect-cookie-two

@@ -169,6 +169,7 @@ MOVES = {
     "redirect-cookie-two": ("/fault/redirect-cookie-two", [302, 302]),
     "refresh-header": ("/page/0", [200]),
     "refresh-meta": ("/page/0", [200]),
+    "refresh-cookie": ("/fault/refresh-cookie", [200]),
     "refresh": ("/fault/refresh", []),
     "refresh-script": ("/fault/refresh-script", []),
 }

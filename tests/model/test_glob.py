@@ -37,6 +37,14 @@ from crawler.model.url import Url
         ("*/a/*/a/*", "https://x.example/a/b/a/", True),
         ("*aba*aba", "https://x.example/ababa", False),
         ("*", "https://x.example/", True),
+        ("/raw/{id}", "https://a.example/raw/%7Bid%7D", True),
+        ("/raw/%7bid%7d", "https://a.example/raw/%7Bid%7D", True),
+        ('*"*', "https://a.example/%22", True),
+        ("/it's?*'", "https://a.example/it's?x=%27", True),
+        ("/~me/*", "https://a.example/%7eme/x", True),
+        ("/caf%c3%a9", "https://a.example/caf%C3%A9", True),
+        ("/a/b", "https://a.example/a%2Fb", False),
+        ("/x?", "https://a.example/x", False),
     ],
 )
 def test_one_pattern(pattern: str, href: str, matches: bool) -> None:

@@ -55,6 +55,14 @@ def _cookie_two(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
     return _walled(ask, f"{ask.path}?set")
 
 
+@GROUP.fault("refresh-cookie", "Common: a page that sets a cookie and shows itself again.")
+def _refresh_cookie(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+    if "seen=1" in ask.header("cookie"):
+        return content(_SEEN, "text/html; charset=utf-8")
+    fields = (("Set-Cookie", "seen=1"), ("Refresh", f"0; url={ask.target}"))
+    return content(b"<!DOCTYPE html><title>Wait</title>", "text/html", headers=fields)
+
+
 @GROUP.fault("redirect-cookie-foreign", "Redirects to itself and sets another site's cookie.")
 def _cookie_foreign(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
     return _walled(ask, ask.target, "seen=1; Domain=example.com; Path=/")
