@@ -171,7 +171,7 @@ def _check_places(order: Order) -> None:
     """Hours later would be a bad time to learn that the statistics have no place."""
     from crawler.store.sources import refuse_overwrite
 
-    taken: dict[str, str] = {}
+    taken: dict[object, str] = {}
     config = order.config
     named = ("stats", "audit", "repeats")
     for name, path in (("output", order.output), *((n, getattr(config, n)) for n in named)):
@@ -179,12 +179,20 @@ def _check_places(order: Order) -> None:
             continue
         if name != "output":
             _check_folder(name, path)
-        place = os.path.realpath(path)
-        if place in taken and (os.path.isfile(place) or not os.path.exists(place)):
+        place = _place(path)
+        if place in taken and (os.path.isfile(path) or not os.path.exists(path)):
             reason = f"{path} is the file of --{taken[place]}, too; name another"
             raise ConfigurationError(f"{name}: {reason}")
         refuse_overwrite(order.inputs, path, name)
         taken[place] = name
+
+
+def _place(path: str) -> object:
+    """What tells a file from others, whatever links lead to it."""
+    if not os.path.exists(path):
+        return os.path.realpath(path)
+    state = os.stat(path)
+    return (state.st_dev, state.st_ino)
 
 
 def _check_folder(name: str, path: str) -> None:

@@ -206,12 +206,16 @@ def no_site(text: str) -> str:
     A word without a dot may be the name of a host in some networks. Far more often it is a word, a
     number, or the value of an option that takes none. Nor is `9.99` meant as the address 9.0.0.99.
     """
-    host = _AFTER_HOST.split(text, maxsplit=1)[0]
+    host = _AFTER_HOST.split(text.removeprefix("//"), maxsplit=1)[0]
+    if not host:
+        return "no host, as in a path alone"  # for browsers `/a/b` would be the host a
+    if text.startswith("//"):
+        return ""
     if "@" in host:
         return "a mail address, or credentials without a scheme"
     if _NUMBERS.fullmatch(host) and not _IPV4.fullmatch(host):
         return f"a number; write http://{host}/ if it is an address"
-    if any(dot in host for dot in _DOTS) or not host or host.lower() == "localhost":
+    if any(dot in host for dot in _DOTS) or host.lower() == "localhost":
         return ""
     if host[0] == "[" or ":" in host or not host.isprintable() or " " in host:
         return ""  # an address, a port, or what no host can have

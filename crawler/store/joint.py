@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from shlex import quote
 
 import orjson
 
@@ -45,7 +46,7 @@ def _cure(fd: int, path: str, rest: bytes, packed: bool) -> str:
     if packed or len(rest) > _LONGEST:
         return "name another file"
     whole = os.fstat(fd).st_size - len(rest)
-    return f"`truncate -s {whole} {path}` takes it off, or name another file"
+    return f"`truncate -s {whole} {quote(path)}` takes it off, or name another file"
 
 
 def _last_line(fd: int) -> bytes:

@@ -164,7 +164,10 @@ class Rows:
 
     def _columns(self, origin: Origin) -> Iterator[tuple[str, int]]:
         if origin.everything:
-            yield from ((n, at) for at, n in enumerate(self._names) if at != self._url)
+            for at, name in enumerate(self._names):
+                known = not name or name in self._names[:at]  # then its number is its name
+                if at != self._url:
+                    yield (str(at + 1) if known else name), at
             return
         for name in origin.names:
             place = _place(self._names, name)

@@ -38,6 +38,13 @@ _FORMS = {
     b"Rar!\x1a": "a RAR archive",
 }
 
+_MARKUP = {
+    **dict.fromkeys(
+        (b"<!doctype html", b"<html"), "an HTML page, not a list; crawl its URL with --follow"
+    ),
+    **dict.fromkeys((b"<?xml", b"<urlset", b"<rss"), "XML; say --input-format sitemap"),
+}
+
 LONGEST = 8_388_608
 """Bytes of a CSV or JSON line, whose other fields may be long (whole pages)."""
 
@@ -123,15 +130,18 @@ def _split(whole: bytes) -> list[str]:
 def _refuse_binary(head: bytes, name: str) -> None:
     """Tell a list with a damaged line from what is no list at all.
 
-    Known forms are told by their first bytes. Else, without a NUL it is taken for text. With one it
-    is binary if a tenth of the bytes are NULs (UTF-16 without its mark has half of them) or if it
-    is not UTF-8 either, in most of its lines (images, programs, random bytes).
+    Known forms, and markup, are told by their first bytes. Else, without a NUL it is taken for
+    text. With one it is binary if a tenth of the bytes are NULs (UTF-16 without its mark has half
+    of them) or if it is not UTF-8 either, in most of its lines (images, programs, random bytes).
     """
     for mark, form in _FORMS.items():
         if head.startswith(mark):
             raise EnvironmentFailure(
                 f"{name}: is {form}, not a list; export it as CSV, JSON lines or plain lines"
             )
+    for opening, cure in _MARKUP.items():
+        if head[:64].lstrip().lower().startswith(opening):
+            raise EnvironmentFailure(f"{name}: is {cure}")
     nuls = head.count(0)
     if nuls * 10 < len(head) and (not nuls or _is_utf8(head) or not _mostly_damaged(head)):
         return

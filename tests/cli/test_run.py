@@ -182,6 +182,10 @@ def test_one_file_is_not_written_twice(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"audit: .*file is the file of --stats, too"):
         run(order(config), opening(session, FakeSink(), FakeSource()))
     file.write_text("http://a.test/")
+    os.link(file, tmp_path / "link")
+    config = CrawlConfig(audit=str(file), stats=f"{tmp_path}/link")
+    with pytest.raises(ConfigurationError, match=r"audit: .*file is the file of --stats, too"):
+        run(order(config), opening(session, FakeSink(), FakeSource()))
     listed = Order(config=CrawlConfig(audit=str(file)), seeds=[], inputs=[str(file)], output="-")
     with pytest.raises(ConfigurationError, match=r"audit: .*file is also an input"):
         run(listed)

@@ -42,6 +42,7 @@ def places(text: str, name: str, **options: Any) -> list[tuple[str, int, Any]]:
         ("a.csv", f"id;url;n\n7;{A};x\n", {"keep": ("N",)}, {"n": "x"}),
         ("a.tsv", f"id\tURL\n7\t{A}\n", {"keep": ("url,id",)}, {"URL": A, "id": "7"}),
         ("a.csv", f"id,url\n7,{A},more\n", {}, {"id": "7", "3": "more"}),
+        ("a.csv", f"n,url,N,,n\n1,{A},2,3,4\n", {}, {"n": "1", "N": "2", "4": "3", "5": "4"}),
         ("a.csv", f"7;{A};x\n", {"url_column": "2"}, {"1": "7", "3": "x"}),
         ("a.csv", f"7,{A},x\n", {"url_column": "2", "keep": ("3",)}, {"3": "x"}),
         ("a.jsonl", f'{{"url":"{A}","id":7,"t":[1]}}\n', {}, {"id": 7, "t": [1]}),

@@ -72,3 +72,19 @@ def test_an_input_that_is_no_list_is_refused(tmp_path: Path, form: str, packed: 
     path.write_bytes(gzip.compress(BINARY[form]) if packed else BINARY[form])
     with pytest.raises(EnvironmentFailure, match=rf"list\.{form}.*: is an? .*; export it as CSV"):
         UrlSource([], [str(path)], CrawlConfig())
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("\n<!DOCTYPE html>\n<html>", "an HTML page, not a list; crawl its URL"),
+        ("<html><a href=x>", "an HTML page"),
+        ('<?xml version="1.0"?><urlset>', "XML; say --input-format sitemap"),
+        ("\ufeff<rss>", "XML; say --input-format sitemap"),
+    ],
+)
+def test_markup_is_no_list_of_lines(tmp_path: Path, text: str, problem: str) -> None:
+    """A page, or a sitemap under another name, is not read line by line."""
+    (tmp_path / "list").write_text(text)
+    with pytest.raises(EnvironmentFailure, match=problem):
+        UrlSource([], [str(tmp_path / "list")], CrawlConfig())

@@ -57,6 +57,11 @@ def test_the_url_of_a_line(line: str, url: str) -> None:
         ("off", "no dot in 'off'"),
         ("intranet/page", "no dot in 'intranet'"),
         ("me@a.example", "a mail address"),
+        ("/a/b", "no host"),
+        ("///a/b", "no host"),
+        ("\\\\a\\b", "no host"),
+        ("?a=b", "no host"),
+        ("</div>", "no host"),
         ("<a b>", "a blank inside"),
     ],
 )
