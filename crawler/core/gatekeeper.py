@@ -24,7 +24,7 @@ from crawler.core.rules import (
     allowed_by,
     verdict_on,
 )
-from crawler.core.throttle import TROUBLE, asks_for_later
+from crawler.core.throttle import asks_for_later, is_trouble
 from crawler.model.outcome import Failed, Kind
 from crawler.model.request import Purpose, Request
 
@@ -118,7 +118,7 @@ class Gatekeeper:
             return []
         if outcome.exchange is not None:
             host.sent(outcome.exchange.started_at + outcome.exchange.connect)
-        if isinstance(outcome, Failed) and outcome.kind in TROUBLE:
+        if isinstance(outcome, Failed) and is_trouble(outcome):
             return self._troubled(host, outcome, now)
         if outcome.exchange is not None and outcome.exchange.status is not None:
             host.throttle.answered(outcome.exchange, now)

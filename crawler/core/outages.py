@@ -29,7 +29,7 @@ from crawler.core.network import Network, Sign, sign
 from crawler.core.retry import RetryPolicy
 from crawler.core.rules import Ended
 from crawler.core.statistics import Snapshot
-from crawler.core.throttle import TROUBLE, asks_for_later
+from crawler.core.throttle import asks_for_later, is_trouble
 from crawler.model.outcome import Failed, Kind, Resolved
 from crawler.model.request import Purpose, Request
 
@@ -176,7 +176,7 @@ class Outages:
         if not isinstance(outcome, Failed) or _answers(outcome):
             if breaker.failures or breaker.held or not breaker.worked:
                 self._answered(host, started, now)
-        elif outcome.kind in TROUBLE or outcome.lost is not None:
+        elif is_trouble(outcome) or outcome.lost is not None:
             if self.network.gone:  # nothing is learned of the host
                 breaker.unprobed(outcome.request)
             else:
@@ -334,4 +334,4 @@ def _stands_still(host: Host) -> bool:
 
 def _answers(failure: Failed) -> bool:
     """Whether a failure shows that its host is there."""
-    return failure.status is not None and (failure.kind not in TROUBLE or asks_for_later(failure))
+    return failure.status is not None and (not is_trouble(failure) or asks_for_later(failure))

@@ -28,7 +28,7 @@ _FORGETTING = 1 / 1024  # of the best latency: what it was may be long ago
 _SLOW_FACTOR, _SLOW_SECONDS = 4.0, 0.5  # beyond both a host has become slow
 _JITTER = 0.1  # a pause that the server named is never shorter, and at most so much longer
 
-TROUBLE = frozenset(
+_TROUBLE = frozenset(
     {
         Kind.DNS_TEMPORARY,
         Kind.CONNECT,
@@ -40,6 +40,16 @@ TROUBLE = frozenset(
     }
 )
 """Failures that a host's state explains, and not the single page."""
+
+
+def is_trouble(failure: Failed) -> bool:
+    """Tell whether a failure says something of its host.
+
+    A host that sends without end, or closes before it has sent all that it promised, is there: a
+    site whose every page has a wrong length is not down.
+    """
+    cut = failure.kind is Kind.DISCONNECTED and failure.kept is not None
+    return failure.kind in _TROUBLE and not failure.hopeless and not cut
 
 
 def asks_for_later(failure: Failed) -> bool:
@@ -95,7 +105,7 @@ class Throttle:
             self._adapt(exchange, now)
 
     def failed(self, failure: Failed, now: float) -> float:
-        """A fetch failed by a kind of `TROUBLE`. Returns how long the host is to be left alone."""
+        """A fetch failed, and it is trouble. Returns how long the host is to be left alone."""
         started_at = failure.exchange.started_at if failure.exchange else now
         self._cut(started_at, now)
         if failure.status == 429:

@@ -148,6 +148,18 @@ def test_a_page_without_end_is_read_once(site: RawServer, engine: dict[str, obje
     assert (stuck.title, stuck.truncated, stuck.request.attempts) == ("x", True, 2)
 
 
+def test_a_site_of_cut_pages_is_not_down(engine: dict[str, object]) -> None:
+    """Wrong lengths and endless sound on all pages of a host do not open its breaker."""
+    behaviours = {f"/short/{n}": SITE["/short"] for n in range(12)}
+    behaviours |= {f"/radio/{n}": SITE["/radio"] for n in range(6)}
+    with RawServer(behaviours) as server:
+        urls = [server.url(path) for path in behaviours]
+        options = engine | {"timeout": 1.0, "breaker": 4, "breaker_give_up": 0.0, "retries": 1}
+        finals = crawled(urls, **options)
+    ends = Counter("page" if isinstance(final, Page) else final.kind for final in finals)
+    assert ends == {"page": 12, Kind.TIMEOUT: 6}
+
+
 def test_accept(site: RawServer, engine: dict[str, object]) -> None:
     """A type that is not accepted ends with its head, once; without a type the body tells.
 
