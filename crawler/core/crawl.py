@@ -429,6 +429,9 @@ class Crawl:
             return [page]
         if (moved := self._moved(page, now)) is not None:
             return moved
+        if self._discovery.taken(page):
+            target = page.final_url
+            return [Redirected(request=page.request, exchange=page.exchange, target=target)]
         twin = self._discovery.twin(page)
         if twin is not None:
             page = page.like(twin)

@@ -53,6 +53,8 @@ class Discovery:
         )
         self._near = NearDuplicates()
         self._met: set[int] = set()
+        self._targets = FingerprintSet()  # of redirects that took them up
+        self._claims = FingerprintSet()  # and who took up which
         self._judged = FingerprintSet()  # refused for good: each is counted once
         self._taken_up = 0
         self._by_host: Counter[str] = Counter()
@@ -75,10 +77,24 @@ class Discovery:
     def claimed(self, onward: Request) -> bool:
         """Take up where a redirect leads; False if another request has it.
 
-        A chain may come back to a URL of its own: with a cookie, or in another spelling.
+        A chain may come back to a URL of its own: with a cookie, or in another spelling. With a
+        cookie it may also pass where another chain went: who is sent to one page to be given a
+        cookie is sent back to where they came from. `taken` tells where that ends.
         """
         key = self.key(onward.url)
-        return self._seen.add(key) or key in (self.key(Url(hop.url)) for hop in onward.hops)
+        if self._seen.add(key):
+            self._targets.add(key)
+            self._claims.add(fingerprint(f"{key} {onward.seed}"))
+            return True
+        own = (self.key(Url(hop.url)) for hop in onward.hops)
+        return key in own or (bool(onward.cookies) and key in self._targets)
+
+    def taken(self, page: Page) -> bool:
+        """Return whether a page at the end of a chain is another chain's to record."""
+        if not page.request.cookies:
+            return False
+        key = self.key(page.request.url)
+        return key in self._targets and fingerprint(f"{key} {page.url}") not in self._claims
 
     def refusal(self, url: Url) -> Refusal | None:
         """Why a redirect's target does not belong to the crawl; None if it does."""

@@ -248,3 +248,34 @@ def test_a_page_that_sets_a_cookie_and_comes_back_is_read_with_it() -> None:
         {},
         {"seen": "1"},
     ]
+
+
+def test_many_pages_may_share_the_url_that_gives_the_cookie() -> None:
+    """A wall with one address for all sends everyone back to where they came from."""
+
+    def answer(request: Request, now: float) -> Ended:
+        path = request.url.href.removeprefix(HOST)
+        if path == "/":
+            return page(request, *(f"{HOST}/{n}" for n in range(9)))
+        if path == "/wall":
+            return sets(request, brought(request)["back"], "ok=1; path=/")
+        return page(request) if "ok" in brought(request) else sets(request, "/wall", f"back={path}")
+
+    play = played(answer, f"{HOST}/", follow=True, per_host=4)
+    assert {final.url for final in play.finals} == {f"{HOST}/", *(f"{HOST}/{n}" for n in range(9))}
+    assert all(isinstance(final, Page) and final.final_url == final.url for final in play.finals)
+
+
+@pytest.mark.parametrize("cookies", [(), ("session=1",)])
+def test_redirects_to_one_page_make_one_page(cookies: tuple[str, ...]) -> None:
+    """Whether they set cookies or not, and however many are on their way at once."""
+
+    def answer(request: Request, now: float) -> Ended:
+        path = request.url.href.removeprefix(HOST)
+        if path == "/":
+            return page(request, *(f"{HOST}/{n}" for n in range(9)))
+        return page(request) if path == "/new" else sets(request, "/new", *cookies)
+
+    play = played(answer, f"{HOST}/", follow=True, per_host=4)
+    kinds = [type(final) for final in play.finals]
+    assert (kinds.count(Page), kinds.count(Redirected)) == (2, 8)
