@@ -28,6 +28,7 @@ _HTML = re.compile(
     re.IGNORECASE,
 )
 _XML = re.compile(rb"[\t\n\f\r ]*<\?xml")
+_ROOT = re.compile(rb"<html[\t\n\f\r >]")
 _MARKS: Final = (b"\xfe\xff", b"\xff\xfe", b"\xef\xbb\xbf")
 _SIGNATURES: Final = tuple(
     (re.compile(pattern, re.DOTALL), found)
@@ -58,9 +59,16 @@ _BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 
 
 def is_html(content_type: str, body: bytes) -> bool:
-    """Tell whether the header says HTML or, where it says nothing, the first bytes do."""
+    """Tell whether the header says HTML or, where it says nothing, the first bytes do.
+
+    XML without a type is a page if its root is: browsers go by the namespace.
+    """
     kind = media.read(content_type).essence
-    return kind in _PAGES or (kind in _UNTOLD and sniff(body) in _PAGES)
+    if kind not in _UNTOLD:
+        return kind in _PAGES
+    found = sniff(body)
+    xhtml = found == "text/xml" and _ROOT.search(_readable(body[:HEADER])) is not None
+    return xhtml or found == "text/html"
 
 
 def sniff(body: bytes) -> str:

@@ -66,6 +66,20 @@ def test_what_goes_for_a_page(content_type: str, *, html: bool) -> None:
     assert is_html(content_type, b"<!doctype html><title>x</title>") is html
 
 
+@pytest.mark.parametrize(
+    ("body", "html"),
+    [
+        (b'<?xml version="1.0"?><!DOCTYPE html><html xmlns="http://www.w3.org/1999/xhtml">', True),
+        (b'<?xml version="1.0"?><rss><title>html</title></rss>', False),
+        (b'<?xml version="1.0"?>' + b" " * HEADER + b"<html >", False),
+    ],
+)
+def test_xml_is_a_page_if_its_root_is(body: bytes, *, html: bool) -> None:
+    """XHTML without a type is read, a feed is not."""
+    assert is_html("", body) is html
+    assert not is_html("text/xml", body)
+
+
 @given(st.binary(max_size=300))
 def test_any_body_is_something(body: bytes) -> None:
     """No body raises, and only what has control bytes, or a pattern, is no text."""

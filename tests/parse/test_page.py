@@ -93,6 +93,19 @@ def test_what_is_no_html_is_only_hashed() -> None:
     assert found == {**nothing, "robots": [], "links": [], "body_hash": digest}
 
 
+def test_a_type_that_cannot_be_parsed_is_none() -> None:
+    """Without its semicolon a Content-Type says nothing, and the page shows (node-crawler#193)."""
+    found = fields("<!DOCTYPE html><title>x</title><a href=/a>a</a>", "text/html charset=utf-8")
+    assert (found["title"], len(found["links"])) == ("x", 1)
+
+
+def test_charset_in_a_quoted_parameter_is_no_charset() -> None:
+    """Parameters are parsed, quotes and all (RFC 9110, 5.6.6)."""
+    told = 'text/html; note="a;charset=utf-8"; charset=iso-8859-2'
+    found = fields("<title>\u0141</title>".encode("iso-8859-2"), told)
+    assert (found["title"], found["charset"]) == ("\u0141", "iso-8859-2")
+
+
 @pytest.mark.parametrize(
     ("content_type", "body", "expected"),
     [
