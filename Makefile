@@ -22,7 +22,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c '$(PROBE)' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install crawl compare test check lint bench fuzz real debian clean
+.PHONY: help install crawl compare test check lint wheel bench fuzz real debian clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -59,6 +59,9 @@ lint: $(STAMP)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+
+wheel: $(STAMP) ## Build the distribution, install it where nothing else is, and use it
+	@$(BIN)/python -m tests.wheel
 
 bench: $(STAMP) ## Measure against Scrapy and bare loops; writes the raw figures as JSON
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -22,6 +22,7 @@ from crawler.core.audit import Totals
 from crawler.core.histogram import Distribution
 from crawler.core.statistics import Snapshot
 from crawler.model.config import SECRET_HEADERS, VERSION, CrawlConfig
+from crawler.model.extras import DISTRIBUTION
 from crawler.model.outcome import Kind
 from crawler.model.output import printable
 from crawler.model.url import masked
@@ -261,7 +262,7 @@ def _versions() -> dict[str, str]:
 
 def _required() -> list[str]:
     try:
-        wanted = requires("crawler") or []
+        wanted = requires(DISTRIBUTION) or []
     except PackageNotFoundError:  # run from its sources, without having been installed
         return []
     base = [line for line in wanted if "extra ==" not in line]

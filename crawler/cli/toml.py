@@ -75,8 +75,16 @@ def _text(path: str) -> str:
         raise ConfigurationError(f"{path}: not UTF-8, so no TOML") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error
-        meant = closest(path, presets()).replace("_", "-") if "/" not in path else ""
+        meant = _presets_like(path) if "/" not in path else ""
         raise ConfigurationError(f"{path}: cannot be read: {reason}{meant}") from error
+
+
+def _presets_like(name: str) -> str:
+    """Return which presets there are, for who has misspelt one."""
+    known = presets()
+    meant = closest(name.removesuffix(".toml"), known).replace("_", "-")
+    there = f"he presets are {', '.join(known)}"
+    return f"{meant} T{there}" if meant else f"; t{there}"
 
 
 def _line_of(error: tomllib.TOMLDecodeError) -> str:

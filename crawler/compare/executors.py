@@ -18,6 +18,7 @@ from typing import Any
 
 from crawler.compare.experiment import Finding, Setting
 from crawler.compare.processes import tree
+from crawler.model.extras import install
 
 CLASSES = {
     "thread": "concurrent.futures.ThreadPoolExecutor",
@@ -51,7 +52,7 @@ def absent(setting: Setting) -> list[Finding]:
     reason = (
         "only the interpreter that runs the comparison is asked for it"
         if setting.interpreter.label
-        else "it is not installed; the extra `compare` has it"
+        else f"it is not installed: {install('compare')}"
     )
     return [Finding(claim="loky is compared, too", outcome="told", text=f"loky: no; {reason}")]
 

@@ -20,6 +20,7 @@ from typing import Any
 from crawler.compare.experiment import Interpreter
 from crawler.model.config import VERSION
 from crawler.model.errors import EnvironmentFailure
+from crawler.model.extras import DISTRIBUTION
 
 _PROBE = """
 import json, sys, sysconfig
@@ -117,7 +118,7 @@ def _check(name: str, told: Mapping[str, Any]) -> None:
     if "crawler" not in told:
         raise EnvironmentFailure(
             f"--python: {name} has no package crawler {VERSION} ({told['problem']}); "
-            f"install it there: {name} -m pip install 'crawler[mock]'"
+            f"install it there: {name} -m pip install {DISTRIBUTION}"
         )
     if told["crawler"] != VERSION:
         raise EnvironmentFailure(f"--python: {name} has crawler {told['crawler']}, not {VERSION}")

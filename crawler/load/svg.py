@@ -16,6 +16,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from crawler.model.errors import EnvironmentFailure
+from crawler.model.extras import install
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,7 +51,7 @@ def style(colours: Palette) -> Iterator[None]:
     try:
         import matplotlib as mpl
     except ImportError:
-        why = "a report needs matplotlib: pip install 'crawler[report]'"
+        why = f"a report needs matplotlib: {install('report')}"
         raise EnvironmentFailure(why) from None
     with mpl.rc_context():
         mpl.rcdefaults()

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from crawler.model.errors import ConfigurationError
+from crawler.model.extras import install
 
 if TYPE_CHECKING:
     import trustme
@@ -194,7 +195,7 @@ def _issue(addresses: Sequence[str]) -> _Issue:
         import trustme
     except ImportError:
         raise ConfigurationError(
-            "tls: certificates are made by trustme; install crawler[mock]"
+            f"tls: certificates are made by trustme: {install('mock')}"
         ) from None
     faulty = (fault_address(name) for name, _ in TLS_FAULTS)
     names = dict.fromkeys(("localhost", "127.0.0.1", "::1", *addresses, *faulty))

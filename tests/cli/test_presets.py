@@ -41,11 +41,15 @@ def test_a_file_of_ones_own_goes_before_a_preset(
         toml.read(CRAWL, "polit.toml")
 
 
-def test_every_file_of_the_folder_is_in_the_wheel() -> None:
-    """The wheel has each preset, so that they work without the sources (field PK4)."""
-    project = tomllib.loads((CONFIG.parent / "pyproject.toml").read_text())
-    included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert included == {f"config/{name}.toml": f"crawler/presets/{name}.toml" for name in presets()}
+@pytest.mark.parametrize("name", ["nosuch", "polit", "nosuch.toml"])
+def test_an_unknown_preset_is_one_line_with_those_that_there_are(name: str) -> None:
+    """Which presets there are is told to who has misspelt one (field PK4); a path is a path."""
+    with pytest.raises(ConfigurationError) as said:
+        toml.read(CRAWL, name)
+    line = str(said.value)
+    assert line.endswith(f"he presets are {', '.join(presets())}") and "\n" not in line
+    with pytest.raises(ConfigurationError, match=r"No such file or directory$"):
+        toml.read(CRAWL, f"./{name}")
 
 
 def test_unlimited_is_the_preset_under_the_flags(

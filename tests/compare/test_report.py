@@ -205,7 +205,7 @@ def test_a_comparison_that_was_stopped_at_once_has_a_page() -> None:
 def test_without_matplotlib_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """The extra is optional, and its absence an error that names it."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(EnvironmentFailure, match=r"pip install 'crawler\[report\]'"):
+    with pytest.raises(EnvironmentFailure, match=r"pip install 'crawler-cli\[report\]'"):
         report(sample.result())
 
 

@@ -140,7 +140,7 @@ def test_the_page_is_one_file_without_script_or_secret() -> None:
 def test_without_matplotlib_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """The extra is optional, and its absence an error that names it."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(EnvironmentFailure, match=r"pip install 'crawler\[report\]'"):
+    with pytest.raises(EnvironmentFailure, match=r"pip install 'crawler-cli\[report\]'"):
         report(result())
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from crawler.compare.result import Result
 from crawler.model.errors import EnvironmentFailure
+from crawler.model.extras import install
 from crawler.store.files import write_whole
 
 RESULTS = "results.json"
@@ -36,7 +37,7 @@ class Folder:
         if not self.path:
             return
         if find_spec("matplotlib") is None:
-            raise EnvironmentFailure("--report needs matplotlib: pip install 'crawler[report]'")
+            raise EnvironmentFailure(f"--report needs matplotlib: {install('report')}")
         try:
             Path(self.path).mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 from crawler.load.hgrm import hgrm
 from crawler.load.result import Result
 from crawler.model.errors import EnvironmentFailure
+from crawler.model.extras import install
 from crawler.store.files import write_whole
 
 
@@ -35,7 +36,7 @@ class Outputs:
                 reason = "is not writable" if folder.is_dir() else "is no directory"
                 raise EnvironmentFailure(f"{flag}: {path}: {folder} {reason}")
         if self.report and find_spec("matplotlib") is None:
-            raise EnvironmentFailure("--report needs matplotlib: pip install 'crawler[report]'")
+            raise EnvironmentFailure(f"--report needs matplotlib: {install('report')}")
 
     def write(self, result: Result) -> None:
         """Write all that are wanted; raises `EnvironmentFailure` for the first that cannot be.

@@ -8,14 +8,9 @@ from contextlib import ExitStack, contextmanager
 
 from crawler.cli import toml
 from crawler.cli.options import Spelling, resolve
+from crawler.mock import MockWeb, Served, running
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.option import OptionError
-
-try:
-    from crawler.mock import MockWeb, Served, running
-except ModuleNotFoundError as error:
-    hint = "pip install 'crawler[mock]'"
-    raise EnvironmentFailure(f"the mock web needs {error.name}: {hint}") from error
 
 MOCK = Spelling(
     config=MockWeb,
