@@ -21,6 +21,8 @@ def check(seeds: Sequence[str], given: Mapping[str, object], known: Mapping[str,
     the word as its value. Raises `ConfigurationError`.
     """
     for seed in seeds:
+        if seed == "-":
+            raise ConfigurationError("-: is not a URL; to read standard input, say -i -")
         if ":" in seed.partition("/")[0] or seed.startswith("//"):
             continue  # a scheme, or a port
         if os.path.exists(seed) and not os.path.isdir(seed):

@@ -207,7 +207,7 @@ def no_site(text: str) -> str:
     number, or the value of an option that takes none. Nor is `9.99` meant as the address 9.0.0.99.
     """
     host = _AFTER_HOST.split(text.removeprefix("//"), maxsplit=1)[0]
-    if not host:
+    if not host.strip("."):
         return "no host, as in a path alone"  # for browsers `/a/b` would be the host a
     if text.startswith("//"):
         return ""

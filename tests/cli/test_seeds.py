@@ -18,6 +18,9 @@ from crawler.cli.seeds import check
         ("-i list.txt a.example", "a.example: is a file; did you mean -i a.example?"),
         ("--sitemap list.txt", "list.txt: is a file; did you mean -i list.txt?"),
         ("--sitemap off", "no dot in 'off'"),
+        ("-- -", "to read standard input, say -i -"),
+        ("./lost.txt", "no host, as in a path alone"),
+        ("/lost/list", "no host, as in a path alone"),
         ("lost.txt", "lost.txt: no such file, and no site has such a name"),
         ("lists/lost.csv.gz", "no dot in 'lists'"),
         (

@@ -61,6 +61,7 @@ def test_the_url_of_a_line(line: str, url: str) -> None:
         ("///a/b", "no host"),
         ("\\\\a\\b", "no host"),
         ("?a=b", "no host"),
+        ("../a", "no host"),
         ("</div>", "no host"),
         ("<a b>", "a blank inside"),
     ],
