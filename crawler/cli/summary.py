@@ -213,7 +213,7 @@ def _waited(taken: Snapshot, totals: Totals) -> Iterator[str]:
     parts = []
     if taken.outages:
         hosts = counted(taken.outages, "outage")
-        parts.append(f"{hosts} of hosts that worked, {totals.away:,.0f} s in all")
+        parts.append(f"{hosts} of hosts, {totals.away:,.0f} s in all")
     if taken.network_pauses:
         parts.append(f"no network for {taken.network_paused:,.0f} s")
     if parts:

@@ -4,8 +4,8 @@
     OPEN  ->  SHUT, with the first answer of any kind
 
 The first probe comes after a second, the next after twice as long, up to `breaker_pause`; the last
-one when `give_up` seconds have passed. A host that never worked has no claim to any of this: it is
-given up as soon as the breaker is full.
+one when `give_up` seconds have passed. A host that never worked may be dead: it is given up as soon
+as the breaker is full, or, where many of its URLs wait, after `NEWCOMER` seconds.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from crawler.model.request import Request
 
 FIRST_PROBE = 1.0
 """Seconds: most outages are restarts."""
+NEWCOMER = 30.0
+"""Seconds that many URLs wait for a host that never answered: time for a restart, no more."""
 _DOUBLINGS = 30
 
 
@@ -34,12 +36,23 @@ class Breaker:
 
     `worked` says whether the host ever answered; `silent_since` is when the first request left that
     found silence since it last showed life, inf if none did; `unreached` whether it could not be
-    connected to since its last answer. `probe` is the request that shows
-    whether an open host is back, while it is in flight.
+    connected to since its last answer, `lost` whether it was given up since. `probe` is the request
+    that shows whether an open host is back, while it is in flight.
     """
 
-    __slots__ = ("_manners", "_probes", "failures", "held", "is_open", "opened_at", "probe",
-                 "silent_since", "unreached", "worked")  # fmt: skip
+    __slots__ = (
+        "_manners",
+        "_probes",
+        "failures",
+        "held",
+        "is_open",
+        "lost",
+        "opened_at",
+        "probe",
+        "silent_since",
+        "unreached",
+        "worked",
+    )
 
     def __init__(self, manners: Manners) -> None:
         self._manners = manners
@@ -51,6 +64,7 @@ class Breaker:
         self.opened_at = -inf
         self.probe: Request | None = None
         self.unreached = False
+        self.lost = False
         self.worked = False
 
     def __repr__(self) -> str:
@@ -71,7 +85,7 @@ class Breaker:
         """The host answered."""
         self.worked = True
         self.failures = 0
-        self.is_open = self.unreached = False
+        self.is_open = self.unreached = self.lost = False
         self.probe = None
 
     def failed(self, *, unreached: bool) -> None:
@@ -100,11 +114,18 @@ class Breaker:
 
     def deadline(self, since: float) -> float:
         """When its URLs have waited long enough; time before `since` does not count."""
-        return max(self.opened_at, since) + self._manners.give_up
+        return max(self.opened_at, since) + self.patience
+
+    @property
+    def patience(self) -> float:
+        """Seconds that its URLs wait for it at most."""
+        most = self._manners.give_up
+        return most if self.worked else min(most, NEWCOMER)
 
     def given_up(self) -> None:
         """The host has to work anew before anything waits for it again."""
         self.worked = self.is_open = False
+        self.lost = True
         self.probe = None
 
     def doubted(self) -> None:

@@ -9,7 +9,8 @@ A failure that would be final is held where it may be the host's fault and not t
 
 and once the breaker is open, or the network gone, no such failure counts: its request goes to the
 end of its host's queue, so that probes take turns. Attempts that failed before that was known are
-given back (`Request.doubtful`). Only a host that has worked is waited for. What cannot be connected
+given back (`Request.doubtful`). Only a host that has worked is waited for, or, for a moment, one
+that many URLs wait for. What cannot be connected
 to is away; what breaks off, or answers for a server behind it, is so when nothing else comes. A
 page's own error (500) counts against its URL: the host is there, and is asked once a second then.
 """
@@ -208,7 +209,11 @@ class Outages:
                 self._leave(host, reason, now)
 
     def _patient(self, host: Host) -> bool:
-        return host.breaker.used and host.breaker.worked and not self.network.given_up
+        """Whether a host's URLs wait for it: if it worked, or if there are many of them."""
+        breaker = host.breaker
+        if not breaker.used or self.network.given_up:
+            return False
+        return breaker.worked or (host.queued >= self._manners.breaker and not breaker.lost)
 
     def _open(self, host: Host, reason: str, now: float) -> None:
         probe_at = host.breaker.open(now)
@@ -219,8 +224,8 @@ class Outages:
         self.outages += 1
         self._release(host, now)
         self._tell(
-            f"{host.key} does not answer any more ({reason}): its URLs wait, "
-            f"for {self._manners.give_up:,.0f} s at most",
+            f"{host.key} does not answer{' any more' * host.breaker.worked} ({reason}): "
+            f"its URLs wait, for {host.breaker.patience:,.0f} s at most",
             new=True,
         )
 
@@ -255,7 +260,8 @@ class Outages:
         ended = started if exchange is None else exchange.started_at + exchange.total
         self.network.lives(started, ended, now)
         for other in list(self._doubted.values()):
-            if other is not host and (not other.breaker.worked or _stands_still(other)):
+            waiting = other.breaker.worked or self._patient(other)
+            if other is not host and (not waiting or _stands_still(other)):
                 self._decide(other, now)
                 self._judge(other, started)
 
@@ -282,6 +288,8 @@ class Outages:
             return True
         asked = failure.request.purpose in (Purpose.PAGE, Purpose.SITEMAP)
         holds = _silent(failure) or (asked and host.breaker.worked)
+        if not host.breaker.worked and unreached(failure):
+            holds = holds or self._patient(host)
         if again or self.network.given_up or not holds:
             return False
         host.breaker.held.append(Held(failure, now))
@@ -290,10 +298,11 @@ class Outages:
         return True
 
     def _decide(self, host: Host, now: float) -> None:
-        """Open the breaker of a host that nothing more is asked of and that was not reached."""
-        if host.breaker.is_open or host.queued or host.in_flight or not self._patient(host):
+        """Open the breaker of a host that nothing more is learned of and that was not reached."""
+        if host.breaker.is_open or not _stands_still(host) or not self._patient(host):
             return
-        away = [held.failure for held in host.breaker.held if unreached(held.failure)]
+        held = [each.failure for each in host.breaker.held]
+        away = [each for each in held if unreached(each) and not _looked_up(each)]
         if away:
             self._open(host, away[-1].reason, now)
 
@@ -325,6 +334,10 @@ class Outages:
         back = self.settled(host, failure.request).resumed(now)
         if (refused := self._frontier.push(back, now)) is not None:
             self._left += self._gates.ended([back], *refused, now)
+
+
+def _looked_up(failure: Failed) -> bool:
+    return failure.request.purpose is Purpose.ADDRESS  # the network's business, not the host's
 
 
 def _stands_still(host: Host) -> bool:

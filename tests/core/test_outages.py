@@ -127,13 +127,28 @@ def test_a_host_that_was_given_up_has_to_prove_itself() -> None:
     assert isinstance(play.finals[-1], Page)
 
 
+@pytest.mark.parametrize("robots", ["obey", "ignore"])
 @pytest.mark.parametrize("kind", [Kind.CONNECT, Kind.CONNECT_TIMEOUT, Kind.DNS_TEMPORARY])
-def test_a_host_that_never_worked_is_not_waited_for(kind: Kind) -> None:
-    """One dead host among many holds nothing: it ends when its breaker is full, as ever."""
-    play = Play(lambda request, now: failed(request, kind), gates=True, robots="ignore", delay=0.1)
-    ended = kinds(play.run(*pages(100)))
-    assert ended[Kind.HOST_DOWN] >= 80 and ended[Kind.HOST_DOWN] + ended[kind] == 100
+def test_a_host_that_never_worked_is_not_waited_for(kind: Kind, robots: str) -> None:
+    """Dead hosts in a list hold nothing: each ends when its retries are used up."""
+    play = Play(lambda request, now: failed(request, kind), gates=True, robots=robots, delay=0.1)
+    finals = play.run(*pages(15), *pages(15, "http://b.example"))
+    assert set(kinds(finals)) <= {kind, Kind.HOST_DOWN} and len(finals) == 30
     assert play.now < 10.0 and not play.notices
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+@pytest.mark.parametrize("robots", ["obey", "ignore"])
+@pytest.mark.parametrize("kind", [Kind.CONNECT, Kind.CONNECT_TIMEOUT])
+def test_a_long_list_survives_a_server_that_starts_late(
+    kind: Kind, robots: str, retries: int
+) -> None:
+    """A host of many URLs that is away at first is tried for half a minute, and no longer."""
+    late = Play(Site((-1.0, 10.0), kind=kind), gates=True, robots=robots, retries=retries)
+    assert kinds(late.run(*pages(300))) == {None: 300}
+    dead = Play(Site((-1.0, 9e9), kind=kind), gates=True, robots=robots, retries=retries)
+    assert kinds(dead.run(*pages(300), *pages(300, "http://b.example"))) == {Kind.HOST_DOWN: 600}
+    assert dead.now < 45.0
 
 
 def test_one_url_that_always_fails_holds_nothing() -> None:
