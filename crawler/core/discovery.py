@@ -53,8 +53,7 @@ class Discovery:
         )
         self._near = NearDuplicates()
         self._met: set[int] = set()
-        self._targets = FingerprintSet()  # of redirects that took them up
-        self._claims = FingerprintSet()  # and who took up which
+        self._claims = FingerprintSet()  # URLs that redirects took up, and each with its seed
         self._judged = FingerprintSet()  # refused for good: each is counted once
         self._taken_up = 0
         self._by_host: Counter[str] = Counter()
@@ -83,18 +82,18 @@ class Discovery:
         """
         key = self.key(onward.url)
         if self._seen.add(key):
-            self._targets.add(key)
+            self._claims.add(key)
             self._claims.add(fingerprint(f"{key} {onward.seed}"))
             return True
         own = (self.key(Url(hop.url)) for hop in onward.hops)
-        return key in own or (bool(onward.cookies) and key in self._targets)
+        return key in own or (bool(onward.cookies) and key in self._claims)
 
     def taken(self, page: Page) -> bool:
         """Return whether a page at the end of a chain is another chain's to record."""
         if not page.request.cookies:
             return False
         key = self.key(page.request.url)
-        return key in self._targets and fingerprint(f"{key} {page.url}") not in self._claims
+        return key in self._claims and fingerprint(f"{key} {page.url}") not in self._claims
 
     def refusal(self, url: Url) -> Refusal | None:
         """Why a redirect's target does not belong to the crawl; None if it does."""
