@@ -155,9 +155,11 @@ class Progress:
 
     def _check_type(self, body: bytes) -> None:
         """Judge a body whose header names no type, once its first bytes tell."""
-        types, self._unsure = self._unsure, None
-        if types is not None and body and not types.match(found := sniff.sniff(body)):
+        if self._unsure is None or not body:
+            return
+        if not self._unsure.match(found := sniff.sniff(body)):
             raise Fault(Kind.NOT_ACCEPTED, f"the body looks like {found}")
+        self._unsure = None
 
     def _check_plain(self, body: bytes) -> None:
         """Raise `Fault` (ENCODING) where a coding that nobody knows has made a text unreadable."""

@@ -54,6 +54,7 @@ SITE = {
     "/404-image": then_never(
         b"HTTP/1.1 404 Not Found\r\nContent-Type: image/x\r\nContent-Length: 70000\r\n\r\n"
     ),
+    "/404-untyped": says(b"HTTP/1.1 404 X\r\nContent-Length: 4000\r\n\r\nGIF89a" + bytes(3_994)),
     "/503": says(ERROR.replace(b"404 Not Found", b"503 Busy")),
     "/999": says(ERROR.replace(b"404 Not Found", b"999 Denied")),
     "/map.xml": says(
@@ -205,10 +206,10 @@ def test_an_error_page_of_another_type_is_not_waited_for(
     site: RawServer, engine: dict[str, object]
 ) -> None:
     """What --accept leaves out is not read of an error, either, and the status counts."""
-    url = site.url("/404-image")
-    (final,) = crawled([url], error_pages=True, accept=("text/*",), **engine)
-    assert isinstance(final, Failed)
-    assert (final.kind, final.document) == (Kind.CLIENT_ERROR, None)
+    urls = [site.url("/404-image"), site.url("/404-untyped")]
+    for final in crawled(urls, error_pages=True, accept=("text/*",), **engine):
+        assert isinstance(final, Failed)
+        assert (final.kind, final.document) == (Kind.CLIENT_ERROR, None)
 
 
 def test_half_a_sitemap_is_read(site: RawServer, engine: dict[str, object]) -> None:
