@@ -7,6 +7,7 @@ core holds those. What is done differently from a plain session, and why:
 * A connection that the server closed while it lay idle is noticed only when the request fails.
   aiohttp would repeat any failed GET once; here it is repeated only if the connection was used
   before, so that a server which never answers is not asked twice behind the core's back.
+* `crawler.fetch.message` reads a response before aiohttp's parser does, as in the other engine.
 * Time to connect is taken where connections are made, which costs a reused connection nothing.
 * Small bodies of known length are taken in one piece; others are decoded as they come.
 """

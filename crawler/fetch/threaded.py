@@ -45,7 +45,7 @@ from crawler.fetch.guard import check_url
 from crawler.fetch.names import Names
 from crawler.fetch.reaper import Reaper
 from crawler.fetch.room import DROPPED_BODY, Values, worth_reading
-from crawler.fetch.wire import PIECE, Answer, Call, here, words
+from crawler.fetch.wire import PIECE, Answer, Call, here
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Fetched, Kind, Received, Resolved
 from crawler.model.request import Purpose, Request
@@ -222,7 +222,7 @@ class ThreadedFetcher:
             case LocationValueError():
                 return Fault(Kind.INVALID_URL, "the host is not valid")
             case http.client.HTTPException():
-                return fault.malformed(words(error))
+                return fault.malformed(str(error))
             case ssl.SSLError():
                 return fault.handshake(error, verify=not self._config.insecure)
             case OSError():
@@ -259,7 +259,7 @@ def _broken(error: ProtocolError, progress: Progress) -> Fault:
         case ConnectionError() if progress.status is not None:
             return fault.cut_short()
         case http.client.HTTPException() as cause:
-            return fault.malformed(words(cause))
+            return fault.malformed(str(cause))
         case OSError() as cause:
             return fault.exchanging(cause)
         case text:

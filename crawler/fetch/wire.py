@@ -113,7 +113,7 @@ class Call:
         if isinstance(error, http.client.RemoteDisconnected):
             return fault.closed()
         if isinstance(error, http.client.HTTPException):
-            return fault.malformed(words(error))
+            return fault.malformed(str(error))
         verify = not self._config.insecure
         return fault.connecting(error, proxied=self._policy is None, verify=verify)
 
@@ -292,15 +292,3 @@ class Answer(http.client.HTTPResponse):
     def _read_status(self) -> tuple[str, int, str]:
         """Read a proxy's answer to CONNECT; there is nothing more of it to read."""
         return "HTTP/1.1", self.fp.head().status, ""
-
-
-def words(error: http.client.HTTPException) -> str:
-    """What http.client found wrong, in words that quote nothing the server sent."""
-    match error:
-        case http.client.BadStatusLine():
-            return "bad status line"
-        case http.client.LineTooLong():
-            return "header line too long"
-        case http.client.UnknownProtocol():
-            return "unknown HTTP version"
-    return str(error)
