@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from crawler.cli import summary
 from crawler.cli.cost import Cost
 from crawler.cli.summary import Report
 from crawler.cli.units import duration, megabytes, milliseconds
@@ -167,3 +168,10 @@ def test_the_cost_of_this_process_is_measured() -> None:
     after = Cost.measure()
     assert after.cpu >= before.cpu
     assert after.peak_rss >= len(block)
+
+
+def test_the_versions_are_those_of_what_the_distribution_asks_for() -> None:
+    """A renamed distribution would be found by none of its dependencies (field PK2)."""
+    found = summary._versions()
+    assert {"python", "crawler", "aiohttp", "httptools", "frostwork"} <= set(found)
+    assert "trustme" not in found  # an extra's
