@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from shlex import quote
 
 from crawler.model.errors import ConfigurationError
@@ -34,15 +36,25 @@ def check(seeds: Sequence[str], given: Mapping[str, object], known: Mapping[str,
                 f"{seed}: no such file, and no site has such a name; check it, and read it with -i"
             )
         if reason := no_site(seed.strip()):
-            hints = "".join(_hints(given, known))
+            hints = "".join(map(_hint, _switches(seed, given, known)))
             raise ConfigurationError(f"{seed[:200]!r} is not a URL: {reason}{hints}")
 
 
-def _hints(given: Mapping[str, object], known: Mapping[str, Option]) -> Iterator[str]:
+def _switches(
+    seed: str, given: Mapping[str, object], known: Mapping[str, Option]
+) -> Sequence[Option]:
+    """The flags that may have been meant to have `seed` as their value.
+
+    That before it; all that were given, where the words are not to be had.
+    """
+    specs = [known[name] for name, value in given.items() if value is True and name in known]
+    switches = [spec for spec in specs if spec.type is bool]
+    before = {word for word, after in pairwise(sys.argv) if after == seed}
+    return [spec for spec in switches if before & {spec.flag, spec.short}] or switches
+
+
+def _hint(switch: Option) -> str:
     """What to say instead of a value behind a flag that takes none."""
-    for name, value in given.items():
-        spec = known.get(name)
-        if spec is None or spec.type is not bool or not value:
-            continue
-        cure = f"--no-{spec.flag[2:]} turns it off" if spec.default else "leave it out to have none"
-        yield f"; {spec.flag} takes no value, {cure}"
+    off = f"--no-{switch.flag[2:]} turns it off"
+    cure = off if switch.default else "leave it out to have none"
+    return f"; {switch.flag} takes no value, {cure}"

@@ -50,6 +50,18 @@ def test_what_is_no_url_is_refused(
     assert problem in err and err.count("\n") == 1 and not out
 
 
+def test_the_flag_before_the_word_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of several flags it is the one that the word stands behind (FO5)."""
+    words = ["crawl", "-q", "--allow-private", "--adapt", "off", "http://127.0.0.1:1/"]
+    monkeypatch.setattr("sys.argv", ["crawler", *words])
+    assert main(words) == 2
+    err = capsys.readouterr().err
+    assert err.endswith("; --adapt takes no value, --no-adapt turns it off\n")
+    assert "--quiet" not in err and "--allow-private" not in err
+
+
 @pytest.mark.parametrize(
     "seed", ["localhost:1", "localhost/x", "http://off/", "off:1", "127.0.0.1", "[::1]/", "a.test"]
 )
