@@ -86,7 +86,7 @@ _CURES = {
     Kind.DNS_TEMPORARY: "the name server gave no answer; try these again later",
     Kind.BLOCKED_ADDRESS: "--allow-private opens your own network",
     Kind.CONNECT: "nothing listens there, or a firewall is in the way",
-    Kind.PROXY: "check --proxy",
+    Kind.PROXY: "check --proxy, or the environment's; --proxy none does without",
     Kind.TLS: "--insecure skips the check of certificates",
     Kind.DISCONNECTED: "--retries 5 tries more often",
     Kind.UNAVAILABLE: "--retries 5 and --backoff 5s try longer",

@@ -241,7 +241,7 @@ def _quantiles(measured: Distribution, wanted: tuple[float, ...]) -> dict[str, f
 def _shown(config: CrawlConfig) -> dict[str, Any]:
     """The options; a proxy's password and what headers hold for one server are no statistics."""
     values = asdict(config)
-    values["proxy"] = masked(config.proxy)
+    values["proxy"] = [masked(proxy) for proxy in config.proxy]
     values["header"] = [
         f"{name}: ***" if name.lower() in SECRET_HEADERS else f"{name}: {value}"
         for name, value in config.headers

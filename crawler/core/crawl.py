@@ -59,6 +59,7 @@ from crawler.model.outcome import (
     Redirected,
     Resolved,
 )
+from crawler.model.proxies import Proxies
 from crawler.model.request import Purpose, Request
 from crawler.model.url import InvalidUrl, Seed, Url, masked
 
@@ -84,7 +85,7 @@ class Crawl:
     audit: told of each host once it is forgotten, and of the others by `close`. repeated: told of
     each entry of the list that is there for a second time. look_ups: look each host up before it is
     asked for anything, even where its address makes no difference, so that a fetch never waits for
-    a name server.
+    a name server. proxies: those of the options unless given.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Crawl:
         random: Callable[[], float],
         audit: Callable[[Audit], None] = unaudited,
         look_ups: bool = False,
+        proxies: Proxies | None = None,
         repeated: Callable[[Seed], None] = unlisted,
     ) -> None:
         asks = look_ups or config.per_ip > 0
@@ -111,9 +113,10 @@ class Crawl:
         self._frontier = Frontier(
             lambda key: manners.overridden(config.hosts.limits(key)),
             robots=config.robots == "obey",
-            per_address=0 if config.proxy else config.per_ip,
+            per_address=config.per_ip,
             address_delay=config.ip_delay,
-            look_ups=max(LOOK_UPS, config.concurrency) if asks and not config.proxy else 0,
+            look_ups=max(LOOK_UPS, config.concurrency) if asks else 0,
+            proxied=(proxies or Proxies(config.proxy)).looks_up,
             veto=self._barren,
             on_rest=self._forget,
         )

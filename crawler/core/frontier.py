@@ -48,7 +48,8 @@ class Frontier:
 
     robots: whether hosts are asked for their robots.txt first. per_address, address_delay: limits
     of an address; a per_address of 0 for none. look_ups: hosts whose address is asked for at once;
-    0 where none is asked for. veto: why a request for what was found is not
+    0 where none is asked for. proxied: whether a host's name is looked up by a proxy, by its key;
+    its address is not known then and has no limits. veto: why a request for what was found is not
     worth its fetch when its turn comes, or None. on_rest: told of each host that is forgotten.
     """
 
@@ -60,6 +61,7 @@ class Frontier:
         per_address: int = 0,
         address_delay: float = 0.0,
         look_ups: int = 0,
+        proxied: Callable[[str], bool] = lambda _key: False,
         veto: Callable[[Request], str | None] = lambda _request: None,
         on_rest: Callable[[Audit], None] = lambda _audit: None,
     ) -> None:
@@ -70,6 +72,7 @@ class Frontier:
         self._veto = veto
         self._on_rest = on_rest
         self._look_ups = look_ups
+        self._proxied = proxied
         self._unknown = Address("", width=look_ups, delay=0.0)
         self._anywhere = Address("", width=inf, delay=0.0)
         self._addresses: dict[str, Address] = {}
@@ -237,8 +240,9 @@ class Frontier:
         return host
 
     def _new(self, key: str) -> Host:
-        ip = literal(key)
-        asks = self._look_ups > 0 and not ip
+        proxied = self._proxied(key)
+        ip = "" if proxied else literal(key)
+        asks = self._look_ups > 0 and not (ip or proxied)
         address = self._unknown if asks else self._at(ip)
         host = Host(key, self._manners(key), address, obeys=self._robots)
         if asks:

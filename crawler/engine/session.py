@@ -11,6 +11,7 @@ before, during and after the run. `overdue` tells whether `max_time` ended the c
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import threading
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from crawler.engine.loop import loop_factory
 from crawler.engine.ports import Sink, Source, silent
 from crawler.engine.threaded import ThreadedEngine
 from crawler.model.config import CrawlConfig
+from crawler.model.proxies import Proxies
 from crawler.model.url import Seed
 from crawler.store.audit import AuditLog
 from crawler.store.repeats import RepeatLog
@@ -48,9 +50,12 @@ class CrawlSession:
     ) -> None:
         allow_connections(config.concurrency, spare=LOOK_UP_FILES)
         self._config = config
+        self._proxies = Proxies(config.proxy, os.environ)
         self._source = source
         self._sink = sink
         self._announce = announce
+        if self._proxies.note:
+            announce(self._proxies.note)
         with ExitStack() as stack:
             audit: Callable[[Audit], None] = unaudited
             repeated: Callable[[Seed], None] = unlisted
@@ -60,7 +65,12 @@ class CrawlSession:
                 repeated = stack.enter_context(RepeatLog(config.repeats, config.existing)).put
             self._logs = stack.pop_all()
         self._core = Crawl(
-            config, random=random.random, audit=audit, repeated=repeated, look_ups=True
+            config,
+            random=random.random,
+            audit=audit,
+            repeated=repeated,
+            look_ups=True,
+            proxies=self._proxies,
         )
         self._tell: Callable[[Callable[[], None]], object] | None = None
         self._engine: AsyncEngine | ThreadedEngine | None = None
@@ -99,7 +109,7 @@ class CrawlSession:
 
         loop = asyncio.get_running_loop()
         async with (
-            AioFetcher(self._config) as fetcher,
+            AioFetcher(self._config, proxies=self._proxies) as fetcher,
             AsyncParsing(self._config, announce=self._announce) as parser,
         ):
             engine = AsyncEngine(
@@ -122,7 +132,7 @@ class CrawlSession:
         from crawler.parse.hand_over import ThreadedParsing
 
         with (
-            ThreadedFetcher(self._config) as fetcher,
+            ThreadedFetcher(self._config, proxies=self._proxies) as fetcher,
             ThreadedParsing(self._config, announce=self._announce) as parser,
         ):
             engine = ThreadedEngine(

@@ -25,7 +25,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, NamedTuple, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -33,7 +33,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
-from crawler.fetch import fault
+from crawler.fetch import fault, socks
 from crawler.fetch.credentials import Credentials, Headers
 from crawler.fetch.deadline import Deadlines
 from crawler.fetch.exchange import (
@@ -42,7 +42,7 @@ from crawler.fetch.exchange import (
     Progress,
     Target,
     default_port,
-    proxy,
+    forwarding,
     request_headers,
     target,
 )
@@ -51,11 +51,12 @@ from crawler.fetch.guard import admitted as admitted_addresses
 from crawler.fetch.guard import check_url
 from crawler.fetch.head import HEADER_BYTES, Head, Malformed, legible
 from crawler.fetch.message import Message
-from crawler.fetch.names import Addresses, LookUp, Names
+from crawler.fetch.names import Addresses, LookUp, Names, literal_address
 from crawler.fetch.room import DROPPED_BODY, Values, worth_reading
 from crawler.model.address import AddressPolicy
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Failed, Fetched, Kind, Received, Resolved
+from crawler.model.proxies import Proxies, Proxy
 from crawler.model.request import Purpose, Request
 
 _T = TypeVar("_T")
@@ -71,23 +72,35 @@ class AioFetcher:
     foresaw). Raises `ConfigurationError` when made with a proxy that is none.
     """
 
-    def __init__(self, config: CrawlConfig, *, names: Names | None = None) -> None:
+    def __init__(
+        self, config: CrawlConfig, *, names: Names | None = None, proxies: Proxies | None = None
+    ) -> None:
         self._config = config
-        self._proxy = proxy(config)
+        self._proxies = proxies or Proxies(config.proxy)
         self._policy = config.addresses
         self._credentials = Credentials(config)
         self._names = names
 
     async def __aenter__(self) -> Self:
+        names = self._names or Names(self._config.dns_ttl)
+        tls = fault.tls_context(verify=not self._config.insecure)
+        self._resolver = _Resolver(names, self._policy)
+        self._deadlines = Deadlines(asyncio.get_running_loop(), self._config.timeout)
+        self._ways = {each: self._way(each, names, tls) for each in (None, *self._proxies.all)}
+        return self
+
+    def _way(self, proxy: Proxy | None, names: Names, tls: ssl.SSLContext) -> _Way:
+        """Return a session for what `proxy` forwards; the guard judges what it does not look up."""
         config = self._config
-        loop = asyncio.get_running_loop()
-        policy = AddressPolicy(everything=True) if self._proxy else self._policy
-        self._resolver = _Resolver(self._names or Names(config.dns_ttl), policy)
-        tls = fault.tls_context(verify=not config.insecure)
-        self._connector = _Connector(self._resolver, tls, policy, config)
-        self._deadlines = Deadlines(loop, config.timeout)
-        self._session = aiohttp.ClientSession(
-            connector=self._connector,
+        if proxy is None:
+            connector = _Connector(self._resolver, tls, self._policy, config)
+        elif proxy.socks:
+            connector = _SocksConnector(proxy, _Resolver(names, self._policy), tls, config)
+        else:
+            anywhere = AddressPolicy(everything=True)
+            connector = _Connector(_Resolver(names, anywhere), tls, anywhere, config)
+        session = aiohttp.ClientSession(
+            connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=request_headers(config),
             timeout=aiohttp.ClientTimeout(total=None, ceil_threshold=float("inf")),
@@ -95,11 +108,11 @@ class AioFetcher:
             max_line_size=HEADER_BYTES,  # `Message` has bounded them all
             max_field_size=HEADER_BYTES,
             max_headers=HEADER_BYTES,
-            proxy=self._proxy.href if self._proxy else None,
         )
         # There is no public switch; `_open` repeats where it may.
-        self._session._retry_connection = False  # noqa: SLF001
-        return self
+        session._retry_connection = False  # noqa: SLF001
+        proxied = forwarding(proxy) if proxy is not None and not proxy.socks else None
+        return _Way(session, connector, proxied)
 
     async def __aexit__(
         self,
@@ -108,7 +121,8 @@ class AioFetcher:
         trace: TracebackType | None,
     ) -> None:
         self._deadlines.close()
-        await self._session.close()
+        for way in self._ways.values():
+            await way.session.close()
         await self._resolver.close()
 
     async def fetch(self, request: Request) -> Fetched:
@@ -147,7 +161,8 @@ class AioFetcher:
         return Resolved(request=progress.request, address=found[0]["host"])
 
     def _failed(self, progress: Progress, error: Exception) -> Failed:
-        found = self._translated(error)
+        route = self._proxies.route(progress.request.url.host_key)
+        found = self._translated(error, proxied=route is not None and not route.socks)
         if found is None:
             if self._config.debug:
                 raise error
@@ -155,9 +170,12 @@ class AioFetcher:
         return progress.failed(found)
 
     async def _exchange(self, progress: Progress) -> Fetched:
-        if self._proxy is not None:
-            check_url(self._policy, progress.request.url)
-        response = await self._open(progress)
+        url = progress.request.url
+        proxy = self._proxies.route(url.host_key)
+        if proxy is not None and proxy.looks_up:
+            check_url(self._policy, url)
+        way = self._ways[proxy]
+        response = await self._open(progress, way)
         try:
             values = _values(response)
             progress.answered(response.status, values)
@@ -165,39 +183,29 @@ class AioFetcher:
                 progress.fields = _fields(response)
             if 200 <= response.status < 300 and progress.wanted(self._config):
                 return await self._read(progress, response, values)
-            progress.refuse(values, proxied=self._proxy is not None)
+            forwarded = way.proxied is not None and url.href.startswith("http:")
+            progress.refuse(values, proxied=forwarded)
             await self._rest(progress, response, values)
             return progress.settled()
         finally:
             if not response.closed:
                 response.close()
 
-    async def _open(self, progress: Progress) -> aiohttp.ClientResponse:
+    async def _open(self, progress: Progress, way: _Way) -> aiohttp.ClientResponse:
         """Send the request and wait for the response's header."""
         goal = target(progress.request.url)
         url = _url(goal.href)
-        options = self._options(goal, self._credentials.headers(progress.request, goal))
+        options = way.options(goal, self._credentials.headers(progress.request, goal))
         stale = 0
         while True:
             try:
-                return await self._session.get(url, allow_redirects=False, **options)
+                return await way.session.get(url, allow_redirects=False, **options)
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
                 stale += 1
-                if self._connector.connected() or stale > STALE_CONNECTIONS:
+                if way.connector.connected() or stale > STALE_CONNECTIONS:
                     raise
             finally:
-                progress.connect = self._connector.take()
-
-    def _options(self, goal: Target, credentials: Headers) -> dict[str, Any]:
-        """What this request has beyond the session: credentials, its own and the proxy's."""
-        options: dict[str, Any] = {"headers": credentials} if credentials else {}
-        if self._proxy is not None and self._proxy.authorization:
-            pair = ("Proxy-Authorization", self._proxy.authorization)
-            if goal.href.startswith("https:"):
-                options["proxy_headers"] = dict([pair])
-            else:
-                options["headers"] = [*credentials, pair]
-        return options
+                progress.connect = way.connector.take()
 
     async def _read(
         self, progress: Progress, response: aiohttp.ClientResponse, values: Values
@@ -230,7 +238,7 @@ class AioFetcher:
                         return
                     progress.wire_bytes += len(data)
 
-    def _translated(self, error: Exception) -> Fault | None:
+    def _translated(self, error: Exception, *, proxied: bool) -> Fault | None:
         """aiohttp's exceptions as ours; None for what nobody foresaw."""
         match error:
             case aiohttp.ClientHttpProxyError():
@@ -238,7 +246,7 @@ class AioFetcher:
             case aiohttp.ClientConnectorError():
                 return fault.connecting(
                     error.os_error,
-                    proxied=self._proxy is not None,
+                    proxied=proxied,
                     verify=not self._config.insecure,
                 )
             case aiohttp.InvalidURL():
@@ -252,6 +260,28 @@ class AioFetcher:
             case OSError():
                 return fault.exchanging(error)
         return None
+
+
+class _Way(NamedTuple):
+    """One way to connect: directly, or through a proxy; `proxied` is one that speaks HTTP."""
+
+    session: aiohttp.ClientSession
+    connector: _Connector
+    proxied: Target | None
+
+    def options(self, goal: Target, credentials: Headers) -> dict[str, Any]:
+        """Return what a request has beyond the session: credentials, its own and the proxy's."""
+        options: dict[str, Any] = {"headers": credentials} if credentials else {}
+        if self.proxied is None:
+            return options
+        options["proxy"] = self.proxied.href
+        if self.proxied.authorization:
+            pair = ("Proxy-Authorization", self.proxied.authorization)
+            if goal.href.startswith("https:"):
+                options["proxy_headers"] = dict([pair])
+            else:
+                options["headers"] = [*credentials, pair]
+        return options
 
 
 def _url(href: str) -> URL:
@@ -296,13 +326,15 @@ class _Resolver(AbstractResolver):
 
     async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
         """Return the host's addresses; the look-up itself outlives a cancelled waiter."""
-        found = self._names.known(host)
-        if found is None:
-            found = await self._looked_up(self._names.ask(host))
+        found = await self.addresses(host)
         return [
             ResolveResult(hostname=host, host=ip, port=port, family=kind, proto=0, flags=0)
             for kind, ip in admitted_addresses(self._policy, found, port)
         ]
+
+    async def addresses(self, host: str) -> Addresses:
+        """Return all addresses of a name, whatever they are."""
+        return self._names.known(host) or await self._looked_up(self._names.ask(host))
 
     async def _looked_up(self, look_up: LookUp) -> Addresses:
         task = asyncio.current_task()
@@ -511,3 +543,86 @@ class _Connector(aiohttp.TCPConnector):
         while len(self._conns) >= IDLE_HOSTS:
             for protocol, _ in self._conns.pop(next(iter(self._conns))):
                 protocol.close()
+
+
+_NOWHERE = "192.0.2.0"  # RFC 5737: stands for the address that only the proxy knows
+
+
+class _SocksConnector(_Connector):
+    """Connects through a SOCKS5 proxy: to addresses that were judged here, or to names.
+
+    The one method of aiohttp that stands between addresses and a connection is replaced.
+    """
+
+    def __init__(
+        self, proxy: Proxy, resolver: _Resolver, context: ssl.SSLContext, config: CrawlConfig
+    ) -> None:
+        super().__init__(resolver, context, AddressPolicy(everything=True), config)
+        self._proxy = proxy
+        self._guard = config.addresses
+
+    async def _resolve_host(self, host: str, port: int, *args: Any, **kwargs: Any) -> Any:
+        """Leave names to a proxy that looks them up."""
+        if not self._proxy.looks_up:
+            return await super()._resolve_host(host, port, *args, **kwargs)
+        return [ResolveResult(hostname=host, host=_NOWHERE, port=port, family=2, proto=0, flags=0)]
+
+    async def _wrap_create_connection(
+        self, *args: Any, addr_infos: Any, req: Any, **kwargs: Any
+    ) -> Any:
+        del kwargs["timeout"], kwargs["client_error"]
+        goal = req.url.raw_host if self._proxy.looks_up else self._judged(*addr_infos[0][4][:2])
+        try:
+            sock = await self._reached()
+        except OSError as error:
+            raise fault.connecting(error, proxied=True) from None
+        try:
+            await _negotiate(sock, socks.negotiation(self._proxy, goal, req.port))
+            return await self._loop.create_connection(*args, **kwargs, sock=sock)
+        except OSError as error:
+            sock.close()
+            raise aiohttp.ClientConnectorError(req.connection_key, error) from error
+        except BaseException:
+            sock.close()
+            raise
+
+    def _judged(self, ip: str, port: int) -> str:
+        if (refusal := self._guard.refusal(ip, port)) is not None:
+            raise Fault(Kind.BLOCKED_ADDRESS, refusal)
+        return ip
+
+    async def _reached(self) -> socket.socket:
+        """Return a socket that is connected to the proxy."""
+        address = literal_address(self._proxy.host)
+        addresses = address or await self._looks_up.addresses(self._proxy.host)
+        failure: OSError = OSError("the proxy has no addresses")
+        for family, ip in addresses:
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            sock.setblocking(False)
+            try:
+                await self._loop.sock_connect(sock, (ip, self._proxy.port))
+            except OSError as error:
+                sock.close()
+                failure = error
+            except BaseException:
+                sock.close()
+                raise
+            else:
+                return sock
+        raise failure
+
+
+async def _negotiate(sock: socket.socket, steps: socks.Negotiation) -> None:
+    """Say to a SOCKS proxy what is to be said, and read what it owes."""
+    loop = asyncio.get_running_loop()
+    said = next(steps)
+    with suppress(StopIteration):
+        while True:
+            await loop.sock_sendall(sock, said[0])
+            got = b""
+            while len(got) < said[1]:
+                data = await loop.sock_recv(sock, said[1] - len(got))
+                if not data:
+                    raise socks.refused("closed the connection")
+                got += data
+            said = steps.send(got)

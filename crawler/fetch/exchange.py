@@ -27,11 +27,11 @@ from crawler.fetch.room import Room, Values, admitted, is_text
 from crawler.model import media
 from crawler.model.config import SECRET_HEADERS, CrawlConfig
 from crawler.model.document import Response
-from crawler.model.errors import ConfigurationError
 from crawler.model.media import MediaTypes
 from crawler.model.outcome import Exchange, Failed, Kind, Received, Redirect, status_kind
+from crawler.model.proxies import Proxy
 from crawler.model.request import Purpose, Request
-from crawler.model.url import InvalidUrl, Url, parse
+from crawler.model.url import Url
 
 CONTENT_TYPE = 1_024
 """Characters of a Content-Type, and of X-Robots-Tags, that are kept; whole ones have about 30."""
@@ -366,11 +366,6 @@ def target(url: Url) -> Target:
     return Target(href[:start] + href[at + 1 :], f"Basic {token}")
 
 
-def proxy(config: CrawlConfig) -> Target | None:
-    """The proxy and its credentials; raises `ConfigurationError` if it is no http(s) URL."""
-    if not config.proxy:
-        return None
-    url = parse(config.proxy)
-    if isinstance(url, InvalidUrl):
-        raise ConfigurationError(f"proxy: {url.reason}; write 'http://host:port'")
-    return target(url)
+def forwarding(proxy: Proxy) -> Target:
+    """Return where requests to an HTTP proxy go, and the credentials for it."""
+    return target(Url(proxy.href if proxy.href.endswith("/") else f"{proxy.href}/"))

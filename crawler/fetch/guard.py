@@ -7,8 +7,9 @@ and with no second one, so that a name which answers differently the next time g
 connection is judged once, when it is made; requests that reuse it cost nothing. Redirects, robots
 and sitemaps are exchanges like any other.
 
-Behind a proxy it is the proxy that looks names up and connects, so only what stands in the URL can
-be judged (`check_url`); the proxy itself was named by the user and is not judged.
+Behind a proxy it is the proxy that connects, and unless it is a socks5:// one it looks names up as
+well, so that only what stands in the URL can be judged (`check_url`). The proxy itself was named by
+the user and is not judged.
 """
 
 from __future__ import annotations

@@ -57,6 +57,15 @@ def system_look_up(host: str) -> Addresses:
     return tuple(dict.fromkeys(Address(int(row[0]), str(row[4][0])) for row in found))
 
 
+def literal_address(host: str) -> Addresses:
+    """Return the address that `host` is; none for a name."""
+    if ":" in host:
+        return (Address(socket.AF_INET6, host),)
+    if host[-1:].isdigit():  # WHATWG URL: a host that ends in a number is an IPv4 address
+        return (Address(socket.AF_INET, host),)
+    return ()
+
+
 class LookUp(NamedTuple):
     """A look-up under way: `begun` is done when a thread works on it, `answer` when it has ended.
 

@@ -34,9 +34,8 @@ from crawler.fetch.exchange import (
     IDLE_HOSTS,
     STALE_CONNECTIONS,
     Progress,
-    Target,
     default_port,
-    proxy,
+    forwarding,
     request_headers,
     target,
 )
@@ -48,6 +47,7 @@ from crawler.fetch.room import DROPPED_BODY, Values, worth_reading
 from crawler.fetch.wire import PIECE, Answer, Call, here
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Fetched, Kind, Received, Resolved
+from crawler.model.proxies import Proxies, Proxy
 from crawler.model.request import Purpose, Request
 
 
@@ -58,14 +58,18 @@ class ThreadedFetcher:
     `ConfigurationError` when made with a proxy that is none.
     """
 
-    def __init__(self, config: CrawlConfig, *, names: Names | None = None) -> None:
+    def __init__(
+        self, config: CrawlConfig, *, names: Names | None = None, proxies: Proxies | None = None
+    ) -> None:
         self._config = config
-        self._proxy = proxy(config)
+        self._proxies = proxies or Proxies(config.proxy)
         self._policy = config.addresses
         self._credentials = Credentials(config)
         self._headers = urllib3.HTTPHeaderDict(map(_sent, request_headers(config)))
         self._timeout = urllib3.Timeout(connect=config.connect_timeout, read=config.timeout)
-        self._pools = _pools(config, self._proxy)
+        context = fault.tls_context(verify=not config.insecure)
+        ways = (None, *self._proxies.all)
+        self._pools = {way: _pools(config, context, way) for way in ways}
         self._names = names or Names(config.dns_ttl)
         self._reaper = Reaper(min(config.timeout, config.connect_timeout))
 
@@ -84,7 +88,8 @@ class ThreadedFetcher:
         """Close the pooled connections and end the threads of its own."""
         self._reaper.close()
         self._names.close()
-        self._pools.clear()
+        for pools in self._pools.values():
+            pools.clear()
 
     def abort(self) -> None:
         """End every exchange, under way or to come, as `Failed(CANCELLED)`."""
@@ -96,8 +101,8 @@ class ThreadedFetcher:
         progress = Progress(request)
         seconds = self._config.timeout
         watch = self._reaper.watch(progress.started_at + seconds, fault.overdue(seconds))
-        policy = None if self._proxy else self._policy
-        call = Call(self._config, self._names, progress, watch, policy)
+        proxy = self._proxies.route(request.url.host_key)
+        call = Call(self._config, self._names, progress, watch, policy=self._policy, proxy=proxy)
         here.call = call
         try:
             outcome = self._made(call)
@@ -126,7 +131,7 @@ class ThreadedFetcher:
         progress = call.progress
         if progress.request.purpose is Purpose.ADDRESS:
             return _look_up(call)
-        if self._proxy is not None:
+        if call.proxy is not None and call.proxy.looks_up:
             check_url(self._policy, progress.request.url)
         response = self._open(call)
         try:
@@ -136,7 +141,7 @@ class ThreadedFetcher:
                 progress.fields = call.fields
             if 200 <= response.status < 300 and progress.wanted(self._config):
                 return self._read(progress, response, values)
-            progress.refuse(values, proxied=self._proxy is not None)
+            progress.refuse(values, proxied=call.forwarded)
             self._rest(progress, response, values)
             return progress.settled()
         finally:
@@ -150,14 +155,17 @@ class ThreadedFetcher:
         goal = target(request.url)
         headers = self._headers_with(self._credentials.headers(request, goal))
         parts = urlsplit(goal.href)
-        forwarded = self._proxy is not None and parts.scheme == "http"
-        call.target = goal.href if forwarded else goal.href[goal.href.index("/", 8) :]
-        pool = self._pools.connection_from_host(parts.hostname or "", parts.port, parts.scheme)
+        by_http = call.proxy is not None and not call.proxy.socks
+        call.forwarded = by_http and parts.scheme == "http"
+        call.target = goal.href if call.forwarded else goal.href[goal.href.index("/", 8) :]
+        pools = self._pools[call.proxy]
+        pool = pools.connection_from_host(parts.hostname or "", parts.port, parts.scheme)
+        path = goal.href if by_http else "/"  # the scheme decides about a tunnel
         stale = 0
         while True:
             call.fresh = False
             try:
-                return self._send(pool, goal, headers)
+                return self._send(pool, path, headers)
             except ProtocolError as error:
                 stale += 1
                 hung_up = isinstance(error.args[-1], ConnectionError)
@@ -165,11 +173,11 @@ class ThreadedFetcher:
                     raise
 
     def _send(
-        self, pool: HTTPConnectionPool, goal: Target, headers: urllib3.HTTPHeaderDict
+        self, pool: HTTPConnectionPool, path: str, headers: urllib3.HTTPHeaderDict
     ) -> BaseHTTPResponse:
         return pool.urlopen(
             "GET",
-            goal.href if self._proxy is not None else "/",  # the scheme decides about a tunnel
+            path,
             headers=headers,
             retries=False,
             redirect=False,
@@ -266,8 +274,10 @@ def _broken(error: ProtocolError, progress: Progress) -> Fault:
             return fault.malformed(str(text).lower())
 
 
-def _pools(config: CrawlConfig, proxied: Target | None) -> urllib3.PoolManager:
-    context = fault.tls_context(verify=not config.insecure)
+def _pools(
+    config: CrawlConfig, context: ssl.SSLContext, proxy: Proxy | None
+) -> urllib3.PoolManager:
+    """Return the pools for one way to connect; of a SOCKS proxy only `Call` knows."""
     options: dict[str, Any] = {
         "num_pools": max(IDLE_HOSTS, 2 * config.concurrency),
         "maxsize": min(config.per_host, config.concurrency),
@@ -277,10 +287,11 @@ def _pools(config: CrawlConfig, proxied: Target | None) -> urllib3.PoolManager:
     if config.insecure:
         warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
     pools: urllib3.PoolManager
-    if proxied is None:
+    if proxy is None or proxy.socks:
         pools = urllib3.PoolManager(**options)
     else:
         options["maxsize"] = config.concurrency
+        proxied = forwarding(proxy)
         credentials = proxied.authorization
         options["proxy_headers"] = {"Proxy-Authorization": credentials} if credentials else {}
         pools = urllib3.ProxyManager(proxied.href, proxy_ssl_context=context, **options)

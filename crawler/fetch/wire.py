@@ -16,27 +16,29 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
-from crawler.fetch import fault
+from crawler.fetch import fault, socks
 from crawler.fetch.exchange import Progress
 from crawler.fetch.fault import Fault
 from crawler.fetch.guard import admitted
 from crawler.fetch.head import HEADER_BYTES, Head, Malformed
 from crawler.fetch.message import Message
-from crawler.fetch.names import Address, Addresses, LookUp, Names
+from crawler.fetch.names import Address, Addresses, LookUp, Names, literal_address
 from crawler.fetch.reaper import Watch
 from crawler.fetch.room import Values
 from crawler.model.address import AddressPolicy
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Kind
+from crawler.model.proxies import Proxy
 
 PIECE = 65_536
 """Bytes that are read from a connection at once."""
 
 
 class Call:
-    """One exchange, as its connection sees it. `policy` is None where a proxy connects."""
+    """One exchange, as its connection sees it. `policy` judges what no proxy connects to."""
 
     __slots__ = (
         "_config",
@@ -45,8 +47,10 @@ class Call:
         "_queued",
         "_shadow",
         "answer",
+        "forwarded",
         "fresh",
         "progress",
+        "proxy",
         "target",
         "watch",
     )
@@ -57,11 +61,15 @@ class Call:
         names: Names,
         progress: Progress,
         watch: Watch,
-        policy: AddressPolicy | None,
+        *,
+        policy: AddressPolicy,
+        proxy: Proxy | None,
     ) -> None:
         self._config = config
         self._names = names
         self._policy = policy
+        self.proxy = proxy
+        self.forwarded = False
         self.progress = progress
         self.watch = watch
         self.target = ""
@@ -115,7 +123,7 @@ class Call:
         if isinstance(error, http.client.HTTPException):
             return fault.malformed(str(error))
         verify = not self._config.insecure
-        return fault.connecting(error, proxied=self._policy is None, verify=verify)
+        return fault.connecting(error, proxied=self.proxy is not None, verify=verify)
 
     def look_up(self, host: str, port: int) -> str:
         """Return the address that a connection would be tried at first."""
@@ -124,7 +132,7 @@ class Call:
             due = self.progress.started_at + self._seconds
             self.watch.limit(due, self.watch.verdict)
             known = self._looked_up(self._names.ask(host))
-        return admitted(self._policy, known, port)[0].ip if self._policy else known[0].ip
+        return admitted(self._policy, known, port)[0].ip
 
     @property
     def _seconds(self) -> float:
@@ -132,10 +140,36 @@ class Call:
         return min(self._config.connect_timeout, self._config.timeout)
 
     def open(self, host: str, port: int, options: Any) -> socket.socket:
-        """A connected socket: each address may take its share of the time that is left."""
-        addresses = self._addresses(host)
-        if self._policy is not None:
-            addresses = admitted(self._policy, addresses, port)
+        """Return a connected socket, for urllib3: to the target, or to the proxy."""
+        proxy = self.proxy
+        if proxy is None:
+            return self._connected(self._judged(host, port), port, options)
+        if not proxy.socks:
+            return self._connected(self._addresses(host), port, options)
+        goals = [host]
+        if not proxy.looks_up:
+            goals = [each.ip for each in self._judged(host, port)]
+        return self._through(proxy, goals, port, options)
+
+    def _judged(self, host: str, port: int) -> Addresses:
+        return admitted(self._policy, self._addresses(host), port)
+
+    def _through(self, proxy: Proxy, goals: list[str], port: int, options: Any) -> socket.socket:
+        """Return a socket that a SOCKS proxy has connected to the first of `goals` that it can."""
+        for goal in goals:
+            sock = self._connected(self._addresses(proxy.host), proxy.port, options)
+            try:
+                _negotiate(sock, socks.negotiation(proxy, goal, port))
+            except BaseException as error:
+                sock.close()
+                if goal is goals[-1] or not isinstance(error, Fault) or error.kind is Kind.PROXY:
+                    raise
+            else:
+                return sock
+        raise OSError("the host has no addresses")
+
+    def _connected(self, addresses: Addresses, port: int, options: Any) -> socket.socket:
+        """Try addresses in turn: each may take its share of the time that is left."""
         for count, address in enumerate(addresses):
             try:
                 return self._reach(address, port, options, share=len(addresses) - count)
@@ -157,11 +191,8 @@ class Call:
         return left
 
     def _addresses(self, host: str) -> Addresses:
-        if ":" in host:
-            return (Address(socket.AF_INET6, host),)
-        if host[-1:].isdigit():  # WHATWG URL: a host that ends in a number is an IPv4 address
-            return (Address(socket.AF_INET, host),)
-        return self._names.known(host) or self._looked_up(self._names.ask(host))
+        found = literal_address(host) or self._names.known(host)
+        return found or self._looked_up(self._names.ask(host))
 
     def _looked_up(self, look_up: LookUp) -> Addresses:
         """Wait for a look-up; no time passes for the exchange while it has yet to begin."""
@@ -195,6 +226,21 @@ class Call:
         return sock
 
 
+def _negotiate(sock: socket.socket, steps: socks.Negotiation) -> None:
+    """Say to a SOCKS proxy what is to be said, and read what it owes."""
+    said = next(steps)
+    with suppress(StopIteration):
+        while True:
+            sock.sendall(said[0])
+            got = b""
+            while len(got) < said[1]:
+                data = sock.recv(said[1] - len(got))
+                if not data:
+                    raise socks.refused("closed the connection")
+                got += data
+            said = steps.send(got)
+
+
 class Here(threading.local):
     """The exchange that this thread makes; set for the time of `ThreadedFetcher.fetch`."""
 
@@ -218,6 +264,10 @@ class Stream(io.BufferedIOBase):
         while self._message.head is None:
             self._receive()
         return self._message.head
+
+    def end(self) -> None:
+        """Read no body: what follows is a tunnel (RFC 9110, 9.3.6)."""
+        self._message.done = True
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read up to the end, or until there are `size` bytes."""
@@ -291,4 +341,6 @@ class Answer(http.client.HTTPResponse):
 
     def _read_status(self) -> tuple[str, int, str]:
         """Read a proxy's answer to CONNECT; there is nothing more of it to read."""
-        return "HTTP/1.1", self.fp.head().status, ""
+        head = self.fp.head()
+        self.fp.end()
+        return "HTTP/1.1", head.status, ""

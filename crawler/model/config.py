@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urlsplit
 
 from crawler.model.address import PORTS, AddressPolicy, policy, read_network, read_ports
 from crawler.model.errors import ConfigurationError
@@ -19,8 +18,9 @@ from crawler.model.glob import Globs
 from crawler.model.hosts import HostTable
 from crawler.model.media import MediaTypes
 from crawler.model.option import OptionError, Options, option
+from crawler.model.proxies import DIRECT, Proxy
 from crawler.model.units import BYTES, MEGABYTES, SECONDS, SHARE
-from crawler.model.url import TRACKING_PARAMETERS, InvalidUrl, Tracking, masked, parse
+from crawler.model.url import TRACKING_PARAMETERS, InvalidUrl, Tracking, parse
 
 Engine = Literal["async", "threaded"]
 Loop = Literal["uvloop", "asyncio"]
@@ -270,7 +270,13 @@ class CrawlConfig(Options):
     header: tuple[str, ...] = option(
         _FETCHING, (), "A further request header; may be repeated.", metavar="'K: V'", short="-H"
     )
-    proxy: str = option(_FETCHING, "", "HTTP proxy for every request.", metavar="URL")
+    proxy: tuple[str, ...] = option(
+        _FETCHING,
+        (),
+        "Proxy for every request: http, https, socks5, socks5h (looks names up). Of several, each "
+        "host keeps one; none: not that of the environment.",
+        metavar="URL",
+    )
     insecure: bool = option(_FETCHING, False, "Do not verify TLS certificates.")
     dns_ttl: float = option(
         _FETCHING,
@@ -387,6 +393,9 @@ class CrawlConfig(Options):
     debug: bool = option(_OUTPUT, False, "Tracebacks and asyncio's debug mode.")
 
     def __post_init__(self) -> None:
+        one: object = self.proxy  # as it was written before there could be several
+        if isinstance(one, str):
+            object.__setattr__(self, "proxy", (one,) if one else ())
         self.settle()
         for name in ("keep", "fields"):
             object.__setattr__(self, name, _separated(name, getattr(self, name)))
@@ -396,7 +405,7 @@ class CrawlConfig(Options):
         _check_sendable("user_agent", self.user_agent)
         _check_each("allow_network", self.allow_network, read_network)
         _check_each("allow_port", self.allow_port, read_ports)
-        _check_proxy(self.proxy)
+        _check_each("proxy", set(self.proxy) - DIRECT, Proxy.read)
         _check_parser(self.parser, self.parse)
         _check_following(self)
         if self.overwrite and self.append:
@@ -482,18 +491,6 @@ def _accepted(texts: Iterable[str]) -> tuple[str, ...]:
         return MediaTypes(",".join(texts)).patterns
     except ValueError as error:
         raise OptionError("accept", str(error)) from None
-
-
-def _check_proxy(proxy: str) -> None:
-    if not proxy:
-        return
-    try:
-        parts = urlsplit(proxy)
-        legal = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        legal = False
-    if not legal:
-        raise OptionError("proxy", f"{masked(proxy)!r} is no HTTP proxy; write http://host:port")
 
 
 def _check_parser(parser: str, parse: Parse) -> None:

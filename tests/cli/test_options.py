@@ -64,7 +64,7 @@ def test_every_option_has_its_flag_and_variable(
 ) -> None:
     """Each option can be set by flag and by environment, to the same value."""
     other = {bool: True, int: 7, float: 0.5, str: "text", tuple[str, ...]: ("A: b",)}
-    special: dict[str, object] = {"proxy": "http://p.test:1", "parser": "a.b:c"}
+    special: dict[str, object] = {"proxy": ("http://p.test:1",), "parser": "a.b:c"}
     special |= {"allow_network": ("10.0.0.0/8",), "allow_port": ("81-90",)}
     special |= {"hosts": HostTable.read("a.test: per_host=1, delay=0.5")}
     special |= {"sitemap": ("http://a.test/sitemap.xml",), "drop_params": ("utm_*",)}

@@ -86,7 +86,7 @@ def test_statistics_hold_no_secrets() -> None:
     config = CrawlConfig(proxy="http://me:s3cret@proxy.test:1", header=header)
     values = report(config=config).values()["config"]
     assert "s3cret" not in str(values)
-    assert values["proxy"] == "http://***@proxy.test:1"
+    assert values["proxy"] == ["http://***@proxy.test:1"]
     assert values["header"] == ["Cookie: ***", "authorization: ***", "X-Own: seen"]
 
 

@@ -36,9 +36,9 @@ from crawler.model.errors import ConfigurationError, ExitCode
         ("header", (": c",), "is no header"),
         ("header", ("X: \udcff",), "is not valid UTF-8"),
         ("user_agent", "\udcff", "is not valid UTF-8"),
-        ("proxy", "localhost:3128", "is no HTTP proxy"),
-        ("proxy", "http://localhost:99999", "is no HTTP proxy"),
-        ("proxy", "http://", "is no HTTP proxy"),
+        ("proxy", "localhost:3128", "is not a proxy"),
+        ("proxy", "http://localhost:99999", "is not a proxy"),
+        ("proxy", "http://", "is not a proxy"),
         ("parser", "module", "names no function"),
     ],
 )
