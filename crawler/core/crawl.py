@@ -284,6 +284,7 @@ class Crawl:
                 self.collector.add_started()
                 return Fetch(request)
             case Refused(request, kind, reason):
+                self._outages.rest(request.url.host_key, now)
                 return Record(self._recorded([ends.unasked(request, kind, reason)]))
         if not (self._in_flight or self._later) and self._outages.idle(now):
             return Record(self._recorded(self._decided(now)))
@@ -354,6 +355,8 @@ class Crawl:
         finals += [] if kept else self._ended(outcome, now, again)
         finals += (ends.unasked(*each) for each in left)
         finals += self._decided(now)
+        if host.breaker.is_open:
+            self._outages.rest(host.key, now)
         self._frontier.changed(host, now)
         return self._recorded(finals)
 

@@ -145,6 +145,14 @@ class Outages:
                 self._judge(host, now)
         return self.held < before
 
+    def rest(self, key: str, now: float) -> None:
+        """Nothing waits any more for a host that is away, if so: its URLs ended by themselves."""
+        host = self._frontier.host(key)
+        if host.breaker.is_open and host.idle:
+            self._shut(host, now)
+            host.breaker.is_open = False
+        self._frontier.changed(host, now)
+
     def take(self) -> tuple[list[Failed], list[Left]]:
         """What is final by now: failures that were held, and what waited at hosts given up."""
         if not self._own and not self._left:

@@ -192,6 +192,18 @@ def test_a_bad_url_does_not_keep_a_host_down() -> None:
     assert play.now < 100.0
 
 
+def test_a_host_whose_last_urls_end_by_themselves_is_not_away() -> None:
+    """Statistics count hosts that URLs wait for; the last ones may fail while it is down."""
+    site = Site((1.0, 9e9), kind=Kind.CONNECT)
+
+    def answer(request: Request, now: float) -> Ended:
+        return failed(request, Kind.TLS) if now > 2.0 else site(request, now)
+
+    play = Play(answer, delay=0.01, retries=0)
+    assert kinds(play.run(*pages(130))).keys() == {None, Kind.TLS}
+    assert play.core.statistics(play.now).hosts_away == 0
+
+
 def test_a_redirect_to_a_host_that_is_away_waits_there() -> None:
     """It joins that host's queue, and its record counts the fetches of the whole chain."""
     site = Site((1.0, 20.0), kind=Kind.CONNECT)
