@@ -214,7 +214,7 @@ def no_site(text: str) -> str:
     if "@" in host:
         return "a mail address, or credentials without a scheme"
     if _NUMBERS.fullmatch(host) and not _IPV4.fullmatch(host):
-        return f"a number; write http://{host}/ if it is an address"
+        return f"a number; write http://{host[:64]}/ if it is an address"
     if any(dot in host for dot in _DOTS) or host.lower() == "localhost":
         return ""
     if host[0] == "[" or ":" in host or not host.isprintable() or " " in host:
