@@ -57,7 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _spoken(arguments: Sequence[str]) -> list[str]:
     """The words, with `help COMMAND` as `COMMAND --help`."""
     words = list(arguments)
-    return [*words[1:], "--help"] if words[:1] == ["help"] else words
+    if words[:1] != ["help"]:
+        return words
+    return [*(word for word in words if word != "help"), "--help"]
 
 
 def _dispatch(words: list[str]) -> int:

@@ -126,16 +126,17 @@ class Report:
         return f"{megabytes(rate)}/s"
 
     def _what_was_not_read(self) -> Iterator[str]:
-        if self.expected is None:
-            text = "interrupted: what was not read from the list has no record"
-        elif rest := max(self.expected - self.snapshot.read, 0):
-            text = f"interrupted: about {count(rest)} of the list were not read and have no record"
-        else:
-            text = "interrupted: all of the list was read, and has records"
-        spilled = self.snapshot.spilled
-        yield f"{text}," if spilled else text
-        if spilled:
-            yield f"             nor have {count(spilled)} found URLs"
+        rest = None if self.expected is None else max(self.expected - self.snapshot.read, 0)
+        found = f"{count(self.snapshot.spilled)} found URLs" if self.snapshot.spilled else ""
+        if rest == 0:
+            without = f"{found} have no record" if found else "every URL has its record"
+            yield f"interrupted: {without}"
+            return
+        what = "what" if rest is None else f"about {count(rest)} of the list"
+        was = "was not read from the list has" if rest is None else "were not read and have"
+        yield f"interrupted: {what} {was} no record" + ("," if found else "")
+        if found:
+            yield f"             nor have {found}"
 
     def _account(self) -> str:
         taken = self.snapshot

@@ -120,7 +120,9 @@ def test_an_interrupted_crawl_tells_what_it_did_not_read() -> None:
     lines = report(replace(cut, spilled=4_321), interrupted=True, expected=1000).text().splitlines()
     assert lines[-2].strip() == "nor have 4,321 found URLs"
     whole = report(cut, interrupted=True, expected=600).text()
-    assert "interrupted: all of the list was read, and has records" in whole
+    assert "interrupted: every URL has its record" in whole
+    found = report(replace(cut, spilled=7), interrupted=True, expected=600).text()
+    assert "interrupted: 7 found URLs have no record" in found
     unknown = report(cut, interrupted=True).text()
     assert "interrupted: what was not read from the list has no record" in unknown
 
