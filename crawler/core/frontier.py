@@ -301,7 +301,8 @@ class Frontier:
             host.place = Place.PARKED
         for address in (self._unknown, self._anywhere, *self._addresses.values()):
             address.clear()
-        self._hosts = {key: host for key, host in self._hosts.items() if host.in_flight}
+        for host in [host for host in self._hosts.values() if not host.in_flight]:
+            self._rest(host)
         self._ready.clear()
         self._timed.clear()
         self._waiting = 0

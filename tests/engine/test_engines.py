@@ -140,6 +140,22 @@ def test_the_drain_has_a_deadline(kind: str) -> None:
     assert outcomes(run.end()) == {"cancelled": 3}
 
 
+@pytest.mark.parametrize("verb", ["stop", "cancel"])
+def test_an_end_before_the_end_forgets_no_host(kind: str, verb: str) -> None:
+    """T9: every host that was asked is in the totals and the audit, whatever waited for it."""
+    urls = [f"http://h{host}.example/{n}" for n in range(2) for host in range(10)]
+    source, sink = ListSource([*urls, "http://last.example/held"], portion=100), SignallingSink()
+    run = Run(kind, source, sink=sink, delay=3_600)
+    for _ in range(10):
+        assert sink.came.acquire(timeout=10)
+    held(run, 1)
+    run.tell(verb)
+    run.web.release()
+    run.end()
+    totals = run.core.totals()
+    assert (totals.hosts, totals.requests) == (11, 11)
+
+
 def test_cancel_ends_at_once(kind: str) -> None:
     """Cancelling waits for nothing, and still every entry read has its record."""
     urls = [f"http://a.example/held{n}" for n in range(10)]
