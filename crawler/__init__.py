@@ -10,12 +10,14 @@
 Both give one outcome for each URL: a `Page`, or `Failed` or `Skipped` with the reason.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+# Neither `typing` nor `__future__` are imported: `python -m crawler` runs this file while the
+# current directory still comes first (`crawler.__main__`), and Python has `importlib` already.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from crawler.engine.api import Crawl, run
     from crawler.model.config import CrawlConfig
     from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure
@@ -54,7 +56,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Load what is asked for: a part of the package needs only itself.
 
     `crawler --help` stays quick, and a module of pure Python can be imported in an interpreter of

@@ -3,9 +3,12 @@
 import sys
 
 if __name__ == "__main__":  # a spawned worker imports this module, too
-    from crawler.runtime.children import leave_current_directory
+    # Python has put the current directory in front: leave it before anything else is imported.
+    here = "" if sys.flags.safe_path else sys.path.pop(0)
 
-    leave_current_directory()
+    from crawler.runtime.children import search_checkout
+
+    search_checkout(here)
 
     from crawler.cli import main
 

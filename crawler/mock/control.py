@@ -10,8 +10,9 @@
     GET  /__faults      the catalogue: faults, traps, forms of robots.txt, sitemaps, paths
     GET  /__ca.pem      with TLS: the authority that signed the certificate
 
-Any process answers for all of them. They count neither in the ledger nor in the statistics. A
-change is in force in every process before it is answered with 200.
+They are for who asks by a loopback name or by one of the server's own, not for web pages of another
+origin: 403 (`crawler.mock.callers`). Any process answers for all of them. They count neither in the
+ledger nor in the statistics. A change is in force in every process before it is answered with 200.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from crawler.mock import hosts
+from crawler.mock import callers, hosts
 from crawler.mock.access import AccessLog
 from crawler.mock.answer import Answer, Ask, Ending, notice
 from crawler.mock.conditional import is_fresh, not_modified, with_validators
@@ -31,6 +31,7 @@ from crawler.mock.wire import Delivery, render
 
 RECENT_TARGETS = 4096
 MAX_HOSTS = 10_000
+OPEN_TO_ALL = "/__ready"  # tells nothing, and probes of containers ask by any name
 
 _HOST = re.compile(rb"[A-Za-z0-9._:\[\]-]{1,255}")
 
@@ -132,7 +133,11 @@ class Responder:
         request, control = turn.request, self.control
         if control is None:
             raise RuntimeError("nobody controls this server")
-        return _rendered(request, await control(self._ask(request), request.body))
+        ask = self._ask(request)
+        problem = callers.refusal(request.headers, self.options, turn.address)
+        if problem and ask.path != OPEN_TO_ALL:
+            return _rendered(request, notice(403, problem))
+        return _rendered(request, await control(ask, request.body))
 
     def end(self, turn: Turn) -> None:
         """Its last byte was written, or its client has gone; a second call changes nothing."""

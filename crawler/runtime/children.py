@@ -37,16 +37,9 @@ def environment() -> dict[str, str]:
     return {**found, "PYTHONPATH": os.pathsep.join(path)} if path else found
 
 
-def leave_current_directory() -> None:
-    """Take off the path what `python -m` has put in front of it: the current directory.
-
-    To be called before anything else is imported. Where this very package lies there (a checkout
-    that is not installed), it is searched last of all.
-    """
-    if sys.flags.safe_path:
-        return
-    here = sys.path.pop(0)
-    if Path(here).resolve() == _PACKAGE:
+def search_checkout(here: str) -> None:
+    """Search `here` last of all if this very package lies there: a checkout, not installed."""
+    if here and Path(here).resolve() == _PACKAGE:
         sys.path.append(here)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -117,16 +118,27 @@ def test_neither_do_the_processes_of_mock_and_load(at: Path) -> None:
     assert done.returncode in (0, 5), done.stderr
 
 
-def test_python_m_takes_nothing_more_than_python_itself_does(at: Path) -> None:
-    """`python -m` has that directory in front until the package runs, which then leaves it."""
-    done, told = run(at, sys.executable, "-P", "-m", "crawler", *CRAWL, "--parse", "process")
-    assert (done.returncode, told) == (0, ""), done.stderr
-    own = ("aiodns", "frostwork", "orjson", "aiohttp", "uvloop", "cyclopts", "ada_url")
-    bare = at / "bare"
-    bare.mkdir(exist_ok=True)
-    for name in own:
-        (bare / f"{name}.py").write_text(TRAP)
+def test_python_m_takes_nothing_more_than_python_itself_does(at: Path, tmp_path: Path) -> None:
+    """T5: `python -m` has that directory in front; what an empty package takes is all it takes."""
+    (tmp_path / "nothing").mkdir()
+    (tmp_path / "nothing" / "__main__.py").touch()
+    bare = tmp_path / "bare"
+    shutil.copytree(at, bare)
+    (bare / "importlib.py").unlink()  # Python does not start at all with this one
+    taken, told = {"importlib"}, "?"
+    while told:
+        _, told = run(bare, sys.executable, "-m", "nothing", PYTHONPATH=str(tmp_path))
+        for name in told.split():
+            taken.add(name)
+            (bare / f"{name}.py").unlink(missing_ok=True)
+    assert len(taken) < 20
     done, told = run(bare, sys.executable, "-m", "crawler", *CRAWL, "--parse", "process")
+    assert (done.returncode, told) == (0, ""), done.stderr
+
+
+def test_python_m_with_a_safe_path_takes_nothing_at_all(at: Path) -> None:
+    """T5: with `-P` Python itself takes nothing either."""
+    done, told = run(at, sys.executable, "-P", "-m", "crawler", *CRAWL, "--parse", "process")
     assert (done.returncode, told) == (0, ""), done.stderr
 
 
