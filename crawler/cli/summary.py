@@ -21,10 +21,11 @@ from crawler.cli.units import count, counted, megabytes, milliseconds
 from crawler.core.audit import Totals
 from crawler.core.histogram import Distribution
 from crawler.core.statistics import Snapshot
-from crawler.model.config import SECRET_HEADERS, VERSION, CrawlConfig
+from crawler.model.config import VERSION, CrawlConfig
 from crawler.model.extras import DISTRIBUTION
 from crawler.model.outcome import Kind
 from crawler.model.output import printable
+from crawler.model.secrets import hidden
 from crawler.model.url import masked
 
 WIDTH = 80
@@ -243,10 +244,8 @@ def _shown(config: CrawlConfig) -> dict[str, Any]:
     """The options; a proxy's password and what headers hold for one server are no statistics."""
     values = asdict(config)
     values["proxy"] = [masked(proxy) for proxy in config.proxy]
-    values["header"] = [
-        f"{name}: ***" if name.lower() in SECRET_HEADERS else f"{name}: {value}"
-        for name, value in config.headers
-    ]
+    for name in ("header", "header_everywhere"):
+        values[name] = [hidden(line) for line in getattr(config, name)]
     return values
 
 

@@ -1,11 +1,12 @@
 """What a request may say about its user, and to whom.
 
-Credentials come from the URL of the list (`https://me:secret@host/`) and from `--header`
-(Authorization, Cookie). They were meant for the server that the list names, so they go to its
-origin (scheme, host, port) and to no other, wherever redirects and links lead, and not with a
-request for robots.txt. Cookies that the redirects of a chain set go with the rest of that chain, to
-whom `crawler.core.cookies` lets them; one of the user's with the same name gives way. Other headers
-of the user's go with every request.
+Credentials come from the URL of the list (`https://me:secret@host/`) and from `--header`, where the
+name tells them (`crawler.model.secrets`). They were meant for the server that the list names, so
+they go to its origin (scheme, host, port) and to no other, wherever redirects and links lead, and
+not with a request for robots.txt. Cookies that the redirects of a chain set go with the rest of
+that chain, to whom `crawler.core.cookies` lets them; one of the user's with the same name gives
+way. Other headers of the user's, and all of `--header-everywhere`, go with every request; there
+what is meant for the origin replaces them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 
 from crawler.core import cookies
 from crawler.fetch.exchange import Target, target
-from crawler.model.config import SECRET_HEADERS, CrawlConfig
+from crawler.model.config import CrawlConfig
 from crawler.model.request import Purpose, Request
 from crawler.model.url import Url
 
@@ -26,14 +27,17 @@ class Credentials:
     """The credentials of a crawl, by request."""
 
     def __init__(self, config: CrawlConfig) -> None:
-        self._own = [pair for pair in config.headers if pair[0].lower() in SECRET_HEADERS]
+        self._own = config.headers_for_seeds
+        self._cookies = [pair for pair in config.headers_for_all if _is_cookie(pair)]
         self._named = any(name.lower() == "authorization" for name, _ in self._own)
 
     def headers(self, request: Request, goal: Target) -> Headers:
         """Return what goes with `request`, whose target is `goal`, and with no other."""
         own = self._for_origin(request, goal)
         set_by_chain = request.cookies and cookies.header(request.cookies, request.url, time.time())
-        return _merged(own, set_by_chain) if set_by_chain else own
+        if not set_by_chain:
+            return own
+        return _merged(own if any(map(_is_cookie, own)) else [*own, *self._cookies], set_by_chain)
 
     def _for_origin(self, request: Request, goal: Target) -> Headers:
         if not (self._own or goal.authorization or "@" in request.seed):
@@ -52,11 +56,14 @@ def _merged(own: Headers, found: dict[str, str]) -> Headers:
     """`own` with the cookies `found`, all in one header (RFC 6265, 5.4)."""
     pairs = [
         pair
-        for name, value in own
-        if name.lower() == "cookie"
+        for _, value in filter(_is_cookie, own)
         for pair in map(str.strip, value.split(";"))
         if pair and pair.partition("=")[0].strip() not in found
     ]
     pairs += [f"{name}={value}" for name, value in found.items()]
-    others = [pair for pair in own if pair[0].lower() != "cookie"]
+    others = [pair for pair in own if not _is_cookie(pair)]
     return [*others, ("Cookie", "; ".join(pairs))]
+
+
+def _is_cookie(pair: tuple[str, str]) -> bool:
+    return pair[0].lower() == "cookie"

@@ -25,7 +25,7 @@ from crawler.fetch.fault import Fault
 from crawler.fetch.head import Malformed
 from crawler.fetch.room import Room, Values, admitted, is_text
 from crawler.model import media
-from crawler.model.config import SECRET_HEADERS, CrawlConfig
+from crawler.model.config import CrawlConfig
 from crawler.model.document import Response
 from crawler.model.media import MediaTypes
 from crawler.model.outcome import Exchange, Failed, Kind, Received, Redirect, status_kind
@@ -340,9 +340,9 @@ def request_headers(config: CrawlConfig) -> list[tuple[str, str]]:
         ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
         ("Accept-Encoding", "gzip, deflate, br, zstd"),
     )
-    own = [pair for pair in config.headers if pair[0].lower() not in SECRET_HEADERS]
+    own = config.headers_for_all
     named = {name.lower() for name, _ in own}
-    return [pair for pair in defaults if pair[0].lower() not in named] + own
+    return [pair for pair in defaults if pair[0].lower() not in named] + list(own)
 
 
 class Target(NamedTuple):

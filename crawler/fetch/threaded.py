@@ -192,6 +192,8 @@ class ThreadedFetcher:
         if not credentials:
             return self._headers
         headers = self._headers.copy()
+        for name, _ in credentials:  # they replace those for every server, as in aiohttp
+            headers.discard(name)
         for name, value in map(_sent, credentials):
             headers.add(name, value)
         return headers

@@ -24,6 +24,7 @@ from crawler.load.threshold import Threshold
 from crawler.load.validity import Probes, Verdict
 from crawler.model.config import VERSION
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
+from crawler.model.secrets import hidden
 
 FORMAT = "crawler-load/1"
 """What the document calls itself; a later one that is read differently has another number."""
@@ -37,7 +38,6 @@ PERCENTILES: Mapping[str, float] = {
     "p99.99": 0.9999,
 }
 _LOGIN = re.compile(r"(?<=://)[^/?#@]*@")
-_SECRET = ("authorization", "cookie", "proxy-authorization", "x-api-key")
 _LIBRARIES = ("aiohttp", "httptools", "uvloop")
 
 
@@ -190,12 +190,7 @@ class Result:
 
 
 def _without_secrets(config: LoadConfig) -> dict[str, Any]:
-    fields = (field.partition(":") for field in config.header)
-    kept = [
-        f"{name}: ***" if name.strip().lower() in _SECRET else f"{name}{colon}{value}"
-        for name, colon, value in fields
-    ]
-    return {**asdict(config), "header": kept}
+    return {**asdict(config), "header": [hidden(line) for line in config.header]}
 
 
 def summary(measured: Measured) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from crawler.model.errors import ConfigurationError
 from crawler.model.glob import Globs
 from crawler.model.hosts import HostTable
 from crawler.model.media import MediaTypes
-from crawler.model.option import OptionError, Options, option
+from crawler.model.option import OptionError, Options, option, secret
 from crawler.model.proxies import DIRECT, Proxy
+from crawler.model.secrets import hidden, is_secret
 from crawler.model.units import BYTES, MEGABYTES, SECONDS, SHARE
 from crawler.model.url import TRACKING_PARAMETERS, InvalidUrl, Tracking, parse
 
@@ -34,15 +35,13 @@ ScopeMode = Literal["host", "domain", "prefix", "any"]
 
 VERSION = "0.1.0"
 
-SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
-"""Headers of the user's that are for one origin alone (`crawler.fetch.credentials`)."""
-
 _INPUT, _OUTPUT = "Input", "Output"
 _ENGINE, _FETCHING, _PARSING, _SAFETY = "Engine", "Fetching", "Parsing", "Safety"
 _MANNERS, _FOLLOWING, _TRAPS = "Manners", "Following", "Traps"
 
 _DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
 _PARSER = re.compile(rf"({_DOTTED}|[^\x00-\x1f]+\.py):{_DOTTED}")
+_NAME_START = re.compile(r"[^\s:=]{0,40}")
 _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2: token
 
 
@@ -267,15 +266,32 @@ class CrawlConfig(Options):
     user_agent: str = option(
         _FETCHING, f"crawler/{VERSION}", "The User-Agent header.", metavar="TEXT"
     )
-    header: tuple[str, ...] = option(
-        _FETCHING, (), "A further request header; may be repeated.", metavar="'K: V'", short="-H"
+    header: tuple[str, ...] = secret(
+        option(
+            _FETCHING,
+            (),
+            "A further request header; may be repeated. One named like a credential goes to the "
+            "origins of the list alone.",
+            metavar="'K: V'",
+            short="-H",
+        )
     )
-    proxy: tuple[str, ...] = option(
-        _FETCHING,
-        (),
-        "Proxy for every request: http, https, socks5, socks5h (looks names up). Of several, each "
-        "host keeps one; none: not that of the environment.",
-        metavar="URL",
+    header_everywhere: tuple[str, ...] = secret(
+        option(
+            _FETCHING,
+            (),
+            "A further request header for every server, whatever its name; may be repeated.",
+            metavar="'K: V'",
+        )
+    )
+    proxy: tuple[str, ...] = secret(
+        option(
+            _FETCHING,
+            (),
+            "Proxy for every request: http, https, socks5, socks5h (looks names up). Of several, "
+            "each host keeps one; none: not that of the environment.",
+            metavar="URL",
+        )
     )
     insecure: bool = option(_FETCHING, False, "Do not verify TLS certificates.")
     dns_ttl: float = option(
@@ -399,9 +415,10 @@ class CrawlConfig(Options):
         self.settle()
         for name in ("keep", "fields"):
             object.__setattr__(self, name, _separated(name, getattr(self, name)))
-        for line in self.header:
-            split_header(line)
-            _check_sendable("header", line)
+        for name in ("header", "header_everywhere"):
+            for line in getattr(self, name):
+                split_header(line, name)
+                _check_sendable(name, line)
         _check_sendable("user_agent", self.user_agent)
         _check_each("allow_network", self.allow_network, read_network)
         _check_each("allow_port", self.allow_port, read_ports)
@@ -414,9 +431,15 @@ class CrawlConfig(Options):
         object.__setattr__(self, "accept", _accepted(self.accept))
 
     @property
-    def headers(self) -> tuple[tuple[str, str], ...]:
-        """The further request headers as (name, value) pairs."""
-        return tuple(split_header(line) for line in self.header)
+    def headers_for_seeds(self) -> tuple[tuple[str, str], ...]:
+        """The further headers, as (name, value), that are for the origins of the list alone."""
+        return tuple(pair for pair in map(split_header, self.header) if is_secret(pair[0]))
+
+    @property
+    def headers_for_all(self) -> tuple[tuple[str, str], ...]:
+        """The further headers that go with every request."""
+        own = (pair for pair in map(split_header, self.header) if not is_secret(pair[0]))
+        return (*own, *map(split_header, self.header_everywhere))
 
     @property
     def existing(self) -> Existing:
@@ -449,12 +472,13 @@ def _check_each(name: str, texts: Iterable[str], read: Callable[[str], object]) 
             raise OptionError(name, str(error)) from None
 
 
-def split_header(line: str) -> tuple[str, str]:
+def split_header(line: str, option: str = "header") -> tuple[str, str]:
     """`"Accept: text/html"` as name and value; RFC 9110, 5.1 and 5.5 say what is legal."""
     name, colon, value = line.partition(":")
     name, value = name.strip(), value.strip()
     if not colon or not _FIELD_NAME.fullmatch(name) or any(c in value for c in "\r\n\0"):
-        raise OptionError("header", f"{line!r} is no header; write 'Name: value'")
+        start = _NAME_START.match(line)  # what follows may be a secret
+        raise OptionError(option, f"{start and start[0]!r} is no header; write 'Name: value'")
     return name, value
 
 
@@ -463,7 +487,7 @@ def _check_sendable(name: str, text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise OptionError(name, f"{text!r} is not valid UTF-8") from None
+        raise OptionError(name, f"{hidden(text)!r} is not valid UTF-8") from None
 
 
 def _check_following(config: CrawlConfig) -> None:

@@ -55,8 +55,14 @@ def option(
         "unit": unit,
         "metavar": metavar,
         "short": short,
+        "shown": True,
     }
     return field(default=default, metadata=metadata)
+
+
+def secret(made: Any) -> Any:
+    """Return an option whose value may hold credentials: neither `repr` nor an error shows it."""
+    return field(default=made.default, repr=False, metadata={**made.metadata, "shown": False})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +79,7 @@ class Option:
     unit: Unit | None
     metavar: str | None
     short: str | None
+    shown: bool
 
     @property
     def flag(self) -> str:
@@ -160,7 +167,7 @@ def _text(spec: Option, value: object) -> str:
     if not isinstance(value, str):
         raise spec.fail(f"{value!r} is no text")
     if any(c in value for c in "\r\n\0"):
-        raise spec.fail(f"{value!r} holds a line break or NUL")
+        raise spec.fail(f"{repr(value) if spec.shown else 'the text'} holds a line break or NUL")
     return value
 
 

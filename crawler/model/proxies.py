@@ -46,10 +46,8 @@ class Proxy(NamedTuple):
         """Read a proxy's URL. Raises ValueError that says what is wrong with it."""
         try:
             parts = urlsplit(text)
-            host, port = (
-                parts.hostname or "",
-                _PORTS[parts.scheme] if parts.port is None else parts.port,
-            )
+            usual = _PORTS[parts.scheme]
+            host, port = parts.hostname or "", usual if parts.port is None else parts.port
             href = parse(f"http{text[text.index(':') :]}")
         except (ValueError, KeyError):
             host, port, href = "", 0, None

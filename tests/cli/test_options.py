@@ -98,7 +98,7 @@ def test_lists_and_seeds_and_output_are_taken(orders: list[Order]) -> None:
 def test_headers_repeat_and_other_flags_take_the_last(orders: list[Order]) -> None:
     """Repeating a list adds to it; repeating anything else corrects it."""
     config = settled(orders, "--header", "A: b", "-H", "C: d", "--retries", "1", "--retries", "2")
-    assert config.headers == (("A", "b"), ("C", "d"))
+    assert config.headers_for_all == (("A", "b"), ("C", "d"))
     assert config.retries == 2
 
 
@@ -133,7 +133,7 @@ def test_headers_in_the_environment_are_lines(
 ) -> None:
     """A variable holds several headers, one a line, with the spaces they have."""
     monkeypatch.setenv("CRAWLER_HEADER", "A: b c\nD: e")
-    assert settled(orders).headers == (("A", "b c"), ("D", "e"))
+    assert settled(orders).headers_for_all == (("A", "b c"), ("D", "e"))
 
 
 def test_an_empty_variable_is_none(orders: list[Order], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,13 +17,16 @@ from crawler.fetch.threaded import ThreadedFetcher
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Failed, Fetched, Kind, Skipped
-from crawler.model.request import Hop, Request
+from crawler.model.request import Hop, Purpose, Request
 from crawler.model.url import Url, masked
 from tests.fetch.conftest import CONFIG, Way, certified
 from tests.fetch.raw import RawServer, header
 from tests.fetch.sites import SITE, message, says
 
-SECRETS = ("Authorization: Bearer t0ken", "cookie: session=t0ken", "Proxy-Authorization: t0ken")
+SECRETS = (
+    *("Authorization: Bearer t0ken", "cookie: session=t0ken", "Proxy-Authorization: t0ken"),
+    *("X-Api-Key: t0ken", "X-GitLab-token: t0ken", "clientsecret: t0ken"),
+)
 HEADED = replace(CONFIG, header=(*SECRETS, "X-Own: seen"))
 
 
@@ -52,7 +55,7 @@ def basic(pair: str) -> str:
 
 
 def test_headers_stay_with_their_origin(way: Way) -> None:
-    """Authorization and Cookie of the user's go to the seed's origin and nowhere else."""
+    """N11: what is named like a credential goes to the seed's origin and nowhere else."""
     with RawServer(SITE) as home, RawServer(SITE) as away:
         seed = home.url("/redirect")
         hops = [seed, away.url("/plain"), home.url("/plain"), home.url("/plain", host="a.test")]
@@ -63,9 +66,50 @@ def test_headers_stay_with_their_origin(way: Way) -> None:
     for head in (first, back):
         assert header(head, "Authorization") == "Bearer t0ken"
         assert header(head, "Cookie") == "session=t0ken"
+        assert header(head, "x-api-key") == header(head, "ClientSecret") == "t0ken"
     for head in (other, renamed):
         assert b"t0ken" not in head
     assert all(header(head, "X-Own") == "seen" for head in (first, back, other, renamed))
+
+
+def test_headers_for_everybody_go_everywhere(way: Way) -> None:
+    """N11: `--header-everywhere` is sent to all, whatever its name; of one name the seed's wins."""
+    config = replace(
+        CONFIG,
+        header=("Authorization: home", "X-Own: seen"),
+        header_everywhere=("authorization: everybody", "X-Api-Key: shared", "Cookie: all=1"),
+    )
+    with RawServer(SITE) as home, RawServer(SITE) as away:
+        seed = home.url("/redirect")
+        jar = after((), Url(seed), ["b=2; Path=/"], time.time())
+        robots = replace(followed(seed, home.url("/plain")), purpose=Purpose.ROBOTS)
+        chained = replace(followed(seed, seed), cookies=jar)
+        requests = [followed(seed, seed), followed(seed, away.url("/plain")), robots, chained]
+        fetched(way, requests, config)
+        (first, asked, last), (other,) = home.heads, away.heads
+    sent = [header(head, "Authorization") for head in (first, other, asked)]
+    assert sent == ["home", "everybody", "everybody"]
+    for head in (first, other, asked, last):
+        assert head.lower().count(b"authorization:") == head.lower().count(b"cookie:") == 1
+        assert (header(head, "X-Api-Key"), header(head, "X-Own")) == ("shared", "seen")
+    assert header(other, "Cookie") == "all=1"
+    assert header(last, "Cookie") == "all=1; b=2"
+
+
+@pytest.mark.parametrize("kind", [Purpose.PAGE, Purpose.SITEMAP])
+def test_found_links_and_sitemaps_obey_the_same_rule(way: Way, kind: Purpose) -> None:
+    """N11: a URL that was found gets them at the origin of the list's URL that led there, only."""
+    with RawServer(SITE) as home, RawServer(SITE) as away:
+        origin = Url(home.url("/")).host_key
+        urls = [home.url("/plain"), away.url("/plain")]
+        requests = [
+            Request(url=Url(url), seed=url, input=url, found_on=origin, origin=origin, purpose=kind)
+            for url in urls
+        ]
+        fetched(way, requests, HEADED)
+        (same,), (other,) = home.heads, away.heads
+    assert header(same, "X-Api-Key") == "t0ken"
+    assert b"t0ken" not in other
 
 
 def test_a_change_of_scheme_is_another_origin(way: Way, authority: trustme.CA) -> None:

@@ -61,7 +61,7 @@ def test_values_are_put_into_the_options_own_type() -> None:
     """A whole number does for a fractional one, a list for a tuple."""
     config = CrawlConfig.of({"delay": 1, "header": ["Accept: text/html"]})
     assert (config.delay, type(config.delay)) == (1.0, float)
-    assert config.headers == (("Accept", "text/html"),)
+    assert config.headers_for_all == (("Accept", "text/html"),)
     assert hash(config) == hash(replace(config))
 
 
