@@ -51,7 +51,7 @@ HOMES = {
 
 TOP_LEVEL = {
     *("crawler", "tests", "config", "pyproject.toml", "Makefile", "README.md"),
-    *("LICENSE", "CHANGELOG.md"),
+    *("LICENSE", "CHANGELOG.md", "SECURITY.md"),
 }
 
 

@@ -30,6 +30,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from crawler.model.errors import ConfigurationError
 from crawler.parse import worker
+from crawler.parse.answer import MAX_MESSAGE, Answer
 from crawler.parse.hang_up import hang_up
 from crawler.parse.spawning import quiet_start, recording_context, safe_path
 from crawler.parse.work import (
@@ -37,7 +38,6 @@ from crawler.parse.work import (
     INDEX,
     SERIAL,
     SINCE,
-    Answer,
     Marker,
     Packed,
     Parser,
@@ -122,7 +122,7 @@ class ProcessLane(_ExecutorLane):
         """Start the process: some 10 ms, and once the fork server's start; ends with its id."""
         with quiet_start(with_main=self._with_main):
             started = self._executor.submit(worker.ready)
-        hang_up(self._executor)
+        hang_up(self._executor, most=MAX_MESSAGE)
         return started
 
     def submit(self, serial: int, pages: list[Packed]) -> Future[list[Answer]]:

@@ -24,10 +24,11 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from crawler.model.outcome import Kind, Parsed, ParseFault
+from crawler.parse.answer import Malformed, results
 from crawler.parse.lanes import Lane, Progress
 from crawler.parse.reason import one_line, overrun_reason
-from crawler.parse.recovery import Batch, Order, Ruling, exhausted, rule
-from crawler.parse.work import Answer, Exhausted, Packed, unpack
+from crawler.parse.recovery import Batch, Order, Ruling, rule, unfit
+from crawler.parse.work import Exhausted, Packed
 
 DEPTH: Final = 2  # batches on a lane: one at work, one that waits right behind it
 START_LIMIT: Final = 60.0  # seconds for a worker to import the parser, or to take up a batch
@@ -142,20 +143,26 @@ class Pool:
             seat.outstanding[seat.serial] = batch
             return seat, seat.serial, batch
 
-    def _done(self, seat: _Seat, serial: int, future: Future[list[Answer]]) -> None:
+    def _done(self, seat: _Seat, serial: int, future: Future[Any]) -> None:
         try:
-            answers = future.result()
+            parsed = results(future.result(), self._pages_of(seat, serial))
         except (BrokenExecutor, CancelledError):
             self._report(seat)
             return
-        except Exhausted as error:
+        except (Exhausted, Malformed) as error:
             self._retire(seat, serial, str(error))
             return
         except BaseException as error:  # the answers themselves could not be sent
             self._unsent(seat, serial, error)
         else:
-            self._record(seat, serial, [unpack(answer) for answer in answers])
+            self._record(seat, serial, parsed)
         self._dispatch()
+
+    def _pages_of(self, seat: _Seat, serial: int) -> int:
+        """Return how many pages a batch has; 0 if it was judged already and runs elsewhere."""
+        with self._lock:
+            batch = seat.outstanding.get(serial)
+            return len(batch.picks) if batch is not None else 0
 
     def _record(self, seat: _Seat, serial: int, results: list[Parsed]) -> None:
         with self._lock:
@@ -190,11 +197,11 @@ class Pool:
             self._broken.append(seat)
 
     def _retire(self, seat: _Seat, serial: int, reason: str) -> None:
-        """Judge what is on a seat whose worker has no memory left, and have it replaced."""
+        """Judge what is on a seat whose worker is fit for nothing more, and have it replaced."""
         with self._lock:
             if seat.gone:
                 return
-            ended = self._carry_out(seat, exhausted(seat.outstanding, serial, reason))
+            ended = self._carry_out(seat, unfit(seat.outstanding, serial, reason))
             self._lose(seat)
         for order in ended:
             order.resolve()

@@ -37,4 +37,5 @@ def place(error: BaseException) -> str:
     if not foreign:
         return ""
     line = next(line for file, line in reversed(lines) if file == foreign[0])
-    return f" ({os.path.basename(foreign[0])[:64]}:{line})"
+    name = os.path.basename(foreign[0])[:64].encode("utf-8", "replace").decode()
+    return f" ({name}:{line})"

@@ -12,9 +12,10 @@ A lane breaks because its worker died, or because the pool killed it over a page
   PARSE_CRASH.
 - If nobody knows what was at work (the worker died between pages, while it sent its results), the
   batch at the head of the lane is split into single pages; a single page is suspected.
-- A page that met the memory limit is suspected like one that was at work when its worker died: an
-  earlier page may have taken the memory and kept it. In a batch of several nobody knows which it
-  was, and they run again one by one. A second time, it has failed: PARSE.
+- A page that met the memory limit, or whose answer is not what a worker sends, is suspected like
+  one that was at work when its worker died: an earlier page may have taken the memory, or have left
+  the worker in disorder. In a batch of several nobody knows which it was, and they run again one by
+  one. A second time, it has failed: PARSE.
 - All others run again. They were at work on nothing, or waited behind the guilty one.
 
 Every break fails a page, suspects one for the first time, or splits a batch, so this ends: with
@@ -118,8 +119,8 @@ def rule(
     return Ruling(failed, again)
 
 
-def exhausted(outstanding: Mapping[int, Batch], serial: int, reason: str) -> Ruling:
-    """Judge the batches on a lane whose worker met its memory limit in the batch `serial`."""
+def unfit(outstanding: Mapping[int, Batch], serial: int, reason: str) -> Ruling:
+    """Judge the batches on a lane whose worker the batch `serial` left fit for nothing more."""
     failed: list[Verdict] = []
     again: list[Batch] = []
     for number, batch in outstanding.items():

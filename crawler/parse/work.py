@@ -31,24 +31,19 @@ from typing import Any, Final
 
 import orjson
 
-from crawler.model.document import Document, Leads, Response
+from crawler.model.document import Document, Response
 from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.model.output import escaped
 from crawler.parse import own
 from crawler.parse import response as own_response
+from crawler.parse.answer import MAX_JSON, Answer
 from crawler.parse.follow import Following
 from crawler.parse.reason import one_line, overrun_reason, place
 
 Packed = tuple[str, int, str, bytes, str, str, tuple[tuple[str, str], ...]]
 """The fields of a `Response` on its way to a worker, in their order."""
 
-Answer = tuple[bytes, float, tuple[bytes, int, int, int, str] | None] | tuple[str, str, None]
-"""(JSON, seconds, leads) of a page that was parsed, or (kind, reason, None) of another."""
-
 PAGE: Final = "crawler.parse.page:page"
-MAX_JSON: Final = 64 * 2**20
-"""Bytes of one page's fields; more is a parser gone wild, and would be held several times over."""
-
 # The marker's cells: serial of the batch, index of the page in it (-1: none), monotonic seconds at
 # which that page began, and whether the lane was abandoned (only threads look at it).
 SERIAL, INDEX, SINCE, ABANDONED = range(4)
@@ -233,15 +228,6 @@ def _unpacked(page: Packed) -> Response:
         refresh=refresh,
         fields=fields,
     )
-
-
-def unpack(answer: Answer) -> Parsed:
-    """What a worker sent, as the rest of the crawler sees it."""
-    first, second, leads = answer
-    if isinstance(first, bytes):
-        known = None if leads is None else Leads(*leads)
-        return Document(json=first, seconds=float(second), leads=known)
-    return ParseFault(kind=Kind(first), reason=str(second))
 
 
 def run_batch(parser: Parser, marker: Marker, serial: int, pages: list[Packed]) -> list[Answer]:

@@ -21,7 +21,8 @@ import threading
 from contextlib import suppress
 from typing import Any, Final
 
-from crawler.parse.work import Answer, Marker, Packed, Parser, Work, alarm, run_batch
+from crawler.parse.answer import Answer
+from crawler.parse.work import Marker, Packed, Parser, Work, alarm, run_batch
 
 NICENESS: Final = 5
 _PR_SET_PDEATHSIG: Final = 1  # prctl(2)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import process
 from typing import Any
 
 import crawler
@@ -64,8 +66,29 @@ def _leak() -> dict[str, Any]:
     return {"length": 4, "pid": os.getpid()}
 
 
+def _babble() -> None:
+    """Send anything but answers from now on; kept by the worker, as a patched library would be."""
+
+    def send(queue: Any, work_id: int, **_rest: Any) -> None:
+        queue.put(process._ResultItem(work_id, result=[("ok", b"", 3)]))  # type: ignore[attr-defined]
+
+    process._sendback_result = send  # type: ignore[attr-defined]
+
+
+def _flood() -> None:
+    """Begin an answer of a terabyte."""
+
+    def send(queue: Any, *_args: Any, **_rest: Any) -> None:
+        os.write(queue._writer.fileno(), struct.pack("!iQ", -1, 1 << 40))
+        time.sleep(600)
+
+    process._sendback_result = send  # type: ignore[attr-defined]
+
+
 RUINS: dict[bytes, Callable[[], Any]] = {
     b"exit": lambda: os._exit(3),
+    b"babble": _babble,
+    b"flood": _flood,
     b"kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     b"loop": _loop,
     b"stubborn": _loop_whatever_comes,

@@ -142,6 +142,25 @@ def test_hostile_pages_cost_themselves_alone(parse: Parse) -> None:
     assert sum(isinstance(result, ParseFault) for result in parsed) == len(hostile)
 
 
+def test_what_is_not_an_answer_costs_its_page_alone(parse: Parse) -> None:
+    """T6: workers that send other things than answers, or more than is taken, fail two pages."""
+    bodies = [b"good %d" % number for number in range(60)]
+    bodies[20], bodies[40] = b"babble", b"flood"
+    parsed = parse(bodies, config(parser=HOSTILE))
+    failed = {body: each for body, each in zip(bodies, parsed, strict=True) if not fields(each)}
+    assert {body: each.kind for body, each in failed.items() if isinstance(each, ParseFault)} == {
+        b"babble": Kind.PARSE,
+        b"flood": Kind.PARSE_CRASH,
+    }
+    babble = failed[b"babble"]
+    assert isinstance(babble, ParseFault)
+    assert babble.reason == "the parser's worker sent str of 2, expected JSON or a failure"
+
+
+def fields(parsed: Parsed) -> object:
+    return parsed.fields["parsed"] if isinstance(parsed, Document) else None
+
+
 def test_threads_give_up_a_page_that_hangs(parse: Parse) -> None:
     """A page that sleeps in a thread is given up in time, and the others are parsed."""
     bodies = [b"one", b"raise", b"two"]

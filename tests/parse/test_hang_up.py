@@ -32,6 +32,7 @@ def _cut_short(queue: Any, *_rest: Any, **_options: Any) -> None:
 
 
 CUT = [0]
+MOST = 2_000_000
 
 
 def dies_in_its_answer(cut: int) -> None:
@@ -59,11 +60,36 @@ def test_the_pool_breaks_at_once_and_its_thread_ends(method: str, cut: int) -> N
     executor = ProcessPoolExecutor(1, get_context(method))
     try:
         future = executor.submit(dies_in_its_answer, cut)
-        hang_up(executor)
+        hang_up(executor, most=MOST)
         with pytest.raises(BrokenProcessPool):
             future.result(30)
     finally:
         executor.shutdown(wait=True)  # joins the thread that read the answer
+
+
+def _endless(queue: Any, *_rest: Any, **_options: Any) -> None:
+    """Send an answer of a terabyte, as much of it as anybody takes."""
+    os.write(queue._writer.fileno(), struct.pack("!iQ", -1, 1 << 40))
+    while True:
+        os.write(queue._writer.fileno(), bytes(65536))
+
+
+def sends_without_end() -> None:
+    pool._sendback_result = _endless  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+def test_an_answer_of_any_length_is_not_read(method: str) -> None:
+    """T6: what announces more than it may have breaks the pool before it takes memory."""
+    executor = ProcessPoolExecutor(1, get_context(method))
+    try:
+        future = executor.submit(sends_without_end)
+        hang_up(executor, most=MOST)
+        with pytest.raises(BrokenProcessPool) as raised:
+            future.result(30)
+        assert "bad message length" in str(raised.value.__cause__)
+    finally:
+        executor.shutdown(wait=True)
 
 
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])
@@ -71,8 +97,8 @@ def test_a_pool_that_was_hung_up_works_and_ends_as_any_other(method: str) -> Non
     """Answers of a megabyte come whole, an error comes as itself, and the worker ends by itself."""
     with ProcessPoolExecutor(1, get_context(method)) as executor:
         first = executor.submit(bytes, 1_000_000)
-        hang_up(executor)
-        hang_up(executor)
+        hang_up(executor, most=MOST)
+        hang_up(executor, most=MOST)
         assert first.result(30) == bytes(1_000_000)
         assert executor.submit(os.path.basename, "/a/b").result(30) == "b"
         with pytest.raises(ZeroDivisionError):

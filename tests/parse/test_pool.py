@@ -18,11 +18,16 @@ from hypothesis import strategies as st
 
 from crawler.model.document import Document
 from crawler.model.outcome import Kind, Parsed
+from crawler.parse.answer import Answer
 from crawler.parse.lanes import Progress, ThreadLane
 from crawler.parse.pool import DEPTH, START_LIMIT, Pool
-from crawler.parse.work import Answer, Exhausted, Packed, Work
+from crawler.parse.work import Exhausted, Packed, Work
 
 TIMEOUT = 10.0
+
+
+def _answer(page: Packed) -> Answer:
+    return b'{"url":"%b"}' % page[0].encode(), 0.001, None
 
 
 class FakeLane:
@@ -70,7 +75,7 @@ class FakeLane:
         """Answer the batch at the head."""
         serial = next(iter(self.batches))
         pages, future = self.batches.pop(serial)
-        future.set_result([(page[0].encode(), 0.001, None) for page in pages])
+        future.set_result([_answer(page) for page in pages])
 
     def die(self) -> None:
         """Break as an executor does: every future it holds ends with the same error."""
@@ -82,7 +87,11 @@ class FakeLane:
         (_, first), *others = self.batches.values()
         first.set_exception(Exhausted("no more"))
         for pages, future in others:
-            future.set_result([(page[0].encode(), 0.001, None) for page in pages])
+            future.set_result([_answer(page) for page in pages])
+
+    def babble(self, answers: Any) -> None:
+        """Send something else than answers to the batch at the head."""
+        self.batches.pop(next(iter(self.batches)))[1].set_result(answers)
 
     def begin(self, page: int, since: float = 0.0) -> None:
         """Mark a page of the head batch as at work."""
@@ -129,7 +138,7 @@ def told(future: Future[list[Parsed]]) -> str:
     """What became of each page: its URL, `!` a crash, `T` a timeout, `E` another failure."""
     marks = {Kind.PARSE_CRASH: "!", Kind.PARSE_TIMEOUT: "T", Kind.PARSE: "E"}
     return "".join(
-        parsed.json.decode() if isinstance(parsed, Document) else marks[parsed.kind]
+        parsed.fields["url"] if isinstance(parsed, Document) else marks[parsed.kind]
         for parsed in future.result(0)
     )
 
@@ -180,6 +189,24 @@ def test_memory_that_ran_out_is_traced_to_its_page() -> None:
         bench.pool.tend(0.0)
     bench.finish_all()
     assert (told(first), told(second)) == ("aEc", "de")
+    assert bench.pool.statistics().broken == 3
+
+
+@pytest.mark.parametrize("answers", [None, [], [1], [(b"{}", 0.0, None)] * 4, {"a": 1}])
+def test_a_worker_in_disorder_costs_the_page_that_brings_it_about(answers: object) -> None:
+    """T6: other answers than expected fail one page, by a reason, and cost a worker each time."""
+    bench = Bench()
+    first, second = bench.submit("abc"), bench.submit("d")
+    bench.lane.babble(answers)
+    bench.pool.tend(0.0)
+    assert bench.lane.head() == ["a"]
+    bench.lane.finish()
+    for _ in range(2):
+        assert bench.lane.head() == ["b"]
+        bench.lane.babble(answers)
+        bench.pool.tend(0.0)
+    bench.finish_all()
+    assert (told(first), told(second)) == ("aEc", "d")
     assert bench.pool.statistics().broken == 3
 
 
