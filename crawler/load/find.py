@@ -1,13 +1,14 @@
-"""The search for the highest rate that keeps a threshold.
+"""The search for the highest rate that keeps every threshold.
 
-The rate is doubled until one breaks the threshold (or halved until one keeps it), then the gap
+The rate is raised until one breaks a threshold (or lowered until one keeps them all), then the gap
 between the highest kept and the lowest broken rate is halved, by ratio, until it is narrower than
 `precision`. Near its limit a server keeps a threshold at one time and breaks it at another, so the
-rate found must keep it twice; one that does not counts as broken, and the search goes on below it.
+rate found is tried again at the end; if it does not keep them then, it counts as broken, and the
+search goes on below it. It takes `MOST_TRIALS` trials at most, the last of which confirms.
 
 It is arithmetic alone: `rate` says what to try next, `tell` takes what came of it. A trial that
-cannot be believed because the generator did not keep up counts as broken, too; `limited_by` then
-says that the limit found is the generator's.
+cannot be judged, because the generator did not keep up, ends the search: no rate above it could be
+judged either, and what came before it stands.
 """
 
 from __future__ import annotations
@@ -20,23 +21,26 @@ from typing import Literal
 LEAST_RATE = 1.0
 """Requests/s under which no search goes: a server that cannot do one a second keeps nothing."""
 
-MOST_TRIALS = 40
-"""From 1 to 1,000,000/s are 20 doublings; 5 % need 4 halvings, and each confirmation one more."""
+MOST_TRIALS = 12
+"""From 100/s to 25,600/s are five steps; five halvings narrow the gap to 5 %; one confirms."""
+
+# Steps are long where trials are cheap, and shorter where one too far would overload the generator.
+_LONG, _SHORT, _CAUTIOUS_FROM = 4.0, 2.0, 10_000.0
 
 Limit = Literal["", "threshold", "generator", "most"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """A rate that was tried, and whether it kept the threshold, which then had the `value`.
+    """A rate that was tried, and whether it kept the thresholds, whose figures had the `values`.
 
-    believed: false if the generator itself did not keep up, so that the server was not at fault.
+    doubt: why it cannot be judged, if the generator itself did not keep up; else "".
     """
 
     rate: float
     kept: bool
-    value: float
-    believed: bool = True
+    values: tuple[float, ...] = ()
+    doubt: str = ""
 
 
 class Search:
@@ -64,28 +68,37 @@ class Search:
 
     @property
     def found(self) -> float | None:
-        """The highest rate that kept the threshold twice; None if there is none (yet)."""
-        return self._kept[-1] if self._confirmed else None
+        """The highest rate that kept every threshold; None if there is none (yet)."""
+        return self._kept[-1] if self._kept else None
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the rate found kept them twice."""
+        return self._confirmed
 
     @property
     def broken(self) -> float | None:
-        """The lowest rate that broke it; None if none did."""
+        """The lowest rate that broke one; None if none did."""
         return None if math.isinf(self._broken) else self._broken
+
+    @property
+    def unjudged(self) -> Trial | None:
+        """The trial that could not be judged, and ended the search."""
+        return self._trials[-1] if self._trials and self._trials[-1].doubt else None
 
     @property
     def limited_by(self) -> Limit:
         """What kept the answer from being higher."""
+        if self.unjudged is not None:
+            return "generator"
         if self._kept and self._kept[-1] >= self._most:
             return "most"
-        at_fault = [trial for trial in self._trials if trial.rate == self._broken]
-        if not at_fault:
-            return ""
-        return "threshold" if any(t.believed and not t.kept for t in at_fault) else "generator"
+        return "" if math.isinf(self._broken) else "threshold"
 
     @property
     def rate(self) -> float | None:
         """Requests/s to try next, with three digits; None when the search has ended."""
-        if len(self._trials) >= MOST_TRIALS:
+        if len(self._trials) >= MOST_TRIALS or self.unjudged is not None:
             return None
         rate = self._next()
         return None if rate is None else min(float(f"{rate:.3g}"), self._most)
@@ -94,18 +107,21 @@ class Search:
         if not self._kept:
             if math.isinf(self._broken):
                 return self._first
-            return max(self._broken / 2, LEAST_RATE) if self._broken > LEAST_RATE else None
+            return max(self._broken / _LONG, LEAST_RATE) if self._broken > LEAST_RATE else None
         highest = self._kept[-1]
-        if math.isinf(self._broken) and highest < self._most:
-            return highest * 2
-        if self._broken > highest * (1 + self._precision) and highest < self._most:
-            return math.sqrt(highest * self._broken)
-        return None if self._confirmed else highest
+        narrow = self._broken <= highest * (1 + self._precision)
+        if narrow or highest >= self._most or len(self._trials) == MOST_TRIALS - 1:
+            return None if self._confirmed else highest
+        if math.isinf(self._broken):
+            return highest * (_SHORT if highest * _LONG > _CAUTIOUS_FROM else _LONG)
+        return math.sqrt(highest * self._broken)
 
     def tell(self, trial: Trial) -> None:
         """Take what came of the rate that was asked for last."""
         self._trials.append(trial)
-        if trial.kept and trial.believed:
+        if trial.doubt:
+            return
+        if trial.kept:
             self._confirmed = trial.rate in self._kept
             if not self._confirmed:
                 self._kept.append(trial.rate)

@@ -18,7 +18,9 @@ hits one latency stands for two, and the lag is 0.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Set as AbstractSet
 
+from crawler.load.expected import EXPECTED, statuses
 from crawler.load.histogram import Histogram
 from crawler.load.measured import Failure, Measured
 from crawler.load.series import MOST_ROWS, Row, halved, packed_latencies
@@ -33,6 +35,7 @@ class _Stretch:
 
     __slots__ = (
         "dropped",
+        "expected",
         "failures",
         "lag",
         "punctual",
@@ -42,7 +45,8 @@ class _Stretch:
         "statuses",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, expected: AbstractSet[int]) -> None:
+        self.expected = expected
         self.punctual = Histogram()
         self.response = Histogram()
         self.service = Histogram()
@@ -51,6 +55,12 @@ class _Stretch:
         self.failures: Counter[Failure] = Counter()
         self.dropped = 0
         self.received = 0
+
+    @property
+    def unexpected(self) -> int:
+        """Answers whose status is an error."""
+        counts = self.statuses.items()
+        return sum(count for status, count in counts if status not in self.expected)
 
     def add(self, other: _Stretch) -> None:
         """Count what the other has counted, which is settled."""
@@ -72,11 +82,10 @@ class _Stretch:
 
     def row(self, at: int) -> Row:
         """The stretch as a row that begins `at` seconds."""
-        refused = sum(count for status, count in self.statuses.items() if status >= 400)
         return Row(
             at=at,
             count=sum(self.statuses.values()),
-            errors=refused + self.failures.total() + self.dropped,
+            errors=self.unexpected + self.failures.total() + self.dropped,
             packed=packed_latencies((self.response, self.service, self.lag)),
         )
 
@@ -84,12 +93,14 @@ class _Stretch:
 class Recorder:
     """Counts hits from `start` on (seconds of the clock that all times given are of).
 
-    `seconds_hint` is how long the run will be: rows are then long enough from the beginning. Events
-    are recorded when they happen: one after the end of the current row closes it.
+    `seconds_hint` is how long the run will be: rows are then long enough from the beginning.
+    `expected` are the statuses that are no error. Events are recorded when they happen: one after
+    the end of the current row closes it.
     """
 
     __slots__ = (
         "_carried",
+        "_expected",
         "_lags",
         "_punctual",
         "_responses",
@@ -103,16 +114,19 @@ class Recorder:
         "_unfinished",
     )
 
-    def __init__(self, start: float, seconds_hint: float = 0.0) -> None:
+    def __init__(
+        self, start: float, seconds_hint: float = 0.0, *, expected: AbstractSet[int] | None = None
+    ) -> None:
         self._start = start
+        self._expected = statuses(EXPECTED) if expected is None else expected
         self._carried = 0.0
         self._unfinished = 0
-        self._total = _Stretch()
+        self._total = _Stretch(self._expected)
         self._rows: list[Row] = []
         self._row_seconds = 1
         while self._row_seconds * MOST_ROWS < seconds_hint:
             self._row_seconds *= 2
-        self._row = _Stretch()
+        self._row = _Stretch(self._expected)
         self._tick_at = start
         # The latencies since the last tick; a punctual hit's service is its response, too.
         self._punctual: list[float] = []
@@ -162,7 +176,8 @@ class Recorder:
         """All that was counted until now; the recorder may go on."""
         self._tick(now)
         self._row.settle()
-        total, row = _Stretch(), self._row.row(len(self._rows) * self._row_seconds)
+        total = _Stretch(self._expected)
+        row = self._row.row(len(self._rows) * self._row_seconds)
         total.add(self._total)
         total.add(self._row)
         return Measured(
@@ -172,6 +187,7 @@ class Recorder:
             lag=total.lag,
             statuses=dict(total.statuses),
             failures=dict(total.failures),
+            unexpected=total.unexpected,
             dropped=total.dropped,
             unfinished=self._unfinished,
             received=total.received,
@@ -220,7 +236,7 @@ class Recorder:
         self._row.settle()
         self._total.add(self._row)
         self._rows.append(self._row.row(len(self._rows) * self._row_seconds))
-        self._row = _Stretch()
+        self._row = _Stretch(self._expected)
         if len(self._rows) == MOST_ROWS:
             self._rows = halved(self._rows)
             self._row_seconds *= 2

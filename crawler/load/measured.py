@@ -32,9 +32,10 @@ class Measured:
     """The outcome of a run, or of one process's share in it; merges exactly.
 
     `elapsed` are the seconds measured. `statuses` and `failures` count the hits that ended,
-    `dropped` those given up because no connection was free, `unfinished` those still under way at
-    the end. `carried` is the time that hits of the warm-up were in flight after the start. `rows`
-    are `row_seconds` long each, the last one perhaps less.
+    `unexpected` those of the former whose status is an error, `dropped` those given up because no
+    connection was free, `unfinished` those still under way at the end. `carried` is the time that
+    hits of the warm-up were in flight after the start. `rows` are `row_seconds` long each, the last
+    one perhaps less.
     """
 
     elapsed: float
@@ -43,6 +44,7 @@ class Measured:
     lag: Histogram = field(default_factory=Histogram)
     statuses: Mapping[int, int] = field(default_factory=dict)
     failures: Mapping[Failure, int] = field(default_factory=dict)
+    unexpected: int = 0
     dropped: int = 0
     unfinished: int = 0
     received: int = 0
@@ -67,9 +69,13 @@ class Measured:
 
     @property
     def errors(self) -> int:
-        """Hits that failed or were dropped, and answers with a status from 400 on."""
-        refused = sum(count for status, count in self.statuses.items() if status >= 400)
-        return refused + sum(self.failures.values()) + self.dropped
+        """Hits that failed or were dropped, and answers with an unexpected status."""
+        return self.unexpected + sum(self.failures.values()) + self.dropped
+
+    @property
+    def succeeded(self) -> int:
+        """Answers with an expected status."""
+        return self.count - self.unexpected
 
     @property
     def error_share(self) -> float:
@@ -107,6 +113,7 @@ class Measured:
             lag=_sum(self.lag, other.lag),
             statuses=_added(self.statuses, other.statuses),
             failures=_added(self.failures, other.failures),
+            unexpected=self.unexpected + other.unexpected,
             dropped=self.dropped + other.dropped,
             unfinished=self.unfinished + other.unfinished,
             received=self.received + other.received,
@@ -132,6 +139,7 @@ class Measured:
             "lag": self.lag.json,
             "statuses": {str(status): self.statuses[status] for status in sorted(self.statuses)},
             "failures": {kind.value: self.failures[kind] for kind in sorted(self.failures)},
+            "unexpected": self.unexpected,
             "dropped": self.dropped,
             "unfinished": self.unfinished,
             "received": self.received,
@@ -150,6 +158,7 @@ class Measured:
             lag=Histogram.of(json["lag"]),
             statuses={int(status): int(count) for status, count in json["statuses"].items()},
             failures={Failure(kind): int(count) for kind, count in json["failures"].items()},
+            unexpected=int(json["unexpected"]),
             dropped=int(json["dropped"]),
             unfinished=int(json["unfinished"]),
             received=int(json["received"]),

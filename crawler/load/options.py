@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from crawler.load.expected import EXPECTED, statuses
 from crawler.model.option import OptionError, Options, option
-from crawler.model.units import RATE, SECONDS
+from crawler.model.units import RATE, SECONDS, SHARE
 
 Engine = Literal["raw", "aiohttp"]
 Arrivals = Literal["constant", "poisson"]
@@ -75,6 +76,17 @@ class LoadConfig(Options):
     timeout: float = option(
         _REQUEST, 10.0, "Seconds to wait for an answer.", least=0.01, most=3_600, unit=SECONDS
     )
+    expect_status: str = option(
+        _REQUEST, EXPECTED, "Statuses that are no error: '200-399,404', '2xx'.", metavar="LIST"
+    )
+    max_errors: float = option(
+        _RUN,
+        0.01,
+        "Share of requests that may fail; more fail the run, and every threshold.",
+        least=0,
+        most=1,
+        unit=SHARE,
+    )
     engine: Engine = option(_RUN, "raw", "Client: bare protocol, or as applications are.")
     processes: int = option(_RUN, 1, "Processes that share the load.", least=1, most=256)
     seed: int = option(_RUN, 0, "For Poisson arrivals and the order of a list.")
@@ -86,6 +98,10 @@ class LoadConfig(Options):
             raise OptionError("rate", f"{self.rate:g} is too small; the least is {MIN_RATE}")
         if self.rate and self.stages:
             raise OptionError("stages", "give a rate or stages, not both")
+        try:
+            statuses(self.expect_status)
+        except ValueError as error:
+            raise OptionError("expect_status", str(error)) from None
 
     @property
     def open_loop(self) -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
+from os import cpu_count
 from time import perf_counter
 from typing import Any
 
 from crawler.load.closed import ClosedLoop
+from crawler.load.expected import statuses
 from crawler.load.guard import Target, resolve
 from crawler.load.halt import CLOSING_SECONDS, unless
 from crawler.load.hit import Measured, Recorder
@@ -54,7 +56,7 @@ class Part:
         config, engine = self._config, self._engine
         seconds = seconds_of(config)
         await asyncio.sleep(start - config.warmup - perf_counter())
-        recorder = Recorder(start, seconds)
+        recorder = Recorder(start, seconds, expected=statuses(config.expect_status))
         overflows = listen_overflows()
         watch = Watch(engine, start, config.timeout)
         engine.begin(recorder, start)
@@ -72,6 +74,8 @@ class Part:
             lateness=engine.lateness,
             mean_in_flight=watch.mean_in_flight,
             listen_overflows=_grown(overflows),
+            machine_cpu=watch.machine_cpu,
+            cores=cpu_count() or 1,
         )
 
     async def _wait(

@@ -18,7 +18,7 @@ from crawler.load.page import figure, page, table
 from crawler.load.plots import plots
 from crawler.load.result import PERCENTILES, Judged, Result
 from crawler.load.threshold import Threshold
-from crawler.load.validity import BEYOND, needed
+from crawler.load.validity import BEYOND, Check, needed
 
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
@@ -63,7 +63,7 @@ def _how(result: Result) -> str:
 
 
 def _verdict(result: Result) -> str:
-    good = result.verdict.valid and result.met and not result.partial
+    good = result.verdict.valid and result.met and not (result.partial or result.failure)
     believed = "can" if result.verdict.valid else "cannot"
     words = f"<strong>This run {believed} be believed.</strong>"
     notes = [*_doubts(result), *_judged(result)]
@@ -74,15 +74,19 @@ def _verdict(result: Result) -> str:
 def _doubts(result: Result) -> Iterator[str]:
     if result.partial:
         yield '<li class="bad">It was stopped before its end: the figures are a part.</li>'
-    for check in result.verdict.checks:
-        if not check.ok:
-            yield f'<li class="bad">{escape(check.name)}: {escape(check.why)}</li>'
+    if result.failure:
+        yield f'<li class="bad">The run failed: {escape(result.failure)}</li>'
+    for check in result.verdict.failed:
+        yield f'<li class="bad">{escape(check.name)}: {escape(check.why)}</li>'
+    for check in result.verdict.notes:
+        yield f"<li>Note: {escape(check.name)}: {escape(check.why)}</li>"
 
 
 def _judged(result: Result) -> Iterator[str]:
     for judged in result.thresholds:
         kind, word = ("good", "met") if judged.met else ("bad", "missed")
-        found = f"{word}, with {_found(judged)}"
+        errors = ", but too many requests failed" if judged.why else ""
+        found = f"{word}, with {_found(judged)}{errors}"
         yield f'<li class="{kind}">threshold {escape(judged.text)}: {found}</li>'
 
 
@@ -119,10 +123,14 @@ def _tables(result: Result) -> Iterator[str]:
     run = result.measured
     yield _latencies(run)
     yield table("Outcomes", ("outcome", "hits"), _outcomes(run))
-    checks = [(c.name, "ok" if c.ok else "failed", c.why) for c in result.verdict.checks]
+    checks = [(c.name, _word(c), c.why) for c in result.verdict.checks]
     yield table("May it be believed?", ("check", "", "found"), checks, "words")
     yield table("Asked for", ("option", "value"), _options(result), "words")
     yield table("Machine of the generator", ("", ""), _machine(result), "words")
+
+
+def _word(check: Check) -> str:
+    return "ok" if check.ok else "failed" if check.matters else "note"
 
 
 def _latencies(run: Measured) -> str:
@@ -135,9 +143,9 @@ def _latencies(run: Measured) -> str:
     rows.append(("mean", *(latency(h.mean) for h in columns), ""))
     rows.append(("deviation", *(latency(h.stdev) for h in columns), ""))
     notes = [f"Ratio: response to service. *: fewer than {BEYOND} values are above it."]
-    if run.response.lower_bounds:
-        bounds = f"{run.response.lower_bounds:,} of {run.response.count:,} responses"
-        notes.append(f"{bounds} have no answer: they took at least as long as is counted.")
+    if failed := sum(run.failures.values()):
+        bounds = f"{failed:,} of {run.response.count:,} requests"
+        notes.append(f"{bounds} failed: they took at least as long as is counted.")
     titles = ("latency", "response", "service", "lag", "ratio")
     return table("Latencies", titles, rows, note=" ".join(notes))
 
@@ -157,7 +165,7 @@ def _ratio(run: Measured, share: float) -> str:
 def _outcomes(run: Measured) -> Iterator[tuple[str, str]]:
     yield from ((f"status {s}", f"{n:,}") for s, n in sorted(run.statuses.items()))
     yield from ((kind.replace("_", " "), f"{n:,}") for kind, n in sorted(run.failures.items()))
-    for name, number in (("dropped", run.dropped), ("unfinished", run.unfinished)):
+    for name, number in (("dropped", run.dropped), ("in flight at the end", run.unfinished)):
         if number:
             yield name, f"{number:,}"
 

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import orjson
 
+from crawler.load.expected import failure
 from crawler.load.histogram import Histogram
 from crawler.load.measured import Measured
 from crawler.load.options import LoadConfig
@@ -91,17 +92,26 @@ def installed(package: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A threshold as it was written, what was measured (in the bound's unit), and the outcome."""
+    """A threshold as it was written, what was measured (in the bound's unit), and the outcome.
+
+    why: what else than the value it is missed for; "" for nothing.
+    """
 
     text: str
     value: float
     met: bool
+    why: str = ""
 
     @classmethod
-    def of(cls, threshold: Threshold, measured: Measured) -> Self:
-        """Hold what was measured against a threshold."""
-        value, met = threshold.value(measured), threshold.met(measured)
-        return cls(text=str(threshold), value=value, met=met)
+    def of(cls, threshold: Threshold, measured: Measured, most_errors: float) -> Self:
+        """Hold what was measured against a threshold.
+
+        Failures are fast, and leave the others more room: where there are too many of them, only a
+        threshold on errors themselves can be met.
+        """
+        why = "" if threshold.about_errors else failure(measured, most_errors)
+        met = threshold.met(measured) and not why
+        return cls(text=str(threshold), value=threshold.value(measured), met=met, why=why)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +139,20 @@ class Result:
         return all(judged.met for judged in self.thresholds)
 
     @property
+    def failure(self) -> str:
+        """Why the run has failed, whatever its latencies are; "" if it has not."""
+        return failure(self.measured, self.config.max_errors)
+
+    @property
+    def failed(self) -> bool:
+        """Whether there were too many errors: more than may be, or than a threshold on them says.
+
+        That is so whether or not the generator kept up.
+        """
+        bad = (each for each in self.thresholds if not each.met)
+        return bool(self.failure) or any(Threshold.read(each.text).about_errors for each in bad)
+
+    @property
     def json(self) -> dict[str, Any]:
         """The document; `summary` follows from `measured` and is there for people and jq.
 
@@ -140,6 +164,7 @@ class Result:
             "urls": self.urls,
             "started": self.started,
             "partial": self.partial,
+            "failure": self.failure,
             "config": _without_secrets(self.config),
             "machine": asdict(self.machine),
             "summary": summary(self.measured),
@@ -199,6 +224,7 @@ def summary(measured: Measured) -> dict[str, Any]:
         "seconds": measured.elapsed,
         "attempts": measured.attempts,
         "answers": measured.count,
+        "succeeded": measured.succeeded,
         "errors": measured.errors,
         "error_share": measured.error_share,
         "rate": measured.rate,

@@ -38,6 +38,7 @@ def schema() -> dict[str, Any]:
                     "format": "date-time",
                 },
                 "partial": boolean("Whether the run was stopped before its end."),
+                "failure": text("Why the run failed as a whole (too many errors), or empty."),
                 "config": _config(),
                 "machine": _machine(),
                 "summary": _summary(),
@@ -77,7 +78,8 @@ def _summary() -> dict[str, Any]:
             "seconds": number("How long was measured."),
             "attempts": integer("Hits whose time had come."),
             "answers": integer("Whole answers, whatever their status."),
-            "errors": integer("Failures, dropped hits, statuses from 400 on."),
+            "succeeded": integer("Answers with an expected status."),
+            "errors": integer("Failures, dropped hits, unexpected statuses."),
             "error_share": number("Errors among the attempts, 0 to 1."),
             "rate": number("Answers a second."),
             "received": integer("Bytes."),
@@ -104,13 +106,14 @@ def _verdict() -> dict[str, Any]:
         {
             "name": text("What was checked."),
             "ok": boolean("Whether it held."),
+            "matters": boolean("Whether anything rests on it; else it is a note."),
             "value": nullable("number", "What was found; null if it could not be read."),
             "bound": number("What it was held against."),
             "why": text("The same in words."),
         },
     )
     checks = {"description": "All that were made.", "type": "array", "items": check}
-    valid = boolean("Whether the figures can be believed: every check held.")
+    valid = boolean("Whether the figures can be believed: every check that matters held.")
     return record("May the run be believed?", {"valid": valid, "checks": checks})
 
 
@@ -121,6 +124,7 @@ def _thresholds() -> dict[str, Any]:
             "text": text("As it was written: p99<50ms."),
             "value": number("What it was held against: seconds, a share, or a rate."),
             "met": boolean("Whether it was met."),
+            "why": text("What it was missed for besides the value: too many errors; or empty."),
         },
     )
     return {"description": "Those that were given.", "type": "array", "items": judged}
@@ -137,6 +141,8 @@ def _probes() -> dict[str, Any]:
             "lateness": ref("histogram", "How late the schedule was looked at."),
             "mean_in_flight": number("Hits sent and not ended: their mean over time."),
             "listen_overflows": nullable("integer", overflows),
+            "machine_cpu": nullable("number", "CPU seconds of all programs of the machine."),
+            "cores": integer("Cores of the machine, for whomever."),
         },
     )
 
@@ -152,6 +158,7 @@ def _measured() -> dict[str, Any]:
                 **mapping("Kind of failure to hits.", integer("Hits.", least=1)),
                 "propertyNames": {"enum": [kind.value for kind in Failure]},
             },
+            "unexpected": integer("Answers with an unexpected status."),
             "dropped": integer("Hits given up, as no connection was free."),
             "unfinished": integer("Hits under way at the end."),
             "received": integer("Bytes."),
@@ -195,7 +202,7 @@ def _row() -> dict[str, Any]:
         {
             "at": integer("Where it begins: seconds after the start."),
             "count": integer("Answers."),
-            "errors": integer("Failures, dropped hits, statuses from 400 on."),
+            "errors": integer("Failures, dropped hits, unexpected statuses."),
             **dict.fromkeys(("response", "service", "lag"), latencies),
         },
     )

@@ -26,7 +26,7 @@ class Row:
     """What ended in one stretch of the run, failures among it.
 
     `at` is where it begins, in seconds after the start of the measurement; `count` the answers,
-    `errors` those with a status from 400 on, the failed and the dropped.
+    `errors` those with an unexpected status, the failed and the dropped.
     """
 
     at: int

@@ -4,7 +4,7 @@
 |---|---|
 | `p50`, `p99.9`, ... | a percentile, from 0 to 100 |
 | `mean`, `stdev`, `min`, `max` | of the latencies |
-| `errors` | failures, drops and statuses from 400 on, of all requests; `0.1%` or `0.001` |
+| `errors` | failures, drops and unexpected statuses, of all requests; `0.1%` or `0.001` |
 | `rate` | answers a second |
 
 Latencies are responses; `service.p99`, `lag.p99` are of the others. Times are in us, ms, s or m:
@@ -79,6 +79,21 @@ class Threshold:
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def name(self) -> str:
+        """What the threshold is about: `p99`, `service.p50`, `errors`."""
+        return self.figure if self.latency in ("", "response") else f"{self.latency}.{self.figure}"
+
+    @property
+    def about_errors(self) -> bool:
+        """Whether the threshold itself says how many errors there may be."""
+        return self.figure == "errors"
+
+    @property
+    def upper(self) -> bool:
+        """Whether the figure has to stay below the bound."""
+        return self.sign in ("<", "<=")
 
     @property
     def quantile(self) -> float | None:

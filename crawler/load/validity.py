@@ -1,20 +1,26 @@
 """Whether a run may be believed: what must be so for its figures to be about the server.
 
 A generator that was short of time, ports or descriptors measures itself. Each check compares one
-reading with its bound and says in a sentence what it means; a run is valid if every check holds.
+reading with its bound and says in a sentence what it means. A run is valid if every check holds
+that matters; one on which nothing rests, such as the number of samples where no percentile is
+claimed, is a note.
+
+What is claimed are the thresholds. Lag only ever makes a measured latency longer, so it spoils a
+claim no more than it could change the answer: 2 ms of it do not matter to `p99<200ms`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from crawler.load.histogram import Histogram
 from crawler.load.measured import Failure, Measured
 from crawler.load.options import LoadConfig
 from crawler.load.pace import Pace
+from crawler.load.threshold import Threshold
 
 MOST_CPU = 0.9
 """Of a core: above it work queues in the generator, and the queue is measured along."""
@@ -29,6 +35,8 @@ LEAST_ACHIEVED = 0.99
 BEYOND = 10
 """How many values there should be above a quantile that is shown: then its error is a third."""
 _FEW = 0.1
+RETRANSMISSION = 0.9
+"""Seconds: whoever found no place in a listen queue tries again after 1 s (RFC 6298, 2.1)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +48,7 @@ class Probes:
     late the schedule was looked at (nothing in a closed loop): both the generator's doing alone.
     `mean_in_flight` is the mean over time of hits sent and not ended. `listen_overflows` counts
     connections that this machine's listen queues had no room for; None if it cannot be read.
+    `machine_cpu` are the CPU seconds of all programs of the machine, which has `cores`; None alike.
     """
 
     cpu_seconds: float = 0.0
@@ -48,6 +57,14 @@ class Probes:
     lateness: Histogram = field(default_factory=Histogram)
     mean_in_flight: float = 0.0
     listen_overflows: int | None = None
+    machine_cpu: float | None = None
+    cores: int = 0
+
+    def others(self, seconds: float) -> float | None:
+        """Return how many cores other programs used in so many seconds; None if unknown."""
+        if self.machine_cpu is None or seconds <= 0:
+            return None
+        return max(0.0, self.machine_cpu - self.cpu_seconds) / seconds
 
     def merge(self, other: Probes) -> Probes:
         """Both together, as two processes of one run on one machine."""
@@ -55,14 +72,17 @@ class Probes:
         loop_lag.merge(other.loop_lag)
         lateness.merge(other.lateness)
         overflows = [n for n in (self.listen_overflows, other.listen_overflows) if n is not None]
+        machine = [s for s in (self.machine_cpu, other.machine_cpu) if s is not None]
         return Probes(
             cpu_seconds=self.cpu_seconds + other.cpu_seconds,
             cpu_share=max(self.cpu_share, other.cpu_share),
             loop_lag=loop_lag,
             lateness=lateness,
             mean_in_flight=self.mean_in_flight + other.mean_in_flight,
-            # A counter of the machine: each process reads the same one.
+            # Counters of the machine: each process reads the same ones.
             listen_overflows=max(overflows, default=None),
+            machine_cpu=max(machine, default=None),
+            cores=max(self.cores, other.cores),
         )
 
     @property
@@ -75,12 +95,14 @@ class Probes:
             "lateness": self.lateness.json,
             "mean_in_flight": self.mean_in_flight,
             "listen_overflows": self.listen_overflows,
+            "machine_cpu": self.machine_cpu,
+            "cores": self.cores,
         }
 
     @classmethod
     def of(cls, json: Mapping[str, Any]) -> Self:
         """From `json`; raises KeyError, TypeError or ValueError for what it cannot be."""
-        overflows = json["listen_overflows"]
+        overflows, machine = json["listen_overflows"], json["machine_cpu"]
         return cls(
             cpu_seconds=float(json["cpu_seconds"]),
             cpu_share=float(json["cpu_share"]),
@@ -88,6 +110,8 @@ class Probes:
             lateness=Histogram.of(json["lateness"]),
             mean_in_flight=float(json["mean_in_flight"]),
             listen_overflows=None if overflows is None else int(overflows),
+            machine_cpu=None if machine is None else float(machine),
+            cores=int(json["cores"]),
         )
 
 
@@ -95,7 +119,8 @@ class Probes:
 class Check:
     """One condition: `value` was read, `bound` is what it may be, `why` a sentence on both.
 
-    `value` is None if there was nothing to read; the check then holds.
+    `value` is None if there was nothing to read; the check then holds. One that does not hold and
+    does not matter is a note.
     """
 
     name: str
@@ -103,6 +128,7 @@ class Check:
     value: float | None
     bound: float
     why: str
+    matters: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,12 +141,22 @@ class Verdict:
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why it may not; nothing if it may."""
-        return tuple(check.why for check in self.checks if not check.ok)
+        return tuple(check.why for check in self.failed)
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The checks that the run cannot be believed for."""
+        return tuple(check for check in self.checks if not check.ok and check.matters)
+
+    @property
+    def notes(self) -> tuple[Check, ...]:
+        """The checks that did not hold, and that nothing rests on."""
+        return tuple(check for check in self.checks if not (check.ok or check.matters))
 
     @property
     def json(self) -> dict[str, Any]:
         """Everything, in types of JSON; `of` makes an equal value from it."""
-        names = ("name", "ok", "value", "bound", "why")
+        names = ("name", "ok", "matters", "value", "bound", "why")
         checks = [{name: getattr(check, name) for name in names} for check in self.checks]
         return {"valid": self.valid, "checks": checks}
 
@@ -133,21 +169,22 @@ class Verdict:
 
 
 def judge(
-    measured: Measured, probes: Probes, config: LoadConfig, *, shown: Sequence[float] = (0.5,)
+    measured: Measured, probes: Probes, config: LoadConfig, *, claims: Sequence[Threshold] = ()
 ) -> Verdict:
-    """Check all; `shown` are the quantiles (0 to 1) that something hangs on, such as thresholds."""
+    """Check all that the figures, and above all the `claims` made about them, rest on."""
     checks = [
         _cpu(probes),
-        _loop_lag(probes, measured),
+        _loop_lag(probes, measured, claims),
         _little(probes, measured),
         _ports(measured),
         _descriptors(measured),
-        _listen(probes),
-        _samples(measured, shown),
+        _listen(probes, measured),
+        _samples(measured, claims),
     ]
     if config.open_loop:
-        checks[2:2] = [_lateness(probes, measured), _achieved(measured, config)]
-    return Verdict(valid=all(check.ok for check in checks), checks=tuple(checks))
+        checks[2:2] = [_lateness(probes, measured, claims), _achieved(measured, config)]
+    valid = all(check.ok or not check.matters for check in checks)
+    return Verdict(valid=valid, checks=tuple(checks))
 
 
 def _cpu(probes: Probes) -> Check:
@@ -161,27 +198,49 @@ def _cpu(probes: Probes) -> Check:
     )
 
 
-def _loop_lag(probes: Probes, measured: Measured) -> Check:
-    bound = max(MOST_LOOP_LAG, measured.service.quantile(0.5))
-    return _late("event-loop lag", "timers of the event loop", probes.loop_lag, bound)
+def _loop_lag(probes: Probes, measured: Measured, claims: Sequence[Threshold]) -> Check:
+    bound = _lag_allowed(MOST_LOOP_LAG, measured, claims)
+    advice = _advice(probes, measured.elapsed)
+    return _late("event-loop lag", "timers of the event loop", probes.loop_lag, bound, advice)
 
 
-def _lateness(probes: Probes, measured: Measured) -> Check:
-    bound = max(MOST_LATENESS, measured.service.quantile(0.5))
-    return _late("pacer lag", "requests of the schedule", probes.lateness, bound)
+def _lateness(probes: Probes, measured: Measured, claims: Sequence[Threshold]) -> Check:
+    bound = _lag_allowed(MOST_LATENESS, measured, claims)
+    advice = _advice(probes, measured.elapsed)
+    return _late("pacer lag", "requests of the schedule", probes.lateness, bound, advice)
 
 
-def _late(name: str, what: str, histogram: Histogram, bound: float) -> Check:
+def _lag_allowed(least: float, measured: Measured, claims: Sequence[Threshold]) -> float:
+    """How late the generator may be: as a hit takes, or as the tightest claim has room for."""
+    rooms = (_room(c, measured) for c in claims if c.latency in ("response", "service"))
+    return max(least, measured.service.quantile(0.5), min(rooms, default=0.0))
+
+
+def _room(claim: Threshold, measured: Measured) -> float:
+    """The lag that cannot have changed the answer to a claim about a latency.
+
+    The true latency is the one measured or shorter. So a claim to be fast that is met, and one to
+    be slow that is missed, are so without any lag, too; else it takes more than the gap.
+    """
+    fast = claim.met(measured) == claim.upper
+    return claim.bound if fast else abs(claim.value(measured) - claim.bound)
+
+
+def _late(name: str, what: str, histogram: Histogram, bound: float, advice: str) -> Check:
     value = histogram.quantile(0.99) if histogram.counts else None
-    said = "were not timed" if value is None else f"were up to {1e3 * value:.3g} ms late (p99"
-    rest = "" if value is None else f"; up to {1e3 * bound:.3g} ms)"
-    return Check(
-        name=name,
-        ok=value is None or value <= bound,
-        value=value,
-        bound=bound,
-        why=f"{what} {said}{rest}",
-    )
+    if value is None:
+        return Check(name=name, ok=True, value=None, bound=bound, why=f"{what} were not timed")
+    why = f"{what} were up to {1e3 * value:.3g} ms late (p99; up to {1e3 * bound:.3g} ms)"
+    if value > bound:
+        why += f"{advice}; latencies below {1e3 * value:.3g} ms cannot be believed"
+    return Check(name=name, ok=value <= bound, value=value, bound=bound, why=why)
+
+
+def _advice(probes: Probes, seconds: float) -> str:
+    others = probes.others(seconds)
+    if others is None:
+        return ""
+    return f": other programs used {others:.1f} of {probes.cores} cores"
 
 
 def _little(probes: Probes, measured: Measured) -> Check:
@@ -227,10 +286,11 @@ def _descriptors(measured: Measured) -> Check:
     return _none("descriptors", count, "connections found no free file descriptor (ulimit -n)")
 
 
-def _listen(probes: Probes) -> Check:
-    return _none(
-        "listen queue", probes.listen_overflows, "connections did not fit into a listen queue"
-    )
+def _listen(probes: Probes, measured: Measured) -> Check:
+    """The kernel counts for all servers of the machine, so it takes a hit that was held up, too."""
+    what = "connections did not fit into a listen queue of this machine (of any server on it)"
+    held_up = measured.service.largest >= RETRANSMISSION or Failure.CONNECT in measured.failures
+    return replace(_none("listen queue", probes.listen_overflows, what), matters=held_up)
 
 
 def _none(name: str, count: int | None, what: str) -> Check:
@@ -238,8 +298,10 @@ def _none(name: str, count: int | None, what: str) -> Check:
     return Check(name=name, ok=not count, value=count, bound=0.0, why=why)
 
 
-def _samples(measured: Measured, shown: Sequence[float]) -> Check:
-    highest = max(shown, default=0.5)
+def _samples(measured: Measured, claims: Sequence[Threshold]) -> Check:
+    """Nothing rests on the samples where no percentile is claimed; but no sample is no run."""
+    claimed = [claim.quantile for claim in claims if claim.quantile is not None]
+    highest = max(claimed, default=0.5)
     bound = needed(highest)
     count = measured.response.count
     return Check(
@@ -248,6 +310,7 @@ def _samples(measured: Measured, shown: Sequence[float]) -> Check:
         value=count,
         bound=bound,
         why=f"{count:,} requests were timed (p{100 * highest:g} needs {bound:,})",
+        matters=bool(claimed) or not count,
     )
 
 

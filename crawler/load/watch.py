@@ -7,6 +7,7 @@ hits whose time is up, so that no hit needs a timer.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ _INTERVAL = 0.01
 # A hit is failed at most so much of its timeout too late.
 _EXPIRE_SHARE = 0.05
 _COUNTERS = Path("/proc/net/netstat")
+_PROCESSOR = Path("/proc/stat")
 
 
 class Watch:
@@ -34,8 +36,10 @@ class Watch:
         self._first_area = self._last_area = 0.0
         self._first = self._last = 0.0
         self._cpu = self._cpu_last = 0.0
+        self._machine: float | None = None
         self._timer = self._loop.call_soon(self._look)
         self._expected = perf_counter()
+        self._read(self._expected)
 
     def __repr__(self) -> str:
         return f"Watch(loop lag {self.loop_lag})"
@@ -56,6 +60,12 @@ class Watch:
     def cpu_seconds(self) -> float:
         """This process's CPU time, user and system, from `start` on."""
         return self._cpu_last - self._cpu
+
+    @property
+    def machine_cpu(self) -> float | None:
+        """The CPU seconds of all programs of the machine from `start` on, if known."""
+        after = machine_cpu()
+        return None if after is None or self._machine is None else after - self._machine
 
     def stop(self, now: float) -> None:
         """Take the last readings."""
@@ -81,6 +91,19 @@ class Watch:
         self._cpu_last = time.process_time()
         if not self._first:
             self._first, self._first_area, self._cpu = now, self._last_area, self._cpu_last
+            self._machine = machine_cpu()
+
+
+def machine_cpu(read: Callable[[], str] = _PROCESSOR.read_text) -> float | None:
+    """Return the CPU seconds of all programs since the machine started; None if unknown.
+
+    Linux: /proc/stat (proc(5)), in ticks; guests count as user time, and waiting is idle.
+    """
+    try:
+        user, nice, system, _idle, _waiting, hard, soft = map(int, read().split()[1:8])
+    except (OSError, ValueError):
+        return None
+    return (user + nice + system + hard + soft) / os.sysconf("SC_CLK_TCK")
 
 
 def listen_overflows(read: Callable[[], str] = _COUNTERS.read_text) -> int | None:

@@ -13,6 +13,7 @@ import pytest
 
 from crawler.cli.load import live, summary
 from crawler.cli.load.outputs import Outputs
+from crawler.cli.load.summary import counts, latencies
 from crawler.cli.load.targets import targets
 from crawler.load.hit import Recorder
 from crawler.load.measured import Failure, Measured
@@ -214,3 +215,15 @@ def test_lag_of_the_generators_own_is_no_omission() -> None:
             recorder.hit(number, number + late, number + late + latency, 200, 1)
         lines = list(summary.latencies(recorder.freeze(1000.0)))
         assert any("coordinated omission" in line for line in lines) is told
+
+
+def test_what_was_in_flight_at_the_end_is_told_as_that() -> None:
+    """Every closed loop ends so; it is not a response without an answer (LD13)."""
+    recorder = Recorder(0.0)
+    recorder.hit(0.0, 0.0, 0.1, 200, 5)
+    recorder.unfinished(0.1, 0.1, 0.2)
+    lines = [*counts(recorder.freeze(1.0)), *latencies(recorder.freeze(1.0))]
+    assert "in flight 1 at the end" in lines
+    assert not any("no answer" in line or "at least" in line for line in lines)
+    recorder.failed(0.2, 0.2, 0.3, Failure.TIMEOUT)
+    assert "1 failed request took at least as long as shown" in latencies(recorder.freeze(1.0))

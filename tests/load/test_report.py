@@ -16,7 +16,7 @@ from crawler.load.report import latency, report
 from crawler.load.validity import Verdict
 from crawler.model.errors import EnvironmentFailure
 from tests.browser import Browser, needs_chromium
-from tests.load.sample import measured, result
+from tests.load.sample import measured, quiet, result
 
 NAMES = ["percentiles", "latency", "throughput", "lag"]
 LONG = f"http://127.0.0.1:8080/<page>?{'x' * 200}"
@@ -123,7 +123,7 @@ def test_the_verdict_is_at_the_top() -> None:
 
 def test_a_good_run_is_called_so() -> None:
     """Without a failed check or threshold there is nothing bad at the top."""
-    good = replace(result(), verdict=Verdict(valid=True, checks=()), thresholds=())
+    good = replace(result(quiet()), verdict=Verdict(valid=True, checks=()), thresholds=())
     top = report(good).partition("<dl>")[0]
     assert "This run can be believed." in top
     assert 'class="verdict"' in top

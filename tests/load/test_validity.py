@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from crawler.load.histogram import Histogram
 from crawler.load.measured import Failure, Measured
 from crawler.load.options import LoadConfig
+from crawler.load.threshold import Threshold
 from crawler.load.validity import BEYOND, Probes, Verdict, judge, needed, supported
 
 CONFIG = LoadConfig(rate=100, duration=10)
@@ -93,15 +94,15 @@ LATE = Histogram([0.0005] * 980 + [0.05] * 20)
         ),
         (
             "listen queue",
-            {},
-            {"listen_overflows": 7},
-            "7 connections did not fit into a listen queue",
+            {"service": Histogram([0.01] * 999 + [1.02])},
+            {"listen_overflows": 7, "mean_in_flight": 1.1},
+            "7 connections did not fit into a listen queue of this machine (of any server on it)",
         ),
         (
             "samples",
-            {"response": Histogram([0.01] * 19)},
+            {"response": Histogram()},
             {},
-            "19 requests were timed (p50 needs 20)",
+            "0 requests were timed (p50 needs 20)",
         ),
     ],
 )
@@ -157,8 +158,57 @@ def test_a_run_by_number_is_asked_for_no_more() -> None:
 
 def test_thresholds_need_their_samples() -> None:
     """A p99.9 that something hangs on wants ten values above it."""
-    verdict = judge(MEASURED, PROBES, CONFIG, shown=(0.5, 0.999))
+    verdict = judge(MEASURED, PROBES, CONFIG, claims=claims("p50<1s", "p99.9<1s"))
     assert verdict.reasons == ("1,000 requests were timed (p99.9 needs 10,000)",)
+
+
+@pytest.mark.parametrize(
+    ("measured", "probes", "name"),
+    [
+        ({"response": Histogram([0.01] * 7)}, {}, "samples"),
+        ({}, {"listen_overflows": 7}, "listen queue"),
+    ],
+)
+def test_what_nothing_rests_on_is_a_note(
+    measured: dict[str, Any], probes: dict[str, Any], name: str
+) -> None:
+    """Few samples without a percentile claimed (LD9); other servers' listen queues (LD12)."""
+    verdict = judge(replace(MEASURED, **measured), replace(PROBES, **probes), CONFIG)
+    assert verdict.valid and [check.name for check in verdict.notes] == [name]
+
+
+@pytest.mark.parametrize(
+    ("text", "lag", "valid"),
+    [
+        ("p99<200ms", 0.039, True),  # met, and would be without any lag
+        ("p99<200ms", 0.3, False),  # no figure of 10 ms goes with a lag of 300
+        ("p99<15ms", 0.014, True),
+        ("p99<5ms", 0.004, True),  # missed by more than the lag can have made
+        ("p99<9ms", 0.012, False),  # missed by 1 ms: the lag may be why
+        ("p99>2ms", 0.012, False),  # met by 8 ms: the lag may be why
+        ("p99>1s", 0.3, True),  # missed, and by more without lag
+        ("errors<1%", 0.012, False),  # claims nothing about latencies
+    ],
+)
+def test_lag_is_held_against_the_claim(text: str, lag: float, valid: bool) -> None:
+    """Latencies of 10 ms can be trusted as far as the threshold's answer cannot change (LD11)."""
+    probes = replace(PROBES, loop_lag=Histogram([lag] * 1000))
+    latencies = {"response": Histogram([0.01] * 1000), "service": Histogram([0.001] * 1000)}
+    measured = replace(MEASURED, **latencies)
+    verdict = judge(measured, replace(probes, mean_in_flight=0.1), CONFIG, claims=claims(text))
+    assert verdict.valid is valid
+
+
+def test_a_busy_machine_is_told_with_its_verdict() -> None:
+    """How late, who used the cores, and which latencies cannot be believed (issue 14, 2)."""
+    probes = replace(PROBES, loop_lag=LATE, machine_cpu=19.0, cores=2)
+    (why,) = judge(MEASURED, probes, CONFIG).reasons
+    assert "other programs used 1.6 of 2 cores; latencies below 50 ms cannot be believed" in why
+
+
+def claims(*texts: str) -> list[Threshold]:
+    """Thresholds, read."""
+    return [Threshold.read(text) for text in texts]
 
 
 def test_what_cannot_be_read_is_no_reason() -> None:

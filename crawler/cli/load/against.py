@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import reduce
 
 from crawler.cli.load.compare import show
 from crawler.cli.load.session import run
+from crawler.load.expected import failure
 from crawler.load.measured import Measured
 from crawler.load.options import LoadConfig
 from crawler.load.result import Result
@@ -22,20 +24,23 @@ def compare_with(
 ) -> int:
     """Load both targets for `config.duration` each in all, A B B A A B ..., and compare them.
 
-    Returns 5 if blocks could not be believed, 130 if a signal ended it before its end; then the
-    turns until there are compared.
+    Returns 4 if a target failed, 5 if blocks could not be believed, 130 if a signal ended it before
+    its end; then the turns until there are compared.
     """
     if config.stages or config.requests:
         flag = "--stages" if config.stages else "--requests"
         raise ConfigurationError(f"--against takes turns by time; leave out {flag}")
     a, b = _taken(config, (urls, others), quiet=quiet or json)
     doubted = [each for each in (*a, *b) if not each.verdict.valid]
-    doubts = _doubts(doubted, len(a) + len(b))
+    failures = list(_failures(config, a, b))
+    doubts = [*failures, *_doubts(doubted, len(a) + len(b))]
     if len(b) < BLOCKS:
         doubts.insert(0, f"partial: stopped after {len(b)} of {BLOCKS} turns of each")
     show(compare_blocks(*_measured(a, b)), doubts, json=json)
     if len(b) < BLOCKS:
         return ExitCode.INTERRUPTED
+    if failures:
+        return ExitCode.THRESHOLD
     return ExitCode.INVALID if doubted else ExitCode.FINISHED
 
 
@@ -61,9 +66,16 @@ def _measured(*sides: Sequence[Result]) -> Iterator[list[Measured]]:
     return ([result.measured for result in side] for side in sides)
 
 
+def _failures(config: LoadConfig, *sides: Sequence[Result]) -> Iterator[str]:
+    """Which of the targets failed, over all of its turns."""
+    for name, measured in zip("AB", _measured(*sides), strict=True):
+        if measured and (why := failure(reduce(Measured.merge, measured), config.max_errors)):
+            yield f"{name} failed: {why}"
+
+
 def _doubts(doubted: Sequence[Result], blocks: int) -> list[str]:
     """How many blocks failed each check."""
-    failed = [check.name for result in doubted for check in result.verdict.checks if not check.ok]
+    failed = [check.name for result in doubted for check in result.verdict.failed]
     return [
         f"{failed.count(name)} of {blocks} blocks cannot be believed for their {name}"
         for name in dict.fromkeys(failed)

@@ -18,8 +18,8 @@ _EPILOGUE = """\
 Response latency counts from when a request was due, service latency from when it was sent, lag is \
 the difference. Only loopback addresses are loaded unless --target-is-mine is given. Every option \
 can also stand in a file (--config) or in the environment: CRAWLER_LOAD_RATE is --rate. Flags go \
-before the environment, and that before the file. Exit codes: 4 for a missed threshold, 5 for a \
-run that cannot be believed.
+before the environment, and that before the file. Exit codes: 4 for too many errors \
+or a missed threshold, 5 for a run that cannot be believed.
 
 For example:
 

@@ -20,7 +20,8 @@ USAGE = "Usage: crawler load compare A.json B.json [OPTIONS]"
 HELP = (
     "Compare two results (--out): the ratio B / A of each figure, with a 95 % interval.\n\n"
     "Two runs tell about those two runs alone; `crawler load URL --against URL` takes turns, and "
-    "is what a claim should rest on. Exit code 5 if one of the results cannot be believed."
+    "is what a claim should rest on. Exit code 4 if one of the runs failed, 5 if one cannot be "
+    "believed."
 )
 
 _GROUP = LOAD.group("Result")
@@ -39,6 +40,8 @@ def compare(
     a, b = Result.read(first), Result.read(second)
     doubts = [*_doubts(first, a), *_doubts(second, b), *_differences(a, b)]
     show(compared(a.measured, b.measured), doubts, json=json)
+    if a.failure or b.failure:
+        return ExitCode.THRESHOLD
     return ExitCode.FINISHED if a.verdict.valid and b.verdict.valid else ExitCode.INVALID
 
 
@@ -75,6 +78,8 @@ def _figure(comparison: Comparison, value: float) -> str:
 
 
 def _doubts(name: str, result: Result) -> Iterator[str]:
+    if result.failure:
+        yield f"{name} failed: {result.failure}"
     if not result.verdict.valid:
         yield f"{name} cannot be believed: {'; '.join(result.verdict.reasons)}"
     if result.partial:

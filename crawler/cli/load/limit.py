@@ -1,16 +1,17 @@
-"""`crawler load --find-limit`: the highest rate that keeps a threshold."""
+"""`crawler load --find-limit`: the highest rate that keeps its thresholds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
+from textwrap import wrap
 from typing import Any
 
 import orjson
 
 from crawler.cli.load.outputs import Outputs
 from crawler.cli.load.session import run
-from crawler.cli.load.summary import figure
+from crawler.cli.load.summary import WIDTH, figure
 from crawler.load.find import Search, Trial
 from crawler.load.options import MAX_RATE, LoadConfig
 from crawler.load.result import Result
@@ -20,24 +21,17 @@ from crawler.model.errors import ConfigurationError, ExitCode
 FIRST = 100.0
 """Requests/s to begin with where --rate does not say: slow servers do that, fast ones soon more."""
 
-OWN = frozenset({"generator CPU", "event-loop lag", "pacer lag", "ports", "descriptors"})
-"""Checks that fail by the generator's fault; the others may fail by the server's, too."""
-
 ACHIEVED = "achieved rate"
 """A server that cannot be sent so many requests does not do that rate, however it answers."""
 
-_LIMITS = {
-    "threshold": "they broke it at",
-    "generator": "the generator, not the server, was at its limit at",
-    "most": "more is not tried",
-    "": "the search was cut short at",
-}
+OWN = frozenset({"generator CPU", "event-loop lag", "pacer lag", "ports", "descriptors"})
+"""Checks that fail by the generator's fault, so that a step cannot be judged."""
 
 
 def find(
     config: LoadConfig,
     urls: Sequence[str],
-    bound: Threshold,
+    bounds: Sequence[Threshold],
     files: Outputs,
     *,
     json: bool,
@@ -51,18 +45,18 @@ def find(
     if config.stages:
         raise ConfigurationError("--find-limit: chooses the rates itself; leave out --stages")
     search = Search(first=config.rate or FIRST, most=MAX_RATE)
-    best: Result | None = None
+    results: dict[float, Result] = {}
     partial = False
     while not partial and (rate := search.rate) is not None:
-        result = run(replace(config, rate=rate), urls, [bound], quiet=quiet or json)
+        result = run(replace(config, rate=rate), urls, bounds, quiet=quiet or json)
         partial = result.partial
         if not partial:
-            search.tell(_trial(rate, bound, result))
-            best = result if search.trials[-1].kept else best
-            _tell(search.trials[-1], bound, quiet=quiet or json)
-    if best is not None and search.found is not None:
-        files.write(best)
-    _show(search, bound, partial=partial, json=json)
+            search.tell(_trial(rate, result))
+            results[rate] = result
+            _tell(search.trials[-1], result, quiet=quiet or json)
+    if search.found is not None:
+        files.write(results[search.found])
+    _show(search, bounds, tuple(results.values()), partial=partial, json=json)
     return ExitCode.INTERRUPTED if partial else _code(search)
 
 
@@ -72,52 +66,81 @@ def _code(search: Search) -> ExitCode:
     return ExitCode.THRESHOLD if search.limited_by == "threshold" else ExitCode.INVALID
 
 
-def _tell(trial: Trial, bound: Threshold, *, quiet: bool) -> None:
-    if not quiet:
-        print(_line(trial, bound), flush=True)
+def _trial(rate: float, result: Result) -> Trial:
+    """Too many errors, and a rate that the server did not do, need no generator that keeps up."""
+    failed = {check.name: check for check in result.verdict.failed}
+    own = [check.why for name, check in failed.items() if name in OWN]
+    return Trial(
+        rate=rate,
+        kept=result.met and ACHIEVED not in failed,
+        values=tuple(judged.value for judged in result.thresholds),
+        doubt="" if result.failed else "; ".join(own),
+    )
 
 
-def _show(search: Search, bound: Threshold, *, partial: bool, json: bool) -> None:
+def _tell(trial: Trial, result: Result, *, quiet: bool) -> None:
+    if quiet:
+        return
+    for line in _lines(trial, result):
+        print(line, flush=True)
+
+
+def _lines(trial: Trial, result: Result) -> Iterator[str]:
+    what = "not judged" if trial.doubt else "kept" if trial.kept else "broken"
+    figures = [
+        f"{Threshold.read(judged.text).name} {figure(Threshold.read(judged.text), judged.value)}"
+        for judged in result.thresholds
+    ]
+    yield f"{trial.rate:>11,g}/s  {what:10}  {'  '.join(figures)}"
+    if result.failure:
+        yield f"{'':13}  {result.failure}"
+
+
+def _show(
+    search: Search,
+    bounds: Sequence[Threshold],
+    results: Sequence[Result],
+    *,
+    partial: bool,
+    json: bool,
+) -> None:
     if json:
-        values = {**_values(search, bound), "partial": partial}
+        values = {**_values(search, bounds), "partial": partial}
         print(orjson.dumps(values, option=orjson.OPT_INDENT_2).decode())
         return
-    print(_answer(search, bound))
+    for line in _answer(search, " and ".join(map(str, bounds)), results):
+        print("\n".join(wrap(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False)))
     if partial:
         print("PARTIAL: the search was stopped before its end")
 
 
-def _trial(rate: float, bound: Threshold, result: Result) -> Trial:
-    measured = result.measured
-    failed = {check.name for check in result.verdict.checks if not check.ok}
-    return Trial(
-        rate=rate,
-        kept=bound.met(measured) and ACHIEVED not in failed,
-        value=bound.value(measured),
-        believed=not failed & OWN,
-    )
+def _answer(search: Search, bounds: str, results: Sequence[Result]) -> Iterator[str]:
+    """The rate, or why there is none; then what ended the search, if that was not the server."""
+    least = "" if search.limited_by == "threshold" and search.confirmed else "at least "
+    again = "" if search.confirmed else " (tried once)"
+    if search.found is not None:
+        yield f"{least}{search.found:,g} requests/s keep {bounds}{again}{_end(search)}"
+    elif search.limited_by == "threshold":
+        yield f"no rate keeps {bounds}: tried down to {search.broken:,g}/s"
+        if not any(result.measured.succeeded for result in results):
+            yield f"FAILED: {results[-1].failure}"
+    if (trial := search.unjudged) is not None:
+        yield f"NOT BELIEVABLE: stopped at {trial.rate:,g}/s, which cannot be judged: {trial.doubt}"
 
 
-def _line(trial: Trial, bound: Threshold) -> str:
-    what = "kept" if trial.kept else "broken"
-    doubt = "" if trial.believed else "  the generator did not keep up"
-    return f"{trial.rate:>11,g}/s  {what:6}  {figure(bound, trial.value):>10}{doubt}"
+def _end(search: Search) -> str:
+    if search.limited_by == "most":
+        return "; more is not tried"
+    return f"; {search.broken:,g}/s broke that" if search.broken else ""
 
 
-def _answer(search: Search, bound: Threshold) -> str:
-    above = f" {search.broken:,g}/s" if search.broken else ""
-    why = f"{_LIMITS[search.limited_by]}{above}"
-    if search.found is None:
-        tried = f": tried down to{above}" if above else ""
-        return f"no rate was found that keeps {bound}{tried}"
-    return f"{search.found:,g} requests/s keep {bound}; {why}"
-
-
-def _values(search: Search, bound: Threshold) -> dict[str, Any]:
+def _values(search: Search, bounds: Sequence[Threshold]) -> dict[str, Any]:
     return {
-        "threshold": str(bound),
+        "thresholds": list(map(str, bounds)),
         "rate": search.found,
+        "confirmed": search.confirmed,
         "broken": search.broken,
         "limited_by": search.limited_by,
+        "doubt": search.unjudged.doubt if search.unjudged else "",
         "trials": [asdict(trial) for trial in search.trials],
     }

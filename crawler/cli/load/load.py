@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import orjson
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from crawler.cli import toml
 from crawler.cli.load import against, limit
@@ -32,30 +32,29 @@ def _file(help: str) -> Parameter:
     return Parameter(help=help, group=_RESULT, metavar="FILE", show_default=False)
 
 
+def _bounds(group: Group, help: str) -> Parameter:
+    return Parameter(
+        help=help,
+        group=group,
+        metavar="TEXT",
+        negative="",
+        consume_multiple=False,
+        show_default=False,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What is to be done with a load, beside its options."""
 
     threshold: Annotated[
         tuple[str, ...],
-        Parameter(
-            help="Exit code 4 if missed: 'p99<50ms', 'errors<0.1%'; may be repeated.",
-            group=_RESULT,
-            metavar="TEXT",
-            negative="",
-            consume_multiple=False,
-            show_default=False,
-        ),
+        _bounds(_RESULT, "Exit code 4 if missed: 'p99<50ms', 'errors<0.1%'; may be repeated."),
     ] = ()
     find_limit: Annotated[
-        str,
-        Parameter(
-            help="Search for the highest rate that keeps a threshold.",
-            group=_TARGET,
-            metavar="TEXT",
-            show_default=False,
-        ),
-    ] = ""
+        tuple[str, ...],
+        _bounds(_TARGET, "Search for the highest rate that keeps a threshold; may be repeated."),
+    ] = ()
     against: Annotated[
         str,
         Parameter(
@@ -99,8 +98,8 @@ def load(
     _refuse_mixtures(wanted)
     aims = targets(urls, input)
     if wanted.find_limit:
-        bound = thresholds([wanted.find_limit], "--find-limit")[0]
-        return limit.find(settled, aims, bound, files, json=wanted.json, quiet=wanted.quiet)
+        bounds = thresholds(wanted.find_limit, "--find-limit")
+        return limit.find(settled, aims, bounds, files, json=wanted.json, quiet=wanted.quiet)
     if wanted.against:
         other = targets([wanted.against], ())
         return against.compare_with(settled, aims, other, json=wanted.json, quiet=wanted.quiet)
@@ -120,9 +119,11 @@ def _show(result: Result, *, json: bool, quiet: bool) -> None:
 
 
 def exit_code(result: Result) -> ExitCode:
-    """An interrupted run before one that cannot be believed, and that before a missed threshold."""
+    """Return 130 if interrupted, 4 for too many errors, 5 if not believed, 4 for other misses."""
     if result.partial:
         return ExitCode.INTERRUPTED
+    if result.failed:
+        return ExitCode.THRESHOLD
     if not result.verdict.valid:
         return ExitCode.INVALID
     return ExitCode.FINISHED if result.met else ExitCode.THRESHOLD

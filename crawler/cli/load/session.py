@@ -39,8 +39,8 @@ def run(
         machine=Machine.here(),
         measured=measured,
         probes=probes,
-        verdict=judge(measured, probes, config, shown=_quantiles(thresholds)),
-        thresholds=tuple(Judged.of(threshold, measured) for threshold in thresholds),
+        verdict=judge(measured, probes, config, claims=thresholds),
+        thresholds=tuple(Judged.of(each, measured, config.max_errors) for each in thresholds),
         partial=partial,
     )
 
@@ -73,8 +73,3 @@ def _collecting_rarely() -> Iterator[None]:
     finally:
         gc.set_threshold(*former)
         gc.unfreeze()
-
-
-def _quantiles(thresholds: Sequence[Threshold]) -> list[float]:
-    """What needs enough samples: the median, and what a threshold is about."""
-    return [0.5, *(found for threshold in thresholds if (found := threshold.quantile) is not None)]

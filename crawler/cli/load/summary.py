@@ -12,7 +12,7 @@ from crawler.load.measured import Measured
 from crawler.load.options import LoadConfig
 from crawler.load.result import Result
 from crawler.load.threshold import Threshold
-from crawler.load.validity import MOST_LATENESS
+from crawler.load.validity import MOST_LATENESS, Verdict
 
 WIDTH = 80
 _LABEL, _COLUMN = 10, 10
@@ -60,9 +60,10 @@ def counts(measured: Measured) -> Iterator[str]:
     )
     yield from _row("status", [f"{s}: {count(n)}" for s, n in sorted(measured.statuses.items())])
     kinds = [f"{kind.value}: {count(n)}" for kind, n in sorted(measured.failures.items())]
-    others = {"dropped": measured.dropped, "unfinished": measured.unfinished}
-    kinds += [f"{name}: {count(number)}" for name, number in others.items() if number]
+    kinds += [f"dropped: {count(measured.dropped)}"] if measured.dropped else []
     yield from _row("no answer", kinds)
+    if measured.unfinished:
+        yield from _row("in flight", [f"{count(measured.unfinished)} at the end"])
     yield from _row("errors", [f"{count(measured.errors)} ({measured.error_share:.3%})"])
 
 
@@ -76,8 +77,8 @@ def latencies(measured: Measured) -> Iterator[str]:
     yield _latency("response", measured.response)
     yield _latency("service", measured.service)
     yield _latency("lag", measured.lag)
-    if bounds := measured.response.lower_bounds:
-        yield f"{counted(bounds, 'response')} took at least as long as shown: no whole answer came"
+    if failed := sum(measured.failures.values()):
+        yield f"{counted(failed, 'failed request')} took at least as long as shown"
     response, service = measured.response.quantile(0.99), measured.service.quantile(0.99)
     if service and response / service >= _OMITTED and response - service > _OWN_LAG:
         yield (
@@ -97,21 +98,26 @@ def judgement(result: Result) -> Iterator[str]:
     """Each threshold, then whether to believe any of it, and why not."""
     for judged in result.thresholds:
         value = figure(Threshold.read(judged.text), judged.value)
-        yield f"threshold {judged.text}: {'met' if judged.met else 'MISSED'} with {value}"
+        errors = ", but too many requests failed" if judged.why else ""
+        yield f"threshold {judged.text}: {'met' if judged.met else 'MISSED'} with {value}{errors}"
     if result.partial:
         yield "PARTIAL: stopped before its end"
-    if result.verdict.valid:
-        yield f"believable: {counted(len(result.verdict.checks), 'check')} passed"
-        return
-    yield "NOT BELIEVABLE:"
-    for check in result.verdict.checks:
-        if not check.ok:
-            yield from wrap(
-                f"{check.name}: {check.why}",
-                WIDTH,
-                initial_indent="  ",
-                subsequent_indent="    ",
-            )
+    if result.failure:
+        yield from wrap(f"FAILED: {result.failure}", WIDTH, subsequent_indent="  ")
+    yield from _belief(result.verdict)
+
+
+def _belief(verdict: Verdict) -> Iterator[str]:
+    """Whether to believe the figures, what speaks against it, and what is worth a note."""
+    passed = sum(check.ok for check in verdict.checks)
+    yield f"believable: {counted(passed, 'check')} passed" if verdict.valid else "NOT BELIEVABLE:"
+    for check in (*verdict.failed, *verdict.notes):
+        yield from wrap(
+            f"{'' if check.matters else 'note: '}{check.name}: {check.why}",
+            WIDTH,
+            initial_indent="  ",
+            subsequent_indent="    ",
+        )
 
 
 def _latency(name: str, histogram: Histogram) -> str:
