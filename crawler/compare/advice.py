@@ -1,7 +1,7 @@
-"""Which model for which work: a table and a sentence of advice, from the data alone.
+"""Which model for which work: a table and a sentence of advice, from decided comparisons alone.
 
-A row names a model only where a comparison has a word for it. Where none has, it says that no
-difference was shown, which is an answer, too: then the plainer model will do.
+A row names a model only where a comparison was decided. That two cannot be told apart is decided,
+too: then the plainer model will do. What is undecided has no row, and says what it lacks.
 """
 
 from __future__ import annotations
@@ -11,17 +11,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from crawler.compare.choice import Choice, choose
 from crawler.compare.experiment import Word
-from crawler.compare.experiments import break_even, cpu, crawl, race, scale
-from crawler.compare.judgement import Comparison, Observed, said
+from crawler.compare.experiments import answer, break_even, cpu, crawl, race, scale
+from crawler.compare.judgement import Comparison, decided, missing, said
 
 if TYPE_CHECKING:
     from crawler.compare.result import Part, Result
 
+_CRAWLS = (crawl.EXPERIMENT.name, answer.NAME)
+"""The experiments that a sentence of advice can rest on; the more thorough one first."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """A row of the table: the kind of work, the model for it, why, and which experiment says so."""
+    """A row of the table: the kind of work, the model for it, why, and which experiment says so.
+
+    model: "" where it is undecided, with what is missing as the reason.
+    """
 
     work: str
     model: str
@@ -31,37 +38,68 @@ class Decision:
 
 def decisions(result: Result) -> Sequence[Decision]:
     """The table: a row for each kind of work that was measured by the interpreter that ran it."""
+    return [row for row in _rows(result) if row.model]
+
+
+def undecided(result: Result) -> Sequence[Decision]:
+    """The rows that have no model yet, and what they lack."""
+    return [row for row in _rows(result) if not row.model]
+
+
+def _rows(result: Result) -> list[Decision]:
     parts = {e.experiment.name: e.parts[0] for e in result.examined if e.parts}
     return [row for name, rows in _ROWS.items() if name in parts for row in rows(parts[name])]
 
 
 def advice(result: Result) -> str:
-    """One sentence for this machine; "" if the crawl was not measured."""
-    parts = result.parts("crawl")
-    best = crawl.best(parts[0].observed) if parts else None
-    if best is None:
+    """One sentence for this machine; "" where no comparison of crawls was decided."""
+    parts = next((found for name in _CRAWLS if (found := result.parts(name))), ())
+    choice = _chosen(parts[0]) if parts else Choice()
+    if not choice.best:
         return ""
-    observed, threads = parts[0].observed, _best_threads(parts[0].observed, best)
-    text = f"On this machine, crawl with {best}: {crawl.shown(observed, best)}"
-    return f"{text}; by threads it was {threads}." if threads else f"{text}."
+    figures = "; ".join(_figures(parts[0], name) for name in choice.best)
+    reasons = "; ".join(map(_reason, choice.because[:2]))
+    text = f"On this machine, crawl with {choice.named}: {figures}. {reasons}."
+    return f"{text} Which of them is open: {_lacks(choice)}." if choice.unsettled else text
 
 
-def _best_threads(observed: Observed, best: str) -> str:
-    """The fastest of the arms of threads; "" if it is the one that is advised."""
-    arms = [a.name for a in observed.arms if a.name.startswith("threaded")]
-    rates = {name: observed.median(name, "rate") for name in arms if not observed.trouble(name)}
-    rates = {name: rate for name, rate in rates.items() if not math.isnan(rate)}
-    if not rates or best in rates:
-        return ""
-    name = max(rates, key=lambda each: rates[each])
-    return f"{crawl.shown(observed, name)} at the most ({name})"
+def _chosen(part: Part) -> Choice:
+    return choose(part.comparisons, crawl.RATE.name, crawl.CPU_PAGE.name)
+
+
+def _figures(part: Part, name: str) -> str:
+    return crawl.shown(part.observed, name)
+
+
+def _reason(comparison: Comparison) -> str:
+    contrast = comparison.contrast
+    return f"{contrast.other} against {contrast.base}, {contrast.figure.title}: {said(comparison)}"
+
+
+def _lacks(choice: Choice) -> str:
+    """What would settle it: the comparison that needs the most rounds has the word."""
+    return missing(max(choice.unsettled, key=lambda each: (bool(each.why), each.more)))
 
 
 def _crawl(part: Part) -> Iterator[Decision]:
-    best = crawl.best(part.observed)
-    if best is not None:
-        why = crawl.shown(part.observed, best)
-        yield Decision(work="fetch pages and parse them", model=best, why=why, experiment="crawl")
+    choice, work = _chosen(part), "fetch pages and parse them"
+    name = part.observed.experiment
+    if choice.best:
+        why = "; ".join(map(_reason, choice.because[:2]))
+        yield Decision(work=work, model=choice.named, why=why, experiment=name)
+    elif choice.unsettled:
+        yield Decision(work=work, model="", why=_lacks(choice), experiment=name)
+
+
+def _row(work: str, comparison: Comparison, model: str, why: str, experiment: str) -> Decision:
+    """A row that rests on one comparison: the model if it is decided."""
+    if not decided(comparison):
+        return Decision(work=work, model="", why=_open(comparison), experiment=experiment)
+    return Decision(work=work, model=model, why=why, experiment=experiment)
+
+
+def _open(comparison: Comparison) -> str:
+    return comparison.why if comparison.word == "invalid" else missing(comparison)
 
 
 def _io(part: Part) -> Iterator[Decision]:
@@ -70,12 +108,8 @@ def _io(part: Part) -> Iterator[Decision]:
         if contrast.base.startswith("threads") and contrast.other.startswith("asyncio"):
             many = contrast.base.removeprefix("threads, ")
             model = _better(comparison, "asyncio", "threads", "threads or asyncio")
-            yield Decision(
-                work=f"wait for a server, {many}",
-                model=model,
-                why=f"asyncio against threads: {said(comparison)}",
-                experiment="io",
-            )
+            why = f"asyncio against threads: {said(comparison)}"
+            yield _row(f"wait for a server, {many}", comparison, model, why, "io")
 
 
 def _cpu(part: Part) -> Iterator[Decision]:
@@ -87,8 +121,13 @@ def _cpu(part: Part) -> Iterator[Decision]:
             why = f"against one thread: {said(comparison)}"
             yield Decision(work="compute in Python", model=model, why=why, experiment="cpu")
             return
-    if any(found):
-        why = "neither threads nor processes were shown to be faster"
+    known = [each for each in found if each is not None]
+    for each in known:
+        if not decided(each):
+            yield _row("compute in Python", each, "", "", "cpu")
+            return
+    if known:
+        why = "neither threads nor processes are faster"
         yield Decision(work="compute in Python", model="one thread", why=why, experiment="cpu")
 
 
@@ -106,10 +145,19 @@ def _parsers(part: Part) -> Iterator[Decision]:
         )
 
 
+_POOLED = {"inline", "process"}
+
+
 def _tasks(part: Part) -> Iterator[Decision]:
     at = break_even.pays_from(part.observed, "process")
     if not 0 < at < math.inf:
         return
+    ends = [c for c in part.comparisons if {c.contrast.base, c.contrast.other} == _POOLED]
+    for each in ends:  # that it loses with the shortest and wins with the longest tasks
+        if each.word != "faster":
+            if not decided(each):
+                yield _row("short tasks", each, "", "", "break-even")
+            return
     length = f"{at * 1e6:,.3g} us"
     why = "interpolated where a pool of processes begins to pay, one task in a submission"
     rows = {f"tasks of up to {length}": "inline", f"tasks from {length} on": "processes"}
@@ -121,34 +169,27 @@ def _connections(part: Part) -> Iterator[Decision]:
     found = [c for c in part.comparisons if c.contrast.figure.name == scale.MEMORY.name]
     if found:
         most = found[-1]
-        yield Decision(
-            work="thousands of connections that wait",
-            model=_better(most, "asyncio", "threads", "either"),
-            why=f"a task against a thread: {said(most)}",
-            experiment="scale",
-        )
+        model = _better(most, "asyncio", "threads", "either")
+        why = f"a task against a thread: {said(most)}"
+        yield _row("thousands of connections that wait", most, model, why, "scale")
 
 
 def _beside(part: Part) -> Iterator[Decision]:
     comparison = _between(part, "1 thread", "1 process")
     if comparison is not None:
-        yield Decision(
-            work="compute beside something that must answer at once",
-            model=_better(comparison, "a process for the computing", "a thread", "either"),
-            why=f"a process against a thread: {said(comparison)}",
-            experiment="convoy",
-        )
+        work = "compute beside something that must answer at once"
+        model = _better(comparison, "a process for the computing", "a thread", "either")
+        why = f"a process against a thread: {said(comparison)}"
+        yield _row(work, comparison, model, why, "convoy")
 
 
 def _counter(part: Part) -> Iterator[Decision]:
     comparison = next((c for c in part.comparisons if c.contrast.other == race.SUM), None)
     if comparison is not None:
-        yield Decision(
-            work="count something in several threads",
-            model=_better(comparison, "a sum per thread", "a Lock", "a Lock or a sum per thread"),
-            why=f"a sum per thread against a Lock: {said(comparison)}",
-            experiment="race",
-        )
+        work = "count something in several threads"
+        model = _better(comparison, "a sum per thread", "a Lock", "a Lock or a sum per thread")
+        why = f"a sum per thread against a Lock: {said(comparison)}"
+        yield _row(work, comparison, model, why, "race")
 
 
 def _between(part: Part, base: str, other: str) -> Comparison | None:
@@ -161,6 +202,7 @@ def _better(comparison: Comparison, other: str, base: str, neither: str) -> str:
 
 
 _ROWS: dict[str, Callable[[Part], Iterator[Decision]]] = {
+    "answer": _crawl,
     "crawl": _crawl,
     "io": _io,
     "scale": _connections,

@@ -25,8 +25,11 @@ NAMES = (
 )
 """`noise` comes first: what the others find is held against it."""
 
-DEFAULT = ("crawl",)
-"""What `crawler compare` alone does."""
+ANSWER = "answer"
+"""What `crawler compare` alone does: half a minute, and nothing that is held against a noise."""
+
+_OWN_COMMANDS = (ANSWER,)
+"""Those that are neither among all nor measured after the noise."""
 
 
 def every() -> Mapping[str, Experiment]:
@@ -51,13 +54,15 @@ def chosen(names: Sequence[str]) -> list[Experiment]:
     Raises `ConfigurationError` for a name that is none.
     """
     check(names)
+    if len(names) == 1 and names[0] in _OWN_COMMANDS:
+        return [load(names[0])]
     return [load(name) for name in NAMES if name in {"noise", *names}]
 
 
 def check(names: Sequence[str]) -> None:
     """Raise `ConfigurationError` for the first name that is no experiment's."""
     for name in names:
-        if name not in NAMES:
+        if name not in (*NAMES, *_OWN_COMMANDS):
             near = closest(name, [known.replace("-", "_") for known in NAMES]).replace("_", "-")
             raise ConfigurationError(
                 f"{name!r} is no experiment{near or '; --list shows them all'}"

@@ -75,13 +75,14 @@ class Tally:
     """A sink that keeps a checksum of all records, in whatever order they come.
 
     strict: the whole record counts, what was parsed with it; else only what became of each URL.
+    query: whether the query counts as a part of the URL.
     """
 
     has_room = True
 
-    def __init__(self, *, strict: bool = True) -> None:
+    def __init__(self, *, strict: bool = True, query: bool = True) -> None:
         self.on_room: Callable[[], None] = _nothing
-        self._strict = strict
+        self._strict, self._query = strict, query
         self._lock = threading.Lock()
         self._reached = threading.Event()
         self._wanted = 0
@@ -98,13 +99,16 @@ class Tally:
 
     def put(self, final: Final) -> None:
         """Count one outcome; callable from any thread."""
-        record = int.from_bytes(blake2b(line(final, self._strict), digest_size=16).digest())
+        record = int.from_bytes(blake2b(self._line(final), digest_size=16).digest())
         with self._lock:
             self._sum = (self._sum + record) % _MODULUS
             self.count += 1
             self.failed += not isinstance(final, Page)
             if self.count >= self._wanted:
                 self._reached.set()
+
+    def _line(self, final: Final) -> bytes:
+        return line(final, self._strict, query=self._query)
 
     def await_next(self, wanted: int) -> None:
         """Begin anew and let `wait` end after so many outcomes."""
@@ -168,10 +172,11 @@ class Lags:
         self._samples.append((due, max(ran - due, 0.0)))
 
 
-def line(final: Final, strict: bool = True) -> bytes:
+def line(final: Final, strict: bool = True, *, query: bool = True) -> bytes:
     """What is compared of a record: URL and outcome; if strict, status and all that was parsed."""
     kind = getattr(final, "kind", "")
-    told = f"{final.url} {type(final).__name__} {kind}"
+    url = final.url if query else final.url.partition("?")[0]
+    told = f"{url} {type(final).__name__} {kind}"
     if not strict or isinstance(final, Skipped):
         return told.encode("utf-8", "surrogatepass")
     status = final.exchange.status if final.exchange else None
@@ -179,8 +184,8 @@ def line(final: Final, strict: bool = True) -> bytes:
     return f"{told} {status} {parsed:08x}".encode("utf-8", "surrogatepass")
 
 
-def crawl(config: CrawlConfig, source: Source, sink: Tally, lags: Lags) -> None:
-    """Crawl to the end, in this thread, and look at the lag meanwhile.
+def crawl(config: CrawlConfig, source: Source, sink: Tally, lags: Lags | None = None) -> None:
+    """Crawl to the end, in this thread, and look at the lag meanwhile, if there are `lags`.
 
     Raises `ConfigurationError` where another loop would run than the one that is asked for.
     """
@@ -189,7 +194,10 @@ def crawl(config: CrawlConfig, source: Source, sink: Tally, lags: Lags) -> None:
     session = CrawlSession(config, source, sink)
     if config.engine == "async":
         with asyncio.Runner(loop_factory=loop_factory(config.loop)) as runner:
-            runner.run(_looked_at(session, lags))
+            runner.run(_looked_at(session, lags) if lags else session.crawl())
+        return
+    if lags is None:
+        session.run()
         return
     thread = threading.Thread(target=lags.in_thread, name="lag")
     thread.start()

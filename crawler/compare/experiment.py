@@ -179,7 +179,8 @@ class Setting:
     """What an experiment plans its arms by.
 
     cores: those that may be used. server: the base URL of the experiment's server, "" before it
-    runs. urls: the user's own list, "" for none. seed: of everything that is drawn.
+    runs. urls: the user's own list, "" for none. seed: of everything that is drawn. latency, width:
+    of the mock web in seconds, and how many are in flight, where the user may choose them.
     """
 
     mode: Mode
@@ -188,6 +189,8 @@ class Setting:
     server: str = ""
     urls: str = ""
     seed: int = 0
+    latency: float = 0.1
+    width: int = 100
 
     def pick(self, quick: Any, normal: Any, full: Any = None) -> Any:
         """A value by mode; `full` is `normal` where it is left out."""
@@ -270,8 +273,10 @@ class Experiment:
     and no comparisons. charts: what the report draws beside the ratios. conditions, not_shown:
     sentences for the report. noise: which of the machine's noises its comparisons are held
     against. stage: what has to run beside it, as a context that gives the base URL of a server.
-    module: where `work` is. most_rounds: where more would show nothing. weight: its share of a
-    budget. shown: the figures whose medians a person is shown for each arm.
+    module: where `work` is. kept: in place of it there is `keep`, whose process serves an arm's
+    turns all along, and the budget is a promise even where fewer than 5 rounds fit. most_rounds:
+    where more would show nothing. weight: its share of a budget. shown: the figures whose medians
+    a person is shown for each arm.
     """
 
     name: str
@@ -286,6 +291,7 @@ class Experiment:
     charts: Callable[[Observed], Sequence[Chart]] = _nothing
     noise: Noise = "compute"
     stage: Callable[[Setting], AbstractContextManager[str]] = _no_stage
+    kept: bool = False
     most_rounds: int = 1_000
     weight: float = 1.0
     shown: Sequence[Figure] = ()

@@ -290,6 +290,16 @@ def _finding(comparison: Comparison) -> Finding:
     return Finding(claim=contrast.claim, outcome=outcome, text=text)
 
 
+def decided(comparison: Comparison) -> bool:
+    """Whether it has an answer, so that something may rest on it.
+
+    That it is not faster, or not slower, is one where that was the question.
+    """
+    if comparison.word == "inconclusive":
+        return _outcome(comparison) == "as predicted"
+    return comparison.word != "invalid"
+
+
 def said(comparison: Comparison) -> str:
     """A comparison as a sentence without its subject: word, ratio, interval, rounds.
 
@@ -299,8 +309,7 @@ def said(comparison: Comparison) -> str:
         return f"invalid: {comparison.why}"
     ratio = comparison.ratio
     if ratio is None:
-        few = f"too few rounds; it takes at least {comparison.more} more"
-        return f"inconclusive: {comparison.why or few}"
+        return f"inconclusive: {missing(comparison)}"
     shown = (
         f"{number(ratio.value)} {comparison.contrast.figure.ratio} "
         f"({number(ratio.low)} to {number(ratio.high)}; {comparison.rounds} rounds)"
@@ -309,10 +318,15 @@ def said(comparison: Comparison) -> str:
         return f"{_spoken(comparison.word, comparison.contrast)}: {shown}"
     if _outcome(comparison) == "as predicted":
         return f"{_spoken(comparison.contrast.expect, comparison.contrast)}: {shown}"
-    return f"inconclusive: {shown}; {comparison.why or _more(comparison)}"
+    return f"inconclusive: {shown}; {missing(comparison)}"
 
 
-def _more(comparison: Comparison) -> str:
+def missing(comparison: Comparison) -> str:
+    """What an inconclusive comparison lacks: so many rounds, or what no round would mend."""
+    if comparison.why:
+        return comparison.why
+    if comparison.ratio is None:
+        return f"too few rounds; it takes at least {comparison.more} more"
     if comparison.more >= MOST_MORE:
         return f"not even {MOST_MORE:,} more rounds would tell"
     rounds = "round" if comparison.more == 1 else "rounds"

@@ -11,10 +11,11 @@ from typing import Self
 
 from crawler.compare.experiment import Mode
 from crawler.model.option import OptionError, Options, option
-from crawler.model.units import MINUTES, SHARE
+from crawler.model.units import MINUTES, SECONDS, SHARE
 
 _WHAT, _HOW = "What", "How long"
 _SECONDS: dict[Mode, float] = {"quick": 46.0, "normal": 150.0, "full": 900.0}
+ANSWER_SECONDS = 30.0
 MOST_SABOTAGE = 1.0
 
 
@@ -57,6 +58,21 @@ class CompareConfig(Options):
         "Crawl these URLs in place of the mock web's; a list as of crawl -i.",
         metavar="LIST",
     )
+    mock_latency: float = option(
+        _WHAT,
+        0.1,
+        "Latency of the mock web without an experiment's name, before each first byte.",
+        least=0,
+        most=60,
+        unit=SECONDS,
+    )
+    width: int = option(
+        _WHAT,
+        100,
+        "Requests in flight without an experiment's name; sequential has one.",
+        least=2,
+        most=10_000,
+    )
     python: tuple[str, ...] = option(
         _WHAT, (), "Measure with this interpreter, too; may be repeated.", metavar="PATH"
     )
@@ -65,10 +81,12 @@ class CompareConfig(Options):
     budget: float = option(
         _HOW,
         0.0,
-        "Minutes for all of it, if 5 rounds take no longer; 0: as quick or full have it.",
+        "Time for all of it, in minutes, or 30s; experiments by name take 5 rounds even so. "
+        "0: 30 s without a name, else as quick or full have it.",
         least=0,
         most=10_000,
         unit=MINUTES,
+        short="--in",
     )
     rounds: int = option(
         _HOW, 0, "Exactly so many rounds; 0: as many as there is time for.", least=0, most=1_000
@@ -87,6 +105,11 @@ class CompareConfig(Options):
     def mode(self) -> Mode:
         """How thorough it is."""
         return "quick" if self.quick else "full" if self.full else "normal"
+
+    @property
+    def answer_seconds(self) -> float:
+        """The time of the comparison without an experiment's name."""
+        return self.budget * 60 or ANSWER_SECONDS
 
     def seconds(self, experiments: int) -> float:
         """The time of one of so many experiments."""

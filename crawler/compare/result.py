@@ -143,8 +143,13 @@ class Result:
         return advice.decisions(self)
 
     @property
+    def undecided(self) -> Sequence[Decision]:
+        """The work that no comparison has decided on, and what is missing."""
+        return advice.undecided(self)
+
+    @property
     def advice(self) -> str:
-        """One sentence for this machine; "" if the crawl was not measured."""
+        """A sentence or two for this machine; "" if no comparison of crawls was decided."""
         return advice.advice(self)
 
     @property
@@ -162,6 +167,7 @@ class Result:
             "noise": {kind: _finite(band) for kind, band in self.bands.items()},
             "advice": self.advice,
             "decisions": [asdict(each) for each in self.decisions],
+            "undecided": [asdict(each) for each in self.undecided],
             "experiments": [_examined_json(each) for each in self.examined],
         }
 

@@ -2,6 +2,8 @@
 
 - *Interleaved.* Every round runs each arm of each interpreter once, in a new order, so that a
   machine that slows down or warms up favours nobody.
+- *Or kept.* Where half a minute is all there is (`Experiment.kept`), one process serves an arm in
+  all rounds, of which it does one turn each.
 - *A stopping rule fixed beforehand.* Round 0 warms up files and caches, finds arms that cannot run,
   and tells how long a round takes; it counts for nothing. The number of rounds follows from that
   time and the budget alone, before any figure is looked at.
@@ -14,12 +16,12 @@ from __future__ import annotations
 import json
 import os
 import resource
-import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 from time import perf_counter
 from typing import Any
@@ -27,12 +29,12 @@ from typing import Any
 from crawler.compare.experiment import Arm, Experiment, Interpreter, Setting
 from crawler.compare.guard import guarded
 from crawler.compare.judgement import Run
+from crawler.compare.kept import Kept, ended, with_last_words
 from crawler.compare.processes import machine_busy
 from crawler.compare.statistics import LEAST_ROUNDS
 from crawler.runtime.children import SAFE_PATH
 
 MOST_ROUNDS = {"quick": 12, "normal": 30, "full": 100}
-_LAST_WORDS = 300  # characters of the last line that a turn said before it failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +98,14 @@ def conduct(
     conductor = _Conductor(experiment, plan, on_turn, began)
     partial = False
     try:
-        with interruptible or nullcontext(), experiment.stage(plan.setting) as server:
+        with (
+            interruptible or nullcontext(),
+            experiment.stage(plan.setting) as server,
+            ExitStack() as stack,
+        ):
             conductor.prepare(server)
+            if experiment.kept:
+                conductor.keep(stack)
             conductor.play()
     except KeyboardInterrupt:
         partial = True
@@ -117,6 +125,7 @@ class _Conductor:
         self._arms: list[list[Arm]] = []
         self._runs: list[list[Run]] = []
         self._given_up: set[tuple[int, str]] = set()
+        self._kept: dict[tuple[int, str], Kept] = {}
         self._random = Random(f"{plan.setting.seed} {experiment.name}")  # noqa: S311  an order
 
     def prepare(self, server: str) -> None:
@@ -126,6 +135,28 @@ class _Conductor:
             self._arms.append(list(self._experiment.arms(setting)))
             self._runs.append([])
 
+    def keep(self, stack: ExitStack) -> None:
+        """Start a process for each arm, all at once, and wait until each has warmed up."""
+        hash_seed = self._random.randrange(2**32)
+        for index, arms in enumerate(self._arms):
+            interpreter = self._settings[index].interpreter
+            environment = _environment(interpreter, hash_seed)
+            for arm in arms:
+                kept = Kept(_command(interpreter), environment, self._job(index, arm))
+                self._kept[index, arm.name] = stack.enter_context(kept)
+        for index, arms in enumerate(self._arms):
+            for arm in arms:
+                self._hear(index, arm, 0)
+                found = self._kept[index, arm.name].answer(arm.limit)
+                if isinstance(found, str):
+                    self._failed(index, arm, found)
+
+    def _failed(self, index: int, arm: Arm, why: str) -> None:
+        at, load = perf_counter() - self._began, os.getloadavg()[0]
+        run = Run(arm=arm.name, round=0, at=at, seconds=0.0, load=load, elsewhere=0.0, failure=why)
+        self._runs[index].append(run)
+        self._given_up.add((index, arm.name))
+
     def parts(self) -> list[Part]:
         together = zip(self._settings, self._arms, self._runs, strict=True)
         return [Part(setting=s, arms=arms, runs=runs) for s, arms, runs in together]
@@ -134,10 +165,20 @@ class _Conductor:
         started = perf_counter()
         self._round(0)
         now = perf_counter()
-        most = self._experiment.most_rounds
-        self.rounds = decided(self._plan, most, a_round=now - started, spent=now - self._began)
+        self.rounds = decided(
+            self._plan, self._experiment, a_round=now - started, spent=now - self._began
+        )
         for number in range(1, self.rounds + 1):
+            if number > 1 and self._late((perf_counter() - now) / (number - 1)):
+                self.rounds = number - 1
+                break
             self._round(number)
+
+    def _late(self, a_round: float) -> bool:
+        """Whether the budget, which is a promise where it is kept, has no room for a round more."""
+        if not self._experiment.kept or self._plan.rounds:
+            return False
+        return perf_counter() - self._began + a_round > self._plan.budget
 
     def _round(self, number: int) -> None:
         jobs = [
@@ -151,32 +192,43 @@ class _Conductor:
         hash_seed = self._random.randrange(2**32)  # the same for all arms of a round
         for index, arm in jobs:
             good = self._turn(index, arm, number, hash_seed)
-            if not (good or number or self._turn(index, arm, number, hash_seed)):
+            if good:
+                continue
+            dead = (index, arm.name) in self._kept  # and is not started again
+            if dead or not (number or self._turn(index, arm, number, hash_seed)):
                 self._given_up.add((index, arm.name))
 
     def _turn(self, index: int, arm: Arm, number: int, hash_seed: int) -> bool:
         """Run an arm once; whether that went well."""
-        interpreter = self._settings[index].interpreter
+        self._hear(index, arm, number)
+        at = perf_counter() - self._began
+        if kept := self._kept.get((index, arm.name)):
+            answer = kept_turn(kept, arm.limit)
+        else:
+            interpreter = self._settings[index].interpreter
+            answer = run_job(interpreter, self._job(index, arm), arm.limit, hash_seed)
+        run = Run(arm=arm.name, round=number, at=at, **answer)
+        self._runs[index].append(run)
+        return not run.failure
+
+    def _hear(self, index: int, arm: Arm, number: int) -> None:
         self._on_turn(
             Turn(
                 experiment=self._experiment.name,
                 arm=arm.name,
-                interpreter=interpreter.label,
+                interpreter=self._settings[index].interpreter.label,
                 round=number,
                 rounds=self.rounds,
             )
         )
-        job = {
+
+    def _job(self, index: int, arm: Arm) -> dict[str, Any]:
+        return {
             "module": self._experiment.module,
             "parameters": dict(arm.parameters),
             "cores": list(arm.cores or self._plan.setting.cores),
             "slowdown": self._plan.slowdown if arm is self._slowed(index) or arm.slowed else 0.0,
         }
-        at = perf_counter() - self._began
-        answer = run_job(interpreter, job, arm.limit, hash_seed)
-        run = Run(arm=arm.name, round=number, at=at, **answer)
-        self._runs[index].append(run)
-        return not run.failure
 
     def _slowed(self, index: int) -> Arm | None:
         """The second arm, where none says that it is the one."""
@@ -186,38 +238,69 @@ class _Conductor:
         return arms[1] if len(arms) > 1 else None
 
 
-def decided(plan: Plan, most: int, *, a_round: float, spent: float) -> int:
-    """The stopping rule: how many rounds fit the budget; at least 5, unless `most` is less.
+def decided(plan: Plan, experiment: Experiment, *, a_round: float, spent: float) -> int:
+    """The stopping rule: how many rounds fit the budget; at least 5, unless fewer are all there is.
 
-    a_round: seconds of the warm-up. spent: seconds since the experiment began.
+    One that is kept may have fewer, as its budget is a promise. a_round: seconds of the warm-up.
+    spent: seconds since the experiment began.
     """
+    most = experiment.most_rounds
     if plan.rounds:
         return min(plan.rounds, most)
-    fit = int((plan.budget - spent) / a_round)
-    return min(max(fit, LEAST_ROUNDS), MOST_ROUNDS[plan.setting.mode], most)
+    fit = int((plan.budget - spent) / max(a_round, 1e-6))
+    least = 1 if experiment.kept else LEAST_ROUNDS
+    return min(max(fit, least), MOST_ROUNDS[plan.setting.mode], most)
 
 
 def run_job(
     interpreter: Interpreter, job: dict[str, Any], limit: float, hash_seed: int
 ) -> dict[str, Any]:
     """One turn in a fresh process; the fields of a `Run` that it is to tell."""
+    spent = _children()
+
+    def answer() -> _Answer:
+        with tempfile.TemporaryFile() as said:
+            found = _answer(interpreter, job, limit, hash_seed, said)
+            said.seek(0)
+            return with_last_words(found, said.read()) if isinstance(found, str) else found
+
+    return _told(answer, lambda _reading: _children() - spent)
+
+
+def kept_turn(kept: Kept, limit: float) -> dict[str, Any]:
+    """One turn of a process that is kept, as `run_job` tells of one."""
+    kept.tell("turn")
+    return _told(
+        partial(kept.answer, limit), lambda it: it.get("user", 0.0) + it.get("system", 0.0)
+    )
+
+
+_Answer = dict[str, Any] | str
+"""What a process answered, or in words why it did not."""
+
+
+def _told(
+    answer: Callable[[], _Answer], spent: Callable[[Mapping[str, float]], float]
+) -> dict[str, Any]:
+    """The fields of a `Run`; `spent` tells the CPU seconds that are its own, not elsewhere's."""
     load = os.getloadavg()[0]
-    busy, spent, started = machine_busy(), _children(), perf_counter()
-    with tempfile.TemporaryFile() as said:
-        found = _answer(interpreter, job, limit, hash_seed, said)
-        seconds = perf_counter() - started
-        said.seek(0)
-        last = said.read()[-100_000:].decode(errors="replace").strip().splitlines()[-1:]
-    after, spent = machine_busy(), _children() - spent
-    failure = found if isinstance(found, str) else ""
-    if failure and last:  # of a traceback the last line says what it was
-        failure = f"{failure}: {last[0].strip()[:_LAST_WORDS]}"
-    common = {"seconds": seconds, "load": load, "failure": failure}
+    busy, started = machine_busy(), perf_counter()
+    found = answer()
+    seconds = perf_counter() - started
+    after = machine_busy()
+    common = {"seconds": seconds, "load": load}
     if isinstance(found, str):
-        return {**common, "elsewhere": 0.0}
+        return {**common, "failure": found, "elsewhere": 0.0}
     reading, done = found["reading"], found["done"]
-    elsewhere = max(after - busy - spent, 0.0) if after and busy else 0.0
-    return {**common, "elsewhere": elsewhere, "gil": found["gil"], "reading": reading, **done}
+    elsewhere = max(after - busy - spent(reading), 0.0) if after and busy else 0.0
+    return {
+        **common,
+        "failure": "",
+        "elsewhere": elsewhere,
+        "gil": found["gil"],
+        "reading": reading,
+        **done,
+    }
 
 
 def _children() -> float:
@@ -226,20 +309,26 @@ def _children() -> float:
     return found.ru_utime + found.ru_stime
 
 
+def _command(interpreter: Interpreter) -> list[str]:
+    return [interpreter.path, "-P", "-m", "crawler.compare.child"]
+
+
+def _environment(interpreter: Interpreter, hash_seed: int) -> dict[str, str]:
+    fixed = {**SAFE_PATH, "PYTHONHASHSEED": str(hash_seed)}
+    return {**os.environ, **interpreter.environment, **fixed}
+
+
 def _answer(
     interpreter: Interpreter, job: dict[str, Any], limit: float, hash_seed: int, said: Any
-) -> dict[str, Any] | str:
-    """What the process answered, or in words why it did not."""
-    fixed = {**SAFE_PATH, "PYTHONHASHSEED": str(hash_seed)}
-    environment = {**os.environ, **interpreter.environment, **fixed}
+) -> _Answer:
     with (
         tempfile.TemporaryFile() as answer,  # without a name: nothing is left of it
         guarded(
-            [interpreter.path, "-P", "-m", "crawler.compare.child"],
+            _command(interpreter),
             stdin=subprocess.PIPE,
             stdout=said,
             stderr=said,
-            env=environment,
+            env=_environment(interpreter, hash_seed),
             pass_fds=[answer.fileno()],
         ) as process,
     ):
@@ -249,18 +338,14 @@ def _answer(
         except subprocess.TimeoutExpired:
             return f"not done after {limit:g} s"
         if process.returncode:
-            return _ended(process.returncode)
+            return ended(process.returncode)
         answer.seek(0)
         return _read(answer.read())
 
 
-def _read(answer: bytes) -> dict[str, Any] | str:
+def _read(answer: bytes) -> _Answer:
     try:
         found: dict[str, Any] = json.loads(answer)
     except ValueError as error:
         return f"it ended without an answer ({type(error).__name__})"
     return found
-
-
-def _ended(code: int) -> str:
-    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

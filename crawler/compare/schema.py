@@ -48,8 +48,9 @@ def schema() -> _Schema:
                 "config": _config(),
                 "machine": _machine(),
                 "noise": _noise(),
-                "advice": text("One sentence for this machine; empty without the crawl."),
+                "advice": text("One sentence for this machine; empty where none was decided."),
                 "decisions": listing("Which model for which work.", _decision()),
+                "undecided": listing("Work without a model yet; why it has none.", _decision()),
                 "experiments": listing("Those that were run, in their order.", _experiment()),
             },
         ),
@@ -161,6 +162,8 @@ def _setting() -> _Schema:
             "server": text("The base URL of the experiment's server; empty for none."),
             "urls": text("The list that was given; empty for none."),
             "seed": {"description": "Of all that is drawn.", "type": "integer"},
+            "latency": number("Of the mock web where it may be chosen, in seconds."),
+            "width": integer("Requests in flight where it may be chosen."),
         },
     )
 

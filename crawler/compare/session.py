@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import perf_counter
 
@@ -15,6 +15,8 @@ from crawler.compare.machine import Machine
 from crawler.compare.options import CompareConfig
 from crawler.compare.result import Examined, Result, bands_of
 from crawler.compare.runner import OnTurn, Plan, conduct
+
+_AROUND = 2.5  # seconds until a comparison begins, and from its end to the last word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,9 @@ def compare(
             if interruption.asked:
                 break
             plan = _plan(config, experiment, experiments, machine, interpreters)
+            if experiment.kept:
+                left = config.answer_seconds - (perf_counter() - began) - _AROUND
+                plan = replace(plan, budget=left)
             conducted = conduct(experiment, plan, listener.turn, interruption.welcome())
             examined.append(Examined.of(experiment, conducted, bands_of(examined)))
             listener.ends(so_far())
@@ -100,4 +105,6 @@ def _setting(config: CompareConfig, machine: Machine, interpreter: Interpreter) 
         interpreter=interpreter,
         urls=config.urls,
         seed=config.seed,
+        latency=config.mock_latency,
+        width=config.width,
     )

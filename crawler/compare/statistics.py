@@ -89,6 +89,17 @@ class Estimate:
         return max(middle - low, high - middle)
 
 
+def interval(figures: Sequence[float]) -> Ratio | None:
+    """The geometric mean with its 95 % interval, by Student's t; None of fewer than 5 above 0."""
+    if len(figures) < LEAST_ROUNDS or not all(0 < f < math.inf for f in figures):
+        return None
+    logs = [math.log(f) for f in figures]
+    middle = math.fsum(logs) / len(logs)
+    reach = student((1 + CONFIDENCE) / 2, len(logs) - 1) * statistics.stdev(logs)
+    low, high = (middle + sign * reach / math.sqrt(len(logs)) for sign in (-1, 1))
+    return Ratio(math.exp(middle), math.exp(low), math.exp(high))
+
+
 def quotient(above: float, below: float) -> float:
     """Return `above / below`, or nan, which is no ratio to `estimate`, if `below` is 0."""
     return above / below if below else math.nan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from crawler.compare import catalogue
-from crawler.compare.advice import decisions
+from crawler.compare.advice import decisions, undecided
 from crawler.compare.experiment import Arm, Setting
 from crawler.compare.judgement import Run
 from crawler.compare.machine import Machine
@@ -17,16 +17,23 @@ from tests.compare.made import SETTING, run
 JITTER = [0.999, 1.001, 1.0, 1.002, 0.998, 1.0]
 
 
-def _result(name: str, figures: Mapping[str, Mapping[str, float]]) -> Result:
-    """An experiment of which each arm has these figures in six rounds, give or take."""
+def _result(
+    name: str,
+    figures: Mapping[str, Mapping[str, float]],
+    rounds: int = 6,
+    jitters: Mapping[str, Sequence[float]] | None = None,
+) -> Result:
+    """An experiment of which each arm has these figures in each round, give or take."""
     experiment = catalogue.load(name)
     arms = [Arm(name=arm, equal="") for arm in figures]
     runs = [
         _run(arm, number, {key: value * by for key, value in values.items()})
         for arm, values in figures.items()
-        for number, by in enumerate(JITTER, 1)
+        for number, by in enumerate((jitters or {}).get(arm, JITTER)[:rounds], 1)
     ]
-    conducted = Conducted(parts=[_part(SETTING, arms, runs)], rounds=6, seconds=1.0, partial=False)
+    conducted = Conducted(
+        parts=[_part(SETTING, arms, runs)], rounds=rounds, seconds=1.0, partial=False
+    )
     examined = Examined.of(experiment, conducted, {})
     return Result(
         started="2026-01-01T00:00:00+00:00",
@@ -51,24 +58,79 @@ def _models(result: Result) -> list[str]:
     return [each.model for each in decisions(result)]
 
 
-def test_the_crawl_is_advised_by_rate_and_then_by_cpu() -> None:
-    """Of those that are about as fast as the fastest, the thriftiest; threads are named beside."""
-    figures = {
+def _crawls(**changed: Mapping[str, float]) -> Result:
+    figures: dict[str, Mapping[str, float]] = {
         "async uvloop, inline": {"rate": 1000.0, "cpu_per_page": 1e-3},
         "async uvloop, process": {"rate": 2000.0, "cpu_per_page": 2e-3},
-        "async asyncio, process": {"rate": 1990.0, "cpu_per_page": 1.5e-3},
+        "async asyncio, inline": {"rate": 900.0, "cpu_per_page": 1e-3},
         "threaded, inline": {"rate": 300.0, "cpu_per_page": 3e-3},
     }
-    result = _result("crawl", figures)
-    assert _models(result) == ["async asyncio, process"]
-    assert result.advice == (
-        "On this machine, crawl with async asyncio, process: 1,990 pages/s and 1.50 ms of CPU a "
-        "page; by threads it was 300 pages/s and 3.00 ms of CPU a page at the most "
-        "(threaded, inline)."
+    names = {"process": "async uvloop, inline, 2 processes", "threaded": "threaded, inline"}
+    return _result("crawl", {**figures, **{names[key]: each for key, each in changed.items()}})
+
+
+def test_the_crawl_is_advised_by_what_was_decided() -> None:
+    """The arm that nothing beats is named, with the comparisons that it won."""
+    result = _crawls(process={"rate": 3000.0, "cpu_per_page": 1e-3})
+    assert _models(result) == ["async uvloop, inline, 2 processes"]
+    assert result.advice.startswith(
+        "On this machine, crawl with async uvloop, inline, 2 processes: 3,000 pages/s and 1.00 ms "
+        "of CPU a page. async uvloop, inline, 2 processes against async uvloop, inline, pages/s: "
+        "faster: 3.00 times as fast"
     )
-    figures["threaded, inline"]["rate"] = 4000.0
-    advised = _result("crawl", figures)
-    assert _models(advised) == ["threaded, inline"] and "by threads" not in advised.advice
+    two = _crawls(threaded={"rate": 4000.0, "cpu_per_page": 1e-3})  # not compared with each other
+    assert _models(two) == ["threaded, inline or async uvloop, process"]
+
+
+def _answered(rounds: int, **rates: float) -> Result:
+    """What `crawler compare` alone found: rates of threads and of asyncio, with noise."""
+    usual = {"sequential": 10.0, "threaded": 500.0, "async_asyncio": 500.0, "async_uvloop": 500.0}
+    costs = {"threaded": 2.0, "async asyncio": 1.1, "async uvloop": 1.0}
+    figures = {
+        name.replace("_", " "): {
+            "rate": rate,
+            "cpu_per_page": costs.get(name.replace("_", " "), 3.0),
+        }
+        for name, rate in {**usual, **rates}.items()
+    }
+    return _result("answer", figures, rounds)
+
+
+def test_of_equally_fast_crawls_the_thriftiest_is_advised() -> None:
+    """Where waiting bounds all alike, the CPU time of a page decides."""
+    assert _models(_answered(6)) == ["async uvloop"]
+    assert _models(_answered(6, threaded=900.0)) == ["threaded"]
+
+
+def test_there_is_no_advice_from_undecided_comparisons() -> None:
+    """CM2: with three rounds nothing is decided, however clear the medians are."""
+    for name, figures in {
+        "crawl": {"async uvloop, inline": {"rate": 9.0}, "threaded, inline": {"rate": 1.0}},
+        "cpu": {
+            "1 thread": {"wall": 1.0},
+            "2 threads": {"wall": 1.0},
+            "2 processes": {"wall": 0.5},
+        },
+        "race": {"a Lock": {"ns": 100.0}, "a sum per thread": {"ns": 10.0}},
+        "convoy": {"1 thread": {"wake_p99": 1.0}, "1 process": {"wake_p99": 0.1}},
+    }.items():
+        few = _result(name, figures, 3)
+        assert _models(few) == [] and few.advice == ""
+        assert {each.why for each in undecided(few)} <= {"too few rounds; it takes at least 2 more"}
+        assert len(undecided(few)) == 1
+    assert _answered(3).advice == "" and _models(_answered(3)) == []
+
+
+def test_what_is_left_is_named_with_what_is_missing() -> None:
+    """Where some are beaten and the others undecided, the advice names those and what they lack."""
+    noisy = [0.8, 1.2, 1.0, 0.7, 1.3, 1.1]
+    arms = {"sequential": 10.0, "threaded": 400.0, "async asyncio": 450.0, "async uvloop": 430.0}
+    figures = {name: {"rate": rate, "cpu_per_page": 1.0} for name, rate in arms.items()}
+    jitters = [noisy, noisy[::-1], noisy[3:] + noisy[:3], noisy[1:] + noisy[:1]]
+    result = _result("answer", figures, 6, dict(zip(arms, jitters, strict=True)))
+    assert "crawl with threaded or async asyncio or async uvloop: " in result.advice
+    assert "Which of them is open: " in result.advice
+    assert result.advice.endswith("more rounds would tell.")
 
 
 def test_computing_goes_to_whoever_was_faster() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from crawler.compare import runner
+from crawler.compare import kept, runner
 from crawler.compare.experiment import Arm, Experiment, Interpreter, Setting
 from crawler.compare.judgement import Observed, Run
 from crawler.compare.runner import Conducted, Plan, Turn, conduct, run_job
@@ -161,6 +161,10 @@ def test_an_arm_may_have_cores_of_its_own() -> None:
     assert cores == {"one": 1, "all": len(setting.cores)}
 
 
+def _most(rounds: int) -> Experiment:
+    return replace(experiment([]), most_rounds=rounds)
+
+
 @pytest.mark.parametrize(
     ("a_round", "budget", "most", "rounds"),
     [(1.0, 9.5, 100, 8), (10.0, 5.0, 100, 5), (0.01, 100.0, 100, 12), (0.01, 100.0, 3, 3)],
@@ -170,13 +174,13 @@ def test_the_number_of_rounds_is_fixed_by_the_warm_up(
 ) -> None:
     """As many as fit the budget, five at least, the mode's or the experiment's most at most."""
     plan = _plan(rounds=0, budget=budget)
-    assert runner.decided(plan, most, a_round=a_round, spent=a_round) == rounds
+    assert runner.decided(plan, _most(most), a_round=a_round, spent=a_round) == rounds
 
 
 def test_rounds_that_were_asked_for_are_run() -> None:
     """Neither more nor fewer, whatever the budget."""
-    assert runner.decided(_plan(rounds=7), 100, a_round=50.0, spent=50.0) == 7
-    assert runner.decided(_plan(rounds=7), 3, a_round=50.0, spent=50.0) == 3
+    assert runner.decided(_plan(rounds=7), _most(100), a_round=50.0, spent=50.0) == 7
+    assert runner.decided(_plan(rounds=7), _most(3), a_round=50.0, spent=50.0) == 3
 
 
 def test_the_second_arm_is_sabotaged_unless_one_says_so() -> None:
@@ -232,8 +236,8 @@ def test_other_interpreters_take_turns_too() -> None:
 
 def test_a_signal_to_the_turn_alone_is_a_failure_of_the_turn() -> None:
     """A crash is named by its signal."""
-    assert runner._ended(-signal.SIGSEGV) == "killed by SIGSEGV"
-    assert runner._ended(3) == "exit code 3"
+    assert kept.ended(-signal.SIGSEGV) == "killed by SIGSEGV"
+    assert kept.ended(3) == "exit code 3"
 
 
 def test_an_arm_that_cannot_be_warmed_up_is_given_up() -> None:

@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from time import perf_counter, sleep
 
 from crawler.compare.experiment import Arm, Contrast, Done, Experiment, Parameters, Setting, Watch
@@ -31,6 +33,17 @@ def work(parameters: Parameters, watch: Watch) -> Done:
         _wait(parameters.get("seconds", 0.0))
     figures = {"hash": float(hash("a") % 1000), "cores": float(len(os.sched_getaffinity(0)))}
     return Done(checksum=parameters.get("checksum", "same"), figures=figures)
+
+
+@contextmanager
+def keep(parameters: Parameters) -> Iterator[Callable[[Watch], Done]]:
+    if parameters.get("do") == "raise early":
+        raise ValueError("before it was ready")
+
+    def turn(watch: Watch) -> Done:
+        return replace(work(parameters, watch), notes={"pid": os.getpid()})
+
+    yield turn
 
 
 def _wait(seconds: float) -> None:

@@ -15,15 +15,16 @@ _HELP = (
 _USAGE = "Usage: crawler compare [EXPERIMENT...] [OPTIONS]\n       crawler compare rerun REPORT"
 
 _EPILOGUE = """\
-Without an experiment the engines are compared on the crawl itself; with --quick or --full, or the \
-word all, every experiment is run. Every configuration runs in fresh processes, in rounds whose \
-order is drawn by chance; words such as faster rest on intervals. Every option can also stand in a \
-file (--config) or in the environment: CRAWLER_COMPARE_BUDGET is --budget. Exit code 5 for a \
-comparison that cannot be believed.
+Without an experiment, sequential, threaded and asynchronous crawls are compared in half a minute; \
+with --quick or --full, or the word all, every experiment is run, each configuration in fresh \
+processes. The order in each round is drawn by chance; words such as faster rest on intervals. \
+Every option can also stand in a file (--config) or in the environment: CRAWLER_COMPARE_BUDGET is \
+--budget. Exit code 5 for unequal or failed work, as its comparison cannot be believed.
 
 For example:
 
-  crawler compare                         # which engine, which executor, here
+  crawler compare                         # which engine, here, in half a minute
+  crawler compare --mock-latency 200ms --width 500
   crawler compare --quick --report out/   # everything, in ten minutes
   crawler compare cpu race --rounds 10
   crawler compare --urls list.txt --python python3.14

@@ -18,7 +18,7 @@ from crawler.compare import catalogue
 from crawler.compare.options import CompareConfig
 from crawler.model.errors import ConfigurationError, ExitCode
 
-ALL = "all"
+ALL, _CRAWL = "all", "crawl"
 _TITLE = "Every option of a comparison, with its value."
 _WHAT, _RESULT = COMPARE.group("What"), COMPARE.group("Result")
 
@@ -80,10 +80,28 @@ def compare(
 
 def meant(words: Sequence[str], config: CompareConfig) -> Sequence[str]:
     """The experiments that are meant; `ConfigurationError` for a word that is none of them."""
-    if config.urls and set(words) - set(catalogue.DEFAULT):
-        raise ConfigurationError("--urls is for the experiment crawl alone")
-    if ALL in words or (not words and not config.urls and (config.quick or config.full)):
+    everything = config.quick or config.full
+    if not words and not config.urls:
+        _check_free(config, everything)
+        return catalogue.NAMES if everything else [catalogue.ANSWER]
+    if config.urls and set(words) - {_CRAWL, catalogue.ANSWER}:
+        raise ConfigurationError("--urls is for the experiment crawl, or for none by name")
+    if not words:
+        _check_free(config, everything)
+        return [_CRAWL if everything else catalogue.ANSWER]
+    _check_free(config, [*words] != [catalogue.ANSWER])
+    if ALL in words:
         return catalogue.NAMES
-    names = words or catalogue.DEFAULT
-    catalogue.check(names)
-    return [name for name in catalogue.NAMES if name in names]
+    catalogue.check(words)
+    if catalogue.ANSWER in words:
+        return [catalogue.ANSWER]
+    return [name for name in catalogue.NAMES if name in words]
+
+
+def _check_free(config: CompareConfig, named: object) -> None:
+    """Refuse the options of the answer where experiments by name are run, which plan their own."""
+    default = CompareConfig()
+    for name in ("mock_latency", "width"):
+        if named and getattr(config, name) != getattr(default, name):
+            flag = CompareConfig.options()[name].flag
+            raise ConfigurationError(f"{flag} is for `crawler compare` without an experiment")

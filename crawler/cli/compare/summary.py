@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
+from crawler.cli.compare import answer
 from crawler.cli.compare.outputs import Folder
 from crawler.cli.layout import columns
 from crawler.cli.units import counted, duration
@@ -14,7 +15,7 @@ from crawler.compare.judgement import Observed
 from crawler.compare.machine import BUSY, Machine
 from crawler.compare.options import CompareConfig
 from crawler.compare.result import Examined, Part, Result, bands_of
-from crawler.compare.statistics import spread
+from crawler.compare.statistics import LEAST_ROUNDS, spread
 from crawler.model.output import printable
 
 WIDTH = 80
@@ -29,27 +30,36 @@ def head(
     experiments: Sequence[Experiment],
 ) -> str:
     """Where it runs, what will run, and about how long."""
-    many = counted(len(experiments), "experiment")
     lines = [
         f"{machine.python}, {counted(len(machine.cores), 'core')}, {machine.processor}",
         *(f"and {each.called}" for each in pythons[1:]),
-        f"{many} ({config.mode}), {_extent(config, len(experiments), len(pythons))}",
+        f"{_what(config, experiments)}, {_extent(config, experiments, len(pythons))}",
         *_notes(machine, config),
     ]
     return _text(lines)
 
 
-def _extent(config: CompareConfig, experiments: int, pythons: int) -> str:
+def _what(config: CompareConfig, experiments: Sequence[Experiment]) -> str:
+    if experiments[0].kept:
+        return f"{experiments[0].question} {config.width:,} in flight"
+    return f"{counted(len(experiments), 'experiment')} ({config.mode})"
+
+
+def _extent(config: CompareConfig, experiments: Sequence[Experiment], interpreters: int) -> str:
     """How long it will be; the least number of rounds may need its time with each interpreter."""
     if config.rounds:
         return counted(config.rounds, "round")
-    seconds = config.seconds(experiments) * experiments * pythons
-    return f"at most about {duration(seconds)}"
+    if experiments[0].kept:
+        return f"about {duration(config.answer_seconds)}"
+    many = len(experiments)
+    return f"at most about {duration(config.seconds(many) * many * interpreters)}"
 
 
 def examined(found: Examined) -> str:
     """What an experiment found: for each interpreter its figures and its findings."""
     experiment = found.experiment
+    if experiment.kept:
+        return _text([*answer.lines(found)])
     lines = ["", f"{experiment.name}: {experiment.question}"]
     for part in found.parts:
         if len(found.parts) > 1:
@@ -65,18 +75,41 @@ def examined(found: Examined) -> str:
 
 def tail(result: Result, folder: Folder) -> str:
     """Advice and decisions, whether to believe them, and where the report is."""
+    if result.examined and result.examined[0].experiment.kept:
+        return _answered(result, folder)
     lines = [""]
     if result.decisions:
         lines.append("Which model for which work (the report says why):")
         lines += [f"  {each.work}: {each.model}" for each in result.decisions]
+    if result.undecided:
+        lines.append("Undecided:")
+        lines += [f"  {each.work}: {each.why}" for each in result.undecided]
     lines += ["", result.advice, ""] if result.advice else [""]
+    lines += _end(result)
+    return _text(lines) + _report(folder)
+
+
+def _answered(result: Result, folder: Folder) -> str:
+    """The advice first, then what it lacks."""
+    (found,) = result.examined
+    lines = [*answer.doubts(result)]
+    lines.append(result.advice or "No advice: nothing was decided that it could rest on.")
+    lines += answer.undecided(found, result.seconds)
+    *notes, time = _end(result)
+    lines += [*notes, f"{counted(found.rounds, 'round')}, {time}"]
+    return _text(lines) + _report(folder)
+
+
+def _end(result: Result) -> Iterator[str]:
     if result.partial:
-        lines.append("PARTIAL: stopped before its end; what there is until then is kept")
+        yield "PARTIAL: stopped before its end; what there is until then is kept"
     if result.invalid:
-        lines.append("NOT BELIEVABLE: some comparisons are invalid, see above")
-    lines.append(f"{duration(result.seconds)} in all")
-    report = f"report: {folder.report}\n" if folder.path else ""  # never folded: it is copied
-    return _text(lines) + report
+        yield "NOT BELIEVABLE: some comparisons are invalid, see above"
+    yield f"{duration(result.seconds)} in all"
+
+
+def _report(folder: Folder) -> str:
+    return f"report: {folder.report}\n" if folder.path else ""  # never folded: it is copied
 
 
 def _notes(machine: Machine, config: CompareConfig) -> Iterator[str]:
@@ -85,6 +118,9 @@ def _notes(machine: Machine, config: CompareConfig) -> Iterator[str]:
         yield f"NOTE: the machine is busy: {cores} were at work before this began"
     if len(machine.cores) == 1:
         yield "NOTE: one core: nothing can compute in parallel here"
+    if 0 < config.rounds < LEAST_ROUNDS:
+        few = counted(config.rounds, "round")
+        yield f"NOTE: {few} cannot decide anything: it takes at least {LEAST_ROUNDS}"
     if config.sabotage:
         yield f"NOTE: sabotage: one side of each experiment is slowed down by {config.sabotage}"
 

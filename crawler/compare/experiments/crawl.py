@@ -51,8 +51,6 @@ CPU_PAGE = Figure(
 )
 LAG = Figure(name="lag_p99", title="lag p99", ratio="times as prompt", words=("prompter", "later"))
 
-_CLOSE = 0.03  # arms whose rates differ by less are taken for equally fast
-
 
 def _contrasts(setting: Setting) -> Sequence[Contrast]:
     if setting.urls:
@@ -100,6 +98,18 @@ def _splits(setting: Setting) -> Iterator[Contrast]:
             figure=RATE,
             expect=shown[engine],
         )
+    yield Contrast(
+        claim=f"{UVLOOP} against threads, {count} processes each",
+        base=split_name(THREADED, setting),
+        other=split_name(UVLOOP, setting),
+        figure=RATE,
+    )
+    yield Contrast(
+        claim=f"{count} crawls against one with its parser in processes",
+        base=name_of(UVLOOP, "process"),
+        other=split_name(UVLOOP, setting),
+        figure=RATE,
+    )
     yield Contrast(
         claim=f"one process needs less memory than {count}",
         base=split_name(UVLOOP, setting),
@@ -151,7 +161,7 @@ def _on_list(setting: Setting) -> Iterator[Contrast]:
 
 def _checks(observed: Observed) -> Sequence[Finding]:
     setting = observed.setting
-    found = [*_advice(observed), *unloaded(setting)]
+    found = unloaded(setting)
     if setting.urls:
         found.append(_manners(observed))
     elif len(setting.cores) == 1:
@@ -169,37 +179,6 @@ def _manners(observed: Observed) -> Finding:
     )
     text = f"{planned['urls']:,} URLs, each once a turn: {how}"
     return Finding(claim="how your list was crawled", outcome="told", text=text)
-
-
-def best(observed: Observed) -> str | None:
-    """The thriftiest of the arms that are about as fast as the fastest; None if none can be told.
-
-    About as fast is what the noise leaves room for.
-    """
-    rates = _rates(observed)
-    if not rates:
-        return None
-    close = 1 + max(_CLOSE, min(observed.band or 0.0, 1.0))
-    fast = [name for name, rate in rates.items() if rate * close >= max(rates.values())]
-    return min(fast, key=lambda name: observed.median(name, "cpu_per_page"))
-
-
-def _rates(observed: Observed) -> dict[str, float]:
-    good = [a.name for a in observed.arms if not observed.trouble(a.name)]
-    return {name: rate for name in good if (rate := observed.median(name, "rate")) > 0}
-
-
-def _advice(observed: Observed) -> Iterator[Finding]:
-    taken, rates = best(observed), _rates(observed)
-    if taken is None:
-        return
-    text = f"take {taken}: {shown(observed, taken)}"
-    alone = [name for name in rates if "processes" not in name]
-    if alone and taken not in alone:
-        one = max(alone, key=lambda name: rates[name])
-        text += f"; in one process {one}: {shown(observed, one)}"
-    claim = "which model for pages like these on this machine"
-    yield Finding(claim=claim, outcome="told", text=text)
 
 
 def shown(observed: Observed, name: str) -> str:
