@@ -1,96 +1,31 @@
-"""The command line: one file a command, one line an error.
-
-What a command does is imported when it runs, so that `crawler --help` stays quick.
-"""
+"""The command line. Signals are answered first, then the command is imported and run."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
-
-from crawler.cli import crawl
-from crawler.cli.asking import blocked
-from crawler.cli.completion import add_completion
-from crawler.cli.options import VERSION_FLAGS
 from crawler.cli.streams import hold_standard_streams
-from crawler.cli.variables import unknown
-from crawler.model.config import VERSION
-from crawler.model.errors import CrawlerError, ExitCode
-from crawler.model.output import printable
+from crawler.runtime import signals
 
 __all__ = ["main"]
 
-_HELP = "Fetch lists of web pages, quickly and with manners, and lose nothing on the way."
-_MOCK_HELP = "Serve a mock web on loopback, and score a crawl of it."
-_LOAD_HELP = "Load a server, and say whether to believe the figures."
-_COMPARE_HELP = "Compare async, threads and processes, measured so that it can be believed."
+_FAILED = (2, 3)  # usage and environment: nothing was done, or something was lost
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code. Errors become one line on stderr."""
-    hold_standard_streams()
-    for line in unknown():
-        print(f"crawler: {printable(line)}", file=sys.stderr)
-    words = _spoken(sys.argv[1:] if arguments is None else arguments)
+    """Run one command; returns the exit code, 128 + the signal's number for one that was ended."""
+    with signals.interrupting(for_good=arguments is None):
+        hold_standard_streams()
+        code = _run(sys.argv[1:] if arguments is None else arguments)
+    return signals.code() if signals.first() and code not in _FAILED else code
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
-        with blocked():
-            return _dispatch(words)
-    except CycloptsError as error:
-        return _fail(str(error), ExitCode.USAGE)
-    except CrawlerError as error:
-        return _fail(str(error), error.exit_code)
-    except BrokenPipeError:
-        _forget_output()
-        return ExitCode.FINISHED
+        from crawler.cli import app
+
+        return int(app.run(arguments))
     except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
-    except Exception as error:
-        if "--debug" in words:
-            crawl.show_traceback()
-        text = f"unexpected {type(error).__name__}: {error}; --debug shows where"
-        return _fail(text, ExitCode.ENVIRONMENT)
-
-
-def _spoken(arguments: Sequence[str]) -> list[str]:
-    """The words, with `help COMMAND` as `COMMAND --help`."""
-    words = list(arguments)
-    if words[:1] != ["help"]:
-        return words
-    return [*(word for word in words if word != "help"), "--help"]
-
-
-def _dispatch(words: list[str]) -> int:
-    result = _app()(words, exit_on_error=False, print_error=False, verbose=False)
-    sys.stdout.flush()
-    return result if isinstance(result, int) else ExitCode.FINISHED
-
-
-def _app() -> App:
-    app = App(
-        name="crawler",
-        help=_HELP,
-        version=VERSION,
-        version_flags=VERSION_FLAGS,
-        help_format="plaintext",
-        result_action="return_value",
-    )
-    app.command(crawl.crawl, help=crawl.HELP, usage=crawl.USAGE)
-    app.command("crawler.cli.mock.app:app", name="mock", help=_MOCK_HELP)
-    app.command("crawler.cli.load.app:app", name="load", help=_LOAD_HELP)
-    app.command("crawler.cli.compare.app:app", name="compare", help=_COMPARE_HELP)
-    add_completion(app)
-    return app
-
-
-def _fail(problem: str, code: int) -> int:
-    line = printable(" ".join(problem.split()))
-    print(f"crawler: {line}", file=sys.stderr)
-    return code
-
-
-def _forget_output() -> None:
-    """Nobody reads stdout any more; keep the interpreter from complaining when it flushes it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"crawler: interrupted by {signals.name()}", file=sys.stderr)
+        return signals.code()

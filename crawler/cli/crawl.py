@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,9 +14,9 @@ from crawler.cli import toml
 from crawler.cli.options import CRAWL, lists, quantity, resolve, with_options
 from crawler.cli.presets import UNLIMITED
 from crawler.cli.seeds import check
+from crawler.cli.telling import show_traceback
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
-from crawler.model.output import printable
 from crawler.model.units import BYTES, COUNT, SECONDS
 
 USAGE = "Usage: crawler crawl [SEED ...] [-i FILE|-]... [-o FILE|-] [OPTIONS]"
@@ -29,7 +28,8 @@ HELP = (
     "the environment, and that before the file.\n\n"
     f"TIME is {SECONDS.examples}. SIZE is {BYTES.examples}. N is {COUNT.examples}.\n\n"
     "Exit codes: 0 finished; 1 not one URL was fetched, or more failed than --fail-above allows; "
-    "2 bad usage; 3 the machine gave way (disk, input); 130 interrupted.\n\n"
+    "2 bad usage; 3 the machine gave way (disk, input); 130, 143, 129 ended by SIGINT, SIGTERM, "
+    "SIGHUP.\n\n"
     "For example:\n\n"
     "  crawler crawl example.com https://example.org/\n"
     "  crawler crawl https://example.com/ --follow --depth 3 -o out.jsonl\n"
@@ -109,21 +109,15 @@ def crawl(
     try:
         with _mock_urls(mock) as urls:
             return _run(_reaching(settled, mock), [*seeds, *urls], input, output)
-    except CrawlerError:
+    except CrawlerError as error:
         if settled.debug:
-            show_traceback()
+            show_traceback(error)
         raise
 
 
 def _given(texts: object) -> Sequence[str]:
     """The values of an option that may be repeated, as they were written."""
     return texts if isinstance(texts, list | tuple) else ()
-
-
-def show_traceback() -> None:
-    """The exception being handled, on stderr, line by line as text."""
-    lines = traceback.format_exc().splitlines()
-    print("\n".join(map(printable, lines)), file=sys.stderr)
 
 
 def _reaching(config: CrawlConfig, mock: int | None) -> CrawlConfig:

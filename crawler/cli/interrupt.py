@@ -1,10 +1,12 @@
-"""Ctrl-C and SIGTERM: the first stops the crawl gently, the second ends it, a third leaves.
+"""Signals while a crawl runs: the first stops it gently, the second ends it, a third leaves.
 
 A signal handler may run between any two bytecodes, also while a lock is held, so it does nothing
 but put a token into a `SimpleQueue`, which is made for that. A thread takes the tokens and acts.
 
-After the second signal the crawl has `GRACE` seconds to give back control. If it does not, workers
-are killed and the process ends where it is: a run always ends.
+A run always ends. After the first signal the crawl has its drain timeout, and what comes after that
+(the last records, workers, the summary) goes on as long as this process does anything: if it stands
+still for `IDLE` seconds (somebody does not read what it has to say), it is left. After the second
+signal the crawl has `GRACE` seconds to give back control.
 """
 
 from __future__ import annotations
@@ -14,17 +16,23 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from queue import Empty, SimpleQueue
-from types import FrameType, TracebackType
-from typing import Any, Protocol, Self
+from time import process_time
+from types import TracebackType
+from typing import Protocol, Self
 
 from crawler.core.statistics import Snapshot
-from crawler.model.errors import ExitCode
+from crawler.runtime import signals
 
 GRACE = 3.0
 """Seconds from the second signal until the process is ended from within."""
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+IDLE = 1.5
+"""Seconds without work, after the drain, that mean that nothing more will come of it."""
+
+_TELLING = 0.2  # seconds that a line gets before the crawl is stopped
+_WORK = 0.02  # seconds of CPU in that time: 2 %; threads that wait and look now and then take less
 
 
 class Stoppable(Protocol):
@@ -41,9 +49,10 @@ class Stoppable(Protocol):
 
 
 class Interrupts:
-    """Handles the signals while the block runs, and puts the former handlers back after it.
+    """Answers the signals while the block runs.
 
-    `interrupted` tells whether any came. Must be entered in the main thread.
+    `interrupted` tells whether any came; after `over` is set, one has nothing left to stop. drain:
+    seconds that the crawl takes for what is in flight after `stop`. Enter it in the main thread.
     """
 
     def __init__(
@@ -51,21 +60,27 @@ class Interrupts:
         crawl: Stoppable,
         say: Callable[[str], None],
         *,
+        drain: float = 0.0,
         leave: Callable[[], None] | None = None,
         grace: float = GRACE,
+        idle: float = IDLE,
     ) -> None:
         self.interrupted = False
+        self.over = False
         self._crawl = crawl
         self._say = say
+        self._drain = drain
         self._leave = leave if leave is not None else leave_at_once
         self._grace = grace
+        self._idle = idle
         self._tokens: SimpleQueue[bool] = SimpleQueue()
         self._thread = threading.Thread(target=self._watch, name="crawler-signals", daemon=True)
-        self._former: dict[int, Any] = {}
+        self._answering = ExitStack()
 
     def __enter__(self) -> Self:
+        signals.check()
         self._thread.start()
-        self._former = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
+        self._answering.enter_context(signals.answering(self._on_signal))
         return self
 
     def __exit__(
@@ -74,39 +89,55 @@ class Interrupts:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for number, handler in self._former.items():
-            signal.signal(number, handler)
+        self._answering.close()
         self._tokens.put(False)
         self._thread.join()
 
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+    def _on_signal(self) -> None:
         self.interrupted = True
         self._tokens.put(True)
 
     def _watch(self) -> None:
         """One step a signal; returns as soon as the block has ended."""
         # Python runs handlers in the main thread only, so it should be the one that is woken.
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, signals.ENDING)
         if not self._tokens.get():
             return
-        in_flight = self._crawl.statistics().in_flight
-        self._say(f"stopping: finishing {in_flight:,} in flight; Ctrl-C again leaves at once")
-        self._crawl.stop()
-        if not self._tokens.get():
-            return
-        self._crawl.stop_now()
-        if self._still_running():
-            self._leave()
+        self._aside(self._tell).join(_TELLING)
+        self._aside(self._crawl.stop)
+        again = self._next(self._drain)
+        while again is None:
+            spent = process_time()
+            again = self._next(self._idle)
+            if again is None and process_time() - spent < _WORK * self._idle:
+                self._leave()
+                return
+        if again:
+            self._crawl.stop_now()
+            if self._next(self._grace) is not False:
+                self._leave()
 
-    def _still_running(self) -> bool:
+    def _aside(self, work: Callable[[], None]) -> threading.Thread:
+        """Work that may have to wait: for the reader of a line, or for a lock of the crawl's."""
+        thread = threading.Thread(target=work, name="crawler-stop", daemon=True)
+        thread.start()
+        return thread
+
+    def _tell(self) -> None:
+        if not self.over:
+            in_flight = self._crawl.statistics().in_flight
+            self._say(f"stopping: finishing {in_flight:,} in flight; again to leave at once")
+
+    def _next(self, seconds: float) -> bool | None:
+        """Return the next token: a signal, or that the block has ended; None after `seconds`."""
         try:
-            return self._tokens.get(timeout=self._grace)
+            return self._tokens.get(timeout=seconds)
         except Empty:
-            return True
+            return None
 
 
 def leave_at_once() -> None:
     """End this process and its workers, without running anything that may wait."""
     for worker in multiprocessing.active_children():
         worker.kill()
-    os._exit(ExitCode.INTERRUPTED)
+    os._exit(signals.code())

@@ -16,6 +16,7 @@ from crawler.cli.cost import Cost
 from crawler.cli.interrupt import Interrupts
 from crawler.cli.screen import Screen, screen
 from crawler.cli.summary import Report
+from crawler.cli.telling import complain, show_traceback
 from crawler.cli.terminal import may_be_drawn_on
 from crawler.core.audit import Totals
 from crawler.core.statistics import Snapshot
@@ -116,37 +117,55 @@ Opener = Callable[[Order, Callable[[str], None]], Parts]
 def run(order: Order, open_parts: Opener | None = None) -> int:
     """Crawl, say what happened, and return the exit code.
 
-    Raises CrawlerError when the list or the output gave way, after the summary; nothing is raised
-    and nothing said when the reader of the output went away, as that is how pipes end.
+    What gave way is told first, the output's failure before all others, then the summary. Nothing
+    is told when the reader of the output went away, as that is how pipes end. Raises CrawlerError
+    when nothing was crawled.
     """
     _check_places(order)
     shown = _screen(order)
     with _statistics(order.config) as publish:
         parts = (open_parts or open_crawl)(order, shown.say)
-        return _run(order, parts, shown, publish)
+        drain = order.config.drain_timeout
+        with Interrupts(parts.session, shown.say, drain=drain) as interrupts:
+            return _run(order, parts, shown, publish, interrupts)
 
 
-def _run(order: Order, parts: Parts, shown: Screen, publish: Callable[[Any], None]) -> int:
-    interrupted, failure = _crawl(parts, shown, order.config)
-    if failure is not None and failure.exit_code is ExitCode.FINISHED:
+def _run(
+    order: Order,
+    parts: Parts,
+    shown: Screen,
+    publish: Callable[[Any], None],
+    interrupts: Interrupts,
+) -> int:
+    failures = _crawl(parts, shown, order.config, interrupts)
+    interrupts.over = True
+    codes = [failure.exit_code for failure in failures]
+    if ExitCode.FINISHED in codes:
         return ExitCode.FINISHED
-    if failure is not None and failure.exit_code is ExitCode.USAGE and not parts.sink.written:
-        raise failure  # nothing was crawled, so there is nothing to sum up
+    if ExitCode.USAGE in codes and not parts.sink.written:
+        raise failures[codes.index(ExitCode.USAGE)]  # nothing was crawled: no summary
+    _told(failures, order.config)
     report = Report(
         config=order.config,
         snapshot=parts.session.statistics(),
         cost=Cost.measure(parts.session.worker_cpu_seconds),
         totals=parts.session.totals(),
         parsing=parts.session.parsing,
-        interrupted=interrupted,
+        interrupted=interrupts.interrupted or parts.session.overdue,
         expected=parts.expected(),
         written=parts.sink.written,
     )
     _say(report)
-    publish(report.values())
-    if failure is not None:
-        raise failure
-    return _exit_code(report)
+    late = _attempt(lambda: publish(report.values()))
+    _told(late, order.config)
+    return next(iter((*codes, *(each.exit_code for each in late))), _exit_code(report))
+
+
+def _told(failures: Sequence[CrawlerError], config: CrawlConfig) -> None:
+    for failure in failures:
+        if config.debug:
+            show_traceback(failure)
+        complain(failure)
 
 
 def _screen(order: Order) -> Screen:
@@ -221,30 +240,33 @@ def open_crawl(order: Order, announce: Callable[[str], None]) -> Parts:
     return Parts(session=session, source=source, sink=sink)
 
 
-def _crawl(parts: Parts, shown: Screen, config: CrawlConfig) -> tuple[bool, CrawlerError | None]:
-    """Run to the end; whether a signal, or the time, ended it, and what gave way."""
+def _crawl(
+    parts: Parts, shown: Screen, config: CrawlConfig, interrupts: Interrupts
+) -> list[CrawlerError]:
+    """Run to the end; what gave way, the output before all others."""
     session = parts.session
     with (
         shown.watching(session.statistics, parts.expected, lambda b: bound_by(b, config)),
-        Interrupts(session, shown.say) as interrupts,
         reporting(shown.report),
     ):
-        failure, ended = None, False
+        failures: list[CrawlerError] = []
+        ended = False
         try:
-            failure = _attempt(session.run)
-            ended = failure is None and not interrupts.interrupted
+            failures = _attempt(session.run)
+            ended = not failures and not interrupts.interrupted
         finally:  # whatever else was raised, what came is written
             parts.source.close()
             unwritten = _attempt(lambda: parts.sink.close(whole=ended))
-    return interrupts.interrupted or session.overdue, failure or unwritten
+    return [*unwritten, *(each for each in failures if each not in unwritten)]
 
 
-def _attempt(action: Callable[[], object]) -> CrawlerError | None:
+def _attempt(action: Callable[[], object]) -> list[CrawlerError]:
+    """Do it, and return what gave way."""
     try:
         action()
     except CrawlerError as error:
-        return error
-    return None
+        return [error]
+    return []
 
 
 def _say(report: Report) -> None:

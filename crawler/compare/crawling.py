@@ -97,6 +97,9 @@ class Tally:
         """The sum of the records' BLAKE2b, modulo 2^128: equal for equal sets of records."""
         return self._sum
 
+    def end_within(self, seconds: float) -> None:
+        """Nothing: counting waits for nobody."""
+
     def put(self, final: Final) -> None:
         """Count one outcome; callable from any thread."""
         record = int.from_bytes(blake2b(self._line(final), digest_size=16).digest())

@@ -1,19 +1,17 @@
-"""Ctrl-C and SIGTERM while experiments run: heard once, and obeyed where nothing is lost by it."""
+"""Signals while experiments run: heard once, and obeyed where nothing is lost by it."""
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType, TracebackType
-from typing import Any, Self
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+from typing import Self
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from crawler.runtime import signals
 
 
 class Interruption:
-    """Within the block both signals ask for the end; `asked` says whether one has come.
+    """Within the block each signal asks for the end; `asked` says whether one has come.
 
     Where experiments run (`with interruption.welcome():`) the first one raises `KeyboardInterrupt`.
     Elsewhere, as where what was found is judged, it waits for the next such place. Later ones are
@@ -23,14 +21,13 @@ class Interruption:
     def __init__(self) -> None:
         self.asked = False
         self._welcome = False
-        self._before: dict[int, Any] = {}
+        self._answering = ExitStack()
 
     def __repr__(self) -> str:
         return f"Interruption(asked={self.asked})"
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():  # others hear no signals
-            self._before = {number: signal.signal(number, self._hear) for number in _SIGNALS}
+        self._answering.enter_context(signals.answering(self._hear))
         return self
 
     def __exit__(
@@ -39,8 +36,7 @@ class Interruption:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._answering.close()
 
     @contextmanager
     def welcome(self) -> Iterator[None]:
@@ -53,7 +49,7 @@ class Interruption:
         finally:
             self._welcome = False
 
-    def _hear(self, _number: int, _frame: FrameType | None) -> None:
+    def _hear(self) -> None:
         first, self.asked = not self.asked, True
         if first and self._welcome:
             raise KeyboardInterrupt

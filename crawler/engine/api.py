@@ -47,6 +47,9 @@ class OutcomeQueue:
         self._outcomes.append(final)
         self._on_put()
 
+    def end_within(self, seconds: float) -> None:
+        """Nothing: a caller may take what it has got whenever it likes."""
+
     def take(self) -> Final | None:
         """The oldest outcome; None if none waits."""
         if not self._outcomes:

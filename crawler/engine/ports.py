@@ -35,5 +35,8 @@ class Sink(Protocol):
     def has_room(self) -> bool:
         """Whether the engine may start more; what is under way is taken in any case."""
 
+    def end_within(self, seconds: float) -> None:
+        """The crawl was stopped: wait no longer than that for whoever takes the outcomes."""
+
     def put(self, final: Final) -> None:
         """Take one outcome, without blocking. Raises CrawlerError when it cannot be kept."""

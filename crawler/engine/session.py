@@ -36,6 +36,9 @@ from crawler.store.repeats import RepeatLog
 if TYPE_CHECKING:
     from crawler.parse.parsing import Parsing
 
+LAST_WRITES = 0.5
+"""Seconds for the reader of the output to take what the end of the drain has left."""
+
 
 class CrawlSession:
     """A crawl of `source` into `sink`. `announce` is told, in one line each, what was decided."""
@@ -185,13 +188,18 @@ class CrawlSession:
         self._core.close()
 
     def stop(self) -> None:
-        """Start nothing more and let what is in flight end, within `drain_timeout` seconds."""
+        """Start nothing more and let what is in flight end, within `drain_timeout` seconds.
+
+        The same bound is that of writing: what the end of the drain leaves gets `LAST_WRITES` more.
+        """
         self._stop_asked = True
+        self._sink.end_within(self._config.drain_timeout + LAST_WRITES)
         self._command(lambda engine: engine.stop)
 
     def stop_now(self) -> None:
         """Start nothing more and end what is in flight."""
         self._stop_asked = True
+        self._sink.end_within(LAST_WRITES)
         self._command(lambda engine: engine.cancel)
 
     def wake(self) -> None:

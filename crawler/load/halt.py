@@ -1,4 +1,4 @@
-"""Ends a run before its time: the first Ctrl-C or SIGTERM gently, the second at once.
+"""Ends a run before its time: the first Ctrl-C, SIGTERM or SIGHUP gently, the second at once.
 
 The first one sets `halt`: a run that makes hits stops and tells what it has measured, one that is
 still looking up names or connecting has measured nothing. The second raises `KeyboardInterrupt`
@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
-import threading
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
+from crawler.runtime import signals
+
 CLOSING_SECONDS = 2.0
 """What an engine has for closing its connections. The figures are there by then."""
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _Result = TypeVar("_Result")
 
@@ -42,26 +40,19 @@ async def unless(halt: asyncio.Event, work: Coroutine[Any, Any, _Result]) -> _Re
 
 @contextlib.contextmanager
 def halted_by_signals(halt: asyncio.Event) -> Iterator[None]:
-    """Set `halt` on the first SIGINT or SIGTERM; raise `KeyboardInterrupt` on the second.
+    """Set `halt` on the first signal that ends a command; raise `KeyboardInterrupt` on the second.
 
     Only the main thread can have signals; elsewhere nothing is done.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    loop = asyncio.get_running_loop()
 
     def heard() -> None:
         if halt.is_set():
             raise KeyboardInterrupt
         halt.set()
 
-    loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    for number in before:
-        loop.add_signal_handler(number, heard)
-    try:
+    def answer() -> None:  # between any two lines of any code: the loop is to do it
+        loop.call_soon_threadsafe(heard)
+
+    with signals.answering(answer):
         yield
-    finally:
-        for number, handler in before.items():
-            loop.remove_signal_handler(number)
-            signal.signal(number, handler)

@@ -33,7 +33,8 @@ _RECENT = 60
 
 def main() -> None:
     """Carry out what standard input says."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's; the parent says when to end
+    for number in (signal.SIGINT, signal.SIGHUP):  # the terminal's; the parent says when to end
+        signal.signal(number, signal.SIG_IGN)
     collect_rarely()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_work())

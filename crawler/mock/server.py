@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import ssl
 import tempfile
 import threading
@@ -33,6 +32,7 @@ from crawler.mock.serving import STOP_SECONDS, Shared, serving
 from crawler.mock.supervisor import Supervisor
 from crawler.mock.table import Table
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
+from crawler.runtime import signals
 
 
 @contextlib.asynccontextmanager
@@ -171,7 +171,7 @@ def main_loop(
     *,
     loop_factory: LoopFactory = new_event_loop,
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then close every connection and return.
+    """Serve until SIGINT, SIGTERM or SIGHUP, then close every connection and return.
 
     `announce` is called once with the base URL, when the port accepts. Must be called in the main
     thread; lets the process have as many descriptors as it may. Raises what `serve` raises, as soon
@@ -185,14 +185,8 @@ def main_loop(
 
 async def _until_signal(options: MockWeb, announce: Callable[[str], None]) -> None:
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
-    signals = (signal.SIGINT, signal.SIGTERM)
-    for number in signals:
-        loop.add_signal_handler(number, stopped.set)
-    try:
+    with signals.answering(lambda: _tell(loop, stopped)):
         async with serve(options) as served:
             served.call_at_end(lambda: _tell(loop, stopped))
             announce(served.url)
             await stopped.wait()
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)

@@ -10,8 +10,8 @@ thread, so every worker executes the same ones in the same order.
 - Ready means that every worker listens.
 - A worker that dies takes the web with it, with one line that names it: half a web is a wrong one.
 - A parent that dies, however it does, closes the socket pairs: its workers see that and leave.
-- Ctrl-C and SIGTERM reach the workers of a process group, too; they are born with both blocked and
-  leave when the parent says so.
+- Ctrl-C, SIGTERM and SIGHUP reach the workers of a process group, too; they are born with all of
+  them blocked and leave when the parent says so.
 """
 
 from __future__ import annotations
@@ -37,14 +37,13 @@ from crawler.mock.responder import Statistics
 from crawler.mock.serving import merged_ledger, total
 from crawler.mock.workers import Worker, bury, spawn
 from crawler.model.errors import EnvironmentFailure
+from crawler.runtime.signals import ENDING
 
 START_SECONDS = 60.0
 # An order is a few dictionary look-ups; a worker that takes longer is stopped or swapped out.
 ORDER_SECONDS = 15.0
 # From "stop" to the end; then they are killed.
 LAST_SECONDS = 5.0
-
-_BLOCKED = (signal.SIGINT, signal.SIGTERM)
 
 Done = Callable[[list[Any] | Exception], None]
 
@@ -149,7 +148,7 @@ class Supervisor:
     # The supervisor's thread.
 
     def _run(self) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)  # the workers are born with this
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # the workers are born with this
         try:
             self._selector.register(self._bell, selectors.EVENT_READ, self._answer_bell)
             self._spawn()

@@ -65,8 +65,8 @@ class CrawlConfig(Options):
     )
     drain_timeout: float = option(
         _ENGINE,
-        10.0,
-        "Seconds that Ctrl-C leaves to what is in flight.",
+        8.0,  # containers are killed 10 s after SIGTERM
+        "Seconds that Ctrl-C, SIGTERM or SIGHUP leave to what is in flight, and to its writing.",
         least=0,
         most=3_600,
         unit=SECONDS,

@@ -19,7 +19,9 @@ class ExitCode(IntEnum):
     ENVIRONMENT = 3  # disk full, port in use, unreadable input
     THRESHOLD = 4  # a load run can be believed, and missed a threshold
     INVALID = 5  # a load run or a comparison cannot be believed
-    INTERRUPTED = 130  # Ctrl-C or SIGTERM; 128 + SIGINT, as shells have it
+    HUNG_UP = 129  # SIGHUP; 128 + the signal's number, as shells have it
+    INTERRUPTED = 130  # SIGINT (Ctrl-C), or --max-time
+    TERMINATED = 143  # SIGTERM
 
 
 class CrawlerError(Exception):

@@ -32,7 +32,7 @@ from crawler.model.errors import ConfigurationError
 from crawler.parse import worker
 from crawler.parse.answer import MAX_MESSAGE, Answer
 from crawler.parse.hang_up import hang_up
-from crawler.parse.spawning import quiet_start, recording_context, safe_path
+from crawler.parse.spawning import apart, quiet_start, recording_context
 from crawler.parse.work import (
     ABANDONED,
     INDEX,
@@ -110,7 +110,7 @@ class ProcessLane(_ExecutorLane):
         self._recording, context = recording_context()
         self._marker = self._recording.RawArray("d", [0.0, -1.0, 0.0, 0.0])
         self._with_main = work.parser.startswith("__main__:") or work.page.startswith("__main__:")
-        with safe_path():  # its semaphores may start the resource tracker
+        with apart():  # its semaphores may start the resource tracker
             self._executor = ProcessPoolExecutor(
                 1, context, initializer=worker.start_process, initargs=(work, self._marker)
             )

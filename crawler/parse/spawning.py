@@ -12,8 +12,10 @@
   second private thing, `multiprocessing.util._args_from_interpreter_flags`, replaced in that way,
   too. The environment (PYTHONSAFEPATH) would do, were it not ignored after `-E` and inherited by
   what a parser starts.
-- *Ctrl-C while starting.* The signal mask is inherited, so SIGINT is blocked in this thread while
-  the fork server starts. The resource tracker goes first: its start unblocks SIGINT again.
+- *Signals to all processes* (Ctrl-C, a terminal that goes, a service that is stopped) are for the
+  crawler alone, which then ends the others. The signal mask is inherited, so they are blocked in
+  this thread while the fork server starts, and SIGHUP while the resource tracker does, which goes
+  first: it ignores SIGINT and SIGTERM itself, and its start unblocks them again.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ from multiprocessing import spawn, util
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, cast
+
+from crawler.runtime.signals import ENDING
 
 _PRELOAD: Final = ["crawler.parse.worker", "crawler.parse.page"]
 _FLAGS: Final = "_args_from_interpreter_flags"
@@ -62,15 +66,15 @@ def recording_context() -> tuple[RecordingContext, BaseContext]:
 
 @contextmanager
 def quiet_start(*, with_main: bool) -> Iterator[None]:
-    """Start processes inside: no SIGINT for them, and no `__main__` unless `with_main`."""
-    with safe_path(), _sigint_blocked(), _main_hidden(not with_main):
+    """Start processes inside: no signals for them, and no `__main__` unless `with_main`."""
+    with apart(), _signals_blocked(), _main_hidden(not with_main):
         yield
 
 
 @contextmanager
-def safe_path() -> Iterator[None]:
-    """Start processes inside that do not search the current directory for modules."""
-    with _STARTING:
+def apart() -> Iterator[None]:
+    """Start processes inside that have no part in this one's directory and terminal."""
+    with _STARTING, _masked({signal.SIGHUP}):
         original, starter = getattr(util, _FLAGS), threading.get_ident()
 
         def with_safe_path() -> list[str]:
@@ -85,14 +89,17 @@ def safe_path() -> Iterator[None]:
 
 
 @contextmanager
-def _sigint_blocked() -> Iterator[None]:
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
+def _signals_blocked() -> Iterator[None]:
     from multiprocessing import resource_tracker
 
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    with _masked(set(ENDING)):
+        yield
+
+
+@contextmanager
+def _masked(numbers: set[signal.Signals]) -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield
     finally:

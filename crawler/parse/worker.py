@@ -1,9 +1,9 @@
 """A worker process or interpreter: how it starts, whom it obeys, when it ends.
 
-A worker ignores SIGINT: Ctrl-C reaches every process of the terminal's foreground group, and it is
-the crawler that drains. It runs at lower priority, so that the event loop is scheduled first. It
-never outlives the crawler, not even one that was killed with SIGKILL while the worker holds the GIL
-in an endless loop of C code: the kernel is asked to end it (Linux), and a thread waits for the
+A worker ignores SIGINT and SIGHUP, which reach every process of the terminal's foreground group:
+it is the crawler that drains. It runs at lower priority, so that the event loop is scheduled first.
+It never outlives the crawler, not even one that was killed with SIGKILL while the worker holds the
+GIL in an endless loop of C code: the kernel is asked to end it (Linux), and a thread waits for the
 crawler's end everywhere. It takes no more memory than it is allowed. What a parser prints goes to
 stderr; stdout belongs to the records.
 """
@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from crawler.parse.answer import Answer
 from crawler.parse.work import Marker, Packed, Parser, Work, alarm, run_batch
+from crawler.runtime.signals import ENDING
 
 NICENESS: Final = 5
 _PR_SET_PDEATHSIG: Final = 1  # prctl(2)
@@ -81,9 +82,10 @@ def _load(work: Work, marker: Any, *, own_process: bool, memory_limited: bool = 
 
 def _obey() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGALRM})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*ENDING, signal.SIGALRM})
     os.nice(NICENESS)
     os.dup2(2, 1)
 

@@ -19,6 +19,7 @@ import os
 import re
 import stat
 import sys
+from contextlib import suppress
 
 from crawler.model.config import Existing
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
@@ -69,6 +70,11 @@ class Claim:
         return f"Claim({self.path!r}, started={self.started})"
 
     @property
+    def lent(self) -> bool:
+        """Whether this process was started with it, as with standard output."""
+        return self._lent
+
+    @property
     def ours(self) -> bool:
         """Whether the rules hold: a regular file that this claim has opened."""
         return self.regular and not self._lent
@@ -88,7 +94,8 @@ class Claim:
         self._lent = True
         try:
             if self._made and not self.started:
-                os.unlink(os.path.realpath(self.path))
+                with suppress(FileNotFoundError):  # somebody else has removed it
+                    os.unlink(os.path.realpath(self.path))
         finally:
             os.close(self.fd)
 

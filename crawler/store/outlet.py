@@ -7,7 +7,6 @@ nothing that the interpreter would try to write again, loudly, at its exit.
 from __future__ import annotations
 
 import os
-import select
 import zlib
 from typing import Protocol
 
@@ -15,6 +14,7 @@ import zstandard
 
 from crawler.model.config import Existing
 from crawler.store.claim import Claim
+from crawler.store.descriptor import Descriptor
 from crawler.store.joint import joint
 from crawler.store.naming import LINES, check_name
 
@@ -86,12 +86,16 @@ class Outlet:
     Raises what `check_name`, `Claim` and `joint` raise.
     """
 
-    __slots__ = ("_claim", "_lead", "_offset", "_packing", "label", "live", "records")
+    __slots__ = (
+        *("_claim", "_descriptor", "_lead", "_offset", "_packing"),
+        *("label", "live", "records"),
+    )
 
     def __init__(self, path: str, existing: Existing = "refuse") -> None:
         check_name(path, LINES, packed=True)
         self._packing = _packing(path)
         self._claim = Claim(path, existing)
+        self._descriptor = Descriptor(self._claim.fd, lent=self._claim.lent)
         self.label = self._claim.label
         self.live = not self._claim.regular
         self._offset = self._claim.held
@@ -103,6 +107,11 @@ class Outlet:
     def __repr__(self) -> str:
         return f"Outlet({self.label!r}, records={self.records})"
 
+    @property
+    def packed(self) -> bool:
+        """Whether the lines are in an archive, which lacks its end after a failure."""
+        return not isinstance(self._packing, Plain)
+
     def write(self, lines: bytes) -> None:
         """Write whole lines. Raises `OSError`; the file then still ends with a whole line."""
         self._start()
@@ -110,7 +119,7 @@ class Outlet:
         done = 0
         try:
             while done < len(data):
-                done += self._write_some(memoryview(data)[done:])
+                done += self._descriptor.write(memoryview(data)[done:])
         except OSError:
             if data is lines:
                 done = lines.rfind(b"\n", 0, done) + 1
@@ -134,7 +143,12 @@ class Outlet:
 
     def close(self) -> None:
         """Close the file; standard output stays open. Raises `OSError` for a late write error."""
+        self._descriptor.close()
         self._claim.release()
+
+    def leave(self) -> None:
+        """Write nothing more, as nobody takes it: a write under way raises `Left`."""
+        self._descriptor.leave()
 
     def _joint(self) -> bytes:
         try:
@@ -158,17 +172,8 @@ class Outlet:
     def _write_all(self, data: bytes) -> int:
         rest = memoryview(data)
         while rest:
-            rest = rest[self._write_some(rest) :]
+            rest = rest[self._descriptor.write(rest) :]
         return len(data)
-
-    def _write_some(self, data: memoryview) -> int:
-        while True:
-            try:
-                return os.write(self._claim.fd, data)
-            except BlockingIOError:  # a pipe that somebody made non-blocking
-                poll = select.poll()
-                poll.register(self._claim.fd, select.POLLOUT)
-                poll.poll()
 
     def _cut(self) -> None:
         """Take half a line, or half a packed group, off the end of a file of ours."""

@@ -11,17 +11,22 @@ starts nothing new, and `on_room` tells it when to go on. What is in flight then
 
 After a failure nothing more is written, ever: no record follows half of another. The failure is
 raised by every `put` and by `close`.
+
+Once a crawl was stopped, who reads a pipe or a terminal has until `end_within` to take the records;
+what is left then is not written, and its number told. A file has no such bound: disks do not wait.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from math import inf
 from time import monotonic
 
 from crawler.model.config import Existing
 from crawler.model.errors import CrawlerError, EnvironmentFailure, ExitCode
 from crawler.model.outcome import Final
+from crawler.store.descriptor import Left
 from crawler.store.files import write_json
 from crawler.store.outlet import Outlet
 from crawler.store.record import encode
@@ -34,12 +39,20 @@ LIMIT = 8_388_608
 _GROUP = 262_144  # bytes that are worth a write of their own
 _PACE = 0.25  # seconds between two smaller writes to a file
 _LIVE_PACE = 0.02  # to a pipe or a terminal
+_LEAVING = 1.0  # for the writer to see that it was left; it looks twenty times as often
+_TICK = 0.05  # seconds between two looks of `close` at the clock
 
 
 class OutputClosed(CrawlerError):
     """Whoever read the records went away (`| head -1`): the crawl ends, and nothing is wrong."""
 
     exit_code = ExitCode.FINISHED
+
+
+class OutputStalled(CrawlerError):
+    """Whoever reads the records did not take them, and the crawl was to end."""
+
+    exit_code = ExitCode.INTERRUPTED
 
 
 def _nobody() -> None:
@@ -75,6 +88,8 @@ class RecordSink:
         self._closing = False
         self._whole = False
         self._failure: Exception | None = None
+        self._given = 0
+        self._deadline = inf
         self._pace = _LIVE_PACE if self._outlet.live else _PACE
         self._thread = threading.Thread(target=self._run, name="record-sink", daemon=True)
         self._thread.start()
@@ -106,6 +121,7 @@ class RecordSink:
         line = self._encode(final)
         with self._change:
             self._refuse()
+            self._given += 1
             before = self._queued
             self._queue.append(line)
             self._queued += len(line)
@@ -113,18 +129,33 @@ class RecordSink:
             if not before or before < _GROUP <= self._queued:
                 self._change.notify()
 
+    def end_within(self, seconds: float) -> None:
+        """Let `close` wait no longer than that, from now, for the reader of a pipe or terminal."""
+        self._deadline = min(self._deadline, monotonic() + seconds)
+
     def close(self, *, whole: bool = True) -> None:
         """Write all that is queued and end the writer; may be called again.
 
         `whole` tells that the crawl came to its end: then it replaces an old output even if it had
-        no record. Raises what `put` raises.
+        no record. Raises what `put` raises, and `OutputStalled` for a reader that stands still.
         """
         with self._change:
             self._closing, self._whole = True, whole
             self._change.notify()
-        self._thread.join()
+        while self._thread.is_alive() and not self._stalled():
+            self._thread.join(_TICK)
         if self._failure is not None:
             raise self._failure
+
+    def _stalled(self) -> bool:
+        """Leave the reader, if its time is up; whether the writer is to be left behind, too."""
+        if not self._outlet.live or monotonic() < self._deadline:
+            return False
+        self._outlet.leave()
+        self._thread.join(_LEAVING)
+        if self._thread.is_alive():  # blocked in write(2): what it has got by now is not known
+            self._failure = self._failure or self._translated(Left())
+        return True
 
     def _refuse(self) -> None:
         if self._failure is not None:
@@ -176,9 +207,18 @@ class RecordSink:
 
     def _translated(self, error: OSError) -> CrawlerError:
         label = self._outlet.label
+        if isinstance(error, Left):
+            lost = self._given - self.written
+            return OutputStalled(f"{label}: its reader stands still; {lost:,} records not written")
         if isinstance(error, BrokenPipeError | ConnectionResetError):
             return OutputClosed(f"{label}: its reader has closed it")
         return EnvironmentFailure(
-            f"{label}: cannot be written: {error.strerror}; "
-            f"{self.written} records are whole, make room and start again"
+            f"{label}: cannot be written: {error.strerror}; {self.written:,} records are whole: "
+            f"{self._way_on()}"
         )
+
+    def _way_on(self) -> str:
+        """What to do that loses nothing of what there is."""
+        addable = not (self._outlet.live or self._outlet.packed)
+        onto = "to the same file with --append" if addable else "to another file"
+        return f"make room, and crawl what has none (each names its `input`) {onto}"

@@ -86,12 +86,12 @@ def test_a_closed_pipe_is_no_error() -> None:
         assert (process.stderr.read(), process.wait(60)) == ("", 0)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("engine", ["async", "threaded"])
 def test_a_signal_ends_a_crawl_with_everything_written(
     tmp_path: Path, number: signal.Signals, engine: str
 ) -> None:
-    """One signal: exit code 130, a record for all that was read, the summary, no traceback."""
+    """One signal: its exit code, a record for all that was read, the summary, no traceback."""
     output = tmp_path / "out.jsonl"
     with running(MockWeb(pages=50_000, latency=0.05)) as web:
         listed = tmp_path / "list.txt"
@@ -101,7 +101,7 @@ def test_a_signal_ends_a_crawl_with_everything_written(
             wait_for_requests(web, 20, process)
             process.send_signal(number)
             out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, "")
+    assert (process.returncode, out) == (128 + number, "")
     assert "stopping: finishing" in err and "Traceback" not in err
     read = int(err.rpartition("accounted for: ")[2].split()[0].replace(",", ""))
     assert len(output.read_text().splitlines()) == read
@@ -137,7 +137,7 @@ def test_the_mock_web_says_where_it_listens_and_ends_gently() -> None:
         assert process.stdout.readline().startswith("http://127.0.0.1:")
         process.terminate()
         out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (0, "", "")
+    assert (process.returncode, out, err) == (143, "", "")
 
 
 def test_a_port_in_use_is_one_line() -> None:
@@ -176,10 +176,15 @@ def test_tracebacks_only_with_debug(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
-def test_a_full_disk_is_one_line_after_the_summary() -> None:
-    """`-o /dev/full` ends with exit code 3, says what was done and then what failed."""
-    code, out, err = crawler("crawl", *WORDS, "--mock", "20", "-o", "/dev/full")
+@pytest.mark.parametrize("engine", ["async", "threaded"])
+@pytest.mark.parametrize("more", [(), ("--stats", "/dev/full", "--audit", "/dev/full")])
+def test_a_full_disk_is_the_first_line(engine: str, more: tuple[str, ...]) -> None:
+    """L12: exit code 3, the output's failure before all others, and then what was done."""
+    words = ("--mock", "20", "-o", "/dev/full", "--engine", engine, "--parse", "inline")
+    code, out, err = crawler("crawl", *WORDS, *words, *more)
     assert (code, out) == (3, "")
-    assert "NOT ACCOUNTED FOR" in err
-    assert err.splitlines()[-1].startswith("crawler: /dev/full: cannot be written")
-    assert "Traceback" not in err
+    lines = err.splitlines()
+    failed = "crawler: /dev/full: cannot be written: No space left on device"
+    assert lines[0].startswith(f"{failed}; 0 records are whole")
+    assert "start again" not in err and "NOT ACCOUNTED FOR" in err and "Traceback" not in err
+    assert (lines[-1] == failed) == bool(more)

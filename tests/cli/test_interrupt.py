@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from time import monotonic
+
+import pytest
 
 from crawler.cli.interrupt import Interrupts
+from crawler.runtime import signals
 from tests.cli.fakes import FakeSession, happens
 
 
@@ -49,3 +53,53 @@ def test_the_former_handlers_come_back() -> None:
         assert signal.getsignal(signal.SIGINT) != before[0]
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
     assert not interrupts.interrupted
+
+
+@pytest.mark.parametrize("number", signals.ENDING)
+def test_one_signal_is_enough_where_nothing_moves(number: signal.Signals) -> None:
+    """T8: a run that stands still after its drain, as its line has no reader, is left."""
+    left, never = threading.Event(), threading.Event()
+    session = FakeSession()
+    with Interrupts(session, lambda _line: never.wait(), leave=left.set, idle=0.05):
+        os.kill(os.getpid(), number)
+        assert happens(left)
+    never.set()
+    assert session.calls == ["stop"]
+
+
+def test_a_run_that_still_works_is_not_left() -> None:
+    """After the drain the last records and the summary may take as long as they work."""
+    left, heard, end = threading.Event(), threading.Event(), monotonic() + 0.5
+    with Interrupts(FakeSession(), lambda _line: heard.set(), leave=left.set, idle=0.05):
+        interrupt()
+        assert happens(heard)
+        while monotonic() < end:
+            sum(range(1000))
+    assert not left.is_set()
+
+
+def test_a_signal_that_nobody_could_obey_is_not_forgotten() -> None:
+    """An exception in a finaliser is lost: the crawl that begins after it does not begin."""
+
+    class Dying:
+        def __del__(self) -> None:
+            interrupt()
+            for _ in range(100):  # where the handler runs
+                pass
+
+    with signals.interrupting():
+        Dying().__repr__()
+        with pytest.raises(KeyboardInterrupt), Interrupts(FakeSession(), print):
+            pytest.fail("it began")
+        assert (signals.name(), signals.code()) == ("SIGINT", 130)
+
+
+def test_sighup_that_is_ignored_stays_so() -> None:
+    """`nohup` ignores SIGHUP for the command: that is not undone."""
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interrupts(FakeSession(), print) as interrupts:
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert not interrupts.interrupted
+    finally:
+        signal.signal(signal.SIGHUP, former)

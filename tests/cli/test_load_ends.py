@@ -56,12 +56,12 @@ def served(listener: socket.socket, times: int) -> socket.socket:
 
 
 @pytest.mark.parametrize(
-    ("processes", "number"), [(1, signal.SIGINT), (1, signal.SIGTERM), (2, signal.SIGINT)]
+    ("processes", "number"), [(1, signal.SIGINT), (1, signal.SIGTERM), (2, signal.SIGHUP)]
 )
 def test_ctrl_c_in_mid_run_leaves_a_partial_result(
     processes: int, number: signal.Signals, tmp_path: Path
 ) -> None:
-    """Code 130; what was measured until then is shown, and whole in its files, marked partial."""
+    """Code 128 + number; what was measured is shown, and whole in its files, marked partial."""
     out, page = tmp_path / "out.json", tmp_path / "page.html"
     many = str(processes)
     words = ["-c", many, "--processes", many, "-d", "60", "--out", str(out), "--report", str(page)]
@@ -74,7 +74,7 @@ def test_ctrl_c_in_mid_run_leaves_a_partial_result(
             said, err = process.communicate(timeout=30)
             for connection in connections:
                 connection.close()
-    assert (process.returncode, err) == (130, "")
+    assert (process.returncode, err) == (128 + number, "")
     assert "PARTIAL: stopped before its end" in said
     kept = Result.read(str(out))
     assert kept.partial and kept.measured.statuses == {200: 5 * processes}

@@ -7,6 +7,7 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import pytest
@@ -97,18 +98,27 @@ def test_the_exit_code_tells_whether_enough_was_fetched(
     assert crawl(FakeSession(taken), CrawlConfig.of({"quiet": True, **options})) == code
 
 
-def test_a_failing_output_is_raised_after_the_summary(capsys: pytest.CaptureFixture[str]) -> None:
-    """When the disk gives way, what was done is still said, and then the reason is raised."""
-    with pytest.raises(EnvironmentFailure, match="disk full"):
-        crawl(FakeSession(), sink=FakeSink(EnvironmentFailure("disk full")))
-    assert "998 records" in capsys.readouterr().err
+def test_a_failing_output_is_told_before_the_summary(capsys: pytest.CaptureFixture[str]) -> None:
+    """L12: when the disk gives way that is the first line, and then follows what was done."""
+    code = crawl(FakeSession(), sink=FakeSink(EnvironmentFailure("disk full")))
+    lines = capsys.readouterr().err.splitlines()
+    assert (code, lines[0]) == (ExitCode.ENVIRONMENT, "crawler: disk full")
+    assert "998 records" in lines[1]
 
 
-def test_the_first_failure_is_the_one_that_is_told() -> None:
-    """A sink that fails in its end does not hide why the crawl failed."""
-    session = FakeSession(failure=EnvironmentFailure("list unreadable"))
-    with pytest.raises(EnvironmentFailure, match="list unreadable"):
-        crawl(session, sink=FakeSink(EnvironmentFailure("disk full")))
+def test_the_output_s_failure_is_told_first_and_no_other_is_hidden(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """L12: a list, an audit or the statistics that fail as well are told after the output."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    failure = EnvironmentFailure("list unreadable")
+    session = FakeSession(failure=failure, running=lambda: rmtree(folder))
+    config = CrawlConfig(quiet=True, stats=str(folder / "stats.json"))
+    assert crawl(session, config, FakeSink(EnvironmentFailure("disk full"))) == 3
+    first, second, third = capsys.readouterr().err.splitlines()
+    assert (first, second) == ("crawler: disk full", "crawler: list unreadable")
+    assert "stats.json" in third
 
 
 @pytest.mark.parametrize("where", ["run", "close"])
@@ -126,7 +136,7 @@ def test_a_bug_still_closes_the_output() -> None:
         crawl(FakeSession(failure=ZeroDivisionError()))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_gently_and_is_told(
     capsys: pytest.CaptureFixture[str], number: signal.Signals
 ) -> None:
@@ -136,7 +146,7 @@ def test_a_signal_stops_gently_and_is_told(
     assert crawl(session) == ExitCode.INTERRUPTED
     assert session.calls == ["stop"]
     said = capsys.readouterr().err
-    assert "stopping: finishing 0 in flight; Ctrl-C again leaves at once" in said
+    assert "stopping: finishing 0 in flight; again to leave at once" in said
     assert "interrupted: about 400 of the list were not read and have no record" in said
 
 

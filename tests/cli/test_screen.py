@@ -180,8 +180,9 @@ def test_a_signal_asks_for_a_line(engine: str, number: signal.Signals) -> None:
 def test_no_command_dies_of_being_asked() -> None:
     """The signals' default, to end the process, is off for every command."""
     script = (
-        "import os, sys, crawler.cli as cli; from crawler.cli.asking import ASKING;"
-        "cli._dispatch = lambda words: [os.kill(os.getpid(), number) for number in ASKING] and 7;"
+        "import os, sys, crawler.cli as cli, crawler.cli.app as app;"
+        "from crawler.cli.asking import ASKING;"
+        "app._dispatch = lambda words: [os.kill(os.getpid(), number) for number in ASKING] and 7;"
         "code = cli.main(['-V']); print('alive', code)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)

@@ -22,7 +22,7 @@ from crawler.compare.session import Listener, compare
 from tests.compare.made import HERE
 from tests.compare.tiny import experiment
 
-BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 
 
 def _nothing(*_heard: Any) -> None:

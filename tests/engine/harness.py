@@ -63,6 +63,9 @@ class ListSink:
         self._broken_after = broken_after
         self._lock = threading.Lock()
 
+    def end_within(self, seconds: float) -> None:
+        """Nothing: it takes what comes."""
+
     def put(self, final: Final) -> None:
         with self._lock:
             if self._broken_after is not None and len(self.finals) >= self._broken_after:

@@ -214,7 +214,7 @@ def program(tmp_path: Path) -> Iterator[Program]:
                     os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_the_group_is_a_clean_end(program: Program, number: signal.Signals) -> None:
     """Ctrl-C reaches every process of the group: exit 0, nothing printed, nobody left."""
     with program.connect() as client:

@@ -205,7 +205,9 @@ def test_a_disk_that_fills_up_leaves_whole_lines(tmp_path: Path, suffix: str) ->
         data = zlib.decompressobj(31).decompress(data)
     count = len(urls(data))
     assert urls(data) == [str(n) for n in range(count)]
-    assert f" {count} records are whole" in done.stderr
+    assert f" {count:,} records are whole" in done.stderr
+    onto = "to another file" if suffix else "to the same file with --append"  # L12: nothing is lost
+    assert done.stderr.endswith(f" {onto}\n")
 
 
 def test_a_reader_that_goes_away_is_no_error(full_pipe: tuple[str, int]) -> None:

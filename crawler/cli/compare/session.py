@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from types import FrameType
+from collections.abc import Sequence
+from contextlib import suppress
 
 from crawler.cli.compare import summary
 from crawler.cli.compare.live import Live
@@ -28,14 +26,13 @@ def perform(
     Raises `ConfigurationError` and `EnvironmentFailure`; before anything was run, if that can be.
     """
     folder.check()
-    with _terminable():
-        result = run(config, names, folder, quiet=quiet or json)
-        written = Folder("")
-        try:
-            folder.write(result)
-            written = folder
-        finally:  # a full disk costs the files, and not what was found, too
-            close(result, written, json=json, quiet=quiet)
+    result = run(config, names, folder, quiet=quiet or json)
+    written = Folder("")
+    try:
+        folder.write(result)
+        written = folder
+    finally:  # a full disk costs the files, and not what was found, too
+        close(result, written, json=json, quiet=quiet)
     return result
 
 
@@ -58,20 +55,6 @@ def run(config: CompareConfig, names: Sequence[str], folder: Folder, *, quiet: b
 
     with Live(sys.stderr, quiet=quiet) as live:
         return compare(config, names, pythons, Listener(begins=begins, turn=live.turn, ends=ends))
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM is what Ctrl-C is, also where no experiment runs."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    former = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, former)
 
 
 def close(result: Result, folder: Folder, *, json: bool, quiet: bool) -> None:

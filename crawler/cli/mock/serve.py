@@ -37,7 +37,7 @@ def serve(
     quiet: Annotated[bool, switch("Do not print the address.", "--quiet", "-q")] = False,
     **options: object,
 ) -> int:
-    """Serve until SIGINT or SIGTERM; the base URL goes to stdout when the port accepts.
+    """Serve until SIGINT, SIGTERM or SIGHUP; the base URL goes to stdout when the port accepts.
 
     With the access log on stdout it goes to stderr, as a log's reader wants JSON alone.
     """

@@ -1,0 +1,91 @@
+"""The commands, one file each, and what becomes of their errors: one line.
+
+What a command does is imported when it runs, so that `crawler --help` stays quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from crawler.cli import crawl
+from crawler.cli.asking import blocked
+from crawler.cli.completion import add_completion
+from crawler.cli.options import VERSION_FLAGS
+from crawler.cli.telling import complain, show_traceback
+from crawler.cli.variables import unknown
+from crawler.model.config import VERSION
+from crawler.model.errors import CrawlerError, ExitCode
+from crawler.model.output import printable
+
+_HELP = "Fetch lists of web pages, quickly and with manners, and lose nothing on the way."
+_MOCK_HELP = "Serve a mock web on loopback, and score a crawl of it."
+_LOAD_HELP = "Load a server, and say whether to believe the figures."
+_COMPARE_HELP = "Compare async, threads and processes, measured so that it can be believed."
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; returns the exit code. Interrupted, it raises `KeyboardInterrupt`."""
+    for line in unknown():
+        print(f"crawler: {printable(line)}", file=sys.stderr)
+    words = _spoken(arguments)
+    try:
+        with blocked():
+            return _dispatch(words)
+    except CycloptsError as error:
+        return _fail(str(error), ExitCode.USAGE)
+    except CrawlerError as error:
+        return _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        _forget_output()
+        return ExitCode.FINISHED
+    except Exception as error:
+        if "--debug" in words:
+            show_traceback(error)
+        text = f"unexpected {type(error).__name__}: {error}; --debug shows where"
+        return _fail(text, ExitCode.ENVIRONMENT)
+
+
+def _spoken(arguments: Sequence[str]) -> list[str]:
+    """The words, with `help COMMAND` as `COMMAND --help`."""
+    words = list(arguments)
+    if words[:1] != ["help"]:
+        return words
+    return [*(word for word in words if word != "help"), "--help"]
+
+
+def _dispatch(words: list[str]) -> int:
+    result = _app()(words, exit_on_error=False, print_error=False, verbose=False)
+    sys.stdout.flush()
+    return result if isinstance(result, int) else ExitCode.FINISHED
+
+
+def _app() -> App:
+    app = App(
+        name="crawler",
+        help=_HELP,
+        version=VERSION,
+        version_flags=VERSION_FLAGS,
+        help_format="plaintext",
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+    )
+    app.command(crawl.crawl, help=crawl.HELP, usage=crawl.USAGE)
+    app.command("crawler.cli.mock.app:app", name="mock", help=_MOCK_HELP)
+    app.command("crawler.cli.load.app:app", name="load", help=_LOAD_HELP)
+    app.command("crawler.cli.compare.app:app", name="compare", help=_COMPARE_HELP)
+    add_completion(app)
+    return app
+
+
+def _fail(problem: str, code: int) -> int:
+    complain(problem)
+    return code
+
+
+def _forget_output() -> None:
+    """Nobody reads stdout any more; keep the interpreter from complaining when it flushes it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

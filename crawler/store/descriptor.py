@@ -1,0 +1,73 @@
+"""A descriptor that can be left: whoever reads a pipe may stand still for ever.
+
+A thread that is blocked in write(2) cannot be ended from outside, and nobody knows how much of its
+data was taken. So pipes and terminals are written without blocking, and waited for in short ticks.
+
+A descriptor that this process was given shares its flags with all that have it: a shell, a terminal
+that other programs write to. O_NONBLOCK would be theirs, too, so the pipe is opened once more, by
+its name in /proc. Where that cannot be (other systems, sockets) writing blocks as it always does.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import stat
+
+_TICK = 50  # milliseconds between two looks at whether it was left
+
+
+class Left(OSError):
+    """Nobody took what was written, and it was left."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+
+
+class Descriptor:
+    """Writes to `fd`, which is this process's own or `lent`. Does not close it."""
+
+    __slots__ = ("_fd", "_left", "_made")
+
+    def __init__(self, fd: int, *, lent: bool) -> None:
+        self._fd = fd
+        self._left = self._made = False
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            return
+        if not lent:
+            os.set_blocking(fd, False)
+        elif (found := _again(fd)) is not None:
+            self._fd, self._made = found, True
+
+    def write(self, data: memoryview) -> int:
+        """Write some of `data`; returns how many bytes. Raises `Left` after `leave`."""
+        while not self._left:
+            try:
+                return os.write(self._fd, data)
+            except BlockingIOError:
+                poll = select.poll()
+                poll.register(self._fd, select.POLLOUT)
+                poll.poll(_TICK)
+        raise Left
+
+    def leave(self) -> None:
+        """Write nothing more; from any thread."""
+        self._left = True
+
+    def close(self) -> None:
+        """Close what was opened here; the descriptor that was given stays."""
+        if self._made:
+            self._made = False
+            os.close(self._fd)
+
+
+def _again(fd: int) -> int | None:
+    """The same pipe or terminal with flags that are ours alone; None where that cannot be had."""
+    if not (stat.S_ISFIFO(os.fstat(fd).st_mode) or os.isatty(fd)):
+        return None
+    flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    try:
+        return os.open(f"/proc/self/fd/{fd}", flags)
+    except OSError:
+        return None

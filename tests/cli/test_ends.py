@@ -1,0 +1,204 @@
+"""A run always ends: one signal is enough, at any time and whoever stands still."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crawler.mock import MockWeb, running
+from tests.cli.test_command import started, wait_for_requests
+from tests.unmannered import WORDS
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+ENGINES = pytest.mark.parametrize("engine", ["async", "threaded"])
+
+RAISES = """
+import os, signal
+os.kill(os.getpid(), {number})
+for _ in range(100):  # where the handler runs
+    pass
+"""
+
+
+@pytest.fixture
+def stuck(tmp_path: Path) -> Iterator[tuple[str, int]]:
+    """A named pipe with a reader that reads nothing yet."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    yield str(fifo), reader
+    os.close(reader)
+
+
+def rest(reader: int) -> bytes:
+    """What is in a pipe whose writer has ended."""
+    os.set_blocking(reader, True)
+    return b"".join(iter(lambda: os.read(reader, 1 << 20), b""))
+
+
+@ENGINES
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_one_signal_is_enough_where_nobody_reads(
+    stuck: tuple[str, int], engine: str, number: signal.Signals
+) -> None:
+    """T8: what the reader of the output did not take is counted and told, and the run has ended."""
+    fifo, reader = stuck
+    words = (*WORDS, "--mock", "3000", "--engine", engine, "--drain-timeout", "0.2")
+    with started("crawl", *words, "-o", fifo) as process:
+        _until_full(fifo)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number and "Traceback" not in err
+    lines = err.splitlines()
+    (told,) = [line for line in lines if line.startswith("crawler: ")]
+    lost = int(told.split("stands still; ")[1].split()[0].replace(",", ""))
+    records = next(line for line in lines if " records in " in line)
+    total = int(records.split()[0].replace(",", ""))
+    assert rest(reader).count(b"\n") == total - lost > 0
+
+
+def _until_full(fifo: str) -> None:
+    """Wait until a pipe takes nothing more: 64 KB of it are full."""
+    writer = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        while _has_room(writer):
+            pass
+    finally:
+        os.close(writer)
+
+
+def _has_room(writer: int) -> bool:
+    import select
+
+    poll = select.poll()
+    poll.register(writer, select.POLLOUT)
+    return bool(poll.poll(0))
+
+
+@ENGINES
+def test_one_signal_is_enough_where_nobody_reads_what_is_said(engine: str) -> None:
+    """Records and lines in the same pipe, whose reader stands still: they do not keep the run."""
+    reader, writer = os.pipe()
+    words = (*WORDS, "--mock", "3000", "--engine", engine, "--drain-timeout", "0.2")
+    command = [sys.executable, "-m", "crawler", "crawl", *words]
+    with subprocess.Popen(command, stdout=writer, stderr=writer) as process:
+        while _has_room(writer):
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 143
+    os.close(writer)
+    assert b"Traceback" not in rest(reader)
+    os.close(reader)
+
+
+@ENGINES
+@pytest.mark.parametrize("end", ["2>/dev/full", "2>&1 >/dev/null | exec true"])
+def test_what_cannot_be_said_costs_nothing_else(tmp_path: Path, engine: str, end: str) -> None:
+    """A log on a full disk, or a pipe that was closed, is no reason to fail."""
+    output, code = tmp_path / "out.jsonl", tmp_path / "code"
+    words = ("crawl", *WORDS, "--mock", "30", "--engine", engine, "-o", str(output))
+    script = f'{{ "$0" "$@"; echo $? >{code}; }} {end}'
+    command = ["sh", "-c", script, sys.executable, "-m", "crawler", *words]
+    subprocess.run(command, timeout=60, check=True, capture_output=True)
+    assert code.read_text() == "0\n"
+    assert len(output.read_text().splitlines()) == 30
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("module", ["cyclopts", "rich", "zstandard"])
+def test_a_signal_while_things_are_imported(
+    tmp_path: Path, module: str, number: signal.Signals
+) -> None:
+    """The first 200 ms: one line, its exit code, no output made; as process 1, too, it is heard."""
+    code = RAISES.format(number=int(number)) + f"raise RuntimeError('{module} was imported')\n"
+    (tmp_path / f"{module}.py").write_text(code)
+    output = tmp_path / "out.jsonl"
+    words = ("crawl", "http://127.0.0.1:1/", "-o", str(output))
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, crawler.cli as c; sys.exit(c.main())", *words],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = f"crawler: interrupted by {number.name}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", said)
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_in_the_summary_and_after_it(tmp_path: Path, number: signal.Signals) -> None:
+    """The summary is said to its end, and the exit code is the signal's."""
+    script = f"""
+import os, signal, sys
+from crawler.cli import main
+from crawler.cli.summary import Report
+text = Report.text
+def late(report):
+    os.kill(os.getpid(), {int(number)})
+    return text(report)
+Report.text = late
+code = main()
+os.kill(os.getpid(), {int(number)})  # on the way out nothing changes any more
+sys.exit(code)
+"""
+    output = str(tmp_path / "out.jsonl")
+    done = subprocess.run(
+        [sys.executable, "-c", script, "crawl", *WORDS, "--mock", "5", "-o", output],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 128 + number
+    assert done.stderr.endswith("every URL is accounted for: 5 read = 5 records + 0 repeats\n")
+    assert "Traceback" not in done.stderr and "stopping" not in done.stderr
+
+
+@ENGINES
+def test_nohup_keeps_a_crawl_alive(tmp_path: Path, engine: str) -> None:
+    """SIGHUP that is ignored from the start on is ignored by the crawl and its workers."""
+    output = tmp_path / "out.jsonl"
+    with running(MockWeb(pages=60, latency=0.05)) as web:
+        listed = tmp_path / "list.txt"
+        listed.write_text("\n".join(web.urls()))
+        words = ("crawl", *WORDS, "-i", str(listed), "-o", str(output), "--engine", engine)
+        command = ["nohup", sys.executable, "-m", "crawler", *words, "--parse", "process"]
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            process_group=0,
+        ) as process:  # fmt: skip
+            wait_for_requests(web, 5, process)
+            os.killpg(process.pid, signal.SIGHUP)
+            _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert len(output.read_text().splitlines()) == 60
+
+
+@ENGINES
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_to_all_processes_is_the_crawler_s_alone(
+    tmp_path: Path, engine: str, number: signal.Signals
+) -> None:
+    """Terminals and services signal the whole group: no page fails, and nobody complains."""
+    output = tmp_path / "out.jsonl"
+    with running(MockWeb(pages=2_000, latency=0.02)) as web:
+        listed = tmp_path / "list.txt"
+        listed.write_text("\n".join(web.urls()))
+        words = ("crawl", *WORDS, "-i", str(listed), "-o", str(output), "--engine", engine)
+        command = [sys.executable, "-m", "crawler", *words, "--parse", "process"]
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            process_group=0,
+        ) as process:  # fmt: skip
+            wait_for_requests(web, 40, process)
+            os.killpg(process.pid, number)
+            _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, err
+    assert "every URL is accounted for" in err and "resource_tracker" not in err
+    assert b'"parse_crash"' not in output.read_bytes()
