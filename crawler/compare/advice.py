@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from crawler.compare.choice import Choice, choose
 from crawler.compare.experiment import Word
-from crawler.compare.experiments import answer, break_even, cpu, crawl, race, scale
+from crawler.compare.experiments import answer, break_even, call, cpu, crawl, race, scale
 from crawler.compare.judgement import Comparison, decided, missing, said
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def _rows(result: Result) -> list[Decision]:
 
 def advice(result: Result) -> str:
     """One sentence for this machine; "" where no comparison of crawls was decided."""
+    if called := result.parts(call.NAME):
+        return _called(called[0])
     parts = next((found for name in _CRAWLS if (found := result.parts(name))), ())
     choice = _chosen(parts[0]) if parts else Choice()
     if not choice.best:
@@ -89,6 +92,39 @@ def _crawl(part: Part) -> Iterator[Decision]:
         yield Decision(work=work, model=choice.named, why=why, experiment=name)
     elif choice.unsettled:
         yield Decision(work=work, model="", why=_lacks(choice), experiment=name)
+
+
+def sizes(part: Part) -> Iterator[tuple[int, Choice]]:
+    """What to choose for each size of a batch of the user's calls."""
+    for size in part.observed.setting.call.get("sizes", ()):
+        yield size, choose(part.comparisons, call.figure(size).name)
+
+
+def _calls(part: Part) -> Iterator[Decision]:
+    """A row for each stretch of sizes that the same model wins."""
+    for choice, least, most in _stretches(part):
+        work = f"{least:,} calls" if least == most else f"{least:,} to {most:,} calls"
+        why = _reason(choice.because[0]) if choice.because else _lacks(choice)
+        yield Decision(work=work, model=choice.named, why=why, experiment=call.NAME)
+
+
+def _stretches(part: Part) -> Iterator[tuple[Choice, int, int]]:
+    found = [each for each in sizes(part) if each[1].best or each[1].unsettled]
+    for _, group in groupby(found, key=lambda each: each[1].named):
+        same = [*group]
+        yield same[-1][1], same[0][0], same[-1][0]
+
+
+def _called(part: Part) -> str:
+    """`sequential for 1 call; 2 processes from 30 calls on` of a function."""
+    told = [
+        f"{choice.named}{' (open which)' if choice.unsettled else ''} from "
+        f"{least:,} call{'' if least == 1 else 's'} on"
+        for choice, least, _ in _stretches(part)
+        if choice.best
+    ]
+    function = part.observed.setting.call["function"]
+    return f"On this machine, call {function} by {'; by '.join(told)}." if told else ""
 
 
 def _row(work: str, comparison: Comparison, model: str, why: str, experiment: str) -> Decision:
@@ -203,6 +239,7 @@ def _better(comparison: Comparison, other: str, base: str, neither: str) -> str:
 
 _ROWS: dict[str, Callable[[Part], Iterator[Decision]]] = {
     "answer": _crawl,
+    "call": _calls,
     "crawl": _crawl,
     "io": _io,
     "scale": _connections,

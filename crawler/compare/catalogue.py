@@ -28,7 +28,10 @@ NAMES = (
 ANSWER = "answer"
 """What `crawler compare` alone does: half a minute, and nothing that is held against a noise."""
 
-_OWN_COMMANDS = (ANSWER,)
+CALL = "call"
+"""What `crawler compare call` does, to a function of the user's."""
+
+_OWN_COMMANDS = (ANSWER, CALL)
 """Those that are neither among all nor measured after the noise."""
 
 

@@ -30,7 +30,7 @@ class Choice:
         return " or ".join(self.best)
 
 
-def choose(comparisons: Sequence[Comparison], first: str, then: str) -> Choice:
+def choose(comparisons: Sequence[Comparison], first: str, then: str = "") -> Choice:
     """Choose by the figure `first`, and between those that are equal in it by the figure `then`."""
     found = _best(_about(comparisons, first))
     if len(found.best) < 2 or found.unsettled:

@@ -180,7 +180,8 @@ class Setting:
 
     cores: those that may be used. server: the base URL of the experiment's server, "" before it
     runs. urls: the user's own list, "" for none. seed: of everything that is drawn. latency, width:
-    of the mock web in seconds, and how many are in flight, where the user may choose them.
+    of the mock web in seconds, and how many are in flight, where the user may choose them. call:
+    what of the user's own is called, and how often; empty for nothing.
     """
 
     mode: Mode
@@ -191,6 +192,7 @@ class Setting:
     seed: int = 0
     latency: float = 0.1
     width: int = 100
+    call: Mapping[str, Any] = field(default_factory=dict)
 
     def pick(self, quick: Any, normal: Any, full: Any = None) -> Any:
         """A value by mode; `full` is `normal` where it is left out."""

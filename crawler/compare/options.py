@@ -13,7 +13,7 @@ from crawler.compare.experiment import Mode
 from crawler.model.option import OptionError, Options, option
 from crawler.model.units import MINUTES, SECONDS, SHARE
 
-_WHAT, _HOW = "What", "How long"
+_WHAT, _OWN, _HOW = "What", "Your own function", "How long"
 _SECONDS: dict[Mode, float] = {"quick": 46.0, "normal": 150.0, "full": 900.0}
 ANSWER_SECONDS = 30.0
 MOST_SABOTAGE = 1.0
@@ -69,9 +69,25 @@ class CompareConfig(Options):
     width: int = option(
         _WHAT,
         100,
-        "Requests in flight without an experiment's name; sequential has one.",
+        "Requests in flight without an experiment's name (sequential: 1); calls, with call.",
         least=2,
         most=10_000,
+    )
+    call: str = option(
+        _OWN, "", "Function to call: package.module:function or file.py:function.", metavar="NAME"
+    )
+    async_call: str = option(
+        _OWN,
+        "",
+        "Async function that does the same, to be called on an event loop.",
+        metavar="NAME",
+        short="--async",
+    )
+    inputs: str = option(
+        _OWN,
+        "",
+        "File with an argument a line, as text or, in .jsonl, as JSON; none: called without one.",
+        metavar="FILE",
     )
     python: tuple[str, ...] = option(
         _WHAT, (), "Measure with this interpreter, too; may be repeated.", metavar="PATH"
@@ -100,6 +116,9 @@ class CompareConfig(Options):
         self.settle()
         if self.quick and self.full:
             raise OptionError("full", "give --quick or --full, not both")
+        for name in ("async_call", "inputs"):
+            if getattr(self, name) and not self.call:
+                raise OptionError(name, "needs a function to call (crawler compare call NAME)")
 
     @property
     def mode(self) -> Mode:

@@ -164,6 +164,7 @@ def _setting() -> _Schema:
             "seed": {"description": "Of all that is drawn.", "type": "integer"},
             "latency": number("Of the mock web where it may be chosen, in seconds."),
             "width": integer("Requests in flight where it may be chosen."),
+            "call": {"description": "The user's function, inputs, batches.", "type": "object"},
         },
     )
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import perf_counter
 
-from crawler.compare.catalogue import chosen
+from crawler.compare.catalogue import CALL, chosen
 from crawler.compare.experiment import Experiment, Interpreter, Setting
+from crawler.compare.experiments.call import planned
 from crawler.compare.interruption import Interruption
 from crawler.compare.machine import Machine
 from crawler.compare.options import CompareConfig
@@ -61,13 +62,17 @@ def compare(
 
     with Interruption() as interruption:
         machine = Machine.here()
+        setting = _setting(config, machine, interpreters[0])
+        if CALL in names:
+            with interruption.welcome():
+                setting = replace(setting, call=planned(config, interpreters[0]))
         for experiment in experiments:  # a list that cannot be read is known before the noise is
-            experiment.arms(_setting(config, machine, interpreters[0]))
+            experiment.arms(setting)
         listener.begins(machine, experiments)
         for experiment in experiments:
             if interruption.asked:
                 break
-            plan = _plan(config, experiment, experiments, machine, interpreters)
+            plan = _plan(config, experiment, experiments, setting, interpreters)
             if experiment.kept:
                 left = config.answer_seconds - (perf_counter() - began) - _AROUND
                 plan = replace(plan, budget=left)
@@ -83,14 +88,14 @@ def _plan(
     config: CompareConfig,
     experiment: Experiment,
     experiments: Sequence[Experiment],
-    machine: Machine,
+    setting: Setting,
     interpreters: Sequence[Interpreter],
 ) -> Plan:
     alone = len(experiments) == 1  # else what is found elsewhere would be held against it
     slowed = alone or experiment.name != "noise"
     share = experiment.weight * len(experiments) / sum(each.weight for each in experiments)
     return Plan(
-        setting=_setting(config, machine, interpreters[0]),
+        setting=setting,
         interpreters=interpreters,
         budget=config.seconds(len(experiments)) * share,
         rounds=config.rounds,

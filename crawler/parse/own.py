@@ -33,7 +33,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from crawler.model.document import Response
 from crawler.model.errors import ConfigurationError
 from crawler.parse.reason import one_line, place
 
@@ -53,43 +52,48 @@ def current_directory() -> str:
         return ""
 
 
-def check(path: str, folder: str) -> None:
-    """Raise `ConfigurationError` if there is no module of this name; imports nothing."""
-    module, _ = _parts(path)
+def check(path: str, folder: str, *, option: str = "parser") -> None:
+    """Raise `ConfigurationError` if there is no module of this name; imports nothing.
+
+    option: the one that has the name, for the error's text.
+    """
+    module, _ = _parts(path, option)
     if _specs(module, folder):
         return
     if _is_file(module):
-        raise ConfigurationError(f"parser: cannot import {path!r}: there is no such file")
+        raise ConfigurationError(f"{option}: cannot import {path!r}: there is no such file")
     top = module.partition(".")[0]
     if top not in sys.modules and find_spec(top) is None:
-        raise ConfigurationError(f"parser: cannot import {path!r}: no module named {top!r}")
+        raise ConfigurationError(f"{option}: cannot import {path!r}: no module named {top!r}")
 
 
-def load(path: str, folder: str, *, keep: bool) -> Callable[[Response], Any]:
+def load(path: str, folder: str, *, keep: bool, option: str = "parser") -> Callable[..., Any]:
     """Return the function that `path` names.
 
-    keep: go on searching the module's folder when it is loaded, as workers do. Raises
-    `ConfigurationError` in one line if there is no such function.
+    keep: go on searching the module's folder when it is loaded, as workers do. option: the one that
+    has the name. Raises `ConfigurationError` in one line if there is no such function.
     """
-    module, name = _parts(path)
+    module, name = _parts(path, option)
     try:
         found: Any = _module(module, folder, keep=keep)
         for attribute in name.split("."):
             found = getattr(found, attribute)
     except (Exception, SystemExit) as error:  # whatever the module does when it is imported
         why = one_line(error) + ("" if isinstance(error, SyntaxError) else place(error))
-        raise ConfigurationError(f"parser: cannot import {path!r}: {why}") from error
+        raise ConfigurationError(f"{option}: cannot import {path!r}: {why}") from error
     if not callable(found):
-        raise ConfigurationError(f"parser: {path!r} is a {type(found).__name__}, not a function")
-    function: Callable[[Response], Any] = found
+        kind = type(found).__name__
+        raise ConfigurationError(f"{option}: {path!r} is a {kind}, not a function")
+    function: Callable[..., Any] = found
     return function
 
 
-def _parts(path: str) -> tuple[str, str]:
+def _parts(path: str, option: str) -> tuple[str, str]:
     module, colon, name = path.rpartition(":")
     if not (module and colon and name):
         raise ConfigurationError(
-            f"parser: {path!r} names no function; write package.module:function or file.py:function"
+            f"{option}: {path!r} names no function; "
+            "write package.module:function or file.py:function"
         )
     return module, name
 

@@ -54,7 +54,10 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> R
     }
     known = {name: replace(each, name=name) for name, each in known.items()}
     monkeypatch.setattr(catalogue, "NAMES", tuple(known))
-    monkeypatch.setattr(catalogue, "load", lambda name: known[name])
+    real = catalogue.load
+    monkeypatch.setattr(
+        catalogue, "load", lambda name: known[name] if name in known else real(name)
+    )
 
     def run(*words: str) -> tuple[int, str, str]:
         code = main(["compare", *words])
@@ -180,6 +183,13 @@ def test_a_report_leaves_page_and_figures_and_can_be_repeated(run: Run, tmp_path
         (["--mock-latency", "1", "all"], 2, "--mock-latency is for `crawler compare` without"),
         (["rerun", "/nowhere.json"], 3, "/nowhere.json: cannot be read: No such file"),
         (["--budget", "-1"], 2, "too small"),
+        (["call", "no_such_module:f"], 2, "call: cannot import 'no_such_module:f': no module"),
+        (["call", "nothing"], 2, "call: 'nothing' names no function; write package.module:func"),
+        (["call", "math:nothing"], 2, "has no attribute 'nothing'"),
+        (["call", "os:abort"], 2, "call: os:abort fails: killed by SIGABRT"),
+        (["call", "os:getpid", "--inputs", "/nowhere"], 3, "--inputs: /nowhere cannot be read"),
+        (["--inputs", "x.txt"], 2, "--inputs: needs a function to call"),
+        (["call", "os:getpid", "--urls", "x"], 2, "call is not for experiments and lists"),
     ],
 )
 def test_bad_input_is_one_line(run: Run, words: Sequence[str], code: int, said: str) -> None:

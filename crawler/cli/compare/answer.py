@@ -8,8 +8,11 @@ from statistics import median
 
 from crawler.cli.layout import columns
 from crawler.cli.units import counted
+from crawler.compare.advice import sizes
+from crawler.compare.catalogue import CALL
 from crawler.compare.experiment import RSS, Figure
 from crawler.compare.experiments.answer import said
+from crawler.compare.experiments.call import figure
 from crawler.compare.experiments.crawl import CPU_PAGE, RATE
 from crawler.compare.judgement import Comparison, Observed, decided
 from crawler.compare.quantity import quantity
@@ -26,11 +29,28 @@ def lines(found: Examined) -> Iterator[str]:
     """A table for each interpreter, and what of it cannot be believed."""
     for part in found.parts:
         called = f"{part.observed.interpreter.called}: " if len(found.parts) > 1 else ""
-        yield from ("", f"{called}{said(part.observed)}", "")
-        rows = [_row(part.observed, arm.name) for arm in part.observed.arms]
-        yield from columns([_HEAD, *rows]).splitlines()
+        own = found.experiment.name == CALL
+        what = part.observed.setting.call["function"] if own else said(part.observed)
+        yield from ("", f"{called}{what}", "")
+        rows = _batches(part.observed) if own else _crawls(part.observed)
+        yield from columns([*rows]).splitlines()
         yield ""
         yield from _troubles(part.observed)
+
+
+def _batches(observed: Observed) -> Iterator[Sequence[str]]:
+    """The median time of each batch of calls."""
+    figures = [figure(size) for size in observed.setting.call["sizes"]]
+    yield "", *(each.title for each in figures)
+    for arm in observed.arms:
+        void = observed.trouble(arm.name)
+        yield arm.name, *(_NONE if void else _median(observed, arm.name, f) for f in figures)
+
+
+def _crawls(observed: Observed) -> Iterator[Sequence[str]]:
+    yield _HEAD
+    for arm in observed.arms:
+        yield _row(observed, arm.name)
 
 
 def _row(observed: Observed, arm: str) -> Sequence[str]:
@@ -63,7 +83,7 @@ def doubts(result: Result) -> Iterator[str]:
     busy = max([result.machine.busy, *_elsewhere(result)])
     if busy > _BUSY * cores:
         yield (
-            "CANNOT BE BELIEVED: pages/s and CPU a page as such, and whether threads or event "
+            "CANNOT BE BELIEVED: the figures as such, and whether threads, processes or event "
             f"loops are faster here: other programs used {min(busy, cores):.1f} of "
             f"{counted(cores, 'core')}. What follows is true of a machine as busy as this one."
         )
@@ -81,10 +101,18 @@ def undecided(found: Examined, seconds: float) -> Iterator[str]:
     """What was not decided, and about how long it takes to decide it. seconds: of all of it."""
     for part in found.parts:
         left = [each for each in part.comparisons if not decided(each) and each.word != "invalid"]
-        if left:
-            all_of_them = len(left) == len(part.comparisons)
+        if found.experiment.name == CALL:
+            open_sizes = {
+                size: choice.unsettled for size, choice in sizes(part) if choice.unsettled
+            }
+            left = [each for unsettled in open_sizes.values() for each in unsettled]
+            claims = f"which is best for {', '.join(map(str, open_sizes))} calls"
+        elif len(left) == len(part.comparisons):
+            claims = f"all {len(left)} comparisons"
+        else:
             claims = "; ".join(each.contrast.claim for each in left)
-            yield f"Undecided: {f'all {len(left)} comparisons' if all_of_them else claims}."
+        if left:
+            yield f"Undecided: {claims}."
             yield _missing(found, left, seconds)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cyclopts import App
 
-from crawler.cli.compare import compare, rerun
+from crawler.cli.compare import call, compare, rerun
 from crawler.cli.options import VERSION_FLAGS
 
 _HELP = (
@@ -12,7 +12,11 @@ _HELP = (
     "lock does."
 )
 
-_USAGE = "Usage: crawler compare [EXPERIMENT...] [OPTIONS]\n       crawler compare rerun REPORT"
+_USAGE = (
+    "Usage: crawler compare [EXPERIMENT...] [OPTIONS]\n"
+    "       crawler compare call FUNCTION [OPTIONS]\n"
+    "       crawler compare rerun REPORT"
+)
 
 _EPILOGUE = """\
 Without an experiment, sequential, threaded and asynchronous crawls are compared in half a minute; \
@@ -26,6 +30,7 @@ For example:
   crawler compare                         # which engine, here, in half a minute
   crawler compare --mock-latency 200ms --width 500
   crawler compare --quick --report out/   # everything, in ten minutes
+  crawler compare call shop.prices:total --inputs lines.txt
   crawler compare cpu race --rounds 10
   crawler compare --urls list.txt --python python3.14
   crawler compare noise --sabotage 5%     # would it find a difference?
@@ -39,4 +44,5 @@ app = App(
     default_command=compare.compare,
     version_flags=VERSION_FLAGS,
 )
+app.command(call.call, help=call.HELP, usage=call.USAGE, help_epilogue="")
 app.command(rerun.rerun, help=rerun.HELP, usage=rerun.USAGE, help_epilogue="")

@@ -81,6 +81,8 @@ def compare(
 def meant(words: Sequence[str], config: CompareConfig) -> Sequence[str]:
     """The experiments that are meant; `ConfigurationError` for a word that is none of them."""
     everything = config.quick or config.full
+    if config.call or catalogue.CALL in words:
+        return _called(words, config)
     if not words and not config.urls:
         _check_free(config, everything)
         return catalogue.NAMES if everything else [catalogue.ANSWER]
@@ -96,6 +98,14 @@ def meant(words: Sequence[str], config: CompareConfig) -> Sequence[str]:
     if catalogue.ANSWER in words:
         return [catalogue.ANSWER]
     return [name for name in catalogue.NAMES if name in words]
+
+
+def _called(words: Sequence[str], config: CompareConfig) -> Sequence[str]:
+    if not config.call:
+        raise ConfigurationError("call: name a function: crawler compare call package.module:name")
+    if config.urls or set(words) - {catalogue.CALL}:
+        raise ConfigurationError("call is not for experiments and lists: it has work of its own")
+    return [catalogue.CALL]
 
 
 def _check_free(config: CompareConfig, named: object) -> None:

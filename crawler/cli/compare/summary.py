@@ -41,7 +41,8 @@ def head(
 
 def _what(config: CompareConfig, experiments: Sequence[Experiment]) -> str:
     if experiments[0].kept:
-        return f"{experiments[0].question} {config.width:,} in flight"
+        wide = "" if config.call else f" {config.width:,} in flight"
+        return f"{experiments[0].question}{wide}"
     return f"{counted(len(experiments), 'experiment')} ({config.mode})"
 
 
