@@ -71,7 +71,7 @@ def _pages(number: int) -> Order:
 def test_in_a_batch_nobody_is_blamed() -> None:
     """Which of several pages took the memory is unknown: they run one by one, in their order."""
     first, second = Batch(_pages(3), range(3)), Batch(_pages(2), range(2))
-    ruling = recovery.exhausted({4: first, 5: second}, 4, REASON)
+    ruling = recovery.unfit({4: first, 5: second}, 4, REASON)
     assert ruling.failed == []
     assert ruling.again == [*first.singles(), second]
     assert not first.order.suspects
@@ -80,8 +80,8 @@ def test_in_a_batch_nobody_is_blamed() -> None:
 def test_alone_it_fails_the_second_time() -> None:
     """A page by itself is suspected once, for the memory may have been another's; then it fails."""
     batch = Batch(_pages(2), (1,))
-    assert recovery.exhausted({4: batch}, 4, REASON) == ([], [batch])
-    assert recovery.exhausted({1: batch}, 1, REASON) == (
+    assert recovery.unfit({4: batch}, 4, REASON) == ([], [batch])
+    assert recovery.unfit({1: batch}, 1, REASON) == (
         [Verdict(batch.order, 1, ParseFault(kind=Kind.PARSE, reason=REASON))],
         [],
     )
