@@ -46,15 +46,16 @@ from crawler.fetch.exchange import (
     request_headers,
     target,
 )
-from crawler.fetch.fault import Fault, Refused
+from crawler.fetch.fault import Refused
 from crawler.fetch.guard import admitted as admitted_addresses
 from crawler.fetch.guard import check_url
-from crawler.fetch.head import HEADER_BYTES, Head, Malformed, legible
 from crawler.fetch.message import Message
 from crawler.fetch.names import Addresses, LookUp, Names, literal_address
 from crawler.fetch.room import DROPPED_BODY, Values, worth_reading
 from crawler.model.address import AddressPolicy
 from crawler.model.config import CrawlConfig
+from crawler.model.fault import Fault
+from crawler.model.head import HEADER_BYTES, Head, Malformed, legible
 from crawler.model.outcome import Failed, Fetched, Kind, Received, Resolved
 from crawler.model.proxies import Proxies, Proxy
 from crawler.model.request import Purpose, Request

@@ -20,7 +20,7 @@ from typing import IO, Protocol, cast
 import brotli
 import zstandard
 
-from crawler.fetch.fault import Fault
+from crawler.model.fault import Fault
 from crawler.model.outcome import Kind
 
 PIECE = 65_536

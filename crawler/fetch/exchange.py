@@ -21,12 +21,12 @@ from urllib.parse import SplitResult, unquote_to_bytes
 from crawler.core import sniff
 from crawler.core.cookies import MOST as COOKIES
 from crawler.fetch.body import Body
-from crawler.fetch.fault import Fault
-from crawler.fetch.head import Malformed
 from crawler.fetch.room import Room, Values, admitted, is_text
 from crawler.model import media
 from crawler.model.config import CrawlConfig
 from crawler.model.document import Response
+from crawler.model.fault import Fault
+from crawler.model.head import Malformed
 from crawler.model.media import MediaTypes
 from crawler.model.outcome import Exchange, Failed, Kind, Received, Redirect, status_kind
 from crawler.model.proxies import Proxy

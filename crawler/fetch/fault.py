@@ -13,10 +13,8 @@ import re
 import socket
 import ssl
 
+from crawler.model.fault import ONLY_HTTP2, Fault
 from crawler.model.outcome import Kind, Lost
-
-REASON_LENGTH = 200
-"""Characters a reason may have: one line of a terminal or two."""
 
 _TIMED_OUT = frozenset({errno.ETIMEDOUT})
 _BROKEN = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN})
@@ -45,35 +43,9 @@ _NOT_TLS = frozenset(
 )
 """What OpenSSL says of bytes that are no record of TLS."""
 
-ONLY_HTTP2 = "the server speaks only HTTP/2, which this crawler does not"
-
-
-class Fault(Exception):
-    """An exchange that cannot go on; raised and caught inside `crawler.fetch` alone.
-
-    `no_tls`: where TLS was tried, the port is closed to it or speaks something else. `lost`: what
-    there was no way to.
-    """
-
-    def __init__(
-        self, kind: Kind, reason: str, *, no_tls: bool = False, lost: Lost | None = None
-    ) -> None:
-        super().__init__(kind, reason)
-        self.kind = kind
-        self.reason = one_line(reason)
-        self.no_tls = no_tls
-        self.lost = lost
-
 
 class Refused(OSError):
     """An address that the guard does not let anyone connect to; libraries pass it on as it is."""
-
-
-def one_line(text: str) -> str:
-    """`text` without control characters and surrogates, at most `REASON_LENGTH` characters."""
-    clean = "".join(c if c.isprintable() else " " for c in text[: 4 * REASON_LENGTH])
-    clean = " ".join(clean.split())
-    return clean if len(clean) <= REASON_LENGTH else clean[: REASON_LENGTH - 3] + "..."
 
 
 def overdue(seconds: float) -> Fault:

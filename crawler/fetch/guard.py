@@ -17,9 +17,10 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from crawler.fetch.exchange import default_port
-from crawler.fetch.fault import Fault, Refused
+from crawler.fetch.fault import Refused
 from crawler.fetch.names import Addresses
 from crawler.model.address import AddressPolicy
+from crawler.model.fault import Fault
 from crawler.model.outcome import Kind
 from crawler.model.url import Url
 

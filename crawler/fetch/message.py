@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from crawler.fetch.head import HEADER_BYTES, HEADER_LINE, Head, Malformed, check_start, read_head
+from crawler.model.head import HEADER_BYTES, HEADER_LINE, Head, Malformed, check_start, read_head
 
 INFORMATIONAL = 99
 """1xx responses before the final one; more are a way to keep a client busy for nothing."""

@@ -16,7 +16,7 @@ import socket
 import threading
 import time
 
-from crawler.fetch.fault import Fault
+from crawler.model.fault import Fault
 
 
 class Watch:

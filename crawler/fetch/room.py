@@ -29,7 +29,7 @@ class Framing(NamedTuple):
 
 
 def framing(values: Values) -> Framing:
-    """Return a response's framing, which `crawler.fetch.head` has settled."""
+    """Return a response's framing, which `crawler.model.head` has settled."""
     lengths, encodings = values("Content-Length"), values("Content-Encoding")
     return Framing(", ".join(encodings), int(lengths[0]) if lengths else None)
 

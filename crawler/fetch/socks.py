@@ -11,7 +11,7 @@ from collections.abc import Generator
 
 from socksio import ProtocolError, socks5
 
-from crawler.fetch.fault import Fault
+from crawler.model.fault import Fault
 from crawler.model.outcome import Kind
 from crawler.model.proxies import Proxy
 

@@ -39,13 +39,13 @@ from crawler.fetch.exchange import (
     request_headers,
     target,
 )
-from crawler.fetch.fault import Fault
 from crawler.fetch.guard import check_url
 from crawler.fetch.names import Names
 from crawler.fetch.reaper import Reaper
 from crawler.fetch.room import DROPPED_BODY, Values, worth_reading
 from crawler.fetch.wire import PIECE, Answer, Call, here
 from crawler.model.config import CrawlConfig
+from crawler.model.fault import Fault
 from crawler.model.outcome import Fetched, Kind, Received, Resolved
 from crawler.model.proxies import Proxies, Proxy
 from crawler.model.request import Purpose, Request

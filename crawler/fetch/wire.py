@@ -21,15 +21,15 @@ from typing import Any
 
 from crawler.fetch import fault, socks
 from crawler.fetch.exchange import Progress
-from crawler.fetch.fault import Fault
 from crawler.fetch.guard import admitted
-from crawler.fetch.head import HEADER_BYTES, Head, Malformed
 from crawler.fetch.message import Message
 from crawler.fetch.names import Address, Addresses, LookUp, Names, literal_address
 from crawler.fetch.reaper import Watch
 from crawler.fetch.room import Values
 from crawler.model.address import AddressPolicy
 from crawler.model.config import CrawlConfig
+from crawler.model.fault import Fault
+from crawler.model.head import HEADER_BYTES, Head, Malformed
 from crawler.model.outcome import Kind
 from crawler.model.proxies import Proxy
 

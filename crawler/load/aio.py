@@ -3,32 +3,43 @@
 As many coroutines as connections, each with one hit at a time. The requests are the raw engine's,
 field by field; redirects are not followed, no cookie is kept. It takes several times the CPU of the
 raw engine, so that its latencies have more of the client in them.
+
+What counts as an error is the raw engine's, too. aiohttp would repeat any GET that failed, and say
+nothing of it; here a request is repeated where its connection had been used before, and counted.
+Heads are read by the reader of the crawl (`crawler.model.head`) and given to aiohttp in their
+plainest form.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import partial
 from itertools import count, repeat
 from socket import AF_INET, AF_INET6, AF_UNSPEC
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from crawler.load.dispatcher import Dispatcher, schedule
 from crawler.load.histogram import Histogram
 from crawler.load.hit import Failure, Recorder
 from crawler.load.loop import Flow, Job, failure_of, reach
+from crawler.load.reason import ended, overdue, unconnected, words
+from crawler.model.fault import one_line
+from crawler.model.head import HEADER_BYTES, Malformed, check_start, read_head
 
 # As the raw engine: what more is due is dropped.
 _MOST_WAITING = 1_000_000
 # Those of the raw engine's that aiohttp writes itself, as they depend on how it sends.
 _OWN_FIELDS = {"content-length", "connection"}
+_HEAD_END = re.compile(rb"\n\r?\n")
 
 
 class _Waiting(NamedTuple):
@@ -60,14 +71,15 @@ class AioLoop:
     async def open(self) -> None:
         """Make the session, and see that each target can be reached."""
         config = self._job.config
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=self._job.connections,
-                force_close=not self._job.plan.fields.keepalive,
-                resolver=_Resolver(
-                    {target.origin.host: target.address for target in self._job.targets}
-                ),
+        self._connector = _Connector(
+            limit=self._job.connections,
+            force_close=not self._job.plan.fields.keepalive,
+            resolver=_Resolver(
+                {target.origin.host: target.address for target in self._job.targets}
             ),
+        )
+        self._session = aiohttp.ClientSession(
+            connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=config.timeout),
             headers=[
@@ -75,6 +87,7 @@ class AioLoop:
             ],
             skip_auto_headers=("Accept-Encoding", "Content-Type"),
         )
+        self._session._retry_connection = False  # noqa: SLF001 - there is no public way
         for target in self._job.targets:
             await reach(target, config.timeout)
 
@@ -160,10 +173,11 @@ class AioLoop:
         self._under_way[key] = intended, sent
         self.flow.change(sent, 1)
         try:
-            status, received = await self._exchange(number % len(self._urls))
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            status, received = await self._exchange(number % len(self._urls), intended)
+        except (aiohttp.ClientError, OSError, TimeoutError, Malformed) as error:
             if not self._stopped:
-                self._recorder.failed(intended, sent, perf_counter(), _failure(error))
+                why = f"{self._why(error)} ({self._path(number)})"
+                self._recorder.failed(intended, sent, perf_counter(), _failure(error), why)
         else:
             if not self._stopped:
                 self._recorder.hit(intended, sent, perf_counter(), status, received)
@@ -171,19 +185,50 @@ class AioLoop:
             del self._under_way[key]
             self.flow.change(perf_counter(), -1)
 
-    async def _exchange(self, index: int) -> tuple[int, int]:
+    async def _exchange(self, index: int, intended: float) -> tuple[int, int]:
         """Status and size of an answer."""
         received = 0
-        async with self._session.request(
-            self._job.plan.fields.method,
-            self._urls[index],
-            data=self._job.plan.fields.body or None,
-            allow_redirects=False,
-            ssl=self._contexts[self._job.plan.order[index].origin],
-        ) as response:
+        async with await self._answer(index, intended) as response:
             async for chunk in response.content.iter_any():
                 received += len(chunk)
             return response.status, received
+
+    async def _answer(self, index: int, intended: float) -> aiohttp.ClientResponse:
+        """Send a request until it has gone over a new connection, or has an answer."""
+        while True:
+            self._connector.forget()
+            try:
+                return await self._session.request(
+                    self._job.plan.fields.method,
+                    self._urls[index],
+                    data=self._job.plan.fields.body or None,
+                    allow_redirects=False,
+                    ssl=self._contexts[self._job.plan.order[index].origin],
+                )
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                if self._stopped or self._connector.connected():
+                    raise
+                self._recorder.reopened(intended)
+
+    def _path(self, number: int) -> str:
+        url = self._urls[number % len(self._urls)]
+        return f"{self._job.plan.fields.method} {url.raw_path_qs}"
+
+    def _why(self, error: BaseException) -> str:
+        seconds = self._job.config.timeout
+        if isinstance(error, Malformed):
+            return error.reason
+        if isinstance(error, TimeoutError):
+            return overdue(seconds)
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return unconnected(error.os_error, seconds)
+        if isinstance(error, aiohttp.ServerDisconnectedError):
+            return ended(None, 0)
+        if isinstance(error, aiohttp.ClientResponseError):
+            return one_line(error.message)
+        if isinstance(error, aiohttp.ClientOSError) and error.errno:
+            return ended(error, 0)
+        return one_line(words(error))
 
 
 def _failure(error: BaseException) -> Failure:
@@ -193,7 +238,7 @@ def _failure(error: BaseException) -> Failure:
         return Failure.TLS
     if isinstance(error, aiohttp.ClientConnectorError):
         return failure_of(error.os_error)
-    disconnected = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, OSError)
+    disconnected = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, OSError, _CutShort)
     if isinstance(error, disconnected) or _is_cut(error):
         return Failure.DISCONNECTED
     return Failure.PROTOCOL
@@ -206,6 +251,81 @@ def _is_cut(error: BaseException) -> bool:
         cause,
         aiohttp.http_exceptions.ContentLengthError | aiohttp.http_exceptions.TransferEncodingError,
     )
+
+
+class _CutShort(aiohttp.ClientPayloadError):
+    """The connection ended in the middle of a head: the server has seen the request."""
+
+
+class _Protocol(ResponseHandler):
+    """A connection whose heads are read here, and handed on in their plainest form."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._held: bytes | None = None
+
+    def set_response_params(self, **options: Any) -> None:
+        """Begin an answer: the request is about to be sent."""
+        self._held = b""
+        super().set_response_params(**options)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; aiohttp resumes its parser by b""."""
+        if self._held is None or not data:
+            super().data_received(data)
+            return
+        raw = self._held + data
+        try:
+            whole = _plain(raw)
+        except Malformed as problem:
+            self._held = None
+            self.set_exception(problem)  # who waits for it closes the connection
+            return
+        self._held = raw if whole is None else None
+        if whole is not None:
+            super().data_received(whole)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End what waits; not as if nothing had come, where a part of a head has."""
+        if self._held:
+            self.set_exception(_CutShort(ended(exc, len(self._held))))
+        super().connection_lost(exc)
+
+
+def _plain(raw: bytes) -> bytes | None:
+    """Return an answer's head in its plainest form and what follows; None if it is not whole.
+
+    Those before the last (RFC 9110, 15.2) do not count. Raises `Malformed`.
+    """
+    if len(raw) > HEADER_BYTES and _HEAD_END.search(raw) is None:
+        raise Malformed("header too large")
+    check_start(raw)
+    while (end := _HEAD_END.search(raw)) is not None:
+        head, raw = read_head(raw[: end.end()]), raw[end.end() :]
+        if head.status >= 200:
+            return head.plain() + raw
+    return None
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Remembers which tasks have made a connection."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._factory = cast("partial[ResponseHandler]", partial(_Protocol, loop=self._loop))
+        self._made: set[asyncio.Task[Any] | None] = set()
+
+    def connected(self) -> bool:
+        """Tell whether the current task has made a connection since `forget`."""
+        return asyncio.current_task() in self._made
+
+    def forget(self) -> None:
+        """Forget the connection of the current task."""
+        self._made.discard(asyncio.current_task())
+
+    async def _create_connection(self, *args: Any, **kwargs: Any) -> ResponseHandler:
+        self._made.add(asyncio.current_task())
+        return await super()._create_connection(*args, **kwargs)
 
 
 class _Resolver(AbstractResolver):

@@ -53,7 +53,7 @@ class ClosedLoop(RawLoop):
         if self._at_rest == len(self.lines):
             self.finished.set()
 
-    def refused(self, origin: int, now: float, failure: Failure) -> None:
+    def refused(self, origin: int, now: float, failure: Failure, why: str) -> None:
         """Nothing waits for connections in a closed loop."""
 
 

@@ -8,6 +8,13 @@ States: *idle* (its owner may give it a hit, connection or not), *busy* (carries
 while it connects), *closing* (the answer has come, the connection ends; idle when that is over).
 The owner hears of every change to idle, exactly once, by `free` or `refused`.
 
+A server may close a kept connection in the moment in which a request is written on it. A request
+whose connection ends before the first byte of an answer, and had carried one before, is sent once
+more on a new one (RFC 9112, 9.3.1), and told as `reopened`: no error, as the server never saw it.
+
+What httptools refuses is read again by the reader that a crawl has (`crawler.model.head`), so that
+an odd head counts as it would there.
+
 A hit counts as sent when its line begins to act on it: when it is written, or, if it had to open
 the connection, when that began. So a server's slowness to accept is in its service latency.
 """
@@ -24,8 +31,12 @@ import httptools
 
 from crawler.load.hit import Failure
 from crawler.load.loop import Flow
+from crawler.load.reason import ended, shown
+from crawler.model.head import Malformed, check_start, read_head
 
 _HEAD_BYTES = 1 << 16
+_PARSER_ERRORS = (httptools.HttpParserError, httptools.HttpParserUpgrade)
+_HEAD_END = re.compile(rb"\n\r?\n")
 # RFC 9112 6.3: an answer with neither of them ends with its connection.
 _FRAMED = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
 
@@ -44,8 +55,11 @@ class Owner(Protocol):
     def connect(self, line: Line) -> None:
         """Begin to open a connection for the line."""
 
-    def failed(self, line: Line, now: float, failure: Failure) -> None:
-        """Count the line's hit as failed."""
+    def failed(self, line: Line, now: float, failure: Failure, why: str) -> None:
+        """Count the line's hit as failed; `why` in a few words."""
+
+    def reopened(self, line: Line) -> None:
+        """Count that the line's hit is sent again, as its connection was closed while idle."""
 
 
 class Line(asyncio.Protocol):
@@ -66,10 +80,12 @@ class Line(asyncio.Protocol):
         "_parser",
         "_received",
         "_request",
+        "_resent",
         "_reusable",
         "_status",
         "_transport",
         "_unsent",
+        "_used",
         "_write",
         "busy",
         "intended",
@@ -92,6 +108,7 @@ class Line(asyncio.Protocol):
         self.intended = self.sent = 0.0
         self.busy = self.usable = False
         self._unsent = self._closing = self._reusable = self._counted = False
+        self._used = self._resent = False
         self._renew()
 
     def __repr__(self) -> str:
@@ -99,10 +116,14 @@ class Line(asyncio.Protocol):
         return f"Line(origin {self.origin}, {state}, {'open' if self.usable else 'not open'})"
 
     def _renew(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        self._feed = self._parser.feed_data
+        self._renew_parser()
         self._head: bytes | None = None
         self._received = self._status = 0
+
+    def _renew_parser(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._feed = self._parser.feed_data
+        self._status = 0
 
     def send(self, intended: float, now: float, request: bytes) -> None:
         """Carry a hit; only when idle."""
@@ -112,22 +133,28 @@ class Line(asyncio.Protocol):
             self._owner.flow.change(now, 1)
         self.intended = intended
         self.sent = now
+        self._request = request
+        self._resent = False
         if self.usable:
             self._write(request)
             return
-        self._request = request
         self._unsent = True
         if self._transport is None:  # else as soon as the old connection is gone
             self._owner.connect(self)
+
+    @property
+    def path(self) -> str:
+        """What its hit asks for."""
+        return self._request.partition(b"\r\n")[0].decode("ascii").rpartition(" ")[0]
 
     @property
     def connecting(self) -> bool:
         """Whether its hit waits for a connection."""
         return self._unsent
 
-    def give_up(self, now: float, failure: Failure) -> None:
+    def give_up(self, now: float, failure: Failure, why: str) -> None:
         """Count the hit as failed and end the connection; only when busy and connected."""
-        self._owner.failed(self, now, failure)
+        self._owner.failed(self, now, failure, why)
         self._end(now)
 
     def abandon(self) -> None:
@@ -168,6 +195,7 @@ class Line(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._write = self._transport.write
         self._renew()
+        self._used = False
         self.usable = True
         if self._unsent:
             self._unsent = False
@@ -178,16 +206,44 @@ class Line(asyncio.Protocol):
         if not self.busy:
             self._unasked()
             return
+        self._received += len(data)
         try:
             self._feed(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self.give_up(perf_counter(), Failure.PROTOCOL)
-            return
-        self._received += len(data)
+        except _PARSER_ERRORS:
+            self._odd((self._head or b"") + data)
+        else:
+            if not self._status and (self._head is None or len(self._head) < _HEAD_BYTES):
+                self._head = (self._head or b"") + data
         if self._status:
             self._answered(perf_counter())
-        elif self._head is None or len(self._head) < _HEAD_BYTES:
-            self._head = (self._head or b"") + data
+
+    def _odd(self, raw: bytes) -> None:
+        """Read an answer again that the parser refuses, with its head in the plainest form.
+
+        Where the head is not whole yet, that is done with each further piece of it.
+        """
+        rest = raw
+        try:
+            check_start(rest)
+            while (end := _HEAD_END.search(rest)) is not None:
+                head, rest = read_head(rest[: end.end()]), rest[end.end() :]
+                if head.status >= 200:
+                    self._renew_parser()
+                    raw = head.plain() + rest
+                    self._feed(raw)
+                    break
+        except Malformed as problem:
+            self._refuse(f"{problem.reason}: {shown(raw)}")
+        except _PARSER_ERRORS as problem:
+            self._refuse("bytes after the end of the answer" if self._status else str(problem))
+        else:
+            self._head = raw
+            if len(raw) >= _HEAD_BYTES and not self._status:
+                self._refuse("a malformed answer, too long to be read again")
+
+    def _refuse(self, why: str) -> None:
+        self._status = 0
+        self.give_up(perf_counter(), Failure.PROTOCOL, why)
 
     def eof_received(self) -> None:
         """Nothing more comes, so nothing more is sent."""
@@ -207,6 +263,10 @@ class Line(asyncio.Protocol):
         elif self._closing:
             self._closing = False
             self._owner.free(self, perf_counter())
+        elif self.busy and self._used and not (self._received or self._resent):
+            self._resent = self._unsent = True
+            self._owner.reopened(self)
+            self._owner.connect(self)
         elif self.busy:
             self._cut(perf_counter(), exc)
 
@@ -215,7 +275,7 @@ class Line(asyncio.Protocol):
         if status:
             self._owner.hit(self.intended, self.sent, now, status, self._received)
         else:
-            self._owner.failed(self, now, Failure.DISCONNECTED)
+            self._owner.failed(self, now, Failure.DISCONNECTED, ended(exc, self._received))
         self.busy = False
         self._owner.free(self, now)
 
@@ -230,6 +290,7 @@ class Line(asyncio.Protocol):
         status, received = self._status, self._received
         self._status = self._received = 0
         self._head = None
+        self._used = True
         self.busy = False
         self._owner.hit(self.intended, self.sent, now, status, received)
         if self._reusable:

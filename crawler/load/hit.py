@@ -102,7 +102,9 @@ class Recorder:
         "_carried",
         "_expected",
         "_lags",
+        "_messages",
         "_punctual",
+        "_reopened",
         "_responses",
         "_row",
         "_row_seconds",
@@ -120,7 +122,8 @@ class Recorder:
         self._start = start
         self._expected = statuses(EXPECTED) if expected is None else expected
         self._carried = 0.0
-        self._unfinished = 0
+        self._unfinished = self._reopened = 0
+        self._messages: dict[Failure, str] = {}
         self._total = _Stretch(self._expected)
         self._rows: list[Row] = []
         self._row_seconds = 1
@@ -155,10 +158,19 @@ class Recorder:
         row.statuses[status] += 1
         row.received += received
 
-    def failed(self, intended: float, sent: float | None, ended: float, kind: Failure) -> None:
-        """A hit has no answer; `sent` is None if it never left."""
+    def failed(
+        self, intended: float, sent: float | None, ended: float, kind: Failure, why: str = ""
+    ) -> None:
+        """A hit has no answer, and `why`; `sent` is None if it never left."""
         if self._bound(intended, sent, ended):
             self._row.failures[kind] += 1
+            if why:
+                self._messages.setdefault(kind, why)
+
+    def reopened(self, intended: float) -> None:
+        """A hit is sent again, as the connection that it was sent on had been closed while idle."""
+        if intended >= self._start:
+            self._reopened += 1
 
     def unfinished(self, intended: float, sent: float | None, now: float) -> None:
         """A hit is still under way, or still waiting to be sent (`sent` is None), at the end."""
@@ -187,6 +199,8 @@ class Recorder:
             lag=total.lag,
             statuses=dict(total.statuses),
             failures=dict(total.failures),
+            messages=dict(self._messages),
+            reopened=self._reopened,
             unexpected=total.unexpected,
             dropped=total.dropped,
             unfinished=self._unfinished,

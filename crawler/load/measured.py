@@ -33,9 +33,10 @@ class Measured:
 
     `elapsed` are the seconds measured. `statuses` and `failures` count the hits that ended,
     `unexpected` those of the former whose status is an error, `dropped` those given up because no
-    connection was free, `unfinished` those still under way at the end. `carried` is the time that
-    hits of the warm-up were in flight after the start. `rows` are `row_seconds` long each, the last
-    one perhaps less.
+    connection was free, `unfinished` those still under way at the end. `messages` tells the first
+    failure of each kind; `reopened` counts hits that were sent again, as their connection had been
+    closed while idle. `carried` is the time that hits of the warm-up were in flight after the
+    start. `rows` are `row_seconds` long each, the last one perhaps less.
     """
 
     elapsed: float
@@ -44,6 +45,8 @@ class Measured:
     lag: Histogram = field(default_factory=Histogram)
     statuses: Mapping[int, int] = field(default_factory=dict)
     failures: Mapping[Failure, int] = field(default_factory=dict)
+    messages: Mapping[Failure, str] = field(default_factory=dict)
+    reopened: int = 0
     unexpected: int = 0
     dropped: int = 0
     unfinished: int = 0
@@ -113,6 +116,8 @@ class Measured:
             lag=_sum(self.lag, other.lag),
             statuses=_added(self.statuses, other.statuses),
             failures=_added(self.failures, other.failures),
+            messages={**other.messages, **self.messages},
+            reopened=self.reopened + other.reopened,
             unexpected=self.unexpected + other.unexpected,
             dropped=self.dropped + other.dropped,
             unfinished=self.unfinished + other.unfinished,
@@ -139,6 +144,8 @@ class Measured:
             "lag": self.lag.json,
             "statuses": {str(status): self.statuses[status] for status in sorted(self.statuses)},
             "failures": {kind.value: self.failures[kind] for kind in sorted(self.failures)},
+            "messages": {kind.value: self.messages[kind] for kind in sorted(self.messages)},
+            "reopened": self.reopened,
             "unexpected": self.unexpected,
             "dropped": self.dropped,
             "unfinished": self.unfinished,
@@ -158,6 +165,8 @@ class Measured:
             lag=Histogram.of(json["lag"]),
             statuses={int(status): int(count) for status, count in json["statuses"].items()},
             failures={Failure(kind): int(count) for kind, count in json["failures"].items()},
+            messages={Failure(kind): str(text) for kind, text in json["messages"].items()},
+            reopened=int(json["reopened"]),
             unexpected=int(json["unexpected"]),
             dropped=int(json["dropped"]),
             unfinished=int(json["unfinished"]),

@@ -73,13 +73,13 @@ class OpenLoop(RawLoop):
         if sum(map(len, self._idle)) == len(self.lines):
             self.finished.set()
 
-    def refused(self, origin: int, now: float, failure: Failure) -> None:
+    def refused(self, origin: int, now: float, failure: Failure, why: str) -> None:
         """Fail what waits for an origin to which no connection is open."""
         if any(line.usable for line in self.lines if line.origin == origin):
             return
         waiting = self._waiting[origin]
         for intended, _ in waiting:
-            self.recorder.failed(intended, None, now, failure)
+            self.recorder.failed(intended, None, now, failure, why)
         waiting.clear()
 
     def stop(self, now: float) -> None:

@@ -15,6 +15,7 @@ from crawler.load.guard import Target
 from crawler.load.histogram import Histogram
 from crawler.load.hit import Failure, Recorder
 from crawler.load.loop import Flow, Job, failure_of, unreachable
+from crawler.load.reason import overdue, unconnected
 
 # Attempts to connect at once at the start: less than any listen queue.
 _CONNECTING = 64
@@ -101,7 +102,7 @@ class RawLoop(ABC):
         oldest = now - self.job.config.timeout
         for line in self.lines:
             if line.busy and line.sent < oldest and not line.connecting:
-                line.give_up(now, Failure.TIMEOUT)
+                line.give_up(now, Failure.TIMEOUT, overdue(self.job.config.timeout))
 
     def stop(self, now: float) -> None:
         """Count what is in flight as unfinished; nothing more is sent."""
@@ -123,10 +124,16 @@ class RawLoop(ABC):
 
     # What lines say.
 
-    def failed(self, line: Line, now: float, failure: Failure) -> None:
+    def failed(self, line: Line, now: float, failure: Failure, why: str) -> None:
         """Count the hit of a line as failed."""
         if not self.stopped:
-            self.recorder.failed(line.intended, line.sent, now, failure)
+            why = f"{why} ({line.path})"
+            self.recorder.failed(line.intended, line.sent, now, failure, why)
+
+    def reopened(self, line: Line) -> None:
+        """Count a request that is sent again, as its connection was closed while idle."""
+        if not self.stopped:
+            self.recorder.reopened(line.intended)
 
     def connect(self, line: Line) -> None:
         """Begin to open a line's connection."""
@@ -140,15 +147,16 @@ class RawLoop(ABC):
             await self._open(line)
         except (OSError, TimeoutError) as error:
             if not self.stopped:
-                self._refused(line, perf_counter(), failure_of(error))
+                self._refused(line, perf_counter(), error)
         else:
             self._pauses[line.origin] = _FIRST_PAUSE
 
-    def _refused(self, line: Line, now: float, failure: Failure) -> None:
-        self.failed(line, now, failure)
+    def _refused(self, line: Line, now: float, error: Exception) -> None:
+        failure, why = failure_of(error), unconnected(error, self.job.config.timeout)
+        self.failed(line, now, failure, why)
         line.abandon()
         line.rest(now)
-        self.refused(line.origin, now, failure)
+        self.refused(line.origin, now, failure, why)
         pause = self._pauses[line.origin]
         self._pauses[line.origin] = min(2 * pause, _LONGEST_PAUSE)
 
@@ -168,5 +176,5 @@ class RawLoop(ABC):
         """A line is idle: give it a hit, or keep it for one."""
 
     @abstractmethod
-    def refused(self, origin: int, now: float, failure: Failure) -> None:
+    def refused(self, origin: int, now: float, failure: Failure, why: str) -> None:
         """A connection to an origin could not be opened; its hit has been counted."""

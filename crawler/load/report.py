@@ -165,7 +165,12 @@ def _ratio(run: Measured, share: float) -> str:
 def _outcomes(run: Measured) -> Iterator[tuple[str, str]]:
     yield from ((f"status {s}", f"{n:,}") for s, n in sorted(run.statuses.items()))
     yield from ((kind.replace("_", " "), f"{n:,}") for kind, n in sorted(run.failures.items()))
-    for name, number in (("dropped", run.dropped), ("in flight at the end", run.unfinished)):
+    yield from ((f"first {kind}", message) for kind, message in sorted(run.messages.items()))
+    for name, number in (
+        ("closed while idle, and retried", run.reopened),
+        ("dropped", run.dropped),
+        ("in flight at the end", run.unfinished),
+    ):
         if number:
             yield name, f"{number:,}"
 

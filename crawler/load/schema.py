@@ -158,6 +158,8 @@ def _measured() -> dict[str, Any]:
                 **mapping("Kind of failure to hits.", integer("Hits.", least=1)),
                 "propertyNames": {"enum": [kind.value for kind in Failure]},
             },
+            "messages": mapping("Kind of failure to the first of its kind.", text("A sentence.")),
+            "reopened": integer("Hits sent again, as their connection was closed while idle."),
             "unexpected": integer("Answers with an unexpected status."),
             "dropped": integer("Hits given up, as no connection was free."),
             "unfinished": integer("Hits under way at the end."),

@@ -22,7 +22,7 @@ import brotli
 import zstandard
 
 from crawler.fetch.body import Body
-from crawler.fetch.fault import Fault
+from crawler.model.fault import Fault
 from tests.real.debian import DOCS
 
 SIZES = (100, 1_000, 30_000, 65_536, 98_304, 130_000, 500_000, 2_000_000)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.fetch.body import PIECE, Body
-from crawler.fetch.fault import Fault
+from crawler.model.fault import Fault
 from crawler.model.outcome import Kind
 from tests.fetch.sites import BOMB, BROTLI_BOMB, ZSTD_BOMB, raw_deflate, zstd
 

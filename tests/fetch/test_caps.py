@@ -11,8 +11,8 @@ import zstandard
 
 from crawler.fetch.body import RATIO, UNSUSPICIOUS, Body
 from crawler.fetch.exchange import CONTENT_TYPE
-from crawler.fetch.fault import Fault
-from crawler.fetch.head import HEADER_BYTES
+from crawler.model.fault import Fault
+from crawler.model.head import HEADER_BYTES
 from crawler.model.outcome import Failed, Kind, Received
 from crawler.model.url import MAX_LENGTH, InvalidUrl, Url, join
 from tests.fetch.conftest import CONFIG, Way

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.fetch.head import HEADER_BYTES, HEADER_LINE, Head, Malformed, read_head
 from crawler.fetch.message import INFORMATIONAL, Message
+from crawler.model.head import HEADER_BYTES, HEADER_LINE, Head, Malformed, read_head
 
 ROOM = 1_000_000
 OK = b"HTTP/1.1 200 OK\r\n"

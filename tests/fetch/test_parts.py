@@ -10,9 +10,9 @@ import pytest
 
 from crawler.fetch import names as names_module
 from crawler.fetch.exchange import request_headers, retry_after, target
-from crawler.fetch.fault import one_line
 from crawler.fetch.names import Address, Addresses, Names
 from crawler.fetch.room import framing
+from crawler.model.fault import one_line
 from crawler.model.url import Url
 from tests.fetch.conftest import CONFIG
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from crawler.fetch.fault import ONLY_HTTP2, tls_context
+from crawler.fetch.fault import tls_context
+from crawler.model.fault import ONLY_HTTP2
 from crawler.model.outcome import Failed, Kind, Received
 from tests.fetch.conftest import CONFIG, Way
 from tests.fetch.raw import RawServer, closed_port

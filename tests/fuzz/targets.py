@@ -20,11 +20,11 @@ from crawler.core.scope import Scope
 from crawler.core.traps import Traps
 from crawler.fetch import exchange
 from crawler.fetch.exchange import RETRY_AFTER_MOST, Progress
-from crawler.fetch.head import Head, read_head
 from crawler.fetch.message import Message
 from crawler.fetch.room import worth_reading
 from crawler.model.config import CrawlConfig
 from crawler.model.document import Response
+from crawler.model.head import Head, read_head
 from crawler.model.outcome import Exchange, Kind, Listing, Skipped
 from crawler.model.url import InvalidUrl, Seed, Url, join, parse
 from crawler.parse import caps, charset, links

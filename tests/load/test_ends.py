@@ -145,8 +145,11 @@ def test_an_engine_that_does_not_close_is_left(
     factory: LoopFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """LD1: what was measured is told after a bounded time, whatever an end is waited for."""
+    left: list[ClosedLoop] = []
+    close = ClosedLoop.close
 
-    async def never(_engine: object) -> None:
+    async def never(engine: ClosedLoop) -> None:
+        left.append(engine)
         await asyncio.Event().wait()
 
     monkeypatch.setattr(ClosedLoop, "close", never)
@@ -155,7 +158,9 @@ def test_an_engine_that_does_not_close_is_left(
     async def scenario() -> None:
         async with serving(answering(OK)) as url:
             measured, _ = await load(url)
-        assert measured.statuses == {200: 5}
+            for engine in left:  # uvloop fails where a connection ends as its loop is closed
+                await close(engine)
+        assert measured.statuses == {200: 5} and len(left) == 1
 
     on(factory, scenario())
 

@@ -62,6 +62,11 @@ def counts(measured: Measured) -> Iterator[str]:
     kinds = [f"{kind.value}: {count(n)}" for kind, n in sorted(measured.failures.items())]
     kinds += [f"dropped: {count(measured.dropped)}"] if measured.dropped else []
     yield from _row("no answer", kinds)
+    for kind, message in sorted(measured.messages.items()):
+        first = f"first {kind.value}: {message}"
+        yield from wrap(first, WIDTH, initial_indent=" " * _LABEL, subsequent_indent=" " * 12)
+    if measured.reopened:
+        yield from _row("retried", [f"closed while idle: {count(measured.reopened)}"])
     if measured.unfinished:
         yield from _row("in flight", [f"{count(measured.unfinished)} at the end"])
     yield from _row("errors", [f"{count(measured.errors)} ({measured.error_share:.3%})"])

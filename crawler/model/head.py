@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from crawler.fetch.fault import ONLY_HTTP2, Fault
+from crawler.model.fault import ONLY_HTTP2, Fault
 from crawler.model.outcome import Kind
 
 HEADER_LINE = 65_536
