@@ -6,12 +6,21 @@ import asyncio
 import hashlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from itertools import cycle, islice
+from threading import Barrier
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
+from crawler.compare.bare_client import Fetched
+from crawler.compare.experiment import Watch
 from crawler.model.config import CrawlConfig
-from crawler.model.outcome import Fetched, Received
+from crawler.model.outcome import Fetched as Outcome
+from crawler.model.outcome import Received
 from crawler.model.request import Request
 from crawler.model.url import Url, parse
+
+if TYPE_CHECKING:
+    from crawler.fetch.aio import AioFetcher
 
 
 def bare(in_flight: int, **others: Any) -> CrawlConfig:
@@ -41,32 +50,62 @@ async def fetch_async(urls: Sequence[str], in_flight: int) -> list[bytes | None]
     """Bodies by aiohttp on the running loop; None for what failed."""
     from crawler.fetch.aio import AioFetcher
 
-    jobs = enumerate(requests(urls))
-    found: list[bytes | None] = [None] * len(urls)
     async with AioFetcher(bare(in_flight)) as fetcher:
+        return await _in_slots(fetcher, requests(urls), in_flight)
 
-        async def slot() -> None:
-            for index, request in jobs:
-                found[index] = body(await fetcher.fetch(request))
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(in_flight, len(urls))):
-                group.create_task(slot())
+async def steady_async(urls: Sequence[str], in_flight: int, watch: Watch) -> Fetched:
+    """Bodies by aiohttp on the running loop; measured when each slot has fetched a URL before."""
+    from crawler.fetch.aio import AioFetcher
+
+    asked = requests(urls)
+    began = perf_counter()
+    async with AioFetcher(bare(in_flight)) as fetcher:
+        await _in_slots(fetcher, asked[:in_flight], in_flight)
+        start_up = perf_counter() - began
+        with watch:
+            found = await _in_slots(fetcher, asked, in_flight)
+    return Fetched(found, start_up)
+
+
+async def _in_slots(
+    fetcher: AioFetcher, asked: Sequence[Request], in_flight: int
+) -> list[bytes | None]:
+    jobs = enumerate(asked)
+    found: list[bytes | None] = [None] * len(asked)
+
+    async def slot() -> None:
+        for index, request in jobs:
+            found[index] = body(await fetcher.fetch(request))
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(in_flight, len(asked))):
+            group.create_task(slot())
     return found
 
 
-def fetch_threaded(urls: Sequence[str], in_flight: int) -> list[bytes | None]:
-    """Bodies by urllib3 in `in_flight` threads; one thread needs no pool."""
+def steady_threaded(urls: Sequence[str], in_flight: int, watch: Watch) -> Fetched:
+    """Bodies by urllib3 in `in_flight` threads, each of which has fetched a URL before."""
     from crawler.fetch.threaded import ThreadedFetcher
 
-    with ThreadedFetcher(bare(in_flight)) as fetcher:
-        if in_flight == 1:
-            return [body(fetcher.fetch(request)) for request in requests(urls)]
-        with ThreadPoolExecutor(in_flight) as pool:
-            return list(pool.map(lambda request: body(fetcher.fetch(request)), requests(urls)))
+    asked = requests(urls)
+    met = Barrier(in_flight)
+
+    def first(request: Request) -> None:
+        met.wait()  # at once, so that each needs a connection
+        fetcher.fetch(request)
+        met.wait()  # so that no thread does two
+
+    began = perf_counter()
+    with ThreadedFetcher(bare(in_flight)) as fetcher, ThreadPoolExecutor(in_flight) as pool:
+        list(pool.map(first, islice(cycle(asked), in_flight)))
+        start_up = perf_counter() - began
+        with watch:
+            found = list(pool.map(lambda request: body(fetcher.fetch(request)), asked))
+    return Fetched(found, start_up)
 
 
-def body(fetched: Fetched) -> bytes | None:
+def body(fetched: Outcome) -> bytes | None:
     """The body of a page; None for a failure."""
     return fetched.response.body if isinstance(fetched, Received) else None
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from crawler.compare.bounds import most_connections, most_threads
 from crawler.compare.experiment import (
-    CPU,
     PSS,
+    THRIFT,
     Arm,
     Chart,
     Contrast,
@@ -28,10 +28,19 @@ from crawler.compare.experiment import (
 from crawler.compare.web import mock_web
 
 if TYPE_CHECKING:
+    from crawler.compare.bare_client import Fetched
     from crawler.compare.judgement import Observed
     from crawler.model.config import Loop
 
 RATE = Figure(name="rate", title="fetches/s", unit="/s", more=True)
+CPU_FETCH = Figure(
+    name="cpu_per_fetch",
+    title="CPU a fetch",
+    ratio="times as thrifty of CPU",
+    words=THRIFT,
+    noise="cpu",
+)
+START_UP = Figure(name="start_up", title="start-up")
 
 LATENCY = 0.025  # seconds
 MANY = 64
@@ -42,25 +51,26 @@ _WHY_LESS = (
     "takes longer with a slower interpreter, or on cores that others use, too"
 )
 _SPLIT = 256  # in flight, from which on processes are tried, too
-_WARM_UP = 4
-_PAGES = 4_000
+_A_SLOT = 12  # fetches, so that what a slot starts with hardly counts
+_ALONE = 40  # fetches one after the other
+_PAGES = 1_000
 _KINDS = ("threads", "asyncio", "uvloop")
+BARE_THREADS, BARE_ASYNCIO = "bare threads", "bare asyncio"
+_BARE = (BARE_THREADS, BARE_ASYNCIO)
+_LARGE = 256  # in flight, from which on a loop should be ahead of threads
 
 
 def work(parameters: Parameters, watch: Watch) -> Done:
-    """Fetch a number of pages with a number in flight."""
+    """Fetch a number of pages with a number in flight, when each slot has fetched one before."""
     from crawler.compare import fetching
 
-    if parameters["kind"] == "processes":
-        found = _split(parameters, watch)
-    else:
-        found = _fetched(parameters, watch)
+    split = parameters["kind"] == "processes"
+    found = _split(parameters, watch) if split else _fetched(parameters, watch)
     digests: Sequence[str] = found.notes["digests"]
-    return Done(
-        checksum=fetching.combined(digests),
-        errors=found.errors,
-        figures={"rate": len(digests) / watch.wall} if watch.wall else {},
-    )
+    figures = dict(found.figures)
+    if watch.wall:
+        figures |= {"rate": len(digests) / watch.wall, "cpu_per_fetch": watch.cpu / len(digests)}
+    return Done(checksum=fetching.combined(digests), errors=found.errors, figures=figures)
 
 
 def share(parameters: Parameters, watch: Watch) -> Done:
@@ -74,26 +84,29 @@ def _fetched(parameters: Parameters, watch: Watch) -> Done:
 
     in_flight, server = parameters["in_flight"], parameters["server"]
     first, step = parameters.get("first", 0), parameters.get("step", 1)
-    urls = [f"{server}/page/{n}" for n in range(first, parameters["fetches"], step)]
+    numbers = range(first, parameters["fetches"], step)
+    urls = [f"{server}/page/{number % parameters['pages']}" for number in numbers]
     allow_connections(in_flight)
-    _fetch(parameters["kind"], urls[:_WARM_UP], 2)
-    with watch:
-        bodies = _fetch(parameters["kind"], urls, in_flight)
+    bodies, start_up = _fetch(parameters["kind"], urls, in_flight, watch)
     errors = sum(each is None for each in bodies)
-    return Done(errors=errors, notes={"digests": fetching.digests(bodies)})
+    figures = {"start_up": start_up}
+    return Done(errors=errors, figures=figures, notes={"digests": fetching.digests(bodies)})
 
 
-def _fetch(kind: str, urls: Sequence[str], in_flight: int) -> list[bytes | None]:
-    from crawler.compare import fetching
+def _fetch(kind: str, urls: Sequence[str], in_flight: int, watch: Watch) -> Fetched:
+    from crawler.compare import bare_client, fetching
     from crawler.engine.loop import chosen_loop, loop_factory
 
     if kind in ("threads", SEQUENTIAL):
-        return fetching.fetch_threaded(urls, in_flight)
+        return fetching.steady_threaded(urls, in_flight, watch)
+    if kind == BARE_THREADS:
+        return bare_client.by_threads(urls, in_flight, watch)
     loop: Loop = "uvloop" if kind == "uvloop" else "asyncio"
     if chosen_loop(loop) != loop:
         raise RuntimeError(f"{loop} is not installed")
+    by_loop = bare_client.by_loop if kind == BARE_ASYNCIO else fetching.steady_async
     with asyncio.Runner(loop_factory=loop_factory(loop)) as runner:
-        return runner.run(fetching.fetch_async(urls, in_flight))
+        return runner.run(by_loop(urls, in_flight, watch))
 
 
 def _split(parameters: Parameters, watch: Watch) -> Done:
@@ -107,7 +120,9 @@ def _split(parameters: Parameters, watch: Watch) -> Done:
     digests = [""] * sum(len(part.notes["digests"]) for part in done)
     for number, part in enumerate(done):
         digests[number::count] = part.notes["digests"]
-    return Done(errors=sum(part.errors for part in done), notes={"digests": digests})
+    start_up = max(part.figures["start_up"] for part in done)
+    errors = sum(part.errors for part in done)
+    return Done(errors=errors, figures={"start_up": start_up}, notes={"digests": digests})
 
 
 class _Point(NamedTuple):
@@ -124,21 +139,34 @@ class _Point(NamedTuple):
 
 def points(setting: Setting) -> list[_Point]:
     """Everything that is run, by what the limits of this system leave room for."""
-    found = [_Point(SEQUENTIAL, 1, fetches(1))]
-    for in_flight in setting.pick(
-        (MANY, 512), (16, MANY, 256, 512, 1_024), (4, 16, MANY, 256, 512, 1_024, 2_000)
-    ):
+    found = [_Point(SEQUENTIAL, 1, _ALONE)]
+    for in_flight in _widths(setting):
         found += [
             _Point(kind, in_flight, fetches(in_flight))
-            for kind in (*_KINDS, "processes")
-            if _possible(kind, in_flight) and (kind in _KINDS or _split_too(in_flight))
+            for kind in _tried(setting, in_flight)
+            if _possible(kind, in_flight)
         ]
     return found
 
 
+def _widths(setting: Setting) -> Sequence[int]:
+    widths: Sequence[int] = setting.pick(
+        (MANY, 256), (16, MANY, 256, 512), (4, 16, MANY, 256, 512, 1_024, 2_000)
+    )
+    return widths
+
+
+def _tried(setting: Setting, in_flight: int) -> Sequence[str]:
+    """Quick leaves out what takes longest and tells least."""
+    bare = _BARE if in_flight in (MANY, _LARGE) else ()
+    if setting.mode == "quick" and in_flight > MANY:
+        return ("threads", "asyncio", *bare)
+    return (*_KINDS, *bare, *(["processes"] if _split_too(in_flight) else []))
+
+
 def fetches(in_flight: int) -> int:
-    """Two a slot at 64 and above; below, and one after the other, the same as at 64."""
-    return 2 * max(in_flight, MANY)
+    """Twelve a slot, with 64 of them at least."""
+    return _A_SLOT * max(in_flight, MANY)
 
 
 def _split_too(in_flight: int) -> bool:
@@ -147,7 +175,7 @@ def _split_too(in_flight: int) -> bool:
 
 
 def _possible(kind: str, in_flight: int) -> bool:
-    bound = min(most_connections(), most_threads() if kind == "threads" else most_connections())
+    bound = min(most_connections(), most_threads() if "threads" in kind else most_connections())
     return in_flight <= bound
 
 
@@ -166,6 +194,7 @@ def _arms(setting: Setting) -> Sequence[Arm]:
                 "server": setting.server,
                 "in_flight": point.in_flight,
                 "fetches": point.fetches,
+                "pages": _PAGES,
                 **({"processes": _processes(setting)} if point.kind == "processes" else {}),
             },
             equal=f"{point.fetches} fetches",
@@ -177,7 +206,7 @@ def _arms(setting: Setting) -> Sequence[Arm]:
 
 def _contrasts(setting: Setting) -> Sequence[Contrast]:
     names = {(point.kind, point.in_flight): point.name for point in points(setting)}
-    return [*_against_one(names), *_large(setting, names), *_told(names)]
+    return [*_against_one(names), *_large(setting, names), *_like(setting, names), *_told(names)]
 
 
 _Names = dict[tuple[str, int], str]
@@ -198,13 +227,35 @@ def _against_one(names: _Names) -> Iterator[Contrast]:
 
 def _large(setting: Setting, names: _Names) -> Iterator[Contrast]:
     for in_flight in sorted({point.in_flight for point in points(setting)}):
-        if in_flight >= 512 and ("threads", in_flight) in names:
+        if in_flight >= _LARGE and ("threads", in_flight) in names:
             yield Contrast(
                 claim=f"asyncio is not slower than threads with {in_flight:,} in flight",
                 base=names["threads", in_flight],
                 other=names["asyncio", in_flight],
                 figure=RATE,
                 expect="not slower" if setting.interpreter.gil else "",
+            )
+
+
+def _like(setting: Setting, names: _Names) -> Iterator[Contrast]:
+    """The same client code on both sides: what is left is threads against a loop."""
+    for in_flight in (MANY, _LARGE):
+        for figure in (RATE, CPU_FETCH):
+            if (BARE_THREADS, in_flight) in names:
+                yield Contrast(
+                    claim=f"the same client without a library on asyncio and in threads, "
+                    f"{in_flight} in flight: {figure.title}",
+                    base=names[BARE_THREADS, in_flight],
+                    other=names[BARE_ASYNCIO, in_flight],
+                    figure=figure,
+                )
+        if ("threads", in_flight) in names:
+            yield Contrast(
+                claim=f"aiohttp on asyncio against urllib3 in threads, {in_flight} in flight: "
+                f"{CPU_FETCH.title}",
+                base=names["threads", in_flight],
+                other=names["asyncio", in_flight],
+                figure=CPU_FETCH,
             )
 
 
@@ -221,18 +272,20 @@ def _told(names: _Names) -> Iterator[Contrast]:
 
 def _checks(observed: Observed) -> Sequence[Finding]:
     """What could not be run here."""
-    wanted = (512, 1_024, 2_000)
+    wanted = [width for width in _widths(observed.setting) if width >= _LARGE]
     left_out = [f"{kind} at {n:,}" for n in wanted for kind in _KINDS if not _possible(kind, n)]
     if not left_out:
         return []
     text = f"left out, as this system's limits forbid it: {', '.join(left_out)}"
-    return [Finding(claim="numbers in flight up to 2,000", outcome="told", text=text)]
+    return [Finding(claim=f"up to {max(wanted):,} in flight", outcome="told", text=text)]
 
 
 def _charts(observed: Observed) -> Sequence[Chart]:
     arms = {arm.name: arm for arm in observed.arms if not observed.trouble(arm.name)}
     series = [
-        found for kind in (*_KINDS, "processes") if (found := _series(observed, kind, arms)).points
+        found
+        for kind in (*_KINDS, *_BARE, "processes")
+        if (found := _series(observed, kind, arms)).points
     ]
     if not series:
         return []
@@ -298,20 +351,21 @@ EXPERIMENT = Experiment(
         ),
         (
             "One after the other and threads are urllib3, event loops are aiohttp, as this "
-            "project uses both; a kept connection a slot."
+            "project uses both; the bare arms are one client without a library, the same code over "
+            "a blocking socket and over a stream. A kept connection a slot."
         ),
         (
-            "The start of threads and loops and every connection are measured, too: they belong "
-            "to it. Processes are started before; each has an event loop of uvloop."
+            "Start-up is the time until each slot has a connection and a first page; it is told "
+            "apart and not in the rates. Each process of several has an event loop of uvloop."
         ),
         (
-            "Two fetches a slot, so that arms with equally many in flight fetch the same pages; "
-            f"below {MANY} in flight the same {fetches(1)} as there."
+            f"{_A_SLOT} fetches a slot after the first, as for {MANY} slots where there are fewer; "
+            f"{_ALONE} one after the other."
         ),
     ),
     not_shown=(
         "Latencies that vary, lost packets, names that must be looked up, TLS.",
         "More than what one core can serve: where the lines flatten, the server may be the reason.",
     ),
-    shown=(RATE, CPU, PSS),
+    shown=(RATE, CPU_FETCH, START_UP, PSS),
 )
