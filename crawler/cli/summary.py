@@ -55,8 +55,16 @@ class Report:
 
     @property
     def adds_up(self) -> bool:
-        """Whether every entry that was read is accounted for, on disk too."""
-        return self.snapshot.pending == 0 and self.written in (None, self.snapshot.records)
+        """Whether every entry that was read is accounted for, on disk too.
+
+        What waited outside of memory has no record if there was no time for it at the end.
+        """
+        return self._lost == 0 and self.written in (None, self.snapshot.records)
+
+    @property
+    def _lost(self) -> int:
+        taken = self.snapshot
+        return taken.pending + (0 if self.interrupted else taken.spilled)
 
     def text(self) -> str:
         """The summary; no line is longer than 80 columns."""
@@ -128,16 +136,16 @@ class Report:
 
     def _what_was_not_read(self) -> Iterator[str]:
         rest = None if self.expected is None else max(self.expected - self.snapshot.read, 0)
-        found = f"{count(self.snapshot.spilled)} found URLs" if self.snapshot.spilled else ""
+        left = f"{count(self.snapshot.spilled)} that waited" if self.snapshot.spilled else ""
         if rest == 0:
-            without = f"{found} have no record" if found else "every URL has its record"
+            without = f"{left} have no record" if left else "every URL has its record"
             yield f"interrupted: {without}"
             return
         what = "what" if rest is None else f"about {count(rest)} of the list"
         was = "was not read from the list has" if rest is None else "were not read and have"
-        yield f"interrupted: {what} {was} no record" + ("," if found else "")
-        if found:
-            yield f"             nor have {found}"
+        yield f"interrupted: {what} {was} no record" + ("," if left else "")
+        if left:
+            yield f"             nor have {left}"
 
     def _account(self) -> str:
         taken = self.snapshot
@@ -145,13 +153,13 @@ class Report:
         came = f"{count(taken.read)} read" + (
             f" + {count(taken.found)} found" if taken.found else ""
         )
+        if taken.spilled and self.interrupted:
+            sums += f" + {count(taken.spilled)} that waited"
         if self.adds_up:
             return f"every URL is accounted for: {came} = {sums}"
-        if not taken.pending:
+        if not self._lost:
             return f"NOT ACCOUNTED FOR: {sums}, but {count(self.written or 0)} were written"
-        return (
-            f"NOT ACCOUNTED FOR: {came}, but {sums} leave {count(taken.pending)} without a record"
-        )
+        return f"NOT ACCOUNTED FOR: {came}, but {sums} leave {count(self._lost)} without a record"
 
 
 _COUNTS = (

@@ -25,50 +25,38 @@ The core is not thread-safe: its engine calls it from one thread at a time. It h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from heapq import heappop, heappush
-from itertools import count
-from typing import assert_never
+from itertools import chain, islice
 
-from crawler.core import ends, redirects
+from crawler.core import ends
 from crawler.core.audit import Audit, Totals
 from crawler.core.bound import Limit
 from crawler.core.discovery import Discovery
-from crawler.core.fallback import falls_back, plain
 from crawler.core.frontier import Frontier, Refused
 from crawler.core.gatekeeper import Gatekeeper
-from crawler.core.host import Host
 from crawler.core.manners import Manners
 from crawler.core.outages import Outages
 from crawler.core.retry import RetryPolicy
-from crawler.core.rules import Ended, RobotsRead
+from crawler.core.rules import Ended
 from crawler.core.seen import FingerprintSet
 from crawler.core.statistics import Snapshot, Statistics
-from crawler.core.step import BUSY, DONE, Fetch, Notice, Recall, Record, Refill, Spill, Step, Wait
+from crawler.core.step import BUSY, DONE, Fetch, Notice, Record, Step, Wait
+from crawler.core.visits import Visits
+from crawler.core.window import Window
 from crawler.model.config import CrawlConfig
-from crawler.model.outcome import (
-    Exchange,
-    Failed,
-    Fetched,
-    Final,
-    Kind,
-    Listing,
-    Page,
-    Redirect,
-    Redirected,
-    Resolved,
-)
+from crawler.model.outcome import Failed, Fetched, Final
 from crawler.model.proxies import Proxies
 from crawler.model.request import Purpose, Request
-from crawler.model.url import InvalidUrl, Seed, Url, masked
+from crawler.model.url import Seed
 
 LOOK_UPS = 256
 """Names that are looked up at once, at the least: a thread each, and half a minute for a dead one.
 As many as `concurrency` where that is more."""
 
-MAX_REFILL = 500
-"""Entries asked for at once: reading and parsing them holds the interpreter for 2 ms."""
+RECORDS = 500
+"""Outcomes handed out at once, however many URLs end together: writing them takes 20 ms."""
 
 
 def unaudited(_audit: Audit) -> None:
@@ -100,7 +88,7 @@ class Crawl:
     ) -> None:
         asks = look_ups or config.per_ip > 0
         self._config = config
-        self._retry = RetryPolicy(
+        retry = RetryPolicy(
             retries=config.retries,
             backoff=config.backoff,
             backoff_max=config.backoff_max,
@@ -108,7 +96,6 @@ class Crawl:
         )
         manners = Manners.of(config, random)
         self._audit = audit
-        self._repeated = repeated
         self._forgotten = Totals()
         self._frontier = Frontier(
             lambda key: manners.overridden(config.hosts.limits(key)),
@@ -120,34 +107,41 @@ class Crawl:
             veto=self._barren,
             on_rest=self._forget,
         )
-        self._gates = Gatekeeper(self._frontier, self._retry, manners)
+        gates = Gatekeeper(self._frontier, retry, manners)
         self.collector = Statistics()
         retried = self.collector.add_retry
-        self._outages = Outages(self._frontier, self._gates, self._retry, manners, retried)
-        self._seen = FingerprintSet()
-        self._discovery = Discovery(config, self._seen)
-        self._later: list[tuple[float, int, Request]] = []  # retries, by the time they are due
-        self._number = count()
+        self._outages = Outages(self._frontier, gates, retry, manners, retried)
+        self._gates = gates
+        self._discovery = Discovery(config, FingerprintSet())
+        self._window = Window(
+            config,
+            frontier=self._frontier,
+            gates=gates,
+            outages=self._outages,
+            discovery=self._discovery,
+            collector=self.collector,
+            repeated=repeated,
+        )
+        self._visits = Visits(
+            config,
+            frontier=self._frontier,
+            gates=gates,
+            discovery=self._discovery,
+            window=self._window,
+            retry=retry,
+            collector=self.collector,
+        )
         self._in_flight: dict[Request, float] = {}  # since when
-        self._overflow: list[Request] = []
-        self._spilled = 0
-        self._refilling = False
-        self._recalling = False
-        self._exhausted = False
-        self._stopped = False
+        self._ending: deque[Iterator[Final]] = deque()  # what ended and is to be recorded
 
     def __repr__(self) -> str:
-        return (
-            f"Crawl({self._frontier!r}, later={len(self._later)}, "
-            f"in_flight={len(self._in_flight)}, exhausted={self._exhausted}, "
-            f"stopped={self._stopped})"
-        )
+        return f"Crawl({self._frontier!r}, {self._window!r}, in_flight={len(self._in_flight)})"
 
     def begin(self, now: float) -> None:
         """The crawl starts now, with the sitemaps that the options name."""
         self.collector.begin(now)
         given = (self._discovery.given(href, now) for href in self._config.sitemap)
-        self._entered([request for request in given if request is not None], now)
+        self._window.take_up([request for request in given if request is not None], now)
 
     def statistics(self, now: float) -> Snapshot:
         """A frozen snapshot; may be asked for from any thread."""
@@ -176,73 +170,15 @@ class Crawl:
 
     def admit(self, seeds: Sequence[Seed], now: float) -> tuple[Final, ...]:
         """Take entries of the list; returns the outcomes of those that are no URL."""
-        self._refilling = False
-        new = [seed for seed in seeds if self._is_new(seed)]
-        self.collector.add_read(len(seeds), len(seeds) - len(new))
-        finals: list[Final] = []
-        for seed in new:
-            match seed.url:
-                case InvalidUrl() as invalid:
-                    finals.append(ends.unusable(seed, invalid))
-                case Url() as url if self._stopped:
-                    finals.append(ends.interrupted(_request(seed, url, now)))
-                case Url() as url:
-                    self._discovery.add_seed(url)
-                    finals += self._push(_request(seed, url, now), now)
-        return self._recorded(finals)
-
-    def _is_new(self, seed: Seed) -> bool:
-        if new := self._seen.add(self._key(seed)):
-            return new
-        self._repeated(seed)
-        return False
-
-    def _key(self, seed: Seed) -> int:
-        url = seed.url
-        return self._discovery.key(url) if isinstance(url, Url) else url.fingerprint
+        return self._recorded(self._window.admit(seeds, now))
 
     def exhausted(self) -> None:
         """The list has ended."""
-        self._refilling = False
-        self._exhausted = True
+        self._window.end_of_list()
 
     def recalled(self, requests: Sequence[Request], now: float) -> tuple[Final, ...]:
-        """Take back what was spilled."""
-        self._recalling = False
-        self._spill(-len(requests))
-        return self._recorded(self._entered(requests, now))
-
-    def _take_up(self, requests: Sequence[Request], now: float) -> list[Final]:
-        """What was found joins the frontier, or what was spilled before it, so that order holds."""
-        room = 0 if self._spilled else max(0, self._config.window - self._held())
-        if self._stopped:
-            room = 0
-        self._overflow += requests[room:]
-        self._spill(len(requests[room:]))
-        return self._entered(requests[:room], now)
-
-    def _spill(self, number: int) -> None:
-        self._spilled += number
-        self.collector.add_spilled(number)
-
-    def _entered(self, requests: Sequence[Request], now: float) -> list[Final]:
-        self.collector.add_found(len(requests))
-        finals: list[Final] = []
-        for request in requests:
-            if self._stopped:
-                finals.append(ends.interrupted(request))
-            else:
-                finals += self._push(request, now)
-        return finals
-
-    def _push(self, request: Request, now: float, *, first: bool = False) -> list[Final]:
-        """Let a request wait at its host; returns its outcome, if that host is left alone."""
-        if falls_back(request) and self._frontier.refuses_tls(request.url.host_key):
-            return self._fall_back(request.unasked(), now)
-        refused = self._frontier.push(request, now, first=first)
-        if refused is None:
-            return []
-        return [ends.unasked(*each) for each in self._gates.ended([request], *refused, now)]
+        """Take back what was spilled, as `Recall` ordered it: shelf by shelf."""
+        return self._recorded(self._window.recalled(requests, now))
 
     # -- what to do
 
@@ -267,15 +203,15 @@ class Crawl:
             return Limit.PAUSE
         if len(self._frontier):
             return self._frontier.limit(now)
-        if self._later:
+        if self._window.next_retry is not None:
             return Limit.RETRY
-        return Limit.SERVERS if self._exhausted else Limit.LIST
+        return Limit.LIST if self._window.outside else Limit.SERVERS
 
     def _next(self, now: float) -> Step:
         if (step := self._before(now)) is not None:
             return step
-        while self._later and self._later[0][0] <= now:
-            if finals := self._push(heappop(self._later)[2], now, first=True):
+        while (retry := self._window.due(now)) is not None:
+            if finals := self._window.push(retry, now, first=True):
                 return Record(self._recorded(finals))
         match self._frontier.pop(now):
             case Request() as request:
@@ -286,9 +222,9 @@ class Crawl:
             case Refused(request, kind, reason):
                 self._outages.rest(request.url.host_key, now)
                 return Record(self._recorded([ends.unasked(request, kind, reason)]))
-        if not (self._in_flight or self._later) and self._outages.idle(now):
+        if not self._in_flight and self._window.next_retry is None and self._outages.idle(now):
             return Record(self._recorded(self._decided(now)))
-        return self._idle(now)
+        return self._window.ahead() or self._idle(now)
 
     @property
     def _fetching(self) -> int:
@@ -297,44 +233,25 @@ class Crawl:
 
     def _before(self, now: float) -> Step | None:
         """What comes before a request may start, or why none may."""
-        if self._overflow:
-            spilled, self._overflow = tuple(self._overflow), []
-            return Spill(spilled)
-        if (more := self._more()) is not None:
+        if self._ending:
+            return Record(self._recorded(self._ending.popleft()))
+        if (more := self._window.more()) is not None:
             return more
         network = self._outages.network
         if network.notices:
             return Notice(network.notices.pop(0))
         if self._fetching >= self._config.concurrency:
             return BUSY
-        if network.gone and self._held() and (wait := network.wait(now)) != 0:
+        if network.gone and self._window.held and (wait := network.wait(now)) != 0:
             return BUSY if wait is None else Wait(wait)
         return None
 
-    def _held(self) -> int:
-        return len(self._frontier) + len(self._later) + self._outages.held
-
-    def _more(self) -> Step | None:
-        """Ask for more when half of the window is free, so that entries come in good portions."""
-        if self._stopped or self._held() > self._config.window // 2:
-            return None
-        room = min(self._config.window - self._held(), MAX_REFILL)
-        if not (self._refilling or self._exhausted):
-            self._refilling = True
-            return Refill(room)
-        if self._spilled and not self._recalling:
-            self._recalling = True
-            return Recall(room)
-        return None
-
     def _idle(self, now: float) -> Step:
-        if not self._held():
-            nothing_comes = self._stopped or (self._exhausted and not self._spilled)
-            return DONE if nothing_comes and not self._in_flight else BUSY
-        times = [self._later[0][0]] if self._later else []
-        if (ready_at := self._frontier.next_time()) is not None:
-            times.append(ready_at)
-        return Wait(max(min(times) - now, 0.0)) if times else BUSY
+        if not self._window.held:
+            return BUSY if self._in_flight or self._window.outside else DONE
+        times = (self._window.next_retry, self._frontier.next_time())
+        known = [time for time in times if time is not None]
+        return Wait(max(min(known) - now, 0.0)) if known else BUSY
 
     # -- what became of it
 
@@ -344,189 +261,68 @@ class Crawl:
             raise ValueError(f"not in flight: {request!r}")
         started = self._in_flight.pop(request)
         host = self._frontier.release(request, now)
-        finals = self._without_tls(host, outcome, now)
+        finals = self._visits.without_tls(host, outcome, now)
         left = self._gates.learn(host, request, outcome, now)
         again, kept = None, False
-        if not self._stopped:
-            if not self._plain_instead(outcome):
+        if not self._window.stopped:
+            if not self._visits.plain_instead(outcome):
                 again = self._outages.again(host, outcome, now)
             kept = self._outages.learn(host, outcome, started, now, again=again is not None)
         self.collector.add_fetched(outcome, now, again=again is not None and not kept)
-        finals += [] if kept else self._ended(outcome, now, again)
-        finals += (ends.unasked(*each) for each in left)
-        finals += self._decided(now)
+        finals += [] if kept else self._visits.ended(outcome, now, again)
+        decided = self._decided(now)
         if host.breaker.is_open:
             self._outages.rest(host.key, now)
         self._frontier.changed(host, now)
-        return self._recorded(finals)
+        if not left:
+            return self._recorded(chain(finals, decided))
+        return self._recorded(chain(finals, (ends.unasked(*each) for each in left), decided))
 
     def usable(self, fetched: Fetched) -> Fetched:
         """Return a fetch, or what it kept of a response if it failed and nothing is left to try."""
         if not isinstance(fetched, Failed) or fetched.kept is None:
             return fetched
         host = self._frontier.host(fetched.request.url.host_key)
-        again = not self._stopped and self._outages.again(host, fetched, 0.0) is not None
+        again = not self._window.stopped and self._outages.again(host, fetched, 0.0) is not None
         return fetched if again or self._outages.waits(host, fetched) else fetched.kept
 
-    def _plain_instead(self, outcome: Ended) -> bool:
-        """Whether a failure lets its URL be asked for by http: unless https worked before."""
-        if not isinstance(outcome, Failed) or not outcome.no_tls or self._stopped:
-            return False
-        worked = self._frontier.host(outcome.request.url.host_key).breaker.worked
-        return not worked and falls_back(outcome.request)
-
-    def _without_tls(self, host: Host, outcome: Ended, now: float) -> list[Final]:
-        """Note whether a host's port is closed to TLS, and let what may be asked for by http go."""
-        if outcome.exchange is not None and outcome.exchange.status is not None:
-            host.no_tls = False
-        if not isinstance(outcome, Failed) or not outcome.no_tls or host.breaker.worked:
-            return []
-        host.no_tls = True
-        waiting = self._frontier.take_if(host, falls_back)
-        return [each for request in waiting for each in self._fall_back(request.unasked(), now)]
-
-    def _fall_back(self, request: Request, now: float) -> list[Final]:
-        """Ask for a URL by http."""
-        onward = plain(request, now)
-        if self._config.follow:
-            self._discovery.add_seed(onward.url)
-            if not self._discovery.claimed(onward):
-                target = onward.url.href
-                return [
-                    Redirected(request=request, exchange=Exchange(started_at=now), target=target)
-                ]
-        return self._push(onward, now, first=True)
-
-    def _decided(self, now: float) -> list[Final]:
+    def _decided(self, now: float) -> Iterable[Final]:
         """Failures that were held until now, and what waited at hosts that are given up."""
         failures, left = self._outages.take()
-        finals = [ends.unasked(*each) for each in left]
-        for failure in failures:
-            finals += self._failed(failure, now, None)
-        return finals
-
-    def _ended(self, outcome: Ended, now: float, again: Request | None) -> list[Final]:
-        match outcome:
-            case Page():
-                return self._visited(outcome, now)
-            case Resolved() | RobotsRead():
-                return self._opened(outcome, now)
-            case Listing():
-                return [outcome, *self._take_up(self._discovery.listed(outcome, now), now)]
-            case Redirect():
-                return self._redirected(outcome, now)
-            case Failed():
-                return self._failed(outcome, now, again)
-        assert_never(outcome)
-
-    def _opened(self, outcome: Resolved | RobotsRead, now: float) -> list[Final]:
-        request = outcome.request
-        if isinstance(outcome, Resolved):
-            self._gates.resolved(request.owner, outcome.address, now)
-            return []
-        self._gates.rules(request.owner, outcome.rules, now)
-        if not self._config.sitemaps or self._stopped:
-            return []
-        named = self._discovery.sitemaps(outcome.rules.sitemaps, request, now)
-        return self._take_up(list(named), now)
-
-    def _visited(self, page: Page, now: float) -> list[Final]:
-        if not self._config.follow:
-            return [page]
-        if (moved := self._moved(page, now)) is not None:
-            return moved
-        if self._discovery.taken(page):
-            target = page.final_url
-            return [Redirected(request=page.request, exchange=page.exchange, target=target)]
-        twin = self._discovery.twin(page)
-        if twin is not None:
-            page = page.like(twin)
-        found = self._discovery.links(page, now)
-        self.collector.add_refused(self._discovery.refused)
-        return [page, *self._take_up(found, now)]
-
-    def _moved(self, page: Page, now: float) -> list[Final] | None:
-        """Follow a page that sends its visitors on; None if it does not, or leads nowhere.
-
-        Then it is kept: unlike a redirect it has something to read.
-        """
-        redirect = redirects.of(page)
-        if redirect is None or self._stopped:
-            return None
-        onward = self._onward(redirect, now)
-        found = bool(page.request.found_on)
-        if isinstance(onward, str) or (found and self._discovery.refusal(onward.url)):
-            return None
-        return self._follow(redirect, onward, now)
-
-    def _failed(self, failure: Failed, now: float, again: Request | None) -> list[Final]:
-        match failure.request.purpose:
-            case Purpose.ADDRESS | Purpose.ROBOTS:
-                left = self._gates.failed(failure, now, again=again is not None)
-                return [ends.unasked(*each) for each in left]
-            case _ if self._plain_instead(failure):
-                return self._fall_back(failure.request, now)
-            case _ if again is not None:
-                due = now + self._retry.wait(failure)
-                heappush(self._later, (due, next(self._number), again))
-                return []
-            case _:
-                return [failure]
-
-    def _redirected(self, redirect: Redirect, now: float) -> list[Final]:
-        """Send the target through the frontier like any URL, or say why not."""
-        if self._stopped:
-            return self._not_followed(redirect, "stopped before the redirect was followed", now)
-        onward = self._onward(redirect, now)
-        if isinstance(onward, str):
-            return self._not_followed(redirect, onward, now)
-        return self._follow(redirect, onward, now)
-
-    def _onward(self, redirect: Redirect, now: float) -> Request | str:
-        most = self._gates.redirects(redirect.request, self._config.max_redirects)
-        return redirects.onward(redirect, most, now)
-
-    def _follow(self, redirect: Redirect, onward: Request, now: float) -> list[Final]:
-        request, target = redirect.request, onward.url
-        if request.purpose is Purpose.PAGE and self._config.follow:
-            if not request.found_on:
-                self._discovery.add_seed(target)  # a site that has moved, to www or to https
-            elif (out := self._discovery.refusal(target)) is not None:
-                reason = f"redirects to {masked(target.href)[:200]}: {out}"
-                return [ends.refused(redirect, Kind.OUT_OF_SCOPE, reason)]
-            if not self._discovery.claimed(onward):
-                return [Redirected(request=request, exchange=redirect.exchange, target=target.href)]
-        return self._push(onward, now, first=True)
-
-    def _not_followed(self, redirect: Redirect, reason: str, now: float) -> list[Final]:
-        kind = Kind.INTERRUPTED if self._stopped else Kind.REDIRECT
-        return self._failed(ends.refused(redirect, kind, reason), now, None)
+        if not failures and not left:
+            return ()
+        finals = [each for failed in failures for each in self._visits.failed(failed, now, None)]
+        return chain(finals, (ends.unasked(*each) for each in left))
 
     # -- the end
 
     def stop(self) -> tuple[Final, ...]:
-        """Start nothing more. Returns the outcomes of all that waited; what is in flight drains."""
-        if self._stopped:
+        """Start nothing more: what waits ends as interrupted, what is in flight drains.
+
+        Returns the first outcomes; `next` has the others, with those of what is spilled.
+        """
+        if self._window.stopped:
             return ()
-        self._stopped = True
-        waiting = [*self._frontier.drain(), *(request for _, _, request in self._later)]
-        self._later.clear()
         asked = (Purpose.PAGE, Purpose.SITEMAP)
+        waiting = self._window.stop()
         held = [each for each in self._outages.stop() if each.request.purpose in asked]
-        skipped = [ends.not_started(each) for each in waiting if each.purpose in asked]
-        return self._recorded([*skipped, *held])
+        skipped = (ends.not_started(each) for each in waiting if each.purpose in asked)
+        return self._recorded(chain(skipped, held))
+
+    def abandon(self) -> None:
+        """There is no more time: what is still spilled stays so, and has no record."""
+        self._window.abandon()
 
     def outstanding(self) -> tuple[Request, ...]:
         """What is in flight: an engine that ends before its visits finishes these itself."""
         return tuple(self._in_flight)
 
     def _recorded(self, finals: Iterable[Final]) -> tuple[Final, ...]:
-        finals = tuple(finals)
-        for final in finals:
+        """Count outcomes, up to `RECORDS`; the others are left to `next`."""
+        finals = iter(finals)
+        portion = tuple(islice(finals, RECORDS))
+        for final in portion:
             self.collector.add_record(final)
-        return finals
-
-
-def _request(seed: Seed, url: Url, now: float) -> Request:
-    given = url.href if seed.input == url.href else seed.input  # one string where they are equal
-    return Request(url=url, seed=url.href, input=given, admitted_at=now, source=seed.source)
+        if len(portion) == RECORDS:
+            self._ending.append(finals)
+        return portion

@@ -67,6 +67,11 @@ class Discovery:
         if self._scoped:
             self._scope.add_seed(url)
 
+    def admitted(self, url: Url | InvalidUrl) -> bool:
+        """Take up an entry of the list; False if it was there before, or found."""
+        key = self.key(url) if isinstance(url, Url) else url.fingerprint
+        return self._seen.add(key)
+
     def key(self, url: Url) -> int:
         """Return the fingerprint by which a URL counts as seen; of a list alone, its own."""
         if not self._config.follow:

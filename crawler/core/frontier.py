@@ -22,6 +22,7 @@ from math import inf
 
 from crawler.core.address import Address
 from crawler.core.audit import Audit
+from crawler.core.backlog import Backlog
 from crawler.core.bound import Limit
 from crawler.core.host import Gate, Host, Place
 from crawler.core.manners import Manners
@@ -46,6 +47,7 @@ class Refused:
 class Frontier:
     """Requests waiting by host. `manners` gives each host's limits, by its key.
 
+    `backlog` is told of each queue that gets shorter.
     robots: whether hosts are asked for their robots.txt first. per_address, address_delay: limits
     of an address; a per_address of 0 for none. look_ups: hosts whose address is asked for at once;
     0 where none is asked for. proxied: whether a host's name is looked up by a proxy, by its key;
@@ -66,6 +68,7 @@ class Frontier:
         on_rest: Callable[[Audit], None] = lambda _audit: None,
     ) -> None:
         self._manners = manners
+        self.backlog = Backlog()
         self._robots = robots
         self._per_address = per_address
         self._address_delay = address_delay
@@ -162,7 +165,7 @@ class Frontier:
     def _started(self, host: Host, now: float) -> Request:
         before = host.queued
         request = host.start(now)
-        self._waiting -= before - host.queued  # nothing for a question of the host's own
+        self._shrunk(host, before - host.queued)  # by nothing for a question of the host's own
         self._in_flight[request] = host
         host.address.started(now)
         self.settle(host, now)
@@ -181,7 +184,7 @@ class Frontier:
         else:
             return None
         host.waiting.popleft()
-        self._waiting -= 1
+        self._shrunk(host, 1)
         self.settle(host, now)
         return refused
 
@@ -280,14 +283,24 @@ class Frontier:
     def take_all(self, host: Host) -> list[Request]:
         """Take everything that waits at a host; it may be in any place and stays there."""
         taken = list(host.take_all())
-        self._waiting -= len(taken)
+        self._shrunk(host, len(taken))
         return taken
 
     def take_if(self, host: Host, wanted: Callable[[Request], bool]) -> list[Request]:
         """Take what waits at a host and is wanted; the rest keeps its order."""
         taken = host.take_if(wanted)
-        self._waiting -= len(taken)
+        self._shrunk(host, len(taken))
         return taken
+
+    def _shrunk(self, host: Host, number: int) -> None:
+        """So many requests fewer wait at a host, which may want those that were spilled."""
+        self._waiting -= number
+        if self.backlog.shelves:
+            self.backlog.shrunk(host.key, host.queued, self._waiting)
+
+    def left(self, host: Host) -> int:
+        """Requests that wait at a host, and those that were spilled."""
+        return host.queued + self.backlog.left(host.key)
 
     def refuses_tls(self, key: str) -> bool:
         """Tell whether a host is known for a port that is closed to TLS."""

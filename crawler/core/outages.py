@@ -140,7 +140,7 @@ class Outages:
         """Nothing is in flight and nothing comes back: decide what is held, where it can be."""
         before = self.held
         for host in list(self._doubted.values()):
-            if _stands_still(host):
+            if self._stands_still(host):
                 self._decide(host, now)
                 self._judge(host, now)
         return self.held < before
@@ -148,7 +148,7 @@ class Outages:
     def rest(self, key: str, now: float) -> None:
         """Nothing waits any more for a host that is away, if so: its URLs ended by themselves."""
         host = self._frontier.host(key)
-        if host.breaker.is_open and host.idle:
+        if host.breaker.is_open and host.idle and not self._frontier.left(host):
             self._shut(host, now)
             host.breaker.is_open = False
         self._frontier.changed(host, now)
@@ -221,7 +221,9 @@ class Outages:
         breaker = host.breaker
         if not breaker.used or self.network.given_up:
             return False
-        return breaker.worked or (host.queued >= self._manners.breaker and not breaker.lost)
+        return breaker.worked or (
+            self._frontier.left(host) >= self._manners.breaker and not breaker.lost
+        )
 
     def _open(self, host: Host, reason: str, now: float) -> None:
         probe_at = host.breaker.open(now)
@@ -269,7 +271,7 @@ class Outages:
         self.network.lives(started, ended, now)
         for other in list(self._doubted.values()):
             waiting = other.breaker.worked or self._patient(other)
-            if other is not host and (not waiting or _stands_still(other)):
+            if other is not host and (not waiting or self._stands_still(other)):
                 self._decide(other, now)
                 self._judge(other, started)
 
@@ -285,6 +287,11 @@ class Outages:
             if network.gone and not before:
                 for doubted in list(self._doubted.values()):
                     self._release(doubted, now)
+
+    def _stands_still(self, host: Host) -> bool:
+        """Whether nothing more is learned of a host for now."""
+        asks = self._frontier.left(host) and host.gate not in (Gate.LOOKED_UP, Gate.READ)
+        return not host.in_flight and not asks
 
     # -- what is held
 
@@ -307,7 +314,7 @@ class Outages:
 
     def _decide(self, host: Host, now: float) -> None:
         """Open the breaker of a host that nothing more is learned of and that was not reached."""
-        if host.breaker.is_open or not _stands_still(host) or not self._patient(host):
+        if host.breaker.is_open or not self._stands_still(host) or not self._patient(host):
             return
         held = [each.failure for each in host.breaker.held]
         away = [each for each in held if unreached(each) and not _looked_up(each)]
@@ -346,11 +353,6 @@ class Outages:
 
 def _looked_up(failure: Failed) -> bool:
     return failure.request.purpose is Purpose.ADDRESS  # the network's business, not the host's
-
-
-def _stands_still(host: Host) -> bool:
-    """Whether nothing more is learned of a host for now."""
-    return not host.in_flight and (not host.queued or host.gate in (Gate.LOOKED_UP, Gate.READ))
 
 
 def _answers(failure: Failed) -> bool:

@@ -37,12 +37,13 @@ class Snapshot:
     """The state of a crawl at one moment. Times are seconds, sizes bytes.
 
     Every entry read from the list is a repeat, or has its record, or waits, or is in flight:
-    `read + found == repeats + records + pending`. `found` counts what was found on pages and in
-    sitemaps and taken up, `refused` what was not, by reason; `spilled` URLs wait for room to
-    be taken up. `outcomes` counts records by `page`, `redirect`, `sitemap` or by kind; `causes`
-    has an example and the usual reason of each kind. `held` has the seconds for which each limit
-    kept the crawl from starting more; `parsing` is the share of its time in flight that a request
-    spent after its exchange, with the parser or waiting for it. `truncated`: bodies that were cut.
+    `read + found == repeats + records + pending + spilled`. `found` counts what was found on pages
+    and in sitemaps and taken up, `refused` what was not, by reason; `spilled` URLs wait outside of
+    memory, or were left there when the crawl was ended in haste. `outcomes` counts records by
+    `page`, `redirect`, `sitemap` or by kind; `causes` has an example and the usual reason of each
+    kind. `held` has the seconds for which each limit kept the crawl from starting more; `parsing`
+    is the share of its time in flight that a request spent after its exchange, with the parser or
+    waiting for it. `truncated`: bodies that were cut.
     `hosts_away` hosts do not answer any more, and their URLs wait; `outages` counts how often that
     happened; `network_pauses` how often the network was gone, for `network_paused` seconds in all.
     """
@@ -96,8 +97,8 @@ class Snapshot:
 
     @property
     def pending(self) -> int:
-        """Entries read whose record is still to come."""
-        return self.read + self.found - self.repeats - self.records
+        """URLs in memory or in flight: their record is still to come."""
+        return self.read + self.found - self.repeats - self.records - self.spilled
 
     @property
     def pages_per_second(self) -> float:

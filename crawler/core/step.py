@@ -5,8 +5,8 @@ Record(finals)   write these outcomes
 Notice(text)     tell the person who watches
 Wait(seconds)    nothing may start before then, unless something finishes first
 Refill(room)     feed up to `room` further URLs of the list with `admit`, or say `exhausted`
-Spill(requests)  keep these outside of memory, behind those kept before
-Recall(room)     give up to `room` of what was kept back, the oldest first, with `recalled`
+Spill(parts)     keep these outside of memory: for each shelf, behind those kept there before
+Recall(parts)    give so many of each shelf back, the oldest first, with `recalled`
 BUSY             nothing to start until something finishes or is admitted
 DONE             nothing left and nothing in flight
 """
@@ -57,16 +57,19 @@ class Refill:
 
 @dataclass(frozen=True, slots=True)
 class Spill:
-    """There is no room for these, which were found."""
+    """There is no room for these; a shelf is named by its host's key, "" where hosts share it."""
 
-    requests: tuple[Request, ...]
+    parts: tuple[tuple[str, tuple[Request, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """There is room for so many of those that were spilled; asked once, until it is answered."""
+    """There is room for so many of what was spilled; asked once, until it is answered.
 
-    room: int
+    `recalled` takes them all at once, in this order.
+    """
+
+    parts: tuple[tuple[str, int], ...]
 
 
 class Idle(Enum):

@@ -25,7 +25,7 @@ from crawler.core.statistics import Statistics
 from crawler.core.step import BUSY, Fetch, Idle, Wait
 from crawler.engine.feed import Feeder, Portion
 from crawler.engine.ports import Sink, Source, silent
-from crawler.engine.spool import Recalled, Spooler
+from crawler.engine.spool import Recalled, Spooler, SpoolFailure
 from crawler.engine.steps import next_step
 from crawler.engine.visit import AT_ONCE, cancelled, parsed_as, read, unforeseen
 from crawler.model.document import Response
@@ -115,6 +115,7 @@ class AsyncEngine:
         """Start nothing more, and end what is in flight now."""
         self._cancelled = True
         self._emit(self._core.stop())
+        self._core.abandon()
         for slot in self._slots:
             slot.cancel()
         self._wake.set()
@@ -170,9 +171,9 @@ class AsyncEngine:
 
     def _recalled(self, portion: Recalled) -> None:
         match portion:
-            case CrawlerError():
-                self._failure = self._failure or portion
-                self.cancel()
+            case SpoolFailure(error, lost):
+                self._failure = self._failure or error
+                self.cancel() if lost else self.stop()
             case requests:
                 self._emit(self._core.recalled(requests, perf_counter()))
         self._wake.set()

@@ -1,39 +1,48 @@
-"""Keeps found URLs that have no room in memory, in a thread of its own: a disk may be slow."""
+"""Keeps URLs that have no room in memory, in a thread of its own: a disk may be slow."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from queue import SimpleQueue
+from typing import NamedTuple
 
+from crawler.core.step import Recall, Spill
 from crawler.model.errors import CrawlerError
 from crawler.model.request import Request
 from crawler.store.spool import Spool
 
-Recalled = list[Request] | CrawlerError
-"""Requests that were kept, or why none can be kept or had."""
+
+class SpoolFailure(NamedTuple):
+    """Why nothing more can be kept; `lost`: nor can what was recalled be had."""
+
+    error: CrawlerError
+    lost: bool
+
+
+Recalled = list[Request] | SpoolFailure
+Order = Spill | Recall
 
 
 class Spooler:
-    """Answers `recall(room)` by calling `deliver` from its own thread, which starts when needed."""
+    """Carries orders out, one after the other, in its own thread, which starts when needed.
+
+    `deliver` is called from there: with what was recalled, and with what went wrong.
+    """
 
     def __init__(self, deliver: Callable[[Recalled], None]) -> None:
         self._deliver = deliver
-        self._orders: SimpleQueue[Sequence[Request] | int | None] = SimpleQueue()
+        self._orders: SimpleQueue[Order | None] = SimpleQueue()
         self._delivery = threading.Lock()
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    def keep(self, requests: Sequence[Request]) -> None:
-        """Put requests behind those kept before; returns at once."""
+    def order(self, order: Order) -> None:
+        """Ask for an order to be carried out; returns at once."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="crawler-spool", daemon=True)
             self._thread.start()
-        self._orders.put(requests)
-
-    def recall(self, room: int) -> None:
-        """Ask for up to `room` of them; returns at once."""
-        self._orders.put(room)
+        self._orders.put(order)
 
     def close(self) -> None:
         """Deliver nothing from now on, and forget what is kept."""
@@ -54,11 +63,15 @@ class Spooler:
                     self._deliver(answer)
         spool.close()
 
-    def _carried_out(self, spool: Spool, order: Sequence[Request] | int) -> Recalled | None:
+    def _carried_out(self, spool: Spool, order: Order) -> Recalled | None:
         try:
-            if isinstance(order, int):
-                return spool.take(order)
-            spool.keep(order)
+            if isinstance(order, Recall):
+                return spool.take(order.parts)
+            spool.keep(order.parts)
         except CrawlerError as error:
-            return error
+            return SpoolFailure(error, isinstance(order, Recall))
+        except Exception as error:  # a bug ends the crawl: it would wait for this thread for ever
+            failure = CrawlerError(f"the spool failed: {type(error).__name__}: {error}")
+            failure.__cause__ = error
+            return SpoolFailure(failure, lost=True)
         return None

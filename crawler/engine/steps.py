@@ -11,6 +11,9 @@ from crawler.engine.feed import Feeder
 from crawler.engine.spool import Spooler
 from crawler.model.outcome import Final
 
+MOST = 500
+"""Outcomes that are written before anything else has a turn."""
+
 
 def next_step(
     core: Crawl,
@@ -20,16 +23,18 @@ def next_step(
     announce: Callable[[str], None],
 ) -> Fetch | Wait | Idle:
     """The next step; those that only move URLs or words about are carried out on the way."""
+    written = 0
     while True:
         match core.next(perf_counter()):
             case Refill(room):
                 feeder.request(room)
-            case Recall(room):
-                spool.recall(room)
-            case Spill(requests):
-                spool.keep(requests)
+            case Recall() | Spill() as order:
+                spool.order(order)
             case Record(finals):
                 emit(finals)
+                written += len(finals)
+                if written >= MOST:  # somebody else's turn: a loop is held meanwhile, or a lock
+                    return Wait(0.0)
             case Notice(text):
                 announce(text)
             case step:

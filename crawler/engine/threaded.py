@@ -21,7 +21,7 @@ from crawler.core.rules import Ended
 from crawler.core.step import BUSY, Fetch, Idle, Wait
 from crawler.engine.feed import Feeder, Portion
 from crawler.engine.ports import Sink, Source, silent
-from crawler.engine.spool import Recalled, Spooler
+from crawler.engine.spool import Recalled, Spooler, SpoolFailure
 from crawler.engine.steps import next_step
 from crawler.engine.visit import cancelled, parsed_as, read, unforeseen
 from crawler.model.document import Response
@@ -108,6 +108,9 @@ class ThreadedEngine:
         """Start nothing more, and end what is in flight now."""
         self._cancelled = True
         self.stop()
+        with self._changed:
+            self._core.abandon()
+            self._changed.notify_all()
         self._fetcher.abort()
 
     def wake(self) -> None:
@@ -191,14 +194,14 @@ class ThreadedEngine:
         finals: tuple[Final, ...] = ()
         with self._changed:
             match portion:
-                case CrawlerError():
-                    self._failure = self._failure or portion
+                case SpoolFailure(error):
+                    self._failure = self._failure or error
                 case requests:
                     finals = self._core.recalled(requests, perf_counter())
             self._changed.notify_all()
         self._emit(finals)
-        if isinstance(portion, CrawlerError):
-            self.cancel()
+        if isinstance(portion, SpoolFailure):
+            self.cancel() if portion.lost else self.stop()
 
     # -- visits
 

@@ -63,6 +63,13 @@ class CrawlConfig(Options):
     window: int = option(
         _ENGINE, 20_000, "URLs held in memory, ahead of their fetch.", least=1, most=10_000_000
     )
+    read_ahead: int = option(
+        _ENGINE,
+        2_000_000,
+        "URLs of the list kept on disk, in TMPDIR, while their hosts are busy.",
+        least=0,
+        most=1_000_000_000,
+    )
     drain_timeout: float = option(
         _ENGINE,
         8.0,  # containers are killed 10 s after SIGTERM

@@ -1,93 +1,149 @@
-"""URLs that were found and have no room in memory: a queue in a file without a name.
+"""URLs that wait outside of memory: a queue for each shelf, in append-only segments.
 
-The file is in the directory for temporary files (`TMPDIR`); it is gone with the process, however
-that ends. A request takes a line of JSON, some 100 to 200 bytes. The file is emptied whenever all
-of it was taken back, and otherwise grows.
+A shelf is a host's, or is shared by many hosts (`crawler.core.backlog`). Lines collect in memory,
+up to `BUFFER` bytes; then those of each shelf are appended as one run, and all runs with one write.
+A shelf's cursor is the position of what it gives back next. Of a run memory has 16 bytes, of the
+requests none.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
-from typing import IO
-
-import orjson
+from array import array
+from collections.abc import Iterable, Iterator
 
 from crawler.model.errors import EnvironmentFailure
-from crawler.model.request import Purpose, Request
-from crawler.model.url import Url
+from crawler.model.request import Request
+from crawler.store.request_line import lined, request_of
+from crawler.store.segments import Segments
+
+BUFFER = 2**20
+"""Bytes that collect in memory: small crawls need no disk, and runs get long."""
+_READ = 4_096  # bytes read of a run at the least
+_LINE = 160  # bytes of a usual line
+
+
+class _Shelf:
+    """Runs on disk, as pairs of position and size, then lines in memory."""
+
+    __slots__ = ("_at", "_runs", "lines")
+
+    def __init__(self) -> None:
+        self._runs = array("Q")
+        self._at = 0
+        self.lines: list[bytes] = []
+
+    def add(self, position: int, size: int) -> None:
+        """Put a run behind the others."""
+        runs = self._runs
+        if len(runs) > self._at and runs[-2] + runs[-1] == position and not size >> 32:
+            runs[-1] += size
+        else:
+            runs.extend((position, size))
+
+    def first(self) -> tuple[int, int] | None:
+        """The first run; None if all that is left is in memory."""
+        if self._at == len(self._runs):
+            return None
+        return self._runs[self._at], self._runs[self._at + 1]
+
+    def taken(self, size: int) -> None:
+        """So many bytes of the first run were given back."""
+        self._runs[self._at] += size
+        self._runs[self._at + 1] -= size
+        if not self._runs[self._at + 1]:
+            self._at += 2
+        if 2 * self._at > len(self._runs):
+            del self._runs[: self._at]
+            self._at = 0
 
 
 class Spool:
-    """First in, first out. Raises `EnvironmentFailure` where the disk gives way."""
+    """First in, first out, on each shelf. Raises `EnvironmentFailure` where the disk gives way.
+
+    What cannot be written stays in memory, so that it can be taken all the same.
+    """
 
     def __init__(self) -> None:
-        self._file: IO[bytes] | None = None
-        self._read_at = 0
-        self._count = 0
+        self._segments = Segments()
+        self._shelves: dict[str, _Shelf] = {}
+        self._unwritten: dict[str, _Shelf] = {}
+        self._buffered = 0
 
     def __repr__(self) -> str:
-        return f"Spool({self._count} requests)"
+        return f"Spool(shelves={len(self._shelves)}, {self._buffered} bytes, {self._segments!r})"
 
-    def __len__(self) -> int:
-        return self._count
+    @property
+    def files(self) -> int:
+        """Files that are open."""
+        return self._segments.files
 
-    def keep(self, requests: Iterable[Request]) -> None:
-        """Put these behind all that is kept."""
-        lines = [_line(request) for request in requests]
+    def keep(self, parts: Iterable[tuple[str, Iterable[Request]]]) -> None:
+        """Put requests behind those of their shelves."""
+        for name, requests in parts:
+            lines = list(map(lined, requests))
+            shelf = self._shelves.setdefault(name, _Shelf())
+            shelf.lines += lines
+            self._unwritten[name] = shelf
+            self._buffered += sum(map(len, lines))
+        if self._buffered >= BUFFER:
+            self._write()
+
+    def take(self, parts: Iterable[tuple[str, int]]) -> list[Request]:
+        """The oldest of each shelf, up to the number asked for."""
+        return [request_of(line) for name, most in parts for line in self._taken(name, most)]
+
+    def close(self) -> None:
+        """Give the files back."""
+        self._segments.close()
+
+    def _write(self) -> None:
+        runs = [(shelf, b"".join(shelf.lines)) for shelf in self._unwritten.values()]
         try:
-            if self._file is None:
-                self._file = tempfile.TemporaryFile(prefix="crawler-spool-")  # noqa: SIM115
-            self._file.seek(0, 2)
-            self._file.writelines(lines)
+            position = self._segments.append(b"".join(run for _, run in runs))
         except OSError as error:
             place = tempfile.gettempdir()
             raise EnvironmentFailure(
-                f"cannot keep found URLs in {place}: {error.strerror}; TMPDIR names another place"
+                f"cannot keep the URLs that wait for their hosts in {place}: {error.strerror}; "
+                "set TMPDIR to a place with room, or --read-ahead to fewer URLs"
             ) from error
-        self._count += len(lines)
+        for shelf, run in runs:
+            shelf.add(position, len(run))
+            shelf.lines = []
+            position += len(run)
+        self._unwritten.clear()
+        self._buffered = 0
 
-    def take(self, most: int) -> list[Request]:
-        """The oldest, up to `most`."""
-        number = min(most, self._count)
-        if self._file is None or not number:
-            return []
-        try:
-            self._file.seek(self._read_at)
-            lines = [self._file.readline() for _ in range(number)]
-            self._read_at = self._file.tell()
-            self._count -= number
-            if not self._count:
-                self._file.truncate(0)
-                self._read_at = 0
-        except OSError as error:
-            raise EnvironmentFailure(f"cannot read found URLs back: {error.strerror}") from error
-        return [_request(line) for line in lines]
+    def _taken(self, name: str, most: int) -> Iterator[bytes]:
+        shelf = self._shelves.get(name)
+        if shelf is None:
+            return
+        while most > 0 and (run := shelf.first()) is not None:
+            lines = self._read(*run, most)
+            yield from lines
+            most -= len(lines)
+            size = sum(map(len, lines))
+            self._segments.give_back(run[0], size)
+            shelf.taken(size)
+        lines, shelf.lines = shelf.lines[:most], shelf.lines[most:]
+        self._buffered -= sum(map(len, lines))
+        yield from lines
+        if not shelf.lines:
+            self._unwritten.pop(name, None)
+            if shelf.first() is None:
+                del self._shelves[name]
 
-    def close(self) -> None:
-        """Give the file back."""
-        if self._file is not None:
-            self._file.close()
-
-
-def _line(request: Request) -> bytes:
-    values = [request.url.href, request.purpose.value, request.depth, request.found_on]
-    return (
-        orjson.dumps([*values, request.origin, request.admitted_at, request.source.decode()])
-        + b"\n"
-    )
-
-
-def _request(line: bytes) -> Request:
-    href, purpose, depth, found_on, origin, admitted_at, source = orjson.loads(line)
-    return Request(
-        url=Url(href),
-        seed=href,
-        input=href,
-        admitted_at=admitted_at,
-        purpose=Purpose(purpose),
-        depth=depth,
-        found_on=found_on,
-        origin=origin,
-        source=source.encode(),
-    )
+    def _read(self, position: int, size: int, most: int) -> list[bytes]:
+        """Up to `most` whole lines of a run, and at least one."""
+        part = min(size, max(_READ, most * _LINE))
+        while True:
+            try:
+                data = self._segments.read(position, part)
+            except OSError as error:
+                raise EnvironmentFailure(
+                    f"cannot read back the URLs that wait for their hosts: {error.strerror}"
+                ) from error
+            lines = data[: data.rfind(b"\n") + 1].splitlines(keepends=True)[:most]
+            if lines:
+                return lines
+            part = min(size, 2 * part)

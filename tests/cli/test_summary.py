@@ -118,11 +118,11 @@ def test_an_interrupted_crawl_tells_what_it_did_not_read() -> None:
     known = report(cut, interrupted=True, expected=1000).text()
     assert "interrupted: about 400 of the list were not read and have no record" in known
     lines = report(replace(cut, spilled=4_321), interrupted=True, expected=1000).text().splitlines()
-    assert lines[-2].strip() == "nor have 4,321 found URLs"
+    assert lines[-2].strip() == "nor have 4,321 that waited"
     whole = report(cut, interrupted=True, expected=600).text()
     assert "interrupted: every URL has its record" in whole
     found = report(replace(cut, spilled=7), interrupted=True, expected=600).text()
-    assert "interrupted: 7 found URLs have no record" in found
+    assert "interrupted: 7 that waited have no record" in found
     unknown = report(cut, interrupted=True).text()
     assert "interrupted: what was not read from the list has no record" in unknown
 

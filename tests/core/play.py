@@ -90,7 +90,7 @@ class Play:
         self.now = 0.0
         self.starts: list[tuple[float, Request]] = []
         self.finals: list[Final] = []
-        self.spilled: list[Request] = []
+        self.spilled: dict[str, list[Request]] = {}
         self.notices: list[str] = []
         self._answer = answer
         self._gates = gates
@@ -110,11 +110,10 @@ class Play:
                 case Refill(room):
                     taken, waiting = waiting[:room], waiting[room:]
                     self.finals += self.core.admit(taken, self.now) if taken else self._exhausted()
-                case Spill(requests):
-                    self.spilled += requests
-                case Recall(room):
-                    back, self.spilled = self.spilled[:room], self.spilled[room:]
-                    self.finals += self.core.recalled(back, self.now)
+                case Spill() as spill:
+                    self._spill(spill)
+                case Recall() as recall:
+                    self.finals += self.core.recalled(self._recall(recall), self.now)
                 case Record(finals):
                     self.finals += finals
                 case Notice(text):
@@ -139,6 +138,19 @@ class Play:
     def asked(self, purpose: Purpose = Purpose.PAGE) -> list[str]:
         """The URLs of a purpose that were asked for."""
         return [request.url.href for _, request in self.starts if request.purpose is purpose]
+
+    def _spill(self, spill: Spill) -> None:
+        for shelf, requests in spill.parts:
+            self.spilled.setdefault(shelf, []).extend(requests)
+
+    def _recall(self, recall: Recall) -> list[Request]:
+        back = []
+        for shelf, number in recall.parts:
+            kept = self.spilled[shelf]
+            assert 0 < number <= len(kept), "what is asked for is there"
+            back += kept[:number]
+            del kept[:number]
+        return back
 
     def _exhausted(self) -> Sequence[Final]:
         self.core.exhausted()

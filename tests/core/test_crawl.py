@@ -8,13 +8,16 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.core.crawl import MAX_REFILL, Crawl
-from crawler.core.step import BUSY, DONE, Fetch, Refill, Step, Wait
+from crawler.core import backlog
+from crawler.core.crawl import Crawl
+from crawler.core.step import BUSY, DONE, Fetch, Recall, Record, Refill, Spill, Step, Wait
+from crawler.core.window import MAX_REFILL
 from crawler.model.config import CrawlConfig
 from crawler.model.document import Document
 from crawler.model.outcome import Exchange, Failed, Final, Kind, Page, Redirect, Skipped
@@ -302,11 +305,14 @@ def test_hosts_are_forgotten() -> None:
             assert len(crawl._frontier._hosts) <= 10 + 1 / 0.01 * delay
 
 
-URLS = [f"http://{host}/{path}" for host in "abc" for path in range(4)] + ["ftp://x/", "http://["]
+URLS = [f"http://{host}/{path}" for host in "abcd" for path in range(8)] + ["ftp://x/", "http://["]
 
 
 class Driver:
-    """Plays an engine with a clock of its own and checks every limit at every step."""
+    """Plays an engine with a clock of its own and checks every limit at every step.
+
+    What is recalled comes at any time later, as from a slow disk.
+    """
 
     def __init__(self, crawl: Crawl, config: CrawlConfig, choose: Callable[[int], int]) -> None:
         self.crawl, self.config, self.choose = crawl, config, choose
@@ -314,10 +320,16 @@ class Driver:
         self.in_flight: list[Request] = []
         self.last_start: dict[str, float] = {}
         self.finals: list[Final] = []
+        self.spool: dict[str, list[Request]] = {}
+        self.ordered: Recall | None = None
+        self.first_starts: list[str] = []
 
     def run(self, entries: list[str]) -> None:
         waiting = seeds(*entries)
         for _ in range(10_000):
+            assert self.crawl._window.held <= 2 * self.config.window + self.config.concurrency
+            if self.ordered is not None and not self.choose(3):
+                self._recalled()
             match self.crawl.next(self.now):
                 case Refill(room):
                     portion, waiting = waiting[: min(room, 3)], waiting[min(room, 3) :]
@@ -333,10 +345,35 @@ class Driver:
                 case step if step is DONE:
                     return
                 case step:
-                    assert step is BUSY
-                    assert self.in_flight, "busy with nothing in flight would wait for ever"
-                    self._end_one()
+                    self._other(step)
         raise AssertionError("no end")
+
+    def _other(self, step: Step) -> None:
+        match step:
+            case Spill(parts):
+                for shelf, requests in parts:
+                    self.spool.setdefault(shelf, []).extend(requests)
+            case Recall():
+                assert self.ordered is None, "one order at a time"
+                self.ordered = step
+            case Record(finals):
+                self.finals += finals
+            case _ if self.in_flight:
+                assert step is BUSY
+                self._end_one()
+            case _:
+                assert step is BUSY
+                self._recalled()
+
+    def _recalled(self) -> None:
+        assert self.ordered is not None, "busy with nothing under way would wait for ever"
+        back: list[Request] = []
+        for shelf, number in self.ordered.parts:
+            assert 0 < number <= len(self.spool[shelf]), "what is asked for is there"
+            back += self.spool[shelf][:number]
+            del self.spool[shelf][:number]
+        self.ordered = None
+        self.finals += self.crawl.recalled(back, self.now)
 
     def _feed(self, portion: list[Seed]) -> None:
         if portion:
@@ -348,6 +385,8 @@ class Driver:
         key = request.url.host_key
         assert self.now >= self.last_start.get(key, -1e9) + self.config.delay - 1e-9
         self.last_start[key] = self.now
+        if request.attempts == 1:
+            self.first_starts.append(request.seed)
         self.in_flight.append(request)
         assert len(self.in_flight) <= self.config.concurrency
         assert sum(r.url.host_key == key for r in self.in_flight) <= self.config.per_host
@@ -368,12 +407,13 @@ class Driver:
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.lists(st.sampled_from(URLS), max_size=30),
+    st.lists(st.sampled_from(URLS), max_size=40),
     st.integers(1, 5),
     st.integers(1, 3),
     st.sampled_from([0.0, 0.5]),
     st.integers(0, 2),
     st.integers(1, 8),
+    st.integers(0, 3),
     st.integers(0, 2**32),
 )
 def test_every_entry_ends_exactly_once_within_all_limits(
@@ -383,6 +423,7 @@ def test_every_entry_ends_exactly_once_within_all_limits(
     delay: float,
     retries: int,
     window: int,
+    shelves: int,
     seed: int,
 ) -> None:
     """For any list, limits and order of endings: no limit broken, one outcome each, an end."""
@@ -391,15 +432,19 @@ def test_every_entry_ends_exactly_once_within_all_limits(
     chance = random.Random(seed)
     crawl = Crawl(config, random=chance.random)
     driver = Driver(crawl, config, chance.randrange)
-    driver.run(entries)
-    stopped = crawl._stopped
+    with mock.patch.object(backlog, "MOST_SHELVES", shelves):
+        driver.run(entries)
+    stopped = crawl._window.stopped
     ended = Counter(final.url for final in driver.finals)
     expected = {getattr(s.url, "href", None) or getattr(s.url, "text", "") for s in seeds(*entries)}
     assert all(count == 1 for count in ended.values())
     assert set(ended) <= expected if stopped else set(ended) == expected
     snapshot = crawl.statistics(driver.now)
-    assert snapshot.pending == 0
-    assert snapshot.in_flight == 0
+    assert (snapshot.pending, snapshot.in_flight, snapshot.spilled) == (0, 0, 0)
+    for host in "abcd":
+        listed = [entry for entry in dict.fromkeys(entries) if entry.startswith(f"http://{host}/")]
+        asked = [seed for seed in driver.first_starts if seed.startswith(f"http://{host}/")]
+        assert asked == listed[: len(asked)], "a host's URLs are asked for in their order"
     assert snapshot.read == snapshot.repeats + snapshot.records
 
 

@@ -132,10 +132,10 @@ def test_unreachable_robots_is_asked_for_again_later() -> None:
 
     play = Play(answer, gates=True, retries=0, breaker_pause=10.0)
     play.run(f"{HOST}/1")
-    play.core._exhausted = False
+    play.core._window.exhausted = False
     play.now = 5.0
     play.run(f"{HOST}/2")
-    play.core._exhausted = False
+    play.core._window.exhausted = False
     play.now = 20.0
     play.run(f"{HOST}/3")
     assert [type(final).__name__ for final in play.finals] == ["Skipped", "Skipped", "Page"]
@@ -182,12 +182,12 @@ def test_rules_are_read_anew_after_a_day() -> None:
 
     play = Play(answer, gates=True, retries=0)
     for hours, asked in ((0, 1), (23, 1), (25, 2)):
-        play.core._exhausted = False
+        play.core._window.exhausted = False
         play.now = hours * 3600.0
         play.run(f"{HOST}/{hours}")
         assert len(play.asked(Purpose.ROBOTS)) == asked
     broken = True
-    play.core._exhausted = False
+    play.core._window.exhausted = False
     play.now = 50 * 3600.0
     play.run(f"{HOST}/last")
     assert all(isinstance(final, Page) for final in play.finals)
@@ -462,11 +462,11 @@ def test_a_host_that_was_left_is_tried_by_one_request() -> None:
     )
     play.run(*pages(20))
     before = len(play.starts)
-    play.core._exhausted, play.now = False, 200.0
+    play.core._window.exhausted, play.now = False, 200.0
     play.run(*pages(20, f"{HOST}/again"))
     assert len(play.starts) == before + 1
     healthy = True
-    play.core._exhausted, play.now = False, 400.0
+    play.core._window.exhausted, play.now = False, 400.0
     play.run(*pages(20, f"{HOST}/third"))
     assert sum(isinstance(final, Page) for final in play.finals) == 20
 

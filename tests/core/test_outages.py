@@ -118,11 +118,11 @@ def test_a_host_that_was_given_up_has_to_prove_itself() -> None:
     site = Site((1.0, 500.0), kind=Kind.CONNECT)
     play = Play(site, delay=0.01, retries=0, breaker_give_up=30.0, breaker_pause=50.0)
     play.run(*pages(200))
-    play.core._exhausted, play.now = False, 200.0
+    play.core._window.exhausted, play.now = False, 200.0
     before = len(play.starts)
     play.run(*(f"{HOST}/later/{n}" for n in range(20)))
     assert len(play.starts) == before + 1 and play.now < 201.0
-    play.core._exhausted, play.now = False, 600.0
+    play.core._window.exhausted, play.now = False, 600.0
     play.run(f"{HOST}/back")
     assert isinstance(play.finals[-1], Page)
 

@@ -61,16 +61,22 @@ class ListSink:
         self.finals: list[Final] = []
         self.has_room = True
         self._broken_after = broken_after
-        self._lock = threading.Lock()
+        self._came = threading.Condition()
 
     def end_within(self, seconds: float) -> None:
         """Nothing: it takes what comes."""
 
     def put(self, final: Final) -> None:
-        with self._lock:
+        with self._came:
             if self._broken_after is not None and len(self.finals) >= self._broken_after:
                 raise CrawlerError("the disk is full")
             self.finals.append(final)
+            self._came.notify_all()
+
+    def wait_for(self, number: int) -> None:
+        """Wait until so many outcomes have come."""
+        with self._came:
+            assert self._came.wait_for(lambda: len(self.finals) >= number, 20)
 
 
 class Web:

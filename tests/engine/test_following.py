@@ -144,7 +144,7 @@ def _peak(pages: int) -> int:
         start = [f"{server.stdout.readline().strip()}/trap/soft404/x"]
         sink = Counting()
         session = CrawlSession(config, IterableSource(start, config), sink)
-        sink.held = session._core._held
+        sink.held = lambda: session._core._window.held
         tracemalloc.start()
         try:
             session.run()

@@ -116,8 +116,8 @@ def test_nothing_is_told_unasked() -> None:
 def test_a_spilled_request_keeps_its_place() -> None:
     """What goes through the file of the spool comes back with its place in the list."""
     spool = Spool()
-    spool.keep([Request(url=Url(A), seed=A, input=A, source=b'{"line":7}')])
-    (back,) = spool.take(1)
+    spool.keep([("a", [Request(url=Url(A), seed=A, input=A, source=b'{"line":7}')])])
+    (back,) = spool.take([("a", 1)])
     spool.close()
     assert back.source == b'{"line":7}'
 

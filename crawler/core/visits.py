@@ -1,0 +1,175 @@
+"""What follows from a fetch that ended: its record, a retry, a redirect, links to follow."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from crawler.core import ends, redirects
+from crawler.core.discovery import Discovery
+from crawler.core.fallback import falls_back
+from crawler.core.frontier import Frontier
+from crawler.core.gatekeeper import Gatekeeper
+from crawler.core.host import Host
+from crawler.core.retry import RetryPolicy
+from crawler.core.rules import Ended, RobotsRead
+from crawler.core.statistics import Statistics
+from crawler.core.window import Window
+from crawler.model.config import CrawlConfig
+from crawler.model.outcome import (
+    Failed,
+    Final,
+    Kind,
+    Listing,
+    Page,
+    Redirect,
+    Redirected,
+    Resolved,
+)
+from crawler.model.request import Purpose, Request
+from crawler.model.url import masked
+
+
+class Visits:
+    """Takes in how fetches ended; whatever is final is returned, to be recorded."""
+
+    def __init__(
+        self,
+        config: CrawlConfig,
+        *,
+        frontier: Frontier,
+        gates: Gatekeeper,
+        discovery: Discovery,
+        window: Window,
+        retry: RetryPolicy,
+        collector: Statistics,
+    ) -> None:
+        self._config = config
+        self._frontier = frontier
+        self._gates = gates
+        self._discovery = discovery
+        self._window = window
+        self._retry = retry
+        self._collector = collector
+
+    def plain_instead(self, outcome: Ended) -> bool:
+        """Whether a failure lets its URL be asked for by http: unless https worked before."""
+        if not isinstance(outcome, Failed) or not outcome.no_tls or self._window.stopped:
+            return False
+        worked = self._frontier.host(outcome.request.url.host_key).breaker.worked
+        return not worked and falls_back(outcome.request)
+
+    def without_tls(self, host: Host, outcome: Ended, now: float) -> list[Final]:
+        """Note whether a host's port is closed to TLS, and let what may be asked for by http go."""
+        if outcome.exchange is not None and outcome.exchange.status is not None:
+            host.no_tls = False
+        if not isinstance(outcome, Failed) or not outcome.no_tls or host.breaker.worked:
+            return []
+        host.no_tls = True
+        waiting = self._frontier.take_if(host, falls_back)
+        fallen = (self._window.fall_back(request.unasked(), now, new=True) for request in waiting)
+        return [final for finals in fallen for final in finals]
+
+    def ended(self, outcome: Ended, now: float, again: Request | None) -> list[Final]:
+        """Take in what a fetch led to; `again` is the request that retries it, if one is due."""
+        match outcome:
+            case Page():
+                return self._visited(outcome, now)
+            case Resolved() | RobotsRead():
+                return self._opened(outcome, now)
+            case Listing():
+                return self._listed(outcome, now)
+            case Redirect():
+                return self._redirected(outcome, now)
+            case Failed():
+                return self.failed(outcome, now, again)
+        assert_never(outcome)
+
+    def _opened(self, outcome: Resolved | RobotsRead, now: float) -> list[Final]:
+        request = outcome.request
+        if isinstance(outcome, Resolved):
+            self._gates.resolved(request.owner, outcome.address, now)
+            return []
+        self._gates.rules(request.owner, outcome.rules, now)
+        if not self._config.sitemaps or self._window.stopped:
+            return []
+        named = self._discovery.sitemaps(outcome.rules.sitemaps, request, now)
+        return self._window.take_up(list(named), now)
+
+    def _listed(self, listing: Listing, now: float) -> list[Final]:
+        if self._window.stopped:
+            return [listing]
+        return [listing, *self._window.take_up(self._discovery.listed(listing, now), now)]
+
+    def _visited(self, page: Page, now: float) -> list[Final]:
+        if not self._config.follow:
+            return [page]
+        if (moved := self._moved(page, now)) is not None:
+            return moved
+        if self._discovery.taken(page):
+            target = page.final_url
+            return [Redirected(request=page.request, exchange=page.exchange, target=target)]
+        twin = self._discovery.twin(page)
+        if twin is not None:
+            page = page.like(twin)
+        if self._window.stopped:
+            return [page]
+        found = self._discovery.links(page, now)
+        self._collector.add_refused(self._discovery.refused)
+        return [page, *self._window.take_up(found, now)]
+
+    def _moved(self, page: Page, now: float) -> list[Final] | None:
+        """Follow a page that sends its visitors on; None if it does not, or leads nowhere.
+
+        Then it is kept: unlike a redirect it has something to read.
+        """
+        redirect = redirects.of(page)
+        if redirect is None or self._window.stopped:
+            return None
+        onward = self._onward(redirect, now)
+        found = bool(page.request.found_on)
+        if isinstance(onward, str) or (found and self._discovery.refusal(onward.url)):
+            return None
+        return self._follow(redirect, onward, now)
+
+    def failed(self, failure: Failed, now: float, again: Request | None) -> list[Final]:
+        """Take in a failure that counts; `again` is the request that retries it, if one is due."""
+        match failure.request.purpose:
+            case Purpose.ADDRESS | Purpose.ROBOTS:
+                left = self._gates.failed(failure, now, again=again is not None)
+                return [ends.unasked(*each) for each in left]
+            case _ if self.plain_instead(failure):
+                return self._window.fall_back(failure.request, now)
+            case _ if again is not None:
+                self._window.retry(again, now + self._retry.wait(failure))
+                return []
+            case _:
+                return [failure]
+
+    def _redirected(self, redirect: Redirect, now: float) -> list[Final]:
+        """Send the target through the frontier like any URL, or say why not."""
+        if self._window.stopped:
+            return self._not_followed(redirect, "stopped before the redirect was followed", now)
+        onward = self._onward(redirect, now)
+        if isinstance(onward, str):
+            return self._not_followed(redirect, onward, now)
+        return self._follow(redirect, onward, now)
+
+    def _onward(self, redirect: Redirect, now: float) -> Request | str:
+        most = self._gates.redirects(redirect.request, self._config.max_redirects)
+        return redirects.onward(redirect, most, now)
+
+    def _follow(self, redirect: Redirect, onward: Request, now: float) -> list[Final]:
+        request, target = redirect.request, onward.url
+        if request.purpose is Purpose.PAGE and self._config.follow:
+            if not request.found_on:
+                self._discovery.add_seed(target)  # a site that has moved, to www or to https
+            elif (out := self._discovery.refusal(target)) is not None:
+                reason = f"redirects to {masked(target.href)[:200]}: {out}"
+                return [ends.refused(redirect, Kind.OUT_OF_SCOPE, reason)]
+            if not self._discovery.claimed(onward):
+                return [Redirected(request=request, exchange=redirect.exchange, target=target.href)]
+        return self._window.push(onward, now, first=True)
+
+    def _not_followed(self, redirect: Redirect, reason: str, now: float) -> list[Final]:
+        kind = Kind.INTERRUPTED if self._window.stopped else Kind.REDIRECT
+        return self.failed(ends.refused(redirect, kind, reason), now, None)

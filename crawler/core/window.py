@@ -1,0 +1,241 @@
+"""The window: lets URLs in, keeps to its size, and asks for more.
+
+Entries of the list and what is found join the frontier here, or the backlog where their host has
+its share (`crawler.core.backlog`). The list is read to fill half of the window; and beyond
+that, up to `read_ahead` URLs, while nothing that waits can be started: hosts that can may stand
+further down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from heapq import heappop, heappush
+from itertools import count
+
+from crawler.core import ends
+from crawler.core.backlog import COMMON, PORTION, Backlog
+from crawler.core.discovery import Discovery
+from crawler.core.fallback import falls_back, plain
+from crawler.core.frontier import Frontier
+from crawler.core.gatekeeper import Gatekeeper
+from crawler.core.outages import Outages
+from crawler.core.statistics import Statistics
+from crawler.core.step import Recall, Refill, Spill
+from crawler.model.config import CrawlConfig
+from crawler.model.outcome import Exchange, Final, Redirected
+from crawler.model.request import Request
+from crawler.model.url import InvalidUrl, Seed, Url
+
+MAX_REFILL = PORTION
+"""Entries asked for at once: reading and parsing them holds the interpreter for 2 ms."""
+
+
+class Window:
+    """What waits, and what may. Whatever ends at once is returned, to be recorded.
+
+    repeated: told of each entry of the list that is there for a second time.
+    """
+
+    def __init__(
+        self,
+        config: CrawlConfig,
+        *,
+        frontier: Frontier,
+        gates: Gatekeeper,
+        outages: Outages,
+        discovery: Discovery,
+        collector: Statistics,
+        repeated: Callable[[Seed], None],
+    ) -> None:
+        self._config = config
+        self._frontier = frontier
+        self._backlog = frontier.backlog = Backlog(config.window)
+        self._gates = gates
+        self._outages = outages
+        self._discovery = discovery
+        self._collector = collector
+        self._repeated = repeated
+        self._later: list[tuple[float, int, Request]] = []  # retries, by the time they are due
+        self._number = count()
+        self._ahead = 0  # entries of the list in the backlog
+        self._refilling = False
+        self.exhausted = False
+        self.stopped = False
+        self._abandoned = False
+
+    def __repr__(self) -> str:
+        return (
+            f"Window(held={self.held}, later={len(self._later)}, {self._backlog!r}, "
+            f"exhausted={self.exhausted}, stopped={self.stopped})"
+        )
+
+    @property
+    def held(self) -> int:
+        """URLs in memory that are not in flight."""
+        return len(self._frontier) + len(self._later) + self._outages.held
+
+    @property
+    def outside(self) -> bool:
+        """Whether URLs are to come: from the list, or from the backlog."""
+        if self.stopped:
+            return self._backlog.count > 0 and not self._abandoned
+        return self._backlog.count > 0 or not self.exhausted
+
+    # -- what comes in
+
+    def admit(self, seeds: Sequence[Seed], now: float) -> list[Final]:
+        """Take entries of the list; each is a repeat, ends at once, or waits."""
+        self._refilling = False
+        new = [seed for seed in seeds if self._is_new(seed)]
+        self._collector.add_read(len(seeds), len(seeds) - len(new))
+        finals: list[Final] = []
+        requests: list[Request] = []
+        for seed in new:
+            if isinstance(seed.url, InvalidUrl):
+                finals.append(ends.unusable(seed, seed.url))
+                continue
+            if not self.stopped:
+                self._discovery.add_seed(seed.url)
+            requests.append(_request(seed, seed.url, now))
+        return finals + self._entered(requests, now)
+
+    def _is_new(self, seed: Seed) -> bool:
+        if new := self._discovery.admitted(seed.url):
+            return new
+        self._repeated(seed)
+        return False
+
+    def end_of_list(self) -> None:
+        """There are no further entries."""
+        self._refilling = False
+        self.exhausted = True
+
+    def take_up(self, requests: Sequence[Request], now: float) -> list[Final]:
+        """Let in what was found."""
+        self._collector.add_found(len(requests))
+        return self._entered(requests, now)
+
+    def recalled(self, requests: Sequence[Request], now: float) -> list[Final]:
+        """Let in what was spilled, as it was ordered."""
+        order = self._backlog.returned()
+        self._collector.add_spilled(-len(requests))
+        self._ahead -= sum(not request.found_on for request in requests)
+        own = len(requests) - order.get(COMMON, 0)
+        finals = self._entered(requests[:own], now, own=True)
+        finals += self._entered(requests[own:], now, moved=True)
+        for key in order:
+            self._short(key)
+        return finals
+
+    def _short(self, key: str) -> None:
+        host = self._frontier.known(key)
+        self._backlog.shrunk(key, host.queued if host is not None else 0, len(self._frontier))
+
+    def _entered(
+        self, requests: Iterable[Request], now: float, *, own: bool = False, moved: bool = False
+    ) -> list[Final]:
+        """Let requests wait. own: they were on their hosts' shelves, moved: on the common one."""
+        if self.stopped:
+            return [ends.interrupted(request) for request in requests]
+        finals: list[Final] = []
+        for request in requests:
+            finals += self.push(request, now) if own else self._placed(request, now, moved=moved)
+        return finals
+
+    def _placed(self, request: Request, now: float, *, moved: bool = False) -> list[Final]:
+        """Let a request wait in memory, or in the backlog where its host has its share."""
+        backlog, held = self._backlog, self.held
+        if backlog.count or 2 * held >= self._config.window:
+            key = request.url.host_key
+            host = self._frontier.known(key)
+            queued = host.queued if host is not None else 0
+            if not backlog.has_place(key, queued, held, moved=moved):
+                self._ahead += not request.found_on
+                self._collector.add_spilled(1)
+                backlog.keep(key, request, moved=moved)
+                backlog.shrunk(key, queued, held)
+                return []
+        return self.push(request, now)
+
+    def push(self, request: Request, now: float, *, first: bool = False) -> list[Final]:
+        """Let a request wait at its host; returns its outcome, if that host is left alone."""
+        if falls_back(request) and self._frontier.refuses_tls(request.url.host_key):
+            return self.fall_back(request.unasked(), now, new=not first)
+        refused = self._frontier.push(request, now, first=first)
+        if refused is None:
+            return []
+        return [ends.unasked(*each) for each in self._gates.ended([request], *refused, now)]
+
+    def fall_back(self, request: Request, now: float, *, new: bool = False) -> list[Final]:
+        """Ask for a URL by http. new: it was not in memory before, and needs a place there."""
+        onward = plain(request, now)
+        if self._config.follow:
+            self._discovery.add_seed(onward.url)
+            if not self._discovery.claimed(onward):
+                target = onward.url.href
+                return [
+                    Redirected(request=request, exchange=Exchange(started_at=now), target=target)
+                ]
+        return self._placed(onward, now) if new else self.push(onward, now, first=True)
+
+    # -- retries
+
+    def retry(self, request: Request, due: float) -> None:
+        """Let a request wait for its time, and then come first at its host."""
+        heappush(self._later, (due, next(self._number), request))
+
+    def due(self, now: float) -> Request | None:
+        """Return a retry whose time has come; None if there is none."""
+        if self._later and self._later[0][0] <= now:
+            return heappop(self._later)[2]
+        return None
+
+    @property
+    def next_retry(self) -> float | None:
+        """When the next retry is due; None without one."""
+        return self._later[0][0] if self._later else None
+
+    # -- what is asked for
+
+    def more(self) -> Spill | Recall | Refill | None:
+        """The step that keeps the window full and no fuller; None if nothing is to be done."""
+        if (spill := self._backlog.spilled()) is not None:
+            return spill
+        if self.stopped:
+            return None if self._abandoned else self._backlog.recall_any()
+        if (recall := self._backlog.recall(self.held)) is not None:
+            return recall
+        half = self._config.window // 2
+        if self.held <= half - min(MAX_REFILL, half // 2):  # so that entries come in good portions
+            return self._refill(max(1, half - self.held))
+        return None
+
+    def ahead(self) -> Refill | None:
+        """The step that reads on although there is no room, as nothing here can be started."""
+        return self._refill(self._config.window) if self._backlog.has_shelves else None
+
+    def _refill(self, room: int) -> Refill | None:
+        if self.stopped or self._refilling or self.exhausted:
+            return None
+        if self._ahead > self._config.read_ahead:
+            return None
+        self._refilling = True
+        return Refill(min(room, MAX_REFILL))
+
+    # -- the end
+
+    def stop(self) -> list[Request]:
+        """Let nothing wait from now on; returns what did in memory."""
+        self.stopped = True
+        waiting = [*self._frontier.drain(), *(request for _, _, request in self._later)]
+        self._later.clear()
+        return waiting
+
+    def abandon(self) -> None:
+        """Leave what is in the backlog there: it has no record."""
+        self._abandoned = True
+
+
+def _request(seed: Seed, url: Url, now: float) -> Request:
+    given = url.href if seed.input == url.href else seed.input  # one string where they are equal
+    return Request(url=url, seed=url.href, input=given, admitted_at=now, source=seed.source)

@@ -1,0 +1,99 @@
+"""A request as a line of JSON, with all that it carries: what waits outside of memory.
+
+A line is an array of values in the order of `_lined`, without those at its end that are as usual. A
+URL of a list takes some 30 bytes more than its text.
+"""
+
+from __future__ import annotations
+
+import json
+from math import inf
+from typing import Any
+
+import orjson
+
+from crawler.model.cookie import Cookie
+from crawler.model.request import Hop, Purpose, Request
+from crawler.model.url import Url
+
+_USUAL: tuple[Any, ...] = (0, 0, 0, b"", "page", 0, "", "", 1, 1, 0, "", (), ())
+"""What the values after the URL are in most requests; 0 for a seed or an input like the URL."""
+
+
+def lined(request: Request) -> bytes:
+    """Return the line of a request, with its line end."""
+    values = _values(request)
+    number = len(values)
+    while number > 1 and values[number - 1] == _USUAL[number - 2]:
+        number -= 1
+    try:
+        return orjson.dumps(values[:number], default=bytes.decode) + b"\n"
+    except TypeError:  # a cookie may hold bytes that are no UTF-8, as lone surrogates
+        return json.dumps(values[:number], default=bytes.decode).encode() + b"\n"
+
+
+def _values(request: Request) -> list[Any]:
+    href = request.url.href
+    return [
+        href,
+        request.admitted_at,
+        request.seed if request.seed != href else 0,
+        request.input if request.input != href else 0,
+        request.source,
+        request.purpose.value,
+        request.depth,
+        request.found_on,
+        request.origin,
+        request.attempts,
+        request.attempt,
+        request.doubtful,
+        request.owner,
+        tuple((hop.url, hop.status, hop.cookies) for hop in request.hops),
+        tuple(map(_cookie_values, request.cookies)),
+    ]
+
+
+def _cookie_values(cookie: Cookie) -> list[Any]:
+    rights = [cookie.domain, cookie.path, cookie.host_only, cookie.secure]
+    return [cookie.name, cookie.value, *rights, None if cookie.expires == inf else cookie.expires]
+
+
+def request_of(line: bytes) -> Request:
+    """Return the request of a line."""
+    try:
+        given = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        given = json.loads(line)
+    values = [*given, *_USUAL[len(given) - 1 :]]
+    href, admitted_at, seed, text, source, purpose, depth, found_on, origin = values[:9]
+    attempts, attempt, doubtful, owner, hops, cookies = values[9:]
+    return Request(
+        url=Url(href),
+        seed=seed or href,
+        input=href if text == 0 else text,
+        source=source.encode() if isinstance(source, str) else source,
+        admitted_at=admitted_at,
+        purpose=Purpose(purpose),
+        depth=depth,
+        found_on=found_on,
+        origin=origin,
+        attempts=attempts,
+        attempt=attempt,
+        doubtful=doubtful,
+        owner=owner,
+        hops=tuple(Hop(url=url, status=status, cookies=jar) for url, status, jar in hops),
+        cookies=tuple(map(_cookie, cookies)),
+    )
+
+
+def _cookie(values: list[Any]) -> Cookie:
+    name, value, domain, path, host_only, secure, expires = values
+    return Cookie(
+        name=name,
+        value=value,
+        domain=domain,
+        path=path,
+        host_only=host_only,
+        secure=secure,
+        expires=inf if expires is None else expires,
+    )
