@@ -45,7 +45,9 @@ HOMES = {
     "publicsuffixlist": "core/domain.py",
     "cyclopts": "cli/*",
     "rich": "cli/*",
-    **dict.fromkeys(("frostwork", "selectolax", "lxml", "turbohtml", "html5lib"), "parse/*"),
+    "frostwork": "parse/by_frostwork.py",
+    "selectolax": "parse/by_lexbor.py",
+    **dict.fromkeys(("lxml", "turbohtml", "html5lib"), "parse/libraries.py"),
 }
 """The files that may import a foreign library; several with a space between."""
 

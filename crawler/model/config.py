@@ -26,6 +26,7 @@ from crawler.model.url import TRACKING_PARAMETERS, InvalidUrl, Tracking, parse
 Engine = Literal["async", "threaded"]
 Loop = Literal["uvloop", "asyncio"]
 Parse = Literal["auto", "inline", "thread", "process", "interpreter", "none"]
+Html = Literal["frostwork", "lexbor"]
 InputFormat = Literal["auto", "lines", "csv", "jsonl", "sitemap"]
 OutputFormat = Literal["jsonl"]
 Existing = Literal["refuse", "replace", "add"]  # what becomes of an output that holds something
@@ -362,6 +363,11 @@ class CrawlConfig(Options):
         "",
         "Parser of your own, a function from response to dict.",
         metavar="MODULE:FUNCTION",
+    )
+    html: Html = option(
+        _PARSING,
+        "frostwork",
+        "Library that reads HTML: frostwork is faster; lexbor needs the extra of that name.",
     )
     error_pages: bool = option(_PARSING, False, "Parse the bodies of 4xx and 5xx responses, too.")
     limit: int = option(

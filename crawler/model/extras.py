@@ -10,5 +10,5 @@ DISTRIBUTION = "crawler-cli"
 
 
 def install(extra: str) -> str:
-    """Return the command that installs an extra of `pyproject.toml`: mock, report or compare."""
+    """Return the command that installs an extra of `pyproject.toml`, as mock or lexbor."""
     return f"pip install '{DISTRIBUTION}[{extra}]'"

@@ -1,4 +1,4 @@
-"""HTML libraries behind one face, to be compared; the crawler itself uses one, in html.py.
+"""HTML libraries behind one face, to be compared; the crawler itself uses two of them (html.py).
 
 Each is imported when it is asked for, as most are not installed with the crawler. All are asked for
 the same, title and links in document order, and from the same bytes, which are UTF-8.

@@ -35,6 +35,7 @@ from typing import Any, Final
 import ada_url
 
 from crawler.core import sniff
+from crawler.model.config import Html
 from crawler.model.document import Document, Leads, Response
 from crawler.model.output import dumps
 from crawler.model.url import Tracking
@@ -57,17 +58,19 @@ _SPACES: Final = "\t\n\f\r "
 _RUN = re.compile(r"[\t\n\f\r ]+")
 
 
-def page(response: Response, following: Following | None = None) -> Document:
+def page(
+    response: Response, following: Following | None = None, library: Html = "frostwork"
+) -> Document:
     """The fields of `response` as JSON; those of anything but HTML are null or empty.
 
-    following: tells where it leads to, too. Never raises for any body; `response.url` has to be an
-    absolute http(s) URL (`ValueError`).
+    following: tells where it leads to, too. library: who reads the markup. Never raises for any
+    body; `response.url` has to be an absolute http(s) URL (`ValueError`).
     """
     start = perf_counter()
     if is_html(response):
-        fields, leads = _read(response, following)
+        fields, leads = _read(response, following, library)
     elif response.refresh:  # whatever it is, it sends its visitors on: a page without a word
-        fields, leads = _read(replace(response, body=b""), following)
+        fields, leads = _read(replace(response, body=b""), following, library)
         fields["charset"] = None
     else:
         fields, leads = _NOTHING, None
@@ -98,10 +101,12 @@ def is_html(response: Response) -> bool:
     return sniff.is_html(response.content_type, response.body)
 
 
-def _read(response: Response, following: Following | None) -> tuple[dict[str, Any], Leads | None]:
+def _read(
+    response: Response, following: Following | None, library: Html
+) -> tuple[dict[str, Any], Leads | None]:
     encoding = charset.detect(response.body, response.content_type)
     token = following.token if following is not None else ""
-    found = html.find(response.body, encoding, token=token)
+    found = html.find(response.body, encoding, token=token, library=library)
     base = _base(response.url, found.bases)
     robots = _directives(found.robots)
     if response.robots_tag:

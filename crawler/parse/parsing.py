@@ -19,7 +19,7 @@ from crawler.core.robots import product_token
 from crawler.model.config import CrawlConfig, Parse
 from crawler.model.document import Document, Response
 from crawler.model.outcome import Parsed
-from crawler.parse import own
+from crawler.parse import html, own
 from crawler.parse.auto import Chooser, Place
 from crawler.parse.follow import Following
 from crawler.parse.lanes import InterpreterLane, Lane, ProcessLane, ThreadLane, check_interpreters
@@ -54,16 +54,19 @@ class Parsing:
             folder=own.current_directory() if config.parser else "",
             timeout=config.parse_timeout,
             memory=config.parse_memory,
+            html=config.html,
             following=_following(config),
         )
         self._config = config
         self._announce = announce
         self._auto = config.parse == "auto"
         self._pooled = config.parse in _LANES
+        html.check(config.html)
         if config.parser:
             own.check(config.parser, self._work.folder)
         self._here = Parser(self._work_here, inline=True)
-        self._chooser = Chooser(isolate=bool(config.parser))
+        self._apart = _apart(config)
+        self._chooser = Chooser(isolate=bool(self._apart))
         self._pool: Pool | None = None
         self._threads: Pool | None = None
         self._handed = 0
@@ -90,7 +93,7 @@ class Parsing:
         """Where pages go that are not parsed here."""
         if self._pooled or not self._auto:
             return self._config.parse
-        return "process" if _cores() > 1 or self._config.parser else "thread"
+        return "process" if _cores() > 1 or self._apart else "thread"
 
     def describe(self) -> str:
         """Where pages are parsed, in one line for a person."""
@@ -108,8 +111,8 @@ class Parsing:
             return pooled if self._pooled else self._config.parse
         if self._pool is None:
             return "auto: inline"
-        if self._config.parser:
-            return f"auto: {pooled}, for a parser of your own"
+        if self._apart:
+            return f"auto: {pooled}, {self._apart}"
         return (
             f"auto: {pooled} for pages above {self._chooser.threshold() // 1000} KB, inline below"
         )
@@ -123,7 +126,7 @@ class Parsing:
 
     def _open(self) -> Future[None] | None:
         """Start the pool, if all pages go there; ends when its first worker is ready."""
-        if not self._pooled and not (self._auto and self._config.parser):
+        if not self._pooled and not (self._auto and self._apart):
             return None
         self._pool = self._started_pool()
         return self._pool.started
@@ -175,8 +178,7 @@ class Parsing:
 
     def _ready_pool(self) -> Pool | None:
         """The pool, once it takes pages; those that came before `auto` had one go elsewhere."""
-        own = bool(self._config.parser)  # which pages never go without
-        return self._pool if own or self._chooser.pool_ready or not self._auto else None
+        return self._pool if self._apart or self._chooser.pool_ready or not self._auto else None
 
     def _learn(self, size: int, parsed: Parsed) -> None:
         """Count a page of `size` bytes that was parsed here, and what it cost."""
@@ -209,6 +211,13 @@ class Parsing:
         for pool in (self._pool, self._threads):
             if pool is not None:
                 pool.close()
+
+
+def _apart(config: CrawlConfig) -> str:
+    """Return why `auto` parses no page in the crawler's own process; "" if it does."""
+    if config.parser:
+        return "for a parser of your own"
+    return "as lexbor can take long" if config.html == "lexbor" else ""
 
 
 def _following(config: CrawlConfig) -> Following | None:

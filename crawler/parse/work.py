@@ -31,6 +31,7 @@ from typing import Any, Final
 
 import orjson
 
+from crawler.model.config import Html
 from crawler.model.document import Document, Response
 from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.model.output import escaped
@@ -56,7 +57,7 @@ class Work:
 
     `page` and `parser` are `module:function`, the second "" without a parser of the user's own,
     which is looked for in `folder`, too (`crawler.parse.own`); `timeout` is the limit of one page
-    in seconds, `memory` that of a process in MB, 0 for none.
+    in seconds, `memory` that of a process in MB, 0 for none; `html` is who reads markup.
     """
 
     page: str = PAGE
@@ -64,6 +65,7 @@ class Work:
     folder: str = ""
     timeout: float = 10.0
     memory: int = 0
+    html: Html = "frostwork"
     following: Following | None = None
 
 
@@ -132,7 +134,8 @@ class Parser:
     ) -> None:
         module, _, name = work.page.partition(":")
         page: Callable[..., Any] = getattr(import_module(module), name)
-        self._page = partial(page, following=work.following) if work.following else page
+        reads = work.page == PAGE
+        self._page = partial(page, following=work.following, library=work.html) if reads else page
         self._own = own.load(work.parser, work.folder, keep=isolated) if work.parser else None
         self._own_name = work.parser
         self._timeout = work.timeout

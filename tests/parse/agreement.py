@@ -26,7 +26,7 @@ import ada_url
 import html5lib  # type: ignore[import-untyped]
 
 from crawler.model.document import Response
-from crawler.parse import charset, html
+from crawler.parse import charset, found
 from crawler.parse.page import page
 
 URL = "http://example.test/a/b/page.html"
@@ -36,7 +36,7 @@ _LINKED = {
     for attribute, names in (("href", "a area"), ("src", "frame iframe embed"), ("data", "object"))
     for name in names.split()
 }
-_RELATED = html._HYPERLINKS
+_RELATED = found.HYPERLINKS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

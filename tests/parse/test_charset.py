@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import frostwork
 import pytest
-from frostwork import _frostwork
 from hypothesis import given
 from hypothesis import strategies as st
 from webencodings.labels import LABELS
@@ -176,7 +176,7 @@ def test_undeclared_text_is_recognised(text: str, name: str) -> None:
 @pytest.mark.parametrize("name", SINGLE_BYTE)
 def test_single_byte_encodings_are_the_standards(name: str) -> None:
     """Each byte from 0x80 decodes as in the WHATWG index, as an independent decoder has it."""
-    (theirs,) = _frostwork.extract(
+    (theirs,) = frostwork.extract(
         b"".join(b'<a href="%c">' % byte for byte in range(0x80, 0x100)), ["a::attr(href)"], name
     )
     assert [charset.text(bytes([byte]), name) for byte in range(0x80, 0x100)] == theirs
