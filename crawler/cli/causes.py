@@ -54,6 +54,8 @@ def _cure(kind: Kind, reason: str, config: CrawlConfig) -> str:
             return f"{opens[1]} opens that port"
         case Kind.REDIRECT if reason.startswith("more than"):
             return "--max-redirects follows more"
+        case Kind.TOO_LARGE | Kind.TIMEOUT if "(--memory)" in reason:
+            return "--memory has room for more bodies at once"
         case Kind.TOO_LARGE:
             return f"--max-body {10 * config.max_body / 1e6:.0f}MB takes more"
         case Kind.PARSE if config.parser:

@@ -6,7 +6,7 @@ import math
 import resource
 from pathlib import Path
 
-from crawler.engine.limits import OTHER_FILES
+from crawler.runtime.files import OTHER_FILES
 
 _OTHER_THREADS = 500  # of whatever else the user and the machine run
 _MAPPINGS = 2  # of a thread: its stack, and the page that guards it

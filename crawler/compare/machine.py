@@ -17,6 +17,7 @@ from crawler.compare.child import gil_enabled
 from crawler.compare.processes import machine_busy
 from crawler.load.result import installed, processor
 from crawler.model.config import VERSION
+from crawler.runtime import limits
 
 PACKAGES = (
     *("ada-url", "aiohttp", "brotli", "frostwork", "html5lib", "httptools", "loky", "multidict"),
@@ -58,7 +59,7 @@ class Machine:
             system=platform.platform(),
             processor=processor(),
             cores=usable_cores(),
-            memory=_memory(),
+            memory=limits.memory(),
             governor=_first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
             python=f"{platform.python_implementation()} {sys.version.split()[0]}",
             build=str(sysconfig.get_config_var("CONFIG_ARGS") or ""),
@@ -73,10 +74,10 @@ class Machine:
 
 
 def usable_cores() -> tuple[int, ...]:
-    """The numbers of the cores that this process may use."""
+    """Return the numbers of the cores that this process may use, and may keep busy at once."""
     if hasattr(os, "sched_getaffinity"):  # not on every system
-        return tuple(sorted(os.sched_getaffinity(0)))
-    return tuple(range(os.cpu_count() or 1))
+        return tuple(sorted(os.sched_getaffinity(0))[: limits.cores()])
+    return tuple(range(limits.cores()))
 
 
 def busy_cores() -> float:
@@ -90,14 +91,6 @@ def busy_cores() -> float:
 def _flags() -> Mapping[str, str]:
     flags = {f"sys.flags.{n}": str(getattr(sys.flags, n)) for n in ("optimize", "dev_mode")}
     return flags | {k: v for k, v in sorted(os.environ.items()) if k.startswith("PYTHON")}
-
-
-def _memory() -> int:
-    """Bytes of memory; 0 where they are not told."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError):
-        return 0
 
 
 def _first_line(path: str) -> str:

@@ -44,6 +44,9 @@ class AsyncFetcher(Protocol):
     async def fetch(self, request: Request) -> Fetched:
         """What came of it; raises nothing but CancelledError."""
 
+    def forget(self, request: Request) -> None:
+        """Forget what is held for a request: its visit has ended."""
+
 
 class AsyncParser(Protocol):
     """Parses at once what is cheap, and the rest wherever its executor runs."""
@@ -211,6 +214,7 @@ class AsyncEngine:
             outcome = unforeseen(request, error)
         finally:
             self._finish(request, outcome or cancelled(request))
+            self._fetcher.forget(request)
 
     async def _outcome(self, request: Request) -> Ended:
         fetched = await self._fetcher.fetch(request)

@@ -23,13 +23,15 @@ from crawler.core.audit import Audit, Totals
 from crawler.core.crawl import Crawl, unaudited, unlisted
 from crawler.core.statistics import Snapshot
 from crawler.engine.aio import AsyncEngine
-from crawler.engine.limits import LOOK_UP_FILES, allow_connections
 from crawler.engine.loop import loop_factory
 from crawler.engine.ports import Sink, Source, silent
 from crawler.engine.threaded import ThreadedEngine
+from crawler.fetch.budget import Budget
 from crawler.model.config import CrawlConfig
 from crawler.model.proxies import Proxies
 from crawler.model.url import Seed
+from crawler.runtime.files import LOOK_UP_FILES, allow_connections
+from crawler.runtime.heap import give_back
 from crawler.store.audit import AuditLog
 from crawler.store.repeats import RepeatLog
 
@@ -51,6 +53,7 @@ class CrawlSession:
         *,
         announce: Callable[[str], None] = silent,
     ) -> None:
+        give_back()
         allow_connections(config.concurrency, spare=LOOK_UP_FILES)
         self._config = config
         self._proxies = Proxies(config.proxy, os.environ)
@@ -110,9 +113,9 @@ class CrawlSession:
         from crawler.fetch.aio import AioFetcher
         from crawler.parse.hand_over import AsyncParsing
 
-        loop = asyncio.get_running_loop()
+        loop, budget = asyncio.get_running_loop(), self._budget()
         async with (
-            AioFetcher(self._config, proxies=self._proxies) as fetcher,
+            AioFetcher(self._config, proxies=self._proxies, budget=budget) as fetcher,
             AsyncParsing(self._config, announce=self._announce) as parser,
         ):
             engine = AsyncEngine(
@@ -134,8 +137,9 @@ class CrawlSession:
         from crawler.fetch.threaded import ThreadedFetcher
         from crawler.parse.hand_over import ThreadedParsing
 
+        budget = self._budget()
         with (
-            ThreadedFetcher(self._config, proxies=self._proxies) as fetcher,
+            ThreadedFetcher(self._config, proxies=self._proxies, budget=budget) as fetcher,
             ThreadedParsing(self._config, announce=self._announce) as parser,
         ):
             engine = ThreadedEngine(
@@ -153,6 +157,14 @@ class CrawlSession:
                 engine.run(self._source)
             finally:
                 self._end()
+
+    def _budget(self) -> Budget:
+        """Return the memory that there is for bodies; one that waits does so as long as it may."""
+        from crawler.parse.parsing import parse_shares
+
+        config = self._config
+        bodies = parse_shares(config).bodies
+        return Budget(bodies, patience=config.timeout, width=config.concurrency)
 
     def _begin(
         self,

@@ -38,6 +38,9 @@ class ThreadedFetcher(Protocol):
     def fetch(self, request: Request) -> Fetched:
         """What came of it; raises nothing."""
 
+    def forget(self, request: Request) -> None:
+        """Forget what is held for a request: its visit has ended."""
+
     def abort(self) -> None:
         """Make every exchange under way end promptly."""
 
@@ -218,6 +221,7 @@ class ThreadedEngine:
                 ended = outcome or cancelled(request)
                 finals = self._core.finish(request, ended, perf_counter())
             self._emit(finals)
+            self._fetcher.forget(request)
 
     def _outcome(self, request: Request) -> Ended:
         fetched = self._fetcher.fetch(request)

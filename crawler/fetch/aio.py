@@ -34,8 +34,10 @@ from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from crawler.fetch import fault, socks
+from crawler.fetch.body import PIECE
+from crawler.fetch.budget import STALLED, Account, Budget
 from crawler.fetch.credentials import Credentials, Headers
-from crawler.fetch.deadline import Deadlines
+from crawler.fetch.deadline import Deadline, Deadlines
 from crawler.fetch.exchange import (
     IDLE_HOSTS,
     STALE_CONNECTIONS,
@@ -59,6 +61,7 @@ from crawler.model.head import HEADER_BYTES, Head, Malformed, legible
 from crawler.model.outcome import Failed, Fetched, Kind, Received, Resolved
 from crawler.model.proxies import Proxies, Proxy
 from crawler.model.request import Purpose, Request
+from crawler.runtime.pulse import INTERVAL, Pulse
 
 _T = TypeVar("_T")
 
@@ -74,9 +77,15 @@ class AioFetcher:
     """
 
     def __init__(
-        self, config: CrawlConfig, *, names: Names | None = None, proxies: Proxies | None = None
+        self,
+        config: CrawlConfig,
+        *,
+        names: Names | None = None,
+        proxies: Proxies | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self._config = config
+        self._budget = budget or Budget()
         self._proxies = proxies or Proxies(config.proxy)
         self._policy = config.addresses
         self._credentials = Credentials(config)
@@ -85,8 +94,14 @@ class AioFetcher:
     async def __aenter__(self) -> Self:
         names = self._names or Names(self._config.dns_ttl)
         tls = fault.tls_context(verify=not self._config.insecure)
+        self._loop = asyncio.get_running_loop()
+        self._pulse = Pulse()
+        self._beats = self._loop.call_later(INTERVAL, self._beat)
         self._resolver = _Resolver(names, self._policy)
-        self._deadlines = Deadlines(asyncio.get_running_loop(), self._config.timeout)
+        self._deadlines = Deadlines(self._loop, self._config.timeout, self._pulse)
+        seconds = min(self._config.connect_timeout, self._config.timeout)
+        self._look_ups = Deadlines(self._loop, seconds, self._pulse)
+        self._connects = Deadlines(self._loop, self._config.connect_timeout, self._pulse)
         self._ways = {each: self._way(each, names, tls) for each in (None, *self._proxies.all)}
         return self
 
@@ -94,18 +109,21 @@ class AioFetcher:
         """Return a session for what `proxy` forwards; the guard judges what it does not look up."""
         config = self._config
         if proxy is None:
-            connector = _Connector(self._resolver, tls, self._policy, config)
+            connector = _Connector(self._resolver, tls, self._policy, config, self._connects)
         elif proxy.socks:
-            connector = _SocksConnector(proxy, _Resolver(names, self._policy), tls, config)
+            resolver = _Resolver(names, self._policy)
+            connector = _SocksConnector(proxy, resolver, tls, config, self._connects)
         else:
             anywhere = AddressPolicy(everything=True)
-            connector = _Connector(_Resolver(names, anywhere), tls, anywhere, config)
+            resolver = _Resolver(names, anywhere)
+            connector = _Connector(resolver, tls, anywhere, config, self._connects)
         session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=request_headers(config),
             timeout=aiohttp.ClientTimeout(total=None, ceil_threshold=float("inf")),
             auto_decompress=False,
+            read_bufsize=PIECE,
             max_line_size=HEADER_BYTES,  # `Message` has bounded them all
             max_field_size=HEADER_BYTES,
             max_headers=HEADER_BYTES,
@@ -121,7 +139,9 @@ class AioFetcher:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._deadlines.close()
+        self._beats.cancel()
+        for deadlines in (self._deadlines, self._look_ups, self._connects):
+            deadlines.close()
         for way in self._ways.values():
             await way.session.close()
         await self._resolver.close()
@@ -133,10 +153,11 @@ class AioFetcher:
             return await self._look_up(progress)
         deadline = self._deadlines.enter()
         try:
-            return await self._exchange(progress)
+            return await self._exchange(progress, deadline)
         except CancelledError:
             if deadline.expired():
-                return progress.overdue(fault.overdue(self._config.timeout))
+                late = deadline.verdict or fault.overdue(self._config.timeout)
+                return progress.overdue(late)
             raise
         except Fault as found:
             return progress.failed(found)
@@ -145,20 +166,24 @@ class AioFetcher:
         finally:
             self._deadlines.leave(deadline)
 
+    def forget(self, request: Request) -> None:
+        """Give the memory back that the body of a request took: its visit has ended."""
+        self._budget.release(request)
+
     async def _look_up(self, progress: Progress) -> Resolved | Failed:
         """Return the address that a connection would be tried at first."""
         parts = urlsplit(progress.request.url.host_key)
-        seconds = min(self._config.connect_timeout, self._config.timeout)
+        limit = self._resolver.limit(self._look_ups)
         try:
-            async with asyncio.timeout(seconds) as limit:
-                self._resolver.limits[asyncio.current_task()] = limit
-                found = await self._resolver.resolve(parts.hostname or "", default_port(parts))
-        except TimeoutError:
-            return progress.failed(fault.unanswered(seconds))
+            found = await self._resolver.resolve(parts.hostname or "", default_port(parts))
+        except CancelledError:
+            if not limit.expired():
+                raise
+            return progress.failed(fault.unanswered(self._look_ups.seconds))
         except OSError as error:
             return progress.failed(fault.connecting(error))
         finally:
-            del self._resolver.limits[asyncio.current_task()]
+            self._resolver.lift(limit)
         return Resolved(request=progress.request, address=found[0]["host"])
 
     def _failed(self, progress: Progress, error: Exception) -> Failed:
@@ -170,7 +195,12 @@ class AioFetcher:
             found = Fault(Kind.INTERNAL, repr(error))
         return progress.failed(found)
 
-    async def _exchange(self, progress: Progress) -> Fetched:
+    def _beat(self) -> None:
+        self._pulse.beat()
+        self._budget.sweep(self._pulse(), self._pulse.quiet_since(STALLED))
+        self._beats = self._loop.call_later(INTERVAL, self._beat)
+
+    async def _exchange(self, progress: Progress, deadline: Deadline) -> Fetched:
         url = progress.request.url
         proxy = self._proxies.route(url.host_key)
         if proxy is not None and proxy.looks_up:
@@ -183,10 +213,10 @@ class AioFetcher:
             if self._config.parser:
                 progress.fields = _fields(response)
             if 200 <= response.status < 300 and progress.wanted(self._config):
-                return await self._read(progress, response, values)
+                return await self._read(progress, response, values, deadline)
             forwarded = way.proxied is not None and url.href.startswith("http:")
             progress.refuse(values, proxied=forwarded)
-            await self._rest(progress, response, values)
+            await self._rest(progress, response, values, deadline)
             return progress.settled()
         finally:
             if not response.closed:
@@ -209,21 +239,73 @@ class AioFetcher:
                 progress.connect = way.connector.take()
 
     async def _read(
-        self, progress: Progress, response: aiohttp.ClientResponse, values: Values
+        self,
+        progress: Progress,
+        response: aiohttp.ClientResponse,
+        values: Values,
+        deadline: Deadline,
     ) -> Received:
         progress.expect(values, self._config)
+        progress.allowed = self._budget.step
         content = response.content
+        if progress.packed and self._budget.full:
+            await self._ask(progress, response, deadline, self._budget.step)
         try:
             while (data := await content.readany()) and progress.take(data):
-                pass
+                if progress.held <= progress.allowed:
+                    continue
+                if not await self._ask(progress, response, deadline, progress.need):
+                    break
         except (aiohttp.ClientError, OSError):
             # What came together with the end; there is no public way to it.
             progress.take(b"".join(content._buffer))  # noqa: SLF001
             raise
         return progress.received()
 
+    async def _ask(
+        self,
+        progress: Progress,
+        response: aiohttp.ClientResponse,
+        deadline: Deadline,
+        need: int,
+    ) -> bool:
+        """Ask for memory and wait for it; returns whether there is more for this body."""
+
+        def opened() -> Account:
+            end = partial(deadline.end, fault.stalled())
+            return Account(progress.heard, asyncio.Event(), end)
+
+        request, held, now = progress.request, progress.held, self._pulse()
+        account = self._budget.grow(request, held, need, now, opened)
+        if account.waits:
+            await self._room(account, response, deadline)
+            progress.listens()
+        progress.allowed = account.granted
+        if account.cut:
+            progress.cut()
+        return not account.cut
+
+    async def _room(
+        self, account: Account, response: aiohttp.ClientResponse, deadline: Deadline
+    ) -> None:
+        """Read nothing, and let no time pass, until there is room for a body."""
+        protocol = response.connection.protocol if response.connection is not None else None
+        if protocol is not None:
+            protocol.pause_reading()
+        self._deadlines.pause(deadline)
+        try:
+            await account.room.wait()
+        finally:
+            self._deadlines.resume(deadline)
+        if protocol is not None:
+            protocol.resume_reading()
+
     async def _rest(
-        self, progress: Progress, response: aiohttp.ClientResponse, values: Values
+        self,
+        progress: Progress,
+        response: aiohttp.ClientResponse,
+        values: Values,
+        deadline: Deadline,
     ) -> None:
         """Read an error page, or a small unwanted body, so that its connection lives on.
 
@@ -231,7 +313,7 @@ class AioFetcher:
         """
         with suppress(aiohttp.ClientError, OSError, Fault):
             if progress.wanted(self._config):
-                await self._read(progress, response, values)
+                await self._read(progress, response, values, deadline)
             elif worth_reading(values):
                 while progress.wire_bytes <= DROPPED_BODY:
                     data = await response.content.readany()
@@ -315,15 +397,26 @@ def _fields(response: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]:
 class _Resolver(AbstractResolver):
     """aiohttp's side of `Names`, which hands out only addresses that may be connected to.
 
-    `limits` are the deadlines of those who ask, by task: no time passes for them while a look-up
-    has yet to begin. `unanswered` are the tasks whose deadline ended a look-up.
+    `limit` and `lift` bound what the current task does: no time passes for it while a look-up has
+    yet to begin. `unanswered` are the tasks whose deadline ended a look-up.
     """
 
     def __init__(self, names: Names, policy: AddressPolicy) -> None:
         self._names = names
         self._policy = policy
-        self.limits: dict[Task[Any] | None, asyncio.Timeout] = {}
+        self._limits: dict[Task[Any] | None, tuple[Deadlines, Deadline]] = {}
         self.unanswered: set[Task[Any] | None] = set()
+
+    def limit(self, deadlines: Deadlines) -> Deadline:
+        """Begin to bound the current task, by the deadline that is returned."""
+        deadline = deadlines.enter()
+        self._limits[deadline.task] = deadlines, deadline
+        return deadline
+
+    def lift(self, deadline: Deadline) -> None:
+        """End that."""
+        self._limits.pop(deadline.task)[0].leave(deadline)
+        self.unanswered.discard(deadline.task)
 
     async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
         """Return the host's addresses; the look-up itself outlives a cancelled waiter."""
@@ -339,13 +432,13 @@ class _Resolver(AbstractResolver):
 
     async def _looked_up(self, look_up: LookUp) -> Addresses:
         task = asyncio.current_task()
-        limit = self.limits.get(task)
-        if limit is not None and not look_up.begun.done():
-            await _begun(look_up, limit)
+        limits = self._limits.get(task)
+        if limits is not None and not look_up.begun.done():
+            await _begun(look_up, *limits)
         try:
             return await _shared(look_up.answer)
         except CancelledError:
-            if limit is not None and limit.expired():
+            if limits is not None and limits[1].overdue:
                 self.unanswered.add(task)
             raise
 
@@ -354,13 +447,13 @@ class _Resolver(AbstractResolver):
         self._names.close()
 
 
-async def _begun(look_up: LookUp, limit: asyncio.Timeout) -> None:
+async def _begun(look_up: LookUp, deadlines: Deadlines, limit: Deadline) -> None:
     """Wait for the look-up to begin, with the clock of `limit` stopped."""
-    due, since = limit.when(), asyncio.get_running_loop().time()
-    limit.reschedule(None)
-    await _shared(look_up.begun)
-    if due is not None:
-        limit.reschedule(due + asyncio.get_running_loop().time() - since)
+    deadlines.pause(limit)
+    try:
+        await _shared(look_up.begun)
+    finally:
+        deadlines.resume(limit)
 
 
 async def _shared(future: Future[_T]) -> _T:
@@ -488,6 +581,7 @@ class _Connector(aiohttp.TCPConnector):
         context: ssl.SSLContext,
         policy: AddressPolicy,
         config: CrawlConfig,
+        deadlines: Deadlines,
     ) -> None:
         super().__init__(
             resolver=resolver,
@@ -499,7 +593,7 @@ class _Connector(aiohttp.TCPConnector):
             socket_factory=self._socket,
         )
         self._policy = policy
-        self._seconds = config.connect_timeout
+        self._deadlines = deadlines
         self._looks_up = resolver
         protocol = partial(_Protocol, loop=self._loop, max_body=config.max_body)
         self._factory = cast("partial[ResponseHandler]", protocol)
@@ -516,18 +610,19 @@ class _Connector(aiohttp.TCPConnector):
     async def _create_connection(self, *args: Any, **kwargs: Any) -> ResponseHandler:
         self._make_room()
         begun = time.perf_counter()
-        task, resolver = asyncio.current_task(), self._looks_up
+        resolver = self._looks_up
+        limit = resolver.limit(self._deadlines)
         try:
-            async with asyncio.timeout(self._seconds) as limit:
-                resolver.limits[task] = limit
-                return await super()._create_connection(*args, **kwargs)
-        except TimeoutError:
-            late = fault.unanswered if task in resolver.unanswered else fault.connect_overdue
-            raise late(self._seconds) from None
+            return await super()._create_connection(*args, **kwargs)
+        except CancelledError:
+            if not limit.expired():
+                raise
+            asked = limit.task in resolver.unanswered
+            late = fault.unanswered if asked else fault.connect_overdue
+            raise late(self._deadlines.seconds) from None
         finally:
-            del resolver.limits[task]
-            resolver.unanswered.discard(task)
-            self._took[task] = time.perf_counter() - begun
+            resolver.lift(limit)
+            self._took[limit.task] = time.perf_counter() - begun
 
     def _socket(self, address: tuple[Any, ...]) -> socket.socket:
         family, kind, protocol, _, (ip, port, *_) = address
@@ -556,9 +651,14 @@ class _SocksConnector(_Connector):
     """
 
     def __init__(
-        self, proxy: Proxy, resolver: _Resolver, context: ssl.SSLContext, config: CrawlConfig
+        self,
+        proxy: Proxy,
+        resolver: _Resolver,
+        context: ssl.SSLContext,
+        config: CrawlConfig,
+        deadlines: Deadlines,
     ) -> None:
-        super().__init__(resolver, context, AddressPolicy(everything=True), config)
+        super().__init__(resolver, context, AddressPolicy(everything=True), config, deadlines)
         self._proxy = proxy
         self._guard = config.addresses
 

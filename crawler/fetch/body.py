@@ -16,6 +16,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from typing import IO, Protocol, cast
+from weakref import proxy
 
 import brotli
 import zstandard
@@ -143,7 +144,7 @@ class _Zstd:
         self._tail = b""
         stream = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW)
         # The library's types ask for a file; it calls nothing but `write`.
-        self._writer = stream.stream_writer(cast(IO[bytes], self), write_size=PIECE)
+        self._writer = stream.stream_writer(cast(IO[bytes], proxy(self)), write_size=PIECE)
 
     def write(self, data: bytes) -> int:
         """Take what the decoder gives (its side of the interface)."""
@@ -192,22 +193,31 @@ class Body:
     With `cut` a body above `cap` ends there instead: `full` says so, and nothing more is to be fed.
     One whose coding ends too early is `truncated` and what came of it counts, unless `strict`.
     `foreign` is what the header names that is no coding; the body is then expected to be plain.
+    `size` counts the decoded bytes that are held.
     """
 
     def __init__(self, encoding: str, cap: int, *, cut: bool = False, strict: bool = False) -> None:
         self.wire_bytes = 0
+        self.size = 0
         self.full = self.truncated = False
         self._cap = cap
         self._cut = cut
         self._strict = strict
         self._pieces: list[bytes] = []
+        self._large = bytearray()
         self._decoders: list[tuple[str, Decoder]] = []
-        self._entry: Sink = self._pieces.append
+        # Without a circle of references: a body has to go when its exchange does, not later.
+        me: Body = proxy(self)
+
+        def sink(data: bytes) -> None:
+            me._collect(data)
+
+        entry: Sink = sink
         codings, self.foreign = _codings(encoding)
         for name in codings:
-            decoder = _DECODERS[name](self._counted(self._entry))
+            decoder = _DECODERS[name](me._counted(entry))
             self._decoders.insert(0, (name, decoder))
-            self._entry = decoder.feed
+            entry = decoder.feed
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the wire."""
@@ -216,7 +226,10 @@ class Body:
             data = data[: self._left_of(data, self.wire_bytes)]
             self.wire_bytes = self._cap
         try:
-            self._entry(data)
+            if self._decoders:
+                self._decoders[0][1].feed(data)
+            else:
+                self._collect(data)
         except _Full:
             self.full = self.truncated = True
         except _ERRORS as error:
@@ -230,6 +243,15 @@ class Body:
         return self.content()
 
     @property
+    def packed(self) -> bool:
+        """Tell whether it has codings, so that a few bytes may become many."""
+        return bool(self._decoders)
+
+    def cut(self) -> None:
+        """Let it end with what came of it."""
+        self.full = self.truncated = True
+
+    @property
     def complete(self) -> bool:
         """Tell whether every coding has come to its own end; without one nobody can know."""
         try:
@@ -241,29 +263,44 @@ class Body:
 
     def content(self) -> bytes:
         """Return what was decoded so far."""
+        if self._large:
+            self._pieces = [bytes(self._large)]
+            self._large = bytearray()
         if len(self._pieces) > 1:
             self._pieces[:] = [b"".join(self._pieces)]
         return self._pieces[0] if self._pieces else b""
+
+    def _collect(self, data: bytes) -> None:
+        """Keep a piece; from `PIECE` bytes on in one block, which the system gets back whole."""
+        self.size += len(data)
+        if self.size <= PIECE:
+            self._pieces.append(data)
+            return
+        for piece in self._pieces:
+            self._large += piece
+        self._pieces.clear()
+        self._large += data
 
     def _check_end(self, name: str, decoder: Decoder) -> None:
         try:
             decoder.end()
         except EOFError:
-            if self._strict or not self._pieces:
+            if self._strict or not self.size:
                 raise Fault(Kind.ENCODING, f"{name} data ends early") from None
             self.truncated = True
 
     def _counted(self, sink: Sink) -> Sink:
         """`sink`, behind a counter that ends the body at the cap."""
         total = 0
+        me: Body = proxy(self)  # as in `__init__`
 
         def count(data: bytes) -> None:
             nonlocal total
             total += len(data)
-            if total > self._cap:
-                sink(data[: self._left_of(data, total)])
+            if total > me._cap:
+                sink(data[: me._left_of(data, total)])
                 raise _Full
-            if total > UNSUSPICIOUS and total > RATIO * self.wire_bytes:
+            if total > UNSUSPICIOUS and total > RATIO * me.wire_bytes:
                 raise Fault(Kind.TOO_LARGE, f"body unpacks to more than {RATIO} times its size")
             if data:
                 sink(data)

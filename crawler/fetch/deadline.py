@@ -1,28 +1,46 @@
-"""Total deadlines for tasks: one timer for all exchanges.
+"""Deadlines for tasks: one timer for all exchanges.
 
 All exchanges have the same budget, so they fall due in the order in which they began: a dict keeps
 that order, and a single timer runs for its first entry. That costs an exchange two dict operations
-where a timer of its own would cost about 3 us. Cancelling follows `asyncio.timeout`: a cancellation
-from outside always wins over the deadline's.
+where a timer of its own would cost about 3 us. The few whose time stood still for a while (`pause`)
+are kept apart. Cancelling follows `asyncio.timeout`: a cancellation from outside always wins over
+the deadline's.
+
+Times are those of a `Pulse`, in which nothing passes while the loop is held. And a timer that comes
+late ends nothing at first: what came meanwhile is read before it looks again.
 """
 
 from __future__ import annotations
 
 import asyncio
 from asyncio import Task
+from math import inf
 from typing import Any
+
+from crawler.model.fault import Fault
+from crawler.runtime.pulse import INTERVAL, TOLERANCE, Pulse
+
+_ROUNDED = 0.001  # seconds; uvloop counts whole milliseconds
 
 
 class Deadline:
-    """One exchange's deadline."""
+    """One exchange's deadline; `verdict` is what ended it where that was not the time."""
 
-    __slots__ = ("_cancelling", "due", "overdue", "task")
+    __slots__ = ("_cancelling", "due", "left", "overdue", "task", "verdict")
 
     def __init__(self, task: Task[Any], due: float) -> None:
         self.task = task
         self.due = due
+        self.left = 0.0
         self.overdue = False
+        self.verdict: Fault | None = None
         self._cancelling = task.cancelling()
+
+    def end(self, verdict: Fault | None = None) -> None:
+        """End the exchange now."""
+        if not self.overdue:
+            self.overdue, self.verdict = True, verdict
+            self.task.cancel()
 
     def expired(self) -> bool:
         """Whether the cancellation just caught was the deadline's alone; takes it back."""
@@ -35,28 +53,42 @@ class Deadline:
 
 
 class Deadlines:
-    """Cancels tasks whose exchange takes longer than `seconds`: one timer, for the oldest."""
+    """Ends exchanges that take longer than `seconds` by `pulse`: one timer, for the oldest."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float, pulse: Pulse) -> None:
         self._loop = loop
-        self._seconds = seconds
+        self.seconds = seconds
+        self._pulse = pulse
         self._entered: dict[Deadline, None] = {}  # in the order in which they fall due
+        self._resumed: set[Deadline] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._waited = False
 
     def enter(self) -> Deadline:
         """The current task begins an exchange."""
         task = asyncio.current_task(self._loop)
         if task is None:
             raise RuntimeError("an exchange runs in a task")
-        deadline = Deadline(task, self._loop.time() + self._seconds)
+        deadline = Deadline(task, self._pulse() + self.seconds)
         self._entered[deadline] = None
         if self._timer is None:
-            self._timer = self._loop.call_at(deadline.due, self._cut)
+            self._arm(self.seconds)
         return deadline
+
+    def pause(self, deadline: Deadline) -> None:
+        """Let no time pass for an exchange until `resume`."""
+        self._forget(deadline)
+        deadline.left = deadline.due - self._pulse()
+
+    def resume(self, deadline: Deadline) -> None:
+        """Let an exchange go on with the time that it had left."""
+        deadline.due = self._pulse() + deadline.left
+        self._resumed.add(deadline)
+        self._arm(min(deadline.left, self._next() - self._pulse()))
 
     def leave(self, deadline: Deadline) -> None:
         """The exchange is over."""
-        self._entered.pop(deadline, None)
+        self._forget(deadline)
         if deadline.overdue:
             deadline.restore()
 
@@ -65,14 +97,36 @@ class Deadlines:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _cut(self) -> None:
+    def _forget(self, deadline: Deadline) -> None:
+        self._entered.pop(deadline, None)
+        if self._resumed:
+            self._resumed.discard(deadline)
+
+    def _next(self) -> float:
+        """When the next exchange falls due."""
+        first = next(iter(self._entered)).due if self._entered else inf
+        return min([first, *(each.due for each in self._resumed)]) if self._resumed else first
+
+    def _arm(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        at = self._loop.time() + max(0.0, seconds)
+        self._timer = self._loop.call_at(at, self._look, at)
+
+    def _look(self, at: float) -> None:
+        """End what is due; the timer was to ring `at`."""
         self._timer = None
-        now = self._loop.time() + 0.001  # uvloop counts whole milliseconds
-        while self._entered:
-            deadline = next(iter(self._entered))
-            if deadline.due > now:
-                self._timer = self._loop.call_at(deadline.due, self._cut)
-                return
-            del self._entered[deadline]
-            deadline.overdue = True
-            deadline.task.cancel()
+        if self._loop.time() - at > TOLERANCE and not self._waited:
+            self._waited = True  # once: a loop that is always late ends its exchanges all the same
+            self._arm(INTERVAL)
+            return
+        self._waited = False
+        now = self._pulse() + _ROUNDED
+        while self._entered and (first := next(iter(self._entered))).due <= now:
+            del self._entered[first]
+            first.end()
+        for late in [each for each in self._resumed if each.due <= now]:
+            self._resumed.discard(late)
+            late.end()
+        if (due := self._next()) < inf:
+            self._arm(due - now)

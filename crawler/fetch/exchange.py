@@ -51,6 +51,8 @@ RETRY_AFTER_MOST = 86_400.0
 DELIVERING = 0.25
 """Share of an exchange's time, at its end, in which bytes must have come for it not to be stuck."""
 
+FULL = "no memory for more bodies (--memory)"
+
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -64,10 +66,12 @@ class Progress:
     __slots__ = (
         "_arrived",
         "_body",
+        "_length",
         "_received",
         "_refusal",
         "_room",
         "_unsure",
+        "allowed",
         "connect",
         "content_type",
         "cookies",
@@ -93,8 +97,10 @@ class Progress:
         self.cookies: tuple[str, ...] = ()
         self.fields: tuple[tuple[str, str], ...] = ()
         self.wire_bytes = 0
+        self.allowed: float = inf  # bytes of the body that may be held before more are asked for
         self._arrived = -inf  # when the last piece of the body came
         self._body: Body | None = None
+        self._length: int | None = None  # of the body as it will be held, where that is told
         self._received: Received | None = None
         self._refusal: Redirect | Failed | None = None
         self._room = Room(0)
@@ -133,6 +139,7 @@ class Progress:
         self._room = room = Room.of(self.request, config)
         found = admitted(values, room)
         self._body = Body(found.encoding, room.cap, cut=room.cut, strict=room.strict)
+        self._length = None if self._body.packed else found.length
 
     def take(self, data: bytes) -> bool:
         """Take a piece of the body; returns whether more of it is wanted."""
@@ -146,6 +153,36 @@ class Progress:
         if self._unsure is not None and len(body.content()) >= sniff.HEADER:
             self._check_type(body.content())
         return not body.full
+
+    @property
+    def packed(self) -> bool:
+        """Whether the body has codings, so that a few bytes may become many."""
+        return self._expected.packed
+
+    @property
+    def held(self) -> int:
+        """Bytes of the body that are in memory."""
+        return self._expected.size
+
+    @property
+    def need(self) -> int:
+        """Bytes of memory that the body needs next: all, or twice of what it has."""
+        told = 2 * self.held if self._length is None else self._length
+        return min(max(told, self.held), self._room.cap)
+
+    def heard(self) -> float:
+        """Return when the last piece of the body came, by `time.perf_counter`."""
+        return self._arrived
+
+    def listens(self) -> None:
+        """Read on after a pause that was not the server's."""
+        self._arrived = time.perf_counter()
+
+    def cut(self) -> None:
+        """End the body here, for want of memory; raises `Fault` where only a whole one counts."""
+        if not self._room.cut or self._room.strict:
+            raise Fault(Kind.TOO_LARGE, f"body of {self.held} bytes and more: {FULL}")
+        self._expected.cut()
 
     @property
     def _expected(self) -> Body:

@@ -53,6 +53,11 @@ def overdue(seconds: float) -> Fault:
     return Fault(Kind.TIMEOUT, f"not finished within {seconds:g} s")
 
 
+def stalled() -> Fault:
+    """Nothing came for a while, and others wait for the memory."""
+    return Fault(Kind.TIMEOUT, "stalled while memory was short (--memory)")
+
+
 def connect_overdue(seconds: float) -> Fault:
     """Name look-up, connecting and TLS together took longer than they may."""
     return Fault(Kind.CONNECT_TIMEOUT, f"no connection within {seconds:g} s")

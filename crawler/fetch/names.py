@@ -76,11 +76,6 @@ class LookUp(NamedTuple):
     begun: Future[None]
     answer: Future[Addresses]
 
-    def wait(self, seconds: float) -> Addresses:
-        """Return the addresses; raises TimeoutError if they take longer, once it has begun."""
-        self.begun.result()
-        return self.answer.result(max(seconds, 0.0))
-
 
 class Names:
     """A thread-safe cache of name look-ups."""

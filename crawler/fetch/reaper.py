@@ -5,18 +5,19 @@ with every byte, so a server that sends one byte a second holds a thread for eve
 exchange is watched: once it is overdue, or all are aborted, its socket is shut down, the blocked
 call returns, and the exchange finds in its `Watch` why.
 
-The reaper wakes at the earliest deadline it saw, and at the latest after the shortest budget that
-an exchange can have: what begins after it looked cannot be overdue before it looks again. So the
-threads that fetch never have to wake it.
+The reaper looks with every beat of its `pulse`, in whose time deadlines are: while the process
+stands still none comes nearer. When a beat is late nothing is ended yet: what came meanwhile is
+read before the next.
 """
 
 from __future__ import annotations
 
 import socket
 import threading
-import time
+from collections.abc import Callable
 
 from crawler.model.fault import Fault
+from crawler.runtime.pulse import INTERVAL, TOLERANCE, Pulse
 
 
 class Watch:
@@ -43,6 +44,11 @@ class Watch:
         with self._lock:
             self.due, self.verdict = due, verdict
 
+    def end(self, cause: Fault) -> None:
+        """End the exchange with `cause`."""
+        with self._lock:
+            self.cut(cause)
+
     def cut(self, cause: Fault) -> None:
         """End the exchange with `cause`; the caller holds the lock."""
         if self.cause is not None:
@@ -56,20 +62,26 @@ class Watch:
                 return  # closed already, or not connected yet
 
 
-class Reaper:
-    """Watches exchanges; `shortest` is the shortest budget one can have, in seconds."""
+def _nothing(_late: float) -> None:
+    """The listener where nobody listens."""
 
-    def __init__(self, shortest: float) -> None:
-        self._shortest = shortest
+
+class Reaper:
+    """Watches exchanges, and beats `pulse`; `on_beat` is told how late each beat is."""
+
+    def __init__(self, pulse: Pulse, on_beat: Callable[[float], None] = _nothing) -> None:
+        self._pulse = pulse
+        self._on_beat = on_beat
         self._lock = threading.Lock()
         self._watches: set[Watch] = set()
         self._aborted: Fault | None = None
+        self._waited = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="crawler-reaper", daemon=True)
         self._thread.start()
 
     def watch(self, due: float, verdict: Fault) -> Watch:
-        """Begin to watch an exchange; `due` by `time.perf_counter`."""
+        """Begin to watch an exchange; `due` by the pulse."""
         watch = Watch(due, verdict, self._lock)
         with self._lock:
             self._watches.add(watch)
@@ -94,17 +106,16 @@ class Reaper:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._stop.wait(self._reap()):
-            pass
+        while not self._stop.wait(INTERVAL):
+            late = self._pulse.beat()
+            self._on_beat(late)
+            self._waited = late > TOLERANCE and not self._waited
+            if not self._waited:
+                self._reap()
 
-    def _reap(self) -> float:
-        """Cut what is overdue; the seconds until there may be more."""
-        now = time.perf_counter()
-        pause = self._shortest
+    def _reap(self) -> None:
+        now = self._pulse()
         with self._lock:
             for watch in self._watches:
                 if watch.due <= now:
                     watch.cut(watch.verdict)
-                else:
-                    pause = min(pause, watch.due - now)
-        return pause

@@ -10,8 +10,11 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+import threading
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -29,6 +32,7 @@ from urllib3.exceptions import SSLError as PoolSSLError
 from urllib3.response import BaseHTTPResponse
 
 from crawler.fetch import fault
+from crawler.fetch.budget import STALLED, Account, Budget
 from crawler.fetch.credentials import Credentials, Headers
 from crawler.fetch.exchange import (
     IDLE_HOSTS,
@@ -49,6 +53,9 @@ from crawler.model.fault import Fault
 from crawler.model.outcome import Fetched, Kind, Received, Resolved
 from crawler.model.proxies import Proxies, Proxy
 from crawler.model.request import Purpose, Request
+from crawler.runtime.pulse import Pulse
+
+_LOOK = 0.1  # seconds between two looks of a thread that waits for memory at whether it is ended
 
 
 class ThreadedFetcher:
@@ -59,19 +66,28 @@ class ThreadedFetcher:
     """
 
     def __init__(
-        self, config: CrawlConfig, *, names: Names | None = None, proxies: Proxies | None = None
+        self,
+        config: CrawlConfig,
+        *,
+        names: Names | None = None,
+        proxies: Proxies | None = None,
+        budget: Budget | None = None,
+        on_beat: Callable[[float], None] = lambda _late: None,
     ) -> None:
         self._config = config
+        self._budget = budget or Budget()
+        self._on_beat = on_beat
+        self._pulse = Pulse()
         self._proxies = proxies or Proxies(config.proxy)
         self._policy = config.addresses
         self._credentials = Credentials(config)
         self._headers = urllib3.HTTPHeaderDict(map(_sent, request_headers(config)))
-        self._timeout = urllib3.Timeout(connect=config.connect_timeout, read=config.timeout)
+        self._timeout = urllib3.Timeout(None)  # the reaper knows when it was our own time
         context = fault.tls_context(verify=not config.insecure)
         ways = (None, *self._proxies.all)
         self._pools = {way: _pools(config, context, way) for way in ways}
         self._names = names or Names(config.dns_ttl)
-        self._reaper = Reaper(min(config.timeout, config.connect_timeout))
+        self._reaper = Reaper(self._pulse, self._beat)
 
     def __enter__(self) -> Self:
         return self
@@ -100,9 +116,17 @@ class ThreadedFetcher:
         """Make one exchange, redirects not followed, within `config.timeout` seconds."""
         progress = Progress(request)
         seconds = self._config.timeout
-        watch = self._reaper.watch(progress.started_at + seconds, fault.overdue(seconds))
+        watch = self._reaper.watch(self._pulse() + seconds, fault.overdue(seconds))
         proxy = self._proxies.route(request.url.host_key)
-        call = Call(self._config, self._names, progress, watch, policy=self._policy, proxy=proxy)
+        call = Call(
+            self._config,
+            self._names,
+            progress,
+            watch,
+            self._pulse,
+            policy=self._policy,
+            proxy=proxy,
+        )
         here.call = call
         try:
             outcome = self._made(call)
@@ -113,6 +137,10 @@ class ThreadedFetcher:
             return outcome
         late = watch.cause.kind is Kind.TIMEOUT
         return progress.overdue(watch.cause) if late else progress.failed(watch.cause)
+
+    def forget(self, request: Request) -> None:
+        """Give the memory back that the body of a request took: its visit has ended."""
+        self._budget.release(request)
 
     def _made(self, call: Call) -> Fetched:
         try:
@@ -140,9 +168,9 @@ class ThreadedFetcher:
             if self._config.parser:
                 progress.fields = call.fields
             if 200 <= response.status < 300 and progress.wanted(self._config):
-                return self._read(progress, response, values)
+                return self._read(call, response, values)
             progress.refuse(values, proxied=call.forwarded)
-            self._rest(progress, response, values)
+            self._rest(call, response, values)
             return progress.settled()
         finally:
             if not response.closed:
@@ -198,22 +226,54 @@ class ThreadedFetcher:
             headers.add(name, value)
         return headers
 
-    def _read(self, progress: Progress, response: BaseHTTPResponse, values: Values) -> Received:
+    def _read(self, call: Call, response: BaseHTTPResponse, values: Values) -> Received:
+        progress = call.progress
         # Before anything is read: urllib3 raises on codings that it finds too many, too.
         progress.expect(values, self._config)
+        progress.allowed = self._budget.step
+        if progress.packed and self._budget.full:
+            self._ask(call, self._budget.step)
         while data := response.read1(PIECE, decode_content=False):
             if not progress.take(data):
                 break
+            if progress.held > progress.allowed and not self._ask(call, progress.need):
+                break
         return progress.received()
 
-    def _rest(self, progress: Progress, response: BaseHTTPResponse, values: Values) -> None:
+    def _ask(self, call: Call, need: int) -> bool:
+        """Ask for memory and wait for it; returns whether there is more for this body."""
+        progress, watch = call.progress, call.watch
+
+        def opened() -> Account:
+            return Account(progress.heard, threading.Event(), partial(watch.end, fault.stalled()))
+
+        request, held, now = progress.request, progress.held, self._pulse()
+        account = self._budget.grow(request, held, need, now, opened)
+        if account.waits:
+            with call.waiting():
+                while not account.room.wait(_LOOK) and watch.cause is None:
+                    pass
+            progress.listens()
+        if watch.cause is not None:
+            raise watch.cause
+        progress.allowed = account.granted
+        if account.cut:
+            progress.cut()
+        return not account.cut
+
+    def _beat(self, late: float) -> None:
+        self._budget.sweep(self._pulse(), self._pulse.quiet_since(STALLED))
+        self._on_beat(late)
+
+    def _rest(self, call: Call, response: BaseHTTPResponse, values: Values) -> None:
         """Read an error page, or a small unwanted body, so that its connection lives on.
 
         What fails fails: the status has said it all, and the connection is closed.
         """
+        progress = call.progress
         with suppress(HTTPError, OSError, Fault):
             if progress.wanted(self._config):
-                self._read(progress, response, values)
+                self._read(call, response, values)
             elif worth_reading(values):
                 for data in response.stream(PIECE // 4, decode_content=False):
                     progress.wire_bytes += len(data)

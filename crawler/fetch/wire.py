@@ -16,7 +16,9 @@ import socket
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from concurrent.futures import wait
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from crawler.fetch import fault, socks
@@ -32,9 +34,12 @@ from crawler.model.fault import Fault
 from crawler.model.head import HEADER_BYTES, Head, Malformed
 from crawler.model.outcome import Kind
 from crawler.model.proxies import Proxy
+from crawler.runtime.pulse import Pulse
 
 PIECE = 65_536
 """Bytes that are read from a connection at once."""
+
+_ROUNDED = 0.01  # seconds
 
 
 class Call:
@@ -43,8 +48,9 @@ class Call:
     __slots__ = (
         "_config",
         "_names",
+        "_paused",
         "_policy",
-        "_queued",
+        "_pulse",
         "_shadow",
         "answer",
         "forwarded",
@@ -61,12 +67,14 @@ class Call:
         names: Names,
         progress: Progress,
         watch: Watch,
+        pulse: Pulse,
         *,
         policy: AddressPolicy,
         proxy: Proxy | None,
     ) -> None:
         self._config = config
         self._names = names
+        self._pulse = pulse
         self._policy = policy
         self.proxy = proxy
         self.forwarded = False
@@ -76,7 +84,7 @@ class Call:
         self.fresh = False
         self.answer: Answer | None = None
         self._shadow: socket.socket | None = None
-        self._queued = 0.0  # seconds that look-ups of it waited for a thread
+        self._paused = 0.0  # seconds that did not pass for it
 
     @property
     def framing_room(self) -> int:
@@ -98,9 +106,9 @@ class Call:
     def connect(self, connect: Any) -> None:
         """Run `connect` within the connect deadline, and measure it."""
         self.fresh = True
-        begun = time.perf_counter()
+        begun, paused = time.perf_counter(), self._paused
         due, verdict = self.watch.due, self.watch.verdict
-        limit = begun + self._config.connect_timeout
+        limit = self._pulse() + self._config.connect_timeout
         if limit < due:
             self.watch.limit(limit, fault.connect_overdue(self._config.connect_timeout))
         try:
@@ -110,8 +118,20 @@ class Call:
         finally:
             if self._shadow is not None:
                 self._shadow.close()
-            self.watch.limit(due + self._queued, verdict)
+            self.watch.limit(due + self._paused - paused, verdict)
             self.progress.connect = time.perf_counter() - begun
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Let no time pass for the exchange."""
+        watch, since, due = self.watch, self._pulse(), self.watch.due
+        watch.limit(math.inf, watch.verdict)
+        try:
+            yield
+        finally:
+            waited = self._pulse() - since
+            self._paused += waited
+            watch.limit(due + waited, watch.verdict)
 
     def _failed(self, error: Exception) -> Fault:
         if isinstance(error, OSError) and str(error).startswith("Tunnel connection failed: "):
@@ -129,8 +149,7 @@ class Call:
         """Return the address that a connection would be tried at first."""
         known = self._names.known(host)
         if known is None:
-            due = self.progress.started_at + self._seconds
-            self.watch.limit(due, self.watch.verdict)
+            self.watch.limit(self._pulse() + self._seconds, self.watch.verdict)
             known = self._looked_up(self._names.ask(host))
         return admitted(self._policy, known, port)[0].ip
 
@@ -185,7 +204,7 @@ class Call:
         return sock
 
     def _left(self) -> float:
-        left = self.watch.due - time.perf_counter()
+        left = self.watch.due - self._pulse()
         if left <= 0:
             raise self.watch.verdict
         return left
@@ -197,29 +216,35 @@ class Call:
     def _looked_up(self, look_up: LookUp) -> Addresses:
         """Wait for a look-up; no time passes for the exchange while it has yet to begin."""
         watch = self.watch
-        due, verdict = watch.due, watch.verdict
-        since = time.perf_counter()
-        watch.limit(math.inf, verdict)
-        look_up.begun.result()
-        queued = time.perf_counter() - since
-        self._queued += queued
-        watch.limit(due + queued, fault.unanswered(self._seconds))
+        with self.waiting():
+            look_up.begun.result()
+        verdict = watch.verdict
+        watch.limit(watch.due, fault.unanswered(self._seconds))
         try:
-            return look_up.wait(self._left())
-        except TimeoutError:
-            raise watch.verdict from None
+            while not look_up.answer.done():
+                wait([look_up.answer], self._left())
+            return look_up.answer.result()
         finally:
-            watch.limit(due + queued, verdict)
+            watch.limit(watch.due, verdict)
 
     def _reach(self, address: Address, port: int, options: Any, share: int) -> socket.socket:
+        due = self._pulse() + self._left() / share
+        while True:
+            try:
+                return self._reached(address, port, options, due - self._pulse())
+            except TimeoutError as error:  # the system's clock does not stand still with us
+                if error.errno is not None or due - self._pulse() < _ROUNDED:
+                    raise
+
+    def _reached(self, address: Address, port: int, options: Any, seconds: float) -> socket.socket:
         sock = socket.socket(address.family, socket.SOCK_STREAM)
         try:
             self.watch.hold(sock)
             for option in options or ():
                 sock.setsockopt(*option)
-            sock.settimeout(self._left() / share)
+            sock.settimeout(max(seconds, _ROUNDED))
             sock.connect((address.ip, port))
-            sock.settimeout(self._left())
+            sock.settimeout(None)  # the reaper ends what takes too long
         except BaseException:
             sock.close()
             raise

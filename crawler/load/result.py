@@ -6,7 +6,6 @@ measured, buckets included: whatever a report shows can be computed again from t
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 from collections.abc import Mapping
@@ -26,6 +25,7 @@ from crawler.load.validity import Probes, Verdict
 from crawler.model.config import VERSION
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.secrets import hidden
+from crawler.runtime.limits import cores
 
 FORMAT = "crawler-load/1"
 """What the document calls itself; a later one that is read differently has another number."""
@@ -59,17 +59,11 @@ class Machine:
         return cls(
             system=platform.platform(),
             processor=processor(),
-            cores=_cores(),
+            cores=cores(),
             python=f"{platform.python_implementation()} {platform.python_version()}",
             crawler=VERSION,
             libraries={name: version for name in _LIBRARIES if (version := installed(name))},
         )
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # not on every system
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def processor() -> str:

@@ -7,7 +7,6 @@ pickle and unpickle under the same interpreter lock.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +24,8 @@ from crawler.parse.follow import Following
 from crawler.parse.lanes import InterpreterLane, Lane, ProcessLane, ThreadLane, check_interpreters
 from crawler.parse.pool import Pool
 from crawler.parse.work import Parser, Work
+from crawler.runtime import limits
+from crawler.runtime.shares import Shares, shares
 
 _LANES: dict[str, Callable[[Work], Lane]] = {
     "process": ProcessLane,
@@ -47,13 +48,14 @@ class Parsing:
     """
 
     def __init__(self, config: CrawlConfig, *, announce: Callable[[str], None] = silent) -> None:
+        self._shares = parse_shares(config)
         page = "unparsed" if config.parse == "none" else "page"
         self._work = Work(
             page=f"crawler.parse.page:{page}",
             parser=config.parser,
             folder=own.current_directory() if config.parser else "",
             timeout=config.parse_timeout,
-            memory=config.parse_memory,
+            memory=self._shares.worker // 10**6,
             html=config.html,
             following=_following(config),
         )
@@ -93,7 +95,7 @@ class Parsing:
         """Where pages go that are not parsed here."""
         if self._pooled or not self._auto:
             return self._config.parse
-        return "process" if _cores() > 1 or self._apart else "thread"
+        return "process" if limits.cores() > 1 or self._apart else "thread"
 
     def describe(self) -> str:
         """Where pages are parsed, in one line for a person."""
@@ -122,7 +124,7 @@ class Parsing:
         return self._pool.cpu_seconds() if self._pool is not None else 0.0
 
     def _lanes(self) -> int:
-        return self._config.parse_workers or _cores()
+        return self._shares.workers if self.kind == "process" else _wanted(self._config)
 
     def _open(self) -> Future[None] | None:
         """Start the pool, if all pages go there; ends when its first worker is ready."""
@@ -220,14 +222,22 @@ def _apart(config: CrawlConfig) -> str:
     return "as lexbor can take long" if config.html == "lexbor" else ""
 
 
+def parse_shares(config: CrawlConfig) -> Shares:
+    """Return how a crawl's memory is divided."""
+    memory = config.memory or limits.default_memory()
+    most = config.parse_memory * 10**6
+    workers = _wanted(config) if config.parse in ("auto", "process") else 0
+    return shares(memory, workers=workers, worker=most)
+
+
+def _wanted(config: CrawlConfig) -> int:
+    return config.parse_workers or limits.cores()
+
+
 def _following(config: CrawlConfig) -> Following | None:
     if not config.follow:
         return None
     return Following(drop_params=config.drop_params, token=product_token(config.user_agent))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cpu_seconds(names: Sequence[str]) -> float:

@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from crawler.parse.answer import Answer
 from crawler.parse.work import Marker, Packed, Parser, Work, alarm, run_batch
+from crawler.runtime.heap import give_back
 from crawler.runtime.signals import ENDING
 
 NICENESS: Final = 5
@@ -44,6 +45,7 @@ def start_process(work: Work, marker: Any) -> None:
     with suppress(OSError, ValueError, AttributeError):
         _obey()
     _die_with_the_crawler()
+    give_back()
     limited = _limit_memory(work.memory * 10**6)
     _load(work, marker, own_process=True, memory_limited=limited)
     gc.freeze()  # what the modules made stays; the collector need not look at it again

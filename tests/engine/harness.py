@@ -122,6 +122,9 @@ class Web:
         finally:
             self._leave()
 
+    def forget(self, request: Request) -> None:
+        """Nothing is held."""
+
     async def fetch_async(self, request: Request) -> Fetched:
         self._enter(request)
         try:
@@ -274,6 +277,7 @@ class Run:
 class _AsyncWeb:
     def __init__(self, web: Web) -> None:
         self.fetch = web.fetch_async
+        self.forget = web.forget
 
 
 class _AsyncParser:

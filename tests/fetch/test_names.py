@@ -79,7 +79,7 @@ def test_dead_names_do_not_delay_others(dead: Dead) -> None:
     """
     names = Names(60, look_up=dead)
     waiting = [names.ask(f"{number}.dead.test") for number in range(200)]
-    assert names.ask("good.test").wait(10) == HERE
+    assert names.ask("good.test").answer.result(10) == HERE
     assert not any(each.answer.done() for each in waiting)
     names.close()
 
@@ -172,24 +172,24 @@ def test_without_any_thread_a_look_up_is_temporary(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(names_module, "threading", scarce)
     names = Names(60, look_up=lambda host: HERE)
     with pytest.raises(socket.gaierror) as caught:
-        names.ask("a.test").wait(10)
+        names.ask("a.test").answer.result(10)
     assert caught.value.errno == socket.EAI_AGAIN
     scarce.left = 1
-    assert names.ask("a.test").wait(10) == HERE
+    assert names.ask("a.test").answer.result(10) == HERE
     names.close()
 
 
 def test_threads_are_used_again_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """One name after the other takes one thread, and a thread without work ends."""
     names = Names(0, look_up=lambda host: HERE)
-    names.ask("a.test").wait(10)
+    names.ask("a.test").answer.result(10)
     (thread,) = [each for each in threading.enumerate() if each.name == "crawler-names"]
     monkeypatch.setattr(names_module, "IDLE", 0.0)  # for the next time that it waits
     for _ in range(3):
-        names.ask("a.test").wait(10)
+        names.ask("a.test").answer.result(10)
     thread.join(10)
     assert not thread.is_alive()
-    assert names.ask("a.test").wait(10) == HERE  # by a new one
+    assert names.ask("a.test").answer.result(10) == HERE  # by a new one
     names.close()
 
 

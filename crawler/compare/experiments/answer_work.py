@@ -12,9 +12,9 @@ from typing import Any
 from crawler.compare.crawling import Tally, crawl
 from crawler.compare.experiment import Done, Parameters, Watch
 from crawler.compare.fetching import bare
-from crawler.engine.limits import allow_connections
 from crawler.model.config import CrawlConfig
 from crawler.model.url import Seed
+from crawler.runtime.files import allow_connections
 from crawler.store.sources import IterableSource
 
 Turn = Callable[[Watch], Done]

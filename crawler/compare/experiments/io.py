@@ -80,7 +80,7 @@ def share(parameters: Parameters, watch: Watch) -> Done:
 
 def _fetched(parameters: Parameters, watch: Watch) -> Done:
     from crawler.compare import fetching
-    from crawler.engine.limits import allow_connections
+    from crawler.runtime.files import allow_connections
 
     in_flight, server = parameters["in_flight"], parameters["server"]
     first, step = parameters.get("first", 0), parameters.get("step", 1)

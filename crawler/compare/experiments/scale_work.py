@@ -49,7 +49,7 @@ class Waited(NamedTuple):
 
 def work(parameters: Parameters, watch: Watch) -> Done:
     """Let so many connections wait, and wake some."""
-    from crawler.engine.limits import allow_connections
+    from crawler.runtime.files import allow_connections
 
     kind, count = parameters["kind"], parameters["connections"]
     calls = Calls(parameters["wake_ups"], parameters["seconds"], parameters["seed"])

@@ -1,0 +1,188 @@
+"""The memory of all bodies in flight: who may read on, who waits, and who is cut.
+
+A body is counted from its first `step` bytes until its visit ends: while it comes, while it waits
+for the parser and while it is parsed. What is smaller costs nothing but a comparison.
+
+One whose length is known asks for all of it at once, any other for twice of what it has. Where
+there is room it is granted; else its exchange reads nothing more (TCP tells the server) and no time
+passes for it. Room goes to who needs least. So the largest wait longest, and after `patience`
+seconds a body that still waits is cut: the smallest last. Before that, one that holds memory and
+sends nothing for `STALLED` seconds is ended, as if its time were up.
+
+    growing -> waiting -> growing | cut
+       |
+       +-> stalled, ended        only while others wait
+
+Nobody waits for nothing: where all that hold memory wait, the one that holds most goes on into the
+`spare` that is kept for that; where this is used up it is cut. So each wait ends: by another's end,
+which has a deadline, or by its own `patience`.
+
+Thread-safe; nothing here blocks. Whom it concerns is told without the lock.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from math import inf
+from typing import Any
+
+from crawler.model.request import Request
+
+STEP = 65_536
+"""Bytes of a body that are not counted: most pages have fewer."""
+
+STALLED = 2.0
+"""Seconds without a byte after which a body is given up while others wait for its memory."""
+
+
+class Account:
+    """One body's memory. `room`, an event of asyncio's or threading's, is set while it may grow.
+
+    `heard` tells when its last bytes came, `end` is called when it is to end. `granted` is what it
+    may hold, `cut` that it gets no more.
+    """
+
+    __slots__ = ("cut", "end", "granted", "heard", "need", "room", "since")
+
+    def __init__(self, heard: Callable[[], float], room: Any, end: Callable[[], None]) -> None:
+        self.heard = heard
+        self.room = room
+        self.end = end
+        self.granted = 0
+        self.need = 0
+        self.since = inf  # when its wait began
+        self.cut = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether it may read no more for now."""
+        return self.since < inf
+
+
+class Budget:
+    """`total` bytes for the bodies of all exchanges; of at most `width` at once."""
+
+    def __init__(self, total: float = inf, *, patience: float = inf, width: int = 1) -> None:
+        self.step = STEP if total == inf else int(min(STEP, max(4_096, total / 4 / width)))
+        self.spare = total / 8 if total < inf else inf
+        self.waiting = 0
+        self.cuts = 0
+        self.used = 0
+        self._total = total - self.spare if total < inf else inf
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._accounts: dict[Request, Account] = {}
+
+    def __repr__(self) -> str:
+        return f"Budget({self.used} of {self._total:g}, waiting={self.waiting})"
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for a body that has yet to begin."""
+        return self.used >= self._total
+
+    def grow(
+        self, request: Request, size: int, need: int, now: float, make: Callable[[], Account]
+    ) -> Account:
+        """Ask for `need` bytes for a body that has `size` by now; `make` its account.
+
+        The account says what came of it: it `waits`, or is `cut`, or may read on.
+        """
+        with self._lock:
+            account = self._accounts.get(request)
+            if account is None:
+                account = self._accounts[request] = make()
+            # What is here is here, whether there was room for it or not.
+            self._grant(account, max(account.granted, size))
+            account.need = max(account.granted, need)
+            woken = self._asked(account, now)
+        _tell(woken)
+        return account
+
+    def release(self, request: Request) -> None:
+        """Forget a body: its visit has ended."""
+        if not self._accounts:
+            return
+        with self._lock:
+            account = self._accounts.pop(request, None)
+            if account is None:
+                return
+            self.used -= account.granted
+            self.waiting -= account.waits
+            woken = self._serve()
+        _tell(woken)
+
+    def sweep(self, now: float, heard_since: float) -> None:
+        """End what has stalled, and cut what has waited too long; to be called now and then.
+
+        `now` is the fetcher's own time, as for `grow`. Who was heard before `heard_since`, by
+        `time.perf_counter`, has stalled.
+        """
+        patience = self._patience
+        if not self.waiting:
+            return
+        with self._lock:
+            known = self._accounts.values()
+            late = [each for each in known if now - each.since >= patience]
+            stalled = [a for a in known if not a.waits and a.heard() < heard_since]
+            woken = [self._cut(max(late, key=_held))] if late else []
+        _tell(woken)
+        for account in stalled:
+            account.end()
+
+    # -- under the lock
+
+    def _asked(self, account: Account, now: float) -> list[Account]:
+        if account.cut or account.need - account.granted <= self._total - self.used:
+            self._grant(account, account.need)
+            return []
+        account.room.clear()
+        account.since = now
+        self.waiting += 1
+        return self._serve()
+
+    def _serve(self) -> list[Account]:
+        """Grant what there is room for, and see to it that somebody goes on."""
+        woken = []
+        waiting = [each for each in self._accounts.values() if each.waits]
+        for account in sorted(waiting, key=lambda each: each.need - each.granted):
+            if account.need - account.granted > self._total - self.used:
+                break
+            self._go_on(account, account.need)
+            woken.append(account)
+        if waiting and self.waiting == len(self._accounts):
+            woken.append(self._beyond(max(waiting, key=_held)))
+        return woken
+
+    def _beyond(self, account: Account) -> Account:
+        """Let a body go on though there is no room, or cut it."""
+        room = int(self._total + self.spare - self.used)
+        if room < self.step:
+            return self._cut(account)
+        self._go_on(account, min(account.need, account.granted + room))
+        return account
+
+    def _cut(self, account: Account) -> Account:
+        account.cut = True
+        self.cuts += 1
+        self._go_on(account, account.granted)
+        return account
+
+    def _go_on(self, account: Account, granted: int) -> None:
+        account.since = inf
+        self.waiting -= 1
+        self._grant(account, granted)
+
+    def _grant(self, account: Account, granted: int) -> None:
+        self.used += granted - account.granted
+        account.granted = granted
+
+
+def _held(account: Account) -> int:
+    return account.granted
+
+
+def _tell(woken: list[Account]) -> None:
+    for account in woken:
+        account.room.set()

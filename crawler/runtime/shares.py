@@ -1,0 +1,45 @@
+"""How the memory of a crawl is divided: the crawler itself, processes that parse, bodies in flight.
+
+Half is for processes that parse, as a tree of a large page takes many times its size; where that is
+too little for all of them there are fewer. Of what remains the crawler's own part is taken off, and
+a third of the rest is for bodies: each is held twice, and more, when it is put together and when it
+is handed over.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+OWN = 100_000_000
+"""Bytes of the crawler itself: modules, connections, URLs that wait, records that are written."""
+
+WORKER = 256_000_000
+"""Bytes that a process which parses should have; a worker that does nothing has 50 MB."""
+
+COPIES = 3
+"""Bytes that one of a body may take at the worst, for a moment."""
+
+_LEAST_WORKER = 96_000_000
+
+
+class Shares(NamedTuple):
+    """Bytes for all bodies; how many processes parse, and the bytes of each, 0 for any."""
+
+    bodies: int
+    workers: int
+    worker: int
+
+
+def shares(memory: int, *, workers: int, worker: int) -> Shares:
+    """Divide `memory` bytes; `workers` processes are wanted, of at most `worker` bytes (0: any).
+
+    Without processes all but the crawler's part is for bodies.
+    """
+    half = memory // 2
+    count = min(workers, max(1, half // WORKER))
+    if not count:
+        return Shares((memory - OWN) // COPIES, 0, worker)
+    each = max(half // count, _LEAST_WORKER)
+    each = min(each, worker) if worker else 0
+    rest = memory - OWN - count * each
+    return Shares(max(rest // COPIES, memory // 16), count, each)
