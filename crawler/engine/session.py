@@ -54,6 +54,7 @@ class CrawlSession:
         announce: Callable[[str], None] = silent,
     ) -> None:
         give_back()
+        self._bodies = body_memory(config)
         allow_connections(config.concurrency, spare=LOOK_UP_FILES)
         self._config = config
         self._proxies = Proxies(config.proxy, os.environ)
@@ -160,11 +161,8 @@ class CrawlSession:
 
     def _budget(self) -> Budget:
         """Return the memory that there is for bodies; one that waits does so as long as it may."""
-        from crawler.parse.parsing import parse_shares
-
         config = self._config
-        bodies = parse_shares(config).bodies
-        return Budget(bodies, patience=config.timeout, width=config.concurrency)
+        return Budget(self._bodies, patience=config.timeout, width=config.concurrency)
 
     def _begin(
         self,

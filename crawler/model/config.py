@@ -36,9 +36,6 @@ ScopeMode = Literal["host", "domain", "prefix", "any"]
 
 VERSION = "0.1.0"
 
-LEAST_MEMORY = 200_000_000
-"""Bytes: the crawler, one process that parses, and 16 MB of bodies."""
-
 _INPUT, _OUTPUT = "Input", "Output"
 _ENGINE, _FETCHING, _PARSING, _SAFETY = "Engine", "Fetching", "Parsing", "Safety"
 _MANNERS, _FOLLOWING, _TRAPS = "Manners", "Following", "Traps"
@@ -449,7 +446,6 @@ class CrawlConfig(Options):
         _check_each("allow_port", self.allow_port, read_ports)
         _check_each("proxy", set(self.proxy) - DIRECT, Proxy.read)
         _check_parser(self.parser, self.parse)
-        _check_memory(self.memory)
         _check_following(self)
         if self.overwrite and self.append:
             raise ConfigurationError("overwrite and append: an output is replaced or added to")
@@ -514,12 +510,6 @@ def _check_sendable(name: str, text: str) -> None:
         text.encode()
     except UnicodeEncodeError:
         raise OptionError(name, f"{hidden(text)!r} is not valid UTF-8") from None
-
-
-def _check_memory(memory: int) -> None:
-    if 0 < memory < LEAST_MEMORY:
-        least = LEAST_MEMORY // 10**6
-        raise OptionError("memory", f"{memory} bytes: a crawl needs {least}MB; 0 is a quarter")
 
 
 def _check_following(config: CrawlConfig) -> None:

@@ -17,6 +17,7 @@ from dataclasses import replace
 from crawler.core.robots import product_token
 from crawler.model.config import CrawlConfig, Parse
 from crawler.model.document import Document, Response
+from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Parsed
 from crawler.parse import html, own
 from crawler.parse.auto import Chooser, Place
@@ -25,7 +26,7 @@ from crawler.parse.lanes import InterpreterLane, Lane, ProcessLane, ThreadLane, 
 from crawler.parse.pool import Pool
 from crawler.parse.work import Parser, Work
 from crawler.runtime import limits
-from crawler.runtime.shares import Shares, shares
+from crawler.runtime.shares import LEAST, Shares, shares
 
 _LANES: dict[str, Callable[[Work], Lane]] = {
     "process": ProcessLane,
@@ -223,8 +224,15 @@ def _apart(config: CrawlConfig) -> str:
 
 
 def parse_shares(config: CrawlConfig) -> Shares:
-    """Return how a crawl's memory is divided."""
-    memory = config.memory or limits.default_memory()
+    """Return how a crawl's memory is divided; raises `ConfigurationError` where it is too little.
+
+    What nobody has asked for is not refused: a small container is used as far as it goes.
+    """
+    if 0 < config.memory < LEAST:
+        raise ConfigurationError(
+            f"memory: {config.memory} bytes are too little, a crawl needs {LEAST // 10**6}MB"
+        )
+    memory = config.memory or max(LEAST, limits.default_memory())
     most = config.parse_memory * 10**6
     workers = _wanted(config) if config.parse in ("auto", "process") else 0
     return shares(memory, workers=workers, worker=most)

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+LEAST = 200_000_000
+"""Bytes: the crawler, one process that parses, and some bodies."""
+
 OWN = 100_000_000
 """Bytes of the crawler itself: modules, connections, URLs that wait, records that are written."""
 

@@ -201,7 +201,7 @@ def test_closing_ends_who_waits() -> None:
     resolver = Dead()
     names = Names(60, look_up=resolver)
     with ThreadPoolExecutor(1) as pool:
-        waiting: Future[Addresses] = pool.submit(names.ask("dead.test").wait, 30)
+        waiting: Future[Addresses] = pool.submit(names.ask("dead.test").answer.result, 30)
         names.close()
         with pytest.raises(OSError, match="closed"):
             waiting.result(10)
