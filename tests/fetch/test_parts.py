@@ -94,9 +94,9 @@ def test_names_ask_once_for_all() -> None:
     gate.set()
     for answer in waiting:
         with pytest.raises(socket.gaierror):
-            answer.wait(5)
+            answer.answer.result(5)
     with pytest.raises(socket.gaierror):
-        names.ask("a.test").wait(5)
+        names.ask("a.test").answer.result(5)
     names.close()
     assert calls == ["a.test", "a.test"]
 
@@ -106,7 +106,7 @@ def test_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names_module, "MOST_NAMES", 2)
     names = Names(60, look_up=lambda host: (Address(socket.AF_INET, host),))
     for host in ("1", "2", "3"):
-        names.ask(host).wait(5)
+        names.ask(host).answer.result(5)
     known = [names.known(host) is not None for host in ("1", "2", "3")]
     names.close()
     assert known == [False, True, True]
@@ -115,7 +115,7 @@ def test_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_names_are_kept_without_a_ttl() -> None:
     """With a time to live of 0 every connection looks its name up."""
     names = Names(0, look_up=lambda host: (Address(socket.AF_INET, "127.0.0.1"),))
-    names.ask("a.test").wait(5)
+    names.ask("a.test").answer.result(5)
     assert names.known("a.test") is None
     names.close()
 
@@ -125,4 +125,4 @@ def test_closed_names_answer() -> None:
     names = Names(60)
     names.close()
     with pytest.raises(OSError, match="closed"):
-        names.ask("a.test").wait(5)
+        names.ask("a.test").answer.result(5)
