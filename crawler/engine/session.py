@@ -30,6 +30,7 @@ from crawler.fetch.budget import Budget
 from crawler.model.config import CrawlConfig
 from crawler.model.proxies import Proxies
 from crawler.model.url import Seed
+from crawler.parse.memory import memory_shares
 from crawler.runtime.files import LOOK_UP_FILES, allow_connections
 from crawler.runtime.heap import give_back
 from crawler.store.audit import AuditLog
@@ -54,7 +55,7 @@ class CrawlSession:
         announce: Callable[[str], None] = silent,
     ) -> None:
         give_back()
-        self._bodies = body_memory(config)
+        self._bodies = memory_shares(config).bodies
         allow_connections(config.concurrency, spare=LOOK_UP_FILES)
         self._config = config
         self._proxies = Proxies(config.proxy, os.environ)

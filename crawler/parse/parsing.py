@@ -17,16 +17,15 @@ from dataclasses import replace
 from crawler.core.robots import product_token
 from crawler.model.config import CrawlConfig, Parse
 from crawler.model.document import Document, Response
-from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Parsed
 from crawler.parse import html, own
 from crawler.parse.auto import Chooser, Place
 from crawler.parse.follow import Following
 from crawler.parse.lanes import InterpreterLane, Lane, ProcessLane, ThreadLane, check_interpreters
+from crawler.parse.memory import memory_shares, wanted_workers
 from crawler.parse.pool import Pool
 from crawler.parse.work import Parser, Work
 from crawler.runtime import limits
-from crawler.runtime.shares import LEAST, Shares, shares
 
 _LANES: dict[str, Callable[[Work], Lane]] = {
     "process": ProcessLane,
@@ -49,7 +48,7 @@ class Parsing:
     """
 
     def __init__(self, config: CrawlConfig, *, announce: Callable[[str], None] = silent) -> None:
-        self._shares = parse_shares(config)
+        self._shares = memory_shares(config)
         page = "unparsed" if config.parse == "none" else "page"
         self._work = Work(
             page=f"crawler.parse.page:{page}",
@@ -125,7 +124,7 @@ class Parsing:
         return self._pool.cpu_seconds() if self._pool is not None else 0.0
 
     def _lanes(self) -> int:
-        return self._shares.workers if self.kind == "process" else _wanted(self._config)
+        return self._shares.workers if self.kind == "process" else wanted_workers(self._config)
 
     def _open(self) -> Future[None] | None:
         """Start the pool, if all pages go there; ends when its first worker is ready."""
@@ -221,25 +220,6 @@ def _apart(config: CrawlConfig) -> str:
     if config.parser:
         return "for a parser of your own"
     return "as lexbor can take long" if config.html == "lexbor" else ""
-
-
-def parse_shares(config: CrawlConfig) -> Shares:
-    """Return how a crawl's memory is divided; raises `ConfigurationError` where it is too little.
-
-    What nobody has asked for is not refused: a small container is used as far as it goes.
-    """
-    if 0 < config.memory < LEAST:
-        raise ConfigurationError(
-            f"memory: {config.memory} bytes are too little, a crawl needs {LEAST // 10**6}MB"
-        )
-    memory = config.memory or max(LEAST, limits.default_memory())
-    most = config.parse_memory * 10**6
-    workers = _wanted(config) if config.parse in ("auto", "process") else 0
-    return shares(memory, workers=workers, worker=most)
-
-
-def _wanted(config: CrawlConfig) -> int:
-    return config.parse_workers or limits.cores()
 
 
 def _following(config: CrawlConfig) -> Following | None:
