@@ -44,6 +44,19 @@ def charts(found: Sequence[Chart], name: str, places: Places | None = None) -> l
     return plots
 
 
+def drawable(chart: Chart) -> bool:
+    """Whether there is anything to draw: a chart of nothing says less than a sentence."""
+    match chart:
+        case Lines():
+            points = [point for series in chart.series for point in _finite(series.points)]
+            return any((x > 0 or not chart.log_x) and (y > 0 or not chart.log_y) for x, y in points)
+        case Bars():
+            return bool(chart.groups and _present(chart))
+        case Map():
+            cells = [times for row in chart.cells for _, times in row]
+            return any(map(math.isfinite, cells))
+
+
 def places_of(found: Sequence[Chart]) -> Places:
     """A number for each series, in the order in which they are met."""
     names: dict[str, None] = {}

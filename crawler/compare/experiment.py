@@ -133,12 +133,16 @@ class Contrast:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What came of a prediction. `text` is a sentence with its figures; `detail` may have lines."""
+    """What came of a prediction. `text` is a sentence with its figures; `detail` may have lines.
+
+    folded: what the detail is, where it is only shown to who asks for it.
+    """
 
     claim: str
     outcome: Outcome
     text: str
     detail: str = ""
+    folded: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

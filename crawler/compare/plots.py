@@ -29,9 +29,12 @@ _LEAST_REACH = 1.04  # an axis shows at least 4 % either way
 
 
 def ratios(part: Part, name: str) -> Plot | None:
-    """All comparisons of a part as a forest plot; their claims are told by their numbers."""
+    """All comparisons of a part as a forest plot; None where not one has a ratio.
+
+    Their claims are told by their numbers.
+    """
     shown = part.comparisons
-    if not shown:
+    if not any(each.ratio for each in shown):
         return None
     band = part.observed.band
     title = "How many times better"

@@ -301,5 +301,6 @@ def _finding() -> _Schema:
             "outcome": choice("What came of it.", get_args(Outcome)),
             "text": text("What was found, in a sentence."),
             "detail": text("The same at length; it may have lines, and may be empty."),
+            "folded": text("What the detail is, where it is folded away; else empty."),
         },
     )

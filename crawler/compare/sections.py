@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from crawler.compare.charts import Places, charts, places_of
+from crawler.compare.charts import Places, charts, drawable, places_of
 from crawler.compare.experiment import Chart, Finding
-from crawler.compare.judgement import Comparison, Observed, Run
+from crawler.compare.judgement import Comparison, Observed, Run, said
 from crawler.compare.markup import anchor, badge, cards, sentences
 from crawler.compare.plots import main_figure, over_time, ratios
 from crawler.compare.quantity import plain, quantity
@@ -86,18 +86,34 @@ def _findings(findings: Sequence[Finding]) -> str:
     for each in findings:
         rows.append((prose(each.claim), badge(each.outcome), prose(each.text)))
         if each.detail:
-            rows.append((f'<div class="scroll listing"><pre>{escape(each.detail)}</pre></div>',))
+            listing = f'<div class="scroll listing"><pre>{escape(each.detail)}</pre></div>'
+            rows.append((_folded(each, listing),))
     return cards(("prediction", "outcome", "found"), rows, "findings")
+
+
+def _folded(finding: Finding, html: str) -> str:
+    if not finding.folded:
+        return html
+    return f"<details><summary>{escape(finding.folded)}</summary>{html}</details>"
 
 
 def _figures(part: Part, found: Sequence[Chart], places: Places, name: str) -> Iterator[str]:
     if drawn := ratios(part, f"{name}-ratios"):
         yield figure(drawn, level=4, below_html=_key(part.comparisons))
-    own = charts(found, f"{name}-chart", places)
+    elif part.comparisons:
+        yield _undrawn("How many times better", said(part.comparisons[0]))
+    for chart in found:
+        if not drawable(chart):
+            yield _undrawn(chart.title, "nothing was measured that could be drawn")
+    own = charts([chart for chart in found if drawable(chart)], f"{name}-chart", places)
     last: list[Plot | None] = [*own, over_time(part, f"{name}-turns")]
     for plot in last:
         if plot is not None:
             yield figure(plot, level=4)
+
+
+def _undrawn(title: str, why: str) -> str:
+    return f'<p class="note">{escape(title)}: {prose(why)}.</p>'
 
 
 def _key(comparisons: Sequence[Comparison]) -> str:

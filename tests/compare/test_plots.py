@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from crawler.compare import drawing
-from crawler.compare.charts import charts, places_of
+from crawler.compare import drawing, sections
+from crawler.compare.charts import charts, drawable, places_of
 from crawler.compare.experiment import Bars, Chart, Lines, Map, Series
 from crawler.compare.plots import main_figure, over_time, ratios
 from crawler.compare.quantity import quantity
@@ -170,9 +170,22 @@ def test_a_map_tells_winner_and_factor() -> None:
         Map(title="t", note="", x="", y="", columns=[], rows=[], kinds=[], cells=[]),
     ],
 )
-def test_a_chart_of_nothing_is_drawn(chart: Chart) -> None:
-    """Where every arm failed there are axes, and no error."""
+def test_a_chart_of_nothing_is_no_chart(chart: Chart) -> None:
+    """Where every arm failed a sentence stands in its place; drawing it is no error either."""
+    assert not drawable(chart)
     assert _svg(chart).startswith("<svg")
+
+
+def test_without_a_ratio_a_sentence_stands() -> None:
+    """Three rounds leave no ratio: the page says why, and has no empty plot of them."""
+    part = _part()
+    few = [
+        replace(each, ratio=None, judged=None, word="inconclusive", more=2, why="")
+        for each in part.comparisons
+    ]
+    assert ratios(replace(part, comparisons=few), "it") is None
+    html = "".join(sections._figures(replace(part, comparisons=few), [], {}, "it"))
+    assert "How many times better: inconclusive: too few rounds; it takes at least 2 more." in html
 
 
 def test_a_series_looks_the_same_in_all_charts() -> None:

@@ -24,7 +24,7 @@ from crawler.compare.experiments.race_work import calling, work
 from crawler.compare.judgement import Observed, Run
 from crawler.compare.switching import USUAL, switch_interval
 from tests.compare.made import found, setting
-from tests.compare.turns import Looking, observed, outcome, turns
+from tests.compare.turns import Looking, observed, outcome, turn, turns
 
 TWO = {"made": 200.0, "lost": 100.0, "least": 1.0, "most": 1.0}
 COST = {"no lock": 30.0, "a Lock": 150.0, "a sum per thread": 25.0}
@@ -230,3 +230,16 @@ async def test_an_await_lets_another_task_in() -> None:
 
     await asyncio.gather(add(), add(), add())
     assert counter.value == 1
+
+
+def test_the_first_sentence_answers_the_question() -> None:
+    """It is not atomic; then why a loop happens not to show it; the bytecode is folded."""
+    assert EXPERIMENT.claim.startswith("`counter += 1` is not atomic.")
+    assert "happens not to show it" in EXPERIMENT.claim
+    with_code = [turn(PLAIN, figures={"made": 10.0, "lost": 0.0}, notes={"bytecode": "LOAD"})]
+    (finding,) = [
+        each
+        for each in EXPERIMENT.checks(observed(EXPERIMENT, setting(), with_code))
+        if each.detail
+    ]
+    assert (finding.detail, finding.folded) == ("LOAD", "disassembly")

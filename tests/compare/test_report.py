@@ -197,7 +197,8 @@ def test_a_comparison_that_was_stopped_at_once_has_a_page() -> None:
     stopped = replace(done, parts=[replace(done.parts[0], runs=[])], rounds=0, partial=True)
     result = sample.result((experiment, stopped), partial=True)
     page = report(replace(result, examined=result.examined[1:]))
-    assert "plot-noise-0-ratios" in page and "plot-noise-0-turns" not in page
+    assert "plot-noise-0-ratios" not in page and "plot-noise-0-turns" not in page
+    assert "How many times better: inconclusive: too few rounds" in page
     assert not re.search(r"\b(nan|inf)\b", page)
     assert "It was stopped before its end" in page
 

@@ -61,7 +61,7 @@ def examined(found: Examined) -> str:
     experiment = found.experiment
     if experiment.kept:
         return _text([*answer.lines(found)])
-    lines = ["", f"{experiment.name}: {experiment.question}"]
+    lines = ["", f"{experiment.name}: {experiment.question}", f"  {experiment.claim}"]
     for part in found.parts:
         if len(found.parts) > 1:
             lines.append(f"  {part.observed.interpreter.called}:")
@@ -174,6 +174,9 @@ def _finding(finding: Finding) -> Iterator[str]:
             break_on_hyphens=False,
         )
         first = indent
+    if finding.folded:
+        yield f"{indent}({finding.folded}: see the report)"
+        return
     for line in finding.detail.splitlines():
         yield from _detailed(printable(line), indent)
 

@@ -185,7 +185,13 @@ def _finding(
         return Finding(claim=claim, outcome="invalid", text=text)
     if not runs:
         return None
-    return Finding(claim=claim, outcome=outcome, text=_counted(runs), detail=detail)
+    return Finding(
+        claim=claim,
+        outcome=outcome,
+        text=_counted(runs),
+        detail=detail,
+        folded="disassembly" if detail else "",
+    )
 
 
 def _counted(runs: Sequence[Run]) -> str:
@@ -238,8 +244,9 @@ def _prices(observed: Observed) -> Iterator[Bars]:
 EXPERIMENT = Experiment(
     name="race",
     question="Is `counter += 1` safe?",
-    claim="It is a read, an addition and a write, and whoever comes in between loses an update, "
-    "with threads, tasks and processes; that a bare loop is exact under the lock is luck.",
+    claim="`counter += 1` is not atomic. It is a read, an addition and a write, and whoever comes "
+    "in between loses an update, with threads, tasks and processes. A bare loop happens not to "
+    "show it, as CPython since 3.10 lets another thread in only where it calls or jumps back.",
     module="crawler.compare.experiments.race_work",
     arms=_arms,
     contrasts=_contrasts,
