@@ -50,8 +50,8 @@ crawl: $(STAMP) ## Crawl URLS=list.txt (without: a mock web) into OUT=crawl.json
 compare: $(STAMP) ## Compare async, threads and processes, in ten minutes, into REPORT=compare-report/
 	@$(BIN)/crawler compare --quick --report "$(REPORT)" $(ARGS)
 
-test: $(STAMP) ## Run the tests; ARGS="..." goes to pytest
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) ## Run the tests on every core; ARGS="..." goes to pytest
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 check: lint test ## Format, lint, types, and then the tests
 
