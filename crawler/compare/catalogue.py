@@ -31,7 +31,10 @@ ANSWER = "answer"
 CALL = "call"
 """What `crawler compare call` does, to a function of the user's."""
 
-_OWN_COMMANDS = (ANSWER, CALL)
+DEMO = "demo"
+"""What a lecture wants to show; it compares nothing."""
+
+_OWN_COMMANDS = (ANSWER, CALL, DEMO)
 """Those that are neither among all nor measured after the noise."""
 
 

@@ -81,7 +81,10 @@ def test_what_was_found_is_a_page_of_text(run: Run) -> None:
 def test_what_an_experiment_found_is_kept_as_soon_as_it_is_there(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """CM1: an error in the judgement of the second experiment leaves the first one's results."""
+    """CM1: an error in the judgement of the second experiment leaves the first one's results.
+
+    The page can be made of them, and the comparison be repeated.
+    """
 
     def broken(experiment: Experiment, *rest: Any) -> Examined:
         if experiment.name == "wait":
@@ -94,6 +97,13 @@ def test_what_an_experiment_found_is_kept_as_soon_as_it_is_there(
     assert code == ExitCode.ENVIRONMENT and "OverflowError" in err
     left = Result.read(tmp_path / outputs.RESULTS)
     assert left.partial and [each.experiment.name for each in left.examined] == ["noise"]
+    assert [path.name for path in tmp_path.iterdir()] == [outputs.RESULTS]
+    code, out, _ = run("report", str(tmp_path))
+    assert (code, out) == (0, f"report: {tmp_path / 'report.html'}\n")
+    assert "topped before its end" in (tmp_path / "report.html").read_text()
+    monkeypatch.setattr(Examined, "of", judged)
+    code, out, _ = run("rerun", str(tmp_path / outputs.RESULTS), "--quiet")
+    assert code == 0 and out.startswith("Against ")
 
 
 def test_too_few_rounds_are_told_before_the_run(run: Run) -> None:
@@ -188,6 +198,7 @@ def test_a_report_leaves_page_and_figures_and_can_be_repeated(run: Run, tmp_path
         (["call", "math:nothing"], 2, "has no attribute 'nothing'"),
         (["call", "os:abort"], 2, "call: os:abort fails: killed by SIGABRT"),
         (["call", "os:getpid", "--inputs", "/nowhere"], 3, "--inputs: /nowhere cannot be read"),
+        (["demo", "wait"], 2, "demo stands alone, and not with other experiments"),
         (["--inputs", "x.txt"], 2, "--inputs: needs a function to call"),
         (["call", "os:getpid", "--urls", "x"], 2, "call is not for experiments and lists"),
     ],
@@ -292,6 +303,8 @@ def test_options_come_from_a_file_and_are_printed(run: Run, tmp_path: Path) -> N
         ([], {}, ["answer"]),
         ([], {"urls": "list.txt", "width": 500}, ["answer"]),
         (["answer"], {"width": 500}, ["answer"]),
+        (["demo"], {}, ["demo"]),
+        (["call"], {"call": "os:getpid"}, ["call"]),
         ([], {"quick": True}, [*catalogue.NAMES]),
         ([], {"full": True}, [*catalogue.NAMES]),
         (["all"], {}, [*catalogue.NAMES]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cyclopts import App
 
-from crawler.cli.compare import call, compare, rerun
+from crawler.cli.compare import call, compare, page, rerun
 from crawler.cli.options import VERSION_FLAGS
 
 _HELP = (
@@ -15,6 +15,7 @@ _HELP = (
 _USAGE = (
     "Usage: crawler compare [EXPERIMENT...] [OPTIONS]\n"
     "       crawler compare call FUNCTION [OPTIONS]\n"
+    "       crawler compare report REPORT\n"
     "       crawler compare rerun REPORT"
 )
 
@@ -31,6 +32,7 @@ For example:
   crawler compare --mock-latency 200ms --width 500
   crawler compare --quick --report out/   # everything, in ten minutes
   crawler compare call shop.prices:total --inputs lines.txt
+  crawler compare demo                    # who holds the lock when, as a picture
   crawler compare cpu race --rounds 10
   crawler compare --urls list.txt --python python3.14
   crawler compare noise --sabotage 5%     # would it find a difference?
@@ -45,4 +47,5 @@ app = App(
     version_flags=VERSION_FLAGS,
 )
 app.command(call.call, help=call.HELP, usage=call.USAGE, help_epilogue="")
+app.command(page.report, help=page.HELP, usage=page.USAGE, help_epilogue="")
 app.command(rerun.rerun, help=rerun.HELP, usage=rerun.USAGE, help_epilogue="")

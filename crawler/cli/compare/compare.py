@@ -95,8 +95,11 @@ def meant(words: Sequence[str], config: CompareConfig) -> Sequence[str]:
     if ALL in words:
         return catalogue.NAMES
     catalogue.check(words)
-    if catalogue.ANSWER in words:
-        return [catalogue.ANSWER]
+    for name in (catalogue.ANSWER, catalogue.DEMO):
+        if name in words:
+            if len(words) > 1:
+                raise ConfigurationError(f"{name} stands alone, and not with other experiments")
+            return [name]
     return [name for name in catalogue.NAMES if name in words]
 
 

@@ -15,6 +15,12 @@ RESULTS = "results.json"
 REPORT = "report.html"
 
 
+def results_of(report: str) -> Path:
+    """The file of figures that is meant by it, or by the directory that holds it."""
+    path = Path(report)
+    return path / RESULTS if path.is_dir() else path
+
+
 class Folder:
     """Where the files go; "" for nowhere."""
 
@@ -54,6 +60,10 @@ class Folder:
     def write(self, result: Result) -> None:
         """Write both; the figures first and at once, lest a second Ctrl-C cost them, too."""
         self.keep(result)
+        self.draw(result)
+
+    def draw(self, result: Result) -> None:
+        """Write the page alone."""
         if self.path:
             from crawler.compare.report import report  # a second's imports, for some runs only
 

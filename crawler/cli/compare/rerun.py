@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from crawler.cli.compare import session
-from crawler.cli.compare.outputs import RESULTS, Folder
+from crawler.cli.compare.outputs import Folder, results_of
 from crawler.cli.compare.spelling import COMPARE
 from crawler.compare.result import Result
 from crawler.model.errors import ExitCode
@@ -48,8 +47,7 @@ def rerun(
     ] = False,
 ) -> int:
     """Repeat; what it says to a person is `HELP`."""
-    path = Path(report)
-    before = Result.read(path / RESULTS if path.is_dir() else path)
+    before = Result.read(results_of(report))
     result = session.perform(before.config, before.asked, Folder(into), json=False, quiet=quiet)
     lines = list(changes(before, result))
     print(f"Against {report}, of {before.started}:")

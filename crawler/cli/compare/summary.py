@@ -10,6 +10,7 @@ from crawler.cli.compare import answer
 from crawler.cli.compare.outputs import Folder
 from crawler.cli.layout import columns
 from crawler.cli.units import counted, duration
+from crawler.compare.catalogue import DEMO
 from crawler.compare.experiment import Experiment, Figure, Finding, Interpreter
 from crawler.compare.judgement import Observed
 from crawler.compare.machine import BUSY, Machine
@@ -53,6 +54,8 @@ def _extent(config: CompareConfig, experiments: Sequence[Experiment], interprete
     if experiments[0].kept:
         return f"about {duration(config.answer_seconds)}"
     many = len(experiments)
+    if experiments[0].name == DEMO:
+        return "some seconds"
     return f"at most about {duration(config.seconds(many) * many * interpreters)}"
 
 
