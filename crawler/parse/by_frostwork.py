@@ -41,7 +41,10 @@ _FIELDS: Final = [
     ", ".join(f"{link}::attr(href)" for link in _RELATED),
     "template ::attr(href), template ::attr(src), template ::attr(data)",
 ]
-_NOFOLLOW: Final = "a[rel~=nofollow i]::attr(href), area[rel~=nofollow i]::attr(href)"
+_NOFOLLOW: Final = ", ".join(
+    f"{link}[rel~=nofollow i]::attr({href})"
+    for link, href in (("a", "href"), ("area", "href"), ("svg a", r"xlink\:href"))
+)
 _OWN_ROBOTS: Final = "meta[name={token} i]::attr(content)"
 _TEXTS: Final = [":not(script):not(style):not(a)::text", "a::text"]
 _HTML = re.compile(rb"<html(?=[\t\n\f\r /][^<>]*lang)", re.IGNORECASE)
@@ -57,6 +60,7 @@ class Scan:
         self._page = frostwork.Page()
         for name, selector in zip(self._names, selectors, strict=True):
             self._page.field_all(name, selector)
+        self._page.extract(b"")  # compiles, and raises here for what the library does not know
 
     def columns(self, markup: bytes, label: str) -> list[list[str]]:
         """Return the values of each selector, in document order."""

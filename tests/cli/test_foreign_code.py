@@ -15,7 +15,17 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).with_name("crawler")
-OPTIONAL = ("aiodns", "brotlicffi", "cchardet", "simplejson", "pycares", "isal", "zlib_ng", "socks")
+OPTIONAL = (
+    "aiodns",
+    "brotlicffi",
+    "h2",
+    "cchardet",
+    "simplejson",
+    "pycares",
+    "isal",
+    "zlib_ng",
+    "socks",
+)
 """What libraries would use if it were installed."""
 OURS = ("crawl_plugin", "sitecustomize", "usercustomize", "trap")
 TRAP = """
@@ -84,6 +94,7 @@ CRAWL = ("crawl", "--mock", "12", "-q", "-o", "/dev/null")
         (*CRAWL, "--loop", "asyncio", "--parse", "process", "--parser", "mine:parse"),
         (*CRAWL, "--engine", "threaded", "--parser", "./mine.py:parse"),
         (*CRAWL, "--parse", "inline", "--parser", "mine:parse"),
+        (*CRAWL, "--html", "lexbor"),
         ("compare", "start-up", "--quick", "--rounds", "1", "-q"),
         ("compare", "noise", "--quick", "--rounds", "1", "-q"),
     ],

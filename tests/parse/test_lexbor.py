@@ -6,13 +6,14 @@ import sys
 
 import pytest
 
-from crawler.model.config import CrawlConfig
+from crawler.model.config import CrawlConfig, Html
 from crawler.model.document import Document, Response
 from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Kind, ParseFault
 from crawler.parse import html
 from crawler.parse.hand_over import AsyncParsing, ThreadedParsing
 
+BOTH: tuple[Html, Html] = ("frostwork", "lexbor")
 GOOD = b"<!doctype html><title>A page</title><a href=/x>x</a>"
 BOMB = b"<a " + b"".join(b"a%d " % number for number in range(400_000)) + b"href=x>"
 
@@ -53,3 +54,23 @@ def test_frostwork_can_be_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
         html.check("frostwork")
     with pytest.raises(ConfigurationError, match=r"lexbor is not installed; pip .*\[lexbor\]"):
         html.check("lexbor")
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<title>t &amp; u</title><p>one<script>no</script>two<style>no</style><a>l<b>m</b></a>",
+        "<a rel='x NoFollow' href=1>a</a><a href=2><area rel=nofollow href=3><a rel=nofollow>b</a>",
+        "<meta name=Crawler content='nofollow'><meta name=robots content=all><textarea>x",
+        "<svg><a xlink:href=1 rel=nofollow>s</a></svg><noscript>n<a href=2>m</a></noscript>",
+        "<meta http-equiv=refresh content='0;1'><noscript><meta http-equiv=Refresh content=5;2>",
+        "<!-- c --><ul><li>a<li>b</ul>tail",
+        "",
+    ],
+)
+def test_what_following_needs_is_the_same(markup: str) -> None:
+    """Both libraries find the same values, and the same texts in the same order."""
+    one, other = (
+        html.find(markup.encode(), "utf-8", token="crawler", library=name) for name in BOTH
+    )
+    assert tuple(map(list, one)) == tuple(map(list, other))
