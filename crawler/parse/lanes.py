@@ -46,6 +46,7 @@ from crawler.parse.work import (
 )
 
 _DEATH: Final = 2.0  # seconds for the kernel to end a process after SIGKILL; milliseconds, mostly
+_AGAIN: Final = 0.02  # seconds between two tries to reach the fork server
 
 
 class Progress(NamedTuple):
@@ -74,6 +75,9 @@ class Lane(Protocol):
     def kill(self) -> None:
         """End the worker now, whatever it does; on return nothing moves the marker any more."""
 
+    def settle(self) -> None:
+        """Wait for what still winds up after `kill`, a moment; see `ProcessLane.settle`."""
+
     def close(self) -> None:
         """Let an idle worker end by itself; does not wait."""
 
@@ -96,6 +100,9 @@ class _ExecutorLane:
         """None: a thread's time is that of the crawler itself."""
         return 0.0
 
+    def settle(self) -> None:
+        """Nothing: a thread that was left behind is not waited for."""
+
     def close(self) -> None:
         """Let the worker end when it has nothing left to do."""
         self._executor.shutdown(wait=False)
@@ -110,20 +117,41 @@ class ProcessLane(_ExecutorLane):
         self._recording, context = recording_context()
         self._marker = self._recording.RawArray("d", [0.0, -1.0, 0.0, 0.0])
         self._with_main = work.parser.startswith("__main__:") or work.page.startswith("__main__:")
+        self._context, self._initargs = context, (work, self._marker)
+        self._make()
+        self._manager: threading.Thread | None = None
+
+    def _make(self) -> None:
+        self._recording.made.clear()
         with apart():  # its semaphores may start the resource tracker
             self._executor = ProcessPoolExecutor(
-                1, context, initializer=worker.start_process, initargs=(work, self._marker)
+                1, self._context, initializer=worker.start_process, initargs=self._initargs
             )
-        self._manager: threading.Thread | None = None
         calls: Any = getattr(self._executor, "_call_queue", None)
         self._call_reader: Any = getattr(calls, "_reader", None)
 
     def start(self) -> Future[int]:
-        """Start the process: some 10 ms, and once the fork server's start; ends with its id."""
-        with quiet_start(with_main=self._with_main):
-            started = self._executor.submit(worker.ready)
+        """Start the process: some 10 ms, and once the fork server's start; ends with its id.
+
+        A fork server that was killed refuses connections for as long as the kernel takes to end it,
+        and is started anew after that: until then it is tried again.
+        """
+        deadline = time.monotonic() + _DEATH
+        while (started := self._reached(deadline)) is None:
+            time.sleep(_AGAIN)
+            self._make()
         hang_up(self._executor, most=MAX_MESSAGE)
         return started
+
+    def _reached(self, deadline: float) -> Future[int] | None:
+        """Ask the fork server for the process; None where it is to be asked again."""
+        try:
+            with quiet_start(with_main=self._with_main):
+                return self._executor.submit(worker.ready)
+        except (ConnectionError, EOFError):
+            if time.monotonic() > deadline:
+                raise
+            return None
 
     def submit(self, serial: int, pages: list[Packed]) -> Future[list[Answer]]:
         """Queue a batch; the executor's threads pickle it and write it to the worker's pipe."""
@@ -163,6 +191,17 @@ class ProcessLane(_ExecutorLane):
         # is a daemon, as the thread is that started it.
         self._manager = getattr(self._executor, "_executor_manager_thread", None)
         super().close()
+
+    def settle(self) -> None:
+        """Let the executor's thread give its semaphores back before the interpreter's exit.
+
+        It is a daemon: the exit would stop it between unlinking a semaphore and saying so, and the
+        resource tracker would tell the user of a leak.
+        """
+        self.close()
+        if self._manager is not None and self._manager is not threading.current_thread():
+            self._manager.join(_DEATH)
+        self._manager = None
 
     def join(self, deadline: float) -> None:
         """Wait for the process, and for the executor's thread to give its semaphores back."""

@@ -34,6 +34,7 @@ DEPTH: Final = 2  # batches on a lane: one at work, one that waits right behind 
 START_LIMIT: Final = 60.0  # seconds for a worker to import the parser, or to take up a batch
 CLOSING: Final = 2.0  # seconds for idle workers to end by themselves
 _START_FAILURES: Final = 3  # in a row
+_REMEMBERED: Final = 8  # lanes that were killed last; those before have wound up long ago
 _KEEPER_LIMIT: Final = 10.0  # seconds for the keeper to end what it does; it may be starting a lane
 
 
@@ -76,6 +77,7 @@ class Pool:
         self._ready: list[_Seat] = []
         self._starting: list[_Seat] = []
         self._broken: deque[_Seat] = deque()
+        self._killed: deque[Lane] = deque(maxlen=_REMEMBERED)
         self._pending: deque[Batch] = deque()
         self._breaks = self._failures = 0
         self._spent = 0.0
@@ -236,6 +238,7 @@ class Pool:
         """Judge what was on `seat`, which is no longer handed anything."""
         self._spent += seat.lane.cpu_seconds()
         seat.lane.kill()
+        self._killed.append(seat.lane)
         at_work = seat.lane.progress()
         hung = self._hung if overdue is not None and at_work == overdue else None
         with self._lock:
@@ -324,6 +327,7 @@ class Pool:
             self._failure = error
         if seat is not None:
             seat.lane.kill()
+            self._killed.append(seat.lane)
         self._wake.set()
 
     def _give_up(self) -> None:
@@ -378,3 +382,5 @@ class Pool:
         deadline = self._clock() + CLOSING
         for seat in seats:
             seat.lane.join(deadline)
+        for lane in self._killed:
+            lane.settle()

@@ -30,6 +30,7 @@ from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, cast
 
+from crawler.runtime.leftovers import tidy
 from crawler.runtime.signals import ENDING
 
 _PRELOAD: Final = ["crawler.parse.worker", "crawler.parse.page", "crawler.parse.by_frostwork"]
@@ -56,6 +57,7 @@ class RecordingContext:
 
 def recording_context() -> tuple[RecordingContext, BaseContext]:
     """The same object twice: as what it is, and as what an executor's `mp_context` wants."""
+    tidy()
     methods = multiprocessing.get_all_start_methods()
     context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if hasattr(context, "set_forkserver_preload"):

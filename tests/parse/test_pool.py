@@ -68,6 +68,9 @@ class FakeLane:
     def close(self) -> None:
         self.closed = True
 
+    def settle(self) -> None:
+        """Nothing winds up."""
+
     def join(self, deadline: float) -> None:
         self.joined = True
 
