@@ -109,6 +109,7 @@ def conduct(
             conductor.play()
     except KeyboardInterrupt:
         partial = True
+        conductor.rounds = conductor.whole
     return Conducted(
         parts=conductor.parts(),
         rounds=conductor.rounds,
@@ -119,7 +120,7 @@ def conduct(
 
 class _Conductor:
     def __init__(self, experiment: Experiment, plan: Plan, on_turn: OnTurn, began: float) -> None:
-        self.rounds = 0
+        self.rounds = self.whole = 0  # planned, and done
         self._experiment, self._plan, self._on_turn, self._began = experiment, plan, on_turn, began
         self._settings: list[Setting] = []
         self._arms: list[list[Arm]] = []
@@ -173,6 +174,7 @@ class _Conductor:
                 self.rounds = number - 1
                 break
             self._round(number)
+            self.whole = number
 
     def _late(self, a_round: float) -> bool:
         """Whether the budget, which is a promise where it is kept, has no room for a round more."""

@@ -12,7 +12,7 @@ import pytest
 from crawler.compare.experiment import Arm, Experiment
 from crawler.compare.experiments.answer import EXPERIMENT, pages
 from crawler.compare.judgement import Run
-from crawler.compare.runner import Plan, conduct, decided
+from crawler.compare.runner import Plan, Turn, conduct, decided
 from tests.compare.made import HERE, SETTING
 from tests.compare.tiny import experiment
 
@@ -98,3 +98,15 @@ def test_half_a_minute_is_a_promise() -> None:
     assert decided(plan, EXPERIMENT, a_round=10.0, spent=10.0) == 2
     assert decided(plan, EXPERIMENT, a_round=10.0, spent=50.0) == 1
     assert decided(plan, experiment([]), a_round=10.0, spent=10.0) == 5
+
+
+def test_a_comparison_that_is_interrupted_counts_the_rounds_that_it_has() -> None:
+    """Of nine planned rounds two are whole when Ctrl-C comes in the third."""
+
+    def on_turn(turn: Turn) -> None:
+        if turn.round == 3:
+            raise KeyboardInterrupt
+
+    plan = Plan(setting=SETTING, interpreters=[HERE], budget=1.0, rounds=9)
+    conducted = conduct(_kept(Arm(name="a")), plan, on_turn)
+    assert conducted.partial and conducted.rounds == 2

@@ -123,6 +123,8 @@ def _missing(found: Examined, left: Sequence[Comparison], seconds: float) -> str
     more = max(each.more for each in left)
     if more >= MOST_MORE:
         return f"Not even {MOST_MORE:,} more rounds would tell: it is no matter, or noise."
-    longer = math.ceil((seconds + more * found.seconds / (found.rounds + 2)) / 5) * 5
+    spent = sum(run.seconds for part in found.parts for run in part.observed.runs)
+    a_round = spent / (found.rounds + 1)  # with the warm-up
+    longer = math.ceil((seconds + (more + 1) * a_round) / 5) * 5
     few = f"{found.rounds} of at least {LEAST_ROUNDS}; " if found.rounds < LEAST_ROUNDS else ""
     return f"{few}about {counted(more, 'more round')} would tell: --in {longer}s"
