@@ -31,6 +31,7 @@ from crawler.load.raw import RawLoop
 from crawler.load.request import Plan
 from crawler.load.run import run_load
 from crawler.model.errors import EnvironmentFailure
+from tests.load.endings import latest
 from tests.load.servers import OK, answering, load, serving, silent
 
 LOOPS = [
@@ -282,3 +283,12 @@ def test_a_name_server_that_does_not_answer_holds_nothing(
 
 async def _resolved(origin: Any) -> None:
     await resolve(origin, mine=True)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_short_runs_end_whatever_happens_to_them(seed: int) -> None:
+    """LD1: both loops and engines, keep-alive off, resets, refusals, silence and halts by chance.
+
+    `python -m tests.load.endings 2000` does it at length, and says how late they were.
+    """
+    assert latest(10, seed)[0] < SOON
