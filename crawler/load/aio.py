@@ -39,6 +39,7 @@ from crawler.model.head import HEADER_BYTES, Malformed, check_start, read_head
 _MOST_WAITING = 1_000_000
 # Those of the raw engine's that aiohttp writes itself, as they depend on how it sends.
 _OWN_FIELDS = {"content-length", "connection"}
+_CLOSING_SECONDS = 0.5
 _HEAD_END = re.compile(rb"\n\r?\n")
 
 
@@ -116,11 +117,19 @@ class AioLoop:
             self._recorder.unfinished(self._waiting.get_nowait().due, None, now)
 
     async def close(self) -> None:
-        """Cancel every coroutine, and close the session."""
+        """Cancel every coroutine, and close the session.
+
+        aiohttp waits for the end of each connection, of which uvloop does not tell where a connect
+        was cancelled after it was made. So that is bounded, and what is left goes with the loop.
+        """
         for task in self._crew:
             task.cancel()
-        await asyncio.gather(*self._crew, return_exceptions=True)
-        await self._session.close()
+        try:
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                await asyncio.gather(*self._crew, return_exceptions=True)
+                await self._session.close()
+        except TimeoutError:
+            self._session.detach()
 
     # The closed loop.
 

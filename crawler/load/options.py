@@ -67,7 +67,9 @@ class LoadConfig(Options):
     warmup: float = option(
         _LOAD, 0.0, "Seconds of load before it.", least=0, most=3_600, unit=SECONDS
     )
-    method: str = option(_REQUEST, "GET", "Request method.", metavar="WORD")
+    method: str = option(
+        _REQUEST, "", "Request method; by default GET, or POST with a body.", metavar="WORD"
+    )
     header: tuple[str, ...] = option(
         _REQUEST, (), "Further header field.", metavar="'NAME: VALUE'", short="-H"
     )
@@ -94,6 +96,8 @@ class LoadConfig(Options):
 
     def __post_init__(self) -> None:
         self.settle()
+        if not self.method:
+            object.__setattr__(self, "method", "POST" if self.body else "GET")
         if 0 < self.rate < MIN_RATE:
             raise OptionError("rate", f"{self.rate:g} is too small; the least is {MIN_RATE}")
         if self.rate and self.stages:

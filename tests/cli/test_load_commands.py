@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 
 from crawler.cli import main
+from crawler.load.options import LoadConfig
 from crawler.load.result import Result
 
 from .loading import QUICK, believed, load, mock
@@ -78,6 +79,25 @@ def test_errors_come_before_disbelief() -> None:
         mixed = (web.page, words[0], "-n", "4", "-c", "1")
         assert load(*mixed)[0] == 4
         assert load(*mixed, "--max-errors", "50%")[0] in {0, 5}
+
+
+def test_a_mock_web_is_started_loaded_and_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One command answers: 3 s unless told otherwise, and its server is gone at the end."""
+    code, out, err = load("--mock", "-n", "50", "-c", "2")
+    assert code in {0, 5} and err == "" and "status    200: 50\n" in out
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(re.findall(r":(\d+)/page/1\n", out)[0])))
+    assert "\nduration = 3.0\n" in load("--mock", "--print-config")[1]
+    assert "\nduration = 7.0\n" in load("--mock", "-d", "7s", "--print-config")[1]
+    monkeypatch.setenv("CRAWLER_LOAD_DURATION", "8")
+    assert "\nduration = 8.0\n" in load("--mock", "--print-config")[1]
+    assert "--mock brings its own page" in load("--mock", "http://127.0.0.1:9/")[2]
+
+
+def test_a_body_means_post() -> None:
+    """LD5: unless a method is given; without a body it is GET."""
+    assert [LoadConfig().method, LoadConfig(body="x").method] == ["GET", "POST"]
+    assert LoadConfig(body="x", method="PUT").method == "PUT"
 
 
 def test_a_few_requests_are_no_error(url: str) -> None:

@@ -10,7 +10,7 @@ from crawler.cli.options import VERSION_FLAGS
 _HELP = "Load a server, closed loop or on schedule, and say whether to believe the figures."
 
 _USAGE = (
-    "Usage: crawler load URL...|-i LIST [OPTIONS]\n       crawler load selftest\n"
+    "Usage: crawler load URL...|-i LIST|--mock [OPTIONS]\n       crawler load selftest\n"
     "       crawler load compare A.json B.json"
 )
 
@@ -23,6 +23,7 @@ or a missed threshold, 5 for a run that cannot be believed.
 
 For example:
 
+  crawler load --mock
   crawler load http://127.0.0.1:8080/page/1 --rate 5000 --duration 60
   crawler load -i urls.txt --stages 10s:1000,30s:5000 --report report.html
   crawler load http://127.0.0.1:8080/page/1 --threshold 'p99<50ms'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,17 +11,23 @@ from cyclopts import Group, Parameter
 
 from crawler.cli import toml
 from crawler.cli.load import against, limit
+from crawler.cli.load.mockweb import mock_web
 from crawler.cli.load.outputs import Outputs
 from crawler.cli.load.session import run
 from crawler.cli.load.spelling import LOAD, settle, thresholds
 from crawler.cli.load.summary import text
 from crawler.cli.load.targets import targets
 from crawler.cli.options import lists, with_options
+from crawler.load.options import LoadConfig
 from crawler.load.result import Result
 from crawler.load.schema import schema
+from crawler.load.threshold import Threshold
 from crawler.model.errors import ConfigurationError, ExitCode
 
 _TITLE = "Every option of a load, with its value."
+_OF_A_MOCK = {"duration": 3.0}
+"""Options that differ where the mock web is loaded: a first look, which answers within seconds."""
+
 _TARGET, _RESULT = LOAD.group("Target"), LOAD.group("Result")
 
 
@@ -64,6 +71,7 @@ class Wanted:
             show_default=False,
         ),
     ] = ""
+    mock: Annotated[bool, _switch("Load a mock web that runs as long as this load.")] = False
     out: Annotated[str, _file("Everything, as JSON.")] = ""
     report: Annotated[str, _file("One HTML file with plots.")] = ""
     hgrm: Annotated[str, _file("Response latencies, as HdrHistogram's percentiles.")] = ""
@@ -88,7 +96,7 @@ def load(
     if wanted.schema:
         print(orjson.dumps(schema(), option=orjson.OPT_INDENT_2).decode())
         return ExitCode.FINISHED
-    settled = settle(config, options)
+    settled = settle(config, options, _OF_A_MOCK if wanted.mock else None)
     if wanted.print_config:
         print(toml.write(LOAD, settled, _TITLE), end="")
         return ExitCode.FINISHED
@@ -96,7 +104,21 @@ def load(
     files = Outputs(out=wanted.out, report=wanted.report, hgrm=wanted.hgrm)
     files.check()
     _refuse_mixtures(wanted)
-    aims = targets(urls, input)
+    if not wanted.mock:
+        return _loaded(settled, targets(urls, input), kept, wanted, files)
+    if urls or input:
+        raise ConfigurationError("--mock brings its own page; leave out the URL, or --mock")
+    with mock_web() as web:
+        return _loaded(settled, [f"{web}/page/1"], kept, wanted, files)
+
+
+def _loaded(
+    settled: LoadConfig,
+    aims: Sequence[str],
+    kept: Sequence[Threshold],
+    wanted: Wanted,
+    files: Outputs,
+) -> int:
     if wanted.find_limit:
         bounds = thresholds(wanted.find_limit, "--find-limit")
         return limit.find(settled, aims, bounds, files, json=wanted.json, quiet=wanted.quiet)

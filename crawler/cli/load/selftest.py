@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 import orjson
 from cyclopts import Parameter
 
+from crawler.cli.load.mockweb import mock_web
 from crawler.cli.load.session import measure
 from crawler.cli.load.spelling import LOAD
 from crawler.load.options import Engine
 from crawler.load.selftest import CASES, Case, Finding
-from crawler.model.errors import EnvironmentFailure, ExitCode
-from crawler.runtime.children import environment, python
+from crawler.model.errors import ExitCode
 
 HELP = (
     "Measure a mock web with a known stall and known queues, and compare with theory.\n\n"
@@ -53,30 +51,12 @@ def selftest(
 
 
 def _measured(case: Case, engine: Engine) -> Sequence[Finding]:
-    with _mock_web(case.web) as url:
+    with mock_web(case.web) as url:
         load = replace(case.load, engine=engine)
         measured, _, partial = measure(load, [f"{url}/page/0"], quiet=True)
     if partial:
         raise KeyboardInterrupt
     return case.findings(measured)
-
-
-@contextmanager
-def _mock_web(options: Mapping[str, str]) -> Iterator[str]:
-    """A mock web in a process of its own, so that it takes nothing of the generator's."""
-    words = python("-m", "crawler", "mock", "--port", "0")
-    words += [word for name, value in options.items() for word in (f"--{name}", value)]
-    clean = {n: v for n, v in environment().items() if not n.startswith("CRAWLER_MOCK_")}
-    with subprocess.Popen(  # noqa: S603  this program, with options of its own
-        words, stdout=subprocess.PIPE, env=clean, text=True
-    ) as process:
-        try:
-            url = next(iter(process.stdout or ()), "").strip()
-            if not url:
-                raise EnvironmentFailure("selftest: the mock web did not start")
-            yield url
-        finally:
-            process.terminate()
 
 
 def _line(finding: Finding) -> str:

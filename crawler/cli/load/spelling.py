@@ -24,9 +24,14 @@ LOAD = Spelling(
 )
 
 
-def settle(file: str | None, given: Mapping[str, object]) -> LoadConfig:
-    """The options: what was given, over the file, over the defaults. ConfigurationError else."""
-    found = toml.read(LOAD, file) if file is not None else {}
+def settle(
+    file: str | None, given: Mapping[str, object], usual: Mapping[str, object] | None = None
+) -> LoadConfig:
+    """The options: what was given, over the file, over what is `usual` here, over the defaults.
+
+    Raises ConfigurationError.
+    """
+    found = {**(usual or {}), **(toml.read(LOAD, file) if file is not None else {})}
     return resolve(LOAD, found, given, lambda key: toml.place(LOAD, str(file), key))
 
 
