@@ -52,6 +52,7 @@ class Segments:
         """Write `data` behind all the rest; returns its position."""
         current = self._segments[-1] if self._segments else None
         if current is None or current.size >= max(SEGMENT, self.live // _PART):
+            self._end += 1  # what is next to each other lies in one file
             current = _Segment(self._end)
             self._segments.append(current)
         written = 0

@@ -94,6 +94,18 @@ def test_each_shelf_is_a_queue(monkeypatch: pytest.MonkeyPatch, buffer: int) -> 
     kept.close()
 
 
+def test_runs_of_one_shelf_are_one_within_a_file_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long queue that fills several files is read back over their borders."""
+    monkeypatch.setattr(spool, "BUFFER", 900)
+    monkeypatch.setattr(segments, "SEGMENT", 2_000)
+    kept = Spool()
+    for start in range(0, 1_000, 10):
+        kept.keep([numbered("http://a", range(start, start + 10))])
+    assert kept.files > 5
+    back = [href for _ in range(10) for href in hrefs(kept.take([("http://a", 100)]))]
+    assert back == [f"http://a/{number}" for number in range(1_000)]
+
+
 def test_a_long_line_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """URLs of 64 KB come back, among short ones."""
     monkeypatch.setattr(spool, "BUFFER", 1)
