@@ -18,6 +18,7 @@ from crawler.cli.telling import show_traceback
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
 from crawler.model.units import BYTES, COUNT, SECONDS
+from crawler.runtime.space import allow_address_space
 
 USAGE = "Usage: crawler crawl [SEED ...] [-i FILE|-]... [-o FILE|-] [OPTIONS]"
 
@@ -128,6 +129,7 @@ def _reaching(config: CrawlConfig, mock: int | None) -> CrawlConfig:
 
 
 def _run(config: CrawlConfig, seeds: list[str], inputs: tuple[str, ...], output: str) -> int:
+    allow_address_space(config.concurrency if config.engine == "threaded" else 0)
     from crawler.cli.run import Order, run  # rich, and with it soon aiohttp and the parser
 
     return run(Order(config=config, seeds=seeds, inputs=inputs, output=output))

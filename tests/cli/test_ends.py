@@ -202,3 +202,13 @@ def test_a_signal_to_all_processes_is_the_crawler_s_alone(
     assert process.returncode == 128 + number, err
     assert "every URL is accounted for" in err and "resource_tracker" not in err
     assert b'"parse_crash"' not in output.read_bytes()
+
+
+@ENGINES
+def test_too_little_address_space_is_refused_with_the_number(engine: str) -> None:
+    """`ulimit -v`: one line before anything heavy is loaded, not a page or a thread that fails."""
+    words = ("crawl", "http://127.0.0.1:1/", "--engine", engine)
+    command = ["sh", "-c", 'ulimit -v 450000; exec "$0" "$@"', sys.executable, "-m", "crawler"]
+    done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert "KB of address space, and the limit is 450,000; " in done.stderr
