@@ -46,6 +46,7 @@ def yours(bound: Bound | None, config: CrawlConfig) -> bool:
 _WORDS = {
     Limit.PER_IP: "--per-ip {config.per_ip}",
     Limit.CONCURRENCY: "--concurrency {config.concurrency}",
+    Limit.MACHINE: "this machine: it is too slow for --concurrency {config.concurrency}",
     Limit.RETRY: "the pauses before retries (--backoff, --retries)",
     Limit.PARSER: "the parser (--parse, --parse-workers)",
     Limit.SINK: "whoever takes the records: the reader of the pipe, or the disk",

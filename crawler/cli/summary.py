@@ -104,6 +104,7 @@ class Report:
         yield from _manners(self.totals)
         yield from self._bound()
         yield from _waited(taken, self.totals)
+        yield from _machine(taken, self.config)
         if taken.latency.count:
             yield from _times("latency", taken.latency)
         if taken.loop_lag.count:
@@ -166,6 +167,7 @@ _COUNTS = (
     *("elapsed", "read", "found", "repeats", "records", "pages", "truncated", "failed", "skipped"),
     *("redirects", "retries", "pages_per_second", "outcomes", "wire_bytes", "body_bytes"),
     *("outages", "network_pauses", "network_paused"),
+    *("lowered_to", "stood_still"),
 )
 _CPU = ("user", "system", "children_user", "children_system", "parsers")
 
@@ -228,6 +230,18 @@ def _waited(taken: Snapshot, totals: Totals) -> Iterator[str]:
         parts.append(f"no network for {taken.network_paused:,.0f} s")
     if parts:
         yield from _rows("away", *parts)
+
+
+def _machine(taken: Snapshot, config: CrawlConfig) -> Iterator[str]:
+    """What this machine was too slow for."""
+    parts = []
+    if taken.lowered_to:
+        concurrency = f"{count(config.concurrency)} at once"
+        parts.append(f"too slow for {concurrency}: lowered to {count(taken.lowered_to)}")
+    if taken.stood_still:
+        parts.append(f"stood still for {taken.stood_still:,.0f} s, which counts against no server")
+    if parts:
+        yield from _rows("machine", *parts)
 
 
 def _times(name: str, measured: Distribution) -> Iterator[str]:

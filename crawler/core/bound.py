@@ -23,6 +23,7 @@ class Limit(StrEnum):
     ADAPT = "adapt"  # the width that a host has shown to bear
     PER_IP = "per_ip"
     CONCURRENCY = "concurrency"
+    MACHINE = "machine"  # fewer than --concurrency, as this machine is late with everything
     RETRY = "retry"  # pauses before further attempts
     PARSER = "parser"
     SINK = "sink"  # whoever takes the records

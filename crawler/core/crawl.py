@@ -29,15 +29,18 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
+from math import inf
+from typing import TypeGuard
 
 from crawler.core import ends
 from crawler.core.audit import Audit, Totals
 from crawler.core.bound import Limit
+from crawler.core.capacity import Capacity
 from crawler.core.discovery import Discovery
 from crawler.core.frontier import Frontier, Refused
 from crawler.core.gatekeeper import Gatekeeper
 from crawler.core.manners import Manners
-from crawler.core.outages import Outages
+from crawler.core.outages import Outages, cut_off
 from crawler.core.retry import RetryPolicy
 from crawler.core.rules import Ended
 from crawler.core.seen import FingerprintSet
@@ -109,6 +112,7 @@ class Crawl:
         )
         gates = Gatekeeper(self._frontier, retry, manners)
         self.collector = Statistics()
+        self.capacity = Capacity(config.concurrency)
         retried = self.collector.add_retry
         self._outages = Outages(self._frontier, gates, retry, manners, retried)
         self._gates = gates
@@ -145,7 +149,10 @@ class Crawl:
 
     def statistics(self, now: float) -> Snapshot:
         """A frozen snapshot; may be asked for from any thread."""
-        return self._outages.counted(self.collector.snapshot(now), now)
+        taken = self._outages.counted(self.collector.snapshot(now), now)
+        capacity = self.capacity
+        lowest = capacity.lowest if capacity.lowest < self._config.concurrency else 0
+        return replace(taken, lowered_to=lowest, stood_still=capacity.stood_still)
 
     def totals(self) -> Totals:
         """What was done to all hosts so far."""
@@ -197,8 +204,9 @@ class Crawl:
 
     def _limit(self, now: float) -> Limit:
         """Why nothing can be started now."""
-        if self._fetching >= self._config.concurrency:
-            return Limit.CONCURRENCY
+        if self._fetching >= self.capacity.limit:
+            lowered = self.capacity.limit < self._config.concurrency
+            return Limit.MACHINE if lowered else Limit.CONCURRENCY
         if self._outages.network.gone:
             return Limit.PAUSE
         if len(self._frontier):
@@ -240,7 +248,7 @@ class Crawl:
         network = self._outages.network
         if network.notices:
             return Notice(network.notices.pop(0))
-        if self._fetching >= self._config.concurrency:
+        if self._fetching >= self.capacity.limit:
             return BUSY
         if network.gone and self._window.held and (wait := network.wait(now)) != 0:
             return BUSY if wait is None else Wait(wait)
@@ -261,6 +269,11 @@ class Crawl:
             raise ValueError(f"not in flight: {request!r}")
         started = self._in_flight.pop(request)
         host = self._frontier.release(request, now)
+        if self._excused(outcome, started):
+            self._outages.excuse(host, outcome, now)
+            self.collector.add_fetched(outcome, now, again=False)
+            self._frontier.changed(host, now)
+            return self._recorded(self._decided(now))
         finals = self._visits.without_tls(host, outcome, now)
         left = self._gates.learn(host, request, outcome, now)
         again, kept = None, False
@@ -278,9 +291,17 @@ class Crawl:
             return self._recorded(chain(finals, decided))
         return self._recorded(chain(finals, (ends.unasked(*each) for each in left), decided))
 
+    def _excused(self, outcome: Ended, started: float) -> TypeGuard[Failed]:
+        """Whether a failure came over a time in which this process stood still."""
+        if not isinstance(outcome, Failed) or self._window.stopped or outcome.hopeless:
+            return False
+        return started < self.capacity.still_at and cut_off(outcome)
+
     def usable(self, fetched: Fetched) -> Fetched:
         """Return a fetch, or what it kept of a response if it failed and nothing is left to try."""
         if not isinstance(fetched, Failed) or fetched.kept is None:
+            return fetched
+        if self._excused(fetched, self._in_flight.get(fetched.request, inf)):
             return fetched
         host = self._frontier.host(fetched.request.url.host_key)
         again = not self._window.stopped and self._outages.again(host, fetched, 0.0) is not None

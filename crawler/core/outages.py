@@ -57,6 +57,11 @@ def doubtful(failure: Failed) -> bool:
     return unreached(failure) or failure.kind in _CUT
 
 
+def cut_off(failure: Failed) -> bool:
+    """Whether a connection was not made, or did not last: a stopped process loses what it has."""
+    return unreached(failure) or failure.kind in _CUT
+
+
 def _silent(failure: Failed) -> bool:
     return failure.kind in _LATE or failure.lost is not None
 
@@ -108,6 +113,12 @@ class Outages:
         if not self._retry.allows(failure):
             return None
         return request.again(now, doubtful=doubtful(outcome))
+
+    def excuse(self, host: Host, failure: Failed, now: float) -> None:
+        """Ask once more for what failed by no fault of its host or the network."""
+        host.breaker.unprobed(failure.request)
+        self.network.probed(failure.request, now, silent=True)
+        self._resume(host, failure, now)
 
     def waits(self, host: Host, failure: Failed) -> bool:
         """Whether a failure does not count, as its host, or the network, is known to be away."""

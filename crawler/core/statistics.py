@@ -46,6 +46,8 @@ class Snapshot:
     waiting for it. `truncated`: bodies that were cut.
     `hosts_away` hosts do not answer any more, and their URLs wait; `outages` counts how often that
     happened; `network_pauses` how often the network was gone, for `network_paused` seconds in all.
+    `lowered_to` is the least that `concurrency` was lowered to as the machine was too slow, 0 if it
+    never was; `stood_still` are the seconds in which the process did not run.
     """
 
     elapsed: float = 0.0
@@ -71,6 +73,8 @@ class Snapshot:
     outages: int = 0
     network_pauses: int = 0
     network_paused: float = 0.0
+    lowered_to: int = 0
+    stood_still: float = 0.0
     latency: Distribution = field(default_factory=Distribution)
     loop_lag: Distribution = field(default_factory=Distribution)
 

@@ -21,7 +21,6 @@ from typing import Protocol, TypeVar, cast
 from crawler.core.bound import Limit
 from crawler.core.crawl import Crawl
 from crawler.core.rules import Ended
-from crawler.core.statistics import Statistics
 from crawler.core.step import BUSY, Fetch, Idle, Wait
 from crawler.engine.feed import Feeder, Portion
 from crawler.engine.ports import Sink, Source, silent
@@ -91,7 +90,7 @@ class AsyncEngine:
         loop = asyncio.get_running_loop()
         self._feeder = Feeder(source, _on_loop(loop, self._fed))
         self._spool = Spooler(_on_loop(loop, self._recalled))
-        lag = LagMonitor(loop, self._core.collector)
+        lag = LagMonitor(loop, self._core)
         try:
             async with asyncio.TaskGroup() as self._group:
                 await self._dispatch()
@@ -247,9 +246,9 @@ class AsyncEngine:
 class LagMonitor:
     """Measures how late the loop runs what is due, every 10 ms."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, collector: Statistics) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, core: Crawl) -> None:
         self._loop = loop
-        self._collector = collector
+        self._core = core
         self._schedule()
 
     def close(self) -> None:
@@ -261,7 +260,9 @@ class LagMonitor:
         self._handle = self._loop.call_later(_LAG_INTERVAL, self._tick)
 
     def _tick(self) -> None:
-        self._collector.add_loop_lag(perf_counter() - self._due)
+        now = perf_counter()
+        self._core.collector.add_loop_lag(now - self._due)
+        self._core.capacity.look(now - self._due, now)
         self._schedule()
 
 

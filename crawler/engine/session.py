@@ -154,6 +154,7 @@ class CrawlSession:
                 agent=self._config.user_agent,
                 announce=self._announce,
             )
+            fetcher.on_beat = engine.look
             self._begin(engine, parser, _at_once)
             try:
                 engine.run(self._source)

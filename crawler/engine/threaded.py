@@ -116,6 +116,11 @@ class ThreadedEngine:
             self._changed.notify_all()
         self._fetcher.abort()
 
+    def look(self, late: float) -> None:
+        """Take note of how late a regular look came."""
+        with self._changed:
+            self._core.capacity.look(late, perf_counter())
+
     def wake(self) -> None:
         """Look again at what may start."""
         with self._changed:

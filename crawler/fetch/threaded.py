@@ -55,11 +55,14 @@ from crawler.model.proxies import Proxies, Proxy
 from crawler.model.request import Purpose, Request
 from crawler.runtime.pulse import Pulse
 
+_STILL = 1.0  # seconds
 _LOOK = 0.1  # seconds between two looks of a thread that waits for memory at whether it is ended
 
 
 class ThreadedFetcher:
     """One HTTP exchange at a time a thread: `with ThreadedFetcher(config) as fetcher`.
+
+    `on_beat` is told, some 20 times a second, how many seconds late that is.
 
     `fetch` never raises (but, with `config.debug`, what nobody foresaw). Raises
     `ConfigurationError` when made with a proxy that is none.
@@ -72,11 +75,10 @@ class ThreadedFetcher:
         names: Names | None = None,
         proxies: Proxies | None = None,
         budget: Budget | None = None,
-        on_beat: Callable[[float], None] = lambda _late: None,
     ) -> None:
         self._config = config
         self._budget = budget or Budget()
-        self._on_beat = on_beat
+        self.on_beat: Callable[[float], None] = lambda _late: None
         self._pulse = Pulse()
         self._proxies = proxies or Proxies(config.proxy)
         self._policy = config.addresses
@@ -132,6 +134,8 @@ class ThreadedFetcher:
             outcome = self._made(call)
         finally:
             self._reaper.leave(watch)
+            if self._pulse.late >= _STILL:  # a thread may be back before the reaper is
+                self.on_beat(self._pulse.late)
             del here.call
         if watch.cause is None:
             return outcome
@@ -263,7 +267,7 @@ class ThreadedFetcher:
 
     def _beat(self, late: float) -> None:
         self._budget.sweep(self._pulse(), self._pulse.quiet_since(STALLED))
-        self._on_beat(late)
+        self.on_beat(late)
 
     def _rest(self, call: Call, response: BaseHTTPResponse, values: Values) -> None:
         """Read an error page, or a small unwanted body, so that its connection lives on.

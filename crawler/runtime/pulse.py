@@ -44,6 +44,11 @@ class Pulse:
         """Seconds that were lost so far."""
         return self._state[1]
 
+    @property
+    def late(self) -> float:
+        """Seconds that a beat is overdue."""
+        return max(0.0, self._clock() - self._state[0])
+
     def __call__(self) -> float:
         """Return the time."""
         due, lost = self._state  # at once: another thread may beat

@@ -1,0 +1,156 @@
+"""What the crawler itself is late with is nobody else's fault: stops and little memory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import orjson
+import pytest
+
+from crawler.model.outcome import Page
+from crawler.runtime.children import python
+from tests.fetch.raw import Behaviour, RawServer
+from tests.fetch.sites import HEAD, PAGE, message, says
+
+from .test_web import ENGINES, crawled
+
+pytestmark = pytest.mark.slow
+
+HTML = HEAD + b"Content-Type: text/html\r\n"
+STOP = 4.0  # seconds: several times the time-out of an exchange
+OPTIONS = (
+    *("--allow-private", "--robots", "ignore", "--per-host", "64", "--delay", "0"),
+    *("--ip-delay", "0", "--per-ip", "0", "--no-adapt", "--retries", "0", "--quiet"),
+)
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> dict[str, object]:
+    """Return the options of each engine, in turn."""
+    return dict(ENGINES[request.param])
+
+
+class Gate:
+    """Behaviours that wait for one event; `asked` counts who does."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Semaphore(0)
+        self.open = threading.Event()
+
+    def answers(self, before: bytes, after: bytes, *, close: bool = False) -> Behaviour:
+        """Send some, and the rest once the gate is open."""
+
+        def behaviour(server: RawServer, sock: socket.socket, head: bytes) -> bool:
+            sock.sendall(before)
+            self.asked.release()
+            self.open.wait(60)
+            sock.sendall(after)
+            return not close
+
+        return behaviour
+
+    def breaks_once(self) -> Behaviour:
+        """Hang up on the first who asks once the gate is open; answer the others."""
+        first = threading.Event()
+
+        def behaviour(server: RawServer, sock: socket.socket, head: bytes) -> bool:
+            if first.is_set():
+                sock.sendall(message(PAGE))
+                return True
+            first.set()
+            self.asked.release()
+            self.open.wait(60)
+            return False
+
+        return behaviour
+
+
+@pytest.mark.parametrize("parse", ["inline", "process"])
+def test_a_stop_fails_no_url(engine: dict[str, object], parse: str, tmp_path: Path) -> None:
+    """Ctrl-Z for some times the time-out, then `fg`: what was under way is finished.
+
+    Heads and bodies that were awaited, and connections that the server closed meanwhile.
+    """
+    gate = Gate()
+    behaviours = {f"/head/{n}": gate.answers(b"", message(PAGE)) for n in range(4)}
+    half = HTML + b"Content-Length: %d\r\n\r\n" % len(PAGE) + PAGE[:100]
+    behaviours |= {f"/body/{n}": gate.answers(half, PAGE[100:]) for n in range(4)}
+    behaviours |= {f"/broken/{n}": gate.breaks_once() for n in range(4)}
+    out = tmp_path / "out.jsonl"
+    flags = [word for name, value in engine.items() for word in (f"--{name}", str(value))]
+    limits = ["--timeout", "1.5", "--connect-timeout", "1.5", "--parse", parse]
+    with RawServer(behaviours) as server:
+        urls = [server.url(path) for path in behaviours]
+        words = ["-m", "crawler", "crawl", "-o", str(out), *OPTIONS, *limits, *flags, *urls]
+        crawl = subprocess.Popen(python(*words), start_new_session=True, cwd=Path.cwd())
+        try:
+            for _ in behaviours:
+                assert gate.asked.acquire(timeout=60)
+            os.killpg(crawl.pid, signal.SIGSTOP)
+            time.sleep(STOP)  # what is tested is that time passes
+            gate.open.set()
+            os.killpg(crawl.pid, signal.SIGCONT)
+            assert crawl.wait(60) == 0
+        finally:
+            os.killpg(crawl.pid, signal.SIGKILL) if crawl.poll() is None else None
+    records = [orjson.loads(line) for line in out.read_bytes().splitlines()]
+    assert {r["outcome"] for r in records} == {"page"}, records
+    assert len(records) == len(behaviours)
+    assert not any(record["truncated"] for record in records)
+
+
+def test_more_bodies_than_there_is_memory_for_all_end(engine: dict[str, object]) -> None:
+    """Bodies that stall give their memory up, those that wait for it are read (crawl4ai#303).
+
+    With 200 MB there is room for some 16 MB of bodies, and 40 of 3 MB come at once.
+    """
+    size = 3_000_000
+    whole = says(HTML + b"Content-Length: %d\r\n\r\n" % size + PAGE + bytes(size - len(PAGE)))
+    cut = HTML + b"Content-Length: %d\r\n\r\n" % (size + 1) + PAGE + bytes(size - len(PAGE))
+
+    def stalls(server: RawServer, sock: socket.socket, head: bytes) -> bool:
+        sock.sendall(cut)
+        server.over.wait(60)
+        return False
+
+    behaviours: dict[str, Behaviour] = {f"/whole/{n}": whole for n in range(20)}
+    behaviours |= {f"/stalls/{n}": stalls for n in range(20)}
+    options = engine | {"memory": 200_000_000, "timeout": 20.0, "parse": "none"}
+    with RawServer(behaviours) as server:
+        urls = [server.url(path) for path in behaviours]
+        finals = crawled(urls, retries=0, **{"concurrency": 64, "per_host": 64, **options})
+    assert len(finals) == 40
+    for final in finals:
+        assert isinstance(final, Page)
+        if "/stalls" in final.url:
+            assert final.truncated
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_is_kept_to(engine: dict[str, object], tmp_path: Path) -> None:
+    """All processes together stay below --memory, whatever many servers send at once."""
+    body = b"<p>and more</p>\n" * 400_000
+    stalls = HTML + b"Content-Length: %d\r\n\r\n" % (len(body) + 1) + body
+
+    def behaviour(server: RawServer, sock: socket.socket, head: bytes) -> bool:
+        sock.sendall(stalls)
+        server.over.wait(60)
+        return False
+
+    flags = [word for name, value in engine.items() for word in (f"--{name}", str(value))]
+    limits = ["--timeout", "6", "--parse", "none", "--memory", "250MB", "-o", os.devnull]
+    with RawServer({f"/{n}": behaviour for n in range(50)}) as server:
+        urls = [server.url(f"/{n}") for n in range(50)]
+        words = ["-m", "crawler", "crawl", *OPTIONS, *limits, *flags, *urls]
+        crawl = subprocess.Popen(python(*words), cwd=Path.cwd())
+        _, status, usage = os.wait4(crawl.pid, 0)
+        crawl.returncode = os.waitstatus_to_exitcode(status)
+    assert crawl.returncode == 0
+    assert usage.ru_maxrss * 1024 < 250_000_000
