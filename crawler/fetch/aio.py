@@ -164,6 +164,7 @@ class AioFetcher:
         except Exception as error:
             return self._failed(progress, error)
         finally:
+            self._budget.received(request)
             self._deadlines.leave(deadline)
 
     def forget(self, request: Request) -> None:

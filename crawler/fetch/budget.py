@@ -40,15 +40,16 @@ class Account:
     """One body's memory. `room`, an event of asyncio's or threading's, is set while it may grow.
 
     `heard` tells when its last bytes came, `end` is called when it is to end. `granted` is what it
-    may hold, `cut` that it gets no more.
+    may hold, `cut` that it gets no more. `reading` ends with the exchange: it has nobody to hear.
     """
 
-    __slots__ = ("cut", "end", "granted", "heard", "need", "room", "since")
+    __slots__ = ("cut", "end", "granted", "heard", "need", "reading", "room", "since")
 
     def __init__(self, heard: Callable[[], float], room: Any, end: Callable[[], None]) -> None:
         self.heard = heard
         self.room = room
         self.end = end
+        self.reading = True
         self.granted = 0
         self.need = 0
         self.since = inf  # when its wait began
@@ -100,6 +101,14 @@ class Budget:
         _tell(woken)
         return account
 
+    def received(self, request: Request) -> None:
+        """The exchange has ended; its body is held until `release`."""
+        if self._accounts:
+            with self._lock:
+                account = self._accounts.get(request)
+                if account is not None:
+                    account.reading = False
+
     def release(self, request: Request) -> None:
         """Forget a body: its visit has ended."""
         if not self._accounts:
@@ -125,7 +134,8 @@ class Budget:
         with self._lock:
             known = self._accounts.values()
             late = [each for each in known if now - each.since >= patience]
-            stalled = [a for a in known if not a.waits and a.heard() < heard_since]
+            reading = [each for each in known if each.reading and not each.waits]
+            stalled = [each for each in reading if each.heard() < heard_since]
             woken = [self._cut(max(late, key=_held))] if late else []
         _tell(woken)
         for account in stalled:

@@ -91,6 +91,7 @@ class Deadlines:
         self._forget(deadline)
         if deadline.overdue:
             deadline.restore()
+        deadline.overdue = True  # nothing ends it any more
 
     def close(self) -> None:
         """Stop the timer."""

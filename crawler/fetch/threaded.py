@@ -133,6 +133,7 @@ class ThreadedFetcher:
         try:
             outcome = self._made(call)
         finally:
+            self._budget.received(request)
             self._reaper.leave(watch)
             if self._pulse.late >= _STILL:  # a thread may be back before the reaper is
                 self.on_beat(self._pulse.late)

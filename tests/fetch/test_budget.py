@@ -21,10 +21,10 @@ class Bodies:
         self.now = 0.0
         self.heard: dict[str, float] = {}
         self.ended: list[str] = []
-        self._requests: dict[str, Request] = {}
+        self.requests: dict[str, Request] = {}
 
     def grow(self, name: str, size: int, need: int) -> Account:
-        known = self._requests.setdefault(name, request(f"http://a.test/{name}"))
+        known = self.requests.setdefault(name, request(f"http://a.test/{name}"))
         self.heard.setdefault(name, self.now)
 
         def opened() -> Account:
@@ -34,7 +34,7 @@ class Bodies:
         return self.budget.grow(known, size, need, self.now, opened)
 
     def release(self, name: str) -> None:
-        self.budget.release(self._requests.pop(name))
+        self.budget.release(self.requests.pop(name))
 
 
 def test_what_fits_goes_on_and_the_rest_waits() -> None:
@@ -100,6 +100,18 @@ def test_who_stalls_is_ended_while_others_wait() -> None:
     assert bodies.ended == []
     bodies.budget.sweep(3.0, 1.0)
     assert bodies.ended == ["a"]
+
+
+def test_a_body_at_the_parser_has_not_stalled() -> None:
+    """A body whose exchange has ended keeps its memory, and nobody ends its visit for silence."""
+    bodies = Bodies(800_000)
+    bodies.grow("a", 400_000, 600_000)
+    bodies.budget.received(bodies.requests["a"])
+    waiting = bodies.grow("b", 70_000, 600_000)
+    bodies.budget.sweep(3.0, 1.0)
+    assert (bodies.ended, waiting.waits) == ([], True)
+    bodies.release("a")
+    assert not waiting.waits
 
 
 @pytest.mark.parametrize("seed", range(20))
