@@ -46,9 +46,9 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> R
     """Runs the command over experiments of moments in place of the real ones."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     known = {
-        "noise": _pair("compute", {"seconds": WAIT / 2}, {"seconds": WAIT / 2}),
+        "noise": _pair("compute", {"told": WAIT / 2}, {"told": WAIT / 2}),
         "wait": _pair("wait", {"seconds": WAIT}, {"seconds": WAIT}),
-        "brief": _pair("brief", {"seconds": WAIT / 10}, {"seconds": WAIT / 10}),
+        "brief": _pair("brief", {"told": WAIT / 10}, {"told": WAIT / 10}),
         "void": _pair("void", {}, {"checksum": "other"}),
         "bad": _pair("bad", {}, {"do": "raise"}),
     }
