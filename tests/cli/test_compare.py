@@ -216,8 +216,7 @@ def test_a_second_ctrl_c_costs_the_page_alone(
     """The figures are written before the page is made, and before what makes it is imported."""
     monkeypatch.delitem(sys.modules, "crawler.compare.report", raising=False)
     monkeypatch.setattr(sys, "meta_path", [_Interrupted(), *sys.meta_path])
-    with pytest.raises(SystemExit, match="130"):
-        run("noise", "--rounds", "1", "--report", str(tmp_path))
+    assert run("noise", "--rounds", "1", "--report", str(tmp_path))[0] == ExitCode.INTERRUPTED
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
 
 
@@ -351,9 +350,9 @@ def test_one_core_and_a_busy_machine_are_noted(run: Run, monkeypatch: pytest.Mon
     assert "NOTE: the machine is busy: 1.5 cores were at work before this began" in out
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_leaves_a_marked_part(tmp_path: Path, number: signal.Signals) -> None:
-    """Code 130; the report says that it is partial, and no process is left behind."""
+    """The code is 128 + the signal's number, the report marked partial, and nothing runs on."""
     words = ("compare", "noise", "--rounds", "500", "--report", str(tmp_path))
     with started(*words) as process:
         assert process.stdout is not None
@@ -361,7 +360,7 @@ def test_a_signal_leaves_a_marked_part(tmp_path: Path, number: signal.Signals) -
             pass
         process.send_signal(number)
         out, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert "PARTIAL" in out
     assert json.loads((tmp_path / "results.json").read_text())["partial"] is True
     assert "topped before its end" in (tmp_path / "report.html").read_text()
