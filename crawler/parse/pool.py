@@ -34,6 +34,8 @@ DEPTH: Final = 2  # batches on a lane: one at work, one that waits right behind 
 START_LIMIT: Final = 60.0  # seconds for a worker to import the parser, or to take up a batch
 CLOSING: Final = 2.0  # seconds for idle workers to end by themselves
 _START_FAILURES: Final = 3  # in a row
+_LOOK: Final = 1.0  # seconds between two looks while a page is at work, so that a stop is noticed
+_STOPPED: Final = 0.5  # seconds that a look is late after a stop
 _REMEMBERED: Final = 8  # lanes that were killed last; those before have wound up long ago
 _KEEPER_LIMIT: Final = 10.0  # seconds for the keeper to end what it does; it may be starting a lane
 
@@ -83,6 +85,7 @@ class Pool:
         self._spent = 0.0
         self._failure: BaseException | None = None
         self._end: str | None = None
+        self._resumed = float("-inf")
         self._closed = False
         self._wake = threading.Event()
         self._keeper: threading.Thread | None = None
@@ -220,8 +223,21 @@ class Pool:
     def _keep(self) -> None:
         while not self._closed:
             delay = self.tend(self._clock())
+            if self._at_work():
+                delay = min(delay, _LOOK)
+            due = self._clock() + delay
             self._wake.wait(delay)
             self._wake.clear()
+            self.woken(due, self._clock())
+
+    def _at_work(self) -> bool:
+        with self._lock:
+            return bool(self._starting) or any(seat.outstanding for seat in self._ready)
+
+    def woken(self, due: float, now: float) -> None:
+        """Take note of a stop (Ctrl-Z): its time is no page's, so that all limits begin anew."""
+        if now - due > _STOPPED:
+            self._resumed = now
 
     def tend(self, now: float) -> float:
         """Recover, watch and build once; returns the seconds after which to call it again."""
@@ -259,7 +275,7 @@ class Pool:
             elif self._take(seat):
                 self._recover(seat, overdue)
         for seat in starting:
-            if now - seat.since > START_LIMIT:
+            if now - max(seat.since, self._resumed) > START_LIMIT:
                 self._start_failed(seat, TimeoutError(f"no sign of life in {START_LIMIT:g} s"))
         return next_due
 
@@ -267,8 +283,8 @@ class Pool:
         if not seat.outstanding:
             return None, float("inf")
         if (progress := seat.lane.progress()) is None:
-            return None, seat.since + START_LIMIT
-        return progress, progress.since + self._limit
+            return None, max(seat.since, self._resumed) + START_LIMIT
+        return progress, max(progress.since, self._resumed) + self._limit
 
     def _take(self, seat: _Seat) -> bool:
         """Claim a ready seat for recovery; False if somebody reported it first."""

@@ -77,30 +77,44 @@ class Exhausted(Exception):
     """Raised by a batch in a worker that met its memory limit; its text says so."""
 
 
+SLICES: Final = 10
+"""Parts in which an `Alarm` counts its time: a stop of the process costs a page one of them."""
+
+
 class Alarm(AbstractContextManager[None]):
     """Bounds what runs inside `with alarm:` to `seconds`, on the main thread of a process.
 
-    An alarm that was on its way while the page ended must not hit the next one: the handler raises
-    only while armed and only when the limit is truly reached.
+    The time is counted in slices, one a signal: of those that fall into a stop of the process
+    (Ctrl-Z) only one arrives, so that a stop is not the page's time. A signal that was on its way
+    while the page ended must not count for the next one: it comes too soon for a slice.
     """
 
     def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._due = 0.0
-        self._armed = False
+        self._slice = seconds / SLICES
+        self._left = 0
+        self._counted_at = 0.0
         self._previous = signal.signal(signal.SIGALRM, self._ring)
 
     def __enter__(self) -> None:
-        self._due = time.monotonic() + self._seconds
-        self._armed = True
-        signal.setitimer(signal.ITIMER_REAL, self._seconds)
+        self._left = SLICES
+        self._counted_at = time.monotonic()
+        signal.setitimer(signal.ITIMER_REAL, self._slice, self._slice)
 
     def __exit__(self, *_: object) -> None:
-        self._armed = False
+        self._disarm()
+
+    def _disarm(self) -> None:
+        self._left = 0
         signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _ring(self, _signum: int, _frame: FrameType | None) -> None:
-        if self._armed and time.monotonic() >= self._due:
+        now = time.monotonic()
+        if not self._left or now - self._counted_at < self._slice / 2:
+            return
+        self._left -= 1
+        self._counted_at = now
+        if not self._left:
+            self._disarm()
             raise Overrun
 
     def close(self) -> None:

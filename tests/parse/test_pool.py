@@ -274,6 +274,21 @@ def test_a_page_overdue_is_failed_and_its_lane_replaced() -> None:
     assert told(behind) == "d"
 
 
+def test_a_stop_of_the_process_is_no_pages_time() -> None:
+    """After Ctrl-Z and `fg` the page at work has its whole limit again; being woken is no stop."""
+    bench = Bench()
+    future = bench.submit("a")
+    bench.lane.begin(0, since=5.0)
+    bench.pool.woken(6.0, 66.0)
+    bench.pool.tend(66.0 + TIMEOUT)
+    assert not bench.made[0].killed
+    bench.pool.woken(200.0, 70.0)
+    bench.pool.tend(66.0 + TIMEOUT + 1.01)
+    assert bench.made[0].killed
+    bench.finish_all()
+    assert told(future) == "T"
+
+
 def test_tend_says_when_the_next_page_is_due() -> None:
     """The keeper is asked back exactly when the page at work becomes overdue."""
     bench = Bench()
