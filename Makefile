@@ -3,7 +3,7 @@
 URLS ?=
 OUT ?= crawl.jsonl
 REPORT ?= compare-report
-SECONDS ?= 600
+SECONDS ?=
 ARGS ?=
 
 VENV := .venv
@@ -22,7 +22,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c '$(PROBE)' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install crawl compare test check lint wheel bench fuzz real debian clean
+.PHONY: help install crawl compare test check lint wheel bench fuzz real soak debian clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -70,10 +70,13 @@ bench: $(STAMP) ## Measure against Scrapy and bare loops; writes the raw figures
 fuzz: $(STAMP) ## Fuzz what reads a server's bytes for SECONDS=600 in all; ARGS="--only html"
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(INSTALL) --only-binary atheris \
 		-c config/constraints.txt -e '.[fuzz]' || echo "atheris: no wheel for this Python" >&2
-	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600) $(ARGS)
 
 real: $(STAMP) ## Crawl real pages from a local nginx with every engine and executor
 	@$(BIN)/python -m tests.real $(ARGS)
+
+soak: $(STAMP) ## Crawl a hostile web for SECONDS=1800 and see that nothing grows or is lost
+	@$(BIN)/python -m tests.soak --seconds $(or $(SECONDS),1800) $(ARGS)
 
 debian: $(STAMP) ## Install the Debian programs that tests use, as root: curl, wrk, hey, Chromium
 	@$(BIN)/python -m tests.real.debian $(ARGS)
