@@ -61,7 +61,7 @@ def test_too_little_to_judge_is_no_pass() -> None:
     assert "at least 9 expected" in broken([], BOUNDS, 0.0)[0]
 
 
-WEB = Endless(port=8080, graph=("http://127.0.0.3:8080/a/b.html", "http://127.0.0.1:8080/"))
+WEB = Endless(port=8080, graph=(("http://127.0.0.3:8080/a/b.html",), ("http://127.0.0.1:8080/",)))
 
 
 def account(*recorded: int) -> Account:
@@ -92,7 +92,7 @@ def test_what_was_lost_or_came_twice_is_named() -> None:
     lines = account(0, 1, 2, 3, 3, 4, 5, 6, 7, 8).wrong()
     assert lines == [
         f"1 of 10 URLs lost: {WEB.url(9)}",
-        f"1 URLs recorded twice or more: {WEB.url(3)}",
+        f"1 of 10 URLs recorded twice or more: {WEB.url(3)}",
     ]
 
 

@@ -38,7 +38,7 @@ class Endless:
     """A list without an end: a URL for each number below a billion."""
 
     port: int
-    graph: tuple[str, ...]  # paths of the scenario's own pages, with their origin
+    graph: tuple[tuple[str, ...], ...]  # the URLs of the scenario's own pages, by host
     faults: tuple[str, ...] = tuple(name for name in FAULTS if name not in _ELSEWHERE)
 
     def url(self, number: int) -> str:
@@ -53,7 +53,9 @@ class Endless:
             return f"http://127.0.0.{1 + drawn % _HOSTS}:{self.port}{unique}/fault/{fault}/page/0"
         if share < _DEAD + _FAULT + _NAMED:
             return f"http://h{drawn % _GOOD_NAMES}.ok.test:{self.port}{unique}/page/{drawn % 2000}"
-        parts = urlsplit(self.graph[drawn % len(self.graph)])
+        # Host after host: the scenario has most pages on a few, for which all others would wait.
+        pages = self.graph[drawn % len(self.graph)]
+        parts = urlsplit(pages[drawn // len(self.graph) % len(pages)])
         return f"{parts.scheme}://{parts.netloc}{unique}{parts.path}"
 
     def number(self, url: str) -> int | None:
@@ -82,13 +84,17 @@ def hostile() -> Iterator[Endless]:
             _stop(process)
 
 
-def _graph(port: int) -> tuple[str, ...]:
-    """The URLs of all pages of the scenario, with those that no crawl can fetch."""
+def _graph(port: int) -> tuple[tuple[str, ...], ...]:
+    """The URLs of all pages of the scenario by host, with those that no crawl can fetch."""
     words = python("-m", "crawler", "mock", "truth", "--scenario", str(_SCENARIO))
     done = subprocess.run(
         [*words, "--port", str(port)], stdout=subprocess.PIPE, env=environment(), check=True
     )
-    return tuple(json.loads(line)["url"] for line in done.stdout.splitlines())
+    hosts: dict[str, list[str]] = {}
+    for line in done.stdout.splitlines():
+        url = json.loads(line)["url"]
+        hosts.setdefault(urlsplit(url).netloc, []).append(url)
+    return tuple(map(tuple, hosts.values()))
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
