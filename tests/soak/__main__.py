@@ -54,17 +54,17 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=time.time_ns() % 10_000, help="of the kills")
     chosen = options.parse_args()
     engines = chosen.engine or list(ENGINES)
+    share = chosen.seconds / len(engines)
+    wrong: list[str] = []
+    if not Path("/proc/self/smaps_rollup").exists():
+        options.error("expected Linux 4.14 or newer: processes are watched through its /proc")
     try:
         with hostile() as web, tempfile.TemporaryDirectory(prefix="crawler-soak-") as folder:
-            wrong = [
-                f"{engine}: {line}"
-                for engine in engines
-                for line in _soak(
-                    web, engine, chosen.seconds / len(engines), chosen.seed, Path(folder)
-                )
-            ]
+            for engine in engines:
+                lines = _soak(web, engine, share, chosen.seed, Path(folder))
+                wrong += [f"{engine}: {line}" for line in lines]
     except NotServed as error:
-        wrong = [str(error)]
+        wrong.append(str(error))
     for line in wrong:
         print(f"BROKEN  {line}")
     verdict = f"bounds that broke: {len(wrong)}" if wrong else "every bound held"

@@ -75,9 +75,8 @@ class Account:
         if lost:
             lines.append(f"{lost} of {self.fed} URLs lost: {self._examples(lambda n: not n)}")
         if twice:
-            lines.append(
-                f"{twice} of {self.fed} URLs recorded twice or more: {self._examples(lambda n: n > 1)}"
-            )
+            examples = self._examples(lambda n: n > 1)
+            lines.append(f"{twice} of {self.fed} URLs recorded twice or more: {examples}")
         if self._foreign:
             lines.append(f"records of URLs that were not listed: {', '.join(self._foreign)}")
         return lines

@@ -19,7 +19,7 @@ from tests.soak.account import Account
 from tests.soak.judgement import Sample
 
 CONCURRENCY = 128
-MEMORY = 1_000_000_000
+MEMORY = 400_000_000
 _NAMES = Path(__file__).with_name("names")
 _PROC = Path("/proc")
 _MARK = "SOAK_RUN"

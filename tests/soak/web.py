@@ -30,7 +30,7 @@ _MOST = 10**9
 
 
 class NotServed(Exception):
-    """The mock web did not start; the message says why."""
+    """The mock web did not start, or did not stay; the message says which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ class Endless:
 
 @contextmanager
 def hostile() -> Iterator[Endless]:
-    """Serve `config/mock-hostile.toml` until the block ends; raises `NotServed`."""
+    """Serve `config/mock-hostile.toml` until the block ends; raises `NotServed`, then as well."""
     words = python("-m", "crawler", "mock", "--scenario", str(_SCENARIO))
     with subprocess.Popen(
         [*words, "--port", "0"],
@@ -80,6 +80,8 @@ def hostile() -> Iterator[Endless]:
                 raise NotServed("the mock web did not start")
             port = urlsplit(line.decode().strip()).port or 80
             yield Endless(port=port, graph=_graph(port))
+            if process.poll() is not None:
+                raise NotServed(f"the mock web ended early, with exit code {process.returncode}")
         finally:
             _stop(process)
 
