@@ -173,7 +173,7 @@ def test_descriptors_run_out(loop: str) -> None:
         assert status_of(read_all(many[199])) == 200
         process.terminate()
         out, err = process.communicate(timeout=GUARD_SECONDS)
-    assert (process.returncode, out) == (143, "")
+    assert (process.returncode, out) == (0, "")
     assert err == (
         "mock web: no descriptor is left of 64 (ulimit -n); "
         "further clients wait until others leave\n"
