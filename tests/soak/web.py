@@ -18,7 +18,9 @@ from crawler.runtime.children import environment, python
 _SCENARIO = Path(__file__).parents[2] / "config" / "mock-hostile.toml"
 _STOP_SECONDS = 10.0
 _HOSTS = 20  # as many as the scenario has: 127.0.0.1 to 127.0.0.20
-_GOOD_NAMES, _DEAD_NAMES = 10, 400
+_GOOD_NAMES = 10
+# Always new ones, as a crawl asks no more for a name that was dead a few times: two URLs each.
+_URLS_TO_DEAD_NAME = 200
 # They lead to addresses outside of this machine. That they are refused is tested elsewhere.
 _ELSEWHERE = ("redirect-private", "redirect-metadata")
 # Of a hundred URLs: dead names, faults of the catalogue, plain pages at names. The rest is the
@@ -47,7 +49,8 @@ class Endless:
         share, drawn = drawn % 100, drawn // 100
         unique = f"/delay/0.{number:09d}"
         if share < _DEAD:
-            return f"http://h{drawn % _DEAD_NAMES}.dead.test:{self.port}{unique}/page/0"
+            name = f"h{number // _URLS_TO_DEAD_NAME}.dead.test"
+            return f"http://{name}:{self.port}{unique}/page/0"
         if share < _DEAD + _FAULT:
             fault = self.faults[drawn // _HOSTS % len(self.faults)]
             return f"http://127.0.0.{1 + drawn % _HOSTS}:{self.port}{unique}/fault/{fault}/page/0"
