@@ -33,7 +33,7 @@ from typing import Any, Final, cast
 from crawler.runtime.leftovers import tidy
 from crawler.runtime.signals import ENDING
 
-_PRELOAD: Final = ["crawler.parse.worker", "crawler.parse.page", "crawler.parse.by_frostwork"]
+_PRELOAD: Final = [f"crawler.parse.{name}" for name in ("forked", "worker", "page", "by_frostwork")]
 _FLAGS: Final = "_args_from_interpreter_flags"
 _STARTING = threading.Lock()
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from functools import cache
 from math import ceil, inf
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -32,20 +33,30 @@ def cores(root: str = "/") -> int:
         allowed = len(os.sched_getaffinity(0))
     else:
         allowed = os.cpu_count() or 1
-    quota = min((each.quota() for each in _levels(Path(root), "cpu")), default=inf)
+    quota = _quota(root)
     return max(1, min(allowed, ceil(quota) if quota < inf else allowed))
 
 
 def memory(root: str = "/") -> int:
     """Return the bytes of memory that there are for this process: the container's or all."""
-    levels = min((each.memory() for each in _levels(Path(root), "memory")), default=inf)
-    found = min(levels, _installed(Path(root)))
+    found = _memory(root)
     return int(found) if found < inf else _UNKNOWN
 
 
 def default_memory(root: str = "/") -> int:
     """Return the bytes that a crawl may take where nobody says how many: a quarter."""
     return memory(root) // _SHARE
+
+
+@cache  # read once, before an event loop runs: files block
+def _quota(root: str) -> float:
+    return min((each.quota() for each in _levels(Path(root), "cpu")), default=inf)
+
+
+@cache
+def _memory(root: str) -> float:
+    levels = min((each.memory() for each in _levels(Path(root), "memory")), default=inf)
+    return min(levels, _installed(Path(root)))
 
 
 class _Level(NamedTuple):

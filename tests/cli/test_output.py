@@ -121,7 +121,7 @@ def test_tracebacks_are_text(
     def broken(_words: list[str]) -> int:
         raise RuntimeError(HOSTILE)
 
-    monkeypatch.setattr("crawler.cli._dispatch", broken)
+    monkeypatch.setattr("crawler.cli.app._dispatch", broken)
     assert main(["crawl", "--debug"]) != 0
     err = capsys.readouterr().err
     assert "Traceback" in err and "RuntimeError" in err

@@ -92,6 +92,33 @@ def test_an_answer_of_any_length_is_not_read(method: str) -> None:
         executor.shutdown(wait=True)
 
 
+def test_pools_of_others_behind_the_same_fork_server_can_be_ended() -> None:
+    """What a crawl's fork server blocks for itself, it does not for workers of a user's pools."""
+    script = """
+        from concurrent.futures import ProcessPoolExecutor
+        from multiprocessing import get_context
+        from time import sleep
+        from crawler.model.config import CrawlConfig
+        from crawler.parse.hand_over import ThreadedParsing
+
+        with ThreadedParsing(CrawlConfig(parse="process", parse_workers=1)) as parsing:
+            context = get_context("forkserver")
+            process = context.Process(target=sleep, args=(60,), daemon=True)
+            process.start()
+            process.terminate()
+            process.join(60)
+            print(process.exitcode)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.stdout, done.stderr) == ("-15\n", "")
+
+
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])
 def test_a_pool_that_was_hung_up_works_and_ends_as_any_other(method: str) -> None:
     """Answers of a megabyte come whole, an error comes as itself, and the worker ends by itself."""
