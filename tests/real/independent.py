@@ -13,6 +13,7 @@ checks turbohtml on a sample.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import ada_url
 import html5lib  # type: ignore[import-untyped]
@@ -39,7 +40,9 @@ def _links(body: bytes, url: str, counts: Callable[[str], bool]) -> list[str]:
     tree = turbohtml.parse(body.decode("utf-8", "replace"), positions=False)
     base = next((str(e.attrs["href"]) for e in tree.select("base[href]")), None)
     found = (e.attrs for e in tree.select("a[href], area[href]"))
-    return resolve((str(a["href"]) for a in found if counts(_text(a.get("rel")))), url, base)
+    hrefs = [str(a["href"]) for a in found if counts(_text(a.get("rel")))]
+    links = ({k: _text(v) for k, v in e.attrs.items()} for e in tree.select("link[rel][href]"))
+    return resolve([*(a["href"] for a in links if _leads(a)), *hrefs], url, base)
 
 
 def _text(value: object) -> str:
@@ -52,8 +55,48 @@ def reference_links(body: bytes, url: str) -> list[str]:
     tree = html5lib.parse(body.decode("utf-8", "replace"))
     bases = (e.attrib["href"] for e in tree.iter(f"{_XHTML}base") if "href" in e.attrib)
     wanted = {f"{_XHTML}a", f"{_XHTML}area"}
-    hrefs = (e.attrib["href"] for e in tree.iter() if e.tag in wanted and "href" in e.attrib)
-    return resolve(hrefs, url, next(bases, None))
+    hrefs = [e.attrib["href"] for e in tree.iter() if e.tag in wanted and "href" in e.attrib]
+    related = [e.attrib["href"] for e in tree.iter(f"{_XHTML}link") if _leads(e.attrib)]
+    return resolve([*related, *hrefs], url, next(bases, None))
+
+
+_KINDS = frozenset(
+    [
+        "alternate",
+        "author",
+        "canonical",
+        "help",
+        "license",
+        "next",
+        "prev",
+        "privacy-policy",
+        "terms-of-service",
+        "appendix",
+        "bookmark",
+        "chapter",
+        "contents",
+        "copyright",
+        "first",
+        "glossary",
+        "home",
+        "index",
+        "last",
+        "previous",
+        "section",
+        "start",
+        "subsection",
+        "toc",
+        "top",
+        "up",
+    ]
+)
+
+
+def _leads(link: Any) -> bool:
+    """Tell whether a `<link>` leads to a page: of a type that is a hyperlink, and HTML."""
+    kinds = set(link.get("rel", "").lower().split())
+    html = "type" not in link or "html" in link["type"].lower()
+    return "href" in link and html and bool(kinds & _KINDS) and "stylesheet" not in kinds
 
 
 def resolve(hrefs: Iterable[str], url: str, base: str | None) -> list[str]:
