@@ -8,6 +8,8 @@ server would answer is read off the disk by what nginx's documentation says of s
 - a file is 200, anything else 404; a query changes nothing;
 - `.html` is a page, and no other file here is one.
 
+Spellings of a URL that differ in escapes alone are one URL, under the one that was met first.
+
 A URL whose redirect leads to one that the walk has met is a redirect and no more. One whose target
 is new stands for it: the target has no record of its own.
 """
@@ -99,8 +101,8 @@ class Walk:
 
     def _meet(self, urls: Sequence[str], depth: int) -> None:
         for url in urls:
-            if url not in self._met and urlsplit(url).hostname == self._host:
-                self._met.add(url)
+            if _same(url) not in self._met and urlsplit(url).hostname == self._host:
+                self._met.add(_same(url))
                 self._queue.append((url, depth))
 
     def _visit(self, url: str, depth: int) -> Visit:
@@ -109,9 +111,9 @@ class Walk:
         answer = self._answer(url)
         if not answer.location:
             return self._read(url, answer, depth, fetches=1)
-        if answer.location in self._met:
+        if _same(answer.location) in self._met:
             return Visit(outcome="redirect", status=answer.status, depth=depth)
-        self._met.add(answer.location)
+        self._met.add(_same(answer.location))
         if line := self._rules.forbidding(answer.location):
             return Visit(outcome="failed", status=None, depth=depth, line=line)
         return self._read(answer.location, self._answer(answer.location), depth, fetches=2)
@@ -135,6 +137,17 @@ class Walk:
         if not file.is_file() or path.endswith(".html/"):
             return Answer(404)
         return Answer(200, page=file if file.suffix == ".html" else None)
+
+
+def _same(url: str) -> str:
+    """Return what all spellings of a URL have in common (RFC 3986, 6.2.2.1 and 6.2.2.2)."""
+    return re.sub("%[0-9A-Fa-f]{2}", _spelled, url)
+
+
+def _spelled(escape: re.Match[str]) -> str:
+    character = chr(int(escape[0][1:], 16))
+    unreserved = character.isascii() and (character.isalnum() or character in "-._~")
+    return character if unreserved else escape[0].upper()
 
 
 @cache
