@@ -68,7 +68,6 @@ class Budget:
         self.step = STEP if total == inf else int(min(STEP, max(4_096, total / 4 / width)))
         self.spare = total / 8 if total < inf else inf
         self.waiting = 0
-        self.cuts = 0
         self.used = 0
         self._total = total - self.spare if total < inf else inf
         self._patience = patience
@@ -175,7 +174,6 @@ class Budget:
 
     def _cut(self, account: Account) -> Account:
         account.cut = True
-        self.cuts += 1
         self._go_on(account, account.granted)
         return account
 
