@@ -129,6 +129,8 @@ class AioLoop:
                 await asyncio.gather(*self._crew, return_exceptions=True)
                 await self._session.close()
         except TimeoutError:
+            pass
+        finally:  # also where the caller's time is up, too
             self._session.detach()
 
     # The closed loop.

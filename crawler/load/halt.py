@@ -2,7 +2,8 @@
 
 The first one sets `halt`: a run that makes hits stops and tells what it has measured, one that is
 still looking up names or connecting has measured nothing. The second raises `KeyboardInterrupt`
-out of the event loop, in case what the first one asked for does not come.
+out of the event loop, in case what the first one asked for does not come. Should the loop itself be
+stuck, as in a write to a terminal that was stopped, the process exits half a second later.
 """
 
 from __future__ import annotations
@@ -45,14 +46,18 @@ def halted_by_signals(halt: asyncio.Event) -> Iterator[None]:
     Only the main thread can have signals; elsewhere nothing is done.
     """
     loop = asyncio.get_running_loop()
+    heard: list[bool] = []
 
-    def heard() -> None:
+    def act() -> None:
         if halt.is_set():
             raise KeyboardInterrupt
         halt.set()
 
-    def answer() -> None:  # between any two lines of any code: the loop is to do it
-        loop.call_soon_threadsafe(heard)
+    def answer() -> None:  # between any two lines of any code: the loop is to act
+        if heard:
+            signals.hurry()
+        heard.append(True)
+        loop.call_soon_threadsafe(act)
 
     with signals.answering(answer):
         yield

@@ -10,15 +10,20 @@ SIGHUP that is ignored stays ignored, which is what `nohup` is for.
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+HURRY_SECONDS = 0.5
+"""Seconds from the second signal to the end of a process that does not end by itself."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -30,6 +35,8 @@ class _Heard:
     """The number of the first signal that came; 0 if none has."""
     raised = False
     """Whether one was answered with an exception, which may have been lost in a `__del__`."""
+    for_good = False
+    """Whether the interpreter exits after the command, so that nothing else is lost with it."""
 
 
 def first() -> int:
@@ -68,7 +75,7 @@ def interrupting(*, for_good: bool = False) -> Iterator[None]:
     What follows it, if that is `for_good`, is the interpreter's exit alone: a signal changes
     nothing of that, and a second one leaves at once.
     """
-    _Heard.first, _Heard.raised = 0, False
+    _Heard.first, _Heard.raised, _Heard.for_good = 0, False, for_good
     former: dict[int, Any] = {}
     hook, sys.unraisablehook = sys.unraisablehook, _unraisable
     try:
@@ -87,6 +94,20 @@ def check() -> None:
     """Raise `Interrupted` once more if it was raised and still this code runs."""
     if _Heard.raised:
         raise Interrupted
+
+
+def hurry() -> None:
+    """Exit in `HURRY_SECONDS`, whatever the main thread does until then; for the second signal.
+
+    Only where the process is this command's own (`interrupting(for_good=True)`).
+    """
+    if _Heard.for_good:
+        _thread.start_new_thread(_leave, ())  # takes no lock, which the main thread might hold
+
+
+def _leave() -> None:
+    time.sleep(HURRY_SECONDS)
+    os._exit(code())
 
 
 def _leave_on_second() -> Callable[[], None]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
@@ -122,3 +125,32 @@ def test_ctrl_c_in_a_series_of_runs_tells_what_there_is(words: tuple[str, str]) 
             connection.close()
     assert (process.returncode, err) == (130, "")
     assert "stopped" in said and "partial" in said.lower()
+
+
+_STUCK = """
+import os, signal, sys, threading
+from crawler.cli import main
+from crawler.load.part import Part
+
+async def stuck(*_):
+    print("stuck", flush=True)
+    threading.Event().wait()
+
+Part.run = stuck
+sys.exit(main())
+"""
+
+
+def test_a_second_signal_leaves_where_the_loop_is_stuck(url: str) -> None:
+    """As in a write to a terminal that was stopped: nothing runs any more but signal handlers."""
+    words = [sys.executable, "-c", _STUCK, "load", url]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "stuck\n"
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.1)  # two signals that come at once are one
+        try:
+            assert process.wait(30) == 130
+        finally:
+            process.kill()
