@@ -75,8 +75,8 @@ class Lane(Protocol):
     def kill(self) -> None:
         """End the worker now, whatever it does; on return nothing moves the marker any more."""
 
-    def settle(self) -> None:
-        """Wait for what still winds up after `kill`, a moment; see `ProcessLane.settle`."""
+    def settle(self, deadline: float) -> None:
+        """Wait for what still winds up after the worker's end; see `ProcessLane.settle`."""
 
     def close(self) -> None:
         """Let an idle worker end by itself; does not wait."""
@@ -100,7 +100,7 @@ class _ExecutorLane:
         """None: a thread's time is that of the crawler itself."""
         return 0.0
 
-    def settle(self) -> None:
+    def settle(self, deadline: float) -> None:
         """Nothing: a thread that was left behind is not waited for."""
 
     def close(self) -> None:
@@ -189,10 +189,10 @@ class ProcessLane(_ExecutorLane):
         """Let the worker end when it has nothing left to do."""
         # The executor forgets its thread here, which nobody waits for at the interpreter's exit: it
         # is a daemon, as the thread is that started it.
-        self._manager = getattr(self._executor, "_executor_manager_thread", None)
+        self._manager = self._manager or getattr(self._executor, "_executor_manager_thread", None)
         super().close()
 
-    def settle(self) -> None:
+    def settle(self, deadline: float) -> None:
         """Let the executor's thread give its semaphores back before the interpreter's exit.
 
         It is a daemon: the exit would stop it between unlinking a semaphore and saying so, and the
@@ -200,18 +200,14 @@ class ProcessLane(_ExecutorLane):
         """
         self.close()
         if self._manager is not None and self._manager is not threading.current_thread():
-            self._manager.join(_DEATH)
+            self._manager.join(max(0.0, deadline - time.monotonic()))
         self._manager = None
 
     def join(self, deadline: float) -> None:
-        """Wait for the process, and for the executor's thread to give its semaphores back."""
+        """Wait for the process, or kill it."""
         sentinels = [p.sentinel for p in self._recording.made if p.pid is not None]
         if sentinels and not wait_for(sentinels, max(0.0, deadline - time.monotonic())):
             self.kill()
-        self._executor.shutdown(wait=True)
-        if self._manager is not None:
-            self._manager.join(_DEATH)
-            self._manager = None
 
 
 class ThreadLane(_ExecutorLane):

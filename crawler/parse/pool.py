@@ -7,7 +7,11 @@ here, bounded by the crawl's limit of requests in flight.
 One thread, the keeper, does all that may take time: it starts lanes, kills a lane whose page is
 overdue, judges what was on a lane that broke (`crawler.parse.recovery`) and starts another. So
 recovery is sequential, and the callers' threads only ever move values. `tend` is one round of it;
-a test calls it with a clock of its own and lanes that are no threads.
+a test calls it with a clock of its own and lanes that are no threads. A lane that broke is replaced
+while there is work for it: at the end of a crawl nobody waits for a start that nobody needs.
+
+`close` ends within `CLOSING` and `WINDING_UP` seconds: a lane that is still being started is left
+to the keeper, which ends it as soon as it has it.
 
 A lane's life: starting -> ready -> (closed | broken -> replaced). Three failed starts in a row,
 with no lane left, end the pool: each page then fails at once with the reason.
@@ -32,12 +36,13 @@ from crawler.parse.work import Exhausted, Packed
 
 DEPTH: Final = 2  # batches on a lane: one at work, one that waits right behind it
 START_LIMIT: Final = 60.0  # seconds for a worker to import the parser, or to take up a batch
-CLOSING: Final = 2.0  # seconds for idle workers to end by themselves
+CLOSING: Final = 1.5  # seconds for the keeper and idle workers to end by themselves
+WINDING_UP: Final = 0.5  # seconds more for the executors' threads to give back what they hold
 _START_FAILURES: Final = 3  # in a row
 _LOOK: Final = 1.0  # seconds between two looks while a page is at work, so that a stop is noticed
 _STOPPED: Final = 0.5  # seconds that a look is late after a stop
 _REMEMBERED: Final = 8  # lanes that were killed last; those before have wound up long ago
-_KEEPER_LIMIT: Final = 10.0  # seconds for the keeper to end what it does; it may be starting a lane
+_KEEPER_LIMIT: Final = 0.5  # seconds of `CLOSING` for the keeper, which may be starting a lane
 
 
 class PoolStatistics(NamedTuple):
@@ -111,6 +116,8 @@ class Pool:
             self._refuse([batch])
         else:
             self._dispatch()
+            if self._lacks_lane():
+                self._wake.set()
         return order.future
 
     def statistics(self) -> PoolStatistics:
@@ -229,6 +236,7 @@ class Pool:
             self._wake.wait(delay)
             self._wake.clear()
             self.woken(due, self._clock())
+        self._cancel_pending()  # what was judged while the pool was closed
 
     def _at_work(self) -> bool:
         with self._lock:
@@ -298,22 +306,30 @@ class Pool:
     # -- building ---------------------------------------------------------------------------------
 
     def _lacks_lane(self) -> bool:
+        """Whether there is to be one more: all at first, and after a break as many as have work."""
         with self._lock:
             present = len(self._ready) + len(self._starting)
-            return present < self._lanes and self._failures < _START_FAILURES
+            wanted = min(self._lanes, self._batches()) if self._breaks else self._lanes
+            return present < wanted and self._failures < _START_FAILURES
+
+    def _batches(self) -> int:
+        """Return how many batches are on a lane or wait for one; under the lock."""
+        return len(self._pending) + sum(len(seat.outstanding) for seat in self._ready)
 
     def _build(self, now: float) -> None:
+        seat = None
         try:
             seat = _Seat(self._make_lane(), now)
-        except Exception as error:
-            self._start_failed(None, error)
-            return
-        with self._lock:
-            self._starting.append(seat)
-        try:
             started = seat.lane.start()
         except Exception as error:
             self._start_failed(seat, error)
+            return
+        with self._lock:
+            if not (late := self._closed):
+                self._starting.append(seat)
+        if late:
+            seat.lane.kill()
+            seat.lane.settle(self._clock() + WINDING_UP)
         else:
             started.add_done_callback(partial(self._start_ended, seat))
 
@@ -338,7 +354,8 @@ class Pool:
                 if seat.gone:
                     return
                 seat.gone = True
-                self._starting.remove(seat)
+                if seat in self._starting:
+                    self._starting.remove(seat)
             self._failures += 1
             self._failure = error
         if seat is not None:
@@ -369,34 +386,39 @@ class Pool:
     # -- ending -----------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """End all workers, busy ones at once; what is unfinished is cancelled. A few s at most."""
+        """End all workers, busy ones at once; what is unfinished is cancelled. Bounded."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
+        deadline = self._clock() + CLOSING
         self._wake.set()
         if self._keeper is not None:
             self._keeper.join(_KEEPER_LIMIT)
         with self._lock:
+            idle = [seat for seat in self._ready if not seat.outstanding]
             seats = [*self._ready, *self._starting, *self._broken]
-            unfinished = [b.order for seat in seats for b in seat.outstanding.values()]
-            unfinished += [batch.order for batch in self._pending]
             for seat in seats:
                 seat.gone = True
                 self._spent += seat.lane.cpu_seconds()
+                self._pending.extend(seat.outstanding.values())
             self._ready, self._starting = [], []
-            self._pending.clear()
-        for order in unfinished:
-            order.future.cancel()
-        self._end_lanes(seats)
+        self._cancel_pending()
+        self._end_lanes(idle, [seat for seat in seats if seat not in idle], deadline)
 
-    def _end_lanes(self, seats: list[_Seat]) -> None:
-        for seat in seats:
-            if seat.outstanding:
-                seat.lane.kill()
+    def _cancel_pending(self) -> None:
+        with self._lock:
+            pending, self._pending = self._pending, deque()
+        for batch in pending:
+            batch.order.future.cancel()
+
+    def _end_lanes(self, idle: list[_Seat], others: list[_Seat], deadline: float) -> None:
+        """Let idle lanes end by themselves until `deadline`, and the others at once."""
+        for seat in idle:
             seat.lane.close()
-        deadline = self._clock() + CLOSING
-        for seat in seats:
+        for seat in others:
+            seat.lane.kill()
+        for seat in idle:
             seat.lane.join(deadline)
-        for lane in self._killed:
-            lane.settle()
+        for lane in [*self._killed, *(seat.lane for seat in [*others, *idle])]:
+            lane.settle(deadline + WINDING_UP)

@@ -133,7 +133,7 @@ def test_hostile_pages_cost_themselves_alone(parse: Parse) -> None:
     bodies = [b"good %d" % number for number in range(190)]
     for place, body in enumerate(hostile):
         bodies.insert(place * 19 + 3, body)
-    parsed = parse(bodies, config(parser=HOSTILE, parse_timeout=0.3))
+    parsed = parse(bodies, config(parser=HOSTILE, parse_timeout=1.0))
     for body, result in zip(bodies, parsed, strict=True):
         if isinstance(result, Document):
             assert result.fields["parsed"]["length"] == len(body)

@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import BrokenExecutor, CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -20,7 +21,7 @@ from crawler.model.document import Document
 from crawler.model.outcome import Kind, Parsed
 from crawler.parse.answer import Answer
 from crawler.parse.lanes import Progress, ThreadLane
-from crawler.parse.pool import DEPTH, START_LIMIT, Pool
+from crawler.parse.pool import CLOSING, DEPTH, START_LIMIT, WINDING_UP, Pool
 from crawler.parse.work import Exhausted, Packed, Work
 
 TIMEOUT = 10.0
@@ -35,14 +36,20 @@ class FakeLane:
 
     def __init__(self, trouble: Exception | None = None) -> None:
         self.trouble = trouble
+        self.started: Future[Any] = Future()
+        self.starts_late = False
+        self.ended = threading.Event()
         self.batches: dict[int, tuple[list[Packed], Future[list[Answer]]]] = {}
         self.at_work: Progress | None = None
         self.killed = self.closed = self.joined = False
+        self.settled: float | None = None
         self.on_kill: Progress | str | None = "stays"
 
     def start(self) -> Future[Any]:
-        started: Future[Any] = Future()
-        if self.trouble is None:
+        started = self.started
+        if self.starts_late:
+            pass
+        elif self.trouble is None:
             started.set_result(1)
         else:
             started.set_exception(self.trouble)
@@ -62,14 +69,16 @@ class FakeLane:
 
     def kill(self) -> None:
         self.killed = True
+        self.ended.set()
         if not isinstance(self.on_kill, str):
             self.at_work = self.on_kill
 
     def close(self) -> None:
         self.closed = True
 
-    def settle(self) -> None:
+    def settle(self, deadline: float) -> None:
         """Nothing winds up."""
+        self.settled = deadline
 
     def join(self, deadline: float) -> None:
         self.joined = True
@@ -381,10 +390,56 @@ def test_closing_ends_every_lane_and_cancels_what_is_unfinished() -> None:
     futures = [bench.submit(url) for url in "abcdef"]
     bench.pool.close()
     bench.pool.close()
-    assert all(lane.closed and lane.joined and lane.killed for lane in bench.made)
+    assert all(lane.killed and lane.settled for lane in bench.made)
     for future in [*futures, bench.submit("g")]:
         with pytest.raises(CancelledError):
             future.result(0)
+
+
+def test_closing_waits_for_idle_workers_alone() -> None:
+    """A worker that still starts is ended at once: there is nothing that it could finish."""
+    starting, idle = FakeLane(), FakeLane()
+    starting.starts_late = True
+    pool = Pool(iter([starting, idle]).__next__, lanes=2, timeout=TIMEOUT, clock=lambda: 0.0)
+    pool.tend(0.0)
+    pool.close()
+    assert (starting.killed, starting.joined) == (True, False)
+    assert (idle.killed, idle.joined) == (False, True)
+    assert idle.settled == starting.settled == CLOSING + WINDING_UP
+
+
+def test_closing_does_not_wait_for_a_start() -> None:
+    """A fork server that takes long holds up nobody's end; the lane is ended afterwards."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow(FakeLane):
+        def start(self) -> Future[Any]:
+            begun.set()
+            go_on.wait(60)
+            return super().start()
+
+    lane = Slow()
+    pool = Pool(lambda: lane, lanes=1, timeout=TIMEOUT)
+    pool.start()
+    begun.wait(60)
+    pool.close()
+    assert not (lane.killed or lane.closed)
+    go_on.set()
+    assert lane.ended.wait(60)
+
+
+def test_a_lane_is_replaced_when_there_is_work_for_it() -> None:
+    """A lane that breaks with the last page is not replaced; the next batches bring lanes back."""
+    bench = Bench()
+    future = bench.submit("a")
+    bench.lane.finish()
+    bench.pool._report(bench.pool._ready[0])
+    bench.pool.tend(0.0)
+    assert (told(future), len(bench.made)) == ("a", 1)
+    future = bench.submit("b")
+    bench.pool.tend(0.0)
+    bench.finish_all()
+    assert (told(future), len(bench.made)) == ("b", 2)
 
 
 @given(
