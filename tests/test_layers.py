@@ -1,7 +1,8 @@
 """Imports point one way, and each foreign library has one home.
 
 The rules are those of the design: model <- core <- parse, fetch, store <- engine <- compare <- cli;
-mock and load need model and runtime alone. They hold for every import statement, in functions, too.
+mock and load need model, runtime, measure and report
+alone. They hold for every import statement, in functions, too.
 """
 
 from __future__ import annotations
@@ -19,19 +20,22 @@ PACKAGE = Path(crawler.__file__).parent
 ROOT = PACKAGE.parent
 
 _DOING = {"parse", "fetch", "store"}
+_SHARED = {"runtime", "measure", "report"}
 _ENGINES = {"model", "core", *_DOING}
 MAY_IMPORT: dict[str, set[str]] = {
     "model": set(),
     "core": {"model"},
     "runtime": {"model"},
+    "measure": {"model"},
+    "report": {"model"},
     "parse": {"model", "core", "runtime"},
     "fetch": {"model", "core", "runtime"},
     "store": {"model", "core"},
     "engine": {*_ENGINES, "runtime"},
-    "mock": {"model", "runtime"},
-    "load": {"model", "runtime"},
-    "compare": {*_ENGINES, "engine", "mock", "load", "runtime"},
-    "cli": {*_ENGINES, "engine", "mock", "load", "compare", "runtime"},
+    "mock": {"model", *_SHARED},
+    "load": {"model", *_SHARED},
+    "compare": {*_ENGINES, "engine", "mock", "load", *_SHARED},
+    "cli": {*_ENGINES, "engine", "mock", "load", "compare", *_SHARED},
     "__init__": {"model", "parse", "engine"},
     "__main__": {"cli", "runtime"},
 }

@@ -39,7 +39,7 @@ KNOWN: Mapping[str, set[tuple[str, str]]] = {
         ("fetch/threaded.py", "_new_conn"),
     },
     "python": {
-        ("compare/child.py", "_is_gil_enabled"),  # documented, with its underscore
+        ("measure/gil.py", "_is_gil_enabled"),  # documented, with its underscore
         ("fetch/body.py", "_Decompress"),  # a type
         ("fetch/wire.py", "_read_status"),  # http.client
         ("parse/hang_up.py", "_reader"),

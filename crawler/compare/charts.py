@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from crawler.compare import drawing
-from crawler.compare.drawing import COLOURS, bar_style, colour, line_style, marker
 from crawler.compare.experiment import Bars, Chart, Lines, Map, Series
-from crawler.compare.judgement import number
-from crawler.compare.quantity import quantity
-from crawler.load.svg import Plot
+from crawler.measure.quantity import number, quantity
+from crawler.report import drawing
+from crawler.report.drawing import COLOURS, bar_style, colour, line_style, marker
+from crawler.report.svg import Plot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -20,6 +20,7 @@ from typing import Any, TextIO
 
 from crawler.compare.experiment import Done
 from crawler.compare.stopwatch import Stopwatch
+from crawler.measure.gil import gil_enabled
 
 
 def main() -> None:
@@ -46,12 +47,6 @@ def _answer(file: TextIO, job: Mapping[str, Any], turn: Callable[[Stopwatch], Do
         raise RuntimeError(f"{job['module']} has measured nothing")
     answer = {"reading": asdict(watch.reading), "done": asdict(done), "gil": gil_enabled()}
     print(json.dumps(answer), file=file, flush=True)
-
-
-def gil_enabled() -> bool:
-    """Whether this interpreter runs under its lock now; asked late, as an import may turn it on."""
-    ask: Any = getattr(sys, "_is_gil_enabled", None)
-    return True if ask is None else bool(ask())
 
 
 if __name__ == "__main__":  # a spawned worker imports this module, too

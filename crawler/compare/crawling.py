@@ -17,14 +17,14 @@ from time import perf_counter, sleep
 from zlib import crc32
 
 from crawler.compare.experiment import Watch
-from crawler.compare.processes import cpu_of, tree
-from crawler.engine.loop import chosen_loop, loop_factory
 from crawler.engine.ports import Source
 from crawler.engine.session import CrawlSession
+from crawler.measure.processes import cpu_of, tree
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Final, Page, Skipped
 from crawler.model.url import Seed
+from crawler.runtime.loop import chosen_loop, loop_factory
 from crawler.store.sources import IterableSource
 
 LAG_INTERVAL = 0.002

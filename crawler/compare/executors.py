@@ -17,7 +17,7 @@ from time import perf_counter, sleep
 from typing import Any
 
 from crawler.compare.experiment import Finding, Setting
-from crawler.compare.processes import tree
+from crawler.measure.processes import tree
 from crawler.model.extras import install
 
 CLASSES = {

@@ -30,7 +30,7 @@ try:
     import crawler.compare.child
     from crawler.model.config import VERSION
     found["crawler"] = VERSION
-    from crawler.compare.machine import packages
+    from crawler.measure.machine import packages
     found["packages"] = packages()
     import aiohttp, ada_url, brotli, frostwork, orjson, urllib3, zstandard
 except Exception as error:

@@ -37,7 +37,8 @@ from crawler.compare.statistics import (
     spread,
     word_for,
 )
-from crawler.load.interval import Ratio
+from crawler.measure.interval import Ratio
+from crawler.measure.quantity import number
 
 _MOST_MARGIN = 0.1
 """A restless machine makes no difference of more than 10 % unimportant; it makes it unknown."""
@@ -221,8 +222,8 @@ def _ratios(observed: Observed, contrast: Contrast) -> Iterator[float]:
         {run.round: run.value(name) for run in observed.of(arm) if not run.failure}
         for arm in (contrast.base, contrast.other)
     )
-    for number in sorted(base.keys() & other.keys()):
-        a, b = base[number], other[number]
+    for turn in sorted(base.keys() & other.keys()):
+        a, b = base[turn], other[turn]
         below, above = (a, b) if contrast.figure.more else (b, a)
         yield quotient(above, below)
 
@@ -336,11 +337,6 @@ def missing(comparison: Comparison) -> str:
 def _spoken(word: str, contrast: Contrast) -> str:
     better, worse = contrast.figure.words
     return word.replace("faster", better).replace("slower", worse)
-
-
-def number(value: float) -> str:
-    """Three digits: `1.07`, `21.3`, `1,250`."""
-    return f"{value:,.0f}" if value >= 99.95 else f"{value:#.3g}"
 
 
 def _outcome(comparison: Comparison) -> Outcome:

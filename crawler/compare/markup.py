@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from crawler.compare.experiment import Outcome
-from crawler.load.page import prose
+from crawler.report.page import prose
 
 
 def anchor(experiment: str) -> str:

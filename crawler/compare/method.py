@@ -7,9 +7,9 @@ from html import escape
 
 from crawler.compare.experiment import Interpreter
 from crawler.compare.options import CompareConfig
-from crawler.compare.quantity import size
 from crawler.compare.result import Result
-from crawler.load.page import table
+from crawler.measure.quantity import size
+from crawler.report.page import table
 
 _HOW = """\
 Each turn of each arm is a fresh process, so that nothing is left over from the one before.

@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from crawler.compare import drawing
-from crawler.compare.drawing import COLOURS, colour
 from crawler.compare.experiment import WALL, Figure, Word
-from crawler.compare.judgement import Comparison, Observed, number
+from crawler.compare.judgement import Comparison, Observed
 from crawler.compare.result import Part
-from crawler.load.svg import Plot
+from crawler.measure.quantity import number
+from crawler.report import drawing
+from crawler.report.drawing import COLOURS, colour
+from crawler.report.svg import Plot
 
 if TYPE_CHECKING:
     from matplotlib import figure as mpl

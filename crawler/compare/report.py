@@ -13,17 +13,17 @@ from html import escape
 from importlib.resources import files
 from typing import get_args
 
-from crawler.compare.drawing import COLOURS
 from crawler.compare.experiment import Outcome
 from crawler.compare.experiments.noise import DOING
-from crawler.compare.machine import BUSY
 from crawler.compare.markup import badge, cards, link
 from crawler.compare.method import method
-from crawler.compare.quantity import size
 from crawler.compare.result import Result
 from crawler.compare.sections import section
-from crawler.load.page import page, prose
-from crawler.load.svg import style
+from crawler.measure.machine import BUSY
+from crawler.measure.quantity import size
+from crawler.report.drawing import COLOURS
+from crawler.report.page import page, prose
+from crawler.report.svg import style
 
 _TITLE = "Which concurrency model for this machine?"
 _NOISY = 0.05

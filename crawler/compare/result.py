@@ -34,9 +34,9 @@ from crawler.compare.judgement import (
     findings,
     verdict,
 )
-from crawler.compare.machine import Machine
 from crawler.compare.options import CompareConfig
 from crawler.compare.runner import Conducted
+from crawler.measure.machine import Machine
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 
 FORMAT = "crawler-compare/1"

@@ -30,8 +30,8 @@ from crawler.compare.experiment import Arm, Experiment, Interpreter, Setting
 from crawler.compare.guard import guarded
 from crawler.compare.judgement import Run
 from crawler.compare.kept import Kept, ended, with_last_words
-from crawler.compare.processes import machine_busy
 from crawler.compare.statistics import LEAST_ROUNDS
+from crawler.measure.processes import machine_busy
 from crawler.runtime.children import SAFE_PATH
 
 MOST_ROUNDS = {"quick": 12, "normal": 30, "full": 100}

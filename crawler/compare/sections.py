@@ -10,11 +10,11 @@ from crawler.compare.experiment import Chart, Finding
 from crawler.compare.judgement import Comparison, Observed, Run, said
 from crawler.compare.markup import anchor, badge, cards, sentences
 from crawler.compare.plots import main_figure, over_time, ratios
-from crawler.compare.quantity import plain, quantity
 from crawler.compare.result import Examined, Part
 from crawler.compare.statistics import spread
-from crawler.load.page import figure, prose, table
-from crawler.load.svg import Plot
+from crawler.measure.quantity import plain, quantity
+from crawler.report.page import figure, prose, table
+from crawler.report.svg import Plot
 
 _READINGS = {
     "user": ("user", "s"),

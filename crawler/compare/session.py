@@ -12,10 +12,11 @@ from crawler.compare.catalogue import CALL, chosen
 from crawler.compare.experiment import Experiment, Interpreter, Setting
 from crawler.compare.experiments.call import planned
 from crawler.compare.interruption import Interruption
-from crawler.compare.machine import Machine
 from crawler.compare.options import CompareConfig
 from crawler.compare.result import Examined, Result, bands_of
 from crawler.compare.runner import OnTurn, Plan, conduct
+from crawler.measure.machine import Machine
+from crawler.runtime.limits import memory, usable_cores
 
 _AROUND = 2.5  # seconds until a comparison begins, and from its end to the last word
 
@@ -61,7 +62,7 @@ def compare(
         )
 
     with Interruption() as interruption:
-        machine = Machine.here()
+        machine = Machine.here(usable_cores(), memory())
         setting = _setting(config, machine, interpreters[0])
         if CALL in names:
             with interruption.welcome():

@@ -3,9 +3,10 @@
 The arms of a round were run within seconds of each other, so that what troubled the machine then
 troubled all of them: what is compared is the ratio within each round. Its logarithms are averaged
 (a ratio and its inverse then weigh the same) and drawn again with replacement some thousand times;
-the interval is the expanded percentile interval that `crawler.load.interval` explains, or Student's
-of the mean logarithm where that goes further: of five figures the bootstrap has no tails (its means
-lie between the least and the greatest), and 95 % would be 92 %, and worse for what Holm asks for.
+the interval is the expanded percentile interval that `crawler.measure.interval` explains, or that
+of Student for the mean logarithm where that goes further: of five figures the bootstrap has no
+tails (its means lie between the least and the greatest), and 95 % would be 92 %, and worse for what
+Holm asks for.
 
 An experiment makes several comparisons at once. Words rest on intervals that all hold together with
 95 %: the comparison that is surest is held to 95 % divided by their number, the next by one less,
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 from random import Random
 
 from crawler.compare.experiment import Word
-from crawler.load.interval import CONFIDENCE, LEAST_FIGURES, Drawn, Ratio, student
+from crawler.measure.interval import CONFIDENCE, LEAST_FIGURES, Drawn, Ratio, student
 
 LEAST_ROUNDS = LEAST_FIGURES
 """Of fewer there are too few different samples for 95 %."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Self
 
-from crawler.compare.processes import Busy, Switches, cpu_of, peak_rss, pss, switches_of, tree
+from crawler.measure.processes import Busy, Switches, cpu_of, peak_rss, pss, switches_of, tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

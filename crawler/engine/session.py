@@ -23,7 +23,6 @@ from crawler.core.audit import Audit, Totals
 from crawler.core.crawl import Crawl, unaudited, unlisted
 from crawler.core.statistics import Snapshot
 from crawler.engine.aio import AsyncEngine
-from crawler.engine.loop import loop_factory
 from crawler.engine.ports import Sink, Source, silent
 from crawler.engine.threaded import ThreadedEngine
 from crawler.fetch.budget import Budget
@@ -33,6 +32,7 @@ from crawler.model.url import Seed
 from crawler.parse.memory import memory_shares
 from crawler.runtime.files import LOOK_UP_FILES, allow_connections
 from crawler.runtime.heap import give_back
+from crawler.runtime.loop import loop_factory
 from crawler.store.audit import AuditLog
 from crawler.store.repeats import RepeatLog
 

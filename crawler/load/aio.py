@@ -28,10 +28,10 @@ from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from crawler.load.dispatcher import Dispatcher, schedule
-from crawler.load.histogram import Histogram
 from crawler.load.hit import Failure, Recorder
 from crawler.load.loop import Flow, Job, failure_of, reach
 from crawler.load.reason import ended, overdue, unconnected, words
+from crawler.measure.histogram import Histogram
 from crawler.model.fault import one_line
 from crawler.model.head import HEADER_BYTES, Malformed, check_start, read_head
 

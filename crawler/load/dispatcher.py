@@ -11,9 +11,9 @@ from itertools import count
 from time import perf_counter
 
 from crawler.load.alarm import alarm
-from crawler.load.histogram import Histogram
 from crawler.load.loop import Job
 from crawler.load.pace import Pace
+from crawler.measure.histogram import Histogram
 
 # The loop is asked for input after so many hits at the latest, however far behind the schedule is.
 _BATCH = 64

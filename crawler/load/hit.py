@@ -21,9 +21,9 @@ from collections import Counter
 from collections.abc import Set as AbstractSet
 
 from crawler.load.expected import EXPECTED, statuses
-from crawler.load.histogram import Histogram
 from crawler.load.measured import Failure, Measured
 from crawler.load.series import MOST_ROWS, Row, halved, packed_latencies
+from crawler.measure.histogram import Histogram
 
 __all__ = ["Failure", "Measured", "Recorder"]
 

@@ -11,10 +11,10 @@ from socket import gaierror
 from typing import Protocol
 
 from crawler.load.guard import Target
-from crawler.load.histogram import Histogram
 from crawler.load.hit import Failure, Recorder
 from crawler.load.options import LoadConfig
 from crawler.load.request import Plan
+from crawler.measure.histogram import Histogram
 from crawler.model.errors import EnvironmentFailure
 
 _SHORTAGES = {

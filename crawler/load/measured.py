@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self, TypeVar
 
-from crawler.load.histogram import Histogram
 from crawler.load.series import Row, halved, merged_rows
+from crawler.measure.histogram import Histogram
 
 _Key = TypeVar("_Key")
 

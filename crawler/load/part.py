@@ -15,13 +15,13 @@ from crawler.load.guard import Target, resolve
 from crawler.load.halt import CLOSING_SECONDS, unless
 from crawler.load.hit import Measured, Recorder
 from crawler.load.loop import Engine, Job, Share
-from crawler.load.loops import allow_connections
 from crawler.load.open import OpenLoop
 from crawler.load.options import LoadConfig
 from crawler.load.pace import Pace
 from crawler.load.request import Plan
 from crawler.load.validity import Probes
 from crawler.load.watch import Watch, listen_overflows
+from crawler.runtime.files import allow_connections
 
 OnSecond = Callable[[Measured], None]
 
@@ -131,7 +131,7 @@ async def opened(
     Raises `EnvironmentFailure` if a target cannot be reached, `Halted` if `halt` is set before.
     """
     job = Job(config=config, plan=plan, targets=targets, share=share)
-    allow_connections(job.connections)
+    allow_connections(job.connections, option="connections")
     engine = _engine(job)
     try:
         await unless(halt, engine.open())

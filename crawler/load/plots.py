@@ -1,4 +1,4 @@
-"""The plots of a run; how they become part of a page is told in `crawler.load.svg`."""
+"""The plots of a run; how they become part of a page is told in `crawler.report.svg`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from crawler.load.hgrm import spectrum
-from crawler.load.histogram import Histogram
 from crawler.load.measured import Measured
 from crawler.load.series import Row
-from crawler.load.svg import Plot, drawn, palette, style
+from crawler.measure.hgrm import spectrum
+from crawler.measure.histogram import Histogram
+from crawler.report.svg import Plot, drawn, palette, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

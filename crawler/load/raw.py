@@ -12,10 +12,10 @@ from time import perf_counter
 
 from crawler.load.connection import HeadLine, Hit, Line
 from crawler.load.guard import Target
-from crawler.load.histogram import Histogram
 from crawler.load.hit import Failure, Recorder
 from crawler.load.loop import Flow, Job, failure_of, unreachable
 from crawler.load.reason import overdue, unconnected
+from crawler.measure.histogram import Histogram
 
 # Attempts to connect at once at the start: less than any listen queue.
 _CONNECTING = 64

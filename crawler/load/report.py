@@ -11,16 +11,15 @@ from dataclasses import fields
 from html import escape
 from importlib.resources import files
 
-from crawler.load.histogram import Histogram
 from crawler.load.measured import Measured
 from crawler.load.options import LoadConfig
-from crawler.load.page import figure, page, table
 from crawler.load.plots import plots
 from crawler.load.result import PERCENTILES, Judged, Result
 from crawler.load.threshold import Threshold
 from crawler.load.validity import BEYOND, Check, needed
-
-_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+from crawler.measure.histogram import Histogram
+from crawler.measure.quantity import latency, size
+from crawler.report.page import figure, page, table
 
 
 def report(result: Result) -> str:
@@ -39,15 +38,6 @@ def report(result: Result) -> str:
         "</section></main>",
     ]
     return page(title, style, html)
-
-
-def latency(seconds: float) -> str:
-    """Three digits and the unit that suits: `1.23 ms`."""
-    if not seconds:
-        return "0"
-    unit, name = next((u for u in _UNITS if seconds >= u[0] * 0.9995), _UNITS[-1])
-    value = seconds / unit
-    return f"{value:,.0f} {name}" if value >= 99.95 else f"{value:#.3g} {name}"
 
 
 def _how(result: Result) -> str:
@@ -106,17 +96,10 @@ def _key_figures(run: Measured) -> str:
         "response p50": latency(response.quantile(0.5)),
         "response p99": latency(response.quantile(0.99)),
         "service p99": latency(service.quantile(0.99)),
-        "received a second": _bytes(run.received / run.elapsed if run.elapsed else 0),
+        "received a second": size(run.received / run.elapsed if run.elapsed else 0),
     }
     rows = (f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in figures.items())
     return f"<dl>{''.join(rows)}</dl>"
-
-
-def _bytes(number: float) -> str:
-    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if number >= unit:
-            return f"{number / unit:.3g} {name}"
-    return f"{number:.0f} B"
 
 
 def _tables(result: Result) -> Iterator[str]:

@@ -10,18 +10,18 @@ import platform
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
 
 import orjson
 
 from crawler.load.expected import failure
-from crawler.load.histogram import Histogram
 from crawler.load.measured import Measured
 from crawler.load.options import LoadConfig
 from crawler.load.threshold import Threshold
 from crawler.load.validity import Probes, Verdict
+from crawler.measure.histogram import Histogram
+from crawler.measure.machine import packages, processor, python
 from crawler.model.config import VERSION
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.secrets import hidden
@@ -43,7 +43,7 @@ _LIBRARIES = ("aiohttp", "httptools", "uvloop")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
+class Generator:
     """Where the generator ran: figures of two machines are not to be compared."""
 
     system: str
@@ -60,28 +60,10 @@ class Machine:
             system=platform.platform(),
             processor=processor(),
             cores=cores(),
-            python=f"{platform.python_implementation()} {platform.python_version()}",
+            python=python(),
             crawler=VERSION,
-            libraries={name: version for name in _LIBRARIES if (version := installed(name))},
+            libraries=packages(_LIBRARIES),
         )
-
-
-def processor() -> str:
-    """The processor's name as Linux gives it, else what Python knows of it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, "") or platform.processor() or platform.machine()
-
-
-def installed(package: str) -> str:
-    """The version of an installed package; "" if it is none."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +102,7 @@ class Result:
     urls: int
     started: str
     config: LoadConfig
-    machine: Machine
+    machine: Generator
     measured: Measured
     probes: Probes
     verdict: Verdict
@@ -184,7 +166,7 @@ class Result:
             urls=int(json["urls"]),
             started=str(json["started"]),
             config=LoadConfig.of(json["config"]),
-            machine=Machine(**json["machine"]),
+            machine=Generator(**json["machine"]),
             measured=Measured.of(json["measured"]),
             probes=Probes.of(json["probes"]),
             verdict=Verdict.of(json["verdict"]),

@@ -15,10 +15,10 @@ from crawler.load.described import (
     ref,
     text,
 )
-from crawler.load.histogram import BITS, COARSE_BITS
 from crawler.load.measured import Failure
 from crawler.load.options import LoadConfig
 from crawler.load.result import FORMAT, PERCENTILES
+from crawler.measure.histogram import BITS, COARSE_BITS
 
 
 def schema() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Self
 
-from crawler.load.histogram import COARSE_BITS, Histogram
+from crawler.measure.histogram import COARSE_BITS, Histogram
 
 MOST_ROWS = 3_600
 """An hour of seconds; about 10 MB where latencies are spread wide."""

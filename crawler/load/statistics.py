@@ -1,9 +1,9 @@
 """Which of two runs is faster, and how sure that is.
 
 Figures of seconds of one run, or of blocks run in turns, are drawn again with replacement
-(`crawler.load.interval` tells how). Four of them are judged at once, and of two equal servers one
-is outside its 95 % in up to a fifth of all comparisons. So the words rest on wider intervals, of
-98.75 % each, which all four hold together with 95 % (Bonferroni).
+(`crawler.measure.interval` tells how). Four of them are judged at once, and of two equal servers
+one is outside its 95 % in up to a fifth of all comparisons. So the words rest on wider intervals,
+of 98.75 % each, which all four hold together with 95 % (Bonferroni).
 
 Two single runs tell about those two runs alone: a machine has better and worse minutes, which no
 second of them shows. Runs in turns are what a claim should rest on.
@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from crawler.load.histogram import Histogram
-from crawler.load.interval import CONFIDENCE, RESAMPLES, Drawn, Ratio, draw_ratios, mean
 from crawler.load.measured import Measured
 from crawler.load.series import halved
+from crawler.measure.histogram import Histogram
+from crawler.measure.interval import CONFIDENCE, RESAMPLES, Drawn, Ratio, draw_ratios, mean
 
 Word = Literal["faster", "slower", "indistinguishable", "inconclusive"]
 WORDS: Mapping[Word, str] = {

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Self
 
-from crawler.load.histogram import Histogram
 from crawler.load.measured import Measured
+from crawler.measure.histogram import Histogram
 from crawler.model.units import RATE, SECONDS, SHARE, Unit
 
 _FORM = re.compile(

@@ -16,11 +16,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from crawler.load.histogram import Histogram
 from crawler.load.measured import Failure, Measured
 from crawler.load.options import LoadConfig
 from crawler.load.pace import Pace
 from crawler.load.threshold import Threshold
+from crawler.measure.histogram import Histogram
 
 MOST_CPU = 0.9
 """Of a core: above it work queues in the generator, and the queue is measured along."""

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
-from crawler.load.histogram import Histogram
 from crawler.load.loop import Engine
+from crawler.measure.histogram import Histogram
 
 _INTERVAL = 0.01
 # A hit is failed at most so much of its timeout too late.

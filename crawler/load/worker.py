@@ -19,11 +19,11 @@ import orjson
 from crawler.load.guard import Target
 from crawler.load.hit import Measured
 from crawler.load.loop import Share
-from crawler.load.loops import collect_rarely, new_event_loop
 from crawler.load.options import LoadConfig
 from crawler.load.part import opened
 from crawler.load.request import Plan
 from crawler.model.errors import CrawlerError
+from crawler.runtime.loop import collect_rarely, new_event_loop
 
 # The first line holds the list of URLs.
 _LONGEST_LINE = 1 << 30

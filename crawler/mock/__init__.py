@@ -16,11 +16,11 @@ process), supervisor, workers, worker (several), control (the paths that begin w
 (log); server, served, loops (the ways in); pytest_plugin.
 """
 
-from crawler.mock.loops import LoopFactory, new_event_loop
 from crawler.mock.options import MockWeb
 from crawler.mock.responder import Statistics
 from crawler.mock.served import Served
 from crawler.mock.server import main_loop, running, serve
+from crawler.runtime.loop import LoopFactory, new_event_loop
 
 __all__ = [
     "LoopFactory",

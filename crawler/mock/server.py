@@ -25,7 +25,6 @@ from pathlib import Path
 from crawler.mock.control import values
 from crawler.mock.handshakes import certify, fault_addresses
 from crawler.mock.listen import raise_descriptor_limit, reserve
-from crawler.mock.loops import LoopFactory, collect_rarely, new_event_loop
 from crawler.mock.options import MockWeb
 from crawler.mock.served import Served
 from crawler.mock.serving import STOP_SECONDS, Shared, serving
@@ -33,6 +32,7 @@ from crawler.mock.supervisor import Supervisor
 from crawler.mock.table import Table
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.runtime import signals
+from crawler.runtime.loop import LoopFactory, collect_rarely, new_event_loop
 
 
 @contextlib.asynccontextmanager

@@ -20,10 +20,10 @@ import orjson
 from crawler.mock.certificates import Certificates
 from crawler.mock.handshakes import fault_addresses
 from crawler.mock.listen import bound, places, raise_descriptor_limit
-from crawler.mock.loops import collect_rarely, new_event_loop
 from crawler.mock.options import MockWeb
 from crawler.mock.serving import Serving, Shared, serving
 from crawler.model.errors import CrawlerError, EnvironmentFailure
+from crawler.runtime.loop import collect_rarely, new_event_loop
 
 # Far more than any order; a line that is longer is a mistake.
 MAX_LINE_BYTES = 64 * 1024 * 1024

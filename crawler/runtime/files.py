@@ -14,7 +14,7 @@ LOOK_UP_FILES = 1_024
 """A socket for each name look-up: 256 at once, and those given up that go on."""
 
 
-def allow_connections(connections: int, *, spare: int = 0) -> None:
+def allow_connections(connections: int, *, spare: int = 0, option: str = "concurrency") -> None:
     """Raise the soft limit of open files so that `connections` fit, and `spare` files if possible.
 
     Raises ConfigurationError where the hard limit is too low for the connections.
@@ -25,7 +25,7 @@ def allow_connections(connections: int, *, spare: int = 0) -> None:
         return
     if hard != resource.RLIM_INFINITY and hard < needed:
         raise ConfigurationError(
-            f"concurrency: {connections} needs {needed} open files and the limit is {hard}; "
+            f"{option}: {connections} needs {needed} open files and the limit is {hard}; "
             "lower it, or raise `ulimit -n`"
         )
     wanted = needed + spare

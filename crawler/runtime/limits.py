@@ -37,6 +37,13 @@ def cores(root: str = "/") -> int:
     return max(1, min(allowed, ceil(quota) if quota < inf else allowed))
 
 
+def usable_cores() -> tuple[int, ...]:
+    """Return the numbers of the cores that this process may use, and may keep busy at once."""
+    if hasattr(os, "sched_getaffinity"):  # not on every system
+        return tuple(sorted(os.sched_getaffinity(0))[: cores()])
+    return tuple(range(cores()))
+
+
 def memory(root: str = "/") -> int:
     """Return the bytes of memory that there are for this process: the container's or all."""
     found = _memory(root)

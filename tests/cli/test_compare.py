@@ -340,9 +340,10 @@ def test_a_list_without_urls_is_refused_before_anything_is_measured(
 
 def test_one_core_and_a_busy_machine_are_noted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Marked, not refused."""
-    from crawler.compare import machine
+    from crawler.compare import session
+    from crawler.measure import machine
 
-    monkeypatch.setattr(machine, "usable_cores", lambda: (0,))
+    monkeypatch.setattr(session, "usable_cores", lambda: (0,))
     monkeypatch.setattr(machine, "busy_cores", lambda: 1.5)
     code, out, _ = run("noise", "--rounds", "1")
     assert code == 0

@@ -7,9 +7,9 @@ from typing import Any
 
 from crawler.compare.experiment import Done, Experiment, Parameters, Setting
 from crawler.compare.judgement import Observed, Run
-from crawler.compare.machine import usable_cores
 from crawler.compare.runner import run_job
 from crawler.compare.stopwatch import Stopwatch
+from crawler.runtime.limits import usable_cores
 from tests.compare.made import HERE, setting
 
 ROUNDS = 6

@@ -23,9 +23,9 @@ from crawler.compare.experiment import (
     Setting,
 )
 from crawler.compare.judgement import Observed, Run
-from crawler.compare.machine import Machine
 from crawler.compare.options import CompareConfig
 from crawler.compare.result import Examined, Result, bands_of
+from crawler.measure.machine import Machine
 
 HERE = Interpreter(label="", path="/usr/bin/python3", version="3.11.2")
 FREE = Interpreter(

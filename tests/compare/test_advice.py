@@ -8,10 +8,10 @@ from crawler.compare import catalogue
 from crawler.compare.advice import decisions, undecided
 from crawler.compare.experiment import Arm, Setting
 from crawler.compare.judgement import Run
-from crawler.compare.machine import Machine
 from crawler.compare.options import CompareConfig
 from crawler.compare.result import Examined, Result
 from crawler.compare.runner import Conducted, Part
+from crawler.measure.machine import Machine
 from tests.compare.made import SETTING, run
 
 JITTER = [0.999, 1.001, 1.0, 1.002, 0.998, 1.0]
@@ -41,7 +41,7 @@ def _result(
         partial=False,
         asked=[name],
         config=CompareConfig(),
-        machine=Machine.here(),
+        machine=Machine.here((0, 1), 2**30),
         examined=[examined],
     )
 

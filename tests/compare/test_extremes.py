@@ -24,7 +24,7 @@ from crawler.compare.statistics import (
     quotient,
     word_for,
 )
-from crawler.load.interval import ratio
+from crawler.measure.interval import ratio
 from tests.compare import sample, tiny
 from tests.compare.made import found, observed
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from crawler.compare.guard import guarded
-from crawler.compare.processes import tree
 from crawler.compare.web import mock_web
+from crawler.measure.processes import tree
 from tests.compare.ending import ends
 from tests.compare.made import SETTING
 
@@ -65,7 +65,7 @@ def test_a_killed_parent_takes_its_mock_web_along() -> None:
     """No server is left that nobody knows of."""
     pids = _killed("""
         import os, time
-        from crawler.compare.processes import tree
+        from crawler.measure.processes import tree
         from crawler.compare.web import mock_web
         from tests.compare.made import SETTING
         with mock_web(SETTING, "--pages", "10"):

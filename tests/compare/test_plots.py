@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from crawler.compare import drawing, sections
+from crawler.compare import sections
 from crawler.compare.charts import charts, drawable, places_of
 from crawler.compare.experiment import Bars, Chart, Lines, Map, Series
 from crawler.compare.plots import main_figure, over_time, ratios
-from crawler.compare.quantity import quantity
 from crawler.compare.result import Part
-from crawler.load.svg import style
+from crawler.measure.quantity import quantity
+from crawler.report import drawing
+from crawler.report.svg import style
 from tests.compare import sample
 
 

@@ -22,7 +22,7 @@ from crawler.compare.experiments.race import (
 from crawler.compare.experiments.race_counters import CURES, Counter, Cure, Unlocked
 from crawler.compare.experiments.race_work import calling, work
 from crawler.compare.judgement import Observed, Run
-from crawler.compare.switching import USUAL, switch_interval
+from crawler.measure.gil import USUAL, switch_interval
 from tests.compare.made import found, setting
 from tests.compare.turns import Looking, observed, outcome, turn, turns
 

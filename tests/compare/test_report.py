@@ -15,11 +15,11 @@ from PIL import Image
 from crawler.compare import advice
 from crawler.compare import report as module
 from crawler.compare.advice import Decision
-from crawler.compare.drawing import COLOURS
 from crawler.compare.options import CompareConfig
 from crawler.compare.report import report
 from crawler.compare.result import Result
 from crawler.model.errors import EnvironmentFailure
+from crawler.report.drawing import COLOURS
 from tests.browser import Browser, needs_chromium
 from tests.compare import sample
 

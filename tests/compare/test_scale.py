@@ -14,7 +14,7 @@ from crawler.compare.experiments import scale
 from crawler.compare.experiments.scale import EXPERIMENT, possible
 from crawler.compare.experiments.scale_peer import STAMP, take, wake
 from crawler.compare.experiments.scale_work import Calls, Waited, _told, peer, work
-from crawler.compare.processes import tree
+from crawler.measure.processes import tree
 from tests.compare.made import found, outcome, setting
 from tests.compare.observing import FakeWatch, names, observed
 

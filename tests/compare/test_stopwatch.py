@@ -11,9 +11,10 @@ from time import perf_counter, process_time
 
 import pytest
 
-from crawler.compare import processes, stopwatch
-from crawler.compare.processes import cpu_of, machine_busy, peak_rss, pss, tree
+from crawler.compare import stopwatch
 from crawler.compare.stopwatch import Reading, Stopwatch
+from crawler.measure import processes
+from crawler.measure.processes import cpu_of, machine_busy, peak_rss, pss, tree
 
 BURN = "import time\nends = time.process_time() + 0.2\nwhile time.process_time() < ends: pass\n"
 

@@ -9,7 +9,6 @@ from time import perf_counter
 
 from crawler.core.crawl import Crawl
 from crawler.engine.aio import AsyncEngine
-from crawler.engine.loop import loop_factory
 from crawler.engine.threaded import ThreadedEngine
 from crawler.model.config import CrawlConfig
 from crawler.model.document import Document, Response
@@ -27,6 +26,7 @@ from crawler.model.outcome import (
 )
 from crawler.model.request import Purpose, Request
 from crawler.model.url import Seed
+from crawler.runtime.loop import loop_factory
 from tests.unmannered import MANNERS_OFF
 
 ENGINES = ("asyncio", "uvloop", "threaded")

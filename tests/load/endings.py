@@ -18,10 +18,10 @@ from functools import partial
 from time import perf_counter
 from typing import Any, cast
 
-from crawler.load.loops import new_event_loop
 from crawler.load.options import LoadConfig
 from crawler.load.run import run_load
 from crawler.model.errors import EnvironmentFailure
+from crawler.runtime.loop import new_event_loop
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 SECONDS = 0.1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from crawler.load.hit import Recorder
 from crawler.load.measured import Failure, Measured
 from crawler.load.options import LoadConfig
-from crawler.load.result import Judged, Machine, Result
+from crawler.load.result import Generator, Judged, Result
 from crawler.load.threshold import Threshold
 from crawler.load.validity import Probes, judge
 
@@ -50,7 +50,7 @@ def result(run: Measured | None = None, *, target: str = "http://127.0.0.1:8080/
         urls=3,
         started="2026-11-24T00:00:00.000Z",
         config=config,
-        machine=Machine.here(),
+        machine=Generator.here(),
         measured=run,
         probes=probes,
         verdict=judge(run, probes, config),

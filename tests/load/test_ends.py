@@ -23,7 +23,6 @@ from crawler.load.guard import Target, resolve
 from crawler.load.halt import Halted, unless
 from crawler.load.hit import Failure, Measured, Recorder
 from crawler.load.loop import Job, Share
-from crawler.load.loops import LoopFactory, new_event_loop
 from crawler.load.open import OpenLoop
 from crawler.load.options import LoadConfig
 from crawler.load.part import Part
@@ -31,6 +30,7 @@ from crawler.load.raw import RawLoop
 from crawler.load.request import Plan
 from crawler.load.run import run_load
 from crawler.model.errors import EnvironmentFailure
+from crawler.runtime.loop import LoopFactory, new_event_loop
 from tests.load.endings import latest
 from tests.load.servers import OK, answering, load, serving, silent
 

@@ -14,7 +14,7 @@ from hdrh.histogram import HdrHistogram
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.load.histogram import COARSE_BITS, Histogram, index_of, span_of
+from crawler.measure.histogram import COARSE_BITS, Histogram, index_of, span_of
 
 HOUR = 3_600_000_000
 SHARES = (0.0, 0.1, 0.5, 0.75, 0.9, 0.99, 0.999, 0.9999, 1.0)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.load.histogram import COARSE_BITS, Histogram
 from crawler.load.hit import Failure, Measured, Recorder
 from crawler.load.series import MOST_ROWS, Row, halved
+from crawler.measure.histogram import COARSE_BITS, Histogram
 
 START = 1_000.0
 

@@ -12,8 +12,9 @@ from PIL import Image
 
 from crawler.load.measured import Measured
 from crawler.load.plots import COLOURS, plots
-from crawler.load.report import latency, report
+from crawler.load.report import report
 from crawler.load.validity import Verdict
+from crawler.measure.quantity import latency
 from crawler.model.errors import EnvironmentFailure
 from tests.browser import Browser, needs_chromium
 from tests.load.sample import measured, quiet, result

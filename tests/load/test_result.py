@@ -14,11 +14,11 @@ import pytest
 from hdrh.histogram import HdrHistogram
 from jsonschema import Draft202012Validator
 
-from crawler.load.hgrm import hgrm, spectrum
-from crawler.load.histogram import Histogram
 from crawler.load.measured import Measured
 from crawler.load.result import Result
 from crawler.load.schema import schema
+from crawler.measure.hgrm import hgrm, spectrum
+from crawler.measure.histogram import Histogram
 from crawler.model.errors import EnvironmentFailure
 from tests.load.sample import measured, result
 

@@ -11,13 +11,13 @@ import pytest
 from crawler.load.crew import Crew
 from crawler.load.hit import Measured
 from crawler.load.loop import Share
-from crawler.load.loops import new_event_loop
 from crawler.load.options import LoadConfig
 from crawler.load.request import Plan
 from crawler.load.run import run_load
 from crawler.load.watch import listen_overflows
 from crawler.mock import MockWeb, running
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
+from crawler.runtime.loop import new_event_loop
 from tests.load.servers import OK, answering, load, serving, silent
 
 

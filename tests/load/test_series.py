@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.load.histogram import COARSE_BITS, Histogram
 from crawler.load.series import Row, halved, merged_rows, packed_latencies
+from crawler.measure.histogram import COARSE_BITS, Histogram
 
 values = st.lists(st.floats(0, 5), max_size=6)
 

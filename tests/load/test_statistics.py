@@ -8,9 +8,7 @@ from random import Random
 
 import pytest
 
-from crawler.load.histogram import Histogram
 from crawler.load.hit import Recorder
-from crawler.load.interval import CONFIDENCE, LEAST_FIGURES, Ratio, ratio, student
 from crawler.load.measured import Measured
 from crawler.load.statistics import (
     compare,
@@ -18,6 +16,8 @@ from crawler.load.statistics import (
     judged_confidence,
     word_for,
 )
+from crawler.measure.histogram import Histogram
+from crawler.measure.interval import CONFIDENCE, LEAST_FIGURES, Ratio, ratio, student
 
 BLOCKS = 10
 TRIALS = 200

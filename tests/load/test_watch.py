@@ -8,9 +8,9 @@ from time import perf_counter
 
 import pytest
 
-from crawler.load.histogram import Histogram
 from crawler.load.loop import Flow
 from crawler.load.watch import Watch, listen_overflows
+from crawler.measure.histogram import Histogram
 
 
 class FakeEngine:

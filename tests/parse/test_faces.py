@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from crawler.engine.loop import loop_factory
 from crawler.model.config import CrawlConfig
 from crawler.model.document import Document, Response
 from crawler.model.errors import EnvironmentFailure
@@ -20,6 +19,7 @@ from crawler.parse import parsing as shared
 from crawler.parse.hand_over import AsyncParsing, ThreadedParsing
 from crawler.parse.pool import Pool
 from crawler.parse.work import Packed, Work
+from crawler.runtime.loop import loop_factory
 
 HOSTILE = "tests.parse.parsers:hostile"
 Runner = Callable[[Coroutine[Any, Any, Any]], Any]

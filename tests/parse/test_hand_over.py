@@ -17,13 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from crawler.engine.loop import loop_factory
 from crawler.model.config import CrawlConfig
 from crawler.model.document import Document, Response
 from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.parse import lanes
 from crawler.parse.hand_over import AsyncParsing, ThreadedParsing
+from crawler.runtime.loop import loop_factory
 
 HOSTILE = "tests.parse.parsers:hostile"
 HTML = b"<!doctype html><title>A page</title><a href=/x>x</a>"

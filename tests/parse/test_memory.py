@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from crawler.engine.loop import loop_factory
 from crawler.model.config import CrawlConfig
 from crawler.model.document import Document
 from crawler.model.outcome import Kind, ParseFault
 from crawler.parse import recovery
 from crawler.parse.recovery import Batch, Order, Verdict
+from crawler.runtime.loop import loop_factory
 from tests.parse.test_hand_over import HOSTILE, HTML, config, in_threads, on_a_loop
 
 LIMIT = 400

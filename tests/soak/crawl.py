@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from crawler.compare.processes import pss, tree
+from crawler.measure.processes import pss, tree
 from crawler.runtime.children import environment, python
 from tests.soak.account import Account
 from tests.soak.judgement import Sample

@@ -15,9 +15,9 @@ from crawler.compare.experiments.answer import said
 from crawler.compare.experiments.call import figure
 from crawler.compare.experiments.crawl import CPU_PAGE, RATE
 from crawler.compare.judgement import Comparison, Observed, decided
-from crawler.compare.quantity import quantity
 from crawler.compare.result import Examined, Result
 from crawler.compare.statistics import LEAST_ROUNDS, MOST_MORE, interval
+from crawler.measure.quantity import quantity
 
 _HEAD = ("", "pages/s", "95 % interval", "CPU a page", "memory")
 _BUSY = 0.25  # of the cores: from so much on, others decide how fast an arm is

@@ -11,10 +11,10 @@ from crawler.cli.compare.live import Live
 from crawler.cli.compare.outputs import Folder
 from crawler.compare import interpreters
 from crawler.compare.experiment import Experiment
-from crawler.compare.machine import Machine
 from crawler.compare.options import CompareConfig
 from crawler.compare.result import Result
 from crawler.compare.session import Listener, compare
+from crawler.measure.machine import Machine
 from crawler.model.errors import EnvironmentFailure, ExitCode
 
 

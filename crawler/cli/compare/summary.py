@@ -13,10 +13,10 @@ from crawler.cli.units import counted, duration
 from crawler.compare.catalogue import DEMO
 from crawler.compare.experiment import Experiment, Figure, Finding, Interpreter
 from crawler.compare.judgement import Observed
-from crawler.compare.machine import BUSY, Machine
 from crawler.compare.options import CompareConfig
 from crawler.compare.result import Examined, Part, Result, bands_of
 from crawler.compare.statistics import LEAST_ROUNDS, spread
+from crawler.measure.machine import BUSY, Machine
 from crawler.model.output import printable
 
 WIDTH = 80

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from crawler.load.hgrm import hgrm
 from crawler.load.result import Result
+from crawler.measure.hgrm import hgrm
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.extras import install
 from crawler.store.files import write_whole

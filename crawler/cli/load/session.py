@@ -10,15 +10,15 @@ from datetime import UTC, datetime
 
 from crawler.cli.load.live import watching
 from crawler.cli.load.spelling import LOAD
-from crawler.load.loops import collect_rarely, new_event_loop
 from crawler.load.measured import Measured
 from crawler.load.options import LoadConfig
-from crawler.load.result import Judged, Machine, Result
+from crawler.load.result import Generator, Judged, Result
 from crawler.load.run import run_load
 from crawler.load.threshold import Threshold
 from crawler.load.validity import Probes, judge
 from crawler.model.errors import ConfigurationError
 from crawler.model.option import OptionError
+from crawler.runtime.loop import collect_rarely, new_event_loop
 
 
 def run(
@@ -36,7 +36,7 @@ def run(
         urls=len(urls),
         started=started,
         config=config,
-        machine=Machine.here(),
+        machine=Generator.here(),
         measured=measured,
         probes=probes,
         verdict=judge(measured, probes, config, claims=thresholds),

@@ -7,12 +7,12 @@ from itertools import chain
 from textwrap import wrap
 
 from crawler.cli.units import count, counted, megabytes
-from crawler.load.histogram import Histogram
 from crawler.load.measured import Measured
 from crawler.load.options import LoadConfig
 from crawler.load.result import Result
 from crawler.load.threshold import Threshold
 from crawler.load.validity import MOST_LATENESS, Verdict
+from crawler.measure.histogram import Histogram
 
 WIDTH = 80
 _LABEL, _COLUMN = 10, 10

@@ -21,10 +21,9 @@ from crawler.compare.experiment import (
     Setting,
 )
 from crawler.compare.experiments.break_even_work import Cell, grid
-from crawler.compare.judgement import Observed, number
-from crawler.compare.quantity import quantity
+from crawler.compare.judgement import Observed
 from crawler.compare.statistics import MARGIN, estimate, quotient, spread
-from crawler.load.report import latency
+from crawler.measure.quantity import latency, number, quantity
 
 _STEPS = (100, 1_000, 10_000, 100_000)  # at some 80 ns each about 10 us to 10 ms
 _FINER = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)

@@ -23,8 +23,9 @@ from crawler.compare.experiment import (
     Series,
     Setting,
 )
-from crawler.compare.judgement import Observed, number
-from crawler.compare.switching import USUAL
+from crawler.compare.judgement import Observed
+from crawler.measure.gil import USUAL
+from crawler.measure.quantity import number
 
 PROMPT = ("prompter", "later")
 P50 = Figure(name="p50", title="wake-up p50", ratio="times as prompt", words=PROMPT)

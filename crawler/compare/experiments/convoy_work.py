@@ -14,7 +14,7 @@ from time import perf_counter, sleep
 from typing import Any
 
 from crawler.compare.experiment import Done, Parameters, Watch
-from crawler.compare.switching import switch_interval
+from crawler.measure.gil import switch_interval
 
 PAUSE = 0.001
 """Seconds that the waking thread waits each time, as for an answer from the network."""

@@ -34,8 +34,9 @@ from crawler.compare.experiment import (
     Setting,
     Watch,
 )
-from crawler.compare.judgement import Observed, number
+from crawler.compare.judgement import Observed
 from crawler.compare.statistics import quotient
+from crawler.measure.quantity import number
 
 BASE = "1 thread"
 _SHARE = 0.85  # of the ideal speed-up: 1.7 times on two cores

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from time import perf_counter
 
 from crawler.compare.experiment import Done, Parameters, Watch
-from crawler.compare.quantile import ranked
+from crawler.measure.quantile import ranked
 
 Figures = Mapping[str, float]
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from crawler.compare.experiment import Interpreter
 from crawler.compare.experiments.gil_release_work import CALL, LOOP, ZLIB
-from crawler.compare.switching import USUAL
+from crawler.measure.gil import USUAL
 from crawler.parse.libraries import MODULES
 
 KEPT = USUAL / 2

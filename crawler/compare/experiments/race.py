@@ -28,7 +28,7 @@ from crawler.compare.experiments.race_counters import CURES
 from crawler.compare.experiments.race_work import SHORT
 from crawler.compare.judgement import Observed, Run
 from crawler.compare.statistics import quotient
-from crawler.compare.switching import USUAL
+from crawler.measure.gil import USUAL
 
 NS = Figure(
     name="ns",

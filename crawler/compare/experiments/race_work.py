@@ -15,7 +15,7 @@ from typing import Any
 
 from crawler.compare.experiment import Done, Parameters, Watch
 from crawler.compare.experiments.race_counters import CURES, Counter, Cure, plain
-from crawler.compare.switching import switch_interval
+from crawler.measure.gil import switch_interval
 
 SHORT = 1e-6
 """Seconds: threads change as often as the machine can, so that a gap is hit."""

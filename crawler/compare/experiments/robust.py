@@ -20,7 +20,7 @@ from crawler.compare.experiments.robust_bench import INNOCENT, NOTHING, PATIENCE
 from crawler.compare.experiments.robust_tasks import CASES
 from crawler.compare.experiments.robust_work import THREADS
 from crawler.compare.judgement import Observed
-from crawler.load.report import latency
+from crawler.measure.quantity import latency
 
 CRAWLER = "crawler"
 _TITLES = {

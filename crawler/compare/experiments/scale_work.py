@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from crawler.compare.experiment import Done, Parameters, Watch
 from crawler.compare.experiments.scale_peer import RESET, STAMP
-from crawler.compare.processes import pss
-from crawler.compare.quantile import ranked
+from crawler.measure.processes import pss
+from crawler.measure.quantile import ranked
 from crawler.runtime.children import environment, python
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def peer() -> Iterator[Peer]:
 def _waited(kind: str, other: Peer, count: int, calls: Calls) -> Waited:
     if kind == "threads":
         return _in_threads(other, count, calls)
-    from crawler.engine.loop import chosen_loop, loop_factory
+    from crawler.runtime.loop import chosen_loop, loop_factory
 
     loop: Loop = "uvloop" if kind == "uvloop" else "asyncio"
     if chosen_loop(loop) != loop:

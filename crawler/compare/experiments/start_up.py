@@ -20,8 +20,9 @@ from crawler.compare.experiment import (
     memory,
 )
 from crawler.compare.experiments.start_up_work import PROCESSES
-from crawler.compare.judgement import Observed, number
+from crawler.compare.judgement import Observed
 from crawler.compare.statistics import MARGIN, estimate
+from crawler.measure.quantity import number
 
 _MOST_WORKERS = 8
 _WORKER = memory("worker_pss", "memory a worker")

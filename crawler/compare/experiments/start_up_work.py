@@ -16,7 +16,7 @@ from typing import Any
 
 from crawler.compare.executors import executor
 from crawler.compare.experiment import Done, Parameters, Watch
-from crawler.compare.processes import pss, tree
+from crawler.measure.processes import pss, tree
 
 PROCESSES = ("fork", "forkserver", "spawn")
 _HOLD = 0.05  # seconds that each worker keeps its task, so that each of them gets one

@@ -14,7 +14,7 @@ from itertools import accumulate
 from textwrap import shorten, wrap
 from typing import TYPE_CHECKING, Any, Literal
 
-from crawler.load.svg import drawn, palette
+from crawler.report.svg import drawn, palette
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from crawler.load.histogram import Histogram
+from crawler.measure.histogram import Histogram
 
 TICKS = 5
 """Steps per halving of what is left to 100 %: the default of HdrHistogram, wrk2 and vegeta."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from html import escape
 
-from crawler.load.svg import Plot
+from crawler.report.svg import Plot
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 

@@ -7,17 +7,16 @@ import os
 import platform
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from time import sleep
 from typing import Self
 
-from crawler.compare.child import gil_enabled
-from crawler.compare.processes import machine_busy
-from crawler.load.result import installed, processor
+from crawler.measure.gil import gil_enabled
+from crawler.measure.processes import machine_busy
 from crawler.model.config import VERSION
-from crawler.runtime import limits
 
 PACKAGES = (
     *("ada-url", "aiohttp", "brotli", "frostwork", "html5lib", "httptools", "loky", "multidict"),
@@ -53,15 +52,15 @@ class Machine:
     busy: float
 
     @classmethod
-    def here(cls) -> Self:
-        """This process's; takes half a second, to see what else runs."""
+    def here(cls, cores: tuple[int, ...], memory: int) -> Self:
+        """Describe this process's, which may use so much; takes half a second, to see what runs."""
         return cls(
             system=platform.platform(),
             processor=processor(),
-            cores=usable_cores(),
-            memory=limits.memory(),
+            cores=cores,
+            memory=memory,
             governor=_first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-            python=f"{platform.python_implementation()} {sys.version.split()[0]}",
+            python=python(),
             build=str(sysconfig.get_config_var("CONFIG_ARGS") or ""),
             gil=gil_enabled(),
             switch_interval=sys.getswitchinterval(),
@@ -71,13 +70,6 @@ class Machine:
             load_before=os.getloadavg(),
             busy=busy_cores(),
         )
-
-
-def usable_cores() -> tuple[int, ...]:
-    """Return the numbers of the cores that this process may use, and may keep busy at once."""
-    if hasattr(os, "sched_getaffinity"):  # not on every system
-        return tuple(sorted(os.sched_getaffinity(0))[: limits.cores()])
-    return tuple(range(limits.cores()))
 
 
 def busy_cores() -> float:
@@ -100,6 +92,28 @@ def _first_line(path: str) -> str:
         return ""
 
 
-def packages() -> Mapping[str, str]:
-    """The versions of those that are installed."""
-    return {name: version for name in PACKAGES if (version := installed(name))}
+def processor() -> str:
+    """Return the processor's name as Linux gives it, else what Python knows of it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine()
+
+
+def python() -> str:
+    """Return the implementation and version of this interpreter."""
+    return f"{platform.python_implementation()} {platform.python_version()}"
+
+
+def packages(names: Iterable[str] = PACKAGES) -> Mapping[str, str]:
+    """Return the versions of those that are installed."""
+    return {name: version for name in names if (version := _installed(name))}
+
+
+def _installed(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""

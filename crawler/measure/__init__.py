@@ -1,0 +1,1 @@
+"""Histograms, intervals, quantities and the machine; shared by load and compare."""

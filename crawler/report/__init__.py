@@ -1,0 +1,1 @@
+"""Pages, templates and drawings; shared by load and compare."""
