@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from crawler.engine.api import Crawl, run
+    from crawler.formats.response import Response
     from crawler.model.config import CrawlConfig
     from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure
     from crawler.model.outcome import Failed, Kind, Page, Skipped
-    from crawler.parse.response import Response
 
     __version__: str
 
@@ -50,7 +50,7 @@ _HOMES = {
     "Failed": "model.outcome",
     "Kind": "model.outcome",
     "Page": "model.outcome",
-    "Response": "parse.response",
+    "Response": "formats.response",
     "Skipped": "model.outcome",
     "run": "engine.api",
 }

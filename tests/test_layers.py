@@ -24,7 +24,8 @@ _SHARED = {"runtime", "measure", "report"}
 _ENGINES = {"model", "core", *_DOING}
 MAY_IMPORT: dict[str, set[str]] = {
     "model": set(),
-    "core": {"model"},
+    "formats": {"model"},
+    "core": {"model", "formats"},
     "runtime": {"model"},
     "measure": {"model"},
     "report": {"model"},
@@ -41,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 
 IMPURE = ("aiohttp", "asyncio", "concurrent", "logging", "socket", "threading", "time")
-"""What the deciding half does without. The collector alone may import threading."""
+"""What the pure rooms do without. The collector alone may import threading."""
 
 HOMES = {
     "aiohttp": "fetch/aio.py load/aio.py",
@@ -49,9 +50,9 @@ HOMES = {
     "publicsuffixlist": "core/domain.py",
     "cyclopts": "cli/*",
     "rich": "cli/*",
-    "frostwork": "parse/by_frostwork.py",
-    "selectolax": "parse/by_lexbor.py",
-    **dict.fromkeys(("lxml", "turbohtml", "html5lib"), "parse/libraries.py"),
+    "frostwork": "formats/by_frostwork.py",
+    "selectolax": "formats/by_lexbor.py",
+    **dict.fromkeys(("lxml", "turbohtml", "html5lib"), "formats/libraries.py"),
 }
 """The files that may import a foreign library; several with a space between."""
 
@@ -89,7 +90,7 @@ def _problems(place: Path, path: Path) -> Iterator[str]:
             target = rest[0] if rest and rest[0] in MAY_IMPORT else "__init__"
             if target not in {layer, *MAY_IMPORT.get(layer, set())}:
                 yield f"{layer} imports {name}"
-        elif layer in ("model", "core") and first in IMPURE:
+        elif layer in _PURE and first in IMPURE:
             if (place.as_posix(), first) != ("core/statistics.py", "threading"):
                 yield f"{layer} imports {name}"
         elif first in HOMES and not any(fnmatch(place.as_posix(), h) for h in HOMES[first].split()):
@@ -106,14 +107,15 @@ def test_imports_point_one_way() -> None:
     [
         ("model/url.py", "from crawler.core import step"),
         ("core/crawl.py", "import asyncio"),
+        ("formats/page.py", "from time import perf_counter"),
         ("core/crawl.py", "from time import perf_counter"),
         ("core/crawl.py", "from concurrent.futures import Executor"),
         ("core/crawl.py", "import threading"),
         ("core/crawl.py", "from ..engine import aio"),
         ("core/crawl.py", "def late():\n    import socket"),
-        ("parse/page.py", "from crawler.fetch import body"),
-        ("parse/page.py", "from crawler import fetch"),
-        ("parse/page.py", "import crawler.fetch.body"),
+        ("formats/page.py", "from crawler.fetch import body"),
+        ("formats/page.py", "from crawler import fetch"),
+        ("formats/page.py", "import crawler.fetch.body"),
         ("store/sinks.py", "from crawler import CrawlConfig"),
         ("mock/web.py", "from crawler.core import step"),
         ("engine/aio.py", "import aiohttp"),

@@ -42,17 +42,17 @@ KNOWN: Mapping[str, set[tuple[str, str]]] = {
         ("measure/gil.py", "_is_gil_enabled"),  # documented, with its underscore
         ("fetch/body.py", "_Decompress"),  # a type
         ("fetch/wire.py", "_read_status"),  # http.client
-        ("parse/hang_up.py", "_reader"),
-        ("parse/hang_up.py", "_result_queue"),
-        ("parse/hang_up.py", "_writer"),
-        ("parse/lanes.py", "_call_queue"),
-        ("parse/lanes.py", "_executor_manager_thread"),
-        ("parse/lanes.py", "_reader"),
-        ("parse/lanes.py", "_threads"),
-        ("parse/lanes.py", "_threads_queues"),
-        ("parse/parsing.py", "_ExecutorManagerThread"),
-        ("parse/sitemap.py", "_Decompress"),  # a type
-        ("parse/spawning.py", "_args_from_interpreter_flags"),
+        ("workers/hang_up.py", "_reader"),
+        ("workers/hang_up.py", "_result_queue"),
+        ("workers/hang_up.py", "_writer"),
+        ("workers/lanes.py", "_call_queue"),
+        ("workers/lanes.py", "_executor_manager_thread"),
+        ("workers/lanes.py", "_reader"),
+        ("workers/lanes.py", "_threads"),
+        ("workers/lanes.py", "_threads_queues"),
+        ("workers/parsing.py", "_ExecutorManagerThread"),
+        ("formats/listing.py", "_Decompress"),  # a type
+        ("workers/spawning.py", "_args_from_interpreter_flags"),
     },
 }
 """By library: the file in `crawler/`, and the name."""

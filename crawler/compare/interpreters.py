@@ -40,8 +40,8 @@ try:
 except ImportError:
     pass
 if sys.version_info >= (3, 14) and "problem" not in found:
-    from crawler.parse.lanes import unloadable
-    found["refusal"] = unloadable("crawler.parse.page")
+    from crawler.workers.lanes import unloadable
+    found["refusal"] = unloadable("crawler.formats.page")
 found["gil"] = getattr(sys, "_is_gil_enabled", lambda: True)()
 print(json.dumps(found))
 """

@@ -15,7 +15,6 @@ from crawler.core.frontier import Frontier
 from crawler.core.host import Gate, Host
 from crawler.core.manners import Manners
 from crawler.core.retry import RetryPolicy
-from crawler.core.robots import RobotsRules
 from crawler.core.rules import (
     EXTENSION,
     LIFETIME,
@@ -25,6 +24,7 @@ from crawler.core.rules import (
     verdict_on,
 )
 from crawler.core.throttle import asks_for_later, is_trouble
+from crawler.formats.robots import RobotsRules
 from crawler.model.outcome import Failed, Kind
 from crawler.model.request import Purpose, Request
 

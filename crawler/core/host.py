@@ -24,8 +24,8 @@ from crawler.core.audit import Audit
 from crawler.core.bound import Limit
 from crawler.core.breaker import Breaker
 from crawler.core.manners import LONGEST_CRAWL_DELAY, Manners
-from crawler.core.robots import ALLOW_ALL, RobotsRules
 from crawler.core.throttle import Throttle
+from crawler.formats.robots import ALLOW_ALL, RobotsRules
 from crawler.model.outcome import Kind
 from crawler.model.request import Purpose, Request
 from crawler.model.url import Url

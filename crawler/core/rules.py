@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crawler.core.robots import RobotsRules
+from crawler.formats.robots import RobotsRules
 from crawler.model.outcome import Exchange, Failed, Kind, Listing, Page, Redirect, Resolved
 from crawler.model.request import Request
 

@@ -9,9 +9,9 @@ The first sees shape alone: length, depth, segments that repeat, and for each pa
 it was linked with, in how many orders and combinations of names, or with how many sessions.
 
 The second sees what calendars, endless lists and soft 404s have in common: page after page of one
-text, but for numbers and addresses (`crawler.parse.simhash`, skeleton). Beyond the cap the links of
-such pages are not followed. Where nine in ten pages of one shape of path (`/calendar/#/#`) are like
-that, the shape is barren: `refusal` refuses it, and `barren` those that wait already.
+text, but for numbers and addresses (`crawler.formats.simhash`, skeleton). Beyond the cap the links
+of such pages are not followed. Where nine in ten pages of one shape of path (`/calendar/#/#`) are
+like that, the shape is barren: `refusal` refuses it, and `barren` those that wait already.
 
 Memory: 2 x `_KEYS` counts of 100 bytes, of 200 for paths with queries (60 MB at the very most), and
 `_BARREN` shapes. What is forgotten lets a trap go on for another cap and refuses nothing.

@@ -29,15 +29,15 @@ from crawler.fetch.budget import Budget
 from crawler.model.config import CrawlConfig
 from crawler.model.proxies import Proxies
 from crawler.model.url import Seed
-from crawler.parse.memory import memory_shares
 from crawler.runtime.files import LOOK_UP_FILES, allow_connections
 from crawler.runtime.heap import give_back
 from crawler.runtime.loop import loop_factory
 from crawler.store.audit import AuditLog
 from crawler.store.repeats import RepeatLog
+from crawler.workers.memory import memory_shares
 
 if TYPE_CHECKING:
-    from crawler.parse.parsing import Parsing
+    from crawler.workers.parsing import Parsing
 
 LAST_WRITES = 0.5
 """Seconds for the reader of the output to take what the end of the drain has left."""
@@ -113,7 +113,7 @@ class CrawlSession:
 
     async def _run_async(self) -> None:
         from crawler.fetch.aio import AioFetcher
-        from crawler.parse.hand_over import AsyncParsing
+        from crawler.workers.hand_over import AsyncParsing
 
         loop, budget = asyncio.get_running_loop(), self._budget()
         async with (
@@ -137,7 +137,7 @@ class CrawlSession:
 
     def _run_threaded(self) -> None:
         from crawler.fetch.threaded import ThreadedFetcher
-        from crawler.parse.hand_over import ThreadedParsing
+        from crawler.workers.hand_over import ThreadedParsing
 
         budget = self._budget()
         with (

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from crawler.core.robots import RobotsRules
 from crawler.core.rules import RobotsRead
+from crawler.formats.listing import sitemap
+from crawler.formats.robots import RobotsRules
 from crawler.model.document import Document
 from crawler.model.outcome import Failed, Fetched, Kind, Listing, Page, Parsed, Received
 from crawler.model.request import Purpose, Request
-from crawler.parse.sitemap import sitemap
 
 AT_ONCE = 16_384
 """Bytes of a robots.txt or sitemap that are read on the event loop: about a millisecond."""

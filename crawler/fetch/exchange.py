@@ -18,10 +18,10 @@ from math import inf
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote_to_bytes
 
-from crawler.core import sniff
 from crawler.core.cookies import MOST as COOKIES
 from crawler.fetch.body import Body
 from crawler.fetch.room import Room, Values, admitted, is_text
+from crawler.formats import sniff
 from crawler.model import media
 from crawler.model.config import CrawlConfig
 from crawler.model.document import Response

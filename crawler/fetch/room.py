@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from crawler.core import robots, sitemap
 from crawler.fetch.body import too_large
+from crawler.formats import robots, sitemap
 from crawler.model import media
 from crawler.model.config import CrawlConfig
 from crawler.model.request import Purpose, Request

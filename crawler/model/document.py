@@ -37,7 +37,7 @@ class Leads(NamedTuple):
 
     `links` has the fingerprint of each of the page's links, in their order, 8 bytes each in the
     machine's byte order, 0 for one that is not to be followed. `refresh` is the URL that the page
-    sends its visitors to at once, "" without. The others: `parse.simhash`.
+    sends its visitors to at once, "" without. The others: `formats.simhash`.
     """
 
     links: bytes
@@ -49,7 +49,7 @@ class Leads(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """The fields found in a response, as one JSON object in UTF-8, and the seconds it took."""
+    """The fields found in a response, as one JSON object in UTF-8; `seconds` of a worker's time."""
 
     json: bytes
     seconds: float = 0.0

@@ -4,7 +4,7 @@ A type is parsed by the WHATWG MIME Sniffing standard (section 4.4), its paramet
 (5.6.6) has them, quotes and all, and several types in one header, or in several, as the Fetch
 standard says: the last one that is a type counts. What is no type at all (`text/html
 charset=utf-8`, without its semicolon) is `None`: then the body tells what it is
-(`crawler.core.sniff`).
+(`crawler.formats.sniff`).
 """
 
 from __future__ import annotations

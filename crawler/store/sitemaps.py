@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from crawler.core.sitemap import locations
+from crawler.formats.sitemap import locations
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.url import Seed
 from crawler.store.entry import Entry, refused

@@ -193,7 +193,7 @@ def test_the_parsers_processes_do_not_die_of_it_either() -> None:
     """`pkill -USR1` reaches all processes of a crawl; the parser's worker lives on."""
     command = [sys.executable, "-m", "crawler", "crawl", *WORDS, "--mock", "40", "--parse"]
     command += ["process", "--delay", "0.02", "--parse-workers", "1"]
-    command += ["--parser", "tests.parse.parsers:hostile"]
+    command += ["--parser", "tests.workers.parsers:hostile"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     ) as run:

@@ -14,7 +14,7 @@ from crawler.compare.experiments.gil_release import EXPERIMENT, named
 from crawler.compare.experiments.gil_release_known import KNOWN, present
 from crawler.compare.experiments.gil_release_work import CALL, CONTROLS, LOOP, ZLIB, page, work
 from crawler.compare.judgement import Run
-from crawler.parse.libraries import MODULES, parser
+from crawler.formats.libraries import MODULES, parser
 from tests.compare.made import found, setting
 from tests.compare.turns import Looking, observed, outcome, turns
 

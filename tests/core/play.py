@@ -10,9 +10,9 @@ from heapq import heappop, heappush
 import orjson
 
 from crawler.core.crawl import Crawl, Ended
-from crawler.core.robots import RobotsRules
 from crawler.core.rules import RobotsRead
 from crawler.core.step import DONE, Fetch, Notice, Recall, Record, Refill, Spill, Wait
+from crawler.formats.robots import RobotsRules
 from crawler.model.config import CrawlConfig
 from crawler.model.document import Document, Leads
 from crawler.model.outcome import Exchange, Failed, Final, Kind, Page, Redirect, Resolved

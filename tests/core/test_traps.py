@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from crawler.core.refusal import Refusal
 from crawler.core.tally import Tally
 from crawler.core.traps import Caps, Traps
+from crawler.formats import html, links
+from crawler.formats.simhash import likeness
 from crawler.mock.answer import Ask
 from crawler.mock.graph import markup
 from crawler.mock.graph.truth import entries, nodes
 from crawler.mock.options import MockWeb
 from crawler.mock.traps import TRAPS, trap
 from crawler.model.url import Url
-from crawler.parse import html, links
-from crawler.parse.simhash import likeness
 
 ORIGIN = "http://mock.test"
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from crawler.formats import links
 from crawler.model.outcome import Exchange, Failed, Final, Page, Received, Redirect
 from crawler.model.request import Request
 from crawler.model.url import InvalidUrl, Url, canonical, masked, parse
-from crawler.parse import links
 from crawler.store.record import encode
 from crawler.store.schema import schema
 

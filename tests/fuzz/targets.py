@@ -15,23 +15,23 @@ from typing import Final
 from webencodings.labels import LABELS
 
 from crawler.core.refusal import Refusal
-from crawler.core.robots import MAX_BYTES, MAX_SITEMAPS, RobotsRules, Verdict
 from crawler.core.scope import Scope
 from crawler.core.traps import Traps
 from crawler.fetch import exchange
 from crawler.fetch.exchange import RETRY_AFTER_MOST, Progress
 from crawler.fetch.message import Message
 from crawler.fetch.room import worth_reading
+from crawler.formats import caps, charset, links
+from crawler.formats import html as markup
+from crawler.formats.follow import Following, directives
+from crawler.formats.listing import sitemap
+from crawler.formats.page import page
+from crawler.formats.robots import MAX_BYTES, MAX_SITEMAPS, RobotsRules, Verdict
 from crawler.model.config import CrawlConfig
 from crawler.model.document import Response
 from crawler.model.head import Head, read_head
 from crawler.model.outcome import Exchange, Kind, Listing, Skipped
 from crawler.model.url import InvalidUrl, Seed, Url, join, parse
-from crawler.parse import caps, charset, links
-from crawler.parse import html as markup
-from crawler.parse.follow import Following, directives
-from crawler.parse.page import page
-from crawler.parse.sitemap import sitemap
 from tests.fuzz.invariants import START, ended, page_of, plain, recorded, rejected, request
 from tests.fuzz.invariants import whole_url as whole
 

@@ -24,7 +24,7 @@ from crawler.compare.experiment import (
 from crawler.compare.options import CompareConfig
 from crawler.compare.runner import run_job
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
-from crawler.parse import own
+from crawler.workers import own
 
 NAME = "call"
 SEQUENTIAL, ASYNCIO = "sequential", "asyncio"

@@ -1,6 +1,6 @@
 """What the arms of `call` do: batches of calls of the user's function, each by a fresh pool.
 
-A worker loads the function itself, by its name (`crawler.parse.own`), at its first call.
+A worker loads the function itself, by its name (`crawler.workers.own`), at its first call.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import orjson
 
 from crawler.compare.executors import executor
 from crawler.compare.experiment import Done, Parameters, Watch
-from crawler.parse import own
+from crawler.workers import own
 
 Arguments = tuple[Any, ...]
 _PROBE = 0.2  # seconds of calls, to learn how long one takes

@@ -99,10 +99,6 @@ def _listed(parameters: Parameters, watch: Watch) -> Done:
 
 def _import_parts() -> None:
     """What a crawl imports only when it begins."""
-    import crawler.fetch.aio
-    import crawler.fetch.threaded
-    import crawler.parse.hand_over
-    import crawler.parse.page  # noqa: F401
 
 
 def _figures(pages: int, lags: Sequence[float], watch: Watch) -> dict[str, float]:

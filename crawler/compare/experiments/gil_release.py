@@ -26,7 +26,7 @@ from crawler.compare.experiments.gil_release_work import CALL, LOOP, ZLIB
 from crawler.compare.judgement import Observed
 from crawler.compare.statistics import quotient
 from crawler.measure.quantity import number
-from crawler.parse.libraries import MODULES
+from crawler.formats.libraries import MODULES
 
 _LEAST = 1.5  # times, of two threads, if the lock is free for most of the time
 

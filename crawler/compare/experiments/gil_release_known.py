@@ -11,7 +11,7 @@ from typing import NamedTuple
 from crawler.compare.experiment import Interpreter
 from crawler.compare.experiments.gil_release_work import CALL, LOOP, ZLIB
 from crawler.measure.gil import USUAL
-from crawler.parse.libraries import MODULES
+from crawler.formats.libraries import MODULES
 
 KEPT = USUAL / 2
 """Who waits longer than this is kept out; on a free core it takes a tenth of a millisecond."""

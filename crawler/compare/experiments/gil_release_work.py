@@ -39,7 +39,7 @@ def page(parts: int = _PARTS) -> bytes:
 def long_page() -> bytes:
     """Text of 5 MB and one link, as links are made into objects in Python.
 
-    It has fewer tags than `crawler.parse.html` takes as they are: from 32,768 on a regular
+    It has fewer tags than `crawler.formats.html` takes as they are: from 32,768 on a regular
     expression, which holds the lock, goes over the page before frostwork does.
     """
     text = "some words &amp; more, caf&eacute; " * 10
@@ -80,7 +80,7 @@ def _prepared(name: str) -> tuple[Doing, str]:
     """What to do, and a checksum of what it makes of the page: for all libraries the same."""
     if name in CONTROLS:
         return CONTROLS[name], name
-    from crawler.parse.libraries import parser
+    from crawler.formats.libraries import parser
 
     parse = parser(name)
     found = parse(page())

@@ -173,7 +173,7 @@ class CrawlerBench:
 
     def __init__(self) -> None:
         from crawler.model.config import CrawlConfig
-        from crawler.parse.hand_over import ThreadedParsing
+        from crawler.workers.hand_over import ThreadedParsing
 
         config = CrawlConfig(
             parse="process",

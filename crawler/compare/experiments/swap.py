@@ -154,8 +154,8 @@ EXPERIMENT = Experiment(
     charts=_charts,
     conditions=(
         (
-            "The function is the project's own parser, `crawler.parse.page.page`, on generated "
-            "pages; where there are interpreters also `crawler.parse.simhash.likeness`, which is "
+            "The function is the project's own parser, `crawler.formats.page.page`, on generated "
+            "pages; where there are interpreters also `crawler.formats.simhash.likeness`, which is "
             "pure Python."
         ),
         "Function, arguments and results can be pickled; processes start by the fork server.",

@@ -60,11 +60,11 @@ def work(parameters: Parameters, watch: Watch) -> Done:
 def subject(name: str, pages: int) -> tuple[Function, Sequence[Any]]:
     """A function of one argument, and its arguments, the same each time."""
     if name == "likeness":  # pure Python, for interpreters that load no parser
-        from crawler.parse.simhash import likeness
+        from crawler.formats.simhash import likeness
 
         return likeness, [_texts(number) for number in range(pages)]
+    from crawler.formats.page import page
     from crawler.model.document import Response
-    from crawler.parse.page import page
 
     return page, [
         Response(

@@ -1,0 +1,1 @@
+"""Bytes to values: HTML, links, character sets, robots.txt, sitemaps. Pure functions."""

@@ -1,0 +1,115 @@
+"""HTML libraries behind one face, to be compared; the crawler itself uses two of them (html.py).
+
+Each is imported when it is asked for, as most are not installed with the crawler. All are asked for
+the same, title and links in document order, and from the same bytes, which are UTF-8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from html.parser import HTMLParser
+from importlib import import_module
+from typing import NamedTuple
+
+
+class Asked(NamedTuple):
+    """What every library is asked for."""
+
+    title: str
+    hrefs: Sequence[str]
+
+
+Parser = Callable[[bytes], Asked]
+
+MODULES: Mapping[str, str] = {
+    "frostwork": "frostwork",
+    "selectolax": "selectolax.lexbor",
+    "turbohtml": "turbohtml",
+    "lxml": "lxml.html",
+    "html.parser": "html.parser",
+    "html5lib": "html5lib",
+    "BeautifulSoup": "bs4",
+}
+"""The libraries by name, with the module that must be there."""
+
+
+def parser(name: str) -> Parser:
+    """A library's function; ImportError if it is not installed, KeyError if it is not known."""
+    import_module(MODULES[name])
+    return _PARSERS[name]
+
+
+def _frostwork(body: bytes) -> Asked:
+    from crawler.formats import html
+
+    found = html.find(body, "utf-8")
+    return Asked(found.titles[0], found.hrefs)
+
+
+def _selectolax(body: bytes) -> Asked:
+    tree = import_module("selectolax.lexbor").LexborHTMLParser(body)
+    links = [node.attributes["href"] for node in tree.css("a[href]")]
+    return Asked(tree.css_first("title").text(), links)
+
+
+def _turbohtml(body: bytes) -> Asked:
+    tree = import_module("turbohtml").parse(body.decode(), positions=False)
+    links = [str(element.attrs["href"]) for element in tree.select("a[href]")]
+    return Asked(tree.select_one("title").text, links)
+
+
+def _lxml(body: bytes) -> Asked:
+    module = import_module("lxml.html")
+    tree = module.document_fromstring(body, parser=module.HTMLParser(encoding="utf-8"))
+    return Asked(tree.findtext(".//title"), [str(href) for href in tree.xpath("//a/@href")])
+
+
+def _html5lib(body: bytes) -> Asked:
+    tree = import_module("html5lib").parse(body.decode(), namespaceHTMLElements=False)
+    links = [href for element in tree.iter("a") if (href := element.get("href")) is not None]
+    return Asked(tree.findtext(".//title"), links)
+
+
+def _beautiful_soup(body: bytes) -> Asked:
+    tree = import_module("bs4").BeautifulSoup(body.decode(), "html.parser")
+    return Asked(tree.title.get_text(), [link["href"] for link in tree.find_all("a", href=True)])
+
+
+class _Reader(HTMLParser):
+    """Of the standard library: pure Python, and no tree."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.title = ""
+        self.hrefs: list[str] = []
+        self._in_title = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._in_title = tag == "title"
+        if tag == "a":
+            self.hrefs += [value or "" for name, value in attrs if name == "href"]
+
+    def handle_endtag(self, _tag: str) -> None:
+        self._in_title = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_title:
+            self.title += data
+
+
+def _standard(body: bytes) -> Asked:
+    reader = _Reader()
+    reader.feed(body.decode())
+    reader.close()
+    return Asked(reader.title, reader.hrefs)
+
+
+_PARSERS: Mapping[str, Parser] = {
+    "frostwork": _frostwork,
+    "selectolax": _selectolax,
+    "turbohtml": _turbohtml,
+    "lxml": _lxml,
+    "html.parser": _standard,
+    "html5lib": _html5lib,
+    "BeautifulSoup": _beautiful_soup,
+}

@@ -1,0 +1,139 @@
+"""From the `href`s of a page to the URLs it links to, exactly as the WHATWG URL standard has it.
+
+A page of documentation has some 680 hrefs and 60 pages behind them, so fragments and repeats go
+first, by text alone. Of what is left most is plain: `name.html`, `../library/os.html`, `/a/b?c=d`,
+`https://example.com/a`. Where every character is one that the standard copies, no segment begins
+with a dot and the host is plain lower-case ASCII with an alphabetic end, the result is the text
+behind the right prefix of the base, and a regular expression knows it for a third of the price.
+Everything else (dots, escapes, backslashes, spaces, punycode, ports, `//host`, `?query`) goes
+through ada. A property test holds both ways equal.
+
+Beyond the caps (`crawler.formats.caps`) hrefs are counted, and not looked at.
+
+An href that is only a fragment is a link to the page itself, or to its `<base>`, as any other.
+Other schemes than http and https are dropped, and so is what is no URL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+import ada_url
+
+from crawler.formats import caps
+
+_PATH: Final = r"(?:[\w-][\w.~-]*/)*(?:[\w-][\w.~-]*)?(?:\?[\w.~!$&()*+,;=@/?:%-]*)?"
+_RELATIVE = re.compile(rf"(?=[\w/.-])(?:((?:\.\./)+)|(/))?{_PATH}", re.ASCII)
+_ABSOLUTE = re.compile(rf"https?://(?:(?!xn--)[a-z0-9_-]+\.)+(?!xn--)[a-z]{{2,}}/{_PATH}", re.ASCII)
+_NO_PAGES: Final = ("javascript:", "mailto:", "tel:", "data:")
+_PAGES: Final = ("https://", "http://")
+
+
+class Links(NamedTuple):
+    """The URLs kept of a page; `left_off` counts those too long, and hrefs not looked at."""
+
+    urls: list[str]
+    left_off: int
+
+
+def absolute(hrefs: Iterable[str], base: str) -> list[str]:
+    """The http(s) URLs behind `hrefs`, without fragments and repeats, in order of appearance.
+
+    `base` is an absolute http(s) URL, serialised. Never raises for any href.
+    """
+    return capped(hrefs, base).urls
+
+
+def capped(hrefs: Iterable[str], base: str) -> Links:
+    """The same, with the number of those that are beyond the caps."""
+    hrefs = list(hrefs)
+    parents = _parents(base)
+    found = _Found()
+    for href in dict.fromkeys([href.partition("#")[0] for href in hrefs]):
+        if found.full:
+            found.left_off += 1
+            continue
+        plain = _RELATIVE.fullmatch(href)
+        if plain is not None:
+            found.add(_plain(href, plain, parents))
+        elif _ABSOLUTE.fullmatch(href) is not None:
+            found.add(href)
+        elif href[-1:] > " " or not href:
+            found.add(join(href, base))
+        else:
+            return _exactly(hrefs, base)
+    return found.links()
+
+
+class _Found:
+    """The URLs of a page so far, within the caps."""
+
+    __slots__ = ("_characters", "_urls", "full", "left_off")
+
+    def __init__(self) -> None:
+        self._urls: dict[str, None] = {}
+        self._characters = 0
+        self.left_off = 0
+        self.full = False
+
+    def add(self, url: str | None) -> None:
+        """Keep a URL that is new and not too long; None is none."""
+        if url is None or url in self._urls:
+            return
+        if len(url) > caps.URL:
+            self.left_off += 1  # and it costs as much room as one that is kept
+        else:
+            self._urls[url] = None
+        self._characters += min(len(url), caps.URL)
+        taken = len(self._urls) >= caps.LINKS
+        self.full = taken or self._characters > caps.LINK_CHARACTERS - caps.URL
+
+    def links(self) -> Links:
+        """What was kept."""
+        return Links(list(self._urls), self.left_off)
+
+
+def join(href: str, base: str) -> str | None:
+    """The http(s) URL of `href` against `base` by WHATWG URL, without fragment, or None."""
+    if href.startswith(_NO_PAGES):
+        return None
+    try:
+        url = ada_url.join_url(base, href)
+    except ValueError:
+        scalars = href.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return None if scalars == href else join(scalars, base)  # there was a lone surrogate
+    return url.partition("#")[0] if url.startswith(_PAGES) else None
+
+
+def _plain(href: str, found: re.Match[str], parents: list[str]) -> str:
+    last = found.lastindex
+    if last is None:
+        return parents[-1] + href
+    if last == 2:
+        return parents[0] + href[1:]
+    up = found.end(1)
+    return parents[max(0, len(parents) - 1 - up // 3)] + href[up:]
+
+
+def _exactly(hrefs: list[str], base: str) -> Links:
+    # A space at the end is stripped, but before a fragment it belongs to the path: no short cut.
+    found = _Found()
+    for href in dict.fromkeys(hrefs):
+        if found.full:
+            found.left_off += 1
+        else:
+            found.add(join(href, base))
+    return found.links()
+
+
+def _parents(base: str) -> list[str]:
+    """The directories above `base`, each with its slash: the origin's root first, its own last."""
+    path = base.partition("#")[0].partition("?")[0]
+    at = path.index("/", path.index("//") + 2)
+    parents = []
+    while at >= 0:
+        parents.append(path[: at + 1])
+        at = path.find("/", at + 1)
+    return parents

@@ -1,0 +1,86 @@
+"""What a parser of the user's own is given: `crawler.Response`.
+
+    def parse(response: crawler.Response) -> dict:
+        return {"words": len(response.text.split()), "server": response.headers.get("Server")}
+
+Text, charset and headers are worked out when first asked for. Where processes parse, a response
+crosses to them as its plain fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Self
+
+from crawler.model import document
+
+
+class Headers(Mapping[str, str]):
+    """A response's header fields by name, in any case; values of one name are joined by commas.
+
+    `getall` has them apart, which Set-Cookie needs (RFC 9110, 5.3).
+    """
+
+    def __init__(self, fields: tuple[tuple[str, str], ...]) -> None:
+        self.fields = fields
+        self._values: dict[str, list[str]] = {}
+        for name, value in fields:
+            self._values.setdefault(name.lower(), []).append(value)
+
+    def __repr__(self) -> str:
+        return f"Headers({self.fields!r})"
+
+    def __getitem__(self, name: str) -> str:
+        return ", ".join(self._values[name.lower()])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def getall(self, name: str) -> list[str]:
+        """Return all values of a name, in their order; none if it was not sent."""
+        return list(self._values.get(name.lower(), ()))
+
+
+class Response(document.Response):
+    """A 2xx response, whole and decoded, with its text, charset and headers.
+
+    To try a parser make one:
+    `Response(url="http://a.test/", status=200, content_type="text/html", body=b"<p>Hello")`.
+    """
+
+    @classmethod
+    def of(cls, response: document.Response) -> Self:
+        """Return the same response with what a parser may ask of it."""
+        return cls(
+            url=response.url,
+            status=response.status,
+            content_type=response.content_type,
+            body=response.body,
+            robots_tag=response.robots_tag,
+            refresh=response.refresh,
+            fields=response.fields,
+        )
+
+    @cached_property
+    def charset(self) -> str:
+        """The encoding of the body, as browsers find it: a WHATWG name in lower case."""
+        # Here, as an interpreter of its own cannot load what it needs, and may not need it.
+        from crawler.formats import charset
+
+        return charset.detect(self.body, self.content_type)
+
+    @cached_property
+    def text(self) -> str:
+        """The body as text; what cannot be decoded is U+FFFD."""
+        from crawler.formats import charset
+
+        return charset.text(self.body, self.charset)
+
+    @cached_property
+    def headers(self) -> Headers:
+        """The header fields."""
+        return Headers(self.fields)

@@ -1,1 +1,0 @@
-"""From bytes to fields: charset, title, links; and who does it: executors behind one face."""

@@ -1,0 +1,1 @@
+"""Who runs a parser: the engine itself, threads, processes or interpreters."""

@@ -1,0 +1,192 @@
+"""From the engines to the parser: at once, or in batches to whoever parses.
+
+An engine asks `parse_nowait` first. Where the answer is None it awaits `parse`, and the page joins
+a batch. A batch leaves when it is full, or when its first page has waited for `parse_linger`; but
+while batches still queue for a worker nothing is gained by sending another small one, so it goes on
+filling. A batch costs the loop one hand-over and one wake-up, however many pages it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from time import perf_counter
+from types import TracebackType
+from typing import NoReturn, Self
+
+from crawler.model.config import CrawlConfig
+from crawler.model.document import Response
+from crawler.model.errors import CrawlerError, EnvironmentFailure
+from crawler.model.outcome import Parsed
+from crawler.workers.auto import Place
+from crawler.workers.parsing import Parsing, silent
+from crawler.workers.reason import one_line
+from crawler.workers.work import Alarm, Packed, Parser, alarm, pack
+
+_BATCH_BYTES = 1 << 20  # a batch leaves early when it has as much: pickling holds the loop up
+
+
+class AsyncParsing(Parsing):
+    """The face for an event loop: `async with AsyncParsing(config) as parsing`."""
+
+    def __init__(self, config: CrawlConfig, *, announce: Callable[[str], None] = silent) -> None:
+        super().__init__(config, announce=announce)
+        self._batch: list[tuple[Packed, asyncio.Future[Parsed]]] = []
+        self._bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._alarm: Alarm | None = None
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._alarm = alarm(self._config.parse_timeout)
+        self._here = Parser(self._work_here, self._alarm, inline=True)
+        if (started := self._open()) is not None:
+            try:
+                await asyncio.wrap_future(started)
+            except BaseException as error:
+                await self._end()
+                _raise_start_failure(error)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._end()
+
+    async def _end(self) -> None:
+        """Close in a thread; waits for it even when cancelled, a few seconds at most."""
+        if self._alarm is not None:
+            self._alarm.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        for _, answer in self._batch:
+            answer.cancel()
+        closing = self._loop.run_in_executor(None, self._close)
+        cancelled: asyncio.CancelledError | None = None
+        while not closing.done():
+            try:
+                await asyncio.shield(closing)
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+
+    def parse_nowait(self, response: Response) -> Parsed | None:
+        """The page, if it is best parsed here and now; None if it is to be handed over."""
+        return self._parse_here(response) if self._place(response) is Place.HERE else None
+
+    async def parse(self, response: Response) -> Parsed:
+        """Hand the page over, and wait for the result."""
+        if self._ready_pool() is None:
+            (parsed,) = await asyncio.wrap_future(self._aside().submit([pack(response)]))
+        else:
+            parsed = await self._join_batch(pack(response))
+        self._count(parsed)
+        return parsed
+
+    def _join_batch(self, page: Packed) -> asyncio.Future[Parsed]:
+        answer: asyncio.Future[Parsed] = self._loop.create_future()
+        self._batch.append((page, answer))
+        self._bytes += len(page[3])
+        if len(self._batch) >= self._config.parse_batch or self._bytes >= _BATCH_BYTES:
+            self._flush()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(self._config.parse_linger, self._lingered)
+        return answer
+
+    def _lingered(self) -> None:
+        self._timer = None
+        if self._pool is not None and self._pool.statistics().waiting:
+            self._timer = self._loop.call_later(self._config.parse_linger, self._lingered)
+        else:
+            self._flush()
+
+    def _flush(self) -> None:
+        began = perf_counter()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        batch, self._batch, self._bytes = self._batch, [], 0
+        if not batch or self._pool is None:
+            return
+        answers = [answer for _, answer in batch]
+        future = self._pool.submit([page for page, _ in batch])
+        future.add_done_callback(lambda done: self._arrived(answers, done))
+        self._count_hand_over(len(batch), perf_counter() - began)
+
+    def _arrived(
+        self, answers: Sequence[asyncio.Future[Parsed]], done: Future[list[Parsed]]
+    ) -> None:
+        """Called in an executor's thread."""
+        try:
+            self._loop.call_soon_threadsafe(_resolve, answers, done)
+        except RuntimeError:
+            if not self._loop.is_closed():
+                raise
+
+
+class ThreadedParsing(Parsing):
+    """The face for many threads: `with ThreadedParsing(config) as parsing`."""
+
+    def __init__(self, config: CrawlConfig, *, announce: Callable[[str], None] = silent) -> None:
+        super().__init__(config, announce=announce)
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        if (started := self._open()) is not None:
+            try:
+                started.result()
+            except BaseException as error:
+                self._close()
+                _raise_start_failure(error)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def parse(self, response: Response) -> Parsed:
+        """Parse the page here, or hand it over and wait for the result."""
+        with self._lock:
+            place = self._place(response)
+        pool = self._ready_pool()
+        if place is Place.HERE or pool is None:
+            parsed = self._here.parse(response)
+            with self._lock:
+                self._learn(len(response.body), parsed)
+            return parsed
+        began = perf_counter()
+        future = pool.submit([pack(response)])
+        spent = perf_counter() - began
+        (parsed,) = future.result()
+        with self._lock:
+            self._count_hand_over(1, spent)
+            self._count(parsed)
+        return parsed
+
+
+def _resolve(answers: Sequence[asyncio.Future[Parsed]], done: Future[list[Parsed]]) -> None:
+    """Give each page of a batch its result; who waits no longer is passed over."""
+    if done.cancelled():
+        for answer in answers:
+            answer.cancel()
+        return
+    for answer, parsed in zip(answers, done.result(), strict=True):
+        if not answer.done():
+            answer.set_result(parsed)
+
+
+def _raise_start_failure(error: BaseException) -> NoReturn:
+    """Say in one line why no worker starts; other errors stay as they are."""
+    if isinstance(error, Exception) and not isinstance(error, CrawlerError):
+        raise EnvironmentFailure(f"parse: no worker starts: {one_line(error)}") from error
+    raise error

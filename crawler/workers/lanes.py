@@ -1,0 +1,309 @@
+"""A lane: one worker behind one stdlib executor. Swapping the executor means swapping one class.
+
+With one worker an executor runs its batches in the order in which they were submitted, and what
+breaks it broke this worker alone. The marker (`crawler.workers.work`) tells which page is at work.
+
+| lane | executor | a page that hangs | a page that ends its worker |
+|---|---|---|---|
+| `ProcessLane` | `ProcessPoolExecutor` | the worker is killed | costs the worker |
+| `ThreadLane` | `ThreadPoolExecutor` | the thread is left behind | ends the crawler |
+| `InterpreterLane` | `InterpreterPoolExecutor` | the thread is left behind | ends the crawler |
+
+A thread cannot be killed. One that was left behind keeps its core until its page ends, but holds up
+nothing, not even the interpreter's exit: it is a daemon (it inherits that from the thread that
+starts the lane) and is taken off the list of threads that `concurrent.futures` joins at exit.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable
+from concurrent import futures
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
+from importlib import import_module
+from multiprocessing.connection import wait as wait_for
+from typing import Any, Final, NamedTuple, Protocol
+
+from crawler.model.errors import ConfigurationError
+from crawler.workers import worker
+from crawler.workers.answer import MAX_MESSAGE, Answer
+from crawler.workers.hang_up import hang_up
+from crawler.workers.spawning import apart, quiet_start, recording_context
+from crawler.workers.work import (
+    ABANDONED,
+    INDEX,
+    SERIAL,
+    SINCE,
+    Marker,
+    Packed,
+    Parser,
+    Work,
+    run_batch,
+)
+
+_DEATH: Final = 2.0  # seconds for the kernel to end a process after SIGKILL; milliseconds, mostly
+_AGAIN: Final = 0.02  # seconds between two tries to reach the fork server
+
+
+class Progress(NamedTuple):
+    """The page at work: its batch's serial, which there (from 0), monotonic time of its start."""
+
+    serial: int
+    page: int
+    since: float
+
+
+class Lane(Protocol):
+    """What a pool needs of a lane. No method blocks for long, `start` excepted."""
+
+    def start(self) -> Future[Any]:
+        """Start the worker; the future ends when it is ready or cannot be. Called once, first."""
+
+    def submit(self, serial: int, pages: list[Packed]) -> Future[list[Answer]]:
+        """Queue a batch behind those before it."""
+
+    def progress(self) -> Progress | None:
+        """The page at work, None between pages."""
+
+    def cpu_seconds(self) -> float:
+        """CPU time of the worker so far, where it is a process of its own that still runs."""
+
+    def kill(self) -> None:
+        """End the worker now, whatever it does; on return nothing moves the marker any more."""
+
+    def settle(self, deadline: float) -> None:
+        """Wait for what still winds up after the worker's end; see `ProcessLane.settle`."""
+
+    def close(self) -> None:
+        """Let an idle worker end by itself; does not wait."""
+
+    def join(self, deadline: float) -> None:
+        """Wait for the worker's end until `deadline` (monotonic seconds), then kill it."""
+
+
+class _ExecutorLane:
+    """What the lanes share: an executor of one worker, and a marker."""
+
+    _executor: Executor
+    _marker: Marker
+
+    def progress(self) -> Progress | None:
+        """The page at work, as the worker has marked it."""
+        serial, index, since = (self._marker[cell] for cell in (SERIAL, INDEX, SINCE))
+        return None if index < 0 else Progress(int(serial), int(index), since)
+
+    def cpu_seconds(self) -> float:
+        """None: a thread's time is that of the crawler itself."""
+        return 0.0
+
+    def settle(self, deadline: float) -> None:
+        """Nothing: a thread that was left behind is not waited for."""
+
+    def close(self) -> None:
+        """Let the worker end when it has nothing left to do."""
+        self._executor.shutdown(wait=False)
+
+
+class ProcessLane(_ExecutorLane):
+    """A worker process behind a `ProcessPoolExecutor`."""
+
+    _executor: ProcessPoolExecutor
+
+    def __init__(self, work: Work) -> None:
+        self._recording, context = recording_context()
+        self._marker = self._recording.RawArray("d", [0.0, -1.0, 0.0, 0.0])
+        self._with_main = work.parser.startswith("__main__:") or work.page.startswith("__main__:")
+        self._context, self._initargs = context, (work, self._marker)
+        self._make()
+        self._manager: threading.Thread | None = None
+
+    def _make(self) -> None:
+        self._recording.made.clear()
+        with apart():  # its semaphores may start the resource tracker
+            self._executor = ProcessPoolExecutor(
+                1, self._context, initializer=worker.start_process, initargs=self._initargs
+            )
+        calls: Any = getattr(self._executor, "_call_queue", None)
+        self._call_reader: Any = getattr(calls, "_reader", None)
+
+    def start(self) -> Future[int]:
+        """Start the process: some 10 ms, and once the fork server's start; ends with its id.
+
+        A fork server that was killed refuses connections for as long as the kernel takes to end it,
+        and is started anew after that: until then it is tried again.
+        """
+        deadline = time.monotonic() + _DEATH
+        while (started := self._reached(deadline)) is None:
+            time.sleep(_AGAIN)
+            self._make()
+        hang_up(self._executor, most=MAX_MESSAGE)
+        return started
+
+    def _reached(self, deadline: float) -> Future[int] | None:
+        """Ask the fork server for the process; None where it is to be asked again."""
+        try:
+            with quiet_start(with_main=self._with_main):
+                return self._executor.submit(worker.ready)
+        except (ConnectionError, EOFError):
+            if time.monotonic() > deadline:
+                raise
+            return None
+
+    def submit(self, serial: int, pages: list[Packed]) -> Future[list[Answer]]:
+        """Queue a batch; the executor's threads pickle it and write it to the worker's pipe."""
+        return self._executor.submit(worker.run, serial, pages)
+
+    def cpu_seconds(self) -> float:
+        """The process's CPU clock; Linux makes its number from the id (clock_getcpuclockid(3))."""
+        total = 0.0
+        for process in self._recording.made:
+            with suppress(OSError, TypeError):  # it has ended, or has not begun
+                total += time.clock_gettime(~process.pid << 3 | 2)  # type: ignore[operator]
+        return total
+
+    def kill(self) -> None:
+        """SIGKILL, and wait for the process's end."""
+        processes = [process for process in self._recording.made if process.pid is not None]
+        for process in processes:
+            if not wait_for([process.sentinel], 0):
+                process.kill()
+        for process in processes:
+            wait_for([process.sentinel], _DEATH)
+        self._unblock()
+
+    def _unblock(self) -> None:
+        """End the executor's feeder thread, which may be writing a batch that nobody reads.
+
+        CPython does this itself from 3.11.5 on (gh-94777); Debian 12 has 3.11.2. Where both do it,
+        a descriptor is closed twice, the second time when it is somebody else's.
+        """
+        if sys.hexversion < 0x030B05F0:
+            with suppress(AttributeError, OSError):
+                self._call_reader.close()
+
+    def close(self) -> None:
+        """Let the worker end when it has nothing left to do."""
+        # The executor forgets its thread here, which nobody waits for at the interpreter's exit: it
+        # is a daemon, as the thread is that started it.
+        self._manager = self._manager or getattr(self._executor, "_executor_manager_thread", None)
+        super().close()
+
+    def settle(self, deadline: float) -> None:
+        """Let the executor's thread give its semaphores back before the interpreter's exit.
+
+        It is a daemon: the exit would stop it between unlinking a semaphore and saying so, and the
+        resource tracker would tell the user of a leak.
+        """
+        self.close()
+        if self._manager is not None and self._manager is not threading.current_thread():
+            self._manager.join(max(0.0, deadline - time.monotonic()))
+        self._manager = None
+
+    def join(self, deadline: float) -> None:
+        """Wait for the process, or kill it."""
+        sentinels = [p.sentinel for p in self._recording.made if p.pid is not None]
+        if sentinels and not wait_for(sentinels, max(0.0, deadline - time.monotonic())):
+            self.kill()
+
+
+class ThreadLane(_ExecutorLane):
+    """A thread behind a `ThreadPoolExecutor`. Start it from a daemon thread."""
+
+    def __init__(self, work: Work) -> None:
+        self._parser = Parser(work)
+        self._marker = [0.0, -1.0, 0.0, 0.0]
+        self._executor = ThreadPoolExecutor(1, "crawler-parse")
+
+    def start(self) -> Future[Any]:
+        """Start the thread."""
+        return self._executor.submit(bool)
+
+    def submit(self, serial: int, pages: list[Packed]) -> Future[list[Answer]]:
+        """Queue a batch."""
+        return self._executor.submit(run_batch, self._parser, self._marker, serial, pages)
+
+    def kill(self) -> None:
+        """Leave the thread behind: it stops after its page, if that ever ends."""
+        self._marker[ABANDONED] = 1.0
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        joined_at_exit: Any = getattr(futures.thread, "_threads_queues", {})
+        for thread in self._threads():
+            joined_at_exit.pop(thread, None)
+
+    def join(self, deadline: float) -> None:
+        """Wait for the thread, or leave it behind."""
+        for thread in self._threads():
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                self.kill()
+
+    def _threads(self) -> Iterable[threading.Thread]:
+        return tuple(getattr(self._executor, "_threads", ()))
+
+
+def check_interpreters(work: Work) -> None:
+    """Raise `ConfigurationError` if the parser of `work` cannot run in a subinterpreter.
+
+    Many compiled libraries refuse to be loaded in one (seen with 3.14).
+    """
+    if not hasattr(futures, "InterpreterPoolExecutor"):
+        running = ".".join(map(str, sys.version_info[:2]))
+        raise ConfigurationError(
+            f"parse: interpreter needs Python 3.14 or later, this is {running}; use process"
+        )
+    wanted = [f"import {name}" for name in ("crawler.workers.worker", "crawler.formats.page")]
+    if work.parser:
+        wanted.append("from crawler.workers import own")
+        wanted.append(f"own.load({work.parser!r}, {work.folder!r}, keep=True)")
+    problem = unloadable(*wanted)
+    if problem:
+        raise ConfigurationError(
+            f"parse: interpreter cannot run the parser: {problem}; use process"
+        )
+
+
+def unloadable(*statements: str) -> str:
+    """Return why statements fail in a subinterpreter of this Python; "" if they do not."""
+    interpreters: Any = import_module("concurrent.interpreters")
+    made = interpreters.create()
+    try:
+        made.exec("\n".join(statements))
+    except interpreters.ExecutionFailed as error:
+        return str(error.excinfo.msg)
+    finally:
+        made.close()
+    return ""
+
+
+class InterpreterLane(ThreadLane):
+    """A subinterpreter in a thread of its own, behind an `InterpreterPoolExecutor`.
+
+    `check_interpreters` has found that there can be one.
+    """
+
+    def __init__(self, work: Work) -> None:
+        pool: Any = futures.InterpreterPoolExecutor  # type: ignore[attr-defined]  # from 3.14 on
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  (closed when the worker has mapped it)
+        self._file.truncate(worker.MARKER_BYTES)
+        self._marker = worker.map_marker(self._file.fileno())
+        self._marker[INDEX] = -1.0
+        self._executor = pool(
+            1,
+            "crawler-parse",
+            initializer=worker.start_interpreter,
+            initargs=(work, self._file.fileno()),
+        )
+
+    def start(self) -> Future[Any]:
+        """Make the interpreter; the future raises where a library does not load in one."""
+        started: Future[Any] = self._executor.submit(worker.ready)
+        started.add_done_callback(lambda _: self._file.close())
+        return started
+
+    def submit(self, serial: int, pages: list[Packed]) -> Future[list[Answer]]:
+        """Queue a batch."""
+        return self._executor.submit(worker.run, serial, pages)

@@ -1,0 +1,241 @@
+"""What both faces of the parser share: who parses, chosen or as told, and what it costs.
+
+`auto` weighs parsing here against handing over (`crawler.workers.auto`). What a hand-over costs is
+measured all the time: the caller's own part, and the CPU time of the executor's threads, which
+pickle and unpickle under the same interpreter lock.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import replace
+
+from crawler.formats import html
+from crawler.formats.follow import Following
+from crawler.formats.robots import product_token
+from crawler.model.config import CrawlConfig, Parse
+from crawler.model.document import Document, Response
+from crawler.model.outcome import Parsed
+from crawler.runtime import limits
+from crawler.workers import own
+from crawler.workers.auto import Chooser, Place
+from crawler.workers.lanes import InterpreterLane, Lane, ProcessLane, ThreadLane, check_interpreters
+from crawler.workers.memory import memory_shares, wanted_workers
+from crawler.workers.pool import Pool
+from crawler.workers.work import Parser, Work
+
+_LANES: dict[str, Callable[[Work], Lane]] = {
+    "process": ProcessLane,
+    "thread": ThreadLane,
+    "interpreter": InterpreterLane,
+}
+_ROUND = 256  # pages between two measurements of the hand-over
+_EXECUTOR_THREADS = ("_ExecutorManagerThread", "QueueFeederThread", "crawler-pool")
+
+
+def silent(_line: str) -> None:
+    """Announce nothing."""
+
+
+class Parsing:
+    """What both faces share: the parser, the pools, and the choice between them.
+
+    Raises ConfigurationError for a parser that cannot be imported and for an executor that this
+    Python does not have.
+    """
+
+    def __init__(self, config: CrawlConfig, *, announce: Callable[[str], None] = silent) -> None:
+        self._shares = memory_shares(config)
+        page = "unparsed" if config.parse == "none" else "page"
+        self._work = Work(
+            page=f"crawler.formats.page:{page}",
+            parser=config.parser,
+            folder=own.current_directory() if config.parser else "",
+            timeout=config.parse_timeout,
+            memory=self._shares.worker // 10**6,
+            html=config.html,
+            following=_following(config),
+        )
+        self._config = config
+        self._announce = announce
+        self._auto = config.parse == "auto"
+        self._pooled = config.parse in _LANES
+        html.check(config.html)
+        if config.parser:
+            own.check(config.parser, self._work.folder)
+        self._here = Parser(self._work_here, inline=True)
+        self._apart = _apart(config)
+        self._chooser = Chooser(isolate=bool(self._apart))
+        self._pool: Pool | None = None
+        self._threads: Pool | None = None
+        self._handed = 0
+        self._own_seconds = 0.0
+        self._measured_cpu = 0.0
+        self._measured_at = 0
+        self._parsed = 0
+        self._complained = False
+        self._parsed_seconds = 0.0
+        if config.parse == "interpreter":
+            check_interpreters(self._work)
+
+    @property
+    def _work_here(self) -> Work:
+        """What is done by the crawler's own process; a parser of the user's own not if others do.
+
+        It is not even imported here: its code belongs into the processes that are there for it.
+        """
+        aside = self._pooled or self._auto
+        return replace(self._work, parser="") if aside and self.kind != "thread" else self._work
+
+    @property
+    def kind(self) -> Parse:
+        """Where pages go that are not parsed here."""
+        if self._pooled or not self._auto:
+            return self._config.parse
+        return "process" if limits.cores() > 1 or self._apart else "thread"
+
+    def describe(self) -> str:
+        """Where pages are parsed, in one line for a person."""
+        where = self._where()
+        if not self._parsed:
+            return where
+        cost = f"{self._parsed_seconds / self._parsed * 1e3:.2f} ms to parse"
+        if self._handed and self._measured_at:
+            cost += f", {self._chooser.hand_over * 1e3:.2f} ms to hand over"
+        return f"{where}: a page took {cost}"
+
+    def _where(self) -> str:
+        pooled = f"{self.kind} ({self._lanes()} workers)"
+        if not self._auto:
+            return pooled if self._pooled else self._config.parse
+        if self._pool is None:
+            return "auto: inline"
+        if self._apart:
+            return f"auto: {pooled}, {self._apart}"
+        return (
+            f"auto: {pooled} for pages above {self._chooser.threshold() // 1000} KB, inline below"
+        )
+
+    def worker_cpu_seconds(self) -> float:
+        """CPU time of the parser processes so far."""
+        return self._pool.cpu_seconds() if self._pool is not None else 0.0
+
+    def _lanes(self) -> int:
+        return self._shares.workers if self.kind == "process" else wanted_workers(self._config)
+
+    def _open(self) -> Future[None] | None:
+        """Start the pool, if all pages go there; ends when its first worker is ready."""
+        if not self._pooled and not (self._auto and self._apart):
+            return None
+        self._pool = self._started_pool()
+        return self._pool.started
+
+    def _started_pool(self) -> Pool:
+        lane = _LANES[self.kind]
+        pool = Pool(
+            lambda: lane(self._work), lanes=self._lanes(), timeout=self._config.parse_timeout
+        )
+        pool.start()
+        pool.started.add_done_callback(self._pool_started)
+        return pool
+
+    def _pool_started(self, started: Future[None]) -> None:
+        """The pool's first worker is there, or none can be; called in any thread."""
+        if started.cancelled():
+            return
+        if (error := started.exception()) is not None:
+            if self._auto:
+                self._announce(
+                    f"parse: auto stays inline, {self.kind} workers do not start: {error}"
+                )
+            return
+        self._chooser.pool_ready = True
+        if self._auto:
+            self._announce(f"parse: {self.describe()}")
+
+    def _aside(self) -> Pool:
+        """One thread for pages that are too long for the loop while there is no pool."""
+        if self._threads is None:
+            self._threads = Pool(
+                lambda: ThreadLane(self._work), lanes=1, timeout=self._config.parse_timeout
+            )
+            self._threads.start()
+        return self._threads
+
+    def _place(self, response: Response) -> Place:
+        if not self._auto:
+            return Place.POOL if self._pooled else Place.HERE
+        place = self._chooser.place(len(response.body))
+        if self._pool is None and self._chooser.pool_wanted:
+            self._pool = self._started_pool()
+        return place
+
+    def _parse_here(self, response: Response) -> Parsed:
+        parsed = self._here.parse(response)
+        self._learn(len(response.body), parsed)
+        return parsed
+
+    def _ready_pool(self) -> Pool | None:
+        """The pool, once it takes pages; those that came before `auto` had one go elsewhere."""
+        return self._pool if self._apart or self._chooser.pool_ready or not self._auto else None
+
+    def _learn(self, size: int, parsed: Parsed) -> None:
+        """Count a page of `size` bytes that was parsed here, and what it cost."""
+        self._count(parsed)
+        if isinstance(parsed, Document):
+            self._chooser.observe(size, parsed.seconds)
+
+    def _count(self, parsed: Parsed) -> None:
+        if isinstance(parsed, Document):
+            self._parsed += 1
+            self._parsed_seconds += parsed.seconds
+        elif self._config.parser and not self._complained:
+            self._complained = True
+            self._announce(f"parser {self._config.parser} failed: {parsed.reason}")
+
+    def _count_hand_over(self, pages: int, seconds: float) -> None:
+        """Learn what a hand-over costs, from the caller's seconds and the executor's CPU time."""
+        self._handed += pages
+        self._own_seconds += seconds
+        if self._handed - self._measured_at < _ROUND:
+            return
+        cpu = self._own_seconds + _cpu_seconds(_EXECUTOR_THREADS)
+        if self._measured_at:
+            spent = (cpu - self._measured_cpu) / (self._handed - self._measured_at)
+            if spent > 0:  # else a lane was replaced, and its threads' time went with them
+                self._chooser.observe_hand_over(spent)
+        self._measured_cpu, self._measured_at = cpu, self._handed
+
+    def _close(self) -> None:
+        for pool in (self._pool, self._threads):
+            if pool is not None:
+                pool.close()
+
+
+def _apart(config: CrawlConfig) -> str:
+    """Return why `auto` parses no page in the crawler's own process; "" if it does."""
+    if config.parser:
+        return "for a parser of your own"
+    return "as lexbor can take long" if config.html == "lexbor" else ""
+
+
+def _following(config: CrawlConfig) -> Following | None:
+    if not config.follow:
+        return None
+    return Following(drop_params=config.drop_params, token=product_token(config.user_agent))
+
+
+def _cpu_seconds(names: Sequence[str]) -> float:
+    """CPU time of the live threads of these names or classes; 0 where it cannot be read."""
+    if not hasattr(time, "pthread_getcpuclockid"):
+        return 0.0
+    total = 0.0
+    for thread in threading.enumerate():
+        if thread.ident and (thread.name in names or type(thread).__name__ in names):
+            with suppress(OSError):  # it has ended in the meantime
+                total += time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
+    return total

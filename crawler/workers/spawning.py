@@ -1,0 +1,132 @@
+"""Starts worker processes without side effects on the crawler or its user's script.
+
+- *Fork server* (spawn where there is none): a worker is forked in about 10 ms from a process that
+  has the parser imported, no threads, and none of the crawler's sockets.
+- *`__main__` stays alone.* `multiprocessing` runs the main script again in every child, which turns
+  a plain script without `if __name__ == "__main__"` into an endless recursion. Only a parser that
+  lives in `__main__` needs that; for all others the script's path is left out of what a child is
+  told. The one private thing used for it, `multiprocessing.spawn.get_preparation_data`, is replaced
+  only while a worker starts and only for the thread that starts it.
+- *No code from the current directory.* Fork server, resource tracker and spawned workers run
+  `python -c`, which searches that directory before the standard library. They get `-P`, by the
+  second private thing, `multiprocessing.util._args_from_interpreter_flags`, replaced in that way,
+  too. The environment (PYTHONSAFEPATH) would do, were it not ignored after `-E` and inherited by
+  what a parser starts.
+- *Signals to all processes* (Ctrl-C, a terminal that goes, a service that is stopped) are for the
+  crawler alone, which then ends the others. The signal mask is inherited, so they are blocked in
+  this thread while the fork server starts, and SIGHUP while the resource tracker does, which goes
+  first: it ignores SIGINT and SIGTERM itself, and its start unblocks them again.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import spawn, util
+from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
+from typing import Any, Final, cast
+
+from crawler.runtime.leftovers import tidy
+from crawler.runtime.signals import ENDING
+
+_PRELOAD: Final = [
+    *("crawler.workers.forked", "crawler.workers.worker"),
+    *("crawler.formats.page", "crawler.formats.by_frostwork"),
+]
+_FLAGS: Final = "_args_from_interpreter_flags"
+_STARTING = threading.Lock()
+
+
+class RecordingContext:
+    """A multiprocessing context that keeps the processes which were made through it."""
+
+    def __init__(self, context: BaseContext) -> None:
+        self._context = context
+        self.made: list[BaseProcess] = []
+
+    def Process(self, *args: Any, **kwargs: Any) -> BaseProcess:  # noqa: N802  (its name there)
+        """A process of the underlying context, kept in `made`."""
+        process: BaseProcess = self._context.Process(*args, **kwargs)  # type: ignore[attr-defined]
+        self.made.append(process)
+        return process
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+
+def recording_context() -> tuple[RecordingContext, BaseContext]:
+    """The same object twice: as what it is, and as what an executor's `mp_context` wants."""
+    tidy()
+    methods = multiprocessing.get_all_start_methods()
+    context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    if hasattr(context, "set_forkserver_preload"):
+        context.set_forkserver_preload(_PRELOAD)
+    recording = RecordingContext(context)
+    return recording, cast(BaseContext, recording)
+
+
+@contextmanager
+def quiet_start(*, with_main: bool) -> Iterator[None]:
+    """Start processes inside: no signals for them, and no `__main__` unless `with_main`."""
+    with apart(), _signals_blocked(), _main_hidden(not with_main):
+        yield
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Start processes inside that have no part in this one's directory and terminal."""
+    with _STARTING, _masked({signal.SIGHUP}):
+        original, starter = getattr(util, _FLAGS), threading.get_ident()
+
+        def with_safe_path() -> list[str]:
+            flags: list[str] = original()
+            return [*flags, "-P"] if threading.get_ident() == starter else flags
+
+        setattr(util, _FLAGS, with_safe_path)
+        try:
+            yield
+        finally:
+            setattr(util, _FLAGS, original)
+
+
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()
+    with _masked(set(ENDING)):
+        yield
+
+
+@contextmanager
+def _masked(numbers: set[signal.Signals]) -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _main_hidden(hidden: bool) -> Iterator[None]:
+    if not hidden:
+        yield
+        return
+    original, starter = spawn.get_preparation_data, threading.get_ident()
+
+    def without_main(name: str) -> dict[str, Any]:
+        data = original(name)
+        if threading.get_ident() == starter:
+            for key in [key for key in data if key.startswith("init_main_from")]:
+                del data[key]
+        return data
+
+    spawn.get_preparation_data = without_main
+    try:
+        yield
+    finally:
+        spawn.get_preparation_data = original

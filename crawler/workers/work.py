@@ -1,0 +1,262 @@
+"""What is done to one page, and the code that runs inside a parser worker.
+
+A page crosses to a worker as a plain tuple (`Packed`) and comes back as one (`Answer`): pickling
+frozen dataclasses would cost the event loop more than the hand-over itself. Whatever a parser
+returns is turned into JSON bytes *here*, so nothing that a parser makes is ever pickled: a value
+that has no JSON form is this page's failure and touches nothing else.
+
+Three bounds on one page, from the cheapest to the last resort:
+
+1. `Alarm`: SIGALRM raises `Overrun` inside the page (main thread only, POSIX). Costs two system
+   calls a page and no worker.
+2. The time it took: a page that ran past its limit has failed, even if it came to an end.
+3. The pool reads the worker's marker (which page, since when) and kills the worker.
+
+And one on memory, of a process alone: the kernel refuses more (`Work.memory`), and the page that
+meets this raises `Exhausted`. What else the worker still holds nobody knows, so it is replaced.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, MutableSequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
+from types import FrameType
+from typing import Any, Final
+
+import orjson
+
+from crawler.formats import response as own_response
+from crawler.formats.follow import Following
+from crawler.model.config import Html
+from crawler.model.document import Document, Response
+from crawler.model.outcome import Kind, Parsed, ParseFault
+from crawler.model.output import escaped
+from crawler.workers import own
+from crawler.workers.answer import MAX_JSON, Answer
+from crawler.workers.reason import one_line, overrun_reason, place
+
+Packed = tuple[str, int, str, bytes, str, str, tuple[tuple[str, str], ...]]
+"""The fields of a `Response` on its way to a worker, in their order."""
+
+PAGE: Final = "crawler.formats.page:page"
+# The marker's cells: serial of the batch, index of the page in it (-1: none), monotonic seconds at
+# which that page began, and whether the lane was abandoned (only threads look at it).
+SERIAL, INDEX, SINCE, ABANDONED = range(4)
+Marker = MutableSequence[float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What to do to every page; a worker is told once, when it starts.
+
+    `page` and `parser` are `module:function`, the second "" without a parser of the user's own,
+    which is looked for in `folder`, too (`crawler.workers.own`); `timeout` is the limit of one page
+    in seconds, `memory` that of a process in MB, 0 for none; `html` is who reads markup.
+    """
+
+    page: str = PAGE
+    parser: str = ""
+    folder: str = ""
+    timeout: float = 10.0
+    memory: int = 0
+    html: Html = "frostwork"
+    following: Following | None = None
+
+
+class Overrun(BaseException):
+    """Raised inside a page that ran past its limit; no `except Exception` stops it."""
+
+
+class Exhausted(Exception):
+    """Raised by a batch in a worker that met its memory limit; its text says so."""
+
+
+SLICES: Final = 10
+"""Parts in which an `Alarm` counts its time: a stop of the process costs a page one of them."""
+
+
+class Alarm(AbstractContextManager[None]):
+    """Bounds what runs inside `with alarm:` to `seconds`, on the main thread of a process.
+
+    The time is counted in slices, one a signal: of those that fall into a stop of the process
+    (Ctrl-Z) only one arrives, so that a stop is not the page's time. A signal that was on its way
+    while the page ended must not count for the next one: it comes too soon for a slice.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._slice = seconds / SLICES
+        self._left = 0
+        self._counted_at = 0.0
+        self._previous = signal.signal(signal.SIGALRM, self._ring)
+
+    def __enter__(self) -> None:
+        self._left = SLICES
+        self._counted_at = time.monotonic()
+        signal.setitimer(signal.ITIMER_REAL, self._slice, self._slice)
+
+    def __exit__(self, *_: object) -> None:
+        self._disarm()
+
+    def _disarm(self) -> None:
+        self._left = 0
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _ring(self, _signum: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if not self._left or now - self._counted_at < self._slice / 2:
+            return
+        self._left -= 1
+        self._counted_at = now
+        if not self._left:
+            self._disarm()
+            raise Overrun
+
+    def close(self) -> None:
+        """Give SIGALRM back to whoever had it."""
+        signal.signal(signal.SIGALRM, self._previous)
+
+
+def alarm(seconds: float) -> Alarm | None:
+    """An alarm, where it can work and nobody else uses SIGALRM; else None."""
+    if not hasattr(signal, "setitimer"):
+        return None
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    return Alarm(seconds) if signal.getsignal(signal.SIGALRM) is signal.SIG_DFL else None
+
+
+class Parser:
+    """Parses one page at a time. The same object serves the caller, a thread and a worker.
+
+    isolated: it has a process or an interpreter to itself, whose path of modules is its own.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        limit: Alarm | None = None,
+        *,
+        inline: bool = False,
+        isolated: bool = False,
+        memory_limited: bool = False,
+    ) -> None:
+        module, _, name = work.page.partition(":")
+        page: Callable[..., Any] = getattr(import_module(module), name)
+        reads = work.page == PAGE
+        self._page = partial(page, following=work.following, library=work.html) if reads else page
+        self._own = own.load(work.parser, work.folder, keep=isolated) if work.parser else None
+        self._own_name = work.parser
+        self._timeout = work.timeout
+        self._limit: AbstractContextManager[None] = limit or nullcontext()
+        self._inline = inline
+        self._memory = work.memory if memory_limited else 0
+
+    def parse(self, response: Response) -> Parsed:
+        """Parse one page. Never raises, but for a Ctrl-C where pages are parsed inline.
+
+        And `Exhausted`, in a process with a memory limit.
+        """
+        started = time.perf_counter()
+        try:
+            with self._limit:
+                document = self._document(response)
+        except Overrun:
+            return self._overrun()
+        except KeyboardInterrupt as error:
+            if self._inline:
+                raise
+            return _fault(error)
+        except MemoryError as error:
+            if self._memory:
+                raise Exhausted(f"MemoryError: {self._memory} MB are allowed") from None
+            return _fault(error)
+        except BaseException as error:  # SystemExit and CancelledError of a parser are its own
+            return _fault(error)
+        seconds = time.perf_counter() - started
+        if seconds > self._timeout:
+            return self._overrun()
+        return replace(document, seconds=seconds)
+
+    def answer(self, page: Packed) -> Answer:
+        """The same for a page that came to a worker, in the form in which it goes back."""
+        parsed = self.parse(_unpacked(page))
+        if isinstance(parsed, Document):
+            leads = parsed.leads
+            return parsed.json, parsed.seconds, None if leads is None else (*leads,)
+        return parsed.kind.value, parsed.reason, None
+
+    def _document(self, response: Response) -> Document:
+        document: Document = self._page(response)
+        if self._own is not None:
+            json = _with_parsed(
+                document.json, self._fields(self._own(own_response.Response.of(response)))
+            )
+            document = replace(document, json=json)
+        if len(document.json) > MAX_JSON:
+            size = len(document.json)
+            raise ValueError(f"the fields have {size} bytes, {MAX_JSON} are allowed")
+        return document
+
+    def _fields(self, fields: object) -> bytes:
+        if not isinstance(fields, dict):
+            raise TypeError(f"{self._own_name} returned {type(fields).__name__}, not a dict")
+        return escaped(orjson.dumps(fields))
+
+    def _overrun(self) -> ParseFault:
+        return ParseFault(kind=Kind.PARSE_TIMEOUT, reason=overrun_reason(self._timeout))
+
+
+def _fault(error: BaseException) -> ParseFault:
+    return ParseFault(kind=Kind.PARSE, reason=one_line(error) + place(error))
+
+
+def _with_parsed(json: bytes, fields: bytes) -> bytes:
+    comma = b"," if len(json) > 2 else b""
+    return b'%b%b"parsed":%b}' % (json[:-1], comma, fields)
+
+
+def pack(response: Response) -> Packed:
+    """A response as it crosses to a worker."""
+    return (
+        response.url,
+        response.status,
+        response.content_type,
+        response.body,
+        response.robots_tag,
+        response.refresh,
+        response.fields,
+    )
+
+
+def _unpacked(page: Packed) -> Response:
+    url, status, content_type, body, robots_tag, refresh, fields = page
+    return Response(
+        url=url,
+        status=status,
+        content_type=content_type,
+        body=body,
+        robots_tag=robots_tag,
+        refresh=refresh,
+        fields=fields,
+    )
+
+
+def run_batch(parser: Parser, marker: Marker, serial: int, pages: list[Packed]) -> list[Answer]:
+    """Parse a batch, and say in `marker` which page is at work; stop where abandoned."""
+    answers: list[Answer] = []
+    try:
+        for index, page in enumerate(pages):
+            if marker[ABANDONED]:
+                break
+            marker[SINCE] = time.monotonic()  # before the index: never an old time for a new page
+            marker[SERIAL], marker[INDEX] = serial, index
+            answers.append(parser.answer(page))
+    finally:
+        marker[INDEX] = -1
+    return answers

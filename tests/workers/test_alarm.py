@@ -1,0 +1,67 @@
+"""The alarm that ends a page inside its worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from crawler.workers.work import SLICES, Alarm, Overrun
+
+STOPPED = """
+import sys, time
+from crawler.workers.work import Alarm, Overrun
+alarm = Alarm(2.0)
+try:
+    with alarm:
+        print("begun", flush=True)
+        sys.stdin.readline()
+except Overrun:
+    print("overrun", flush=True)
+else:
+    print("ended", flush=True)
+"""
+
+
+def test_a_page_without_end_is_ended() -> None:
+    """A page that never ends has `Overrun` raised in it; the next one has a limit of its own."""
+    alarm = Alarm(0.2)
+    for _ in range(2):
+        with pytest.raises(Overrun), alarm:
+            time.sleep(60)
+    with alarm:
+        pass
+    alarm.close()
+    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+
+
+def test_a_signal_that_comes_late_counts_for_no_page() -> None:
+    """Stray signals, however many, take nothing of a page's time."""
+    alarm = Alarm(600)
+    with alarm:
+        for _ in range(2 * SLICES):
+            signal.raise_signal(signal.SIGALRM)
+    signal.raise_signal(signal.SIGALRM)  # between two pages
+    alarm.close()
+
+
+def test_a_stopped_process_does_not_run_out_of_time() -> None:
+    """Ctrl-Z for longer than the limit: the page at work goes on where it was."""
+    with subprocess.Popen(
+        [sys.executable, "-c", STOPPED],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        os.kill(process.pid, signal.SIGSTOP)
+        time.sleep(3.0)  # what is tested is that time passes
+        process.stdin.write("\n")
+        process.stdin.flush()
+        os.kill(process.pid, signal.SIGCONT)
+        assert process.stdout.readline() == "ended\n"
