@@ -1,8 +1,8 @@
 """Imports point one way, and each foreign library has one home.
 
-The rules are those of the design: model <- core <- parse, fetch, store <- engine <- compare <- cli;
-mock and load need model, runtime, measure and report
-alone. They hold for every import statement, in functions, too.
+The rules are those of the design: model <- formats <- core <- fetch, workers, store <- engine <-
+compare <- cli; mock and load need model, runtime, measure and report alone. They hold for every
+import statement, in functions, too.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import crawler
 PACKAGE = Path(crawler.__file__).parent
 ROOT = PACKAGE.parent
 
-_DOING = {"parse", "fetch", "store"}
+_PURE = {"model", "formats", "core"}
 _SHARED = {"runtime", "measure", "report"}
-_ENGINES = {"model", "core", *_DOING}
+_ENGINES = {*_PURE, "fetch", "workers", "store"}
 MAY_IMPORT: dict[str, set[str]] = {
     "model": set(),
     "formats": {"model"},
@@ -29,15 +29,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runtime": {"model"},
     "measure": {"model"},
     "report": {"model"},
-    "parse": {"model", "core", "runtime"},
-    "fetch": {"model", "core", "runtime"},
-    "store": {"model", "core"},
+    "workers": {*_PURE, "runtime"},
+    "fetch": {*_PURE, "runtime"},
+    "store": _PURE,
     "engine": {*_ENGINES, "runtime"},
     "mock": {"model", *_SHARED},
     "load": {"model", *_SHARED},
     "compare": {*_ENGINES, "engine", "mock", "load", *_SHARED},
     "cli": {*_ENGINES, "engine", "mock", "load", "compare", *_SHARED},
-    "__init__": {"model", "parse", "engine"},
+    "__init__": {"model", "formats", "engine"},
     "__main__": {"cli", "runtime"},
 }
 

@@ -15,11 +15,11 @@ from crawler.model.config import CrawlConfig
 from crawler.model.document import Document, Response
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.outcome import Kind, Parsed, ParseFault
-from crawler.parse import parsing as shared
+from crawler.runtime.loop import loop_factory
+from crawler.workers import parsing as shared
 from crawler.workers.hand_over import AsyncParsing, ThreadedParsing
 from crawler.workers.pool import Pool
 from crawler.workers.work import Packed, Work
-from crawler.runtime.loop import loop_factory
 
 HOSTILE = "tests.workers.parsers:hostile"
 Runner = Callable[[Coroutine[Any, Any, Any]], Any]

@@ -21,9 +21,9 @@ from crawler.model.config import CrawlConfig
 from crawler.model.document import Document, Response
 from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Kind, Parsed, ParseFault
-from crawler.parse import lanes
-from crawler.workers.hand_over import AsyncParsing, ThreadedParsing
 from crawler.runtime.loop import loop_factory
+from crawler.workers import lanes
+from crawler.workers.hand_over import AsyncParsing, ThreadedParsing
 
 HOSTILE = "tests.workers.parsers:hostile"
 HTML = b"<!doctype html><title>A page</title><a href=/x>x</a>"

@@ -25,8 +25,8 @@ from crawler.compare.experiments.gil_release_known import KEPT, KNOWN, Wait, exp
 from crawler.compare.experiments.gil_release_work import CALL, LOOP, ZLIB
 from crawler.compare.judgement import Observed
 from crawler.compare.statistics import quotient
-from crawler.measure.quantity import number
 from crawler.formats.libraries import MODULES
+from crawler.measure.quantity import number
 
 _LEAST = 1.5  # times, of two threads, if the lock is free for most of the time
 

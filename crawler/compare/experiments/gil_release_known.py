@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from crawler.compare.experiment import Interpreter
 from crawler.compare.experiments.gil_release_work import CALL, LOOP, ZLIB
-from crawler.measure.gil import USUAL
 from crawler.formats.libraries import MODULES
+from crawler.measure.gil import USUAL
 
 KEPT = USUAL / 2
 """Who waits longer than this is kept out; on a free core it takes a tenth of a millisecond."""
