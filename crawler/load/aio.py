@@ -120,13 +120,15 @@ class AioLoop:
         """Cancel every coroutine, and close the session.
 
         aiohttp waits for the end of each connection, of which uvloop does not tell where a connect
-        was cancelled after it was made. So that is bounded, and what is left goes with the loop.
+        was cancelled after it was made. So that is bounded, and what is left goes with the loop. A
+        coroutine is not gathered: if that is cancelled, it goes on waiting.
         """
         for task in self._crew:
             task.cancel()
         try:
             async with asyncio.timeout(_CLOSING_SECONDS):
-                await asyncio.gather(*self._crew, return_exceptions=True)
+                if self._crew:
+                    await asyncio.wait(self._crew)
                 await self._session.close()
         except TimeoutError:
             pass
@@ -139,6 +141,8 @@ class AioLoop:
         """Numbers of hits for all coroutines: any number before `start`, as many as asked after."""
         permits = None if self._job.requests is None else repeat(None, self._job.requests)
         for number in count():
+            if self._stopped:  # aiohttp's timeout may have taken the cancellation for its own
+                return
             if permits is not None and perf_counter() >= start and next(permits, self) is self:
                 return
             yield number
@@ -173,7 +177,7 @@ class AioLoop:
             self.finished.set()
 
     async def _follow(self, key: int) -> None:
-        while True:
+        while not self._stopped:
             due, number = await self._waiting.get()
             await self._fetch(key, number, due, perf_counter())
             self._finish()

@@ -28,7 +28,8 @@ def report(result: Result) -> str:
     title = f"Load of {json['target']}"
     style = files("crawler.load").joinpath("report.css").read_text(encoding="utf-8")
     html = [
-        f"<header><h1>{escape(title)}</h1>{_how(result)}</header><main>",
+        f"<header><h1>{escape(title)}</h1>",
+        f'<p class="dim">{escape(how(result))}</p></header><main>',
         _verdict(result),
         _key_figures(result.measured),
         '<section class="plots">',
@@ -40,7 +41,8 @@ def report(result: Result) -> str:
     return page(title, style, html)
 
 
-def _how(result: Result) -> str:
+def how(result: Result) -> str:
+    """Return the method, the shape of the load, and when it was measured, in one line."""
     config, urls = result.config, result.urls
     many = f" and {urls - 1:,} other URLs" if urls > 1 else ""
     loop = f"closed loop over {config.connections:,} connections"
@@ -48,8 +50,7 @@ def _how(result: Result) -> str:
         rate = f"stages {config.stages}" if config.stages else f"{config.rate:,g} requests/s"
         loop = f"open loop, {rate}, {config.arrivals} arrivals"
     measured = f"{result.measured.elapsed:,.1f} s from {result.started}"
-    line = f"{config.method}{many}; {loop}; {config.engine} engine; {measured}"
-    return f'<p class="dim">{escape(line)}</p>'
+    return f"{config.method}{many}; {loop}; {config.engine} engine; {measured}"
 
 
 def _verdict(result: Result) -> str:
@@ -76,11 +77,12 @@ def _judged(result: Result) -> Iterator[str]:
     for judged in result.thresholds:
         kind, word = ("good", "met") if judged.met else ("bad", "missed")
         errors = ", but too many requests failed" if judged.why else ""
-        found = f"{word}, with {_found(judged)}{errors}"
-        yield f'<li class="{kind}">threshold {escape(judged.text)}: {found}</li>'
+        text = f"{word}, with {found(judged)}{errors}"
+        yield f'<li class="{kind}">threshold {escape(judged.text)}: {text}</li>'
 
 
-def _found(judged: Judged) -> str:
+def found(judged: Judged) -> str:
+    """Return what was measured of the figure that a threshold is about, in its unit."""
     threshold = Threshold.read(judged.text)
     if threshold.latency:
         return latency(judged.value)
@@ -105,7 +107,7 @@ def _key_figures(run: Measured) -> str:
 def _tables(result: Result) -> Iterator[str]:
     run = result.measured
     yield _latencies(run)
-    yield table("Outcomes", ("outcome", "hits"), _outcomes(run))
+    yield table("Outcomes", ("outcome", "hits"), outcomes(run))
     checks = [(c.name, _word(c), c.why) for c in result.verdict.checks]
     yield table("May it be believed?", ("check", "", "found"), checks, "words")
     yield table("Asked for", ("option", "value"), _options(result), "words")
@@ -145,7 +147,8 @@ def _ratio(run: Measured, share: float) -> str:
     return f"{run.response.quantile(share) / service:.3g}" if service else ""
 
 
-def _outcomes(run: Measured) -> Iterator[tuple[str, str]]:
+def outcomes(run: Measured) -> Iterator[tuple[str, str]]:
+    """Yield each status and kind of failure with its number, and the first message of each."""
     yield from ((f"status {s}", f"{n:,}") for s, n in sorted(run.statuses.items()))
     yield from ((kind.replace("_", " "), f"{n:,}") for kind, n in sorted(run.failures.items()))
     yield from ((f"first {kind}", message) for kind, message in sorted(run.messages.items()))

@@ -41,7 +41,8 @@ def test_a_run_is_a_page_of_text(url: str) -> None:
 def test_a_run_leaves_its_files(url: str, tmp_path: Path) -> None:
     """From a list on stdin: --json and --out are one document, the report is one file alone."""
     out, page, hgrm = (str(tmp_path / name) for name in ("out.json", "page.html", "a.hgrm"))
-    files = ("--out", out, "--report", page, "--hgrm", hgrm)
+    suite, told = (str(tmp_path / name) for name in ("b.xml", "c.md"))
+    files = ("--out", out, "--report", page, "--hgrm", hgrm, "--junit", suite, "--markdown", told)
     listed = f"# two pages\n{url}\n{url}?again\n"
     code, said, err = believed("-i", "-", "--rate", "100", *QUICK, "--json", *files, input=listed)
     assert (code, err) == (0, "")
@@ -54,7 +55,10 @@ def test_a_run_leaves_its_files(url: str, tmp_path: Path) -> None:
     namespaces = re.sub(r'xmlns(:\w+)?="[^"]*"', "", text)
     assert re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?(?!#)[^"'#)\s]+""", namespaces) == []
     assert Path(hgrm).read_text().lstrip().startswith("Value")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.hgrm", "out.json", "page.html"]
+    assert Path(suite).read_text().startswith("<?xml version='1.0'")
+    assert Path(told).read_text().startswith("### crawler load: passed")
+    names = ["a.hgrm", "b.xml", "c.md", "out.json", "page.html"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
 def test_a_missed_threshold_is_a_code_of_its_own(url: str) -> None:

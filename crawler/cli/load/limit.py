@@ -37,8 +37,9 @@ def find(
     json: bool,
     quiet: bool,
 ) -> int:
-    """Search, one run of `config.duration` a trial; the files are those of the rate found.
+    """Search, one run of `config.duration` a trial.
 
+    The files are those of the rate found, or else of the last that was tried.
     Returns 0 if there is such a rate, else the code of a missed threshold or of a run that cannot
     be believed; 130 if a signal ended the search, which then tells what it has found until there.
     """
@@ -54,8 +55,8 @@ def find(
             search.tell(_trial(rate, result))
             results[rate] = result
             _tell(search.trials[-1], result, quiet=quiet or json)
-    if search.found is not None:
-        files.write(results[search.found])
+    if results:
+        files.write(results.get(search.found or 0.0, result))
     _show(search, bounds, tuple(results.values()), partial=partial, json=json)
     return ExitCode.INTERRUPTED if partial else _code(search)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated
 
 import orjson
@@ -75,10 +75,17 @@ class Wanted:
     out: Annotated[str, _file("Everything, as JSON.")] = ""
     report: Annotated[str, _file("One HTML file with plots.")] = ""
     hgrm: Annotated[str, _file("Response latencies, as HdrHistogram's percentiles.")] = ""
+    junit: Annotated[str, _file("A test case a threshold and check, for build servers.")] = ""
+    markdown: Annotated[str, _file("The result for a pull request.")] = ""
     json: Annotated[bool, _switch("The result as JSON on stdout.")] = False
     quiet: Annotated[bool, _switch("No live line and no summary.", "--quiet", "-q")] = False
     schema: Annotated[bool, _switch("Print the results' JSON Schema and leave.")] = False
     print_config: Annotated[bool, _switch("Print the options as TOML and leave.")] = False
+
+    @property
+    def files(self) -> Outputs:
+        """The files to be left."""
+        return Outputs(**{each.name: getattr(self, each.name) for each in fields(Outputs)})
 
 
 @with_options(LOAD)
@@ -101,7 +108,7 @@ def load(
         print(toml.write(LOAD, settled, _TITLE), end="")
         return ExitCode.FINISHED
     kept = thresholds(wanted.threshold)
-    files = Outputs(out=wanted.out, report=wanted.report, hgrm=wanted.hgrm)
+    files = wanted.files
     files.check()
     _refuse_mixtures(wanted)
     if not wanted.mock:
@@ -155,7 +162,6 @@ def _refuse_mixtures(wanted: Wanted) -> None:
     if wanted.find_limit and (wanted.against or wanted.threshold):
         other = "--against" if wanted.against else "--threshold"
         raise ConfigurationError(f"--find-limit: leave out {other}")
-    if wanted.against and (wanted.out or wanted.report or wanted.hgrm or wanted.threshold):
-        raise ConfigurationError(
-            "--against gives a comparison; leave out --threshold, --out, --report and --hgrm"
-        )
+    unused = [*(["--threshold"] if wanted.threshold else []), *wanted.files.flags]
+    if wanted.against and unused:
+        raise ConfigurationError(f"--against gives a comparison; leave out {', '.join(unused)}")
