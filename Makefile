@@ -8,11 +8,15 @@ ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
-EXTRA := .[dev]
 UV := $(shell command -v uv 2>/dev/null)
-INSTALL = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,\
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check)
+PIP = $(if $(UV),$(UV) pip install --python $(BIN)/python,\
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off)
+INSTALL = $(PIP) -c config/constraints.txt
+
+# What is installed, each on top of the one before: what a crawl needs, what the tests need, everything.
+BASE := $(VENV)/.base
+TESTS := $(VENV)/.tests
+ALL := $(VENV)/.all
 
 # The newest Python that really runs: a shim of a version manager may be there and refuse.
 # Without uv it must be able to make a virtual environment with pip.
@@ -22,65 +26,76 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c '$(PROBE)' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install crawl compare test check lint wheel bench fuzz real soak debian clean
+.PHONY: help install crawl compare test check lint wheel docs bench fuzz real soak debian clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-install: $(STAMP) ## Set up .venv, once
+install: $(ALL) ## Set up .venv with everything, once
 
-$(STAMP): pyproject.toml config/constraints.txt
+$(BASE): pyproject.toml config/constraints.txt
 	@rm -rf $(VENV)
 ifneq ($(UV),)
 	@$(UV) venv --quiet --python "$(or $(PYTHON),>=3.11)" $(VENV)
-	@$(UV) pip install --quiet --python $(BIN)/python -c config/constraints.txt -e '$(EXTRA)'
 else
 	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer with venv and pip here" >&2; exit 1; }
-	@echo "setting up $(VENV) with $(PYTHON)"
+	@echo "setting up $(VENV) with $(PYTHON)" >&2
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		-c config/constraints.txt -e '$(EXTRA)'
 endif
+	@$(INSTALL) -e . >&2
 	@touch $@
 
-crawl: $(STAMP) ## Crawl URLS=list.txt (without: a mock web) into OUT=crawl.jsonl, with ARGS="..."
+$(TESTS): $(BASE)
+	@echo "adding what the tests need to $(VENV)" >&2
+	@$(INSTALL) -e '.[dev]' >&2
+	@touch $@
+
+$(ALL): $(TESTS)
+	@$(INSTALL) -e '.[dev,docs]' >&2
+	@touch $@
+
+crawl: $(BASE) ## Crawl URLS=list.txt (without: a mock web) into OUT=crawl.jsonl, with ARGS="..."
 	@$(BIN)/crawler crawl $(if $(URLS),-i "$(URLS)",--mock 1000 --config config/fast-local.toml) \
 		-o "$(OUT)" $(if $(findstring --append,$(ARGS)),,--overwrite) $(ARGS)
 
-compare: $(STAMP) ## Compare async, threads and processes, in ten minutes, into REPORT=compare-report/
+compare: $(TESTS) ## Compare async, threads and processes, in ten minutes, into REPORT=compare-report/
 	@$(BIN)/crawler compare --quick --report "$(REPORT)" $(ARGS)
 
-test: $(STAMP) ## Run the tests on every core; ARGS="..." goes to pytest
+test: $(TESTS) ## Run the tests on every core; ARGS="..." goes to pytest
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 check: lint test ## Format, lint, types, and then the tests
 
-lint: $(STAMP)
+lint: $(TESTS)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-wheel: $(STAMP) ## Build the distribution, install it where nothing else is, and use it
+wheel: $(TESTS) ## Build the distribution, install it where nothing else is, and use it
 	@$(BIN)/python -m tests.wheel
 
-bench: $(STAMP) ## Measure against Scrapy and bare loops; writes the raw figures as JSON
+docs: $(ALL) ## Build the documentation into docs/_build; warnings are errors
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
+	@echo "docs/_build/index.html"
+
+bench: $(TESTS) ## Measure against Scrapy and bare loops; writes the raw figures as JSON
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 # Atheris has wheels for some Pythons only; where there is none, hypothesis has all the time.
-fuzz: $(STAMP) ## Fuzz what reads a server's bytes for SECONDS=600 in all; ARGS="--only html"
-	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(INSTALL) --only-binary atheris \
-		-c config/constraints.txt -e '.[fuzz]' || echo "atheris: no wheel for this Python" >&2
+fuzz: $(TESTS) ## Fuzz what reads a server's bytes for SECONDS=600 in all; ARGS="--only html"
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(INSTALL) --quiet --only-binary atheris \
+		-e '.[fuzz]' || echo "atheris: no wheel for this Python" >&2
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600) $(ARGS)
 
-real: $(STAMP) ## Crawl real pages from a local nginx with every engine and executor
+real: $(TESTS) ## Crawl real pages from a local nginx with every engine and executor
 	@$(BIN)/python -m tests.real $(ARGS)
 
-soak: $(STAMP) ## Crawl a hostile web for SECONDS=1800 and see that nothing grows or is lost
+soak: $(TESTS) ## Crawl a hostile web for SECONDS=1800 and see that nothing grows or is lost
 	@$(BIN)/python -m tests.soak --seconds $(or $(SECONDS),1800) $(ARGS)
 
-debian: $(STAMP) ## Install the Debian programs that tests use, as root: curl, wrk, hey, Chromium
+debian: $(TESTS) ## Install the Debian programs that tests use, as root: curl, wrk, hey, Chromium
 	@$(BIN)/python -m tests.real.debian $(ARGS)
 
 clean: ## Remove .venv and everything that was made
-	@rm -rf $(VENV) build dist *.egg-info crawl.jsonl compare-report .fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) build dist *.egg-info crawl.jsonl compare-report docs/_build docs/generated .fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find crawler tests -name __pycache__ -type d -prune -exec rm -rf {} +

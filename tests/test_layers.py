@@ -57,8 +57,8 @@ HOMES = {
 """The files that may import a foreign library; several with a space between."""
 
 TOP_LEVEL = {
-    *("crawler", "tests", "config", "pyproject.toml", "Makefile", "README.md"),
-    *("LICENSE", "CHANGELOG.md", "SECURITY.md"),
+    *("crawler", "tests", "config", "docs", "pyproject.toml", "Makefile", "README.md"),
+    *("LICENSE", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "SECURITY.md"),
 }
 
 

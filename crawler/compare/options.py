@@ -1,7 +1,7 @@
 """Every option of a comparison, once: name, type, default, range and help.
 
-Flags, environment variables (`CRAWLER_COMPARE_BUDGET`), TOML keys (`[compare]`) and the README's
-table derive from the fields.
+Flags, environment variables (`CRAWLER_COMPARE_BUDGET`), TOML keys (`[compare]`) and the
+documentation derive from the fields.
 """
 
 from __future__ import annotations

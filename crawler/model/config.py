@@ -1,7 +1,7 @@
 """Every option of a crawl, once: name, type, default, range and help.
 
-Flags, TOML keys, environment variables (`CRAWLER_PER_HOST`), `config/default.toml` and the table in
-the README all come from these fields. Times are seconds, sizes bytes; both may be given as text
+Flags, TOML keys, environment variables (`CRAWLER_PER_HOST`), `config/default.toml` and the
+documentation all come from these fields. Times are seconds, sizes bytes; both may be given as text
 with a unit (`crawler.model.units`).
 """
 

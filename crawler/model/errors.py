@@ -11,7 +11,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What `crawler` tells the shell; documented in the README."""
+    """What `crawler` tells the shell; documented in docs/reference/exit-codes.md."""
 
     FINISHED = 0
     FAILURES = 1  # finished, and nothing was fetched or more failed than is allowed
