@@ -63,7 +63,7 @@ def __getattr__(name: str) -> "Any":
     its own, which most compiled libraries refuse.
     """
     if name == "__version__":
-        return import_module("crawler.model.config").VERSION
+        return import_module("crawler.model.version").VERSION
     if name in _HOMES:
         return getattr(import_module(f"crawler.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,6 +10,7 @@ import pytest
 
 import crawler
 from crawler.model.errors import ExitCode
+from tests.generated import files
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,6 +29,12 @@ def test_the_script_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> No
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     exec(code, {})
     assert len(capsys.readouterr().out.splitlines()) == 10
+
+
+def test_what_is_made_from_the_options_is_up_to_date() -> None:
+    """Typed keywords and default.toml equal the options; `python -m tests.generated` writes them."""
+    stale = [path.name for path, text in files().items() if path.read_text("utf-8") != text]
+    assert stale == []
 
 
 def test_every_exit_code_is_documented() -> None:

@@ -17,9 +17,9 @@ from crawler.cli.completion import add_completion
 from crawler.cli.options import VERSION_FLAGS
 from crawler.cli.telling import complain, show_traceback
 from crawler.cli.variables import unknown
-from crawler.model.config import VERSION
 from crawler.model.errors import CrawlerError, ExitCode
 from crawler.model.output import printable
+from crawler.model.version import VERSION
 
 _HELP = "Fetch lists of web pages, quickly and with manners, and lose nothing on the way."
 _MOCK_HELP = "Serve a mock web on loopback, and score a crawl of it."

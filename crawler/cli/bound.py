@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crawler.cli.units import counted
 from crawler.core.bound import Bound, Limit
-from crawler.model.config import CrawlConfig
+from crawler.model.command_config import CommandConfig
 
 UNLIMITED = "--unlimited lifts such limits for a server of your own"
 
@@ -13,38 +13,38 @@ _POLITE = frozenset(
 )
 
 
-def bound_by(bound: Bound | None, config: CrawlConfig) -> str:
+def bound_by(bound: Bound | None, config: CommandConfig) -> str:
     """Return the limit with what it allows; empty where there is nothing to be told."""
     if bound is None or bound.limit is Limit.SERVERS:
         return ""
-    hosts = counted(bound.hosts, "host")
+    hosts, polite = counted(bound.hosts, "host"), config.politeness
     match bound.limit:
-        case Limit.DELAY if config.hosts.entries:
+        case Limit.DELAY if polite.hosts.entries:
             return f"the delay of {hosts} (--delay, --hosts)"
         case Limit.DELAY:
-            return f"--delay {config.delay:g} on {hosts}{_rate(bound.hosts, config.delay)}"
+            return f"--delay {polite.delay:g} on {hosts}{_rate(bound.hosts, polite.delay)}"
         case Limit.IP_DELAY:
-            return f"--ip-delay {config.ip_delay:g} at an address{_rate(1, config.ip_delay)}"
+            return f"--ip-delay {polite.ip_delay:g} at an address{_rate(1, polite.ip_delay)}"
         case Limit.CRAWL_DELAY:
             return f"the Crawl-delay in robots.txt of {hosts}"
         case Limit.PAUSE:
             return f"{hosts} left alone for a while, or asked more slowly"
         case Limit.PER_HOST:
-            return f"--per-host {config.per_host} on {hosts}"
+            return f"--per-host {polite.per_host} on {hosts}"
         case Limit.ADAPT:
             return f"what {hosts} can bear, as --adapt has learned"
         case _:
             return _WORDS[bound.limit].format(config=config)
 
 
-def yours(bound: Bound | None, config: CrawlConfig) -> bool:
+def yours(bound: Bound | None, config: CommandConfig) -> bool:
     """Tell whether politeness binds a crawl that may reach the user's own servers."""
-    own = config.allow_private or bool(config.allow_network)
+    own = config.network.allow_private or bool(config.network.allow_network)
     return own and bound is not None and bound.limit in _POLITE
 
 
 _WORDS = {
-    Limit.PER_IP: "--per-ip {config.per_ip}",
+    Limit.PER_IP: "--per-ip {config.politeness.per_ip}",
     Limit.CONCURRENCY: "--concurrency {config.concurrency}",
     Limit.MACHINE: "this machine: it is too slow for --concurrency {config.concurrency}",
     Limit.RETRY: "the pauses before retries (--backoff, --retries)",

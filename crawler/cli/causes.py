@@ -9,7 +9,7 @@ from typing import Any
 
 from crawler.cli.units import count
 from crawler.core.causes import Cause
-from crawler.model.config import CrawlConfig
+from crawler.model.command_config import CommandConfig
 from crawler.model.outcome import Kind
 from crawler.model.output import printable
 
@@ -21,7 +21,7 @@ _NOT_FAILURES = frozenset({Kind.INTERRUPTED})
 _OPENS = re.compile(r"\((--allow-port \d+) opens it\)")  # in the address guard's reasons
 
 
-def explained(causes: Mapping[str, Cause], config: CrawlConfig, width: int) -> Iterator[str]:
+def explained(causes: Mapping[str, Cause], config: CommandConfig, width: int) -> Iterator[str]:
     """Lines of at most `width` columns about the most frequent kinds."""
     kinds = [kind for kind in causes if kind not in _NOT_FAILURES]
     kinds.sort(key=lambda kind: (-causes[kind].number, kind))
@@ -47,7 +47,7 @@ def _wrapped(text: str, width: int, *, indent: str = "", **options: Any) -> list
     )
 
 
-def _cure(kind: Kind, reason: str, config: CrawlConfig) -> str:
+def _cure(kind: Kind, reason: str, config: CommandConfig) -> str:
     """What to do about a kind of failure; empty where there is nothing to be done here."""
     match kind:
         case Kind.BLOCKED_ADDRESS if opens := _OPENS.search(reason):
@@ -57,9 +57,9 @@ def _cure(kind: Kind, reason: str, config: CrawlConfig) -> str:
         case Kind.TOO_LARGE | Kind.TIMEOUT if "(--memory)" in reason:
             return "--memory has room for more bodies at once"
         case Kind.TOO_LARGE:
-            return f"--max-body {10 * config.max_body / 1e6:.0f}MB takes more"
-        case Kind.PARSE if config.parser:
-            return f"{config.parser} failed"
+            return f"--max-body {10 * config.network.max_body / 1e6:.0f}MB takes more"
+        case Kind.PARSE if config.parsing.parser:
+            return f"{config.parsing.parser} failed"
         case Kind.THROTTLED if "Retry-After" in reason:
             return _longer("retry_after_max", config)
         case _ if kind in _LONGER:
@@ -68,9 +68,9 @@ def _cure(kind: Kind, reason: str, config: CrawlConfig) -> str:
             return _CURES.get(kind, "")
 
 
-def _longer(name: str, config: CrawlConfig) -> str:
+def _longer(name: str, config: CommandConfig) -> str:
     """Twice the time of an option, as what to try."""
-    seconds = 2 * getattr(config, name)
+    seconds = 2 * config.values()[name]
     return f"{config.options()[name].flag} {seconds:g}s waits longer"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -15,7 +14,7 @@ from crawler.cli.options import CRAWL, lists, quantity, resolve, with_options
 from crawler.cli.presets import UNLIMITED
 from crawler.cli.seeds import check
 from crawler.cli.telling import show_traceback
-from crawler.model.config import CrawlConfig
+from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
 from crawler.model.units import BYTES, COUNT, SECONDS
 from crawler.runtime.space import allow_address_space
@@ -42,7 +41,7 @@ HELP = (
 
 _INPUT, _OUTPUT = CRAWL.group("Input"), CRAWL.group("Output")
 _LOOPBACK = "127.0.0.0/8"  # where the mock web's hosts are
-_TITLE = "Every option of a crawl, with its value."
+TITLE = "Every option of a crawl, with its value."
 
 
 def _switch(help: str) -> Parameter:
@@ -103,9 +102,9 @@ def crawl(
         file |= toml.read(CRAWL, UNLIMITED)
     settled = resolve(CRAWL, file, options, lambda key: toml.place(CRAWL, str(config), key))
     if print_config:
-        print(toml.write(CRAWL, settled, _TITLE), end="")
+        print(toml.write(CRAWL, settled, TITLE), end="")
         return ExitCode.FINISHED
-    _check_inputs([*seeds, *settled.sitemap], input, mock)
+    _check_inputs([*seeds, *settled.following.sitemap], input, mock)
     check([*seeds, *_given(options.get("sitemap"))], options, CRAWL.options)
     try:
         with _mock_urls(mock) as urls:
@@ -121,14 +120,14 @@ def _given(texts: object) -> Sequence[str]:
     return texts if isinstance(texts, list | tuple) else ()
 
 
-def _reaching(config: CrawlConfig, mock: int | None) -> CrawlConfig:
+def _reaching(config: CommandConfig, mock: int | None) -> CommandConfig:
     """`config`, with the mock web's addresses opened where one was asked for by name."""
     if mock is None:
         return config
-    return replace(config, allow_network=(*config.allow_network, _LOOPBACK))
+    return config.updated({"allow_network": (*config.network.allow_network, _LOOPBACK)})
 
 
-def _run(config: CrawlConfig, seeds: list[str], inputs: tuple[str, ...], output: str) -> int:
+def _run(config: CommandConfig, seeds: list[str], inputs: tuple[str, ...], output: str) -> int:
     allow_address_space(config.concurrency if config.engine == "threaded" else 0)
     from crawler.cli.run import Order, run  # rich, and with it soon aiohttp and the parser
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Generic, Protocol, Self, TypeVar
 
 from cyclopts import Group, Parameter, Token
 
-from crawler.model.config import CrawlConfig
+from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.option import Option, OptionError
 from crawler.model.units import Unit
@@ -34,6 +34,9 @@ class Configuration(Protocol):
     @classmethod
     def of(cls, values: Mapping[str, object]) -> Self:
         """From names and values; `OptionError` names the one that cannot be."""
+
+    def values(self) -> Mapping[str, Any]:
+        """Every option's value by name."""
 
 
 C = TypeVar("C", bound=Configuration)
@@ -90,7 +93,7 @@ class Spelling(Generic[C]):
 
 
 CRAWL = Spelling(
-    config=CrawlConfig,
+    config=CommandConfig,
     table="crawl",
     prefix="CRAWLER_",
     use="crawler crawl --config FILE",

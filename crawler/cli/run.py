@@ -20,7 +20,7 @@ from crawler.cli.telling import complain, show_traceback
 from crawler.cli.terminal import may_be_drawn_on
 from crawler.core.audit import Totals
 from crawler.core.statistics import Snapshot
-from crawler.model.config import CrawlConfig
+from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure, ExitCode
 
 
@@ -105,7 +105,7 @@ class Parts:
 class Order:
     """What the command line asks for: the options, the URLs, the lists, the output."""
 
-    config: CrawlConfig
+    config: CommandConfig
     seeds: Sequence[str]
     inputs: Sequence[str]
     output: str
@@ -161,7 +161,7 @@ def _run(
     return next(iter((*codes, *(each.exit_code for each in late))), _exit_code(report))
 
 
-def _told(failures: Sequence[CrawlerError], config: CrawlConfig) -> None:
+def _told(failures: Sequence[CrawlerError], config: CommandConfig) -> None:
     for failure in failures:
         if config.debug:
             show_traceback(failure)
@@ -175,7 +175,7 @@ def _screen(order: Order) -> Screen:
 
 
 @contextmanager
-def _statistics(config: CrawlConfig) -> Iterator[Callable[[Any], None]]:
+def _statistics(config: CommandConfig) -> Iterator[Callable[[Any], None]]:
     """What writes the statistics into their file, which is taken for as long as the block runs."""
     if not config.stats:
         yield lambda _values: None
@@ -241,7 +241,7 @@ def open_crawl(order: Order, announce: Callable[[str], None]) -> Parts:
 
 
 def _crawl(
-    parts: Parts, shown: Screen, config: CrawlConfig, interrupts: Interrupts
+    parts: Parts, shown: Screen, config: CommandConfig, interrupts: Interrupts
 ) -> list[CrawlerError]:
     """Run to the end; what gave way, the output before all others."""
     session = parts.session
@@ -281,7 +281,7 @@ def _exit_code(report: Report) -> ExitCode:
     return ExitCode.FAILURES if _fell_short(report.config, report.snapshot) else ExitCode.FINISHED
 
 
-def _fell_short(config: CrawlConfig, taken: Snapshot) -> bool:
+def _fell_short(config: CommandConfig, taken: Snapshot) -> bool:
     """Whether nothing at all was fetched, or more failed than the options allow."""
     if taken.records and not taken.succeeded:
         return True

@@ -26,7 +26,7 @@ from rich.live import Live
 
 from crawler.cli.progress import Expected, Statistics, Window, Words, frame, line, no_words
 from crawler.cli.terminal import in_background
-from crawler.model.config import Progress as Mode
+from crawler.model.choices import Progress as Mode
 from crawler.model.output import printable
 
 INTERVAL = 0.2

@@ -21,12 +21,13 @@ from crawler.cli.units import count, counted, megabytes, milliseconds
 from crawler.core.audit import Totals
 from crawler.core.histogram import Distribution
 from crawler.core.statistics import Snapshot
-from crawler.model.config import VERSION, CrawlConfig
+from crawler.model.command_config import CommandConfig
 from crawler.model.extras import DISTRIBUTION
 from crawler.model.outcome import Kind
 from crawler.model.output import printable
 from crawler.model.secrets import hidden
 from crawler.model.url import masked
+from crawler.model.version import VERSION
 
 WIDTH = 80
 
@@ -44,7 +45,7 @@ class Report:
     records the output really holds (None if nobody counted).
     """
 
-    config: CrawlConfig
+    config: CommandConfig
     snapshot: Snapshot
     cost: Cost
     totals: Totals = field(default_factory=Totals)
@@ -114,8 +115,10 @@ class Report:
             yield from _rows("parse", self.parsing)
         if self.interrupted:
             yield from self._what_was_not_read()
-        if self.config.parser and taken.outcomes.get(Kind.PARSE) and not taken.pages:
-            yield from wrap(f"NOT ONE PAGE WAS PARSED: {self.config.parser} failed on each", WIDTH)
+        if self.config.parsing.parser and taken.outcomes.get(Kind.PARSE) and not taken.pages:
+            yield from wrap(
+                f"NOT ONE PAGE WAS PARSED: {self.config.parsing.parser} failed on each", WIDTH
+            )
         yield self._account()
 
     def _failures(self) -> Iterator[str]:
@@ -232,7 +235,7 @@ def _waited(taken: Snapshot, totals: Totals) -> Iterator[str]:
         yield from _rows("away", *parts)
 
 
-def _machine(taken: Snapshot, config: CrawlConfig) -> Iterator[str]:
+def _machine(taken: Snapshot, config: CommandConfig) -> Iterator[str]:
     """What this machine was too slow for."""
     parts = []
     if taken.lowered_to:
@@ -262,12 +265,12 @@ def _quantiles(measured: Distribution, wanted: tuple[float, ...]) -> dict[str, f
     return {**found, "max": measured.largest if measured.count else None}
 
 
-def _shown(config: CrawlConfig) -> dict[str, Any]:
+def _shown(config: CommandConfig) -> dict[str, Any]:
     """The options; a proxy's password and what headers hold for one server are no statistics."""
-    values = asdict(config)
-    values["proxy"] = [masked(proxy) for proxy in config.proxy]
+    values = config.values()
+    values["proxy"] = [masked(proxy) for proxy in config.network.proxy]
     for name in ("header", "header_everywhere"):
-        values[name] = [hidden(line) for line in getattr(config, name)]
+        values[name] = [hidden(line) for line in values[name]]
     return values
 
 

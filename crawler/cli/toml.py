@@ -49,11 +49,12 @@ def place(spelling: Spelling[Any], path: str, key: str) -> str:
 def write(spelling: Spelling[C], config: C, title: str) -> str:
     """A file that sets every option to what `config` has, with the help as comments."""
     parts, section = [_head(spelling, title)], ""
+    values = config.values()
     for name, spec in spelling.options.items():
         if spec.section != section:
             section = spec.section
             parts.append(f"\n# {section}\n")
-        value = getattr(config, name)
+        value = values[name]
         parts.append(_entry(spec, value, written=spelling.written(spec, value)))
     return "".join(parts)
 

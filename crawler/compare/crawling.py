@@ -232,7 +232,7 @@ def crawl_warm(
     def conduct() -> None:
         try:
             for number, warm_up in enumerate(warm_ups):
-                if number and config.parse != "inline":
+                if number and config.parsing.parse != "inline":
                     _settle()
                 _let_in(source, sink, len(warm_up))
             with watch:

@@ -18,9 +18,9 @@ from dataclasses import replace
 from typing import Any
 
 from crawler.compare.experiment import Interpreter
-from crawler.model.config import VERSION
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.extras import DISTRIBUTION
+from crawler.model.version import VERSION
 
 _PROBE = """
 import json, sys, sysconfig
@@ -28,7 +28,7 @@ free = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 found = {"version": sys.version.split()[0], "free": free}
 try:
     import crawler.compare.child
-    from crawler.model.config import VERSION
+    from crawler.model.version import VERSION
     found["crawler"] = VERSION
     from crawler.measure.machine import packages
     found["packages"] = packages()

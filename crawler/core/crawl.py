@@ -89,24 +89,24 @@ class Crawl:
         proxies: Proxies | None = None,
         repeated: Callable[[Seed], None] = unlisted,
     ) -> None:
-        asks = look_ups or config.per_ip > 0
+        asks = look_ups or config.politeness.per_ip > 0
         self._config = config
         retry = RetryPolicy(
-            retries=config.retries,
-            backoff=config.backoff,
-            backoff_max=config.backoff_max,
+            retries=config.network.retries,
+            backoff=config.network.backoff,
+            backoff_max=config.network.backoff_max,
             random=random,
         )
         manners = Manners.of(config, random)
         self._audit = audit
         self._forgotten = Totals()
         self._frontier = Frontier(
-            lambda key: manners.overridden(config.hosts.limits(key)),
-            robots=config.robots == "obey",
-            per_address=config.per_ip,
-            address_delay=config.ip_delay,
+            lambda key: manners.overridden(config.politeness.hosts.limits(key)),
+            robots=config.politeness.robots == "obey",
+            per_address=config.politeness.per_ip,
+            address_delay=config.politeness.ip_delay,
             look_ups=max(LOOK_UPS, config.concurrency) if asks else 0,
-            proxied=(proxies or Proxies(config.proxy)).looks_up,
+            proxied=(proxies or Proxies(config.network.proxy)).looks_up,
             veto=self._barren,
             on_rest=self._forget,
         )
@@ -144,7 +144,7 @@ class Crawl:
     def begin(self, now: float) -> None:
         """The crawl starts now, with the sitemaps that the options name."""
         self.collector.begin(now)
-        given = (self._discovery.given(href, now) for href in self._config.sitemap)
+        given = (self._discovery.given(href, now) for href in self._config.following.sitemap)
         self._window.take_up([request for request in given if request is not None], now)
 
     def statistics(self, now: float) -> Snapshot:

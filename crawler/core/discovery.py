@@ -38,17 +38,21 @@ class Discovery:
     """Judges what is found. `seen` holds the fingerprints of all that the crawl has taken up."""
 
     def __init__(self, config: CrawlConfig, seen: FingerprintSet) -> None:
-        self._config = config
+        following = self._following = config.following
         self._seen = seen
-        self._scope = Scope(config.scope, include=config.include, exclude=config.exclude)
-        self._scoped = config.follow or config.sitemaps
-        self._tracking = Tracking(config.drop_params)
+        self._scope = Scope(
+            following.scope,
+            include=following.include,
+            exclude=following.exclude,
+        )
+        self._scoped = following.follow or following.sitemaps
+        self._tracking = Tracking(following.drop_params)
         self._traps = Traps(
             Caps(
-                depth=config.max_path_depth,
-                repeats=config.max_repeats,
-                queries=config.max_queries,
-                equal=config.max_equal_pages,
+                depth=following.max_path_depth,
+                repeats=following.max_repeats,
+                queries=following.max_queries,
+                equal=following.max_equal_pages,
             )
         )
         self._near = NearDuplicates()
@@ -74,7 +78,7 @@ class Discovery:
 
     def key(self, url: Url) -> int:
         """Return the fingerprint by which a URL counts as seen; of a list alone, its own."""
-        if not self._config.follow:
+        if not self._following.follow:
             return url.fingerprint
         return fingerprint(canonical(url, self._tracking))
 
@@ -120,7 +124,7 @@ class Discovery:
         leads = page.document.leads
         if leads is None:
             return []
-        if page.near_duplicate_of is not None and self._config.skip_duplicates:
+        if page.near_duplicate_of is not None and self._following.skip_duplicates:
             return self._refuse("near-duplicate page", 1)
         barren = self._traps.visited(page.request.url, leads.skeleton)
         if barren is not None:
@@ -128,7 +132,7 @@ class Discovery:
         new = self._new(leads.links)
         if not new:
             return []
-        if self._config.depth and page.request.depth >= self._config.depth:
+        if self._following.depth and page.request.depth >= self._following.depth:
             return self._refuse("deeper than --depth", len(new))
         hrefs = page.links
         found = ((Url(hrefs[index]), key) for index, key in new)
@@ -177,7 +181,7 @@ class Discovery:
         if refusal is not None:
             self.refused[refusal] += 1  # for now: a seed may widen the scope
             return False
-        reason = (self._traps.refusal(url) if self._config.follow else None) or self._full(url)
+        reason = (self._traps.refusal(url) if self._following.follow else None) or self._full(url)
         if reason is not None:
             self._judged.add(key)
             self.refused[reason] += 1
@@ -185,12 +189,12 @@ class Discovery:
 
     def _full(self, url: Url) -> str | None:
         """Which of the limits is reached; counts the URL where none is."""
-        config = self._config
-        if config.max_pages and self._taken_up >= config.max_pages:
+        following = self._following
+        if following.max_pages and self._taken_up >= following.max_pages:
             return "more than --max-pages"
-        if config.max_per_host:
+        if following.max_per_host:
             host = url.host_key
-            if self._by_host[host] >= config.max_per_host:
+            if self._by_host[host] >= following.max_per_host:
                 return "more than --max-per-host"
             self._by_host[host] += 1
         return None

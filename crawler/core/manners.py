@@ -47,18 +47,18 @@ class Manners:
     def of(cls, config: CrawlConfig, random: Callable[[], float]) -> Manners:
         """As the options say, for hosts that they do not name."""
         return cls(
-            width=config.per_host,
-            delay=config.delay,
-            adapt=config.adapt,
-            throttle=config.throttle,
-            throttle_max=config.throttle_max,
-            forgive=config.forgive,
-            retry_after_max=config.retry_after_max,
-            patience=config.host_patience,
-            pauses=config.host_pauses,
-            breaker=config.breaker,
-            breaker_pause=config.breaker_pause,
-            give_up=config.breaker_give_up,
+            width=config.politeness.per_host,
+            delay=config.politeness.delay,
+            adapt=config.politeness.adapt,
+            throttle=config.politeness.throttle,
+            throttle_max=config.politeness.throttle_max,
+            forgive=config.politeness.forgive,
+            retry_after_max=config.politeness.retry_after_max,
+            patience=config.politeness.host_patience,
+            pauses=config.politeness.host_pauses,
+            breaker=config.politeness.breaker,
+            breaker_pause=config.politeness.breaker_pause,
+            give_up=config.politeness.breaker_give_up,
             random=random,
         )
 

@@ -90,7 +90,7 @@ class Visits:
             self._gates.resolved(request.owner, outcome.address, now)
             return []
         self._gates.rules(request.owner, outcome.rules, now)
-        if not self._config.sitemaps or self._window.stopped:
+        if not self._config.following.sitemaps or self._window.stopped:
             return []
         named = self._discovery.sitemaps(outcome.rules.sitemaps, request, now)
         return self._window.take_up(list(named), now)
@@ -101,7 +101,7 @@ class Visits:
         return [listing, *self._window.take_up(self._discovery.listed(listing, now), now)]
 
     def _visited(self, page: Page, now: float) -> list[Final]:
-        if not self._config.follow:
+        if not self._config.following.follow:
             return [page]
         if (moved := self._moved(page, now)) is not None:
             return moved
@@ -155,12 +155,12 @@ class Visits:
         return self._follow(redirect, onward, now)
 
     def _onward(self, redirect: Redirect, now: float) -> Request | str:
-        most = self._gates.redirects(redirect.request, self._config.max_redirects)
+        most = self._gates.redirects(redirect.request, self._config.network.max_redirects)
         return redirects.onward(redirect, most, now)
 
     def _follow(self, redirect: Redirect, onward: Request, now: float) -> list[Final]:
         request, target = redirect.request, onward.url
-        if request.purpose is Purpose.PAGE and self._config.follow:
+        if request.purpose is Purpose.PAGE and self._config.following.follow:
             if not request.found_on:
                 self._discovery.add_seed(target)  # a site that has moved, to www or to https
             elif (out := self._discovery.refusal(target)) is not None:

@@ -169,7 +169,7 @@ class Window:
     def fall_back(self, request: Request, now: float, *, new: bool = False) -> list[Final]:
         """Ask for a URL by http. new: it was not in memory before, and needs a place there."""
         onward = plain(request, now)
-        if self._config.follow:
+        if self._config.following.follow:
             self._discovery.add_seed(onward.url)
             if not self._discovery.claimed(onward):
                 target = onward.url.href

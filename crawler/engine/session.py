@@ -58,7 +58,7 @@ class CrawlSession:
         self._bodies = memory_shares(config).bodies
         allow_connections(config.concurrency, spare=LOOK_UP_FILES)
         self._config = config
-        self._proxies = Proxies(config.proxy, os.environ)
+        self._proxies = Proxies(config.network.proxy, os.environ)
         self._source = source
         self._sink = sink
         self._announce = announce
@@ -126,7 +126,7 @@ class CrawlSession:
                 parser,
                 self._sink,
                 drain_timeout=self._config.drain_timeout,
-                agent=self._config.user_agent,
+                agent=self._config.network.user_agent,
                 announce=self._announce,
             )
             self._begin(engine, parser, loop.call_soon_threadsafe)
@@ -151,7 +151,7 @@ class CrawlSession:
                 self._sink,
                 slots=self._config.concurrency,
                 drain_timeout=self._config.drain_timeout,
-                agent=self._config.user_agent,
+                agent=self._config.network.user_agent,
                 announce=self._announce,
             )
             fetcher.on_beat = engine.look
@@ -164,7 +164,7 @@ class CrawlSession:
     def _budget(self) -> Budget:
         """Return the memory that there is for bodies; one that waits does so as long as it may."""
         config = self._config
-        return Budget(self._bodies, patience=config.timeout, width=config.concurrency)
+        return Budget(self._bodies, patience=config.network.timeout, width=config.concurrency)
 
     def _begin(
         self,

@@ -86,22 +86,22 @@ class AioFetcher:
     ) -> None:
         self._config = config
         self._budget = budget or Budget()
-        self._proxies = proxies or Proxies(config.proxy)
-        self._policy = config.addresses
+        self._proxies = proxies or Proxies(config.network.proxy)
+        self._policy = config.network.addresses
         self._credentials = Credentials(config)
         self._names = names
 
     async def __aenter__(self) -> Self:
-        names = self._names or Names(self._config.dns_ttl)
-        tls = fault.tls_context(verify=not self._config.insecure)
+        names = self._names or Names(self._config.network.dns_ttl)
+        tls = fault.tls_context(verify=not self._config.network.insecure)
         self._loop = asyncio.get_running_loop()
         self._pulse = Pulse()
         self._beats = self._loop.call_later(INTERVAL, self._beat)
         self._resolver = _Resolver(names, self._policy)
-        self._deadlines = Deadlines(self._loop, self._config.timeout, self._pulse)
-        seconds = min(self._config.connect_timeout, self._config.timeout)
+        self._deadlines = Deadlines(self._loop, self._config.network.timeout, self._pulse)
+        seconds = min(self._config.network.connect_timeout, self._config.network.timeout)
         self._look_ups = Deadlines(self._loop, seconds, self._pulse)
-        self._connects = Deadlines(self._loop, self._config.connect_timeout, self._pulse)
+        self._connects = Deadlines(self._loop, self._config.network.connect_timeout, self._pulse)
         self._ways = {each: self._way(each, names, tls) for each in (None, *self._proxies.all)}
         return self
 
@@ -147,7 +147,7 @@ class AioFetcher:
         await self._resolver.close()
 
     async def fetch(self, request: Request) -> Fetched:
-        """Make one exchange, redirects not followed, within `config.timeout` seconds."""
+        """Make one exchange, redirects not followed, within `config.network.timeout` seconds."""
         progress = Progress(request)
         if request.purpose is Purpose.ADDRESS:
             return await self._look_up(progress)
@@ -156,7 +156,7 @@ class AioFetcher:
             return await self._exchange(progress, deadline)
         except CancelledError:
             if deadline.expired():
-                late = deadline.verdict or fault.overdue(self._config.timeout)
+                late = deadline.verdict or fault.overdue(self._config.network.timeout)
                 return progress.overdue(late)
             raise
         except Fault as found:
@@ -211,7 +211,7 @@ class AioFetcher:
         try:
             values = _values(response)
             progress.answered(response.status, values)
-            if self._config.parser:
+            if self._config.parsing.parser:
                 progress.fields = _fields(response)
             if 200 <= response.status < 300 and progress.wanted(self._config):
                 return await self._read(progress, response, values, deadline)
@@ -331,7 +331,7 @@ class AioFetcher:
                 return fault.connecting(
                     error.os_error,
                     proxied=proxied,
-                    verify=not self._config.insecure,
+                    verify=not self._config.network.insecure,
                 )
             case aiohttp.InvalidURL():
                 return Fault(Kind.INVALID_URL, "the host is not valid")
@@ -340,7 +340,7 @@ class AioFetcher:
             case aiohttp.ClientPayloadError():
                 return fault.cut_short()
             case ssl.SSLError():
-                return fault.handshake(error, verify=not self._config.insecure)
+                return fault.handshake(error, verify=not self._config.network.insecure)
             case OSError():
                 return fault.exchanging(error)
         return None
@@ -596,7 +596,7 @@ class _Connector(aiohttp.TCPConnector):
         self._policy = policy
         self._deadlines = deadlines
         self._looks_up = resolver
-        protocol = partial(_Protocol, loop=self._loop, max_body=config.max_body)
+        protocol = partial(_Protocol, loop=self._loop, max_body=config.network.max_body)
         self._factory = cast("partial[ResponseHandler]", protocol)
         self._took: dict[Task[Any] | None, float] = {}
 
@@ -661,7 +661,7 @@ class _SocksConnector(_Connector):
     ) -> None:
         super().__init__(resolver, context, AddressPolicy(everything=True), config, deadlines)
         self._proxy = proxy
-        self._guard = config.addresses
+        self._guard = config.network.addresses
 
     async def _resolve_host(self, host: str, port: int, *args: Any, **kwargs: Any) -> Any:
         """Leave names to a proxy that looks them up."""

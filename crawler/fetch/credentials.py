@@ -27,8 +27,8 @@ class Credentials:
     """The credentials of a crawl, by request."""
 
     def __init__(self, config: CrawlConfig) -> None:
-        self._own = config.headers_for_seeds
-        self._cookies = [pair for pair in config.headers_for_all if _is_cookie(pair)]
+        self._own = config.network.headers_for_seeds
+        self._cookies = [pair for pair in config.network.headers_for_all if _is_cookie(pair)]
         self._named = any(name.lower() == "authorization" for name, _ in self._own)
 
     def headers(self, request: Request, goal: Target) -> Headers:

@@ -122,13 +122,13 @@ class Progress:
         status = self.status or 0
         if 200 <= status < 300:
             return self._accepted(config)
-        asked = config.error_pages and self.request.purpose is Purpose.PAGE
+        asked = config.parsing.error_pages and self.request.purpose is Purpose.PAGE
         return asked and status >= 400 and self._accepted(config)
 
     def _accepted(self, config: CrawlConfig) -> bool:
-        if not config.accept or self.request.purpose is not Purpose.PAGE:
+        if not config.network.accept or self.request.purpose is not Purpose.PAGE:
             return True
-        types, found = _types(config.accept), media.read(self.content_type).essence
+        types, found = _types(config.network.accept), media.read(self.content_type).essence
         if found in sniff.UNKNOWN:
             self._unsure = types
             return True
@@ -373,11 +373,11 @@ def request_headers(config: CrawlConfig) -> list[tuple[str, str]]:
     Those that not every server may see are not among them.
     """
     defaults = (
-        ("User-Agent", config.user_agent),
+        ("User-Agent", config.network.user_agent),
         ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
         ("Accept-Encoding", "gzip, deflate, br, zstd"),
     )
-    own = config.headers_for_all
+    own = config.network.headers_for_all
     named = {name.lower() for name, _ in own}
     return [pair for pair in defaults if pair[0].lower() not in named] + list(own)
 

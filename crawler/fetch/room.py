@@ -52,8 +52,10 @@ class Room(NamedTuple):
             # One more tells that there is more.
             return cls(robots.MAX_BYTES + 1, cut=True, strict=True)
         sitemaps = request.purpose is Purpose.SITEMAP
-        cap = max(sitemap.MAX_BYTES, config.max_body) if sitemaps else config.max_body
-        return cls(cap, cut=not config.strict, strict=config.strict)
+        cap = (
+            max(sitemap.MAX_BYTES, config.network.max_body) if sitemaps else config.network.max_body
+        )
+        return cls(cap, cut=not config.network.strict, strict=config.network.strict)
 
 
 def admitted(values: Values, room: Room) -> Framing:

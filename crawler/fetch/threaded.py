@@ -80,15 +80,15 @@ class ThreadedFetcher:
         self._budget = budget or Budget()
         self.on_beat: Callable[[float], None] = lambda _late: None
         self._pulse = Pulse()
-        self._proxies = proxies or Proxies(config.proxy)
-        self._policy = config.addresses
+        self._proxies = proxies or Proxies(config.network.proxy)
+        self._policy = config.network.addresses
         self._credentials = Credentials(config)
         self._headers = urllib3.HTTPHeaderDict(map(_sent, request_headers(config)))
         self._timeout = urllib3.Timeout(None)  # the reaper knows when it was our own time
-        context = fault.tls_context(verify=not config.insecure)
+        context = fault.tls_context(verify=not config.network.insecure)
         ways = (None, *self._proxies.all)
         self._pools = {way: _pools(config, context, way) for way in ways}
-        self._names = names or Names(config.dns_ttl)
+        self._names = names or Names(config.network.dns_ttl)
         self._reaper = Reaper(self._pulse, self._beat)
 
     def __enter__(self) -> Self:
@@ -115,9 +115,9 @@ class ThreadedFetcher:
         self._names.close()
 
     def fetch(self, request: Request) -> Fetched:
-        """Make one exchange, redirects not followed, within `config.timeout` seconds."""
+        """Make one exchange, redirects not followed, within `config.network.timeout` seconds."""
         progress = Progress(request)
-        seconds = self._config.timeout
+        seconds = self._config.network.timeout
         watch = self._reaper.watch(self._pulse() + seconds, fault.overdue(seconds))
         proxy = self._proxies.route(request.url.host_key)
         call = Call(
@@ -170,7 +170,7 @@ class ThreadedFetcher:
         try:
             values = call.values
             progress.answered(response.status, values)
-            if self._config.parser:
+            if self._config.parsing.parser:
                 progress.fields = call.fields
             if 200 <= response.status < 300 and progress.wanted(self._config):
                 return self._read(call, response, values)
@@ -289,17 +289,17 @@ class ThreadedFetcher:
         """urllib3's and http.client's exceptions as ours; None for what nobody foresaw."""
         match error:
             case ReadTimeoutError():
-                return fault.overdue(self._config.timeout)
+                return fault.overdue(self._config.network.timeout)
             case ProtocolError():
                 return _broken(error, progress)
             case PoolSSLError() if isinstance(error.args[0], ssl.SSLError):
-                return fault.handshake(error.args[0], verify=not self._config.insecure)
+                return fault.handshake(error.args[0], verify=not self._config.network.insecure)
             case LocationValueError():
                 return Fault(Kind.INVALID_URL, "the host is not valid")
             case http.client.HTTPException():
                 return fault.malformed(str(error))
             case ssl.SSLError():
-                return fault.handshake(error, verify=not self._config.insecure)
+                return fault.handshake(error, verify=not self._config.network.insecure)
             case OSError():
                 return fault.exchanging(error)
         return None
@@ -347,11 +347,11 @@ def _pools(
     """Return the pools for one way to connect; of a SOCKS proxy only `Call` knows."""
     options: dict[str, Any] = {
         "num_pools": max(IDLE_HOSTS, 2 * config.concurrency),
-        "maxsize": min(config.per_host, config.concurrency),
+        "maxsize": min(config.politeness.per_host, config.concurrency),
         "block": False,
         "ssl_context": context,
     }
-    if config.insecure:
+    if config.network.insecure:
         warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
     pools: urllib3.PoolManager
     if proxy is None or proxy.socks:

@@ -89,7 +89,7 @@ class Call:
     @property
     def framing_room(self) -> int:
         """Bytes that chunk sizes, extensions and trailers may have."""
-        return HEADER_BYTES + self._config.max_body
+        return HEADER_BYTES + self._config.network.max_body
 
     @property
     def values(self) -> Values:
@@ -108,9 +108,9 @@ class Call:
         self.fresh = True
         begun, paused = time.perf_counter(), self._paused
         due, verdict = self.watch.due, self.watch.verdict
-        limit = self._pulse() + self._config.connect_timeout
+        limit = self._pulse() + self._config.network.connect_timeout
         if limit < due:
-            self.watch.limit(limit, fault.connect_overdue(self._config.connect_timeout))
+            self.watch.limit(limit, fault.connect_overdue(self._config.network.connect_timeout))
         try:
             connect()
         except (OSError, ValueError, http.client.HTTPException) as error:
@@ -142,7 +142,7 @@ class Call:
             return fault.closed()
         if isinstance(error, http.client.HTTPException):
             return fault.malformed(str(error))
-        verify = not self._config.insecure
+        verify = not self._config.network.insecure
         return fault.connecting(error, proxied=self.proxy is not None, verify=verify)
 
     def look_up(self, host: str, port: int) -> str:
@@ -156,7 +156,7 @@ class Call:
     @property
     def _seconds(self) -> float:
         """Seconds that a look-up may take."""
-        return min(self._config.connect_timeout, self._config.timeout)
+        return min(self._config.network.connect_timeout, self._config.network.timeout)
 
     def open(self, host: str, port: int, options: Any) -> socket.socket:
         """Return a connected socket, for urllib3: to the target, or to the proxy."""

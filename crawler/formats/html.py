@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from typing import Final, Protocol
 
 from crawler.formats.found import Found, without
-from crawler.model.config import Html
+from crawler.model.choices import Html
 from crawler.model.errors import ConfigurationError
 from crawler.model.extras import install
 

@@ -36,7 +36,7 @@ import ada_url
 from crawler.formats import caps, charset, follow, html, links, refresh, sniff
 from crawler.formats.follow import Following, closed, directives
 from crawler.formats.refresh import Refresh
-from crawler.model.config import Html
+from crawler.model.choices import Html
 from crawler.model.document import Document, Leads, Response
 from crawler.model.output import dumps
 from crawler.model.url import Tracking

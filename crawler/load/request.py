@@ -15,10 +15,10 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from crawler.load.options import LoadConfig
-from crawler.model.config import VERSION
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.option import OptionError
 from crawler.model.url import InvalidUrl, parse
+from crawler.model.version import VERSION
 
 # RFC 9110 5.6.2: what a method and a field's name are made of.
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

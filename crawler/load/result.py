@@ -22,9 +22,9 @@ from crawler.load.threshold import Threshold
 from crawler.load.validity import Probes, Verdict
 from crawler.measure.histogram import Histogram
 from crawler.measure.machine import packages, processor, python
-from crawler.model.config import VERSION
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.secrets import hidden
+from crawler.model.version import VERSION
 from crawler.runtime.limits import cores
 
 FORMAT = "crawler-load/1"

@@ -16,7 +16,7 @@ from typing import Self
 
 from crawler.measure.gil import gil_enabled
 from crawler.measure.processes import machine_busy
-from crawler.model.config import VERSION
+from crawler.model.version import VERSION
 
 PACKAGES = (
     *("ada-url", "aiohttp", "brotli", "frostwork", "html5lib", "httptools", "loky", "multidict"),

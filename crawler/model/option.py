@@ -4,7 +4,8 @@ An option is a dataclass field made by `option`. Its annotation gives the type (
 `float`, `str`, a `Literal` of strings, `tuple[str, ...]`, or a class with `read`), its metadata the
 range, the unit and the help. A number may be given as text in its unit: `"30s"`, `"10MB"`, `"10k"`.
 `Options` gives a class's fields as `Option` values, from which flags, TOML keys, environment
-variables and tables derive. Annotations are resolved when first asked for, not on import.
+variables and tables derive. A field made by `group` holds options of another class, which count as
+the class's own. Annotations are resolved when first asked for, not on import.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
 from fractions import Fraction
 from functools import cache
-from typing import Any, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Self, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from crawler.model.errors import ConfigurationError
 from crawler.model.units import COUNT, NUMBER, Unit
@@ -63,6 +64,11 @@ def option(
 def secret(made: Any) -> Any:
     """Return an option whose value may hold credentials: neither `repr` nor an error shows it."""
     return field(default=made.default, repr=False, metadata={**made.metadata, "shown": False})
+
+
+def group(config: type[Options]) -> Any:
+    """Return a field of `GroupedOptions` that holds the options of `config`."""
+    return field(default=config(), metadata={"group": config})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,22 +217,80 @@ class Options:
     @classmethod
     def of(cls, values: Mapping[str, object]) -> Self:
         """From names and values; raises `OptionError` for a name or a value that cannot be."""
+        cls.check_names(values)
+        return cls(**values)
+
+    @classmethod
+    def check_names(cls, names: Iterable[str]) -> None:
+        """Raise `OptionError` for the first name that is not an option's."""
         known = cls.options()
-        for name in values:
+        for name in names:
             if name not in known:
                 raise OptionError(name, f"no such option{closest(name, known)}")
-        return cls(**values)
+
+    def values(self) -> dict[str, Any]:
+        """Return every option's value by name."""
+        return {name: getattr(self, name) for name in self.options()}
+
+    def updated(self, values: Mapping[str, object]) -> Self:
+        """Return the same options but for `values`; raises `OptionError` as `of` does."""
+        return type(self).of({**self.values(), **values}) if values else self
 
     def settle(self) -> None:
         """Bring every field into its own type and range; raises `OptionError`."""
-        for name, spec in self.options().items():
-            object.__setattr__(self, name, spec.check(getattr(self, name)))
+        for spec in fields(cast("Any", self)):
+            if "group" not in spec.metadata:
+                checked = self.options()[spec.name].check(getattr(self, spec.name))
+                object.__setattr__(self, spec.name, checked)
+
+
+class GroupedOptions(Options):
+    """Base of a class with groups: `fill` takes a group, or the options in it by their names."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, values: Mapping[str, object]) -> Self:
+        """From names and values, a group's name with it or a mapping for it."""
+        return cls(**values)
+
+    def fill(self, values: Mapping[str, object]) -> None:
+        """Set every field from `values` or its default; raises `OptionError`."""
+        left = dict(values)
+        for spec in fields(cast("Any", self)):
+            value = left.pop(spec.name, spec.default)
+            if kind := spec.metadata.get("group"):
+                own = {name: left.pop(name) for name in kind.options() if name in left}
+                value = _group(spec.name, kind, value).updated(own)
+            object.__setattr__(self, spec.name, value)
+        self.check_names(left)
+
+    def values(self) -> dict[str, Any]:
+        """Return every option's value by name, without the groups."""
+        found: dict[str, Any] = {}
+        for spec in fields(cast("Any", self)):
+            value = getattr(self, spec.name)
+            found |= value.values() if "group" in spec.metadata else {spec.name: value}
+        return found
+
+
+def _group(name: str, kind: type[Options], value: object) -> Options:
+    if isinstance(value, Mapping):
+        return kind.of(value)
+    if not isinstance(value, kind):
+        found = type(value).__name__
+        raise OptionError(name, f"expected a {kind.__name__} or a mapping, got {found}")
+    return value
 
 
 @cache
 def _options_of(config: Any) -> Mapping[str, Option]:
     hints = get_type_hints(config)
-    return {spec.name: _read(spec, hints[spec.name]) for spec in fields(config)}
+    found: dict[str, Option] = {}
+    for spec in fields(config):
+        kind = spec.metadata.get("group")
+        found |= kind.options() if kind else {spec.name: _read(spec, hints[spec.name])}
+    return found
 
 
 def closest(name: str, known: Iterable[str]) -> str:

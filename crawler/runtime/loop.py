@@ -7,7 +7,7 @@ import gc
 from collections.abc import Callable
 from importlib.util import find_spec
 
-from crawler.model.config import Loop
+from crawler.model.choices import Loop
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 

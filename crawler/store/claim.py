@@ -21,7 +21,7 @@ import stat
 import sys
 from contextlib import suppress
 
-from crawler.model.config import Existing
+from crawler.model.choices import Existing
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 
 _INHERITED = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from crawler.model.config import CrawlConfig, InputFormat
+from crawler.model.choices import InputFormat
+from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.url import MAX_LENGTH, InvalidUrl
 from crawler.store.archive import SUFFIXES
@@ -29,7 +30,7 @@ _PATIENCE = 1_000
 """Entries without a URL at the beginning of a list after which it is taken for one without any."""
 
 
-def entries(blocks: Iterator[bytes], name: str, config: CrawlConfig) -> Iterator[list[Entry]]:
+def entries(blocks: Iterator[bytes], name: str, config: CommandConfig) -> Iterator[list[Entry]]:
     """The entries of an input's UTF-8 text, in the form that `config` or its name says.
 
     A sitemap's are read elsewhere (`crawler.store.sitemaps`), as XML says itself what it is in.
@@ -50,7 +51,7 @@ def entries(blocks: Iterator[bytes], name: str, config: CrawlConfig) -> Iterator
     return plain(lines(blocks, MAX_LENGTH), origin)
 
 
-def form_of(name: str, config: CrawlConfig) -> InputFormat:
+def form_of(name: str, config: CommandConfig) -> InputFormat:
     """The form of an input, from what `config` or else its name says; never `auto`."""
     if config.input_format != "auto":
         return config.input_format

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from crawler.model.config import Existing
+from crawler.model.choices import Existing
 from crawler.model.output import dumps
 from crawler.store.claim import Claim, inherited, unwritable
 from crawler.store.naming import check_name

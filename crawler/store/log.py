@@ -6,7 +6,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from crawler.model.config import Existing
+from crawler.model.choices import Existing
 from crawler.model.errors import CrawlerError
 from crawler.store.claim import unwritable
 from crawler.store.outlet import Outlet

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crawler.model.config import CrawlConfig
+from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.output import dumps
 from crawler.model.url import Seed
@@ -30,7 +30,7 @@ class Origin:
         self.names = [name for name in names if name != ALL]
 
     @classmethod
-    def wanted(cls, file: str, config: CrawlConfig) -> Origin | None:
+    def wanted(cls, file: str, config: CommandConfig) -> Origin | None:
         """What tells them, where a record or the list of repeats has them; else None."""
         return cls(file, config.keep) if config.keep or config.repeats else None
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import zstandard
 
-from crawler.model.config import Existing
+from crawler.model.choices import Existing
 from crawler.store.claim import Claim
 from crawler.store.descriptor import Descriptor
 from crawler.store.joint import joint

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from math import inf
 from time import monotonic
 
-from crawler.model.config import Existing
+from crawler.model.choices import Existing
 from crawler.model.errors import CrawlerError, EnvironmentFailure, ExitCode
 from crawler.model.outcome import Final
 from crawler.store.descriptor import Left

@@ -16,6 +16,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, S
 from dataclasses import dataclass
 from time import monotonic
 
+from crawler.model.command_config import CommandConfig
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.url import Seed
@@ -78,7 +79,7 @@ class UrlSource:
     archive in spite of its name, `ConfigurationError` for a missing CSV column or `-` given twice.
     """
 
-    def __init__(self, seeds: Sequence[str], inputs: Sequence[str], config: CrawlConfig) -> None:
+    def __init__(self, seeds: Sequence[str], inputs: Sequence[str], config: CommandConfig) -> None:
         if list(inputs).count("-") > 1:
             raise ConfigurationError("input: standard input can be read only once; give one '-'")
         self._config = config

@@ -40,7 +40,7 @@ class AsyncParsing(Parsing):
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        self._alarm = alarm(self._config.parse_timeout)
+        self._alarm = alarm(self._config.parsing.parse_timeout)
         self._here = Parser(self._work_here, self._alarm, inline=True)
         if (started := self._open()) is not None:
             try:
@@ -93,16 +93,16 @@ class AsyncParsing(Parsing):
         answer: asyncio.Future[Parsed] = self._loop.create_future()
         self._batch.append((page, answer))
         self._bytes += len(page[3])
-        if len(self._batch) >= self._config.parse_batch or self._bytes >= _BATCH_BYTES:
+        if len(self._batch) >= self._config.parsing.parse_batch or self._bytes >= _BATCH_BYTES:
             self._flush()
         elif self._timer is None:
-            self._timer = self._loop.call_later(self._config.parse_linger, self._lingered)
+            self._timer = self._loop.call_later(self._config.parsing.parse_linger, self._lingered)
         return answer
 
     def _lingered(self) -> None:
         self._timer = None
         if self._pool is not None and self._pool.statistics().waiting:
-            self._timer = self._loop.call_later(self._config.parse_linger, self._lingered)
+            self._timer = self._loop.call_later(self._config.parsing.parse_linger, self._lingered)
         else:
             self._flush()
 

@@ -18,11 +18,11 @@ def memory_shares(config: CrawlConfig) -> Shares:
             f"memory: {config.memory} bytes are too little, a crawl needs {LEAST // 10**6}MB"
         )
     memory = config.memory or max(LEAST, limits.default_memory())
-    most = config.parse_memory * 10**6
-    workers = wanted_workers(config) if config.parse in ("auto", "process") else 0
+    most = config.parsing.parse_memory * 10**6
+    workers = wanted_workers(config) if config.parsing.parse in ("auto", "process") else 0
     return shares(memory, workers=workers, worker=most)
 
 
 def wanted_workers(config: CrawlConfig) -> int:
     """Return how many workers parse, where there is memory for them."""
-    return config.parse_workers or limits.cores()
+    return config.parsing.parse_workers or limits.cores()

@@ -17,7 +17,8 @@ from dataclasses import replace
 from crawler.formats import html
 from crawler.formats.follow import Following
 from crawler.formats.robots import product_token
-from crawler.model.config import CrawlConfig, Parse
+from crawler.model.choices import Parse
+from crawler.model.config import CrawlConfig
 from crawler.model.document import Document, Response
 from crawler.model.outcome import Parsed
 from crawler.runtime import limits
@@ -50,23 +51,23 @@ class Parsing:
 
     def __init__(self, config: CrawlConfig, *, announce: Callable[[str], None] = silent) -> None:
         self._shares = memory_shares(config)
-        page = "unparsed" if config.parse == "none" else "page"
+        page = "unparsed" if config.parsing.parse == "none" else "page"
         self._work = Work(
             page=f"crawler.formats.page:{page}",
-            parser=config.parser,
-            folder=own.current_directory() if config.parser else "",
-            timeout=config.parse_timeout,
+            parser=config.parsing.parser,
+            folder=own.current_directory() if config.parsing.parser else "",
+            timeout=config.parsing.parse_timeout,
             memory=self._shares.worker // 10**6,
-            html=config.html,
+            html=config.parsing.html,
             following=_following(config),
         )
         self._config = config
         self._announce = announce
-        self._auto = config.parse == "auto"
-        self._pooled = config.parse in _LANES
-        html.check(config.html)
-        if config.parser:
-            own.check(config.parser, self._work.folder)
+        self._auto = config.parsing.parse == "auto"
+        self._pooled = config.parsing.parse in _LANES
+        html.check(config.parsing.html)
+        if config.parsing.parser:
+            own.check(config.parsing.parser, self._work.folder)
         self._here = Parser(self._work_here, inline=True)
         self._apart = _apart(config)
         self._chooser = Chooser(isolate=bool(self._apart))
@@ -79,7 +80,7 @@ class Parsing:
         self._parsed = 0
         self._complained = False
         self._parsed_seconds = 0.0
-        if config.parse == "interpreter":
+        if config.parsing.parse == "interpreter":
             check_interpreters(self._work)
 
     @property
@@ -95,7 +96,7 @@ class Parsing:
     def kind(self) -> Parse:
         """Where pages go that are not parsed here."""
         if self._pooled or not self._auto:
-            return self._config.parse
+            return self._config.parsing.parse
         return "process" if limits.cores() > 1 or self._apart else "thread"
 
     def describe(self) -> str:
@@ -111,7 +112,7 @@ class Parsing:
     def _where(self) -> str:
         pooled = f"{self.kind} ({self._lanes()} workers)"
         if not self._auto:
-            return pooled if self._pooled else self._config.parse
+            return pooled if self._pooled else self._config.parsing.parse
         if self._pool is None:
             return "auto: inline"
         if self._apart:
@@ -137,7 +138,9 @@ class Parsing:
     def _started_pool(self) -> Pool:
         lane = _LANES[self.kind]
         pool = Pool(
-            lambda: lane(self._work), lanes=self._lanes(), timeout=self._config.parse_timeout
+            lambda: lane(self._work),
+            lanes=self._lanes(),
+            timeout=self._config.parsing.parse_timeout,
         )
         pool.start()
         pool.started.add_done_callback(self._pool_started)
@@ -161,7 +164,7 @@ class Parsing:
         """One thread for pages that are too long for the loop while there is no pool."""
         if self._threads is None:
             self._threads = Pool(
-                lambda: ThreadLane(self._work), lanes=1, timeout=self._config.parse_timeout
+                lambda: ThreadLane(self._work), lanes=1, timeout=self._config.parsing.parse_timeout
             )
             self._threads.start()
         return self._threads
@@ -193,9 +196,9 @@ class Parsing:
         if isinstance(parsed, Document):
             self._parsed += 1
             self._parsed_seconds += parsed.seconds
-        elif self._config.parser and not self._complained:
+        elif self._config.parsing.parser and not self._complained:
             self._complained = True
-            self._announce(f"parser {self._config.parser} failed: {parsed.reason}")
+            self._announce(f"parser {self._config.parsing.parser} failed: {parsed.reason}")
 
     def _count_hand_over(self, pages: int, seconds: float) -> None:
         """Learn what a hand-over costs, from the caller's seconds and the executor's CPU time."""
@@ -218,15 +221,17 @@ class Parsing:
 
 def _apart(config: CrawlConfig) -> str:
     """Return why `auto` parses no page in the crawler's own process; "" if it does."""
-    if config.parser:
+    if config.parsing.parser:
         return "for a parser of your own"
-    return "as lexbor can take long" if config.html == "lexbor" else ""
+    return "as lexbor can take long" if config.parsing.html == "lexbor" else ""
 
 
 def _following(config: CrawlConfig) -> Following | None:
-    if not config.follow:
+    if not config.following.follow:
         return None
-    return Following(drop_params=config.drop_params, token=product_token(config.user_agent))
+    return Following(
+        drop_params=config.following.drop_params, token=product_token(config.network.user_agent)
+    )
 
 
 def _cpu_seconds(names: Sequence[str]) -> float:

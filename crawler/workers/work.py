@@ -33,7 +33,7 @@ import orjson
 
 from crawler.formats import response as own_response
 from crawler.formats.follow import Following
-from crawler.model.config import Html
+from crawler.model.choices import Html
 from crawler.model.document import Document, Response
 from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.model.output import escaped

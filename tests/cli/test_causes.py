@@ -12,7 +12,7 @@ from crawler.cli.causes import MOST_KINDS, explained
 from crawler.core.bound import Bound, Held, Limit
 from crawler.core.causes import Cause
 from crawler.core.statistics import Snapshot
-from crawler.model.config import CrawlConfig
+from crawler.model.command_config import CommandConfig
 from crawler.model.outcome import Kind
 from tests.cli.fakes import SNAPSHOT
 from tests.cli.test_summary import report
@@ -47,7 +47,7 @@ def cause(reason: str = "why", number: int = 1, url: str = "http://a.test/") -> 
 )
 def test_a_kind_of_failure_has_its_cure(kind: Kind, reason: str, cure: str) -> None:
     """Number, cure, example and reason of each kind stand in the summary (field T3)."""
-    lines = list(explained({kind.value: cause(reason, 200)}, CrawlConfig(), 68))
+    lines = list(explained({kind.value: cause(reason, 200)}, CommandConfig(), 68))
     said = " ".join(" ".join(lines).split())
     assert said.startswith(f"{kind.value} 200: ") and cure in said
     assert f"e.g. http://a.test/: {reason}" in said
@@ -56,10 +56,10 @@ def test_a_kind_of_failure_has_its_cure(kind: Kind, reason: str, cure: str) -> N
 def test_the_most_frequent_kinds_come_first_and_the_rest_is_counted() -> None:
     """However many kinds there are, the summary stays a page; each has its number above."""
     causes = {kind.value: cause(number=n) for n, kind in enumerate(Kind, 1)}
-    lines = list(explained(causes, CrawlConfig(), 68))
+    lines = list(explained(causes, CommandConfig(), 68))
     assert lines[0].startswith(list(Kind)[-1].value)
     assert lines[-1] == f"and {len(Kind) - 1 - MOST_KINDS} other kinds"
-    assert not list(explained({"interrupted": cause()}, CrawlConfig(), 68))
+    assert not list(explained({"interrupted": cause()}, CommandConfig(), 68))
 
 
 @pytest.mark.parametrize("text", ["x" * 5_000, "\x1b[2J\u202e" * 100, "a b " * 100, "\n" * 50])
@@ -74,7 +74,7 @@ def test_what_servers_say_neither_acts_nor_wraps(text: str) -> None:
 def test_a_parser_that_fails_on_every_page_is_said_aloud() -> None:
     """Where no page was parsed the summary ends with it, and names the parser."""
     taken = replace(SNAPSHOT, outcomes={"parse": 998}, causes={"parse": cause("TypeError", 998)})
-    lines = report(taken, config=CrawlConfig(parser="own:parse")).text().splitlines()
+    lines = report(taken, config=CommandConfig(parser="own:parse")).text().splitlines()
     assert "NOT ONE PAGE WAS PARSED: own:parse failed on each" in lines
 
 
@@ -95,22 +95,22 @@ def test_what_binds_a_crawl_names_its_option(
     limit: Limit, options: dict[str, Any], said: str
 ) -> None:
     """The option that binds the crawl is told with its value and what it allows (field T3)."""
-    assert bound_by(Bound(limit=limit, hosts=1), CrawlConfig(**options)) == said
+    assert bound_by(Bound(limit=limit, hosts=1), CommandConfig(**options)) == said
 
 
 def test_every_limit_has_words_that_fit() -> None:
     """Whatever binds a crawl of millions of hosts is told in one row of 80 columns."""
     for limit in Limit:
         if limit is not Limit.SERVERS:
-            assert 0 < len(bound_by(Bound(limit=limit, hosts=10**7), CrawlConfig())) <= 66
-    assert bound_by(None, CrawlConfig()) == ""
+            assert 0 < len(bound_by(Bound(limit=limit, hosts=10**7), CommandConfig())) <= 66
+    assert bound_by(None, CommandConfig()) == ""
 
 
 def test_a_server_of_ones_own_need_not_be_spared() -> None:
     """Where private addresses are open and politeness binds, --unlimited is named (field T3)."""
     held = {Limit.IP_DELAY: Held(2.0, 2.0)}
     taken = Snapshot(elapsed=2.0, held=held)
-    own = report(taken, config=CrawlConfig(allow_private=True)).text()
+    own = report(taken, config=CommandConfig(allow_private=True)).text()
     assert "bound by  --ip-delay 0.05 at an address: at most 20 requests/s" in own
     assert "--unlimited lifts such limits for a server of your own" in own
     assert "--unlimited" not in report(taken).text()

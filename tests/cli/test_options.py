@@ -16,10 +16,11 @@ from crawler.cli.mock.serve import COMMANDS
 from crawler.cli.mock.web import MOCK
 from crawler.cli.options import CRAWL, Spelling, table
 from crawler.cli.run import Order
-from crawler.model.config import VERSION, CrawlConfig
+from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ExitCode
 from crawler.model.hosts import HostTable
 from crawler.model.option import Option
+from crawler.model.version import VERSION
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def orders(monkeypatch: pytest.MonkeyPatch) -> list[Order]:
     return taken
 
 
-def settled(orders: list[Order], *words: str) -> CrawlConfig:
+def settled(orders: list[Order], *words: str) -> CommandConfig:
     """The configuration that `crawler crawl a.test WORDS` comes to."""
     assert main(["crawl", "a.test", *words]) == ExitCode.FINISHED
     return orders[-1].config
@@ -43,7 +44,7 @@ def settled(orders: list[Order], *words: str) -> CrawlConfig:
 
 def test_nothing_given_is_the_defaults(orders: list[Order]) -> None:
     """Without file, environment and flags the configuration is that of the library."""
-    assert settled(orders) == CrawlConfig()
+    assert settled(orders) == CommandConfig()
 
 
 def test_flags_before_environment_before_file(
@@ -55,8 +56,10 @@ def test_flags_before_environment_before_file(
     monkeypatch.setenv("CRAWLER_PER_HOST", "2")
     monkeypatch.setenv("CRAWLER_DELAY", "2")
     config = settled(orders, "--config", str(file), "--delay", "3")
-    assert (config.retries, config.per_host, config.delay, config.quiet) == (1, 2, 3.0, True)
-    assert config.timeout == CrawlConfig().timeout
+    values = config.values()
+    assert [values[name] for name in ("retries", "per_host", "delay")] == [1, 2, 3.0]
+    assert config.quiet
+    assert config.network.timeout == CommandConfig().network.timeout
 
 
 def test_every_option_has_its_flag_and_variable(
@@ -70,15 +73,15 @@ def test_every_option_has_its_flag_and_variable(
     special |= {"sitemap": ("http://a.test/sitemap.xml",), "drop_params": ("utm_*",)}
     special |= {"accept": ("text/html",)}
     special |= {"include": ("*/docs/*",), "exclude": ("*.pdf",)}
-    for name, spec in CrawlConfig.options().items():
+    for name, spec in CommandConfig.options().items():
         value = special.get(name, spec.choices[-1] if spec.choices else other.get(spec.type))
         value = not spec.default if spec.type is bool else value
         word = value[0] if isinstance(value, tuple) else str(value)
         flag = [_switch(spec)] if spec.type is bool else [spec.flag, word]
-        assert getattr(settled(orders, *flag), name) == value
+        assert settled(orders, *flag).values()[name] == value
         with monkeypatch.context() as patch:
             patch.setenv(CRAWL.variable(name), word)
-            assert getattr(settled(orders), name) == value
+            assert settled(orders).values()[name] == value
 
 
 def _switch(spec: Option) -> str:
@@ -98,8 +101,8 @@ def test_lists_and_seeds_and_output_are_taken(orders: list[Order]) -> None:
 def test_headers_repeat_and_other_flags_take_the_last(orders: list[Order]) -> None:
     """Repeating a list adds to it; repeating anything else corrects it."""
     config = settled(orders, "--header", "A: b", "-H", "C: d", "--retries", "1", "--retries", "2")
-    assert config.headers_for_all == (("A", "b"), ("C", "d"))
-    assert config.retries == 2
+    assert config.network.headers_for_all == (("A", "b"), ("C", "d"))
+    assert config.network.retries == 2
 
 
 @pytest.mark.parametrize("text", ["20000", "20_000", "2e4", "2E+04", "0.2e5"])
@@ -117,15 +120,16 @@ def test_units_are_read_in_flags_variables_and_files(
     monkeypatch.setenv("CRAWLER_DNS_TTL", "1h")
     words = ["--config", str(file), "--delay", "1s", "--max-body", "10MB", "-c", "5"]
     config = settled(orders, *words)
-    assert (config.delay, config.max_body, config.concurrency) == (1.0, 10_000_000, 5)
-    assert (config.timeout, config.throttle, config.dns_ttl) == (90.0, 30.0, 3_600.0)
+    values = config.values()
+    assert (values["delay"], values["max_body"], values["concurrency"]) == (1.0, 10_000_000, 5)
+    assert (values["timeout"], values["throttle"], values["dns_ttl"]) == (90.0, 30.0, 3_600.0)
 
 
 def test_a_mock_web_opens_loopback_and_no_more(orders: list[Order]) -> None:
     """`--mock` names this machine's own web, and with it the network that it is on."""
     config = settled(orders, "--mock", "1", "--allow-network", "10.0.0.0/8")
-    assert config.allow_network == ("10.0.0.0/8", "127.0.0.0/8")
-    assert not config.allow_private
+    assert config.network.allow_network == ("10.0.0.0/8", "127.0.0.0/8")
+    assert not config.network.allow_private
 
 
 def test_headers_in_the_environment_are_lines(
@@ -133,14 +137,14 @@ def test_headers_in_the_environment_are_lines(
 ) -> None:
     """A variable holds several headers, one a line, with the spaces they have."""
     monkeypatch.setenv("CRAWLER_HEADER", "A: b c\nD: e")
-    assert settled(orders).headers_for_all == (("A", "b c"), ("D", "e"))
+    assert settled(orders).network.headers_for_all == (("A", "b c"), ("D", "e"))
 
 
 def test_an_empty_variable_is_none(orders: list[Order], monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable that is set to nothing is as good as one that is not set."""
-    for name in CrawlConfig.options():
+    for name in CommandConfig.options():
         monkeypatch.setenv(CRAWL.variable(name), "")
-    assert settled(orders) == CrawlConfig()
+    assert settled(orders) == CommandConfig()
 
 
 @pytest.mark.parametrize(
@@ -262,6 +266,6 @@ def test_every_time_and_size_has_its_unit(spelling: Spelling[Any]) -> None:
 def test_the_table_has_a_row_for_every_option() -> None:
     """The README's table names every flag with its values and default."""
     rows = table(CRAWL).splitlines()[2:]
-    assert [row.split("`")[1] for row in rows] == [o.flag for o in CrawlConfig.options().values()]
+    assert [row.split("`")[1] for row in rows] == [o.flag for o in CommandConfig.options().values()]
     assert "| `--per-host` | 1 to 100000 | `4` | Requests in flight to one host at once. |" in rows
     assert "`async`, `threaded` | `async`" in rows[0]

@@ -15,7 +15,7 @@ from crawler.cli import main
 from crawler.cli.screen import Display, Lines
 from crawler.cli.summary import Report
 from crawler.core.statistics import Snapshot
-from crawler.model.config import CrawlConfig
+from crawler.model.command_config import CommandConfig
 from crawler.store.schema import schema
 from tests.cli.fakes import SNAPSHOT
 from tests.cli.test_command import crawler
@@ -91,7 +91,7 @@ def test_announcements_above_the_moving_part_are_text() -> None:
 def test_the_summary_is_text() -> None:
     """Whatever a description or a reason holds, the summary is plain lines."""
     report = Report(
-        config=CrawlConfig(),
+        config=CommandConfig(),
         snapshot=Snapshot(outcomes={HOSTILE: 1}, refused={HOSTILE: 2}),
         cost=COST,
         parsing=f"process: {HOSTILE}",

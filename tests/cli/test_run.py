@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from crawler.cli.run import Order, run
-from crawler.model.config import CrawlConfig
+from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure, ExitCode
 from tests.cli.fakes import SNAPSHOT, FakeSession, FakeSink, FakeSource, opening
 
@@ -24,13 +24,13 @@ class ReaderGone(CrawlerError):
     exit_code = ExitCode.FINISHED
 
 
-def order(config: CrawlConfig | None = None) -> Order:
+def order(config: CommandConfig | None = None) -> Order:
     """A crawl of one list."""
-    return Order(config=config or CrawlConfig(), seeds=[], inputs=["list"], output="-")
+    return Order(config=config or CommandConfig(), seeds=[], inputs=["list"], output="-")
 
 
 def crawl(
-    session: FakeSession, config: CrawlConfig | None = None, sink: FakeSink | None = None
+    session: FakeSession, config: CommandConfig | None = None, sink: FakeSink | None = None
 ) -> int:
     """Run a fake crawl; its parts are closed whatever happens."""
     sink, source = sink or FakeSink(), FakeSource()
@@ -50,7 +50,7 @@ def test_a_finished_crawl_is_summed_up_on_stderr(capsys: pytest.CaptureFixture[s
 
 def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """--quiet leaves stderr empty."""
-    assert crawl(FakeSession(), CrawlConfig(quiet=True)) == ExitCode.FINISHED
+    assert crawl(FakeSession(), CommandConfig(quiet=True)) == ExitCode.FINISHED
     assert capsys.readouterr() == ("", "")
 
 
@@ -64,7 +64,7 @@ def test_a_crawl_whose_time_is_up_is_interrupted(capsys: pytest.CaptureFixture[s
 
 def test_failures_count_only_if_asked_for() -> None:
     """--fail-on-error turns failed URLs into exit code 1, and a clean crawl stays 0."""
-    asked = CrawlConfig(quiet=True, fail_on_error=True)
+    asked = CommandConfig(quiet=True, fail_on_error=True)
     assert crawl(FakeSession(), asked) == ExitCode.FAILURES
     assert crawl(FakeSession(replace(SNAPSHOT, failed=0)), asked) == ExitCode.FINISHED
 
@@ -95,7 +95,7 @@ def test_the_exit_code_tells_whether_enough_was_fetched(
         SNAPSHOT, read=records, repeats=0, records=records, outcomes=outcomes,
         failed=outcomes.get("dns", 0) + outcomes.get("blocked_address", 0),
     )  # fmt: skip
-    assert crawl(FakeSession(taken), CrawlConfig.of({"quiet": True, **options})) == code
+    assert crawl(FakeSession(taken), CommandConfig.of({"quiet": True, **options})) == code
 
 
 def test_a_failing_output_is_told_before_the_summary(capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,7 +114,7 @@ def test_the_output_s_failure_is_told_first_and_no_other_is_hidden(
     folder.mkdir()
     failure = EnvironmentFailure("list unreadable")
     session = FakeSession(failure=failure, running=lambda: rmtree(folder))
-    config = CrawlConfig(quiet=True, stats=str(folder / "stats.json"))
+    config = CommandConfig(quiet=True, stats=str(folder / "stats.json"))
     assert crawl(session, config, FakeSink(EnvironmentFailure("disk full"))) == 3
     first, second, third = capsys.readouterr().err.splitlines()
     assert (first, second) == ("crawler: disk full", "crawler: list unreadable")
@@ -153,7 +153,7 @@ def test_a_signal_stops_gently_and_is_told(
 def test_the_statistics_are_written_as_json(tmp_path: Path) -> None:
     """--stats writes every figure of the summary, the options and the versions."""
     file = tmp_path / "stats.json"
-    crawl(FakeSession(), CrawlConfig(quiet=True, stats=str(file), per_host=3))
+    crawl(FakeSession(), CommandConfig(quiet=True, stats=str(file), per_host=3))
     found = json.loads(file.read_text())
     assert (found["read"], found["repeats"], found["records"], found["pages"]) == (
         1000,
@@ -181,22 +181,22 @@ def test_a_file_without_a_place_stops_the_crawl_before_it_begins(
     session, file = FakeSession(), tmp_path / "missing" / "file.json"
     parts = opening(session, FakeSink(), FakeSource())
     with pytest.raises(EnvironmentFailure, match=rf"{option}: .*file\.json: .*is no directory"):
-        run(order(CrawlConfig(quiet=True, **{option: str(file)})), parts)  # type: ignore[arg-type]
+        run(order(CommandConfig(quiet=True, **{option: str(file)})), parts)  # type: ignore[arg-type]
     assert not session.began
 
 
 def test_one_file_is_not_written_twice(tmp_path: Path) -> None:
     """Records, statistics and the audit need files of their own, and inputs are not overwritten."""
     file, session = tmp_path / "file", FakeSession()
-    config = CrawlConfig(audit=str(file), stats=f"{tmp_path}/./file")
+    config = CommandConfig(audit=str(file), stats=f"{tmp_path}/./file")
     with pytest.raises(ConfigurationError, match=r"audit: .*file is the file of --stats, too"):
         run(order(config), opening(session, FakeSink(), FakeSource()))
     file.write_text("http://a.test/")
     os.link(file, tmp_path / "link")
-    config = CrawlConfig(audit=str(file), stats=f"{tmp_path}/link")
+    config = CommandConfig(audit=str(file), stats=f"{tmp_path}/link")
     with pytest.raises(ConfigurationError, match=r"audit: .*file is the file of --stats, too"):
         run(order(config), opening(session, FakeSink(), FakeSource()))
-    listed = Order(config=CrawlConfig(audit=str(file)), seeds=[], inputs=[str(file)], output="-")
+    listed = Order(config=CommandConfig(audit=str(file)), seeds=[], inputs=[str(file)], output="-")
     with pytest.raises(ConfigurationError, match=r"audit: .*file is also an input"):
         run(listed)
     assert file.read_text() == "http://a.test/" and not session.began

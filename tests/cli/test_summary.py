@@ -12,7 +12,7 @@ from crawler.cli.cost import Cost
 from crawler.cli.summary import Report
 from crawler.cli.units import duration, megabytes, milliseconds
 from crawler.core.statistics import Snapshot
-from crawler.model.config import CrawlConfig
+from crawler.model.command_config import CommandConfig
 from crawler.model.outcome import Kind
 from tests.cli.fakes import SNAPSHOT, TOTALS
 
@@ -28,7 +28,7 @@ COST = Cost(
 
 def report(snapshot: Snapshot = SNAPSHOT, **values: Any) -> Report:
     """A report of a crawl that went as `SNAPSHOT` says."""
-    known: dict[str, Any] = {"config": CrawlConfig(), "cost": COST, "parsing": "inline"}
+    known: dict[str, Any] = {"config": CommandConfig(), "cost": COST, "parsing": "inline"}
     return Report(snapshot=snapshot, **{**known, **values})
 
 
@@ -83,7 +83,7 @@ def test_a_crawl_of_nothing_is_summed_up() -> None:
 def test_statistics_hold_no_secrets() -> None:
     """A proxy's password and the user's cookies do not stand in the file of `--stats`."""
     header = ("Cookie: s3cret", "authorization: s3cret", "X-Own: seen")
-    config = CrawlConfig(proxy="http://me:s3cret@proxy.test:1", header=header)
+    config = CommandConfig(proxy="http://me:s3cret@proxy.test:1", header=header)
     values = report(config=config).values()["config"]
     assert "s3cret" not in str(values)
     assert values["proxy"] == ["http://***@proxy.test:1"]
@@ -135,7 +135,7 @@ def test_the_summary_fits_80_columns() -> None:
     parsing = "auto: process (64 workers) for pages above 123 KB, inline below: a page took 0.30 ms"
     parser = "a_package.of_some_length.and_a_module.with_a_long_name:and_a_long_function"
     lines = report(
-        big, interrupted=True, expected=10**9, parsing=parsing, config=CrawlConfig(parser=parser)
+        big, interrupted=True, expected=10**9, parsing=parsing, config=CommandConfig(parser=parser)
     ).text().splitlines()  # fmt: skip
     assert max(map(len, lines)) <= 80
     assert all(f"{kind.value} 123,456" in " ".join(lines) for kind in Kind)

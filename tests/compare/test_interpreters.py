@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from crawler.compare import interpreters
-from crawler.model.config import VERSION
 from crawler.model.errors import EnvironmentFailure
+from crawler.model.version import VERSION
 
 
 def _python(path: Path, **told: object) -> str:

@@ -383,13 +383,13 @@ class Driver:
 
     def _start(self, request: Request) -> None:
         key = request.url.host_key
-        assert self.now >= self.last_start.get(key, -1e9) + self.config.delay - 1e-9
+        assert self.now >= self.last_start.get(key, -1e9) + self.config.politeness.delay - 1e-9
         self.last_start[key] = self.now
         if request.attempts == 1:
             self.first_starts.append(request.seed)
         self.in_flight.append(request)
         assert len(self.in_flight) <= self.config.concurrency
-        assert sum(r.url.host_key == key for r in self.in_flight) <= self.config.per_host
+        assert sum(r.url.host_key == key for r in self.in_flight) <= self.config.politeness.per_host
 
     def _end_one(self) -> None:
         request = self.in_flight.pop(self.choose(len(self.in_flight)))

@@ -36,10 +36,21 @@ def engine(request: pytest.FixtureRequest) -> dict[str, Any]:
 def test_the_defaults_are_safe_to_point_at_the_open_web() -> None:
     """Without an option robots.txt counts, hosts and addresses are spared, and the guard is on."""
     config = CrawlConfig()
-    assert (config.robots, config.per_host, config.delay) == ("obey", 4, 0.25)
-    assert (config.per_ip, config.ip_delay, config.adapt, config.breaker) == (16, 0.05, True, 20)
-    assert (config.throttle, config.retry_after_max) == (60.0, 3_600.0)
-    assert not (config.allow_private or config.allow_network or config.allow_port or config.follow)
+    polite, network = config.politeness, config.network
+    assert (polite.politeness.robots, polite.politeness.per_host, polite.politeness.delay) == (
+        "obey",
+        4,
+        0.25,
+    )
+    assert (
+        polite.politeness.per_ip,
+        polite.politeness.ip_delay,
+        polite.politeness.adapt,
+        polite.politeness.breaker,
+    ) == (16, 0.05, True, 20)
+    assert (polite.politeness.throttle, polite.politeness.retry_after_max) == (60.0, 3_600.0)
+    assert not (network.allow_private or network.allow_network or network.allow_port)
+    assert not config.following.follow
 
 
 # What becomes of a URL that answers so, each on a host of its own, and of the page after it.

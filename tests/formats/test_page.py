@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from crawler.formats.page import is_html, page
 from crawler.formats.tame import tamed
-from crawler.model.config import Html
+from crawler.model.choices import Html
 from crawler.model.document import Document, Response
 from tests.formats.agreement import reference
 

@@ -161,7 +161,7 @@ def test_ports() -> None:
 
 def test_networks_are_opened_on_every_port() -> None:
     """A network of the user's opens its own addresses, whatever the port, and no others."""
-    opened = CrawlConfig(allow_network=("10.0.0.0/8", "fd00::/8", "1.2.3.4")).addresses
+    opened = CrawlConfig(allow_network=("10.0.0.0/8", "fd00::/8", "1.2.3.4")).network.addresses
     assert opened.refusal("10.1.2.3", 5_000) is None
     assert opened.refusal("fd00::1", 5_000) is None
     assert opened.refusal("1.2.3.4", 5_000) is None
@@ -173,7 +173,7 @@ def test_networks_are_opened_on_every_port() -> None:
 
 def test_further_ports() -> None:
     """Ports of the user's come on top of the web's, one by one or as a range."""
-    opened = CrawlConfig(allow_port=("81", "9000-9002")).addresses
+    opened = CrawlConfig(allow_port=("81", "9000-9002")).network.addresses
     assert opened.ports == {*PORTS, 81, 9000, 9001, 9002}
 
 

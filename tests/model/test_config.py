@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from crawler.model.config import CrawlConfig, split_header
+from crawler.model.command_config import CommandConfig
+from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError, ExitCode
+from crawler.model.network_config import split_header
+from crawler.model.politeness_config import PolitenessConfig
 
 
 @pytest.mark.parametrize(
@@ -60,8 +64,8 @@ def test_a_number_too_long_to_print_is_refused() -> None:
 def test_values_are_put_into_the_options_own_type() -> None:
     """A whole number does for a fractional one, a list for a tuple."""
     config = CrawlConfig.of({"delay": 1, "header": ["Accept: text/html"]})
-    assert (config.delay, type(config.delay)) == (1.0, float)
-    assert config.headers_for_all == (("Accept", "text/html"),)
+    assert (config.politeness.delay, type(config.politeness.delay)) == (1.0, float)
+    assert config.network.headers_for_all == (("Accept", "text/html"),)
     assert hash(config) == hash(replace(config))
 
 
@@ -70,7 +74,7 @@ def test_the_ends_of_a_range_belong_to_it() -> None:
     for name, spec in CrawlConfig.options().items():
         for end in (spec.least, spec.most):
             if end is not None:
-                assert getattr(CrawlConfig.of({name: end}), name) == end
+                assert CrawlConfig.of({name: end}).values()[name] == end
 
 
 def test_an_unknown_name_gets_a_suggestion() -> None:
@@ -89,10 +93,37 @@ def test_a_parser_of_ones_own_needs_parsing() -> None:
 
 def test_every_option_is_described() -> None:
     """Each option has a help sentence and a type that is checked, and its default is legal."""
-    assert list(CrawlConfig.options()) == [spec.name for spec in fields(CrawlConfig)]
-    for name, spec in CrawlConfig.options().items():
+    assert list(CrawlConfig().values()) == list(CrawlConfig.options())
+    for name, spec in CommandConfig.options().items():
         assert spec.help.endswith("."), name
         assert spec.check(spec.default) == spec.default
+
+
+def test_an_option_is_given_flat_or_in_its_group() -> None:
+    """A group is an object or a mapping, an option given alone counts before it; all are equal."""
+    flat = CrawlConfig(delay="1s", per_host=2)
+    assert flat == CrawlConfig(politeness=PolitenessConfig(delay=1, per_host=2))
+    assert flat == CrawlConfig(politeness={"delay": 1, "per_host": 3}, per_host=2)
+    assert flat == CrawlConfig.of({"politeness": {"delay": 1}, "per_host": 2})
+    assert flat == CrawlConfig().updated({"delay": 1.0, "per_host": 2})
+    assert flat.values()["per_host"] == flat.politeness.per_host == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"politeness": {"per_hst": 2}}, "per_hst: no such option; did you mean per_host?"),
+        ({"politeness": {"retries": 2}}, "retries: no such option"),
+        ({"politeness": 3}, "politeness: expected a PolitenessConfig or a mapping, got int"),
+        ({"network": PolitenessConfig()}, "network: expected a NetworkConfig or a mapping"),
+        ({"parsing": {"parse": "lua"}}, "parse: 'lua' is not one of auto"),
+        ({"quiet": True}, "quiet: no such option"),
+    ],
+)
+def test_what_is_wrong_in_a_group_is_named(options: dict[str, object], said: str) -> None:
+    """As everywhere; what the command line alone reads is no option of a crawl."""
+    with pytest.raises(ConfigurationError, match=re.escape(said)):
+        CrawlConfig.of(options)
 
 
 def test_a_header_may_have_any_legal_name() -> None:

@@ -87,7 +87,7 @@ def test_patterns(text: str, essence: str, *, matches: bool) -> None:
 def test_accept_is_a_list() -> None:
     """Types come with commas, as options of their own, or both; what is no type is refused."""
     config = CrawlConfig(accept=("text/html, IMAGE/*", "text/html"))
-    assert config.accept == ("text/html", "image/*")
+    assert config.network.accept == ("text/html", "image/*")
     for wrong in ("html", "text/html; q=1", "*", "text/"):
         with pytest.raises(ConfigurationError, match="is not a media type; write 'text/html'"):
             CrawlConfig(accept=(wrong,))

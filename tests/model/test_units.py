@@ -143,8 +143,8 @@ def test_options_take_their_units_as_text() -> None:
     config = CrawlConfig.of(
         {"timeout": "1m30s", "max_body": "1GiB", "limit": "10k", "parse_memory": "2GB", "delay": 1}
     )
-    assert (config.timeout, config.max_body, config.limit) == (90.0, 2**30, 10_000)
-    assert (config.parse_memory, config.delay) == (2_000, 1.0)
+    assert (config.network.timeout, config.network.max_body, config.limit) == (90.0, 2**30, 10_000)
+    assert (config.parsing.parse_memory, config.politeness.delay) == (2_000, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -168,5 +168,5 @@ def test_a_quantity_out_of_range_is_told(name: str, value: str, said: str) -> No
 
 def test_hosts_have_units() -> None:
     """Limits of single hosts are read like the options of all."""
-    hosts = CrawlConfig.of({"hosts": "a.test: per_host=1, delay=500ms"}).hosts
+    hosts = CrawlConfig.of({"hosts": "a.test: per_host=1, delay=500ms"}).politeness.hosts
     assert hosts.limits("http://a.test") == {"per_host": 1, "delay": 0.5}

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from crawler.model.config import CrawlConfig, Existing
+from crawler.model.choices import Existing
+from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.outcome import Kind, Skipped
 from crawler.store.claim import Claim
@@ -234,4 +235,4 @@ def test_a_document_for_a_pipe_waits_for_no_reader(tmp_path: Path) -> None:
 def test_replacing_and_adding_exclude_each_other() -> None:
     """Nobody has to guess which of the two counts."""
     with pytest.raises(ConfigurationError, match="overwrite and append"):
-        CrawlConfig(overwrite=True, append=True)
+        CommandConfig(overwrite=True, append=True)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.core.crawl import Crawl
-from crawler.model.config import CrawlConfig
+from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.request import Request
 from crawler.model.url import Seed, Url
@@ -99,7 +99,7 @@ def test_a_column_that_is_not_there_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(f"{A}\n")
     for name, problem in (("a.csv", "no column 'ids' in 'id,url'"), ("a.txt", "have no names")):
         with pytest.raises(ConfigurationError, match=problem):
-            UrlSource([], [str(tmp_path / name)], CrawlConfig(keep=("ids",)))
+            UrlSource([], [str(tmp_path / name)], CommandConfig(keep=("ids",)))
 
 
 def test_memory_for_columns_is_bounded() -> None:
@@ -125,7 +125,7 @@ def test_a_spilled_request_keeps_its_place() -> None:
 def test_the_first_entry_has_the_record_and_the_others_are_listed(tmp_path: Path) -> None:
     """Of a URL that is listed twice the first place is recorded; each further one has a line."""
     path = tmp_path / "repeats.jsonl"
-    config = CrawlConfig(keep=("all",), repeats=str(path))
+    config = CommandConfig(keep=("all",), repeats=str(path))
     text = f"id,url\n1,{A}\n2,{A}#x\n3,off\n4,{B}\n5,off\n"
     seeds = read(text, "a.csv", keep=("all",))
     with RepeatLog(str(path)) as log:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.model.config import CrawlConfig
+from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.url import InvalidUrl, Seed
 from crawler.store.entries import entries
@@ -25,7 +25,7 @@ def read(data: bytes | str, name: str, size: int = 1 << 20, **options: object) -
     """The seeds of `data`, cut into blocks of `size`."""
     data = data.encode() if isinstance(data, str) else data
     blocks = iter([data[at : at + size] for at in range(0, len(data), size)])
-    config = CrawlConfig(**options)  # type: ignore[arg-type]
+    config = CommandConfig(**options)  # type: ignore[arg-type]
     return [seed(entry) for part in entries(blocks, name, config) for entry in part]
 
 
@@ -76,7 +76,7 @@ def test_a_missing_column_is_refused_before_the_crawl(tmp_path: Path, column: st
     path = tmp_path / "a.csv.gz"
     path.write_bytes(gzip.compress(b"id,url\n1,http://a/\n"))
     with pytest.raises(ConfigurationError, match=rf"no column '{column}' in 'id,url'; name one"):
-        UrlSource([], [str(path)], CrawlConfig(url_column=column))
+        UrlSource([], [str(path)], CommandConfig(url_column=column))
 
 
 def test_rows_without_a_url_are_refused_one_by_one() -> None:

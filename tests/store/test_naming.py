@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler.model.config import CrawlConfig
+from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.store.files import Document
 from crawler.store.outlet import Outlet
@@ -71,7 +71,7 @@ def test_an_input_that_is_no_list_is_refused(tmp_path: Path, form: str, packed: 
     path = tmp_path / (f"list.{form}" + (".gz" if packed else ""))
     path.write_bytes(gzip.compress(BINARY[form]) if packed else BINARY[form])
     with pytest.raises(EnvironmentFailure, match=rf"list\.{form}.*: is an? .*; export it as CSV"):
-        UrlSource([], [str(path)], CrawlConfig())
+        UrlSource([], [str(path)], CommandConfig())
 
 
 @pytest.mark.parametrize(
@@ -87,4 +87,4 @@ def test_markup_is_no_list_of_lines(tmp_path: Path, text: str, problem: str) -> 
     """A page, or a sitemap under another name, is not read line by line."""
     (tmp_path / "list").write_text(text)
     with pytest.raises(EnvironmentFailure, match=problem):
-        UrlSource([], [str(tmp_path / "list")], CrawlConfig())
+        UrlSource([], [str(tmp_path / "list")], CommandConfig())

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from crawler.model.config import CrawlConfig
+from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.url import InvalidUrl, Seed
 from crawler.store.sources import UrlSource
@@ -26,7 +26,7 @@ def urlset(*locations: str) -> str:
 
 
 def read(path: Path, **options: object) -> list[Seed]:
-    source = UrlSource([], [str(path)], CrawlConfig(**options))  # type: ignore[arg-type]
+    source = UrlSource([], [str(path)], CommandConfig(**options))  # type: ignore[arg-type]
     return [seed for part in iter(lambda: source.read(100), []) for seed in part]
 
 
@@ -82,7 +82,7 @@ def test_an_index_is_refused_before_the_crawl(tmp_path: Path) -> None:
     text = "<sitemapindex><sitemap><loc>http://a/s.xml</loc></sitemap></sitemapindex>"
     path = wrote(tmp_path / "a.xml.gz", gzip.compress(text.encode()))
     with pytest.raises(ConfigurationError, match=r"a\.xml\.gz: is an index of .* --sitemap$"):
-        UrlSource([], [str(path)], CrawlConfig())
+        UrlSource([], [str(path)], CommandConfig())
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_what_is_no_sitemap_is_refused_before_the_crawl(
 ) -> None:
     """A file that is none by its first bytes ends the crawl before it begins."""
     with pytest.raises(EnvironmentFailure, match=rf"a\.xml: {problem}.*; give a whole sitemap"):
-        UrlSource([], [str(wrote(tmp_path / "a.xml", text))], CrawlConfig())
+        UrlSource([], [str(wrote(tmp_path / "a.xml", text))], CommandConfig())
 
 
 def test_a_truncated_one_is_an_error_after_its_entries(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_truncated_one_is_an_error_after_its_entries(tmp_path: Path) -> None:
     urls = [f"http://a/{n}" for n in range(3000)]
     path = wrote(tmp_path / "a.xml", urlset(*urls).removesuffix("</urlset>"))
     other = wrote(tmp_path / "other", "http://b/\n")
-    source = UrlSource([], [str(path), str(other)], CrawlConfig())
+    source = UrlSource([], [str(path), str(other)], CommandConfig())
     found: list[Seed] = []
     with pytest.raises(EnvironmentFailure, match=r"a\.xml: broken XML in line 1: no element found"):
         found.extend(seed for part in iter(lambda: source.read(100), []) for seed in part)
@@ -129,7 +129,7 @@ def test_memory_does_not_grow_with_the_list(tmp_path: Path) -> None:
     )
     assert os.path.getsize(path) > 20_000_000
     tracemalloc.start()
-    source = UrlSource([], [str(path)], CrawlConfig())
+    source = UrlSource([], [str(path)], CommandConfig())
     entries = 0
     while part := source.read(500):
         entries += len(part)

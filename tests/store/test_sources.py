@@ -16,7 +16,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.model.config import CrawlConfig
+from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.url import InvalidUrl, Seed, Url
 from crawler.store.sources import IterableSource, UrlSource, refuse_overwrite
@@ -35,7 +35,7 @@ def drained(source: UrlSource | IterableSource, most: int = 1000) -> list[Seed]:
 
 
 def read(*inputs: Path, seeds: Sequence[str] = (), **options: object) -> list[Seed]:
-    config = CrawlConfig(**options)  # type: ignore[arg-type]
+    config = CommandConfig(**options)  # type: ignore[arg-type]
     return drained(UrlSource(seeds, [str(path) for path in inputs], config))
 
 
@@ -112,12 +112,12 @@ def test_what_is_no_text_is_refused_before_the_crawl(tmp_path: Path, data: bytes
     """A binary file, or UTF-16 without its mark, is one clear error and nothing of it is read."""
     path = wrote(tmp_path / "list", data)
     with pytest.raises(EnvironmentFailure, match=r"list: is no text; give a list of URLs in UTF-8"):
-        UrlSource([], [str(path)], CrawlConfig())
+        UrlSource([], [str(path)], CommandConfig())
 
 
 def test_a_binary_pipe_is_refused_when_it_is_read(pipe: tuple[str, int]) -> None:
     """A pipe cannot be looked at beforehand; its first read gives the same clear error."""
-    source = UrlSource([], [pipe[0]], CrawlConfig())
+    source = UrlSource([], [pipe[0]], CommandConfig())
     os.write(pipe[1], bytes(100))
     os.close(pipe[1])
     with pytest.raises(EnvironmentFailure, match="is no text"):
@@ -193,7 +193,7 @@ def test_a_truncated_archive_is_an_error_after_its_whole_lines(
     data: bytes = pack(text.encode())  # type: ignore[operator]
     other = wrote(tmp_path / "other", URLS[0])
     path = wrote(tmp_path / "list.packed", data[: len(data) * 2 // 3])
-    source = UrlSource([], [str(path), str(other)], CrawlConfig())
+    source = UrlSource([], [str(path), str(other)], CommandConfig())
     found: list[Seed] = []
     with pytest.raises(EnvironmentFailure, match=r"list\.packed: the archive ends too early"):
         found.extend(seed for part in iter(lambda: source.read(1000), []) for seed in part)
@@ -218,13 +218,13 @@ def test_a_broken_archive_is_refused_before_the_crawl(
     """An archive that is none, or damaged from its start, ends the crawl before it begins."""
     path = wrote(tmp_path / name, data)
     with pytest.raises(EnvironmentFailure, match=message):
-        UrlSource([], [str(path)], CrawlConfig())
+        UrlSource([], [str(path)], CommandConfig())
 
 
 def test_rubbish_after_an_archive_is_an_error_after_its_lines(tmp_path: Path) -> None:
     """What follows a whole archive and is none is said, once the archive's lines were given."""
     path = wrote(tmp_path / "list.gz", gzip.compress(TEXT.encode()) + b"rubbish")
-    source = UrlSource([], [str(path)], CrawlConfig())
+    source = UrlSource([], [str(path)], CommandConfig())
     assert hrefs(source.read(100)) == URLS
     with pytest.raises(EnvironmentFailure, match="something else follows the archive"):
         source.read(100)
@@ -256,7 +256,7 @@ def test_wrong_names_are_refused_before_the_crawl(
     """A missing file and a directory are one clear line that names them."""
     make(tmp_path / "list")  # type: ignore[operator]
     with pytest.raises(EnvironmentFailure, match=f"list: {message}"):
-        UrlSource([], [str(tmp_path / "list")], CrawlConfig())
+        UrlSource([], [str(tmp_path / "list")], CommandConfig())
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -265,7 +265,7 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
     path = wrote(tmp_path / "list", TEXT)
     path.chmod(0)
     with pytest.raises(EnvironmentFailure, match="may not be read"):
-        UrlSource([], [str(path)], CrawlConfig())
+        UrlSource([], [str(path)], CommandConfig())
 
 
 @pytest.mark.parametrize("name", ["list", "list.csv", "list.jsonl", "list.gz", "list.zst"])
@@ -278,15 +278,15 @@ def test_the_limit_counts_entries(tmp_path: Path) -> None:
     """`limit` ends reading after so many entries, bad ones and seeds included."""
     path = wrote(tmp_path / "list", "\n# no\nftp://x/\n" + TEXT)
     assert len(read(path, seeds=[URLS[0]], limit=4)) == 4
-    assert len(drained(IterableSource(URLS, CrawlConfig(limit=3)), most=2)) == 3
+    assert len(drained(IterableSource(URLS, CommandConfig(limit=3)), most=2)) == 3
 
 
 def test_standard_input_is_lines_and_read_once(tmp_path: Path) -> None:
     """`-` reads standard input, and giving it twice is a usage error."""
     code = (
         "from crawler.store.sources import UrlSource\n"
-        "from crawler.model.config import CrawlConfig\n"
-        "s = UrlSource([], ['-'], CrawlConfig()); print(s.progress().bytes_total)\n"
+        "from crawler.model.command_config import CommandConfig\n"
+        "s = UrlSource([], ['-'], CommandConfig()); print(s.progress().bytes_total)\n"
         "while part := s.read(100): print(*(seed.input for seed in part), sep='\\n')"
     )
     arguments = [sys.executable, "-c", code]
@@ -296,12 +296,12 @@ def test_standard_input_is_lines_and_read_once(tmp_path: Path) -> None:
         redirected = subprocess.check_output(arguments, stdin=file, text=True)
     assert redirected.split() == [str(len(TEXT)), *URLS]
     with pytest.raises(ConfigurationError, match="only once"):
-        UrlSource([], ["-", "-"], CrawlConfig())
+        UrlSource([], ["-", "-"], CommandConfig())
 
 
 def test_a_slow_pipe_is_heard_line_by_line(pipe: tuple[str, int]) -> None:
     """What a pipe has sent is handed on at once, before its writer sends more or ends."""
-    source = UrlSource([], [pipe[0]], CrawlConfig())
+    source = UrlSource([], [pipe[0]], CommandConfig())
     os.write(pipe[1], b"http://a/\nhttp://")
     assert hrefs(source.read(100)) == ["http://a/"]
     os.write(pipe[1], b"b/\n# more\n")
@@ -316,7 +316,7 @@ def test_closing_ends_a_read_that_waits(tmp_path: Path, suffix: str) -> None:
     """A reader that waits for a named pipe without a writer gets [] when the source is closed."""
     fifo = tmp_path / f"fifo{suffix}"
     os.mkfifo(fifo)
-    source = UrlSource([], [str(fifo)], CrawlConfig())
+    source = UrlSource([], [str(fifo)], CommandConfig())
     answer: list[list[Seed]] = []
     reader = threading.Thread(target=lambda: answer.append(source.read(10)))
     reader.start()
@@ -329,7 +329,7 @@ def test_a_named_pipe_loses_nothing(tmp_path: Path) -> None:
     """A named pipe is neither opened nor read before the crawl, so it arrives whole."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    source = UrlSource([], [str(fifo)], CrawlConfig())
+    source = UrlSource([], [str(fifo)], CommandConfig())
     writer = threading.Thread(target=lambda: fifo.write_text(TEXT * 20_000))
     writer.start()
     assert len(drained(source)) == 100_000
@@ -340,7 +340,7 @@ def test_memory_does_not_grow_with_the_list(tmp_path: Path) -> None:
     """A list of 5 MB is read in about a megabyte, and the progress adds up to all of it."""
     path = wrote(tmp_path / "list", "".join(f"http://a.example/{n:050}\n" for n in range(80_000)))
     tracemalloc.start()
-    source = UrlSource([], [str(path)], CrawlConfig())
+    source = UrlSource([], [str(path)], CommandConfig())
     entries = 0
     while part := source.read(500):
         entries += len(part)
@@ -358,18 +358,18 @@ def test_memory_does_not_grow_with_the_list(tmp_path: Path) -> None:
 
 def test_an_iterable_gives_every_item() -> None:
     """Every item of an iterable is an entry; its length is known where it has one."""
-    source = IterableSource([*URLS, "", "# x"], CrawlConfig())
+    source = IterableSource([*URLS, "", "# x"], CommandConfig())
     assert source.progress().expected == 7
     assert len(drained(source, most=2)) == 7
-    assert hrefs(drained(IterableSource(iter(URLS), CrawlConfig()))) == URLS
+    assert hrefs(drained(IterableSource(iter(URLS), CommandConfig()))) == URLS
 
 
 def test_wrong_items_are_errors_of_the_caller() -> None:
     """An item that is no text, and one text instead of a list, are said and not crawled."""
     with pytest.raises(TypeError, match="must be a str, not int"):
-        IterableSource([5], CrawlConfig()).read(10)  # type: ignore[list-item]
+        IterableSource([5], CommandConfig()).read(10)  # type: ignore[list-item]
     with pytest.raises(ConfigurationError, match="give a list"):
-        IterableSource("http://a/", CrawlConfig())
+        IterableSource("http://a/", CommandConfig())
 
 
 def test_an_input_is_never_overwritten(tmp_path: Path) -> None:

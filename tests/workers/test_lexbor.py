@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from crawler.formats import html
-from crawler.model.config import CrawlConfig, Html
+from crawler.model.choices import Html
+from crawler.model.config import CrawlConfig
 from crawler.model.document import Document, Response
 from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Kind, ParseFault

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from crawler.model.config import CrawlConfig
+from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.url import Seed, Url
 from crawler.store.sources import UrlSource
@@ -33,7 +33,7 @@ def targets(words: Sequence[str], lists: Sequence[str]) -> list[str]:
 
 
 def _seeds(words: Sequence[str], lists: Sequence[str]) -> Iterator[Seed]:
-    source = UrlSource(list(words), lists, CrawlConfig())
+    source = UrlSource(list(words), lists, CommandConfig())
     try:
         while block := source.read(_AT_ONCE):
             yield from block

@@ -111,12 +111,12 @@ def _taken(setting: Setting, *, polite: bool) -> list[str]:
 
 
 def _urls(path: str) -> Iterator[str]:
-    from crawler.model.config import CrawlConfig
+    from crawler.model.command_config import CommandConfig
     from crawler.model.url import Url
     from crawler.store.sources import UrlSource
 
     seen = set[str]()
-    with closing(UrlSource([], [path], CrawlConfig())) as source:
+    with closing(UrlSource([], [path], CommandConfig())) as source:
         while seeds := source.read(1_000):
             for seed in seeds:
                 if isinstance(seed.url, Url) and seed.url.href not in seen:

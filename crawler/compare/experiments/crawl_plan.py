@@ -138,11 +138,11 @@ def _list_arms(setting: Setting) -> Iterator[Arm]:
 
 def _hosts(path: str) -> Iterator[str]:
     """The host of each entry; "" for what is no URL."""
-    from crawler.model.config import CrawlConfig
+    from crawler.model.command_config import CommandConfig
     from crawler.model.url import Url
     from crawler.store.sources import UrlSource
 
-    with closing(UrlSource([], [path], CrawlConfig())) as source:
+    with closing(UrlSource([], [path], CommandConfig())) as source:
         while seeds := source.read(10_000):
             for seed in seeds:
                 yield (urlsplit(seed.url.href).hostname or "") if isinstance(seed.url, Url) else ""

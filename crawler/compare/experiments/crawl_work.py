@@ -77,6 +77,7 @@ def _listed(parameters: Parameters, watch: Watch) -> Done:
     """The user's list, whole, once; a failure is an outcome like any other."""
     from crawler.compare.crawling import Lags, Tally, crawl
     from crawler.compare.fetching import bare
+    from crawler.model.command_config import CommandConfig
     from crawler.model.config import CrawlConfig
     from crawler.store.sources import UrlSource
 
@@ -85,7 +86,7 @@ def _listed(parameters: Parameters, watch: Watch) -> Done:
     config = config or CrawlConfig(**options)
     _import_parts()
     sink, lags = Tally(strict=False), Lags()
-    source = UrlSource([], [parameters["list"]], config)
+    source = UrlSource([], [parameters["list"]], CommandConfig())
     with watch:
         started = perf_counter()
         crawl(config, source, sink, lags)

@@ -30,7 +30,7 @@ from crawler.compare.web import mock_web
 if TYPE_CHECKING:
     from crawler.compare.bare_client import Fetched
     from crawler.compare.judgement import Observed
-    from crawler.model.config import Loop
+    from crawler.model.choices import Loop
 
 RATE = Figure(name="rate", title="fetches/s", unit="/s", more=True)
 CPU_FETCH = Figure(

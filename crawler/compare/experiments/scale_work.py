@@ -25,7 +25,7 @@ from crawler.measure.quantile import ranked
 from crawler.runtime.children import environment, python
 
 if TYPE_CHECKING:
-    from crawler.model.config import Loop
+    from crawler.model.choices import Loop
 
 _WARM_UP = 10  # connections
 _END_SECONDS = 10.0

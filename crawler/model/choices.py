@@ -1,0 +1,17 @@
+"""The values of the options that are one of a few words."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Engine = Literal["async", "threaded"]
+Loop = Literal["uvloop", "asyncio"]
+Parse = Literal["auto", "inline", "thread", "process", "interpreter", "none"]
+Html = Literal["frostwork", "lexbor"]
+InputFormat = Literal["auto", "lines", "csv", "jsonl", "sitemap"]
+OutputFormat = Literal["jsonl"]
+Existing = Literal["refuse", "replace", "add"]
+"""What to do with an output that holds something."""
+Robots = Literal["obey", "ignore"]
+Progress = Literal["auto", "bar", "line", "none"]
+ScopeMode = Literal["host", "domain", "prefix", "any"]

@@ -1,0 +1,71 @@
+"""The options of a crawl that the command line alone reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from crawler.model.choices import InputFormat, OutputFormat, Progress
+from crawler.model.config import CrawlConfig
+from crawler.model.option import OptionError, option
+from crawler.model.units import SHARE
+
+_INPUT, _OUTPUT = "Input", "Output"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, init=False)
+class CommandConfig(CrawlConfig):
+    """The options of `crawler crawl`: those of a crawl, of its lists and of what it writes."""
+
+    input_format: InputFormat = option(
+        _INPUT, "auto", "Form of the input; auto goes by the file's name."
+    )
+    url_column: str = option(
+        _INPUT, "url", "CSV column with the URL: a name, or a number from 1.", metavar="NAME"
+    )
+    url_field: str = option(
+        _INPUT, "url", "JSON lines field with the URL; dots reach inside.", metavar="NAME"
+    )
+    keep: tuple[str, ...] = option(
+        _INPUT,
+        (),
+        "Columns or JSON fields of the list that go into each record's source; or all.",
+        metavar="COLUMN,...",
+    )
+    fields: tuple[str, ...] = option(
+        _OUTPUT,
+        (),
+        "Fields of a record, in this order; all without.",
+        metavar="NAME,...",
+    )
+    format: OutputFormat = option(_OUTPUT, "jsonl", "Form of the output.")
+    stats: str = option(
+        _OUTPUT, "", "Write the statistics to this file, as JSON.", metavar="FILE.json"
+    )
+    fail_on_error: bool = option(_OUTPUT, False, "Exit with 1 when any URL failed.")
+    fail_above: float = option(
+        _OUTPUT,
+        1.0,
+        "Exit with 1 when more than this share of the URLs failed.",
+        least=0,
+        most=1,
+        unit=SHARE,
+    )
+    progress: Progress = option(
+        _OUTPUT, "auto", "How progress is shown: redrawn, a line a minute, or not at all."
+    )
+    quiet: bool = option(_OUTPUT, False, "No progress and no summary.", short="-q")
+
+    def __init__(self, **options: Any) -> None:
+        CrawlConfig.__init__(self, **options)
+        for name in ("keep", "fields"):
+            object.__setattr__(self, name, _separated(name, getattr(self, name)))
+
+
+def _separated(name: str, texts: Iterable[str]) -> tuple[str, ...]:
+    """Names of a list whose items may hold several, with commas between them."""
+    names = [name.strip() for text in texts for name in text.split(",")]
+    if "" in names:
+        raise OptionError(name, "a name is empty; write NAME,NAME")
+    return tuple(dict.fromkeys(names))

@@ -1,0 +1,80 @@
+"""The options of parsing: where it runs, within which limits, and whose parser it is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from crawler.model.choices import Html, Parse
+from crawler.model.errors import ConfigurationError
+from crawler.model.option import OptionError, Options, option
+from crawler.model.units import MEGABYTES, SECONDS
+
+_PARSING = "Parsing"
+
+_DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
+_PARSER = re.compile(rf"({_DOTTED}|[^\x00-\x1f]+\.py):{_DOTTED}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsingConfig(Options):
+    """Executor, its limits, HTML library and parser."""
+
+    parse: Parse = option(
+        _PARSING, "auto", "Where pages are parsed; auto measures and says what it chose."
+    )
+    parse_workers: int = option(
+        _PARSING, 0, "Parser workers; 0 means one a core.", least=0, most=512
+    )
+    parse_timeout: float = option(
+        _PARSING,
+        10.0,
+        "Seconds after which a page's parsing is given up.",
+        least=0.01,
+        most=3_600,
+        unit=SECONDS,
+    )
+    parse_memory: int = option(
+        _PARSING,
+        1_024,
+        "MB that a parser process may take; 0: any.",
+        least=0,
+        most=10**6,
+        unit=MEGABYTES,
+    )
+    parse_batch: int = option(
+        _PARSING, 16, "Pages handed to a worker at once.", least=1, most=1_000
+    )
+    parse_linger: float = option(
+        _PARSING,
+        0.002,
+        "Seconds that a page waits for its batch to fill.",
+        least=0,
+        most=1,
+        unit=SECONDS,
+    )
+    parser: str = option(
+        _PARSING,
+        "",
+        "Parser of your own, a function from response to dict.",
+        metavar="MODULE:FUNCTION",
+    )
+    html: Html = option(
+        _PARSING,
+        "frostwork",
+        "Library that reads HTML: frostwork is faster; lexbor needs the extra of that name.",
+    )
+    error_pages: bool = option(_PARSING, False, "Parse the bodies of 4xx and 5xx responses, too.")
+
+    def __post_init__(self) -> None:
+        self.settle()
+        if self.parser and not _PARSER.fullmatch(self.parser):
+            raise OptionError(
+                "parser",
+                f"{self.parser!r} names no function; "
+                "write package.module:function or file.py:function",
+            )
+        if self.parser and self.parse == "none":
+            raise ConfigurationError(
+                "parser and parse: a parser of your own needs parse other than none"
+            )
