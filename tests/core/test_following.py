@@ -305,8 +305,8 @@ def test_options_that_cannot_be_are_named(options: dict[str, object], said: str)
 def test_a_table_of_hosts_reads_what_it_writes() -> None:
     """The most exact name counts: host and port, host, whatever is above."""
     text = "a.example:8080: delay=9; a.example: delay=2, per_host=1; *.example: delay=1"
-    table = CrawlConfig(hosts=text).hosts  # type: ignore[arg-type]
-    assert CrawlConfig(hosts=str(table)).hosts == table  # type: ignore[arg-type]
+    table = CrawlConfig(hosts=text).politeness.hosts  # type: ignore[arg-type]
+    assert CrawlConfig(hosts=str(table)).politeness.hosts == table  # type: ignore[arg-type]
     assert table.limits("http://a.example:8080") == {"delay": 9}
     assert table.limits("https://a.example") == {"delay": 2, "per_host": 1}
     assert table.limits("https://x.b.example") == {"delay": 1}

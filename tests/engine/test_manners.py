@@ -37,18 +37,18 @@ def test_the_defaults_are_safe_to_point_at_the_open_web() -> None:
     """Without an option robots.txt counts, hosts and addresses are spared, and the guard is on."""
     config = CrawlConfig()
     polite, network = config.politeness, config.network
-    assert (polite.politeness.robots, polite.politeness.per_host, polite.politeness.delay) == (
+    assert (polite.robots, polite.per_host, polite.delay) == (
         "obey",
         4,
         0.25,
     )
     assert (
-        polite.politeness.per_ip,
-        polite.politeness.ip_delay,
-        polite.politeness.adapt,
-        polite.politeness.breaker,
+        polite.per_ip,
+        polite.ip_delay,
+        polite.adapt,
+        polite.breaker,
     ) == (16, 0.05, True, 20)
-    assert (polite.politeness.throttle, polite.politeness.retry_after_max) == (60.0, 3_600.0)
+    assert (polite.throttle, polite.retry_after_max) == (60.0, 3_600.0)
     assert not (network.allow_private or network.allow_network or network.allow_port)
     assert not config.following.follow
 
