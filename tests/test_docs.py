@@ -32,7 +32,7 @@ def test_the_script_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_what_is_made_from_the_options_is_up_to_date() -> None:
-    """Typed keywords and default.toml equal the options; `python -m tests.generated` writes them."""
+    """Typed keywords and default.toml equal the options; see `tests.generated`."""
     stale = [path.name for path, text in files().items() if path.read_text("utf-8") != text]
     assert stale == []
 
