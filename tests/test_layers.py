@@ -47,7 +47,7 @@ IMPURE = ("aiohttp", "asyncio", "concurrent", "logging", "socket", "threading", 
 HOMES = {
     "aiohttp": "fetch/aio.py load/aio.py",
     "urllib3": "fetch/threaded.py",
-    "publicsuffixlist": "core/domain.py",
+    "publicsuffixlist": "runtime/suffixes.py",
     "cyclopts": "cli/*",
     "rich": "cli/*",
     "frostwork": "formats/by_frostwork.py",

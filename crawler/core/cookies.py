@@ -20,7 +20,7 @@ from math import inf
 from typing import Final
 from urllib.parse import urlsplit
 
-from crawler.core.domain import is_number, is_public_suffix
+from crawler.core.domain import SuffixList, is_number
 from crawler.model.cookie import Cookie
 from crawler.model.url import Url, fingerprint
 
@@ -40,14 +40,14 @@ _BLANK: Final = " \t"
 _SECONDS = re.compile(r"-?\d{1,18}", re.ASCII)
 
 
-def after(jar: Jar, url: Url, lines: Sequence[str], now: float) -> Jar:
+def after(jar: Jar, url: Url, lines: Sequence[str], now: float, suffixes: SuffixList) -> Jar:
     """Return `jar` with what the Set-Cookie `lines` of a response from `url` changed in it.
 
     Where there are too many, the oldest go.
     """
     kept = {_place(cookie): cookie for cookie in jar}
     for line in lines:
-        cookie = read(line, url, now)
+        cookie = read(line, url, now, suffixes)
         if cookie is None:
             continue
         if cookie.expires > now:
@@ -85,7 +85,7 @@ def digest(jar: Jar) -> int:
     return fingerprint("\n".join(texts))
 
 
-def read(line: str, url: Url, now: float) -> Cookie | None:
+def read(line: str, url: Url, now: float, suffixes: SuffixList) -> Cookie | None:
     """Read a Set-Cookie header of a response from `url` (RFC 6265, 5.2); None if it is refused."""
     pair, _, rest = line.partition(";")
     name, equals, value = (part.strip(_BLANK) for part in pair.partition("="))
@@ -94,7 +94,7 @@ def read(line: str, url: Url, now: float) -> Cookie | None:
     attributes = dict(map(_attribute, rest.split(";")))
     _, host, path = _parts(url)
     domain = attributes.get("domain", "").removeprefix(".").lower()
-    if domain and domain != host and (not _within(host, domain) or is_public_suffix(domain)):
+    if domain and domain != host and (not _within(host, domain) or suffixes.is_public(domain)):
         return None
     scope = attributes.get("path", "")
     return Cookie(
@@ -102,7 +102,7 @@ def read(line: str, url: Url, now: float) -> Cookie | None:
         value=value,
         domain=domain or host,
         path=scope if scope.startswith("/") else path[: path.rindex("/")] or "/",
-        host_only=not domain or is_public_suffix(domain),
+        host_only=not domain or suffixes.is_public(domain),
         secure="secure" in attributes,
         expires=_expires(attributes, now),
     )

@@ -37,6 +37,7 @@ from crawler.core.audit import Audit, Totals
 from crawler.core.bound import Limit
 from crawler.core.capacity import Capacity
 from crawler.core.discovery import Discovery
+from crawler.core.domain import SuffixList, TopLevelDomains
 from crawler.core.frontier import Frontier, Refused
 from crawler.core.gatekeeper import Gatekeeper
 from crawler.core.manners import Manners
@@ -76,7 +77,8 @@ class Crawl:
     audit: told of each host once it is forgotten, and of the others by `close`. repeated: told of
     each entry of the list that is there for a second time. look_ups: look each host up before it is
     asked for anything, even where its address makes no difference, so that a fetch never waits for
-    a name server. proxies: those of the options unless given.
+    a name server. proxies: those of the options unless given. suffixes: the public
+    suffixes, for scope and cookies; unless given, the top-level domains alone.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Crawl:
         look_ups: bool = False,
         proxies: Proxies | None = None,
         repeated: Callable[[Seed], None] = unlisted,
+        suffixes: SuffixList | None = None,
     ) -> None:
         asks = look_ups or config.politeness.per_ip > 0
         self._config = config
@@ -116,7 +119,7 @@ class Crawl:
         retried = self.collector.add_retry
         self._outages = Outages(self._frontier, gates, retry, manners, retried)
         self._gates = gates
-        self._discovery = Discovery(config, FingerprintSet())
+        self._discovery = Discovery(config, FingerprintSet(), suffixes)
         self._window = Window(
             config,
             frontier=self._frontier,
@@ -134,6 +137,7 @@ class Crawl:
             window=self._window,
             retry=retry,
             collector=self.collector,
+            suffixes=suffixes or TopLevelDomains(),
         )
         self._in_flight: dict[Request, float] = {}  # since when
         self._ending: deque[Iterator[Final]] = deque()  # what ended and is to be recorded

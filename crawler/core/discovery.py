@@ -12,6 +12,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from crawler.core.domain import SuffixList
 from crawler.core.duplicates import NearDuplicates
 from crawler.core.refusal import Refusal
 from crawler.core.scope import Scope
@@ -37,13 +38,16 @@ _MET = 1 << 17
 class Discovery:
     """Judges what is found. `seen` holds the fingerprints of all that the crawl has taken up."""
 
-    def __init__(self, config: CrawlConfig, seen: FingerprintSet) -> None:
+    def __init__(
+        self, config: CrawlConfig, seen: FingerprintSet, suffixes: SuffixList | None = None
+    ) -> None:
         following = self._following = config.following
         self._seen = seen
         self._scope = Scope(
             following.scope,
             include=following.include,
             exclude=following.exclude,
+            suffixes=suffixes,
         )
         self._scoped = following.follow or following.sitemaps
         self._tracking = Tracking(following.drop_params)

@@ -1,21 +1,38 @@
-"""The registrable domain of a host, by the public suffix list (publicsuffix.org).
+"""The registrable domain of a host, by a list of public suffixes that is given to the core.
 
-The list comes with the library `publicsuffixlist`, which is released with each change of the list,
-needs nothing else and downloads nothing. Its private section counts: `a.github.io` and
-`b.github.io` are two sites. Loading takes 30 ms, once, when the first host is asked for.
-
-`tldextract` was the other choice: it needs `requests` and `filelock`, and downloads by default.
+`crawler.runtime.suffixes` has that of publicsuffix.org, whose private section counts: `a.github.io`
+and `b.github.io` are two sites.
 """
 
 from __future__ import annotations
 
-from functools import cache
-
-from publicsuffixlist import PublicSuffixList
+from typing import Protocol
 
 
-def registrable(host: str) -> str:
-    """The registrable domain of a WHATWG host (punycode, lower case); 1.5 us.
+class SuffixList(Protocol):
+    """The names below which others register theirs: `com`, `co.uk`, `github.io`."""
+
+    def privatesuffix(self, domain: str) -> str | None:
+        """Return the suffix of `domain` and one label more; None where it is a suffix itself."""
+
+    def is_public(self, domain: str) -> bool:
+        """Return whether `domain` is a public suffix."""
+
+
+class TopLevelDomains:
+    """The shortest list: every last label is a suffix, and nothing else."""
+
+    def privatesuffix(self, domain: str) -> str | None:
+        """Return the last two labels; None where there is one only."""
+        return ".".join(domain.split(".")[-2:]) if "." in domain else None
+
+    def is_public(self, domain: str) -> bool:
+        """Return whether `domain` is a single label."""
+        return "." not in domain
+
+
+def registrable(host: str, suffixes: SuffixList) -> str:
+    """Return the registrable domain of a WHATWG host (punycode, lower case); 1.5 us.
 
     The host itself where it has none: an IP address, or a public suffix such as `localhost`. A dot
     at the end stays, as in the URL standard (4.1): to a server `a.example.` is another host.
@@ -23,20 +40,10 @@ def registrable(host: str) -> str:
     if host.startswith("[") or is_number(host):
         return host
     dot = "." if host.endswith(".") else ""
-    found = _suffixes().privatesuffix(host.removesuffix("."))
+    found = suffixes.privatesuffix(host.removesuffix("."))
     return f"{found}{dot}" if found else host
-
-
-def is_public_suffix(host: str) -> bool:
-    """Return whether others register names below `host`: `co.uk`, `github.io`, any single label."""
-    return _suffixes().is_public(host)
 
 
 def is_number(host: str) -> bool:
     """Return whether `host` is an IPv4 address: its last label is a number (WHATWG URL, 3.5)."""
     return host[host.rfind(".") + 1 :].isdigit()
-
-
-@cache
-def _suffixes() -> PublicSuffixList:
-    return PublicSuffixList()

@@ -20,11 +20,10 @@ from heapq import heappop, heappush
 from itertools import count, islice
 from math import inf
 
-from crawler.core.address import Address
 from crawler.core.audit import Audit
 from crawler.core.backlog import Backlog
 from crawler.core.bound import Limit
-from crawler.core.host import Gate, Host, Place
+from crawler.core.host import Address, Gate, Host, Place
 from crawler.core.manners import Manners
 from crawler.model.outcome import Kind
 from crawler.model.request import Purpose, Request

@@ -1,4 +1,4 @@
-"""One host: its queue, its rules and its manners.
+"""One host, its queue and its rules; and one address, the hosts that share its limits.
 
 A host may be asked when fewer than `width` of its requests are in flight and its time has come.
 It is in exactly one place: among the ready, on the heap of those whose time will come, or parked
@@ -11,6 +11,10 @@ when something waits: its address (a proxy looks it up itself), and its robots.t
 while a gate is shut.
 
     ADDRESS -> LOOKED_UP -> ROBOTS -> READ -> OPEN -> ROBOTS, when the rules are a day old
+
+The hosts of one address are kept as the frontier keeps addresses: those that may be asked stand in
+a ring and take turns, those that must wait stand on a heap. A thousand host names on one machine
+are, to the frontier, one place that may be asked now or later.
 """
 
 from __future__ import annotations
@@ -18,7 +22,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from enum import Enum
-from typing import TYPE_CHECKING
+from heapq import heappop, heappush
+from itertools import count
 
 from crawler.core.audit import Audit
 from crawler.core.bound import Limit
@@ -29,9 +34,6 @@ from crawler.formats.robots import ALLOW_ALL, RobotsRules
 from crawler.model.outcome import Kind
 from crawler.model.request import Purpose, Request
 from crawler.model.url import Url
-
-if TYPE_CHECKING:
-    from crawler.core.address import Address
 
 
 class Place(Enum):
@@ -233,3 +235,77 @@ class Host:
             yield self.urgent.popleft()
         while self.waiting:
             yield self.waiting.popleft()
+
+
+class Address:
+    """Hosts of one address. `width` and `delay` are its limits; inf and 0 for none."""
+
+    __slots__ = ("_number", "_ready", "_timed", "delay", "due", "hosts", "in_flight", "ip", "place",
+                 "ready_at", "width")  # fmt: skip
+
+    def __init__(self, ip: str, *, width: float, delay: float) -> None:
+        self.ip = ip
+        self.width = width
+        self.delay = delay
+        self.hosts = 0
+        self.in_flight = 0
+        self.ready_at = 0.0
+        self.due = 0.0
+        self.place = Place.PARKED
+        self._number = count()
+        self._ready: deque[Host] = deque()
+        self._timed: list[tuple[float, int, Host]] = []
+
+    def __repr__(self) -> str:
+        return (
+            f"Address({self.ip!r}, hosts={self.hosts}, ready={len(self._ready)}, "
+            f"timed={len(self._timed)}, in_flight={self.in_flight})"
+        )
+
+    def settle(self, host: Host, now: float) -> None:
+        """Put a host that is in no place where it belongs."""
+        host.place = host.place_at(now)
+        if host.place is Place.READY:
+            self._ready.append(host)
+        elif host.place is Place.TIMED:
+            heappush(self._timed, (host.ready_at, next(self._number), host))
+
+    @property
+    def has_timed(self) -> bool:
+        """Whether hosts wait for their time."""
+        return bool(self._timed)
+
+    def pop_timed(self, now: float) -> Host | None:
+        """A host whose time has come; it is in no place then."""
+        if not self._timed or self._timed[0][0] > now:
+            return None
+        host = heappop(self._timed)[2]
+        host.place = Place.PARKED
+        return host
+
+    def pop_ready(self) -> Host | None:
+        """The host whose turn it is; it is in no place then, and may have to wait after all."""
+        if not self._ready:
+            return None
+        host = self._ready.popleft()
+        host.place = Place.PARKED
+        return host
+
+    def place_at(self, now: float) -> Place:
+        """Where the address belongs in the frontier, with `due` as the time of its turn."""
+        if self.in_flight >= self.width or not (self._ready or self._timed):
+            return Place.PARKED
+        soonest = now if self._ready else self._timed[0][0]
+        self.due = max(soonest, self.ready_at)
+        return Place.READY if self.due <= now else Place.TIMED
+
+    def started(self, now: float) -> None:
+        """A request to it starts."""
+        self.in_flight += 1
+        self.ready_at = now + self.delay
+
+    def clear(self) -> None:
+        """Forget the order of its hosts; each has to be settled anew."""
+        self._ready.clear()
+        self._timed.clear()
+        self.place = Place.PARKED

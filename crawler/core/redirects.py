@@ -7,12 +7,13 @@ made before. With other cookies the answer may be another one, and often is.
 from __future__ import annotations
 
 from crawler.core import cookies
+from crawler.core.domain import SuffixList
 from crawler.model.outcome import Page, Redirect
 from crawler.model.request import Hop, Purpose, Request
 from crawler.model.url import InvalidUrl, join, masked
 
 
-def onward(redirect: Redirect, most: int, now: float) -> Request | str:
+def onward(redirect: Redirect, most: int, now: float, suffixes: SuffixList) -> Request | str:
     """Return the request for where `redirect` leads, the `most`-th of its chain at the latest.
 
     Or, in words, why it cannot be followed.
@@ -21,7 +22,7 @@ def onward(redirect: Redirect, most: int, now: float) -> Request | str:
     target = join(request.url, redirect.location)
     if isinstance(target, InvalidUrl):
         return f"redirect to {masked(target.text)[:200]!r}: {target.reason}"
-    jar = _jar(redirect)
+    jar = _jar(redirect, suffixes)
     hop = Hop(
         url=request.url.href,
         status=redirect.exchange.status or 0,
@@ -44,9 +45,10 @@ def of(page: Page) -> Redirect | None:
     return Redirect(request=page.request, exchange=page.exchange, location=leads.refresh)
 
 
-def _jar(redirect: Redirect) -> cookies.Jar:
+def _jar(redirect: Redirect, suffixes: SuffixList) -> cookies.Jar:
     """The chain's cookies after this answer; for robots.txt there are none."""
     request, exchange = redirect.request, redirect.exchange
     if request.purpose is Purpose.ROBOTS or not exchange.cookies:
         return request.cookies
-    return cookies.after(request.cookies, request.url, exchange.cookies, exchange.fetched_at)
+    now = exchange.fetched_at
+    return cookies.after(request.cookies, request.url, exchange.cookies, now, suffixes)

@@ -17,10 +17,10 @@ or directories are looked up by the same. What was looked up last is kept, in a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from crawler.core import domain
+from crawler.core.domain import SuffixList, TopLevelDomains, registrable
 from crawler.core.refusal import Refusal
 from crawler.core.seen import FingerprintSet
 from crawler.model.glob import Globs
@@ -34,7 +34,7 @@ _LONGEST_KNOWN = 512
 
 
 class Scope:
-    """Decides by mode and patterns. `registrable` gives a host's registrable domain."""
+    """Decides by mode and patterns; by `suffixes` what a domain is."""
 
     def __init__(
         self,
@@ -42,12 +42,12 @@ class Scope:
         *,
         include: Iterable[str] = (),
         exclude: Iterable[str] = (),
-        registrable: Callable[[str], str] = domain.registrable,
+        suffixes: SuffixList | None = None,
     ) -> None:
         self._mode = mode
         self._include = Globs(include)
         self._exclude = Globs(exclude)
-        self._registrable = registrable
+        self._suffixes = suffixes or TopLevelDomains()
         self._seeds = FingerprintSet()
         self._depths = 0  # bit n: a seed's directory has n slashes
         self._known: dict[str, bool] = {}
@@ -64,7 +64,7 @@ class Scope:
             return
         place = self._place(url)
         if self._mode == "domain":
-            place = self._registrable(place)
+            place = registrable(place, self._suffixes)
         self._depths |= 1 << place.count("/")
         if self._seeds.add(fingerprint(place)):
             self._known.clear()
@@ -100,7 +100,7 @@ class Scope:
         if self._mode == "host":
             yield place
         elif self._mode == "domain":
-            yield self._registrable(place)
+            yield registrable(place, self._suffixes)
         else:
             yield from self._directories(place)
 

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from crawler.core import ends, redirects
 from crawler.core.discovery import Discovery
+from crawler.core.domain import SuffixList
 from crawler.core.fallback import falls_back
 from crawler.core.frontier import Frontier
 from crawler.core.gatekeeper import Gatekeeper
@@ -42,6 +43,7 @@ class Visits:
         window: Window,
         retry: RetryPolicy,
         collector: Statistics,
+        suffixes: SuffixList,
     ) -> None:
         self._config = config
         self._frontier = frontier
@@ -50,6 +52,7 @@ class Visits:
         self._window = window
         self._retry = retry
         self._collector = collector
+        self._suffixes = suffixes
 
     def plain_instead(self, outcome: Ended) -> bool:
         """Whether a failure lets its URL be asked for by http: unless https worked before."""
@@ -156,7 +159,7 @@ class Visits:
 
     def _onward(self, redirect: Redirect, now: float) -> Request | str:
         most = self._gates.redirects(redirect.request, self._config.network.max_redirects)
-        return redirects.onward(redirect, most, now)
+        return redirects.onward(redirect, most, now, self._suffixes)
 
     def _follow(self, redirect: Redirect, onward: Request, now: float) -> list[Final]:
         request, target = redirect.request, onward.url

@@ -32,6 +32,7 @@ from crawler.model.url import Seed
 from crawler.runtime.files import LOOK_UP_FILES, allow_connections
 from crawler.runtime.heap import give_back
 from crawler.runtime.loop import loop_factory
+from crawler.runtime.suffixes import PublicSuffixes
 from crawler.store.audit import AuditLog
 from crawler.store.repeats import RepeatLog
 from crawler.workers.memory import memory_shares
@@ -79,6 +80,7 @@ class CrawlSession:
             repeated=repeated,
             look_ups=True,
             proxies=self._proxies,
+            suffixes=PublicSuffixes(),
         )
         self._tell: Callable[[Callable[[], None]], object] | None = None
         self._engine: AsyncEngine | ThreadedEngine | None = None

@@ -8,13 +8,15 @@ import pytest
 
 from crawler.core.cookies import LONGEST, MOST, MOST_CHARACTERS, after, digest, header, read
 from crawler.model.url import Url
+from crawler.runtime.suffixes import PublicSuffixes
 
+SUFFIXES = PublicSuffixes()
 NOW = 1_800_000_000.0
 
 
 def sent(setter: str, line: str, asker: str, *, later: float = 1.0) -> str:
     """What `asker` is sent of a cookie that `setter` set with this line."""
-    jar = after((), Url(setter), [line], NOW)
+    jar = after((), Url(setter), [line], NOW, SUFFIXES)
     pairs = header(jar, Url(asker), NOW + later)
     return "; ".join(f"{name}={value}" for name, value in pairs.items())
 
@@ -88,7 +90,7 @@ def test_where_a_cookie_goes(setter: str, line: str, asker: str, wanted: bool) -
 )
 def test_when_a_cookie_ends(attributes: str, expires: float) -> None:
     """Max-Age goes before Expires, and what cannot be read does not count (RFC 6265, 5.2)."""
-    cookie = read(f"k=v{attributes}", Url("http://a.example/"), NOW)
+    cookie = read(f"k=v{attributes}", Url("http://a.example/"), NOW, SUFFIXES)
     assert cookie is not None
     assert cookie.expires == expires
 
@@ -118,9 +120,9 @@ def test_how_a_cookie_is_read(line: str, pair: str) -> None:
 def test_a_jar_changes_by_name_domain_and_path() -> None:
     """A later cookie replaces an earlier one, another path is another cookie, expiry deletes."""
     home = Url("http://a.example/")
-    jar = after((), home, ["a=1; path=/x", "a=2", "b=1"], NOW)
+    jar = after((), home, ["a=1; path=/x", "a=2", "b=1"], NOW, SUFFIXES)
     assert header(jar, Url("http://a.example/x"), NOW) == {"a": "1", "b": "1"}
-    jar = after(jar, home, ["a=3", "b=; max-age=0"], NOW)
+    jar = after(jar, home, ["a=3", "b=; max-age=0"], NOW, SUFFIXES)
     assert header(jar, home, NOW) == {"a": "3"}
     assert sent("http://a.example/", "k=v; max-age=5", "http://a.example/", later=6) == ""
 
@@ -128,9 +130,9 @@ def test_a_jar_changes_by_name_domain_and_path() -> None:
 def test_a_jar_is_bounded() -> None:
     """In number and characters, whatever a server sends: the newest stay (RFC 6265, 6.1)."""
     home = Url("http://a.example/")
-    many = after((), home, [f"k{n}=v" for n in range(10 * MOST)], NOW)
+    many = after((), home, [f"k{n}=v" for n in range(10 * MOST)], NOW, SUFFIXES)
     assert [cookie.name for cookie in many] == [f"k{n}" for n in range(9 * MOST, 10 * MOST)]
-    large = after((), home, [f"k{n}={'x' * 3_000}" for n in range(10)], NOW)
+    large = after((), home, [f"k{n}={'x' * 3_000}" for n in range(10)], NOW, SUFFIXES)
     assert [cookie.name for cookie in large] == ["k8", "k9"]
     assert sum(len(cookie.name + cookie.value) for cookie in large) <= MOST_CHARACTERS
 
@@ -138,7 +140,9 @@ def test_a_jar_is_bounded() -> None:
 def test_jars_are_told_apart_by_what_is_in_them() -> None:
     """Order and expiry make no other jar, a value does; no repr shows a value."""
     home = Url("http://a.example/")
-    one = after((), home, ["a=s3cret", "b=2"], NOW)
-    two = after((), home, ["b=2; max-age=60", "a=s3cret"], NOW)
-    assert digest(one) == digest(two) != digest(after(one, home, ["a=2"], NOW)) != digest(())
+    one = after((), home, ["a=s3cret", "b=2"], NOW, SUFFIXES)
+    two = after((), home, ["b=2; max-age=60", "a=s3cret"], NOW, SUFFIXES)
+    assert (
+        digest(one) == digest(two) != digest(after(one, home, ["a=2"], NOW, SUFFIXES)) != digest(())
+    )
     assert "s3cret" not in repr(one)

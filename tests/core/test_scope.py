@@ -11,7 +11,9 @@ from crawler.core.domain import registrable
 from crawler.core.refusal import Refusal
 from crawler.core.scope import Mode, Scope, host
 from crawler.model.url import Url, parse
+from crawler.runtime.suffixes import PublicSuffixes
 
+SUFFIXES = PublicSuffixes()
 OUT = Refusal.OUT_OF_SCOPE
 
 
@@ -22,7 +24,7 @@ def url(text: str) -> Url:
 
 
 def scope(mode: Mode, *seeds: str, **patterns: list[str]) -> Scope:
-    made = Scope(mode, **patterns)
+    made = Scope(mode, suffixes=SUFFIXES, **patterns)
     for seed in seeds:
         made.add_seed(url(seed))
     return made
@@ -136,8 +138,8 @@ def test_any_url_has_a_host_and_a_domain(text: str) -> None:
     found = parse(text)
     if isinstance(found, Url):
         assert host(found) in found.host_key
-        assert host(found).endswith(registrable(host(found)))
+        assert host(found).endswith(registrable(host(found), SUFFIXES))
         for mode in ("host", "domain", "prefix"):
-            made = Scope(mode)
+            made = Scope(mode, suffixes=SUFFIXES)
             made.add_seed(found)
             assert made.refusal(found) is None

@@ -11,6 +11,7 @@ import pytest
 import trustme
 
 from crawler.core.cookies import after
+from crawler.core.domain import TopLevelDomains
 from crawler.fetch.aio import AioFetcher
 from crawler.fetch.names import Address, Names
 from crawler.fetch.threaded import ThreadedFetcher
@@ -81,7 +82,7 @@ def test_headers_for_everybody_go_everywhere(way: Way) -> None:
     )
     with RawServer(SITE) as home, RawServer(SITE) as away:
         seed = home.url("/redirect")
-        jar = after((), Url(seed), ["b=2; Path=/"], time.time())
+        jar = after((), Url(seed), ["b=2; Path=/"], time.time(), TopLevelDomains())
         robots = replace(followed(seed, home.url("/plain")), purpose=Purpose.ROBOTS)
         chained = replace(followed(seed, seed), cookies=jar)
         requests = [followed(seed, seed), followed(seed, away.url("/plain")), robots, chained]
@@ -157,7 +158,13 @@ def test_cookies_of_a_chain_go_with_the_chain_alone(way: Way) -> None:
     """They join the user's in one header, of one name they win; another host gets neither."""
     with RawServer(SITE) as home, RawServer(SITE) as away:
         seed = home.url("/redirect")
-        jar = after((), Url(seed), ["b=2; Path=/", "session=n3w", "w=\u0141"], time.time())
+        jar = after(
+            (),
+            Url(seed),
+            ["b=2; Path=/", "session=n3w", "w=\u0141"],
+            time.time(),
+            TopLevelDomains(),
+        )
         chain = [replace(followed(seed, url), cookies=jar) for url in (home.url("/plain"), seed)]
         foreign = replace(followed(seed, away.url("/plain", host="localhost")), cookies=jar)
         own = ("Cookie: a=1; session=old", "Cookie: c=3")
