@@ -21,7 +21,7 @@ from collections.abc import Mapping
 
 from crawler.core.seen import FingerprintSet
 from crawler.core.step import Recall, Spill
-from crawler.model.request import Request
+from crawler.model.request import Listed, Request
 from crawler.model.url import fingerprint
 
 MOST_SHELVES = 10_000
@@ -63,7 +63,7 @@ class Backlog:
         self.count = 0
         self._wanted: deque[str] = deque()
         self._order: dict[str, int] = {}
-        self._overflow: dict[str, list[Request]] = {}
+        self._overflow: dict[str, list[Request | Listed]] = {}
         self._common = 0
         self._sharing: FingerprintSet | None = None  # hosts with something on the common shelf
 
@@ -97,7 +97,17 @@ class Backlog:
     def _share(self, held: int) -> int:
         return max(1, _SHARE * (self._window - held) // self._window)
 
-    def keep(self, key: str, request: Request, *, moved: bool = False) -> None:
+    def keep_behind(self, key: str, entry: Listed) -> bool:
+        """Put a URL behind those on its host's shelf; False if there are none."""
+        shelf = self.shelves.get(key)
+        if shelf is None or self._shares(key):
+            return False
+        shelf.count += 1
+        self.count += 1
+        self._overflow.setdefault(key, []).append(entry)
+        return True
+
+    def keep(self, key: str, request: Request | Listed, *, moved: bool = False) -> None:
         """Put a request on its host's shelf, or on the common one; `moved`: it was on that."""
         self.count += 1
         shelf = self._shelf(key, moved=moved)

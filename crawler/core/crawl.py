@@ -52,7 +52,7 @@ from crawler.core.window import Window
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Failed, Fetched, Final
 from crawler.model.proxies import Proxies
-from crawler.model.request import Purpose, Request
+from crawler.model.request import Listed, Purpose, Request
 from crawler.model.url import Seed
 
 LOOK_UPS = 256
@@ -187,7 +187,7 @@ class Crawl:
         """The list has ended."""
         self._window.end_of_list()
 
-    def recalled(self, requests: Sequence[Request], now: float) -> tuple[Final, ...]:
+    def recalled(self, requests: Sequence[Request | Listed], now: float) -> tuple[Final, ...]:
         """Take back what was spilled, as `Recall` ordered it: shelf by shelf."""
         return self._recorded(self._window.recalled(requests, now))
 

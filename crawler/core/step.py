@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from crawler.model.outcome import Final
-from crawler.model.request import Request
+from crawler.model.request import Listed, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Refill:
 class Spill:
     """There is no room for these; a shelf is named by its host's key, "" where hosts share it."""
 
-    parts: tuple[tuple[str, tuple[Request, ...]], ...]
+    parts: tuple[tuple[str, tuple[Request | Listed, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)

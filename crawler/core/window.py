@@ -23,8 +23,8 @@ from crawler.core.statistics import Statistics
 from crawler.core.step import Recall, Refill, Spill
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Exchange, Final, Redirected
-from crawler.model.request import Request
-from crawler.model.url import InvalidUrl, Seed, Url
+from crawler.model.request import Listed, Request
+from crawler.model.url import InvalidUrl, Seed
 
 MAX_REFILL = PORTION
 """Entries asked for at once: reading and parsing them holds the interpreter for 2 ms."""
@@ -89,15 +89,24 @@ class Window:
         new = [seed for seed in seeds if self._is_new(seed)]
         self._collector.add_read(len(seeds), len(seeds) - len(new))
         finals: list[Final] = []
-        requests: list[Request] = []
+        behind = 0
         for seed in new:
-            if isinstance(seed.url, InvalidUrl):
-                finals.append(ends.unusable(seed, seed.url))
+            url = seed.url
+            if isinstance(url, InvalidUrl):
+                finals.append(ends.unusable(seed, url))
                 continue
-            if not self.stopped:
-                self._discovery.add_seed(seed.url)
-            requests.append(_request(seed, seed.url, now))
-        return finals + self._entered(requests, now)
+            listed = Listed(url, seed, now)
+            if self.stopped:
+                finals.append(ends.interrupted(listed.request()))
+                continue
+            self._discovery.add_seed(url)
+            if self._backlog.keep_behind(url.host_key, listed):
+                behind += 1  # most of a long list: nothing else is done for these
+            else:
+                finals += self._placed(listed, now)
+        self._ahead += behind
+        self._collector.add_spilled(behind)
+        return finals
 
     def _is_new(self, seed: Seed) -> bool:
         if new := self._discovery.admitted(seed.url):
@@ -115,8 +124,9 @@ class Window:
         self._collector.add_found(len(requests))
         return self._entered(requests, now)
 
-    def recalled(self, requests: Sequence[Request], now: float) -> list[Final]:
+    def recalled(self, entries: Sequence[Request | Listed], now: float) -> list[Final]:
         """Let in what was spilled, as it was ordered."""
+        requests = [each.request() if isinstance(each, Listed) else each for each in entries]
         order = self._backlog.returned()
         self._collector.add_spilled(-len(requests))
         self._ahead -= sum(not request.found_on for request in requests)
@@ -142,7 +152,7 @@ class Window:
             finals += self.push(request, now) if own else self._placed(request, now, moved=moved)
         return finals
 
-    def _placed(self, request: Request, now: float, *, moved: bool = False) -> list[Final]:
+    def _placed(self, request: Request | Listed, now: float, *, moved: bool = False) -> list[Final]:
         """Let a request wait in memory, or in the backlog where its host has its share."""
         backlog, held = self._backlog, self.held
         if backlog.count or 2 * held >= self._config.window:
@@ -150,12 +160,12 @@ class Window:
             host = self._frontier.known(key)
             queued = host.queued if host is not None else 0
             if not backlog.has_place(key, queued, held, moved=moved):
-                self._ahead += not request.found_on
+                self._ahead += isinstance(request, Listed) or not request.found_on
                 self._collector.add_spilled(1)
                 backlog.keep(key, request, moved=moved)
                 backlog.shrunk(key, queued, held)
                 return []
-        return self.push(request, now)
+        return self.push(request.request() if isinstance(request, Listed) else request, now)
 
     def push(self, request: Request, now: float, *, first: bool = False) -> list[Final]:
         """Let a request wait at its host; returns its outcome, if that host is left alone."""
@@ -234,8 +244,3 @@ class Window:
     def abandon(self) -> None:
         """Leave what is in the backlog there: it has no record."""
         self._abandoned = True
-
-
-def _request(seed: Seed, url: Url, now: float) -> Request:
-    given = url.href if seed.input == url.href else seed.input  # one string where they are equal
-    return Request(url=url, seed=url.href, input=given, admitted_at=now, source=seed.source)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
+from typing import NamedTuple
 
 from crawler.model.cookie import Cookie
-from crawler.model.url import Url, masked
+from crawler.model.url import Seed, Url, masked
 
 
 class Purpose(Enum):
@@ -103,3 +104,22 @@ class Request:
     def __repr__(self) -> str:
         known = ", ".join(f"{each.name}={getattr(self, each.name)!r}" for each in fields(self))
         return masked(f"Request({known})")
+
+
+class Listed(NamedTuple):
+    """A URL of the list that waits and is not a request yet: far cheaper, and most are waiting."""
+
+    url: Url
+    seed: Seed
+    admitted_at: float
+
+    def request(self) -> Request:
+        """Return the request for it."""
+        href, given = self.url.href, self.seed.input
+        return Request(
+            url=self.url,
+            seed=href,
+            input=href if given == href else given,  # one string where they are equal
+            admitted_at=self.admitted_at,
+            source=self.seed.source,
+        )

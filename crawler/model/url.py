@@ -49,6 +49,7 @@ _DOTS = ".\u3002\uff0e\uff61"  # what UTS 46 takes for one
 _NUMBERS = re.compile(r"(?:0[xX][0-9a-fA-F]*|[0-9]+)(?:\.(?:0[xX][0-9a-fA-F]*|[0-9]+))*\.?")
 _IPV4 = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})")
 _CREDENTIALS = re.compile(r"(?<=//)[^\s/?#]*@")
+_PLAIN = re.compile(r"[A-Za-z0-9_~!$&()*+,;=:@/.%?-]*")  # what no part after the host encodes
 _STRIPPED = "".join(map(chr, range(0x21)))  # C0 controls and space, WHATWG URL 4.4
 _REMOVED = re.compile(r"[\t\n\r]+")  # wherever they stand, by the same
 
@@ -188,6 +189,46 @@ def _as_expression(name: str) -> str:
 
 def parse(text: str) -> Url | InvalidUrl:
     """Read `text` as a person writes URLs: a host without a scheme means `https://`."""
+    if _is_plain(text):
+        return Url(text)  # nearly all of a long list, and the costliest step of reading it
+    url = _parse(text)
+    if isinstance(url, Url):
+        _learn(url.href)
+    return url
+
+
+_origins: set[str] = set()
+"""Origins as the standard writes them, of URLs read of late; any thread may add and look."""
+
+_MOST_ORIGINS = 4_096
+
+
+def _is_plain(text: str) -> bool:
+    """Tell whether text is the serialisation of its URL: a known origin, and a path as it stands.
+
+    A path without a segment that begins with a dot or an escape has nothing to resolve.
+    """
+    end = text.find("/", 8)
+    return (
+        end > 0
+        and text[:end] in _origins
+        and _PLAIN.fullmatch(text, end) is not None
+        and "/." not in text
+        and "/%" not in text
+        and len(text) <= MAX_LENGTH
+    )
+
+
+def _learn(href: str) -> None:
+    origin = href[: href.index("/", 8)]
+    if "@" in origin:
+        return
+    if len(_origins) >= _MOST_ORIGINS:
+        _origins.clear()
+    _origins.add(origin)
+
+
+def _parse(text: str) -> Url | InvalidUrl:
     text = text.strip(_STRIPPED)
     bare = _REMOVED.sub("", text)
     name = _scheme(bare)

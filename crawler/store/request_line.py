@@ -1,7 +1,8 @@
-"""A request as a line of JSON, with all that it carries: what waits outside of memory.
+"""A request as a line, with all that it carries: what waits outside of memory.
 
-A line is an array of values in the order of `_lined`, without those at its end that are as usual. A
-URL of a list takes some 30 bytes more than its text.
+A line is a JSON array of values in the order of `_values`, without those at its end that are as
+usual. What the list has as the URL's own text, as most of it is, is that text and its time with a
+blank between them: reading far ahead has to be cheap. Either takes some 30 bytes more than the URL.
 """
 
 from __future__ import annotations
@@ -13,15 +14,20 @@ from typing import Any
 import orjson
 
 from crawler.model.cookie import Cookie
-from crawler.model.request import Hop, Purpose, Request
+from crawler.model.request import Hop, Listed, Purpose, Request
 from crawler.model.url import Url
 
 _USUAL: tuple[Any, ...] = (0, 0, 0, b"", "page", 0, "", "", 1, 1, 0, "", (), ())
 """What the values after the URL are in most requests; 0 for a seed or an input like the URL."""
 
 
-def lined(request: Request) -> bytes:
+def lined(request: Request | Listed) -> bytes:
     """Return the line of a request, with its line end."""
+    if isinstance(request, Listed):
+        href, seed = request.url.href, request.seed
+        if seed.input == href and not seed.source:
+            return f"{href} {request.admitted_at!r}\n".encode()
+        request = request.request()
     values = _values(request)
     number = len(values)
     while number > 1 and values[number - 1] == _USUAL[number - 2]:
@@ -60,6 +66,9 @@ def _cookie_values(cookie: Cookie) -> list[Any]:
 
 def request_of(line: bytes) -> Request:
     """Return the request of a line."""
+    if not line.startswith(b"["):
+        href, _, since = line.decode().partition(" ")
+        return Request(url=Url(href), seed=href, input=href, admitted_at=float(since))
     try:
         given = orjson.loads(line)
     except orjson.JSONDecodeError:

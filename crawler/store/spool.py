@@ -13,7 +13,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 
 from crawler.model.errors import EnvironmentFailure
-from crawler.model.request import Request
+from crawler.model.request import Listed, Request
 from crawler.store.request_line import lined, request_of
 from crawler.store.segments import Segments
 
@@ -78,7 +78,7 @@ class Spool:
         """Files that are open."""
         return self._segments.files
 
-    def keep(self, parts: Iterable[tuple[str, Iterable[Request]]]) -> None:
+    def keep(self, parts: Iterable[tuple[str, Iterable[Request | Listed]]]) -> None:
         """Put requests behind those of their shelves."""
         for name, requests in parts:
             lines = list(map(lined, requests))

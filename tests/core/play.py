@@ -16,7 +16,7 @@ from crawler.formats.robots import RobotsRules
 from crawler.model.config import CrawlConfig
 from crawler.model.document import Document, Leads
 from crawler.model.outcome import Exchange, Failed, Final, Kind, Page, Redirect, Resolved
-from crawler.model.request import Purpose, Request
+from crawler.model.request import Listed, Purpose, Request
 from crawler.model.url import Seed, Url, canonical, fingerprint
 
 Answer = Callable[[Request, float], Ended]
@@ -90,7 +90,7 @@ class Play:
         self.now = 0.0
         self.starts: list[tuple[float, Request]] = []
         self.finals: list[Final] = []
-        self.spilled: dict[str, list[Request]] = {}
+        self.spilled: dict[str, list[Request | Listed]] = {}
         self.notices: list[str] = []
         self._answer = answer
         self._gates = gates
@@ -144,11 +144,11 @@ class Play:
             self.spilled.setdefault(shelf, []).extend(requests)
 
     def _recall(self, recall: Recall) -> list[Request]:
-        back = []
+        back: list[Request] = []
         for shelf, number in recall.parts:
             kept = self.spilled[shelf]
             assert 0 < number <= len(kept), "what is asked for is there"
-            back += kept[:number]
+            back += [each.request() if isinstance(each, Listed) else each for each in kept[:number]]
             del kept[:number]
         return back
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.model.url import MAX_LENGTH, InvalidUrl, Url, parse
+from crawler.model.url import MAX_LENGTH, InvalidUrl, Url, _parse, parse
+
+_ORIGINS = ("http://a.example", "https://a.example:8443", "http://[::1]:80", "http://1.2.3.4:5")
 
 
 @pytest.mark.parametrize(
@@ -77,3 +81,32 @@ def test_no_text_raises(text: str) -> None:
     if isinstance(found, Url):
         assert parse(found.href) == found
         assert found.host_key
+
+
+_PIECES = [
+    *"/.%?#&=;:@!$'()*+,~-_|^`{}[]<>\"\\ \t\n",
+    "..",
+    "%2e",
+    "%2F",
+    "a",
+    "B9",
+    "\u00e4",
+    "//",
+]
+
+
+@given(st.sampled_from(_ORIGINS), st.lists(st.sampled_from(_PIECES), max_size=8).map("".join))
+def test_what_is_taken_as_it_stands_is_what_the_standard_makes_of_it(origin: str, end: str) -> None:
+    """The short way for plain URLs of a known host never shows: all is as ada reads it."""
+    parse(f"{origin}/")
+    text = f"{origin}{end}"
+    assert parse(text) == _parse(text)
+
+
+def test_plain_urls_of_a_known_host_are_taken_as_they_stand() -> None:
+    """The standard is asked once a host: of a million URLs, that is most of reading them."""
+    parse("http://plain.example:8080/")
+    with mock.patch("ada_url.normalize_url", side_effect=AssertionError):
+        assert parse("http://plain.example:8080/a/b.html?x=1&y=%20") == Url(
+            "http://plain.example:8080/a/b.html?x=1&y=%20"
+        )

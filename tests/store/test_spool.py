@@ -12,8 +12,8 @@ import pytest
 
 from crawler.model.cookie import Cookie
 from crawler.model.errors import EnvironmentFailure
-from crawler.model.request import Hop, Purpose, Request
-from crawler.model.url import Url
+from crawler.model.request import Hop, Listed, Purpose, Request
+from crawler.model.url import Seed, Url
 from crawler.store import segments, spool
 from crawler.store.request_line import lined, request_of
 from crawler.store.spool import Spool
@@ -63,6 +63,25 @@ def test_a_request_comes_back_with_all_that_it_carries() -> None:
             assert getattr(back, field.name) == getattr(given, field.name), field.name
     for field in fields(Request):
         assert getattr(FULL, field.name) != getattr(PLAIN, field.name), f"{field.name} is untested"
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [
+        Seed.read("https://a.example/x?y=[1]"),
+        Seed.read("a.example/\u00e4"),
+        Seed.read("https://a.example/")._replace(source=b'{"line":7}'),
+    ],
+)
+def test_an_entry_of_the_list_comes_back_as_its_request(seed: Seed) -> None:
+    """What was spilled before it was a request is the one that it would have been in memory."""
+    assert isinstance(seed.url, Url)
+    listed = Listed(seed.url, seed, 1234.567891234)
+    line, expected = lined(listed), listed.request()
+    back = request_of(line)
+    for field in fields(Request):
+        assert getattr(back, field.name) == getattr(expected, field.name), field.name
+    assert line.count(b"\n") == 1 and len(line) <= len(seed.url.href) + len(seed.input) + 60
 
 
 def test_a_line_is_short() -> None:
