@@ -19,6 +19,7 @@ from crawler.load.hit import Measured
 from crawler.load.options import LoadConfig
 from crawler.load.part import OnSecond, seconds_of
 from crawler.load.validity import Probes
+from crawler.measure.document import typed
 from crawler.model.errors import ConfigurationError, EnvironmentFailure, ExitCode
 from crawler.runtime.children import environment, python
 
@@ -157,11 +158,11 @@ class Crew:
 
     async def _result(self, worker: Worker, on_second: OnSecond | None) -> tuple[Measured, Probes]:
         while "probes" not in (message := await worker.hear()):
-            self._so_far[worker] = Measured.of(message["measured"])
+            self._so_far[worker] = typed(message["measured"], Measured)
             if on_second is not None and len(self._so_far) == len(self._workers):
                 on_second(reduce(Measured.merge, self._so_far.values()))
                 self._so_far.clear()
-        return Measured.of(message["measured"]), Probes.of(message["probes"])
+        return typed(message["measured"], Measured), typed(message["probes"], Probes)
 
 
 async def _all(waits: Iterable[Coroutine[Any, Any, _Result]]) -> list[_Result]:

@@ -22,7 +22,7 @@ from collections.abc import Set as AbstractSet
 
 from crawler.load.expected import EXPECTED, statuses
 from crawler.load.measured import Failure, Measured
-from crawler.load.series import MOST_ROWS, Row, halved, packed_latencies
+from crawler.load.series import MOST_ROWS, Latencies, Row, halved
 from crawler.measure.histogram import Histogram
 
 __all__ = ["Failure", "Measured", "Recorder"]
@@ -86,7 +86,9 @@ class _Stretch:
             at=at,
             count=sum(self.statuses.values()),
             errors=self.unexpected + self.failures.total() + self.dropped,
-            packed=packed_latencies((self.response, self.service, self.lag)),
+            response=Latencies(self.response),
+            service=Latencies(self.service),
+            lag=Latencies(self.lag),
         )
 
 
@@ -197,8 +199,8 @@ class Recorder:
             response=total.response,
             service=total.service,
             lag=total.lag,
-            statuses=dict(total.statuses),
-            failures=dict(total.failures),
+            statuses=dict(sorted(total.statuses.items())),
+            failures=dict(sorted(total.failures.items())),
             messages=dict(self._messages),
             reopened=self._reopened,
             unexpected=total.unexpected,

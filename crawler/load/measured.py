@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Self, TypeVar
+from typing import Annotated, TypeVar
+
+from msgspec import field
+from msgspec.structs import replace
 
 from crawler.load.series import Row, halved, merged_rows
+from crawler.measure.document import Record, told
 from crawler.measure.histogram import Histogram
-
-_Key = TypeVar("_Key")
 
 
 class Failure(StrEnum):
@@ -27,33 +28,39 @@ class Failure(StrEnum):
     DESCRIPTOR_SHORTAGE = "descriptor_shortage"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """The outcome of a run, or of one process's share in it; merges exactly.
+_Key = TypeVar("_Key", int, Failure)
 
-    `elapsed` are the seconds measured. `statuses` and `failures` count the hits that ended,
-    `unexpected` those of the former whose status is an error, `dropped` those given up because no
-    connection was free, `unfinished` those still under way at the end. `messages` tells the first
-    failure of each kind; `reopened` counts hits that were sent again, as their connection had been
-    closed while idle. `carried` is the time that hits of the warm-up were in flight after the
-    start. `rows` are `row_seconds` long each, the last one perhaps less.
-    """
 
-    elapsed: float
-    response: Histogram = field(default_factory=Histogram)
-    service: Histogram = field(default_factory=Histogram)
-    lag: Histogram = field(default_factory=Histogram)
-    statuses: Mapping[int, int] = field(default_factory=dict)
-    failures: Mapping[Failure, int] = field(default_factory=dict)
-    messages: Mapping[Failure, str] = field(default_factory=dict)
-    reopened: int = 0
-    unexpected: int = 0
-    dropped: int = 0
-    unfinished: int = 0
-    received: int = 0
-    carried: float = 0.0
-    rows: tuple[Row, ...] = ()
-    row_seconds: int = 1
+class Measured(Record, frozen=True, kw_only=True):
+    """The outcome of a run, or of one process's share in it; merges exactly."""
+
+    elapsed: Annotated[float, told("How long was measured.")]
+    response: Annotated[Histogram, told("From the intended time to the end.")] = field(
+        default_factory=Histogram
+    )
+    service: Annotated[Histogram, told("From sending to the end.")] = field(
+        default_factory=Histogram
+    )
+    lag: Annotated[Histogram, told("From the intended time to sending.")] = field(
+        default_factory=Histogram
+    )
+    statuses: Annotated[Mapping[int, int], told("HTTP status to answers.")] = {}
+    failures: Annotated[Mapping[Failure, int], told("Kind of failure to hits.")] = {}
+    messages: Annotated[Mapping[Failure, str], told("Kind of failure to the first message.")] = {}
+    reopened: Annotated[
+        int, told("Hits sent again, as their connection was closed while idle.", ge=0)
+    ] = 0
+    unexpected: Annotated[int, told("Answers with an unexpected status.", ge=0)] = 0
+    dropped: Annotated[int, told("Hits given up, as no connection was free.", ge=0)] = 0
+    unfinished: Annotated[int, told("Hits under way at the end.", ge=0)] = 0
+    received: Annotated[int, told("Bytes.", ge=0)] = 0
+    carried: Annotated[
+        float, told("Time that hits of the warm-up were in flight after the start.")
+    ] = 0.0
+    rows: Annotated[tuple[Row, ...], told("What ended in each stretch of the run, in turn.")] = ()
+    row_seconds: Annotated[
+        int, told("How long a stretch is; the last one may be shorter.", ge=1)
+    ] = 1
 
     @property
     def count(self) -> int:
@@ -134,48 +141,6 @@ class Measured:
             measured = replace(measured, rows=rows, row_seconds=2 * measured.row_seconds)
         return measured
 
-    @property
-    def json(self) -> dict[str, Any]:
-        """Everything, in types of JSON; `of` makes an equal value from it."""
-        return {
-            "elapsed": self.elapsed,
-            "response": self.response.json,
-            "service": self.service.json,
-            "lag": self.lag.json,
-            "statuses": {str(status): self.statuses[status] for status in sorted(self.statuses)},
-            "failures": {kind.value: self.failures[kind] for kind in sorted(self.failures)},
-            "messages": {kind.value: self.messages[kind] for kind in sorted(self.messages)},
-            "reopened": self.reopened,
-            "unexpected": self.unexpected,
-            "dropped": self.dropped,
-            "unfinished": self.unfinished,
-            "received": self.received,
-            "carried": self.carried,
-            "rows": [row.json for row in self.rows],
-            "row_seconds": self.row_seconds,
-        }
-
-    @classmethod
-    def of(cls, json: Mapping[str, Any]) -> Self:
-        """From `json`; raises KeyError, TypeError or ValueError for what it cannot be."""
-        return cls(
-            elapsed=float(json["elapsed"]),
-            response=Histogram.of(json["response"]),
-            service=Histogram.of(json["service"]),
-            lag=Histogram.of(json["lag"]),
-            statuses={int(status): int(count) for status, count in json["statuses"].items()},
-            failures={Failure(kind): int(count) for kind, count in json["failures"].items()},
-            messages={Failure(kind): str(text) for kind, text in json["messages"].items()},
-            reopened=int(json["reopened"]),
-            unexpected=int(json["unexpected"]),
-            dropped=int(json["dropped"]),
-            unfinished=int(json["unfinished"]),
-            received=int(json["received"]),
-            carried=float(json["carried"]),
-            rows=tuple(map(Row.of, json["rows"])),
-            row_seconds=int(json["row_seconds"]),
-        )
-
 
 def _sum(one: Histogram, other: Histogram) -> Histogram:
     total = one.copy()
@@ -184,4 +149,5 @@ def _sum(one: Histogram, other: Histogram) -> Histogram:
 
 
 def _added(one: Mapping[_Key, int], other: Mapping[_Key, int]) -> dict[_Key, int]:
-    return dict(Counter(one) + Counter(other))
+    both = Counter(one) + Counter(other)
+    return {key: both[key] for key in sorted(both)}

@@ -118,17 +118,12 @@ def _over_time(axes: Axes, run: Measured, name: str, share: float, **style: Any)
     """One quantile of each row that has any values, at the middle of the row."""
     at, seconds = [], []
     for row in _telling(run):
-        histogram = _of(row, name)
+        histogram = getattr(row, name).histogram
         empty = not histogram.counts
         at.append(row.at + run.row_length(row) / 2)
         seconds.append(math.nan if empty else histogram.quantile(share))
     marker = "." if len(at) <= _MARKED else ""
     axes.plot(at, seconds, marker=marker, gid=f"{name}-{share:g}", **style)
-
-
-def _of(row: Row, name: str) -> Histogram:
-    histogram: Histogram = getattr(row, name)
-    return histogram
 
 
 def _telling(run: Measured) -> list[Row]:

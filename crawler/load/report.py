@@ -7,7 +7,6 @@ both) and follows the reader's choice of light or dark.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 from html import escape
 from importlib.resources import files
 
@@ -178,7 +177,7 @@ def _written(name: str, value: object) -> str:
 
 def _machine(result: Result) -> Iterator[tuple[str, str]]:
     machine = result.machine
-    for field in fields(machine):
-        if field.name != "libraries":
-            yield field.name, str(getattr(machine, field.name))
+    for name in machine.__struct_fields__:
+        if name != "libraries":
+            yield name, str(getattr(machine, name))
     yield from machine.libraries.items()

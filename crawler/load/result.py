@@ -1,6 +1,6 @@
 """The result of a load run as one JSON document, which compares, reports and schemas read.
 
-`crawler.load.schema.schema()` describes it. It keeps all that was asked for and all that was
+`schema` describes it. It keeps all that was asked for and all that was
 measured, buckets included: whatever a report shows can be computed again from the file.
 """
 
@@ -9,25 +9,27 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
 
-import orjson
+from msgspec import field
+from msgspec.structs import fields
 
 from crawler.load.expected import failure
 from crawler.load.measured import Measured
 from crawler.load.options import LoadConfig
 from crawler.load.threshold import Threshold
 from crawler.load.validity import Probes, Verdict
+from crawler.measure.document import Record, plain, read, text, told
+from crawler.measure.document import schema as described
 from crawler.measure.histogram import Histogram
 from crawler.measure.machine import packages, processor, python
-from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.secrets import hidden
 from crawler.model.version import VERSION
 from crawler.runtime.limits import cores
 
-FORMAT = "crawler-load/1"
+FORMAT: Literal["crawler-load/1"] = "crawler-load/1"
 """What the document calls itself; a later one that is read differently has another number."""
 
 PERCENTILES: Mapping[str, float] = {
@@ -42,16 +44,15 @@ _LOGIN = re.compile(r"(?<=://)[^/?#@]*@")
 _LIBRARIES = ("aiohttp", "httptools", "uvloop")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Generator:
+class Generator(Record, frozen=True, kw_only=True):
     """Where the generator ran: figures of two machines are not to be compared."""
 
-    system: str
-    processor: str
-    cores: int
-    python: str
-    crawler: str
-    libraries: Mapping[str, str]
+    system: Annotated[str, told("Operating system and its version.")]
+    processor: Annotated[str, told("The processor's name.")]
+    cores: Annotated[int, told("Cores that the generator could use.", ge=1)]
+    python: Annotated[str, told("Interpreter and version.")]
+    crawler: Annotated[str, told("The version of crawler.")]
+    libraries: Annotated[Mapping[str, str], told("Library to version, of those installed.")]
 
     @classmethod
     def here(cls) -> Self:
@@ -66,17 +67,15 @@ class Generator:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """A threshold as it was written, what was measured (in the bound's unit), and the outcome.
+class Judged(Record, frozen=True, kw_only=True):
+    """One threshold, and whether it was met."""
 
-    why: what else than the value it is missed for; "" for nothing.
-    """
-
-    text: str
-    value: float
-    met: bool
-    why: str = ""
+    text: Annotated[str, told("As it was written: p99<50ms.")]
+    value: Annotated[float, told("What was measured: seconds, a share, or a rate.")]
+    met: Annotated[bool, told("Whether it was met.")]
+    why: Annotated[
+        str, told("What it was missed for besides the value: too many errors; or empty.")
+    ] = ""
 
     @classmethod
     def of(cls, threshold: Threshold, measured: Measured, most_errors: float) -> Self:
@@ -90,24 +89,84 @@ class Judged:
         return cls(text=str(threshold), value=threshold.value(measured), met=met, why=why)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """A run: what was asked for, where it ran, what was measured and what to think of it.
+class Figures(Record, frozen=True, kw_only=True):
+    """A distribution in figures."""
 
-    `target` is the URL, or the first one of a list of `urls`. `started` is the beginning of the
-    measurement, RFC 3339 in UTC. `partial` says that the run was stopped before its end.
-    """
+    count: Annotated[int, told("Values.", ge=0)]
+    lower_bounds: Annotated[int, told("Values known to be at least as long as counted.", ge=0)]
+    mean: Annotated[float, told("Seconds.")]
+    stdev: Annotated[float, told("Seconds.")]
+    min: Annotated[float, told("Seconds.")]
+    p50: Annotated[float, told("Seconds.")]
+    p75: Annotated[float, told("Seconds.")]
+    p90: Annotated[float, told("Seconds.")]
+    p99: Annotated[float, told("Seconds.")]
+    p99_9: Annotated[float, told("Seconds.")] = field(name="p99.9")
+    p99_99: Annotated[float, told("Seconds.")] = field(name="p99.99")
+    max: Annotated[float, told("Seconds.")]
 
-    target: str
-    urls: int
-    started: str
-    config: LoadConfig
-    machine: Generator
-    measured: Measured
-    probes: Probes
-    verdict: Verdict
-    thresholds: tuple[Judged, ...] = ()
-    partial: bool = False
+    @classmethod
+    def of(cls, histogram: Histogram) -> Self:
+        """Return the figures of a histogram."""
+        quantiles = histogram.quantiles(PERCENTILES.values())
+        return cls(
+            count=histogram.count,
+            lower_bounds=histogram.lower_bounds,
+            mean=histogram.mean,
+            stdev=histogram.stdev,
+            min=histogram.smallest,
+            max=histogram.largest,
+            **{name.replace(".", "_"): q for name, q in zip(PERCENTILES, quantiles, strict=True)},
+        )
+
+
+class Summary(Record, frozen=True, kw_only=True):
+    """What follows from `measured`, for people and jq."""
+
+    seconds: Annotated[float, told("How long was measured.")]
+    attempts: Annotated[int, told("Hits whose time had come.", ge=0)]
+    answers: Annotated[int, told("Whole answers, whatever their status.", ge=0)]
+    succeeded: Annotated[int, told("Answers with an expected status.", ge=0)]
+    errors: Annotated[int, told("Failures, dropped hits, unexpected statuses.", ge=0)]
+    error_share: Annotated[float, told("Errors among the attempts, 0 to 1.")]
+    rate: Annotated[float, told("Answers a second.")]
+    received: Annotated[int, told("Bytes.", ge=0)]
+    response: Annotated[Figures, told("From the intended time to the end.")]
+    service: Annotated[Figures, told("From sending to the end.")]
+    lag: Annotated[Figures, told("From the intended time to sending.")]
+
+    @classmethod
+    def of(cls, measured: Measured) -> Self:
+        """Return the figures that most people want."""
+        return cls(
+            seconds=measured.elapsed,
+            attempts=measured.attempts,
+            answers=measured.count,
+            succeeded=measured.succeeded,
+            errors=measured.errors,
+            error_share=measured.error_share,
+            rate=measured.rate,
+            received=measured.received,
+            response=Figures.of(measured.response),
+            service=Figures.of(measured.service),
+            lag=Figures.of(measured.lag),
+        )
+
+
+class Result(Record, frozen=True, kw_only=True):
+    """A run: what was asked for, where it ran, what was measured and what to think of it."""
+
+    format: Annotated[Literal["crawler-load/1"], told("How to read this document.")] = FORMAT
+    target: Annotated[str, told("The URL, or the first one of a list; a password is ***.")]
+    urls: Annotated[int, told("How many URLs were asked for in turn.", ge=1)]
+    started: Annotated[str, told("When the measurement began: RFC 3339, UTC.")]
+    partial: Annotated[bool, told("Whether the run was stopped before its end.")] = False
+    config: Annotated[LoadConfig, told("The options of the run; secrets in header fields are ***.")]
+    machine: Annotated[Generator, told("Where the generator ran.")]
+    verdict: Annotated[Verdict, told("May the run be believed?")]
+    thresholds: Annotated[tuple[Judged, ...], told("Those that were given.")] = ()
+    probes: Annotated[Probes, told("Readings of the generator itself, over the measured time.")]
+    measured: Annotated[Measured, told("Everything that was counted.")]
 
     @property
     def met(self) -> bool:
@@ -130,95 +189,39 @@ class Result:
 
     @property
     def json(self) -> dict[str, Any]:
-        """The document; `summary` follows from `measured` and is there for people and jq.
-
-        Passwords in the URL and the values of header fields that log in are `***`.
-        """
-        return {
-            "format": FORMAT,
-            "target": _LOGIN.sub("***@", self.target),
-            "urls": self.urls,
-            "started": self.started,
-            "partial": self.partial,
-            "failure": self.failure,
-            "config": _without_secrets(self.config),
-            "machine": asdict(self.machine),
-            "summary": summary(self.measured),
-            "verdict": self.verdict.json,
-            "thresholds": [asdict(judged) for judged in self.thresholds],
-            "probes": self.probes.json,
-            "measured": self.measured.json,
-        }
+        """The document, without passwords in the URL and in header fields that log in."""
+        return plain(self._document)  # type: ignore[no-any-return]
 
     @property
     def text(self) -> str:
-        """`json` as the text of a file: a line for each of its parts, for `diff` and the eye."""
-        lines = (f'"{name}": {orjson.dumps(part).decode()}' for name, part in self.json.items())
+        """The document as the text of a file: a line for each of its parts, for `diff` and eye."""
+        document = self._document
+        parts = {each.encode_name: getattr(document, each.name) for each in fields(document)}
+        lines = (f'"{name}": {text(part).decode()}' for name, part in parts.items())
         return "{\n" + ",\n".join(lines) + "\n}\n"
 
-    @classmethod
-    def of(cls, json: Mapping[str, Any]) -> Self:
-        """From `json`; raises KeyError, TypeError or ValueError for what it cannot be."""
-        if json["format"] != FORMAT:
-            raise ValueError(f"its format is {json['format']!r}, not {FORMAT!r}")
-        return cls(
-            target=str(json["target"]),
-            urls=int(json["urls"]),
-            started=str(json["started"]),
-            config=LoadConfig.of(json["config"]),
-            machine=Generator(**json["machine"]),
-            measured=Measured.of(json["measured"]),
-            probes=Probes.of(json["probes"]),
-            verdict=Verdict.of(json["verdict"]),
-            thresholds=tuple(Judged(**judged) for judged in json["thresholds"]),
-            partial=bool(json["partial"]),
-        )
+    @property
+    def _document(self) -> Document:
+        config = replace(self.config, header=tuple(map(hidden, self.config.header)))
+        own = {each.name: getattr(self, each.name) for each in fields(Result)}
+        own |= {"target": _LOGIN.sub("***@", self.target), "config": config}
+        return Document(**own, why=self.failure, summary=Summary.of(self.measured))
 
     @classmethod
-    def read(cls, path: str) -> Self:
+    def read(cls, path: str) -> Result:
         """From a file; raises `EnvironmentFailure` that names it and says what is wrong."""
-        try:
-            json = orjson.loads(Path(path).read_bytes())
-        except OSError as error:
-            raise EnvironmentFailure(f"{path}: cannot be read: {error.strerror}") from None
-        except orjson.JSONDecodeError as error:
-            raise EnvironmentFailure(f"{path}: is no JSON: {error}") from None
-        try:
-            return cls.of(json)
-        except (KeyError, TypeError, ValueError, ConfigurationError) as error:
-            why = f"it has no {error}" if isinstance(error, KeyError) else str(error)
-            raise EnvironmentFailure(f"{path}: is no result of a load: {why}") from None
+        return read(Path(path), Document, "a result of a load")
 
 
-def _without_secrets(config: LoadConfig) -> dict[str, Any]:
-    return {**asdict(config), "header": [hidden(line) for line in config.header]}
+class Document(Result, frozen=True, kw_only=True):
+    """A result as its file has it, with what follows from the rest."""
+
+    why: Annotated[str, told("Why the run failed as a whole (too many errors), or empty.")] = field(
+        name="failure"
+    )
+    summary: Annotated[Summary, told("What follows from `measured`.")]
 
 
-def summary(measured: Measured) -> dict[str, Any]:
-    """The figures that most people want; seconds, answers a second, bytes."""
-    return {
-        "seconds": measured.elapsed,
-        "attempts": measured.attempts,
-        "answers": measured.count,
-        "succeeded": measured.succeeded,
-        "errors": measured.errors,
-        "error_share": measured.error_share,
-        "rate": measured.rate,
-        "received": measured.received,
-        "response": _figures(measured.response),
-        "service": _figures(measured.service),
-        "lag": _figures(measured.lag),
-    }
-
-
-def _figures(histogram: Histogram) -> dict[str, Any]:
-    quantiles = dict(zip(PERCENTILES, histogram.quantiles(PERCENTILES.values()), strict=True))
-    return {
-        "count": histogram.count,
-        "lower_bounds": histogram.lower_bounds,
-        "mean": histogram.mean,
-        "stdev": histogram.stdev,
-        "min": histogram.smallest,
-        **quantiles,
-        "max": histogram.largest,
-    }
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of what `--out` writes."""
+    return described(Document, "A result of crawler load", LoadConfig)

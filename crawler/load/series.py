@@ -6,86 +6,97 @@ exactly and two rows become one when there are too many: then every row is twice
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from crawler.measure.histogram import COARSE_BITS, Histogram
+from msgspec import field
+
+from crawler.measure.document import Record, told
+from crawler.measure.histogram import COARSE_BITS, Buckets, Histogram
 
 MOST_ROWS = 3_600
 """An hour of seconds; about 10 MB where latencies are spread wide."""
 
-LATENCIES = ("response", "service", "lag")
 _SHOWN = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
-_NOTHING = Histogram(bits=COARSE_BITS).packed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """What ended in one stretch of the run, failures among it.
+class Shown(Buckets, frozen=True, kw_only=True):
+    """The JSON form of a row's latencies: figures, and the coarse buckets they follow from."""
 
-    `at` is where it begins, in seconds after the start of the measurement; `count` the answers,
-    `errors` those with an unexpected status, the failed and the dropped.
-    """
+    p50: Annotated[float, told("Seconds.")]
+    p90: Annotated[float, told("Seconds.")]
+    p99: Annotated[float, told("Seconds.")]
+    max: Annotated[float, told("Seconds.")]
 
-    at: int
-    count: int = 0
-    errors: int = 0
-    packed: tuple[bytes, bytes, bytes] = (_NOTHING, _NOTHING, _NOTHING)
+
+class Latencies:
+    """A histogram in coarse buckets (1.6 %), packed."""
+
+    __slots__ = ("packed",)
+    FORM = Shown
+
+    def __init__(self, histogram: Histogram | None = None) -> None:
+        self.packed = (histogram or Histogram()).copy(bits=COARSE_BITS).packed
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Latencies) and self.packed == other.packed
+
+    __hash__ = None  # type: ignore[assignment]  # nobody needs it
+
+    def __repr__(self) -> str:
+        return f"Latencies({self.histogram})"
 
     @property
-    def response(self) -> Histogram:
-        """Latencies from the intended time, in coarse buckets (1.6 %)."""
-        return Histogram.unpacked(self.packed[0])
+    def histogram(self) -> Histogram:
+        """The histogram, unpacked."""
+        return Histogram.unpacked(self.packed)
+
+    def merge(self, other: Latencies) -> Latencies:
+        """Return both as one."""
+        histogram = self.histogram
+        histogram.merge(other.histogram)
+        return Latencies(histogram)
 
     @property
-    def service(self) -> Histogram:
-        """Latencies from the time sent, in coarse buckets."""
-        return Histogram.unpacked(self.packed[1])
+    def json(self) -> dict[str, Any]:
+        """Figures in seconds, and the buckets that they follow from."""
+        histogram = self.histogram
+        shown = dict(zip(_SHOWN, histogram.quantiles(_SHOWN.values()), strict=True))
+        return {**shown, **histogram.json}
 
-    @property
-    def lag(self) -> Histogram:
-        """From the intended time to the one sent, in coarse buckets."""
-        return Histogram.unpacked(self.packed[2])
+    @classmethod
+    def of(cls, json: Mapping[str, Any]) -> Self:
+        """Read `json`; raises KeyError, TypeError or ValueError."""
+        return cls(Histogram.of(json))
+
+
+class Row(Record, frozen=True, kw_only=True):
+    """What ended in one stretch of the run, failures among it."""
+
+    at: Annotated[int, told("Where it begins: seconds after the start of the measurement.", ge=0)]
+    count: Annotated[int, told("Answers.", ge=0)] = 0
+    errors: Annotated[int, told("Failures, dropped hits, unexpected statuses.", ge=0)] = 0
+    response: Annotated[Latencies, told("From the intended time to the end.")] = field(
+        default_factory=Latencies
+    )
+    service: Annotated[Latencies, told("From sending to the end.")] = field(
+        default_factory=Latencies
+    )
+    lag: Annotated[Latencies, told("From the intended time to sending.")] = field(
+        default_factory=Latencies
+    )
 
     def merge(self, other: Row) -> Row:
-        """Both as one row, which begins where this one does."""
+        """Return both as one row, which begins where this one does."""
         return Row(
             at=self.at,
             count=self.count + other.count,
             errors=self.errors + other.errors,
-            packed=tuple(map(_merged, self.packed, other.packed)),  # type: ignore[arg-type]
+            response=self.response.merge(other.response),
+            service=self.service.merge(other.service),
+            lag=self.lag.merge(other.lag),
         )
-
-    @property
-    def json(self) -> dict[str, Any]:
-        """The row's figures (seconds), and the buckets that they follow from."""
-        figures: dict[str, Any] = {"at": self.at, "count": self.count, "errors": self.errors}
-        for name, packed in zip(LATENCIES, self.packed, strict=True):
-            histogram = Histogram.unpacked(packed)
-            shown = dict(zip(_SHOWN, histogram.quantiles(_SHOWN.values()), strict=True))
-            figures[name] = {**shown, **histogram.json}
-        return figures
-
-    @classmethod
-    def of(cls, json: Mapping[str, Any]) -> Self:
-        """From `json`; raises KeyError, TypeError or ValueError for what it cannot be."""
-        packed = tuple(Histogram.of(json[name]).packed for name in LATENCIES)
-        at, count, errors = (int(json[name]) for name in ("at", "count", "errors"))
-        return cls(at=at, count=count, errors=errors, packed=packed)  # type: ignore[arg-type]
-
-
-def packed_latencies(histograms: Iterable[Histogram]) -> tuple[bytes, bytes, bytes]:
-    """For a row: response, service and lag, which may be one and the same object."""
-    response, service, lag = (h.copy(bits=COARSE_BITS).packed for h in histograms)
-    return response, (response if service == response else service), lag
-
-
-def _merged(one: bytes, other: bytes) -> bytes:
-    histogram = Histogram.unpacked(one)
-    histogram.merge(Histogram.unpacked(other))
-    return histogram.packed
 
 
 def halved(rows: Sequence[Row]) -> list[Row]:

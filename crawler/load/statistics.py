@@ -104,7 +104,9 @@ def _seconds(measured: Measured) -> list[_Part]:
     rows, length = list(measured.whole_rows), measured.row_seconds
     while len(rows) > _MOST_FIGURES:
         rows, length = halved(rows[: len(rows) // 2 * 2]), 2 * length
-    return [_Part(row.count / length, row.response, row.service) for row in rows]
+    return [
+        _Part(row.count / length, row.response.histogram, row.service.histogram) for row in rows
+    ]
 
 
 def _compared(

@@ -12,14 +12,17 @@ claim no more than it could change the answer: 2 ms of it do not matter to `p99<
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Annotated
+
+from msgspec import field
+from msgspec.structs import replace
 
 from crawler.load.measured import Failure, Measured
 from crawler.load.options import LoadConfig
 from crawler.load.pace import Pace
 from crawler.load.threshold import Threshold
+from crawler.measure.document import Record, told
 from crawler.measure.histogram import Histogram
 
 MOST_CPU = 0.9
@@ -39,26 +42,26 @@ RETRANSMISSION = 0.9
 """Seconds: whoever found no place in a listen queue tries again after 1 s (RFC 6298, 2.1)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probes:
-    """Readings of the generator itself, over the measured time.
+class Probes(Record, frozen=True, kw_only=True):
+    """Readings of the generator itself, over the measured time."""
 
-    `cpu_seconds` are of all its processes, user and system; `cpu_share` is that of the busiest one,
-    as a share of a core. `loop_lag` holds how late a timer of the event loop was, `lateness` how
-    late the schedule was looked at (nothing in a closed loop): both the generator's doing alone.
-    `mean_in_flight` is the mean over time of hits sent and not ended. `listen_overflows` counts
-    connections that this machine's listen queues had no room for; None if it cannot be read.
-    `machine_cpu` are the CPU seconds of all programs of the machine, which has `cores`; None alike.
-    """
-
-    cpu_seconds: float = 0.0
-    cpu_share: float = 0.0
-    loop_lag: Histogram = field(default_factory=Histogram)
-    lateness: Histogram = field(default_factory=Histogram)
-    mean_in_flight: float = 0.0
-    listen_overflows: int | None = None
-    machine_cpu: float | None = None
-    cores: int = 0
+    cpu_seconds: Annotated[float, told("CPU of all its processes, user and system.")] = 0.0
+    cpu_share: Annotated[float, told("CPU of its busiest process, as a share of a core.")] = 0.0
+    loop_lag: Annotated[Histogram, told("How late timers of the event loop were.")] = field(
+        default_factory=Histogram
+    )
+    lateness: Annotated[
+        Histogram, told("How late the schedule was looked at; empty in a closed loop.")
+    ] = field(default_factory=Histogram)
+    mean_in_flight: Annotated[float, told("Hits sent and not ended: their mean over time.")] = 0.0
+    listen_overflows: Annotated[
+        int | None,
+        told("Connections that listen queues had no room for; null if it cannot be read."),
+    ] = None
+    machine_cpu: Annotated[
+        float | None, told("CPU seconds of all programs of the machine; null if unknown.")
+    ] = None
+    cores: Annotated[int, told("Cores of the machine, for whomever.", ge=0)] = 0
 
     def others(self, seconds: float) -> float | None:
         """Return how many cores other programs used in so many seconds; None if unknown."""
@@ -85,58 +88,23 @@ class Probes:
             cores=max(self.cores, other.cores),
         )
 
-    @property
-    def json(self) -> dict[str, Any]:
-        """Everything, in types of JSON; `of` makes an equal value from it."""
-        return {
-            "cpu_seconds": self.cpu_seconds,
-            "cpu_share": self.cpu_share,
-            "loop_lag": self.loop_lag.json,
-            "lateness": self.lateness.json,
-            "mean_in_flight": self.mean_in_flight,
-            "listen_overflows": self.listen_overflows,
-            "machine_cpu": self.machine_cpu,
-            "cores": self.cores,
-        }
 
-    @classmethod
-    def of(cls, json: Mapping[str, Any]) -> Self:
-        """From `json`; raises KeyError, TypeError or ValueError for what it cannot be."""
-        overflows, machine = json["listen_overflows"], json["machine_cpu"]
-        return cls(
-            cpu_seconds=float(json["cpu_seconds"]),
-            cpu_share=float(json["cpu_share"]),
-            loop_lag=Histogram.of(json["loop_lag"]),
-            lateness=Histogram.of(json["lateness"]),
-            mean_in_flight=float(json["mean_in_flight"]),
-            listen_overflows=None if overflows is None else int(overflows),
-            machine_cpu=None if machine is None else float(machine),
-            cores=int(json["cores"]),
-        )
+class Check(Record, frozen=True, kw_only=True):
+    """One condition; one that does not hold and does not matter is a note."""
+
+    name: Annotated[str, told("What was checked.")]
+    ok: Annotated[bool, told("Whether it held.")]
+    value: Annotated[float | None, told("What was read; null if there was nothing to read.")]
+    bound: Annotated[float, told("What it may be.")]
+    why: Annotated[str, told("A sentence on both.")]
+    matters: Annotated[bool, told("Whether anything rests on it; else it is a note.")] = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One condition: `value` was read, `bound` is what it may be, `why` a sentence on both.
-
-    `value` is None if there was nothing to read; the check then holds. One that does not hold and
-    does not matter is a note.
-    """
-
-    name: str
-    ok: bool
-    value: float | None
-    bound: float
-    why: str
-    matters: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Record, frozen=True, kw_only=True):
     """Whether a run may be believed, and all that was checked for it."""
 
-    valid: bool
-    checks: tuple[Check, ...]
+    valid: Annotated[bool, told("Whether every check that matters held.")]
+    checks: Annotated[tuple[Check, ...], told("All that were made.")]
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -152,20 +120,6 @@ class Verdict:
     def notes(self) -> tuple[Check, ...]:
         """The checks that did not hold, and that nothing rests on."""
         return tuple(check for check in self.checks if not (check.ok or check.matters))
-
-    @property
-    def json(self) -> dict[str, Any]:
-        """Everything, in types of JSON; `of` makes an equal value from it."""
-        names = ("name", "ok", "matters", "value", "bound", "why")
-        checks = [{name: getattr(check, name) for name in names} for check in self.checks]
-        return {"valid": self.valid, "checks": checks}
-
-    @classmethod
-    def of(cls, json: Mapping[str, Any]) -> Self:
-        """From `json`; raises KeyError or TypeError for what it cannot be."""
-        return cls(
-            valid=bool(json["valid"]), checks=tuple(Check(**check) for check in json["checks"])
-        )
 
 
 def judge(
@@ -295,7 +249,8 @@ def _listen(probes: Probes, measured: Measured) -> Check:
 
 def _none(name: str, count: int | None, what: str) -> Check:
     why = f"whether {what} cannot be read here" if count is None else f"{count:,} {what}"
-    return Check(name=name, ok=not count, value=count, bound=0.0, why=why)
+    value = None if count is None else float(count)
+    return Check(name=name, ok=not count, value=value, bound=0.0, why=why)
 
 
 def _samples(measured: Measured, claims: Sequence[Threshold]) -> Check:
@@ -307,8 +262,8 @@ def _samples(measured: Measured, claims: Sequence[Threshold]) -> Check:
     return Check(
         name="samples",
         ok=count >= bound,
-        value=count,
-        bound=bound,
+        value=float(count),
+        bound=float(bound),
         why=f"{count:,} requests were timed (p{100 * highest:g} needs {bound:,})",
         matters=bool(claimed) or not count,
     )

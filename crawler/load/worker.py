@@ -11,10 +11,10 @@ import asyncio
 import contextlib
 import signal
 import sys
-from dataclasses import replace
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
 from crawler.load.guard import Target
 from crawler.load.hit import Measured
@@ -22,6 +22,7 @@ from crawler.load.loop import Share
 from crawler.load.options import LoadConfig
 from crawler.load.part import opened
 from crawler.load.request import Plan
+from crawler.measure.document import text
 from crawler.model.errors import CrawlerError
 from crawler.runtime.loop import collect_rarely, new_event_loop
 
@@ -71,7 +72,7 @@ async def _carry_out(orders: asyncio.StreamReader) -> None:
         finally:
             ending.cancel()
             await asyncio.gather(ending, return_exceptions=True)
-        _say({"measured": measured.json, "probes": probes.json})
+        _say({"measured": measured, "probes": probes})
 
 
 async def _halted(orders: asyncio.StreamReader, halt: asyncio.Event) -> None:
@@ -81,12 +82,12 @@ async def _halted(orders: asyncio.StreamReader, halt: asyncio.Event) -> None:
 
 
 def _tell(measured: Measured) -> None:
-    _say({"measured": replace(measured, rows=measured.rows[-_RECENT:]).json})
+    _say({"measured": replace(measured, rows=measured.rows[-_RECENT:])})
 
 
 def _say(message: dict[str, Any]) -> None:
     with contextlib.suppress(BrokenPipeError):  # the parent is gone, and its end of input is next
-        sys.stdout.buffer.write(orjson.dumps(message) + b"\n")
+        sys.stdout.buffer.write(text(message) + b"\n")
         sys.stdout.buffer.flush()
 
 

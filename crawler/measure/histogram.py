@@ -22,7 +22,11 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
+
+from msgspec import Meta
+
+from crawler.measure.document import Record, told
 
 BITS = 10
 """Three significant digits: 2 ** -10 is under 0.1 %."""
@@ -57,6 +61,20 @@ def _table() -> array[int]:
 _TABLE = _table()
 
 
+class Buckets(Record, frozen=True, kw_only=True):
+    """The JSON form of a histogram: counts in log-linear buckets of microseconds."""
+
+    bits: Annotated[
+        Literal[6, 10],
+        told(
+            "A bucket i under 2 << bits holds i alone; of the others, with shift = (i >> bits) - 1,"
+            " the least value is (i - (shift << bits)) << shift, and the width 1 << shift."
+        ),
+    ]
+    lower_bounds: Annotated[int, told("Values known to be at least as long as counted.", ge=0)]
+    buckets: Annotated[list[Annotated[int, Meta(ge=0)]], told("Index and count in turn, upwards.")]
+
+
 class Histogram:
     """Counts of durations from 0 on; all that goes in and comes out is in seconds.
 
@@ -64,6 +82,7 @@ class Histogram:
     """
 
     __slots__ = ("bits", "counts", "lower_bounds")
+    FORM = Buckets
 
     def __init__(self, values: Iterable[float] = (), *, bits: int = BITS) -> None:
         self.bits = bits

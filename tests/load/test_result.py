@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ import orjson
 import pytest
 from hdrh.histogram import HdrHistogram
 from jsonschema import Draft202012Validator
+from msgspec.structs import replace
 
 from crawler.load.measured import Measured
-from crawler.load.result import Result
-from crawler.load.schema import schema
+from crawler.load.result import Result, schema
 from crawler.measure.hgrm import hgrm, spectrum
 from crawler.measure.histogram import Histogram
 from crawler.model.errors import EnvironmentFailure
@@ -75,11 +74,11 @@ def test_no_secret_is_written() -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("{", "is no JSON"),
-        ("[]", "is no result of a load"),
-        ("{}", "it has no 'format'"),
-        ('{"format": "other/9"}', "its format is 'other/9'"),
-        ('{"format": "crawler-load/1"}', "it has no 'target'"),
+        ("{", "invalid JSON"),
+        ("[]", "not a result of a load"),
+        ("{}", "missing required field `target`"),
+        ('{"format": "other/9"}', "Invalid enum value 'other/9' - at `$.format`"),
+        ('{"format": "crawler-load/1"}', "missing required field `target`"),
     ],
 )
 def test_a_file_that_is_no_result_is_named(tmp_path: Path, content: str, problem: str) -> None:
@@ -104,7 +103,7 @@ def test_a_damaged_histogram_is_no_result(tmp_path: Path) -> None:
     document["measured"]["service"]["buckets"].append(7)
     path = tmp_path / "bad.json"
     path.write_bytes(orjson.dumps(document))
-    with pytest.raises(EnvironmentFailure, match="is no result of a load"):
+    with pytest.raises(EnvironmentFailure, match="not a result of a load"):
         Result.read(str(path))
 
 

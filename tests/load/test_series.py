@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.load.series import Row, halved, merged_rows, packed_latencies
+from crawler.load.series import Latencies, Row, halved, merged_rows
+from crawler.measure.document import plain, typed
 from crawler.measure.histogram import COARSE_BITS, Histogram
 
 values = st.lists(st.floats(0, 5), max_size=6)
@@ -18,8 +19,9 @@ def rows(draw: st.DrawFn, most: int = 7) -> list[Row]:
     for at in range(draw(st.integers(0, most))):
         histograms = [Histogram(draw(values)) for _ in range(3)]
         count, errors = draw(st.integers(0, 9)), draw(st.integers(0, 9))
-        packed = packed_latencies(histograms)
-        made.append(Row(at=at, count=count, errors=errors, packed=packed))
+        response, service, lag = [Latencies(each) for each in histograms]
+        parts = {"response": response, "service": service, "lag": lag}
+        made.append(Row(at=at, count=count, errors=errors, **parts))
     return made
 
 
@@ -28,7 +30,7 @@ def total(found: list[Row]) -> tuple[int, int, Histogram, Histogram, Histogram]:
     sums = [Histogram(bits=COARSE_BITS) for _ in range(3)]
     for row in found:
         for whole, part in zip(sums, (row.response, row.service, row.lag), strict=True):
-            whole.merge(part)
+            whole.merge(part.histogram)
     count, errors = sum(row.count for row in found), sum(row.errors for row in found)
     return count, errors, sums[0], sums[1], sums[2]
 
@@ -53,19 +55,19 @@ def test_rows_of_two_processes_add_up(one: list[Row], other: list[Row]) -> None:
 @given(rows())
 def test_rows_come_back_from_json(found: list[Row]) -> None:
     """What a file has is the row again, and its figures are those of its buckets."""
-    assert [Row.of(row.json) for row in found] == found
+    assert [typed(plain(row), Row) for row in found] == found
     for row in found:
-        assert row.json["response"]["p99"] == row.response.quantile(0.99)
+        assert plain(row)["response"]["p99"] == row.response.histogram.quantile(0.99)
 
 
 @given(values)
 def test_a_row_is_coarse(seconds: list[float]) -> None:
     """Its values are within 1.6 % (or half a microsecond) of those that went in."""
     histogram = Histogram(seconds)
-    row = Row(at=0, packed=packed_latencies((histogram, histogram, histogram)))
-    assert row.response.count == len(seconds)
+    row = Row(at=0, response=Latencies(histogram))
+    assert row.response.histogram.count == len(seconds)
     for share in (0.0, 0.5, 1.0):
-        exact, coarse = histogram.quantile(share), row.response.quantile(share)
+        exact, coarse = histogram.quantile(share), row.response.histogram.quantile(share)
         assert abs(coarse - exact) <= 0.0165 * exact + 1e-6
 
 

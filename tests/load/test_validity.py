@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
+import dataclasses
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from crawler.load.measured import Failure, Measured
 from crawler.load.options import LoadConfig
 from crawler.load.threshold import Threshold
 from crawler.load.validity import BEYOND, Probes, Verdict, judge, needed, supported
+from crawler.measure.document import plain, typed
 from crawler.measure.histogram import Histogram
 
 CONFIG = LoadConfig(rate=100, duration=10)
@@ -145,14 +146,14 @@ def test_the_warm_up_is_in_littles_law() -> None:
 def test_chance_arrivals_may_be_fewer_by_chance(sent: int, valid: bool) -> None:
     """Three times the root of a Poisson count is no fault of the generator's."""
     measured = replace(MEASURED, lag=Histogram([0.0] * sent))
-    config = replace(CONFIG, arrivals="poisson")
+    config = dataclasses.replace(CONFIG, arrivals="poisson")
     assert judge(measured, PROBES, config).valid is valid
 
 
 def test_a_run_by_number_is_asked_for_no_more() -> None:
     """200 requests at 100/s in a run of up to 10 s are all there should be."""
     few = replace(MEASURED, lag=Histogram([0.0] * 200))
-    assert judge(few, PROBES, replace(CONFIG, requests=200)).valid
+    assert judge(few, PROBES, dataclasses.replace(CONFIG, requests=200)).valid
     assert not judge(few, PROBES, CONFIG).valid
 
 
@@ -235,9 +236,9 @@ def test_probes_of_processes_are_added_up() -> None:
 
 def test_probes_and_verdicts_come_back_from_json() -> None:
     """Equal values, by way of JSON text."""
-    assert Probes.of(json.loads(json.dumps(PROBES.json))) == PROBES
+    assert typed(plain(PROBES), Probes) == PROBES
     verdict = judge(MEASURED, PROBES, CONFIG)
-    assert Verdict.of(json.loads(json.dumps(verdict.json))) == verdict
+    assert typed(plain(verdict), Verdict) == verdict
 
 
 @given(st.integers(0, 200_000))

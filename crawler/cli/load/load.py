@@ -19,8 +19,7 @@ from crawler.cli.load.summary import text
 from crawler.cli.load.targets import targets
 from crawler.cli.options import lists, with_options
 from crawler.load.options import LoadConfig
-from crawler.load.result import Result
-from crawler.load.schema import schema
+from crawler.load.result import Result, schema
 from crawler.load.threshold import Threshold
 from crawler.model.errors import ConfigurationError, ExitCode
 

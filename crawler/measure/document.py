@@ -1,0 +1,89 @@
+"""JSON documents of measurements: values of declared types, and the schemas that describe them.
+
+Each field of a document is spelled once, where its class declares it with `told`. A class with a
+JSON form of its own (a histogram: its buckets) has `json`, `of`, and a `FORM` that describes it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from crawler.model.errors import ConfigurationError, EnvironmentFailure
+from crawler.model.option import Option, Options
+
+_Kind = TypeVar("_Kind")
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_NAMES = {bool: "boolean", int: "integer", float: "number", str: "string"}
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of the records of a document: immutable, and without fields that are not declared."""
+
+
+def told(description: str, **bounds: Any) -> msgspec.Meta:
+    """Describe a field in `Annotated`; `bounds` are those of `msgspec.Meta`."""
+    return msgspec.Meta(description=description, **bounds)
+
+
+def plain(value: object) -> Any:
+    """Return a value as JSON has it: null for infinity and nan, lists for tuples."""
+    return msgspec.json.decode(text(value))
+
+
+def text(value: object) -> bytes:
+    """Return a value as JSON."""
+    return msgspec.json.encode(value, enc_hook=lambda own: own.json)
+
+
+def typed(json: object, kind: type[_Kind]) -> _Kind:
+    """Return what `plain` made a document from; raises `msgspec.ValidationError`."""
+    return msgspec.convert(json, kind, dec_hook=_own, str_keys=True)
+
+
+def read(path: Path, kind: type[_Kind], called: str) -> _Kind:
+    """Read a document; raises `EnvironmentFailure` that names the file and says what is wrong."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind, dec_hook=_own)
+    except OSError as error:
+        raise EnvironmentFailure(f"{path}: cannot be read: {error.strerror}") from None
+    except (msgspec.ValidationError, ConfigurationError) as error:
+        raise EnvironmentFailure(f"{path}: not {called}: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise EnvironmentFailure(f"{path}: invalid JSON: {error}") from None
+
+
+def schema(kind: type[Record], title: str, config: type[Options]) -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a document that has the options of a `config`."""
+    found = msgspec.json.schema(kind, schema_hook=_form)
+    options = {name: _option(spec) for name, spec in config.options().items()}
+    found["$defs"][config.__name__] = {
+        "type": "object",
+        "properties": options,
+        "required": list(options),
+        "additionalProperties": False,
+    }
+    return {"$schema": _DIALECT, "title": title, **found}
+
+
+def _option(spec: Option) -> dict[str, Any]:
+    if spec.choices:
+        return {"description": spec.help, "enum": list(spec.choices)}
+    if spec.type == tuple[str, ...]:
+        return {"description": spec.help, "type": "array", "items": {"type": "string"}}
+    name = next(name for known, name in _NAMES.items() if issubclass(spec.type, known))
+    return {"description": spec.help, "type": name}
+
+
+def _own(kind: Any, json: Any) -> Any:
+    try:
+        return kind.of(json)
+    except KeyError as error:
+        raise ValueError(f"missing {error}") from None
+
+
+def _form(kind: Any) -> dict[str, Any]:
+    _, components = msgspec.json.schema_components([kind.FORM])
+    return dict(components[kind.FORM.__name__])
