@@ -173,6 +173,16 @@ class Histogram:
             seen += self.counts[index]
             yield (least + width - 1) / MICRO, seen
 
+    def counts_below(self, bounds: Iterable[float]) -> list[int]:
+        """For each bound, rising, how many values are in buckets that begin at or below it."""
+        found, seen = [], 0
+        waiting = sorted(self.counts, reverse=True)
+        for bound in bounds:
+            while waiting and span_of(waiting[-1], self.bits)[0] <= bound * MICRO + 1e-6:
+                seen += self.counts[waiting.pop()]
+            found.append(seen)
+        return found
+
     def share_above(self, seconds: float) -> float:
         """The share of the values in buckets that begin above so many seconds; 0 of nothing."""
         total = self.count

@@ -1,4 +1,4 @@
-"""What `crawler load` is made of: targets, files, the live line, the summary."""
+"""What `crawler load` is made of: targets, files, the live picture, the summary."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import threading
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from crawler.cli.load import live, summary
 from crawler.cli.load.outputs import Outputs
+from crawler.cli.load.picture import Picture
 from crawler.cli.load.summary import counts, latencies
 from crawler.cli.load.targets import targets
 from crawler.load.hit import Recorder
@@ -20,6 +22,7 @@ from crawler.load.measured import Failure, Measured
 from crawler.load.options import LoadConfig
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.store.files import write_whole
+from tests.load import sample
 
 URL = "http://127.0.0.1:8080/page/1"
 
@@ -119,13 +122,32 @@ def test_files_without_a_place_are_refused_beforehand(tmp_path: Path) -> None:
         Outputs(hgrm=str(tmp_path)).check()
 
 
-def test_the_live_line_fits_a_terminal() -> None:
-    """Time, rate, both latencies and errors of a large run are 80 columns at most."""
-    config = LoadConfig(rate=100_000, duration=3_600)
-    line = live.line(config, measured(late=2.5, failed=3))
-    assert line == ("10/3600 s  1,000/s  p50 10 ms  p99 2,511 ms  service p99 10 ms  3 errors")
-    assert len(line) <= 80
-    assert "service" not in live.line(LoadConfig(), measured())
+def test_the_picture_shows_how_latencies_are_spread() -> None:
+    """Head, statuses, a column a second, the darker the more; the share of each band in all."""
+    whole = sample.measured()
+    lines = list(Picture(LoadConfig(rate=100, duration=12)).lines(whole))
+    assert lines[0] == "12/12 s  99/s  36 errors  p50 7.1 ms  p99 1,294 ms  service p99 11 ms"
+    assert lines[1] == "status    200: 1,164  503: 23  timeout: 13"
+    assert lines[3].split()[:2] == ["answers/s", "▄▁█▄▄▄▄▄▄▄▄▄"]
+    bands = {line[:10].strip(): line[12:52] for line in lines[5:]}
+    assert list(bands)[:3] == ["2 s", "1 s", "500 ms"] and list(bands)[-2:] == ["5 ms", "2 ms"]
+    assert bands["10 ms"].rstrip() == "█ ▒█████████" and bands["1 s"].rstrip() == "  █"
+    assert lines[-3].endswith("██  45.5%") and sum(float(x[-6:-1]) for x in lines[5:]) > 99
+    assert max(map(len, lines)) <= 79 and len(lines) < 20
+
+
+def test_the_picture_of_any_run_fits_a_terminal() -> None:
+    """A long run, at a high rate, with all kinds of failures, has no line beyond 79 columns."""
+    run = replace(
+        measured(late=2.5, failed=3),
+        statuses=dict.fromkeys(range(200, 230), 10**6),
+        failures=dict.fromkeys(Failure, 10**6),
+    )
+    for rows in (run.rows, run.rows * 1_000):
+        picture = Picture(LoadConfig(rate=100_000, duration=3_600))
+        times = [replace(row, at=at, count=10**6) for at, row in enumerate(rows)]
+        lines = list(picture.lines(replace(run, rows=tuple(times))))
+        assert max(map(len, lines)) <= 80
 
 
 @pytest.mark.parametrize(("quiet", "terminal"), [(True, True), (False, False)])
@@ -141,17 +163,25 @@ def test_without_a_terminal_nothing_moves(
     assert stream.getvalue() == ""
 
 
-def test_the_live_line_is_gone_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal each line replaces the one before, and the last is cleared."""
+@pytest.mark.parametrize("colours", [True, False])
+def test_the_picture_is_gone_at_the_end(colours: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal each replaces the one before, and the last is cleared; NO_COLOR is obeyed."""
     stream = io.StringIO()
     monkeypatch.setattr(stream, "isatty", lambda: True)
     monkeypatch.setattr("sys.stderr", stream)
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "20")
+    for name, value in {
+        "TERM": "xterm",
+        "COLUMNS": "20",
+        "NO_COLOR": "" if colours else "1",
+    }.items():
+        monkeypatch.setenv(name, value)
     with live.watching(LoadConfig(), quiet=False) as watch:
         assert watch is not None
         watch(measured())
-    assert stream.getvalue() == "\r\x1b[K10/10 s  1,000/s  p\r\x1b[K"
+    text = stream.getvalue()
+    assert "10/10 s  1,000/s  0 " in text and "errors" not in text
+    assert text.endswith("\x1b[2K") and "\x1b[?25h" in text
+    assert ("\x1b[32m" in text) == colours
 
 
 def test_the_latencies_stand_side_by_side() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import reduce
 
 from crawler.cli.load.compare import show
-from crawler.cli.load.session import run
+from crawler.cli.load.session import Load
 from crawler.load.expected import failure
 from crawler.load.measured import Measured
 from crawler.load.options import LoadConfig
@@ -20,7 +20,7 @@ BLOCKS = 10
 
 
 def compare_with(
-    config: LoadConfig, urls: Sequence[str], others: Sequence[str], *, json: bool, quiet: bool
+    load: Load, config: LoadConfig, urls: Sequence[str], others: Sequence[str], *, json: bool
 ) -> int:
     """Load both targets for `config.duration` each in all, A B B A A B ..., and compare them.
 
@@ -30,7 +30,7 @@ def compare_with(
     if config.stages or config.requests:
         flag = "--stages" if config.stages else "--requests"
         raise ConfigurationError(f"--against takes turns by time; leave out {flag}")
-    a, b = _taken(config, (urls, others), quiet=quiet or json)
+    a, b = _taken(load, config, (urls, others))
     doubted = [each for each in (*a, *b) if not each.verdict.valid]
     failures = list(_failures(config, a, b))
     doubts = [*failures, *_doubts(doubted, len(a) + len(b))]
@@ -45,7 +45,7 @@ def compare_with(
 
 
 def _taken(
-    config: LoadConfig, sides: Sequence[Sequence[str]], *, quiet: bool
+    load: Load, config: LoadConfig, sides: Sequence[Sequence[str]]
 ) -> tuple[list[Result], list[Result]]:
     """The results of all turns, as many of each side; fewer than `BLOCKS` if a signal came."""
     least = config.options()["duration"].least or 0.0
@@ -54,7 +54,7 @@ def _taken(
     for turn in range(BLOCKS):
         pair: dict[int, Result] = {}
         for side in (0, 1) if turn % 2 == 0 else (1, 0):
-            pair[side] = run(block, sides[side], (), quiet=quiet)
+            pair[side] = load(block, sides[side], ())
             if pair[side].partial:
                 return taken
         for side, result in pair.items():

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from crawler.cli.load.outputs import Outputs
-from crawler.cli.load.session import run
+from crawler.cli.load.session import Load
 from crawler.cli.load.summary import WIDTH, figure
 from crawler.load.find import Search, Trial
 from crawler.load.options import MAX_RATE, LoadConfig
@@ -29,6 +29,7 @@ OWN = frozenset({"generator CPU", "event-loop lag", "pacer lag", "ports", "descr
 
 
 def find(
+    load: Load,
     config: LoadConfig,
     urls: Sequence[str],
     bounds: Sequence[Threshold],
@@ -49,7 +50,7 @@ def find(
     results: dict[float, Result] = {}
     partial = False
     while not partial and (rate := search.rate) is not None:
-        result = run(replace(config, rate=rate), urls, bounds, quiet=quiet or json)
+        result = load(replace(config, rate=rate), urls, bounds)
         partial = result.partial
         if not partial:
             search.tell(_trial(rate, result))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, fields
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
 from cyclopts import Group, Parameter
 
 from crawler.cli import toml
 from crawler.cli.load import against, limit
+from crawler.cli.load.exposing import exposing
 from crawler.cli.load.mockweb import mock_web
 from crawler.cli.load.outputs import Outputs
 from crawler.cli.load.session import run
@@ -22,6 +25,9 @@ from crawler.load.options import LoadConfig
 from crawler.load.result import Result, schema
 from crawler.load.threshold import Threshold
 from crawler.model.errors import ConfigurationError, ExitCode
+
+if TYPE_CHECKING:
+    from crawler.load.metrics import Exposition
 
 _TITLE = "Every option of a load, with its value."
 _OF_A_MOCK = {"duration": 3.0}
@@ -76,8 +82,17 @@ class Wanted:
     hgrm: Annotated[str, _file("Response latencies, as HdrHistogram's percentiles.")] = ""
     junit: Annotated[str, _file("A test case a threshold and check, for build servers.")] = ""
     markdown: Annotated[str, _file("The result for a pull request.")] = ""
+    metrics: Annotated[
+        int | None,
+        Parameter(
+            help="Serve Prometheus metrics on this port of 127.0.0.1; 0 takes a free one.",
+            group=_RESULT,
+            metavar="PORT",
+            show_default=False,
+        ),
+    ] = None
     json: Annotated[bool, _switch("The result as JSON on stdout.")] = False
-    quiet: Annotated[bool, _switch("No live line and no summary.", "--quiet", "-q")] = False
+    quiet: Annotated[bool, _switch("No live picture and no summary.", "--quiet", "-q")] = False
     schema: Annotated[bool, _switch("Print the results' JSON Schema and leave.")] = False
     print_config: Annotated[bool, _switch("Print the options as TOML and leave.")] = False
 
@@ -107,15 +122,17 @@ def load(
         print(toml.write(LOAD, settled, _TITLE), end="")
         return ExitCode.FINISHED
     kept = thresholds(wanted.threshold)
-    files = wanted.files
-    files.check()
+    wanted.files.check()
     _refuse_mixtures(wanted)
-    if not wanted.mock:
-        return _loaded(settled, targets(urls, input), kept, wanted, files)
-    if urls or input:
+    if wanted.mock and (urls or input):
         raise ConfigurationError("--mock brings its own page; leave out the URL, or --mock")
-    with mock_web() as web:
-        return _loaded(settled, [f"{web}/page/1"], kept, wanted, files)
+    with ExitStack() as stack:
+        metrics = stack.enter_context(exposing(wanted.metrics, quiet=wanted.quiet))
+        if wanted.mock:
+            aims = [f"{stack.enter_context(mock_web())}/page/1"]
+        else:
+            aims = targets(urls, input)
+        return _loaded(settled, aims, kept, wanted, metrics)
 
 
 def _loaded(
@@ -123,19 +140,20 @@ def _loaded(
     aims: Sequence[str],
     kept: Sequence[Threshold],
     wanted: Wanted,
-    files: Outputs,
+    metrics: Exposition | None,
 ) -> int:
+    json, quiet = wanted.json, wanted.quiet
+    load = partial(run, quiet=quiet or json, metrics=metrics)
     if wanted.find_limit:
         bounds = thresholds(wanted.find_limit, "--find-limit")
-        return limit.find(settled, aims, bounds, files, json=wanted.json, quiet=wanted.quiet)
+        return limit.find(load, settled, aims, bounds, wanted.files, json=json, quiet=quiet)
     if wanted.against:
-        other = targets([wanted.against], ())
-        return against.compare_with(settled, aims, other, json=wanted.json, quiet=wanted.quiet)
-    result = run(settled, aims, kept, quiet=wanted.quiet)
+        return against.compare_with(load, settled, aims, targets([wanted.against], ()), json=json)
+    result = run(settled, aims, kept, quiet=quiet, metrics=metrics)
     try:
-        files.write(result)
+        wanted.files.write(result)
     finally:  # a full disk costs the file, and not the figures, too
-        _show(result, json=wanted.json, quiet=wanted.quiet)
+        _show(result, json=json, quiet=quiet)
     return exit_code(result)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from crawler.cli.load.live import watching
 from crawler.cli.load.spelling import LOAD
@@ -20,9 +21,20 @@ from crawler.model.errors import ConfigurationError
 from crawler.model.option import OptionError
 from crawler.runtime.loop import collect_rarely, new_event_loop
 
+if TYPE_CHECKING:
+    from crawler.load.metrics import Exposition
+
+Load = Callable[[LoadConfig, Sequence[str], Sequence[Threshold]], Result]
+"""`run`, with what it shows meanwhile settled."""
+
 
 def run(
-    config: LoadConfig, urls: Sequence[str], thresholds: Sequence[Threshold], *, quiet: bool
+    config: LoadConfig,
+    urls: Sequence[str],
+    thresholds: Sequence[Threshold],
+    *,
+    quiet: bool,
+    metrics: Exposition | None = None,
 ) -> Result:
     """Load the URLs and judge what came of it; `partial` if a signal ended it.
 
@@ -30,7 +42,7 @@ def run(
     for options that the targets forbid.
     """
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
-    measured, probes, partial = measure(config, urls, quiet=quiet)
+    measured, probes, partial = measure(config, urls, quiet=quiet, metrics=metrics)
     return Result(
         target=urls[0],
         urls=len(urls),
@@ -46,9 +58,13 @@ def run(
 
 
 def measure(
-    config: LoadConfig, urls: Sequence[str], *, quiet: bool
+    config: LoadConfig,
+    urls: Sequence[str],
+    *,
+    quiet: bool,
+    metrics: Exposition | None = None,
 ) -> tuple[Measured, Probes, bool]:
-    """Load the URLs, with a live line on a terminal unless `quiet`.
+    """Load the URLs, with a live picture on a terminal unless `quiet`.
 
     Returns what was measured, what was read off the generator, and whether a signal ended it.
     """
@@ -56,10 +72,13 @@ def measure(
     with watching(config, quiet=quiet) as watch, _collecting_rarely():
         try:
             with asyncio.Runner(loop_factory=new_event_loop) as runner:
-                measured, probes = runner.run(run_load(config, urls, on_second=watch, halt=halt))
+                told = watch if metrics is None else metrics.before(watch)
+                measured, probes = runner.run(run_load(config, urls, on_second=told, halt=halt))
         except OptionError as error:
             flag = LOAD.options[error.option].flag
             raise ConfigurationError(f"{flag}: {error.problem}") from error
+    if metrics is not None:
+        metrics.end(measured)
     return measured, probes, halt.is_set()
 
 

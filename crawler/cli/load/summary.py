@@ -58,18 +58,18 @@ def counts(measured: Measured) -> Iterator[str]:
         f"{counted(measured.attempts, 'request')} in {measured.elapsed:,.2f} s: "
         f"{measured.rate:,.0f} answers/s, {megabytes(received)}/s"
     )
-    yield from _row("status", [f"{s}: {count(n)}" for s, n in sorted(measured.statuses.items())])
+    yield from row("status", [f"{s}: {count(n)}" for s, n in sorted(measured.statuses.items())])
     kinds = [f"{kind.value}: {count(n)}" for kind, n in sorted(measured.failures.items())]
     kinds += [f"dropped: {count(measured.dropped)}"] if measured.dropped else []
-    yield from _row("no answer", kinds)
+    yield from row("no answer", kinds)
     for kind, message in sorted(measured.messages.items()):
         first = f"first {kind.value}: {message}"
         yield from wrap(first, WIDTH, initial_indent=" " * _LABEL, subsequent_indent=" " * 12)
     if measured.reopened:
-        yield from _row("retried", [f"closed while idle: {count(measured.reopened)}"])
+        yield from row("retried", [f"closed while idle: {count(measured.reopened)}"])
     if measured.unfinished:
-        yield from _row("in flight", [f"{count(measured.unfinished)} at the end"])
-    yield from _row("errors", [f"{count(measured.errors)} ({measured.error_share:.3%})"])
+        yield from row("in flight", [f"{count(measured.unfinished)} at the end"])
+    yield from row("errors", [f"{count(measured.errors)} ({measured.error_share:.3%})"])
 
 
 def latencies(measured: Measured) -> Iterator[str]:
@@ -144,7 +144,7 @@ def milliseconds(seconds: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _row(label: str, parts: list[str]) -> Iterator[str]:
+def row(label: str, parts: list[str]) -> Iterator[str]:
     """A label and its parts, none of which is torn; no line if there are none."""
     for line in wrap(
         "  ".join(part.replace(" ", _GLUE) for part in parts),

@@ -1,0 +1,135 @@
+"""A load as Prometheus reads it: counters and latencies on a port of this machine alone.
+
+What is shown is a second old at most, as the generator tells of itself once a second: it never
+waits for a scrape. Several runs (`--find-limit`, `--against`) are one series: counters only rise.
+Labels are statuses and kinds of failure, of which there are few; no URL is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from msgspec.structs import replace
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from crawler.load.measured import Failure, Measured
+from crawler.load.part import OnSecond
+from crawler.measure.histogram import Histogram
+from crawler.model.errors import EnvironmentFailure
+
+HOST = "127.0.0.1"
+BOUNDS = (
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+)
+"""Upper bounds of the buckets, in seconds: from a page in memory to a timeout."""
+
+_LATENCIES = {
+    "response": "Latency from when a request was due.",
+    "service": "Latency from when a request was sent.",
+    "lag": "From when a request was due to when it was sent.",
+}
+
+
+class Exposition(Collector):
+    """What was measured last; told by the generator, read by the server's threads."""
+
+    def __init__(self) -> None:
+        nothing = Measured(elapsed=0.0)
+        self._runs = nothing, nothing  # those that have ended, and the one under way
+
+    def __repr__(self) -> str:
+        return f"Exposition({self.whole.attempts} requests)"
+
+    @property
+    def whole(self) -> Measured:
+        """All that was told."""
+        ended, under_way = self._runs
+        return ended.merge(under_way)
+
+    def tell(self, measured: Measured) -> None:
+        """Take what the run under way has measured so far."""
+        self._runs = self._runs[0], replace(measured, rows=())
+
+    def before(self, watch: OnSecond | None) -> OnSecond:
+        """Return what tells this first, and then `watch`."""
+
+        def both(measured: Measured) -> None:
+            self.tell(measured)
+            if watch is not None:
+                watch(measured)
+
+        return both
+
+    def end(self, measured: Measured) -> None:
+        """Take what a run has measured in all."""
+        self.tell(measured)
+        self._runs = self.whole, Measured(elapsed=0.0)
+
+    def collect(self) -> Iterable[Metric]:
+        """Return all metrics."""
+        whole = self.whole
+        yield _labelled("responses", "Responses by status.", "code", whole.statuses.items())
+        failures = [(kind.value, whole.failures.get(kind, 0)) for kind in Failure]
+        yield _labelled("failures", "Requests without a response.", "kind", failures)
+        for name, words, value in (
+            ("errors", "Failed and dropped requests, and unexpected statuses.", whole.errors),
+            ("dropped", "Requests given up, as no connection was free.", whole.dropped),
+            ("retries", "Requests sent again: closed while idle.", whole.reopened),
+            ("received_bytes", "Bytes of responses.", whole.received),
+        ):
+            yield CounterMetricFamily(f"crawler_load_{name}", words, value=value)
+        for name, words in _LATENCIES.items():
+            yield _latency(f"crawler_load_{name}_seconds", words, getattr(whole, name))
+
+
+def _labelled(
+    name: str, help: str, label: str, values: Iterable[tuple[object, int]]
+) -> CounterMetricFamily:
+    family = CounterMetricFamily(f"crawler_load_{name}", help, labels=[label])
+    for key, value in values:
+        family.add_metric([str(key)], value)
+    return family
+
+
+def _latency(name: str, help: str, histogram: Histogram) -> HistogramMetricFamily:
+    bounds = [*map(str, BOUNDS), "+Inf"]
+    counts = [*histogram.counts_below(BOUNDS), histogram.count]
+    buckets = list(zip(bounds, counts, strict=True))
+    return HistogramMetricFamily(name, help, buckets, histogram.mean * histogram.count)
+
+
+@contextmanager
+def serving_metrics(port: int, exposition: Exposition) -> Iterator[str]:
+    """Serve for as long as the block lasts; yields the address. Port 0 is any that is free.
+
+    Raises `EnvironmentFailure` if the port cannot be had.
+    """
+    registry = CollectorRegistry()
+    registry.register(exposition)
+    try:
+        server, thread = start_http_server(port, addr=HOST, registry=registry)
+    except OSError as error:
+        raise EnvironmentFailure(f"--metrics: port {port}: {error.strerror}") from None
+    try:
+        yield f"http://{HOST}:{server.server_port}/metrics"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,67 @@
+"""What Prometheus reads of a load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.request import urlopen
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from crawler.load.measured import Measured
+from crawler.load.metrics import HOST, Exposition, serving_metrics
+from crawler.model.errors import EnvironmentFailure
+from tests.load import sample
+
+Scraped = Mapping[tuple[str, ...], float]
+
+
+def scrape(address: str) -> Scraped:
+    """Each sample's value, by its name and the values of its labels."""
+    with urlopen(address, timeout=10) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+        return {(s.name, *s.labels.values()): s.value for f in families for s in f.samples}
+
+
+def test_counters_and_latencies_are_those_of_the_run() -> None:
+    """Seconds and _total by convention; a kind of failure that has not come is 0, not absent."""
+    exposition = Exposition()
+    with serving_metrics(0, exposition) as address:
+        assert address.startswith(f"http://{HOST}:")
+        assert scrape(address)["crawler_load_errors_total",] == 0
+        exposition.before(None)(sample.measured())
+        found = scrape(address)
+    assert found["crawler_load_responses_total", "200"] == 1_164
+    assert found["crawler_load_failures_total", "timeout"] == 13
+    assert found["crawler_load_failures_total", "dns"] == 0
+    assert found["crawler_load_errors_total",] == 36
+    buckets = [n for key, n in found.items() if key[0] == "crawler_load_service_seconds_bucket"]
+    assert buckets == sorted(buckets) and buckets[-1] == 1_200
+    assert found["crawler_load_service_seconds_bucket", "0.005"] == 480
+    assert found["crawler_load_response_seconds_count",] == 1_200
+    assert {len(key) for key in found} <= {1, 2}
+
+
+def test_counters_rise_over_several_runs() -> None:
+    """A search is one series: what a run has counted stays when the next one begins."""
+    exposition, seen = Exposition(), list[int]()
+    watch = exposition.before(lambda measured: seen.append(measured.count))
+    watch(sample.quiet())
+    exposition.end(sample.quiet())
+    assert exposition.whole.statuses == {200: 2}
+    watch(Measured(elapsed=0.1, statuses={200: 1}))
+    assert exposition.whole.statuses == {200: 3} and seen == [2, 1]
+    assert exposition.whole.rows == ()
+
+
+def test_a_port_that_is_taken_is_one_line() -> None:
+    """And it is free again afterwards."""
+    with serving_metrics(0, Exposition()) as address:
+        port = int(address.split(":")[2].partition("/")[0])
+        with (
+            pytest.raises(EnvironmentFailure, match=f"--metrics: port {port}: Address already"),
+            serving_metrics(port, Exposition()),
+        ):
+            pass
+    with serving_metrics(port, Exposition()) as address:
+        assert str(port) in address
