@@ -10,12 +10,13 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from crawler.compare.choice import Choice, choose
 from crawler.compare.experiment import Word
 from crawler.compare.experiments import answer, break_even, call, cpu, crawl, race, scale
 from crawler.compare.judgement import Comparison, decided, missing, said
+from crawler.measure.document import told
 
 if TYPE_CHECKING:
     from crawler.compare.result import Part, Result
@@ -26,15 +27,12 @@ _CRAWLS = (crawl.EXPERIMENT.name, answer.NAME)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """A row of the table: the kind of work, the model for it, why, and which experiment says so.
+    """A model for a kind of work; none where it is undecided."""
 
-    model: "" where it is undecided, with what is missing as the reason.
-    """
-
-    work: str
-    model: str
-    why: str
-    experiment: str
+    work: Annotated[str, told("The kind of work.")]
+    model: Annotated[str, told("The model for it; empty if undecided.")]
+    why: Annotated[str, told("What was measured, or is missing.")]
+    experiment: Annotated[str, told("The name of the experiment that says so.")]
 
 
 def decisions(result: Result) -> Sequence[Decision]:

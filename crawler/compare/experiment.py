@@ -16,7 +16,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+
+from crawler.measure.document import told
 
 if TYPE_CHECKING:
     from crawler.compare.judgement import Observed
@@ -64,37 +66,38 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """One configuration. `parameters` are JSON and go to `work`.
+    """One configuration."""
 
-    equal: arms with the same text claim to do the same work, so that their checksums must agree; ""
-    claims nothing. limit: seconds until the turn is given up. slowed: the side that `--sabotage`
-    slows down (where no arm says so, the second one). cores: where it may run; none is all.
-    """
-
-    name: str
-    parameters: Parameters = field(default_factory=dict)
-    equal: str = "all"
-    limit: float = BASE_LIMIT
-    slowed: bool = False
-    cores: tuple[int, ...] = ()
+    name: Annotated[str, told("What it is called.")]
+    parameters: Annotated[Parameters, told("What its work was told, as JSON.")] = field(
+        default_factory=dict
+    )
+    equal: Annotated[
+        str, told("Arms with the same text claim the same work; empty claims nothing.")
+    ] = "all"
+    limit: Annotated[float, told("Seconds until a turn is given up.")] = BASE_LIMIT
+    slowed: Annotated[
+        bool, told("Whether it is the side that sabotage slows down; if none is, the second.")
+    ] = False
+    cores: Annotated[tuple[int, ...], told("The cores it may use; none is all.")] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """Something measured. `more`: whether more of it is better. `ratio`: what a ratio is called.
+    """Something measured; a ratio tells how many times better the other arm is."""
 
-    A ratio always tells how many times better the other arm is: `2.10 times as fast`. words: what a
-    person reads in the place of `faster` and `slower`, for what is no time. noise: which noise of
-    the machine it is held against; "" for what hardly has any, such as memory.
-    """
-
-    name: str
-    title: str
-    unit: str = "s"
-    more: bool = False
-    ratio: str = "times as fast"
-    words: tuple[str, str] = ("faster", "slower")
-    noise: Literal["wall", "cpu", ""] = "wall"
+    name: Annotated[str, told("Its name among readings and figures.")]
+    title: Annotated[str, told("Its name for people.")]
+    unit: Annotated[str, told("Its unit: s, B, or another.")] = "s"
+    more: Annotated[bool, told("Whether more of it is better.")] = False
+    ratio: Annotated[str, told("What a ratio is called: times as fast.")] = "times as fast"
+    words: Annotated[tuple[str, str], told("What faster and slower are called.")] = (
+        "faster",
+        "slower",
+    )
+    noise: Annotated[
+        Literal["wall", "cpu", ""], told("Which noise it is held against; empty for none.")
+    ] = "wall"
 
 
 THRIFT = ("thriftier", "dearer")
@@ -116,50 +119,45 @@ PSS = memory("pss", "memory (PSS)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contrast:
-    """A comparison that is planned before the run: `other` against `base`, and what is expected.
+    """A comparison that is planned before the run."""
 
-    least: `other` should be at least so many times better; 0 asks for no amount. otherwise: the
-    explanation, if it comes out otherwise.
-    """
-
-    claim: str
-    base: str
-    other: str
-    figure: Figure = WALL
-    expect: Expected = ""
-    least: float = 0.0
-    otherwise: str = ""
+    claim: Annotated[str, told("What is predicted, in words.")]
+    base: Annotated[str, told("The arm that is held against.")]
+    other: Annotated[str, told("The arm that is held against it.")]
+    figure: Annotated[Figure, told("What is compared.")] = WALL
+    expect: Annotated[Expected, told("What is predicted; empty for nothing.")] = ""
+    least: Annotated[float, told("How many times better at least; 0 asks for no amount.")] = 0.0
+    otherwise: Annotated[str, told("The explanation, if it comes out otherwise; or empty.")] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What came of a prediction. `text` is a sentence with its figures; `detail` may have lines.
+    """The outcome of a prediction."""
 
-    folded: what the detail is, where it is only shown to who asks for it.
-    """
-
-    claim: str
-    outcome: Outcome
-    text: str
-    detail: str = ""
-    folded: str = ""
+    claim: Annotated[str, told("The prediction.")]
+    outcome: Annotated[Outcome, told("What came of it.")]
+    text: Annotated[str, told("What was found, in a sentence with its figures.")]
+    detail: Annotated[str, told("The same at length; it may have lines, and may be empty.")] = ""
+    folded: Annotated[str, told("What the detail is, where it is folded away; else empty.")] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interpreter:
-    """A Python to measure with. `gil`: whether it has its lock on, with our dependencies imported.
+    """A Python to measure with."""
 
-    label: `3.14t, lock off`; the first of a setting, the one that runs the comparison, has none.
-    parser_refusal: why the project's parser does not load in a subinterpreter, "" if it does.
-    """
-
-    label: str
-    path: str
-    version: str
-    gil: bool = True
-    parser_refusal: str = ""
-    packages: Mapping[str, str] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
+    label: Annotated[str, told("3.14t, lock off; empty for the one that runs the comparison.")]
+    path: Annotated[str, told("Where it is.")]
+    version: Annotated[str, told("Its version.")]
+    gil: Annotated[bool, told("Whether its lock is on, with the packages imported.")] = True
+    parser_refusal: Annotated[
+        str, told("Why the parser does not load in a subinterpreter; or empty.")
+    ] = ""
+    packages: Annotated[Mapping[str, str], told("Package to version, of those installed.")] = field(
+        default_factory=dict
+    )
+    environment: Annotated[Mapping[str, str], told("Variables that it was given.")] = field(
+        default_factory=dict
+    )
 
     @property
     def called(self) -> str:
@@ -180,23 +178,19 @@ class Interpreter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What an experiment plans its arms by.
+    """What an experiment plans its arms by."""
 
-    cores: those that may be used. server: the base URL of the experiment's server, "" before it
-    runs. urls: the user's own list, "" for none. seed: of everything that is drawn. latency, width:
-    of the mock web in seconds, and how many are in flight, where the user may choose them. call:
-    what of the user's own is called, and how often; empty for nothing.
-    """
-
-    mode: Mode
-    cores: tuple[int, ...]
-    interpreter: Interpreter
-    server: str = ""
-    urls: str = ""
-    seed: int = 0
-    latency: float = 0.1
-    width: int = 100
-    call: Mapping[str, Any] = field(default_factory=dict)
+    mode: Annotated[Mode, told("How thorough.")]
+    cores: Annotated[tuple[int, ...], told("The numbers of the cores to use.")]
+    interpreter: Annotated[Interpreter, told("The interpreter.")]
+    server: Annotated[str, told("The base URL of the experiment's server; empty for none.")] = ""
+    urls: Annotated[str, told("The list that was given; empty for none.")] = ""
+    seed: Annotated[int, told("Of all that is drawn.")] = 0
+    latency: Annotated[float, told("Of the mock web where it may be chosen, in seconds.")] = 0.1
+    width: Annotated[int, told("Requests in flight where it may be chosen.")] = 100
+    call: Annotated[
+        Mapping[str, Any], told("The user's function, inputs, batches; empty for nothing.")
+    ] = field(default_factory=dict)
 
     def pick(self, quick: Any, normal: Any, full: Any = None) -> Any:
         """A value by mode; `full` is `normal` where it is left out."""

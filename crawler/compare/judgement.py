@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any
 
 from crawler.compare.experiment import (
     Arm,
@@ -37,6 +37,8 @@ from crawler.compare.statistics import (
     spread,
     word_for,
 )
+from crawler.compare.stopwatch import Reading
+from crawler.measure.document import told
 from crawler.measure.interval import Ratio
 from crawler.measure.quantity import number
 
@@ -46,33 +48,41 @@ _MOST_NOISE = 0.25
 """Where the same thing twice may differ by more, nothing is known of it, not even that it is the
 same."""
 
+_ALL_READINGS = [each.name for each in fields(Reading)]
+
 _READINGS = frozenset({"wall", "rss", "pss"})
 """Those that are figures by their own name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One turn.
+    """One turn, in a process of its own."""
 
-    round: 0 is the warm-up and counts for nothing. at: seconds since the experiment began.
-    seconds: of the whole process, its start and imports included. elsewhere: CPU seconds that the
-    machine spent on other things in the meantime, the server among them. failure: why there is no
-    reading, "" if there is one.
-    """
-
-    arm: str
-    round: int
-    at: float
-    seconds: float
-    load: float
-    elsewhere: float
-    failure: str = ""
-    gil: bool = True
-    checksum: str = ""
-    errors: int = 0
-    reading: Mapping[str, float] = field(default_factory=dict)
-    figures: Mapping[str, float] = field(default_factory=dict)
-    notes: Mapping[str, Any] = field(default_factory=dict)
+    arm: Annotated[str, told("The arm's name.")]
+    round: Annotated[int, told("0 warms up and counts for nothing.", ge=0)]
+    at: Annotated[float, told("When: seconds since the experiment began.")]
+    seconds: Annotated[float, told("How long the process took, start and imports included.")]
+    load: Annotated[float, told("The load average over a minute, before it.")]
+    elsewhere: Annotated[
+        float, told("CPU seconds that the machine spent on other things meanwhile.")
+    ]
+    failure: Annotated[str, told("Why there is no reading; empty if there is one.")] = ""
+    gil: Annotated[bool, told("Whether the lock was on at its end.")] = True
+    checksum: Annotated[str, told("Of what was done: equal for equal work.")] = ""
+    errors: Annotated[int, told("How much of the work failed.", ge=0)] = 0
+    reading: Annotated[
+        Mapping[str, int | float],
+        told(
+            "What the stopwatch read: seconds, bytes and counts; empty after a failure.",
+            extra_json_schema={"propertyNames": {"enum": _ALL_READINGS}},
+        ),
+    ] = field(default_factory=dict)
+    figures: Annotated[Mapping[str, int | float], told("Figures of the experiment's own.")] = field(
+        default_factory=dict
+    )
+    notes: Annotated[Mapping[str, Any], told("Whatever else was worth keeping.")] = field(
+        default_factory=dict
+    )
 
     def value(self, name: str) -> float:
         """A figure by name: of the reading, `cpu` (user and system), or of the experiment's own."""
@@ -85,23 +95,23 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """A planned comparison and its answer; `ratio` is how many times better `other` is.
+    """A planned comparison and its answer."""
 
-    ratio: with its 95 % interval; None if there is none. judged: the interval that the word rests
-    on, wider as several comparisons are made. rounds: that were compared. more: about how many more
-    an inconclusive one needs, 0 if they would not help. why: what made it invalid, or inconclusive
-    for ever.
-    """
-
-    contrast: Contrast
-    base: Spread
-    other: Spread
-    ratio: Ratio | None
-    judged: Ratio | None
-    word: Word
-    rounds: int
-    more: int = 0
-    why: str = ""
+    contrast: Annotated[Contrast, told("As it was planned.")]
+    base: Annotated[Spread, told("The figure of the base.")]
+    other: Annotated[Spread, told("The figure of the other.")]
+    ratio: Annotated[
+        Ratio | None, told("How many times better, with its 95 % interval; null if unknown.")
+    ]
+    judged: Annotated[Ratio | None, told("The interval, wider, that the word rests on.")]
+    word: Annotated[Word, told("The answer.")]
+    rounds: Annotated[int, told("How many were compared.", ge=0)]
+    more: Annotated[
+        int, told("About how many more would tell; 0 if none are needed, or none would.", ge=0)
+    ] = 0
+    why: Annotated[
+        str, told("What made it invalid, or inconclusive for ever; empty if nothing did.")
+    ] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-import orjson
+import msgspec
 
 from crawler.compare import advice, catalogue, runner
 from crawler.compare.advice import Decision
 from crawler.compare.experiment import (
-    Arm,
     Experiment,
     Finding,
-    Interpreter,
     Outcome,
-    Setting,
 )
 from crawler.compare.experiments import noise
 from crawler.compare.judgement import (
@@ -36,11 +33,16 @@ from crawler.compare.judgement import (
 )
 from crawler.compare.options import CompareConfig
 from crawler.compare.runner import Conducted
+from crawler.compare.schema import (
+    ComparisonDocument,
+    ExperimentDocument,
+    PartDocument,
+    StoredComparison,
+    StoredExperiment,
+)
+from crawler.measure.document import plain, read, text
 from crawler.measure.machine import Machine
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
-
-FORMAT = "crawler-compare/1"
-"""What the document calls itself; a later one that is read differently has another number."""
 
 Bands = Mapping[str, float]
 """The noise of each kind by its name, 0.02 for 2 %: `fetch` of times, `fetch CPU` of CPU times."""
@@ -155,65 +157,56 @@ class Result:
     @property
     def json(self) -> dict[str, Any]:
         """The document; `crawler.compare.schema` describes it."""
-        return {
-            "format": FORMAT,
-            "started": self.started,
-            "seconds": self.seconds,
-            "load_after": list(self.load_after),
-            "partial": self.partial,
-            "asked": list(self.asked),
-            "config": {**asdict(self.config), "sabotage": float(self.config.sabotage)},
-            "machine": asdict(self.machine),
-            "noise": {kind: _finite(band) for kind, band in self.bands.items()},
-            "advice": self.advice,
-            "decisions": [asdict(each) for each in self.decisions],
-            "undecided": [asdict(each) for each in self.undecided],
-            "experiments": [_examined_json(each) for each in self.examined],
-        }
+        return plain(self._document)  # type: ignore[no-any-return]
 
     @property
     def text(self) -> str:
-        """`json` as the text of a file."""
-        return orjson.dumps(self.json, option=orjson.OPT_INDENT_2).decode() + "\n"
+        """The document as the text of a file."""
+        return msgspec.json.format(text(self._document), indent=2).decode() + "\n"
+
+    @property
+    def _document(self) -> ComparisonDocument:
+        return ComparisonDocument(
+            started=self.started,
+            seconds=self.seconds,
+            load_after=self.load_after,
+            partial=self.partial,
+            asked=tuple(self.asked),
+            config={**asdict(self.config), "sabotage": float(self.config.sabotage)},
+            machine=self.machine,
+            noise=self.bands,
+            advice=self.advice,
+            decisions=self.decisions,
+            undecided=self.undecided,
+            experiments=tuple(map(_experiment_document, self.examined)),
+        )
 
     @classmethod
-    def of(cls, json: Mapping[str, Any]) -> Self:
-        """From `json`; raises KeyError, TypeError or ValueError for what it cannot be."""
-        if json["format"] != FORMAT:
-            raise ValueError(f"its format is {json['format']!r}, not {FORMAT!r}")
+    def of(cls, stored: StoredComparison) -> Self:
+        """Judge what a file has; raises `ConfigurationError` for an experiment that is unknown."""
+        catalogue.check(stored.asked)
         examined: list[Examined] = []
-        for each in json["experiments"]:
+        for each in stored.experiments:
             examined.append(_examined(each, bands_of(examined)))
-        machine = json["machine"]
-        tuples = {n: tuple(machine[n]) for n in ("cores", "gc_threshold", "load_before")}
         return cls(
-            started=str(json["started"]),
-            seconds=float(json["seconds"]),
-            partial=bool(json["partial"]),
-            asked=_asked(json["asked"]),
-            config=CompareConfig.of(json["config"]),
-            machine=Machine(**{**machine, **tuples}),
+            started=stored.started,
+            seconds=stored.seconds,
+            partial=stored.partial,
+            asked=stored.asked,
+            config=CompareConfig.of(stored.config),
+            machine=stored.machine,
             examined=examined,
-            load_after=tuple(json["load_after"]),
+            load_after=stored.load_after,
         )
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """From a file; raises `EnvironmentFailure` that names it and says what is wrong."""
+        stored = read(path, StoredComparison, "a result of a comparison")
         try:
-            return cls.of(orjson.loads(path.read_bytes()))
-        except OSError as error:
-            raise EnvironmentFailure(f"{path}: cannot be read: {error.strerror}") from None
-        except orjson.JSONDecodeError as error:
-            raise EnvironmentFailure(f"{path}: is no JSON: {error}") from None
+            return cls.of(stored)
         except (KeyError, TypeError, ValueError, AttributeError, ConfigurationError) as error:
-            why = f"it has no {error}" if isinstance(error, KeyError) else str(error)
-            raise EnvironmentFailure(f"{path}: is no result of a comparison: {why}") from None
-
-
-def _asked(names: Sequence[str]) -> Sequence[str]:
-    catalogue.check(names)
-    return list(names)
+            raise EnvironmentFailure(f"{path}: not a result of a comparison: {error}") from None
 
 
 def bands_of(examined: Sequence[Examined]) -> Bands:
@@ -224,81 +217,50 @@ def bands_of(examined: Sequence[Examined]) -> Bands:
     return {noise.named(each.contrast): band_of([each]) for each in comparisons}
 
 
-def _examined_json(examined: Examined) -> dict[str, Any]:
+def _experiment_document(examined: Examined) -> ExperimentDocument:
     experiment = examined.experiment
-    return {
-        "name": experiment.name,
-        "question": experiment.question,
-        "claim": experiment.claim,
-        "outcome": examined.outcome,
-        "rounds": examined.rounds,
-        "seconds": examined.seconds,
-        "partial": examined.partial,
-        "conditions": list(experiment.conditions),
-        "not_shown": list(experiment.not_shown),
-        "parts": [_part_json(part) for part in examined.parts],
-    }
+    return ExperimentDocument(
+        name=experiment.name,
+        question=experiment.question,
+        claim=experiment.claim,
+        outcome=examined.outcome,
+        rounds=examined.rounds,
+        seconds=examined.seconds,
+        partial=examined.partial,
+        conditions=tuple(experiment.conditions),
+        not_shown=tuple(experiment.not_shown),
+        parts=tuple(map(_part_document, examined.parts)),
+    )
 
 
-def _part_json(part: Part) -> dict[str, Any]:
+def _part_document(part: Part) -> PartDocument:
     observed = part.observed
-    return {
-        "setting": asdict(observed.setting),
-        "band": observed.band if observed.band is None else _finite(observed.band),
-        "cpu_band": _finite(observed.cpu_band),
-        "findings": [asdict(finding) for finding in part.findings],
-        "comparisons": [_plain(asdict(each)) for each in part.comparisons],
-        "arms": [asdict(arm) for arm in observed.arms],
-        "runs": [_run_json(run) for run in observed.runs],
-    }
+    return PartDocument(
+        setting=observed.setting,
+        band=observed.band,
+        cpu_band=observed.cpu_band,
+        findings=part.findings,
+        comparisons=part.comparisons,
+        arms=tuple(observed.arms),
+        runs=tuple(map(_told, observed.runs)),
+    )
 
 
-def _run_json(run: Run) -> dict[str, Any]:
-    """A turn; a reading or figure that is no number is left out, which is how one is missing."""
-    found = asdict(run)
-    for name in ("reading", "figures"):
-        found[name] = {key: value for key, value in found[name].items() if math.isfinite(value)}
-    return {**found, "notes": _plain(run.notes)}
+def _told(run: Run) -> Run:
+    """Return a turn without readings and figures that are not numbers: so one is missing."""
+    reading, figures = (
+        {key: value for key, value in found.items() if math.isfinite(value)}
+        for found in (run.reading, run.figures)
+    )
+    return replace(run, reading=reading, figures=figures)
 
 
-def _plain(value: Any) -> Any:
-    """A value as JSON has it: null for infinity and nan, lists for tuples."""
-    match value:
-        case float():
-            return _finite(value)
-        case Mapping():
-            return {str(key): _plain(each) for key, each in value.items()}
-        case list() | tuple():
-            return [_plain(each) for each in value]
-        case _:
-            return value
-
-
-def _finite(value: float) -> float | None:
-    """JSON has neither infinity nor nan."""
-    return value if math.isfinite(value) else None
-
-
-def _examined(json: Mapping[str, Any], bands: Bands) -> Examined:
-    """As it was judged, worked out again from its turns."""
-    experiment = catalogue.load(json["name"])
-    parts = [_conducted_part(part) for part in json["parts"]]
+def _examined(stored: StoredExperiment, bands: Bands) -> Examined:
+    """Judge an experiment again from its turns."""
+    parts = [
+        runner.Part(setting=part.setting, arms=part.arms, runs=part.runs) for part in stored.parts
+    ]
     conducted = Conducted(
-        parts=parts, rounds=json["rounds"], seconds=json["seconds"], partial=json["partial"]
+        parts=parts, rounds=stored.rounds, seconds=stored.seconds, partial=stored.partial
     )
-    return Examined.of(experiment, conducted, bands)
-
-
-def _conducted_part(json: Mapping[str, Any]) -> runner.Part:
-    setting = json["setting"]
-    return runner.Part(
-        setting=Setting(
-            **{
-                **setting,
-                "cores": tuple(setting["cores"]),
-                "interpreter": Interpreter(**setting["interpreter"]),
-            }
-        ),
-        arms=[Arm(**{**arm, "cores": tuple(arm["cores"])}) for arm in json["arms"]],
-        runs=[Run(**run) for run in json["runs"]],
-    )
+    return Examined.of(catalogue.load(stored.name), conducted, bands)

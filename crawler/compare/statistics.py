@@ -22,8 +22,10 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Annotated
 
 from crawler.compare.experiment import Word
+from crawler.measure.document import told
 from crawler.measure.interval import CONFIDENCE, LEAST_FIGURES, Drawn, Ratio, student
 
 LEAST_ROUNDS = LEAST_FIGURES
@@ -36,6 +38,7 @@ FARTHEST = 1e9
 """Where an interval ends at the latest, and its inverse. Student's t of a high confidence over few
 noisy rounds goes further than a float can; nothing is known of such a ratio anyway."""
 _RESAMPLES = 10_000
+_NULLABLE = {"nullable": True}  # nan has no other form in JSON
 _STEPS = 40  # of the bisection: a p-value to a billionth
 
 
@@ -43,9 +46,11 @@ _STEPS = 40  # of the bisection: a p-value to a billionth
 class Spread:
     """The middle of some figures and how far they lie from it."""
 
-    median: float
-    mad: float
-    count: int
+    median: Annotated[float, told("The middle; null of none.", extra_json_schema=_NULLABLE)]
+    mad: Annotated[
+        float, told("The median distance from it; null of none.", extra_json_schema=_NULLABLE)
+    ]
+    count: Annotated[int, told("How many.", ge=0)]
 
 
 def spread(figures: Sequence[float]) -> Spread:

@@ -21,7 +21,7 @@ from crawler.load.measured import Measured
 from crawler.load.options import LoadConfig
 from crawler.load.threshold import Threshold
 from crawler.load.validity import Probes, Verdict
-from crawler.measure.document import Record, plain, read, text, told
+from crawler.measure.document import TIME, Record, plain, read, text, told
 from crawler.measure.document import schema as described
 from crawler.measure.histogram import Histogram
 from crawler.measure.machine import packages, processor, python
@@ -159,7 +159,7 @@ class Result(Record, frozen=True, kw_only=True):
     format: Annotated[Literal["crawler-load/1"], told("How to read this document.")] = FORMAT
     target: Annotated[str, told("The URL, or the first one of a list; a password is ***.")]
     urls: Annotated[int, told("How many URLs were asked for in turn.", ge=1)]
-    started: Annotated[str, told("When the measurement began: RFC 3339, UTC.")]
+    started: Annotated[str, told("When it began: RFC 3339, UTC.", extra_json_schema=TIME)]
     partial: Annotated[bool, told("Whether the run was stopped before its end.")] = False
     config: Annotated[LoadConfig, told("The options of the run; secrets in header fields are ***.")]
     machine: Annotated[Generator, told("Where the generator ran.")]

@@ -16,6 +16,8 @@ from crawler.model.option import Option, Options
 
 _Kind = TypeVar("_Kind")
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
+TIME = {"format": "date-time"}
+"""What further the schema says of a point in time."""
 _NAMES = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
 
@@ -55,16 +57,25 @@ def read(path: Path, kind: type[_Kind], called: str) -> _Kind:
         raise EnvironmentFailure(f"{path}: invalid JSON: {error}") from None
 
 
-def schema(kind: type[Record], title: str, config: type[Options]) -> dict[str, Any]:
+def schema(kind: type[msgspec.Struct], title: str, config: type[Options]) -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a document that has the options of a `config`."""
     found = msgspec.json.schema(kind, schema_hook=_form)
     options = {name: _option(spec) for name, spec in config.options().items()}
+    found["$defs"][kind.__name__]["properties"]["config"] = {
+        "description": "The options.",
+        "$ref": f"#/$defs/{config.__name__}",
+    }
     found["$defs"][config.__name__] = {
         "type": "object",
         "properties": options,
         "required": list(options),
         "additionalProperties": False,
     }
+    for each in found["$defs"].values():
+        each.setdefault("additionalProperties", False)
+        for field in each.get("properties", {}).values():
+            if field.pop("nullable", False):
+                field["type"] = [field["type"], "null"]
     return {"$schema": _DIALECT, "title": title, **found}
 
 

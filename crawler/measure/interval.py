@@ -19,7 +19,9 @@ from dataclasses import dataclass
 from itertools import islice
 from random import Random
 from statistics import NormalDist, variance
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from crawler.measure.document import told
 
 CONFIDENCE = 0.95
 """Of an interval, if nothing else is asked for."""
@@ -37,9 +39,9 @@ _FARTHEST = 700.0
 class Ratio:
     """A ratio of means, and the interval in which it is with the confidence asked for."""
 
-    value: float
-    low: float
-    high: float
+    value: Annotated[float, told("The ratio.")]
+    low: Annotated[float, told("The interval's lower end.")]
+    high: Annotated[float, told("Its upper end.")]
 
     def __str__(self) -> str:
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"

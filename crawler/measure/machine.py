@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from time import sleep
-from typing import Self
+from typing import Annotated, Self
 
+from crawler.measure.document import told
 from crawler.measure.gil import gil_enabled
 from crawler.measure.processes import machine_busy
 from crawler.model.version import VERSION
@@ -30,26 +31,24 @@ BUSY = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """The machine and the interpreter that ran the comparison.
+    """The machine, and the interpreter that ran the comparison."""
 
-    busy: cores that something else used in the half second before it. flags: interpreter options
-    and environment variables that change how Python runs.
-    """
-
-    system: str
-    processor: str
-    cores: tuple[int, ...]
-    memory: int
-    governor: str
-    python: str
-    build: str
-    gil: bool
-    switch_interval: float
-    gc_threshold: tuple[int, ...]
-    flags: Mapping[str, str]
-    crawler: str
-    load_before: tuple[float, ...]
-    busy: float
+    system: Annotated[str, told("Operating system and its version.")]
+    processor: Annotated[str, told("The processor's name.")]
+    cores: Annotated[tuple[int, ...], told("The numbers of the cores that could be used.")]
+    memory: Annotated[int, told("Bytes; 0 where they are not told.", ge=0)]
+    governor: Annotated[str, told("How the kernel sets the clock; empty where it is not told.")]
+    python: Annotated[str, told("Interpreter and version.")]
+    build: Annotated[str, told("The options that the interpreter was built with.")]
+    gil: Annotated[bool, told("Whether it runs under its lock.")]
+    switch_interval: Annotated[float, told("After how long another thread may ask for the lock.")]
+    gc_threshold: Annotated[tuple[int, ...], told("When objects are collected.")]
+    flags: Annotated[Mapping[str, str], told("What changes how Python runs: options, PYTHON*.")]
+    crawler: Annotated[str, told("The version of crawler.")]
+    load_before: Annotated[tuple[float, ...], told("Load averages over 1, 5, 15 minutes.")]
+    busy: Annotated[
+        float, told("Cores that something else used in the half second before it began.")
+    ]
 
     @classmethod
     def here(cls, cores: tuple[int, ...], memory: int) -> Self:

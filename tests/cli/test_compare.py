@@ -246,11 +246,13 @@ def test_a_file_that_is_no_result(run: Run, tmp_path: Path) -> None:
     """Neither JSON of another kind nor no JSON is repeated."""
     path = tmp_path / "results.json"
     path.write_text("{}")
-    assert "is no result of a comparison: it has no 'format'" in run("rerun", str(path))[2]
+    assert (
+        "not a result of a comparison: Object missing required field" in run("rerun", str(path))[2]
+    )
     path.write_text("{")
-    assert "is no JSON" in run("rerun", str(path))[2]
+    assert "invalid JSON" in run("rerun", str(path))[2]
     path.write_text('{"format": "crawler-load/1"}')
-    assert "its format is 'crawler-load/1'" in run("rerun", str(path))[2]
+    assert "Invalid enum value 'crawler-load/1' - at `$.format`" in run("rerun", str(path))[2]
 
 
 @pytest.mark.parametrize("name", ["wayt", "../cpu", "cpu_work", "os.path", ""])

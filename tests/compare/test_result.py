@@ -14,7 +14,8 @@ from jsonschema import Draft202012Validator
 
 from crawler.compare import catalogue
 from crawler.compare.result import Result
-from crawler.compare.schema import schema
+from crawler.compare.schema import StoredComparison, schema
+from crawler.measure.document import typed
 from tests.compare import sample
 
 
@@ -49,7 +50,7 @@ def _odd() -> Result:
 def test_a_result_is_read_back_as_it_was_written(make: Any) -> None:
     """Read and written again the text is the same, and what is worked out again is, too."""
     made = make()
-    again = Result.of(_document(made))
+    again = Result.of(typed(_document(made), StoredComparison))
     assert again.text == made.text
     assert again.bands == made.bands
     for ours, theirs in zip(made.examined, again.examined, strict=True):
@@ -79,7 +80,7 @@ def test_without_rounds_there_is_no_bound_and_no_median() -> None:
     assert document["noise"] == dict.fromkeys(kinds)
     assert document["experiments"][0]["parts"][0]["comparisons"][0]["base"]["median"] is None
     Draft202012Validator(schema()).validate(document)
-    assert Result.of(document).text == made.text
+    assert Result.of(typed(document, StoredComparison)).text == made.text
 
 
 @pytest.mark.parametrize("make", [sample.result, sample.whole, _odd])
