@@ -1,13 +1,15 @@
-"""A crawler for lists of URLs: uses every core, minds every host's manners, loses nothing.
+"""A crawler for lists of URLs: uses every core, is polite to every host, loses nothing.
 
     for outcome in crawler.run(["https://example.com/"]):
         print(outcome)
 
-    async with crawler.Crawl(crawler.CrawlConfig(concurrency=64), urls) as crawl:
+    async with crawler.Crawl(urls, concurrency=64) as crawl:
         async for outcome in crawl:
             ...
 
-Both give one outcome for each URL: a `Page`, or `Failed` or `Skipped` with the reason.
+Both give one outcome for each URL: a `Page`, or `Failed` or `Skipped` with the reason. Where links
+and sitemaps are followed there are also `Redirected` (its target is in the crawl itself) and
+`Listing` (a sitemap).
 """
 
 from importlib import import_module
@@ -18,11 +20,28 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from crawler.engine.api import Crawl, run
+    from crawler.api import Crawl, fetch_one, run
     from crawler.formats.response import Response
+    from crawler.frames import to_arrow, to_pandas
     from crawler.model.config import CrawlConfig
     from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure
-    from crawler.model.outcome import Failed, Kind, Page, Skipped
+    from crawler.model.following_config import FollowingConfig
+    from crawler.model.network_config import NetworkConfig
+    from crawler.model.outcome import (
+        Failed,
+        Kind,
+        Listing,
+        Outcome,
+        Page,
+        Received,
+        Redirect,
+        Redirected,
+        Skipped,
+    )
+    from crawler.model.parsing_config import ParsingConfig
+    from crawler.model.politeness_config import PolitenessConfig
+    from crawler.model.request import Request
+    from crawler.model.transfer import Exchange
 
     __version__: str
 
@@ -32,27 +51,55 @@ __all__ = [
     "CrawlConfig",
     "CrawlerError",
     "EnvironmentFailure",
+    "Exchange",
     "Failed",
+    "FollowingConfig",
     "Kind",
+    "Listing",
+    "NetworkConfig",
+    "Outcome",
     "Page",
+    "ParsingConfig",
+    "PolitenessConfig",
+    "Received",
+    "Redirect",
+    "Redirected",
+    "Request",
     "Response",
     "Skipped",
     "__version__",
+    "fetch_one",
     "run",
+    "to_arrow",
+    "to_pandas",
 ]
 
 _HOMES = {
     "ConfigurationError": "model.errors",
-    "Crawl": "engine.api",
+    "Crawl": "api",
     "CrawlConfig": "model.config",
     "CrawlerError": "model.errors",
     "EnvironmentFailure": "model.errors",
+    "Exchange": "model.transfer",
     "Failed": "model.outcome",
+    "FollowingConfig": "model.following_config",
     "Kind": "model.outcome",
+    "Listing": "model.outcome",
+    "NetworkConfig": "model.network_config",
+    "Outcome": "model.outcome",
     "Page": "model.outcome",
+    "ParsingConfig": "model.parsing_config",
+    "PolitenessConfig": "model.politeness_config",
+    "Received": "model.outcome",
+    "Redirect": "model.outcome",
+    "Redirected": "model.outcome",
+    "Request": "model.request",
     "Response": "formats.response",
     "Skipped": "model.outcome",
-    "run": "engine.api",
+    "fetch_one": "api",
+    "run": "api",
+    "to_arrow": "frames",
+    "to_pandas": "frames",
 }
 
 

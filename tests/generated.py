@@ -7,7 +7,7 @@ what is here; the documentation makes its tables when it is built.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from crawler.model.option import Options
 
 ROOT = Path(__file__).parents[1]
 
+PARSER, ONE = "parser", ["parser: str"]
 _HEAD = '''"""The options of a crawl as keyword arguments, with their types.
 
 Made from `crawler.model.config` by `python -m tests.generated`.
@@ -50,17 +51,23 @@ def keywords() -> str:
         "crawler.model.hosts": "HostTable"
     }
     parts += [f"from {module} import {name}\n" for module, name in sorted(homes.items())]
-    names = []
+    bases = []
     for name, kind in groups.items():
         if kind is not None:
-            names.append(f"{name.capitalize()}Keywords")
-            parts.append(_typed(names[-1], f"The `{name}` options.", kind, "TypedDict"))
-    parts.append(_typed("CrawlKeywords", "Every option.", CrawlConfig, ", ".join(names)))
+            bases.append(f"{name.capitalize()}Keywords")
+            parts.append(_typed(bases[-1], f"The `{name}` options.", "TypedDict", _keys(kind)))
+            if any(spec.name == PARSER for spec in fields(kind)):  # an argument with more types
+                others = [key for key in _keys(kind) if not key.startswith(f"{PARSER}:")]
+                parts[-1] = _typed(f"Other{bases[-1]}", "Those but `parser`.", "TypedDict", others)
+                parts.append(_typed(bases[-1], f"The `{name}` options.", f"Other{bases[-1]}", ONE))
+                bases[-1] = f"Other{bases[-1]}"
+    parts.append(_typed("RunKeywords", "All but `parser`.", ", ".join(bases), _keys(CrawlConfig)))
+    parts.append(_typed("CrawlKeywords", "Every option.", "RunKeywords", ONE))
     return "".join(parts)
 
 
-def _typed(name: str, doc: str, config: type[Options], bases: str) -> str:
-    lines = "".join(f"    {line}\n" for line in _keys(config))
+def _typed(name: str, doc: str, bases: str, keys: Iterable[str]) -> str:
+    lines = "".join(f"    {key}\n" for key in keys)
     head = f"class {name}({bases}, total=False)"
     if len(head) >= 100:
         head = f"class {name}(\n    {bases}, total=False\n)"

@@ -78,7 +78,8 @@ class Crawl:
     each entry of the list that is there for a second time. look_ups: look each host up before it is
     asked for anything, even where its address makes no difference, so that a fetch never waits for
     a name server. proxies: those of the options unless given. suffixes: the public
-    suffixes, for scope and cookies; unless given, the top-level domains alone.
+    suffixes, for scope and cookies; unless given, the top-level domains alone. link_filter: told of
+    each URL that was found and is in scope, answers whether it is followed.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Crawl:
         proxies: Proxies | None = None,
         repeated: Callable[[Seed], None] = unlisted,
         suffixes: SuffixList | None = None,
+        link_filter: Callable[[str], bool] | None = None,
     ) -> None:
         asks = look_ups or config.politeness.per_ip > 0
         self._config = config
@@ -119,7 +121,7 @@ class Crawl:
         retried = self.collector.add_retry
         self._outages = Outages(self._frontier, gates, retry, manners, retried)
         self._gates = gates
-        self._discovery = Discovery(config, FingerprintSet(), suffixes)
+        self._discovery = Discovery(config, FingerprintSet(), suffixes, link_filter)
         self._window = Window(
             config,
             frontier=self._frontier,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from crawler.core.domain import SuffixList
 from crawler.core.duplicates import NearDuplicates
@@ -39,8 +39,13 @@ class Discovery:
     """Judges what is found. `seen` holds the fingerprints of all that the crawl has taken up."""
 
     def __init__(
-        self, config: CrawlConfig, seen: FingerprintSet, suffixes: SuffixList | None = None
+        self,
+        config: CrawlConfig,
+        seen: FingerprintSet,
+        suffixes: SuffixList | None = None,
+        link_filter: Callable[[str], bool] | None = None,
     ) -> None:
+        self._link_filter = link_filter
         following = self._following = config.following
         self._seen = seen
         self._scope = Scope(
@@ -185,7 +190,10 @@ class Discovery:
         if refusal is not None:
             self.refused[refusal] += 1  # for now: a seed may widen the scope
             return False
-        reason = (self._traps.refusal(url) if self._following.follow else None) or self._full(url)
+        reason: str | None = self._traps.refusal(url) if self._following.follow else None
+        if reason is None and self._link_filter is not None and not self._link_filter(url.href):
+            reason = "left out by link_filter"
+        reason = reason or self._full(url)
         if reason is not None:
             self._judged.add(key)
             self.refused[reason] += 1

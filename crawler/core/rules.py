@@ -14,8 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crawler.formats.robots import RobotsRules
-from crawler.model.outcome import Exchange, Failed, Kind, Listing, Page, Redirect, Resolved
+from crawler.model.outcome import Failed, Kind, Listing, Page, Redirect, Resolved
 from crawler.model.request import Request
+from crawler.model.transfer import Exchange
 
 LIFETIME = 86_400.0
 """Seconds that rules are kept (RFC 9309, 2.4)."""

@@ -17,7 +17,8 @@ from __future__ import annotations
 from math import inf
 
 from crawler.core.manners import Manners
-from crawler.model.outcome import Exchange, Failed, Kind
+from crawler.model.outcome import Failed, Kind
+from crawler.model.transfer import Exchange
 
 _FIRST_WIDTH = 4.0
 _LEAST_SPACING = 0.1  # seconds: the first interval after a 429 where the configuration has none

@@ -22,8 +22,9 @@ from crawler.core.outages import Outages
 from crawler.core.statistics import Statistics
 from crawler.core.step import Recall, Refill, Spill
 from crawler.model.config import CrawlConfig
-from crawler.model.outcome import Exchange, Final, Redirected
+from crawler.model.outcome import Final, Redirected
 from crawler.model.request import Listed, Request
+from crawler.model.transfer import Exchange
 from crawler.model.url import InvalidUrl, Seed
 
 MAX_REFILL = PORTION

@@ -15,7 +15,12 @@ import os
 import random
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    ExitStack,
+    nullcontext,
+)
 from time import perf_counter
 from typing import TYPE_CHECKING, assert_never
 
@@ -23,10 +28,12 @@ from crawler.core.audit import Audit, Totals
 from crawler.core.crawl import Crawl, unaudited, unlisted
 from crawler.core.statistics import Snapshot
 from crawler.engine.aio import AsyncEngine
+from crawler.engine.plugins import GivenAsyncFetcher, GivenThreadedFetcher, Plugins
 from crawler.engine.ports import Sink, Source, silent
 from crawler.engine.threaded import ThreadedEngine
 from crawler.fetch.budget import Budget
 from crawler.model.config import CrawlConfig
+from crawler.model.errors import CrawlerError
 from crawler.model.proxies import Proxies
 from crawler.model.url import Seed
 from crawler.runtime.files import LOOK_UP_FILES, allow_connections
@@ -38,6 +45,8 @@ from crawler.store.repeats import RepeatLog
 from crawler.workers.memory import memory_shares
 
 if TYPE_CHECKING:
+    from crawler.fetch.aio import AioFetcher
+    from crawler.fetch.threaded import ThreadedFetcher
     from crawler.workers.parsing import Parsing
 
 LAST_WRITES = 0.5
@@ -45,7 +54,10 @@ LAST_WRITES = 0.5
 
 
 class CrawlSession:
-    """A crawl of `source` into `sink`. `announce` is told, in one line each, what was decided."""
+    """A crawl of `source` into `sink`. `announce` is told, in one line each, what was decided.
+
+    plugins: the caller's own parts.
+    """
 
     def __init__(
         self,
@@ -54,7 +66,12 @@ class CrawlSession:
         sink: Sink,
         *,
         announce: Callable[[str], None] = silent,
+        plugins: Plugins | None = None,
     ) -> None:
+        self._plugins = plugins = plugins or Plugins()
+        plugins.check(config)
+        if plugins.fetcher is not None:
+            config = config.updated({"per_ip": 0})  # it alone knows whom it connects to
         give_back()
         self._bodies = memory_shares(config).bodies
         allow_connections(config.concurrency, spare=LOOK_UP_FILES)
@@ -78,10 +95,12 @@ class CrawlSession:
             random=random.random,
             audit=audit,
             repeated=repeated,
-            look_ups=True,
+            look_ups=plugins.fetcher is None,
             proxies=self._proxies,
             suffixes=PublicSuffixes(),
+            link_filter=self._filter if plugins.link_filter is not None else None,
         )
+        self._failure: CrawlerError | None = None
         self._tell: Callable[[Callable[[], None]], object] | None = None
         self._engine: AsyncEngine | ThreadedEngine | None = None
         self._stop_asked = False
@@ -114,13 +133,14 @@ class CrawlSession:
             await self._run_async()
 
     async def _run_async(self) -> None:
-        from crawler.fetch.aio import AioFetcher
         from crawler.workers.hand_over import AsyncParsing
 
-        loop, budget = asyncio.get_running_loop(), self._budget()
+        loop = asyncio.get_running_loop()
         async with (
-            AioFetcher(self._config, proxies=self._proxies, budget=budget) as fetcher,
-            AsyncParsing(self._config, announce=self._announce) as parser,
+            self._async_fetcher() as fetcher,
+            AsyncParsing(
+                self._config, announce=self._announce, given=self._plugins.parser
+            ) as parser,
         ):
             engine = AsyncEngine(
                 self._core,
@@ -136,15 +156,16 @@ class CrawlSession:
                 await engine.run(self._source)
             finally:
                 self._end()
+        self._check()
 
     def _run_threaded(self) -> None:
-        from crawler.fetch.threaded import ThreadedFetcher
         from crawler.workers.hand_over import ThreadedParsing
 
-        budget = self._budget()
         with (
-            ThreadedFetcher(self._config, proxies=self._proxies, budget=budget) as fetcher,
-            ThreadedParsing(self._config, announce=self._announce) as parser,
+            self._threaded_fetcher() as fetcher,
+            ThreadedParsing(
+                self._config, announce=self._announce, given=self._plugins.parser
+            ) as parser,
         ):
             engine = ThreadedEngine(
                 self._core,
@@ -162,6 +183,50 @@ class CrawlSession:
                 engine.run(self._source)
             finally:
                 self._end()
+        self._check()
+
+    def _async_fetcher(self) -> AbstractAsyncContextManager[AioFetcher | GivenAsyncFetcher]:
+        from crawler.fetch.aio import AioFetcher
+
+        plugins = self._plugins
+        if plugins.fetcher is not None:
+            return nullcontext(GivenAsyncFetcher(plugins.fetcher, self._config))
+        return AioFetcher(
+            self._config,
+            proxies=self._proxies,
+            budget=self._budget(),
+            headers=plugins.headers,
+            keep_headers=plugins.keep_headers,
+        )
+
+    def _threaded_fetcher(self) -> AbstractContextManager[ThreadedFetcher | GivenThreadedFetcher]:
+        from crawler.fetch.threaded import ThreadedFetcher
+
+        plugins = self._plugins
+        if plugins.fetcher is not None:
+            return nullcontext(GivenThreadedFetcher(plugins.fetcher, self._config))
+        return ThreadedFetcher(
+            self._config,
+            proxies=self._proxies,
+            budget=self._budget(),
+            headers=plugins.headers,
+            keep_headers=plugins.keep_headers,
+        )
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _filter(self, url: str) -> bool:
+        """Ask the caller's filter; when that raises, no link is followed and the crawl ends."""
+        try:
+            wanted = self._plugins.link_filter
+            return self._failure is None and (wanted is None or bool(wanted(url)))
+        except Exception as error:
+            self._failure = CrawlerError(f"link_filter failed: {type(error).__name__}: {error}")
+            self._failure.__cause__ = error
+            threading.Thread(target=self.stop_now, daemon=True).start()  # the core is at work
+            return False
 
     def _budget(self) -> Budget:
         """Return the memory that there is for bodies; one that waits does so as long as it may."""

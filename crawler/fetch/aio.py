@@ -36,7 +36,7 @@ from yarl import URL
 from crawler.fetch import fault, socks
 from crawler.fetch.body import PIECE
 from crawler.fetch.budget import STALLED, Account, Budget
-from crawler.fetch.credentials import Credentials, Headers
+from crawler.fetch.credentials import Credentials, Headers, RequestHeaders
 from crawler.fetch.deadline import Deadline, Deadlines
 from crawler.fetch.exchange import (
     IDLE_HOSTS,
@@ -73,7 +73,8 @@ class AioFetcher:
     """One HTTP exchange at a time a task: `async with AioFetcher(config) as fetcher`.
 
     `fetch` never raises but for `asyncio.CancelledError` (and, with `config.debug`, what nobody
-    foresaw). Raises `ConfigurationError` when made with a proxy that is none.
+    foresaw). Raises `ConfigurationError` when made with a proxy that is none. `headers` gives
+    further ones for each request; `keep_headers` keeps those of all responses.
     """
 
     def __init__(
@@ -83,12 +84,15 @@ class AioFetcher:
         names: Names | None = None,
         proxies: Proxies | None = None,
         budget: Budget | None = None,
+        headers: RequestHeaders | None = None,
+        keep_headers: bool = False,
     ) -> None:
         self._config = config
+        self._keep_headers = keep_headers or config.parsing.custom
         self._budget = budget or Budget()
         self._proxies = proxies or Proxies(config.network.proxy)
         self._policy = config.network.addresses
-        self._credentials = Credentials(config)
+        self._credentials = Credentials(config, headers)
         self._names = names
 
     async def __aenter__(self) -> Self:
@@ -211,7 +215,7 @@ class AioFetcher:
         try:
             values = _values(response)
             progress.answered(response.status, values)
-            if self._config.parsing.parser:
+            if self._keep_headers:
                 progress.fields = _fields(response)
             if 200 <= response.status < 300 and progress.wanted(self._config):
                 return await self._read(progress, response, values, deadline)

@@ -12,21 +12,26 @@ what is meant for the origin replaces them.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from crawler.core import cookies
 from crawler.fetch.exchange import Target, target
 from crawler.model.config import CrawlConfig
+from crawler.model.network_config import split_header
 from crawler.model.request import Purpose, Request
 from crawler.model.url import Url
 
 Headers = Sequence[tuple[str, str]]
 
+RequestHeaders = Callable[[str], Mapping[str, str]]
+"""Returns further headers for a URL that is to be asked for."""
+
 
 class Credentials:
-    """The credentials of a crawl, by request."""
+    """The credentials of a crawl, and its caller's further headers, by request."""
 
-    def __init__(self, config: CrawlConfig) -> None:
+    def __init__(self, config: CrawlConfig, further: RequestHeaders | None = None) -> None:
+        self._further = further
         self._own = config.network.headers_for_seeds
         self._cookies = [pair for pair in config.network.headers_for_all if _is_cookie(pair)]
         self._named = any(name.lower() == "authorization" for name, _ in self._own)
@@ -34,6 +39,8 @@ class Credentials:
     def headers(self, request: Request, goal: Target) -> Headers:
         """Return what goes with `request`, whose target is `goal`, and with no other."""
         own = self._for_origin(request, goal)
+        if self._further is not None:
+            own = _replaced(own, self._further(goal.href))
         set_by_chain = request.cookies and cookies.header(request.cookies, request.url, time.time())
         if not set_by_chain:
             return own
@@ -63,6 +70,13 @@ def _merged(own: Headers, found: dict[str, str]) -> Headers:
     pairs += [f"{name}={value}" for name, value in found.items()]
     others = [pair for pair in own if not _is_cookie(pair)]
     return [*others, ("Cookie", "; ".join(pairs))]
+
+
+def _replaced(own: Headers, further: Mapping[str, str]) -> Headers:
+    """`own` with `further`, which count before others of their names."""
+    named = {name.lower() for name in further}
+    lines = [split_header(f"{name}: {value}", "headers") for name, value in further.items()]
+    return [*(pair for pair in own if pair[0].lower() not in named), *lines]
 
 
 def _is_cookie(pair: tuple[str, str]) -> bool:

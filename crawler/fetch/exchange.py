@@ -28,9 +28,10 @@ from crawler.model.document import Response
 from crawler.model.fault import Fault
 from crawler.model.head import Malformed
 from crawler.model.media import MediaTypes
-from crawler.model.outcome import Exchange, Failed, Kind, Received, Redirect, status_kind
+from crawler.model.outcome import Failed, Kind, Received, Redirect, status_kind
 from crawler.model.proxies import Proxy
 from crawler.model.request import Purpose, Request
+from crawler.model.transfer import Exchange
 from crawler.model.url import Url
 
 CONTENT_TYPE = 1_024
@@ -218,6 +219,7 @@ class Progress:
             fetched_at=self.fetched_at,
             cookies=self.cookies,
             truncated=truncated,
+            fields=self.fields,
         )
 
     def received(self) -> Received:

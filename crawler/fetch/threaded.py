@@ -33,7 +33,7 @@ from urllib3.response import BaseHTTPResponse
 
 from crawler.fetch import fault
 from crawler.fetch.budget import STALLED, Account, Budget
-from crawler.fetch.credentials import Credentials, Headers
+from crawler.fetch.credentials import Credentials, Headers, RequestHeaders
 from crawler.fetch.exchange import (
     IDLE_HOSTS,
     STALE_CONNECTIONS,
@@ -65,7 +65,8 @@ class ThreadedFetcher:
     `on_beat` is told, some 20 times a second, how many seconds late that is.
 
     `fetch` never raises (but, with `config.debug`, what nobody foresaw). Raises
-    `ConfigurationError` when made with a proxy that is none.
+    `ConfigurationError` when made with a proxy that is none. `headers` gives further ones for each
+    request; `keep_headers` keeps those of all responses.
     """
 
     def __init__(
@@ -75,14 +76,17 @@ class ThreadedFetcher:
         names: Names | None = None,
         proxies: Proxies | None = None,
         budget: Budget | None = None,
+        headers: RequestHeaders | None = None,
+        keep_headers: bool = False,
     ) -> None:
         self._config = config
+        self._keep_headers = keep_headers or config.parsing.custom
         self._budget = budget or Budget()
         self.on_beat: Callable[[float], None] = lambda _late: None
         self._pulse = Pulse()
         self._proxies = proxies or Proxies(config.network.proxy)
         self._policy = config.network.addresses
-        self._credentials = Credentials(config)
+        self._credentials = Credentials(config, headers)
         self._headers = urllib3.HTTPHeaderDict(map(_sent, request_headers(config)))
         self._timeout = urllib3.Timeout(None)  # the reaper knows when it was our own time
         context = fault.tls_context(verify=not config.network.insecure)
@@ -170,7 +174,7 @@ class ThreadedFetcher:
         try:
             values = call.values
             progress.answered(response.status, values)
-            if self._config.parsing.parser:
+            if self._keep_headers:
                 progress.fields = call.fields
             if 200 <= response.status < 300 and progress.wanted(self._config):
                 return self._read(call, response, values)

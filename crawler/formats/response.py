@@ -9,40 +9,11 @@ crosses to them as its plain fields.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Self
 
 from crawler.model import document
-
-
-class Headers(Mapping[str, str]):
-    """A response's header fields by name, in any case; values of one name are joined by commas.
-
-    `getall` has them apart, which Set-Cookie needs (RFC 9110, 5.3).
-    """
-
-    def __init__(self, fields: tuple[tuple[str, str], ...]) -> None:
-        self.fields = fields
-        self._values: dict[str, list[str]] = {}
-        for name, value in fields:
-            self._values.setdefault(name.lower(), []).append(value)
-
-    def __repr__(self) -> str:
-        return f"Headers({self.fields!r})"
-
-    def __getitem__(self, name: str) -> str:
-        return ", ".join(self._values[name.lower()])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def getall(self, name: str) -> list[str]:
-        """Return all values of a name, in their order; none if it was not sent."""
-        return list(self._values.get(name.lower(), ()))
+from crawler.model.headers import Headers
 
 
 class Response(document.Response):

@@ -62,6 +62,11 @@ class CommandConfig(CrawlConfig):
         for name in ("keep", "fields"):
             object.__setattr__(self, name, _separated(name, getattr(self, name)))
 
+    @classmethod
+    def over(cls, config: CrawlConfig) -> CommandConfig:
+        """Return `config`, with the defaults of what it does not have."""
+        return config if isinstance(config, CommandConfig) else cls.of(config.values())
+
 
 def _separated(name: str, texts: Iterable[str]) -> tuple[str, ...]:
     """Names of a list whose items may hold several, with commas between them."""

@@ -12,6 +12,24 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from crawler.model.output import dumps, escaped
+
+PARSED = (
+    "charset",
+    "title",
+    "description",
+    "canonical",
+    "language",
+    "robots",
+    "refresh",
+    "links",
+    "body_hash",
+)
+"""The fields of a `Document`, in its order; `parsed` and `extracted` may follow."""
+
+NO_DOCUMENT = orjson.dumps(dict.fromkeys(PARSED))
+_OURS = b'{"charset":'
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
@@ -60,3 +78,10 @@ class Document:
         """The fields, decoded at each call."""
         decoded: dict[str, Any] = orjson.loads(self.json)
         return decoded
+
+
+def spliced(fields: dict[str, Any], document: bytes) -> bytes:
+    """Return a record as JSON: `fields`, then those of the document as they are."""
+    if not document.startswith(_OURS):  # not written by this package's parser
+        document = escaped(orjson.dumps(dict.fromkeys(PARSED) | orjson.loads(document)))
+    return b"%b,%b" % (dumps(fields)[:-1], document[1:])

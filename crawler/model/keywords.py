@@ -80,8 +80,8 @@ class NetworkKeywords(TypedDict, total=False):
     allow_port: list[str] | tuple[str, ...]
 
 
-class ParsingKeywords(TypedDict, total=False):
-    """The `parsing` options."""
+class OtherParsingKeywords(TypedDict, total=False):
+    """Those but `parser`."""
 
     parse: Parse
     parse_workers: int | str
@@ -89,15 +89,20 @@ class ParsingKeywords(TypedDict, total=False):
     parse_memory: int | str
     parse_batch: int | str
     parse_linger: float | str
-    parser: str
     html: Html
     error_pages: bool
 
 
-class CrawlKeywords(
-    PolitenessKeywords, FollowingKeywords, NetworkKeywords, ParsingKeywords, total=False
+class ParsingKeywords(OtherParsingKeywords, total=False):
+    """The `parsing` options."""
+
+    parser: str
+
+
+class RunKeywords(
+    PolitenessKeywords, FollowingKeywords, NetworkKeywords, OtherParsingKeywords, total=False
 ):
-    """Every option."""
+    """All but `parser`."""
 
     engine: Engine
     loop: Loop
@@ -117,3 +122,9 @@ class CrawlKeywords(
     audit: str
     repeats: str
     debug: bool
+
+
+class CrawlKeywords(RunKeywords, total=False):
+    """Every option."""
+
+    parser: str

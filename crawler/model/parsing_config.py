@@ -78,3 +78,8 @@ class ParsingConfig(Options):
             raise ConfigurationError(
                 "parser and parse: a parser of your own needs parse other than none"
             )
+
+    @property
+    def custom(self) -> bool:
+        """Tell whether code of the user's own reads the pages."""
+        return bool(self.parser)

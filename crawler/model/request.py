@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import orjson
 
 from crawler.model.cookie import Cookie
 from crawler.model.url import Seed, Url, masked
@@ -101,6 +103,22 @@ class Request:
         """Itself, as it never left: what counts in a record is the fetches before it."""
         return replace(self, attempts=self.attempts - 1)
 
+    def fields(self, outcome: str, kind: str | None, reason: str | None) -> dict[str, Any]:
+        """Return the fields of a record that tell of the request and how it ended."""
+        return {
+            "url": self.seed,
+            "input": self.input,
+            **source_field(self.source),
+            "final_url": self.url.href,
+            "redirects": [{"url": hop.url, "status": hop.status or None} for hop in self.hops],
+            "outcome": outcome,
+            "kind": kind,
+            "reason": reason,
+            "depth": self.depth,
+            "found_on": self.found_on or None,
+            "near_duplicate_of": None,
+        }
+
     def __repr__(self) -> str:
         known = ", ".join(f"{each.name}={getattr(self, each.name)!r}" for each in fields(self))
         return masked(f"Request({known})")
@@ -123,3 +141,8 @@ class Listed(NamedTuple):
             admitted_at=self.admitted_at,
             source=self.seed.source,
         )
+
+
+def source_field(source: bytes) -> dict[str, Any]:
+    """Return the field with an entry's place in the list, where that is kept."""
+    return {"source": orjson.Fragment(source)} if source else {}

@@ -7,11 +7,11 @@ from typing import Any
 
 import orjson
 
+from crawler.model.document import PARSED
 from crawler.model.errors import ConfigurationError
 from crawler.model.option import closest
 from crawler.model.outcome import Final, Skipped
 from crawler.model.output import dumps
-from crawler.store.record import PARSED, halves
 from crawler.store.schema import schema
 
 
@@ -33,7 +33,7 @@ class Chosen:
 
     def __call__(self, final: Final) -> bytes:
         """The record as one line of JSON."""
-        fields, document = halves(final)
+        fields, document = final.halves()
         tops = {path[0] for path in self._paths}
         if not tops <= fields.keys():
             fields |= dict.fromkeys(PARSED) | orjson.loads(document)

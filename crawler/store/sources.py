@@ -79,10 +79,10 @@ class UrlSource:
     archive in spite of its name, `ConfigurationError` for a missing CSV column or `-` given twice.
     """
 
-    def __init__(self, seeds: Sequence[str], inputs: Sequence[str], config: CommandConfig) -> None:
+    def __init__(self, seeds: Sequence[str], inputs: Sequence[str], config: CrawlConfig) -> None:
         if list(inputs).count("-") > 1:
             raise ConfigurationError("input: standard input can be read only once; give one '-'")
-        self._config = config
+        self._config = CommandConfig.over(config)
         self._inputs = deque(Input(name) for name in inputs)
         self._closed = False
         for found in self._inputs:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from time import perf_counter
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self
 
 from crawler.model.config import CrawlConfig
 from crawler.model.document import Response
@@ -31,8 +31,14 @@ _BATCH_BYTES = 1 << 20  # a batch leaves early when it has as much: pickling hol
 class AsyncParsing(Parsing):
     """The face for an event loop: `async with AsyncParsing(config) as parsing`."""
 
-    def __init__(self, config: CrawlConfig, *, announce: Callable[[str], None] = silent) -> None:
-        super().__init__(config, announce=announce)
+    def __init__(
+        self,
+        config: CrawlConfig,
+        *,
+        announce: Callable[[str], None] = silent,
+        given: Callable[..., Any] | None = None,
+    ) -> None:
+        super().__init__(config, announce=announce, given=given)
         self._batch: list[tuple[Packed, asyncio.Future[Parsed]]] = []
         self._bytes = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -133,8 +139,14 @@ class AsyncParsing(Parsing):
 class ThreadedParsing(Parsing):
     """The face for many threads: `with ThreadedParsing(config) as parsing`."""
 
-    def __init__(self, config: CrawlConfig, *, announce: Callable[[str], None] = silent) -> None:
-        super().__init__(config, announce=announce)
+    def __init__(
+        self,
+        config: CrawlConfig,
+        *,
+        announce: Callable[[str], None] = silent,
+        given: Callable[..., Any] | None = None,
+    ) -> None:
+        super().__init__(config, announce=announce, given=given)
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:

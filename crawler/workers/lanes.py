@@ -29,7 +29,7 @@ from multiprocessing.connection import wait as wait_for
 from typing import Any, Final, NamedTuple, Protocol
 
 from crawler.model.errors import ConfigurationError
-from crawler.workers import worker
+from crawler.workers import own, worker
 from crawler.workers.answer import MAX_MESSAGE, Answer
 from crawler.workers.hang_up import hang_up
 from crawler.workers.spawning import apart, quiet_start, recording_context
@@ -116,7 +116,10 @@ class ProcessLane(_ExecutorLane):
     def __init__(self, work: Work) -> None:
         self._recording, context = recording_context()
         self._marker = self._recording.RawArray("d", [0.0, -1.0, 0.0, 0.0])
-        self._with_main = work.parser.startswith("__main__:") or work.page.startswith("__main__:")
+        named = (work.parser, work.page)
+        self._with_main = own.needs_main(work.given) or any(
+            name.startswith("__main__:") for name in named
+        )
         self._context, self._initargs = context, (work, self._marker)
         self._make()
         self._manager: threading.Thread | None = None

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import pickle
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError
 from crawler.workers.reason import one_line, place
 
@@ -65,6 +67,47 @@ def check(path: str, folder: str, *, option: str = "parser") -> None:
     top = module.partition(".")[0]
     if top not in sys.modules and find_spec(top) is None:
         raise ConfigurationError(f"{option}: cannot import {path!r}: no module named {top!r}")
+
+
+def name_of(call: object) -> str:
+    """Return how a message calls a function that was given as such; "" for None."""
+    return "" if call is None else getattr(call, "__qualname__", type(call).__name__)
+
+
+def needs_main(call: object) -> bool:
+    """Tell whether another process can have a function only with the main script in it."""
+    return call is not None and b"__main__" in (_pickled(call) or b"")
+
+
+def accepting(config: CrawlConfig, call: Callable[..., Any]) -> CrawlConfig:
+    """Return `config` with an executor that can have `call`.
+
+    `auto` becomes `inline` for a function that other processes cannot have without side effects: a
+    lambda, a local one, or one of a script or notebook, which would run once more in each process.
+    Raises `ConfigurationError` where a process was asked for, or nothing is parsed.
+    """
+    if not callable(call):
+        raise ConfigurationError(f"parser: expected a function, got {type(call).__name__}")
+    parse, data = config.parsing.parse, _pickled(call)
+    if parse == "none":
+        raise ConfigurationError("parser and parse: a parser needs parse other than none")
+    if parse == "auto":
+        return config if data and b"__main__" not in data else config.updated({"parse": "inline"})
+    here = b"__main__" in (data or b"") and not hasattr(sys.modules["__main__"], "__file__")
+    if parse in ("process", "interpreter") and (data is None or here):
+        raise ConfigurationError(
+            f"parser: {name_of(call)} cannot be sent to another {parse}; define it at the top of a "
+            "module, or use parse='inline' or 'thread'"
+        )
+    return config
+
+
+def _pickled(call: object) -> bytes | None:
+    """Return how a function crosses to other processes; None if it cannot."""
+    try:
+        return pickle.dumps(call)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return None
 
 
 def load(path: str, folder: str, *, keep: bool, option: str = "parser") -> Callable[..., Any]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from crawler.formats import html
 from crawler.formats.follow import Following
@@ -49,12 +50,21 @@ class Parsing:
     Python does not have.
     """
 
-    def __init__(self, config: CrawlConfig, *, announce: Callable[[str], None] = silent) -> None:
+    def __init__(
+        self,
+        config: CrawlConfig,
+        *,
+        announce: Callable[[str], None] = silent,
+        given: Callable[..., Any] | None = None,
+    ) -> None:
+        if given is not None:
+            config = own.accepting(config, given)
         self._shares = memory_shares(config)
         page = "unparsed" if config.parsing.parse == "none" else "page"
         self._work = Work(
             page=f"crawler.formats.page:{page}",
             parser=config.parsing.parser,
+            given=given,
             folder=own.current_directory() if config.parsing.parser else "",
             timeout=config.parsing.parse_timeout,
             memory=self._shares.worker // 10**6,
@@ -66,10 +76,11 @@ class Parsing:
         self._auto = config.parsing.parse == "auto"
         self._pooled = config.parsing.parse in _LANES
         html.check(config.parsing.html)
+        self._own_name = own.name_of(given) if given is not None else config.parsing.parser
         if config.parsing.parser:
             own.check(config.parsing.parser, self._work.folder)
         self._here = Parser(self._work_here, inline=True)
-        self._apart = _apart(config)
+        self._apart = _apart(config, self._own_name)
         self._chooser = Chooser(isolate=bool(self._apart))
         self._pool: Pool | None = None
         self._threads: Pool | None = None
@@ -90,7 +101,9 @@ class Parsing:
         It is not even imported here: its code belongs into the processes that are there for it.
         """
         aside = self._pooled or self._auto
-        return replace(self._work, parser="") if aside and self.kind != "thread" else self._work
+        if not aside or self.kind == "thread":
+            return self._work
+        return replace(self._work, parser="", given=None)
 
     @property
     def kind(self) -> Parse:
@@ -196,9 +209,9 @@ class Parsing:
         if isinstance(parsed, Document):
             self._parsed += 1
             self._parsed_seconds += parsed.seconds
-        elif self._config.parsing.parser and not self._complained:
+        elif self._own_name and not self._complained:
             self._complained = True
-            self._announce(f"parser {self._config.parsing.parser} failed: {parsed.reason}")
+            self._announce(f"parser {self._own_name} failed: {parsed.reason}")
 
     def _count_hand_over(self, pages: int, seconds: float) -> None:
         """Learn what a hand-over costs, from the caller's seconds and the executor's CPU time."""
@@ -219,9 +232,9 @@ class Parsing:
                 pool.close()
 
 
-def _apart(config: CrawlConfig) -> str:
+def _apart(config: CrawlConfig, parser: str) -> str:
     """Return why `auto` parses no page in the crawler's own process; "" if it does."""
-    if config.parsing.parser:
+    if parser:
         return "for a parser of your own"
     return "as lexbor can take long" if config.parsing.html == "lexbor" else ""
 

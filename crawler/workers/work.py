@@ -62,6 +62,7 @@ class Work:
 
     page: str = PAGE
     parser: str = ""
+    given: Callable[..., Any] | None = None
     folder: str = ""
     timeout: float = 10.0
     memory: int = 0
@@ -150,8 +151,10 @@ class Parser:
         page: Callable[..., Any] = getattr(import_module(module), name)
         reads = work.page == PAGE
         self._page = partial(page, following=work.following, library=work.html) if reads else page
-        self._own = own.load(work.parser, work.folder, keep=isolated) if work.parser else None
-        self._own_name = work.parser
+        self._own = work.given
+        if work.parser:
+            self._own = own.load(work.parser, work.folder, keep=isolated)
+        self._own_name = work.parser or own.name_of(work.given)
         self._timeout = work.timeout
         self._limit: AbstractContextManager[None] = limit or nullcontext()
         self._inline = inline

@@ -1,0 +1,306 @@
+"""The Python API: outcomes as they come, from either engine.
+
+    for outcome in run(urls, concurrency=64): ...
+
+    async with Crawl(urls, concurrency=64) as crawl:
+        async for outcome in crawl: ...
+
+    outcomes = await Crawl(urls)
+
+Outcomes pass through a short queue. When the caller is slower than the crawl, the crawl waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Protocol, Self, Unpack
+
+from crawler.core.statistics import Snapshot
+from crawler.engine.plugins import Plugins
+from crawler.engine.session import CrawlSession
+from crawler.fetch.credentials import RequestHeaders
+from crawler.model.config import CrawlConfig
+from crawler.model.errors import ConfigurationError, CrawlerError
+from crawler.model.keywords import RunKeywords
+from crawler.model.outcome import Final
+from crawler.store.sources import IterableSource
+
+_ROOM = 1_000  # outcomes; a page of 82 KB has a record of 50 KB
+
+Parser = str | Callable[..., Any]
+"""`module:function`, or a function from `Response` to a dict."""
+RequestedHeaders = Mapping[str, str] | RequestHeaders
+"""Further request headers, or a function from a URL to them."""
+
+
+class Fetcher(Protocol):
+    """What makes HTTP exchanges.
+
+    `fetch` takes a `Request` and returns a `Response`, or what it stands for: `Received`,
+    `Redirect` or `Failed`. It may be a coroutine function, but not for the threaded engine. An
+    exception becomes that URL's failure. robots.txt is fetched in the same way.
+    """
+
+    def fetch(self, request: Any) -> Any:
+        """Make one exchange, without following redirects."""
+
+
+class OutcomeSink(Protocol):
+    """What takes outcomes."""
+
+    def put(self, outcome: Any) -> object:
+        """Take one outcome. An exception ends the crawl."""
+
+
+class OutcomeQueue:
+    """A sink that a caller takes outcomes from. `on_put` is called when there is something.
+
+    takers: named functions that are given each outcome first; an exception of one ends the crawl.
+    """
+
+    def __init__(
+        self,
+        on_put: Callable[[], None],
+        takers: Mapping[str, Callable[[Final], object]] | None = None,
+    ) -> None:
+        self.on_room: Callable[[], None] = lambda: None
+        self._on_put = on_put
+        self._takers = takers or {}
+        self._outcomes: deque[Final] = deque()
+
+    def __repr__(self) -> str:
+        return f"OutcomeQueue({len(self._outcomes)} waiting)"
+
+    @property
+    def has_room(self) -> bool:
+        """Whether fewer than 1,000 outcomes wait."""
+        return len(self._outcomes) < _ROOM
+
+    def put(self, final: Final) -> None:
+        """Take one outcome from the engine."""
+        for name, take in self._takers.items():
+            try:
+                take(final)
+            except Exception as error:
+                raise CrawlerError(f"{name} failed: {type(error).__name__}: {error}") from error
+        self._outcomes.append(final)
+        self._on_put()
+
+    def end_within(self, seconds: float) -> None:
+        """Nothing: a caller may take what it has got whenever it likes."""
+
+    def take(self) -> Final | None:
+        """The oldest outcome; None if none waits."""
+        if not self._outcomes:
+            return None
+        final = self._outcomes.popleft()
+        if len(self._outcomes) == _ROOM // 2:
+            self.on_room()
+        return final
+
+
+class Crawl:
+    """A crawl whose outcomes are iterated over, one for each URL.
+
+    `urls` is any iterable of strings, read as the crawl goes. `options` are those of `CrawlConfig`
+    and count before `config`. Leaving the block ends the crawl; awaiting the crawl instead returns
+    all outcomes. Raises `ConfigurationError` for options that cannot work.
+
+    fetcher: makes the exchanges instead of the crawler (`Fetcher`). parser: a function from
+    `Response` to a dict, or its name; for processes it has to stand at the top of a module. sink:
+    its `put` is given each outcome before the caller. headers: further request headers, or a
+    function from URL to them. on_outcome: called with each outcome. link_filter: called with the
+    URL of each link in scope, returns whether to follow it. These are called where the engine runs:
+    on the event loop, or in one of its threads.
+    """
+
+    def __init__(
+        self,
+        urls: Iterable[str],
+        config: CrawlConfig | None = None,
+        *,
+        fetcher: Fetcher | None = None,
+        parser: Parser | None = None,
+        sink: OutcomeSink | None = None,
+        headers: RequestedHeaders | None = None,
+        on_outcome: Callable[[Any], object] | None = None,
+        link_filter: Callable[[str], bool] | None = None,
+        **options: Unpack[RunKeywords],
+    ) -> None:
+        if isinstance(urls, CrawlConfig):
+            raise ConfigurationError("Crawl: the URLs come first: Crawl(urls, config)")
+        named: Mapping[str, Any] = {"parser": parser} if isinstance(parser, str) else {}
+        fixed = {} if headers is None or callable(headers) else _lines(headers, config)
+        self._config = (config or CrawlConfig()).updated({**options, **named, **fixed})
+        self._plugins = Plugins(
+            fetcher=fetcher,
+            parser=None if isinstance(parser, str) else parser,
+            headers=headers if callable(headers) else None,
+            link_filter=link_filter,
+            keep_headers=True,
+        )
+        self._plugins.check(self._config)
+        self._takers = _takers(sink, on_outcome)
+        self._urls = urls
+
+    def __repr__(self) -> str:
+        return f"<Crawl {self._config.engine}, concurrency {self._config.concurrency}>"
+
+    def _opened(self, on_put: Callable[[], None]) -> tuple[CrawlSession, OutcomeQueue]:
+        queue = OutcomeQueue(on_put, self._takers)
+        source = IterableSource(self._urls, self._config)
+        return CrawlSession(self._config, source, queue, plugins=self._plugins), queue
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+        threaded = self._config.engine == "threaded"
+        on_put = self._changed_from_thread if threaded else self._changed.set
+        self._session, self._queue = self._opened(on_put)
+        work = asyncio.to_thread(self._session.run) if threaded else self._session.crawl()
+        self._task: asyncio.Task[object] = asyncio.ensure_future(work)
+        self._task.add_done_callback(lambda _task: self._changed.set())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._session.stop_now()
+        if kind is None:
+            await self._task
+        else:
+            await asyncio.wait([self._task])
+
+    async def __aiter__(self) -> AsyncIterator[Final]:
+        while True:
+            self._changed.clear()
+            while (final := self._queue.take()) is not None:
+                yield final
+            if self._task.done():
+                break
+            await self._changed.wait()
+        while (final := self._queue.take()) is not None:
+            yield final
+        await self._task
+
+    def __await__(self) -> Generator[Any, None, list[Final]]:
+        return self._all().__await__()
+
+    async def _all(self) -> list[Final]:
+        async with self:
+            return [final async for final in self]
+
+    def outcomes(self) -> Iterator[Final]:
+        """Crawl in a thread and yield the outcomes; closing the iterator ends the crawl."""
+        available = threading.Semaphore(0)
+        session, queue = self._opened(available.release)
+        failures: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                session.run()
+            except BaseException as error:  # handed to the caller's thread, below
+                failures.append(error)
+            finally:
+                available.release()
+
+        thread = threading.Thread(target=work, name="crawler-run")
+        thread.start()
+        try:
+            while available.acquire() and (final := queue.take()) is not None:
+                yield final
+        finally:
+            session.stop_now()
+            thread.join()
+        if failures:
+            raise failures[0]
+
+    def statistics(self) -> Snapshot:
+        """What was done so far."""
+        return self._session.statistics()
+
+    def stop(self) -> None:
+        """Start nothing more; the iteration ends when what is in flight has ended."""
+        self._session.stop()
+
+    def _changed_from_thread(self) -> None:
+        self._loop.call_soon_threadsafe(self._changed.set)
+
+
+def run(
+    urls: Iterable[str],
+    config: CrawlConfig | None = None,
+    *,
+    fetcher: Fetcher | None = None,
+    parser: Parser | None = None,
+    sink: OutcomeSink | None = None,
+    headers: RequestedHeaders | None = None,
+    on_outcome: Callable[[Any], object] | None = None,
+    link_filter: Callable[[str], bool] | None = None,
+    **options: Unpack[RunKeywords],
+) -> Iterator[Final]:
+    """Crawl `urls` and yield one outcome for each; the arguments are those of `Crawl`.
+
+    The crawl runs in a thread and begins with the first outcome asked for, also where an event loop
+    runs. Closing the iterator ends it. Raises ConfigurationError at once for options that cannot
+    work.
+    """
+    return Crawl(
+        urls,
+        config,
+        fetcher=fetcher,
+        parser=parser,
+        sink=sink,
+        headers=headers,
+        on_outcome=on_outcome,
+        link_filter=link_filter,
+        **options,
+    ).outcomes()
+
+
+def fetch_one(
+    url: str,
+    config: CrawlConfig | None = None,
+    *,
+    fetcher: Fetcher | None = None,
+    parser: Parser | None = None,
+    headers: RequestedHeaders | None = None,
+    **options: Unpack[RunKeywords],
+) -> Final:
+    """Fetch one URL, as a crawl would, and return its outcome; the arguments are those of `run`."""
+    (outcome,) = run([url], config, fetcher=fetcher, parser=parser, headers=headers, **options)
+    return outcome
+
+
+def _lines(headers: Any, config: CrawlConfig | None) -> dict[str, object]:
+    """The headers as the option has them, behind those of `config`."""
+    if not isinstance(headers, Mapping):
+        kind = type(headers).__name__
+        raise ConfigurationError(f"headers: expected a mapping or a function, got {kind}")
+    before = config.network.header if config is not None else ()
+    return {"header": (*before, *(f"{name}: {value}" for name, value in headers.items()))}
+
+
+def _takers(
+    sink: OutcomeSink | None, on_outcome: Callable[[Any], object] | None
+) -> dict[str, Callable[[Final], object]]:
+    found: dict[str, Callable[[Final], object]] = {}
+    if sink is not None:
+        if not callable(getattr(sink, "put", None)):
+            raise ConfigurationError(
+                f"sink: expected an object with a method put, got {type(sink).__name__}"
+            )
+        found["sink"] = sink.put
+    if on_outcome is not None:
+        found["on_outcome"] = on_outcome
+    for name, take in found.items():
+        if not callable(take) or asyncio.iscoroutinefunction(take):
+            raise ConfigurationError(f"{name}: expected a plain function, got {take!r:.80}")
+    return found

@@ -1,0 +1,139 @@
+"""Parts of a crawl that its caller brings, and how each fits where the package's own would be.
+
+A caller's function may raise anything. From `fetcher` or `headers` it is that URL's failure; from
+`link_filter` it ends the crawl, which then raises `CrawlerError` with its reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from crawler.fetch.credentials import RequestHeaders
+from crawler.fetch.exchange import Progress
+from crawler.fetch.fault import overdue
+from crawler.model.config import CrawlConfig
+from crawler.model.document import Response
+from crawler.model.errors import ConfigurationError
+from crawler.model.fault import Fault
+from crawler.model.headers import Headers
+from crawler.model.outcome import Failed, Fetched, Kind, Received, Redirect
+from crawler.model.request import Request
+
+_CODED = frozenset(("content-encoding", "content-length", "content-type", "transfer-encoding"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plugins:
+    """The caller's parts; None stands for the package's own.
+
+    fetcher: an object with the method `fetch(request)`. parser: a function from response to dict.
+    headers: a function from URL to further headers. link_filter: a function from the URL of a link
+    to whether it is followed. keep_headers: outcomes have the headers of their responses.
+    """
+
+    fetcher: Any = None
+    parser: Callable[..., Any] | None = None
+    headers: RequestHeaders | None = None
+    link_filter: Callable[[str], bool] | None = None
+    keep_headers: bool = False
+
+    def __post_init__(self) -> None:
+        if self.fetcher is not None and not callable(getattr(self.fetcher, "fetch", None)):
+            kind = type(self.fetcher).__name__
+            raise ConfigurationError(f"fetcher: expected an object with a method fetch, got {kind}")
+
+    def check(self, config: CrawlConfig) -> None:
+        """Raise `ConfigurationError` for a part that the configured engine cannot use."""
+        coroutine = inspect.iscoroutinefunction(getattr(self.fetcher, "fetch", None))
+        if coroutine and config.engine == "threaded":
+            raise ConfigurationError(
+                "fetcher: fetch is a coroutine function; the threaded engine needs a plain one"
+            )
+
+
+class GivenAsyncFetcher:
+    """The caller's fetcher on the event loop; a plain `fetch` runs in a thread."""
+
+    def __init__(self, fetcher: Any, config: CrawlConfig) -> None:
+        self._fetch: Callable[[Request], Any] = fetcher.fetch
+        self._config = config
+
+    async def fetch(self, request: Request) -> Fetched:
+        """Fetch within the time that an exchange has; an exception is a failure."""
+        progress = Progress(request)
+        seconds = self._config.network.timeout
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                return _fetched(await self._called(request), progress, self._config)
+        except Exception as error:
+            late = isinstance(error, TimeoutError) and limit.expired()
+            return progress.failed(overdue(seconds) if late else _fault(error))
+
+    async def _called(self, request: Request) -> Any:
+        if inspect.iscoroutinefunction(self._fetch):
+            return await self._fetch(request)
+        result = await asyncio.to_thread(self._fetch, request)
+        return await result if inspect.isawaitable(result) else result
+
+    def forget(self, request: Request) -> None:
+        """Nothing is held."""
+
+
+class GivenThreadedFetcher:
+    """The caller's fetcher in the threads of the threaded engine."""
+
+    def __init__(self, fetcher: Any, config: CrawlConfig) -> None:
+        self.on_beat: Callable[[float], None] = lambda _late: None
+        self._fetch: Callable[[Request], Any] = fetcher.fetch
+        self._config = config
+
+    def fetch(self, request: Request) -> Fetched:
+        """Fetch; an exception is a failure."""
+        progress = Progress(request)
+        try:
+            return _fetched(self._fetch(request), progress, self._config)
+        except Exception as error:
+            return progress.failed(_fault(error))
+
+    def forget(self, request: Request) -> None:
+        """Nothing is held."""
+
+    def abort(self) -> None:
+        """Do nothing: the caller's exchanges end by themselves."""
+
+
+def _fetched(result: object, progress: Progress, config: CrawlConfig) -> Fetched:
+    """Return what a fetcher has to return; a mere response is judged by its status."""
+    if isinstance(result, Received | Redirect | Failed):
+        return result
+    if not isinstance(result, Response):
+        kind = type(result).__name__
+        raise TypeError(f"fetch returned {kind}, not Response, Received, Redirect or Failed")
+    pairs = tuple(pair for pair in result.fields if pair[0].lower() not in _CODED)
+    values = Headers((*pairs, ("Content-Type", result.content_type))).getall
+    progress.answered(result.status, values)
+    progress.fields = result.fields
+    if not 200 <= result.status < 300:
+        return _refused(progress, values)
+    progress.expect(values, config)
+    progress.take(result.body)
+    return progress.received()
+
+
+def _refused(progress: Progress, values: Callable[[str], Sequence[str]]) -> Fetched:
+    progress.refuse(values, proxied=False)
+    return progress.settled()
+
+
+def _fault(error: Exception) -> Fault:
+    """The failure that an exception of the caller's fetcher stands for."""
+    if isinstance(error, Fault):
+        return error
+    reason = f"{type(error).__name__}: {error}".replace("\n", " ")[:200]
+    if isinstance(error, TimeoutError):
+        return Fault(Kind.TIMEOUT, reason)
+    return Fault(Kind.CONNECT if isinstance(error, OSError) else Kind.INTERNAL, reason)
