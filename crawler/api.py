@@ -135,7 +135,7 @@ class Crawl:
             raise ConfigurationError("Crawl: the URLs come first: Crawl(urls, config)")
         named: Mapping[str, Any] = {"parser": parser} if isinstance(parser, str) else {}
         fixed = {} if headers is None or callable(headers) else _lines(headers, config)
-        self._config = (config or CrawlConfig()).updated({**options, **named, **fixed})
+        given = (config or CrawlConfig()).updated({**options, **named, **fixed})
         self._plugins = Plugins(
             fetcher=fetcher,
             parser=None if isinstance(parser, str) else parser,
@@ -143,7 +143,7 @@ class Crawl:
             link_filter=link_filter,
             keep_headers=True,
         )
-        self._plugins.check(self._config)
+        self._config = self._plugins.fitted(given)
         self._takers = _takers(sink, on_outcome)
         self._urls = urls
 

@@ -36,8 +36,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "mock": {"model", *_SHARED},
     "load": {"model", *_SHARED},
     "compare": {*_ENGINES, "engine", "mock", "load", *_SHARED},
-    "cli": {*_ENGINES, "engine", "mock", "load", "compare", *_SHARED},
-    "__init__": {"model", "formats", "engine"},
+    "cli": {*_ENGINES, "engine", "api", "mock", "load", "compare", *_SHARED},
+    "api": {*_ENGINES, "engine"},
+    "frames": {"model", "store"},
+    "__init__": {"model", "formats", "api", "frames"},
     "__main__": {"cli", "runtime"},
 }
 
@@ -50,6 +52,7 @@ HOMES = {
     "publicsuffixlist": "runtime/suffixes.py",
     "cyclopts": "cli/*",
     "rich": "cli/*",
+    **dict.fromkeys(("pandas", "pyarrow"), "frames.py"),
     "frostwork": "formats/by_frostwork.py",
     "selectolax": "formats/by_lexbor.py",
     **dict.fromkeys(("lxml", "turbohtml", "html5lib"), "formats/libraries.py"),

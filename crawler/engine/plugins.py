@@ -22,6 +22,7 @@ from crawler.model.fault import Fault
 from crawler.model.headers import Headers
 from crawler.model.outcome import Failed, Fetched, Kind, Received, Redirect
 from crawler.model.request import Request
+from crawler.workers import own
 
 _CODED = frozenset(("content-encoding", "content-length", "content-type", "transfer-encoding"))
 
@@ -46,13 +47,21 @@ class Plugins:
             kind = type(self.fetcher).__name__
             raise ConfigurationError(f"fetcher: expected an object with a method fetch, got {kind}")
 
-    def check(self, config: CrawlConfig) -> None:
-        """Raise `ConfigurationError` for a part that the configured engine cannot use."""
+    def fitted(self, config: CrawlConfig) -> CrawlConfig:
+        """Return `config` for a crawl with these parts.
+
+        Raises `ConfigurationError` for a part that its engine or executor cannot use.
+        """
+        if self.parser is not None:
+            config = own.accepting(config, self.parser)
+        if self.fetcher is None:
+            return config
         coroutine = inspect.iscoroutinefunction(getattr(self.fetcher, "fetch", None))
         if coroutine and config.engine == "threaded":
             raise ConfigurationError(
                 "fetcher: fetch is a coroutine function; the threaded engine needs a plain one"
             )
+        return config.updated({"per_ip": 0})  # it alone knows whom it connects to
 
 
 class GivenAsyncFetcher:

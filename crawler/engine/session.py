@@ -69,9 +69,7 @@ class CrawlSession:
         plugins: Plugins | None = None,
     ) -> None:
         self._plugins = plugins = plugins or Plugins()
-        plugins.check(config)
-        if plugins.fetcher is not None:
-            config = config.updated({"per_ip": 0})  # it alone knows whom it connects to
+        config = plugins.fitted(config)
         give_back()
         self._bodies = memory_shares(config).bodies
         allow_connections(config.concurrency, spare=LOOK_UP_FILES)

@@ -57,8 +57,6 @@ class Parsing:
         announce: Callable[[str], None] = silent,
         given: Callable[..., Any] | None = None,
     ) -> None:
-        if given is not None:
-            config = own.accepting(config, given)
         self._shares = memory_shares(config)
         page = "unparsed" if config.parsing.parse == "none" else "page"
         self._work = Work(

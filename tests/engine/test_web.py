@@ -175,12 +175,12 @@ async def test_the_api_on_a_loop_that_runs(web: Served) -> None:
     urls = [f"{base}/page/{n}" for n in range(300)]
     for engine in ("async", "threaded"):
         config = crawler.CrawlConfig(**FAST | {"engine": engine})  # type: ignore[arg-type]
-        async with crawler.Crawl(config, urls) as crawl:
+        async with crawler.Crawl(urls, config) as crawl:
             titles = [outcome.title async for outcome in crawl if isinstance(outcome, Page)]
             assert crawl.statistics().records == 300
         assert len(titles) == 300
         assert all(titles)
-        async with crawler.Crawl(config, urls) as crawl:
+        async with crawler.Crawl(urls, config) as crawl:
             async for outcome in crawl:
                 assert outcome.url in urls
                 break
@@ -196,7 +196,7 @@ async def test_the_api_raises_what_the_list_raises() -> None:
     outcomes = []
 
     async def crawl_it() -> None:
-        async with crawler.Crawl(crawler.CrawlConfig(retries=0), broken()) as crawl:
+        async with crawler.Crawl(broken(), crawler.CrawlConfig(retries=0)) as crawl:
             async for outcome in crawl:
                 outcomes.append(outcome)  # noqa: PERF401  what came before the error counts
 
