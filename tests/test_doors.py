@@ -82,7 +82,7 @@ def test_every_outcome_shows_and_records_itself(web: Served) -> None:
     """Five kinds come out; each has one line below 200 characters, a status and its record."""
     base = web.url.rstrip("/")
     long = f"{base}/page/1?{'x' * 3_000}\u202e"
-    urls = [base, long, f"{base}/status/404", "ftp://x/", f"{base}/redirect/1"]
+    urls = [f"{base}/page/0", f"{base}/redirect/1", long, f"{base}/status/404", "ftp://x/"]
     outcomes = crawled(urls, follow=True, sitemap=(f"{base}/sitemap.xml",), parser=words)
     assert {type(outcome) for outcome in outcomes} == {
         *(crawler.Page, crawler.Redirected, crawler.Listing, crawler.Failed, crawler.Skipped)
