@@ -15,12 +15,12 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count, repeat
 from socket import AF_INET, AF_INET6, AF_UNSPEC
 from time import perf_counter
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Self, cast
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -31,6 +31,7 @@ from crawler.load.dispatcher import Dispatcher, schedule
 from crawler.load.hit import Failure, Recorder
 from crawler.load.loop import Flow, Job, failure_of, reach
 from crawler.load.reason import ended, overdue, unconnected, words
+from crawler.load.request import Plan, Planned
 from crawler.measure.histogram import Histogram
 from crawler.model.fault import one_line
 from crawler.model.head import HEADER_BYTES, Malformed, check_start, read_head
@@ -47,7 +48,29 @@ class _Waiting(NamedTuple):
     """A hit that no coroutine has taken yet."""
 
     due: float
-    number: int
+    request: Planned
+
+
+class _Asked(NamedTuple):
+    """A request as aiohttp takes it."""
+
+    method: str
+    url: URL
+    headers: Sequence[tuple[str, str]]
+    body: bytes | None
+
+    @classmethod
+    def of(cls, request: Planned, plan: Plan) -> Self:
+        """Take the raw engine's request apart."""
+        head, _, body = request.data.partition(b"\r\n\r\n")
+        first, *lines = head.decode("ascii").split("\r\n")
+        fields = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
+        return cls(
+            first.partition(" ")[0],
+            URL(plan.url(request), encoded=True),
+            [pair for pair in fields if pair[0].lower() not in _OWN_FIELDS],
+            body or None,
+        )
 
 
 class AioLoop:
@@ -58,12 +81,14 @@ class AioLoop:
         self.flow = Flow()
         self.lateness = Histogram()
         self._job = job
-        self._urls = [URL(planned.url, encoded=True) for planned in job.plan.order]
+        fixed = (each for each in job.plan.order if isinstance(each, Planned))
+        self._asked = {id(each): _Asked.of(each, job.plan) for each in fixed}
         self._contexts = [target.context or True for target in job.targets]
-        self._under_way: dict[int, tuple[float, float]] = {}
+        self._under_way: dict[int, tuple[float, float, Planned]] = {}
         self._waiting: asyncio.Queue[_Waiting] = asyncio.Queue()
         self._crew: list[asyncio.Task[None]] = []
         self._dispatcher: Dispatcher | None = None
+        self._request = job.plan.numbered()
         self._stopped = False
 
     def __repr__(self) -> str:
@@ -74,7 +99,7 @@ class AioLoop:
         config = self._job.config
         self._connector = _Connector(
             limit=self._job.connections,
-            force_close=not self._job.plan.fields.keepalive,
+            force_close=not self._job.plan.keepalive,
             resolver=_Resolver(
                 {target.origin.host: target.address for target in self._job.targets}
             ),
@@ -83,9 +108,6 @@ class AioLoop:
             connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=config.timeout),
-            headers=[
-                pair for pair in self._job.plan.fields.headers if pair[0].lower() not in _OWN_FIELDS
-            ],
             skip_auto_headers=("Accept-Encoding", "Content-Type"),
         )
         self._session._retry_connection = False  # noqa: SLF001 - there is no public way
@@ -111,10 +133,11 @@ class AioLoop:
         self._stopped = True
         if self._dispatcher is not None:
             self._dispatcher.stop()
-        for intended, sent in self._under_way.values():
-            self._recorder.unfinished(intended, sent, now)
+        for intended, sent, request in self._under_way.values():
+            self._recorder.unfinished(intended, sent, now, request)
         while not self._waiting.empty():
-            self._recorder.unfinished(self._waiting.get_nowait().due, None, now)
+            due, request = self._waiting.get_nowait()
+            self._recorder.unfinished(due, None, now, request)
 
     async def close(self) -> None:
         """Cancel every coroutine, and close the session.
@@ -137,20 +160,21 @@ class AioLoop:
 
     # The closed loop.
 
-    def _closed(self, start: float) -> Iterator[int]:
-        """Numbers of hits for all coroutines: any number before `start`, as many as asked after."""
+    def _closed(self, start: float) -> Iterator[Planned]:
+        """Requests for all coroutines: any number before `start`, as many as asked after."""
         permits = None if self._job.requests is None else repeat(None, self._job.requests)
-        for number in count():
-            if self._stopped:  # aiohttp's timeout may have taken the cancellation for its own
-                return
+        share = self._job.share
+        numbers = count(share.number, share.processes)
+        requests = self._job.plan.supply(None, numbers, (share.number, share.processes))
+        while not self._stopped:  # aiohttp's timeout may have taken the cancellation for its own
             if permits is not None and perf_counter() >= start and next(permits, self) is self:
                 return
-            yield number
+            yield next(requests)
 
-    async def _repeat(self, hits: Iterator[int], key: int) -> None:
-        for number in hits:
+    async def _repeat(self, hits: Iterator[Planned], key: int) -> None:
+        for request in hits:
             now = perf_counter()
-            await self._fetch(key, number, now, now)
+            await self._fetch(key, request, now, now)
         self._rest(key)
 
     def _rest(self, key: int) -> None:
@@ -162,11 +186,12 @@ class AioLoop:
 
     def _hand_out(self, due: float, number: int, now: float) -> None:
         busy = len(self._under_way) + self._waiting.qsize()
+        request = self._request(number)
         drop = self._job.config.late == "drop" and busy >= self._job.connections
         if drop or self._waiting.qsize() >= _MOST_WAITING:
-            self._recorder.dropped(due, now)
+            self._recorder.dropped(due, now, request)
         else:
-            self._waiting.put_nowait(_Waiting(due, number))
+            self._waiting.put_nowait(_Waiting(due, request))
 
     def _over(self) -> None:
         self._dispatcher = None
@@ -178,56 +203,54 @@ class AioLoop:
 
     async def _follow(self, key: int) -> None:
         while not self._stopped:
-            due, number = await self._waiting.get()
-            await self._fetch(key, number, due, perf_counter())
+            due, request = await self._waiting.get()
+            await self._fetch(key, request, due, perf_counter())
             self._finish()
 
     # One hit.
 
-    async def _fetch(self, key: int, number: int, intended: float, sent: float) -> None:
-        self._under_way[key] = intended, sent
+    async def _fetch(self, key: int, request: Planned, intended: float, sent: float) -> None:
+        self._under_way[key] = intended, sent, request
         self.flow.change(sent, 1)
         try:
-            status, received = await self._exchange(number % len(self._urls), intended)
+            status, received = await self._exchange(request, intended)
         except (aiohttp.ClientError, OSError, TimeoutError, Malformed) as error:
             if not self._stopped:
-                why = f"{self._why(error)} ({self._path(number)})"
-                self._recorder.failed(intended, sent, perf_counter(), _failure(error), why)
+                failure, why = _failure(error), self._why(error)
+                self._recorder.failed(intended, sent, perf_counter(), failure, why, request=request)
         else:
             if not self._stopped:
-                self._recorder.hit(intended, sent, perf_counter(), status, received)
+                self._recorder.hit(intended, sent, perf_counter(), status, received, request)
         finally:
             del self._under_way[key]
             self.flow.change(perf_counter(), -1)
 
-    async def _exchange(self, index: int, intended: float) -> tuple[int, int]:
+    async def _exchange(self, request: Planned, intended: float) -> tuple[int, int]:
         """Status and size of an answer."""
         received = 0
-        async with await self._answer(index, intended) as response:
+        async with await self._answer(request, intended) as response:
             async for chunk in response.content.iter_any():
                 received += len(chunk)
             return response.status, received
 
-    async def _answer(self, index: int, intended: float) -> aiohttp.ClientResponse:
+    async def _answer(self, request: Planned, intended: float) -> aiohttp.ClientResponse:
         """Send a request until it has gone over a new connection, or has an answer."""
+        asked = self._asked.get(id(request)) or _Asked.of(request, self._job.plan)
         while True:
             self._connector.forget()
             try:
                 return await self._session.request(
-                    self._job.plan.fields.method,
-                    self._urls[index],
-                    data=self._job.plan.fields.body or None,
+                    asked.method,
+                    asked.url,
+                    headers=asked.headers,
+                    data=asked.body,
                     allow_redirects=False,
-                    ssl=self._contexts[self._job.plan.order[index].origin],
+                    ssl=self._contexts[request.origin],
                 )
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
                 if self._stopped or self._connector.connected():
                     raise
                 self._recorder.reopened(intended)
-
-    def _path(self, number: int) -> str:
-        url = self._urls[number % len(self._urls)]
-        return f"{self._job.plan.fields.method} {url.raw_path_qs}"
 
     def _why(self, error: BaseException) -> str:
         seconds = self._job.config.timeout

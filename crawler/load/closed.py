@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from itertools import cycle, repeat
+from itertools import count, repeat
 from time import perf_counter
 
 from crawler.load.connection import Line
 from crawler.load.hit import Failure
 from crawler.load.raw import RawLoop
+from crawler.load.request import Requests
 
 
 class ClosedLoop(RawLoop):
@@ -24,6 +25,8 @@ class ClosedLoop(RawLoop):
         """Give every line its first hit."""
         self._at_rest = 0
         self._measure_from = start
+        share = self.job.share
+        self._numbers = count(share.number, share.processes)
         self._supply(None)
         now = perf_counter()
         for line in self.lines:
@@ -31,8 +34,9 @@ class ClosedLoop(RawLoop):
 
     def _supply(self, most: int | None) -> None:
         permits = repeat(None, most or 0)
+        share = self.job.share.number, self.job.share.processes
         for origin in range(len(self.job.plan.origins)):
-            requests: Iterator[bytes] = cycle(self.job.plan.requests(origin))
+            requests = self.job.plan.supply(origin, self._numbers, share)
             supply = requests if most is None else _permitted(requests, permits)
             for line in self.lines:
                 if line.origin == origin:
@@ -57,7 +61,7 @@ class ClosedLoop(RawLoop):
         """Nothing waits for connections in a closed loop."""
 
 
-def _permitted(requests: Iterator[bytes], permits: Iterator[None]) -> Iterator[bytes]:
+def _permitted(requests: Requests, permits: Iterator[None]) -> Requests:
     """Requests for as long as there are permits, which several of these may share."""
     for _ in permits:
         yield next(requests)

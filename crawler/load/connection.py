@@ -32,15 +32,17 @@ import httptools
 from crawler.load.hit import Failure
 from crawler.load.loop import Flow
 from crawler.load.reason import ended, shown
+from crawler.load.request import Aim, Planned
 from crawler.model.head import Malformed, check_start, read_head
 
 _HEAD_BYTES = 1 << 16
+_NOTHING = Planned(0, b"", Aim(0, "", frozenset()))
 _PARSER_ERRORS = (httptools.HttpParserError, httptools.HttpParserUpgrade)
 _HEAD_END = re.compile(rb"\n\r?\n")
 # RFC 9112 6.3: an answer with neither of them ends with its connection.
 _FRAMED = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
 
-Hit = Callable[[float, float, float, int, int], None]
+Hit = Callable[[float, float, float, int, int, Planned], None]
 
 
 class Owner(Protocol):
@@ -65,8 +67,8 @@ class Owner(Protocol):
 class Line(asyncio.Protocol):
     """A place for one connection to the origin of a number.
 
-    requests: what it sends in a closed loop. intended, sent: of its hit while `busy`. usable: a
-    request can be written at once.
+    requests: what it sends in a closed loop. request, intended, sent: of its hit while `busy`.
+    usable: a request can be written at once.
     """
 
     __slots__ = (
@@ -79,7 +81,6 @@ class Line(asyncio.Protocol):
         "_owner",
         "_parser",
         "_received",
-        "_request",
         "_resent",
         "_reusable",
         "_status",
@@ -90,6 +91,7 @@ class Line(asyncio.Protocol):
         "busy",
         "intended",
         "origin",
+        "request",
         "requests",
         "sent",
         "usable",
@@ -99,11 +101,11 @@ class Line(asyncio.Protocol):
         self._owner = owner
         self._keepalive = keepalive
         self.origin = origin
-        self.requests: Iterator[bytes] = iter(())
+        self.requests: Iterator[Planned] = iter(())
+        self.request = _NOTHING
         self._transport: asyncio.Transport | None = None
         self._gone: asyncio.Future[None] | None = None
         self._write: Callable[[bytes], None]
-        self._request = b""
         self._received = self._status = 0
         self.intended = self.sent = 0.0
         self.busy = self.usable = False
@@ -125,7 +127,7 @@ class Line(asyncio.Protocol):
         self._feed = self._parser.feed_data
         self._status = 0
 
-    def send(self, intended: float, now: float, request: bytes) -> None:
+    def send(self, intended: float, now: float, request: Planned) -> None:
         """Carry a hit; only when idle."""
         self.busy = True
         if not self._counted:
@@ -133,19 +135,14 @@ class Line(asyncio.Protocol):
             self._owner.flow.change(now, 1)
         self.intended = intended
         self.sent = now
-        self._request = request
+        self.request = request
         self._resent = False
         if self.usable:
-            self._write(request)
+            self._write(request.data)
             return
         self._unsent = True
         if self._transport is None:  # else as soon as the old connection is gone
             self._owner.connect(self)
-
-    @property
-    def path(self) -> str:
-        """What its hit asks for."""
-        return self._request.partition(b"\r\n")[0].decode("ascii").rpartition(" ")[0]
 
     @property
     def connecting(self) -> bool:
@@ -199,7 +196,7 @@ class Line(asyncio.Protocol):
         self.usable = True
         if self._unsent:
             self._unsent = False
-            self._write(self._request)
+            self._write(self.request.data)
 
     def data_received(self, data: bytes) -> None:
         """Take a part of the answer; the hit has ended with its last byte."""
@@ -273,7 +270,7 @@ class Line(asyncio.Protocol):
     def _cut(self, now: float, exc: Exception | None) -> None:
         status = self._until_close() if exc is None else 0
         if status:
-            self._owner.hit(self.intended, self.sent, now, status, self._received)
+            self._owner.hit(self.intended, self.sent, now, status, self._received, self.request)
         else:
             self._owner.failed(self, now, Failure.DISCONNECTED, ended(exc, self._received))
         self.busy = False
@@ -292,7 +289,7 @@ class Line(asyncio.Protocol):
         self._head = None
         self._used = True
         self.busy = False
-        self._owner.hit(self.intended, self.sent, now, status, received)
+        self._owner.hit(self.intended, self.sent, now, status, received, self.request)
         if self._reusable:
             self._owner.free(self, now)
         else:
@@ -324,14 +321,21 @@ class Line(asyncio.Protocol):
 
 
 class HeadLine(Line):
-    """A line for HEAD, whose answers end with their fields whatever those say."""
+    """A line for requests with HEAD among them, whose answers end with their fields."""
 
     __slots__ = ()
 
+    @property
+    def _heads(self) -> bool:
+        return self.request.data.startswith(b"HEAD ")
+
     def on_headers_complete(self) -> None:
-        """The answer is whole."""
-        self.on_message_complete()
+        """The answer to a HEAD is whole, whatever its fields say."""
+        if self._heads:
+            self.on_message_complete()
 
     def _answered(self, now: float) -> None:
+        heads = self._heads
         super()._answered(now)
-        self._renew()  # the parser waits for a body that does not come
+        if heads:
+            self._renew()  # the parser waits for a body that does not come

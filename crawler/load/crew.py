@@ -18,6 +18,7 @@ from crawler.load.halt import unless
 from crawler.load.hit import Measured
 from crawler.load.options import LoadConfig
 from crawler.load.part import OnSecond, seconds_of
+from crawler.load.planner import Target
 from crawler.load.validity import Probes
 from crawler.measure.document import typed
 from crawler.model.errors import ConfigurationError, EnvironmentFailure, ExitCode
@@ -107,14 +108,22 @@ class Crew:
     @classmethod
     @contextlib.asynccontextmanager
     async def started(
-        cls, config: LoadConfig, urls: Sequence[str], addresses: Sequence[str], halt: asyncio.Event
+        cls,
+        config: LoadConfig,
+        targets: Sequence[Target],
+        addresses: Sequence[str],
+        halt: asyncio.Event,
     ) -> AsyncIterator[Self]:
         """As many workers as the options say, with their connections open; gone when left.
 
         Raises `Halted` if `halt` is set before all of them are ready.
         """
         workers: list[Worker] = []
-        order = {"config": asdict(config), "urls": list(urls), "addresses": list(addresses)}
+        order = {
+            "config": asdict(config),
+            "targets": [each if isinstance(each, str) else asdict(each) for each in targets],
+            "addresses": list(addresses),
+        }
         try:
             for number in range(config.processes):
                 workers.append(await Worker.started({**order, "number": number}))  # noqa: PERF401 - those started must be ended

@@ -10,6 +10,8 @@ omission; Tene, "How not to measure latency", 2013): response and service side b
 Hits count from `start` on, by their intended time; those before are warm-up. Failures, and what is
 in flight at the end, are in the distributions as lower bounds.
 
+`crawler.load.by_target` counts each target of a list, too; here the request of a hit is no matter.
+
 A hit costs an append or three: the recorder counts what came in some 8 ms at once, into the current
 row alone, and adds that to the whole when it is over. A closed loop sends when it intends: for such
 hits one latency stands for two, and the lag is 0.
@@ -22,6 +24,7 @@ from collections.abc import Set as AbstractSet
 
 from crawler.load.expected import EXPECTED, statuses
 from crawler.load.measured import Failure, Measured
+from crawler.load.request import Planned
 from crawler.load.series import MOST_ROWS, Latencies, Row, halved
 from crawler.measure.histogram import Histogram
 
@@ -35,6 +38,7 @@ class _Stretch:
 
     __slots__ = (
         "dropped",
+        "exceptions",
         "expected",
         "failures",
         "lag",
@@ -55,12 +59,16 @@ class _Stretch:
         self.failures: Counter[Failure] = Counter()
         self.dropped = 0
         self.received = 0
+        self.exceptions = 0
 
     @property
     def unexpected(self) -> int:
-        """Answers whose status is an error."""
+        """Answers whose status is an error.
+
+        `exceptions` are those that are so for their target alone, less those that are not.
+        """
         counts = self.statuses.items()
-        return sum(count for status, count in counts if status not in self.expected)
+        return self.exceptions + sum(n for status, n in counts if status not in self.expected)
 
     def add(self, other: _Stretch) -> None:
         """Count what the other has counted, which is settled."""
@@ -71,6 +79,7 @@ class _Stretch:
         self.failures.update(other.failures)
         self.dropped += other.dropped
         self.received += other.received
+        self.exceptions += other.exceptions
 
     def settle(self) -> None:
         """Give each punctual hit its place in all three distributions."""
@@ -143,7 +152,15 @@ class Recorder:
         count = sum(self._total.statuses.values()) + sum(self._row.statuses.values())
         return f"Recorder({count} answers)"
 
-    def hit(self, intended: float, sent: float, ended: float, status: int, received: int) -> None:
+    def hit(  # noqa: PLR0917  a keyword costs more, and this is called for each hit
+        self,
+        intended: float,
+        sent: float,
+        ended: float,
+        status: int,
+        received: int,
+        request: Planned | None = None,
+    ) -> None:
         """An answer is whole, with so many bytes. A hit that left early counts as punctual."""
         if ended >= self._tick_at:
             self._tick(ended)
@@ -161,25 +178,34 @@ class Recorder:
         row.received += received
 
     def failed(
-        self, intended: float, sent: float | None, ended: float, kind: Failure, why: str = ""
+        self,
+        intended: float,
+        sent: float | None,
+        ended: float,
+        kind: Failure,
+        why: str = "",
+        *,
+        request: Planned | None = None,
     ) -> None:
         """A hit has no answer, and `why`; `sent` is None if it never left."""
         if self._bound(intended, sent, ended):
             self._row.failures[kind] += 1
-            if why:
-                self._messages.setdefault(kind, why)
+            if why and kind not in self._messages:
+                self._messages[kind] = why if request is None else f"{why} ({request.line})"
 
     def reopened(self, intended: float) -> None:
         """A hit is sent again, as the connection that it was sent on had been closed while idle."""
         if intended >= self._start:
             self._reopened += 1
 
-    def unfinished(self, intended: float, sent: float | None, now: float) -> None:
+    def unfinished(
+        self, intended: float, sent: float | None, now: float, request: Planned | None = None
+    ) -> None:
         """A hit is still under way, or still waiting to be sent (`sent` is None), at the end."""
         if self._bound(intended, sent, now):
             self._unfinished += 1
 
-    def dropped(self, intended: float, now: float) -> None:
+    def dropped(self, intended: float, now: float, request: Planned | None = None) -> None:
         """A hit was given up, as no connection was free. It has no latency, but is an error."""
         if now >= self._tick_at:
             self._tick(now)

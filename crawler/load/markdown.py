@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from crawler.load.expected import share
 from crawler.load.measured import Measured
-from crawler.load.report import found, how, outcomes
+from crawler.load.report import TITLES, by_target, found, how, outcomes
 from crawler.load.result import PERCENTILES, Result
 from crawler.load.validity import Check, needed
 from crawler.measure.quantity import latency
@@ -26,6 +26,7 @@ def markdown(result: Result) -> str:
         *_doubts(result),
         *_thresholds(result),
         _latencies(result.measured),
+        *_targets(result.measured),
         _folded("Outcomes", _table(("", "requests"), _outcomes(result.measured))),
         _folded("Checks", _table(("", "check", "found"), map(_checked, result.verdict.checks))),
     ]
@@ -91,6 +92,12 @@ def _latencies(run: Measured) -> str:
         )
     )
     return _table(("latency", *shares, "max"), rows)
+
+
+def _targets(run: Measured) -> Iterator[str]:
+    if len(run.targets) > 1:
+        rows = ([code(name), *cells] for name, *cells in by_target(run))
+        yield _folded("Targets", _table(TITLES, rows))
 
 
 def _outcomes(run: Measured) -> Iterator[tuple[str, str]]:

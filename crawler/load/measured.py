@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 from msgspec import field
 from msgspec.structs import replace
 
+from crawler.load.breakdown import ErrorKind, TargetCounts, merged_errors
 from crawler.load.series import Row, halved, merged_rows
 from crawler.measure.document import Record, told
 from crawler.measure.histogram import Histogram
@@ -58,6 +59,10 @@ class Measured(Record, frozen=True, kw_only=True):
         float, told("Time that hits of the warm-up were in flight after the start.")
     ] = 0.0
     rows: Annotated[tuple[Row, ...], told("What ended in each stretch of the run, in turn.")] = ()
+    targets: Annotated[
+        tuple[TargetCounts, ...],
+        told("The same hits by target, in the order of the list; nothing before the end."),
+    ] = ()
     row_seconds: Annotated[
         int, told("How long a stretch is; the last one may be shorter.", ge=1)
     ] = 1
@@ -98,6 +103,16 @@ class Measured(Record, frozen=True, kw_only=True):
         return self.count / self.elapsed if self.elapsed else 0.0
 
     @property
+    def kinds(self) -> Mapping[str, ErrorKind]:
+        """The errors by kind, with the first of each; before the end, failures alone."""
+        if self.targets:
+            return merged_errors(target.errors for target in self.targets)
+        return {
+            kind.value: ErrorKind(count=number, message=self.messages.get(kind, ""))
+            for kind, number in self.failures.items()
+        }
+
+    @property
     def expected_in_flight(self) -> float:
         """The mean number of hits in flight after Little's law: all their time over the time."""
         time = self.service.mean * self.service.count + self.carried
@@ -131,6 +146,7 @@ class Measured(Record, frozen=True, kw_only=True):
             received=self.received + other.received,
             carried=self.carried + other.carried,
             rows=tuple(merged_rows(ours.rows, theirs.rows)),
+            targets=_beside(self.targets, other.targets),
             row_seconds=ours.row_seconds,
         )
 
@@ -140,6 +156,15 @@ class Measured(Record, frozen=True, kw_only=True):
             rows = tuple(halved(measured.rows))
             measured = replace(measured, rows=rows, row_seconds=2 * measured.row_seconds)
         return measured
+
+
+def _beside(
+    ours: tuple[TargetCounts, ...], theirs: tuple[TargetCounts, ...]
+) -> tuple[TargetCounts, ...]:
+    """The counts of two processes, which have the same targets in the same order."""
+    if not (ours and theirs):
+        return ours or theirs
+    return tuple(one.merge(other) for one, other in zip(ours, theirs, strict=True))
 
 
 def _sum(one: Histogram, other: Histogram) -> Histogram:

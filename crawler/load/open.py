@@ -16,6 +16,7 @@ from crawler.load.connection import Line
 from crawler.load.dispatcher import Dispatcher, schedule
 from crawler.load.hit import Failure
 from crawler.load.raw import RawLoop
+from crawler.load.request import Planned
 
 # Some 100 MB. A run that is so far behind tells nothing new; what more is due is dropped.
 _MOST_WAITING = 1_000_000
@@ -27,7 +28,8 @@ class OpenLoop(RawLoop):
     def load(self, start: float) -> None:
         """Follow the schedule."""
         self._idle: list[deque[Line]] = [deque() for _ in self.job.plan.origins]
-        self._waiting: list[deque[tuple[float, bytes]]] = [deque() for _ in self.job.plan.origins]
+        self._waiting: list[deque[tuple[float, Planned]]] = [deque() for _ in self._idle]
+        self._request = self.job.plan.numbered()
         for line in self.lines:
             self._idle[line.origin].append(line)
         self._last_sent = False
@@ -35,17 +37,16 @@ class OpenLoop(RawLoop):
         self._dispatcher = Dispatcher(times, self._hand_out, self._over, self.lateness)
 
     def _hand_out(self, due: float, number: int, now: float) -> None:
-        order = self.job.plan.order
-        planned = order[number % len(order)]
-        idle = self._idle[planned.origin]
+        request = self._request(number)
+        idle = self._idle[request.origin]
         if idle:
-            idle.pop().send(due, now, planned.data)
+            idle.pop().send(due, now, request)
             return
-        waiting = self._waiting[planned.origin]
+        waiting = self._waiting[request.origin]
         if self.job.config.late == "drop" or len(waiting) >= _MOST_WAITING:
-            self.recorder.dropped(due, now)
+            self.recorder.dropped(due, now, request)
         else:
-            waiting.append((due, planned.data))
+            waiting.append((due, request))
 
     def _over(self) -> None:
         self._last_sent = True
@@ -78,8 +79,8 @@ class OpenLoop(RawLoop):
         if any(line.usable for line in self.lines if line.origin == origin):
             return
         waiting = self._waiting[origin]
-        for intended, _ in waiting:
-            self.recorder.failed(intended, None, now, failure, why)
+        for intended, request in waiting:
+            self.recorder.failed(intended, None, now, failure, why, request=request)
         waiting.clear()
 
     def stop(self, now: float) -> None:
@@ -87,6 +88,6 @@ class OpenLoop(RawLoop):
         super().stop(now)
         self._dispatcher.stop()
         for waiting in self._waiting:
-            for intended, _ in waiting:
-                self.recorder.unfinished(intended, None, now)
+            for intended, request in waiting:
+                self.recorder.unfinished(intended, None, now, request)
             waiting.clear()

@@ -74,6 +74,12 @@ class LoadConfig(Options):
         _REQUEST, (), "Further header field.", metavar="'NAME: VALUE'", short="-H"
     )
     body: str = option(_REQUEST, "", "Request body; @FILE reads it from one.", metavar="TEXT")
+    data: str = option(
+        _REQUEST,
+        "",
+        "CSV or JSON lines with the columns of templates: {{name}} in URL, header or body.",
+        metavar="FILE",
+    )
     keepalive: bool = option(_REQUEST, True, "Use a connection for many requests.")
     timeout: float = option(
         _REQUEST, 10.0, "Seconds to wait for an answer.", least=0.01, most=3_600, unit=SECONDS
@@ -91,7 +97,11 @@ class LoadConfig(Options):
     )
     engine: Engine = option(_RUN, "raw", "Client: bare protocol, or as applications are.")
     processes: int = option(_RUN, 1, "Processes that share the load.", least=1, most=256)
-    seed: int = option(_RUN, 0, "For Poisson arrivals and the order of a list.")
+    seed: int = option(
+        _RUN,
+        0,
+        "For Poisson arrivals, the order of a list and random values; 0: the list's own order.",
+    )
     target_is_mine: bool = option(_RUN, False, "Allow a target that is not on loopback.")
 
     def __post_init__(self) -> None:

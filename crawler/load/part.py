@@ -9,6 +9,9 @@ from os import cpu_count
 from time import perf_counter
 from typing import Any
 
+from msgspec.structs import replace
+
+from crawler.load.by_target import TargetRecorder, whole
 from crawler.load.closed import ClosedLoop
 from crawler.load.expected import statuses
 from crawler.load.guard import Target, resolve
@@ -39,8 +42,9 @@ def seconds_of(config: LoadConfig) -> float:
 class Part:
     """What one process does: everything of a run in one process, its share else."""
 
-    def __init__(self, config: LoadConfig, engine: Engine) -> None:
+    def __init__(self, config: LoadConfig, plan: Plan, engine: Engine) -> None:
         self._config = config
+        self._plan = plan
         self._engine = engine
         self._broken: BaseException | None = None
         self._wake = asyncio.Event()
@@ -56,7 +60,7 @@ class Part:
         config, engine = self._config, self._engine
         seconds = seconds_of(config)
         await asyncio.sleep(start - config.warmup - perf_counter())
-        recorder = Recorder(start, seconds, expected=statuses(config.expect_status))
+        recorder = self._recorder(start, seconds)
         overflows = listen_overflows()
         watch = Watch(engine, start, config.timeout)
         engine.begin(recorder, start)
@@ -67,7 +71,7 @@ class Part:
         engine.stop(now)
         if self._broken is not None:
             raise self._broken
-        return recorder.freeze(now), Probes(
+        return self._measured(recorder, now), Probes(
             cpu_seconds=watch.cpu_seconds,
             cpu_share=watch.cpu_share,
             loop_lag=watch.loop_lag,
@@ -77,6 +81,19 @@ class Part:
             machine_cpu=watch.machine_cpu,
             cores=cpu_count() or 1,
         )
+
+    def _recorder(self, start: float, seconds: float) -> Recorder:
+        plan = self._plan
+        if plan.mixed:
+            expected = statuses(self._config.expect_status)
+            return TargetRecorder(plan, start, seconds, expected=expected)
+        return Recorder(start, seconds, expected=plan.aims[0].expected)
+
+    def _measured(self, recorder: Recorder, now: float) -> Measured:
+        measured = recorder.freeze(now)
+        if isinstance(recorder, TargetRecorder):
+            return replace(measured, targets=recorder.targets())
+        return replace(measured, targets=(whole(self._plan, measured),))
 
     async def _wait(
         self, recorder: Recorder, start: float, seconds: float, on_second: OnSecond | None
@@ -135,7 +152,7 @@ async def opened(
     engine = _engine(job)
     try:
         await unless(halt, engine.open())
-        yield Part(config, engine)
+        yield Part(config, plan, engine)
     finally:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSING_SECONDS):

@@ -37,8 +37,8 @@ class RawLoop(ABC):
         self.stopped = False
         self._connecting: set[asyncio.Task[None]] = set()
         self._pausing: set[asyncio.TimerHandle] = set()
-        kind = HeadLine if job.config.method == "HEAD" else Line
-        keepalive = job.plan.fields.keepalive
+        kind = HeadLine if job.plan.head else Line
+        keepalive = job.plan.keepalive
         shares = job.plan.shared_out(job.connections)
         self.lines = [
             kind(self, origin, keepalive=keepalive)
@@ -61,7 +61,7 @@ class RawLoop(ABC):
                 await self._open(line)
             except (OSError, TimeoutError) as error:
                 raise unreachable(self.job.targets[line.origin], error) from error
-        if self.job.plan.fields.keepalive:
+        if self.job.plan.keepalive:
             others = [line for line in self.lines if line is not firsts[line.origin]]
             for start in range(0, len(others), _CONNECTING):
                 batch = others[start : start + _CONNECTING]
@@ -109,7 +109,7 @@ class RawLoop(ABC):
         self.stopped = True
         for line in self.lines:
             if line.busy:
-                self.recorder.unfinished(line.intended, line.sent, now)
+                self.recorder.unfinished(line.intended, line.sent, now, line.request)
                 line.abandon()
         for timer in self._pausing:
             timer.cancel()
@@ -127,8 +127,7 @@ class RawLoop(ABC):
     def failed(self, line: Line, now: float, failure: Failure, why: str) -> None:
         """Count the hit of a line as failed."""
         if not self.stopped:
-            why = f"{why} ({line.path})"
-            self.recorder.failed(line.intended, line.sent, now, failure, why)
+            self.recorder.failed(line.intended, line.sent, now, failure, why, request=line.request)
 
     def reopened(self, line: Line) -> None:
         """Count a request that is sent again, as its connection was closed while idle."""

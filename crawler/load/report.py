@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from html import escape
 from importlib.resources import files
 
+from crawler.load.breakdown import largest
 from crawler.load.measured import Measured
 from crawler.load.options import LoadConfig
 from crawler.load.plots import plots
@@ -19,6 +20,10 @@ from crawler.load.validity import BEYOND, Check, needed
 from crawler.measure.histogram import Histogram
 from crawler.measure.quantity import latency, size
 from crawler.report.page import figure, page, table
+
+TITLES = ("target", "requests", "answers/s", "p50", "p90", "p99", "outcomes")
+MOST_ROWS = 101
+"""Rows of targets: all that a run counts apart, and the others together."""
 
 
 def report(result: Result) -> str:
@@ -107,6 +112,8 @@ def _tables(result: Result) -> Iterator[str]:
     run = result.measured
     yield _latencies(run)
     yield table("Outcomes", ("outcome", "hits"), outcomes(run))
+    if len(run.targets) > 1:
+        yield table("Targets", TITLES, by_target(run))
     checks = [(c.name, _word(c), c.why) for c in result.verdict.checks]
     yield table("May it be believed?", ("check", "", "found"), checks, "words")
     yield table("Asked for", ("option", "value"), _options(result), "words")
@@ -150,7 +157,9 @@ def outcomes(run: Measured) -> Iterator[tuple[str, str]]:
     """Yield each status and kind of failure with its number, and the first message of each."""
     yield from ((f"status {s}", f"{n:,}") for s, n in sorted(run.statuses.items()))
     yield from ((kind.replace("_", " "), f"{n:,}") for kind, n in sorted(run.failures.items()))
-    yield from ((f"first {kind}", message) for kind, message in sorted(run.messages.items()))
+    for kind, error in sorted(run.kinds.items()):
+        if words := ": ".join(filter(None, (error.message, error.example))):
+            yield f"first {kind.replace('_', ' ')}", words
     for name, number in (
         ("closed while idle, and retried", run.reopened),
         ("dropped", run.dropped),
@@ -158,6 +167,18 @@ def outcomes(run: Measured) -> Iterator[tuple[str, str]]:
     ):
         if number:
             yield name, f"{number:,}"
+
+
+def by_target(run: Measured) -> Iterator[list[str]]:
+    """Yield the cells of each target, as in `TITLES`; the largest first."""
+    for target in largest(run.targets, MOST_ROWS):
+        yield [
+            target.name,
+            f"{target.attempts:,}",
+            f"{target.count / run.elapsed if run.elapsed else 0:,.3g}",
+            *map(latency, target.response.quantiles((0.5, 0.9, 0.99))),
+            ", ".join(target.outcomes),
+        ]
 
 
 def _options(result: Result) -> Iterator[tuple[str, str]]:

@@ -1,29 +1,24 @@
-"""What is asked: URLs and options, made into bytes once and sent as often as wanted.
+"""What is asked: targets and options, made into bytes once and sent as often as wanted.
 
 A `Plan` has the origins of the list in the order of their first URLs, and every request in the
-order in which hits take them: the list's own with seed 0, else shuffled by the seed.
+order in which hits take them: the list's own with seed 0, else shuffled by the seed. A target of
+weight 3 stands in it three times as often as one of weight 1, evenly spread. What differs from hit
+to hit is a `Recipe` in that order, which is filled when its turn comes (`crawler.load.template`).
+
+`crawler.load.planner` makes plans.
 """
 
 from __future__ import annotations
 
-import random
-import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import count, cycle
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
-from crawler.load.options import LoadConfig
-from crawler.model.errors import ConfigurationError, EnvironmentFailure
+from crawler.load.template import Segments, filled
 from crawler.model.option import OptionError
-from crawler.model.url import InvalidUrl, parse
-from crawler.model.version import VERSION
-
-# RFC 9110 5.6.2: what a method and a field's name are made of.
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-# RFC 9110 5.5: no control characters but the tab, so that no value ends its line.
-_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
 class Origin(NamedTuple):
@@ -43,83 +38,99 @@ class Origin(NamedTuple):
         return f"{'https' if self.tls else 'http'}://{self.authority}"
 
 
+class Aim(NamedTuple):
+    """A row of the results: the number of its counts, its name, the statuses that are no error.
+
+    targets: how many targets of the list are counted in it.
+    """
+
+    number: int
+    name: str
+    expected: AbstractSet[int]
+    targets: int = 1
+
+
 class Planned(NamedTuple):
-    """One request: the number of its origin, its bytes for the raw engine, and its URL."""
+    """One request: the number of its origin, its bytes, and where it is counted."""
 
     origin: int
     data: bytes
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Fields:
-    """What all requests share: method, header fields in order, body."""
-
-    method: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-    @classmethod
-    def of(cls, config: LoadConfig) -> Fields:
-        """As the options have it.
-
-        Raises `OptionError` for what cannot be sent, `EnvironmentFailure` for an unreadable body.
-        """
-        if not _TOKEN.fullmatch(config.method):
-            raise OptionError("method", f"{config.method!r} is no request method")
-        body = _body(config.body)
-        given = tuple(_field(line) for line in config.header)
-        names = {name.lower() for name, _ in given}
-        own = [("User-Agent", f"crawler-load/{VERSION}"), ("Accept", "*/*")]
-        if body or config.method in {"POST", "PUT", "PATCH"}:
-            own.append(("Content-Length", str(len(body))))
-        if not config.keepalive:
-            own.append(("Connection", "close"))
-        kept = tuple(pair for pair in own if pair[0].lower() not in names)
-        return cls(config.method, kept + given, body)
+    aim: Aim
 
     @property
-    def keepalive(self) -> bool:
-        """Whether a connection takes another request after one of these (RFC 9112 9.6)."""
-        values = [value for name, value in self.headers if name.lower() == "connection"]
-        return not any(word.strip().lower() == "close" for word in ",".join(values).split(","))
+    def line(self) -> str:
+        """What it asks for: `GET /path`."""
+        return self.data.partition(b" HTTP/1.1\r\n")[0].decode("ascii")
+
+    def at(self, number: int, row: int) -> Planned:
+        """Return itself: it is the same for each hit."""
+        return self
+
+
+class Recipe(NamedTuple):
+    """A request that differs from hit to hit. sized: its Content-Length follows from its body."""
+
+    origin: int
+    head: Segments
+    body: Segments
+    sized: bool
+    aim: Aim
+
+    def at(self, number: int, row: int) -> Planned:
+        """Return the request of a hit's number that uses a row of the data."""
+        body = filled(self.body, number, row)
+        length = b"Content-Length: %d\r\n\r\n" % len(body) if self.sized else b"\r\n"
+        return Planned(self.origin, filled(self.head, number, row) + length + body, self.aim)
+
+
+Requests = Iterator[Planned]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Every request of a run, and the origins that they go to."""
+    """Every request of a run, and the origins that they go to.
 
-    fields: Fields
+    aims: the rows of the results. head: whether there is a HEAD among the requests.
+    """
+
+    keepalive: bool
     origins: tuple[Origin, ...]
-    order: tuple[Planned, ...]
+    order: tuple[Planned | Recipe, ...]
+    aims: tuple[Aim, ...]
+    head: bool
 
-    @classmethod
-    def of(cls, config: LoadConfig, urls: Sequence[str]) -> Plan:
-        """From a list of URLs; raises `ConfigurationError` if it is empty or holds what is none."""
-        if not urls:
-            raise ConfigurationError("no URL to load: give one, or a list with -i")
-        fields = Fields.of(config)
-        origins: dict[Origin, int] = {}
-        heads: list[bytes] = []
-        order = []
-        for text in urls:
-            url = _read(text)
-            parts = urlsplit(url)
-            tls = parts.scheme == "https"
-            origin = Origin(tls, parts.hostname or "", parts.port or (443 if tls else 80))
-            number = origins.setdefault(origin, len(origins))
-            if number == len(heads):
-                heads.append(_head(origin, fields))
-            path = url[url.index("/", len(parts.scheme) + 3) :]
-            line = f"{fields.method} {path} HTTP/1.1\r\n".encode("ascii")
-            order.append(Planned(number, line + heads[number], url))
-        if config.seed:
-            random.Random(config.seed).shuffle(order)  # noqa: S311 - an order, not a secret
-        return cls(fields, tuple(origins), tuple(order))
+    @property
+    def mixed(self) -> bool:
+        """Whether hits have to be counted by target: there are several, or they differ."""
+        return len(self.aims) > 1 or any(isinstance(each, Recipe) for each in self.order)
 
-    def requests(self, origin: int) -> list[bytes]:
-        """The requests to one origin, in order."""
-        return [planned.data for planned in self.order if planned.origin == origin]
+    def url(self, request: Planned) -> str:
+        """Return what a request asks for."""
+        return f"{self.origins[request.origin]}{request.line.partition(' ')[2]}"
+
+    def supply(
+        self, origin: int | None, numbers: Iterator[int], share: tuple[int, int]
+    ) -> Requests:
+        """Return the requests to one origin (None: to all), in order, again and again.
+
+        numbers: of the hits of this process, which is `share[0]` of `share[1]`.
+        """
+        mine = [each for each in self.order if origin in (None, each.origin)]
+        fixed = [each for each in mine if isinstance(each, Planned)]
+        return cycle(fixed) if len(fixed) == len(mine) else _filled(mine, numbers, share)
+
+    def numbered(self) -> Callable[[int], Planned]:
+        """Return the function that gives the request of a hit's number."""
+        order, length = self.order, len(self.order)
+        if not any(isinstance(each, Recipe) for each in order):
+            return lambda number: order[number % length]  # type: ignore[return-value]
+        turns = _turns(order)
+
+        def request(number: int) -> Planned:
+            each, first, step = turns[number % length]
+            return each.at(number, first + number // length * step)
+
+        return request
 
     def shared_out(self, connections: int) -> list[int]:
         """How many of the connections each origin has: by its share of the list, at least one.
@@ -140,35 +151,23 @@ class Plan:
         return shares
 
 
-def _read(text: str) -> str:
-    url = parse(text)
-    if isinstance(url, InvalidUrl):
-        raise ConfigurationError(f"cannot load {text!r}: {url.reason}")
-    return url.href
+def _turns(order: Sequence[Planned | Recipe]) -> list[tuple[Planned | Recipe, int, int]]:
+    """Return each request, the row of its first use at this place, and the rows of a round."""
+    places: Counter[int] = Counter()
+    firsts = []
+    for each in order:
+        firsts.append(places[id(each)])
+        places[id(each)] += 1
+    return [(each, first, places[id(each)]) for each, first in zip(order, firsts, strict=True)]
 
 
-def _body(text: str) -> bytes:
-    if not text.startswith("@"):
-        return text.encode()
-    try:
-        return Path(text[1:]).read_bytes()
-    except OSError as error:
-        raise EnvironmentFailure(f"cannot read the body {text[1:]}: {error.strerror}") from error
-
-
-def _field(line: str) -> tuple[str, str]:
-    name, colon, value = line.partition(":")
-    name, value = name.strip(), value.strip()
-    if not colon or not _TOKEN.fullmatch(name):
-        raise OptionError("header", f"{line!r} is no header field; write 'NAME: VALUE'")
-    if not _VALUE.fullmatch(value) or not value.isascii():
-        raise OptionError("header", f"{line!r} has a character that no header field may hold")
-    return name, value
-
-
-def _head(origin: Origin, fields: Fields) -> bytes:
-    """All of a request but its first line."""
-    lines = [f"{name}: {value}" for name, value in fields.headers]
-    if not any(name.lower() == "host" for name, _ in fields.headers):
-        lines.insert(0, f"Host: {origin.authority}")
-    return "\r\n".join([*lines, "", ""]).encode("ascii") + fields.body
+def _filled(
+    order: Sequence[Planned | Recipe], numbers: Iterator[int], share: tuple[int, int]
+) -> Requests:
+    """Yield the requests of an order; processes share the rows out."""
+    mine, processes = share
+    turns = _turns(order)
+    for cycles in count():
+        for request, first, step in turns:
+            row = (first + cycles * step) * processes + mine
+            yield request.at(next(numbers), row)

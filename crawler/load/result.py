@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Self
 from msgspec import field
 from msgspec.structs import fields
 
+from crawler.load.breakdown import ErrorKind, TargetCounts
 from crawler.load.expected import failure
 from crawler.load.measured import Measured
 from crawler.load.options import LoadConfig
@@ -120,6 +121,36 @@ class Figures(Record, frozen=True, kw_only=True):
         )
 
 
+class TargetSummary(Record, frozen=True, kw_only=True):
+    """A target in figures."""
+
+    name: Annotated[str, told("Its name, or method and path.")]
+    attempts: Annotated[int, told("Hits whose time had come.", ge=0)]
+    answers: Annotated[int, told("Whole answers, whatever their status.", ge=0)]
+    errors: Annotated[int, told("Failures, dropped hits, unexpected statuses.", ge=0)]
+    rate: Annotated[float, told("Answers a second.")]
+    statuses: Annotated[Mapping[int, int], told("HTTP status to answers.")]
+    p50: Annotated[float, told("Response latency, seconds.")]
+    p90: Annotated[float, told("Response latency, seconds.")]
+    p99: Annotated[float, told("Response latency, seconds.")]
+
+    @classmethod
+    def of(cls, target: TargetCounts, elapsed: float) -> Self:
+        """Return the figures of a target."""
+        p50, p90, p99 = target.response.quantiles((0.5, 0.9, 0.99))
+        return cls(
+            name=target.name,
+            attempts=target.attempts,
+            answers=target.count,
+            errors=target.failed,
+            rate=target.count / elapsed if elapsed else 0.0,
+            statuses=target.statuses,
+            p50=p50,
+            p90=p90,
+            p99=p99,
+        )
+
+
 class Summary(Record, frozen=True, kw_only=True):
     """What follows from `measured`, for people and jq."""
 
@@ -134,6 +165,10 @@ class Summary(Record, frozen=True, kw_only=True):
     response: Annotated[Figures, told("From the intended time to the end.")]
     service: Annotated[Figures, told("From sending to the end.")]
     lag: Annotated[Figures, told("From the intended time to sending.")]
+    errors_by_kind: Annotated[
+        Mapping[str, ErrorKind], told("Kind (timeout, status 500, dropped) to its errors.")
+    ] = {}
+    targets: Annotated[tuple[TargetSummary, ...], told("A row for each target.")] = ()
 
     @classmethod
     def of(cls, measured: Measured) -> Self:
@@ -150,6 +185,8 @@ class Summary(Record, frozen=True, kw_only=True):
             response=Figures.of(measured.response),
             service=Figures.of(measured.service),
             lag=Figures.of(measured.lag),
+            errors_by_kind=measured.kinds,
+            targets=tuple(TargetSummary.of(each, measured.elapsed) for each in measured.targets),
         )
 
 

@@ -22,6 +22,7 @@ from crawler.load.loop import Share
 from crawler.load.options import LoadConfig
 from crawler.load.pace import Pace
 from crawler.load.part import OnSecond, opened, targets_of
+from crawler.load.planner import Target, plan_of
 from crawler.load.request import Plan
 from crawler.load.validity import Probes
 from crawler.model.option import OptionError
@@ -29,12 +30,12 @@ from crawler.model.option import OptionError
 
 async def run_load(
     config: LoadConfig,
-    urls: Sequence[str],
+    targets: Sequence[Target],
     *,
     on_second: OnSecond | None = None,
     halt: asyncio.Event | None = None,
 ) -> tuple[Measured, Probes]:
-    """Load the URLs as the options say, and return what was measured.
+    """Load the targets as the options say, and return what was measured; a text is a URL.
 
     on_second: called with what was measured so far, about once a second. halt: ends the run early
     when it is set, and is set by SIGINT and SIGTERM (if this is the main thread); so set afterwards
@@ -45,11 +46,11 @@ async def run_load(
     at the start, and for a process that has died.
     """
     halt = halt or asyncio.Event()
-    plan = Plan.of(config, urls)
+    plan = plan_of(config, targets)
     _check(config, plan)
     with halted_by_signals(halt):
         try:
-            parts = await _parts(config, plan, urls, halt, on_second)
+            parts = await _parts(config, plan, targets, halt, on_second)
         except Halted:
             now = perf_counter()
             return Recorder(now).freeze(now), Probes()
@@ -60,16 +61,17 @@ async def run_load(
 async def _parts(
     config: LoadConfig,
     plan: Plan,
-    urls: Sequence[str],
+    targets: Sequence[Target],
     halt: asyncio.Event,
     on_second: OnSecond | None,
 ) -> Sequence[tuple[Measured, Probes]]:
     """What each process has measured; raises `Halted` if it was ended before the first hit."""
-    targets = await unless(halt, targets_of(config, plan))
+    places = await unless(halt, targets_of(config, plan))
     if config.processes == 1:
-        async with opened(config, plan, targets, Share(), halt) as part:
+        async with opened(config, plan, places, Share(), halt) as part:
             return [await part.run(perf_counter() + config.warmup, halt, on_second)]
-    async with Crew.started(config, urls, [each.address for each in targets], halt) as crew:
+    addresses = [each.address for each in places]
+    async with Crew.started(config, targets, addresses, halt) as crew:
         return await crew.run(halt, on_second)
 
 

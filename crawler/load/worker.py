@@ -1,8 +1,8 @@
 """A process of a load run: `python -m crawler.load.worker`, started by `crawler.load.crew`.
 
-Its input: a line with the options, URLs, addresses and its number; a line with the time to start;
-perhaps a line that ends it early. The end of its input does the same. Its output: a line when its
-connections are open, one for each second, one with the result; or one with an error.
+Its input: a line with the options, targets, addresses and its number; a line with the time to
+start; perhaps a line that ends it early. The end of its input does the same. Its output: a line
+when its connections are open, one for each second, one with the result; or one with an error.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from typing import Any
 import orjson
 from msgspec.structs import replace
 
+from crawler.load.endpoint import Endpoint
 from crawler.load.guard import Target
 from crawler.load.hit import Measured
 from crawler.load.loop import Share
 from crawler.load.options import LoadConfig
 from crawler.load.part import opened
-from crawler.load.request import Plan
+from crawler.load.planner import plan_of
 from crawler.measure.document import text
 from crawler.model.errors import CrawlerError
 from crawler.runtime.loop import collect_rarely, new_event_loop
@@ -54,7 +55,8 @@ async def _work() -> None:
 async def _carry_out(orders: asyncio.StreamReader) -> None:
     first = orjson.loads(await orders.readline())
     config = LoadConfig.of({**first["config"], "header": tuple(first["config"]["header"])})
-    plan = Plan.of(config, first["urls"])
+    given = [each if isinstance(each, str) else Endpoint.of(each) for each in first["targets"]]
+    plan = plan_of(config, given)
     targets = [
         Target.at(origin, address)
         for origin, address in zip(plan.origins, first["addresses"], strict=True)

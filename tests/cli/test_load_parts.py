@@ -12,14 +12,17 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from crawler.cli.load import live, summary
+from crawler.cli.load import live, per_target, summary
 from crawler.cli.load.outputs import Outputs
 from crawler.cli.load.picture import Picture
 from crawler.cli.load.summary import counts, latencies
 from crawler.cli.load.targets import targets
+from crawler.load.breakdown import ErrorKind, TargetCounts
+from crawler.load.endpoint import Endpoint
 from crawler.load.hit import Recorder
 from crawler.load.measured import Failure, Measured
 from crawler.load.options import LoadConfig
+from crawler.measure.histogram import Histogram
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.store.files import write_whole
 from tests.load import sample
@@ -49,6 +52,56 @@ def test_targets_come_from_words_and_lists(tmp_path: Path) -> None:
         "http://127.0.0.1:1/a",
         "https://localhost/b",
     ]
+
+
+def test_a_list_mixes_urls_and_objects(tmp_path: Path) -> None:
+    """A line that begins with a brace is a target, and templates stay as they are written."""
+    listed = tmp_path / "targets.jsonl"
+    templated = f"{URL}?n={{{{random 1 9}}}}"
+    lines = ("", URL, f'{{"url": "{URL}", "body": {{"a": 1}}}}', "# no {{x}}", templated)
+    listed.write_text("\n".join(lines))
+    plain, posted, random = targets([], [str(listed)])
+    assert plain == URL
+    assert isinstance(posted, Endpoint) and (posted.body, posted.json) == ('{"a":1}', True)
+    assert random == Endpoint(url=templated, source=f"{listed} line 5")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"url": "/a"}', "line 2: '/a' is no URL; write http:// or https:// before it"),
+        ('{"url": "http://a/", "wait": 1}', "line 2: unknown field 'wait'"),
+        ("http://[::1/", "line 2: 'http://[::1/' is no URL"),
+        ("a.test/{{seq}}", "line 2: 'a.test/{{seq}}' is no URL; write http://"),
+    ],
+)
+def test_a_bad_line_of_a_list_has_its_number(tmp_path: Path, line: str, said: str) -> None:
+    """So that it can be found among a million."""
+    listed = tmp_path / "list.txt"
+    listed.write_text(f"{URL}\n{line}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        targets([], [str(listed)])
+    assert f"{listed} {said}" in str(caught.value)
+
+
+def test_results_by_target_fit_a_terminal() -> None:
+    """A row each, with outcomes below it where they differ; long names lose their middle."""
+    row = TargetCounts(
+        name=f"GET /{'x' * 200}/end",
+        response=Histogram([0.0123] * 10),
+        statuses={200: 7, 302: 1},
+        errors={"timeout": ErrorKind(count=2, message="no answer", example=f"GET {URL * 9}")},
+    )
+    other = TargetCounts(name="short", response=Histogram([0.2]), statuses={302: 1})
+    run = Measured(elapsed=2.0, targets=(other, row))
+    head, name, figures, below, short = per_target.rows(run)
+    assert head.split()[:3] == ["target", "requests", "rate/s"]
+    assert len(name) <= 80 and name.endswith("/end")
+    assert figures.split() == ["10", "4", "12.3", "12.3", "12.3", "mixed"]
+    assert below.split("  ")[-3:] == ["200: 7", "302: 1", "timeout: 2"]
+    assert short.split() == ["short", "1", "0", "200", "200", "200", "302"]
+    assert all(len(line) <= 80 for line in per_target.errors(run.kinds))
+    assert summary.status(302, 5) == "302 (redirect): 5" and summary.status(304, 5) == "304: 5"
 
 
 @pytest.mark.parametrize(

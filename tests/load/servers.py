@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 from crawler.load.hit import Measured
 from crawler.load.options import LoadConfig
+from crawler.load.planner import Target
 from crawler.load.run import run_load
 from crawler.load.validity import Probes
 
@@ -65,7 +66,7 @@ async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         pass
 
 
-async def load(url: str | list[str], **options: Any) -> tuple[Measured, Probes]:
+async def load(url: str | Sequence[Target], **options: Any) -> tuple[Measured, Probes]:
     """A run of a few hits."""
     config = LoadConfig(**{"connections": 1, "requests": 5, "duration": 10.0, **options})
     return await run_load(config, [url] if isinstance(url, str) else url)

@@ -26,8 +26,8 @@ from crawler.load.loop import Job, Share
 from crawler.load.open import OpenLoop
 from crawler.load.options import LoadConfig
 from crawler.load.part import Part
+from crawler.load.planner import plan_of
 from crawler.load.raw import RawLoop
-from crawler.load.request import Plan
 from crawler.load.run import run_load
 from crawler.model.errors import EnvironmentFailure
 from crawler.runtime.loop import LoopFactory, new_event_loop
@@ -51,7 +51,7 @@ def on(factory: LoopFactory, work: Coroutine[Any, Any, None]) -> None:
 def engine(url: str, **options: Any) -> RawLoop:
     """A raw engine for a server, not yet open."""
     config = LoadConfig(**{"connections": 1, "duration": 10.0, **options})
-    plan = Plan.of(config, [url])
+    plan = plan_of(config, [url])
     targets = [Target.at(plan.origins[0], "127.0.0.1")]
     job = Job(config=config, plan=plan, targets=targets, share=Share())
     return OpenLoop(job) if config.open_loop else ClosedLoop(job)
@@ -272,7 +272,7 @@ def test_a_name_server_that_does_not_answer_holds_nothing(
 
     monkeypatch.setattr(socket, "getaddrinfo", dead)
     monkeypatch.setattr("crawler.load.guard.RESOLVE_SECONDS", 0.05)
-    origin = Plan.of(LoadConfig(), ["http://slow.test/"]).origins[0]
+    origin = plan_of(LoadConfig(), ["http://slow.test/"]).origins[0]
     try:
         with pytest.raises(EnvironmentFailure, match=r"cannot resolve slow\.test: no answer in"):
             asyncio.run(_resolved(origin))

@@ -10,7 +10,8 @@ import pytest
 
 from crawler.load.guard import resolve
 from crawler.load.options import LoadConfig
-from crawler.load.request import Origin, Plan
+from crawler.load.planner import plan_of
+from crawler.load.request import Origin
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.option import OptionError
 from tests.load.servers import answering, load, serving, silent
@@ -81,7 +82,7 @@ async def test_of_two_addresses_the_one_that_answers_is_loaded(
 )
 async def test_spellings_of_an_address_hide_nothing(url: str, host: str) -> None:
     """The URL standard's many ways to write an address are read before it is judged."""
-    (origin,) = Plan.of(LoadConfig(), [url]).origins
+    (origin,) = plan_of(LoadConfig(), [url]).origins
     assert origin.host == host
     if host.startswith("127.") or host == "::ffff:7f00:1":
         assert (await resolve(origin, mine=False)).origin == origin

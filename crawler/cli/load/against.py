@@ -11,6 +11,7 @@ from crawler.cli.load.session import Load
 from crawler.load.expected import failure
 from crawler.load.measured import Measured
 from crawler.load.options import LoadConfig
+from crawler.load.planner import Target
 from crawler.load.result import Result
 from crawler.load.statistics import compare_blocks
 from crawler.model.errors import ConfigurationError, ExitCode
@@ -20,7 +21,7 @@ BLOCKS = 10
 
 
 def compare_with(
-    load: Load, config: LoadConfig, urls: Sequence[str], others: Sequence[str], *, json: bool
+    load: Load, config: LoadConfig, urls: Sequence[Target], others: Sequence[Target], *, json: bool
 ) -> int:
     """Load both targets for `config.duration` each in all, A B B A A B ..., and compare them.
 
@@ -45,7 +46,7 @@ def compare_with(
 
 
 def _taken(
-    load: Load, config: LoadConfig, sides: Sequence[Sequence[str]]
+    load: Load, config: LoadConfig, sides: Sequence[Sequence[Target]]
 ) -> tuple[list[Result], list[Result]]:
     """The results of all turns, as many of each side; fewer than `BLOCKS` if a signal came."""
     least = config.options()["duration"].least or 0.0

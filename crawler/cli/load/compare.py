@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import orjson
 from cyclopts import Parameter
 
+from crawler.cli.load.per_target import milliseconds
 from crawler.cli.load.spelling import LOAD
-from crawler.cli.load.summary import milliseconds
 from crawler.load.result import Result
 from crawler.load.statistics import WORDS, Comparison, judged_confidence
 from crawler.load.statistics import compare as compared

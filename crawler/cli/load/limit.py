@@ -10,10 +10,12 @@ from typing import Any
 import orjson
 
 from crawler.cli.load.outputs import Outputs
+from crawler.cli.load.per_target import WIDTH
 from crawler.cli.load.session import Load
-from crawler.cli.load.summary import WIDTH, figure
+from crawler.cli.load.summary import figure
 from crawler.load.find import Search, Trial
 from crawler.load.options import MAX_RATE, LoadConfig
+from crawler.load.planner import Target
 from crawler.load.result import Result
 from crawler.load.threshold import Threshold
 from crawler.model.errors import ConfigurationError, ExitCode
@@ -31,7 +33,7 @@ OWN = frozenset({"generator CPU", "event-loop lag", "pacer lag", "ports", "descr
 def find(
     load: Load,
     config: LoadConfig,
-    urls: Sequence[str],
+    urls: Sequence[Target],
     bounds: Sequence[Threshold],
     files: Outputs,
     *,

@@ -22,6 +22,7 @@ from crawler.cli.load.summary import text
 from crawler.cli.load.targets import targets
 from crawler.cli.options import lists, with_options
 from crawler.load.options import LoadConfig
+from crawler.load.planner import Target
 from crawler.load.result import Result, schema
 from crawler.load.threshold import Threshold
 from crawler.model.errors import ConfigurationError, ExitCode
@@ -128,6 +129,7 @@ def load(
         raise ConfigurationError("--mock brings its own page; leave out the URL, or --mock")
     with ExitStack() as stack:
         metrics = stack.enter_context(exposing(wanted.metrics, quiet=wanted.quiet))
+        aims: Sequence[Target]
         if wanted.mock:
             aims = [f"{stack.enter_context(mock_web())}/page/1"]
         else:
@@ -137,7 +139,7 @@ def load(
 
 def _loaded(
     settled: LoadConfig,
-    aims: Sequence[str],
+    aims: Sequence[Target],
     kept: Sequence[Threshold],
     wanted: Wanted,
     metrics: Exposition | None,

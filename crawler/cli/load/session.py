@@ -13,6 +13,7 @@ from crawler.cli.load.live import watching
 from crawler.cli.load.spelling import LOAD
 from crawler.load.measured import Measured
 from crawler.load.options import LoadConfig
+from crawler.load.planner import Target
 from crawler.load.result import Generator, Judged, Result
 from crawler.load.run import run_load
 from crawler.load.threshold import Threshold
@@ -24,13 +25,13 @@ from crawler.runtime.loop import collect_rarely, new_event_loop
 if TYPE_CHECKING:
     from crawler.load.metrics import Exposition
 
-Load = Callable[[LoadConfig, Sequence[str], Sequence[Threshold]], Result]
+Load = Callable[[LoadConfig, Sequence[Target], Sequence[Threshold]], Result]
 """`run`, with what it shows meanwhile settled."""
 
 
 def run(
     config: LoadConfig,
-    urls: Sequence[str],
+    targets: Sequence[Target],
     thresholds: Sequence[Threshold],
     *,
     quiet: bool,
@@ -42,10 +43,10 @@ def run(
     for options that the targets forbid.
     """
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
-    measured, probes, partial = measure(config, urls, quiet=quiet, metrics=metrics)
+    measured, probes, partial = measure(config, targets, quiet=quiet, metrics=metrics)
     return Result(
-        target=urls[0],
-        urls=len(urls),
+        target=first if isinstance(first := targets[0], str) else first.url,
+        urls=len(targets),
         started=started,
         config=config,
         machine=Generator.here(),
@@ -59,7 +60,7 @@ def run(
 
 def measure(
     config: LoadConfig,
-    urls: Sequence[str],
+    targets: Sequence[Target],
     *,
     quiet: bool,
     metrics: Exposition | None = None,
@@ -73,7 +74,7 @@ def measure(
         try:
             with asyncio.Runner(loop_factory=new_event_loop) as runner:
                 told = watch if metrics is None else metrics.before(watch)
-                measured, probes = runner.run(run_load(config, urls, on_second=told, halt=halt))
+                measured, probes = runner.run(run_load(config, targets, on_second=told, halt=halt))
         except OptionError as error:
             flag = LOAD.options[error.option].flag
             raise ConfigurationError(f"{flag}: {error.problem}") from error

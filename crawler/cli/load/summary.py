@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from http import HTTPStatus
 from itertools import chain
 from textwrap import wrap
 
+from crawler.cli.load.per_target import WIDTH, errors, milliseconds, rows
 from crawler.cli.units import count, counted, megabytes
 from crawler.load.measured import Measured
 from crawler.load.options import LoadConfig
@@ -14,7 +16,6 @@ from crawler.load.threshold import Threshold
 from crawler.load.validity import MOST_LATENESS, Verdict
 from crawler.measure.histogram import Histogram
 
-WIDTH = 80
 _LABEL, _COLUMN = 10, 10
 _SHARES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999, "p99.99": 0.9999}
 _GLUE = "\N{NO-BREAK SPACE}"
@@ -29,6 +30,7 @@ def text(result: Result) -> str:
         head(result.config, result.target),
         counts(result.measured),
         latencies(result.measured),
+        rows(result.measured),
         judgement(result),
     )
     return "".join(f"{line}\n" for line in parts)
@@ -58,18 +60,22 @@ def counts(measured: Measured) -> Iterator[str]:
         f"{counted(measured.attempts, 'request')} in {measured.elapsed:,.2f} s: "
         f"{measured.rate:,.0f} answers/s, {megabytes(received)}/s"
     )
-    yield from row("status", [f"{s}: {count(n)}" for s, n in sorted(measured.statuses.items())])
+    yield from row("status", [status(s, n) for s, n in sorted(measured.statuses.items())])
     kinds = [f"{kind.value}: {count(n)}" for kind, n in sorted(measured.failures.items())]
     kinds += [f"dropped: {count(measured.dropped)}"] if measured.dropped else []
     yield from row("no answer", kinds)
-    for kind, message in sorted(measured.messages.items()):
-        first = f"first {kind.value}: {message}"
-        yield from wrap(first, WIDTH, initial_indent=" " * _LABEL, subsequent_indent=" " * 12)
     if measured.reopened:
         yield from row("retried", [f"closed while idle: {count(measured.reopened)}"])
     if measured.unfinished:
         yield from row("in flight", [f"{count(measured.unfinished)} at the end"])
     yield from row("errors", [f"{count(measured.errors)} ({measured.error_share:.3%})"])
+    yield from errors(measured.kinds)
+
+
+def status(code: int, answers: int) -> str:
+    """A status with its answers; a redirect is one, and is not followed."""
+    redirect = 300 <= code < 400 and code != HTTPStatus.NOT_MODIFIED
+    return f"{code}{' (redirect)' if redirect else ''}: {count(answers)}"
 
 
 def latencies(measured: Measured) -> Iterator[str]:
@@ -136,12 +142,6 @@ def _latency(name: str, histogram: Histogram) -> str:
         milliseconds(value) if total else "-" for value in (histogram.largest, histogram.mean)
     ]
     return f"{name:{_LABEL}}" + "".join(f"{text:>{_COLUMN}}" for text in shown)
-
-
-def milliseconds(seconds: float) -> str:
-    """Three digits, without the unit, which stands at the head of the table."""
-    value = seconds * 1e3
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def row(label: str, parts: list[str]) -> Iterator[str]:

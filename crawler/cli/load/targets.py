@@ -1,13 +1,25 @@
-"""The URLs of a load: those of the command line, then those of lists."""
+"""The targets of a load: the URLs of the command line, then those of lists."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
 
+from crawler.load.endpoint import Endpoint
+from crawler.load.planner import Target
+from crawler.load.template import is_template
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.url import Seed, Url
+from crawler.store.archive import unpacked
+from crawler.store.blocks import Input
+from crawler.store.entries import form_of
+from crawler.store.entry import seed, trimmed
+from crawler.store.plain import plain
 from crawler.store.sources import UrlSource
+from crawler.store.text import LONGEST, lines, utf8
 
 MOST = 1_000_000
 """A list is kept in memory, as requests; a million are some 200 MB in each process."""
@@ -15,16 +27,16 @@ MOST = 1_000_000
 _AT_ONCE = 10_000
 
 
-def targets(words: Sequence[str], lists: Sequence[str]) -> list[str]:
-    """All URLs, in their order, as the WHATWG standard writes them.
+def targets(words: Sequence[str], lists: Sequence[str]) -> list[Target]:
+    """All targets, in their order: URLs as the WHATWG standard writes them, or what a line tells.
 
     A scheme has to be there: a crawl means https by a bare host, a load hardly ever does. Raises
     `ConfigurationError` for what is no URL, for none at all and for more than `MOST`, and
     `EnvironmentFailure` for a list that cannot be read.
     """
-    found: list[str] = []
-    for seed in _seeds(words, lists):
-        found.append(_href(seed))
+    found: list[Target] = []
+    for target in _all(words, lists):
+        found.append(target)
         if len(found) > MOST:
             raise ConfigurationError(f"input: more than {MOST:,} URLs; give a part of the list")
     if not found:
@@ -32,19 +44,66 @@ def targets(words: Sequence[str], lists: Sequence[str]) -> list[str]:
     return found
 
 
-def _seeds(words: Sequence[str], lists: Sequence[str]) -> Iterator[Seed]:
-    source = UrlSource(list(words), lists, CommandConfig())
+def _all(words: Sequence[str], lists: Sequence[str]) -> Iterator[Target]:
+    if list(lists).count("-") > 1:
+        raise ConfigurationError("input: standard input can be read only once; give one '-'")
+    for word in words:
+        yield _word(word)
+    inputs = [Input(name) for name in lists]  # all are looked at before anything is read
+    for each in inputs:
+        if form_of(each.name, CommandConfig()) in ("csv", "sitemap"):
+            yield from _listed(each.name)
+        else:
+            yield from _read(each)
+
+
+def _listed(name: str) -> Iterator[Target]:
+    source = UrlSource([], [name], CommandConfig())
     try:
         while block := source.read(_AT_ONCE):
-            yield from block
+            yield from (_href(each, name) for each in block)
     finally:
         source.close()
 
 
-def _href(seed: Seed) -> str:
-    text = seed.input.strip()
+def _read(found: Input) -> Iterator[Target]:
+    """Each line is a URL or a JSON object, whatever the file's name."""
+    folder = Path() if found.name == "-" else Path(found.name).parent
+    blocks = unpacked(found.blocks(lambda size: None, lambda: False), found.label)
+    text = chain.from_iterable(lines(utf8(blocks, found.label), LONGEST))
+    for number, line in enumerate(text, 1):
+        yield from _line(line, f"{found.label} line {number}", folder.absolute())
+
+
+def _line(line: str, source: str, folder: Path) -> Iterator[Target]:
+    text = trimmed(line)
+    if text.startswith(("{", "[")):
+        target = Endpoint.read(text, source, folder)
+        yield replace(target, url=_checked(target.url, source))
+    elif is_template(text) and not text.startswith("#"):
+        yield Endpoint(url=_checked(text.partition("\t")[0], source), source=source)
+    else:
+        for entries in plain(iter([[line]]), None):
+            yield from (_href(seed(entry), source) for entry in entries)
+
+
+def _word(text: str) -> Target:
+    return _checked(text.strip(), "") if is_template(text) else _href(seed(text), "")
+
+
+def _href(found: Seed, source: str) -> str:
+    text = _checked(found.input.strip(), source)
+    if not isinstance(found.url, Url):
+        raise ConfigurationError(f"{_place(source)}{text[:80]!r} is no URL: {found.url.reason}")
+    return found.url.href
+
+
+def _checked(text: str, source: str) -> str:
     if not text.lower().startswith(("http://", "https://")):
-        raise ConfigurationError(f"{text[:80]!r} is no URL; write http:// or https:// before it")
-    if not isinstance(seed.url, Url):
-        raise ConfigurationError(f"{text[:80]!r} is no URL: {seed.url.reason}")
-    return seed.url.href
+        problem = f"{text[:80]!r} is no URL; write http:// or https:// before it"
+        raise ConfigurationError(f"{_place(source)}{problem}")
+    return text
+
+
+def _place(source: str) -> str:
+    return f"{source}: " if source else ""
