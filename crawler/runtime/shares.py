@@ -1,9 +1,10 @@
 """How the memory of a crawl is divided: the crawler itself, processes that parse, bodies in flight.
 
-Half is for processes that parse, as a tree of a large page takes many times its size; where that is
-too little for all of them there are fewer. Of what remains the crawler's own part is taken off, and
-a third of the rest is for bodies: each is held twice, and more, when it is put together and when it
-is handed over.
+Half is for processes that parse, as a tree of a large page takes many times its size. Each of them
+has room for the largest page that is read, so where half is too little for all of them there are
+fewer, and where it is too little for one it has what the rest does not need. Of what remains the
+crawler's own part is taken off, and a third of the rest is for bodies: each is held twice, and
+more, when it is put together and when it is handed over.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ OWN = 100_000_000
 """Bytes of the crawler itself: modules, connections, URLs that wait, records that are written."""
 
 WORKER = 256_000_000
-"""Bytes that a process which parses should have; a worker that does nothing has 50 MB."""
+"""Bytes that a process which parses should have at least; one that does nothing has 50 MB."""
 
 COPIES = 3
 """Bytes that one of a body may take at the worst, for a moment."""
@@ -33,16 +34,21 @@ class Shares(NamedTuple):
     worker: int
 
 
-def shares(memory: int, *, workers: int, worker: int) -> Shares:
+def shares(memory: int, *, workers: int, worker: int, largest: int) -> Shares:
     """Divide `memory` bytes; `workers` processes are wanted, of at most `worker` bytes (0: any).
 
-    Without processes all but the crawler's part is for bodies.
+    `largest` is what the largest page takes of a process. Without processes all but the crawler's
+    part is for bodies.
     """
-    half = memory // 2
-    count = min(workers, max(1, half // WORKER))
+    half, fewest = memory // 2, memory // 16
+    needed = max(WORKER, largest)
+    if worker:
+        needed = min(needed, worker)
+    count = min(workers, max(1, half // needed))
     if not count:
         return Shares((memory - OWN) // COPIES, 0, worker)
-    each = max(half // count, _LEAST_WORKER)
+    spare = memory - OWN - COPIES * fewest
+    each = max(half // count, min(needed, spare), _LEAST_WORKER)
     each = min(each, worker) if worker else 0
     rest = memory - OWN - count * each
-    return Shares(max(rest // COPIES, memory // 16), count, each)
+    return Shares(max(rest // COPIES, fewest), count, each)

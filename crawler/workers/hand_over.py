@@ -25,6 +25,7 @@ from crawler.workers.parsing import Parsing, silent
 from crawler.workers.reason import one_line
 from crawler.workers.work import Alarm, Packed, Parser, alarm, pack
 
+_CURE = "processes need room in /dev/shm; make it writable, or use --parse thread"
 _BATCH_BYTES = 1 << 20  # a batch leaves early when it has as much: pickling holds the loop up
 
 
@@ -88,10 +89,11 @@ class AsyncParsing(Parsing):
 
     async def parse(self, response: Response) -> Parsed:
         """Hand the page over, and wait for the result."""
-        if self._ready_pool() is None:
-            (parsed,) = await asyncio.wrap_future(self._aside().submit([pack(response)]))
-        else:
+        pool, parsed = self._pool_for(response), None
+        if pool is not None:
             parsed = await self._join_batch(pack(response))
+        if parsed is None or self._failed():
+            (parsed,) = await asyncio.wrap_future(self._aside().submit([pack(response)]))
         self._count(parsed)
         return parsed
 
@@ -170,19 +172,24 @@ class ThreadedParsing(Parsing):
         """Parse the page here, or hand it over and wait for the result."""
         with self._lock:
             place = self._place(response)
-        pool = self._ready_pool()
+        pool = self._pool_for(response)
         if place is Place.HERE or pool is None:
-            parsed = self._here.parse(response)
-            with self._lock:
-                self._learn(len(response.body), parsed)
-            return parsed
+            return self._parse_in_turn(response)
         began = perf_counter()
         future = pool.submit([pack(response)])
         spent = perf_counter() - began
         (parsed,) = future.result()
+        if self._failed():
+            return self._parse_in_turn(response)
         with self._lock:
             self._count_hand_over(1, spent)
             self._count(parsed)
+        return parsed
+
+    def _parse_in_turn(self, response: Response) -> Parsed:
+        parsed = self._here.parse(response)
+        with self._lock:
+            self._learn(len(response.body), parsed)
         return parsed
 
 
@@ -200,5 +207,6 @@ def _resolve(answers: Sequence[asyncio.Future[Parsed]], done: Future[list[Parsed
 def _raise_start_failure(error: BaseException) -> NoReturn:
     """Say in one line why no worker starts; other errors stay as they are."""
     if isinstance(error, Exception) and not isinstance(error, CrawlerError):
-        raise EnvironmentFailure(f"parse: no worker starts: {one_line(error)}") from error
+        cure = f"; {_CURE}" if isinstance(error, OSError) else ""
+        raise EnvironmentFailure(f"parse: no worker starts: {one_line(error)}{cure}") from error
     raise error

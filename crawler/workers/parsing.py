@@ -35,6 +35,7 @@ _LANES: dict[str, Callable[[Work], Lane]] = {
     "thread": ThreadLane,
     "interpreter": InterpreterLane,
 }
+_LARGE = 1 << 20  # bytes of a body whose tree takes more memory than the crawler's own process has
 _ROUND = 256  # pages between two measurements of the hand-over
 _EXECUTOR_THREADS = ("_ExecutorManagerThread", "QueueFeederThread", "crawler-pool")
 
@@ -183,19 +184,29 @@ class Parsing:
     def _place(self, response: Response) -> Place:
         if not self._auto:
             return Place.POOL if self._pooled else Place.HERE
-        place = self._chooser.place(len(response.body))
-        if self._pool is None and self._chooser.pool_wanted:
+        place, large = self._chooser.place(len(response.body)), self._is_large(response)
+        if self._pool is None and (large or self._chooser.pool_wanted):
             self._pool = self._started_pool()
-        return place
+        return Place.POOL if large else place
+
+    def _is_large(self, response: Response) -> bool:
+        """Whether `auto` leaves a page to a process at any price: there its memory is limited."""
+        return len(response.body) > _LARGE and self.kind == "process"
 
     def _parse_here(self, response: Response) -> Parsed:
         parsed = self._here.parse(response)
         self._learn(len(response.body), parsed)
         return parsed
 
-    def _ready_pool(self) -> Pool | None:
-        """The pool, once it takes pages; those that came before `auto` had one go elsewhere."""
-        return self._pool if self._apart or self._chooser.pool_ready or not self._auto else None
+    def _pool_for(self, response: Response) -> Pool | None:
+        """The pool; for `auto` once it is ready, and while it starts for a large page alone."""
+        ready = self._apart or self._chooser.pool_ready or not self._auto
+        return self._pool if ready or (self._is_large(response) and not self._failed()) else None
+
+    def _failed(self) -> bool:
+        """Whether the workers that `auto` started do not start: then pages are parsed here."""
+        started = self._pool.started if self._auto and not self._apart and self._pool else None
+        return started is not None and started.done() and started.exception() is not None
 
     def _learn(self, size: int, parsed: Parsed) -> None:
         """Count a page of `size` bytes that was parsed here, and what it cost."""

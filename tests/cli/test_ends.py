@@ -212,3 +212,24 @@ def test_too_little_address_space_is_refused_with_the_number(engine: str) -> Non
     done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
     assert "KB of address space, and the limit is 450,000; " in done.stderr
+
+
+@pytest.mark.parametrize("options", ["ro", "size=4k"], ids=["read-only", "full"])
+def test_a_broken_dev_shm_is_said_in_one_line(options: str) -> None:
+    """The real thing, in a mount namespace: exit code 3, the reason and the cure."""
+    full = "head -c 9999 /dev/zero >/dev/shm/x 2>&-"
+    script = f'mount -t tmpfs -o {options} none /dev/shm || exit 77; {full}; exec "$0" "$@"'
+    namespace = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script)
+    words = ("-m", "crawler", "crawl", "--mock", "2", "--parse", "process", "-o", os.devnull)
+    try:
+        done = subprocess.run(
+            [*namespace, sys.executable, *words], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        pytest.skip("there is no unshare")
+    if done.returncode == 77 or done.stderr.startswith("unshare:"):
+        pytest.skip(f"no mount namespaces here: {done.stderr.strip()}")
+    said = [line for line in done.stderr.splitlines() if line.startswith("crawler: ")]
+    assert (done.returncode, len(said)) == (3, 1), done.stderr
+    assert said[0].startswith("crawler: parse: no worker starts: OSError: "), done.stderr
+    assert said[0].endswith("room in /dev/shm; make it writable, or use --parse thread")

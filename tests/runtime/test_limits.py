@@ -155,9 +155,31 @@ def test_cores(
 @pytest.mark.parametrize("workers", [1, 2, 32])
 def test_shares(memory: int, workers: int) -> None:
     """What is given to the parts, copies of bodies included, is not more than there is."""
-    found = shares(memory, workers=workers, worker=1_024 * 10**6)
+    found = shares(memory, workers=workers, worker=1_024 * 10**6, largest=377 * 10**6)
     assert OWN + found.workers * found.worker + COPIES * found.bodies <= memory * 1.2
     assert 1 <= found.workers <= workers
     assert found.bodies > 10_000_000
     if memory >= 512_000_000:
         assert OWN + found.workers * found.worker + COPIES * found.bodies <= memory
+
+
+@pytest.mark.parametrize(
+    ("memory", "page", "workers", "least"),
+    [
+        (600, 377, 1, 377),  # more than half, as the page would not fit into half
+        (400, 377, 1, 225),  # what the crawler itself and few bodies leave
+        (1_100, 377, 1, 550),  # two would be too small for it
+        (1_600, 377, 2, 400),
+        (1_100, 36, 2, 275),  # small pages: as many as should have a worker
+        (16_000, 377, 21, 377),
+    ],
+)
+def test_a_worker_has_room_for_the_largest_page(
+    memory: int, page: int, workers: int, least: int
+) -> None:
+    """Rather fewer workers than pages that fail for memory (in MB; 32 workers are wanted)."""
+    found = shares(memory * 10**6, workers=32, worker=1_024 * 10**6, largest=page * 10**6)
+    assert found.workers == workers
+    assert found.worker >= least * 10**6
+    used = OWN + found.workers * found.worker + COPIES * found.bodies
+    assert used <= memory * 10**6
