@@ -8,8 +8,8 @@ import pytest
 from hypothesis import settings
 
 # The machines that run the tests are shared and slow at times: no deadline for one example, and
-# the same examples for the same code, so that a failure is the change's.
-settings.register_profile("crawler", deadline=None, derandomize=True)
+# the same examples for the same code, so that a failure is the change's. `make fuzz` looks further.
+settings.register_profile("crawler", deadline=None, derandomize=True, max_examples=40)
 settings.load_profile("crawler")
 
 

@@ -22,7 +22,6 @@ from crawler.load.open import OpenLoop
 from crawler.load.options import LoadConfig
 from crawler.load.pace import Pace
 from crawler.load.request import Plan
-from crawler.load.think import ThinkingLoop
 from crawler.load.validity import Probes
 from crawler.load.watch import Watch, listen_overflows
 from crawler.runtime.files import allow_connections
@@ -165,9 +164,7 @@ def _engine(job: Job) -> Engine:
         from crawler.load.aio import AioLoop
 
         return AioLoop(job)
-    if job.config.open_loop:
-        return OpenLoop(job)
-    return ThinkingLoop(job) if job.config.think_time else ClosedLoop(job)
+    return OpenLoop(job) if job.config.open_loop else ClosedLoop(job)
 
 
 def _grown(before: int | None) -> int | None:

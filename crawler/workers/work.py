@@ -184,7 +184,7 @@ class Parser:
         seconds = time.perf_counter() - started
         if seconds > self._timeout:
             return self._overrun()
-        return Document(json=document.json, seconds=seconds, leads=document.leads)
+        return replace(document, seconds=seconds)
 
     def answer(self, page: Packed) -> Answer:
         """The same for a page that came to a worker, in the form in which it goes back."""

@@ -9,12 +9,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 import jsonschema
 import pytest
 
+from crawler.cli import main
 from crawler.mock import MockWeb, Served, running
 from tests.unmannered import WORDS
 
@@ -38,10 +41,26 @@ def started(*words: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def crawler(*words: str) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of `crawler WORDS`."""
-    with started(*words) as process:
-        out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
+    """Run `crawler WORDS` in this process; returns exit code, stdout and stderr.
+
+    Records go to descriptor 1, what is said to `sys.stderr`: both are files meanwhile.
+    """
+    kept = os.dup(1)
+    try:
+        with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+            os.dup2(out.fileno(), 1)
+            with redirect_stdout(out), redirect_stderr(err):
+                code = main(words)
+            return code, _written(out), _written(err)
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _written(file: IO[str]) -> str:
+    file.flush()
+    os.lseek(file.fileno(), 0, os.SEEK_SET)
+    return file.read()
 
 
 def test_help_names_every_option_and_shows_examples() -> None:
@@ -66,9 +85,10 @@ def test_help_loads_nothing_heavy() -> None:
 def test_a_mock_crawl_from_end_to_end(tmp_path: Path) -> None:
     """One record for each page, legal by the printed schema; summary on stderr; no process left."""
     stats = tmp_path / "stats.json"
-    code, out, err = crawler("crawl", *WORDS, "--mock", "50", "--stats", str(stats))
+    with started("crawl", *WORDS, "--mock", "50", "--stats", str(stats)) as process:
+        out, err = process.communicate(timeout=60)
     records = [json.loads(line) for line in out.splitlines()]
-    assert code == 0, err
+    assert process.returncode == 0, err
     assert len({record["url"] for record in records}) == 50
     assert err.endswith("every URL is accounted for: 50 read = 50 records + 0 repeats\n")
     assert json.loads(stats.read_text())["pages"] == 50
@@ -86,10 +106,12 @@ def test_a_closed_pipe_is_no_error() -> None:
         assert (process.stderr.read(), process.wait(60)) == ("", 0)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("engine", ["async", "threaded"])
+@pytest.mark.parametrize(
+    ("engine", "number"),
+    [("async", signal.SIGINT), ("threaded", signal.SIGTERM), ("async", signal.SIGHUP)],
+)
 def test_a_signal_ends_a_crawl_with_everything_written(
-    tmp_path: Path, number: signal.Signals, engine: str
+    tmp_path: Path, engine: str, number: signal.Signals
 ) -> None:
     """One signal: its exit code, a record for all that was read, the summary, no traceback."""
     output = tmp_path / "out.jsonl"

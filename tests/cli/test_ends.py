@@ -17,6 +17,10 @@ from tests.unmannered import WORDS
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 ENGINES = pytest.mark.parametrize("engine", ["async", "threaded"])
+PAIRS = pytest.mark.parametrize(
+    ("engine", "number"), [("async", signal.SIGTERM), ("threaded", signal.SIGHUP)]
+)
+"""Which signal came and which engine runs are decided apart: each of them once."""
 
 RAISES = """
 import os, signal
@@ -42,8 +46,7 @@ def rest(reader: int) -> bytes:
     return b"".join(iter(lambda: os.read(reader, 1 << 20), b""))
 
 
-@ENGINES
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@PAIRS
 def test_one_signal_is_enough_where_nobody_reads(
     stuck: tuple[str, int], engine: str, number: signal.Signals
 ) -> None:
@@ -110,8 +113,9 @@ def test_what_cannot_be_said_costs_nothing_else(tmp_path: Path, engine: str, end
     assert len(output.read_text().splitlines()) == 30
 
 
-@pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("module", ["cyclopts", "rich", "zstandard"])
+@pytest.mark.parametrize(
+    ("module", "number"), list(zip(["cyclopts", "rich", "zstandard"], SIGNALS, strict=True))
+)
 def test_a_signal_while_things_are_imported(
     tmp_path: Path, module: str, number: signal.Signals
 ) -> None:
@@ -132,8 +136,7 @@ def test_a_signal_while_things_are_imported(
     assert not output.exists()
 
 
-@pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_in_the_summary_and_after_it(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_in_the_summary_and_after_it(tmp_path: Path) -> None:
     """The summary is said to its end, and the exit code is the signal's."""
     script = f"""
 import os, signal, sys
@@ -141,11 +144,11 @@ from crawler.cli import main
 from crawler.cli.summary import Report
 text = Report.text
 def late(report):
-    os.kill(os.getpid(), {int(number)})
+    os.kill(os.getpid(), {int(signal.SIGTERM)})
     return text(report)
 Report.text = late
 code = main()
-os.kill(os.getpid(), {int(number)})  # on the way out nothing changes any more
+os.kill(os.getpid(), {int(signal.SIGTERM)})  # on the way out nothing changes any more
 sys.exit(code)
 """
     output = str(tmp_path / "out.jsonl")
@@ -155,7 +158,7 @@ sys.exit(code)
         text=True,
         check=False,
     )
-    assert done.returncode == 128 + number
+    assert done.returncode == 143
     assert done.stderr.endswith("every URL is accounted for: 5 read = 5 records + 0 repeats\n")
     assert "Traceback" not in done.stderr and "stopping" not in done.stderr
 
@@ -180,8 +183,7 @@ def test_nohup_keeps_a_crawl_alive(tmp_path: Path, engine: str) -> None:
     assert len(output.read_text().splitlines()) == 60
 
 
-@ENGINES
-@pytest.mark.parametrize("number", SIGNALS)
+@PAIRS
 def test_a_signal_to_all_processes_is_the_crawler_s_alone(
     tmp_path: Path, engine: str, number: signal.Signals
 ) -> None:
@@ -204,10 +206,9 @@ def test_a_signal_to_all_processes_is_the_crawler_s_alone(
     assert b'"parse_crash"' not in output.read_bytes()
 
 
-@ENGINES
-def test_too_little_address_space_is_refused_with_the_number(engine: str) -> None:
+def test_too_little_address_space_is_refused_with_the_number() -> None:
     """`ulimit -v`: one line before anything heavy is loaded, not a page or a thread that fails."""
-    words = ("crawl", "http://127.0.0.1:1/", "--engine", engine)
+    words = ("crawl", "http://127.0.0.1:1/")
     command = ["sh", "-c", 'ulimit -v 450000; exec "$0" "$@"', sys.executable, "-m", "crawler"]
     done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr

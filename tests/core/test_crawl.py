@@ -405,7 +405,7 @@ class Driver:
             self.finals += self.crawl.stop()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.sampled_from(URLS), max_size=40),
     st.integers(1, 5),

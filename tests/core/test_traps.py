@@ -91,11 +91,11 @@ def test_the_mock_webs_traps_end_by_default(name: str) -> None:
 
 
 def test_nothing_legal_is_refused() -> None:
-    """The defaults let the URL of every page of a legal web of 20,000 pages through."""
+    """The defaults let the URL of every page of a legal web of 4,000 pages through."""
     traps = Traps()
     refused = [
         (entry.url, reason)
-        for entry in entries(MockWeb(pages=20_000, hosts=40))
+        for entry in entries(MockWeb(pages=4_000, hosts=40))
         if (reason := traps.refusal(Url(entry.url)))
     ]
     assert refused == []
@@ -104,7 +104,7 @@ def test_nothing_legal_is_refused() -> None:
 def test_no_legal_text_is_refused() -> None:
     """No page of a legal web, duplicates among them, is one of too many of equal content."""
     traps = Traps(Caps(equal=5))
-    for node in nodes(MockWeb(pages=1_000)):
+    for node in nodes(MockWeb(pages=300)):
         if node.html:
             found = html.find(markup.html(node), node.script.name, token="crawler")
             skeleton = likeness(found.texts, found.linked).skeleton

@@ -319,7 +319,7 @@ def heaps(draw: st.DrawFn) -> str:
     return "".join(_piece(draw) for _ in range(draw(st.integers(1, 9))))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100)
 @given(heaps())
 def test_malformed_html_has_the_links_of_the_standards_tree(markup: str) -> None:
     """For any heap of HTML tags the links are those in html5lib's tree."""
@@ -328,7 +328,6 @@ def test_malformed_html_has_the_links_of_the_standards_tree(markup: str) -> None
     assert set(fields(markup)["links"]) == set(links)
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     st.one_of(st.binary(max_size=200), heaps().map(str.encode)),
     st.sampled_from(["", "text/html", "text/html; charset=big5", "text/html; charset=utf-16be"]),
@@ -343,22 +342,21 @@ def test_never_raises(body: bytes, content_type: str) -> None:
 @pytest.mark.parametrize(
     ("body", "links"),
     [
-        (b"".join(b'<p><a href="/x/%d">x</a>' % n for n in range(50_000)), 10_000),
-        (b"<div>" * 100_000 + b"<a href=x>", 1),
-        (b"<div>" * 1_000_000 + b"<a href=x>", 1),
-        (b"<svg>" * 1_000_000 + b"<a href=x>", 1),
+        (b"".join(b'<p><a href="/x/%d">x</a>' % n for n in range(20_000)), 10_000),
+        (b"<div>" * 300_000 + b"<a href=x>", 1),
+        (b"<svg>" * 300_000 + b"<a href=x>", 1),
         (b"<a href=x><div>" * 100_000, 1),
         (b"<table><tr><td>" * 50_000 + b"<a href=x>", 1),
         (b"<template><a href=x>" * 5_000, 0),
         (b'<a href="' + b"x" * 5_000_000 + b'"><a href=x>', 1),
-        (b"<a href=x>" + b"\0" * 1_000_000, 1),
-        (b"<a href=x>" + b"<" * 1_000_000, 1),
-        (b"<a href=x>" + b"<!--" * 500_000, 1),
-        (b"<a href=x><title>" + b"&amp;" * 500_000, 1),
-        (b"<a href=x>" + b"<b>" * 200_000 + b"</i>" * 200_000, 1),
-        (b"<a href=x>" + b"<frameset>" * 200_000, 1),
-        (b"<a href=x>" + b"<html " * 500_000 + b"lang", 1),
-        (b"<a href=x>" + b"<link rel=next href=y><iframe src=z>" * 100_000, 3),
+        (b"<a href=x>" + b"\0" * 300_000, 1),
+        (b"<a href=x>" + b"<" * 300_000, 1),
+        (b"<a href=x>" + b"<!--" * 100_000, 1),
+        (b"<a href=x><title>" + b"&amp;" * 100_000, 1),
+        (b"<a href=x>" + b"<b>" * 50_000 + b"</i>" * 50_000, 1),
+        (b"<a href=x>" + b"<frameset>" * 50_000, 1),
+        (b"<a href=x>" + b"<html " * 100_000 + b"lang", 1),
+        (b"<a href=x>" + b"<link rel=next href=y><iframe src=z>" * 20_000, 3),
     ],
 )
 def test_hostile_pages(body: bytes, links: int) -> None:

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crawler.formats import sitemap, xml
-from crawler.formats.sitemap import BARREN, locations
+from crawler.formats.sitemap import locations
 from crawler.formats.sitemap_text import PIECE
 from crawler.model.url import MAX_LENGTH
 
@@ -263,7 +263,7 @@ def test_what_is_declared_counts_from_the_first_octet_that_is_not_utf_8(size: in
 )
 def test_broken_xml_of_any_length_ends_soon(noise: str) -> None:
     """Hostile repeats are read in one pass, or refused; nothing is held beyond a token's bound."""
-    text = f"<urlset>&{noise * (1_000_000 // len(noise))}"
+    text = f"<urlset>&{noise * (300_000 // len(noise))}"
     form, found, said = read(text, (PIECE,))
     assert (form, found) == ("urlset", [])
     assert said.startswith("broken XML in line 1: ")
@@ -347,10 +347,11 @@ def test_a_token_without_end_is_given_up(endless: str) -> None:
     assert taken < 2 * xml.MAX_TOKEN
 
 
-def test_elements_that_name_nothing_are_counted() -> None:
-    """Two millions of them end the reading: they are dear, and cheap to send when packed."""
-    text = f"<urlset>{LOC}" + "<url/>" * (BARREN + 100)
-    assert read(text) == ("urlset", ["http://a/"], "more than 2000000 elements that name nothing")
+def test_elements_that_name_nothing_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Very many of them end the reading: they are dear, and cheap to send when packed."""
+    monkeypatch.setattr(sitemap, "BARREN", 20_000)
+    text = f"<urlset>{LOC}" + "<url/>" * 20_100
+    assert read(text) == ("urlset", ["http://a/"], "more than 20000 elements that name nothing")
 
 
 def test_a_list_beyond_the_protocol_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -364,7 +365,7 @@ def test_a_list_beyond_the_protocol_is_read_to_its_end(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("tag", ["<x{}/>", "<x y{}=''/>"])
 def test_names_without_end_are_given_up(tag: str) -> None:
     """Expat keeps every name it has seen: above 2,000 the reading ends."""
-    names = "".join(tag.format(n) for n in range(100_000))
+    names = "".join(tag.format(n) for n in range(10_000))
     form, found, problem = read(f"<urlset>{LOC}{names}{LOC}</urlset>")
     assert (form, found) == ("urlset", ["http://a/"])
     assert problem == f"more than {xml.MAX_NAMES} names of elements and attributes"
@@ -386,9 +387,9 @@ def test_an_endless_location_is_cut(wrapped: str) -> None:
 
 @pytest.mark.parametrize("form", ["text", "urlset"])
 def test_memory_does_not_grow_with_the_list(form: str) -> None:
-    """A million URLs, made while they are read, take less than a megabyte."""
+    """As many URLs as a sitemap may have, made while they are read, take less than a megabyte."""
     row = "http://a.example/{}\n" if form == "text" else "<url><loc>http://a.example/{}</loc></url>"
-    total = 1_000_000 if form == "text" else 100_000
+    total = 50_000
 
     def chunks() -> Iterator[bytes]:
         yield b"" if form == "text" else b"<urlset>"

@@ -11,13 +11,14 @@ import sys
 import textwrap
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, synchronize
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crawler.model.document import Response
+from crawler.workers import forked
 from crawler.workers.hang_up import hang_up
 
 ROOT = Path(__file__).parents[2]
@@ -96,7 +97,7 @@ def test_pools_of_others_behind_the_same_fork_server_can_be_ended() -> None:
     """What a crawl's fork server blocks for itself, it does not for workers of a user's pools."""
     script = """
         from concurrent.futures import ProcessPoolExecutor
-        from multiprocessing import get_context
+        from multiprocessing import get_context, synchronize
         from time import sleep
         from crawler.model.config import CrawlConfig
         from crawler.workers.hand_over import ThreadedParsing
@@ -178,3 +179,15 @@ def test_no_page_is_lost_and_the_process_ends(tmp_path: Path, face: str) -> None
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "13\n", "")
+
+
+def test_a_worker_that_starts_too_late_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Semaphores that went with their pool are no news; other failures of a start are told."""
+    told: list[type[BaseException]] = []
+    monkeypatch.setattr(forked, "_SAY", lambda kind, *_rest: told.append(kind))
+    late = synchronize.Lock.__new__(synchronize.Lock)
+    for start in (lambda: late.__setstate__((0, 1, 1, "/gone")), Path("/gone/file").read_bytes):
+        with pytest.raises(FileNotFoundError) as raised:
+            start()
+        forked.say(raised.type, raised.value, raised.value.__traceback__)
+    assert told == [FileNotFoundError]
