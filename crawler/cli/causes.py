@@ -58,8 +58,8 @@ def _cure(kind: Kind, reason: str, config: CommandConfig) -> str:
             return "--memory has room for more bodies at once"
         case Kind.TOO_LARGE:
             return f"--max-body {10 * config.network.max_body / 1e6:.0f}MB takes more"
-        case Kind.PARSE if config.parsing.parser:
-            return f"{config.parsing.parser} failed"
+        case Kind.PARSE if config.parsing.custom:
+            return f"{config.parsing.custom} failed"
         case Kind.THROTTLED if "Retry-After" in reason:
             return _longer("retry_after_max", config)
         case _ if kind in _LONGER:

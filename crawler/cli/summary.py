@@ -115,9 +115,9 @@ class Report:
             yield from _rows("parse", self.parsing)
         if self.interrupted:
             yield from self._what_was_not_read()
-        if self.config.parsing.parser and taken.outcomes.get(Kind.PARSE) and not taken.pages:
+        if self.config.parsing.custom and taken.outcomes.get(Kind.PARSE) and not taken.pages:
             yield from wrap(
-                f"NOT ONE PAGE WAS PARSED: {self.config.parsing.parser} failed on each", WIDTH
+                f"NOT ONE PAGE WAS PARSED: {self.config.parsing.custom} failed on each", WIDTH
             )
         yield self._account()
 

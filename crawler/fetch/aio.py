@@ -88,7 +88,7 @@ class AioFetcher:
         keep_headers: bool = False,
     ) -> None:
         self._config = config
-        self._keep_headers = keep_headers or config.parsing.custom
+        self._keep_headers = keep_headers or bool(config.parsing.custom)
         self._budget = budget or Budget()
         self._proxies = proxies or Proxies(config.network.proxy)
         self._policy = config.network.addresses

@@ -80,7 +80,7 @@ class ThreadedFetcher:
         keep_headers: bool = False,
     ) -> None:
         self._config = config
-        self._keep_headers = keep_headers or config.parsing.custom
+        self._keep_headers = keep_headers or bool(config.parsing.custom)
         self._budget = budget or Budget()
         self.on_beat: Callable[[float], None] = lambda _late: None
         self._pulse = Pulse()

@@ -89,6 +89,7 @@ class OtherParsingKeywords(TypedDict, total=False):
     parse_memory: int | str
     parse_batch: int | str
     parse_linger: float | str
+    extract: list[str] | tuple[str, ...]
     html: Html
     error_pages: bool
 

@@ -59,6 +59,12 @@ class ParsingConfig(Options):
         "Parser of your own, a function from response to dict.",
         metavar="MODULE:FUNCTION",
     )
+    extract: tuple[str, ...] = option(
+        _PARSING,
+        (),
+        "Installed extractor to run on each page; may be repeated.",
+        metavar="NAME",
+    )
     html: Html = option(
         _PARSING,
         "frostwork",
@@ -78,8 +84,11 @@ class ParsingConfig(Options):
             raise ConfigurationError(
                 "parser and parse: a parser of your own needs parse other than none"
             )
+        if self.extract and self.parse == "none":
+            raise ConfigurationError("extract and parse: extractors need parse other than none")
+        object.__setattr__(self, "extract", tuple(dict.fromkeys(self.extract)))
 
     @property
-    def custom(self) -> bool:
-        """Tell whether code of the user's own reads the pages."""
-        return bool(self.parser)
+    def custom(self) -> str:
+        """Name the code of the user's own that reads the pages; "" if there is none."""
+        return ", ".join(each for each in (self.parser, *self.extract) if each)

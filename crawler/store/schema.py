@@ -6,7 +6,7 @@ from typing import Any
 
 from crawler.model.outcome import Kind
 
-OPTIONAL = ("source", "links_left_off", "parsed")
+OPTIONAL = ("source", "links_left_off", "parsed", "extracted")
 """Fields that not every record has."""
 
 _SECONDS = "seconds, in whole microseconds"
@@ -167,6 +167,10 @@ def _document_fields() -> dict[str, Any]:
             "Links beyond the caps on a page's links; only where there were any.", least=1
         ),
         "parsed": {"description": "What the user's own parser returned; only with --parser."},
+        "extracted": {
+            "description": "What each extractor returned, by its name; only with --extract.",
+            "type": "object",
+        },
     }
 
 

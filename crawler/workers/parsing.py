@@ -25,6 +25,7 @@ from crawler.model.outcome import Parsed
 from crawler.runtime import limits
 from crawler.workers import own
 from crawler.workers.auto import Chooser, Place
+from crawler.workers.extractors import located
 from crawler.workers.lanes import InterpreterLane, Lane, ProcessLane, ThreadLane, check_interpreters
 from crawler.workers.memory import memory_shares, wanted_workers
 from crawler.workers.pool import Pool
@@ -64,6 +65,7 @@ class Parsing:
             page=f"crawler.formats.page:{page}",
             parser=config.parsing.parser,
             given=given,
+            extractors=located(config.parsing.extract),
             folder=own.current_directory() if config.parsing.parser else "",
             timeout=config.parsing.parse_timeout,
             memory=self._shares.worker // 10**6,
@@ -75,7 +77,7 @@ class Parsing:
         self._auto = config.parsing.parse == "auto"
         self._pooled = config.parsing.parse in _LANES
         html.check(config.parsing.html)
-        self._own_name = own.name_of(given) if given is not None else config.parsing.parser
+        self._own_name = config.parsing.custom or own.name_of(given)
         if config.parsing.parser:
             own.check(config.parsing.parser, self._work.folder)
         self._here = Parser(self._work_here, inline=True)
@@ -102,7 +104,7 @@ class Parsing:
         aside = self._pooled or self._auto
         if not aside or self.kind == "thread":
             return self._work
-        return replace(self._work, parser="", given=None)
+        return replace(self._work, parser="", given=None, extractors=())
 
     @property
     def kind(self) -> Parse:

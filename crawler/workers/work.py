@@ -39,6 +39,7 @@ from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.model.output import escaped
 from crawler.workers import own
 from crawler.workers.answer import MAX_JSON, Answer
+from crawler.workers.extractors import Extractors
 from crawler.workers.reason import one_line, overrun_reason, place
 
 Packed = tuple[str, int, str, bytes, str, str, tuple[tuple[str, str], ...]]
@@ -63,6 +64,7 @@ class Work:
     page: str = PAGE
     parser: str = ""
     given: Callable[..., Any] | None = None
+    extractors: Extractors = ()
     folder: str = ""
     timeout: float = 10.0
     memory: int = 0
@@ -155,6 +157,11 @@ class Parser:
         if work.parser:
             self._own = own.load(work.parser, work.folder, keep=isolated)
         self._own_name = work.parser or own.name_of(work.given)
+        self._extractors = [
+            (name, own.load(place, "", keep=isolated, option=f"extract {name}"))
+            for name, place in work.extractors
+        ]
+        self._extracting = ""  # who is at work, for the reason of a failure
         self._timeout = work.timeout
         self._limit: AbstractContextManager[None] = limit or nullcontext()
         self._inline = inline
@@ -166,6 +173,7 @@ class Parser:
         And `Exhausted`, in a process with a memory limit.
         """
         started = time.perf_counter()
+        self._extracting = ""
         try:
             with self._limit:
                 document = self._document(response)
@@ -180,7 +188,7 @@ class Parser:
                 raise Exhausted(f"MemoryError: {self._memory} MB are allowed") from None
             return _fault(error)
         except BaseException as error:  # SystemExit and CancelledError of a parser are its own
-            return _fault(error)
+            return _fault(error, self._extracting)
         seconds = time.perf_counter() - started
         if seconds > self._timeout:
             return self._overrun()
@@ -196,15 +204,26 @@ class Parser:
 
     def _document(self, response: Response) -> Document:
         document: Document = self._page(response)
-        if self._own is not None:
-            json = _with_parsed(
-                document.json, self._fields(self._own(own_response.Response.of(response)))
-            )
-            document = replace(document, json=json)
+        if self._own is not None or self._extractors:
+            document = replace(document, json=self._with_own(document.json, response))
         if len(document.json) > MAX_JSON:
             size = len(document.json)
             raise ValueError(f"the fields have {size} bytes, {MAX_JSON} are allowed")
         return document
+
+    def _with_own(self, json: bytes, response: Response) -> bytes:
+        """`json` with what the user's own code finds."""
+        given = own_response.Response.of(response)
+        if self._own is not None:
+            json = _with(json, b"parsed", self._fields(self._own(given)))
+        found = {}
+        for name, extract in self._extractors:
+            self._extracting = name
+            found[name] = extract(given)
+        if found:
+            json = _with(json, b"extracted", escaped(orjson.dumps(found)))
+        self._extracting = ""
+        return json
 
     def _fields(self, fields: object) -> bytes:
         if not isinstance(fields, dict):
@@ -215,13 +234,14 @@ class Parser:
         return ParseFault(kind=Kind.PARSE_TIMEOUT, reason=overrun_reason(self._timeout))
 
 
-def _fault(error: BaseException) -> ParseFault:
-    return ParseFault(kind=Kind.PARSE, reason=one_line(error) + place(error))
+def _fault(error: BaseException, extractor: str = "") -> ParseFault:
+    by = f"extract {extractor}: " if extractor else ""
+    return ParseFault(kind=Kind.PARSE, reason=by + one_line(error) + place(error))
 
 
-def _with_parsed(json: bytes, fields: bytes) -> bytes:
+def _with(json: bytes, name: bytes, fields: bytes) -> bytes:
     comma = b"," if len(json) > 2 else b""
-    return b'%b%b"parsed":%b}' % (json[:-1], comma, fields)
+    return b'%b%b"%b":%b}' % (json[:-1], comma, name, fields)
 
 
 def pack(response: Response) -> Packed:
