@@ -48,7 +48,7 @@ def report(result: Result) -> str:
 def how(result: Result) -> str:
     """Return the method, the shape of the load, and when it was measured, in one line."""
     config, urls = result.config, result.urls
-    many = f" and {urls - 1:,} other URLs" if urls > 1 else ""
+    many = f" and {urls - 1:,} other targets" if urls > 1 else ""
     loop = f"closed loop over {config.connections:,} connections"
     if config.open_loop:
         rate = f"stages {config.stages}" if config.stages else f"{config.rate:,g} requests/s"

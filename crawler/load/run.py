@@ -54,8 +54,14 @@ async def run_load(
         except Halted:
             now = perf_counter()
             return Recorder(now).freeze(now), Probes()
+    return together(parts)
+
+
+def together(parts: Sequence[tuple[Measured, Probes]]) -> tuple[Measured, Probes]:
+    """Return what processes have measured side by side; one may have ended before the others."""
     measured = reduce(Measured.merge, (each for each, _ in parts))
-    return measured, reduce(Probes.merge, (each for _, each in parts))
+    probes = [probes.over(each.elapsed, measured.elapsed) for each, probes in parts]
+    return measured, reduce(Probes.merge, probes)
 
 
 async def _parts(

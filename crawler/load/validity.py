@@ -69,6 +69,11 @@ class Probes(Record, frozen=True, kw_only=True):
             return None
         return max(0.0, self.machine_cpu - self.cpu_seconds) / seconds
 
+    def over(self, seconds: float, whole: float) -> Probes:
+        """Return the readings of a process that measured for `seconds` of a `whole` run."""
+        share = seconds / whole if whole else 1.0
+        return replace(self, mean_in_flight=self.mean_in_flight * share)
+
     def merge(self, other: Probes) -> Probes:
         """Both together, as two processes of one run on one machine."""
         loop_lag, lateness = self.loop_lag.copy(), self.lateness.copy()

@@ -283,6 +283,7 @@ def test_the_head_of_any_load_fits_a_terminal() -> None:
     config = LoadConfig(stages=stages, arrivals="poisson", processes=4)
     lines = list(summary.head(config, URL * 5))
     assert max(map(len, lines)) <= 80
+    assert list(summary.head(config, URL, 1_235))[1] == "and 1,234 other targets"
     assert "4 processes" in lines[-1] and stages in "".join(lines).replace("  ", "")
 
 

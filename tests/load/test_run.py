@@ -9,11 +9,12 @@ import signal
 import pytest
 
 from crawler.load.crew import Crew
-from crawler.load.hit import Measured
+from crawler.load.hit import Measured, Recorder
 from crawler.load.loop import Share
 from crawler.load.options import LoadConfig
 from crawler.load.planner import plan_of
-from crawler.load.run import run_load
+from crawler.load.run import run_load, together
+from crawler.load.validity import Probes
 from crawler.load.watch import listen_overflows
 from crawler.mock import MockWeb, running
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
@@ -134,6 +135,19 @@ def test_processes_that_cannot_connect_say_so() -> None:
 
     with pytest.raises(EnvironmentFailure, match="refused"):
         asyncio.run(run())
+
+
+def test_a_process_that_ends_early_spoils_no_mean() -> None:
+    """Of two with as many requests one is slower; Little's law holds for both together."""
+    parts = []
+    for seconds in (1, 4):
+        recorder = Recorder(0.0)
+        for sent in (n * seconds / 10 for n in range(10)):
+            recorder.hit(sent, sent, sent + seconds / 10, 200, 1)
+        parts.append((recorder.freeze(float(seconds)), Probes(mean_in_flight=1.0)))
+    measured, probes = together(parts)
+    assert measured.expected_in_flight == pytest.approx(1.25, rel=0.01)
+    assert probes.mean_in_flight == pytest.approx(1.25)
 
 
 def test_shares_add_up() -> None:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from itertools import chain
 from textwrap import wrap
 
-from crawler.cli.load.per_target import WIDTH, errors, milliseconds, rows
+from crawler.cli.load.per_target import WIDTH, errors, milliseconds, rows, shortened
 from crawler.cli.units import count, counted, megabytes
 from crawler.load.measured import Measured
 from crawler.load.options import LoadConfig
@@ -27,7 +27,7 @@ _OMITTED, _OWN_LAG = 1.25, MOST_LATENESS
 def text(result: Result) -> str:
     """All of it; the last lines are thresholds and verdict."""
     parts = chain(
-        head(result.config, result.target),
+        head(result.config, result.target, result.urls),
         counts(result.measured),
         latencies(result.measured),
         rows(result.measured),
@@ -36,9 +36,11 @@ def text(result: Result) -> str:
     return "".join(f"{line}\n" for line in parts)
 
 
-def head(config: LoadConfig, target: str) -> Iterator[str]:
-    """The target and the shape of the load."""
-    yield target if len(target) <= WIDTH else f"{target[: WIDTH - 3]}..."
+def head(config: LoadConfig, target: str, targets: int = 1) -> Iterator[str]:
+    """The target, or the first of several, and the shape of the load."""
+    yield shortened(target)
+    if targets > 1:
+        yield f"and {counted(targets - 1, 'other target')}"
     processes = f", {config.processes} processes" if config.processes > 1 else ""
     line = f"{shape(config)}; {config.engine} engine{processes}"
     yield from wrap(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
