@@ -26,7 +26,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c '$(PROBE)' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install crawl compare test check lint wheel docs bench fuzz real soak debian clean
+.PHONY: help install crawl compare quick test check lint wheel docs bench fuzz real soak debian clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,9 @@ compare: $(TESTS) ## Compare async, threads and processes, in ten minutes, into 
 
 test: $(TESTS) ## Run the tests on every core; ARGS="..." goes to pytest
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+quick: $(TESTS) ## Run the tests that take no time, in a minute; ARGS="..." goes to pytest
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" $(ARGS)
 
 check: lint test ## Format, lint, types, and then the tests
 

