@@ -14,6 +14,7 @@ from tests.cli.test_command import crawler
 from tests.unmannered import WORDS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["async", "threaded"])
 def test_every_line_of_a_list_is_in_a_record_or_among_the_repeats(
     tmp_path: Path, engine: str
@@ -40,6 +41,7 @@ def test_every_line_of_a_list_is_in_a_record_or_among_the_repeats(
     assert err.endswith("9 read = 7 records + 2 repeats\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["async", "threaded"])
 def test_records_of_some_fields(tmp_path: Path, engine: str) -> None:
     """--fields takes names with commas, keeps their order, and may be repeated."""

@@ -82,6 +82,7 @@ def test_help_loads_nothing_heavy() -> None:
     assert done.stderr.decode().strip() == "[]"
 
 
+@pytest.mark.slow
 def test_a_mock_crawl_from_end_to_end(tmp_path: Path) -> None:
     """One record for each page, legal by the printed schema; summary on stderr; no process left."""
     stats = tmp_path / "stats.json"
@@ -97,6 +98,7 @@ def test_a_mock_crawl_from_end_to_end(tmp_path: Path) -> None:
         jsonschema.validate(record, schema)
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_error() -> None:
     """`| head -1`: exit code 0, and silence."""
     with started("crawl", *WORDS, "--mock", "3000") as process:
@@ -106,6 +108,7 @@ def test_a_closed_pipe_is_no_error() -> None:
         assert (process.stderr.read(), process.wait(60)) == ("", 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("engine", "number"),
     [("async", signal.SIGINT), ("threaded", signal.SIGTERM), ("async", signal.SIGHUP)],
@@ -130,6 +133,7 @@ def test_a_signal_ends_a_crawl_with_everything_written(
     assert "every URL is accounted for" in err
 
 
+@pytest.mark.slow
 def test_two_signals_leave_at_once(tmp_path: Path) -> None:
     """The second Ctrl-C does not wait for answers that never come."""
     output = str(tmp_path / "out.jsonl")
@@ -170,6 +174,7 @@ def test_a_port_in_use_is_one_line() -> None:
     assert err == f"crawler: cannot listen on 127.0.0.1, port {web.port}: Address already in use\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sitemap.xml", "sitemap.xml.gz"])
 def test_a_sitemap_is_a_list(tmp_path: Path, name: str) -> None:
     """A local sitemap, packed or not, is crawled; an index is a usage error of one line."""
@@ -188,6 +193,7 @@ def test_a_sitemap_is_a_list(tmp_path: Path, name: str) -> None:
     assert f"{name}: is an index of sitemaps" in err and "--sitemap" in err
 
 
+@pytest.mark.slow
 def test_tracebacks_only_with_debug(tmp_path: Path) -> None:
     """An unreadable list is one line and exit code 3; --debug shows where it was noticed."""
     missing = str(tmp_path / "missing.txt")
@@ -197,6 +203,7 @@ def test_tracebacks_only_with_debug(tmp_path: Path) -> None:
     assert code == 3 and "Traceback" in err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
 @pytest.mark.parametrize("engine", ["async", "threaded"])
 @pytest.mark.parametrize("more", [(), ("--stats", "/dev/full", "--audit", "/dev/full")])

@@ -67,6 +67,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> R
     return run
 
 
+@pytest.mark.slow
 def test_what_was_found_is_a_page_of_text(run: Run) -> None:
     """Code 0; machine, time, each experiment with its verdict in words, in 80 columns."""
     code, out, err = run("brief", "--rounds", "5")
@@ -79,6 +80,7 @@ def test_what_was_found_is_a_page_of_text(run: Run) -> None:
     assert re.search(r"indistinguishable: (0.99|1.0)\d* times as fast \(.*; 5 rounds\)", out)
 
 
+@pytest.mark.slow
 def test_what_an_experiment_found_is_kept_as_soon_as_it_is_there(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -107,6 +109,7 @@ def test_what_an_experiment_found_is_kept_as_soon_as_it_is_there(
     assert code == 0 and out.startswith("Against ")
 
 
+@pytest.mark.slow
 def test_too_few_rounds_are_told_before_the_run(run: Run) -> None:
     """CM2: three rounds cannot decide anything, which stands above all that is found."""
     code, out, _ = run("brief", "--rounds", "3")
@@ -114,6 +117,7 @@ def test_too_few_rounds_are_told_before_the_run(run: Run) -> None:
     assert code == 0 and note in out and out.index(note) < out.index("noise:")
 
 
+@pytest.mark.slow
 def test_the_answer_is_one_table() -> None:
     """CM4: `crawler compare` alone: all arms at one width, what is undecided, exit code 0.
 
@@ -132,6 +136,7 @@ def test_the_answer_is_one_table() -> None:
     assert "No advice: nothing was decided" in done.stdout
 
 
+@pytest.mark.slow
 def test_sabotage_is_found_and_nothing_where_there_is_none(run: Run) -> None:
     """5 % slower on one side is called slower; 0 %, as of the noise, is called no difference.
 
@@ -148,6 +153,7 @@ def _words(out: str) -> dict[str, list[str]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["void", "bad"])
 def test_what_cannot_be_believed_is_a_code_of_its_own(run: Run, name: str) -> None:
     """5, with the reason: other work was done, or a turn failed."""
@@ -157,6 +163,7 @@ def test_what_cannot_be_believed_is_a_code_of_its_own(run: Run, name: str) -> No
     assert ("other work" if name == "void" else "exit code 1: ValueError") in out
 
 
+@pytest.mark.slow
 def test_a_report_leaves_page_and_figures_and_can_be_repeated(run: Run, tmp_path: Path) -> None:
     """Both files are whole; `rerun` reads them, runs the same, and says what came out otherwise."""
     folder = tmp_path / "new" / ("long" * 20)  # a name that is broken is no name
@@ -175,6 +182,7 @@ def test_a_report_leaves_page_and_figures_and_can_be_repeated(run: Run, tmp_path
     assert "    then otherwise: slower: " in out and "    now  as predicted: " in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -208,6 +216,7 @@ def test_bad_input_is_one_line(run: Run, words: Sequence[str], code: int, said: 
     assert said in err and err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_costs_the_page_alone(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -226,6 +235,7 @@ class _Interrupted:
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_a_full_disk_costs_the_report_alone(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -253,6 +263,7 @@ def test_a_file_that_is_no_result(run: Run, tmp_path: Path) -> None:
     assert "Invalid enum value 'crawler-load/1' - at `$.format`" in run("rerun", str(path))[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["wayt", "../cpu", "cpu_work", "os.path", ""])
 @pytest.mark.parametrize("where", ["asked", "experiments"])
 def test_a_result_with_experiments_that_there_are_not(
@@ -325,6 +336,7 @@ def test_a_list_of_ones_own_is_for_the_crawl() -> None:
         meant(["cpu"], CompareConfig(urls="list.txt"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [None, "", "# no URL\n"])
 def test_a_list_without_urls_is_refused_before_anything_is_measured(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str | None
@@ -338,6 +350,7 @@ def test_a_list_without_urls_is_refused_before_anything_is_measured(
     assert out == "" and err.count("\n") == 1 and str(path) in err
 
 
+@pytest.mark.slow
 def test_one_core_and_a_busy_machine_are_noted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Marked, not refused."""
     from crawler.compare import session
@@ -351,6 +364,7 @@ def test_one_core_and_a_busy_machine_are_noted(run: Run, monkeypatch: pytest.Mon
     assert "NOTE: the machine is busy: 1.5 cores were at work before this began" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_a_signal_leaves_a_marked_part(tmp_path: Path, number: signal.Signals) -> None:
     """The code is 128 + the signal's number, the report marked partial, and nothing runs on."""

@@ -28,6 +28,7 @@ def script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     return file
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 @pytest.mark.parametrize(
     ("words", "completed"),
@@ -50,6 +51,7 @@ def test_bash_completes(script: Path, words: list[str], completed: str) -> None:
     assert "complete -o default -F _crawler crawler" in script.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_other_shells_get_theirs(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each shell's script names the options; a shell that is not known is refused by name."""

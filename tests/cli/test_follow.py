@@ -49,6 +49,7 @@ def test_a_followed_crawl_has_a_perfect_score(
     assert requests == {name: row.requests for name, row in ledger.hosts.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["async", "threaded"])
 def test_a_signal_while_following_leaves_the_account_even(tmp_path: Path, engine: str) -> None:
     """Ctrl-C amid links, more of them than the window holds: a record for all that was taken up."""
@@ -74,6 +75,7 @@ def test_a_signal_while_following_leaves_the_account_even(tmp_path: Path, engine
     assert bool(waited) == bool(re.search(r"interrupted: [\d,]+ found URLs have no record", err))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
 def test_an_audit_without_room_costs_the_audit_alone(tmp_path: Path) -> None:
     """The full disk is the first line; all is crawled, written and summed up; exit code 3."""

@@ -85,6 +85,7 @@ def test_the_traps_work(at: Path) -> None:
 CRAWL = ("crawl", "--mock", "12", "-q", "-o", "/dev/null")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

@@ -40,6 +40,7 @@ def crawl(urls: list[str], directory: Path, *words: str) -> list[dict[str, objec
     return [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["async", "threaded"])
 def test_a_crawl_of_every_fault_is_one_record_each(tmp_path: Path, engine: str) -> None:
     """Every fault beside every other ends as one legal record, and both programs end well."""
@@ -71,6 +72,7 @@ def descriptors() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("descriptors")
 def test_ten_thousand_clients_at_once_and_then_a_signal() -> None:
     """All are connected, each is answered, and Ctrl-C ends the server with all of them open."""

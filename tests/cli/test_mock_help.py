@@ -53,6 +53,7 @@ def test_other_commands_show_their_own_options_alone(capsys: pytest.CaptureFixtu
     assert "--min-recall" in out and "--page-bytes" not in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["--help"], ["crawl", "--help"]])
 def test_help_of_others_does_not_load_the_mock_web(words: list[str]) -> None:
     """The mock web's modules are loaded by its own commands only."""

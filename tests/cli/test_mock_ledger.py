@@ -55,6 +55,7 @@ def test_a_ledger_is_a_row_for_each_host_and_address(
     assert lines[1][1] == "2" and lines[1][2:4][-1] in {"ms", "s"} and lines[1][-4] == "1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("paths", "words", "breach"),
     [

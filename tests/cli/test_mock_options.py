@@ -46,6 +46,7 @@ OTHER = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MockWeb.options())
 def test_every_option_has_its_flag_variable_and_key(
     webs: list[MockWeb], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -98,6 +99,7 @@ def test_page_counts_are_taken_as_people_write_them(webs: list[MockWeb], text: s
     assert settled(webs, "--pages", text).pages == 1_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [

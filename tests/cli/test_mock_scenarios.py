@@ -20,6 +20,7 @@ LOCAL: dict[str, Any] = MANNERS_OFF | {"allow_private": True, "parse": "inline",
 SCENARIOS = sorted((Path(__file__).parents[2] / "config").glob("mock-*.toml"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)
 def test_every_page_of_a_shipped_scenario_has_one_record(file: Path) -> None:
     """Slow, hostile or strict: each URL to find ends in one outcome, many of them pages."""
@@ -30,6 +31,7 @@ def test_every_page_of_a_shipped_scenario_has_one_record(file: Path) -> None:
     assert sum(isinstance(outcome, crawler.Page) for outcome in outcomes) > len(urls) / 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["async", "threaded"])
 def test_this_projects_crawl_has_a_perfect_score(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], engine: str

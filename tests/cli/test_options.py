@@ -62,6 +62,7 @@ def test_flags_before_environment_before_file(
     assert config.network.timeout == CommandConfig().network.timeout
 
 
+@pytest.mark.slow
 def test_every_option_has_its_flag_and_variable(
     orders: list[Order], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +148,7 @@ def test_an_empty_variable_is_none(orders: list[Order], monkeypatch: pytest.Monk
     assert settled(orders) == CommandConfig()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -52,6 +52,7 @@ def moved(_server: RawServer, sock: socket.socket, _head: bytes) -> None:
     sock.sendall(b"HTTP/1.1 302 Found\r\nLocation: http://[%b\r\nContent-Length: 0\r\n\r\n" % place)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["async", "threaded"])
 def test_records_of_a_hostile_server_are_lines_of_text(engine: str) -> None:
     """On stdout every record is one line in the schema, and neither stream moves a cursor."""

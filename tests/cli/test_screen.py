@@ -131,6 +131,7 @@ def shown(master: int) -> str:
     return b"".join(pieces).decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_records_on_the_terminal_are_not_covered(engine: str) -> None:
     """Records that go to the terminal stand there whole, with no cursor movement (field T1)."""
@@ -141,6 +142,7 @@ def test_records_on_the_terminal_are_not_covered(engine: str) -> None:
     assert "\x1b" not in written
 
 
+@pytest.mark.slow
 def test_the_reader_of_a_pipe_is_not_covered() -> None:
     """Records that go into a pipe may come to the terminal by its reader (field T1)."""
     with on_terminal(out=subprocess.PIPE) as (run, master):
@@ -151,6 +153,7 @@ def test_the_reader_of_a_pipe_is_not_covered() -> None:
     assert "6 records" in written and "\x1b" not in written
 
 
+@pytest.mark.slow
 def test_a_file_leaves_the_terminal_to_the_bar(tmp_path: Path) -> None:
     """With records in a file the terminal is drawn on."""
     with on_terminal("-o", str(tmp_path / "out.jsonl")) as (run, master):
@@ -159,6 +162,7 @@ def test_a_file_leaves_the_terminal_to_the_bar(tmp_path: Path) -> None:
     assert "\x1b[2K" in written and "6 records" in written
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("number", ASKING)
 def test_a_signal_asks_for_a_line(engine: str, number: signal.Signals) -> None:
@@ -189,6 +193,7 @@ def test_no_command_dies_of_being_asked() -> None:
     assert done.stdout == b"alive 7\n"
 
 
+@pytest.mark.slow
 def test_the_parsers_processes_do_not_die_of_it_either() -> None:
     """`pkill -USR1` reaches all processes of a crawl; the parser's worker lives on."""
     command = [sys.executable, "-m", "crawler", "crawl", *WORDS, "--mock", "40", "--parse"]

@@ -10,6 +10,7 @@ from crawler.cli import main
 from crawler.cli.seeds import check
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "problem"),
     [

@@ -19,6 +19,7 @@ def crawler(closed: str, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("closed", "engine"),
     [
@@ -35,6 +36,7 @@ def test_a_crawl_needs_no_standard_streams(tmp_path: Path, closed: str, engine: 
     assert done.stdout == "" and ("accounted for" in done.stderr) != ("2>&-" in closed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["-h", "mock faults", "load --print-config", "compare --list"])
 def test_every_command_survives_them(words: str) -> None:
     """All commands start alike."""
@@ -42,6 +44,7 @@ def test_every_command_survives_them(words: str) -> None:
     assert crawler("<&- 2>&-", *words.split()).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("closed", "option"), [("<&-", "-i -"), (">&-", "-o -")])
 def test_what_is_asked_of_a_closed_stream_is_refused(closed: str, option: str) -> None:
     """Records do not vanish into the null device, and no list is read from it."""
@@ -50,6 +53,7 @@ def test_what_is_asked_of_a_closed_stream_is_refused(closed: str, option: str) -
     assert "standard" in done.stderr and "is closed; name a file with" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_error_goes_nowhere_else(tmp_path: Path) -> None:
     """With standard error closed its one line is not written among the records."""
     done = crawler("2>&-", "crawl", "-i", str(tmp_path / "missing"))

@@ -27,6 +27,7 @@ def _kept(*arms: Arm) -> Experiment:
     return replace(experiment(arms), kept=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("listed", [False, True])
 def test_every_arm_does_the_same_work_in_every_turn(tmp_path: Path, listed: bool) -> None:
     """CM4: equal records, no errors, a rate and a CPU time; on the mock web and on a list."""
@@ -75,6 +76,7 @@ def test_a_kept_process_serves_all_turns() -> None:
     assert len(runs) == 8 and len(pids) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("do", "why"),
     [
@@ -86,7 +88,10 @@ def test_a_kept_process_serves_all_turns() -> None:
 )
 def test_a_kept_process_that_fails_is_not_asked_again(do: str, why: str) -> None:
     """It fails once, with its last words; the other arm goes on."""
-    arms = [Arm(name="bad", parameters={"do": do}, limit=2.0 if do == "hang" else 30.0), Arm(name="good", limit=30.0)]
+    arms = [
+        Arm(name="bad", parameters={"do": do}, limit=2.0 if do == "hang" else 30.0),
+        Arm(name="good", limit=30.0),
+    ]
     runs = _conducted(_kept(*arms))
     assert [run.failure for run in runs if run.arm == "bad"] == [why]
     assert [run.failure for run in runs if run.arm == "good"] == ["", "", ""]

@@ -49,6 +49,7 @@ def _seen(process: Cost, *, cores: int = 2, thread: Cost = _thread, gil: bool = 
     return observed(EXPERIMENT, setting(cores, gil=gil), runs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["inline", "thread", "process"])
 def test_the_work_is_the_same_by_each_executor(kind: str) -> None:
     """One checksum, a figure for each cell, no error, and no process left."""
@@ -69,6 +70,7 @@ def test_other_work_has_another_checksum() -> None:
     assert len(sums) == 4
 
 
+@pytest.mark.slow
 def test_a_turn_runs_in_a_fresh_process() -> None:
     """loky's arm, as the runner starts it, answers without a failure."""
     answer = in_child(EXPERIMENT, "loky", cells=SMALL)

@@ -58,6 +58,7 @@ def _runs(call: Mapping[str, Any]) -> Sequence[Run]:
     return conduct(EXPERIMENT, plan, lambda _turn: None).parts[0].runs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mine:double", "mine.py:double"])
 def test_every_model_makes_the_same_calls(plans: Plans, name: str) -> None:
     """CM5: one after the other, threads, processes and asyncio return equal values."""
@@ -69,6 +70,7 @@ def test_every_model_makes_the_same_calls(plans: Plans, name: str) -> None:
     assert all(run.figures["calls_5"] > 0 for run in runs)
 
 
+@pytest.mark.slow
 def test_unequal_results_are_found(plans: Plans) -> None:
     """A function that returns something else in each process voids the comparison."""
     assert len({run.checksum for run in _runs(plans("mine:changes"))}) > 1

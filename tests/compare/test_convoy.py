@@ -127,6 +127,7 @@ def test_as_predicted() -> None:
     assert len(told) == 2 and all(each.claim.startswith("what ") for each in told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arm", "delay", "claim"),
     [

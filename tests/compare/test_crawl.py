@@ -68,6 +68,7 @@ def test_figures_are_of_the_measured_pages(web: Served) -> None:
     assert figures["cpu_per_page"] == pytest.approx(0.5 / 12)
 
 
+@pytest.mark.slow
 def test_a_split_crawl_does_the_same_in_fresh_processes(web: Served) -> None:
     """Two processes with half of the URLs each end with the records of one; a real turn."""
     job = {
@@ -287,6 +288,7 @@ def test_predictions_hold_when_they_come_true() -> None:
     assert outcomes == {"as predicted", "told"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arm", "figure", "value", "claim"),
     [

@@ -40,6 +40,7 @@ def test_each_member_does_its_share() -> None:
     assert watch.started == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", [f"{__name__}:failing", "crawler.compare.crew:no_such"])
 def test_a_member_that_fails_is_an_error(function: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A member that raises, before or within what is measured, ends the turn at once."""

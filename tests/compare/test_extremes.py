@@ -38,6 +38,7 @@ def _fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statistics, "_RESAMPLES", 300)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("confidence", [0.95, 0.999, 1 - 1e-9])
 @pytest.mark.parametrize("band", [0.0, 0.02, 0.3, 1e9])
 @pytest.mark.parametrize("seed", range(3))
@@ -120,6 +121,7 @@ def _turn(arm: str, number: int) -> Run:
     return replace(sample.run(arm, number, float(number), 1.0), checksum="same")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", catalogue.NAMES)
 def test_no_figure_ends_a_comparison(name: str) -> None:
     """CM1's kind: 0, a picosecond, 31,000 years, infinity and nan are judged and told.

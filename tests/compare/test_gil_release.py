@@ -89,6 +89,7 @@ def test_the_page_is_as_long_as_the_claim_says() -> None:
     assert long.count(b"<") < 1 << 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("name", ["frostwork", "turbohtml"])
 def test_all_libraries_have_one_checksum(name: str, threads: int) -> None:
@@ -129,6 +130,7 @@ def test_as_predicted() -> None:
     assert absent.endswith("selectolax, lxml, BeautifulSoup")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few")
 @pytest.mark.parametrize(
     ("name", "changed", "claim"),

@@ -67,6 +67,7 @@ def _compared(
     return compare(config, ["tiny"], [HERE], Listener(begins=begins, turn=turn, ends=ends))
 
 
+@pytest.mark.slow
 @BOTH
 def test_a_signal_in_a_turn_ends_the_experiment(number: int) -> None:
     """What was run until then is kept; the next experiment does not begin."""
@@ -75,6 +76,7 @@ def test_a_signal_in_a_turn_ends_the_experiment(number: int) -> None:
     assert found.partial and len(found.examined[0].parts[0].observed.runs) == 2
 
 
+@pytest.mark.slow
 @BOTH
 def test_a_signal_while_what_was_found_is_told_costs_nothing(number: int) -> None:
     """An experiment that has been run is in the result, whole; the next does not begin."""

@@ -31,6 +31,7 @@ def parameters(web: Served, kind: str, fetches: int = 9):
     return told | ({"processes": 2} if kind == "processes" else {})
 
 
+@pytest.mark.slow
 def test_all_kinds_fetch_the_same(web: Served) -> None:
     """One after the other, threads, loops and processes bring the same bodies, none failed."""
     done = [work(parameters(web, kind), FakeWatch()) for kind in (*KINDS, "processes")]

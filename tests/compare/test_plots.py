@@ -50,6 +50,7 @@ def _lines(**changed: Any) -> Lines:
     return Lines(**{**fields, **changed})
 
 
+@pytest.mark.slow
 def test_ratios_lie_where_they_belong() -> None:
     """An interval that contains 1 crosses the line at 1, that of a faster arm is right of it."""
     plot = ratios(_part(), "it")

@@ -152,6 +152,7 @@ def test_as_predicted() -> None:
     assert text == "1,000 increments a turn, 10 lost in the worst of 6 turns, 10 in the best"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arm", "changed", "claim"),
     [

@@ -49,6 +49,7 @@ def _top(page: str) -> str:
     return page.partition("What came out")[0]
 
 
+@pytest.mark.slow
 def test_each_experiment_has_its_claim_outcome_and_limits() -> None:
     """Question, claim, predictions, what was found, conditions and what is not shown are told."""
     text = _text(_page())
@@ -95,6 +96,7 @@ def test_without_advice_the_outcomes_are_counted() -> None:
     assert "Which model for your work" not in top
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("result", "words"),
     [
@@ -111,6 +113,7 @@ def test_what_makes_it_doubtful_is_said_at_the_top(result: Result | None, words:
     assert words in _top(report(result) if result else _page())
 
 
+@pytest.mark.slow
 def test_a_good_result_has_no_doubts() -> None:
     """On a quiet machine, with nothing invalid, nothing is marked."""
     top = _top(report(sample.result(config=CompareConfig(quick=True))))
@@ -118,6 +121,7 @@ def test_a_good_result_has_no_doubts() -> None:
     assert "<li" not in top
 
 
+@pytest.mark.slow
 def test_the_noise_is_told_with_its_kinds() -> None:
     """The bound of each kind of work, or that it was not measured, stands in the overview."""
     bands = sample.whole().bands
@@ -186,6 +190,7 @@ def _luminance(colour: str) -> float:
     return math.fsum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
+@pytest.mark.slow
 def test_equal_results_have_equal_pages() -> None:
     """The page follows from the result alone: no clock, no chance."""
     assert report(sample.result()) == report(sample.result())
@@ -216,6 +221,7 @@ def browser(tmp_path: Path) -> Browser:
     return Browser(tmp_path)
 
 
+@pytest.mark.slow
 @needs_chromium
 @pytest.mark.parametrize("width", [1280, 390])
 def test_every_plot_is_there_and_nothing_overflows(browser: Browser, width: int) -> None:
@@ -234,6 +240,7 @@ def test_every_plot_is_there_and_nothing_overflows(browser: Browser, width: int)
         assert plot["texts"] >= 4 and plot["outside"] == []
 
 
+@pytest.mark.slow
 @needs_chromium
 def test_a_dark_screen_gets_a_dark_page(browser: Browser) -> None:
     """The plots' texts are light where the reader prefers dark, and dark otherwise."""
@@ -243,6 +250,7 @@ def test_a_dark_screen_gets_a_dark_page(browser: Browser) -> None:
     assert {plot["shade"] for plot in light["plots"]} == {"rgb(28, 33, 40)"}
 
 
+@pytest.mark.slow
 @needs_chromium
 @pytest.mark.parametrize("flags", [[], ["--force-dark-mode"]], ids=["light", "dark"])
 def test_a_screenshot_shows_the_plots_colours(browser: Browser, flags: list[str]) -> None:

@@ -45,6 +45,7 @@ def _odd() -> Result:
     return sample.result((experiment, replace(done, parts=[replace(part, runs=odd)])), jitter=0.3)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("catalogued")
 @pytest.mark.parametrize("make", [sample.result, sample.whole, _odd])
 def test_a_result_is_read_back_as_it_was_written(make: Any) -> None:
@@ -83,6 +84,7 @@ def test_without_rounds_there_is_no_bound_and_no_median() -> None:
     assert Result.of(typed(document, StoredComparison)).text == made.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [sample.result, sample.whole, _odd])
 def test_a_result_follows_its_schema(make: Any) -> None:
     """The document is valid, with failed turns, several interpreters and missing figures, too."""
@@ -90,6 +92,7 @@ def test_a_result_follows_its_schema(make: Any) -> None:
     Draft202012Validator(schema()).validate(_document(make()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["started", "seconds", "partial", "asked", "experiments"])
 def test_the_schema_refuses_what_is_missing_or_of_another_type(name: str) -> None:
     """A field too many or too few, or one of another type, is an error."""
@@ -101,6 +104,7 @@ def test_the_schema_refuses_what_is_missing_or_of_another_type(name: str) -> Non
     assert not validator.is_valid(document)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "value"),
     [

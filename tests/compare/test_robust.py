@@ -76,6 +76,7 @@ def test_a_thread_needs_no_pickle() -> None:
     assert (kept.lost, kept.said, kept.ended) == (0, "answered", False)
 
 
+@pytest.mark.slow
 def test_loky_runs_in_a_fresh_process() -> None:
     """Its arm, as the runner starts it, loses tasks by a kill and leaves no process."""
     answer = in_child(EXPERIMENT, "loky", cases=["killed"])

@@ -131,6 +131,7 @@ def test_a_turn_ends_with_the_comparison(tmp_path: Path) -> None:
     assert ends(turn)
 
 
+@pytest.mark.slow
 def test_every_round_runs_every_arm_once_in_an_order_by_chance() -> None:
     """Rounds are whole, their orders differ, and the same seed gives the same orders."""
     arms = [Arm(name=name) for name in "abc"]
@@ -142,6 +143,7 @@ def test_every_round_runs_every_arm_once_in_an_order_by_chance() -> None:
     assert [(r.round, r.arm) for r in again] == [(r.round, r.arm) for r in runs]
 
 
+@pytest.mark.slow
 def test_a_rounds_arms_have_the_same_hash_seed() -> None:
     """What hashing does to the order of sets is the same for all, and other in each round."""
     arms = [Arm(name="a"), Arm(name="b")]
@@ -151,6 +153,7 @@ def test_a_rounds_arms_have_the_same_hash_seed() -> None:
     assert len(set().union(*seeds.values())) > 1
 
 
+@pytest.mark.slow
 def test_an_arm_may_have_cores_of_its_own() -> None:
     """Others have those of the setting."""
     first = min(os.sched_getaffinity(0))
@@ -183,6 +186,7 @@ def test_rounds_that_were_asked_for_are_run() -> None:
     assert runner.decided(_plan(rounds=7), _most(3), a_round=50.0, spent=50.0) == 3
 
 
+@pytest.mark.slow
 def test_the_second_arm_is_sabotaged_unless_one_says_so() -> None:
     """Twenty times as long again, by the watch of the turn, and the other side is as it was."""
     arms = [Arm(name=name, parameters={"seconds": 0.02}) for name in "ab"]
@@ -224,6 +228,7 @@ def _typed(stage: Any) -> Any:
     return made
 
 
+@pytest.mark.slow
 def test_other_interpreters_take_turns_too() -> None:
     """Each has its own part, and its turns lie among those of the others."""
     other = Interpreter(label="other", path=sys.executable, version="3.11.0")
@@ -240,6 +245,7 @@ def test_a_signal_to_the_turn_alone_is_a_failure_of_the_turn() -> None:
     assert kept.ended(3) == "exit code 3"
 
 
+@pytest.mark.slow
 def test_an_arm_that_cannot_be_warmed_up_is_given_up() -> None:
     """It is tried twice, and has no turn in any round; its comparisons are void, and say why."""
     arms = [Arm(name="a"), Arm(name="b", parameters={"do": "raise"})]

@@ -37,6 +37,7 @@ def pair() -> Iterator[tuple[socket.socket, list[socket.socket]]]:
             each.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_wake_up_is_noted(kind: str) -> None:
     """All wake-ups are taken by the waiters, and neither a process nor a thread is left."""

@@ -60,6 +60,7 @@ def test_a_pool_answers_twice_and_leaves_nothing(kind: str) -> None:
     assert (threading.active_count(), left_behind() <= before) == (threads, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["fork", "spawn"])
 def test_a_turn_runs_in_a_fresh_process(kind: str) -> None:
     """Fork meets no thread there; a worker takes a million bytes at least."""
@@ -83,6 +84,7 @@ def test_workers_that_cost_what_they_should_are_as_predicted() -> None:
     assert len(claims) == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arm", "cost", "claim"),
     [

@@ -34,6 +34,7 @@ def test_the_median_and_how_far_figures_lie_from_it() -> None:
     assert math.isnan(spread([]).median)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rounds", [5, 8, 12])
 def test_an_interval_holds_the_truth_about_as_often_as_it_says(rounds: int) -> None:
     """Of 200 intervals of 95 %, 90 to 99 % hold the ratio that the figures were drawn around."""
@@ -44,6 +45,7 @@ def test_an_interval_holds_the_truth_about_as_often_as_it_says(rounds: int) -> N
     assert 180 <= held <= 198
 
 
+@pytest.mark.slow
 def test_the_same_thing_twice_is_hardly_ever_called_different() -> None:
     """A/A: of 200 comparisons of equal things under 10 % find a difference (5 % are meant to)."""
     words = [word_for(_drawn(8, 1.0, NOISE, seed), 0.95, 0.0, 0.03) for seed in range(200)]
@@ -66,6 +68,7 @@ def test_of_few_rounds_an_interval_is_no_narrower_than_students(
     assert math.log(wide.low) <= 0.99 * (mean(logs) - reach)
 
 
+@pytest.mark.slow
 def test_a_sabotage_of_five_percent_is_found() -> None:
     """With 2 % of noise and 8 rounds, 5 % are called slower in nearly every comparison."""
     words = [word_for(_drawn(8, 1 / 1.05, NOISE, seed), 0.95, 0.0, 0.03) for seed in range(100)]
@@ -87,6 +90,7 @@ def test_a_wide_interval_is_inconclusive_and_says_how_many_more_rounds() -> None
     assert 0 < more_rounds(wide, 0.95, 0.01, 0.03) <= more_rounds(wider, 0.95, 0.01, 0.03)
 
 
+@pytest.mark.slow
 def test_the_rounds_that_were_asked_for_are_enough() -> None:
     """After as many more rounds as were proposed, most comparisons have come to a word."""
     done = asked = 0

@@ -36,6 +36,7 @@ def test_it_counts_what_happens_inside() -> None:
     assert reading.user + reading.system >= 0.04 and reading.children < 0.04
 
 
+@pytest.mark.slow
 def test_children_count_whether_they_live_or_have_ended() -> None:
     """A child that has been waited for, and one that still runs, have spent what they spent."""
     watch = Stopwatch()
@@ -74,6 +75,7 @@ def test_living_children_are_switched_too() -> None:
     assert _read(watch).voluntary >= 300
 
 
+@pytest.mark.slow
 def test_to_look_at_other_processes_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many there are: it is this process's time, but not the work's."""
 

@@ -40,6 +40,7 @@ def _seen(**odd: dict[str, Any]) -> Observed:
     return observed(EXPERIMENT, setting(), _turns(**odd))
 
 
+@pytest.mark.slow
 def test_threads_and_processes_give_what_map_gives() -> None:
     """Pages, exceptions and cancellations are the same, and no process is left."""
     before = left_behind(0)
@@ -52,6 +53,7 @@ def test_threads_and_processes_give_what_map_gives() -> None:
     assert left_behind() <= before
 
 
+@pytest.mark.slow
 def test_a_turn_runs_in_a_fresh_process() -> None:
     """loky's arm, as the runner starts it, gives what `map` gives here."""
     answer = in_child(EXPERIMENT, "loky", pages=20)

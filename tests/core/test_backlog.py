@@ -25,6 +25,7 @@ def listed(hosts: int, urls: int, name: str = "http://h{}") -> list[str]:
     return [f"{name.format(host)}.example/{n}" for host in range(hosts) for n in range(urls)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("hosts", "urls", "window"), [(10, 50, 50), (50, 40, 200), (200, 10, 500), (30, 20, 8)]
 )

@@ -283,6 +283,7 @@ def test_stop_starts_nothing_more_and_loses_nothing() -> None:
     assert crawl.stop() == ()
 
 
+@pytest.mark.slow
 def test_hosts_are_forgotten() -> None:
     """A crawl of ten thousand hosts holds none of them when it has ended, delay or not."""
     for delay in (0.0, 1.0):
@@ -405,6 +406,7 @@ class Driver:
             self.finals += self.crawl.stop()
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(
     st.lists(st.sampled_from(URLS), max_size=40),

@@ -375,6 +375,7 @@ def test_a_429_is_no_failure_of_the_host() -> None:
     assert not any(isinstance(f, Failed) and f.kind is Kind.HOST_DOWN for f in finals)
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from([None, 0.0, 0.5, 2.0]), min_size=1, max_size=6), st.integers(0, 99))
 def test_nothing_starts_inside_a_window_that_was_asked_for(
     waits: list[float | None], seed: int
@@ -488,6 +489,7 @@ def test_an_answer_of_any_kind_resets_the_breaker() -> None:
 # All together.
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32), st.integers(1, 4), st.integers(0, 3), st.sampled_from([0.0, 0.3]))
 def test_every_url_ends_once_whatever_hosts_do(
     seed: int, per_host: int, per_ip: int, delay: float

@@ -59,6 +59,7 @@ class Net:
         return page(request)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("retries", [0, 2])
 @pytest.mark.parametrize("how", GONE)
 def test_no_url_fails_because_the_network_is_gone(how: str, retries: int) -> None:
@@ -143,6 +144,7 @@ def test_an_address_that_this_machine_has_no_route_to_is_no_missing_network() ->
     assert kinds(finals) == {Kind.CONNECT: 19} and not play.notices
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.01, 0.25, 0.5, 0.75])
 def test_slow_dead_names_among_good_ones_stop_nothing(share: float) -> None:
     """Their time-outs come in after all good answers, and say nothing of the network then."""
@@ -197,6 +199,7 @@ def test_ctrl_c_works_while_the_crawl_pauses() -> None:
     assert sum(ended.values()) == 40 and play.now < 40.0
 
 
+@pytest.mark.slow
 @given(
     st.floats(0.0, 20.0),
     st.floats(0.2, 300.0),

@@ -60,6 +60,7 @@ def honest(play: Play) -> bool:
     return told == {url: made[url] for url in told}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("retries", [0, 2])
 @pytest.mark.parametrize("how", AWAY)
 def test_an_outage_in_the_middle_of_a_list_costs_no_url(how: str, retries: int) -> None:
@@ -137,6 +138,7 @@ def test_a_host_that_never_worked_is_not_waited_for(kind: Kind, robots: str) -> 
     assert play.now < 10.0 and not play.notices
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("retries", [0, 2])
 @pytest.mark.parametrize("robots", ["obey", "ignore"])
 @pytest.mark.parametrize("kind", [Kind.CONNECT, Kind.CONNECT_TIMEOUT])
@@ -256,6 +258,7 @@ def test_ctrl_c_ends_what_waits_for_a_host() -> None:
     assert play.now < 35.0
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.floats(1.0, 40.0), st.floats(0.5, 60.0)), min_size=1, max_size=3),
     st.sampled_from(list(AWAY)),

@@ -118,6 +118,7 @@ def test_a_directive_beyond_the_cap_is_still_obeyed() -> None:
     assert struct.unpack("Q", document.leads.links) == (0,)
 
 
+@pytest.mark.slow
 def test_nesting_takes_no_stack() -> None:
     """A million open elements are read in a thread of 128 KB of stack: nothing recurses on them."""
     found: list[Document] = []

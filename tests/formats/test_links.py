@@ -47,6 +47,7 @@ def by_the_standard(hrefs: list[str], base: str) -> list[str]:
     return list(found)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.lists(hrefs, max_size=5), st.sampled_from(BASES))
 def test_short_cuts_equal_the_standard(found: list[str], base: str) -> None:
@@ -54,6 +55,7 @@ def test_short_cuts_equal_the_standard(found: list[str], base: str) -> None:
     assert links.absolute(found, base) == by_the_standard(found, base)
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(st.lists(st.text(max_size=12), max_size=4), st.sampled_from(BASES))
 def test_any_text_equals_the_standard(found: list[str], base: str) -> None:

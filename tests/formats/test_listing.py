@@ -113,6 +113,7 @@ def test_a_damaged_archive_gives_what_precedes_the_damage() -> None:
     assert list(found.pages) == urls[: len(found.pages)]
 
 
+@pytest.mark.slow
 def test_an_archive_bomb_ends_early() -> None:
     """What unpacks a thousandfold is given up after a megabyte, whatever it would become."""
     packed = gzip.compress(b"http://a/\n" + b"\n" * 300_000_000, 1)
@@ -131,6 +132,7 @@ def test_members_without_end_are_given_up() -> None:
     assert found.problem == "the gzip archive is damaged: more than 1024 parts"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tag", ["urlset", "sitemapindex"])
 def test_the_caps_of_the_protocol(tag: str) -> None:
     """50,000 locations are read of a sitemap or an index, and not one more."""
@@ -169,6 +171,7 @@ def test_the_result_crosses_processes() -> None:
 # The mock web.
 
 
+@pytest.mark.slow
 def test_the_mocks_index_leads_to_every_listed_page() -> None:
     """Index, plain and gzip parts give exactly what the truth says is listed."""
     index = served("/sitemap.xml")

@@ -319,6 +319,7 @@ def heaps(draw: st.DrawFn) -> str:
     return "".join(_piece(draw) for _ in range(draw(st.integers(1, 9))))
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(heaps())
 def test_malformed_html_has_the_links_of_the_standards_tree(markup: str) -> None:
@@ -328,6 +329,7 @@ def test_malformed_html_has_the_links_of_the_standards_tree(markup: str) -> None
     assert set(fields(markup)["links"]) == set(links)
 
 
+@pytest.mark.slow
 @given(
     st.one_of(st.binary(max_size=200), heaps().map(str.encode)),
     st.sampled_from(["", "text/html", "text/html; charset=big5", "text/html; charset=utf-16be"]),
@@ -339,6 +341,7 @@ def test_never_raises(body: bytes, content_type: str) -> None:
     document.json.decode("utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "links"),
     [

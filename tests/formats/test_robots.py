@@ -221,6 +221,7 @@ def _full(line: Callable[[int], bytes]) -> bytes:
     return b"\n".join(lines)[:MAX_BYTES]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [

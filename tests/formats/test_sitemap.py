@@ -244,6 +244,7 @@ def test_what_is_declared_counts_from_the_first_octet_that_is_not_utf_8(size: in
     assert read(data.encode("cp1251"), (size,))[1] == ["http://a/жук"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "noise",
     [
@@ -385,6 +386,7 @@ def test_an_endless_location_is_cut(wrapped: str) -> None:
     assert MAX_LENGTH < len(found[0]) < MAX_LENGTH + 2 * PIECE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["text", "urlset"])
 def test_memory_does_not_grow_with_the_list(form: str) -> None:
     """As many URLs as a sitemap may have, made while they are read, take less than a megabyte."""

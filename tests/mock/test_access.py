@@ -131,6 +131,7 @@ def test_a_full_disk_ends_the_log_alone(capfd: pytest.CaptureFixture[str]) -> No
     )
 
 
+@pytest.mark.slow
 def test_a_file_that_may_not_grow_keeps_its_whole_lines(tmp_path: Path) -> None:
     """At a limit in the middle of a line the log ends; what was written stays readable."""
     code = (
@@ -192,6 +193,7 @@ def test_a_pipe_whose_reader_has_gone_ends_the_log(capfd: pytest.CaptureFixture[
     assert capfd.readouterr().err.endswith("Broken pipe\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_stdout_is_a_log_too(processes: int) -> None:
     """`-` writes to stdout, below the announcement, whole lines from every process."""

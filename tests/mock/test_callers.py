@@ -47,6 +47,7 @@ def answered(web: Served, method: str, path: str, *fields: str) -> tuple[int, st
     return int(head.split()[1]), body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "path"), CONTROL)
 @pytest.mark.parametrize(
     "fields",
@@ -127,6 +128,7 @@ def test_which_names_are_its_own(options: MockWeb, local: str, host: str, allowe
     assert (refusal([(b"Host", host.encode())], options, local) == "") is allowed
 
 
+@pytest.mark.slow
 def test_a_client_without_host_is_no_browser() -> None:
     """HTTP/1.0 has no Host field; with TLS the origin is https."""
     assert refusal([], MockWeb(port=8000), LOCAL) == ""

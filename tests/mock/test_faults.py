@@ -60,6 +60,7 @@ def test_every_fault_is_pure(name: str) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_every_body_is_bounded_in_memory(name: str) -> None:
     """What is long is made in pieces of at most 128 KiB, and a length that is told is true."""

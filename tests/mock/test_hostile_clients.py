@@ -90,6 +90,7 @@ def test_a_pipeline_and_a_half_close(web: Served) -> None:
     assert found == [b"%d" % (200 + number % 3) for number in range(1000)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["/bytes/50000000", "/slow/100/0.01", "/delay/5", "/page/1"])
 def test_a_reset_in_the_middle(loop_factory: LoopFactory, target: str) -> None:
     """Clients that reset while an answer is on its way leave nothing behind."""
@@ -118,6 +119,7 @@ def many_descriptors() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("many_descriptors")
 def test_two_thousand_connections_at_once(loop_factory: LoopFactory) -> None:
     """They are all accepted and answered, and all gone when their clients are."""
@@ -139,6 +141,7 @@ main_loop(MockWeb(), lambda url: print(url, flush=True), loop_factory=loops[sys.
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", LOOPS)
 def test_descriptors_run_out(loop: str) -> None:
     """With more clients than descriptors those inside are served, the others wait for a place.

@@ -12,7 +12,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +46,7 @@ def gone(pid: int, seconds: float = GUARD_SECONDS) -> bool:
         return bool(select.select([descriptor], [], [], seconds)[0])
 
 
+@pytest.mark.slow
 def test_all_processes_serve_the_same_web(tmp_path: Path) -> None:
     """Every process takes clients, and none answers with other bytes than a single one would."""
     log = tmp_path / "access.jsonl"
@@ -59,6 +59,7 @@ def test_all_processes_serve_the_same_web(tmp_path: Path) -> None:
     assert sorted(record["target"] for record in records) == sorted(targets)
 
 
+@pytest.mark.slow
 def test_the_counters_are_those_of_all_together() -> None:
     """Statistics and last targets cover all processes, while they serve and afterwards."""
     with running(MockWeb(processes=3)) as web:
@@ -71,6 +72,7 @@ def test_the_counters_are_those_of_all_together() -> None:
     assert len(web.recent()) == 12
 
 
+@pytest.mark.slow
 async def test_serve_inside_a_loop() -> None:
     """`serve` with several processes is ready when entered and gone when left."""
     async with serve(MockWeb(processes=2)) as web:
@@ -81,6 +83,7 @@ async def test_serve_inside_a_loop() -> None:
     assert all(gone(pid, 0) for pid in workers)
 
 
+@pytest.mark.slow
 def test_a_port_in_use_is_found() -> None:
     """Two webs of several processes cannot share a port by mistake, though processes can."""
     with running(MockWeb(processes=2)) as web:
@@ -92,6 +95,7 @@ def test_a_port_in_use_is_found() -> None:
         assert status_of(ask(web, "/page/1")) == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("authority", ["addresses", "ports"])
 def test_every_host_is_served_by_every_process(authority: str) -> None:
     """Each address or port of the hosts accepts, in each process."""
@@ -107,6 +111,7 @@ def test_every_host_is_served_by_every_process(authority: str) -> None:
                     assert status_of(read_all(client)) == 200
 
 
+@pytest.mark.slow
 def test_an_attempt_is_counted_once_for_all_processes() -> None:
     """A page that fails twice fails twice in all, whichever process is asked."""
     with running(MockWeb(processes=2)) as web:
@@ -115,6 +120,7 @@ def test_an_attempt_is_counted_once_for_all_processes() -> None:
             assert found == [503, 503, 200, 200]
 
 
+@pytest.mark.slow
 def test_a_stop_ends_the_connections_of_all() -> None:
     """Leaving the block closes silent and delayed clients of every process."""
     with running(MockWeb(processes=2)) as web:
@@ -130,6 +136,7 @@ def test_a_stop_ends_the_connections_of_all() -> None:
         connect(web)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_ends_the_web_with_one_line() -> None:
     """A process that dies takes the others along; whoever holds the web is told which and how."""
 
@@ -148,6 +155,7 @@ def test_a_killed_worker_ends_the_web_with_one_line() -> None:
     assert line == f"process {workers[1]} of the mock web was killed by SIGKILL; the mock web stops"
 
 
+@pytest.mark.slow
 def test_what_hinders_a_start_is_raised_and_leaves_nobody(tmp_path: Path) -> None:
     """A worker that cannot begin is an error of the caller's, in one line, and no process stays."""
     log = tmp_path / "no such directory" / "log"
@@ -212,6 +220,7 @@ def program(tmp_path: Path) -> Iterator[Program]:
                     os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_the_group_is_a_clean_end(program: Program, number: signal.Signals) -> None:
     """Ctrl-C reaches every process of the group: exit 0, nothing printed, nobody left."""
@@ -237,6 +246,7 @@ def test_a_killed_parent_leaves_nobody_and_nothing(program: Program, tmp_path: P
         program.connect()
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_one_line_of_the_program(program: Program) -> None:
     """The program ends by itself and says which process was killed and by what."""
     os.kill(program.workers[0], signal.SIGKILL)
@@ -247,6 +257,7 @@ def test_a_killed_worker_is_one_line_of_the_program(program: Program) -> None:
     assert gone(program.workers[1])
 
 
+@pytest.mark.slow
 def test_the_program_frees_its_directory(program: Program, tmp_path: Path) -> None:
     """What the processes shared in files is removed at the end."""
     with urllib.request.urlopen(f"{program.url}/page/1") as reply:
@@ -256,6 +267,7 @@ def test_the_program_frees_its_directory(program: Program, tmp_path: Path) -> No
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_the_ledger_of_a_served_web(processes: int) -> None:
     """`ledger` shows what all processes have seen, at once and from the caller's thread."""

@@ -39,6 +39,7 @@ def erlang_c(workers: int, load: float) -> float:
     return last / (sum(terms) + last) / (workers - offered)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "load"), [(1, 0.5), (1, 0.7), (2, 0.6), (4, 0.8)])
 def test_exponential_service_waits_as_erlang_says(workers: int, load: float) -> None:
     """M/M/c: the mean wait is Erlang C's, which for one worker is load / (1 - load)."""
@@ -47,6 +48,7 @@ def test_exponential_service_waits_as_erlang_says(workers: int, load: float) -> 
     assert mean_wait(workers, load, "exponential:1") == pytest.approx(expected, rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("load", [0.5, 0.8])
 def test_fixed_service_waits_as_pollaczek_and_khinchine_say(load: float) -> None:
     """M/D/1: half the wait of M/M/1."""

@@ -199,6 +199,7 @@ def test_the_cache_is_bounded() -> None:
 PROGRAM = "from crawler.mock import *; main_loop(MockWeb(), lambda url: print(url, flush=True))"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_main_loop_ends_cleanly_on_a_signal(number: signal.Signals) -> None:
     """Announced means listening; a signal with a client connected means exit 0, nothing printed."""

@@ -46,6 +46,7 @@ def test_values_come_back(key: str, value: str) -> None:
     assert orjson.loads(json) == {replaced[0]: [replaced[1]]}
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)

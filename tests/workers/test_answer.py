@@ -75,6 +75,7 @@ _ANYTHING = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(_ANYTHING)
 def test_whatever_comes_is_a_result_or_malformed(answer: object) -> None:
     """No answer raises anything else, and what passes can be written as a record."""

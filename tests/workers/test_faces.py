@@ -103,6 +103,7 @@ def test_workers_that_cannot_start_end_the_crawl_in_one_line(
     assert not [t for t in threading.enumerate() if t not in before and t.name == "crawler-pool"]
 
 
+@pytest.mark.slow
 def test_auto_goes_on_inline_when_no_pool_starts(
     run: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -126,6 +126,7 @@ def test_none_hashes_and_parses_nothing(parse: Parse) -> None:
     assert len(document.fields["body_hash"]) == 64
 
 
+@pytest.mark.slow
 def test_hostile_pages_cost_themselves_alone(parse: Parse) -> None:
     """Among 190 good pages ten hostile ones fail, each as what it is, and nothing else does."""
     hostile = [b"exit", b"raise", b"loop", b"exit", b"kill", b"stubborn", b"list", b"object"]
@@ -311,6 +312,7 @@ def script(tmp_path: Path, what: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_plain_script_needs_no_main_guard(tmp_path: Path) -> None:
     """A script without `if __name__ == "__main__"` runs once, not once more in every worker."""
     out, err = script(tmp_path, "end").communicate(timeout=30)
@@ -319,6 +321,7 @@ def test_a_plain_script_needs_no_main_guard(tmp_path: Path) -> None:
     assert err == ""
 
 
+@pytest.mark.slow
 def test_kill_nine_leaves_no_orphan(tmp_path: Path) -> None:
     """Workers end with a crawler that is killed with SIGKILL, even one in an endless loop."""
     with script(tmp_path, "hang") as process:

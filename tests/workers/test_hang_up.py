@@ -93,6 +93,7 @@ def test_an_answer_of_any_length_is_not_read(method: str) -> None:
         executor.shutdown(wait=True)
 
 
+@pytest.mark.slow
 def test_pools_of_others_behind_the_same_fork_server_can_be_ended() -> None:
     """What a crawl's fork server blocks for itself, it does not for workers of a user's pools."""
     script = """
@@ -162,6 +163,7 @@ SCRIPT = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("face", ["aio", "threaded"])
 def test_no_page_is_lost_and_the_process_ends(tmp_path: Path, face: str) -> None:
     """T4: four workers die at different bytes of their answers; each page has its result once.

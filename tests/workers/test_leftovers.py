@@ -27,6 +27,7 @@ def crawl(folder: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment)
 
 
+@pytest.mark.slow
 def test_a_killed_command_leaves_what_the_next_start_takes_away(tmp_path: Path) -> None:
     """T11: after `kill -9` nobody complains, and the folder is there until the next crawl."""
     with crawl(tmp_path, "--mock", "50000") as killed:
@@ -41,6 +42,7 @@ def test_a_killed_command_leaves_what_the_next_start_takes_away(tmp_path: Path) 
     assert left_over(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_the_folder_of_a_crawl_that_runs_is_left_alone(tmp_path: Path) -> None:
     """Another start takes away what is nobody's, and no more."""
     with crawl(tmp_path, "--mock", "50000") as first:
@@ -55,6 +57,7 @@ def test_the_folder_of_a_crawl_that_runs_is_left_alone(tmp_path: Path) -> None:
     assert left_over(tmp_path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["async", "threaded"])
 def test_processes_killed_at_random_cost_no_record_and_no_time(engine: str) -> None:
     """2.1: workers in mid-answer, fork servers and trackers; `tests.workers.killing` runs more."""

@@ -39,6 +39,7 @@ def test_a_page_without_end_costs_itself_alone(face: str) -> None:
             assert isinstance(result, Document), (body, result)
 
 
+@pytest.mark.slow
 @linux
 def test_the_crawlers_own_parser_is_limited_too() -> None:
     """A page that takes the HTML library beyond the limit fails, however the library ends."""

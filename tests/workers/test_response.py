@@ -85,6 +85,7 @@ def crawled(web: Served, **options: Any) -> list[Any]:
     return sorted(found, key=lambda outcome: len(outcome.url))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["async", "threaded"])
 @pytest.mark.parametrize("parse", ["inline", "thread", "process"])
 @pytest.mark.parametrize("parser", [OWN, FILE], ids=["module", "file"])

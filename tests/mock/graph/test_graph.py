@@ -54,6 +54,7 @@ def _sample(options: MockWeb, kind: Kind, count: int = 20) -> list[Node]:
     return list(islice((node for node in nodes(options) if node.kind is kind), count))
 
 
+@pytest.mark.slow
 @given(OPTIONS, st.data())
 def test_a_page_and_its_url_lead_to_each_other(options: MockWeb, data: st.DataObject) -> None:
     """From number to URL and back, in any web; two calls give the same bytes."""
@@ -246,6 +247,7 @@ def test_front_pages_link_to_the_traps_if_asked() -> None:
     assert not any("/trap/" in link for link in visit(plain, front(plain, 0)).links)
 
 
+@pytest.mark.slow
 def test_ten_million_pages_cost_nothing_to_hold() -> None:
     """Any of 10 million pages on 10,000 hosts is found and answered at once, in little memory."""
     options = MockWeb(pages=10_000_000, hosts=10_000, authority="names", port=8080, seed=3)
@@ -276,6 +278,7 @@ def test_a_seed_is_the_same_web_for_ever() -> None:
     assert _digest(MockWeb(seed=42, pages=200, hosts=3, port=8080)) == PINNED
 
 
+@pytest.mark.slow
 def test_another_process_serves_the_same_bytes() -> None:
     """Nothing depends on the process: hash seeds, caches, the order of calls."""
     code = (

@@ -45,6 +45,7 @@ def _web(*forms: str, hosts: int = 11) -> MockWeb:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fake_rules")
 @pytest.mark.parametrize(
     "forms",
@@ -102,6 +103,7 @@ def test_a_stance_follows_from_what_the_rules_allow() -> None:
     assert Stances(_web("plain", NONE))[5] is Stance.CLOSED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", robots.FORMS)
 def test_the_truth_follows_every_form(form: str) -> None:
     """What the truth calls disallowed is what the rules in force forbid, page by page."""

@@ -42,6 +42,7 @@ def _compare(options: MockWeb, parser: Parser) -> tuple[dict[str, Entry], dict[s
     return truth, found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WEBS)
 def test_a_crawl_that_obeys_finds_exactly_the_reachable_pages(name: str) -> None:
     """Set, statuses, titles and redirect targets are those of the truth, none more or fewer."""
@@ -54,11 +55,13 @@ def test_a_crawl_that_obeys_finds_exactly_the_reachable_pages(name: str) -> None
     assert {link for link in linked - found.keys() if "/trap/" not in link} == disallowed
 
 
+@pytest.mark.slow
 def test_html5lib_reads_the_same_web() -> None:
     """The standard's algorithm in another implementation comes to the same truth."""
     _compare(MockWeb(seed=9, pages=250, hosts=3, port=8080, size=SMALL), by_html5lib)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["addresses", "deep", "one host"])
 def test_depth_is_the_fewest_clicks_on_a_host(name: str) -> None:
     """From its host's front page a page is as many clicks away as the truth says, no fewer."""
@@ -75,6 +78,7 @@ def test_depth_is_the_fewest_clicks_on_a_host(name: str) -> None:
     assert clicks == {url: truth[url].depth for url in found}
 
 
+@pytest.mark.slow
 def test_noindex_is_said_by_element_or_header() -> None:
     """Every page of kind noindex says so in one of two ways, and no other page does."""
     truth, found = _compare(WEBS["addresses"], by_turbohtml)
