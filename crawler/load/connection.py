@@ -8,9 +8,10 @@ States: *idle* (its owner may give it a hit, connection or not), *busy* (carries
 while it connects), *closing* (the answer has come, the connection ends; idle when that is over).
 The owner hears of every change to idle, exactly once, by `free` or `refused`.
 
-A server may close a kept connection in the moment in which a request is written on it. A request
-whose connection ends before the first byte of an answer, and had carried one before, is sent once
-more on a new one (RFC 9112, 9.3.1), and told as `reopened`: no error, as the server never saw it.
+A server may close an idle connection in the moment in which a request is written on it, also one
+that has not carried any yet. If a connection was open before the request came, and ends before the
+first byte of an answer, the request is sent once more on a new one (RFC 9112, 9.3.1) and told as
+`reopened`: no error, as the server never saw it.
 
 What httptools refuses is read again by the reader that a crawl has (`crawler.model.head`), so that
 an odd head counts as it would there.
@@ -86,7 +87,7 @@ class Line(asyncio.Protocol):
         "_status",
         "_transport",
         "_unsent",
-        "_used",
+        "_was_open",
         "_write",
         "busy",
         "intended",
@@ -110,7 +111,7 @@ class Line(asyncio.Protocol):
         self.intended = self.sent = 0.0
         self.busy = self.usable = False
         self._unsent = self._closing = self._reusable = self._counted = False
-        self._used = self._resent = False
+        self._was_open = self._resent = False
         self._renew()
 
     def __repr__(self) -> str:
@@ -137,6 +138,7 @@ class Line(asyncio.Protocol):
         self.sent = now
         self.request = request
         self._resent = False
+        self._was_open = self.usable
         if self.usable:
             self._write(request.data)
             return
@@ -192,7 +194,6 @@ class Line(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._write = self._transport.write
         self._renew()
-        self._used = False
         self.usable = True
         if self._unsent:
             self._unsent = False
@@ -260,7 +261,7 @@ class Line(asyncio.Protocol):
         elif self._closing:
             self._closing = False
             self._owner.free(self, perf_counter())
-        elif self.busy and self._used and not (self._received or self._resent):
+        elif self.busy and self._was_open and not (self._received or self._resent):
             self._resent = self._unsent = True
             self._owner.reopened(self)
             self._owner.connect(self)
@@ -287,7 +288,6 @@ class Line(asyncio.Protocol):
         status, received = self._status, self._received
         self._status = self._received = 0
         self._head = None
-        self._used = True
         self.busy = False
         self._owner.hit(self.intended, self.sent, now, status, received, self.request)
         if self._reusable:

@@ -1,7 +1,9 @@
-"""Servers that people run, each with a log of its own: nginx, Node's http, aiohttp.
+"""Servers that people run, each with a log of its own.
 
-Each keeps a connection for 100 requests and for a tenth of a second of idleness, the two ways in
-which real ones lose them, and answers `/fail` with 500. Its log is a line with the status for each.
+nginx, Node's http, aiohttp, FastAPI on uvicorn, and gunicorn with threads. Each keeps a connection
+for a second of idleness and, if it can be told, for 100 requests: the two ways in which real ones
+lose them. `/fail` is answered with 500, as the framework does where a handler raises. The log is a
+line with the status for each.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ http {{
   log_format status '$status';
   access_log {folder}/access.log status;
   keepalive_requests 100;
-  keepalive_timeout 100ms;
+  keepalive_timeout 1s;
   client_body_temp_path {folder}/body;
   proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/fastcgi;
@@ -52,7 +54,7 @@ const server = http.createServer((request, response) => {
   fs.appendFileSync(process.argv[1], response.statusCode + '\\n');
   response.end('ok');
 });
-server.keepAliveTimeout = 100;
+server.keepAliveTimeout = 1000;
 server.keepAliveTimeoutBuffer = 0;
 server.maxRequestsPerSocket = 100;
 server.listen(0, '127.0.0.1', () => console.log(server.address().port));
@@ -73,7 +75,7 @@ async def answer(request):
 async def main():
     app = web.Application()
     app.router.add_get("/{name:.*}", answer)
-    runner = web.AppRunner(app, keepalive_timeout=0.1)
+    runner = web.AppRunner(app, keepalive_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -84,10 +86,74 @@ asyncio.run(main())
 """
 
 
-def programs() -> dict[str, str | None]:
-    """Return each peer's program, None where it is not installed."""
-    nginx = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    return {"nginx": nginx, "node": shutil.which("node"), "aiohttp": sys.executable}
+_FASTAPI = """\
+import logging, socket, sys
+import uvicorn
+from fastapi import FastAPI
+
+class Log(logging.FileHandler):
+    def format(self, record):
+        return str(record.args[4])
+
+app = FastAPI()
+
+@app.get("/fail")
+async def fail():
+    raise RuntimeError("as a handler does that has a fault")
+
+@app.get("/{name}")
+async def answer(name: str):
+    return "ok"
+
+logging.getLogger("uvicorn.error").addHandler(logging.NullHandler())
+access = logging.getLogger("uvicorn.access")
+access.addHandler(Log(sys.argv[1]))
+access.setLevel(logging.INFO)
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+config = uvicorn.Config(app, timeout_keep_alive=1, log_config=None)
+uvicorn.Server(config).run([listener])
+"""
+
+_GUNICORN = """\
+import sys
+from gunicorn.app.base import BaseApplication
+
+def answer(environ, start):
+    if environ["PATH_INFO"] == "/fail":
+        raise RuntimeError("as a handler does that has a fault")
+    start("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+
+class Application(BaseApplication):
+    def load_config(self):
+        for name, value in {
+            "bind": "127.0.0.1:0", "worker_class": "gthread", "threads": 4, "keepalive": 1,
+            "accesslog": sys.argv[1], "access_log_format": "%(s)s", "errorlog": "/dev/null",
+            "control_socket_disable": True, "when_ready": listening,
+        }.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self):
+        return answer
+
+def listening(server):
+    print(server.LISTENERS[0].sock.getsockname()[1], flush=True)
+
+Application().run()
+"""
+
+_PYTHON = {"aiohttp": _AIOHTTP, "fastapi": _FASTAPI, "gunicorn": _GUNICORN}
+
+PEERS = ("nginx", "node", *_PYTHON)
+
+
+def program_of(name: str) -> str | None:
+    """Return a peer's program, None if it is not installed."""
+    if name in _PYTHON:
+        return sys.executable
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
 @contextmanager
@@ -98,7 +164,7 @@ def serving_peer(name: str, program: str, folder: Path) -> Iterator[str]:
     if name == "nginx":
         words = [program, "-p", str(folder), "-c", str(_nginx_configuration(folder))]
     else:
-        code = [*(("-e", _NODE) if name == "node" else ("-c", _AIOHTTP))]
+        code = ("-e", _NODE) if name == "node" else ("-c", _PYTHON[name])
         words = [program, *code, str(log)]
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ}
