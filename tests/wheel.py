@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 CONSTRAINTS = ROOT / "config" / "constraints.txt"
 COMMANDS = (
     "",
-    *("crawl", "mock", "load", "compare"),
+    *("crawl", "fetch", "mock", "load", "compare"),
     *("mock urls", "mock score", "mock ledger", "mock faults", "load selftest", "load compare"),
 )
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from crawler.cli import crawl
+from crawler.cli import crawl, fetch
 from crawler.cli.asking import blocked
 from crawler.cli.completion import add_completion
 from crawler.cli.options import VERSION_FLAGS
@@ -74,6 +74,7 @@ def _app() -> App:
         suppress_keyboard_interrupt=False,
     )
     app.command(crawl.crawl, help=crawl.HELP, usage=crawl.USAGE)
+    app.command(fetch.fetch, help=fetch.HELP, usage=fetch.USAGE)
     app.command("crawler.cli.mock.app:app", name="mock", help=_MOCK_HELP)
     app.command("crawler.cli.load.app:app", name="load", help=_LOAD_HELP)
     app.command("crawler.cli.compare.app:app", name="compare", help=_COMPARE_HELP)

@@ -1,0 +1,221 @@
+"""`crawler fetch`: one page, and everything that a crawl would know of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from crawler.cli import toml
+from crawler.cli.options import CRAWL, resolve, with_options
+from crawler.cli.telling import complain
+from crawler.cli.units import count, milliseconds
+from crawler.model.command_config import CommandConfig
+from crawler.model.errors import ConfigurationError, ExitCode
+from crawler.model.output import dumps, printable
+
+if TYPE_CHECKING:
+    from crawler.formats.robots import Verdict
+    from crawler.model.outcome import Final, Outcome
+
+USAGE = "Usage: crawler fetch URL [--json|--body] [OPTIONS]"
+HELP = (
+    "Fetch one page, and show its headers, timings, robots.txt verdict and extracted fields.\n\n"
+    "Every option of crawler crawl that concerns a single page works here, too: --header, --proxy, "
+    "--timeout, --allow-private, --robots, --parser, --extract, --config, and so on.\n\n"
+    "Exit codes: 0 fetched; 1 failed, or robots.txt disallows it; 2 bad usage; 3 the machine gave "
+    "way.\n\n"
+    "For example:\n\n"
+    "  crawler fetch example.com\n"
+    "  crawler fetch https://example.com/ --json | jq .timings\n"
+    "  crawler fetch https://example.com/ --parser words.py:parse\n"
+    "  crawler fetch https://example.com/ --body >page.html\n"
+)
+_LINKS, _WIDEST = 10, 30
+_ALONE = {
+    "follow": False,
+    "sitemaps": False,
+    "sitemap": (),
+    "limit": 0,
+    "engine": "async",
+    "concurrency": 1,
+    "audit": "",
+    "repeats": "",
+    "skip_duplicates": False,
+}
+"""The options that make a crawl of one page, whatever a file or the environment says."""
+_INLINE = {"parser": "", "extract": (), "parse": "inline", "strict": False}
+
+
+def _switch(help: str) -> Parameter:
+    return Parameter(help=help, group=CRAWL.group("Output"), negative="", show_default=False)
+
+
+@with_options(CRAWL, show=False)
+def fetch(
+    url: Annotated[str, Parameter(name="URL", help="Page to fetch.", group=CRAWL.group("Input"))],
+    *,
+    json: Annotated[bool, _switch("Print the record, headers and verdict as JSON.")] = False,
+    body: Annotated[bool, _switch("Print the decoded body alone.")] = False,
+    config: Annotated[
+        str | None,
+        Parameter(
+            help="TOML file with options below [crawl], or a preset.",
+            group=CRAWL.group("Input"),
+            metavar="FILE",
+        ),
+    ] = None,
+    **options: object,
+) -> int:
+    """Fetch; returns the exit code."""
+    if json and body:
+        raise ConfigurationError("--json and --body: give one of them")
+    file = toml.read(CRAWL, config) if config is not None else {}
+    settled = resolve(CRAWL, file, options, lambda key: toml.place(CRAWL, str(config), key))
+    settled = settled.updated(_ALONE)
+    return _print_body(url, settled) if body else _print_page(url, settled, json=json)
+
+
+def _print_body(url: str, config: CommandConfig) -> int:
+    outcome, found = _with_body(url, config)
+    if found is not None:
+        sys.stdout.buffer.write(found)
+        sys.stdout.flush()
+    return _ended(outcome)
+
+
+def _with_body(url: str, config: CommandConfig) -> tuple[Final, bytes | None]:
+    """Fetch a URL; return the body, too, decoded and of whatever type."""
+    from crawler.api import fetch_one
+
+    bodies: list[bytes] = []
+
+    def keep(response: Any) -> dict[str, Any]:
+        bodies.append(response.body)
+        return {}
+
+    outcome = fetch_one(url, config.updated(_INLINE), parser=keep)
+    return outcome, bodies[-1] if bodies else None
+
+
+def _print_page(url: str, config: CommandConfig, *, json: bool) -> int:
+    from crawler.api import fetch_one
+
+    outcome = fetch_one(url, config)
+    _check(outcome)
+    report = Report(outcome, _verdict(outcome.url, config))
+    if json:
+        sys.stdout.write(f"{dumps(report.values()).decode()}\n")
+    else:
+        sys.stdout.writelines(f"{printable(line)}\n" for line in report.lines())
+    sys.stdout.flush()
+    return _ended(outcome)
+
+
+def _check(outcome: Outcome) -> None:
+    from crawler.model.outcome import Kind, Skipped
+
+    invalid = (Kind.INVALID_URL, Kind.UNSUPPORTED_SCHEME)
+    if isinstance(outcome, Skipped) and outcome.kind in invalid:
+        raise ConfigurationError(f"{outcome.input}: {outcome.reason}")
+
+
+def _ended(outcome: Outcome) -> int:
+    from crawler.model.outcome import Failed, Skipped
+
+    _check(outcome)
+    if isinstance(outcome, Failed | Skipped):
+        complain(f"{outcome.url}: {outcome.kind}: {outcome.reason}")
+        return ExitCode.FAILURES
+    return ExitCode.FINISHED
+
+
+def _verdict(url: str, config: CommandConfig) -> Verdict:
+    """Return what the host's robots.txt says of `url`, obeyed or not."""
+    from crawler.core.rules import allowed_by
+    from crawler.formats.robots import DISALLOW_ALL, RobotsRules
+    from crawler.model.outcome import Failed
+    from crawler.model.url import Url
+
+    options = {"robots": "ignore", "accept": (), "error_pages": False, "max_redirects": 5}
+    place = f"{Url(url).host_key}/robots.txt"
+    outcome, body = _with_body(place, config.updated(options))
+    if body is not None:
+        rules = RobotsRules.parse(body, config.network.user_agent)
+    else:
+        failed = outcome if isinstance(outcome, Failed) else None
+        rules = (failed and allowed_by(failed)) or DISALLOW_ALL
+    return rules.verdict(url)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that is known of one page."""
+
+    outcome: Outcome
+    verdict: Verdict
+
+    def values(self) -> dict[str, Any]:
+        """Return the record, with the header fields by name in lower case, and the verdict."""
+        verdict = {"allowed": self.verdict.allowed, "reason": self.verdict.reason}
+        return {**self.outcome.record(), "headers": {**self.outcome.headers}, "robots_txt": verdict}
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines for a person."""
+        record = self.outcome.record()
+        for hop in record["redirects"]:
+            yield f"{hop['status'] or 'http'} {hop['url']}"
+        yield f"{record['status'] or record['outcome']} {record['final_url'] or record['url']}"
+        yield from _section("headers", self.outcome.headers.fields)
+        yield from _section("exchange", _exchange(record))
+        said = "allowed" if self.verdict.allowed else "disallowed"
+        yield from _section("robots.txt", [(said, self.verdict.reason or "no rule matches")])
+        if record["body_hash"] is not None:
+            yield from _section("page", _page(record))
+            yield from _section("links", _links(record["links"]))
+        for name in ("parsed", "extracted"):
+            if name in record:
+                yield from _section(name, ((k, _plain(v)) for k, v in record[name].items()))
+
+
+def _section(title: str, rows: Any) -> Iterator[str]:
+    found = list(rows)
+    if found:
+        yield ""
+        yield title
+    width = min(max((len(name) for name, _ in found), default=0), _WIDEST)
+    for name, value in found:
+        yield f"  {name:<{width}}  {value}".rstrip()
+
+
+def _exchange(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if record["status"] is None:
+        return
+    sizes = record["bytes"]
+    cut = ", truncated" if record["truncated"] else ""
+    yield "body", f"{count(sizes['decoded'])} bytes, {count(sizes['wire'])} on the wire{cut}"
+    timings = record["timings"]
+    yield "connect", milliseconds(timings["connect"]) if timings["connect"] else "reused"
+    for name in ("first_byte", "total", "parse"):
+        yield name.replace("_", " "), milliseconds(timings[name])
+    yield "attempts", str(record["attempts"])
+
+
+def _page(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name in ("title", "description", "canonical", "language", "charset", "robots", "refresh"):
+        if record[name]:
+            yield name, _plain(record[name])
+
+
+def _links(links: list[str]) -> Iterator[tuple[str, str]]:
+    yield "found", count(len(links))
+    yield from (("", link) for link in links[:_LINKS])
+    if len(links) > _LINKS:
+        yield "", "..."
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else dumps(value).decode()
