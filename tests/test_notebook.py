@@ -1,0 +1,50 @@
+"""A notebook, whose cells run where an event loop runs."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import nbclient
+import nbformat
+import pytest
+
+CELLS = (
+    """
+import crawler
+from crawler.mock import MockWeb, running
+web = running(MockWeb(pages=12))
+served = web.__enter__()
+options = dict(allow_private=True, delay=0, ip_delay=0)
+""",
+    "def words(response): return {'words': len(response.text.split())}",
+    "len(list(crawler.run(served.urls(), parser=words, **options)))",
+    "outcomes = await crawler.Crawl(served.urls(), parser=words, **options); outcomes[0]",
+    """
+async with crawler.Crawl(served.urls(), engine="threaded", **options) as crawl:
+    titles = [outcome.title async for outcome in crawl]
+len(titles)
+""",
+    "crawler.fetch_one(served.url, **options).ok",
+    "len(crawler.to_pandas(outcomes))",
+    "web.__exit__(None, None, None)",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_every_door_opens_in_a_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`run`, `await`, `async with` and `fetch_one` work in cells, with the cells' functions."""
+    for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in CELLS])
+    client = nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3")
+    asyncio.run(client.async_execute())
+    texts = [
+        output["data"]["text/plain"]
+        for cell in notebook.cells
+        for output in cell.outputs
+        if output.output_type == "execute_result"
+    ]
+    assert texts[0] == texts[2] == texts[4] == "12"
+    assert texts[1].startswith("<Page 200 http://127.0.0.1:") and texts[3] == "True"
