@@ -1,7 +1,7 @@
 """The aiohttp engine: the client that applications are built with, and so what they would see.
 
 As many coroutines as connections, each with one hit at a time. The requests are the raw engine's,
-field by field; redirects are not followed, no cookie is kept. It takes several times the CPU of the
+field by field; redirects are not followed. It takes several times the CPU of the
 raw engine, so that its latencies have more of the client in them.
 
 What counts as an error is the raw engine's, too. aiohttp would repeat any GET that failed, and say
@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from itertools import count, repeat
 from socket import AF_INET, AF_INET6, AF_UNSPEC
@@ -32,6 +32,8 @@ from crawler.load.hit import Failure, Recorder
 from crawler.load.loop import Flow, Job, failure_of, reach
 from crawler.load.reason import ended, overdue, unconnected, words
 from crawler.load.request import Plan, Planned
+from crawler.load.session_cookies import SessionCookies
+from crawler.load.think import pauses
 from crawler.measure.histogram import Histogram
 from crawler.model.fault import one_line
 from crawler.model.head import HEADER_BYTES, Malformed, check_start, read_head
@@ -89,6 +91,8 @@ class AioLoop:
         self._crew: list[asyncio.Task[None]] = []
         self._dispatcher: Dispatcher | None = None
         self._request = job.plan.numbered()
+        sessions = job.connections if job.config.sessions else 0
+        self._cookies = [SessionCookies() for _ in range(sessions)]
         self._stopped = False
 
     def __repr__(self) -> str:
@@ -122,7 +126,7 @@ class AioLoop:
             self._dispatcher = Dispatcher(times, self._hand_out, self._over, self.lateness)
             work: Callable[[int], Coroutine[None, None, None]] = self._follow
         else:
-            work = partial(self._repeat, self._closed(start))
+            work = partial(self._repeat, self._closed(start), pauses(self._job))
         self._crew = [asyncio.create_task(work(key)) for key in range(self._job.connections)]
 
     def expire(self, now: float) -> None:
@@ -160,21 +164,35 @@ class AioLoop:
 
     # The closed loop.
 
-    def _closed(self, start: float) -> Iterator[Planned]:
-        """Requests for all coroutines: any number before `start`, as many as asked after."""
+    def _closed(self, start: float) -> Callable[[float], Planned | None]:
+        """Return what gives a coroutine its next request, which it will send at a time.
+
+        There is any number before `start`, and as many as asked for after; then None.
+        """
         permits = None if self._job.requests is None else repeat(None, self._job.requests)
         share = self._job.share
         numbers = count(share.number, share.processes)
         requests = self._job.plan.supply(None, numbers, (share.number, share.processes))
-        while not self._stopped:  # aiohttp's timeout may have taken the cancellation for its own
-            if permits is not None and perf_counter() >= start and next(permits, self) is self:
-                return
-            yield next(requests)
 
-    async def _repeat(self, hits: Iterator[Planned], key: int) -> None:
-        for request in hits:
+        def take(at: float) -> Planned | None:
+            if permits is not None and at >= start and next(permits, self) is self:
+                return None
+            return next(requests)
+
+        return take
+
+    async def _repeat(
+        self, take: Callable[[float], Planned | None], pause: Callable[[], float], key: int
+    ) -> None:
+        request = take(perf_counter())
+        # aiohttp's timeout may have taken the cancellation for its own.
+        while request is not None and not self._stopped:
             now = perf_counter()
             await self._fetch(key, request, now, now)
+            seconds = pause()
+            request = take(perf_counter() + seconds)
+            if seconds and request is not None:
+                await asyncio.sleep(seconds)
         self._rest(key)
 
     def _rest(self, key: int) -> None:
@@ -213,7 +231,7 @@ class AioLoop:
         self._under_way[key] = intended, sent, request
         self.flow.change(sent, 1)
         try:
-            status, received = await self._exchange(request, intended)
+            status, received = await self._exchange(key, request, intended)
         except (aiohttp.ClientError, OSError, TimeoutError, Malformed) as error:
             if not self._stopped:
                 failure, why = _failure(error), self._why(error)
@@ -225,10 +243,15 @@ class AioLoop:
             del self._under_way[key]
             self.flow.change(perf_counter(), -1)
 
-    async def _exchange(self, request: Planned, intended: float) -> tuple[int, int]:
+    async def _exchange(self, key: int, request: Planned, intended: float) -> tuple[int, int]:
         """Status and size of an answer."""
         received = 0
-        async with await self._answer(request, intended) as response:
+        cookies = self._cookies[key] if self._cookies else None
+        asked = request if cookies is None else cookies.sent_with(request)
+        async with await self._answer(asked, intended) as response:
+            if cookies is not None:
+                for value in response.headers.getall("Set-Cookie", ()):
+                    cookies.keep(value.encode("utf-8", "surrogateescape"), request)
             async for chunk in response.content.iter_any():
                 received += len(chunk)
             return response.status, received

@@ -47,11 +47,20 @@ class ClosedLoop(RawLoop):
         if self.stopped:
             return
         if now >= self._measure_from:
-            self._measure_from = math.inf
-            self._supply(self.job.requests)
+            self.switch(now)
         for request in line.requests:
             line.send(now, now, request)
             return
+        self.at_rest(line, now)
+
+    def switch(self, at: float) -> None:
+        """From the start on, supply as many requests as are asked for."""
+        if at >= self._measure_from:
+            self._measure_from = math.inf
+            self._supply(self.job.requests)
+
+    def at_rest(self, line: Line, now: float) -> None:
+        """A line has no request left."""
         line.rest(now)
         self._at_rest += 1
         if self._at_rest == len(self.lines):

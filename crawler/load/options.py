@@ -20,6 +20,7 @@ Late = Literal["queue", "drop"]
 _LOAD, _REQUEST, _RUN = "Load", "Request", "Run"
 MIN_RATE, MAX_RATE = 0.001, 1_000_000
 MAX_CONNECTIONS = 50_000
+MAX_PAUSE = 3_600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,12 @@ class LoadConfig(Options):
     late: Late = option(
         _LOAD, "queue", "With every connection busy: wait for one, or drop the request."
     )
+    think_time: str = option(
+        _LOAD,
+        "",
+        "Pause between an answer and the connection's next request (closed loop): '1s', '1s-3s'.",
+        metavar="TIME",
+    )
     duration: float = option(
         _LOAD, 10.0, "Seconds to measure.", least=0.1, most=86_400, unit=SECONDS, short="-d"
     )
@@ -79,6 +86,9 @@ class LoadConfig(Options):
         "",
         "CSV or JSON lines with the columns of templates: {{name}} in URL, header or body.",
         metavar="FILE",
+    )
+    sessions: bool = option(
+        _REQUEST, False, "Keep cookies: each connection sends back those that it was given."
     )
     keepalive: bool = option(_REQUEST, True, "Use a connection for many requests.")
     timeout: float = option(
@@ -112,6 +122,13 @@ class LoadConfig(Options):
             raise OptionError("rate", f"{self.rate:g} is too small; the least is {MIN_RATE}")
         if self.rate and self.stages:
             raise OptionError("stages", "give a rate or stages, not both")
+        if self.think_time and self.open_loop:
+            problem = "an open loop keeps to its schedule; leave out --rate and --stages"
+            raise OptionError("think_time", problem)
+        try:
+            think_range(self.think_time)
+        except ValueError as error:
+            raise OptionError("think_time", str(error)) from None
         try:
             statuses(self.expect_status)
         except ValueError as error:
@@ -121,3 +138,19 @@ class LoadConfig(Options):
     def open_loop(self) -> bool:
         """Whether requests leave on a schedule, whatever the server does."""
         return bool(self.rate or self.stages)
+
+
+def think_range(text: str) -> tuple[float, float]:
+    """Return the bounds of a pause such as `2s` or `500ms-2s`; no pause for "".
+
+    Raises ValueError that says what was expected.
+    """
+    low, dash, high = text.partition("-")
+    try:
+        least = float(SECONDS.read(low)) if text else 0.0
+        most = float(SECONDS.read(high)) if dash else least
+    except ValueError:
+        raise ValueError(f"{text[:40]!r} is not a pause; expected 2s or 500ms-2s") from None
+    if not 0 <= least <= most <= MAX_PAUSE:
+        raise ValueError(f"{text[:40]!r} is not a pause; expected 0 to {MAX_PAUSE} s, lower first")
+    return least, most

@@ -22,6 +22,7 @@ from crawler.load.open import OpenLoop
 from crawler.load.options import LoadConfig
 from crawler.load.pace import Pace
 from crawler.load.request import Plan
+from crawler.load.think import ThinkingLoop
 from crawler.load.validity import Probes
 from crawler.load.watch import Watch, listen_overflows
 from crawler.runtime.files import allow_connections
@@ -164,7 +165,9 @@ def _engine(job: Job) -> Engine:
         from crawler.load.aio import AioLoop
 
         return AioLoop(job)
-    return OpenLoop(job) if job.config.open_loop else ClosedLoop(job)
+    if job.config.open_loop:
+        return OpenLoop(job)
+    return ThinkingLoop(job) if job.config.think_time else ClosedLoop(job)
 
 
 def _grown(before: int | None) -> int | None:

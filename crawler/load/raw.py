@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from time import perf_counter
 
 from crawler.load.connection import HeadLine, Hit, Line
@@ -15,6 +16,7 @@ from crawler.load.guard import Target
 from crawler.load.hit import Failure, Recorder
 from crawler.load.loop import Flow, Job, failure_of, unreachable
 from crawler.load.reason import overdue, unconnected
+from crawler.load.session_cookies import SessionLine
 from crawler.measure.histogram import Histogram
 
 # Attempts to connect at once at the start: less than any listen queue.
@@ -37,7 +39,7 @@ class RawLoop(ABC):
         self.stopped = False
         self._connecting: set[asyncio.Task[None]] = set()
         self._pausing: set[asyncio.TimerHandle] = set()
-        kind = HeadLine if job.plan.head else Line
+        kind = SessionLine if job.config.sessions else HeadLine if job.plan.head else Line
         keepalive = job.plan.keepalive
         shares = job.plan.shared_out(job.connections)
         self.lines = [
@@ -159,11 +161,16 @@ class RawLoop(ABC):
         pause = self._pauses[line.origin]
         self._pauses[line.origin] = min(2 * pause, _LONGEST_PAUSE)
 
-        def again() -> None:
-            self._pausing.discard(timer)
-            self.free(line, perf_counter())
+        self.later(pause, lambda: self.free(line, perf_counter()))
 
-        timer = self.loop.call_later(pause, again)
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call after a pause, unless the run has been stopped by then."""
+
+        def due() -> None:
+            self._pausing.discard(timer)
+            call()
+
+        timer = self.loop.call_later(seconds, due)
         self._pausing.add(timer)
 
     @abstractmethod

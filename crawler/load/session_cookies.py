@@ -1,0 +1,112 @@
+"""The cookies of a connection, each a browser of its own (RFC 6265), for both engines.
+
+A connection talks to one server, so a cookie's Domain says nothing new and is not looked at. Secure
+cookies go over plain HTTP, too, as browsers send them to a loopback server.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from email.utils import mktime_tz, parsedate_tz
+from math import inf
+from typing import Any, NamedTuple
+
+from crawler.load.connection import HeadLine
+from crawler.load.request import Planned
+
+_MOST = 180
+"""As many as browsers keep for a site."""
+_HEADER = re.compile(rb"\r\ncookie:[^\r]*", re.IGNORECASE)
+_SECONDS = re.compile(r"-?\d{1,18}", re.ASCII)
+
+
+class _Kept(NamedTuple):
+    value: bytes
+    expires: float
+
+
+class SessionCookies:
+    """What a server has set, by name and path."""
+
+    __slots__ = ("_kept",)
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[bytes, str], _Kept] = {}
+
+    def __repr__(self) -> str:
+        return f"SessionCookies({len(self._kept)})"
+
+    def sent_with(self, request: Planned) -> Planned:
+        """Return a request with the cookies for its path, behind those that it has."""
+        cookies = b"; ".join(self._matching(_path(request))) if self._kept else b""
+        if not cookies:
+            return request
+        head, blank, body = request.data.partition(b"\r\n\r\n")
+        if (own := _HEADER.search(head)) is not None:
+            head = head[: own.end()] + b"; " + cookies + head[own.end() :]
+        else:
+            head += b"\r\nCookie: " + cookies
+        return request._replace(data=head + blank + body)
+
+    def _matching(self, path: str) -> Iterator[bytes]:
+        """Longer paths go first (5.4)."""
+        now = time.time()
+        for (name, scope), kept in sorted(self._kept.items(), key=lambda item: -len(item[0][1])):
+            below = path.startswith(scope if scope.endswith("/") else f"{scope}/")
+            if (below or path == scope) and kept.expires > now:
+                yield name + b"=" + kept.value
+
+    def keep(self, value: bytes, request: Planned) -> None:
+        """Take a Set-Cookie field of the answer to a request; one that has expired goes."""
+        pair, _, rest = value.partition(b";")
+        name, equals, content = (part.strip() for part in pair.partition(b"="))
+        if not (name and equals):
+            return
+        given = dict(map(_attribute, rest.decode("latin-1").split(";")))
+        scope = given.get("path", "")
+        if not scope.startswith("/"):
+            scope = _path(request).rpartition("/")[0] or "/"
+        expires = _expires(given)
+        self._kept.pop((name, scope), None)
+        if expires > time.time() and len(self._kept) < _MOST:
+            self._kept[name, scope] = _Kept(content, expires)
+
+
+class SessionLine(HeadLine):
+    """A line that sends back the cookies that it was given, for as long as the run lasts."""
+
+    __slots__ = ("_cookies",)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._cookies = SessionCookies()
+        super().__init__(*args, **options)
+
+    def send(self, intended: float, now: float, request: Planned) -> None:
+        """Carry a hit with the cookies that its path asks for."""
+        super().send(intended, now, self._cookies.sent_with(request))
+
+    # The parser's callback.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a cookie."""
+        if name.lower() == b"set-cookie":
+            self._cookies.keep(value, self.request)
+
+
+def _attribute(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    return name.strip().lower(), value.strip()
+
+
+def _expires(given: dict[str, str]) -> float:
+    """Unix time by Max-Age, else by Expires; what cannot be read does not count (5.2.1, 5.2.2)."""
+    if _SECONDS.fullmatch(seconds := given.get("max-age", "")):
+        return time.time() + int(seconds) if int(seconds) > 0 else -inf
+    parsed = parsedate_tz(given.get("expires", ""))
+    return inf if parsed is None else mktime_tz(parsed)
+
+
+def _path(request: Planned) -> str:
+    return request.line.partition(" ")[2].partition("?")[0]
