@@ -210,12 +210,15 @@ class Window:
 
     def more(self) -> Spill | Recall | Refill | None:
         """The step that keeps the window full and no fuller; None if nothing is to be done."""
-        if (spill := self._backlog.spilled()) is not None:
-            return spill
-        if self.stopped:
-            return None if self._abandoned else self._backlog.recall_any()
-        if (recall := self._backlog.recall(self.held)) is not None:
-            return recall
+        if self._backlog.count:
+            if (spill := self._backlog.spilled()) is not None:
+                return spill
+            if self.stopped:
+                return None if self._abandoned else self._backlog.recall_any()
+            if (recall := self._backlog.recall(self.held)) is not None:
+                return recall
+        if self.exhausted or self._refilling or self.stopped:
+            return None  # as nearly always: nothing to ask for, or it is on its way
         half = self._config.window // 2
         if self.held <= half - min(MAX_REFILL, half // 2):  # so that entries come in good portions
             return self._refill(max(1, half - self.held))

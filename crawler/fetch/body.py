@@ -206,6 +206,12 @@ class Body:
         self._pieces: list[bytes] = []
         self._large = bytearray()
         self._decoders: list[tuple[str, Decoder]] = []
+        self.foreign = ""
+        if encoding:
+            self._decode(encoding)
+
+    def _decode(self, encoding: str) -> None:
+        """Put a decoder before the body for each of its codings."""
         # Without a circle of references: a body has to go when its exchange does, not later.
         me: Body = proxy(self)
 

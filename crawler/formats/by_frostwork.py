@@ -85,7 +85,8 @@ def find(body: bytes, encoding: str, token: str) -> Found:
     columns = (_following(token) if token else _SCAN).columns(markup, label)
     rels, hrefs, inert = columns[_SHARED : len(_FIELDS)]
     found = Found(*columns[:_SHARED], *columns[len(_FIELDS) :])
-    found = found._replace(related=related(rels, hrefs))
+    if rels:
+        found = found._replace(related=related(rels, hrefs))
     if inert:
         (links,) = _INERT_LINKS.columns(markup, label)
         found = found._replace(hrefs=without(found.hrefs, links))

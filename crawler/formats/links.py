@@ -70,25 +70,28 @@ def capped(hrefs: Iterable[str], base: str) -> Links:
 class _Found:
     """The URLs of a page so far, within the caps."""
 
-    __slots__ = ("_characters", "_urls", "full", "left_off")
+    __slots__ = ("_room", "_urls", "full", "left_off")
 
     def __init__(self) -> None:
         self._urls: dict[str, None] = {}
-        self._characters = 0
+        self._room = caps.LINK_CHARACTERS - caps.URL  # characters until no further URL may fit
         self.left_off = 0
         self.full = False
 
     def add(self, url: str | None) -> None:
         """Keep a URL that is new and not too long; None is none."""
-        if url is None or url in self._urls:
+        urls = self._urls
+        if url is None or url in urls:
             return
-        if len(url) > caps.URL:
+        size = len(url)
+        if size > caps.URL:
             self.left_off += 1  # and it costs as much room as one that is kept
+            size = caps.URL
         else:
-            self._urls[url] = None
-        self._characters += min(len(url), caps.URL)
-        taken = len(self._urls) >= caps.LINKS
-        self.full = taken or self._characters > caps.LINK_CHARACTERS - caps.URL
+            urls[url] = None
+        self._room -= size
+        if self._room < 0 or len(urls) >= caps.LINKS:
+            self.full = True
 
     def links(self) -> Links:
         """What was kept."""

@@ -31,15 +31,13 @@ from functools import cache
 from hashlib import sha256
 from typing import Any, Final
 
-import ada_url
-
 from crawler.formats import caps, charset, follow, html, links, refresh, sniff
 from crawler.formats.follow import Following, closed, directives
 from crawler.formats.refresh import Refresh
 from crawler.model.choices import Html
 from crawler.model.document import Document, Leads, Response
 from crawler.model.output import dumps
-from crawler.model.url import Tracking
+from crawler.model.url import Tracking, serialised
 
 _NOTHING: Final[dict[str, Any]] = {
     "charset": None,
@@ -123,6 +121,8 @@ def _refreshed(
     response: Response, found: html.Found, base: str
 ) -> tuple[html.Found, Refresh | None]:
     """`found` with the hrefs of all that is a link, and the refresh that browsers would obey."""
+    if not (response.refresh or found.refreshes or found.scriptless or found.related):
+        return found, None  # as on nearly all pages
     header = refresh.valid([response.refresh], response.url)
     acting = header + refresh.valid(found.refreshes, base)
     ahead = [each.url for each in acting + refresh.valid(found.scriptless, base) if each.url]
@@ -169,7 +169,7 @@ def _fields(encoding: str, found: html.Found, base: str) -> dict[str, Any]:
 
 def _base(url: str, bases: list[str]) -> str:
     """The URL that links are relative to: the first `<base href>`, if it is http(s)."""
-    document = ada_url.normalize_url(url)
+    document = serialised(url)
     base = links.join(bases[0], document) if bases else None
     return base if base and len(base) <= caps.URL else document
 

@@ -122,14 +122,19 @@ def _settled(status: int, text: bytes, *, old: bool) -> Head:
     """Decide by RFC 9112, 6.3, where the body ends, and whether the connection lives on."""
     told: dict[bytes, bytes] = {}
     kept: Fields = []
-    for name, value in _FIELD.findall(text):
-        key, value = name.lower(), value.rstrip(b" \t")
+    fields: Fields = _FIELD.findall(text)
+    if b" \n" in text or b"\t\n" in text:
+        fields = [(name, value.rstrip(b" \t")) for name, value in fields]
+    for field in fields:
+        key = field[0].lower()
         if key in _SETTLED:
-            told[key] = b"%b,%b" % (told[key], value) if key in told else value
+            told[key] = b"%b,%b" % (told[key], field[1]) if key in told else field[1]
         else:
-            kept.append((name, value))
-    options = _elements(told.get(b"connection", b"").lower())
-    reusable = b"close" not in options and (not old or b"keep-alive" in options)
+            kept.append(field)
+    reusable = not old
+    if connection := told.get(b"connection"):
+        options = _elements(connection.lower())
+        reusable = b"close" not in options and (not old or b"keep-alive" in options)
     if status in (204, 304) or status < 200:
         return Head(status=status, fields=kept, length=0, reusable=reusable and status != 101)
     lengths = told.get(b"content-length")
@@ -143,13 +148,16 @@ def _settled(status: int, text: bytes, *, old: bool) -> Head:
 
 
 def _counted(status: int, kept: Fields, lengths: list[bytes], *, reusable: bool) -> Head:
-    if any(not (value.isdigit() and len(value) < 20) for value in lengths):
-        problem = f"bad Content-Length {lengths[0][:40].decode('latin-1')!r}"
-        raise Malformed(problem, Head(status=status, fields=kept))
-    if len(set(map(int, lengths))) > 1:
-        raise Malformed("contradictory Content-Length", Head(status=status, fields=kept))
-    kept.append((b"Content-Length", b"%d" % int(lengths[0])))
-    return Head(status=status, fields=kept, length=int(lengths[0]), reusable=reusable)
+    length = -1
+    for value in lengths:
+        if not (value.isdigit() and len(value) < 20):
+            problem = f"bad Content-Length {lengths[0][:40].decode('latin-1')!r}"
+            raise Malformed(problem, Head(status=status, fields=kept))
+        if length not in (-1, int(value)):
+            raise Malformed("contradictory Content-Length", Head(status=status, fields=kept))
+        length = int(value)
+    kept.append((b"Content-Length", b"%d" % length))
+    return Head(status=status, fields=kept, length=length, reusable=reusable)
 
 
 def _coded(status: int, kept: Fields, codings: list[bytes], *, reusable: bool) -> Head:

@@ -190,11 +190,18 @@ def _as_expression(name: str) -> str:
 def parse(text: str) -> Url | InvalidUrl:
     """Read `text` as a person writes URLs: a host without a scheme means `https://`."""
     if _is_plain(text):
-        return Url(text)  # nearly all of a long list, and the costliest step of reading it
-    url = _parse(text)
-    if isinstance(url, Url):
-        _learn(url.href)
-    return url
+        return Url(text)  # nearly all of a long list
+    return _parse(text)
+
+
+def serialised(text: str) -> str:
+    """Return an absolute URL as the standard writes it; raises ValueError if it is invalid."""
+    if _is_plain(text):
+        return text
+    href: str = ada_url.normalize_url(text)
+    if href.startswith(("http://", "https://")):
+        _learn(href)
+    return href
 
 
 _origins: set[str] = set()
@@ -292,7 +299,7 @@ def _absolute(candidate: str, text: str) -> Url | InvalidUrl:
     if len(text) > MAX_LENGTH:
         return InvalidUrl(text[:256], f"longer than {MAX_LENGTH} characters")
     try:
-        href: str = ada_url.normalize_url(candidate)
+        href = serialised(candidate)
     except (ValueError, UnicodeError):
         return InvalidUrl(text, "not a valid URL")
     return _supported(href, text)

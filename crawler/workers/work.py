@@ -192,7 +192,7 @@ class Parser:
         seconds = time.perf_counter() - started
         if seconds > self._timeout:
             return self._overrun()
-        return replace(document, seconds=seconds)
+        return Document(json=document.json, seconds=seconds, leads=document.leads)
 
     def answer(self, page: Packed) -> Answer:
         """The same for a page that came to a worker, in the form in which it goes back."""
