@@ -37,7 +37,7 @@ from crawler.core.audit import Audit, Totals
 from crawler.core.bound import Limit
 from crawler.core.capacity import Capacity
 from crawler.core.discovery import Discovery
-from crawler.core.domain import SuffixList, TopLevelDomains
+from crawler.core.domain import SuffixList
 from crawler.core.frontier import Frontier, Refused
 from crawler.core.gatekeeper import Gatekeeper
 from crawler.core.manners import Manners
@@ -72,14 +72,18 @@ def unlisted(_repeat: Seed) -> None:
 
 
 class Crawl:
-    """One crawl's decisions. `random` returns a float in [0, 1).
+    """One crawl's decisions. `random` returns a float in [0, 1), `suffixes` are the public ones.
 
     audit: told of each host once it is forgotten, and of the others by `close`. repeated: told of
     each entry of the list that is there for a second time. look_ups: look each host up before it is
     asked for anything, even where its address makes no difference, so that a fetch never waits for
+<<<<<<< HEAD
     a name server. proxies: those of the options unless given. suffixes: the public
     suffixes, for scope and cookies; unless given, the top-level domains alone. link_filter: told of
     each URL that was found and is in scope, answers whether it is followed.
+=======
+    a name server. proxies: those of the options unless given.
+>>>>>>> 15e4181 (A crawl's core is always given the public suffixes)
     """
 
     def __init__(
@@ -87,11 +91,11 @@ class Crawl:
         config: CrawlConfig,
         *,
         random: Callable[[], float],
+        suffixes: SuffixList,
         audit: Callable[[Audit], None] = unaudited,
         look_ups: bool = False,
         proxies: Proxies | None = None,
         repeated: Callable[[Seed], None] = unlisted,
-        suffixes: SuffixList | None = None,
         link_filter: Callable[[str], bool] | None = None,
     ) -> None:
         asks = look_ups or config.politeness.per_ip > 0
@@ -139,7 +143,7 @@ class Crawl:
             window=self._window,
             retry=retry,
             collector=self.collector,
-            suffixes=suffixes or TopLevelDomains(),
+            suffixes=suffixes,
         )
         self._in_flight: dict[Request, float] = {}  # since when
         self._ending: deque[Iterator[Final]] = deque()  # what ended and is to be recorded

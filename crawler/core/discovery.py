@@ -42,7 +42,7 @@ class Discovery:
         self,
         config: CrawlConfig,
         seen: FingerprintSet,
-        suffixes: SuffixList | None = None,
+        suffixes: SuffixList,
         link_filter: Callable[[str], bool] | None = None,
     ) -> None:
         self._link_filter = link_filter

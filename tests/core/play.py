@@ -10,6 +10,7 @@ from heapq import heappop, heappush
 import orjson
 
 from crawler.core.crawl import Crawl, Ended
+from crawler.core.domain import TopLevelDomains
 from crawler.core.rules import RobotsRead
 from crawler.core.step import DONE, Fetch, Notice, Recall, Record, Refill, Spill, Wait
 from crawler.formats.robots import RobotsRules
@@ -86,7 +87,7 @@ class Play:
     ) -> None:
         plain: dict[str, object] = {"per_host": 8, "delay": 0.0, "per_ip": 0, "adapt": False}
         self.config = CrawlConfig(**{**plain, **options})  # type: ignore[arg-type]
-        self.core = Crawl(self.config, random=lambda: 0.5)
+        self.core = Crawl(self.config, random=lambda: 0.5, suffixes=TopLevelDomains())
         self.now = 0.0
         self.starts: list[tuple[float, Request]] = []
         self.finals: list[Final] = []

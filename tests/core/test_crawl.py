@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from crawler.core import backlog
 from crawler.core.crawl import Crawl
+from crawler.core.domain import TopLevelDomains
 from crawler.core.step import BUSY, DONE, Fetch, Recall, Record, Refill, Spill, Step, Wait
 from crawler.core.window import MAX_REFILL
 from crawler.model.config import CrawlConfig
@@ -39,7 +40,9 @@ PLAIN: dict[str, object] = {
 
 
 def core(**options: object) -> Crawl:
-    return Crawl(CrawlConfig(**{**PLAIN, **options}), random=lambda: 1.0)  # type: ignore[arg-type]
+    return Crawl(
+        CrawlConfig(**{**PLAIN, **options}), random=lambda: 1.0, suffixes=TopLevelDomains()
+    )  # type: ignore[arg-type]
 
 
 def seeds(*texts: str) -> list[Seed]:
@@ -432,7 +435,7 @@ def test_every_entry_ends_exactly_once_within_all_limits(
     options = {"per_host": per_host, "delay": delay, "retries": retries, "window": window}
     config = CrawlConfig(**{**PLAIN, **options, "concurrency": concurrency})  # type: ignore[arg-type]
     chance = random.Random(seed)
-    crawl = Crawl(config, random=chance.random)
+    crawl = Crawl(config, random=chance.random, suffixes=TopLevelDomains())
     driver = Driver(crawl, config, chance.randrange)
     with mock.patch.object(backlog, "MOST_SHELVES", shelves):
         driver.run(entries)

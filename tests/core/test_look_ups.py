@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crawler.core.crawl import Crawl
+from crawler.core.domain import TopLevelDomains
 from crawler.core.step import BUSY, Fetch
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Kind, Resolved
@@ -16,7 +17,7 @@ from tests.core.play import failed
 def crawl(urls: list[str], *, look_ups: bool = False, **options: object) -> Crawl:
     """A core that has read this whole list."""
     config = CrawlConfig(robots="ignore", **options)  # type: ignore[arg-type]
-    core = Crawl(config, random=lambda: 0.5, look_ups=look_ups)
+    core = Crawl(config, random=lambda: 0.5, suffixes=TopLevelDomains(), look_ups=look_ups)
     core.admit([Seed.read(url) for url in urls], 0.0)
     core.exhausted()
     return core

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from time import perf_counter
 
 from crawler.core.crawl import Crawl
+from crawler.core.domain import TopLevelDomains
 from crawler.engine.aio import AsyncEngine
 from crawler.engine.threaded import ThreadedEngine
 from crawler.model.config import CrawlConfig
@@ -207,7 +208,7 @@ class Run:
         usual = {"concurrency": 8, "per_host": 8, "retries": 0, "drain_timeout": 5.0}
         options = MANNERS_OFF | usual | options
         self.config = CrawlConfig(**options)  # type: ignore[arg-type]
-        self.core = Crawl(self.config, random=lambda: 0.0)
+        self.core = Crawl(self.config, random=lambda: 0.0, suffixes=TopLevelDomains())
         self._ready = threading.Event()
         self._source = source
         work = self._threaded if kind == "threaded" else self._asynchronous

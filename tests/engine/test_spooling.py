@@ -10,6 +10,7 @@ from collections import Counter
 import pytest
 
 from crawler.core.crawl import Crawl
+from crawler.core.domain import TopLevelDomains
 from crawler.core.step import BUSY, Record, Wait
 from crawler.engine.feed import Feeder
 from crawler.engine.spool import Spooler
@@ -124,7 +125,7 @@ def test_a_disk_that_cannot_be_read_ends_the_crawl(
 
 def test_records_are_written_in_portions() -> None:
     """With 5,000 URLs that end together others have their turn after every 500 (T10)."""
-    core = Crawl(CrawlConfig(window=20_000), random=lambda: 0.0)
+    core = Crawl(CrawlConfig(window=20_000), random=lambda: 0.0, suffixes=TopLevelDomains())
     core.next(0.0)
     core.admit([Seed.read(f"http://a.example/{n}") for n in range(5_000)], 0.0)
     core.exhausted()
