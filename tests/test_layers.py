@@ -120,7 +120,7 @@ def test_imports_point_one_way() -> None:
         ("formats/page.py", "from crawler import fetch"),
         ("formats/page.py", "import crawler.fetch.body"),
         ("store/sinks.py", "from crawler import CrawlConfig"),
-        ("mock/web.py", "from crawler.core import step"),
+        ("mock/graph/site.py", "from crawler.core import step"),
         ("engine/aio.py", "import aiohttp"),
         ("fetch/aio.py", "import urllib3"),
         ("engine/aio.py", "from rich.console import Console"),

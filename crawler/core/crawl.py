@@ -77,13 +77,8 @@ class Crawl:
     audit: told of each host once it is forgotten, and of the others by `close`. repeated: told of
     each entry of the list that is there for a second time. look_ups: look each host up before it is
     asked for anything, even where its address makes no difference, so that a fetch never waits for
-<<<<<<< HEAD
-    a name server. proxies: those of the options unless given. suffixes: the public
-    suffixes, for scope and cookies; unless given, the top-level domains alone. link_filter: told of
-    each URL that was found and is in scope, answers whether it is followed.
-=======
-    a name server. proxies: those of the options unless given.
->>>>>>> 15e4181 (A crawl's core is always given the public suffixes)
+    a name server. proxies: those of the options unless given. link_filter: told of each URL that
+    was found and is in scope, answers whether it is followed.
     """
 
     def __init__(

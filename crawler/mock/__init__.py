@@ -6,20 +6,19 @@ In a test or a script:
         crawl(web.urls())
 
 Inside an event loop `async with serve(options) as web`; as a program `main_loop`. The paths it
-answers are listed in `crawler.mock.paths` (pages, statuses, redirects, ...) and
+answers are listed in `crawler.mock.graph.plain_paths` (pages, statuses, redirects, ...) and
 `crawler.mock.faults` (delays, encodings, broken answers).
 
-Modules: options, distribution, answer (values); graph, pages, paths, prefixes, faults, web (pure:
-request to answer); wire (answer to bytes); responder (cache and counters) with table, ledger,
-eventlog, timing; connection, opened, listen, certificates, handshakes (sockets); serving (one
-process), supervisor, workers, worker (several), control (the paths that begin with `/__`), access
-(log); server, served, loops (the ways in); pytest_plugin.
+Rooms: `graph` (pages, paths, sitemaps, forms of robots.txt: request to answer, pure), `faults`
+(what servers do that they should not, pure), `judge` (the truth, the ledger, the score, and a reading of
+RFC 9309 that shares nothing with the crawler's) and `server` (sockets, processes, time, control).
+`scenario` has the options, `reply` what an answer is.
 """
 
-from crawler.mock.options import MockWeb
-from crawler.mock.responder import Statistics
-from crawler.mock.served import Served
-from crawler.mock.server import main_loop, running, serve
+from crawler.mock.scenario import MockWeb
+from crawler.mock.server.entry import main_loop, running, serve
+from crawler.mock.server.responder import Statistics
+from crawler.mock.server.served import Served
 from crawler.runtime.loop import LoopFactory, new_event_loop
 
 __all__ = [

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from crawler.mock import MockWeb, Served, running
+from crawler.mock.scenario import MockWeb
+from crawler.mock.server.entry import running
+from crawler.mock.server.served import Served
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ import pytest
 
 from crawler.cli import main
 from crawler.mock import MockWeb, running
-from crawler.mock.hosts import authority
 from crawler.model.errors import ExitCode
 
 from .test_command import crawler, started, wait_for_requests
@@ -36,7 +35,7 @@ def test_a_followed_crawl_has_a_perfect_score(
         assert main(["mock", "score", str(records), "--web", web.url]) == ExitCode.FINISHED
         capsys.readouterr()
         ledger = web.ledger()
-        names = {authority(web.options, host) for host in range(4)}
+        names = {web.options.authority_of(host) for host in range(4)}
     assert max(map(len, said.splitlines())) <= 80
     assert "every URL is accounted for: 1 read + " in said
     assert main(["crawl", "--schema"]) == ExitCode.FINISHED

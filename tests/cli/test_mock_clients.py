@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from crawler.mock import MockWeb
-from crawler.mock.answer import Ask
-from crawler.mock.web import answer
+from crawler.mock.graph.site import answer
+from crawler.mock.reply import Ask
 
 from .test_command import started
 

@@ -13,7 +13,7 @@ import pytest
 from crawler.cli import main
 from crawler.cli.mock.change import settings
 from crawler.mock import MockWeb, Served, running
-from crawler.mock.graph import entries
+from crawler.mock.judge.truth import entries
 from crawler.model.errors import ExitCode
 
 WEB = MockWeb(pages=300, hosts=2, seed=3, port=8080)

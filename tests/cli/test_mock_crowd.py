@@ -16,7 +16,7 @@ import jsonschema
 import pytest
 
 from crawler.mock.faults import FAULTS
-from crawler.mock.listen import raise_descriptor_limit
+from crawler.mock.server.listen import raise_descriptor_limit
 from tests.unmannered import WORDS
 
 from .test_command import crawler, started

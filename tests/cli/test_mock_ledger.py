@@ -11,15 +11,15 @@ import pytest
 
 from crawler.cli import main
 from crawler.mock import MockWeb, Served, running
-from crawler.mock.answer import Ask
-from crawler.mock.catalogue import catalogue
 from crawler.mock.faults import FAULTS
-from crawler.mock.paths import PATHS
-from crawler.mock.prefixes import PREFIXES
-from crawler.mock.robots import FORMS
-from crawler.mock.sitemaps import PATHS as SITEMAPS
-from crawler.mock.traps import TRAPS
-from crawler.mock.web import answer
+from crawler.mock.faults.prefixes import PREFIXES
+from crawler.mock.graph.plain_paths import PATHS
+from crawler.mock.graph.robots_forms import FORMS
+from crawler.mock.graph.site import answer
+from crawler.mock.graph.sitemap_files import PATHS as SITEMAPS
+from crawler.mock.graph.trap_pages import TRAPS
+from crawler.mock.reply import Ask
+from crawler.mock.server.inventory import catalogue
 from crawler.model.errors import ExitCode
 
 

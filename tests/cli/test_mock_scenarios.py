@@ -12,7 +12,7 @@ import crawler
 from crawler.cli import main
 from crawler.cli.mock.web import settle
 from crawler.mock import running
-from crawler.mock.graph import entries
+from crawler.mock.judge.truth import entries
 from crawler.model.errors import ExitCode
 from tests.unmannered import MANNERS_OFF, WORDS
 

@@ -14,11 +14,11 @@ from crawler.core.tally import Tally
 from crawler.core.traps import Caps, Traps
 from crawler.formats import html, links
 from crawler.formats.simhash import likeness
-from crawler.mock.answer import Ask
 from crawler.mock.graph import markup
-from crawler.mock.graph.truth import entries, nodes
-from crawler.mock.options import MockWeb
-from crawler.mock.traps import TRAPS, trap
+from crawler.mock.graph.trap_pages import TRAPS, trap
+from crawler.mock.judge.truth import entries, nodes
+from crawler.mock.reply import Ask
+from crawler.mock.scenario import MockWeb
 from crawler.model.url import Url
 
 ORIGIN = "http://mock.test"

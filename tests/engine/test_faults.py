@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from crawler.mock import MockWeb, Served, running
-from crawler.mock.certificates import TLS_FAULTS
 from crawler.mock.faults import FAULTS
+from crawler.mock.server.certificates import TLS_FAULTS
 from crawler.model.outcome import Failed, Kind, Page, Skipped
 
 from .test_web import ENGINES, FAST, crawled

@@ -11,8 +11,8 @@ import pytest
 from crawler.core.refusal import Refusal
 from crawler.engine.session import CrawlSession
 from crawler.mock import MockWeb, Served, running
-from crawler.mock.graph import listed
-from crawler.mock.traps import TRAPS
+from crawler.mock.graph.trap_pages import TRAPS
+from crawler.mock.judge.truth import listed
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Final, Kind, Listing, Page
 from crawler.store.record import encode

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from crawler.mock import MockWeb, Served, running
-from crawler.mock.robots import FORMS, rules
+from crawler.mock.graph.robots_forms import FORMS, rules
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Failed, Kind, Page
 

@@ -12,9 +12,8 @@ from crawler.core.audit import Totals
 from crawler.core.statistics import Snapshot
 from crawler.engine.session import CrawlSession
 from crawler.mock import Served
-from crawler.mock.graph.score import Result, Score
-from crawler.mock.hosts import authority, origin
-from crawler.mock.ledger import Row
+from crawler.mock.judge.ledger import Row
+from crawler.mock.judge.score import Result, Score
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Failed, Final, Kind, Skipped
 from crawler.store.record import encode
@@ -81,12 +80,12 @@ def audited(path: Path) -> dict[str, dict[str, Any]]:
 
 def url(web: Served, host: int, path: str) -> str:
     """A path on a host of the web."""
-    return f"{origin(web.options, host)}{path}"
+    return f"{web.options.origin_of(host)}{path}"
 
 
 def row(web: Served, host: int) -> Row:
     """What the web's ledger has of a host."""
-    return web.ledger().hosts.get(authority(web.options, host), Row())
+    return web.ledger().hosts.get(web.options.authority_of(host), Row())
 
 
 def _kind(final: Final) -> Kind | None:

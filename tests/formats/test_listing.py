@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from crawler.formats.listing import MAX_BYTES, MAX_LOCATIONS, Sitemap, sitemap
 from crawler.mock import MockWeb, graph, running
-from crawler.mock.answer import Ask
-from crawler.mock.sitemaps import PATHS
-from crawler.mock.web import answer
+from crawler.mock.graph.site import answer
+from crawler.mock.graph.sitemap_files import PATHS
+from crawler.mock.reply import Ask
 from crawler.model.document import Response
 
 URL = "https://a.example/dir/sitemap.xml"

@@ -20,7 +20,7 @@ from crawler.formats.robots import (
     Verdict,
     product_token,
 )
-from crawler.mock.rules import Rules
+from crawler.mock.judge.robots_rules import Rules
 
 AGENT = "FooBot/1.0 (+http://foo.example/bot)"
 LINES = st.sampled_from(

@@ -14,7 +14,7 @@ import pytest
 
 import crawler
 from crawler.mock import MockWeb, running
-from crawler.mock.access import MAX_LAG_BYTES, PIPE_BYTES, AccessLog
+from crawler.mock.server.access_log import MAX_LAG_BYTES, PIPE_BYTES, AccessLog
 from crawler.model.errors import EnvironmentFailure
 
 from .conftest import ask, connect, get, status_of

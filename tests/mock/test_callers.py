@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from crawler.mock import MockWeb, Served, running
-from crawler.mock.callers import refusal
-from crawler.mock.hosts import authority
+from crawler.mock.server.callers import refusal
 
 from .conftest import connect, read_all
 
@@ -110,8 +109,8 @@ def test_pages_are_for_everybody(web: Served) -> None:
 @pytest.mark.parametrize(
     ("options", "local", "host", "allowed"),
     [
-        (NAMED, LOCAL, authority(NAMED, 0), True),
-        (NAMED, LOCAL, authority(NAMED, 2).upper(), True),
+        (NAMED, LOCAL, NAMED.authority_of(0), True),
+        (NAMED, LOCAL, NAMED.authority_of(2).upper(), True),
         (NAMED, LOCAL, "h3.mock.test:8000", False),
         (NAMED, LOCAL, "mock.test:8000", False),
         (PUBLIC, "192.0.2.7:8000", "192.0.2.7:8000", True),

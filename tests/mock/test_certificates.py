@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler.mock.certificates import TLS_FAULTS, Behaviour, Certificates
+from crawler.mock.server.certificates import TLS_FAULTS, Behaviour, Certificates
 
 REASONS = {
     "expired": "certificate has expired",

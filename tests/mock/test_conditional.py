@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.mock import Served
-from crawler.mock.answer import Answer, Framing, Lazy, content
-from crawler.mock.conditional import is_fresh, not_modified, with_validators
+from crawler.mock.reply import Answer, Framing, Lazy, content
+from crawler.mock.server.conditional import is_fresh, not_modified, with_validators
 
 PAGE = with_validators(content(b"a page", "text/html"))
 TAG = dict(PAGE.headers)["ETag"]

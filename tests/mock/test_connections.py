@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from crawler.mock import MockWeb, Served, running
-from crawler.mock.connection import MAX_QUEUED
+from crawler.mock.server.client_connection import MAX_QUEUED
 
 from .conftest import ask, connect, get, read_all, read_until, status_of
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from crawler.mock import MockWeb, Served, running
-from crawler.mock.answer import Ask
-from crawler.mock.control import FIXED, Control, changed, values
-from crawler.mock.graph import truth
+from crawler.mock.judge import truth
+from crawler.mock.reply import Ask
+from crawler.mock.server.control import FIXED, Control, changed, values
 
 from .conftest import GUARD_SECONDS, ask
 
@@ -205,6 +205,6 @@ async def test_a_fleet_that_cannot_answer_is_a_503() -> None:
     async def no_ledger() -> object:
         return {}
 
-    control = Control(options=MockWeb, everyone=nobody, ledger=no_ledger)
+    control = Control(options=MockWeb, everyone=nobody, ledger=no_ledger, catalogue=list)
     reply = await control.answer(Ask(target="/__reset", method="POST"), b"")
     assert (reply.status, reply.body) == (503, b"the mock web has stopped\n")

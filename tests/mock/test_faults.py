@@ -10,10 +10,10 @@ from itertools import islice
 import pytest
 
 from crawler.mock import MockWeb, Served
-from crawler.mock.answer import Answer, Ask, Ending, Framing, Lazy, PathError, content
 from crawler.mock.faults import FAULTS, Fault
-from crawler.mock.faults.fault import Group, always, raw, whole
-from crawler.mock.web import answer
+from crawler.mock.faults.recipe import Group, always, raw, whole
+from crawler.mock.graph.site import answer
+from crawler.mock.reply import Answer, Ask, Ending, Framing, Lazy, PathError, content
 
 from .conftest import ask, connect, get, read_all, read_until, status_of
 

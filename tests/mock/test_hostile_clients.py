@@ -19,7 +19,7 @@ import pytest
 
 import crawler
 from crawler.mock import LoopFactory, MockWeb, Served, running
-from crawler.mock.listen import raise_descriptor_limit
+from crawler.mock.server.listen import raise_descriptor_limit
 
 from .conftest import GUARD_SECONDS, LOOPS, ask, connect, get, read_all, read_until, status_of
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.mock import eventlog
-from crawler.mock import ledger as module
-from crawler.mock.eventlog import EventLog, merged
-from crawler.mock.ledger import OTHERS, Ledger, LedgerSnapshot, Recorder, Row, check
+from crawler.mock.judge import event_log
+from crawler.mock.judge import ledger as module
+from crawler.mock.judge.event_log import EventLog, merged
+from crawler.mock.judge.ledger import OTHERS, Ledger, LedgerSnapshot, Recorder, Row, check
 
 
 def ask(recorder: Recorder, begin: float, end: float, *, retry_after: float | None = None) -> None:
@@ -148,7 +148,7 @@ def test_a_log_is_read_while_it_grows_and_after_a_reset(tmp_path: Path) -> None:
 
 def test_a_full_log_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Past its size a log is cut off: the ledger holds what came before and is marked."""
-    monkeypatch.setattr(eventlog, "MAX_BYTES", 20 * 32)
+    monkeypatch.setattr(event_log, "MAX_BYTES", 20 * 32)
     log = EventLog(tmp_path, 0)
     for number in range(100):
         ask(log, float(number), number + 0.5)

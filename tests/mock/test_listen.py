@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from crawler.mock import LoopFactory
-from crawler.mock.listen import accepting, bound, welcome
+from crawler.mock.server.listen import accepting, bound, welcome
 
 CLIENTS = 8
 

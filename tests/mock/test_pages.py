@@ -7,9 +7,9 @@ import re
 import pytest
 
 from crawler.mock import MockWeb
-from crawler.mock.answer import Ask
-from crawler.mock.pages import page, targets, title
-from crawler.mock.web import MAX_PREFIXES, answer
+from crawler.mock.graph.flat_pages import page, targets, title
+from crawler.mock.graph.site import MAX_PREFIXES, answer
+from crawler.mock.reply import Ask
 from crawler.model.errors import ConfigurationError
 
 ORIGIN = "http://mock.test"

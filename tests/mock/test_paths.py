@@ -16,7 +16,7 @@ import pytest
 import zstandard
 
 from crawler.mock import MockWeb, Served
-from crawler.mock.paths import CHARSET_TEXT
+from crawler.mock.graph.plain_paths import CHARSET_TEXT
 
 from .conftest import ask, connect, get, read_all, read_until, status_of
 

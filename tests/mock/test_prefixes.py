@@ -10,9 +10,9 @@ import brotli
 import pytest
 
 from crawler.mock import MockWeb, Served
-from crawler.mock.answer import Answer, Ask, Ending, Framing
-from crawler.mock.prefixes import PREFIXES
-from crawler.mock.web import answer
+from crawler.mock.faults.prefixes import PREFIXES
+from crawler.mock.graph.site import answer
+from crawler.mock.reply import Answer, Ask, Ending, Framing
 
 from .conftest import ask, connect, get, read_all
 

@@ -20,7 +20,7 @@ import pytest
 
 import crawler
 from crawler.mock import MockWeb, Served, main_loop, running, serve
-from crawler.mock.supervisor import Supervisor
+from crawler.mock.server.supervisor import Supervisor
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 
 from .conftest import GUARD_SECONDS, ask, connect, get, read_all, status_of
@@ -286,7 +286,7 @@ def test_a_directory_that_is_full_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     def refuse(path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("crawler.mock.server.Table", refuse)
+    monkeypatch.setattr("crawler.mock.server.entry.Table", refuse)
     expected = pytest.raises(EnvironmentFailure, match=r"cannot write to .*mock-web-.*: No space")
     with expected, running(MockWeb(processes=2)):
         pytest.fail("it has started")

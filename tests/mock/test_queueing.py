@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.mock.distribution import Distribution
-from crawler.mock.draw import uniforms
-from crawler.mock.queueing import Full, Queue, Wait
+from crawler.mock.graph.draw import uniforms
+from crawler.mock.server.queueing import Full, Queue, Wait
+from crawler.model.distribution import Distribution
 
 ARRIVALS = 200_000
 

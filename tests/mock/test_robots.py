@@ -9,10 +9,10 @@ from contextlib import closing
 import pytest
 
 from crawler.mock import MockWeb, running
-from crawler.mock.answer import Answer, Ask, Ending, Framing
-from crawler.mock.robots import FORMS, Taken, answer, form_of, rules, sitemap_lines
-from crawler.mock.rules import MAX_BYTES, Rules
-from crawler.mock.web import answer as web_answer
+from crawler.mock.graph.robots_forms import FORMS, Taken, answer, form_of, rules, sitemap_lines
+from crawler.mock.graph.site import answer as web_answer
+from crawler.mock.judge.robots_rules import MAX_BYTES, Rules
+from crawler.mock.reply import Answer, Ask, Ending, Framing
 from crawler.model.errors import ConfigurationError
 
 # What the default lines say of each of these.

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.mock.rules import MAX_BYTES, Rules, products
+from crawler.mock.judge.robots_rules import MAX_BYTES, Rules, products
 
 CONFORMANCE = Path(__file__).parents[3] / "shared" / "conformance"
 GOOGLE = CONFORMANCE / "robots_google.jsonl"

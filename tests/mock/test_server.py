@@ -15,12 +15,13 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from crawler.mock.server.turn import Request
 
 import crawler
-from crawler.mock import LoopFactory, MockWeb, Statistics, hosts, main_loop, running, serve
-from crawler.mock.kept import CACHE_BYTES
-from crawler.mock.responder import Responder
-from crawler.mock.turn import Request
+from crawler.mock import LoopFactory, MockWeb, Statistics, main_loop, running, serve
+from crawler.mock.graph.site import answer
+from crawler.mock.server.answer_cache import CACHE_BYTES
+from crawler.mock.server.responder import Responder
 
 from .conftest import ask, connect, get, read_all, status_of
 
@@ -120,7 +121,7 @@ def test_every_host_listens(loop_factory: LoopFactory, authority: str) -> None:
     options = MockWeb(hosts=7, authority=authority)  # type: ignore[arg-type]
     with running(options, loop_factory=loop_factory) as web:
         for number in range(7):
-            place = (hosts.address(web.options, number), hosts.port(web.options, number))
+            place = (web.options.address_of(number), web.options.port_of(number))
             with socket.create_connection(place, 10) as client:
                 client.sendall(get("/page/1", "Connection: close"))
                 assert status_of(read_all(client)) == 200
@@ -187,7 +188,7 @@ def test_robots_are_an_option() -> None:
 
 def test_the_cache_is_bounded() -> None:
     """No number of pages makes the server hold more than its bound."""
-    responder = Responder(MockWeb(pages=10**6, page_bytes=1_000_000, links=0))
+    responder = Responder(MockWeb(pages=10**6, page_bytes=1_000_000, links=0), answer)
     for number in range(100):
         request = Request(b"GET", b"/page/%d" % number, b"a", [], keep_alive=True)
         responder.end(responder.take(request, "127.0.0.1:80", "127.0.0.1:9"))

@@ -11,9 +11,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from crawler.mock import MockWeb, graph
-from crawler.mock.answer import Answer, Ask, Lazy
-from crawler.mock.sitemaps import MAX_URLS, PART, PATHS
-from crawler.mock.web import answer
+from crawler.mock.graph.site import answer
+from crawler.mock.graph.sitemap_files import MAX_URLS, PART, PATHS
+from crawler.mock.reply import Answer, Ask, Lazy
 
 SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
 ATOM = "{http://www.w3.org/2005/Atom}"

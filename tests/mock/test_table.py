@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 import crawler
-from crawler.mock import table as module
-from crawler.mock.table import Table
+from crawler.mock.server import table as module
+from crawler.mock.server.table import Table
 
 HAMMER = """
 import sys
 from pathlib import Path
-from crawler.mock.table import Table
+from crawler.mock.server.table import Table
 table = Table(Path(sys.argv[1]))
 sys.stdin.readline()
 for _ in range(2000):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.mock import MockWeb
-from crawler.mock.timing import MAX_SECONDS, Bucket, Clock, Timing, server_timing
+from crawler.mock.server.timing import MAX_SECONDS, Bucket, Clock, Timing, server_timing
 
 START = 1000.0
 

@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from crawler.mock import LoopFactory, MockWeb, Served, running
-from crawler.mock.certificates import TLS_FAULTS, fault_address
+from crawler.mock.server.certificates import TLS_FAULTS, fault_address
 
 from .conftest import GUARD_SECONDS, connect, get, read_all
 

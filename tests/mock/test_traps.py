@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.mock import MockWeb
-from crawler.mock.answer import Ask
-from crawler.mock.traps import TRAPS
-from crawler.mock.web import answer
+from crawler.mock.graph.site import answer
+from crawler.mock.graph.trap_pages import TRAPS
+from crawler.mock.reply import Ask
 
 ORIGIN = "http://mock.test"
 OPTIONS = MockWeb(seed=3)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from crawler.mock import MockWeb
-from crawler.mock.windows import Brownout, Stall
 from crawler.model.errors import ConfigurationError
+from crawler.model.windows import Brownout, Stall
 
 
 @pytest.mark.parametrize(

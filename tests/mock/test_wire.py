@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from crawler.mock import MockWeb, Served, running, web
-from crawler.mock.answer import Answer, Ending, Framing, Lazy, content, notice
-from crawler.mock.wire import MAX_RETRY_AFTER, Delivery, render
+from crawler.mock import MockWeb, Served, running
+from crawler.mock.graph.site import answer
+from crawler.mock.reply import Answer, Ask, Ending, Framing, Lazy, content, notice
+from crawler.mock.server.delivery import MAX_RETRY_AFTER, Delivery, render
 
 from .conftest import connect, get, read_all, read_until
 
@@ -95,7 +96,7 @@ def test_how_long_a_client_is_asked_to_stay_away(
 
 def serve_one(patch: pytest.MonkeyPatch, answer: Answer) -> None:
     """Make every path answer this."""
-    patch.setattr("crawler.mock.responder.answer", lambda ask, options: answer)
+    patch.setattr("crawler.mock.server.entry.answer", lambda ask, options: answer)
 
 
 def test_a_dropped_connection_was_promised_to_stay(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,12 +112,12 @@ def test_a_dropped_connection_was_promised_to_stay(monkeypatch: pytest.MonkeyPat
 def test_an_endless_body_leaves_the_loop_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """While one client drinks from a body without an end, the others are served."""
     endless = Answer(pieces=Lazy(make=lambda: itertools.repeat(bytes(65536))))
-    real = web.answer
+    real = answer
 
-    def choose(ask: web.Ask, options: MockWeb) -> Answer:
+    def choose(ask: Ask, options: MockWeb) -> Answer:
         return endless if ask.path == "/endless" else real(ask, options)
 
-    monkeypatch.setattr("crawler.mock.responder.answer", choose)
+    monkeypatch.setattr("crawler.mock.server.entry.answer", choose)
     with running(MockWeb()) as served, connect(served) as drinker, connect(served) as other:
         drinker.sendall(get("/endless"))
         read_until(drinker, lambda data: len(data) > 4_000_000)

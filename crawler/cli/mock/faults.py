@@ -9,7 +9,8 @@ import orjson
 from cyclopts import Parameter
 
 from crawler.cli.layout import explained
-from crawler.mock.catalogue import CatalogueEntry, catalogue
+from crawler.mock.reply import CatalogueEntry
+from crawler.mock.server.inventory import catalogue
 from crawler.model.errors import ExitCode
 
 HELP = "List every fault, trap, form of robots.txt, sitemap and path: name, path, what it does."

@@ -12,7 +12,7 @@ from crawler.cli.layout import columns
 from crawler.cli.mock.remote import DEFAULT_URL, ask
 from crawler.cli.options import quantity
 from crawler.cli.units import count, milliseconds
-from crawler.mock.ledger import LedgerSnapshot, Row, check
+from crawler.mock.judge.ledger import LedgerSnapshot, Row, check
 from crawler.model.errors import EnvironmentFailure, ExitCode
 from crawler.model.units import COUNT, SECONDS
 

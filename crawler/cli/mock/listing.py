@@ -14,7 +14,7 @@ from crawler.cli.mock.remote import scenario as scenario_of
 from crawler.cli.mock.serve import SCENARIO, file_parameter, switch
 from crawler.cli.mock.web import MOCK, settle
 from crawler.cli.options import quantity, with_options
-from crawler.mock import MockWeb, hosts
+from crawler.mock import MockWeb
 from crawler.model.errors import ConfigurationError, ExitCode
 from crawler.model.units import COUNT
 
@@ -84,7 +84,7 @@ def truth(
     **options: object,
 ) -> int:
     """Write JSON lines to stdout; what it says to a person is `TRUTH_HELP`."""
-    from crawler.mock.graph import truth as graph
+    from crawler.mock.judge import truth as graph
 
     settled = meant(web, scenario, options)
     if summary:
@@ -98,11 +98,11 @@ def truth(
 
 
 def _flat(options: MockWeb) -> Iterator[str]:
-    origin = hosts.origin(options, 0)
+    origin = options.origin_of(0)
     return (f"{origin}/page/{number}" for number in range(options.pages))
 
 
 def _reachable(options: MockWeb) -> Iterator[str]:
-    from crawler.mock.graph import entries
+    from crawler.mock.judge.truth import entries
 
     return (entry.url for entry in entries(options) if entry.reachable)

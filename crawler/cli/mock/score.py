@@ -15,7 +15,7 @@ from crawler.cli.mock.serve import SCENARIO, file_parameter
 from crawler.cli.mock.web import MOCK
 from crawler.cli.options import quantity, with_options
 from crawler.cli.units import count
-from crawler.mock.graph.score import Result, Score
+from crawler.mock.judge.score import Result, Score
 from crawler.model.errors import EnvironmentFailure, ExitCode
 from crawler.model.units import COUNT, SHARE
 from crawler.store.archive import unpacked

@@ -4,19 +4,22 @@
 are legal and merely rare; their help says so. All are pure functions, so a fault is the same bytes
 for everybody at any time.
 
-Groups: `connection` (what becomes of TCP and when), `head` (status line and fields), `framing`
-(where a body ends, RFC 9112 section 6), `coding` (Content-Encoding), `redirect`, `content` (good
+Groups: `tcp` (what becomes of TCP and when), `header` (status line and fields), `framing`
+(where a body ends, RFC 9112 section 6), `encoding` (Content-Encoding), `redirection`, `body` (good
 HTTP around a hostile body).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from crawler.mock.faults import coding, connection, content, framing, head, redirect
-from crawler.mock.faults.fault import Fault
+from crawler.mock.faults import body, encoding, framing, header, redirection, tcp
+from crawler.mock.faults.prefixes import PLAIN, Prefix
+from crawler.mock.faults.recipe import Fault
+from crawler.mock.reply import Answer, Ask, PathError
+from crawler.mock.scenario import MockWeb
 
-_GROUPS = (connection.GROUP, head.GROUP, framing.GROUP, coding.GROUP, redirect.GROUP, content.GROUP)
+_GROUPS = (tcp.GROUP, header.GROUP, framing.GROUP, encoding.GROUP, redirection.GROUP, body.GROUP)
 
 FAULTS: Mapping[str, Fault] = {
     name: fault for group in _GROUPS for name, fault in group.faults.items()
@@ -25,4 +28,19 @@ FAULTS: Mapping[str, Fault] = {
 if len(FAULTS) != sum(len(group.faults) for group in _GROUPS):
     raise ValueError("two groups have a fault of one name")
 
-__all__ = ["FAULTS", "Fault"]
+
+def _fault(arguments: Sequence[str], inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+    fault = FAULTS.get(arguments[0])
+    if fault is None:
+        raise PathError(f"no such fault; there are {', '.join(FAULTS)}")
+    return fault.make(inner, ask, options)
+
+
+PREFIXES: Mapping[str, Prefix] = {
+    **PLAIN,
+    "fault": Prefix(
+        name="fault", arguments=("NAME",), help="A fault of the catalogue.", apply=_fault
+    ),
+}
+
+__all__ = ["FAULTS", "PREFIXES", "Fault"]

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, repeat
 
-from crawler.mock.answer import Answer, Ask, Ending, Framing, Lazy
-from crawler.mock.faults.fault import (
+from crawler.mock.faults.recipe import (  # fmt: skip
     HTML,
     Group,
     Make,
@@ -23,8 +22,9 @@ from crawler.mock.faults.fault import (
     raw,
     raw_endless,
     whole,
-)  # fmt: skip
-from crawler.mock.options import MockWeb
+)
+from crawler.mock.reply import Answer, Ask, Ending, Framing, Lazy
+from crawler.mock.scenario import MockWeb
 
 GROUP = Group("framing")
 

@@ -21,12 +21,6 @@ Kinds exclude each other. What they mean for a crawl that obeys everything:
 from __future__ import annotations
 
 from enum import StrEnum
-from itertools import accumulate
-
-from crawler.mock.graph.layout import HUB_EVERY
-from crawler.mock.options import MockWeb
-
-_UNIT = 1 << 32
 
 
 class Kind(StrEnum):
@@ -68,26 +62,13 @@ FILES = (
     ("css", "text/css"),
 )
 
-
-def kinds(options: MockWeb) -> tuple[tuple[Kind, ...], tuple[int, ...]]:
-    """The kinds of pages other than hubs, and the drawn numbers from which on the next one counts.
-
-    Hubs being plain, the others make up for them; shares of more than 1 in all are scaled down.
-    """
-    shares = {
-        Kind.DISALLOWED: options.disallowed,
-        Kind.NOFOLLOW: options.nofollow,
-        Kind.NOINDEX: options.noindex,
-        Kind.SITEMAP_ONLY: options.sitemap_only,
-        Kind.REDIRECT: options.redirects,
-        Kind.ERROR: options.errors,
-        Kind.FLAKY: options.flaky,
-        Kind.FAULTY: options.faulty,
-        Kind.DUPLICATE: options.duplicates,
-        Kind.NEAR_DUPLICATE: options.near_duplicates,
-        Kind.FILE: options.files,
-    }
-    scale = _UNIT * HUB_EVERY / (HUB_EVERY - 1)
-    scale /= max(1.0, sum(shares.values()) * HUB_EVERY / (HUB_EVERY - 1))
-    limits = accumulate(round(share * scale) for share in shares.values())
-    return (*shares, Kind.PLAIN), tuple(limits)
+TRAP_LINKS = (
+    "/trap/calendar/2026/1",
+    "/trap/session/",
+    "/trap/facets",
+    "/trap/nest/",
+    "/trap/next/1",
+    "/trap/soft404/x",
+    "/trap/fresh/",
+)
+"""Where the links of front pages lead into the traps."""

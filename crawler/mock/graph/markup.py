@@ -9,23 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from crawler.mock.draw import draw
-from crawler.mock.graph.kind import UNLINKED, Kind
+from crawler.mock.graph.draw import draw
+from crawler.mock.graph.kind import TRAP_LINKS, UNLINKED, Kind
+from crawler.mock.graph.link_spelling import Link, relative, written
 from crawler.mock.graph.node import Node
-from crawler.mock.graph.spelling import Link, relative, written
 from crawler.mock.graph.words import paragraphs, prose, revised
 
 MAX_BYTES = 1_000_000
 MAX_LINKS = 2_000
-TRAPS = (
-    "/trap/calendar/2026/1",
-    "/trap/session/",
-    "/trap/facets",
-    "/trap/nest/",
-    "/trap/next/1",
-    "/trap/soft404/x",
-    "/trap/fresh/",
-)
 _UNIT = 1 << 32
 # What is around the text and what a link takes, so that a page is about as large as was drawn.
 _HEAD_BYTES, _LINK_BYTES = 700, 90
@@ -114,7 +105,7 @@ def _tree(node: Node) -> Iterator[tuple[str, str, bool]]:
         for host in graph.stances.children(place.host):
             if host < layout.hosts:
                 yield graph.origin(host), "/", False
-        for trap in TRAPS if graph.options.traps else ():
+        for trap in TRAP_LINKS if graph.options.traps else ():
             yield node.origin, trap, False
 
 

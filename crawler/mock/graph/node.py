@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from datetime import date, timedelta
 from functools import lru_cache
+from itertools import accumulate
 
-from crawler.mock import hosts
-from crawler.mock.draw import draw
-from crawler.mock.graph.kind import FAULTS, FILES, NO_HTML, UNLINKED, UNLISTED, Kind, kinds
+from crawler.mock.graph.draw import draw
+from crawler.mock.graph.kind import FAULTS, FILES, NO_HTML, UNLINKED, UNLISTED, Kind
 from crawler.mock.graph.layout import HUB_EVERY, Layout, Place
+from crawler.mock.graph.robots_forms import stances
 from crawler.mock.graph.stance import Stance, Stances
 from crawler.mock.graph.words import OTHERS, SECTIONS, SLUGS, UTF8, Script
-from crawler.mock.options import MockWeb
+from crawler.mock.scenario import MockWeb
 from crawler.model.url import Url, parse
 
+_UNIT = 1 << 32
+_FIRST_DAY = date(2024, 1, 1)
+_DAYS = 730
 _REDIRECTS = (301, 302, 303, 307, 308)
 _ERRORS = (404, 410, 500)
 _PLAIN = (" & ", " | ", ": ", " ")
@@ -38,8 +43,8 @@ class Graph:
         self.layout = Layout(options.pages, options.hosts, options.depth)
         self.origin = lru_cache(maxsize=4096)(self._origin)
         self.host = lru_cache(maxsize=4096)(self._host)
-        self._kinds, self._limits = kinds(options)
-        self.stances = Stances(options)
+        self._kinds, self._limits = _kinds(options)
+        self.stances = Stances(stances(options))
 
     def __repr__(self) -> str:
         return f"Graph(seed {self.seed}, {self.layout})"
@@ -78,7 +83,7 @@ class Graph:
         if origin == self.origin(0):
             return 0
         scheme, _, authority = origin.partition("://")
-        return hosts.index(self.options, authority) if scheme == self.options.scheme else None
+        return self.options.host_number(authority) if scheme == self.options.scheme else None
 
     def kind(self, drawn: int) -> Kind:
         """The kind that a page other than a hub has by its first number."""
@@ -100,8 +105,8 @@ class Graph:
         return self.local(place.host, rest % levels[min(depth + 1, len(levels) - 1)])
 
     def _origin(self, host: int) -> str:
-        read = parse(hosts.origin(self.options, host))
-        return read.host_key if isinstance(read, Url) else hosts.origin(self.options, host)
+        read = parse(self.options.origin_of(host))
+        return read.host_key if isinstance(read, Url) else self.options.origin_of(host)
 
 
 @lru_cache(maxsize=4)
@@ -287,3 +292,41 @@ class Node:
         if self.kind in {Kind.DUPLICATE, Kind.NEAR_DUPLICATE} or self.copies:
             return self.group.url
         return ""
+
+
+def local_pages(options: MockWeb, host: int) -> int:
+    """How many pages a host has: exact, O(1), and an upper bound for what its sitemaps list."""
+    return graph(options).layout.size(host)
+
+
+def listed_slice(options: MockWeb, host: int, start: int, stop: int) -> Iterator[tuple[str, str]]:
+    """URL and date (ISO 8601) of the pages in the sitemaps among the local numbers given."""
+    web = graph(options)
+    for local in range(max(start, 0), min(stop, web.layout.size(host))):
+        node = web.local(host, local)
+        if node.listed:
+            yield node.url, (_FIRST_DAY + timedelta(days=node.variant % _DAYS)).isoformat()
+
+
+def _kinds(options: MockWeb) -> tuple[tuple[Kind, ...], tuple[int, ...]]:
+    """The kinds of pages other than hubs, and the drawn numbers from which on the next one counts.
+
+    Hubs being plain, the others make up for them; shares of more than 1 in all are scaled down.
+    """
+    shares = {
+        Kind.DISALLOWED: options.disallowed,
+        Kind.NOFOLLOW: options.nofollow,
+        Kind.NOINDEX: options.noindex,
+        Kind.SITEMAP_ONLY: options.sitemap_only,
+        Kind.REDIRECT: options.redirects,
+        Kind.ERROR: options.errors,
+        Kind.FLAKY: options.flaky,
+        Kind.FAULTY: options.faulty,
+        Kind.DUPLICATE: options.duplicates,
+        Kind.NEAR_DUPLICATE: options.near_duplicates,
+        Kind.FILE: options.files,
+    }
+    scale = _UNIT * HUB_EVERY / (HUB_EVERY - 1)
+    scale /= max(1.0, sum(shares.values()) * HUB_EVERY / (HUB_EVERY - 1))
+    limits = accumulate(round(share * scale) for share in shares.values())
+    return (*shares, Kind.PLAIN), tuple(limits)

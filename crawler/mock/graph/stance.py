@@ -11,11 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import StrEnum
 
-from crawler.mock.options import DEFAULT_ROBOTS, MockWeb
-
 _FAN = 8
-# Probes of the default lines: all of a host, and what they forbid on it.
-_ANYTHING, _FORBIDDEN = "/", "/members/x"
 
 
 class Stance(StrEnum):
@@ -31,8 +27,8 @@ class Stances:
 
     __slots__ = ("_enterable", "_stances")
 
-    def __init__(self, options: MockWeb) -> None:
-        self._stances = _stances(options)
+    def __init__(self, stances: tuple[Stance, ...]) -> None:
+        self._stances = stances
         self._enterable = tuple(
             place for place, stance in enumerate(self._stances) if stance is not Stance.CLOSED
         )
@@ -58,20 +54,3 @@ class Stances:
         for number, leaf in enumerate(leaves):
             if number % len(enterable) == place:
                 yield start + leaf
-
-
-def _stances(options: MockWeb) -> tuple[Stance, ...]:
-    if options.robots == DEFAULT_ROBOTS and options.robots_forms == ("plain",):
-        return (Stance.LINES,)
-    return tuple(
-        _stance(options, host) for host in range(min(len(options.robots_forms), options.hosts))
-    )
-
-
-def _stance(options: MockWeb, host: int) -> Stance:
-    from crawler.mock.robots import rules  # it needs the graph's hosts in its turn
-
-    in_force = rules(options, host)
-    if not in_force.allows("*", _ANYTHING):
-        return Stance.CLOSED
-    return Stance.OPEN if in_force.allows("*", _FORBIDDEN) else Stance.LINES

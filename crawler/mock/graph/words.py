@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote
 
-from crawler.mock.draw import draw
+from crawler.mock.graph.draw import draw
 
 SECTIONS = (
     "news", "guides", "archive", "products", "forum", "people", "events", "recipes",

@@ -21,17 +21,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.mock import MockWeb
-from crawler.mock.answer import Answer, Ask
-from crawler.mock.distribution import Distribution
-from crawler.mock.graph import Entry, answer, entries, find, front
+from crawler.mock.faults.prefixes import PREFIXES
 from crawler.mock.graph.kind import FAULTS, Kind
 from crawler.mock.graph.layout import HUB_EVERY
 from crawler.mock.graph.markup import MAX_BYTES, body, degree, links
 from crawler.mock.graph.node import Graph, Node, graph
-from crawler.mock.graph.truth import nodes
+from crawler.mock.graph.plain_paths import PATHS
+from crawler.mock.graph.site import page_of_graph as answer
 from crawler.mock.graph.words import SECTIONS
-from crawler.mock.paths import PATHS
-from crawler.mock.prefixes import PREFIXES
+from crawler.mock.judge.truth import Entry, entries, find, front, nodes
+from crawler.mock.reply import Answer, Ask
+from crawler.model.distribution import Distribution
 from tests.mock.graph.walk import allowed, fetch, visit
 
 WEB = MockWeb(seed=11, pages=4000, hosts=7, port=8080, faulty=0.05)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from crawler.mock import MockWeb
-from crawler.mock.graph import Entry, entries, front
-from crawler.mock.graph import score as module
-from crawler.mock.graph.score import Result, Score
+from crawler.mock.judge import score as module
+from crawler.mock.judge.score import Result, Score
+from crawler.mock.judge.truth import Entry, entries, front
 from tests.mock.graph.walk import walk
 
 WEB = MockWeb(seed=31, pages=1200, hosts=5, port=8080, faulty=0.02)

@@ -10,7 +10,7 @@ import turbohtml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.mock.graph.spelling import SPELLINGS, Link, relative, written
+from crawler.mock.graph.link_spelling import SPELLINGS, Link, relative, written
 
 ORIGINS = st.sampled_from(
     [

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.mock import MockWeb, hosts, robots
-from crawler.mock.distribution import Distribution
-from crawler.mock.graph import entries, front
+from crawler.mock import MockWeb
+from crawler.mock.graph import robots_forms
 from crawler.mock.graph import stance as module
-from crawler.mock.graph.score import Score
 from crawler.mock.graph.stance import Stance, Stances
+from crawler.mock.judge.score import Score
+from crawler.mock.judge.truth import entries, front
+from crawler.model.distribution import Distribution
 from tests.mock.graph.walk import allowed, walk
 
 SMALL = Distribution.read("pareto:1200,2")
@@ -36,7 +37,7 @@ def fake_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     def rules(options: MockWeb, host: int) -> _Rules:
         return _Rules(options.robots_forms[host % len(options.robots_forms)])
 
-    monkeypatch.setattr(robots, "rules", rules)
+    monkeypatch.setattr(robots_forms, "rules", rules)
 
 
 def _web(*forms: str, hosts: int = 11) -> MockWeb:
@@ -59,7 +60,7 @@ def test_a_crawl_that_obeys_each_host_finds_the_reachable_pages(forms: tuple[str
     options = _web(*forms)
 
     def may(url: str) -> bool:
-        host = hosts.index(options, urlsplit(url).netloc) or 0
+        host = options.host_number(urlsplit(url).netloc) or 0
         return _Rules(forms[host % len(forms)]).allows("*", urlsplit(url).path)
 
     found, truth = walk(options, front(options, 0), may=may), list(entries(options))
@@ -104,11 +105,11 @@ def test_a_stance_follows_from_what_the_rules_allow() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", robots.FORMS)
+@pytest.mark.parametrize("form", robots_forms.FORMS)
 def test_the_truth_follows_every_form(form: str) -> None:
     """What the truth calls disallowed is what the rules in force forbid, page by page."""
     options = MockWeb(pages=300, hosts=3, port=8080, robots_forms=("plain", form))
-    rules = [robots.rules(options, host) for host in range(3)]
+    rules = [robots_forms.rules(options, host) for host in range(3)]
     for entry in entries(options):
         parts = urlsplit(entry.url)
         assert entry.disallowed is not rules[entry.host].allows("*", parts.path)

@@ -10,10 +10,10 @@ from datetime import date
 import pytest
 
 from crawler.mock import MockWeb
-from crawler.mock.answer import Ask
-from crawler.mock.graph import entries, find, front, listed, listed_slice, local_pages
-from crawler.mock.graph.truth import lines, summary
-from crawler.mock.web import answer
+from crawler.mock.graph.node import listed_slice, local_pages
+from crawler.mock.graph.site import answer
+from crawler.mock.judge.truth import entries, find, front, lines, listed, summary
+from crawler.mock.reply import Ask
 
 WEB = MockWeb(seed=21, pages=2000, hosts=6, port=8080, faulty=0.02, traps=True)
 

@@ -7,8 +7,8 @@ from collections import deque
 import pytest
 
 from crawler.mock import MockWeb
-from crawler.mock.distribution import Distribution
-from crawler.mock.graph import Entry, entries, front
+from crawler.mock.judge.truth import Entry, entries, front
+from crawler.model.distribution import Distribution
 from tests.mock.graph.walk import Parser, Seen, by_html5lib, by_turbohtml, walk
 
 SMALL = Distribution.read("pareto:1200,2")

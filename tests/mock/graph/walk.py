@@ -16,8 +16,8 @@ import html5lib  # type: ignore[import-untyped]
 import turbohtml
 
 from crawler.mock import MockWeb
-from crawler.mock.answer import Answer, Ask
-from crawler.mock.graph import answer
+from crawler.mock.graph.site import page_of_graph as answer
+from crawler.mock.reply import Answer, Ask
 
 _XHTML = "{http://www.w3.org/1999/xhtml}"
 _CHARSET = re.compile(r"""charset=["']?([^"';\s]+)""", re.IGNORECASE)

@@ -1,0 +1,169 @@
+"""Faults of redirection (RFC 9110 section 15.4): Locations that lead nowhere or somewhere bad.
+
+The addresses are those that a crawler inside a company must not be led to: RFC 1918, the
+link-local address where clouds serve their credentials, and the machine itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from crawler.mock.faults.recipe import Group, Make
+from crawler.mock.reply import Answer, Ask, content, notice
+from crawler.mock.scenario import MockWeb
+
+GROUP = Group("redirect")
+
+_CHAIN = 20
+# Each hop's URL is this much longer; a server or client gives up at 64 KiB or before.
+_GROWTH = "x" * 100
+_SEEN = b"<!DOCTYPE html><title>With the cookie</title>"
+
+
+def _found(*locations: str, status: int = 302) -> Answer:
+    fields = tuple(("Location", location) for location in locations)
+    return notice(status, "elsewhere", headers=fields)
+
+
+def _to(*locations: str, status: int = 302) -> Make:
+    reply = _found(*locations, status=status)
+    return lambda inner, ask, options: reply
+
+
+@GROUP.fault("redirect-self", "Redirects to itself.")
+def _self(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+    return _found(ask.target)
+
+
+def _walled(ask: Ask, location: str, cookie: str = "") -> Answer:
+    """A page for who brings the cookie `seen`, a redirect for others."""
+    if "seen=1" in ask.header("cookie"):
+        return content(_SEEN, "text/html; charset=utf-8")
+    fields = (("Location", location), ("Set-Cookie", cookie))
+    return notice(302, "elsewhere", headers=fields if cookie else fields[:1])
+
+
+@GROUP.fault("redirect-cookie", "Common: redirects to itself until its cookie comes back.")
+def _cookie(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+    return _walled(ask, ask.target, "seen=1; Path=/")
+
+
+@GROUP.fault("redirect-cookie-two", "Common: a second URL sets the cookie and redirects back.")
+def _cookie_two(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+    if ask.target != ask.path:
+        return _walled(ask, ask.path, "seen=1; Max-Age=60; HttpOnly")
+    return _walled(ask, f"{ask.path}?set")
+
+
+@GROUP.fault("refresh-cookie", "Common: a page that sets a cookie and shows itself again.")
+def _refresh_cookie(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+    if "seen=1" in ask.header("cookie"):
+        return content(_SEEN, "text/html; charset=utf-8")
+    fields = (("Set-Cookie", "seen=1"), ("Refresh", f"0; url={ask.target}"))
+    return content(b"<!DOCTYPE html><title>Wait</title>", "text/html", headers=fields)
+
+
+@GROUP.fault("redirect-cookie-foreign", "Redirects to itself and sets another site's cookie.")
+def _cookie_foreign(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+    return _walled(ask, ask.target, "seen=1; Domain=example.com; Path=/")
+
+
+@GROUP.fault("redirect-cookie-counts", "Redirects to itself, each time with another cookie.")
+def _cookie_counts(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+    count = len(ask.header("cookie"))
+    fields = (("Location", ask.target), ("Set-Cookie", f"n={'x' * count}"))
+    return notice(302, "elsewhere", headers=fields)
+
+
+@GROUP.fault("redirect-growing", "Redirects to itself with a longer query each time.")
+def _growing(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+    return _found(f"{ask.target}{'&' if '?' in ask.target else '?'}{_GROWTH}")
+
+
+@GROUP.fault("redirect-deeper", "Redirects to ever deeper paths.")
+def _deeper(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+    return _found(f"/fault/redirect-deeper{'/deeper' * (ask.path.count('/deeper') + 1)}")
+
+
+@GROUP.fault("redirect-escapes", "Redirects to itself, percent-encoded once more each time.")
+def _escapes(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+    query = ask.target.partition("?")[2] or "%20"
+    return _found(f"{ask.path}?{query.replace('%', '%25')}")
+
+
+@GROUP.fault("redirect-body", "A redirect with a body of 1 MB.")
+def _body(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+    return replace(_found("/page/0"), pieces=(b"elsewhere\n" * 10_000,) * 10)
+
+
+@GROUP.fault("refresh", "Redirects to itself by a Refresh field and a meta element.")
+def _refresh(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+    headers = (("Content-Type", "text/html; charset=utf-8"), ("Refresh", f"0; url={ask.path}"))
+    page = f'<!DOCTYPE html><title>Refresh</title><meta http-equiv=refresh content="0;{ask.path}">'
+    return Answer(headers=headers, pieces=(page.encode(),))
+
+
+def _moved(*fields: tuple[str, str], meta: str = "") -> Make:
+    page = f"<!DOCTYPE html><title>Moved</title>{meta}<a href=/page/1>One</a>"
+    reply = content(page.encode(), "text/html; charset=utf-8", headers=fields)
+    return lambda inner, ask, options: reply
+
+
+for _name, _help, _make in (
+    (
+        "refresh-header",
+        "Common: moves on by a Refresh field.",
+        _moved(("Refresh", "0; url=/page/0")),
+    ),
+    (
+        "refresh-meta",
+        "Common: moves on by a meta element.",
+        _moved(meta="<meta http-equiv=Refresh content=\"1;URL='/page/0'\">"),
+    ),
+    (
+        "refresh-script",
+        "Refreshes to a script.",
+        _moved(
+            ("Refresh", "0;url=javascript:alert(1)"), meta="<meta http-equiv=refresh content=x>"
+        ),
+    ),
+    ("redirect-chain", "A chain of twenty redirects to a page.", _to(f"/redirect/{_CHAIN - 1}")),
+    ("redirect-two", "Redirects to redirect-two-back.", _to("/fault/redirect-two-back")),
+    ("redirect-two-back", "Redirects to redirect-two.", _to("/fault/redirect-two")),
+    ("redirect-no-location", "A redirect without Location.", _to()),
+    ("redirect-empty", "An empty Location.", _to("")),
+    ("redirect-blank", "A Location of blanks.", _to("   ")),
+    ("redirect-broken", "A Location that is no URL.", _to("http://[::1")),
+    ("redirect-bad-port", "A Location with a port that is none.", _to("http://127.0.0.1:99999/")),
+    ("redirect-no-host", "A Location without a host.", _to("http:///")),
+    ("redirect-many", "Two Locations that differ.", _to("/page/0", "/page/1")),
+    ("redirect-long", "A Location of 60 KB.", _to(f"/page/0?{'x' * 60_000}")),
+    ("redirect-non-ascii", "Common: a Location in raw UTF-8.", _to("/page/0?q=日本語")),
+    ("redirect-spaces", "Common: a Location with blanks in it.", _to("/page/0?q=a b  c")),
+    ("redirect-fragment", "Legal: a Location with a fragment.", _to("/page/0#top")),
+    ("redirect-300", "300 with a choice of one.", _to("/page/0", status=300)),
+    ("redirect-304", "304, unasked, with a Location.", _to("/page/0", status=304)),
+    ("redirect-399", "A status of 399 with a Location.", _to("/page/0", status=399)),
+    ("redirect-private", "Redirects to a private address.", _to("http://10.255.255.1/")),
+    (
+        "redirect-metadata",
+        "Redirects to a cloud's link-local address.",
+        _to("http://169.254.169.254/latest/meta-data/"),
+    ),
+    ("redirect-port", "Redirects to the machine's own port 1.", _to("http://127.0.0.1:1/")),
+    (
+        "redirect-credentials",
+        "A Location with a user and a password.",
+        _to("http://user:secret@127.0.0.1:1/"),
+    ),
+    ("redirect-file", "Redirects to a file.", _to("file:///etc/passwd")),
+    ("redirect-ftp", "Redirects to FTP.", _to("ftp://127.0.0.1/")),
+    ("redirect-javascript", "Redirects to a script.", _to("javascript:alert(1)")),
+    ("redirect-data", "Redirects to a data URL.", _to("data:text/html,<p>hello")),
+    (
+        "redirect-gopher",
+        "Redirects to gopher, once a way to forge requests.",
+        _to("gopher://127.0.0.1:25/_HELO"),
+    ),
+):
+    GROUP.add(_name, _help, _make)

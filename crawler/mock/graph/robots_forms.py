@@ -1,0 +1,255 @@
+"""How hosts answer `/robots.txt`: every form that RFC 9309 speaks of, and what each amounts to.
+
+Host H takes form H of `options.robots_forms`, round and round. All forms with a text carry the
+lines of `options.robots`, so that they forbid the same; where the RFC leaves it open how far to
+read or to follow, what lies there forbids nothing, so that no reading of it is a violation.
+
+A chain of redirects runs over `/robots-hop/K/TEXT`, which may be asked for whatever the rules say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import lru_cache
+
+from crawler.mock.graph import robots_texts as texts
+from crawler.mock.graph.packing import gzipped
+from crawler.mock.graph.robots_texts import Lines, Write
+from crawler.mock.graph.stance import Stance
+from crawler.mock.judge.robots_rules import Rules
+from crawler.mock.reply import Answer, Ask, Ending, Framing, PathError, content, notice
+from crawler.mock.scenario import DEFAULT_ROBOTS, MockWeb
+
+TEXT = "text/plain; charset=utf-8"
+HOPS = "robots-hop"
+# More hops than any form has: a chain ends.
+_MAX_HOPS = 20
+_SLOW_PIECES, _SLOW_PAUSE = 5, 0.2
+_RETRY_AFTER = (("Retry-After", "1"),)
+_FREE = (f"/{HOPS}/",)
+
+# Probes of the default lines: all of a host, and what they forbid on it.
+_ANYTHING, _FORBIDDEN = "/", "/members/x"
+
+Send = Callable[[bytes, Ask, MockWeb], Answer]
+
+
+class Taken(Enum):
+    """How a careful crawler takes a form: by its text, or as allowing or forbidding everything."""
+
+    TEXT = "text"
+    ALLOW = "allow"
+    DISALLOW = "disallow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """One way to answer `/robots.txt`.
+
+    help: one line. taken: what it amounts to (RFC 9309 section 2.3.1). write: the text, from the
+    lines of the options and the lines that name sitemaps. send: the answer, from the text.
+    """
+
+    name: str
+    help: str
+    taken: Taken
+    write: Write
+    send: Send
+
+    def rules(self, lines: Lines) -> Rules:
+        """What is in force where hosts answer in this form, `/robots.txt` and its hops aside."""
+        match self.taken:
+            case Taken.ALLOW:
+                return Rules()
+            case Taken.DISALLOW:
+                return Rules.nothing(free=_FREE)
+            case Taken.TEXT:
+                return Rules.read(self.write(lines, ()), free=_FREE)
+
+
+def answer(ask: Ask, options: MockWeb) -> Answer:
+    """What the host that is asked answers to `/robots.txt`; a stranger counts as host 0."""
+    host = _host(ask, options)
+    form = form_of(options, host)
+    return form.send(form.write(options.robots, sitemap_lines(options, host)), ask, options)
+
+
+def rules(options: MockWeb, host: int) -> Rules:
+    """The rules that a careful crawler follows on a host."""
+    return _rules(form_of(options, host).name, options.robots)
+
+
+def stances(options: MockWeb) -> tuple[Stance, ...]:
+    """Return what the robots.txt of each host amounts to, for one period of the forms."""
+    if options.robots == DEFAULT_ROBOTS and options.robots_forms == ("plain",):
+        return (Stance.LINES,)
+    return tuple(
+        _stance(options, host) for host in range(min(len(options.robots_forms), options.hosts))
+    )
+
+
+def _stance(options: MockWeb, host: int) -> Stance:
+    in_force = rules(options, host)
+    if not in_force.allows("*", _ANYTHING):
+        return Stance.CLOSED
+    return Stance.OPEN if in_force.allows("*", _FORBIDDEN) else Stance.LINES
+
+
+def form_of(options: MockWeb, host: int) -> Form:
+    """The form of a host; the options have made sure that there is one of that name."""
+    return FORMS[options.robots_forms[host % len(options.robots_forms)]]
+
+
+def sitemap_lines(options: MockWeb, host: int) -> Lines:
+    """The lines that name a host's sitemaps; the broken ones only where there are traps anyway."""
+    names = ["sitemap.xml"]
+    if options.traps:
+        names += ["sitemap-broken.xml", "sitemap-loop.xml", "sitemap-bomb.xml"]
+    return tuple(f"Sitemap: {options.origin_of(host)}/{name}" for name in names)
+
+
+def hop(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
+    """`/robots-hop/K/TEXT`: K redirects on, and then the host's `plain` text or an `empty` one."""
+    match list(arguments):
+        case ["0", "plain"]:
+            lines = sitemap_lines(options, _host(ask, options))
+            return content(texts.plain(options.robots, lines), TEXT)
+        case ["0", "empty"]:
+            return content(b"", TEXT)
+        case [left, ("plain" | "empty") as text] if left.isascii() and left.isdigit():
+            if len(left) < 3 and int(left) <= _MAX_HOPS:
+                return _elsewhere(f"/{HOPS}/{int(left) - 1}/{text}")
+    raise PathError(f"/{HOPS}/K/plain or /{HOPS}/K/empty is wanted, K {_MAX_HOPS} at most")
+
+
+@lru_cache(maxsize=128)
+def _rules(name: str, lines: Lines) -> Rules:
+    return FORMS[name].rules(lines)
+
+
+def _host(ask: Ask, options: MockWeb) -> int:
+    return options.host_number(ask.host) or 0
+
+
+# Answers.
+
+
+def _send(text: bytes, ask: Ask, options: MockWeb) -> Answer:
+    return content(text, TEXT)
+
+
+def _send_html(text: bytes, ask: Ask, options: MockWeb) -> Answer:
+    return content(text, "text/html; charset=utf-8")
+
+
+def _send_gzip(text: bytes, ask: Ask, options: MockWeb) -> Answer:
+    return content(gzipped(text), TEXT, headers=(("Content-Encoding", "gzip"),))
+
+
+def _send_slowly(text: bytes, ask: Ask, options: MockWeb) -> Answer:
+    size = len(text) // _SLOW_PIECES + 1
+    pieces = tuple(text[start : start + size] for start in range(0, len(text), size))
+    return replace(content(text, TEXT), pieces=pieces, delay=_SLOW_PAUSE, pause=_SLOW_PAUSE)
+
+
+def _send_half(text: bytes, ask: Ask, options: MockWeb) -> Answer:
+    return replace(content(text, TEXT), length=2 * len(text) + 1, ending=Ending.DROP)
+
+
+def _send_status(status: int, headers: tuple[tuple[str, str], ...] = ()) -> Send:
+    return lambda text, ask, options: notice(status, f"status {status}", headers=headers)
+
+
+def _send_elsewhere(target: str, status: int = 302) -> Send:
+    return lambda text, ask, options: _elsewhere(target, status)
+
+
+def _send_to_next_host(text: bytes, ask: Ask, options: MockWeb) -> Answer:
+    """To the next host's, or with one host only to its own by its whole URL."""
+    other = (_host(ask, options) + 1) % options.hosts
+    return _elsewhere(f"{options.origin_of(other)}/{HOPS}/0/plain", 301)
+
+
+def _send_nothing(ending: Ending) -> Send:
+    return lambda text, ask, options: Answer(framing=Framing.RAW, ending=ending)
+
+
+def _elsewhere(location: str, status: int = 302) -> Answer:
+    return notice(status, "elsewhere", headers=(("Location", location),))
+
+
+def _forms() -> Iterator[Form]:
+    def form(
+        name: str,
+        help: str,
+        taken: Taken = Taken.TEXT,
+        *,
+        write: Write = texts.plain,
+        send: Send = _send,
+    ) -> Form:
+        return Form(name=name, help=help, taken=taken, write=write, send=send)
+
+    allow, disallow = Taken.ALLOW, Taken.DISALLOW
+    yield form("plain", "A text, as it should be.")
+    yield form("empty", "A text without a line: all is allowed.", write=texts.nothing)
+    for name, status in (("none", 404), ("gone", 410), ("unauthorized", 401), ("forbidden", 403)):
+        yield form(name, f"{status}: all is allowed.", allow, send=_send_status(status))
+    yield form(
+        "too-many",
+        "429 with Retry-After: all is allowed, by the RFC.",
+        allow,
+        send=_send_status(429, _RETRY_AFTER),
+    )
+    yield form("server-error", "500: nothing is allowed.", disallow, send=_send_status(500))
+    yield form(
+        "unavailable",
+        "503 with Retry-After: nothing is allowed.",
+        disallow,
+        send=_send_status(503, _RETRY_AFTER),
+    )
+    yield form("redirect", "One redirect to a text.", send=_send_elsewhere(f"/{HOPS}/0/plain"))
+    yield form("redirects-5", "Five redirects to a text.", send=_send_elsewhere(f"/{HOPS}/4/plain"))
+    yield form(
+        "redirects-6",
+        "Six redirects to an empty text: all is allowed, followed or not.",
+        allow,
+        send=_send_elsewhere(f"/{HOPS}/5/empty"),
+    )
+    yield form(
+        "redirect-loop",
+        "A redirect to itself: all is allowed.",
+        allow,
+        send=_send_elsewhere("/robots.txt"),
+    )
+    yield form("redirect-host", "A redirect to the next host's text.", send=_send_to_next_host)
+    for name, text, ending in (
+        ("timeout", "Never answers", Ending.HANG),
+        ("reset", "A TCP reset", Ending.RESET),
+        ("empty-reply", "The connection closes without an answer", Ending.CLOSE),
+    ):
+        yield form(name, f"{text}: nothing is allowed.", disallow, send=_send_nothing(ending))
+    yield form("cut", "Ends in mid-body: nothing is allowed.", disallow, send=_send_half)
+    yield form("slow", "A text that takes a second.", send=_send_slowly)
+    yield form("html", "A page that says 404 with status 200.", write=texts.html, send=_send_html)
+    yield form("gzip", "A text with Content-Encoding: gzip.", send=_send_gzip)
+    yield form("bom", "Begins with a byte order mark.", write=texts.after(b"\xef\xbb\xbf"))
+    yield form("cr", "Lines end with CR.", write=texts.ended("\r"))
+    yield form("crlf", "Lines end with CR LF.", write=texts.ended("\r\n"))
+    yield form("no-final-newline", "The last rule has no line end.", write=texts.no_end)
+    yield form("big", "The rules end at 500 KiB, and another one follows.", write=texts.big)
+    yield form("utf-16", "Is no UTF-8; forbids nothing either way.", allow, write=texts.utf_16)
+    yield form("latin-1", "Comments and a rule in Latin-1.", write=texts.between(texts.LATIN_1))
+    yield form("nul", "NUL bytes in comments and between rules.", write=texts.between(texts.NUL))
+    yield form(
+        "long-lines", "A comment and another line of 64 KiB.", write=texts.between(texts.LONG)
+    )
+    yield form("case", "Keys in any case, blanks around them, comments.", write=texts.letters)
+    yield form("groups", "Each rule in a group of its own, to be merged.", write=texts.grouped)
+    yield form("wildcards", "More patterns with * and $.", write=texts.wild)
+    yield form("crawl-delay", "Asks for a second between requests.", write=texts.delayed)
+
+
+FORMS: Mapping[str, Form] = {form.name: form for form in _forms()}
+"""Every form by its name, for `options.robots_forms`."""

@@ -1,0 +1,125 @@
+"""The whole mock web as one pure function: `answer(ask, options)`.
+
+A path is any number of prefixes (`prefixes.PREFIXES`) and then a plain path (`paths.PATHS`) or a
+page of the graph (`crawler.mock.graph`), which has all other paths. The prefixes are peeled off
+from the left, the plain path is answered, and the prefixes are applied to that answer from the
+inside out. Nothing here does I/O, reads a clock or remembers anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crawler.mock.faults import FAULTS, PREFIXES
+from crawler.mock.faults.prefixes import Prefix
+from crawler.mock.graph.file_bodies import file
+from crawler.mock.graph.kind import Kind
+from crawler.mock.graph.markup import content_type, html, noindex_header
+from crawler.mock.graph.node import Graph, Node, graph
+from crawler.mock.graph.plain_paths import HTML, PATHS, missing
+from crawler.mock.graph.sitemap_files import find
+from crawler.mock.reply import Answer, Ask, PathError, content, notice
+from crawler.mock.scenario import MockWeb
+
+# Enough to combine every kind once; a path of a thousand prefixes is a mistake.
+MAX_PREFIXES = 8
+
+Peeled = list[tuple[Prefix, Sequence[str]]]
+
+
+def answer(ask: Ask, options: MockWeb) -> Answer:
+    """The answer to a request: the same for the same arguments, anywhere and always.
+
+    A wrong argument in the path is a 400, an unknown path a 404; nothing is raised.
+    """
+    try:
+        peeled, segments = _peel(ask.path.split("/")[1:])
+        reply = _plain(segments, ask, options)
+        for prefix, arguments in reversed(peeled):
+            reply = prefix.apply(arguments, reply, ask, options)
+    except PathError as error:
+        reply = notice(400, str(error))
+    return reply
+
+
+def _peel(segments: list[str]) -> tuple[Peeled, list[str]]:
+    peeled: Peeled = []
+    while segments and (prefix := PREFIXES.get(segments[0])) is not None:
+        arguments = segments[1 : 1 + prefix.arity]
+        if len(arguments) < prefix.arity or len(peeled) == MAX_PREFIXES:
+            raise PathError(
+                f"/{segments[0]} needs {prefix.arity} arguments; {MAX_PREFIXES} at most"
+            )
+        peeled.append((prefix, arguments))
+        segments = segments[1 + prefix.arity :]
+    if peeled and segments in ([], [""]):
+        segments = ["page", "0"]
+    return peeled, segments
+
+
+def _plain(segments: list[str], ask: Ask, options: MockWeb) -> Answer:
+    path = PATHS.get(segments[0]) or find(segments[0]) if segments else None
+    if path is not None:
+        return path(segments[1:], ask, options)
+    if not segments:  # `*`, or what CONNECT asks for: no path
+        return missing(ask)
+    bare = ask.at(f"/{'/'.join(segments)}")
+    reply = page_of_graph(bare, options)
+    ask.settled = ask.settled and bare.settled
+    return missing(ask) if reply is None else reply
+
+
+def page_of_graph(ask: Ask, options: MockWeb) -> Answer | None:
+    """The answer of the page that is asked for, or None if the graph has no such page.
+
+    A host that is none of the web's counts as host 0. A page has one path: another spelling of it
+    or a query is no page. Flaky pages read `ask.attempt`; nothing else is read but target and host.
+    """
+    web = graph(options)
+    node = web.at(_host_number(web, ask.host), ask.target)
+    return None if node is None else _answers(node, ask)
+
+
+def _host_number(web: Graph, asked: str) -> int:
+    return web.host(f"{web.options.scheme}://{asked.lower()}") or 0
+
+
+def _answers(node: Node, ask: Ask) -> Answer:
+    target = node.target
+    if target is not None:
+        return _redirect(node, target)
+    match node.kind:
+        case Kind.ERROR:
+            return content(_note(f"{node.status} {node.path}"), HTML, status=node.status)
+        case Kind.FLAKY if ask.attempt < node.failures:
+            headers = (("Retry-After", str(node.variant >> 4 & 1)),)
+            return notice(503, f"attempt {ask.attempt + 1} fails", headers=headers)
+        case Kind.FILE:
+            return content(file(node), node.file[1])
+        case Kind.FAULTY:
+            return _faulty(node, ask)
+        case Kind.NOINDEX if noindex_header(node):
+            headers = (("X-Robots-Tag", "noindex"),)
+            return content(html(node), content_type(node), headers=headers)
+        case _:
+            return content(html(node), content_type(node))
+
+
+def _note(text: str) -> bytes:
+    return f"<!DOCTYPE html>\n<title>{text}</title>\n<p>{text}</p>\n".encode()
+
+
+def _redirect(node: Node, target: Node) -> Answer:
+    """To its target, by its whole URL, by its path, or without the scheme."""
+    location = target.url
+    if target.origin == node.origin and node.variant & 16:
+        location = target.path
+    elif node.variant & 32:
+        location = location.partition(":")[2]
+    headers = (("Location", location),)
+    return content(_note("elsewhere"), HTML, status=node.status, headers=headers)
+
+
+def _faulty(node: Node, ask: Ask) -> Answer:
+    inner = content(html(node), content_type(node))
+    return FAULTS[node.fault].make(inner, ask, node.graph.options)

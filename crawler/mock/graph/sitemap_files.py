@@ -1,0 +1,249 @@
+"""Sitemaps by the protocol of sitemaps.org, and some that break it.
+
+| path | is |
+|---|---|
+| `/sitemap.xml` | an index of all of a host's sitemaps |
+| `/sitemap-K.xml`, `/sitemap-K.xml.gz` | the pages of part K: plain for even K, gzip for odd |
+| `/sitemap.txt` | the first 50,000 pages, one URL a line |
+| `/sitemap-rss.xml`, `/sitemap-atom.xml` | the first pages as RSS 2.0 and Atom 1.0 |
+| `/sitemap-broken.xml` | an undeclared entity, and then it ends in mid-tag |
+| `/sitemap-loop.xml`, `/sitemap-loop-back.xml` | indexes of themselves and each other |
+| `/sitemap-bomb.xml` | entities that grow to 10 GB |
+
+A part is a range of local page numbers, of which some are in no sitemap, so that each is made while
+it is sent, from the graph alone: a host of ten million pages costs no memory.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time
+from email.utils import format_datetime
+from html import escape
+from itertools import chain
+
+from crawler.mock.graph.node import listed_slice, local_pages
+from crawler.mock.reply import Answer, Ask, Headers, Lazy, PathError, content, notice
+from crawler.mock.scenario import MockWeb
+
+Path = Callable[[Sequence[str], Ask, MockWeb], Answer]
+
+PART = 5_000
+# The protocol's own limit, for the URLs of a text and for the parts of an index.
+MAX_URLS = 50_000
+FEED = 500
+# So many pages are looked up between two pieces, so that the others are not kept waiting.
+_BATCH = 100
+
+_XML = "application/xml; charset=utf-8"
+_DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+_NAMESPACE = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'
+_ATOM = 'xmlns="http://www.w3.org/2005/Atom"'
+_NAME = re.compile(r"sitemap-(0|[1-9][0-9]{0,5})\.xml(\.gz)?")
+_BOMB_LEVELS = 9
+
+Item = tuple[str, str]
+
+
+def find(segment: str) -> Path | None:
+    """The function of a path's first segment, if it names a sitemap."""
+    found = _NAME.fullmatch(segment)
+    if found is None:
+        return PATHS.get(segment)
+    number, packed = int(found[1]), found[2] is not None
+    return lambda arguments, ask, options: _part(number, packed, arguments, ask, options)
+
+
+def _index(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
+    host = _host(arguments, ask, options)
+    names = (_part_name(number) for number in range(_parts(options, host)))
+    return content(_index_of(options, host, names), _XML)
+
+
+def _part(
+    number: int, packed: bool, arguments: Sequence[str], ask: Ask, options: MockWeb
+) -> Answer:
+    host = _host(arguments, ask, options)
+    if number >= _parts(options, host) or packed != bool(number % 2):
+        return notice(404, f"there is no {_name(number, packed)}")
+    size = _size(options, host)
+
+    def make() -> Iterator[bytes]:
+        items = _items(options, host, number * size, (number + 1) * size)
+        return _urlset(items)
+
+    if packed:
+        return _lazy(lambda: _gzipped(make()), "application/gzip")
+    return _lazy(make, _XML)
+
+
+def _text(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
+    host = _host(arguments, ask, options)
+
+    def make() -> Iterator[bytes]:
+        for batch in _items(options, host, 0, MAX_URLS):
+            yield "".join(f"{url}\n" for url, _ in batch).encode()
+
+    return _lazy(make, "text/plain; charset=utf-8")
+
+
+def _rss(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
+    host = _host(arguments, ask, options)
+    origin = escape(options.origin_of(host))
+    text = "".join(
+        f"<item><title>page</title><link>{escape(url)}</link><guid>{escape(url)}</guid>"
+        f"<pubDate>{format_datetime(_moment(day), usegmt=True)}</pubDate></item>\n"
+        for batch in _items(options, host, 0, FEED)
+        for url, day in batch
+    )
+    head = f"<title>mock</title><link>{origin}/</link><description>mock</description>"
+    body = f'<rss version="2.0">\n<channel>{head}\n{text}</channel>\n</rss>\n'
+    return content(_DECLARATION + body.encode(), "application/rss+xml; charset=utf-8")
+
+
+def _atom(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
+    host = _host(arguments, ask, options)
+    origin = escape(options.origin_of(host))
+    items = [item for batch in _items(options, host, 0, FEED) for item in batch]
+    text = "".join(
+        f'<entry><title>page</title><id>{escape(url)}</id><link href="{escape(url)}"/>'
+        f"<updated>{_moment(day).isoformat()}</updated></entry>\n"
+        for url, day in items
+    )
+    latest = max((day for _, day in items), default="2024-01-01")
+    head = (
+        f"<title>mock</title><id>{origin}/</id><author><name>mock</name></author>"
+        f"<updated>{_moment(latest).isoformat()}</updated>"
+    )
+    body = f"<feed {_ATOM}>{head}\n{text}</feed>\n"
+    return content(_DECLARATION + body.encode(), "application/atom+xml; charset=utf-8")
+
+
+def _broken(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
+    """What stands before the error is sound: a careful reader keeps it."""
+    host = _host(arguments, ask, options)
+    whole = b"".join(_urlset(_items(options, host, 0, _BATCH)))
+    sound = whole.removesuffix(_END)
+    origin = escape(options.origin_of(host))
+    rest = f"<url><loc>{origin}/trap/soft404/&nbsp;</loc></url>\n<url><loc>{origin}/trap/so"
+    return content(sound + rest.encode(), _XML)
+
+
+def _loop(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
+    host = _host(arguments, ask, options)
+    names = ("sitemap-loop.xml", "sitemap-loop-back.xml")
+    return content(_index_of(options, host, iter(names)), _XML)
+
+
+def _bomb(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
+    """Each entity is ten of the one before ("billion laughs"): a kilobyte that becomes 10 GB."""
+    host = _host(arguments, ask, options)
+    grown = (
+        f'<!ENTITY e{level} "{f"&e{level - 1};" * 10}">\n' for level in range(1, _BOMB_LEVELS + 1)
+    )
+    entities = '<!ENTITY e0 "0123456789">\n' + "".join(grown)
+    place = f"{escape(options.origin_of(host))}/&e{_BOMB_LEVELS};"
+    body = (
+        f"<!DOCTYPE urlset [\n{entities}]>\n"
+        f"<urlset {_NAMESPACE}>\n<url><loc>{place}</loc></url>\n</urlset>\n"
+    )
+    return content(_DECLARATION + body.encode(), _XML)
+
+
+PATHS: Mapping[str, Path] = {
+    "sitemap.xml": _index,
+    "sitemap.txt": _text,
+    "sitemap-rss.xml": _rss,
+    "sitemap-atom.xml": _atom,
+    "sitemap-broken.xml": _broken,
+    "sitemap-loop.xml": _loop,
+    "sitemap-loop-back.xml": _loop,
+    "sitemap-bomb.xml": _bomb,
+}
+"""The sitemaps with a name; for those with a number see `find`."""
+
+
+# Parts.
+
+
+def _parts(options: MockWeb, host: int) -> int:
+    return -(-_pages(options, host) // _size(options, host))
+
+
+def _size(options: MockWeb, host: int) -> int:
+    """Pages in a part: fewer than usual on a small host, so that both kinds of parts occur.
+
+    More where an index would have too many parts.
+    """
+    pages = _pages(options, host)
+    return max(min(PART, -(-pages // 2)), -(-pages // MAX_URLS), 1)
+
+
+def _name(number: int, packed: bool) -> str:
+    return f"sitemap-{number}.xml{'.gz' if packed else ''}"
+
+
+def _part_name(number: int) -> str:
+    return _name(number, bool(number % 2))
+
+
+def _pages(options: MockWeb, host: int) -> int:
+    return local_pages(options, host)
+
+
+def _items(options: MockWeb, host: int, start: int, stop: int) -> Iterator[list[Item]]:
+    """URLs and dates of the listed pages, a batch at a time."""
+    stop = min(stop, _pages(options, host))
+    for first in range(start, stop, _BATCH):
+        yield list(listed_slice(options, host, first, min(first + _BATCH, stop)))
+
+
+# Writing.
+
+_END = b"</urlset>\n"
+
+
+def _urlset(batches: Iterator[list[Item]]) -> Iterator[bytes]:
+    def rows() -> Iterator[bytes]:
+        for batch in batches:
+            yield "".join(
+                f"<url><loc>{escape(url)}</loc><lastmod>{day}</lastmod></url>\n"
+                for url, day in batch
+            ).encode()
+
+    return chain((_DECLARATION + f"<urlset {_NAMESPACE}>\n".encode(),), rows(), (_END,))
+
+
+def _index_of(options: MockWeb, host: int, names: Iterator[str]) -> bytes:
+    origin = escape(options.origin_of(host))
+    rows = "".join(f"<sitemap><loc>{origin}/{name}</loc></sitemap>\n" for name in names)
+    text = f"<sitemapindex {_NAMESPACE}>\n{rows}</sitemapindex>\n"
+    return _DECLARATION + text.encode()
+
+
+def _gzipped(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """One gzip member without a time stamp (RFC 1952), made as the pieces come."""
+    compressor = zlib.compressobj(6, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    for piece in pieces:
+        packed = compressor.compress(piece)
+        if packed:
+            yield packed
+    yield compressor.flush()
+
+
+def _lazy(make: Callable[[], Iterator[bytes]], content_type: str) -> Answer:
+    typed: Headers = (("Content-Type", content_type),)
+    return Answer(headers=typed, pieces=Lazy(make=make))
+
+
+def _moment(day: str) -> datetime:
+    return datetime.combine(date.fromisoformat(day), time(), UTC)
+
+
+def _host(arguments: Sequence[str], ask: Ask, options: MockWeb) -> int:
+    """The host that is asked; a stranger counts as host 0."""
+    if arguments:
+        raise PathError("nothing is below a sitemap")
+    return options.host_number(ask.host) or 0

@@ -1,0 +1,274 @@
+"""How near a crawl came to the truth: one pass over its records, one over the truth.
+
+A record is a JSON object with at least `url`. The project's own are read with all that they tell;
+of other crawlers' `status`, `title` and `final_url` are taken if they are there. Memory: three
+bits a page, and up to 400,000 fingerprints of URLs that are no pages.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from crawler.mock.graph.kind import Kind
+from crawler.mock.graph.node import Node, graph
+from crawler.mock.graph.robots_forms import rules
+from crawler.mock.judge.truth import nodes
+from crawler.mock.scenario import MockWeb
+from crawler.model.url import InvalidUrl, Url, parse
+
+MAX_STRANGERS = 200_000
+_EXAMPLES = 10
+_REDIRECTS = range(300, 400)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """The score of a crawl. Pages are those of the graph; a URL counts once, however spelled.
+
+    records: read in all, `skipped` of them not fetched. wanted: pages that a perfect crawl of this
+    scope fetches. found: wanted pages that were fetched: by a record of their own, or as the end of
+    a redirect. A page counts as fetched with any status; without one only if its fault explains it.
+    recall: found / wanted. precision: share of the fetched URLs, traps aside, that are pages; 1.0
+    if nothing was fetched. repeats: records too many: of a URL that an earlier record had.
+    robots_violations: URLs of this web fetched that robots.txt forbids, pages or not.
+    nofollow_pages, sitemap_pages: pages fetched that only a nofollow link, only a sitemap leads to;
+    no fault if the crawl meant to. trap_pages: URLs fetched under /trap/. strangers: URLs fetched
+    that are no pages and no traps; robots.txt and sitemaps are none. wrong_status, wrong_title:
+    records that tell another one than the truth. duplicates: pages fetched whose content another
+    page has exactly. missing: the first ten URLs not found. unexpected: the first ten that are
+    strangers, forbidden or repeated.
+    """
+
+    records: int
+    skipped: int
+    wanted: int
+    found: int
+    recall: float
+    precision: float
+    repeats: int
+    robots_violations: int
+    nofollow_pages: int
+    sitemap_pages: int
+    trap_pages: int
+    strangers: int
+    wrong_status: int
+    wrong_title: int
+    duplicates: int
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+
+
+class Score:
+    """Counts the records of one crawl against the truth of one web.
+
+    sitemaps: whether pages that only sitemaps know are wanted, too. nofollow: whether those that
+    only nofollow links lead to are. hosts: the numbers of the hosts that the crawl was to stay on;
+    None for all. Pages of other hosts are not wanted, but none is a stranger.
+    """
+
+    def __init__(
+        self,
+        options: MockWeb,
+        *,
+        sitemaps: bool = False,
+        nofollow: bool = False,
+        hosts: Container[int] | None = None,
+    ) -> None:
+        self._options = options
+        self._graph = graph(options)
+        meant = {Kind.SITEMAP_ONLY: sitemaps, Kind.NOFOLLOW: nofollow}
+        self._meant = frozenset(kind for kind, wanted in meant.items() if wanted)
+        self._hosts = hosts
+        self._recorded, self._asked, self._fetched = (_Bits(options.pages) for _ in range(3))
+        self._strange_records, self._strange = _Urls(), _Urls()
+        self._counts = Counter[str]()
+        self._unexpected: list[str] = []
+
+    def __repr__(self) -> str:
+        return f"Score({self._graph}, {self._counts['records']} records)"
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Count one record; raises ValueError if it has no URL or a status that is no number."""
+        url = record.get("url")
+        if not isinstance(url, str):
+            raise ValueError("a record without a url")  # noqa: TRY004  as for any wrong record
+        visits = _visits(url, record)
+        self._counts["records"] += 1
+        if record.get("outcome") == "skipped":
+            self._counts["skipped"] += 1
+            return
+        self._record(url)
+        ended = "status" not in record or record["status"] is not None
+        nodes = [self._visit(visit, answered=ended or visit is not visits[-1]) for visit in visits]
+        self._counts["wrong_status"] += any(map(_wrong, nodes, visits))
+        self._counts["wrong_title"] += _wrong_title(nodes[-1], visits[-1], record)
+
+    def result(self) -> Result:
+        """The score so far; one pass over the truth, some 10 us a page."""
+        counts, missing = self._counts, list[str]()
+        wanted = found = 0
+        for node in self._wanted():
+            wanted += 1
+            if node.place.number in self._fetched:
+                found += 1
+            elif len(missing) < _EXAMPLES:
+                missing.append(node.url)
+        known = counts["asked"]
+        fetched = known + counts["strangers"]
+        return Result(
+            wanted=wanted,
+            found=found,
+            recall=found / wanted if wanted else 1.0,
+            precision=known / fetched if fetched else 1.0,
+            missing=tuple(missing),
+            unexpected=tuple(self._unexpected),
+            **{name: counts[name] for name in _COUNTED},
+        )
+
+    def _wanted(self) -> Iterator[Node]:
+        for host in range(self._graph.layout.hosts):
+            if self._hosts is None or host in self._hosts:
+                yield from (node for node in nodes(self._options, host) if node.wanted(self._meant))
+
+    def _record(self, url: str) -> None:
+        """A record of its own: each URL should have one."""
+        read = parse(url)
+        node = self._graph.named(read) if isinstance(read, Url) else None
+        new = (
+            self._strange_records.add(read.fingerprint)
+            if node is None
+            else self._recorded.add(node.place.number)
+        )
+        if not new:
+            self._counts["repeats"] += 1
+            self._note(url)
+
+    def _visit(self, visit: _Visit, *, answered: bool) -> Node | None:
+        """A URL that was asked for, by itself or in a redirect; the page that it is."""
+        read = parse(visit.url)
+        node = self._graph.named(read) if isinstance(read, Url) else None
+        if node is None:
+            self._stranger(read)
+            return None
+        if answered or node.kind is Kind.FAULTY:
+            self._fetched.add(node.place.number)
+        if self._asked.add(node.place.number):
+            self._counts["asked"] += 1
+            self._counts[_COUNTED_KINDS.get(node.kind, "others")] += 1
+            if node.disallowed:
+                self._counts["robots_violations"] += 1
+                self._note(visit.url)
+        return node
+
+    def _stranger(self, read: Url | InvalidUrl) -> None:
+        host, path = None, ""
+        if isinstance(read, Url) and (host := self._graph.host(read.host_key)) is not None:
+            path = read.href[len(read.host_key) :]
+        if path.startswith(("/robots.txt", "/sitemap")) or not self._strange.add(read.fingerprint):
+            return
+        forbidden = host is not None and not rules(self._options, host).allows("*", path)
+        trapped = path.startswith("/trap/") or path == "/trap"
+        self._counts["robots_violations"] += forbidden
+        self._counts["trap_pages" if trapped else "strangers"] += 1
+        if forbidden or not trapped:
+            self._note(read.href if isinstance(read, Url) else read.text)
+
+    def _note(self, url: str) -> None:
+        if len(self._unexpected) < _EXAMPLES:
+            self._unexpected.append(url)
+
+
+_COUNTED = (
+    "records", "skipped", "repeats", "robots_violations", "nofollow_pages", "sitemap_pages",
+    "trap_pages", "strangers", "wrong_status", "wrong_title", "duplicates",
+)  # fmt: skip
+_COUNTED_KINDS: Mapping[Kind, str] = {
+    Kind.NOFOLLOW: "nofollow_pages",
+    Kind.SITEMAP_ONLY: "sitemap_pages",
+    Kind.DUPLICATE: "duplicates",
+}
+
+
+class _Visit(NamedTuple):
+    """A URL that was asked for. status: None if not told; redirected: another visit follows."""
+
+    url: str
+    status: int | None
+    redirected: bool
+
+
+def _visits(url: str, record: Mapping[str, Any]) -> list[_Visit]:
+    """Redirects and then the end, as a record tells them."""
+    final = record.get("final_url")
+    end = final if isinstance(final, str) else url
+    hops = [_hop(hop) for hop in record.get("redirects") or ()]
+    if not hops and parse(end) != parse(url):
+        hops = [_Visit(url, None, True)]
+    return [*hops, _Visit(end, _status(record.get("status")), False)]
+
+
+def _hop(hop: object) -> _Visit:
+    if isinstance(hop, Mapping):
+        return _Visit(str(hop.get("url")), _status(hop.get("status")), True)
+    return _Visit(str(hop), None, True)
+
+
+def _status(value: object) -> int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    raise ValueError(f"{value!r} is no status")
+
+
+def _wrong(node: Node | None, visit: _Visit) -> bool:
+    """Whether what is told of a visit contradicts the truth."""
+    if node is None or not node.status:
+        return False
+    if visit.status is None:
+        return visit.redirected and node.status not in _REDIRECTS
+    return visit.status != node.status
+
+
+def _wrong_title(node: Node | None, visit: _Visit, record: Mapping[str, Any]) -> bool:
+    """Whether the title of a page that answered is another one; white space does not count."""
+    if node is None or not node.html or "title" not in record or visit.status not in (None, 200):
+        return False
+    if record.get("outcome") == "failed":
+        return False
+    return " ".join(str(record["title"] or "").split()) != node.title
+
+
+class _Bits:
+    """A set of numbers below a limit: one bit each."""
+
+    def __init__(self, limit: int) -> None:
+        self._bytes = bytearray(-(-limit // 8))
+
+    def __contains__(self, number: int) -> bool:
+        return bool(self._bytes[number >> 3] >> (number & 7) & 1)
+
+    def add(self, number: int) -> bool:
+        """Put a number in; False if it was there."""
+        if number in self:
+            return False
+        self._bytes[number >> 3] |= 1 << (number & 7)
+        return True
+
+
+class _Urls:
+    """The first `MAX_STRANGERS` fingerprints; what comes later always counts as new."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+
+    def add(self, fingerprint: int) -> bool:
+        """Put a fingerprint in; False if it was there."""
+        if fingerprint in self._seen:
+            return False
+        if len(self._seen) < MAX_STRANGERS:
+            self._seen.add(fingerprint)
+        return True

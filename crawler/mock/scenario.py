@@ -1,0 +1,347 @@
+"""What a mock web is: one frozen value from which every byte it serves follows.
+
+Flags, TOML keys (`[mock]`), environment variables and tables derive from the fields. Times are
+seconds, sizes bytes, shares from 0 to 1.
+
+Host 0 is `host` itself. With `addresses` host H is H addresses further (127.0.0.1, 127.0.0.2, ...),
+with `ports` H ports further, with `names` it is `h<H>.<domain>`, at the one address and port, told
+apart by the Host field (RFC 9110 section 7.2).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Literal
+
+from crawler.model.distribution import Distribution
+from crawler.model.errors import ConfigurationError
+from crawler.model.option import OptionError, Options, option
+from crawler.model.units import BYTES, RATE, SECONDS, SHARE
+from crawler.model.url import Url, parse
+from crawler.model.windows import Brownout, Stall
+
+Authority = Literal["addresses", "ports", "names"]
+
+DEFAULT_ROBOTS = (
+    "User-agent: *",
+    "Disallow: /private/",
+    "Disallow: /members/",
+    "Allow: /members/open/",
+    "Disallow: /*.print$",
+)
+
+ROBOTS_FORMS = (
+    "plain",
+    "empty",
+    "none",
+    "gone",
+    "unauthorized",
+    "forbidden",
+    "too-many",
+    "server-error",
+    "unavailable",
+    "redirect",
+    "redirects-5",
+    "redirects-6",
+    "redirect-loop",
+    "redirect-host",
+    "timeout",
+    "reset",
+    "empty-reply",
+    "cut",
+    "slow",
+    "html",
+    "gzip",
+    "bom",
+    "cr",
+    "crlf",
+    "no-final-newline",
+    "big",
+    "utf-16",
+    "latin-1",
+    "nul",
+    "long-lines",
+    "case",
+    "groups",
+    "wildcards",
+    "crawl-delay",
+)
+"""The names of `crawler.mock.graph.robots_forms.FORMS`."""
+
+# Page numbers are drawn from 32-bit words; this keeps the draw close to uniform.
+MAX_PAGES = 1_000_000_000
+# A page is built and cached whole, so its size is memory.
+MAX_PAGE_BYTES = 64 * 1024 * 1024
+MAX_LINKS = 100_000
+# Each address or port is a listening socket in every process.
+MAX_LISTENERS = 1_000
+
+_HOST_LABEL = re.compile(r"h(0|[1-9][0-9]{0,6})")
+
+_WEB, _FLAT, _GRAPH = "Web", "Flat pages (/page/N)", "Graph (/)"
+_TIME, _MANNERS, _SERVER = "Time", "Manners", "Server"
+
+
+def _share(default: float, help: str) -> Any:
+    return option(_GRAPH, default, help, least=0, most=0.5, unit=SHARE)
+
+
+def _times(default: str, help: str) -> Any:
+    return option(_TIME, Distribution.read(default), help, unit=SECONDS, metavar="DIST")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MockWeb(Options):
+    """The options of a mock web; a value that exists is legal.
+
+    Raises `ConfigurationError` that names the option, its value and what it may be.
+    """
+
+    seed: int = option(_WEB, 0, "Another seed is another web.")
+    pages: int = option(
+        _WEB, 1000, "Pages of the graph, and /page/0 to /page/N-1.", least=1, most=MAX_PAGES
+    )
+    hosts: int = option(_WEB, 1, "Hosts that the graph is spread over.", least=1, most=1_000_000)
+    authority: Authority = option(
+        _WEB,
+        "addresses",
+        "What hosts differ in: 127.0.0.1, .2, ...; port, port+1, ...; or a Host field's name.",
+    )
+    domain: str = option(
+        _WEB, "mock.test", "With names: host H is hH.DOMAIN; reach it by proxy.", metavar="DOMAIN"
+    )
+    page_bytes: int = option(
+        _FLAT, 8192, "Size of a flat page.", least=0, most=MAX_PAGE_BYTES, unit=BYTES
+    )
+    links: int = option(_FLAT, 20, "Links on a flat page.", least=0, most=MAX_LINKS)
+
+    size: Distribution = option(
+        _GRAPH,
+        Distribution.read("pareto:3000,1.4"),
+        "Bytes of a page, 1 MB at most.",
+        unit=BYTES,
+        metavar="DIST",
+    )
+    degree: Distribution = option(
+        _GRAPH,
+        Distribution.read("lognormal:12,0.8"),
+        "Links on a page, 2,000 at most.",
+        metavar="DIST",
+    )
+    depth: float = option(
+        _GRAPH,
+        4.0,
+        "Clicks from a host's front page: median of a log-normal.",
+        least=1,
+        most=50,
+        metavar="N",
+    )
+    disallowed: float = _share(0.05, "Share of pages that robots.txt forbids.")
+    nofollow: float = _share(0.03, "Share linked to with rel=nofollow only.")
+    noindex: float = _share(0.03, "Share marked noindex.")
+    sitemap_only: float = _share(0.03, "Share that only a sitemap knows.")
+    redirects: float = _share(0.04, "Share that redirects to another page.")
+    errors: float = _share(0.03, "Share that answers 404, 410 or 500.")
+    flaky: float = _share(0.01, "Share that answers 503 once or twice first.")
+    faulty: float = _share(0.0, "Share that answers with a fault of the catalogue.")
+    duplicates: float = _share(0.04, "Share with another page's content.")
+    near_duplicates: float = _share(0.03, "Share with nearly another page's content.")
+    files: float = _share(0.02, "Share that is no HTML.")
+    traps: bool = option(_GRAPH, False, "Front pages link to the traps, too.")
+
+    latency: Distribution = _times("0", "Before the first byte.")
+    transfer: Distribution = _times("0", "From a body's first byte to its last.")
+    stall: Stall = option(
+        _TIME, Stall(), "All answers held back at times: '1.4s every 10s'.", metavar="TEXT"
+    )
+    brownout: tuple[str, ...] = option(
+        _TIME,
+        (),
+        "A bad time: '10s..20s latency lognormal:0.5,0.4 errors 0.2', counted from the start.",
+        metavar="TEXT",
+    )
+    workers: int = option(
+        _TIME,
+        0,
+        "Serve as a queue with so many workers (M/G/c); 0: none.",
+        least=0,
+        most=10_000,
+    )
+    service: Distribution = _times("0.01", "With workers: how long each works on a request.")
+    queue: int = option(
+        _TIME, 1000, "With workers: how many wait; more get 503.", least=0, most=1_000_000
+    )
+
+    robots: tuple[str, ...] = option(
+        _MANNERS, DEFAULT_ROBOTS, "Lines of robots.txt; the default fits the graph.", metavar="LINE"
+    )
+    robots_forms: tuple[str, ...] = option(
+        _MANNERS,
+        ("plain",),
+        "How hosts answer /robots.txt, one after the other; `crawler mock faults` has the names.",
+        metavar="FORM",
+    )
+    rate: float = option(
+        _MANNERS,
+        0.0,
+        "Requests/s a host before it answers 429; 0: any.",
+        least=0,
+        most=1_000_000,
+        unit=RATE,
+    )
+    burst: int = option(_MANNERS, 10, "Requests a host lets pass at once.", least=1, most=1_000_000)
+    retry_after: bool = option(_MANNERS, True, "429 and 503 for too much say when to come back.")
+
+    host: str = option(_SERVER, "127.0.0.1", "Address to listen on.", metavar="ADDRESS")
+    port: int = option(_SERVER, 0, "Port to listen on; 0 takes a free one.", least=0, most=65_535)
+    public: bool = option(_SERVER, False, "Allow a --host that others can reach.")
+    processes: int = option(_SERVER, 1, "Processes that serve the same web.", least=1, most=256)
+    tls: bool = option(_SERVER, False, "Serve HTTPS with a certificate made at the start.")
+    access_log: str = option(_SERVER, "", "JSON lines, one a request; - is stdout.", metavar="FILE")
+    idle_timeout: float = option(
+        _SERVER,
+        75.0,
+        "Seconds that a silent connection stays open.",
+        least=0.05,
+        most=86_400,
+        unit=SECONDS,
+    )
+
+    def __post_init__(self) -> None:
+        self.settle()
+        self._check_host()
+        object.__setattr__(self, "domain", self._canonical_domain())
+        self._check_brownouts()
+        self._check_robots_forms()
+        if self.authority != "names" and self.hosts > MAX_LISTENERS:
+            raise OptionError("hosts", f"{self.hosts} {self.authority} are too many; use names")
+        if self.authority == "ports" and self.port + self.hosts > 65_536:
+            raise OptionError("hosts", f"port {self.port} leaves no room for {self.hosts} ports")
+        if self.workers and self.processes > 1:
+            raise OptionError("workers", "one queue is kept by one process; use --processes 1")
+
+    @property
+    def scheme(self) -> str:
+        """`http` or `https`, as `tls` says."""
+        return "https" if self.tls else "http"
+
+    def address_of(self, host: int) -> str:
+        """Return the IP address (or `localhost`) that a host is reached at."""
+        if self.authority != "addresses" or not host:
+            return self.host
+        return str(self._first_address() + host)
+
+    def port_of(self, host: int) -> int:
+        """Return the port that a host is reached at."""
+        return self.port + host if self.authority == "ports" else self.port
+
+    def authority_of(self, host: int) -> str:
+        """Return `host:port` of a host as it stands in its URLs."""
+        names = self.authority == "names"
+        name = f"h{host}.{self.domain}" if names else self.address_of(host)
+        name = f"[{name}]" if ":" in name else name
+        port = self.port_of(host)
+        return name if port == self._default_port else f"{name}:{port}"
+
+    def origin_of(self, host: int) -> str:
+        """Return `scheme://authority` of a host."""
+        return f"{self.scheme}://{self.authority_of(host)}"
+
+    def host_number(self, authority: str) -> int | None:
+        """Return the number of the host with an authority in any case, or None for a stranger."""
+        asked = authority.lower()
+        if self.hosts == 1:
+            return 0 if asked == self.authority_of(0) else None
+        name, _, tail = asked.rpartition(":")
+        if not name or tail.endswith("]"):
+            name, tail = asked, str(self._default_port)
+        if not (tail.isascii() and tail.isdigit() and len(tail) <= 5):
+            return None
+        number = self._number(name, int(tail))
+        known = number is not None and 0 <= number < self.hosts
+        return number if known and self.port_of(number or 0) == int(tail) else None
+
+    def _number(self, name: str, port: int) -> int | None:
+        match self.authority:
+            case "names":
+                label, _, domain = name.partition(".")
+                found = _HOST_LABEL.fullmatch(label) if domain == self.domain else None
+                return int(found[1]) if found else None
+            case "ports":
+                return port - self.port if name.strip("[]") == self.host else None
+            case "addresses":
+                return 0 if name == self.host else self._distance(name)
+
+    def _distance(self, name: str) -> int | None:
+        try:
+            return int(ipaddress.ip_address(name.strip("[]"))) - int(self._first_address())
+        except ValueError:
+            return None
+
+    def _first_address(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+        return ipaddress.ip_address("127.0.0.1" if self.host == "localhost" else self.host)
+
+    @property
+    def _default_port(self) -> int:
+        return 443 if self.tls else 80
+
+    def values(self) -> dict[str, object]:
+        """Return every option as JSON and TOML know it; `MockWeb.of` reads it back."""
+        return {name: _plain(getattr(self, name)) for name in self.options()}
+
+    def changed(self, changes: Mapping[str, object]) -> MockWeb:
+        """Return the options with some of them changed; raises `OptionError` if that is invalid."""
+        return MockWeb.of({**self.values(), **changes})
+
+    @property
+    def robots_text(self) -> str:
+        """The lines of robots.txt as one text."""
+        return "".join(f"{line}\n" for line in self.robots)
+
+    def _canonical_domain(self) -> str:
+        """The domain as URLs have it: in lower case and in ASCII (WHATWG URL section 3.3)."""
+        read = parse(f"http://{self.domain}/")
+        if not isinstance(read, Url) or set(":/@?#") & set(self.domain):
+            raise OptionError("domain", f"{self.domain!r} is no domain")
+        return read.host_key.removeprefix("http://")
+
+    def _check_robots_forms(self) -> None:
+        if not self.robots_forms:
+            raise OptionError("robots_forms", "one is wanted at least; plain is the usual one")
+        for name in self.robots_forms:
+            if name not in ROBOTS_FORMS:
+                near = get_close_matches(name, ROBOTS_FORMS, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise OptionError("robots_forms", f"{name!r} is no form{hint}")
+
+    def _check_brownouts(self) -> None:
+        for text in self.brownout:
+            try:
+                Brownout.read(text)
+            except ValueError as error:
+                raise OptionError("brownout", str(error)) from error
+
+    def _check_host(self) -> None:
+        if self.host == "localhost":
+            return
+        try:
+            address = ipaddress.ip_address(self.host)
+        except ValueError:
+            raise OptionError("host", f"{self.host!r} is no IP address") from None
+        if not (address.is_loopback or self.public):
+            raise OptionError("host", f"{self.host} is no loopback address; --public allows it")
+        if self.hosts > 1 and self.authority == "addresses" and address.version == 6:
+            raise OptionError("hosts", "there is one IPv6 loopback address; use ports or names")
+
+
+__all__ = ["DEFAULT_ROBOTS", "Authority", "ConfigurationError", "MockWeb"]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return list(value)
+    return value if isinstance(value, bool | int | float | str) else str(value)

@@ -1,0 +1,84 @@
+"""Validators and conditional requests (RFC 9110 sections 8.8 and 13).
+
+Both validators follow from the body alone: the `ETag` is a strong one, and the date a day of the
+years before 2026, so that another body has another. What has none is never 304.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import datetime
+from email.utils import formatdate, parsedate_to_datetime
+from hashlib import blake2b
+
+from crawler.mock.reply import Answer, Framing, Headers
+
+# 2024-01-01T00:00:00Z, and the seconds of two years.
+_FIRST = 1_704_067_200
+_SPAN = 2 * 365 * 86_400
+_TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+_KEPT_BY_304 = ("etag", "last-modified", "cache-control", "vary", "expires", "content-location")
+
+
+def with_validators(answer: Answer) -> Answer:
+    """The same with `ETag` and `Last-Modified`, if it is a 200 with a body held in memory."""
+    pieces = answer.pieces
+    framed = answer.framing is not Framing.RAW
+    if answer.status != 200 or not framed or not isinstance(pieces, tuple):
+        return answer
+    if answer.length is not None or _field(answer.headers, "etag"):
+        return answer  # a body that lies about itself, or says which it is
+    digest = blake2b(digest_size=8)
+    for piece in pieces:
+        digest.update(piece)
+    date = _FIRST + int.from_bytes(digest.digest()[:4], "big") % _SPAN
+    validators = (
+        ("ETag", f'"{digest.hexdigest()}"'),
+        ("Last-Modified", formatdate(date, usegmt=True)),
+    )
+    return replace(answer, headers=(*answer.headers, *validators))
+
+
+def is_fresh(answer: Answer, fields: Headers) -> bool:
+    """Whether a request's fields say that the client has this answer already.
+
+    `If-None-Match` decides where it stands, by the weak comparison; else `If-Modified-Since`. A
+    date that is none is passed over (section 13.1.3). Of `answer` only status and headers count.
+    """
+    tag, date = _field(answer.headers, "etag"), _field(answer.headers, "last-modified")
+    if answer.status != 200 or not tag:
+        return False
+    asked = [value for name, value in fields if name.lower() == "if-none-match"]
+    if asked:
+        listed = ", ".join(asked).strip()
+        return listed == "*" or tag.removeprefix("W/") in _TAG.findall(listed)
+    since, changed = _date(_field(fields, "if-modified-since")), _date(date)
+    return since is not None and changed is not None and changed <= since
+
+
+def not_modified(answer: Answer) -> Answer:
+    """The 304 for it: no body, and of its fields those that section 15.4.5 wants."""
+    kept = tuple((name, value) for name, value in answer.headers if name.lower() in _KEPT_BY_304)
+    return replace(
+        answer,
+        status=304,
+        headers=kept,
+        pieces=(),
+        framing=Framing.LENGTH,
+        length=None,
+        trailers=(),
+    )
+
+
+def _field(fields: Headers, name: str) -> str:
+    return next((value for key, value in fields if key.lower() == name), "")
+
+
+def _date(value: str) -> datetime | None:
+    """An HTTP date, or None; one that lacks its zone is none (it could not be compared)."""
+    try:
+        date = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    return date if date.tzinfo is not None else None

@@ -1,0 +1,198 @@
+"""Looking into a running mock web and changing it, over HTTP: the paths that begin with `/__`.
+
+    GET  /__ready       200 once it serves
+    GET  /__scenario    every option as a JSON object
+    PUT  /__scenario    change options: a JSON object, or TOML with a table [mock]
+    GET  /__truth       what a perfect crawl finds: JSON lines; ?summary: one JSON object
+    GET  /__ledger      gaps, width and violations for each host and address
+    GET  /__statistics  counters, of all processes together
+    POST /__reset       forget ledger, attempts and counters
+    GET  /__faults      the catalogue: faults, traps, forms of robots.txt, sitemaps, paths
+    GET  /__ca.pem      with TLS: the authority that signed the certificate
+
+They are for who asks by a loopback name or by one of the server's own, not for web pages of another
+origin: 403 (`crawler.mock.server.callers`). Any process answers for all of them. They count neither
+in the ledger nor in the statistics. A change is in force in every process before it is answered
+with 200.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import tomllib
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TypeVar
+
+import orjson
+
+from crawler.mock.judge import truth
+from crawler.mock.reply import Answer, Ask, CatalogueEntry, Lazy, content, notice
+from crawler.mock.scenario import MockWeb
+from crawler.mock.server.responder import Everyone
+from crawler.model.errors import ConfigurationError, EnvironmentFailure
+
+# Sockets, processes and files stand when the server has started.
+FIXED = ("authority", "hosts", "host", "port", "public", "processes", "tls", "access_log")
+
+# The truth is made while it is sent; between two pieces of this size others have their turn.
+_PIECE_BYTES = 32 * 1024
+_PIECE_PAUSE = 0.001
+
+_NOT_KEPT = (("Cache-Control", "no-store"),)
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """The control paths of one process.
+
+    options: those in force now. everyone: has an order executed by all processes and gives their
+    results. ledger: the merged ledger as JSON knows it. catalogue: what can be
+    asked for. ca_pem: empty without TLS.
+    """
+
+    options: Callable[[], MockWeb]
+    everyone: Everyone
+    ledger: Callable[[], Awaitable[object]]
+    catalogue: Callable[[], Iterable[CatalogueEntry]]
+    ca_pem: bytes = b""
+
+    async def answer(self, ask: Ask, body: bytes) -> Answer:
+        """The answer to a control path; 404, 405, 400, 409 or 503 with one line if there is none.
+
+        body: of the request.
+        """
+        methods = _PATHS.get(ask.path)
+        if methods is None:
+            return notice(404, f"no control path {ask.path}; there are {', '.join(_PATHS)}")
+        act = methods.get("GET" if ask.method == "HEAD" else ask.method)
+        if act is None:
+            allowed = ", ".join(methods)
+            return notice(405, f"{ask.path} takes {allowed}", headers=(("Allow", allowed),))
+        try:
+            return await act(self, ask, body)
+        except ConfigurationError as error:
+            return notice(400, str(error))
+        except EnvironmentFailure as error:
+            return notice(503, str(error))
+
+    async def ready(self, _ask: Ask, _body: bytes) -> Answer:
+        """Whoever answers is ready, and all processes listen before any of them answers."""
+        return notice(200, "ready", headers=_NOT_KEPT)
+
+    async def scenario(self, _ask: Ask, _body: bytes) -> Answer:
+        """The options in force."""
+        return _json(self.options().values())
+
+    async def change(self, _ask: Ask, body: bytes) -> Answer:
+        """Options applied over those in force, in every process."""
+        present = self.options().values()
+        wanted = self.options().changed(_changes(body)).values()
+        changes = {name: value for name, value in wanted.items() if value != present[name]}
+        fixed = [name for name in FIXED if name in changes]
+        if fixed:
+            return notice(409, f"{fixed[0]}: cannot change while the web is served")
+        await self.everyone("apply", changes)
+        return _json(self.options().values())
+
+    async def truth(self, ask: Ask, _body: bytes) -> Answer:
+        """What a perfect crawl finds, streamed; the summary is counted beside the loop."""
+        options = self.options()
+        if ask.query("summary", "no") != "no":
+            return _json(await _beside(lambda: truth.summary(options)))
+        lines = Lazy(make=lambda: _grouped(truth.lines(options)))
+        headers = (("Content-Type", "application/jsonl"), *_NOT_KEPT)
+        return Answer(headers=headers, pieces=lines, pause=_PIECE_PAUSE)
+
+    async def show_ledger(self, _ask: Ask, _body: bytes) -> Answer:
+        """The ledger of all processes."""
+        return _json(await self.ledger())
+
+    async def statistics(self, _ask: Ask, _body: bytes) -> Answer:
+        """The sum of the processes' counters; of the peaks, too, which is the most it can be."""
+        parts = await self.everyone("statistics", None)
+        total = {name: sum(part[name] for part in parts) for name in parts[0]}
+        return _json({**total, "processes": len(parts)})
+
+    async def reset(self, _ask: Ask, _body: bytes) -> Answer:
+        """Everything that was remembered is forgotten, in every process."""
+        await self.everyone("reset", None)
+        return notice(200, "forgotten", headers=_NOT_KEPT)
+
+    async def faults(self, _ask: Ask, _body: bytes) -> Answer:
+        """The catalogue."""
+        return _json([entry.values for entry in self.catalogue()])
+
+    async def authority(self, _ask: Ask, _body: bytes) -> Answer:
+        """The certificate to trust."""
+        if not self.ca_pem:
+            return notice(404, "no certificate was made for this web; see --tls")
+        return content(self.ca_pem, "application/x-pem-file", headers=_NOT_KEPT)
+
+
+_Act = Callable[[Control, Ask, bytes], Awaitable[Answer]]
+_PATHS: Mapping[str, Mapping[str, _Act]] = {
+    "/__ready": {"GET": Control.ready},
+    "/__scenario": {"GET": Control.scenario, "PUT": Control.change},
+    "/__truth": {"GET": Control.truth},
+    "/__ledger": {"GET": Control.show_ledger},
+    "/__statistics": {"GET": Control.statistics},
+    "/__reset": {"POST": Control.reset},
+    "/__faults": {"GET": Control.faults},
+    "/__ca.pem": {"GET": Control.authority},
+}
+
+
+def _json(value: object) -> Answer:
+    body = orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+    return content(body, "application/json", headers=_NOT_KEPT)
+
+
+def _changes(body: bytes) -> Mapping[str, object]:
+    """The body of a change, read; ConfigurationError in one line."""
+    if body.lstrip().startswith(b"{"):
+        try:
+            found: dict[str, object] = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise ConfigurationError(f"this is no JSON: {error}") from error
+        return found
+    try:
+        tables = tomllib.loads(body.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"this is neither JSON nor TOML: {error}") from error
+    table = tables.pop("mock", None)
+    if tables or not isinstance(table, dict):
+        raise ConfigurationError("TOML needs one table, [mock], and nothing else")
+    return table
+
+
+def _grouped(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Lines gathered to pieces; each would be a chunk and a write of its own."""
+    gathered, size = [], 0
+    for line in lines:
+        gathered.append(line)
+        size += len(line)
+        if size >= _PIECE_BYTES:
+            yield b"".join(gathered)
+            gathered, size = [], 0
+    if gathered:
+        yield b"".join(gathered)
+
+
+async def _beside(work: Callable[[], Result]) -> Result:
+    """`work` done by a daemon thread: a loop that ends does not wait for it, unlike an executor."""
+    made: Future[Result] = Future()
+    made.set_running_or_notify_cancel()  # whoever stops waiting does not take it from the thread
+
+    def run() -> None:
+        try:
+            made.set_result(work())
+        except Exception as error:
+            made.set_exception(error)
+
+    threading.Thread(target=run, name="mock-truth", daemon=True).start()
+    return await asyncio.wrap_future(made)

@@ -1,0 +1,281 @@
+"""From an answer to the bytes that leave and when (HTTP/1.1, RFC 9112)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from itertools import chain
+
+from crawler.mock.reply import Answer, Ending, Framing, Headers, Lazy, Parts, Pieces
+from crawler.mock.server.request_reader import Request
+
+# No Date and no version: the same answer is the same bytes, today and tomorrow.
+_SERVER = b"Server: mock\r\n"
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+# A `Retry-After` beyond a day is a mistake, not a wish.
+MAX_RETRY_AFTER = 86_400.0
+# A transfer that takes its time leaves in so many writes, the head among the first.
+_TRANSFER_PIECES = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """Bytes in the order they leave, `delay` seconds before the first, `pause` between pieces.
+
+    status: of the answer. retry_after: seconds that it asks the client to stay away, or None.
+    kind: what it is, if special. headed: whether the first piece begins with
+    a status line of ours. at_once: all of it, if it is one write now on a connection that stays
+    open; else None.
+    """
+
+    pieces: Pieces
+    delay: float = 0.0
+    pause: float = 0.0
+    ending: Ending = Ending.KEEP
+    status: int = 200
+    retry_after: float | None = None
+    kind: str = ""
+    headed: bool = True
+    at_once: bytes | None = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # Worked out here, because a cached delivery is asked for it on every request.
+        single = isinstance(self.pieces, tuple) and len(self.pieces) == 1
+        plain = single and not self.delay and self.ending is Ending.KEEP
+        object.__setattr__(self, "at_once", next(iter(self.pieces)) if plain else None)
+
+    def timed(self, delay: float, transfer: float, parts: Parts) -> Delivery:
+        """The same, `delay` seconds later, its body spread over `transfer` seconds.
+
+        parts: what the delay consists of. A header line tells them, and what the answer takes by
+        itself. It stands right below the status line, so that the rest of the head and the body are
+        the bytes that were made before. A body made while it is sent is not spread.
+        """
+        pieces, pause = self.pieces, self.pause
+        if transfer and isinstance(pieces, tuple):
+            pieces = _spread(pieces)
+            pause += transfer / max(len(pieces) - 1, 1)
+        line = _server_timing((*parts, *self._own(pieces, pause))) if self.headed else b""
+        if line:
+            pieces = _with_line(pieces, line)
+        # Not `replace`, which looks at every field's definition: this is done for each answer.
+        return Delivery(
+            pieces=pieces,
+            delay=self.delay + delay,
+            pause=pause,
+            ending=self.ending,
+            status=self.status,
+            retry_after=self.retry_after,
+            kind=self.kind,
+            headed=self.headed,
+        )
+
+    def _own(self, pieces: Pieces, pause: float) -> Parts:
+        """The delay that a path asked for, and the time between the first piece and the last."""
+        taken = pause * (len(pieces) - 1) if isinstance(pieces, tuple) else 0.0
+        own = (("delay", self.delay), ("transfer", taken))
+        return tuple(part for part in own if part[1])
+
+
+def render(answer: Answer, *, head_only: bool, keep_alive: bool, chunks: bool) -> Delivery:
+    """The delivery of an answer to one client.
+
+    head_only: the request was HEAD. keep_alive: the client wants to go on. chunks: it
+    understands the chunked coding (HTTP/1.1).
+    """
+    framing = _framing(answer, chunks=chunks)
+    ending = _ending(answer.ending, framing, keep_alive)
+    if framing is Framing.RAW:
+        pieces = answer.pieces
+    else:
+        nothing = head_only or _bodiless(answer.status)
+        body: Pieces = () if nothing else _body(answer, framing)
+        pieces = _joined(_head(answer, framing, ending), body)
+    return Delivery(
+        pieces=pieces,
+        delay=answer.delay,
+        pause=answer.pause,
+        ending=ending,
+        status=answer.status,
+        retry_after=_retry_after(answer),
+        kind=answer.kind,
+        headed=framing is not Framing.RAW,
+    )
+
+
+def _retry_after(answer: Answer) -> float | None:
+    """The seconds of a `Retry-After` (RFC 9110 section 10.2.3) that means something, or None."""
+    if answer.status not in (429, 503):
+        return None
+    value = next((value for name, value in answer.headers if name == "Retry-After"), "")
+    if value.isascii() and value.isdigit() and len(value) < 10:
+        return min(float(value), MAX_RETRY_AFTER)
+    try:
+        seconds = parsedate_to_datetime(value).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
+
+
+def _framing(answer: Answer, *, chunks: bool) -> Framing:
+    framing = answer.framing
+    unknown = isinstance(answer.pieces, Lazy) and answer.pieces.length is None
+    if framing is Framing.LENGTH and unknown and answer.length is None:
+        framing = Framing.CHUNKED
+    return Framing.UNTIL_CLOSE if framing is Framing.CHUNKED and not chunks else framing
+
+
+def _ending(ending: Ending, framing: Framing, keep_alive: bool) -> Ending:
+    stays = keep_alive and framing is not Framing.UNTIL_CLOSE
+    return Ending.CLOSE if ending is Ending.KEEP and not stays else ending
+
+
+def _bodiless(status: int) -> bool:
+    return status < 200 or status in (204, 304)
+
+
+def _head(answer: Answer, framing: Framing, ending: Ending) -> bytes:
+    connection = "close" if ending in (Ending.CLOSE, Ending.LINGER) else "keep-alive"
+    return b"".join(
+        (
+            f"HTTP/1.1 {answer.status} {_REASONS.get(answer.status, 'Unnamed')}\r\n".encode(),
+            _SERVER,
+            _fields(answer.headers),
+            _framing_field(answer, framing),
+            f"Connection: {connection}\r\n\r\n".encode(),
+        )
+    )
+
+
+def _fields(headers: Headers) -> bytes:
+    """Header fields; what Latin-1 has no place for goes out as UTF-8 (RFC 9110 section 5.5)."""
+    text = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode()
+
+
+def _framing_field(answer: Answer, framing: Framing) -> bytes:
+    if framing is Framing.UNTIL_CLOSE or _bodiless(answer.status):
+        return b""
+    if framing is Framing.CHUNKED:
+        names = ", ".join(name for name, _ in answer.trailers)
+        trailer = f"Trailer: {names}\r\n" if names else ""
+        return f"Transfer-Encoding: chunked\r\n{trailer}".encode()
+    return b"Content-Length: %d\r\n" % _length(answer)
+
+
+def _length(answer: Answer) -> int:
+    if answer.length is not None:
+        return answer.length
+    if isinstance(answer.pieces, Lazy):
+        return answer.pieces.length or 0
+    return sum(map(len, answer.pieces))
+
+
+def _body(answer: Answer, framing: Framing) -> Pieces:
+    if framing is not Framing.CHUNKED:
+        return answer.pieces
+    pieces, last = answer.pieces, b"0\r\n%b\r\n" % _fields(answer.trailers)
+    if isinstance(pieces, Lazy):
+        make = pieces.make
+        return Lazy(make=lambda: chain(_chunks(make()), (last,)))
+    chunks = tuple(_chunks(pieces))
+    return (*chunks[:-1], chunks[-1] + last) if chunks else (last,)
+
+
+def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    return (b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces if piece)
+
+
+def _joined(head: bytes, body: Pieces) -> Pieces:
+    """Head and first piece in one write; a segment for the head alone would only cost time."""
+    if isinstance(body, Lazy):
+        return Lazy(make=_ahead(head, body.make))
+    return (head + body[0], *body[1:]) if body else (head,)
+
+
+def _ahead(head: bytes, make: Callable[[], Iterator[bytes]]) -> Callable[[], Iterator[bytes]]:
+    return lambda: chain((head,), make())
+
+
+def _with_line(pieces: Pieces, line: bytes) -> Pieces:
+    if isinstance(pieces, Lazy):
+        make = pieces.make
+
+        def lined() -> Iterator[bytes]:
+            rest = make()
+            return chain((_below_status(next(rest), line),), rest)
+
+        return Lazy(make=lined)
+    return (_below_status(pieces[0], line), *pieces[1:])
+
+
+def _below_status(first: bytes, line: bytes) -> bytes:
+    end = first.index(b"\r\n") + 2
+    return b"".join((first[:end], line, first[end:]))
+
+
+def _spread(pieces: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """At least two pieces, cut evenly, unless there is but a byte."""
+    if len(pieces) > 1:
+        return pieces
+    data = b"".join(pieces)
+    size = max(-(-len(data) // _TRANSFER_PIECES), 1)
+    return tuple(data[start : start + size] for start in range(0, len(data), size))
+
+
+@dataclass(slots=True)
+class Turn:
+    """One request from its arrival to the last byte of its answer.
+
+    delivery: None as long as the answer is being made. host, address: the ledger's rows.
+    begun: when it arrived, on `time.monotonic`. sent: bytes written.
+    """
+
+    request: Request
+    host: str
+    address: str
+    client: str
+    begun: float
+    delivery: Delivery | None = None
+    sent: int = 0
+    ended: bool = False
+    counted: bool = True
+
+
+KEPT_BYTES = 1024
+"""What a dict entry, its key and its delivery weigh in a cache next to the page."""
+
+
+@dataclass(slots=True)
+class Kept:
+    """An answer ready to be sent.
+
+    head: the answer without its body, for those who ask whether it has changed. timed: the
+    delivery in a web where every answer takes the same time. verdicts: whether robots.txt forbids
+    it, by user agent; a few.
+    """
+
+    head: Answer
+    delivery: Delivery
+    timed: Delivery | None = None
+    verdicts: dict[bytes, bool] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """What it weighs, in bytes; a body that is made while it is sent weighs next to nothing."""
+        pieces = self.delivery.pieces
+        return KEPT_BYTES + (sum(map(len, pieces)) if isinstance(pieces, tuple) else 0)
+
+
+def _server_timing(parts: Parts) -> bytes:
+    """The header line of W3C Server Timing, durations in milliseconds; nothing for no parts."""
+    if not parts:
+        return b""
+    values = ", ".join([f"{name};dur={seconds * 1000:.3f}" for name, seconds in parts])
+    return f"Server-Timing: {values}\r\n".encode()

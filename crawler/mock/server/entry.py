@@ -1,0 +1,211 @@
+"""Serving a mock web: on the running loop, on a thread of its own, or until a signal.
+
+All three are the same server: `serve` listens and, on the way out, stops listening, aborts every
+connection and waits until the last one is gone. `running` puts that on a thread and hands start-up
+errors to its caller; `main_loop` adds signals. Readiness is an event in each of them: when control
+comes back (or `announce` is called), the port accepts.
+
+With `processes` above 1 other processes do the serving (`crawler.mock.server.supervisor`), and
+leaving means that they have ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import tempfile
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+
+from crawler.mock.graph.site import answer
+from crawler.mock.scenario import MockWeb
+from crawler.mock.server.control import Control
+from crawler.mock.server.handshakes import certify, fault_addresses
+from crawler.mock.server.inventory import catalogue
+from crawler.mock.server.listen import raise_descriptor_limit, reserve
+from crawler.mock.server.process import STOP_SECONDS, Serving, Shared, serving
+from crawler.mock.server.responder import Everyone
+from crawler.mock.server.served import Served
+from crawler.mock.server.supervisor import Supervisor
+from crawler.mock.server.table import Table
+from crawler.model.errors import ConfigurationError, EnvironmentFailure
+from crawler.runtime import signals
+from crawler.runtime.loop import LoopFactory, collect_rarely, new_event_loop
+
+
+@contextlib.asynccontextmanager
+async def serve(
+    options: MockWeb | None = None, *, context: ssl.SSLContext | None = None
+) -> AsyncIterator[Served]:
+    """Serve from the running loop; listening when entered, every connection closed when left.
+
+    context: a server's TLS context of one's own. Raises OSError if an address cannot be had,
+    `ConfigurationError` for a context with several processes, `EnvironmentFailure` if the access
+    log cannot be written, and, when left, if a process has died.
+    """
+    options = options or MockWeb()
+    if context is not None:
+        options = replace(options, tls=True)
+        if options.processes > 1:
+            raise ConfigurationError("a TLS context of one's own serves one process only")
+    async with _alone(options, context) if options.processes == 1 else _several(options) as served:
+        yield served
+
+
+@contextlib.asynccontextmanager
+async def _alone(options: MockWeb, context: ssl.SSLContext | None) -> AsyncIterator[Served]:
+    certificates = None
+    if options.tls and context is None:
+        with _directory() as directory, _writing_to(directory):
+            certificates = certify(options, directory)
+    settled, sockets = reserve(options, fault_addresses(options) if certificates else ())
+    shared = Shared(start=time.monotonic())
+    async with serving(settled, answer, sockets, shared, tls=certificates or context) as part:
+        ca_pem = certificates.ca_pem if certificates else b""
+        control(part, part.alone, ca_pem)
+        yield Served(settled, part, ca_pem)
+
+
+@contextlib.asynccontextmanager
+async def _several(options: MockWeb) -> AsyncIterator[Served]:
+    with contextlib.ExitStack() as stack:
+        settled, sockets = reserve(options, fault_addresses(options), shared=True)
+        for each in sockets:  # bound for as long as it serves: nobody takes the port in between
+            stack.enter_context(each)
+        directory = stack.enter_context(_directory())
+        shared = Shared(start=time.monotonic(), directory=directory)
+        with _writing_to(directory):
+            ca_pem = certify(settled, directory).ca_pem if settled.tls else b""
+            stack.enter_context(contextlib.closing(Table(shared.table)))
+        start = {"options": settled.values(), "directory": str(directory), "start": shared.start}
+        crew = Supervisor(settled, start)
+        crew.start()
+        try:
+            await asyncio.wrap_future(crew.started)
+            yield Served(settled, crew, ca_pem, crew.ended)
+        finally:
+            crew.stop()
+            await asyncio.shield(asyncio.wrap_future(crew.ended))
+
+
+def control(part: Serving, everyone: Everyone, ca_pem: bytes) -> None:
+    """Have a process answer the control paths; `everyone` has an order executed by all."""
+
+    async def ledger() -> object:
+        return (await part.whole_ledger(everyone)).json
+
+    controls = Control(
+        options=lambda: part.options,
+        everyone=everyone,
+        ledger=ledger,
+        catalogue=catalogue,
+        ca_pem=ca_pem,
+    )
+    part.control(controls.answer)
+
+
+@contextlib.contextmanager
+def _directory() -> Iterator[Path]:
+    """A directory of one's own, gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="mock-web-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+@contextlib.contextmanager
+def _writing_to(directory: Path) -> Iterator[None]:
+    """An OSError is about an address elsewhere; here it says which directory was the trouble."""
+    try:
+        yield
+    except OSError as error:
+        raise EnvironmentFailure(f"cannot write to {directory}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def running(
+    options: MockWeb | None = None,
+    *,
+    context: ssl.SSLContext | None = None,
+    loop_factory: LoopFactory = new_event_loop,
+) -> Iterator[Served]:
+    """Serve on a thread with a loop of its own; listening when entered, gone when left.
+
+    Errors of start-up are raised here, in the caller: those of `serve`.
+    """
+    started: Future[tuple[Served, Callable[[], None]]] = Future()
+    ended: Future[None] = Future()
+    thread = threading.Thread(
+        target=_serve_on_thread,
+        args=(options or MockWeb(), context, loop_factory, started, ended),
+        name="mock-web",
+        daemon=True,  # an interpreter that ends without leaving the block is not held up
+    )
+    thread.start()
+    try:
+        served, stop = started.result()
+    except BaseException:
+        thread.join(STOP_SECONDS)
+        raise
+    try:
+        yield served
+    finally:
+        stop()
+        thread.join()
+    ended.result()
+
+
+def _serve_on_thread(
+    options: MockWeb,
+    context: ssl.SSLContext | None,
+    loop_factory: LoopFactory,
+    started: Future[tuple[Served, Callable[[], None]]],
+    ended: Future[None],
+) -> None:
+    async def until_stopped() -> None:
+        loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+        async with serve(options, context=context) as served:
+            started.set_result((served, lambda: _tell(loop, stopped)))
+            await stopped.wait()
+
+    try:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(until_stopped())
+    except Exception as error:
+        (ended if started.done() else started).set_exception(error)
+    else:
+        ended.set_result(None)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    loop.call_soon_threadsafe(event.set)
+
+
+def main_loop(
+    options: MockWeb,
+    announce: Callable[[str], None],
+    *,
+    loop_factory: LoopFactory = new_event_loop,
+) -> None:
+    """Serve until SIGINT, SIGTERM or SIGHUP, then close every connection and return.
+
+    `announce` is called once with the base URL, when the port accepts. Must be called in the main
+    thread; lets the process have as many descriptors as it may. Raises what `serve` raises, as soon
+    as a process has died, too, and whatever `announce` raises.
+    """
+    raise_descriptor_limit()
+    collect_rarely()
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(_until_signal(options, announce))
+
+
+async def _until_signal(options: MockWeb, announce: Callable[[str], None]) -> None:
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    with signals.answering(lambda: _tell(loop, stopped)):
+        async with serve(options) as served:
+            served.call_at_end(lambda: _tell(loop, stopped))
+            announce(served.url)
+            await stopped.wait()

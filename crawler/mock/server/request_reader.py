@@ -1,0 +1,158 @@
+"""One client's bytes to whole requests: httptools' callbacks collect them into a queue.
+
+What a client sends never gets further than its own connection: what httptools does not accept
+becomes a request to be refused with 400, a header section of more than 64 KiB one with 431, a body
+that nobody wants to keep one with 413; after that nothing more is heard.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+import httptools
+
+MAX_HEAD_BYTES = 64 * 1024
+# Bodies are dropped, but for the few that the control paths take.
+MAX_BODY_BYTES = 64 * 1024
+
+
+class Request(NamedTuple):
+    """One parsed request; `problem` is a status to refuse it with, or 0.
+
+    conditional: whether it has `If-None-Match` or `If-Modified-Since`.
+    """
+
+    method: bytes
+    target: bytes
+    host: bytes
+    headers: list[tuple[bytes, bytes]]
+    keep_alive: bool
+    version: str = "1.1"
+    agent: bytes = b""
+    conditional: bool = False
+    body: bytes = b""
+    problem: int = 0
+
+
+class Reader:
+    """The requests of one connection.
+
+    queue: those that have arrived whole, for the connection to take. deaf: nothing more is heard.
+    expecting: a client waits for leave to send its body.
+    """
+
+    __slots__ = (
+        "_agent", "_body", "_chunk_bytes", "_conditional", "_expected", "_head_bytes", "_headers",
+        "_host", "_in_head", "_parser", "_target", "deaf", "expecting", "queue",
+    )  # fmt: skip
+
+    _headers: list[tuple[bytes, bytes]]
+    _head_bytes: int
+
+    def __init__(self) -> None:
+        self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
+        self.queue: deque[Request] = deque()
+        self.deaf = self.expecting = False
+        self._begin_head()
+        self._in_head = False
+
+    def feed(self, data: bytes) -> None:
+        """Parse what has arrived."""
+        if self.deaf or self._parser is None:
+            return
+        self._chunk_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.deaf = True  # no other protocol is spoken here; the request itself is answered
+        except httptools.HttpParserCallbackError:
+            raise  # a mistake of ours, not the client's
+        except httptools.HttpParserError:
+            self._refuse(400)
+        if self._in_head and self._chunk_bytes > MAX_HEAD_BYTES:
+            self._refuse(431)
+
+    def close(self) -> None:
+        """Hear nothing more and forget what was heard."""
+        self.deaf = True
+        self.queue.clear()
+        self._parser = None  # the parser holds the reader and the reader the parser
+
+    # The parser's side. An exception that leaves one of these is a bug of ours.
+
+    def on_message_begin(self) -> None:
+        """A request's first byte."""
+        self._begin_head()
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the target; long ones come in several."""
+        self._target += url
+        self._head_bytes += len(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One whole header field."""
+        self._headers.append((name, value))
+        size = len(name)
+        self._head_bytes += size + len(value) + 4
+        if size == 4:
+            if name.lower() == b"host":
+                self._host = value
+        elif size == 10:
+            if name.lower() == b"user-agent":
+                self._agent = value
+        elif size == 6:
+            if name.lower() == b"expect" and value.lower() == b"100-continue":
+                self._expected = True
+        elif size in (13, 17) and name.lower() in (b"if-none-match", b"if-modified-since"):
+            self._conditional = True
+
+    def on_headers_complete(self) -> None:
+        """The head has ended."""
+        self._in_head = False
+        self.expecting = self._expected
+
+    def on_body(self, data: bytes) -> None:
+        """A part of a body; only the control paths look at one."""
+        if self._target.startswith(b"/__") and len(self._body) <= MAX_BODY_BYTES:
+            self._body += data
+
+    def on_message_complete(self) -> None:
+        """A whole request has arrived."""
+        parser = self._parser
+        if parser is None or self.deaf:
+            return
+        self.expecting = False
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse(431)
+        elif len(self._body) > MAX_BODY_BYTES:
+            self._refuse(413)
+        else:
+            self.queue.append(
+                Request(
+                    parser.get_method(),
+                    self._target,
+                    self._host,
+                    self._headers,
+                    parser.should_keep_alive() and not parser.should_upgrade(),
+                    parser.get_http_version(),
+                    self._agent,
+                    self._conditional,
+                    self._body,
+                )
+            )
+
+    def _begin_head(self) -> None:
+        self._in_head = True
+        self._target = self._host = self._agent = self._body = b""
+        self._headers = []
+        self._conditional = self._expected = False
+        self._head_bytes = 0
+        # Counts whole reads from the next one on: where in this one the head began is not known.
+        self._chunk_bytes = 0
+
+    def _refuse(self, status: int) -> None:
+        """Answer what came before, then this status; hear nothing more."""
+        if not self.deaf:
+            self.deaf = True
+            self.queue.append(Request(b"", b"", b"", [], keep_alive=False, problem=status))

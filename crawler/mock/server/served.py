@@ -1,0 +1,97 @@
+"""A mock web that is listening, as whoever started it sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from typing import Protocol
+
+from crawler.mock.judge.ledger import LedgerSnapshot
+from crawler.mock.scenario import MockWeb
+from crawler.mock.server.responder import Statistics
+
+
+class Crew(Protocol):
+    """Who serves, in one process or several."""
+
+    @property
+    def options(self) -> MockWeb:
+        """Those in force."""
+
+    def statistics(self) -> Statistics:
+        """The counters of all processes."""
+
+    def recent(self) -> tuple[str, ...]:
+        """The last targets of all processes."""
+
+    def ledger(self) -> LedgerSnapshot:
+        """The ledger of all processes."""
+
+
+class Served:
+    """A mock web that is listening.
+
+    options: those in force, `port` the one that was had. url: of host 0's listener. ca_pem: the
+    authority to trust, with the option `tls`; else empty.
+    """
+
+    def __init__(
+        self,
+        options: MockWeb,
+        crew: Crew,
+        ca_pem: bytes = b"",
+        ended: Future[None] | None = None,
+    ) -> None:
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        self.port = options.port
+        self.url = f"{options.scheme}://{host}:{options.port}"
+        self.ca_pem = ca_pem
+        self._crew = crew
+        self._ended = ended
+
+    def __repr__(self) -> str:
+        return f"Served({self.url!r})"
+
+    @property
+    def options(self) -> MockWeb:
+        """The options in force."""
+        return self._crew.options
+
+    def urls(self, count: int | None = None) -> Iterator[str]:
+        """The URLs of the first `count` flat pages, of all by default; ValueError if too many."""
+        there = self.options.pages
+        wanted = there if count is None else count
+        if not 0 <= wanted <= there:
+            raise ValueError(f"this mock web has {there} pages, not {wanted}")
+        return (f"{self.url}/page/{number}" for number in range(wanted))
+
+    def statistics(self) -> Statistics:
+        """The counters now; from any thread.
+
+        Of several processes the sum, of their peaks, too. Those are asked, which takes about a
+        millisecond; raises `EnvironmentFailure` if one has died.
+        """
+        return self._crew.statistics()
+
+    def recent(self) -> tuple[str, ...]:
+        """The targets (path and query) of a process's last 4,096 requests, oldest first.
+
+        Of several processes one after the other; raises as `statistics`.
+        """
+        return self._crew.recent()
+
+    def ledger(self) -> LedgerSnapshot:
+        """Gaps, width and violations for each host and address; from any thread.
+
+        Of several processes the event logs are read and merged, some microseconds a request, and
+        only while it serves; raises as `statistics`.
+        """
+        return self._crew.ledger()
+
+    def call_at_end(self, act: Callable[[], None]) -> None:
+        """Call `act`, on some thread, when the serving processes have ended, if there are several.
+
+        They end before they are told to if one of them dies.
+        """
+        if self._ended is not None:
+            self._ended.add_done_callback(lambda _: act())

@@ -1,0 +1,140 @@
+"""What a mock web remembers of a key, in bounded memory, shared by all its processes.
+
+A hash table of fixed size in a memory map: anonymous for one process, a file for several. A key is
+known by 64 bits of BLAKE2b (RFC 7693), which name its set and tell it from the seven others there;
+a set holds its entries in the order in which they were touched, and a ninth key drops the one that
+was not touched for longest. So counts are exact until about a million keys are about; after that
+some keys are forgotten and start anew. Two keys share an entry with probability 2**-64 a pair.
+
+In a file, each update holds a lock (POSIX, `fcntl`) on the bytes of its own set, so processes
+rarely wait for one another and no count is lost. Not for several threads of one process.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import struct
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+_WAYS = 8
+_SETS = 1 << 17
+_SET = struct.Struct(f"<{2 * _WAYS}Q")  # fingerprint, value, fingerprint, value, ...
+_FLOAT, _WORD = struct.Struct("<d"), struct.Struct("<Q")
+_BYTES = _SETS * _SET.size
+_ZEROS = bytes(1 << 20)
+
+
+class Table:
+    """Fingerprint -> 64 bits; 16 MiB, of which only what is used takes memory.
+
+    path: of the file to share, made and sized by whoever comes first; OSError if that cannot be,
+    for want of space above all. None: for this process alone.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._file: int | None = None
+        if path is None:
+            self._map = mmap.mmap(-1, _BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            return
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX)
+            if os.fstat(self._file).st_size < _BYTES:
+                # With holes in it, a full disk would kill (SIGBUS) whoever touches one.
+                os.posix_fallocate(self._file, 0, _BYTES)
+            fcntl.lockf(self._file, fcntl.LOCK_UN)
+            self._map = mmap.mmap(self._file, _BYTES)
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def __repr__(self) -> str:
+        return f"Table({'shared' if self._file is not None else 'own'}, entries={_WAYS * _SETS})"
+
+    def count(self, key: bytes) -> int:
+        """How often this key was counted before; 0 the first time."""
+        return self._update(key, lambda before: before + 1)
+
+    def take(self, key: bytes, now: float, rate: float, burst: int) -> float:
+        """Take a token from the key's bucket: 0.0, or the seconds until there is one.
+
+        rate: tokens a second; burst: the most it holds, which is what it begins with. now: seconds
+        on a clock that all who share the table read. A wait takes nothing.
+        """
+        bucket, wait = Bucket(rate, burst), 0.0
+
+        def taken(before: int) -> int:
+            nonlocal wait
+            (arrival,) = _FLOAT.unpack(_WORD.pack(before))
+            arrival, wait = bucket.take(arrival, now)
+            return int.from_bytes(_FLOAT.pack(arrival), "little")
+
+        self._update(key, taken)
+        return wait
+
+    def clear(self) -> None:
+        """Forget every key, for all who share the table."""
+        if self._file is None:
+            self._map.close()
+            self._map = mmap.mmap(-1, _BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            return
+        fcntl.lockf(self._file, fcntl.LOCK_EX)
+        try:
+            for offset in range(0, _BYTES, len(_ZEROS)):
+                self._map[offset : offset + len(_ZEROS)] = _ZEROS
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Let go of the memory; the file stays. A second call does nothing."""
+        self._map.close()
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _update(self, key: bytes, change: Callable[[int], int]) -> int:
+        """Replace the key's value, 0 for a new one, by `change(value)`; give the value before."""
+        mark = int.from_bytes(blake2b(key, digest_size=8).digest(), "little") or 1
+        offset = mark % _SETS * _SET.size
+        file = self._file
+        if file is None:
+            return self._touch(mark, offset, change)
+        fcntl.lockf(file, fcntl.LOCK_EX, _SET.size, offset)
+        try:
+            return self._touch(mark, offset, change)
+        finally:
+            fcntl.lockf(file, fcntl.LOCK_UN, _SET.size, offset)
+
+    def _touch(self, mark: int, offset: int, change: Callable[[int], int]) -> int:
+        words = _SET.unpack_from(self._map, offset)
+        marks = words[::2]
+        place = marks.index(mark) if mark in marks else _WAYS - 1
+        before = words[2 * place + 1] if marks[place] == mark else 0
+        kept = words[: 2 * place] + words[2 * place + 2 :]
+        _SET.pack_into(self._map, offset, mark, change(before), *kept)
+        return before
+
+
+class Bucket(NamedTuple):
+    """A token bucket as arithmetic on one float: virtual scheduling, ITU-T I.371 annex A (GCRA).
+
+    rate: tokens a second. burst: how many may pass at once, from 1 on. What is kept for a key is
+    its theoretical arrival time; 0 for a key that was never seen.
+    """
+
+    rate: float
+    burst: int
+
+    def take(self, arrival: float, now: float) -> tuple[float, float]:
+        """The theoretical arrival time to keep, and 0.0 if it passes or the seconds to wait."""
+        interval = 1 / self.rate
+        wait = arrival - (self.burst - 1) * interval - now
+        # An hour of sums is off by a nanosecond or so, and who waited as told has to pass.
+        if wait > 1e-9:
+            return arrival, wait
+        return max(arrival, now) + interval, 0.0

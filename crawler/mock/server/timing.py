@@ -1,0 +1,123 @@
+"""When an answer leaves: latency, brown-outs, the queue and stalls, added up before it is sent.
+
+Latency, transfer, service and a brown-out's draws follow from (seed, host and path, attempt) alone.
+What depends on the moment is whether a brown-out or a stall is on, and how long the queue is. The
+parts come in this order:
+
+    latency    as configured
+    brownout   added while one is on when the request arrives
+    queue      waiting for a worker
+    service    the worker's time
+    stall      if the answer would leave within a stall, until that is over
+
+No delay is longer than a day, whatever a power law draws.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from crawler.mock.graph.draw import uniform
+from crawler.mock.reply import Parts
+from crawler.mock.scenario import MockWeb
+from crawler.mock.server.queueing import Full, Queue
+from crawler.model.distribution import Distribution
+from crawler.model.windows import Brownout, Stall
+
+# An event loop's timer overflows on what a heavy tail can draw.
+MAX_SECONDS = 86_400.0
+
+
+class Timing(NamedTuple):
+    """The time of one answer, in seconds.
+
+    delay: before the first byte, the sum of `parts`. transfer: from the body's first byte to its
+    last. refused: None, or the `Retry-After` of a 503 that is sent instead.
+    """
+
+    delay: float = 0.0
+    transfer: float = 0.0
+    parts: Parts = ()
+    refused: float | None = None
+
+
+class Clock:
+    """Plans the time of every answer of one process; holds the queue and nothing else that changes.
+
+    start: when the server started, on the clock of the `now` that `plan` gets. idle: nothing is
+    configured, every plan is `Timing()`. needs_attempt: something is drawn, so that the attempt
+    makes a difference.
+    """
+
+    def __init__(self, options: MockWeb, start: float) -> None:
+        self._options = options
+        self._start = start
+        self._stall = Stall.read(options.stall)
+        self._brownouts = tuple(map(Brownout.read, options.brownout))
+        self._queue = Queue(options.workers, options.queue) if options.workers else None
+        drawn = [options.latency, options.transfer, *filter(None, map(_latency, self._brownouts))]
+        if self._queue is not None:
+            drawn.append(options.service)
+        steady = self._queue is None and not (self._stall or self._brownouts)
+        self.needs_attempt = any(each.fixed is None for each in drawn) or any(
+            each.errors < 1 for each in self._brownouts if each.errors
+        )
+        # The one plan there is, if nothing is drawn and nothing depends on the moment.
+        self._only = self._plan("", 0.0) if steady and not self.needs_attempt else None
+        self.idle = self._only == Timing()
+
+    @property
+    def steady(self) -> Timing | None:
+        """The plan of every answer, if all have the same one."""
+        return self._only
+
+    def plan(self, label: str, attempt: int, now: float) -> Timing:
+        """The time of the answer to a request that arrives at `now`.
+
+        label: host and path. attempt: how often that was asked before; 0 unless `needs_attempt`.
+        """
+        return self._only or self._plan(f"{label}/{attempt}", now - self._start)
+
+    def _plan(self, label: str, now: float) -> Timing:
+        parts: list[tuple[str, float]] = []
+        refused: float | None = None
+        if latency := self._drawn(self._options.latency, "latency", label):
+            parts.append(("latency", latency))
+        for number, brownout in enumerate(self._brownouts):
+            if not (left := brownout.left(now)):
+                continue
+            if brownout.latency is not None:
+                added = self._drawn(brownout.latency, f"brownout-{number}", label)
+                parts.append(("brownout", added))
+            if brownout.errors and self._uniform(f"error-{number}", label) < brownout.errors:
+                refused = max(refused or 0.0, left)
+        if refused is None:
+            refused = self._queued(parts, label, now)
+        delay = min(sum(seconds for _, seconds in parts), MAX_SECONDS)
+        if held := self._stall.left(now + delay):
+            parts.append(("stall", held))
+        transfer = self._drawn(self._options.transfer, "transfer", label)
+        return Timing(min(delay + held, MAX_SECONDS), transfer, tuple(parts), refused)
+
+    def _queued(self, parts: list[tuple[str, float]], label: str, now: float) -> float | None:
+        """Adds the line and the work to `parts`; when to come back, if the line is full."""
+        if self._queue is None:
+            return None
+        service = self._drawn(self._options.service, "service", label)
+        found = self._queue.arrive(now, service)
+        if isinstance(found, Full):
+            return found.retry_after
+        parts += (("queue", found.wait), ("service", found.service))
+        return None
+
+    def _drawn(self, distribution: Distribution, name: str, label: str) -> float:
+        fixed = distribution.fixed
+        value = distribution.quantile(self._uniform(name, label)) if fixed is None else fixed
+        return min(value, MAX_SECONDS)
+
+    def _uniform(self, name: str, label: str) -> float:
+        return uniform(f"{self._options.seed}/{name}/{label}")
+
+
+def _latency(brownout: Brownout) -> Distribution | None:
+    return brownout.latency

@@ -1,0 +1,100 @@
+"""The workers of a mock web as their parent sees them: born, spoken to, listened to, buried."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from crawler.model.errors import EnvironmentFailure
+from crawler.runtime.children import environment, python
+
+# A worker reads at once whatever it does; one that does not is stopped or swapped out.
+SEND_SECONDS = 15.0
+# From the end of its line to the end of a worker; then it is killed.
+LEAVING_SECONDS = 3.0
+
+_READ_BYTES = 1 << 18
+
+Message = dict[str, Any]
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """One process and the line to it: a socket with lines of JSON both ways."""
+
+    number: int
+    process: subprocess.Popen[bytes]
+    line: socket.socket
+    unread: bytes = b""
+
+    def __str__(self) -> str:
+        return f"process {self.process.pid} of the mock web"
+
+    def send(self, message: Message) -> None:
+        """Say something; to one that has died it makes no difference, its end of file is next."""
+        try:
+            self.line.sendall(orjson.dumps(message) + b"\n")
+        except BrokenPipeError:
+            return
+        except TimeoutError:
+            raise EnvironmentFailure(f"{self} does not listen; the mock web stops") from None
+
+    def read(self) -> list[Message] | None:
+        """What it has said by now; None if it says nothing more. Waits if there is nothing."""
+        try:
+            data = self.line.recv(_READ_BYTES)
+        except ConnectionResetError:  # it has died with something unread
+            data = b""
+        if not data:
+            return None
+        *lines, self.unread = (self.unread + data).split(b"\n")
+        return [orjson.loads(line) for line in lines]
+
+    def obituary(self) -> str:
+        """Why it has closed its line."""
+        try:
+            code = self.process.wait(LEAVING_SECONDS)
+        except subprocess.TimeoutExpired:
+            return f"{self} has closed its line"
+        if code < 0:
+            return f"{self} was killed by {signal.Signals(-code).name}"
+        return f"{self} has ended with exit code {code}"
+
+
+def spawn(number: int) -> Worker:
+    """A new worker, which waits for its first order; its signals are masked as the caller's."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        command = python("-m", "crawler.mock.server.worker_process", str(theirs.fileno()))
+        try:
+            process = subprocess.Popen(  # noqa: S603 - this very Python and this very package
+                command,
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                env=environment(),
+            )
+        except OSError as error:
+            ours.close()
+            raise EnvironmentFailure(f"cannot start a process: {error.strerror}") from error
+    ours.settimeout(SEND_SECONDS)
+    return Worker(number, process, ours)
+
+
+def bury(workers: Iterable[Worker]) -> None:
+    """Wait for all; who does not leave at the end of its line is killed."""
+    for worker in workers:
+        worker.line.close()
+    deadline = time.monotonic() + LEAVING_SECONDS
+    for worker in workers:
+        try:
+            worker.process.wait(max(deadline - time.monotonic(), 0))
+        except subprocess.TimeoutExpired:
+            worker.process.kill()
+            worker.process.wait()

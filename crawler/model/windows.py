@@ -1,0 +1,167 @@
+"""Bad times, written as a person writes them: stalls and brown-outs.
+
+A stall holds back every answer: `1.4s every 10s`. It stands at the END of each period, from second
+8.6 to 10, from 18.6 to 20, ..., so that a server's first seconds are clean.
+
+A brown-out makes answers slower, makes some fail, or both:
+
+    10s..20s latency lognormal:0.5,0.4 errors 0.2 every 60s
+
+from second 10 up to second 20, each minute anew; without `every` it comes once. `latency` is added,
+`errors` is the share that is answered 503. All seconds count from the server's start. Durations
+and shares are written as in `crawler.model.units`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Self
+
+from crawler.model.distribution import Distribution
+from crawler.model.units import SECONDS, SHARE
+
+# Longer than any run; it keeps sums far from where a float loses its milliseconds.
+_MAX_SECONDS = 1e7
+
+_STALL = "write '1.4s every 10s'"
+_BROWNOUT = "write '10s..20s latency DIST errors SHARE every 60s'"
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """When all answers are held back. Made by `read`; equal if written alike; false if never.
+
+    length, period: seconds; both 0 for a stall that never comes.
+    """
+
+    text: str = ""
+    length: float = field(default=0.0, compare=False)
+    period: float = field(default=0.0, compare=False)
+
+    @classmethod
+    def read(cls, value: object) -> Self:
+        """From the text of the module, or from `""` for never; ValueError says what is wrong."""
+        if isinstance(value, cls):
+            return value
+        words = _words(value)
+        if not words:
+            return cls()
+        if len(words) != 3 or words[1] != "every":
+            raise ValueError(f"{_brief(words)} is no stall; {_STALL}")
+        length, period = _duration(words[0]), _duration(words[2])
+        if not 0 < length < period:
+            raise ValueError(
+                f"{_brief(words)}: a stall is longer than 0 and shorter than its period"
+            )
+        return cls(" ".join(words), length, period)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __bool__(self) -> bool:
+        return self.length > 0
+
+    def left(self, now: float) -> float:
+        """Seconds until the stall that runs at `now` is over, 0 outside; now: since the start."""
+        if not self.length or now < 0:
+            return 0.0
+        rest = self.period - math.fmod(now, self.period)
+        return rest if rest <= self.length else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Brownout:
+    """A time in which answers are slow or fail. Made by `read`; equal if written alike.
+
+    begin, end: seconds since the start; end does not belong to it. every: the period, 0 for once.
+    latency: added to each answer, or None. errors: share answered 503.
+    """
+
+    text: str
+    begin: float = field(compare=False)
+    end: float = field(compare=False)
+    latency: Distribution | None = field(compare=False)
+    errors: float = field(compare=False)
+    every: float = field(compare=False)
+
+    @classmethod
+    def read(cls, value: object) -> Self:
+        """From the text of the module; raises ValueError that says what is wrong."""
+        if isinstance(value, cls):
+            return value
+        words = _words(value)
+        if not words:
+            raise ValueError(f"an empty text is no brown-out; {_BROWNOUT}")
+        begin, end = _range(words)
+        said = _settings(words)
+        latency = Distribution.read(said["latency"], SECONDS) if "latency" in said else None
+        errors = _share(said["errors"]) if "errors" in said else 0.0
+        every = _duration(said["every"]) if "every" in said else 0.0
+        if latency is None and not errors:
+            raise ValueError(f"{_brief(words)} changes nothing; {_BROWNOUT}")
+        if "every" in said and every <= end - begin:
+            raise ValueError(f"{_brief(words)} lasts longer than its period")
+        return cls(" ".join(words), begin, end, latency, errors, every)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def left(self, now: float) -> float:
+        """Seconds until it is over if it is on at `now`, else 0; now: since the start."""
+        if now < self.begin:
+            return 0.0
+        since = now - self.begin
+        if self.every:
+            since = math.fmod(since, self.every)
+        return max(self.end - self.begin - since, 0.0)
+
+    def active(self, now: float) -> bool:
+        """Whether it is on at `now`, in seconds since the start."""
+        return self.left(now) > 0
+
+
+def _words(value: object) -> list[str]:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no text")  # noqa: TRY004  as for any text
+    return value.split()
+
+
+def _brief(words: list[str]) -> str:
+    return repr(" ".join(words)[:60])
+
+
+def _range(words: list[str]) -> tuple[float, float]:
+    first, dots, last = words[0].partition("..")
+    if not dots:
+        raise ValueError(f"{_brief(words)} names no time; {_BROWNOUT}")
+    begin, end = _duration(first), _duration(last)
+    if begin >= end:
+        raise ValueError(f"{_brief(words)} ends before it begins")
+    return begin, end
+
+
+def _settings(words: list[str]) -> dict[str, str]:
+    names, values = words[1::2], words[2::2]
+    wrong = next((name for name in names if name not in ("latency", "errors", "every")), None)
+    if wrong is not None:
+        raise ValueError(f"{wrong[:40]!r} is nothing that a brown-out has; {_BROWNOUT}")
+    if len(names) != len(values):
+        raise ValueError(f"{_brief(words)}: {names[-1]} needs a value")
+    if len(set(names)) != len(names):
+        raise ValueError(f"{_brief(words)} says something twice")
+    return dict(zip(names, values, strict=True))
+
+
+def _duration(text: str) -> float:
+    seconds = float(SECONDS.read(text))
+    if not 0 <= seconds <= _MAX_SECONDS:
+        raise ValueError(f"{text[:40]!r} is not 0 to {_MAX_SECONDS:g} seconds")
+    return seconds
+
+
+def _share(text: str) -> float:
+    share = float(SHARE.read(text))
+    if not 0 < share <= 1:
+        raise ValueError(f"errors {text[:40]!r} is no share above 0 and up to 1")
+    return share
