@@ -11,8 +11,7 @@ import pytest
 
 from crawler.cli import main
 from crawler.mock import MockWeb, Served, running
-from crawler.mock.faults import FAULTS
-from crawler.mock.faults.prefixes import PREFIXES
+from crawler.mock.faults import FAULTS, PREFIXES
 from crawler.mock.graph.plain_paths import PATHS
 from crawler.mock.graph.robots_forms import FORMS
 from crawler.mock.graph.site import answer

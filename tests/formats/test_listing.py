@@ -14,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.formats.listing import MAX_BYTES, MAX_LOCATIONS, Sitemap, sitemap
-from crawler.mock import MockWeb, graph, running
+from crawler.mock import MockWeb, running
+from crawler.mock.graph.node import listed_slice
 from crawler.mock.graph.site import answer
 from crawler.mock.graph.sitemap_files import PATHS
+from crawler.mock.judge.truth import listed
 from crawler.mock.reply import Ask
 from crawler.model.document import Response
 
@@ -183,18 +185,18 @@ def test_the_mocks_index_leads_to_every_listed_page() -> None:
 
 
 def listed() -> list[str]:
-    return [url for url, _ in graph.listed(OPTIONS, 0)]
+    return [url for url, _ in listed(OPTIONS, 0)]
 
 
 def test_the_mocks_feeds_give_the_first_pages() -> None:
     """RSS and Atom give the same pages, each once."""
-    first = tuple(url for url, _ in graph.listed_slice(OPTIONS, 0, 0, 500))
+    first = tuple(url for url, _ in listed_slice(OPTIONS, 0, 0, 500))
     assert served("/sitemap-rss.xml") == served("/sitemap-atom.xml") == Sitemap(pages=first)
 
 
 def test_the_mocks_broken_sitemaps() -> None:
     """The broken one gives all but its cut end, the loop its sitemaps, the bomb nothing at all."""
-    sound = tuple(url for url, _ in graph.listed_slice(OPTIONS, 0, 0, 100))
+    sound = tuple(url for url, _ in listed_slice(OPTIONS, 0, 0, 100))
     broken = served("/sitemap-broken.xml")
     assert (broken.pages, broken.truncated) == ((*sound, f"{ORIGIN}/trap/soft404/"), False)
     assert broken.problem.startswith("broken XML in line ")

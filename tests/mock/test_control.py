@@ -12,7 +12,7 @@ import pytest
 from crawler.mock import MockWeb, Served, running
 from crawler.mock.judge import truth
 from crawler.mock.reply import Ask
-from crawler.mock.server.control import FIXED, Control, changed, values
+from crawler.mock.server.control import FIXED, Control
 
 from .conftest import GUARD_SECONDS, ask
 
@@ -51,8 +51,8 @@ def put(web: Served, body: str) -> dict[str, object]:
 def test_options_survive_the_way_through_json() -> None:
     """Every option, distributions and lists included, reads back as it was."""
     options = MockWeb(latency="lognormal:0.1,0.5", robots=("User-agent: *",), tls=True, rate=2.5)  # type: ignore[arg-type]
-    assert MockWeb.of(json.loads(json.dumps(values(options)))) == options
-    assert changed(options, {"rate": 3.0}).rate == 3
+    assert MockWeb.of(json.loads(json.dumps(options.values()))) == options
+    assert options.changed({"rate": 3.0}).rate == 3
 
 
 def test_the_scenario_is_shown_with_its_port(web: Served) -> None:
@@ -81,7 +81,7 @@ def test_a_change_in_toml(web: Served) -> None:
 
 def test_all_options_may_be_put_back(web: Served) -> None:
     """What GET shows is a good PUT, the fixed options included as long as they are the same."""
-    assert put(web, call(web, "/__scenario").decode()) == values(web.options)
+    assert put(web, call(web, "/__scenario").decode()) == web.options.values()
 
 
 BAD = {

@@ -10,7 +10,7 @@ import brotli
 import pytest
 
 from crawler.mock import MockWeb, Served
-from crawler.mock.faults.prefixes import PREFIXES
+from crawler.mock.faults import PREFIXES
 from crawler.mock.graph.site import answer
 from crawler.mock.reply import Answer, Ask, Ending, Framing
 

@@ -13,6 +13,7 @@ from crawler.mock.graph.robots_forms import FORMS, Taken, answer, form_of, rules
 from crawler.mock.graph.site import answer as web_answer
 from crawler.mock.judge.robots_rules import MAX_BYTES, Rules
 from crawler.mock.reply import Answer, Ask, Ending, Framing
+from crawler.mock.scenario import ROBOTS_FORMS
 from crawler.model.errors import ConfigurationError
 
 # What the default lines say of each of these.
@@ -183,3 +184,8 @@ def test_broken_ends_over_a_socket(name: str) -> None:
                 client.request("GET", "/robots.txt")
                 with pytest.raises((ConnectionError, http.client.HTTPException)):
                     client.getresponse().read()
+
+
+def test_the_options_know_every_form() -> None:
+    """The names that --robots-forms takes are those of the forms, in their order."""
+    assert tuple(FORMS) == ROBOTS_FORMS

@@ -15,12 +15,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from crawler.mock.server.turn import Request
 
 import crawler
 from crawler.mock import LoopFactory, MockWeb, Statistics, main_loop, running, serve
 from crawler.mock.graph.site import answer
 from crawler.mock.server.answer_cache import CACHE_BYTES
+from crawler.mock.server.request_reader import Request
 from crawler.mock.server.responder import Responder
 
 from .conftest import ask, connect, get, read_all, status_of

@@ -10,9 +10,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from crawler.mock import MockWeb, graph
+from crawler.mock import MockWeb
+from crawler.mock.graph import sitemap_files
+from crawler.mock.graph.node import listed_slice
 from crawler.mock.graph.site import answer
 from crawler.mock.graph.sitemap_files import MAX_URLS, PART, PATHS
+from crawler.mock.judge.truth import listed
 from crawler.mock.reply import Answer, Ask, Lazy
 
 SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
@@ -47,7 +50,7 @@ def test_the_index_leads_to_every_listed_page() -> None:
     parts = locations(served("/sitemap.xml").body)
     assert parts == [f"{ORIGIN}/sitemap-{n}.xml{'.gz' * (n % 2)}" for n in range(3)]
     found = from_index(OPTIONS, "127.0.0.1:8080")
-    assert found == [url for url, _ in graph.listed(OPTIONS, 0)]
+    assert found == [url for url, _ in listed(OPTIONS, 0)]
     assert len(set(found)) == len(found) > 9000
 
 
@@ -59,7 +62,7 @@ def test_a_small_host_has_a_gzip_part_too(pages: int) -> None:
     names = [f"{ORIGIN}/sitemap-0.xml", f"{ORIGIN}/sitemap-1.xml.gz"]
     assert parts == names[: min(pages, 2)]
     found = from_index(options, "127.0.0.1:8080")
-    assert found == [url for url, _ in graph.listed(options, 0)]
+    assert found == [url for url, _ in listed(options, 0)]
 
 
 def test_every_host_lists_its_own() -> None:
@@ -68,7 +71,7 @@ def test_every_host_lists_its_own() -> None:
     for number in range(4):
         host = f"h{number}.x.test:8080"
         found = from_index(options, host)
-        assert found == [url for url, _ in graph.listed(options, number)]
+        assert found == [url for url, _ in listed(options, number)]
         assert all(url.startswith(f"http://{host}/") for url in found)
 
 
@@ -93,7 +96,7 @@ def test_rss_and_atom() -> None:
     atom = ET.fromstring(served("/sitemap-atom.xml").body)
     links = [found.text for found in rss.findall("channel/item/link")]
     assert links == [found.get("href") for found in atom.iter(f"{ATOM}link")]
-    assert links == [url for url, _ in graph.listed_slice(OPTIONS, 0, 0, 500)]
+    assert links == [url for url, _ in listed_slice(OPTIONS, 0, 0, 500)]
     dates = [parsedate_to_datetime(found.text or "") for found in rss.iter("pubDate")]
     assert dates[0].isoformat() == atom.findtext(f"{ATOM}entry/{ATOM}updated")
 
@@ -104,7 +107,7 @@ def test_broken() -> None:
     with pytest.raises(ET.ParseError):
         ET.fromstring(body)
     sound = body[: body.rindex(b"<url><loc>", 0, body.index(b"&nbsp;"))] + b"</urlset>"
-    assert locations(sound) == [url for url, _ in graph.listed_slice(OPTIONS, 0, 0, 100)]
+    assert locations(sound) == [url for url, _ in listed_slice(OPTIONS, 0, 0, 100)]
 
 
 def test_loop() -> None:
@@ -145,8 +148,8 @@ def test_escaping(monkeypatch: pytest.MonkeyPatch) -> None:
     ) -> Iterator[tuple[str, str]]:
         yield f"{ORIGIN}/a?b=1&c='<\">", "2025-01-02"
 
-    monkeypatch.setattr(graph, "listed_slice", listed_slice)
-    monkeypatch.setattr(graph, "local_pages", lambda options, host: 1)
+    monkeypatch.setattr(sitemap_files, "listed_slice", listed_slice)
+    monkeypatch.setattr(sitemap_files, "local_pages", lambda options, host: 1)
     assert locations(served("/sitemap-0.xml").body) == [f"{ORIGIN}/a?b=1&c='<\">"]
     assert f"{ORIGIN}/a?b=1&c='<\">".encode() in served("/sitemap.txt").body
     for name in ("rss", "atom"):

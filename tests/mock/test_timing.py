@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.mock import MockWeb
-from crawler.mock.server.timing import MAX_SECONDS, Bucket, Clock, Timing, server_timing
+from crawler.mock.server.delivery import server_timing
+from crawler.mock.server.table import Bucket
+from crawler.mock.server.timing import MAX_SECONDS, Clock, Timing
 
 START = 1000.0
 

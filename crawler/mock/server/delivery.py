@@ -58,7 +58,7 @@ class Delivery:
         if transfer and isinstance(pieces, tuple):
             pieces = _spread(pieces)
             pause += transfer / max(len(pieces) - 1, 1)
-        line = _server_timing((*parts, *self._own(pieces, pause))) if self.headed else b""
+        line = server_timing((*parts, *self._own(pieces, pause))) if self.headed else b""
         if line:
             pieces = _with_line(pieces, line)
         # Not `replace`, which looks at every field's definition: this is done for each answer.
@@ -273,7 +273,7 @@ class Kept:
         return KEPT_BYTES + (sum(map(len, pieces)) if isinstance(pieces, tuple) else 0)
 
 
-def _server_timing(parts: Parts) -> bytes:
+def server_timing(parts: Parts) -> bytes:
     """The header line of W3C Server Timing, durations in milliseconds; nothing for no parts."""
     if not parts:
         return b""

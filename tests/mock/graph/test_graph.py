@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.mock import MockWeb
-from crawler.mock.faults.prefixes import PREFIXES
+from crawler.mock.faults import PREFIXES
 from crawler.mock.graph.kind import FAULTS, Kind
 from crawler.mock.graph.layout import HUB_EVERY
 from crawler.mock.graph.markup import MAX_BYTES, body, degree, links
