@@ -11,7 +11,8 @@ answers are listed in `crawler.mock.graph.plain_paths` (pages, statuses, redirec
 
 Rooms: `graph` (pages, paths, sitemaps, forms of robots.txt: request to answer, pure), `faults`
 (what servers do that they should not, pure), `judge` (the truth, the ledger, the score, and a
-reading of RFC 9309 that shares nothing with the crawler's) and `server` (sockets, processes, time, control).
+reading of RFC 9309 that shares nothing with the crawler's) and `server` (sockets, processes, time,
+control).
 `scenario` has the options, `reply` what an answer is.
 """
 

@@ -289,13 +289,13 @@ class MockWeb(Options):
     def _default_port(self) -> int:
         return 443 if self.tls else 80
 
-    def values(self) -> dict[str, object]:
+    def plain_values(self) -> dict[str, object]:
         """Return every option as JSON and TOML know it; `MockWeb.of` reads it back."""
         return {name: _plain(getattr(self, name)) for name in self.options()}
 
     def changed(self, changes: Mapping[str, object]) -> MockWeb:
         """Return the options with some of them changed; raises `OptionError` if that is invalid."""
-        return MockWeb.of({**self.values(), **changes})
+        return MockWeb.of({**self.plain_values(), **changes})
 
     @property
     def robots_text(self) -> str:
@@ -338,10 +338,10 @@ class MockWeb(Options):
             raise OptionError("hosts", "there is one IPv6 loopback address; use ports or names")
 
 
-__all__ = ["DEFAULT_ROBOTS", "Authority", "ConfigurationError", "MockWeb"]
-
-
 def _plain(value: object) -> object:
     if isinstance(value, tuple):
         return list(value)
     return value if isinstance(value, bool | int | float | str) else str(value)
+
+
+__all__ = ["DEFAULT_ROBOTS", "Authority", "ConfigurationError", "MockWeb"]

@@ -180,11 +180,11 @@ def test_the_mocks_index_leads_to_every_listed_page() -> None:
     assert (len(index.sitemaps), index.pages, index.problem) == (3, (), "")
     parts = [served(url.removeprefix(ORIGIN)) for url in index.sitemaps]
     assert [part.problem for part in parts] == ["", "", ""]
-    assert [url for part in parts for url in part.pages] == listed()
-    assert served("/sitemap.txt") == Sitemap(pages=tuple(listed()))
+    assert [url for part in parts for url in part.pages] == listed_urls()
+    assert served("/sitemap.txt") == Sitemap(pages=tuple(listed_urls()))
 
 
-def listed() -> list[str]:
+def listed_urls() -> list[str]:
     return [url for url, _ in listed(OPTIONS, 0)]
 
 

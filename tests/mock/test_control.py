@@ -51,7 +51,7 @@ def put(web: Served, body: str) -> dict[str, object]:
 def test_options_survive_the_way_through_json() -> None:
     """Every option, distributions and lists included, reads back as it was."""
     options = MockWeb(latency="lognormal:0.1,0.5", robots=("User-agent: *",), tls=True, rate=2.5)  # type: ignore[arg-type]
-    assert MockWeb.of(json.loads(json.dumps(options.values()))) == options
+    assert MockWeb.of(json.loads(json.dumps(options.plain_values()))) == options
     assert options.changed({"rate": 3.0}).rate == 3
 
 
@@ -81,7 +81,7 @@ def test_a_change_in_toml(web: Served) -> None:
 
 def test_all_options_may_be_put_back(web: Served) -> None:
     """What GET shows is a good PUT, the fixed options included as long as they are the same."""
-    assert put(web, call(web, "/__scenario").decode()) == web.options.values()
+    assert put(web, call(web, "/__scenario").decode()) == web.options.plain_values()
 
 
 BAD = {

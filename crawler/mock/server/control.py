@@ -86,18 +86,18 @@ class Control:
 
     async def scenario(self, _ask: Ask, _body: bytes) -> Answer:
         """The options in force."""
-        return _json(self.options().values())
+        return _json(self.options().plain_values())
 
     async def change(self, _ask: Ask, body: bytes) -> Answer:
         """Options applied over those in force, in every process."""
-        present = self.options().values()
-        wanted = self.options().changed(_changes(body)).values()
+        present = self.options().plain_values()
+        wanted = self.options().changed(_changes(body)).plain_values()
         changes = {name: value for name, value in wanted.items() if value != present[name]}
         fixed = [name for name in FIXED if name in changes]
         if fixed:
             return notice(409, f"{fixed[0]}: cannot change while the web is served")
         await self.everyone("apply", changes)
-        return _json(self.options().values())
+        return _json(self.options().plain_values())
 
     async def truth(self, ask: Ask, _body: bytes) -> Answer:
         """What a perfect crawl finds, streamed; the summary is counted beside the loop."""
