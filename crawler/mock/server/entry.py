@@ -82,7 +82,11 @@ async def _several(options: MockWeb) -> AsyncIterator[Served]:
         with _writing_to(directory):
             ca_pem = certify(settled, directory).ca_pem if settled.tls else b""
             stack.enter_context(contextlib.closing(Table(shared.table)))
-        start = {"options": settled.plain_values(), "directory": str(directory), "start": shared.start}
+        start = {
+            "options": settled.plain_values(),
+            "directory": str(directory),
+            "start": shared.start,
+        }
         crew = Supervisor(settled, start)
         crew.start()
         try:
