@@ -53,6 +53,8 @@ HOMES = {
     "cyclopts": "cli/*",
     "rich": "cli/*",
     **dict.fromkeys(("pandas", "pyarrow"), "frames.py"),
+    "jinja2": "report/page.py",
+    "matplotlib": "report/* load/plots.py compare/charts.py compare/plots.py",
     "frostwork": "formats/by_frostwork.py",
     "selectolax": "formats/by_lexbor.py",
     **dict.fromkeys(("lxml", "turbohtml", "html5lib"), "formats/libraries.py"),

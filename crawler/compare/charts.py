@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from crawler.compare.experiment import Bars, Chart, Lines, Map, Series
 from crawler.measure.quantity import number, quantity
 from crawler.report import drawing
-from crawler.report.drawing import COLOURS, bar_style, colour, line_style, marker
-from crawler.report.svg import Plot
+from crawler.report.drawing import bar_style, colour, line_style, marker
+from crawler.report.svg import COLOURS, Plot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,8 +12,8 @@ from crawler.compare.judgement import Comparison, Observed
 from crawler.compare.result import Part
 from crawler.measure.quantity import number
 from crawler.report import drawing
-from crawler.report.drawing import COLOURS, colour
-from crawler.report.svg import Plot
+from crawler.report.drawing import colour
+from crawler.report.svg import COLOURS, Plot
 
 if TYPE_CHECKING:
     from matplotlib import figure as mpl

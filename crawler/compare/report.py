@@ -8,48 +8,44 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from html import escape
-from importlib.resources import files
+from collections.abc import Iterator
 from typing import get_args
 
 from crawler.compare.experiment import Outcome
 from crawler.compare.experiments.noise import DOING
-from crawler.compare.markup import badge, cards, link
 from crawler.compare.method import method
 from crawler.compare.result import Result
 from crawler.compare.sections import section
 from crawler.measure.machine import BUSY
 from crawler.measure.quantity import size
-from crawler.report.drawing import COLOURS
-from crawler.report.page import page, prose
+from crawler.report.page import render
 from crawler.report.svg import style
 
-_TITLE = "Which concurrency model for this machine?"
 _NOISY = 0.05
 """From so much noise on a machine is called noisy: a difference of 5 % has no word there."""
 _FINEST = 0.001
 
 
 def report(result: Result) -> str:
-    """The page; raises `EnvironmentFailure` if matplotlib, which draws its plots, is missing."""
-    with style(COLOURS):
+    """Return the page; raises `EnvironmentFailure` without the extra `report`."""
+    with style():
         sections = [section(each) for each in result.examined]
-    html = [
-        f"<header><h1>{_TITLE}</h1>{_how(result)}</header><main>",
-        _verdict(result),
-        _decisions(result),
-        _overview(result),
-        *sections,
-        *method(result),
-        "</main>",
-    ]
-    return page(f"crawler compare, {result.started[:10]}", _css(), html)
-
-
-def _css() -> str:
-    sheets = (files(f"crawler.{name}").joinpath("report.css") for name in ("load", "compare"))
-    return "".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
+    counted = _summary(result)
+    doubts = [("bad", doubt) for doubt in _doubts(result)]
+    return render(
+        "compare.html.j2",
+        title=f"crawler compare, {result.started[:10]}",
+        heading="Which concurrency model for this machine?",
+        how=_how(result),
+        kind="wrong" if result.partial or result.invalid else "doubtful" if doubts else "",
+        words=result.advice or counted,
+        notes=counted if result.advice else "",
+        doubts=doubts,
+        result=result,
+        noise={_doing(kind): _bound(band) for kind, band in result.bands.items()},
+        sections=sections,
+        tables=method(result),
+    )
 
 
 def _how(result: Result) -> str:
@@ -59,24 +55,12 @@ def _how(result: Result) -> str:
     where = f"{machine.python} on {machine.processor or machine.system}, {cores}{memory}"
     started = f"{result.started[:16].replace('T', ' ')} UTC"
     when = f"{started}, in {_duration(result.seconds)}"
-    line = f"crawler compare, {result.config.mode}; {when}; {where}"
-    return f'<p class="dim">{escape(line)}</p>'
+    return f"crawler compare, {result.config.mode}; {when}; {where}"
 
 
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def _verdict(result: Result) -> str:
-    told, counted = result.advice, _summary(result)
-    words = told or counted
-    doubts = [*_doubts(result)]
-    items = "".join(f'<li class="bad">{escape(doubt)}</li>' for doubt in doubts)
-    kind = "wrong" if result.partial or result.invalid else "doubtful" if doubts else ""
-    notes = f"<p>{escape(counted)}</p>" if told else ""
-    notes += f"<ul>{items}</ul>" if items else ""
-    return f'<section class="verdict {kind}"><strong>{prose(words)}</strong>{notes}</section>'
 
 
 def _summary(result: Result) -> str:
@@ -108,42 +92,6 @@ def _percent(band: float) -> str:
     return f"{band:.1%}" if math.isfinite(band) else "any amount (too few rounds)"
 
 
-def _decisions(result: Result) -> str:
-    """Nothing where there is nothing to rest a decision on."""
-    rows: list[Sequence[str]] = [
-        (prose(d.work), prose(d.model), prose(d.why), link(d.experiment, escape(d.experiment)))
-        for d in result.decisions
-    ]
-    if not rows:
-        return ""
-    table = cards(("work", "model", "why", "experiment"), rows, "decisions")
-    return f"<section><h2>Which model for your work</h2>{table}</section>"
-
-
-def _overview(result: Result) -> str:
-    rows: list[Sequence[str]] = [
-        (
-            link(each.experiment.name, escape(each.experiment.name)),
-            prose(each.experiment.claim),
-            link(each.experiment.name, badge(each.outcome)),
-        )
-        for each in result.examined
-    ]
-    table = cards(("experiment", "claim", "outcome"), rows, "overview")
-    return f"<section><h2>What came out</h2>{table}{_noise(result)}</section>"
-
-
-def _noise(result: Result) -> str:
-    if not result.bands:
-        return '<p class="note">The noise of the machine was not measured.</p>'
-    tiles = "".join(
-        f"<div><dt>{_doing(kind)}</dt><dd>{_bound(band)}</dd></div>"
-        for kind, band in result.bands.items()
-    )
-    note = "by doing the same twice. A smaller difference has no word in this report."
-    return f"<p>The noise of this machine, {note}</p><dl>{tiles}</dl>"
-
-
 def _doing(kind: str) -> str:
     """`fetching`, `fetching, CPU time`."""
     name, _, cpu = kind.partition(" ")
@@ -153,4 +101,4 @@ def _doing(kind: str) -> str:
 def _bound(band: float) -> str:
     if not math.isfinite(band):
         return "unknown"
-    return f"± {band:.1%}" if band >= _FINEST else f"&lt; {_FINEST:.1%}"
+    return f"± {band:.1%}" if band >= _FINEST else f"< {_FINEST:.1%}"

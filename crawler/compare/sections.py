@@ -1,19 +1,18 @@
-"""The section that the report has for each experiment."""
+"""What the report shows of each experiment."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from html import escape
+from typing import Any, NamedTuple
 
 from crawler.compare.charts import Places, charts, drawable, places_of
-from crawler.compare.experiment import Chart, Finding
-from crawler.compare.judgement import Comparison, Observed, Run, said
-from crawler.compare.markup import anchor, badge, cards, sentences
+from crawler.compare.experiment import Chart
+from crawler.compare.judgement import Observed, Run, said
 from crawler.compare.plots import main_figure, over_time, ratios
 from crawler.compare.result import Examined, Part
 from crawler.compare.statistics import spread
 from crawler.measure.quantity import plain, quantity
-from crawler.report.page import figure, prose, table
+from crawler.report.page import Table
 from crawler.report.svg import Plot
 
 _READINGS = {
@@ -36,26 +35,15 @@ _ARM_NOTE = (
 )
 
 
-def section(examined: Examined) -> str:
-    """An experiment: what was asked, found, drawn; its conditions, its limits, its figures."""
-    experiment = examined.experiment
-    name = escape(experiment.name)
-    heading = f"<h2>{name} {badge(examined.outcome)}</h2>"
-    html = [
-        f'<section class="experiment" id="{escape(anchor(experiment.name))}">{heading}',
-        f'<p class="question">{prose(experiment.question)}</p>',
-        f"<p><strong>Claim.</strong> {prose(experiment.claim)}</p>",
-        f'<p class="dim">{escape(_extent(examined))}</p>',
-        *_parts(examined),
-        _over_interpreters(examined),
-        '<div class="sides">',
-        sentences("Conditions", experiment.conditions),
-        sentences("What this does not show", experiment.not_shown),
-        "</div>",
-        *map(_details, examined.parts),
-        "</section>",
-    ]
-    return "\n".join(html)
+def section(examined: Examined) -> dict[str, Any]:
+    """Return what the template shows of an experiment."""
+    return {
+        "about": examined.experiment,
+        "outcome": examined.outcome,
+        "extent": _extent(examined),
+        "parts": list(_parts(examined)),
+        "over": _over_interpreters(examined),
+    }
 
 
 def _extent(examined: Examined) -> str:
@@ -67,64 +55,46 @@ def _extent(examined: Examined) -> str:
     return f"{rounds} of {arms}{each} in {quantity(examined.seconds, 's')}{stopped}"
 
 
-def _parts(examined: Examined) -> Iterator[str]:
+def _parts(examined: Examined) -> Iterator[dict[str, Any]]:
     """A series has the same colour with each interpreter, whichever of them has more of them."""
-    several = len(examined.parts) > 1
     own = [examined.experiment.charts(part.observed) for part in examined.parts]
     places = places_of([chart for each in own for chart in each])
-    for number, (part, found) in enumerate(zip(examined.parts, own, strict=True)):
-        if several:
-            yield f"<h3>{escape(part.observed.interpreter.called)}</h3>"
-        yield _findings(part.findings)
-        yield '<div class="plots">'
-        yield from _figures(part, found, places, f"{examined.experiment.name}-{number}")
-        yield "</div>"
+    for count, (part, found) in enumerate(zip(examined.parts, own, strict=True)):
+        yield {
+            "interpreter": part.observed.interpreter.called,
+            "findings": part.findings,
+            "drawings": _drawings(part, found, places, f"{examined.experiment.name}-{count}"),
+            "tables": [_arms(part.observed), *_own_figures(part.observed)],
+        }
 
 
-def _findings(findings: Sequence[Finding]) -> str:
-    rows: list[Sequence[str]] = []
-    for each in findings:
-        rows.append((prose(each.claim), badge(each.outcome), prose(each.text)))
-        if each.detail:
-            listing = f'<div class="scroll listing"><pre>{escape(each.detail)}</pre></div>'
-            rows.append((_folded(each, listing),))
-    return cards(("prediction", "outcome", "found"), rows, "findings")
+class Drawing(NamedTuple):
+    """A plot, or the sentence that stands where nothing can be drawn."""
+
+    plot: Plot | None
+    key: Sequence[str] = ()
+    title: str = ""
+    why: str = ""
 
 
-def _folded(finding: Finding, html: str) -> str:
-    if not finding.folded:
-        return html
-    return f"<details><summary>{escape(finding.folded)}</summary>{html}</details>"
-
-
-def _figures(part: Part, found: Sequence[Chart], places: Places, name: str) -> Iterator[str]:
+def _drawings(part: Part, found: Sequence[Chart], places: Places, name: str) -> list[Drawing]:
+    drawings = []
     if drawn := ratios(part, f"{name}-ratios"):
-        yield figure(drawn, level=4, below_html=_key(part.comparisons))
+        drawings.append(Drawing(drawn, [each.contrast.claim for each in part.comparisons]))
     elif part.comparisons:
-        yield _undrawn("How many times better", said(part.comparisons[0]))
-    for chart in found:
-        if not drawable(chart):
-            yield _undrawn(chart.title, "nothing was measured that could be drawn")
+        why = said(part.comparisons[0])
+        drawings.append(Drawing(None, title="How many times better", why=why))
+    why = "nothing was measured that could be drawn"
+    drawings += [Drawing(None, title=c.title, why=why) for c in found if not drawable(c)]
     own = charts([chart for chart in found if drawable(chart)], f"{name}-chart", places)
-    last: list[Plot | None] = [*own, over_time(part, f"{name}-turns")]
-    for plot in last:
-        if plot is not None:
-            yield figure(plot, level=4)
+    turns = over_time(part, f"{name}-turns")
+    return [*drawings, *map(Drawing, own), *([Drawing(turns)] if turns else [])]
 
 
-def _undrawn(title: str, why: str) -> str:
-    return f'<p class="note">{escape(title)}: {prose(why)}.</p>'
-
-
-def _key(comparisons: Sequence[Comparison]) -> str:
-    items = "".join(f"<li>{prose(each.contrast.claim)}</li>" for each in comparisons)
-    return f'<ol class="key">{items}</ol>'
-
-
-def _over_interpreters(examined: Examined) -> str:
+def _over_interpreters(examined: Examined) -> Table | None:
     """The medians of the arms that interpreters have in common, side by side."""
     if len(examined.parts) < 2:
-        return ""
+        return None
     shown = main_figure(examined.parts[0])
     names = dict.fromkeys(arm.name for part in examined.parts for arm in part.observed.arms)
     rows = [
@@ -132,39 +102,36 @@ def _over_interpreters(examined: Examined) -> str:
         for name in names
     ]
     columns = ("arm", *(part.observed.interpreter.called for part in examined.parts))
-    return table(f"Interpreters side by side: {shown.title}", columns, rows, "wide", level=3)
+    return Table(f"Interpreters side by side: {shown.title}", columns, rows, "wide", level=3)
 
 
-def _details(part: Part) -> str:
-    who = escape(part.observed.interpreter.called)
-    arms = table("Arms", _ARM_COLUMNS, _arms(part.observed), "wide", note=_ARM_NOTE, level=4)
-    own = _own_figures(part.observed)
-    return f"<details><summary>Figures of each arm, {who}</summary>{arms}{own}</details>"
+def _arms(observed: Observed) -> Table:
+    rows = [_arm(observed, arm.name) for arm in observed.arms]
+    return Table("Arms", _ARM_COLUMNS, rows, "wide", _ARM_NOTE, 4)
 
 
-def _arms(observed: Observed) -> Iterator[Sequence[str]]:
-    for arm in observed.arms:
-        runs = observed.of(arm.name)
-        read = [run for run in runs if not run.failure]
-        wall = spread(observed.values(arm.name, "wall"))
-        yield (
-            arm.name,
-            *map(plain, (len(runs), len(runs) - len(read), sum(run.errors for run in runs))),
-            *(quantity(value, "s") for value in (wall.median, wall.mad)),
-            *(quantity(_middle(read, name), unit) for name, unit in _READINGS.values()),
-            quantity(spread([run.elsewhere for run in read]).median, "s"),
-        )
+def _arm(observed: Observed, arm: str) -> Sequence[str]:
+    runs = observed.of(arm)
+    read = [run for run in runs if not run.failure]
+    wall = spread(observed.values(arm, "wall"))
+    return (
+        arm,
+        *map(plain, (len(runs), len(runs) - len(read), sum(run.errors for run in runs))),
+        *(quantity(value, "s") for value in (wall.median, wall.mad)),
+        *(quantity(_middle(read, name), unit) for name, unit in _READINGS.values()),
+        quantity(spread([run.elsewhere for run in read]).median, "s"),
+    )
 
 
 def _middle(runs: Sequence[Run], name: str) -> float:
     return spread([run.reading[name] for run in runs if name in run.reading]).median
 
 
-def _own_figures(observed: Observed) -> str:
+def _own_figures(observed: Observed) -> list[Table]:
     """Medians of what the experiment measured beside the common readings."""
     figures = dict.fromkeys(name for run in observed.runs for name in run.figures)
     if not figures:
-        return ""
+        return []
     arms = [arm.name for arm in observed.arms]
     cells = {(a, f): plain(observed.median(a, f)) for a in arms for f in figures}
     if len(figures) > len(arms):
@@ -174,4 +141,4 @@ def _own_figures(observed: Observed) -> str:
         rows = [(a, *(cells[a, f] for f in figures)) for a in arms]
         columns = ["arm", *figures]
     note = "Medians; times are seconds, sizes bytes, unless a name says otherwise."
-    return table("Figures of its own", columns, rows, "wide", note=note, level=4)
+    return [Table("Figures of its own", columns, rows, "wide", note, 4)]

@@ -3,49 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from crawler.load.measured import Measured
 from crawler.load.series import Row
 from crawler.measure.hgrm import spectrum
 from crawler.measure.histogram import Histogram
-from crawler.report.svg import Plot, drawn, palette, style
+from crawler.report import drawing
+from crawler.report.svg import COLOURS, Plot, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = palette("response", "service", "lag", "error", "p50", "p90", "max")
-"""CSS variable -> the colour that matplotlib is given in its place."""
 
-_INCHES = (5.6, 3.5)  # 403 by 252 points: the text is readable on a phone of 400 pixels
-_WIDE = 20  # a greater ratio of highest to lowest is shown on a logarithmic axis
+_HEIGHT = 3.5  # inches
 _LEAST = 1e-6  # the resolution; a logarithmic axis has no 0
-_DECADES = 1_000  # up to so large a ratio 2 and 5 are marked, too: else there may be one mark alone
-_TICKS = 20  # more than there are: the locator would leave out some
 _BRIEF = 0.1  # a stretch of less than so much of a whole one is left out
 _MARKED = 60  # up to so many points are marked one by one
 
 
 def plots(measured: Measured) -> list[Plot]:
     """All plots of a run; raises `EnvironmentFailure` without matplotlib."""
-    with style(COLOURS):
+    with style():
         return [
-            Plot(name, title, note, _drawn(name, title, draw, measured))
+            Plot(name, title, note, drawing.render(name, title, _HEIGHT, partial(draw, measured)))
             for name, title, note, draw in _ALL
         ]
 
 
-def _drawn(name: str, title: str, draw: Callable[[Figure, Measured], None], run: Measured) -> str:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=_INCHES, layout="constrained")
-    draw(figure, run)
-    return drawn(figure, name, title, COLOURS)
-
-
-def _percentiles(figure: Figure, run: Measured) -> None:
+def _percentiles(run: Measured, figure: Figure) -> None:
     axes = figure.add_subplot()
     highest = max(run.response.count, run.service.count, 10)
     for name in ("response", "service"):
@@ -69,7 +57,7 @@ def _percent_ticks(axes: Axes, highest: int) -> None:
     axes.set_xticks([], minor=True)
 
 
-def _latency(figure: Figure, run: Measured) -> None:
+def _latency(run: Measured, figure: Figure) -> None:
     axes = figure.add_subplot()
     lines = {"max": (1.0, "max"), "response": (0.99, "p99"), "p90": (0.9, "p90")}
     for colour, (share, label) in {**lines, "p50": (0.5, "p50")}.items():
@@ -80,7 +68,7 @@ def _latency(figure: Figure, run: Measured) -> None:
     _latency_axis(axes)
 
 
-def _lag(figure: Figure, run: Measured) -> None:
+def _lag(run: Measured, figure: Figure) -> None:
     axes = figure.add_subplot()
     for colour, share, label in (("max", 1.0, "max"), ("lag", 0.99, "p99"), ("p50", 0.5, "p50")):
         _over_time(axes, run, "lag", share, color=COLOURS[colour], label=label)
@@ -88,7 +76,7 @@ def _lag(figure: Figure, run: Measured) -> None:
     _latency_axis(axes)
 
 
-def _throughput(figure: Figure, run: Measured) -> None:
+def _throughput(run: Measured, figure: Figure) -> None:
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     rows = _telling(run)
     lengths = [run.row_length(row) for row in rows]
@@ -139,20 +127,10 @@ def _time_axis(axes: Axes, run: Measured) -> None:
 
 def _latency_axis(axes: Axes) -> None:
     """Seconds with their prefix, logarithmic if they spread widely; the legend above."""
-    from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
-
     drawn: list[Any] = [line.get_ydata() for line in axes.lines]
     seconds = [max(float(y), _LEAST) for line in drawn for y in line if not math.isnan(y)]
-    low, high = min(seconds, default=_LEAST), max(seconds, default=1.0)
-    if high > low * _WIDE:
-        axes.set_yscale("log", nonpositive="clip")
-        axes.set_ylim(low / 1.2, high * 1.2)
-        steps = (1, 2, 5) if high < low * _DECADES else (1,)
-        axes.yaxis.set_major_locator(LogLocator(subs=steps, numticks=_TICKS))
-        axes.yaxis.set_minor_locator(NullLocator())
-    else:
-        axes.set_ylim(0, high * 1.1)
-    axes.yaxis.set_major_formatter(EngFormatter(unit="s"))
+    wide = max(seconds, default=1.0) > min(seconds, default=_LEAST) * drawing.WIDE
+    drawing.value_axis(axes, "y", seconds, "s", log=wide)
     _legend(axes)
 
 

@@ -7,8 +7,6 @@ both) and follows the reader's choice of light or dark.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
-from importlib.resources import files
 
 from crawler.load.breakdown import largest
 from crawler.load.measured import Measured
@@ -19,7 +17,7 @@ from crawler.load.threshold import Threshold
 from crawler.load.validity import BEYOND, Check, needed
 from crawler.measure.histogram import Histogram
 from crawler.measure.quantity import latency, size
-from crawler.report.page import figure, page, table
+from crawler.report.page import Table, render
 
 TITLES = ("target", "requests", "answers/s", "p50", "p90", "p99", "outcomes")
 MOST_ROWS = 101
@@ -27,22 +25,20 @@ MOST_ROWS = 101
 
 
 def report(result: Result) -> str:
-    """The page; raises `EnvironmentFailure` if matplotlib, which draws its plots, is missing."""
-    json = result.json  # without secrets
-    title = f"Load of {json['target']}"
-    style = files("crawler.load").joinpath("report.css").read_text(encoding="utf-8")
-    html = [
-        f"<header><h1>{escape(title)}</h1>",
-        f'<p class="dim">{escape(how(result))}</p></header><main>',
-        _verdict(result),
-        _key_figures(result.measured),
-        '<section class="plots">',
-        *map(figure, plots(result.measured)),
-        '</section><section class="tables">',
-        *_tables(result),
-        "</section></main>",
-    ]
-    return page(title, style, html)
+    """Return the page; raises `EnvironmentFailure` without the extra `report`."""
+    good = result.verdict.valid and result.met and not (result.partial or result.failure)
+    return render(
+        "load.html.j2",
+        title=f"Load of {result.json['target']}",  # without secrets
+        heading="",
+        how=how(result),
+        good=good,
+        words=f"This run {'can' if result.verdict.valid else 'cannot'} be believed.",
+        notes=[*_doubts(result), *_judged(result)],
+        figures=_key_figures(result.measured),
+        plots=plots(result.measured),
+        tables=_tables(result),
+    )
 
 
 def how(result: Result) -> str:
@@ -57,32 +53,20 @@ def how(result: Result) -> str:
     return f"{config.method}{many}; {loop}; {config.engine} engine; {measured}"
 
 
-def _verdict(result: Result) -> str:
-    good = result.verdict.valid and result.met and not (result.partial or result.failure)
-    believed = "can" if result.verdict.valid else "cannot"
-    words = f"<strong>This run {believed} be believed.</strong>"
-    notes = [*_doubts(result), *_judged(result)]
-    items = f"<ul>{''.join(notes)}</ul>" if notes else ""
-    return f'<section class="verdict{"" if good else " bad"}">{words}{items}</section>'
-
-
-def _doubts(result: Result) -> Iterator[str]:
+def _doubts(result: Result) -> Iterator[tuple[str, str]]:
     if result.partial:
-        yield '<li class="bad">It was stopped before its end: the figures are a part.</li>'
+        yield "bad", "It was stopped before its end: the figures are a part."
     if result.failure:
-        yield f'<li class="bad">The run failed: {escape(result.failure)}</li>'
-    for check in result.verdict.failed:
-        yield f'<li class="bad">{escape(check.name)}: {escape(check.why)}</li>'
-    for check in result.verdict.notes:
-        yield f"<li>Note: {escape(check.name)}: {escape(check.why)}</li>"
+        yield "bad", f"The run failed: {result.failure}"
+    yield from (("bad", f"{check.name}: {check.why}") for check in result.verdict.failed)
+    yield from (("", f"Note: {check.name}: {check.why}") for check in result.verdict.notes)
 
 
-def _judged(result: Result) -> Iterator[str]:
+def _judged(result: Result) -> Iterator[tuple[str, str]]:
     for judged in result.thresholds:
         kind, word = ("good", "met") if judged.met else ("bad", "missed")
         errors = ", but too many requests failed" if judged.why else ""
-        text = f"{word}, with {found(judged)}{errors}"
-        yield f'<li class="{kind}">threshold {escape(judged.text)}: {text}</li>'
+        yield kind, f"threshold {judged.text}: {word}, with {found(judged)}{errors}"
 
 
 def found(judged: Judged) -> str:
@@ -93,9 +77,9 @@ def found(judged: Judged) -> str:
     return f"{judged.value:.3%}" if threshold.figure == "errors" else f"{judged.value:,.4g}/s"
 
 
-def _key_figures(run: Measured) -> str:
+def _key_figures(run: Measured) -> dict[str, str]:
     response, service = run.response, run.service
-    figures = {
+    return {
         "answers a second": f"{run.rate:,.0f}" if run.rate >= 100 else f"{run.rate:.3g}",
         "answers": f"{run.count:,}",
         "errors": f"{run.errors:,} ({run.error_share:.2%})",
@@ -104,27 +88,25 @@ def _key_figures(run: Measured) -> str:
         "service p99": latency(service.quantile(0.99)),
         "received a second": size(run.received / run.elapsed if run.elapsed else 0),
     }
-    rows = (f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in figures.items())
-    return f"<dl>{''.join(rows)}</dl>"
 
 
-def _tables(result: Result) -> Iterator[str]:
+def _tables(result: Result) -> Iterator[Table]:
     run = result.measured
     yield _latencies(run)
-    yield table("Outcomes", ("outcome", "hits"), outcomes(run))
+    yield Table("Outcomes", ("outcome", "hits"), outcomes(run))
     if len(run.targets) > 1:
-        yield table("Targets", TITLES, by_target(run))
+        yield Table("Targets", TITLES, by_target(run))
     checks = [(c.name, _word(c), c.why) for c in result.verdict.checks]
-    yield table("May it be believed?", ("check", "", "found"), checks, "words")
-    yield table("Asked for", ("option", "value"), _options(result), "words")
-    yield table("Machine of the generator", ("", ""), _machine(result), "words")
+    yield Table("May it be believed?", ("check", "", "found"), checks, "words")
+    yield Table("Asked for", ("option", "value"), _options(result), "words")
+    yield Table("Machine of the generator", ("", ""), _machine(result), "words")
 
 
 def _word(check: Check) -> str:
     return "ok" if check.ok else "failed" if check.matters else "note"
 
 
-def _latencies(run: Measured) -> str:
+def _latencies(run: Measured) -> Table:
     columns = (run.response, run.service, run.lag)
     rows = [
         (name, *(_quantile(histogram, share) for histogram in columns), _ratio(run, share))
@@ -138,7 +120,7 @@ def _latencies(run: Measured) -> str:
         bounds = f"{failed:,} of {run.response.count:,} requests"
         notes.append(f"{bounds} failed: they took at least as long as is counted.")
     titles = ("latency", "response", "service", "lag", "ratio")
-    return table("Latencies", titles, rows, note=" ".join(notes))
+    return Table("Latencies", titles, rows, note=" ".join(notes))
 
 
 def _quantile(histogram: Histogram, share: float) -> str:

@@ -14,7 +14,7 @@ from itertools import accumulate
 from textwrap import shorten, wrap
 from typing import TYPE_CHECKING, Any, Literal
 
-from crawler.report.svg import drawn, palette
+from crawler.report.svg import COLOURS, drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SERIES = tuple(f"s{number}" for number in range(1, 9))
-COLOURS = palette("page", "dim", "band", *_SERIES)
-"""CSS variable -> the colour that matplotlib is given in its place."""
 
 Way = Literal["x", "y"]
 
@@ -83,7 +81,7 @@ def render(name: str, title: str, height: float, draw: Callable[[Figure], None])
 
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     draw(figure)
-    return drawn(figure, name, title, COLOURS)
+    return drawn(figure, name, title)
 
 
 def slug(text: str) -> str:

@@ -1,7 +1,7 @@
-"""Pieces of HTML that reports are made of: the page, its plots, its tables.
+"""Pages of measurements, made from the templates next to this file.
 
 A page is a single file that asks the network for nothing and runs no script: its policy forbids
-both. All text that is given here is escaped here; what is HTML says so by its name.
+both. It follows the reader's choice of light or dark. Templates escape all text.
 """
 
 from __future__ import annotations
@@ -9,52 +9,52 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from html import escape
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from crawler.report.svg import Plot
+from crawler.model.errors import EnvironmentFailure
+from crawler.model.extras import install
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-
-
-def page(title: str, style: str, html: Iterable[str]) -> str:
-    """The whole document: `html` is what its body has, `style` its CSS."""
-    parts = [
-        "<!DOCTYPE html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-        f"<title>{escape(title)}</title>",
-        f"<style>\n{style}</style></head><body>",
-        *html,
-        "</body></html>\n",
-    ]
-    return "\n".join(parts)
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 
-def prose(text: str) -> str:
-    """A text as HTML; what stands between backticks is code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+class Table(NamedTuple):
+    """A table in a section of its own; `kind` is its class: `words`, `wide`, or figures."""
+
+    title: str
+    columns: Iterable[str]
+    rows: Iterable[Iterable[str]]
+    kind: str = ""
+    note: str = ""
+    level: int = 2
 
 
-def figure(plot: Plot, *, level: int = 2, below_html: str = "") -> str:
-    """A plot under its title, a heading of this level, and its note."""
-    note = f"<p>{prose(plot.note)}</p>" if plot.note else ""
-    caption = f"<figcaption><h{level}>{escape(plot.title)}</h{level}>{note}</figcaption>"
-    return f"<figure>{caption}{plot.svg}{below_html}</figure>"
+def render(template: str, **values: Any) -> str:
+    """Return the page that a template makes; raises `EnvironmentFailure` without jinja2."""
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+    except ImportError:
+        why = f"a report needs jinja2: {install('report')}"
+        raise EnvironmentFailure(why) from None
+    environment = Environment(
+        loader=PackageLoader("crawler.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["prose"] = _prose
+    style = files("crawler.report").joinpath("page.css").read_text(encoding="utf-8")
+    return environment.get_template(template).render(style=_safe(style), **values)
 
 
-def table(
-    title: str,
-    columns: Iterable[str],
-    rows: Iterable[Iterable[str]],
-    kind: str = "",
-    *,
-    note: str = "",
-    level: int = 2,
-) -> str:
-    """A table in a section of its own; `kind` is its class: `words` or figures."""
-    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(c)}</td>' for c in row)}</tr>" for row in rows)
-    below = f'<p class="note">{escape(note)}</p>' if note else ""
-    whole = f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    heading = f"<h{level}>{escape(title)}</h{level}>"
-    return f'<section>{heading}<div class="scroll">{whole}</div>{below}</section>'
+def _prose(text: str) -> Markup:
+    """Return a text as HTML; what stands between backticks is code."""
+    return _safe(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))
+
+
+def _safe(html: str) -> Markup:
+    from markupsafe import Markup
+
+    return Markup(html)  # noqa: S704  escaped before, or the package's own

@@ -21,8 +21,6 @@ from crawler.model.extras import install
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Palette = Mapping[str, str]
-"""CSS variable -> the colour that matplotlib is given in its place."""
 
 _XLINK = 'xmlns:xlink="http://www.w3.org/1999/xlink"'
 
@@ -37,13 +35,15 @@ class Plot:
     svg: str
 
 
-def palette(*names: str) -> Palette:
-    """A palette of `text`, `grid` and these: colours that nobody draws with, one a variable."""
-    return {name: f"#0101{number:02x}" for number, name in enumerate(("text", "grid", *names), 1)}
+_SERIES = tuple(f"s{number}" for number in range(1, 9))
+_OF_A_LOAD = ("response", "service", "lag", "error", "p50", "p90", "max")
+_NAMES = ("text", "grid", "page", "dim", "band", *_SERIES, *_OF_A_LOAD)
+COLOURS = {name: f"#0101{number:02x}" for number, name in enumerate(_NAMES, 1)}
+"""CSS variable -> the colour that matplotlib is given in its place, one that nobody draws with."""
 
 
 @contextmanager
-def style(colours: Palette) -> Iterator[None]:
+def style() -> Iterator[None]:
     """matplotlib as it comes, whatever the user's own settings, but for what is set here.
 
     Raises `EnvironmentFailure` where there is no matplotlib.
@@ -55,16 +55,16 @@ def style(colours: Palette) -> Iterator[None]:
         raise EnvironmentFailure(why) from None
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(_settings(colours))
+        mpl.rcParams.update(_settings())
         yield
 
 
 _INK = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
 
 
-def _settings(colours: Palette) -> Mapping[Any, Any]:
+def _settings() -> Mapping[Any, Any]:
     return {
-        **dict.fromkeys(_INK, colours["text"]),
+        **dict.fromkeys(_INK, COLOURS["text"]),
         "axes.facecolor": "none",
         "axes.axisbelow": True,
         "axes.grid": True,
@@ -72,7 +72,7 @@ def _settings(colours: Palette) -> Mapping[Any, Any]:
         "axes.spines.top": False,
         "figure.facecolor": "none",
         "font.size": 11,
-        "grid.color": colours["grid"],
+        "grid.color": COLOURS["grid"],
         "grid.linewidth": 0.6,
         "legend.frameon": False,
         "lines.linewidth": 1.5,
@@ -81,7 +81,7 @@ def _settings(colours: Palette) -> Mapping[Any, Any]:
     }
 
 
-def drawn(figure: Figure, name: str, title: str, colours: Palette) -> str:
+def drawn(figure: Figure, name: str, title: str) -> str:
     """The figure's SVG element alone: ids after its name, colours and font left to the page."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})
@@ -92,6 +92,6 @@ def drawn(figure: Figure, name: str, title: str, colours: Palette) -> str:
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
     head = f'<svg id="plot-{name}" role="img" aria-label="{escape(title)}" {_XLINK}'
     svg = re.sub(r"<svg[^>]*( viewBox=\"[^\"]*\")[^>]*", lambda m: head + m[1], svg, count=1)
-    for variable, colour in colours.items():
+    for variable, colour in COLOURS.items():
         svg = svg.replace(colour, f"var(--{variable})")
     return svg.strip()

@@ -24,7 +24,7 @@ from tests.compare import sample
 @pytest.fixture(autouse=True)
 def drawn_alike() -> Iterator[None]:
     """What is drawn has the settings of the report."""
-    with style(drawing.COLOURS):
+    with style():
         yield
 
 

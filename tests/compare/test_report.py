@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 
 from crawler.compare import advice
-from crawler.compare import report as module
 from crawler.compare.advice import Decision
 from crawler.compare.options import CompareConfig
 from crawler.compare.report import report
 from crawler.compare.result import Result
 from crawler.model.errors import EnvironmentFailure
-from crawler.report.drawing import COLOURS
+from crawler.report import svg
+from crawler.report.svg import COLOURS
 from tests.browser import Browser, needs_chromium
 from tests.compare import sample
 
@@ -171,7 +171,7 @@ def test_the_plots_leave_colours_to_the_page() -> None:
 
 def test_the_colours_stand_out_from_the_page() -> None:
     """Each series has a contrast of 3 to 1 or more on paper and screen (WCAG 2.2, 1.4.11)."""
-    sheet = Path(module.__file__).with_name("report.css").read_text()
+    sheet = Path(svg.__file__).with_name("page.css").read_text()
     light, dark = sheet.partition("prefers-color-scheme")[::2]
     for half, paper in ((light, "#ffffff"), (dark, "#14171b")):
         found = re.findall(r"--(s\d): (#\w{6})", half)
@@ -258,7 +258,7 @@ def test_a_screenshot_shows_the_plots_colours(browser: Browser, flags: list[str]
     shot = browser.screenshot(_page(), 1280, *flags, height=6_000)
     with Image.open(shot) as image:
         counts = {colour: number for number, colour in image.convert("RGB").getcolors(1 << 24)}
-    css = Path(module.__file__).with_name("report.css").read_text()
+    css = Path(svg.__file__).with_name("page.css").read_text()
     half = css.partition("prefers-color-scheme")[2 if flags else 0]
     for name, colour in re.findall(r"--(s[1-6]): #(\w{6})", half):
         red, green, blue = bytes.fromhex(colour)

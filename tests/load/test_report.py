@@ -11,11 +11,12 @@ from msgspec.structs import replace
 from PIL import Image
 
 from crawler.load.measured import Measured
-from crawler.load.plots import COLOURS, plots
+from crawler.load.plots import plots
 from crawler.load.report import report
 from crawler.load.validity import Verdict
 from crawler.measure.quantity import latency
 from crawler.model.errors import EnvironmentFailure
+from crawler.report.svg import COLOURS
 from tests.browser import Browser, needs_chromium
 from tests.load.sample import measured, quiet, result
 
@@ -127,7 +128,7 @@ def test_a_good_run_is_called_so() -> None:
     good = replace(result(quiet()), verdict=Verdict(valid=True, checks=()), thresholds=())
     top = report(good).partition("<dl>")[0]
     assert "This run can be believed." in top
-    assert 'class="verdict"' in top
+    assert 'class="verdict "' in top
 
 
 def test_the_page_is_one_file_without_script_or_secret() -> None:
