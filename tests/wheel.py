@@ -108,7 +108,8 @@ def contents(wheel: Path, _place: Place) -> None:
         names = set(archive.namelist())
     presets = {f"crawler/presets/{path.name}" for path in (ROOT / "config").glob("*.toml")}
     expect(presets <= names, f"not in the wheel: {presets - names}")
-    sources = {p.relative_to(ROOT).as_posix() for p in (ROOT / "crawler").rglob("*.py")}
+    files = (p for end in ("py", "css", "j2") for p in (ROOT / "crawler").rglob(f"*.{end}"))
+    sources = {path.relative_to(ROOT).as_posix() for path in files}
     expect(sources <= names, f"not in the wheel: {sources - names}")
     expect("crawler/py.typed" in names, "no py.typed in the wheel")
     expect(any(name.endswith("/licenses/LICENSE") for name in names), "no licence in the wheel")

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from html import escape
 from importlib.resources import files
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crawler.model.errors import EnvironmentFailure
@@ -17,6 +18,16 @@ from crawler.model.extras import install
 
 if TYPE_CHECKING:
     from markupsafe import Markup
+
+
+_LIBRARIES = ("jinja2", "matplotlib")
+
+
+def require() -> None:
+    """Raise `EnvironmentFailure` where a library of the extra `report` is missing."""
+    for name in _LIBRARIES:
+        if find_spec(name) is None:
+            raise EnvironmentFailure(f"--report needs {name}: {install('report')}")
 
 
 class Table(NamedTuple):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 
 from crawler.compare.result import Result
 from crawler.model.errors import EnvironmentFailure
-from crawler.model.extras import install
+from crawler.report.page import require
 from crawler.store.files import write_whole
 
 RESULTS = "results.json"
@@ -42,8 +41,7 @@ class Folder:
         """
         if not self.path:
             return
-        if find_spec("matplotlib") is None:
-            raise EnvironmentFailure(f"--report needs matplotlib: {install('report')}")
+        require()
         try:
             Path(self.path).mkdir(parents=True, exist_ok=True)
         except OSError as error:

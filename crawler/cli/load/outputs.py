@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from importlib.util import find_spec
 from pathlib import Path
 
 from crawler.load.result import Result
 from crawler.measure.hgrm import hgrm
 from crawler.model.errors import EnvironmentFailure
-from crawler.model.extras import install
+from crawler.report.page import require
 from crawler.store.files import write_whole
 
 
@@ -37,8 +36,8 @@ class Outputs:
             if not os.access(folder, os.W_OK | os.X_OK):
                 reason = "is not writable" if folder.is_dir() else "is no directory"
                 raise EnvironmentFailure(f"--{name}: {path}: {folder} {reason}")
-        if self.report and find_spec("matplotlib") is None:
-            raise EnvironmentFailure(f"--report needs matplotlib: {install('report')}")
+        if self.report:
+            require()
 
     @property
     def flags(self) -> list[str]:
