@@ -150,7 +150,7 @@ def _left(intended: float, sent: float | None) -> float:
 
 def told(plan: Plan, request: Planned) -> str:
     """Return a request's method and whole URL."""
-    return f"{request.line.partition(' ')[0]} {plan.url(request)}"
+    return f"{request.method} {plan.url(request)}"
 
 
 def whole(plan: Plan, measured: Measured) -> TargetCounts:

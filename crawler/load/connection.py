@@ -49,7 +49,6 @@ Hit = Callable[[float, float, float, int, int, Planned], None]
 class Owner(Protocol):
     """Who gives hits to lines and hears what becomes of them."""
 
-    hit: Hit
     flow: Flow
 
     def free(self, line: Line, now: float) -> None:
@@ -69,7 +68,7 @@ class Line(asyncio.Protocol):
     """A place for one connection to the origin of a number.
 
     requests: what it sends in a closed loop. request, intended, sent: of its hit while `busy`.
-    usable: a request can be written at once.
+    usable: a request can be written at once. hit: counts it.
     """
 
     __slots__ = (
@@ -90,6 +89,7 @@ class Line(asyncio.Protocol):
         "_was_open",
         "_write",
         "busy",
+        "hit",
         "intended",
         "origin",
         "request",
@@ -104,6 +104,7 @@ class Line(asyncio.Protocol):
         self.origin = origin
         self.requests: Iterator[Planned] = iter(())
         self.request = _NOTHING
+        self.hit: Hit
         self._transport: asyncio.Transport | None = None
         self._gone: asyncio.Future[None] | None = None
         self._write: Callable[[bytes], None]
@@ -271,7 +272,7 @@ class Line(asyncio.Protocol):
     def _cut(self, now: float, exc: Exception | None) -> None:
         status = self._until_close() if exc is None else 0
         if status:
-            self._owner.hit(self.intended, self.sent, now, status, self._received, self.request)
+            self.hit(self.intended, self.sent, now, status, self._received, self.request)
         else:
             self._owner.failed(self, now, Failure.DISCONNECTED, ended(exc, self._received))
         self.busy = False
@@ -289,7 +290,7 @@ class Line(asyncio.Protocol):
         self._status = self._received = 0
         self._head = None
         self.busy = False
-        self._owner.hit(self.intended, self.sent, now, status, received, self.request)
+        self.hit(self.intended, self.sent, now, status, received, self.request)
         if self._reusable:
             self._owner.free(self, now)
         else:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain, count, repeat
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from urllib.parse import urlsplit
 
 from crawler.load.dataset import Dataset
@@ -60,9 +60,12 @@ def plan_of(config: LoadConfig, targets: Sequence[Target]) -> Plan:
         raise ConfigurationError("no URL to load: give one, or a list with -i")
     drafter = _Drafter(config)
     drafts = [drafter.draft(target) for target in targets]
+    head = any(draft.method == "HEAD" for draft in drafts)
     places = _places(targets)
-    aims = _aims(config, drafts, places, one_origin=len(drafter.origins) == 1)
-    requests = [draft.request._replace(aim=aim) for draft, aim in zip(drafts, aims, strict=True)]
+    aims = _aims(config, targets, drafts, places, tuple(map(str, drafter.origins)))
+    requests = cast("list[Planned | Recipe]", drafts)
+    for number, aim in enumerate(aims):  # each in its place, as there may be a million
+        requests[number] = _request(drafts[number])._replace(aim=aim)
     order = [requests[place] for place in places]
     if config.seed:
         random.Random(config.seed).shuffle(order)  # noqa: S311 - an order, not a secret
@@ -70,8 +73,8 @@ def plan_of(config: LoadConfig, targets: Sequence[Target]) -> Plan:
         keepalive=drafter.fields.keepalive,
         origins=tuple(drafter.origins),
         order=tuple(order),
-        aims=tuple(dict(sorted((aim.number, aim) for aim in aims)).values()),
-        head=any(draft.method == "HEAD" for draft in drafts),
+        aims=tuple(dict(sorted((aim.number, aim) for aim in {*aims})).values()),
+        head=head,
     )
 
 
@@ -92,35 +95,57 @@ def _places(targets: Sequence[Target]) -> Sequence[int]:
 
 
 def _aims(
-    config: LoadConfig, drafts: Sequence[_Draft], places: Sequence[int], *, one_origin: bool
+    config: LoadConfig,
+    targets: Sequence[Target],
+    drafts: Sequence[_Draft | Planned],
+    places: Sequence[int],
+    servers: Sequence[str],
 ) -> list[Aim]:
-    """The row of results of each target; targets of one name share it."""
-    names = [draft.label(one_origin=one_origin) for draft in drafts]
-    shares_of = Counter(map(names.__getitem__, places))
-    targets = Counter(names)
+    """The row of results of each target; targets of one name share it.
+
+    In a list of URLs alone these stand for their names, which only those with a row are given.
+    """
+    names = targets if all(isinstance(d, Planned) for d in drafts) else _labels(drafts, servers)
+    targets_of = Counter(names)
+    shares_of = Counter(map(names.__getitem__, places)) if len(places) > len(names) else targets_of
     rows = {name: row for row, (name, _) in enumerate(shares_of.most_common(MOST_AIMS))}
-    others = len(drafts) - sum(targets[name] for name in rows)
-    rest = f"{others:,} other targets"
+    others = len(drafts) - sum(targets_of[name] for name in rows)
+    usual, found, kept = statuses(config.expect_status), [], dict[Target, str]()
+    rest = Aim(MOST_AIMS, f"{others:,} other targets", usual, others)
+    for name, draft in zip(names, drafts, strict=True):
+        given = draft.expect if isinstance(draft, _Draft) else ""
+        expected = statuses(given) if given else usual
+        if name in rows:
+            label = kept.setdefault(name, "") or _labels([draft], servers)[0]
+            kept[name] = label
+            found.append(Aim(rows[name], label, expected, targets_of[name]))
+        else:
+            found.append(rest if expected is usual else rest._replace(expected=expected))
+    return found
+
+
+def _labels(drafts: Iterable[_Draft | Planned], servers: Sequence[str]) -> list[str]:
+    """The names of targets: those given, else method, server (if there are several) and path."""
+    many = len(servers) > 1
     return [
-        Aim(rows[name], name, statuses(draft.expect or config.expect_status), targets[name])
-        if name in rows
-        else Aim(MOST_AIMS, rest, statuses(draft.expect or config.expect_status), others)
-        for draft, name in zip(drafts, names, strict=True)
+        (isinstance(draft, _Draft) and draft.name)
+        or f"{draft.method} {servers[_request(draft).origin] if many else ''}{draft.path}"
+        for draft in drafts
     ]
 
 
+def _request(draft: _Draft | Planned | Recipe) -> Planned | Recipe:
+    return draft.request if isinstance(draft, _Draft) else draft
+
+
 class _Draft(NamedTuple):
-    """A request that has no row of results yet; its path is told as it was written."""
+    """A request that has no row of results yet, with its path as it was written."""
 
     request: Planned | Recipe
     method: str
-    server: str
     path: str
-    name: str = ""
-    expect: str = ""
-
-    def label(self, *, one_origin: bool) -> str:
-        return self.name or f"{self.method} {'' if one_origin else self.server}{self.path}"
+    name: str
+    expect: str
 
 
 class _Drafter:
@@ -133,7 +158,7 @@ class _Drafter:
         self._plain = not self.fields.templated
         self._compiler = Compiler(Dataset.read(config.data), config.seed)
 
-    def draft(self, target: Target) -> _Draft:
+    def draft(self, target: Target) -> _Draft | Planned:
         if isinstance(target, str):
             if self._plain and not is_template(target):
                 return self._fixed(target)
@@ -146,7 +171,7 @@ class _Drafter:
         except EnvironmentFailure as error:
             raise EnvironmentFailure(f"{where}: {error}") from None
 
-    def _fixed(self, url: str) -> _Draft:
+    def _fixed(self, url: str) -> Planned:
         """The request of a URL that needs nothing of its own."""
         try:
             origin, (path,) = _located(url)
@@ -154,9 +179,8 @@ class _Drafter:
             raise ConfigurationError(f"cannot load {url!r}: {error}") from None
         if origin not in self._rests:
             self._rests[origin] = self.fields.rest(origin.authority)
-        method = self.fields.method
-        data = f"{method} {path} HTTP/1.1\r\n".encode("ascii") + self._rests[origin]
-        return _Draft(Planned(self._number(origin), data, _NO_AIM), method, str(origin), str(path))
+        data = f"{self.fields.method} {path} HTTP/1.1\r\n".encode("ascii") + self._rests[origin]
+        return Planned(self._number(origin), data, _NO_AIM)
 
     def _number(self, origin: Origin) -> int:
         return self.origins.setdefault(origin, len(self.origins))
@@ -174,7 +198,6 @@ class _Drafter:
         return _Draft(
             request=request,
             method=fields.method,
-            server=str(origin),
             path="".join(p if isinstance(p, str) else f"{{{{{p.text}}}}}" for p in path),
             name=target.name,
             expect=target.expect_status,

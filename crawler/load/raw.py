@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from time import perf_counter
 
-from crawler.load.connection import HeadLine, Hit, Line
+from crawler.load.connection import HeadLine, Line
 from crawler.load.guard import Target
 from crawler.load.hit import Failure, Recorder
 from crawler.load.loop import Flow, Job, failure_of, unreachable
@@ -27,8 +27,6 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.5
 
 class RawLoop(ABC):
     """What closed and open loop share: lines, their connections, their failures."""
-
-    hit: Hit
 
     def __init__(self, job: Job) -> None:
         self.finished = asyncio.Event()
@@ -96,7 +94,8 @@ class RawLoop(ABC):
     def begin(self, recorder: Recorder, start: float) -> None:
         """Begin to make hits."""
         self.recorder = recorder
-        self.hit = recorder.hit
+        for line in self.lines:
+            line.hit = recorder.hit
         self.load(start)
 
     def expire(self, now: float) -> None:

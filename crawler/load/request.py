@@ -62,6 +62,16 @@ class Planned(NamedTuple):
         """What it asks for: `GET /path`."""
         return self.data.partition(b" HTTP/1.1\r\n")[0].decode("ascii")
 
+    @property
+    def method(self) -> str:
+        """The request's method."""
+        return self.line.partition(" ")[0]
+
+    @property
+    def path(self) -> str:
+        """Path and query."""
+        return self.line.partition(" ")[2]
+
     def at(self, number: int, row: int) -> Planned:
         """Return itself: it is the same for each hit."""
         return self
@@ -106,7 +116,7 @@ class Plan:
 
     def url(self, request: Planned) -> str:
         """Return what a request asks for."""
-        return f"{self.origins[request.origin]}{request.line.partition(' ')[2]}"
+        return f"{self.origins[request.origin]}{request.path}"
 
     def supply(
         self, origin: int | None, numbers: Iterator[int], share: tuple[int, int]
