@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 
-from crawler.cli.streams import hold_standard_streams
-from crawler.runtime import signals
+try:  # the little that is imported before signals are answered
+    from collections.abc import Sequence
+
+    from crawler.runtime import signals
+except KeyboardInterrupt:
+    print("crawler: interrupted by SIGINT", file=sys.stderr)
+    raise SystemExit(130) from None
 
 __all__ = ["main"]
 
@@ -16,13 +20,15 @@ _FAILED = (2, 3)  # usage and environment: nothing was done, or something was lo
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code, 128 + the signal's number for one that was ended."""
     with signals.interrupting(for_good=arguments is None):
-        hold_standard_streams()
         code = _run(sys.argv[1:] if arguments is None else arguments)
     return signals.code() if signals.first() and code not in _FAILED else code
 
 
 def _run(arguments: Sequence[str]) -> int:
     try:
+        from crawler.cli.streams import hold_standard_streams
+
+        hold_standard_streams()
         from crawler.cli import app
 
         return int(app.run(arguments))

@@ -42,7 +42,7 @@ _START_FAILURES: Final = 3  # in a row
 _LOOK: Final = 1.0  # seconds between two looks while a page is at work, so that a stop is noticed
 _STOPPED: Final = 0.5  # seconds that a look is late after a stop
 _REMEMBERED: Final = 8  # lanes that were killed last; those before have wound up long ago
-_KEEPER_LIMIT: Final = 0.5  # seconds of `CLOSING` for the keeper, which may be starting a lane
+_KEEPER_LIMIT: Final = 1.0  # seconds of `CLOSING` for the keeper, which may be starting a lane
 
 
 class PoolStatistics(NamedTuple):

@@ -234,3 +234,21 @@ def test_a_broken_dev_shm_is_said_in_one_line(options: str) -> None:
     assert (done.returncode, len(said)) == (3, 1), done.stderr
     assert said[0].startswith("crawler: parse: no worker starts: OSError: "), done.stderr
     assert said[0].endswith("room in /dev/shm; make it writable, or use --parse thread")
+
+
+EARLY = """
+import sys
+class Interrupts:
+    def find_spec(name, path=None, target=None):
+        if name == "crawler.runtime.signals":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupts)
+from crawler.cli import main
+"""
+
+
+def test_ctrl_c_before_signals_are_answered_shows_no_traceback() -> None:
+    """The first milliseconds, while the handlers themselves are imported: a line and code 130."""
+    command = [sys.executable, "-c", EARLY]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "crawler: interrupted by SIGINT\n")
