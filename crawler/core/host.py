@@ -127,7 +127,8 @@ class Host:
     @property
     def spacing(self) -> float:
         """Seconds from one start to the next."""
-        return max(self.manners.delay, self.asked_delay, self.throttle.spacing)
+        spacing = max(self.manners.delay, self.throttle.spacing)
+        return max(spacing, self.asked_delay) if self.rules.crawl_delay else spacing
 
     @property
     def asked_delay(self) -> float:

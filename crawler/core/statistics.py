@@ -214,13 +214,15 @@ class Statistics:
 
     def add_record(self, final: Final) -> None:
         """An entry of the list has its outcome."""
-        key = final.kind.value if isinstance(final, Failed | Skipped) else _WORDS[type(final)]
         with self._lock:
-            self._outcomes[key] = self._outcomes.get(key, 0) + 1
-            if isinstance(final, Failed | Skipped):
+            if isinstance(final, (Failed, Skipped)):  # a union would be made anew
+                key = final.kind.value
                 self._causes.setdefault(key, Tally()).add(final.url, final.reason)
-            self._failed += isinstance(final, Failed)
-            self._skipped += isinstance(final, Skipped)
+                self._failed += isinstance(final, Failed)
+                self._skipped += isinstance(final, Skipped)
+            else:
+                key = _WORDS[type(final)]
+            self._outcomes[key] = self._outcomes.get(key, 0) + 1
             self._truncated += _truncated(final)
 
     def add_loop_lag(self, seconds: float) -> None:
