@@ -157,6 +157,14 @@ def test_what_a_function_raises_ends_the_crawl(web: Served, engine: Any, part: s
         crawled([web.url], **options)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("given", [{"A": "b\r\nC: d"}, None])
+def test_headers_that_cannot_be_are_the_urls_failure(web: Served, engine: Any, given: Any) -> None:
+    """Its reason names the function, in both engines."""
+    (failed,) = crawled([web.url], engine=engine, headers=lambda _url: given)
+    assert failed.kind == "internal" and failed.reason.startswith("headers failed: ")
+
+
 def test_fixed_headers_are_the_option(web: Served) -> None:
     """They come behind those of a configuration, and their form is checked."""
     config = crawler.CrawlConfig(**OPTIONS, header=["A: b"])

@@ -27,6 +27,12 @@ len(titles)
 """,
     "crawler.fetch_one(served.url, **options).ok",
     "len(crawler.to_pandas(outcomes))",
+    """
+try:
+    crawler.run([], parser=words, parse="process")
+except crawler.ConfigurationError as error:
+    print(error)
+""",
     "web.__exit__(None, None, None)",
 )
 
@@ -46,5 +52,7 @@ def test_every_door_opens_in_a_notebook(tmp_path: Path, monkeypatch: pytest.Monk
         for output in cell.outputs
         if output.output_type == "execute_result"
     ]
+    printed = [o.text for c in notebook.cells for o in c.outputs if o.output_type == "stream"]
+    assert "".join(printed).startswith("parser: words cannot be sent to another process")
     assert texts[0] == texts[2] == texts[4] == "12"
     assert texts[1].startswith("<Page 200 http://127.0.0.1:") and texts[3] == "True"

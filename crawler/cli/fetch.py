@@ -106,7 +106,7 @@ def _print_page(url: str, config: CommandConfig, *, json: bool) -> int:
 
     outcome = fetch_one(url, config)
     _check(outcome)
-    report = Report(outcome, _verdict(outcome.url, config))
+    report = PageReport(outcome, _verdict(outcome.url, config))
     if json:
         sys.stdout.write(f"{dumps(report.values()).decode()}\n")
     else:
@@ -152,7 +152,7 @@ def _verdict(url: str, config: CommandConfig) -> Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class PageReport:
     """All that is known of one page."""
 
     outcome: Outcome

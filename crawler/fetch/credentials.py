@@ -17,7 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 from crawler.core import cookies
 from crawler.fetch.exchange import Target, target
 from crawler.model.config import CrawlConfig
+from crawler.model.fault import Fault
 from crawler.model.network_config import split_header
+from crawler.model.outcome import Kind
 from crawler.model.request import Purpose, Request
 from crawler.model.url import Url
 
@@ -40,11 +42,19 @@ class Credentials:
         """Return what goes with `request`, whose target is `goal`, and with no other."""
         own = self._for_origin(request, goal)
         if self._further is not None:
-            own = _replaced(own, self._further(goal.href))
+            own = self._with_further(own, goal.href)
         set_by_chain = request.cookies and cookies.header(request.cookies, request.url, time.time())
         if not set_by_chain:
             return own
         return _merged(own if any(map(_is_cookie, own)) else [*own, *self._cookies], set_by_chain)
+
+    def _with_further(self, own: Headers, url: str) -> Headers:
+        """Ask the caller for further headers; raises `Fault` where that fails."""
+        try:
+            return _replaced(own, self._further(url) if self._further is not None else {})
+        except Exception as error:
+            reason = f"headers failed: {type(error).__name__}: {error}"
+            raise Fault(Kind.INTERNAL, reason) from error
 
     def _for_origin(self, request: Request, goal: Target) -> Headers:
         if not (self._own or goal.authorization or "@" in request.seed):

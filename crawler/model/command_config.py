@@ -14,7 +14,7 @@ from crawler.model.units import SHARE
 _INPUT, _OUTPUT = "Input", "Output"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, init=False)
+@dataclass(frozen=True, slots=True, kw_only=True, init=False, repr=False)
 class CommandConfig(CrawlConfig):
     """The options of `crawler crawl`: those of a crawl, of its lists and of what it writes."""
 

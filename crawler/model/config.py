@@ -25,7 +25,7 @@ from crawler.model.units import BYTES, SECONDS
 _ENGINE, _INPUT, _OUTPUT = "Engine", "Input", "Output"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, init=False)
+@dataclass(frozen=True, slots=True, kw_only=True, init=False, repr=False)
 class CrawlConfig(GroupedOptions):
     """The options of a crawl; checked when made.
 

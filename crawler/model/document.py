@@ -7,7 +7,7 @@ event loop never unpickles a list of 700 links only to encode it again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import orjson
@@ -44,7 +44,7 @@ class Response:
     url: str
     status: int
     content_type: str
-    body: bytes
+    body: bytes = field(repr=False)
     robots_tag: str = ""
     refresh: str = ""
     fields: tuple[tuple[str, str], ...] = ()

@@ -254,6 +254,12 @@ class GroupedOptions(Options):
         """From names and values, a group's name with it or a mapping for it."""
         return cls(**values)
 
+    def __repr__(self) -> str:
+        """Return the options that differ from their defaults; no secrets."""
+        specs, values = self.options(), self.values().items()
+        changed = [f"{n}={v!r}" for n, v in values if specs[n].shown and v != specs[n].default]
+        return f"{type(self).__name__}({', '.join(changed)})"
+
     def fill(self, values: Mapping[str, object]) -> None:
         """Set every field from `values` or its default; raises `OptionError`."""
         left = dict(values)

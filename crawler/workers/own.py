@@ -93,7 +93,8 @@ def accepting(config: CrawlConfig, call: Callable[..., Any]) -> CrawlConfig:
         raise ConfigurationError("parser and parse: a parser needs parse other than none")
     if parse == "auto":
         return config if data and b"__main__" not in data else config.updated({"parse": "inline"})
-    here = b"__main__" in (data or b"") and not hasattr(sys.modules["__main__"], "__file__")
+    script = getattr(sys.modules["__main__"], "__file__", None) or ""  # none in a notebook
+    here = b"__main__" in (data or b"") and (parse == "interpreter" or not os.path.isfile(script))
     if parse in ("process", "interpreter") and (data is None or here):
         raise ConfigurationError(
             f"parser: {name_of(call)} cannot be sent to another {parse}; define it at the top of a "

@@ -99,6 +99,12 @@ def test_every_option_is_described() -> None:
         assert spec.check(spec.default) == spec.default
 
 
+def test_a_configuration_shows_what_was_changed() -> None:
+    """In one line, without the defaults and without secrets."""
+    config = CrawlConfig(per_host=2, header=["Cookie: a=b"], concurrency=5)
+    assert repr(config) == "CrawlConfig(concurrency=5, per_host=2)"
+
+
 def test_an_option_is_given_flat_or_in_its_group() -> None:
     """A group is an object or a mapping, an option given alone counts before it; all are equal."""
     flat = CrawlConfig(delay="1s", per_host=2)
