@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import pytest
 
 from crawler.mock import MockWeb, running
 from tests.cli.test_command import started, wait_for_requests
+from tests.fetch.raw import RawServer
 from tests.unmannered import WORDS
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
@@ -252,3 +256,27 @@ def test_ctrl_c_before_signals_are_answered_shows_no_traceback() -> None:
     command = [sys.executable, "-c", EARLY]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, "crawler: interrupted by SIGINT\n")
+
+
+@PAIRS
+def test_an_interrupted_crawl_knows_every_host_that_was_asked(
+    tmp_path: Path, engine: str, number: signal.Signals
+) -> None:
+    """Neither has answered when the signal comes: the audit and the summary have both of them."""
+    asked, audit = threading.Semaphore(0), tmp_path / "audit.jsonl"
+
+    def stands_still(server: RawServer, _sock: socket.socket, _head: bytes) -> bool:
+        asked.release()
+        server.over.wait(60)
+        return False
+
+    with RawServer({"/": stands_still}) as one, RawServer({"/": stands_still}) as other:
+        words = (*WORDS, "--engine", engine, "--audit", str(audit), "--drain-timeout", "0.1")
+        with started("crawl", *words, "-o", os.devnull, one.url(), other.url()) as process:
+            assert asked.acquire(timeout=60) and asked.acquire(timeout=60)
+            process.send_signal(number)
+            _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, err
+    hosts = {json.loads(line)["host"]: line for line in audit.read_text().splitlines()}
+    assert set(hosts) == {f"http://127.0.0.1:{each.port}" for each in (one, other)}
+    assert " 2 hosts" in err and "every URL is accounted for" in err
