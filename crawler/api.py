@@ -20,8 +20,8 @@ from types import TracebackType
 from typing import Any, Protocol, Self, Unpack
 
 from crawler.core.statistics import Snapshot
+from crawler.engine.crawl_session import CrawlSession
 from crawler.engine.plugins import Plugins
-from crawler.engine.session import CrawlSession
 from crawler.fetch.credentials import RequestHeaders
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError, CrawlerError

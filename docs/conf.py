@@ -12,11 +12,11 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
 import crawler
-from crawler.cli.compare.spelling import COMPARE
-from crawler.cli.load.spelling import LOAD
-from crawler.cli.mock.web import MOCK
-from crawler.cli.options import CRAWL, table
-from crawler.store.schema import schema
+from crawler.cli.compare.compare_spelling import COMPARE
+from crawler.cli.crawl_flags import CRAWL, table
+from crawler.cli.load.load_spelling import LOAD
+from crawler.cli.mock.mock_web import MOCK
+from crawler.store.record_schema import schema
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx

@@ -12,8 +12,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from crawler.cli import toml
-from crawler.cli.crawl import TITLE
-from crawler.cli.options import CRAWL
+from crawler.cli.crawl_command import TITLE
+from crawler.cli.crawl_flags import CRAWL
 from crawler.model.command_config import CommandConfig
 from crawler.model.config import CrawlConfig
 from crawler.model.option import Options

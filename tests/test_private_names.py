@@ -24,19 +24,19 @@ PROJECT = PACKAGE.parent / "pyproject.toml"
 
 KNOWN: Mapping[str, set[tuple[str, str]]] = {
     "aiohttp": {
-        ("fetch/aio.py", "_buffer"),
-        ("fetch/aio.py", "_conns"),
-        ("fetch/aio.py", "_create_connection"),
-        ("fetch/aio.py", "_payload"),
-        ("fetch/aio.py", "_resolve_host"),
-        ("fetch/aio.py", "_retry_connection"),
-        ("fetch/aio.py", "_wrap_create_connection"),
+        ("fetch/aiohttp_client.py", "_buffer"),
+        ("fetch/aiohttp_client.py", "_conns"),
+        ("fetch/aiohttp_client.py", "_create_connection"),
+        ("fetch/aiohttp_client.py", "_payload"),
+        ("fetch/aiohttp_client.py", "_resolve_host"),
+        ("fetch/aiohttp_client.py", "_retry_connection"),
+        ("fetch/aiohttp_client.py", "_wrap_create_connection"),
         ("load/aio.py", "_create_connection"),
         ("load/aio.py", "_retry_connection"),
     },
     "urllib3": {
-        ("fetch/threaded.py", "_dns_host"),
-        ("fetch/threaded.py", "_new_conn"),
+        ("fetch/urllib3_client.py", "_dns_host"),
+        ("fetch/urllib3_client.py", "_new_conn"),
     },
     "python": {
         ("measure/gil.py", "_is_gil_enabled"),  # documented, with its underscore
@@ -51,7 +51,7 @@ KNOWN: Mapping[str, set[tuple[str, str]]] = {
         ("workers/lanes.py", "_threads"),
         ("workers/lanes.py", "_threads_queues"),
         ("workers/parsing.py", "_ExecutorManagerThread"),
-        ("formats/listing.py", "_Decompress"),  # a type
+        ("formats/sitemap_listing.py", "_Decompress"),  # a type
         ("workers/spawning.py", "_args_from_interpreter_flags"),
     },
 }

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from crawler.cli import crawl, fetch
+from crawler.cli import crawl_command, fetch
 from crawler.cli.asking import blocked
 from crawler.cli.completion import add_completion
-from crawler.cli.options import VERSION_FLAGS
+from crawler.cli.crawl_flags import VERSION_FLAGS
 from crawler.cli.telling import complain, show_traceback
 from crawler.cli.variables import unknown
 from crawler.model.errors import CrawlerError, ExitCode
@@ -73,11 +73,11 @@ def _app() -> App:
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )
-    app.command(crawl.crawl, help=crawl.HELP, usage=crawl.USAGE)
+    app.command(crawl_command.crawl, help=crawl_command.HELP, usage=crawl_command.USAGE)
     app.command(fetch.fetch, help=fetch.HELP, usage=fetch.USAGE)
-    app.command("crawler.cli.mock.app:app", name="mock", help=_MOCK_HELP)
-    app.command("crawler.cli.load.app:app", name="load", help=_LOAD_HELP)
-    app.command("crawler.cli.compare.app:app", name="compare", help=_COMPARE_HELP)
+    app.command("crawler.cli.mock.mock_app:app", name="mock", help=_MOCK_HELP)
+    app.command("crawler.cli.load.load_app:app", name="load", help=_LOAD_HELP)
+    app.command("crawler.cli.compare.compare_app:app", name="compare", help=_COMPARE_HELP)
     add_completion(app)
     return app
 

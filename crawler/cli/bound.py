@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from crawler.cli.units import counted
-from crawler.core.bound import Bound, Limit
+from crawler.cli.unit_formats import counted
+from crawler.core.bottleneck import Bound, Limit
 from crawler.model.command_config import CommandConfig
 
 UNLIMITED = "--unlimited lifts such limits for a server of your own"

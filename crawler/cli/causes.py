@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from textwrap import wrap
 from typing import Any
 
-from crawler.cli.units import count
-from crawler.core.causes import Cause
+from crawler.cli.unit_formats import count
+from crawler.core.end_causes import Cause
 from crawler.model.command_config import CommandConfig
 from crawler.model.outcome import Kind
 from crawler.model.output import printable

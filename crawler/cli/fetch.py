@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from crawler.cli import toml
-from crawler.cli.options import CRAWL, resolve, with_options
+from crawler.cli.crawl_flags import CRAWL, resolve, with_options
 from crawler.cli.telling import complain
-from crawler.cli.units import count, milliseconds
+from crawler.cli.unit_formats import count, milliseconds
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, ExitCode
 from crawler.model.output import dumps, printable

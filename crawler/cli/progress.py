@@ -11,8 +11,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from crawler.cli.units import count, counted, duration, megabytes
-from crawler.core.bound import Bound
+from crawler.cli.unit_formats import count, counted, duration, megabytes
+from crawler.core.bottleneck import Bound
 from crawler.core.statistics import Snapshot
 
 SPAN = 5.0

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from crawler.cli.options import C, Spelling
+from crawler.cli.crawl_flags import C, Spelling
 from crawler.cli.presets import located, presets
 from crawler.model.errors import ConfigurationError
 from crawler.model.option import Option, OptionError, closest

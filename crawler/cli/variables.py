@@ -8,13 +8,13 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
-from crawler.cli.options import CRAWL, Spelling
+from crawler.cli.crawl_flags import CRAWL, Spelling
 
 # Where the options of the other commands stand; a module is imported only for a variable of its.
 _SPELLINGS = {
-    "CRAWLER_MOCK_": "crawler.cli.mock.web:MOCK",
-    "CRAWLER_LOAD_": "crawler.cli.load.spelling:LOAD",
-    "CRAWLER_COMPARE_": "crawler.cli.compare.spelling:COMPARE",
+    "CRAWLER_MOCK_": "crawler.cli.mock.mock_web:MOCK",
+    "CRAWLER_LOAD_": "crawler.cli.load.load_spelling:LOAD",
+    "CRAWLER_COMPARE_": "crawler.cli.compare.compare_spelling:COMPARE",
 }
 
 

@@ -17,8 +17,8 @@ from time import perf_counter, sleep
 from zlib import crc32
 
 from crawler.compare.experiment import Watch
+from crawler.engine.crawl_session import CrawlSession
 from crawler.engine.ports import Source
-from crawler.engine.session import CrawlSession
 from crawler.measure.processes import cpu_of, tree
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError

@@ -20,7 +20,7 @@ from crawler.model.request import Request
 from crawler.model.url import Url, parse
 
 if TYPE_CHECKING:
-    from crawler.fetch.aio import AioFetcher
+    from crawler.fetch.aiohttp_client import AioFetcher
 
 
 def bare(in_flight: int, **others: Any) -> CrawlConfig:
@@ -48,7 +48,7 @@ def requests(urls: Iterable[str]) -> list[Request]:
 
 async def fetch_async(urls: Sequence[str], in_flight: int) -> list[bytes | None]:
     """Bodies by aiohttp on the running loop; None for what failed."""
-    from crawler.fetch.aio import AioFetcher
+    from crawler.fetch.aiohttp_client import AioFetcher
 
     async with AioFetcher(bare(in_flight)) as fetcher:
         return await _in_slots(fetcher, requests(urls), in_flight)
@@ -56,7 +56,7 @@ async def fetch_async(urls: Sequence[str], in_flight: int) -> list[bytes | None]
 
 async def steady_async(urls: Sequence[str], in_flight: int, watch: Watch) -> Fetched:
     """Bodies by aiohttp on the running loop; measured when each slot has fetched a URL before."""
-    from crawler.fetch.aio import AioFetcher
+    from crawler.fetch.aiohttp_client import AioFetcher
 
     asked = requests(urls)
     began = perf_counter()
@@ -86,7 +86,7 @@ async def _in_slots(
 
 def steady_threaded(urls: Sequence[str], in_flight: int, watch: Watch) -> Fetched:
     """Bodies by urllib3 in `in_flight` threads, each of which has fetched a URL before."""
-    from crawler.fetch.threaded import ThreadedFetcher
+    from crawler.fetch.urllib3_client import ThreadedFetcher
 
     asked = requests(urls)
     met = Barrier(in_flight)

@@ -22,7 +22,7 @@ from math import inf
 
 from crawler.core.audit import Audit
 from crawler.core.backlog import Backlog
-from crawler.core.bound import Limit
+from crawler.core.bottleneck import Limit
 from crawler.core.host import Address, Gate, Host, Place
 from crawler.core.manners import Manners
 from crawler.model.outcome import Kind

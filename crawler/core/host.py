@@ -26,7 +26,7 @@ from heapq import heappop, heappush
 from itertools import count
 
 from crawler.core.audit import Audit
-from crawler.core.bound import Limit
+from crawler.core.bottleneck import Limit
 from crawler.core.breaker import Breaker
 from crawler.core.manners import LONGEST_CRAWL_DELAY, Manners
 from crawler.core.throttle import Throttle

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from crawler.core.bound import IN_FLIGHT, Bound, Held, Holds, Limit, bound
-from crawler.core.causes import Cause, Tally
-from crawler.core.histogram import Distribution, Histogram
+from crawler.core.bottleneck import IN_FLIGHT, Bound, Held, Holds, Limit, bound
+from crawler.core.durations import Distribution, Histogram
+from crawler.core.end_causes import Cause, Tally
 from crawler.core.rules import Ended
 from crawler.model.outcome import (
     Failed,

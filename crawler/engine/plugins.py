@@ -14,7 +14,7 @@ from typing import Any
 
 from crawler.fetch.credentials import RequestHeaders
 from crawler.fetch.exchange import Progress
-from crawler.fetch.fault import overdue
+from crawler.fetch.fetch_fault import overdue
 from crawler.model.config import CrawlConfig
 from crawler.model.document import Response
 from crawler.model.errors import ConfigurationError

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from time import perf_counter
 
-from crawler.core.crawl import Crawl
+from crawler.core.crawl_core import Crawl
 from crawler.core.step import Fetch, Idle, Notice, Recall, Record, Refill, Spill, Wait
 from crawler.engine.feed import Feeder
-from crawler.engine.spool import Spooler
+from crawler.engine.spooler import Spooler
 from crawler.model.outcome import Final
 
 MOST = 500

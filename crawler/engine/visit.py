@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from crawler.core.rules import RobotsRead
-from crawler.formats.listing import sitemap
 from crawler.formats.robots import RobotsRules
+from crawler.formats.sitemap_listing import sitemap
 from crawler.model.document import Document
 from crawler.model.outcome import Failed, Fetched, Kind, Listing, Page, Parsed, Received
 from crawler.model.request import Purpose, Request

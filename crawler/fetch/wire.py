@@ -21,9 +21,9 @@ from concurrent.futures import wait
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from crawler.fetch import fault, socks
+from crawler.fetch import fetch_fault, socks
+from crawler.fetch.address_guard import admitted
 from crawler.fetch.exchange import Progress
-from crawler.fetch.guard import admitted
 from crawler.fetch.message import Message
 from crawler.fetch.names import Address, Addresses, LookUp, Names, literal_address
 from crawler.fetch.reaper import Watch
@@ -110,7 +110,9 @@ class Call:
         due, verdict = self.watch.due, self.watch.verdict
         limit = self._pulse() + self._config.network.connect_timeout
         if limit < due:
-            self.watch.limit(limit, fault.connect_overdue(self._config.network.connect_timeout))
+            self.watch.limit(
+                limit, fetch_fault.connect_overdue(self._config.network.connect_timeout)
+            )
         try:
             connect()
         except (OSError, ValueError, http.client.HTTPException) as error:
@@ -139,11 +141,11 @@ class Call:
         if isinstance(error, TimeoutError) and error.errno is None:
             return self.watch.verdict
         if isinstance(error, http.client.RemoteDisconnected):
-            return fault.closed()
+            return fetch_fault.closed()
         if isinstance(error, http.client.HTTPException):
-            return fault.malformed(str(error))
+            return fetch_fault.malformed(str(error))
         verify = not self._config.network.insecure
-        return fault.connecting(error, proxied=self.proxy is not None, verify=verify)
+        return fetch_fault.connecting(error, proxied=self.proxy is not None, verify=verify)
 
     def look_up(self, host: str, port: int) -> str:
         """Return the address that a connection would be tried at first."""
@@ -219,7 +221,7 @@ class Call:
         with self.waiting():
             look_up.begun.result()
         verdict = watch.verdict
-        watch.limit(watch.due, fault.unanswered(self._seconds))
+        watch.limit(watch.due, fetch_fault.unanswered(self._seconds))
         try:
             while not look_up.answer.done():
                 wait([look_up.answer], self._left())

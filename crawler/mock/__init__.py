@@ -17,8 +17,8 @@ control).
 """
 
 from crawler.mock.scenario import MockWeb
-from crawler.mock.server.entry import main_loop, running, serve
 from crawler.mock.server.responder import Statistics
+from crawler.mock.server.running import main_loop, running, serve
 from crawler.mock.server.served import Served
 from crawler.runtime.loop import LoopFactory, new_event_loop
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from crawler.mock.scenario import MockWeb
-from crawler.mock.server.entry import running
+from crawler.mock.server.running import running
 from crawler.mock.server.served import Served
 
 

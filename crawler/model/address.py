@@ -2,8 +2,8 @@
 
 A crawler goes where strangers point it: by links, redirects, sitemaps and DNS records. So that it
 cannot be pointed at its own machine or network, every address is judged where the connection is
-made (`crawler.fetch.guard`), after DNS. The judgement is here, because the configuration checks and
-explains the same networks and ports.
+made (`crawler.fetch.address_guard`), after DNS. The judgement is here, because the configuration
+checks and explains the same networks and ports.
 
 The tables follow IANA's special-purpose registries (RFC 6890 and its updates) and do not ask
 `ipaddress.is_global`, whose answers differ between versions of Python; a test holds the two against

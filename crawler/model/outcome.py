@@ -3,9 +3,9 @@
 Consume it with `match` and `assert_never`. Failure is data: `Failed.kind` says what, `reason` says
 it in words, and whether another attempt makes sense follows from the kind, here and nowhere else.
 
-An outcome gives its record (the form is in `crawler.store.schema`) in two halves: the fields of the
-request and the exchange, and those of the document, which come as JSON from where the page was
-parsed and are spliced in, so that 700 links are encoded once.
+An outcome gives its record (the form is in `crawler.store.record_schema`) in two halves: the fields
+of the request and the exchange, and those of the document, which come as JSON from where the page
+was parsed and are spliced in, so that 700 links are encoded once.
 """
 
 from __future__ import annotations

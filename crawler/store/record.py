@@ -1,4 +1,4 @@
-"""One outcome as one line of JSON; the line's form is in `crawler.store.schema`.
+"""One outcome as one line of JSON; the line's form is in `crawler.store.record_schema`.
 
 The line is UTF-8 whatever the text was: lone surrogates (bytes of a list that were no UTF-8) become
 U+FFFD, and nothing in it acts on a terminal (`crawler.model.output`).
@@ -9,7 +9,7 @@ from __future__ import annotations
 from crawler.model.document import PARSED, spliced
 from crawler.model.outcome import Final
 from crawler.model.output import dumps
-from crawler.store.schema import schema
+from crawler.store.record_schema import schema
 
 __all__ = ["PARSED", "dumps", "encode", "schema"]
 

@@ -27,8 +27,8 @@ from crawler.model.choices import Existing
 from crawler.model.errors import CrawlerError, EnvironmentFailure, ExitCode
 from crawler.model.outcome import Final
 from crawler.store.descriptor import Left
-from crawler.store.files import write_json
 from crawler.store.outlet import Outlet
+from crawler.store.output_files import write_json
 from crawler.store.record import encode
 
 __all__ = ["LIMIT", "OutputClosed", "RecordSink", "write_json"]

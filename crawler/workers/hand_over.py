@@ -21,8 +21,8 @@ from crawler.model.document import Response
 from crawler.model.errors import CrawlerError, EnvironmentFailure
 from crawler.model.outcome import Parsed
 from crawler.workers.auto import Place
+from crawler.workers.failure_reason import one_line
 from crawler.workers.parsing import Parsing, silent
-from crawler.workers.reason import one_line
 from crawler.workers.work import Alarm, Packed, Parser, alarm, pack
 
 _CURE = "processes need room in /dev/shm; make it writable, or use --parse thread"

@@ -29,8 +29,7 @@ from multiprocessing.connection import wait as wait_for
 from typing import Any, Final, NamedTuple, Protocol
 
 from crawler.model.errors import ConfigurationError
-from crawler.workers import own, worker
-from crawler.workers.answer import MAX_MESSAGE, Answer
+from crawler.workers import own, parser_worker
 from crawler.workers.hang_up import hang_up
 from crawler.workers.spawning import apart, quiet_start, recording_context
 from crawler.workers.work import (
@@ -44,6 +43,7 @@ from crawler.workers.work import (
     Work,
     run_batch,
 )
+from crawler.workers.worker_answer import MAX_MESSAGE, Answer
 
 _DEATH: Final = 2.0  # seconds for the kernel to end a process after SIGKILL; milliseconds, mostly
 _AGAIN: Final = 0.02  # seconds between two tries to reach the fork server
@@ -128,7 +128,7 @@ class ProcessLane(_ExecutorLane):
         self._recording.made.clear()
         with apart():  # its semaphores may start the resource tracker
             self._executor = ProcessPoolExecutor(
-                1, self._context, initializer=worker.start_process, initargs=self._initargs
+                1, self._context, initializer=parser_worker.start_process, initargs=self._initargs
             )
         calls: Any = getattr(self._executor, "_call_queue", None)
         self._call_reader: Any = getattr(calls, "_reader", None)
@@ -150,7 +150,7 @@ class ProcessLane(_ExecutorLane):
         """Ask the fork server for the process; None where it is to be asked again."""
         try:
             with quiet_start(with_main=self._with_main):
-                return self._executor.submit(worker.ready)
+                return self._executor.submit(parser_worker.ready)
         except (ConnectionError, EOFError):
             if time.monotonic() > deadline:
                 raise
@@ -158,7 +158,7 @@ class ProcessLane(_ExecutorLane):
 
     def submit(self, serial: int, pages: list[Packed]) -> Future[list[Answer]]:
         """Queue a batch; the executor's threads pickle it and write it to the worker's pipe."""
-        return self._executor.submit(worker.run, serial, pages)
+        return self._executor.submit(parser_worker.run, serial, pages)
 
     def cpu_seconds(self) -> float:
         """The process's CPU clock; Linux makes its number from the id (clock_getcpuclockid(3))."""
@@ -258,7 +258,9 @@ def check_interpreters(work: Work) -> None:
         raise ConfigurationError(
             f"parse: interpreter needs Python 3.14 or later, this is {running}; use process"
         )
-    wanted = [f"import {name}" for name in ("crawler.workers.worker", "crawler.formats.page")]
+    wanted = [
+        f"import {name}" for name in ("crawler.workers.parser_worker", "crawler.formats.page")
+    ]
     if work.parser:
         wanted.append("from crawler.workers import own")
         wanted.append(f"own.load({work.parser!r}, {work.folder!r}, keep=True)")
@@ -291,22 +293,22 @@ class InterpreterLane(ThreadLane):
     def __init__(self, work: Work) -> None:
         pool: Any = futures.InterpreterPoolExecutor  # type: ignore[attr-defined]  # from 3.14 on
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  (closed when the worker has mapped it)
-        self._file.truncate(worker.MARKER_BYTES)
-        self._marker = worker.map_marker(self._file.fileno())
+        self._file.truncate(parser_worker.MARKER_BYTES)
+        self._marker = parser_worker.map_marker(self._file.fileno())
         self._marker[INDEX] = -1.0
         self._executor = pool(
             1,
             "crawler-parse",
-            initializer=worker.start_interpreter,
+            initializer=parser_worker.start_interpreter,
             initargs=(work, self._file.fileno()),
         )
 
     def start(self) -> Future[Any]:
         """Make the interpreter; the future raises where a library does not load in one."""
-        started: Future[Any] = self._executor.submit(worker.ready)
+        started: Future[Any] = self._executor.submit(parser_worker.ready)
         started.add_done_callback(lambda _: self._file.close())
         return started
 
     def submit(self, serial: int, pages: list[Packed]) -> Future[list[Answer]]:
         """Queue a batch."""
-        return self._executor.submit(worker.run, serial, pages)
+        return self._executor.submit(parser_worker.run, serial, pages)

@@ -36,7 +36,7 @@ from typing import Any
 
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError
-from crawler.workers.reason import one_line, place
+from crawler.workers.failure_reason import one_line, place
 
 _LOADERS: Any = (
     (ExtensionFileLoader, EXTENSION_SUFFIXES),

@@ -28,11 +28,11 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from crawler.model.outcome import Kind, Parsed, ParseFault
-from crawler.workers.answer import Malformed, results
+from crawler.workers.failure_reason import one_line, overrun_reason
 from crawler.workers.lanes import Lane, Progress
-from crawler.workers.reason import one_line, overrun_reason
 from crawler.workers.recovery import Batch, Order, Ruling, rule, unfit
 from crawler.workers.work import Exhausted, Packed
+from crawler.workers.worker_answer import Malformed, results
 
 DEPTH: Final = 2  # batches on a lane: one at work, one that waits right behind it
 START_LIMIT: Final = 60.0  # seconds for a worker to import the parser, or to take up a batch

@@ -34,7 +34,7 @@ from crawler.runtime.leftovers import tidy
 from crawler.runtime.signals import ENDING
 
 _PRELOAD: Final = [
-    *("crawler.workers.forked", "crawler.workers.worker"),
+    *("crawler.workers.forked", "crawler.workers.parser_worker"),
     *("crawler.formats.page", "crawler.formats.by_frostwork"),
 ]
 _FLAGS: Final = "_args_from_interpreter_flags"

@@ -38,9 +38,9 @@ from crawler.model.document import Document, Response
 from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.model.output import escaped
 from crawler.workers import own
-from crawler.workers.answer import MAX_JSON, Answer
 from crawler.workers.extractors import Extractors
-from crawler.workers.reason import one_line, overrun_reason, place
+from crawler.workers.failure_reason import one_line, overrun_reason, place
+from crawler.workers.worker_answer import MAX_JSON, Answer
 
 Packed = tuple[str, int, str, bytes, str, str, tuple[tuple[str, str], ...]]
 """The fields of a `Response` on its way to a worker, in their order."""

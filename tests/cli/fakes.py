@@ -1,4 +1,4 @@
-"""A crawl without network: what `crawler.cli.run` drives, under the test's control."""
+"""A crawl without network: what `crawler.cli.crawl_run` drives, under the test's control."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from crawler.cli.run import Opener, Order, Parts
+from crawler.cli.crawl_run import Opener, Order, Parts
 from crawler.core.audit import Totals
-from crawler.core.histogram import Histogram
+from crawler.core.durations import Histogram
 from crawler.core.statistics import Snapshot
 from crawler.model.errors import CrawlerError
 

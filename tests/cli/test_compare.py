@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from crawler.cli import main
-from crawler.cli.compare import outputs
-from crawler.cli.compare.compare import meant
-from crawler.cli.compare.summary import shown
+from crawler.cli.compare import compare_outputs
+from crawler.cli.compare.compare_command import meant
+from crawler.cli.compare.compare_summary import shown
 from crawler.compare import catalogue
 from crawler.compare.experiment import Arm, Contrast, Experiment
 from crawler.compare.options import CompareConfig
@@ -98,14 +98,14 @@ def test_what_an_experiment_found_is_kept_as_soon_as_it_is_there(
     monkeypatch.setattr(Examined, "of", broken)
     code, _, err = run("noise", "wait", "--rounds", "1", "--report", str(tmp_path))
     assert code == ExitCode.ENVIRONMENT and "OverflowError" in err
-    left = Result.read(tmp_path / outputs.RESULTS)
+    left = Result.read(tmp_path / compare_outputs.RESULTS)
     assert left.partial and [each.experiment.name for each in left.examined] == ["noise"]
-    assert [path.name for path in tmp_path.iterdir()] == [outputs.RESULTS]
+    assert [path.name for path in tmp_path.iterdir()] == [compare_outputs.RESULTS]
     code, out, _ = run("report", str(tmp_path))
     assert (code, out) == (0, f"report: {tmp_path / 'report.html'}\n")
     assert "topped before its end" in (tmp_path / "report.html").read_text()
     monkeypatch.setattr(Examined, "of", judged)
-    code, out, _ = run("rerun", str(tmp_path / outputs.RESULTS), "--quiet")
+    code, out, _ = run("rerun", str(tmp_path / compare_outputs.RESULTS), "--quiet")
     assert code == 0 and out.startswith("Against ")
 
 
@@ -244,7 +244,7 @@ def test_a_full_disk_costs_the_report_alone(
     def full(_path: str, _text: str) -> None:
         raise EnvironmentFailure("No space left on device")
 
-    monkeypatch.setattr(outputs, "write_whole", full)
+    monkeypatch.setattr(compare_outputs, "write_whole", full)
     code, out, err = run("noise", "--rounds", "1", "--report", str(tmp_path))
     assert code == 3 and err == "crawler: No space left on device\n"
     assert "in all" in out and "report:" not in out

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from crawler.cli.compare.live import Live
+from crawler.cli.compare.compare_live import Live
 from crawler.compare.runner import Turn
 
 TURN = Turn(experiment="answer", arm="threaded", interpreter="", round=1, rounds=3)

@@ -145,7 +145,7 @@ def test_a_signal_in_the_summary_and_after_it(tmp_path: Path) -> None:
     script = f"""
 import os, signal, sys
 from crawler.cli import main
-from crawler.cli.summary import Report
+from crawler.cli.crawl_summary import Report
 text = Report.text
 def late(report):
     os.kill(os.getpid(), {int(signal.SIGTERM)})

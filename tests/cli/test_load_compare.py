@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from crawler.cli import main
-from crawler.cli.load import selftest
+from crawler.cli.load import load_selftest
 from crawler.load.options import LoadConfig
 from crawler.load.selftest import CASES, Case, Finding
 from tests.load.sample import result
@@ -84,7 +84,7 @@ def test_the_selftest_measures_a_known_stall(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Response p99 shows it, service p99 does not, over real sockets; the other cases alike."""
-    monkeypatch.setattr(selftest, "CASES", CASES[:1])
+    monkeypatch.setattr(load_selftest, "CASES", CASES[:1])
     code = main(["load", "selftest"])
     out, _ = capsys.readouterr()
     assert code == 0, out
@@ -100,7 +100,7 @@ def test_a_selftest_that_fails_says_so(
     never: Sequence[Finding] = (Finding(name="never", value=0.5, least=1, most=2),)
     config = LoadConfig(requests=1, connections=1, duration=5)
     case = Case(name="impossible", web={}, load=config, findings=lambda _: never)
-    monkeypatch.setattr(selftest, "CASES", (case,))
+    monkeypatch.setattr(load_selftest, "CASES", (case,))
     assert main(["load", "selftest"]) == 5
     out, _ = capsys.readouterr()
     assert re.search(r"BAD +never +500 ms +\(1e\+03 ms to 2e\+03 ms\)", out)

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from crawler.cli.load import live, per_target, summary
-from crawler.cli.load.outputs import Outputs
+from crawler.cli.load import load_live, load_summary, per_target
+from crawler.cli.load.load_outputs import Outputs
+from crawler.cli.load.load_summary import counts, latencies
 from crawler.cli.load.picture import Picture
-from crawler.cli.load.summary import counts, latencies
 from crawler.cli.load.targets import targets
 from crawler.load.breakdown import ErrorKind, TargetCounts
 from crawler.load.endpoint import Endpoint
@@ -24,7 +24,7 @@ from crawler.load.measured import Failure, Measured
 from crawler.load.options import LoadConfig
 from crawler.measure.histogram import Histogram
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
-from crawler.store.files import write_whole
+from crawler.store.output_files import write_whole
 from tests.load import sample
 
 URL = "http://127.0.0.1:8080/page/1"
@@ -101,7 +101,10 @@ def test_results_by_target_fit_a_terminal() -> None:
     assert below.split("  ")[-3:] == ["200: 7", "302: 1", "timeout: 2"]
     assert short.split() == ["short", "1", "0", "200", "200", "200", "302"]
     assert all(len(line) <= 80 for line in per_target.errors(run.kinds))
-    assert summary.status(302, 5) == "302 (redirect): 5" and summary.status(304, 5) == "304: 5"
+    assert (
+        load_summary.status(302, 5) == "302 (redirect): 5"
+        and load_summary.status(304, 5) == "304: 5"
+    )
 
 
 @pytest.mark.parametrize(
@@ -211,7 +214,7 @@ def test_without_a_terminal_nothing_moves(
     stream = io.StringIO()
     monkeypatch.setattr(stream, "isatty", lambda: terminal)
     monkeypatch.setattr("sys.stderr", stream)
-    with live.watching(LoadConfig(), quiet=quiet) as watch:
+    with load_live.watching(LoadConfig(), quiet=quiet) as watch:
         assert watch is None
     assert stream.getvalue() == ""
 
@@ -228,7 +231,7 @@ def test_the_picture_is_gone_at_the_end(colours: bool, monkeypatch: pytest.Monke
         "NO_COLOR": "" if colours else "1",
     }.items():
         monkeypatch.setenv(name, value)
-    with live.watching(LoadConfig(), quiet=False) as watch:
+    with load_live.watching(LoadConfig(), quiet=False) as watch:
         assert watch is not None
         watch(measured())
     text = stream.getvalue()
@@ -239,7 +242,7 @@ def test_the_picture_is_gone_at_the_end(colours: bool, monkeypatch: pytest.Monke
 
 def test_the_latencies_stand_side_by_side() -> None:
     """Response, service and lag in milliseconds; their ratio is told as what it is."""
-    lines = list(summary.latencies(measured(late=0.5)))
+    lines = list(load_summary.latencies(measured(late=0.5)))
     assert lines[0].split() == ["ms", "p50", "p90", "p99", "p99.9", "p99.99", "max", "mean"]
     assert lines[1].split() == ["response", "10", "510", "510", "510", "510", "510", "135"]
     assert lines[2].split()[:4] == ["service", "10", "10", "10"]
@@ -253,13 +256,13 @@ def test_quantiles_beyond_the_samples_are_left_out() -> None:
     recorder = Recorder(0.0)
     for number in range(100):
         recorder.hit(number, number, number + 0.5, 200, 1)
-    row = list(summary.latencies(recorder.freeze(100.0)))[1].split()
+    row = list(load_summary.latencies(recorder.freeze(100.0)))[1].split()
     assert row[1:] == ["500", "500", "500", "-", "-", "500", "500"]
 
 
 def test_counts_tell_statuses_and_failures() -> None:
     """Every request is in one of the lines; those without an answer by their kind."""
-    lines = list(summary.counts(measured(failed=2)))
+    lines = list(load_summary.counts(measured(failed=2)))
     assert lines == [
         "10,002 requests in 10.00 s: 1,000 answers/s, 1.0 MB/s",
         "status    200: 10,000",
@@ -270,20 +273,20 @@ def test_counts_tell_statuses_and_failures() -> None:
 
 def test_the_shape_of_a_load_in_words() -> None:
     """Closed loops by their connections, open ones by their schedule."""
-    assert summary.shape(LoadConfig(connections=1)) == "closed loop, 1 connection"
-    assert summary.shape(LoadConfig(rate=5000, arrivals="poisson")) == (
+    assert load_summary.shape(LoadConfig(connections=1)) == "closed loop, 1 connection"
+    assert load_summary.shape(LoadConfig(rate=5000, arrivals="poisson")) == (
         "open loop, 5,000/s, poisson arrivals, at most 64 connections"
     )
-    assert "stages 10s:100" in summary.shape(LoadConfig(stages="10s:100"))
+    assert "stages 10s:100" in load_summary.shape(LoadConfig(stages="10s:100"))
 
 
 def test_the_head_of_any_load_fits_a_terminal() -> None:
     """However long the schedule, its lines are 80 columns at most, and nothing of it is lost."""
     stages = ",".join(f"{n}s:{n}00" for n in range(10, 40))
     config = LoadConfig(stages=stages, arrivals="poisson", processes=4)
-    lines = list(summary.head(config, URL * 5))
+    lines = list(load_summary.head(config, URL * 5))
     assert max(map(len, lines)) <= 80
-    assert list(summary.head(config, URL, 1_235))[1] == "and 1,234 other targets"
+    assert list(load_summary.head(config, URL, 1_235))[1] == "and 1,234 other targets"
     assert "4 processes" in lines[-1] and stages in "".join(lines).replace("  ", "")
 
 
@@ -297,7 +300,7 @@ def test_lag_of_the_generators_own_is_no_omission() -> None:
         recorder = Recorder(0.0)
         for number in range(1000):
             recorder.hit(number, number + late, number + late + latency, 200, 1)
-        lines = list(summary.latencies(recorder.freeze(1000.0)))
+        lines = list(load_summary.latencies(recorder.freeze(1000.0)))
         assert any("coordinated omission" in line for line in lines) is told
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from crawler.cli import main
-from crawler.cli.mock.app import app
+from crawler.cli.mock.mock_app import app
 from crawler.mock import MockWeb
 from crawler.model.errors import ExitCode
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from crawler.cli import main, toml
+from crawler.cli.crawl_flags import table
 from crawler.cli.mock import serve as serve_module
-from crawler.cli.mock.web import MOCK, settle
-from crawler.cli.options import table
+from crawler.cli.mock.mock_web import MOCK, settle
 from crawler.mock import MockWeb
 from crawler.model.errors import ConfigurationError, ExitCode
 

@@ -10,7 +10,7 @@ import pytest
 
 import crawler
 from crawler.cli import main
-from crawler.cli.mock.web import settle
+from crawler.cli.mock.mock_web import settle
 from crawler.mock import running
 from crawler.mock.judge.truth import entries
 from crawler.model.errors import ExitCode

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
+from crawler.cli import crawl_run as run_module
 from crawler.cli import main
-from crawler.cli import run as run_module
-from crawler.cli.compare.spelling import COMPARE
-from crawler.cli.load.spelling import LOAD
-from crawler.cli.mock.app import app as mock_app
+from crawler.cli.compare.compare_spelling import COMPARE
+from crawler.cli.crawl_flags import CRAWL, Spelling, table
+from crawler.cli.crawl_run import Order
+from crawler.cli.load.load_spelling import LOAD
+from crawler.cli.mock.mock_app import app as mock_app
+from crawler.cli.mock.mock_web import MOCK
 from crawler.cli.mock.serve import COMMANDS
-from crawler.cli.mock.web import MOCK
-from crawler.cli.options import CRAWL, Spelling, table
-from crawler.cli.run import Order
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ExitCode
 from crawler.model.hosts import HostTable

@@ -12,11 +12,11 @@ import pytest
 from rich.console import Console
 
 from crawler.cli import main
+from crawler.cli.crawl_summary import Report
 from crawler.cli.screen import Display, Lines
-from crawler.cli.summary import Report
 from crawler.core.statistics import Snapshot
 from crawler.model.command_config import CommandConfig
-from crawler.store.schema import schema
+from crawler.store.record_schema import schema
 from tests.cli.fakes import SNAPSHOT
 from tests.cli.test_command import crawler
 from tests.cli.test_summary import COST

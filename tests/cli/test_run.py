@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from crawler.cli.run import Order, run
+from crawler.cli.crawl_run import Order, run
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure, ExitCode
 from tests.cli.fakes import SNAPSHOT, FakeSession, FakeSink, FakeSource, opening

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from crawler.cli.compare import answer
+from crawler.cli.compare import compare_answer
 from crawler.compare import advice
 from crawler.compare.experiment import Setting
 from crawler.compare.experiments.call import EXPERIMENT, kinds, planned, sizes
@@ -143,5 +143,5 @@ def test_which_wins_from_which_size_on() -> None:
     assert advice._called(part) == f"On this machine, {told}"
     few = _examined(setting, times, 3)
     assert advice._called(few.parts[0]) == ""
-    text = "\n".join(answer.undecided(few, 30.0))
+    text = "\n".join(compare_answer.undecided(few, 30.0))
     assert "which is best for 1, 10 calls" in text and "about 2 more rounds would tell" in text

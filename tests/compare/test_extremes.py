@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from crawler.cli.compare import summary
-from crawler.cli.compare.outputs import Folder
+from crawler.cli.compare import compare_summary
+from crawler.cli.compare.compare_outputs import Folder
 from crawler.compare import catalogue, statistics
 from crawler.compare.experiment import Arm, Contrast, Setting
 from crawler.compare.judgement import Run
@@ -130,5 +130,5 @@ def test_no_figure_ends_a_comparison(name: str) -> None:
     """
     result = _wild(name)
     assert result.text and report(result)
-    assert all(summary.examined(each) for each in result.examined)
-    assert summary.tail(result, Folder(""))
+    assert all(compare_summary.examined(each) for each in result.examined)
+    assert compare_summary.tail(result, Folder(""))

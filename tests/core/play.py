@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 
 import orjson
 
-from crawler.core.crawl import Crawl, Ended
+from crawler.core.crawl_core import Crawl, Ended
 from crawler.core.domain import TopLevelDomains
 from crawler.core.rules import RobotsRead
 from crawler.core.step import DONE, Fetch, Notice, Recall, Record, Refill, Spill, Wait

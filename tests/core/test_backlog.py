@@ -11,7 +11,7 @@ import pytest
 
 from crawler.core import backlog
 from crawler.core.backlog import Backlog
-from crawler.core.crawl import RECORDS
+from crawler.core.crawl_core import RECORDS
 from crawler.core.rules import Ended
 from crawler.core.step import BUSY, DONE, Fetch, Record, Refill, Spill
 from crawler.model.outcome import Failed, Kind, Page, Skipped

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.core.bound import Bound, Held, Holds, Limit, bound
+from crawler.core.bottleneck import Bound, Held, Holds, Limit, bound
 from crawler.core.statistics import Snapshot
 from crawler.model.outcome import Failed, Kind, Page
 from crawler.model.request import Request

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from crawler.core.causes import SLOTS, Tally
+from crawler.core.end_causes import SLOTS, Tally
 from crawler.core.statistics import Statistics
 from crawler.model.outcome import Kind, Skipped
 

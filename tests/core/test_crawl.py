@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.core import backlog
-from crawler.core.crawl import Crawl
+from crawler.core.crawl_core import Crawl
 from crawler.core.domain import TopLevelDomains
 from crawler.core.step import BUSY, DONE, Fetch, Recall, Record, Refill, Spill, Step, Wait
 from crawler.core.window import MAX_REFILL

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from crawler.core.crawl import Ended
+from crawler.core.crawl_core import Ended
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Failed, Kind, Listing, Page, Redirected, Resolved

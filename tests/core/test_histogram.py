@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.core.histogram import Histogram
+from crawler.core.durations import Histogram
 
 
 @given(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.core.crawl import Crawl
+from crawler.core.crawl_core import Crawl
 from crawler.core.domain import TopLevelDomains
 from crawler.core.step import BUSY, Fetch
 from crawler.model.config import CrawlConfig

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.core.crawl import Ended
+from crawler.core.crawl_core import Ended
 from crawler.core.manners import Manners
 from crawler.core.throttle import Throttle
 from crawler.model.config import CrawlConfig

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.core.crawl import Ended
+from crawler.core.crawl_core import Ended
 from crawler.model.outcome import Failed, Final, Kind, Page, Redirected, Skipped
 from crawler.model.request import Purpose, Request
 from tests.core.play import Play, failed, page, redirect, robots

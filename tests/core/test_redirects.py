@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from crawler.core.crawl import Ended
+from crawler.core.crawl_core import Ended
 from crawler.model.outcome import Failed, Kind, Page, Redirect, Redirected, Resolved
 from crawler.model.request import Purpose, Request
 from crawler.store.record import encode

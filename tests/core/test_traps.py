@@ -14,7 +14,7 @@ from crawler.core.tally import Tally
 from crawler.core.traps import Caps, Traps
 from crawler.formats import html, links
 from crawler.formats.simhash import likeness
-from crawler.mock.graph import markup
+from crawler.mock.graph import page_markup
 from crawler.mock.graph.trap_pages import TRAPS, trap
 from crawler.mock.judge.truth import entries, nodes
 from crawler.mock.reply import Ask
@@ -106,7 +106,7 @@ def test_no_legal_text_is_refused() -> None:
     traps = Traps(Caps(equal=5))
     for node in nodes(MockWeb(pages=300)):
         if node.html:
-            found = html.find(markup.html(node), node.script.name, token="crawler")
+            found = html.find(page_markup.html(node), node.script.name, token="crawler")
             skeleton = likeness(found.texts, found.linked).skeleton
             assert traps.visited(Url(node.url), skeleton) is None
 

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable, Iterable
 from time import perf_counter
 
-from crawler.core.crawl import Crawl
+from crawler.core.crawl_core import Crawl
 from crawler.core.domain import TopLevelDomains
-from crawler.engine.aio import AsyncEngine
-from crawler.engine.threaded import ThreadedEngine
+from crawler.engine.async_engine import AsyncEngine
+from crawler.engine.threaded_engine import ThreadedEngine
 from crawler.model.config import CrawlConfig
 from crawler.model.document import Document, Response
 from crawler.model.errors import CrawlerError

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crawler.core.refusal import Refusal
-from crawler.engine.session import CrawlSession
+from crawler.engine.crawl_session import CrawlSession
 from crawler.mock import MockWeb, Served, running
 from crawler.mock.graph.trap_pages import TRAPS
 from crawler.mock.judge.truth import listed

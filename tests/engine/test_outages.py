@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from crawler.core.statistics import Snapshot
-from crawler.engine.session import CrawlSession
-from crawler.fetch import fault
+from crawler.engine.crawl_session import CrawlSession
+from crawler.fetch import fetch_fault
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Failed, Kind, Page, Skipped
 from crawler.store.sources import IterableSource
@@ -239,5 +239,5 @@ def test_a_run_within_its_time_is_not_stopped(site: Site, engine: dict[str, Any]
 )
 def test_what_there_is_no_way_to_is_told_apart(number: int, lost: str | None) -> None:
     """The network and a host beyond reach are no refusals."""
-    told = fault.connecting(OSError(number, os.strerror(number)))
+    told = fetch_fault.connecting(OSError(number, os.strerror(number)))
     assert (told.kind, told.lost and told.lost.value) == (Kind.CONNECT, lost)

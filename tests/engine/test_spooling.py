@@ -9,11 +9,11 @@ from collections import Counter
 
 import pytest
 
-from crawler.core.crawl import Crawl
+from crawler.core.crawl_core import Crawl
 from crawler.core.domain import TopLevelDomains
 from crawler.core.step import BUSY, Record, Wait
 from crawler.engine.feed import Feeder
-from crawler.engine.spool import Spooler
+from crawler.engine.spooler import Spooler
 from crawler.engine.steps import MOST, next_step
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import EnvironmentFailure

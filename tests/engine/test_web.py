@@ -12,10 +12,10 @@ import pytest
 from blockbuster import blockbuster_ctx
 
 import crawler
-from crawler.engine.session import CrawlSession
+from crawler.engine.crawl_session import CrawlSession
 from crawler.mock import MockWeb, Served, running
 from crawler.model.outcome import Failed, Kind, Page, Skipped
-from crawler.store.schema import schema
+from crawler.store.record_schema import schema
 from crawler.store.sinks import RecordSink
 from crawler.store.sources import UrlSource
 from tests.unmannered import MANNERS_OFF

@@ -10,7 +10,7 @@ from typing import Any
 
 from crawler.core.audit import Totals
 from crawler.core.statistics import Snapshot
-from crawler.engine.session import CrawlSession
+from crawler.engine.crawl_session import CrawlSession
 from crawler.mock import Served
 from crawler.mock.judge.ledger import Row
 from crawler.mock.judge.score import Result, Score

@@ -12,9 +12,9 @@ import pytest
 import trustme
 import uvloop
 
-from crawler.fetch.aio import AioFetcher
+from crawler.fetch.aiohttp_client import AioFetcher
 from crawler.fetch.names import Names
-from crawler.fetch.threaded import ThreadedFetcher
+from crawler.fetch.urllib3_client import ThreadedFetcher
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Fetched
 from crawler.model.request import Request

@@ -12,9 +12,9 @@ from dataclasses import replace
 import pytest
 import trustme
 
-from crawler.fetch.aio import AioFetcher
+from crawler.fetch.aiohttp_client import AioFetcher
 from crawler.fetch.names import Address, Addresses, Names
-from crawler.fetch.threaded import ThreadedFetcher
+from crawler.fetch.urllib3_client import ThreadedFetcher
 from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Failed, Kind, Received
 from tests.fetch.conftest import CONFIG, Way, certified

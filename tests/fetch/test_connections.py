@@ -15,9 +15,9 @@ import pytest
 import trustme
 import uvloop
 
-from crawler.fetch.aio import AioFetcher, _Resolver
+from crawler.fetch.aiohttp_client import AioFetcher, _Resolver
 from crawler.fetch.names import Address, Addresses, Names
-from crawler.fetch.threaded import ThreadedFetcher
+from crawler.fetch.urllib3_client import ThreadedFetcher
 from crawler.model.outcome import Failed, Fetched, Kind, Received, Redirect
 from tests.fetch.conftest import CONFIG, Way, certified, request
 from tests.fetch.raw import RawServer, header
@@ -292,8 +292,8 @@ def test_unforeseen(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
     def explode(*args: object) -> None:
         raise Surprise("boom")
 
-    monkeypatch.setattr("crawler.fetch.aio.target", explode)
-    monkeypatch.setattr("crawler.fetch.threaded.target", explode)
+    monkeypatch.setattr("crawler.fetch.aiohttp_client.target", explode)
+    monkeypatch.setattr("crawler.fetch.urllib3_client.target", explode)
     (outcome,) = way.fetch(["http://127.0.0.1/"])
     assert isinstance(outcome, Failed)
     assert (outcome.kind, outcome.reason) == (Kind.INTERNAL, "Surprise('boom')")
@@ -325,8 +325,8 @@ def test_no_content_type(way: Way) -> None:
 
 def test_idle_connections_are_bounded(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections to hosts of long ago are closed, so that descriptors do not run out."""
-    monkeypatch.setattr("crawler.fetch.aio.IDLE_HOSTS", 2)
-    monkeypatch.setattr("crawler.fetch.threaded.IDLE_HOSTS", 2)
+    monkeypatch.setattr("crawler.fetch.aiohttp_client.IDLE_HOSTS", 2)
+    monkeypatch.setattr("crawler.fetch.urllib3_client.IDLE_HOSTS", 2)
     names = Names(60, look_up=lambda host: (Address(socket.AF_INET, "127.0.0.1"),))
     config = replace(CONFIG, concurrency=1)
     with RawServer(SITE) as server:

@@ -12,9 +12,9 @@ import trustme
 
 from crawler.core.cookies import after
 from crawler.core.domain import TopLevelDomains
-from crawler.fetch.aio import AioFetcher
+from crawler.fetch.aiohttp_client import AioFetcher
 from crawler.fetch.names import Address, Names
-from crawler.fetch.threaded import ThreadedFetcher
+from crawler.fetch.urllib3_client import ThreadedFetcher
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Failed, Fetched, Kind, Skipped

@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 import trustme
 
-from crawler.fetch.aio import AioFetcher
+from crawler.fetch.aiohttp_client import AioFetcher
 from crawler.fetch.names import Address, Addresses, Names
-from crawler.fetch.threaded import ThreadedFetcher
+from crawler.fetch.urllib3_client import ThreadedFetcher
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Failed, Fetched, Kind, Received
 from crawler.model.proxies import Proxies

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from crawler.fetch.fault import tls_context
+from crawler.fetch.fetch_fault import tls_context
 from crawler.model.fault import ONLY_HTTP2
 from crawler.model.outcome import Failed, Kind, Received
 from tests.fetch.conftest import CONFIG, Way

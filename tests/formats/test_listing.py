@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.formats.listing import MAX_BYTES, MAX_LOCATIONS, Sitemap, sitemap
+from crawler.formats.sitemap_listing import MAX_BYTES, MAX_LOCATIONS, Sitemap, sitemap
 from crawler.mock import MockWeb, running
 from crawler.mock.graph.node import listed_slice
 from crawler.mock.graph.site import answer

@@ -24,9 +24,9 @@ from crawler.fetch.room import worth_reading
 from crawler.formats import caps, charset, links
 from crawler.formats import html as markup
 from crawler.formats.follow import Following, directives
-from crawler.formats.listing import sitemap
 from crawler.formats.page import page
 from crawler.formats.robots import MAX_BYTES, MAX_SITEMAPS, RobotsRules, Verdict
+from crawler.formats.sitemap_listing import sitemap
 from crawler.model.config import CrawlConfig
 from crawler.model.document import Response
 from crawler.model.head import Head, read_head

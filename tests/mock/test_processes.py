@@ -286,7 +286,7 @@ def test_a_directory_that_is_full_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     def refuse(path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("crawler.mock.server.entry.Table", refuse)
+    monkeypatch.setattr("crawler.mock.server.running.Table", refuse)
     expected = pytest.raises(EnvironmentFailure, match=r"cannot write to .*mock-web-.*: No space")
     with expected, running(MockWeb(processes=2)):
         pytest.fail("it has started")

@@ -96,7 +96,7 @@ def test_how_long_a_client_is_asked_to_stay_away(
 
 def serve_one(patch: pytest.MonkeyPatch, answer: Answer) -> None:
     """Make every path answer this."""
-    patch.setattr("crawler.mock.server.entry.answer", lambda ask, options: answer)
+    patch.setattr("crawler.mock.server.running.answer", lambda ask, options: answer)
 
 
 def test_a_dropped_connection_was_promised_to_stay(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +117,7 @@ def test_an_endless_body_leaves_the_loop_to_others(monkeypatch: pytest.MonkeyPat
     def choose(ask: Ask, options: MockWeb) -> Answer:
         return endless if ask.path == "/endless" else real(ask, options)
 
-    monkeypatch.setattr("crawler.mock.server.entry.answer", choose)
+    monkeypatch.setattr("crawler.mock.server.running.answer", choose)
     with running(MockWeb()) as served, connect(served) as drinker, connect(served) as other:
         drinker.sendall(get("/endless"))
         read_until(drinker, lambda data: len(data) > 4_000_000)

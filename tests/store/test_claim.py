@@ -16,8 +16,8 @@ from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.outcome import Kind, Skipped
 from crawler.store.claim import Claim
-from crawler.store.files import Document
 from crawler.store.outlet import Outlet
+from crawler.store.output_files import Document
 from crawler.store.sinks import RecordSink
 
 HOLDER = """

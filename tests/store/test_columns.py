@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.core.crawl import Crawl
+from crawler.core.crawl_core import Crawl
 from crawler.core.domain import TopLevelDomains
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError

@@ -11,8 +11,8 @@ import pytest
 
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
-from crawler.store.files import Document
 from crawler.store.outlet import Outlet
+from crawler.store.output_files import Document
 from crawler.store.sources import UrlSource
 
 BINARY = {

@@ -25,7 +25,7 @@ from crawler.model.outcome import (
 from crawler.model.request import Hop, Request
 from crawler.model.url import Url
 from crawler.store.record import PARSED, encode, schema
-from crawler.store.schema import OPTIONAL
+from crawler.store.record_schema import OPTIONAL
 
 VALIDATOR = Draft202012Validator(schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
 FIELDS: dict[str, Any] = {

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from crawler.model.document import Document, Leads
 from crawler.model.outcome import Kind, ParseFault
-from crawler.workers.answer import MAX_JSON, Malformed, results
+from crawler.workers.worker_answer import MAX_JSON, Malformed, results
 
 GOOD = (b'{"title":"x"}', 0.5, None)
 LEADS = (bytes(16), 1, 2, 2**64 - 1, "http://a.test/")

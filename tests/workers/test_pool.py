@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 
 from crawler.model.document import Document
 from crawler.model.outcome import Kind, Parsed
-from crawler.workers.answer import Answer
 from crawler.workers.lanes import Progress, ThreadLane
 from crawler.workers.pool import CLOSING, DEPTH, START_LIMIT, WINDING_UP, Pool
 from crawler.workers.work import Exhausted, Packed, Work
+from crawler.workers.worker_answer import Answer
 
 TIMEOUT = 10.0
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import crawler
-from crawler.fetch.threaded import ThreadedFetcher
+from crawler.fetch.urllib3_client import ThreadedFetcher
 from crawler.formats.response import Headers, Response
 from crawler.mock import MockWeb, Served, running
 from crawler.model.outcome import Received

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from crawler.cli.compare import session
-from crawler.cli.compare.outputs import Folder, results_of
-from crawler.cli.compare.spelling import COMPARE
+from crawler.cli.compare import compare_session
+from crawler.cli.compare.compare_outputs import Folder, results_of
+from crawler.cli.compare.compare_spelling import COMPARE
 from crawler.compare.result import Result
 from crawler.model.errors import ExitCode
 
@@ -48,11 +48,13 @@ def rerun(
 ) -> int:
     """Repeat; what it says to a person is `HELP`."""
     before = Result.read(results_of(report))
-    result = session.perform(before.config, before.asked, Folder(into), json=False, quiet=quiet)
+    result = compare_session.perform(
+        before.config, before.asked, Folder(into), json=False, quiet=quiet
+    )
     lines = list(changes(before, result))
     print(f"Against {report}, of {before.started}:")
     print("\n".join(lines or ["  every finding came out as then"]))
-    return ExitCode(session.exit_code(result))
+    return ExitCode(compare_session.exit_code(result))
 
 
 def changes(before: Result, after: Result) -> Iterator[str]:

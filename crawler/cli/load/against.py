@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import reduce
 
-from crawler.cli.load.compare import show
-from crawler.cli.load.session import Load
+from crawler.cli.load.load_compare import show
+from crawler.cli.load.load_session import Load
 from crawler.load.expected import failure
 from crawler.load.measured import Measured
 from crawler.load.options import LoadConfig

@@ -9,10 +9,10 @@ from typing import Any
 
 import orjson
 
-from crawler.cli.load.outputs import Outputs
+from crawler.cli.load.load_outputs import Outputs
+from crawler.cli.load.load_session import Load
+from crawler.cli.load.load_summary import figure
 from crawler.cli.load.per_target import WIDTH
-from crawler.cli.load.session import Load
-from crawler.cli.load.summary import figure
 from crawler.load.find import Search, Trial
 from crawler.load.options import MAX_RATE, LoadConfig
 from crawler.load.planner import Target

@@ -12,15 +12,15 @@ import orjson
 from cyclopts import Group, Parameter
 
 from crawler.cli import toml
+from crawler.cli.crawl_flags import lists, with_options
 from crawler.cli.load import against, limit
 from crawler.cli.load.exposing import exposing
+from crawler.cli.load.load_outputs import Outputs
+from crawler.cli.load.load_session import run
+from crawler.cli.load.load_spelling import LOAD, settle, thresholds
+from crawler.cli.load.load_summary import text
 from crawler.cli.load.mockweb import mock_web
-from crawler.cli.load.outputs import Outputs
-from crawler.cli.load.session import run
-from crawler.cli.load.spelling import LOAD, settle, thresholds
-from crawler.cli.load.summary import text
 from crawler.cli.load.targets import targets
-from crawler.cli.options import lists, with_options
 from crawler.load.options import LoadConfig
 from crawler.load.planner import Target
 from crawler.load.result import Result, schema

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from textwrap import wrap
 
-from crawler.cli.units import count
+from crawler.cli.unit_formats import count
 from crawler.load.breakdown import ErrorKind, TargetCounts, largest
 from crawler.load.measured import Measured
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from crawler.cli.load.summary import row
-from crawler.cli.units import count, milliseconds
+from crawler.cli.load.load_summary import row
+from crawler.cli.unit_formats import count, milliseconds
 from crawler.load.measured import Measured
 from crawler.load.options import LoadConfig
 from crawler.load.part import seconds_of

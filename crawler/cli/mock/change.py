@@ -7,8 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from crawler.cli.mock.mock_web import MOCK
 from crawler.cli.mock.remote import change
-from crawler.cli.mock.web import MOCK
 from crawler.model.errors import ConfigurationError, ExitCode
 from crawler.model.option import Option, OptionError, closest
 

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
-from crawler.cli.mock.web import MOCK
+from crawler.cli.mock.mock_web import MOCK
 from crawler.mock import MockWeb
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.option import OptionError

@@ -8,8 +8,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from crawler.cli import toml
-from crawler.cli.mock.web import MOCK, settle, unlistenable
-from crawler.cli.options import with_options
+from crawler.cli.crawl_flags import with_options
+from crawler.cli.mock.mock_web import MOCK, settle, unlistenable
 from crawler.mock import main_loop
 from crawler.model.errors import ConfigurationError, ExitCode
 from crawler.model.option import closest

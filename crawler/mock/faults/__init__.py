@@ -13,13 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from crawler.mock.faults import body, encoding, framing, header, redirection, tcp
+from crawler.mock.faults import encoding, framing, header, hostile_body, redirection, tcp
 from crawler.mock.faults.prefixes import PLAIN, Prefix
 from crawler.mock.faults.recipe import Fault
 from crawler.mock.reply import Answer, Ask, PathError
 from crawler.mock.scenario import MockWeb
 
-_GROUPS = (tcp.GROUP, header.GROUP, framing.GROUP, encoding.GROUP, redirection.GROUP, body.GROUP)
+_GROUPS = (
+    tcp.GROUP,
+    header.GROUP,
+    framing.GROUP,
+    encoding.GROUP,
+    redirection.GROUP,
+    hostile_body.GROUP,
+)
 
 FAULTS: Mapping[str, Fault] = {
     name: fault for group in _GROUPS for name, fault in group.faults.items()

@@ -16,9 +16,9 @@ from itertools import accumulate
 
 from crawler.mock.graph.draw import draw
 from crawler.mock.graph.kind import FAULTS, FILES, NO_HTML, UNLINKED, UNLISTED, Kind
-from crawler.mock.graph.layout import HUB_EVERY, Layout, Place
 from crawler.mock.graph.robots_forms import stances
 from crawler.mock.graph.stance import Stance, Stances
+from crawler.mock.graph.web_layout import HUB_EVERY, Layout, Place
 from crawler.mock.graph.words import OTHERS, SECTIONS, SLUGS, UTF8, Script
 from crawler.mock.scenario import MockWeb
 from crawler.model.url import Url, parse

@@ -14,8 +14,8 @@ from crawler.mock.faults import FAULTS, PREFIXES
 from crawler.mock.faults.prefixes import Prefix
 from crawler.mock.graph.file_bodies import file
 from crawler.mock.graph.kind import Kind
-from crawler.mock.graph.markup import content_type, html, noindex_header
 from crawler.mock.graph.node import Graph, Node, graph
+from crawler.mock.graph.page_markup import content_type, html, noindex_header
 from crawler.mock.graph.plain_paths import HTML, PATHS, missing
 from crawler.mock.graph.sitemap_files import find
 from crawler.mock.reply import Answer, Ask, PathError, content, notice

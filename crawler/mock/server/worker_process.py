@@ -20,10 +20,10 @@ import orjson
 from crawler.mock.graph.site import answer
 from crawler.mock.scenario import MockWeb
 from crawler.mock.server.certificates import Certificates
-from crawler.mock.server.entry import control
 from crawler.mock.server.handshakes import fault_addresses
 from crawler.mock.server.listen import bound, places, raise_descriptor_limit
 from crawler.mock.server.process import Serving, Shared, serving
+from crawler.mock.server.running import control
 from crawler.model.errors import CrawlerError, EnvironmentFailure
 from crawler.runtime.loop import collect_rarely, new_event_loop
 

@@ -23,11 +23,11 @@ from hypothesis import strategies as st
 from crawler.mock import MockWeb
 from crawler.mock.faults import PREFIXES
 from crawler.mock.graph.kind import FAULTS, Kind
-from crawler.mock.graph.layout import HUB_EVERY
-from crawler.mock.graph.markup import MAX_BYTES, body, degree, links
 from crawler.mock.graph.node import Graph, Node, graph
+from crawler.mock.graph.page_markup import MAX_BYTES, body, degree, links
 from crawler.mock.graph.plain_paths import PATHS
 from crawler.mock.graph.site import page_of_graph as answer
+from crawler.mock.graph.web_layout import HUB_EVERY
 from crawler.mock.graph.words import SECTIONS
 from crawler.mock.judge.truth import Entry, entries, find, front, nodes
 from crawler.mock.reply import Answer, Ask

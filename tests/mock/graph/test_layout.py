@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.mock.graph.layout import MAX_CHILDREN, Layout
+from crawler.mock.graph.web_layout import MAX_CHILDREN, Layout
 
 LAYOUTS = st.builds(
     Layout, st.integers(1, 3000), st.integers(1, 300), st.floats(1, 50, allow_nan=False)

@@ -1,0 +1,120 @@
+"""`crawler compare` itself: run experiments, say what came of them, leave a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import orjson
+from cyclopts import Parameter
+
+from crawler.cli import toml
+from crawler.cli.compare import compare_listing, compare_session
+from crawler.cli.compare.compare_outputs import Folder
+from crawler.cli.compare.compare_spelling import COMPARE, settle
+from crawler.cli.crawl_flags import with_options
+from crawler.compare import catalogue
+from crawler.compare.options import CompareConfig
+from crawler.model.errors import ConfigurationError, ExitCode
+
+ALL, _CRAWL = "all", "crawl"
+_TITLE = "Every option of a comparison, with its value."
+_WHAT, _RESULT = COMPARE.group("What"), COMPARE.group("Result")
+
+
+def _switch(help: str, *names: str) -> Parameter:
+    return Parameter(name=names or None, help=help, group=_RESULT, negative="", show_default=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is to be done with a comparison, beside its options."""
+
+    report: Annotated[
+        str,
+        Parameter(
+            help="Leave report.html and results.json in this directory.",
+            group=_RESULT,
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = ""
+    json: Annotated[bool, _switch("The result as JSON on stdout.")] = False
+    quiet: Annotated[bool, _switch("No live line and no summary.", "--quiet", "-q")] = False
+    list: Annotated[bool, _switch("List the experiments and leave.")] = False
+    schema: Annotated[bool, _switch("Print the results' JSON Schema and leave.")] = False
+    print_config: Annotated[bool, _switch("Print the options as TOML and leave.")] = False
+
+
+@with_options(COMPARE)
+def compare(
+    *experiments: Annotated[
+        str, Parameter(name="EXPERIMENT", help="See --list; or all.", group=_WHAT)
+    ],
+    config: Annotated[
+        str | None,
+        Parameter(help="TOML file with options below [compare].", group=_WHAT, metavar="FILE"),
+    ] = None,
+    wanted: Annotated[Wanted, Parameter(name="*")] = Wanted(),
+    **options: object,
+) -> int:
+    """Compare; returns the exit code. What it says to a person is the app's help."""
+    if wanted.list:
+        compare_listing.show()
+        return ExitCode.FINISHED
+    if wanted.schema:
+        from crawler.compare.schema import schema
+
+        print(orjson.dumps(schema(), option=orjson.OPT_INDENT_2).decode())
+        return ExitCode.FINISHED
+    settled = settle(config, options)
+    if wanted.print_config:
+        print(toml.write(COMPARE, settled, _TITLE), end="")
+        return ExitCode.FINISHED
+    names = meant(experiments, settled)
+    folder = Folder(wanted.report)
+    result = compare_session.perform(settled, names, folder, json=wanted.json, quiet=wanted.quiet)
+    return compare_session.exit_code(result)
+
+
+def meant(words: Sequence[str], config: CompareConfig) -> Sequence[str]:
+    """The experiments that are meant; `ConfigurationError` for a word that is none of them."""
+    everything = config.quick or config.full
+    if config.call or catalogue.CALL in words:
+        return _called(words, config)
+    if not words and not config.urls:
+        _check_free(config, everything)
+        return catalogue.NAMES if everything else [catalogue.ANSWER]
+    if config.urls and set(words) - {_CRAWL, catalogue.ANSWER}:
+        raise ConfigurationError("--urls is for the experiment crawl, or for none by name")
+    if not words:
+        _check_free(config, everything)
+        return [_CRAWL if everything else catalogue.ANSWER]
+    _check_free(config, [*words] != [catalogue.ANSWER])
+    if ALL in words:
+        return catalogue.NAMES
+    catalogue.check(words)
+    for name in (catalogue.ANSWER, catalogue.DEMO):
+        if name in words:
+            if len(words) > 1:
+                raise ConfigurationError(f"{name} stands alone, and not with other experiments")
+            return [name]
+    return [name for name in catalogue.NAMES if name in words]
+
+
+def _called(words: Sequence[str], config: CompareConfig) -> Sequence[str]:
+    if not config.call:
+        raise ConfigurationError("call: name a function: crawler compare call package.module:name")
+    if config.urls or set(words) - {catalogue.CALL}:
+        raise ConfigurationError("call is not for experiments and lists: it has work of its own")
+    return [catalogue.CALL]
+
+
+def _check_free(config: CompareConfig, named: object) -> None:
+    """Refuse the options of the answer where experiments by name are run, which plan their own."""
+    default = CompareConfig()
+    for name in ("mock_latency", "width"):
+        if named and getattr(config, name) != getattr(default, name):
+            flag = CompareConfig.options()[name].flag
+            raise ConfigurationError(f"{flag} is for `crawler compare` without an experiment")

@@ -1,0 +1,68 @@
+"""The directory of a report: report.html and results.json, each whole or absent."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from crawler.compare.result import Result
+from crawler.model.errors import EnvironmentFailure
+from crawler.report.page import require
+from crawler.store.output_files import write_whole
+
+RESULTS = "results.json"
+REPORT = "report.html"
+
+
+def results_of(report: str) -> Path:
+    """The file of figures that is meant by it, or by the directory that holds it."""
+    path = Path(report)
+    return path / RESULTS if path.is_dir() else path
+
+
+class Folder:
+    """Where the files go; "" for nowhere."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"Folder({self.path!r})"
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return Path(self.path) / REPORT
+
+    def check(self) -> None:
+        """After the comparison would be a bad time to learn that nothing can be written.
+
+        Makes the directory. Raises `EnvironmentFailure` that says what is wrong with it.
+        """
+        if not self.path:
+            return
+        require()
+        try:
+            Path(self.path).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror
+            raise EnvironmentFailure(f"--report: {self.path}: {reason}") from None
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise EnvironmentFailure(f"--report: {self.path} is not writable")
+
+    def keep(self, result: Result) -> None:
+        """Write the figures alone, which takes no time."""
+        if self.path:
+            write_whole(str(Path(self.path) / RESULTS), result.text.encode())
+
+    def write(self, result: Result) -> None:
+        """Write both; the figures first and at once, lest a second Ctrl-C cost them, too."""
+        self.keep(result)
+        self.draw(result)
+
+    def draw(self, result: Result) -> None:
+        """Write the page alone."""
+        if self.path:
+            from crawler.compare.report import report  # a second's imports, for some runs only
+
+            write_whole(str(self.report), report(result).encode())

@@ -1,0 +1,167 @@
+"""`crawler crawl`: fetch a list of URLs, write one record for each."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from crawler.cli import toml
+from crawler.cli.crawl_flags import CRAWL, lists, quantity, resolve, with_options
+from crawler.cli.presets import UNLIMITED
+from crawler.cli.seeds import check
+from crawler.cli.telling import show_traceback
+from crawler.model.command_config import CommandConfig
+from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
+from crawler.model.units import BYTES, COUNT, SECONDS
+from crawler.runtime.space import allow_address_space
+
+USAGE = "Usage: crawler crawl [SEED ...] [-i FILE|-]... [-o FILE|-] [OPTIONS]"
+
+HELP = (
+    "Fetch a list of URLs, and with --follow what they link to; write one JSON line for each.\n\n"
+    "Records go to stdout or a file, everything else to stderr. Every option below can also stand "
+    "in a file (--config) or in the environment: CRAWLER_PER_HOST is --per-host. Flags go before "
+    "the environment, and that before the file.\n\n"
+    f"TIME is {SECONDS.examples}. SIZE is {BYTES.examples}. N is {COUNT.examples}.\n\n"
+    "Exit codes: 0 finished; 1 not one URL was fetched, or more failed than --fail-above allows; "
+    "2 bad usage; 3 the machine gave way (disk, input); 130, 143, 129 ended by SIGINT, SIGTERM, "
+    "SIGHUP.\n\n"
+    "For example:\n\n"
+    "  crawler crawl example.com https://example.org/\n"
+    "  crawler crawl https://example.com/ --follow --depth 3 -o out.jsonl\n"
+    "  crawler crawl -i list.txt -o out.jsonl.zst --retries 0\n"
+    "  zcat list.gz | crawler crawl -i - | jq .title\n"
+    "  crawler crawl -i list.csv --url-column link --config polite\n"
+    "  crawler crawl --mock 1000 -o crawl.jsonl\n"
+)
+
+_INPUT, _OUTPUT = CRAWL.group("Input"), CRAWL.group("Output")
+_LOOPBACK = "127.0.0.0/8"  # where the mock web's hosts are
+TITLE = "Every option of a crawl, with its value."
+
+
+def _switch(help: str) -> Parameter:
+    return Parameter(help=help, group=_OUTPUT, negative="", show_default=False)
+
+
+@with_options(CRAWL)
+def crawl(
+    *seeds: Annotated[str, Parameter(name="SEED", help="URLs to crawl.", group=_INPUT)],
+    input: Annotated[tuple[str, ...], lists(_INPUT)] = (),
+    mock: Annotated[
+        int | None,
+        Parameter(
+            help="Crawl N pages of a mock web that runs as long as this crawl; as it runs on "
+            f"loopback, this is --allow-network {_LOOPBACK}, too.",
+            group=_INPUT,
+            metavar="N",
+            converter=quantity(COUNT, whole=True),
+        ),
+    ] = None,
+    output: Annotated[
+        str,
+        Parameter(
+            name=["--output", "-o"],
+            help="Where the records go; .gz and .zst compress.",
+            group=_OUTPUT,
+            metavar="FILE|-",
+            allow_leading_hyphen=True,
+        ),
+    ] = "-",
+    config: Annotated[
+        str | None,
+        Parameter(
+            help="TOML file with options below [crawl], or a preset: polite, fast-local.",
+            group=_INPUT,
+            metavar="FILE",
+        ),
+    ] = None,
+    unlimited: Annotated[
+        bool,
+        Parameter(
+            help="No politeness, any address, short patience, for a server of your own: what "
+            "config/fast-local.toml says, under the other flags.",
+            group=CRAWL.group("Manners"),
+            negative="",
+            show_default=False,
+        ),
+    ] = False,
+    schema: Annotated[bool, _switch("Print the records' JSON Schema and leave.")] = False,
+    print_config: Annotated[bool, _switch("Print the options as TOML and leave.")] = False,
+    **options: object,
+) -> int:
+    """Crawl; returns the exit code. What it says to a person is `HELP`."""
+    if schema:
+        return _print_schema()
+    file = toml.read(CRAWL, config) if config is not None else {}
+    if unlimited:
+        file |= toml.read(CRAWL, UNLIMITED)
+    settled = resolve(CRAWL, file, options, lambda key: toml.place(CRAWL, str(config), key))
+    if print_config:
+        print(toml.write(CRAWL, settled, TITLE), end="")
+        return ExitCode.FINISHED
+    _check_inputs([*seeds, *settled.following.sitemap], input, mock)
+    check([*seeds, *_given(options.get("sitemap"))], options, CRAWL.options)
+    try:
+        with _mock_urls(mock) as urls:
+            return _run(_reaching(settled, mock), [*seeds, *urls], input, output)
+    except CrawlerError as error:
+        if settled.debug:
+            show_traceback(error)
+        raise
+
+
+def _given(texts: object) -> Sequence[str]:
+    """The values of an option that may be repeated, as they were written."""
+    return texts if isinstance(texts, list | tuple) else ()
+
+
+def _reaching(config: CommandConfig, mock: int | None) -> CommandConfig:
+    """`config`, with the mock web's addresses opened where one was asked for by name."""
+    if mock is None:
+        return config
+    return config.updated({"allow_network": (*config.network.allow_network, _LOOPBACK)})
+
+
+def _run(config: CommandConfig, seeds: list[str], inputs: tuple[str, ...], output: str) -> int:
+    allow_address_space(config.concurrency if config.engine == "threaded" else 0)
+    from crawler.cli.crawl_run import Order, run  # rich, and with it soon aiohttp and the parser
+
+    return run(Order(config=config, seeds=seeds, inputs=inputs, output=output))
+
+
+def _check_inputs(seeds: Sequence[str], inputs: tuple[str, ...], mock: int | None) -> None:
+    for name in inputs:
+        if name.startswith("--"):
+            raise ConfigurationError(f"--input needs a file, not {name}; ./{name} if it is one")
+    if mock is not None and mock < 1:
+        raise ConfigurationError(f"--mock: {mock} pages are too few; the least is 1")
+    if seeds or inputs or mock is not None:
+        return
+    hint = "" if sys.stdin.isatty() else "; to read stdin, say -i -"
+    raise ConfigurationError(f"nothing to crawl: give URLs, or a list with -i FILE{hint}")
+
+
+@contextmanager
+def _mock_urls(pages: int | None) -> Iterator[Iterable[str]]:
+    """The URLs of a mock web with so many pages that runs as long as the block."""
+    if pages is None:
+        yield ()
+        return
+    from crawler.cli.mock.mock_web import running_web
+
+    with running_web(pages) as web:
+        yield web.urls()
+
+
+def _print_schema() -> int:
+    import orjson
+
+    from crawler.store.record_schema import schema
+
+    print(orjson.dumps(schema(), option=orjson.OPT_INDENT_2).decode())
+    return ExitCode.FINISHED

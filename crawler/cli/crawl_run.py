@@ -1,0 +1,289 @@
+"""One crawl for a person: progress, signals, summary, statistics, exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from crawler.cli.asking import reporting
+from crawler.cli.bound import bound_by
+from crawler.cli.cost import Cost
+from crawler.cli.crawl_summary import Report
+from crawler.cli.interrupt import Interrupts
+from crawler.cli.screen import Screen, screen
+from crawler.cli.telling import complain, show_traceback
+from crawler.cli.terminal import may_be_drawn_on
+from crawler.core.audit import Totals
+from crawler.core.statistics import Snapshot
+from crawler.model.command_config import CommandConfig
+from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure, ExitCode
+
+
+class Session(Protocol):
+    """The crawl itself; all but `run` may be called from any thread.
+
+    `overdue` says whether its time was up before its work.
+    """
+
+    overdue: bool
+
+    def run(self) -> Snapshot:
+        """Crawl to the end; blocks."""
+
+    def stop(self) -> None:
+        """Start nothing more, let what is in flight end."""
+
+    def stop_now(self) -> None:
+        """End what is in flight, too."""
+
+    def statistics(self) -> Snapshot:
+        """What was done so far."""
+
+    def totals(self) -> Totals:
+        """What was done to all hosts."""
+
+    @property
+    def worker_cpu_seconds(self) -> float:
+        """CPU time of the parser processes."""
+
+    @property
+    def parsing(self) -> str:
+        """Where pages were parsed, and why there."""
+
+
+class Progress(Protocol):
+    """How far the list was read."""
+
+    @property
+    def expected(self) -> int | None:
+        """Entries in all, or an estimate; None if unknown."""
+
+
+class Source(Protocol):
+    """The list."""
+
+    def progress(self) -> Progress:
+        """How far it was read; from any thread."""
+
+    def close(self) -> None:
+        """Give back what is open."""
+
+
+class Sink(Protocol):
+    """The output."""
+
+    @property
+    def written(self) -> int:
+        """Records that it really holds."""
+
+    def close(self, *, whole: bool = True) -> None:
+        """Write what waits; raises CrawlerError when it cannot be kept.
+
+        whole: the crawl came to its end, so that an output without records is right.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """A crawl that is ready to run."""
+
+    session: Session
+    source: Source
+    sink: Sink
+
+    def expected(self) -> int | None:
+        """How many entries the list has."""
+        return self.source.progress().expected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What the command line asks for: the options, the URLs, the lists, the output."""
+
+    config: CommandConfig
+    seeds: Sequence[str]
+    inputs: Sequence[str]
+    output: str
+
+
+Opener = Callable[[Order, Callable[[str], None]], Parts]
+
+
+def run(order: Order, open_parts: Opener | None = None) -> int:
+    """Crawl, say what happened, and return the exit code.
+
+    What gave way is told first, the output's failure before all others, then the summary. Nothing
+    is told when the reader of the output went away, as that is how pipes end. Raises CrawlerError
+    when nothing was crawled.
+    """
+    _check_places(order)
+    shown = _screen(order)
+    with _statistics(order.config) as publish:
+        parts = (open_parts or open_crawl)(order, shown.say)
+        drain = order.config.drain_timeout
+        with Interrupts(parts.session, shown.say, drain=drain) as interrupts:
+            return _run(order, parts, shown, publish, interrupts)
+
+
+def _run(
+    order: Order,
+    parts: Parts,
+    shown: Screen,
+    publish: Callable[[Any], None],
+    interrupts: Interrupts,
+) -> int:
+    failures = _crawl(parts, shown, order.config, interrupts)
+    interrupts.over = True
+    codes = [failure.exit_code for failure in failures]
+    if ExitCode.FINISHED in codes:
+        return ExitCode.FINISHED
+    if ExitCode.USAGE in codes and not parts.sink.written:
+        raise failures[codes.index(ExitCode.USAGE)]  # nothing was crawled: no summary
+    _told(failures, order.config)
+    report = Report(
+        config=order.config,
+        snapshot=parts.session.statistics(),
+        cost=Cost.measure(parts.session.worker_cpu_seconds),
+        totals=parts.session.totals(),
+        parsing=parts.session.parsing,
+        interrupted=interrupts.interrupted or parts.session.overdue,
+        expected=parts.expected(),
+        written=parts.sink.written,
+    )
+    _say(report)
+    late = _attempt(lambda: publish(report.values()))
+    _told(late, order.config)
+    return next(iter((*codes, *(each.exit_code for each in late))), _exit_code(report))
+
+
+def _told(failures: Sequence[CrawlerError], config: CommandConfig) -> None:
+    for failure in failures:
+        if config.debug:
+            show_traceback(failure)
+        complain(failure)
+
+
+def _screen(order: Order) -> Screen:
+    written = [place for place in (order.output, order.config.audit, order.config.repeats) if place]
+    alone = may_be_drawn_on(written, order.inputs)
+    return screen(order.config.progress, quiet=order.config.quiet, alone=alone)
+
+
+@contextmanager
+def _statistics(config: CommandConfig) -> Iterator[Callable[[Any], None]]:
+    """What writes the statistics into their file, which is taken for as long as the block runs."""
+    if not config.stats:
+        yield lambda _values: None
+        return
+    from crawler.store.output_files import Document
+
+    with closing(Document(config.stats, config.existing)) as document:
+        yield document.write
+
+
+def _check_places(order: Order) -> None:
+    """Hours later would be a bad time to learn that the statistics have no place."""
+    from crawler.store.sources import refuse_overwrite
+
+    taken: dict[object, str] = {}
+    config = order.config
+    named = ("stats", "audit", "repeats")
+    for name, path in (("output", order.output), *((n, getattr(config, n)) for n in named)):
+        if path in ("", "-"):
+            continue
+        if name != "output":
+            _check_folder(name, path)
+        place = _place(path)
+        if place in taken and (os.path.isfile(path) or not os.path.exists(path)):
+            reason = f"{path} is the file of --{taken[place]}, too; name another"
+            raise ConfigurationError(f"{name}: {reason}")
+        refuse_overwrite(order.inputs, path, name)
+        taken[place] = name
+
+
+def _place(path: str) -> object:
+    """What tells a file from others, whatever links lead to it."""
+    if not os.path.exists(path):
+        return os.path.realpath(path)
+    state = os.stat(path)
+    return (state.st_dev, state.st_ino)
+
+
+def _check_folder(name: str, path: str) -> None:
+    folder = Path(path).parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        reason = "is not writable" if folder.is_dir() else "is no directory"
+        raise EnvironmentFailure(f"{name}: {path}: {folder} {reason}")
+
+
+def open_crawl(order: Order, announce: Callable[[str], None]) -> Parts:
+    """The real session, between a list of URLs and a file of records."""
+    from crawler.engine.crawl_session import CrawlSession
+    from crawler.store.chosen import Chosen
+    from crawler.store.record import encode
+    from crawler.store.sinks import RecordSink
+    from crawler.store.sources import UrlSource
+
+    source = UrlSource(order.seeds, order.inputs, order.config)
+    with ExitStack() as stack:
+        stack.callback(source.close)
+        encoded = Chosen(order.config.fields) if order.config.fields else encode
+        sink = RecordSink(order.output, existing=order.config.existing, encode=encoded)
+        stack.callback(sink.close, whole=False)
+        session = CrawlSession(order.config, source, sink, announce=announce)
+        stack.pop_all()
+    return Parts(session=session, source=source, sink=sink)
+
+
+def _crawl(
+    parts: Parts, shown: Screen, config: CommandConfig, interrupts: Interrupts
+) -> list[CrawlerError]:
+    """Run to the end; what gave way, the output before all others."""
+    session = parts.session
+    with (
+        shown.watching(session.statistics, parts.expected, lambda b: bound_by(b, config)),
+        reporting(shown.report),
+    ):
+        failures: list[CrawlerError] = []
+        ended = False
+        try:
+            failures = _attempt(session.run)
+            ended = not failures and not interrupts.interrupted
+        finally:  # whatever else was raised, what came is written
+            parts.source.close()
+            unwritten = _attempt(lambda: parts.sink.close(whole=ended))
+    return [*unwritten, *(each for each in failures if each not in unwritten)]
+
+
+def _attempt(action: Callable[[], object]) -> list[CrawlerError]:
+    """Do it, and return what gave way."""
+    try:
+        action()
+    except CrawlerError as error:
+        return [error]
+    return []
+
+
+def _say(report: Report) -> None:
+    if not report.config.quiet:
+        sys.stderr.write(report.text())
+        sys.stderr.flush()
+
+
+def _exit_code(report: Report) -> ExitCode:
+    if report.interrupted:
+        return ExitCode.INTERRUPTED
+    return ExitCode.FAILURES if _fell_short(report.config, report.snapshot) else ExitCode.FINISHED
+
+
+def _fell_short(config: CommandConfig, taken: Snapshot) -> bool:
+    """Whether nothing at all was fetched, or more failed than the options allow."""
+    if taken.records and not taken.succeeded:
+        return True
+    allowed = 0.0 if config.fail_on_error else config.fail_above
+    return taken.failed > allowed * taken.records

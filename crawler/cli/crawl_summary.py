@@ -1,0 +1,294 @@
+"""What a crawl did, when it is over: a page of text for a person, the same as JSON for a program.
+
+The last line is the crawl's proof: every entry that was read has a record or was a repeat. If the
+numbers do not add up, it says so.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, requires, version
+from textwrap import wrap
+from typing import Any
+
+from crawler.cli.bound import UNLIMITED, bound_by, yours
+from crawler.cli.causes import explained
+from crawler.cli.cost import Cost
+from crawler.cli.unit_formats import count, counted, megabytes, milliseconds
+from crawler.core.audit import Totals
+from crawler.core.durations import Distribution
+from crawler.core.statistics import Snapshot
+from crawler.model.command_config import CommandConfig
+from crawler.model.extras import DISTRIBUTION
+from crawler.model.outcome import Kind
+from crawler.model.output import printable
+from crawler.model.secrets import hidden
+from crawler.model.url import masked
+from crawler.model.version import VERSION
+
+WIDTH = 80
+
+_GLUE = "\N{NO-BREAK SPACE}"  # between a kind and its number: no line ends there
+
+_NAME = re.compile(r"[A-Za-z0-9._-]+")  # a requirement begins with it (PEP 508)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything that is said about a crawl that ended.
+
+    `parsing` is the parser's own description; `interrupted` says whether a signal or `max_time`
+    ended the crawl, `expected` how many entries the list has (None if unknown), `written` how many
+    records the output really holds (None if nobody counted).
+    """
+
+    config: CommandConfig
+    snapshot: Snapshot
+    cost: Cost
+    totals: Totals = field(default_factory=Totals)
+    parsing: str = ""
+    interrupted: bool = False
+    expected: int | None = None
+    written: int | None = None
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every entry that was read is accounted for, on disk too.
+
+        What waited outside of memory has no record if there was no time for it at the end.
+        """
+        return self._lost == 0 and self.written in (None, self.snapshot.records)
+
+    @property
+    def _lost(self) -> int:
+        taken = self.snapshot
+        return taken.pending + (0 if self.interrupted else taken.spilled)
+
+    def text(self) -> str:
+        """The summary; no line is longer than 80 columns."""
+        return "\n".join(map(printable, self._lines())) + "\n"
+
+    def values(self) -> dict[str, Any]:
+        """The same as plain values, for `--stats`."""
+        taken = self.snapshot
+        return {
+            **{name: getattr(taken, name) for name in _COUNTS},
+            "causes": {kind: asdict(cause) for kind, cause in taken.causes.items()},
+            "held": {limit: held.seconds for limit, held in taken.held.items()},
+            "refused": taken.refused,
+            "spilled": taken.spilled,
+            "hosts": asdict(self.totals),
+            "latency": _quantiles(taken.latency, (0.5, 0.9, 0.99)),
+            "loop_lag": _quantiles(taken.loop_lag, (0.5, 0.99)),
+            "cpu": {name: getattr(self.cost, name) for name in _CPU},
+            "peak_rss": self.cost.peak_rss,
+            "peak_rss_children": self.cost.peak_rss_children,
+            "parse": self.parsing,
+            "interrupted": self.interrupted,
+            "accounted_for": self.adds_up,
+            "config": _shown(self.config),
+            "versions": _versions(),
+        }
+
+    def _lines(self) -> Iterator[str]:
+        taken = self.snapshot
+        yield (
+            f"{counted(taken.records, 'record')} in {taken.elapsed:,.2f} s: "
+            f"{taken.pages_per_second:,.0f} pages/s, {self._throughput()}"
+        )
+        yield from _outcomes(taken)
+        yield from self._failures()
+        yield from _found(taken)
+        yield from _manners(self.totals)
+        yield from self._bound()
+        yield from _waited(taken, self.totals)
+        yield from _machine(taken, self.config)
+        if taken.latency.count:
+            yield from _times("latency", taken.latency)
+        if taken.loop_lag.count:
+            yield from _times("loop lag", taken.loop_lag)
+        yield from _cost(self.cost)
+        if self.parsing:
+            yield from _rows("parse", self.parsing)
+        if self.interrupted:
+            yield from self._what_was_not_read()
+        if self.config.parsing.custom and taken.outcomes.get(Kind.PARSE) and not taken.pages:
+            yield from wrap(
+                f"NOT ONE PAGE WAS PARSED: {self.config.parsing.custom} failed on each", WIDTH
+            )
+        yield self._account()
+
+    def _failures(self) -> Iterator[str]:
+        lines = explained(self.snapshot.causes, self.config, WIDTH - len(_row("", "")))
+        for number, line in enumerate(lines):
+            yield _row("" if number else "failures", line)
+
+    def _bound(self) -> Iterator[str]:
+        found = self.snapshot.bound()
+        if text := bound_by(found, self.config):
+            yield from _rows("bound by", text)
+            if yours(found, self.config):
+                yield _row("", UNLIMITED)
+
+    def _throughput(self) -> str:
+        seconds = self.snapshot.elapsed
+        rate = self.snapshot.wire_bytes / seconds if seconds > 0 else 0.0
+        return f"{megabytes(rate)}/s"
+
+    def _what_was_not_read(self) -> Iterator[str]:
+        rest = None if self.expected is None else max(self.expected - self.snapshot.read, 0)
+        left = f"{count(self.snapshot.spilled)} that waited" if self.snapshot.spilled else ""
+        if rest == 0:
+            without = f"{left} have no record" if left else "every URL has its record"
+            yield f"interrupted: {without}"
+            return
+        what = "what" if rest is None else f"about {count(rest)} of the list"
+        was = "was not read from the list has" if rest is None else "were not read and have"
+        yield f"interrupted: {what} {was} no record" + ("," if left else "")
+        if left:
+            yield f"             nor have {left}"
+
+    def _account(self) -> str:
+        taken = self.snapshot
+        sums = f"{counted(taken.records, 'record')} + {counted(taken.repeats, 'repeat')}"
+        came = f"{count(taken.read)} read" + (
+            f" + {count(taken.found)} found" if taken.found else ""
+        )
+        if taken.spilled and self.interrupted:
+            sums += f" + {count(taken.spilled)} that waited"
+        if self.adds_up:
+            return f"every URL is accounted for: {came} = {sums}"
+        if not self._lost:
+            return f"NOT ACCOUNTED FOR: {sums}, but {count(self.written or 0)} were written"
+        return f"NOT ACCOUNTED FOR: {came}, but {sums} leave {count(self._lost)} without a record"
+
+
+_COUNTS = (
+    *("elapsed", "read", "found", "repeats", "records", "pages", "truncated", "failed", "skipped"),
+    *("redirects", "retries", "pages_per_second", "outcomes", "wire_bytes", "body_bytes"),
+    *("outages", "network_pauses", "network_paused"),
+    *("lowered_to", "stood_still"),
+)
+_CPU = ("user", "system", "children_user", "children_system", "parsers")
+
+
+def _row(name: str, text: str) -> str:
+    return f"  {name:<10}{text}"
+
+
+def _rows(name: str, *parts: str) -> Iterator[str]:
+    """Yield rows of at most 80 columns; of several parts none is broken."""
+    text = parts[0] if len(parts) == 1 else ", ".join(part.replace(" ", _GLUE) for part in parts)
+    for number, line in enumerate(wrap(text, WIDTH - len(_row("", "")), break_on_hyphens=False)):
+        yield _row("" if number else name, line.replace(_GLUE, " "))
+
+
+def _outcomes(taken: Snapshot) -> Iterator[str]:
+    """Pages first, then the others by how many they are; broken into lines between two kinds."""
+    kinds = sorted(taken.outcomes.items(), key=lambda item: (item[0] != "page", -item[1], item[0]))
+    parts = [f"{kind} {count(number)}" for kind, number in kinds]
+    yield from _rows("outcomes", *(parts or ["none"]))
+    if taken.truncated:
+        yield _row("", f"truncated {count(taken.truncated)}: what came of the body was kept")
+    if taken.redirects or taken.retries:
+        again = f"redirects followed {count(taken.redirects)}, retries {count(taken.retries)}"
+        yield _row("", again)
+
+
+def _found(taken: Snapshot) -> Iterator[str]:
+    """What was found on pages, and what of it was left."""
+    if not taken.found and not taken.refused:
+        return
+    reasons = sorted(taken.refused.items(), key=lambda item: (-item[1], item[0]))
+    parts = [f"{count(taken.found)} taken up", *(f"{count(n)} {name}" for name, n in reasons)]
+    yield from _rows("found", *parts)
+
+
+def _manners(totals: Totals) -> Iterator[str]:
+    """What hosts had to bear at the worst."""
+    if not totals.requests:
+        return
+    gap = totals.smallest_gap
+    parts = [
+        f"{counted(totals.hosts, 'host')}",
+        f"at most {totals.most_in_flight} in flight to one",
+    ]
+    if gap is not None:
+        parts.append(f"smallest gap {milliseconds(gap)}")
+    if totals.pauses:
+        parts.append(counted(totals.pauses, "pause"))
+    yield from _rows("manners", *parts)
+
+
+def _waited(taken: Snapshot, totals: Totals) -> Iterator[str]:
+    """What the crawl waited for that was away."""
+    parts = []
+    if taken.outages:
+        hosts = counted(taken.outages, "outage")
+        parts.append(f"{hosts} of hosts, {totals.away:,.0f} s in all")
+    if taken.network_pauses:
+        parts.append(f"no network for {taken.network_paused:,.0f} s")
+    if parts:
+        yield from _rows("away", *parts)
+
+
+def _machine(taken: Snapshot, config: CommandConfig) -> Iterator[str]:
+    """What this machine was too slow for."""
+    parts = []
+    if taken.lowered_to:
+        concurrency = f"{count(config.concurrency)} at once"
+        parts.append(f"too slow for {concurrency}: lowered to {count(taken.lowered_to)}")
+    if taken.stood_still:
+        parts.append(f"stood still for {taken.stood_still:,.0f} s, which counts against no server")
+    if parts:
+        yield from _rows("machine", *parts)
+
+
+def _times(name: str, measured: Distribution) -> Iterator[str]:
+    parts = [f"p{q * 100:.0f} {milliseconds(measured.quantile(q))}" for q in (0.5, 0.9, 0.99)]
+    yield from _rows(name, *parts, f"longest {milliseconds(measured.largest)}")
+
+
+def _cost(cost: Cost) -> Iterator[str]:
+    own = cost.user + cost.system
+    yield _row("cost", f"{own:,.2f} s CPU, peak memory {megabytes(cost.peak_rss)}")
+    if cost.workers:
+        yield _row("workers", f"{cost.workers:,.2f} s CPU")
+
+
+def _quantiles(measured: Distribution, wanted: tuple[float, ...]) -> dict[str, float | None]:
+    """Seconds by `p50`, ..., and `max`; None where nothing was measured."""
+    found = {f"p{q * 100:.0f}": measured.quantile(q) for q in wanted}
+    return {**found, "max": measured.largest if measured.count else None}
+
+
+def _shown(config: CommandConfig) -> dict[str, Any]:
+    """The options; a proxy's password and what headers hold for one server are no statistics."""
+    values = config.values()
+    values["proxy"] = [masked(proxy) for proxy in config.network.proxy]
+    for name in ("header", "header_everywhere"):
+        values[name] = [hidden(line) for line in values[name]]
+    return values
+
+
+def _versions() -> dict[str, str]:
+    """The interpreter's, ours, and those of the packages that ours asks for, where installed."""
+    found = {"python": platform.python_version(), "crawler": VERSION}
+    for name in _required():
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _required() -> list[str]:
+    try:
+        wanted = requires(DISTRIBUTION) or []
+    except PackageNotFoundError:  # run from its sources, without having been installed
+        return []
+    base = [line for line in wanted if "extra ==" not in line]
+    return [name[0] for line in base if (name := _NAME.match(line))]

@@ -1,0 +1,84 @@
+"""The files that a load leaves: each whole or absent, and known to be writable beforehand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from crawler.load.result import Result
+from crawler.measure.hgrm import hgrm
+from crawler.model.errors import EnvironmentFailure
+from crawler.report.page import require
+from crawler.store.output_files import write_whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outputs:
+    """Names of files, "" for none: the result as JSON, the page, and what other programs read."""
+
+    out: str = ""
+    report: str = ""
+    hgrm: str = ""
+    junit: str = ""
+    markdown: str = ""
+
+    def check(self) -> None:
+        """After the load would be a bad time to learn that a file cannot be made.
+
+        Raises `EnvironmentFailure` that names the flag.
+        """
+        for name, path in self._named():
+            folder = Path(path).parent
+            if Path(path).is_dir():
+                raise EnvironmentFailure(f"--{name}: {path} is a directory")
+            if not os.access(folder, os.W_OK | os.X_OK):
+                reason = "is not writable" if folder.is_dir() else "is no directory"
+                raise EnvironmentFailure(f"--{name}: {path}: {folder} {reason}")
+        if self.report:
+            require()
+
+    @property
+    def flags(self) -> list[str]:
+        """Return the flags of the files that are wanted."""
+        return [f"--{name}" for name, _ in self._named()]
+
+    def write(self, result: Result) -> None:
+        """Write all that are wanted; raises `EnvironmentFailure` for the first that cannot be.
+
+        One that cannot be written is no reason to lose the others.
+        """
+        failures = []
+        for name, path in self._named():
+            try:
+                write_whole(path, _text(name, result).encode())
+            except EnvironmentFailure as failure:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
+
+    def _named(self) -> Iterator[tuple[str, str]]:
+        names = (each.name for each in fields(self))
+        yield from ((name, path) for name in names if (path := getattr(self, name)))
+
+
+def _text(name: str, result: Result) -> str:
+    """The content of a file; what some runs need alone is imported there."""
+    match name:
+        case "out":
+            return result.text
+        case "hgrm":
+            return hgrm(result.measured.response)
+        case "junit":
+            from crawler.load.junit import junit
+
+            return junit(result)
+        case "markdown":
+            from crawler.load.markdown import markdown
+
+            return markdown(result)
+        case _:
+            from crawler.load.report import report
+
+            return report(result)

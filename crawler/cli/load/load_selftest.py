@@ -1,0 +1,80 @@
+"""`crawler load selftest`: whether the generator measures what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Annotated, Any
+
+import orjson
+from cyclopts import Parameter
+
+from crawler.cli.load.load_session import measure
+from crawler.cli.load.load_spelling import LOAD
+from crawler.cli.load.mockweb import mock_web
+from crawler.load.options import Engine
+from crawler.load.selftest import CASES, Case, Finding
+from crawler.model.errors import ExitCode
+
+HELP = (
+    "Measure a mock web with a known stall and known queues, and compare with theory.\n\n"
+    "The response latency's p99 must show the stall, the service latency's must not. Exit code 5 "
+    "if any figure is out of its bounds. Takes some 15 seconds."
+)
+
+_GROUP = LOAD.group("Run")
+
+
+def selftest(
+    *,
+    engine: Annotated[
+        Engine, Parameter(help="Client to test.", group=_GROUP, metavar="raw|aiohttp")
+    ] = "raw",
+    json: Annotated[
+        bool, Parameter(help="One JSON object.", group=_GROUP, negative="", show_default=False)
+    ] = False,
+) -> int:
+    """Run every case; what it says to a person is `HELP`."""
+    found: list[tuple[Case, Sequence[Finding]]] = []
+    for case in CASES:
+        findings = _measured(case, engine)
+        found.append((case, findings))
+        if not json:
+            print(case.name)
+            print("".join(f"  {_line(finding)}\n" for finding in findings), end="", flush=True)
+    ok = all(finding.ok for _, findings in found for finding in findings)
+    if json:
+        print(orjson.dumps(_values(found, ok), option=orjson.OPT_INDENT_2).decode())
+    else:
+        print("the generator can be believed" if ok else "THE GENERATOR CANNOT BE BELIEVED HERE")
+    return ExitCode.FINISHED if ok else ExitCode.INVALID
+
+
+def _measured(case: Case, engine: Engine) -> Sequence[Finding]:
+    with mock_web(case.web) as url:
+        load = replace(case.load, engine=engine)
+        measured, _, partial = measure(load, [f"{url}/page/0"], quiet=True)
+    if partial:
+        raise KeyboardInterrupt
+    return case.findings(measured)
+
+
+def _line(finding: Finding) -> str:
+    bounds = f"{_figure(finding.least, finding.unit)} to {_figure(finding.most, finding.unit)}"
+    value = _figure(finding.value, finding.unit)
+    return f"{'ok ' if finding.ok else 'BAD'}  {finding.name:30} {value:>10}  ({bounds})"
+
+
+def _figure(value: float, unit: str) -> str:
+    return f"{value * 1e3:.3g} ms" if unit == "s" else f"{value:,.0f}{unit}"
+
+
+def _values(found: Sequence[tuple[Case, Sequence[Finding]]], ok: bool) -> dict[str, Any]:
+    cases = [
+        {
+            "name": case.name,
+            "findings": [{**asdict(finding), "ok": finding.ok} for finding in findings],
+        }
+        for case, findings in found
+    ]
+    return {"ok": ok, "cases": cases}

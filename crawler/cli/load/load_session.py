@@ -1,0 +1,95 @@
+"""One run: carry it out, judge it, and have it as a result."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from crawler.cli.load.load_live import watching
+from crawler.cli.load.load_spelling import LOAD
+from crawler.load.measured import Measured
+from crawler.load.options import LoadConfig
+from crawler.load.planner import Target
+from crawler.load.result import Generator, Judged, Result
+from crawler.load.run import run_load
+from crawler.load.threshold import Threshold
+from crawler.load.validity import Probes, judge
+from crawler.model.errors import ConfigurationError
+from crawler.model.option import OptionError
+from crawler.runtime.loop import collect_rarely, new_event_loop
+
+if TYPE_CHECKING:
+    from crawler.load.metrics import Exposition
+
+Load = Callable[[LoadConfig, Sequence[Target], Sequence[Threshold]], Result]
+"""`run`, with what it shows meanwhile settled."""
+
+
+def run(
+    config: LoadConfig,
+    targets: Sequence[Target],
+    thresholds: Sequence[Threshold],
+    *,
+    quiet: bool,
+    metrics: Exposition | None = None,
+) -> Result:
+    """Load the URLs and judge what came of it; `partial` if a signal ended it.
+
+    Raises `EnvironmentFailure` for a server that cannot be reached at all, `ConfigurationError`
+    for options that the targets forbid.
+    """
+    started = datetime.now(UTC).isoformat(timespec="milliseconds")
+    measured, probes, partial = measure(config, targets, quiet=quiet, metrics=metrics)
+    return Result(
+        target=first if isinstance(first := targets[0], str) else first.url,
+        urls=len(targets),
+        started=started,
+        config=config,
+        machine=Generator.here(),
+        measured=measured,
+        probes=probes,
+        verdict=judge(measured, probes, config, claims=thresholds),
+        thresholds=tuple(Judged.of(each, measured, config.max_errors) for each in thresholds),
+        partial=partial,
+    )
+
+
+def measure(
+    config: LoadConfig,
+    targets: Sequence[Target],
+    *,
+    quiet: bool,
+    metrics: Exposition | None = None,
+) -> tuple[Measured, Probes, bool]:
+    """Load the URLs, with a live picture on a terminal unless `quiet`.
+
+    Returns what was measured, what was read off the generator, and whether a signal ended it.
+    """
+    halt = asyncio.Event()
+    with watching(config, quiet=quiet) as watch, _collecting_rarely():
+        try:
+            with asyncio.Runner(loop_factory=new_event_loop) as runner:
+                told = watch if metrics is None else metrics.before(watch)
+                measured, probes = runner.run(run_load(config, targets, on_second=told, halt=halt))
+        except OptionError as error:
+            flag = LOAD.options[error.option].flag
+            raise ConfigurationError(f"{flag}: {error.problem}") from error
+    if metrics is not None:
+        metrics.end(measured)
+    return measured, probes, halt.is_set()
+
+
+@contextmanager
+def _collecting_rarely() -> Iterator[None]:
+    """A collection in mid-run is a delay that the server would be blamed for."""
+    former = gc.get_threshold()
+    collect_rarely()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*former)
+        gc.unfreeze()

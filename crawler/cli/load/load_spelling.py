@@ -1,0 +1,47 @@
+"""The options of a load as the command line has them, and the thresholds beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from crawler.cli import toml
+from crawler.cli.crawl_flags import Spelling, resolve
+from crawler.load.options import LoadConfig
+from crawler.load.threshold import Threshold
+from crawler.model.errors import ConfigurationError
+
+LOAD = Spelling(
+    config=LoadConfig,
+    table="load",
+    prefix="CRAWLER_LOAD_",
+    use="crawler load --config FILE",
+    example="rate",
+    lead=("Target", "Result"),
+    unset={
+        "rate": "0 sends nothing; leave it out for a closed loop",
+        "stages": "nothing is no schedule; leave it out for a closed loop",
+    },
+)
+
+
+def settle(
+    file: str | None, given: Mapping[str, object], usual: Mapping[str, object] | None = None
+) -> LoadConfig:
+    """The options: what was given, over the file, over what is `usual` here, over the defaults.
+
+    Raises ConfigurationError.
+    """
+    found = {**(usual or {}), **(toml.read(LOAD, file) if file is not None else {})}
+    return resolve(LOAD, found, given, lambda key: toml.place(LOAD, str(file), key))
+
+
+def thresholds(texts: Sequence[str], flag: str = "--threshold") -> list[Threshold]:
+    """Each text as a threshold; ConfigurationError says what is wrong with the first bad one."""
+    return [_threshold(text, flag) for text in texts]
+
+
+def _threshold(text: str, flag: str) -> Threshold:
+    try:
+        return Threshold.read(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{flag}: {error}") from error

@@ -1,0 +1,157 @@
+"""What a load came to, as a page of text of 80 columns for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from itertools import chain
+from textwrap import wrap
+
+from crawler.cli.load.per_target import WIDTH, errors, milliseconds, rows, shortened
+from crawler.cli.unit_formats import count, counted, megabytes
+from crawler.load.measured import Measured
+from crawler.load.options import LoadConfig
+from crawler.load.result import Result
+from crawler.load.threshold import Threshold
+from crawler.load.validity import MOST_LATENESS, Verdict
+from crawler.measure.histogram import Histogram
+
+_LABEL, _COLUMN = 10, 10
+_SHARES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999, "p99.99": 0.9999}
+_GLUE = "\N{NO-BREAK SPACE}"
+# Where response and service differ by less, chance or a busy machine will do as the reason; and by
+# less than the lag that a believable run may have, it is the generator's own.
+_OMITTED, _OWN_LAG = 1.25, MOST_LATENESS
+
+
+def text(result: Result) -> str:
+    """All of it; the last lines are thresholds and verdict."""
+    parts = chain(
+        head(result.config, result.target, result.urls),
+        counts(result.measured),
+        latencies(result.measured),
+        rows(result.measured),
+        judgement(result),
+    )
+    return "".join(f"{line}\n" for line in parts)
+
+
+def head(config: LoadConfig, target: str, targets: int = 1) -> Iterator[str]:
+    """The target, or the first of several, and the shape of the load."""
+    yield shortened(target)
+    if targets > 1:
+        yield f"and {counted(targets - 1, 'other target')}"
+    processes = f", {config.processes} processes" if config.processes > 1 else ""
+    line = f"{shape(config)}; {config.engine} engine{processes}"
+    yield from wrap(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+
+
+def shape(config: LoadConfig) -> str:
+    """`closed loop, 64 connections`, or the schedule of an open one."""
+    connections = counted(config.connections, "connection")
+    if not config.open_loop:
+        return f"closed loop, {connections}"
+    rate = f"stages {config.stages}" if config.stages else f"{config.rate:,g}/s"
+    return f"open loop, {rate}, {config.arrivals} arrivals, at most {connections}"
+
+
+def counts(measured: Measured) -> Iterator[str]:
+    """Requests, rate, bytes; then what was answered and what failed, by kind."""
+    received = measured.received / measured.elapsed if measured.elapsed else 0.0
+    yield (
+        f"{counted(measured.attempts, 'request')} in {measured.elapsed:,.2f} s: "
+        f"{measured.rate:,.0f} answers/s, {megabytes(received)}/s"
+    )
+    yield from row("status", [status(s, n) for s, n in sorted(measured.statuses.items())])
+    kinds = [f"{kind.value}: {count(n)}" for kind, n in sorted(measured.failures.items())]
+    kinds += [f"dropped: {count(measured.dropped)}"] if measured.dropped else []
+    yield from row("no answer", kinds)
+    if measured.reopened:
+        yield from row("retried", [f"closed while idle: {count(measured.reopened)}"])
+    if measured.unfinished:
+        yield from row("in flight", [f"{count(measured.unfinished)} at the end"])
+    yield from row("errors", [f"{count(measured.errors)} ({measured.error_share:.3%})"])
+    yield from errors(measured.kinds)
+
+
+def status(code: int, answers: int) -> str:
+    """A status with its answers; a redirect is one, and is not followed."""
+    redirect = 300 <= code < 400 and code != HTTPStatus.NOT_MODIFIED
+    return f"{code}{' (redirect)' if redirect else ''}: {count(answers)}"
+
+
+def latencies(measured: Measured) -> Iterator[str]:
+    """The three latencies side by side in milliseconds, and what their difference says.
+
+    A quantile above the last of the values is none, so it is left out.
+    """
+    names = [*_SHARES, "max", "mean"]
+    yield f"{'ms':{_LABEL}}" + "".join(f"{name:>{_COLUMN}}" for name in names)
+    yield _latency("response", measured.response)
+    yield _latency("service", measured.service)
+    yield _latency("lag", measured.lag)
+    if failed := sum(measured.failures.values()):
+        yield f"{counted(failed, 'failed request')} took at least as long as shown"
+    response, service = measured.response.quantile(0.99), measured.service.quantile(0.99)
+    if service and response / service >= _OMITTED and response - service > _OWN_LAG:
+        yield (
+            f"coordinated omission: p99 from the schedule is {response / service:,.3g} times "
+            "that from sending"
+        )
+
+
+def figure(threshold: Threshold, value: float) -> str:
+    """A value that a threshold is about, in its unit."""
+    if threshold.latency:
+        return f"{milliseconds(value)} ms"
+    return f"{value:.3%}" if threshold.figure == "errors" else f"{value:,.0f}/s"
+
+
+def judgement(result: Result) -> Iterator[str]:
+    """Each threshold, then whether to believe any of it, and why not."""
+    for judged in result.thresholds:
+        value = figure(Threshold.read(judged.text), judged.value)
+        errors = ", but too many requests failed" if judged.why else ""
+        yield f"threshold {judged.text}: {'met' if judged.met else 'MISSED'} with {value}{errors}"
+    if result.partial:
+        yield "PARTIAL: stopped before its end"
+    if result.failure:
+        yield from wrap(f"FAILED: {result.failure}", WIDTH, subsequent_indent="  ")
+    yield from _belief(result.verdict)
+
+
+def _belief(verdict: Verdict) -> Iterator[str]:
+    """Whether to believe the figures, what speaks against it, and what is worth a note."""
+    passed = sum(check.ok for check in verdict.checks)
+    yield f"believable: {counted(passed, 'check')} passed" if verdict.valid else "NOT BELIEVABLE:"
+    for check in (*verdict.failed, *verdict.notes):
+        yield from wrap(
+            f"{'' if check.matters else 'note: '}{check.name}: {check.why}",
+            WIDTH,
+            initial_indent="  ",
+            subsequent_indent="    ",
+        )
+
+
+def _latency(name: str, histogram: Histogram) -> str:
+    values = histogram.quantiles(_SHARES.values())
+    total = histogram.count
+    shown = [
+        milliseconds(value) if total * (1 - share) >= 1 - 1e-9 else "-"
+        for value, share in zip(values, _SHARES.values(), strict=True)
+    ]
+    shown += [
+        milliseconds(value) if total else "-" for value in (histogram.largest, histogram.mean)
+    ]
+    return f"{name:{_LABEL}}" + "".join(f"{text:>{_COLUMN}}" for text in shown)
+
+
+def row(label: str, parts: list[str]) -> Iterator[str]:
+    """A label and its parts, none of which is torn; no line if there are none."""
+    for line in wrap(
+        "  ".join(part.replace(" ", _GLUE) for part in parts),
+        WIDTH,
+        initial_indent=f"{label:{_LABEL}}",
+        subsequent_indent=" " * _LABEL,
+    ):
+        yield line.replace(_GLUE, " ")

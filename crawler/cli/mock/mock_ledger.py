@@ -1,0 +1,103 @@
+"""`crawler mock ledger`: how well a crawler behaved, as the server saw it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import orjson
+from cyclopts import Group, Parameter
+
+from crawler.cli.crawl_flags import quantity
+from crawler.cli.layout import columns
+from crawler.cli.mock.remote import DEFAULT_URL, ask
+from crawler.cli.unit_formats import count, milliseconds
+from crawler.mock.judge.ledger import LedgerSnapshot, Row, check
+from crawler.model.errors import EnvironmentFailure, ExitCode
+from crawler.model.units import COUNT, SECONDS
+
+USAGE = "Usage: crawler mock ledger [URL] [OPTIONS]"
+HELP = (
+    "Show what a running mock web saw, for each host and each address: requests, the smallest gap "
+    "between the starts of two, the most in flight at once, those in flight now, those within the "
+    "time of a Retry-After (too early), those that robots.txt forbids."
+)
+
+_LIMITS = Group("Limits: exit code 1 beyond any of them", sort_key=101)
+_HEADINGS = ("requests", "gap", "most", "now", "too early", "forbidden")
+
+
+def ledger(
+    url: Annotated[str, Parameter(name="URL", help="The mock web.")] = DEFAULT_URL,
+    /,
+    *,
+    json: Annotated[
+        bool, Parameter(help="One JSON object.", negative="", show_default=False)
+    ] = False,
+    assert_: Annotated[
+        bool,
+        Parameter(
+            name="--assert",
+            help="Nothing within a Retry-After, nothing that robots.txt forbids.",
+            group=_LIMITS,
+            negative="",
+            show_default=False,
+        ),
+    ] = False,
+    min_gap: Annotated[
+        float | None,
+        Parameter(
+            help="As --assert; and so many seconds between two requests to a host.",
+            group=_LIMITS,
+            metavar="TIME",
+            converter=quantity(SECONDS),
+        ),
+    ] = None,
+    max_in_flight: Annotated[
+        int | None,
+        Parameter(
+            help="As --assert; and no more than N in flight to a host.",
+            group=_LIMITS,
+            metavar="N",
+            converter=quantity(COUNT, whole=True),
+        ),
+    ] = None,
+) -> int:
+    """Print the ledger; exit code 1 for a breach. What it says to a person is `HELP`."""
+    snapshot = _read(url)
+    asserted = assert_ or min_gap is not None or max_in_flight is not None
+    breaches = check(snapshot, max_in_flight=max_in_flight, min_gap=min_gap) if asserted else []
+    if json:
+        values = {**snapshot.json, "breaches": breaches}
+        print(orjson.dumps(values, option=orjson.OPT_INDENT_2).decode())
+    else:
+        print(_as_text(snapshot, breaches), end="")
+    return ExitCode.FAILURES if breaches else ExitCode.FINISHED
+
+
+def _read(url: str) -> LedgerSnapshot:
+    values = ask(url, "__ledger")
+    try:
+        return LedgerSnapshot.of(values)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise EnvironmentFailure(f"{url}: is a mock web of another version") from error
+
+
+def _as_text(snapshot: LedgerSnapshot, breaches: list[str]) -> str:
+    tables = [_table("host", snapshot.hosts), _table("address", snapshot.addresses)]
+    return "\n".join(tables) + "".join(f"BEYOND THE LIMIT: {breach}\n" for breach in breaches)
+
+
+def _table(what: str, rows: Mapping[str, Row]) -> str:
+    return columns([(what, *_HEADINGS), *((name, *_cells(row)) for name, row in rows.items())])
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (
+        count(row.requests),
+        milliseconds(row.smallest_gap),
+        count(row.largest_in_flight),
+        count(row.in_flight),
+        count(row.retry_after_violations),
+        count(row.robots_violations),
+    )

@@ -1,0 +1,206 @@
+"""`crawler mock score`: how near a crawl came to the truth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal
+
+import orjson
+from cyclopts import Group, Parameter
+
+from crawler.cli.crawl_flags import quantity, with_options
+from crawler.cli.mock.mock_listing import Web, meant
+from crawler.cli.mock.mock_web import MOCK
+from crawler.cli.mock.serve import SCENARIO, file_parameter
+from crawler.cli.unit_formats import count
+from crawler.mock.judge.score import Result, Score
+from crawler.model.errors import EnvironmentFailure, ExitCode
+from crawler.model.units import COUNT, SHARE
+from crawler.store.archive import unpacked
+from crawler.store.blocks import Input
+from crawler.store.text import Overlong, lines, utf8
+
+USAGE = "Usage: crawler mock score OUT.jsonl|- [OPTIONS]"
+HELP = (
+    "Compare a crawl's records with the truth: recall, precision, repeats, violations.\n\n"
+    "Any crawler's JSON lines will do that have a url in each; status, title, final_url and "
+    "redirects are looked at where they are there. Exit code 1 unless the crawl was perfect; the "
+    "limits loosen that."
+)
+
+# A record of a page of ten million bytes of links is longer than the page.
+_MAX_LINE = 64 * 1024 * 1024
+
+_CRAWL = Group("What the crawl was to fetch", sort_key=100)
+_LIMITS = Group("Limits: exit code 1 beyond any of them", sort_key=101)
+
+
+def _least(help: str) -> Parameter:
+    return Parameter(help=help, group=_LIMITS, metavar="SHARE", converter=quantity(SHARE))
+
+
+def _most(help: str) -> Parameter:
+    read = quantity(COUNT, whole=True)
+    return Parameter(help=help, group=_LIMITS, metavar="N", converter=read)
+
+
+def _scope(help: str) -> Parameter:
+    return Parameter(help=help, group=_CRAWL, negative="", show_default=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a score may be. By default only a perfect crawl passes.
+
+    Traps have no limit by default: at first sight nobody can know one.
+    """
+
+    min_recall: Annotated[float, _least("Share of the pages to find that were found.")] = 1.0
+    min_precision: Annotated[
+        float, _least("Share of the fetched URLs that are pages; traps do not count.")
+    ] = 1.0
+    max_repeats: Annotated[int, _most("Records too many for their URL.")] = 0
+    max_robots: Annotated[int, _most("Pages fetched that robots.txt forbids.")] = 0
+    max_wrong: Annotated[int, _most("Records with a wrong status or title.")] = 0
+    max_traps: Annotated[int | None, _most("URLs fetched in traps; no limit by default.")] = None
+
+    def breaches(self, result: Result) -> list[str]:
+        """A line for each limit that the score is beyond."""
+        wrong = result.wrong_status + result.wrong_title
+        facts: list[tuple[str, float, float | None, Literal["under", "over"]]] = [
+            ("recall", result.recall, self.min_recall, "under"),
+            ("precision", result.precision, self.min_precision, "under"),
+            ("repeats", result.repeats, self.max_repeats, "over"),
+            ("robots violations", result.robots_violations, self.max_robots, "over"),
+            ("wrong records", wrong, self.max_wrong, "over"),
+            ("trap pages", result.trap_pages, self.max_traps, "over"),
+        ]
+        return [
+            f"{name}: {_number(value)} is {sense} {limit:g}"
+            for name, value, limit, sense in facts
+            if limit is not None and (value < limit if sense == "under" else value > limit)
+        ]
+
+
+@with_options(MOCK, show=False)
+def score(
+    records: Annotated[
+        str,
+        Parameter(
+            name="OUT.jsonl",
+            help="The crawl's JSON lines, each with a url; - for stdin; .gz and .zst, too.",
+            allow_leading_hyphen=True,
+        ),
+    ],
+    /,
+    *,
+    scenario: Annotated[str | None, file_parameter()] = None,
+    web: Web = None,
+    json: Annotated[
+        bool, Parameter(help="One JSON object.", group=SCENARIO, negative="", show_default=False)
+    ] = False,
+    with_sitemaps: Annotated[bool, _scope("Pages that only sitemaps know, too.")] = False,
+    with_nofollow: Annotated[bool, _scope("Pages that only nofollow links lead to, too.")] = False,
+    on_host: Annotated[
+        tuple[int, ...],
+        Parameter(
+            help="Pages of host N, from 0, alone; may be repeated.",
+            group=_CRAWL,
+            metavar="N",
+            negative="",
+            show_default=False,
+        ),
+    ] = (),
+    limits: Annotated[Limits, Parameter(name="*")] = Limits(),
+    **options: object,
+) -> int:
+    """Print the score; exit code 1 beyond a limit. What it says to a person is `HELP`."""
+    settled = meant(web, scenario, options)
+    tally = Score(settled, sitemaps=with_sitemaps, nofollow=with_nofollow, hosts=on_host or None)
+    for number, record in _records(records):
+        try:
+            tally.add(record)
+        except ValueError as error:
+            raise _unreadable(records, number, str(error)) from error
+    result = tally.result()
+    breaches = limits.breaches(result)
+    print(_as_json(result, breaches) if json else _as_text(result, breaches), end="")
+    return ExitCode.FAILURES if breaches else ExitCode.FINISHED
+
+
+def _records(name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Every record with the number of its line; EnvironmentFailure names a line that is none."""
+    source, number = Input(name), 0
+    text = utf8(unpacked(source.blocks(_ignore, _never), source.label), source.label)
+    for found in lines(text, _MAX_LINE):
+        for line in found:
+            number += 1
+            if line and not line.isspace():
+                yield number, _record(name, number, line)
+
+
+def _record(name: str, number: int, line: str) -> Mapping[str, Any]:
+    if isinstance(line, Overlong):
+        raise _unreadable(name, number, f"longer than {_MAX_LINE} bytes")
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise _unreadable(name, number, f"not JSON: {error.msg}") from error
+    if not isinstance(record, dict):
+        raise _unreadable(name, number, "no JSON object")
+    return record
+
+
+def _unreadable(name: str, number: int, problem: str) -> EnvironmentFailure:
+    return EnvironmentFailure(
+        f"{'standard input' if name == '-' else name}, line {number}: {problem}"
+    )
+
+
+def _ignore(_size: int) -> None:
+    """Nobody watches how much was read."""
+
+
+def _never() -> bool:
+    return False
+
+
+def _as_json(result: Result, breaches: list[str]) -> str:
+    values = {**asdict(result), "breaches": breaches}
+    return orjson.dumps(values, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+
+
+def _as_text(result: Result, breaches: list[str]) -> str:
+    rows = [
+        (
+            "recall",
+            _number(result.recall),
+            f"{count(result.found)} of {count(result.wanted)} pages",
+        ),
+        ("precision", _number(result.precision), "of the fetched URLs are pages; traps aside"),
+        ("records", count(result.records), f"{count(result.skipped)} of them skipped"),
+        ("repeats", count(result.repeats), "records too many for their URL"),
+        ("robots violations", count(result.robots_violations), "pages that robots.txt forbids"),
+        ("trap pages", count(result.trap_pages), "URLs under /trap/"),
+        ("strangers", count(result.strangers), "URLs that are no pages of this web"),
+        ("wrong status", count(result.wrong_status), "records that tell another"),
+        ("wrong title", count(result.wrong_title), "records that tell another"),
+        ("duplicates", count(result.duplicates), "pages with the content of another"),
+        ("only nofollow", count(result.nofollow_pages), "pages that other links do not lead to"),
+        ("only sitemaps", count(result.sitemap_pages), "pages that no link leads to"),
+    ]
+    width, digits = (max(len(row[at]) for row in rows) for at in (0, 1))
+    table = [f"{name:{width}}  {value:>{digits}}  {note}" for name, value, note in rows]
+    missing = [f"missing: {url}" for url in result.missing]
+    unexpected = [f"unexpected: {url}" for url in result.unexpected]
+    beyond = [f"BEYOND THE LIMIT: {breach}" for breach in breaches]
+    return "".join(f"{line}\n" for line in [*table, *missing, *unexpected, *beyond])
+
+
+def _number(value: float) -> str:
+    """Whole numbers whole; shares with four digits, cut off, so that only a full one is 1."""
+    if isinstance(value, int):
+        return count(value)
+    return "1" if value >= 1 else f"{math.floor(value * 10_000) / 10_000:.4f}"

@@ -1,0 +1,354 @@
+"""The core: decides what to fetch next and what an outcome means. No I/O, no clock, no tasks.
+
+    admit(seeds, now)             entries of the list; answers Refill
+    exhausted()                   the list has ended; answers Refill
+    recalled(requests, now)       what was spilled comes back; answers Recall
+    next(now) -> Step             what to do now
+    finish(request, outcome, now) what became of a Fetch: exactly once for each
+    stop()                        start nothing more
+
+`admit`, `recalled`, `finish` and `stop` return the outcomes that are final, to be written as they
+are. Each entry of the list is counted as a repeat or returned as final exactly once, and each URL
+that was found and taken up is returned as final exactly once, so nothing is lost:
+
+    admitted -> waiting -> in flight -> final
+                   ^           |
+                   +-----------+   a redirect, or a failure that may pass, after its back-off
+
+Hosts are asked for their address and their robots.txt by requests like any other, which leave no
+record; `crawler.core.gatekeeper` reads what comes of them.
+
+The core is not thread-safe: its engine calls it from one thread at a time. It holds about
+`config.window` URLs, apart from the fingerprints of those seen; `Refill` and `Recall` ask for more,
+`Spill` hands out what was found and has no room.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain, islice
+from math import inf
+from typing import TypeGuard
+
+from crawler.core import ends
+from crawler.core.audit import Audit, Totals
+from crawler.core.bottleneck import Limit
+from crawler.core.capacity import Capacity
+from crawler.core.discovery import Discovery
+from crawler.core.domain import SuffixList
+from crawler.core.frontier import Frontier, Refused
+from crawler.core.gatekeeper import Gatekeeper
+from crawler.core.manners import Manners
+from crawler.core.outages import Outages, cut_off
+from crawler.core.retry import RetryPolicy
+from crawler.core.rules import Ended
+from crawler.core.seen import FingerprintSet
+from crawler.core.statistics import Snapshot, Statistics
+from crawler.core.step import BUSY, DONE, Fetch, Notice, Record, Step, Wait
+from crawler.core.visits import Visits
+from crawler.core.window import Window
+from crawler.model.config import CrawlConfig
+from crawler.model.outcome import Failed, Fetched, Final
+from crawler.model.proxies import Proxies
+from crawler.model.request import Listed, Purpose, Request
+from crawler.model.url import Seed
+
+LOOK_UPS = 256
+"""Names that are looked up at once, at the least: a thread each, and half a minute for a dead one.
+As many as `concurrency` where that is more."""
+
+RECORDS = 500
+"""Outcomes handed out at once, however many URLs end together: writing them takes 20 ms."""
+
+
+def unaudited(_audit: Audit) -> None:
+    """The audit where nobody asked for one."""
+
+
+def unlisted(_repeat: Seed) -> None:
+    """The list of repeats where nobody asked for one."""
+
+
+class Crawl:
+    """One crawl's decisions. `random` returns a float in [0, 1), `suffixes` are the public ones.
+
+    audit: told of each host once it is forgotten, and of the others by `close`. repeated: told of
+    each entry of the list that is there for a second time. look_ups: look each host up before it is
+    asked for anything, even where its address makes no difference, so that a fetch never waits for
+    a name server. proxies: those of the options unless given. link_filter: told of each URL that
+    was found and is in scope, answers whether it is followed.
+    """
+
+    def __init__(
+        self,
+        config: CrawlConfig,
+        *,
+        random: Callable[[], float],
+        suffixes: SuffixList,
+        audit: Callable[[Audit], None] = unaudited,
+        look_ups: bool = False,
+        proxies: Proxies | None = None,
+        repeated: Callable[[Seed], None] = unlisted,
+        link_filter: Callable[[str], bool] | None = None,
+    ) -> None:
+        asks = look_ups or config.politeness.per_ip > 0
+        self._config = config
+        retry = RetryPolicy(
+            retries=config.network.retries,
+            backoff=config.network.backoff,
+            backoff_max=config.network.backoff_max,
+            random=random,
+        )
+        manners = Manners.of(config, random)
+        self._audit = audit
+        self._forgotten = Totals()
+        self._frontier = Frontier(
+            lambda key: manners.overridden(config.politeness.hosts.limits(key)),
+            robots=config.politeness.robots == "obey",
+            per_address=config.politeness.per_ip,
+            address_delay=config.politeness.ip_delay,
+            look_ups=max(LOOK_UPS, config.concurrency) if asks else 0,
+            proxied=(proxies or Proxies(config.network.proxy)).looks_up,
+            veto=self._barren,
+            on_rest=self._forget,
+        )
+        gates = Gatekeeper(self._frontier, retry, manners)
+        self.collector = Statistics()
+        self.capacity = Capacity(config.concurrency)
+        retried = self.collector.add_retry
+        self._outages = Outages(self._frontier, gates, retry, manners, retried)
+        self._gates = gates
+        self._discovery = Discovery(config, FingerprintSet(), suffixes, link_filter)
+        self._window = Window(
+            config,
+            frontier=self._frontier,
+            gates=gates,
+            outages=self._outages,
+            discovery=self._discovery,
+            collector=self.collector,
+            repeated=repeated,
+        )
+        self._visits = Visits(
+            config,
+            frontier=self._frontier,
+            gates=gates,
+            discovery=self._discovery,
+            window=self._window,
+            retry=retry,
+            collector=self.collector,
+            suffixes=suffixes,
+        )
+        self._in_flight: dict[Request, float] = {}  # since when
+        self._ending: deque[Iterator[Final]] = deque()  # what ended and is to be recorded
+
+    def __repr__(self) -> str:
+        return f"Crawl({self._frontier!r}, {self._window!r}, in_flight={len(self._in_flight)})"
+
+    def begin(self, now: float) -> None:
+        """The crawl starts now, with the sitemaps that the options name."""
+        self.collector.begin(now)
+        given = (self._discovery.given(href, now) for href in self._config.following.sitemap)
+        self._window.take_up([request for request in given if request is not None], now)
+
+    def statistics(self, now: float) -> Snapshot:
+        """A frozen snapshot; may be asked for from any thread."""
+        taken = self._outages.counted(self.collector.snapshot(now), now)
+        capacity = self.capacity
+        lowest = capacity.lowest if capacity.lowest < self._config.concurrency else 0
+        return replace(taken, lowered_to=lowest, stood_still=capacity.stood_still)
+
+    def totals(self) -> Totals:
+        """What was done to all hosts so far."""
+        totals = replace(self._forgotten)
+        for audit in self._frontier.audits():
+            totals.add(audit)
+        return totals
+
+    def close(self) -> None:
+        """Tell `audit` of the hosts that are still known."""
+        for audit in self._frontier.audits():
+            self._audit(audit)
+
+    def _barren(self, request: Request) -> str | None:
+        return self._discovery.barren(request.url)
+
+    def _forget(self, audit: Audit) -> None:
+        self._forgotten.add(audit)
+        self._audit(audit)
+
+    # -- what comes in
+
+    def admit(self, seeds: Sequence[Seed], now: float) -> tuple[Final, ...]:
+        """Take entries of the list; returns the outcomes of those that are no URL."""
+        return self._recorded(self._window.admit(seeds, now))
+
+    def exhausted(self) -> None:
+        """The list has ended."""
+        self._window.end_of_list()
+
+    def recalled(self, requests: Sequence[Request | Listed], now: float) -> tuple[Final, ...]:
+        """Take back what was spilled, as `Recall` ordered it: shelf by shelf."""
+        return self._recorded(self._window.recalled(requests, now))
+
+    # -- what to do
+
+    def next(self, now: float) -> Step:
+        """What to do now. Called again and again, it never hands out one request twice."""
+        step = self._next(now)
+        if step is BUSY or type(step) is Wait:
+            self.collector.hold(self._limit(now), self._frontier.at_work, now)
+        else:
+            self.collector.go(now)
+        return step
+
+    def hold(self, limit: Limit, now: float) -> None:
+        """An engine asks for nothing because of `limit`, which the core cannot know of."""
+        self.collector.hold(limit, self._frontier.at_work, now)
+
+    def _limit(self, now: float) -> Limit:
+        """Why nothing can be started now."""
+        if self._fetching >= self.capacity.limit:
+            lowered = self.capacity.limit < self._config.concurrency
+            return Limit.MACHINE if lowered else Limit.CONCURRENCY
+        if self._outages.network.gone:
+            return Limit.PAUSE
+        if len(self._frontier):
+            return self._frontier.limit(now)
+        if self._window.next_retry is not None:
+            return Limit.RETRY
+        return Limit.LIST if self._window.outside else Limit.SERVERS
+
+    def _next(self, now: float) -> Step:
+        if (step := self._before(now)) is not None:
+            return step
+        while (retry := self._window.due(now)) is not None:
+            if finals := self._window.push(retry, now, first=True):
+                return Record(self._recorded(finals))
+        match self._frontier.pop(now):
+            case Request() as request:
+                self._in_flight[request] = now
+                self._outages.network.started(request)
+                self.collector.add_started()
+                return Fetch(request)
+            case Refused(request, kind, reason):
+                self._outages.rest(request.url.host_key, now)
+                return Record(self._recorded([ends.unasked(request, kind, reason)]))
+        if not self._in_flight and self._window.next_retry is None and self._outages.idle(now):
+            return Record(self._recorded(self._decided(now)))
+        return self._window.ahead() or self._idle(now)
+
+    @property
+    def _fetching(self) -> int:
+        """Requests in flight, but for names that are being looked up."""
+        return len(self._in_flight) - self._frontier.looking_up
+
+    def _before(self, now: float) -> Step | None:
+        """What comes before a request may start, or why none may."""
+        if self._ending:
+            return Record(self._recorded(self._ending.popleft()))
+        if (more := self._window.more()) is not None:
+            return more
+        network = self._outages.network
+        if network.notices:
+            return Notice(network.notices.pop(0))
+        if self._fetching >= self.capacity.limit:
+            return BUSY
+        if network.gone and self._window.held and (wait := network.wait(now)) != 0:
+            return BUSY if wait is None else Wait(wait)
+        return None
+
+    def _idle(self, now: float) -> Step:
+        if not self._window.held:
+            return BUSY if self._in_flight or self._window.outside else DONE
+        times = (self._window.next_retry, self._frontier.next_time())
+        known = [time for time in times if time is not None]
+        return Wait(max(min(known) - now, 0.0)) if known else BUSY
+
+    # -- what became of it
+
+    def finish(self, request: Request, outcome: Ended, now: float) -> tuple[Final, ...]:
+        """A fetch came to its end. Raises ValueError for a request that is not in flight."""
+        if request not in self._in_flight:
+            raise ValueError(f"not in flight: {request!r}")
+        started = self._in_flight.pop(request)
+        host = self._frontier.release(request, now)
+        if self._excused(outcome, started):
+            self._outages.excuse(host, outcome, now)
+            self.collector.add_fetched(outcome, now, again=False)
+            self._frontier.changed(host, now)
+            return self._recorded(self._decided(now))
+        finals = self._visits.without_tls(host, outcome, now)
+        left = self._gates.learn(host, request, outcome, now)
+        again, kept = None, False
+        if not self._window.stopped:
+            if not self._visits.plain_instead(outcome):
+                again = self._outages.again(host, outcome, now)
+            kept = self._outages.learn(host, outcome, started, now, again=again is not None)
+        self.collector.add_fetched(outcome, now, again=again is not None and not kept)
+        finals += [] if kept else self._visits.ended(outcome, now, again)
+        decided = self._decided(now)
+        if host.breaker.is_open:
+            self._outages.rest(host.key, now)
+        self._frontier.changed(host, now)
+        if not left:
+            return self._recorded(chain(finals, decided))
+        return self._recorded(chain(finals, (ends.unasked(*each) for each in left), decided))
+
+    def _excused(self, outcome: Ended, started: float) -> TypeGuard[Failed]:
+        """Whether a failure came over a time in which this process stood still."""
+        if not isinstance(outcome, Failed) or self._window.stopped or outcome.hopeless:
+            return False
+        return started < self.capacity.still_at and cut_off(outcome)
+
+    def usable(self, fetched: Fetched) -> Fetched:
+        """Return a fetch, or what it kept of a response if it failed and nothing is left to try."""
+        if not isinstance(fetched, Failed) or fetched.kept is None:
+            return fetched
+        if self._excused(fetched, self._in_flight.get(fetched.request, inf)):
+            return fetched
+        host = self._frontier.host(fetched.request.url.host_key)
+        again = not self._window.stopped and self._outages.again(host, fetched, 0.0) is not None
+        return fetched if again or self._outages.waits(host, fetched) else fetched.kept
+
+    def _decided(self, now: float) -> Iterable[Final]:
+        """Failures that were held until now, and what waited at hosts that are given up."""
+        failures, left = self._outages.take()
+        if not failures and not left:
+            return ()
+        finals = [each for failed in failures for each in self._visits.failed(failed, now, None)]
+        return chain(finals, (ends.unasked(*each) for each in left))
+
+    # -- the end
+
+    def stop(self) -> tuple[Final, ...]:
+        """Start nothing more: what waits ends as interrupted, what is in flight drains.
+
+        Returns the first outcomes; `next` has the others, with those of what is spilled.
+        """
+        if self._window.stopped:
+            return ()
+        asked = (Purpose.PAGE, Purpose.SITEMAP)
+        waiting = self._window.stop()
+        held = [each for each in self._outages.stop() if each.request.purpose in asked]
+        skipped = (ends.not_started(each) for each in waiting if each.purpose in asked)
+        return self._recorded(chain(skipped, held))
+
+    def abandon(self) -> None:
+        """There is no more time: what is still spilled stays so, and has no record."""
+        self._window.abandon()
+
+    def outstanding(self) -> tuple[Request, ...]:
+        """What is in flight: an engine that ends before its visits finishes these itself."""
+        return tuple(self._in_flight)
+
+    def _recorded(self, finals: Iterable[Final]) -> tuple[Final, ...]:
+        """Count outcomes, up to `RECORDS`; the others are left to `next`."""
+        finals = iter(finals)
+        portion = tuple(islice(finals, RECORDS))
+        for final in portion:
+            self.collector.add_record(final)
+        if len(portion) == RECORDS:
+            self._ending.append(finals)
+        return portion

@@ -1,0 +1,281 @@
+"""The asynchronous engine: one event loop, one task a request in flight.
+
+A slot is a task that makes one visit after another: when a visit ends it asks the core for the next
+request itself, and starts slots for whatever else may start by then, so in the steady state no
+other task wakes up. Only when the core has nothing for it does the slot end, and the dispatcher
+takes over: it starts slots, or sleeps until the time that the core named, a slot ended, entries
+came in, or the sink has room again.
+
+Every request taken is finished exactly once, in a `finally`. Cancelling a slot finishes its request
+as CANCELLED; requests whose slot never began to run are finished when the engine ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from math import inf
+from time import perf_counter
+from typing import Protocol, TypeVar, cast
+
+from crawler.core.bottleneck import Limit
+from crawler.core.crawl_core import Crawl
+from crawler.core.rules import Ended
+from crawler.core.step import BUSY, Fetch, Idle, Wait
+from crawler.engine.feed import Feeder, Portion
+from crawler.engine.ports import Sink, Source, silent
+from crawler.engine.spooler import Recalled, Spooler, SpoolFailure
+from crawler.engine.steps import next_step
+from crawler.engine.visit import AT_ONCE, cancelled, parsed_as, read, unforeseen
+from crawler.model.document import Response
+from crawler.model.errors import CrawlerError
+from crawler.model.outcome import Fetched, Final, Parsed, Received
+from crawler.model.request import Purpose, Request
+
+_Portion = TypeVar("_Portion")
+
+_LAG_INTERVAL = 0.01  # seconds; 100 samples a second cost the loop about 0.1 %
+
+
+class AsyncFetcher(Protocol):
+    """Makes one HTTP exchange."""
+
+    async def fetch(self, request: Request) -> Fetched:
+        """What came of it; raises nothing but CancelledError."""
+
+    def forget(self, request: Request) -> None:
+        """Forget what is held for a request: its visit has ended."""
+
+
+class AsyncParser(Protocol):
+    """Parses at once what is cheap, and the rest wherever its executor runs."""
+
+    def parse_nowait(self, response: Response) -> Parsed | None:
+        """The result, or None if the page is to be handed over."""
+
+    async def parse(self, response: Response) -> Parsed:
+        """Hand the page over and wait for the result."""
+
+
+class AsyncEngine:
+    """Carries one crawl out. `stop`, `cancel` and `wake` belong on the engine's own loop."""
+
+    def __init__(
+        self,
+        core: Crawl,
+        fetcher: AsyncFetcher,
+        parser: AsyncParser,
+        sink: Sink,
+        *,
+        drain_timeout: float,
+        agent: str = "",
+        announce: Callable[[str], None] = silent,
+    ) -> None:
+        self._core = core
+        self._fetcher = fetcher
+        self._parser = parser
+        self._sink = sink
+        self._drain_timeout = drain_timeout
+        self._agent = agent
+        self._announce = announce
+        self._wake = asyncio.Event()
+        self._slots: set[asyncio.Task[None]] = set()
+        self._cancelled = False
+        self._failure: CrawlerError | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._awake_at = inf  # when the dispatcher looks again, if nothing wakes it before
+
+    async def run(self, source: Source) -> None:
+        """Crawl until nothing is left. Raises CrawlerError if the list or the sink gave way."""
+        loop = asyncio.get_running_loop()
+        self._feeder = Feeder(source, _on_loop(loop, self._fed))
+        self._spool = Spooler(_on_loop(loop, self._recalled))
+        lag = LagMonitor(loop, self._core)
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                await self._dispatch()
+        finally:
+            self._feeder.close()
+            self._spool.close()
+            lag.close()
+            if self._deadline is not None:
+                self._deadline.cancel()
+            for request in self._core.outstanding():
+                self._finish(request, cancelled(request))
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Start nothing more; what is in flight has `drain_timeout` seconds to end."""
+        self._emit(self._core.stop())
+        if self._deadline is None:
+            loop = asyncio.get_running_loop()
+            self._deadline = loop.call_later(self._drain_timeout, self.cancel)
+        self._wake.set()
+
+    def cancel(self) -> None:
+        """Start nothing more, and end what is in flight now."""
+        self._cancelled = True
+        self._emit(self._core.stop())
+        self._core.abandon()
+        for slot in self._slots:
+            slot.cancel()
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Look again at what may start."""
+        self._wake.set()
+
+    # -- steps
+
+    async def _dispatch(self) -> None:
+        while True:
+            self._wake.clear()
+            match self._started():
+                case Wait(seconds):
+                    await self._sleep(seconds)
+                case Idle.DONE:
+                    return
+                case _:
+                    await self._sleep(None)
+
+    def _started(self) -> Wait | Idle:
+        """Start all that may start now; the step after that."""
+        while isinstance(step := self._step(), Fetch):
+            self._group.create_task(self._slot(step.request))
+        return step
+
+    def _step(self) -> Fetch | Wait | Idle:
+        """What to start or wait for; nothing new while the sink has no room."""
+        if not self._sink.has_room and not self._cancelled:
+            self._core.hold(Limit.SINK, perf_counter())
+            return BUSY
+        return next_step(self._core, self._feeder, self._spool, self._emit, self._announce)
+
+    async def _sleep(self, seconds: float | None) -> None:
+        self._awake_at = inf if seconds is None else perf_counter() + seconds
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    def _fed(self, portion: Portion) -> None:
+        match portion:
+            case CrawlerError():
+                self._failure = self._failure or portion
+                self._core.exhausted()
+            case []:
+                self._core.exhausted()
+            case seeds:
+                self._emit(self._core.admit(seeds, perf_counter()))
+        self._wake.set()
+
+    def _recalled(self, portion: Recalled) -> None:
+        match portion:
+            case SpoolFailure(error, lost):
+                self._failure = self._failure or error
+                self.cancel() if lost else self.stop()
+            case requests:
+                self._emit(self._core.recalled(requests, perf_counter()))
+        self._wake.set()
+
+    # -- visits
+
+    async def _slot(self, request: Request) -> None:
+        slot = cast(asyncio.Task[None], asyncio.current_task())
+        self._slots.add(slot)
+        try:
+            while True:
+                await self._visit(request)
+                step = self._step()
+                if not isinstance(step, Fetch):
+                    return
+                request = step.request
+                self._spread()
+        finally:
+            self._slots.discard(slot)
+            self._wake.set()
+
+    def _spread(self) -> None:
+        """One visit may let several others start: a robots.txt that was read, links, a width."""
+        step = self._started()
+        if isinstance(step, Wait) and perf_counter() + step.seconds < self._awake_at:
+            self._wake.set()
+
+    async def _visit(self, request: Request) -> None:
+        """Fetch, parse and finish, for one request."""
+        outcome: Ended | None = None
+        try:
+            if not self._cancelled:
+                outcome = await self._outcome(request)
+        except Exception as error:  # a bug costs this URL, is said in its record, and no more
+            outcome = unforeseen(request, error)
+        finally:
+            self._finish(request, outcome or cancelled(request))
+            self._fetcher.forget(request)
+
+    async def _outcome(self, request: Request) -> Ended:
+        fetched = await self._fetcher.fetch(request)
+        received = self._core.usable(fetched)
+        if not isinstance(received, Received):
+            return received
+        if request.purpose is not Purpose.PAGE:
+            if len(received.response.body) <= AT_ONCE:
+                return read(received, self._agent)
+            return await asyncio.to_thread(read, received, self._agent)
+        parsed = self._parser.parse_nowait(received.response)
+        if parsed is None:
+            parsed = await self._parser.parse(received.response)
+        return parsed_as(fetched, received, parsed)
+
+    def _finish(self, request: Request, outcome: Ended) -> None:
+        self._emit(self._core.finish(request, outcome, perf_counter()))
+
+    def _emit(self, finals: Iterable[Final]) -> None:
+        """Write outcomes. When the sink gives way the crawl ends: records would be lost."""
+        try:
+            for final in finals:
+                self._sink.put(final)
+        except CrawlerError as error:
+            if not self._cancelled:
+                self._failure = error
+                self.cancel()
+
+
+class LagMonitor:
+    """Measures how late the loop runs what is due, every 10 ms."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, core: Crawl) -> None:
+        self._loop = loop
+        self._core = core
+        self._schedule()
+
+    def close(self) -> None:
+        """Measure no more."""
+        self._handle.cancel()
+
+    def _schedule(self) -> None:
+        self._due = perf_counter() + _LAG_INTERVAL
+        self._handle = self._loop.call_later(_LAG_INTERVAL, self._tick)
+
+    def _tick(self) -> None:
+        now = perf_counter()
+        self._core.collector.add_loop_lag(now - self._due)
+        self._core.capacity.look(now - self._due, now)
+        self._schedule()
+
+
+def _on_loop(
+    loop: asyncio.AbstractEventLoop, deliver: Callable[[_Portion], None]
+) -> Callable[[_Portion], None]:
+    """`deliver`, callable from another thread; a portion that comes after the loop is dropped."""
+
+    def from_thread(portion: _Portion) -> None:
+        try:
+            loop.call_soon_threadsafe(deliver, portion)
+        except RuntimeError:
+            if not loop.is_closed():
+                raise
+
+    return from_thread

@@ -1,0 +1,316 @@
+"""One crawl from beginning to end: builds the parts, runs the engine, takes signals.
+
+    session = CrawlSession(config, source, sink)
+    session.run()          blocks; the asynchronous engine gets an event loop of its own
+    await session.crawl()  the asynchronous engine on the loop that runs already
+
+`stop`, `stop_now`, `wake` and `statistics` may be called from any thread and from signal handlers,
+before, during and after the run. `overdue` tells whether `max_time` ended the crawl.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import threading
+from collections.abc import Callable
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    ExitStack,
+    nullcontext,
+)
+from time import perf_counter
+from typing import TYPE_CHECKING, assert_never
+
+from crawler.core.audit import Audit, Totals
+from crawler.core.crawl_core import Crawl, unaudited, unlisted
+from crawler.core.statistics import Snapshot
+from crawler.engine.async_engine import AsyncEngine
+from crawler.engine.plugins import GivenAsyncFetcher, GivenThreadedFetcher, Plugins
+from crawler.engine.ports import Sink, Source, silent
+from crawler.engine.threaded_engine import ThreadedEngine
+from crawler.fetch.budget import Budget
+from crawler.model.config import CrawlConfig
+from crawler.model.errors import CrawlerError
+from crawler.model.proxies import Proxies
+from crawler.model.url import Seed
+from crawler.runtime.files import LOOK_UP_FILES, allow_connections
+from crawler.runtime.heap import give_back
+from crawler.runtime.loop import loop_factory
+from crawler.runtime.suffixes import PublicSuffixes
+from crawler.store.audit_log import AuditLog
+from crawler.store.repeats import RepeatLog
+from crawler.workers.memory import memory_shares
+
+if TYPE_CHECKING:
+    from crawler.fetch.aiohttp_client import AioFetcher
+    from crawler.fetch.urllib3_client import ThreadedFetcher
+    from crawler.workers.parsing import Parsing
+
+LAST_WRITES = 0.5
+"""Seconds for the reader of the output to take what the end of the drain has left."""
+
+
+class CrawlSession:
+    """A crawl of `source` into `sink`. `announce` is told, in one line each, what was decided.
+
+    plugins: the caller's own parts.
+    """
+
+    def __init__(
+        self,
+        config: CrawlConfig,
+        source: Source,
+        sink: Sink,
+        *,
+        announce: Callable[[str], None] = silent,
+        plugins: Plugins | None = None,
+    ) -> None:
+        self._plugins = plugins = plugins or Plugins()
+        config = plugins.fitted(config)
+        give_back()
+        self._bodies = memory_shares(config).bodies
+        allow_connections(config.concurrency, spare=LOOK_UP_FILES)
+        self._config = config
+        self._proxies = Proxies(config.network.proxy, os.environ)
+        self._source = source
+        self._sink = sink
+        self._announce = announce
+        if self._proxies.note:
+            announce(self._proxies.note)
+        with ExitStack() as stack:
+            audit: Callable[[Audit], None] = unaudited
+            repeated: Callable[[Seed], None] = unlisted
+            if config.audit:
+                audit = stack.enter_context(AuditLog(config.audit, config.existing)).put
+            if config.repeats:
+                repeated = stack.enter_context(RepeatLog(config.repeats, config.existing)).put
+            self._logs = stack.pop_all()
+        self._core = Crawl(
+            config,
+            random=random.random,
+            audit=audit,
+            repeated=repeated,
+            look_ups=plugins.fetcher is None,
+            proxies=self._proxies,
+            suffixes=PublicSuffixes(),
+            link_filter=self._filter if plugins.link_filter is not None else None,
+        )
+        self._failure: CrawlerError | None = None
+        self._tell: Callable[[Callable[[], None]], object] | None = None
+        self._engine: AsyncEngine | ThreadedEngine | None = None
+        self._stop_asked = False
+        self._timer: threading.Timer | None = None
+        self.overdue = False
+        self._describe: Callable[[], str] = str
+        self._worker_cpu: Callable[[], float] = float
+        sink.on_room = self.wake
+
+    def run(self) -> Snapshot:
+        """Crawl until nothing is left, or until stopped; blocks.
+
+        Raises CrawlerError when the list or the sink gave way; what could be done was done.
+        """
+        match self._config.engine:
+            case "async":
+                factory = loop_factory(self._config.loop)
+                with asyncio.Runner(loop_factory=factory, debug=self._config.debug) as runner:
+                    runner.run(self.crawl())
+            case "threaded":
+                with self._logs:
+                    self._run_threaded()
+            case other:
+                assert_never(other)
+        return self.statistics()
+
+    async def crawl(self) -> None:
+        """The same, on the running event loop and with the asynchronous engine."""
+        with self._logs:
+            await self._run_async()
+
+    async def _run_async(self) -> None:
+        from crawler.workers.hand_over import AsyncParsing
+
+        loop = asyncio.get_running_loop()
+        async with (
+            self._async_fetcher() as fetcher,
+            AsyncParsing(
+                self._config, announce=self._announce, given=self._plugins.parser
+            ) as parser,
+        ):
+            engine = AsyncEngine(
+                self._core,
+                fetcher,
+                parser,
+                self._sink,
+                drain_timeout=self._config.drain_timeout,
+                agent=self._config.network.user_agent,
+                announce=self._announce,
+            )
+            self._begin(engine, parser, loop.call_soon_threadsafe)
+            try:
+                await engine.run(self._source)
+            finally:
+                self._end()
+        self._check()
+
+    def _run_threaded(self) -> None:
+        from crawler.workers.hand_over import ThreadedParsing
+
+        with (
+            self._threaded_fetcher() as fetcher,
+            ThreadedParsing(
+                self._config, announce=self._announce, given=self._plugins.parser
+            ) as parser,
+        ):
+            engine = ThreadedEngine(
+                self._core,
+                fetcher,
+                parser,
+                self._sink,
+                slots=self._config.concurrency,
+                drain_timeout=self._config.drain_timeout,
+                agent=self._config.network.user_agent,
+                announce=self._announce,
+            )
+            fetcher.on_beat = engine.look
+            self._begin(engine, parser, _at_once)
+            try:
+                engine.run(self._source)
+            finally:
+                self._end()
+        self._check()
+
+    def _async_fetcher(self) -> AbstractAsyncContextManager[AioFetcher | GivenAsyncFetcher]:
+        from crawler.fetch.aiohttp_client import AioFetcher
+
+        plugins = self._plugins
+        if plugins.fetcher is not None:
+            return nullcontext(GivenAsyncFetcher(plugins.fetcher, self._config))
+        return AioFetcher(
+            self._config,
+            proxies=self._proxies,
+            budget=self._budget(),
+            headers=plugins.headers,
+            keep_headers=plugins.keep_headers,
+        )
+
+    def _threaded_fetcher(self) -> AbstractContextManager[ThreadedFetcher | GivenThreadedFetcher]:
+        from crawler.fetch.urllib3_client import ThreadedFetcher
+
+        plugins = self._plugins
+        if plugins.fetcher is not None:
+            return nullcontext(GivenThreadedFetcher(plugins.fetcher, self._config))
+        return ThreadedFetcher(
+            self._config,
+            proxies=self._proxies,
+            budget=self._budget(),
+            headers=plugins.headers,
+            keep_headers=plugins.keep_headers,
+        )
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _filter(self, url: str) -> bool:
+        """Ask the caller's filter; when that raises, no link is followed and the crawl ends."""
+        try:
+            wanted = self._plugins.link_filter
+            return self._failure is None and (wanted is None or bool(wanted(url)))
+        except Exception as error:
+            self._failure = CrawlerError(f"link_filter failed: {type(error).__name__}: {error}")
+            self._failure.__cause__ = error
+            threading.Thread(target=self.stop_now, daemon=True).start()  # the core is at work
+            return False
+
+    def _budget(self) -> Budget:
+        """Return the memory that there is for bodies; one that waits does so as long as it may."""
+        config = self._config
+        return Budget(self._bodies, patience=config.network.timeout, width=config.concurrency)
+
+    def _begin(
+        self,
+        engine: AsyncEngine | ThreadedEngine,
+        parser: Parsing,
+        tell: Callable[[Callable[[], None]], object],
+    ) -> None:
+        self._describe = parser.describe
+        self._worker_cpu = parser.worker_cpu_seconds
+        self._core.begin(perf_counter())
+        self._engine = engine
+        self._tell = tell
+        if self._stop_asked:
+            tell(engine.stop)
+        if self._config.max_time:
+            self._timer = threading.Timer(self._config.max_time, self._out_of_time)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _out_of_time(self) -> None:
+        """The crawl has taken `max_time`: it ends as if a person had stopped it."""
+        self.overdue = True
+        in_flight = self.statistics().in_flight
+        time = f"--max-time {self._config.max_time:g} s is over"
+        self._announce(f"{time}: finishing {in_flight:,} in flight")
+        self.stop()
+
+    def _end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._tell = None
+        self._core.collector.end(perf_counter())
+        self._core.close()
+
+    def stop(self) -> None:
+        """Start nothing more and let what is in flight end, within `drain_timeout` seconds.
+
+        The same bound is that of writing: what the end of the drain leaves gets `LAST_WRITES` more.
+        """
+        self._stop_asked = True
+        self._sink.end_within(self._config.drain_timeout + LAST_WRITES)
+        self._command(lambda engine: engine.stop)
+
+    def stop_now(self) -> None:
+        """Start nothing more and end what is in flight."""
+        self._stop_asked = True
+        self._sink.end_within(LAST_WRITES)
+        self._command(lambda engine: engine.cancel)
+
+    def wake(self) -> None:
+        """The sink has room again."""
+        self._command(lambda engine: engine.wake)
+
+    def statistics(self) -> Snapshot:
+        """What was done so far."""
+        return self._core.statistics(perf_counter())
+
+    def totals(self) -> Totals:
+        """What was done to all hosts; when the crawl is over."""
+        return self._core.totals()
+
+    @property
+    def parsing(self) -> str:
+        """Where pages are parsed, and why there."""
+        return self._describe()
+
+    @property
+    def worker_cpu_seconds(self) -> float:
+        """CPU time of the parser processes."""
+        return self._worker_cpu()
+
+    def _command(self, pick: Callable[[AsyncEngine | ThreadedEngine], Callable[[], None]]) -> None:
+        tell, engine = self._tell, self._engine
+        if tell is None or engine is None:
+            return
+        try:
+            tell(pick(engine))
+        except RuntimeError:  # the loop closed between the look and the call: nothing left to tell
+            if self._tell is not None:
+                raise
+
+
+def _at_once(call: Callable[[], None]) -> None:
+    call()

@@ -1,0 +1,248 @@
+"""The threaded engine: the same core, one thread a slot.
+
+The core is asked and told under one lock; fetching, parsing and writing happen outside it. A thread
+with nothing to start waits on the lock's condition, at most until the time that the core named.
+
+A thread that waits for a name's address is no slot meanwhile: another takes its place, so that dead
+names do not hold the slots.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from time import perf_counter
+from typing import Protocol
+
+from crawler.core.bottleneck import Limit
+from crawler.core.crawl_core import Crawl
+from crawler.core.rules import Ended
+from crawler.core.step import BUSY, Fetch, Idle, Wait
+from crawler.engine.feed import Feeder, Portion
+from crawler.engine.ports import Sink, Source, silent
+from crawler.engine.spooler import Recalled, Spooler, SpoolFailure
+from crawler.engine.steps import next_step
+from crawler.engine.visit import cancelled, parsed_as, read, unforeseen
+from crawler.model.document import Response
+from crawler.model.errors import CrawlerError
+from crawler.model.outcome import Fetched, Final, Parsed, Received
+from crawler.model.request import Purpose, Request
+
+_POLL = 0.2  # seconds between two looks of the main thread at signals and the drain deadline
+
+
+class ThreadedFetcher(Protocol):
+    """Makes HTTP exchanges, from many threads at once."""
+
+    def fetch(self, request: Request) -> Fetched:
+        """What came of it; raises nothing."""
+
+    def forget(self, request: Request) -> None:
+        """Forget what is held for a request: its visit has ended."""
+
+    def abort(self) -> None:
+        """Make every exchange under way end promptly."""
+
+
+class ThreadedParser(Protocol):
+    """Parses pages for many threads at once."""
+
+    def parse(self, response: Response) -> Parsed:
+        """The result; waits for it."""
+
+
+class ThreadedEngine:
+    """Carries one crawl out. Every method may be called from any thread."""
+
+    def __init__(
+        self,
+        core: Crawl,
+        fetcher: ThreadedFetcher,
+        parser: ThreadedParser,
+        sink: Sink,
+        *,
+        slots: int,
+        drain_timeout: float,
+        agent: str = "",
+        announce: Callable[[str], None] = silent,
+    ) -> None:
+        self._core = core
+        self._fetcher = fetcher
+        self._parser = parser
+        self._sink = sink
+        self._slots = slots
+        self._looking_up = 0
+        self._threads: list[threading.Thread] = []
+        self._drain_timeout = drain_timeout
+        self._agent = agent
+        self._announce = announce
+        self._changed = threading.Condition()
+        self._cancelled = False
+        self._failure: CrawlerError | None = None
+        self._deadline: float | None = None
+
+    def run(self, source: Source) -> None:
+        """Crawl until nothing is left. Raises CrawlerError if the list or the sink gave way."""
+        self._feeder = Feeder(source, self._fed)
+        self._spool = Spooler(self._recalled)
+        try:
+            for _ in range(self._slots):
+                self._start()
+            for thread in self._threads:  # further ones are started by those that are joined first
+                self._join(thread)
+        except BaseException:
+            self.cancel()
+            raise
+        finally:
+            self._feeder.close()
+            self._spool.close()
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Start nothing more; what is in flight has `drain_timeout` seconds to end."""
+        with self._changed:  # kept while writing: `run` must not end before these are written
+            self._emit(self._core.stop())
+            self._deadline = self._deadline or perf_counter() + self._drain_timeout
+            self._changed.notify_all()
+
+    def cancel(self) -> None:
+        """Start nothing more, and end what is in flight now."""
+        self._cancelled = True
+        self.stop()
+        with self._changed:
+            self._core.abandon()
+            self._changed.notify_all()
+        self._fetcher.abort()
+
+    def look(self, late: float) -> None:
+        """Take note of how late a regular look came."""
+        with self._changed:
+            self._core.capacity.look(late, perf_counter())
+
+    def wake(self) -> None:
+        """Look again at what may start."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def _start(self) -> None:
+        name = f"crawler-slot-{len(self._threads)}"
+        thread = threading.Thread(target=self._slot, name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _join(self, thread: threading.Thread) -> None:
+        while thread.is_alive():
+            thread.join(_POLL)
+            overdue = self._deadline is not None and perf_counter() >= self._deadline
+            if overdue and not self._cancelled:
+                self.cancel()
+
+    # -- steps
+
+    def _slot(self) -> None:
+        while (request := self._take()) is not None:
+            if request.purpose is Purpose.ADDRESS:
+                self._look_up(request)
+            else:
+                self._visit(request)
+
+    def _look_up(self, request: Request) -> None:
+        """Visit, with another thread in this one's place."""
+        with self._changed:
+            self._looking_up += 1
+            if len(self._threads) - self._looking_up < self._slots:
+                with suppress(RuntimeError):  # the system has no more threads: one slot less
+                    self._start()
+        try:
+            self._visit(request)
+        finally:
+            with self._changed:
+                self._looking_up -= 1
+
+    def _take(self) -> Request | None:
+        """The next request to fetch; waits for one; None at the end of the crawl."""
+        with self._changed:
+            while True:
+                match self._step():
+                    case Fetch(request):
+                        self._changed.notify()  # another may start as well, and so on
+                        return request
+                    case Wait(seconds):
+                        self._changed.wait(seconds)
+                    case Idle.DONE:
+                        self._changed.notify_all()
+                        return None
+                    case _:
+                        self._changed.wait()
+
+    def _step(self) -> Fetch | Wait | Idle:
+        """What to start or wait for; nothing new while the sink has no room."""
+        if not self._sink.has_room and not self._cancelled:
+            self._core.hold(Limit.SINK, perf_counter())
+            return BUSY
+        return next_step(self._core, self._feeder, self._spool, self._emit, self._announce)
+
+    def _fed(self, portion: Portion) -> None:
+        finals: tuple[Final, ...] = ()
+        with self._changed:
+            match portion:
+                case CrawlerError():
+                    self._failure = self._failure or portion
+                    self._core.exhausted()
+                case []:
+                    self._core.exhausted()
+                case seeds:
+                    finals = self._core.admit(seeds, perf_counter())
+            self._changed.notify_all()
+        self._emit(finals)
+
+    def _recalled(self, portion: Recalled) -> None:
+        finals: tuple[Final, ...] = ()
+        with self._changed:
+            match portion:
+                case SpoolFailure(error):
+                    self._failure = self._failure or error
+                case requests:
+                    finals = self._core.recalled(requests, perf_counter())
+            self._changed.notify_all()
+        self._emit(finals)
+        if isinstance(portion, SpoolFailure):
+            self.cancel() if portion.lost else self.stop()
+
+    # -- visits
+
+    def _visit(self, request: Request) -> None:
+        """Fetch, parse and finish, for one request."""
+        outcome: Ended | None = None
+        try:
+            if not self._cancelled:
+                outcome = self._outcome(request)
+        except Exception as error:  # a bug costs this URL, is said in its record, and no more
+            outcome = unforeseen(request, error)
+        finally:
+            with self._changed:
+                ended = outcome or cancelled(request)
+                finals = self._core.finish(request, ended, perf_counter())
+            self._emit(finals)
+            self._fetcher.forget(request)
+
+    def _outcome(self, request: Request) -> Ended:
+        fetched = self._fetcher.fetch(request)
+        received = self._core.usable(fetched)
+        if not isinstance(received, Received):
+            return received
+        if request.purpose is not Purpose.PAGE:
+            return read(received, self._agent)
+        return parsed_as(fetched, received, self._parser.parse(received.response))
+
+    def _emit(self, finals: Iterable[Final]) -> None:
+        """Write outcomes. When the sink gives way the crawl ends: records would be lost."""
+        try:
+            for final in finals:
+                self._sink.put(final)
+        except CrawlerError as error:
+            if not self._cancelled:
+                self._failure = error
+                self.cancel()

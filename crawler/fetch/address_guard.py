@@ -1,0 +1,50 @@
+"""The address guard: what is connected to was judged before, and is what was judged.
+
+    host --DNS--> addresses --`admitted`--> those allowed --connect, by the address itself
+
+Both fetchers pass every address that they are about to connect to through here, after the look-up
+and with no second one, so that a name which answers differently the next time gains nothing. A
+connection is judged once, when it is made; requests that reuse it cost nothing. Redirects, robots
+and sitemaps are exchanges like any other.
+
+Behind a proxy it is the proxy that connects, and unless it is a socks5:// one it looks names up as
+well, so that only what stands in the URL can be judged (`check_url`). The proxy itself was named by
+the user and is not judged.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from crawler.fetch.exchange import default_port
+from crawler.fetch.fetch_fault import Refused
+from crawler.fetch.names import Addresses
+from crawler.model.address import AddressPolicy
+from crawler.model.fault import Fault
+from crawler.model.outcome import Kind
+from crawler.model.url import Url
+
+
+def admitted(policy: AddressPolicy, addresses: Addresses, port: int) -> Addresses:
+    """Those of a host's `addresses` that may be connected to; raises `Refused` if that is none."""
+    refusals = [policy.refusal(address.ip, port) for address in addresses]
+    if not any(refusals):
+        return addresses
+    allowed = tuple(a for a, refusal in zip(addresses, refusals, strict=True) if refusal is None)
+    if not allowed:
+        raise Refused(refusals[0])
+    return allowed
+
+
+def check_url(policy: AddressPolicy, url: Url) -> None:
+    """Judge a URL that a proxy will fetch by what it says; raises `Fault` if it is refused."""
+    parts = urlsplit(url.host_key)
+    host, port = parts.hostname or "", default_port(parts)
+    if ":" in host or host[-1:].isdigit():  # WHATWG URL: no name ends in a number
+        refusal = policy.refusal(host, port)
+    elif f".{host.rstrip('.')}".endswith(".localhost"):  # RFC 6761, 6.3: always loopback
+        refusal = policy.refusal("127.0.0.1", port)
+    else:
+        refusal = policy.port_refusal(port)
+    if refusal is not None:
+        raise Fault(Kind.BLOCKED_ADDRESS, refusal)

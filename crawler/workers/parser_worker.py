@@ -1,0 +1,128 @@
+"""A worker process or interpreter: how it starts, whom it obeys, when it ends.
+
+A worker ignores SIGINT and SIGHUP, which reach every process of the terminal's foreground group:
+it is the crawler that drains. It runs at lower priority, so that the event loop is scheduled first.
+It never outlives the crawler, not even one that was killed with SIGKILL while the worker holds the
+GIL in an endless loop of C code: the kernel is asked to end it (Linux), and a thread waits for the
+crawler's end everywhere. It takes no more memory than it is allowed. What a parser prints goes to
+stderr; stdout belongs to the records.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import mmap
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+from typing import Any, Final
+
+from crawler.runtime.heap import give_back
+from crawler.runtime.signals import ENDING
+from crawler.workers.work import Marker, Packed, Parser, Work, alarm, run_batch
+from crawler.workers.worker_answer import Answer
+
+NICENESS: Final = 5
+_PR_SET_PDEATHSIG: Final = 1  # prctl(2)
+
+MARKER_BYTES: Final = 4 * 8
+
+
+class _State:
+    """What a worker has from its start: a parser and a marker, or what kept it from them."""
+
+    parser: Parser
+    marker: Marker
+    failure: BaseException | None = None
+
+
+def start_process(work: Work, marker: Any) -> None:
+    """Initializer of a worker process. Never raises: `ready` tells what went wrong."""
+    with suppress(OSError, ValueError, AttributeError):
+        _obey()
+    _die_with_the_crawler()
+    give_back()
+    limited = _limit_memory(work.memory * 10**6)
+    _load(work, marker, own_process=True, memory_limited=limited)
+    gc.freeze()  # what the modules made stays; the collector need not look at it again
+
+
+def start_interpreter(work: Work, marker_file: int) -> None:
+    """Initializer of a subinterpreter; `marker_file` is a descriptor that both sides map."""
+    _load(work, map_marker(marker_file), own_process=False)
+
+
+def ready() -> int:
+    """The worker's process id; raises what its start raised."""
+    if _State.failure is not None:
+        raise _State.failure
+    return os.getpid()
+
+
+def run(serial: int, pages: list[Packed]) -> list[Answer]:
+    """Parse a batch in this worker."""
+    return run_batch(_State.parser, _State.marker, serial, pages)
+
+
+def map_marker(file: int) -> Marker:
+    """A marker that lies in a file, so that two interpreters of one process share it."""
+    return memoryview(mmap.mmap(file, MARKER_BYTES)).cast("d")  # type: ignore[return-value]
+
+
+def _load(work: Work, marker: Any, *, own_process: bool, memory_limited: bool = False) -> None:
+    _State.marker = marker
+    try:
+        limit = alarm(work.timeout) if own_process else None
+        _State.parser = Parser(work, limit, isolated=True, memory_limited=memory_limited)
+    except BaseException as error:
+        _State.failure = error.with_traceback(None)
+
+
+def _obey() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*ENDING, signal.SIGALRM})
+    os.nice(NICENESS)
+    os.dup2(2, 1)
+
+
+def _limit_memory(size: int) -> bool:
+    """Let the kernel refuse more than `size` bytes, 0 for any; whether it will.
+
+    Where it can, it counts what is written to alone: address space is reserved by the gigabyte
+    (setrlimit(2), RLIMIT_DATA since Linux 4.7).
+    """
+    if not size:
+        return False
+    try:
+        import resource
+
+        which = resource.RLIMIT_DATA if sys.platform == "linux" else resource.RLIMIT_AS
+        _, most = resource.getrlimit(which)
+        limit = size if most == resource.RLIM_INFINITY else min(size, most)
+        resource.setrlimit(which, (limit, limit))
+    except (ImportError, OSError, ValueError, AttributeError):
+        return False
+    return True
+
+
+def _die_with_the_crawler() -> None:
+    if (crawler := multiprocessing.parent_process()) is None:
+        return
+    if sys.platform == "linux":  # its parent, the fork server, ends with the crawler
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+    def wait() -> None:
+        if hasattr(signal, "pthread_sigmask"):  # an alarm is for the main thread
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        crawler.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, name="crawler-watch", daemon=True).start()
