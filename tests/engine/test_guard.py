@@ -18,20 +18,9 @@ INLINE = MANNERS_OFF | {"parse": "inline"}
 
 # Where a server on 127.0.0.1, which is opened, sends the crawler: to 127.0.0.2, or a place like it.
 INWARDS = [
-    *(
-        "//127.0.0.2:{port}/plain",
-        "http://127.0.0.2:{port}/plain",
-        "http:\\\\127.0.0.2:{port}\\plain",
-    ),
-    *("//2130706434:{port}/plain", "//0x7f.2:{port}/plain", "//0177.2:{port}/plain"),
-    *("//127.2:{port}/plain", "//a@127.0.0.2:{port}/plain", "//127.0.0.1@127.0.0.2:{port}/plain"),
-    *(
-        "//[::ffff:127.0.0.2]:{port}/plain",
-        "//[64:ff9b::127.0.0.2]:{port}/plain",
-        "//[::1]:{port}/",
-    ),
-    *("//\uff11\uff12\uff17.2:{port}/plain", "//169.254.169.254/latest/"),
-    "https://127.0.0.2:{port}/plain",
+    *("//127.0.0.2:{port}/plain", "http:\\\\127.0.0.2:{port}\\plain", "//0x7f.2:{port}/plain"),
+    *("//127.0.0.1@127.0.0.2:{port}/plain", "//[::ffff:127.0.0.2]:{port}/plain"),
+    *("//169.254.169.254/latest/", "https://127.0.0.2:{port}/plain"),
 ]
 
 

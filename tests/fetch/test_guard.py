@@ -57,44 +57,12 @@ def config(trap: Trap) -> CrawlConfig:
     return replace(GUARDED, allow_port=(str(trap.port),))
 
 
-# Hosts as a list, a link or a Location may spell them; all are, or lead to, what is not the web.
-LITERALS = [
-    *("127.0.0.1", "127.1", "127.0.1", "127.0.0.1.", "127.255.255.254", "127.000.000.001"),
-    *("2130706433", "0x7f000001", "0x7f.1", "0x7F.0.0.1", "0x7f.0x0.0x0.0x1", "017700000001"),
-    *("0177.0.0.1", "0177.1", "0177.0.0.01", "127.0x1", "0x7f.0.1", "00000177.0.0.1"),
-    *("\uff11\uff12\uff17.0.0.1", "127\u30020.0.1", "127\uff0e0\uff0e0\uff0e1", "%31%32%37.0.0.1"),
-    *("\u2460\u2461\u2466.0.0.1", "\u24ea\u24e7\u2466\u24d5.1", "0", "0x0", "0.0.0.0", "00.0.0"),
-    *("0.0.0.1", "[::1]", "[0:0:0:0:0:0:0:1]", "[0000::0001]", "[::]", "[::0.0.0.1]"),
-    *("[::127.0.0.1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:FFFF:7F00:0001]"),
-    *("[::ffff:0.0.0.0]", "[::ffff:0:127.0.0.1]", "[64:ff9b::127.0.0.1]", "[64:ff9b::7f00:1]"),
-    *("[64:ff9b:1::127.0.0.1]", "[2002:7f00:1::]", "[2002:7f00:0001::1]", "[2002:a9fe:a9fe::]"),
-    *("[2001:0:7f00:1::]", "[2001::80ff:fffe]", "[fe80::1]", "[fec0::1]", "[fc00::1]", "[fd00::1]"),
-    *("[ff02::1]", "[2001:db8::1]", "[100::1]", "[fd00:ec2::254]", "[4000::1]"),
-    *(
-        "10.0.0.1",
-        "0xa.1",
-        "167772161",
-        "172.16.0.1",
-        "192.168.1.1",
-        "0300.0250.1.1",
-        "192.168.257",
-    ),
-    *("169.254.169.254", "2852039166", "0xa9fea9fe", "0xa9.0xfe.0xa9.0xfe", "0251.0376.0251.0376"),
-    *("169.254.43518", "169.16689662", "[::ffff:169.254.169.254]", "[::ffff:a9fe:a9fe]"),
-    *("100.64.0.1", "100.100.100.200", "168.63.129.16", "192.0.0.192", "198.18.0.1", "192.0.2.1"),
-    *("224.0.0.1", "240.0.0.1", "255.255.255.255", "4294967295", "0xffffffff", "037777777777"),
-    *("user@127.0.0.1", "example.com:80@127.0.0.1", "example.com%20@127.1", "me:pw@[::1]"),
+# Ten of the spellings whose table is in `tests/model/test_address.py`, and three names.
+SPELLINGS = [
+    *("127.1", "2130706433", "0x7f.0x0.0x0.0x1", "0177.0.0.01", "\uff11\uff12\uff17.0.0.1", "0"),
+    *("[::1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]", "example.com%20@127.1"),
+    *("loc%61lhost", "me.localhost", "127.0.0.1.nip.test"),
 ]
-NAMES = [
-    *("localhost", "LOCALHOST", "localhost.", "loc%61lhost", "\uff4cocalhost", "\u24dbocalhost"),
-    *("me.localhost", "ip6-localhost", "127.0.0.1.nip.test", "metadata.google.internal"),
-]
-
-
-def test_there_are_enough_forms() -> None:
-    """At least 60 spellings, none twice."""
-    forms = [*LITERALS, *NAMES]
-    assert len(set(forms)) == len(forms) >= 60
 
 
 def to_loopback(host: str) -> Addresses:
@@ -111,10 +79,12 @@ def blocked(outcome: Fetched) -> str:
     return outcome.reason
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
-@pytest.mark.parametrize("host", [*LITERALS, *NAMES])
+@pytest.mark.parametrize(
+    ("scheme", "host"),
+    [*(("http", host) for host in SPELLINGS), ("https", "0x7f.1"), ("https", "localhost.")],
+)
 def test_no_form_gets_past(
-    way: Way, trap: Trap, config: CrawlConfig, host: str, scheme: str
+    way: Way, trap: Trap, config: CrawlConfig, scheme: str, host: str
 ) -> None:
     """Each spelling of an address that is not the web's is refused, and nobody is connected to."""
     url = parse(f"{scheme}://{host}:{trap.port}/")
@@ -124,7 +94,7 @@ def test_no_form_gets_past(
     assert not trap.arrived()
 
 
-@pytest.mark.parametrize("host", ["0x7f.1", "2130706433", "127.1", "0177.0.0.1", "0x7f.0x1", "0"])
+@pytest.mark.parametrize("host", ["0x7f.1", "2130706433", "0"])
 def test_no_form_gets_past_unread(way: Way, trap: Trap, config: CrawlConfig, host: str) -> None:
     """Not even a URL that was never brought into its canonical form reaches this machine."""
     (outcome,) = way.fetch([f"http://{host}:{trap.port}/"], config)
@@ -143,7 +113,7 @@ def test_the_system_resolver_is_guarded_too(way: Way, trap: Trap, config: CrawlC
     assert not trap.arrived()
 
 
-@pytest.mark.parametrize("port", [1, 22, 25, 6379, 11211, 65_535])
+@pytest.mark.parametrize("port", [22, 65_535])
 def test_ports(way: Way, port: int) -> None:
     """On a public address a port that is not the web's is refused, by name and by literal."""
     names = Names(60, look_up=lambda host: (Address(socket.AF_INET, PUBLIC),))
@@ -230,7 +200,7 @@ SIX = Address(socket.AF_INET6, "::1")
 
 @pytest.mark.parametrize(
     "answer",
-    [(INSIDE, WEB), (WEB, INSIDE), (SIX, INSIDE, WEB), (SIX, WEB), (INSIDE, SIX, WEB, INSIDE)],
+    [(WEB, INSIDE), (INSIDE, SIX, WEB, INSIDE)],
 )
 def test_of_a_mixed_answer_only_the_allowed_are_used(
     way: Way, both: tuple[RawServer, RawServer], answer: Addresses
@@ -269,9 +239,8 @@ def test_networks_that_are_opened(way: Way, both: tuple[RawServer, RawServer]) -
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]", "169.254.169.254", "10.1.2.3"]
+    ("scheme", "host"), [("http", "0x7f.1"), ("https", "[::1]"), ("http", "169.254.169.254")]
 )
-@pytest.mark.parametrize("scheme", ["http", "https"])
 def test_literals_do_not_reach_a_proxy(way: Way, scheme: str, host: str) -> None:
     """What stands in the URL is judged before the proxy hears of it."""
     url = parse(f"{scheme}://{host}/")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import example, given
@@ -18,6 +19,7 @@ from crawler.model.address import (
 )
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError
+from crawler.model.url import Url, parse
 
 DEFAULT = AddressPolicy()
 
@@ -120,6 +122,50 @@ def test_everything_else_is_refused_by_name(ip: str, name: str) -> None:
 def test_what_is_no_canonical_address_is_refused(ip: str) -> None:
     """Nothing that another parser might read in another way gets past."""
     assert DEFAULT.refusal(ip, 443) == f"{ip!r} is no IP address in canonical form"
+
+
+# Hosts as a list, a link or a Location may spell them; all are, or lead to, what is not the web.
+LITERALS = [
+    *("127.0.0.1", "127.1", "127.0.1", "127.0.0.1.", "127.255.255.254", "127.000.000.001"),
+    *("2130706433", "0x7f000001", "0x7f.1", "0x7F.0.0.1", "0x7f.0x0.0x0.0x1", "017700000001"),
+    *("0177.0.0.1", "0177.1", "0177.0.0.01", "127.0x1", "0x7f.0.1", "00000177.0.0.1"),
+    *("\uff11\uff12\uff17.0.0.1", "127\u30020.0.1", "127\uff0e0\uff0e0\uff0e1", "%31%32%37.0.0.1"),
+    *("\u2460\u2461\u2466.0.0.1", "\u24ea\u24e7\u2466\u24d5.1", "0", "0x0", "0.0.0.0", "00.0.0"),
+    *("0.0.0.1", "[::1]", "[0:0:0:0:0:0:0:1]", "[0000::0001]", "[::]", "[::0.0.0.1]"),
+    *("[::127.0.0.1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:FFFF:7F00:0001]"),
+    *("[::ffff:0.0.0.0]", "[::ffff:0:127.0.0.1]", "[64:ff9b::127.0.0.1]", "[64:ff9b::7f00:1]"),
+    *("[64:ff9b:1::127.0.0.1]", "[2002:7f00:1::]", "[2002:7f00:0001::1]", "[2002:a9fe:a9fe::]"),
+    *("[2001:0:7f00:1::]", "[2001::80ff:fffe]", "[fe80::1]", "[fec0::1]", "[fc00::1]", "[fd00::1]"),
+    *("[ff02::1]", "[2001:db8::1]", "[100::1]", "[fd00:ec2::254]", "[4000::1]"),
+    *(
+        "10.0.0.1",
+        "0xa.1",
+        "167772161",
+        "172.16.0.1",
+        "192.168.1.1",
+        "0300.0250.1.1",
+        "192.168.257",
+    ),
+    *("169.254.169.254", "2852039166", "0xa9fea9fe", "0xa9.0xfe.0xa9.0xfe", "0251.0376.0251.0376"),
+    *("169.254.43518", "169.16689662", "[::ffff:169.254.169.254]", "[::ffff:a9fe:a9fe]"),
+    *("100.64.0.1", "100.100.100.200", "168.63.129.16", "192.0.0.192", "198.18.0.1", "192.0.2.1"),
+    *("224.0.0.1", "240.0.0.1", "255.255.255.255", "4294967295", "0xffffffff", "037777777777"),
+    *("user@127.0.0.1", "example.com:80@127.0.0.1", "example.com%20@127.1", "me:pw@[::1]"),
+]
+
+
+def test_there_are_enough_spellings() -> None:
+    """At least 60, none twice."""
+    assert len(set(LITERALS)) == len(LITERALS) >= 60
+
+
+@pytest.mark.parametrize("host", LITERALS)
+def test_no_spelling_gets_past(host: str) -> None:
+    """Each spelling of an address that is not the web's is refused, in its canonical form."""
+    url = parse(f"http://{host}/")
+    assert isinstance(url, Url), url
+    refused = DEFAULT.refusal(urlsplit(url.href).hostname or "", 80)
+    assert refused is not None and refused.endswith("(--allow-private opens it)")
 
 
 # Where the tables are stricter than `ipaddress`: whole ranges of which it opens parts.
