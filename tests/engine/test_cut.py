@@ -76,6 +76,7 @@ def site() -> Iterator[RawServer]:
         yield server
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "attempts"),
     [("/short", 3), ("/no-last-chunk", 3), ("/packed", 1), ("/no-trailer", 1), ("/large", 1)],
@@ -90,6 +91,7 @@ def test_what_was_cut_is_a_page(
     assert page.request.attempts == attempts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("robots", "kind"),
     [
@@ -122,6 +124,7 @@ def test_half_a_robots_txt_forbids_all(
     assert (None if isinstance(final, Page) else final.kind) is kind
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/short", "/no-last-chunk", "/no-trailer", "/large"])
 def test_strict_fails_what_was_cut(site: RawServer, engine: dict[str, object], path: str) -> None:
     """With --strict a page is whole, or none."""
@@ -149,6 +152,7 @@ def test_a_page_without_end_is_read_once(site: RawServer, engine: dict[str, obje
     assert (stuck.title, stuck.truncated, stuck.request.attempts) == ("x", True, 2)
 
 
+@pytest.mark.slow
 def test_a_site_of_cut_pages_is_not_down(engine: dict[str, object]) -> None:
     """Wrong lengths and endless sound on all pages of a host do not open its breaker."""
     behaviours = {f"/short/{n}": SITE["/short"] for n in range(12)}

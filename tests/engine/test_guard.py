@@ -31,6 +31,7 @@ def inside() -> Iterator[RawServer]:
         yield server
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("location", INWARDS)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_redirects_inwards_end_at_the_guard(inside: RawServer, engine: str, location: str) -> None:

@@ -80,6 +80,7 @@ def busy() -> Iterator[Served]:
         yield web
 
 
+@pytest.mark.slow
 def test_what_a_busy_host_asks_for_is_done(
     busy: Served, engine: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -139,6 +140,7 @@ def forms() -> Iterator[Served]:
         yield web
 
 
+@pytest.mark.slow
 def test_every_form_of_robots_is_obeyed(forms: Served, engine: dict[str, Any]) -> None:
     """What each amounts to by RFC 9309 is what is asked for and what is skipped, and no more."""
     seen = len(forms.recent())
@@ -167,6 +169,7 @@ def test_robots_is_asked_for_again_where_it_may_pass(forms: Served) -> None:
     assert row(forms, host).requests == before + 3
 
 
+@pytest.mark.slow
 def test_a_crawl_delay_is_kept(engine: dict[str, Any], tmp_path: Path) -> None:
     """Fractions too, one request at a time, robots.txt counted in."""
     file = tmp_path / "audit.jsonl"
@@ -183,6 +186,7 @@ def test_a_crawl_delay_is_kept(engine: dict[str, Any], tmp_path: Path) -> None:
 # Widths, and the audit.
 
 
+@pytest.mark.slow
 def test_the_audit_is_what_the_servers_saw(engine: dict[str, Any], tmp_path: Path) -> None:
     """Requests are equal exactly, per host; no gap is below the delay, nor longer than it was."""
     file = tmp_path / "audit.jsonl"
@@ -200,6 +204,7 @@ def test_the_audit_is_what_the_servers_saw(engine: dict[str, Any], tmp_path: Pat
     assert (whole.totals.hosts, whole.totals.requests) == (3, sum(seen.values()))
 
 
+@pytest.mark.slow
 def test_the_width_is_what_the_servers_saw(engine: dict[str, Any], tmp_path: Path) -> None:
     """As many requests are in flight to a host as it may have, and never one more."""
     file = tmp_path / "audit.jsonl"
@@ -213,6 +218,7 @@ def test_the_width_is_what_the_servers_saw(engine: dict[str, Any], tmp_path: Pat
     assert seen == told == [3, 3, 2]
 
 
+@pytest.mark.slow
 def test_hosts_on_one_address_share_its_limits(engine: dict[str, Any]) -> None:
     """Five ports of one address get, together, as many requests as one address may."""
     options = MockWeb(hosts=5, authority="ports", pages=100, latency=0.05)
@@ -224,6 +230,7 @@ def test_hosts_on_one_address_share_its_limits(engine: dict[str, Any]) -> None:
     assert peak == 2
 
 
+@pytest.mark.slow
 def test_hosts_on_one_address_share_its_delay(engine: dict[str, Any]) -> None:
     """Requests to one address start apart, to whichever of its hosts they go."""
     with running(MockWeb(hosts=4, authority="ports", pages=100)) as web:
@@ -235,6 +242,7 @@ def test_hosts_on_one_address_share_its_delay(engine: dict[str, Any]) -> None:
     assert took >= 7 * 0.1
 
 
+@pytest.mark.slow
 def test_a_host_that_only_fails_is_left(engine: dict[str, Any]) -> None:
     """After so many failures in a row, and once it was waited for, its URLs end with the reason.
 
@@ -252,6 +260,7 @@ def test_a_host_that_only_fails_is_left(engine: dict[str, Any]) -> None:
     assert all(kinds[each] is None for each in good)
 
 
+@pytest.mark.slow
 def test_followed_politely_nobody_is_asked_too_early(engine: dict[str, Any]) -> None:
     """One request at a time per host: no Retry-After, no robots.txt is broken on a whole web."""
     with running(MockWeb(hosts=8, pages=200)) as web:

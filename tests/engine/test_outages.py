@@ -125,6 +125,7 @@ def crawled(
     return Counter(ended), snapshot, session
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("retries", [0, 2])
 def test_a_server_that_goes_and_comes_back_costs_no_url(
     site: Site, engine: dict[str, Any], retries: int
@@ -151,6 +152,7 @@ def test_a_server_that_goes_and_comes_back_costs_no_url(
     ]
 
 
+@pytest.mark.slow
 def test_a_server_that_stays_away_is_given_up(site: Site, engine: dict[str, Any]) -> None:
     """Its URLs end as `host_down` once they have waited long enough, and not before."""
     site.goes_after = 60
@@ -182,6 +184,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
     return names
 
 
+@pytest.mark.slow
 def test_no_url_fails_for_want_of_a_name_server(
     site: Site, names: Names, engine: dict[str, Any]
 ) -> None:

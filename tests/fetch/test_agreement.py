@@ -45,6 +45,7 @@ def told(outcome: Fetched) -> tuple[object, ...]:
     return read
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_any_response_ends_alike(seed: int) -> None:
     """Whatever a server sends, each way to fetch makes the same outcome of it."""

@@ -30,6 +30,7 @@ def chosen(name: str) -> Iterator[Case]:
                 yield case
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ENCODERS)
 def test_pages_in_pieces(name: str) -> None:
     """Real sizes, levels, members and pieces hold; `python -m tests.fetch.decoders` tries all.

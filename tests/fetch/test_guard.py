@@ -79,6 +79,7 @@ def blocked(outcome: Fetched) -> str:
     return outcome.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scheme", "host"),
     [*(("http", host) for host in SPELLINGS), ("https", "0x7f.1"), ("https", "localhost.")],

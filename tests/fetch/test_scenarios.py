@@ -108,6 +108,7 @@ def test_whole_pages(way: Way, site: RawServer, path: str) -> None:
     assert outcome.response.status == outcome.exchange.status
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FAILURES)
 def test_failures(way: Way, site: RawServer, path: str) -> None:
     """What goes wrong ends as the one kind that it is, with one line of reason.

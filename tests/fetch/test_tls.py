@@ -51,6 +51,7 @@ def old(rsa: trustme.CA, ciphers: str, version: ssl.TLSVersion) -> ssl.SSLContex
     return context
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ciphers", "version"),
     [

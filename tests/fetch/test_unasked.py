@@ -106,6 +106,7 @@ def test_bytes_on_an_idle_tls_connection(way: Way, authority: trustme.CA, turns:
     assert bodies(outcomes) == list(PATHS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FIRSTS)
 @pytest.mark.parametrize("unasked", UNASKED.values(), ids=UNASKED)
 def test_bytes_behind_an_answer(way: Way, name: str, unasked: bytes) -> None:

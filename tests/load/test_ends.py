@@ -203,6 +203,7 @@ def deaf() -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factory", LOOPS)
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_signal_while_connecting_ends_a_run(factory: LoopFactory, processes: int) -> None:
@@ -244,6 +245,7 @@ def test_a_second_signal_leaves_a_run_that_does_not_end(
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+@pytest.mark.slow
 def test_a_process_that_tells_no_result_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that is stopped, not dead, is given up after a bounded time, in one line."""
     monkeypatch.setattr(crew_module, "_RESULT_SECONDS", 0.2)

@@ -35,6 +35,7 @@ def _by_name(run: Measured) -> dict[str, str]:
     return {plot.name: plot.svg for plot in plots(run)}
 
 
+@pytest.mark.slow
 def test_the_plots_show_the_stall() -> None:
     """Response rises far above service at its end, and the gap in the throughput is drawn."""
     drawn = _by_name(measured())
