@@ -19,7 +19,7 @@ from crawler.measure.histogram import Histogram
 from crawler.measure.quantity import latency, size
 from crawler.report.page import Table, render
 
-TITLES = ("target", "requests", "answers/s", "p50", "p90", "p99", "outcomes")
+TITLES = ("target", "hits", "rate/s", "p50", "p90", "p99", "outcomes")
 MOST_ROWS = 101
 """Rows of targets: all that a run counts apart, and the others together."""
 
@@ -93,9 +93,9 @@ def _key_figures(run: Measured) -> dict[str, str]:
 def _tables(result: Result) -> Iterator[Table]:
     run = result.measured
     yield _latencies(run)
-    yield Table("Outcomes", ("outcome", "hits"), outcomes(run))
+    yield Table("Outcomes", ("outcome", "hits"), outcomes(run), "words")
     if len(run.targets) > 1:
-        yield Table("Targets", TITLES, by_target(run))
+        yield Table("Targets", TITLES, by_target(run), "targets")
     checks = [(c.name, _word(c), c.why) for c in result.verdict.checks]
     yield Table("May it be believed?", ("check", "", "found"), checks, "words")
     yield Table("Asked for", ("option", "value"), _options(result), "words")

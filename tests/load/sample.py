@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
+from crawler.load.breakdown import ErrorKind, TargetCounts
 from crawler.load.hit import Recorder
 from crawler.load.measured import Failure, Measured
 from crawler.load.options import LoadConfig
@@ -10,6 +13,7 @@ from crawler.load.threshold import Threshold
 from crawler.load.validity import Probes, judge
 
 RATE, SECONDS = 100, 12
+LONG = f"http://127.0.0.1:8080/{'x' * 300}?<i>"
 STALL = (1.0, 2.4)  # a stalled server lets nothing out between these seconds
 
 
@@ -26,7 +30,15 @@ def measured(seconds: int = SECONDS) -> Measured:
             recorder.failed(intended, sent, ended, Failure.TIMEOUT)
         else:
             recorder.hit(intended, sent, ended, 503 if number % 50 == 0 else 200, 1_400)
-    return recorder.freeze(float(seconds))
+    run = recorder.freeze(float(seconds))
+    errors = {
+        "timeout": ErrorKind(count=run.failures[Failure.TIMEOUT], message="no answer within 1 s"),
+        "status 503": ErrorKind(count=run.unexpected, message="Busy", example=f"GET {LONG}"),
+    }
+    slow = TargetCounts(
+        name=f"GET {LONG}", response=run.response, statuses=run.statuses, errors=errors
+    )
+    return replace(run, targets=(slow, TargetCounts(name="<b>put</b>", statuses={302: 1})))
 
 
 def quiet() -> Measured:

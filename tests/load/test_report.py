@@ -140,6 +140,13 @@ def test_the_page_is_one_file_without_script_or_secret() -> None:
     assert not re.findall(r'\bsrc=|@import|<link|url\((?!#)|href="(?!#)', page)
 
 
+def test_the_page_has_a_row_for_each_target() -> None:
+    """With its name escaped, and the first of each kind of error with an example."""
+    page = report(result())
+    assert "<h2>Targets</h2>" in page and "&lt;b&gt;put&lt;/b&gt;" in page and "302: 1" in page
+    assert "first status 503" in page and "Busy: GET http://127.0.0.1:8080/xxx" in page
+
+
 def test_without_matplotlib_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """The extra is optional, and its absence an error that names it."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
