@@ -31,7 +31,7 @@ def require() -> None:
 
 
 class Table(NamedTuple):
-    """A table in a section of its own; `kind` is its class: `words`, `wide`, `targets`, or figures."""
+    """A table in a section of its own; `kind` is its class: `words`, `wide`, `targets`, or none."""
 
     title: str
     columns: Iterable[str]
