@@ -2,7 +2,7 @@
 
 Reads a job as a line of JSON from standard input, does it, and writes what came of it as a line of
 JSON to the file descriptor that the job names; standard output and error are the work's own.
-`crawler.compare.guard` sees to it that it ends with the process that started it.
+`crawler.runtime.process_group` sees to it that it ends with the process that started it.
 
 A job that is kept (`Experiment.kept`) does a turn for each further line of standard input, and
 answers each; the first answer says only that it is ready.

@@ -13,18 +13,15 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import asdict
 from importlib import import_module
 from typing import IO, Any, Self
 
 from crawler.compare.experiment import Done, Parameters, Watch
-from crawler.runtime.children import environment, python
-
-_END_SECONDS = 10.0
+from crawler.runtime.companion import Companion, companion
 
 
 def together(function: str, shares: Sequence[Parameters], watch: Watch) -> list[Done]:
@@ -33,60 +30,30 @@ def together(function: str, shares: Sequence[Parameters], watch: Watch) -> list[
     Raises `RuntimeError` when a member ends early; why is on standard error.
     """
     with ExitStack() as stack:
-        members = [stack.enter_context(_Member(function, share)) for share in shares]
+        members = [stack.enter_context(companion(__name__)) for _ in shares]
+        for member, share in zip(members, shares, strict=True):
+            member.tell(json.dumps({"function": function, "parameters": dict(share)}))
         for member in members:
-            member.expect("ready")
+            _expect(member, "ready")
         with watch:
             for member in members:
                 member.tell("go")
             for member in members:
-                member.expect("done")
+                _expect(member, "done")
         for member in members:
             member.tell("end")
-        return [member.answer() for member in members]
+        return [_answer(member) for member in members]
 
 
-class _Member:
-    """A process of the crew, as its parent sees it."""
+def _expect(member: Companion, word: str) -> None:
+    if (heard := member.heard()) != word:
+        raise RuntimeError(f"a process of the crew ended early: {heard or 'no'} and no {word}")
 
-    def __init__(self, function: str, share: Parameters) -> None:
-        self._job = json.dumps({"function": function, "parameters": dict(share)})
 
-    def __enter__(self) -> Self:
-        self._process = subprocess.Popen(  # noqa: S603  this very Python and this very package
-            python("-m", "crawler.compare.crew"),
-            env=environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.tell(self._job)
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._process.stdout.close()  # type: ignore[union-attr]  # it is a pipe
-        with suppress(BrokenPipeError):  # it ended before it read what was told
-            self._process.stdin.close()  # type: ignore[union-attr]
-        try:
-            self._process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def tell(self, line: str) -> None:
-        _say(self._process.stdin, line)
-
-    def expect(self, word: str) -> None:
-        if (heard := self._heard()) != word:
-            raise RuntimeError(f"a process of the crew ended early: {heard or 'no'} and no {word}")
-
-    def answer(self) -> Done:
-        if not (line := self._heard()):
-            raise RuntimeError("a process of the crew ended without an answer")
-        return Done(**json.loads(line))
-
-    def _heard(self) -> str:
-        return self._process.stdout.readline().rstrip("\n")  # type: ignore[union-attr]
+def _answer(member: Companion) -> Done:
+    if not (line := member.heard()):
+        raise RuntimeError("a process of the crew ended without an answer")
+    return Done(**json.loads(line))
 
 
 class Gate:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,8 @@ from contextlib import ExitStack, suppress
 from time import perf_counter
 from typing import Any, Self
 
-from crawler.compare.guard import guarded
+from crawler.runtime.companion import ended
+from crawler.runtime.process_group import guarded
 
 _LAST_WORDS = 300  # characters of the last line that a process said before it failed
 _CHUNK = 65_536
@@ -87,11 +87,6 @@ class Kept:
         code = self._process.wait()
         self._said.seek(0)
         return with_last_words(ended(code), self._said.read())
-
-
-def ended(code: int) -> str:
-    """Return what a process's exit code says: `exit code 3`, `killed by SIGKILL`."""
-    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
 def with_last_words(why: str, said: bytes) -> str:

@@ -27,12 +27,13 @@ from time import perf_counter
 from typing import Any
 
 from crawler.compare.experiment import Arm, Experiment, Interpreter, Setting
-from crawler.compare.guard import guarded
 from crawler.compare.judgement import Run
-from crawler.compare.kept import Kept, ended, with_last_words
+from crawler.compare.kept import Kept, with_last_words
 from crawler.compare.statistics import LEAST_ROUNDS
 from crawler.measure.processes import machine_busy
 from crawler.runtime.children import SAFE_PATH
+from crawler.runtime.companion import ended
+from crawler.runtime.process_group import guarded
 
 MOST_ROUNDS = {"quick": 12, "normal": 30, "full": 100}
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from crawler.compare.experiment import Setting
-from crawler.compare.guard import guarded
 from crawler.model.errors import EnvironmentFailure
 from crawler.runtime.children import environment, python
+from crawler.runtime.process_group import guarded
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
@@ -24,7 +24,17 @@ def server_cores(setting: Setting) -> tuple[int, ...]:
 
 @contextmanager
 def mock_web(setting: Setting, *options: str) -> Iterator[str]:
-    """`crawler mock` with these options on the server's core; gives its base URL."""
+    """Run `crawler mock` with these options on the server's core; yields its base URL."""
+    with served(*options, cores=server_cores(setting)) as url:
+        yield url
+
+
+@contextmanager
+def served(*options: str, cores: Sequence[int] = ()) -> Iterator[str]:
+    """Run `crawler mock` with these options; yields its base URL.
+
+    Raises `EnvironmentFailure` if it does not start.
+    """
     command = python("-m", "crawler", "mock", "--port", "0", *options)
     with guarded(
         command,
@@ -33,7 +43,8 @@ def mock_web(setting: Setting, *options: str) -> Iterator[str]:
         stderr=subprocess.PIPE,
         env=_environment(),
     ) as process:
-        _pin(process.pid, server_cores(setting))
+        if cores and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(process.pid, cores)
         yield _address(process)
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -43,11 +54,6 @@ def mock_web(setting: Setting, *options: str) -> Iterator[str]:
 def _environment() -> dict[str, str]:
     """Without the options that a person gives mock webs: an experiment's web is always the same."""
     return {k: v for k, v in environment().items() if not k.startswith("CRAWLER_MOCK_")}
-
-
-def _pin(pid: int, cores: Sequence[int]) -> None:
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(pid, cores)
 
 
 def _address(process: subprocess.Popen[bytes]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -23,6 +22,7 @@ from crawler.load.validity import Probes
 from crawler.measure.document import typed
 from crawler.model.errors import ConfigurationError, EnvironmentFailure, ExitCode
 from crawler.runtime.children import environment, python
+from crawler.runtime.companion import obituary
 
 # From "ready" of the last worker to the first hit of all.
 _HEAD_START = 0.1
@@ -79,9 +79,7 @@ class Worker:
     async def _obituary(self) -> str:
         code = await self.process.wait()
         name = f"process {self.process.pid} of the load"
-        if code < 0:
-            return f"{name} was killed by {signal.Signals(-code).name}"
-        return f"{name} has ended with exit code {code}"
+        return obituary(name, code)
 
     async def gone(self) -> None:
         """End its input, and wait for its end; kill it if that takes too long."""

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from crawler.compare.guard import guarded
 from crawler.compare.web import mock_web
 from crawler.measure.processes import tree
+from crawler.runtime.process_group import guarded
 from tests.compare.ending import ends
 from tests.compare.made import SETTING
 
@@ -53,7 +53,7 @@ def test_a_killed_parent_takes_all_of_it_along() -> None:
     """`kill -9` of who started it ends the process and what it started."""
     pids = _killed(f"""
         import subprocess, sys
-        from crawler.compare.guard import guarded
+        from crawler.runtime.process_group import guarded
         with guarded([sys.executable, "-c", {_LEAVES!r}], stdout=subprocess.PIPE) as process:
             print(process.pid, int(process.stdout.readline()), flush=True)
             process.wait()

@@ -19,7 +19,7 @@ from crawler.cli.load.load_outputs import Outputs
 from crawler.cli.load.load_session import run
 from crawler.cli.load.load_spelling import LOAD, settle, thresholds
 from crawler.cli.load.load_summary import text
-from crawler.cli.load.mockweb import mock_web
+from crawler.compare.web import served
 from crawler.cli.load.targets import targets
 from crawler.load.options import LoadConfig
 from crawler.load.planner import Target
@@ -131,7 +131,7 @@ def load(
         metrics = stack.enter_context(exposing(wanted.metrics, quiet=wanted.quiet))
         aims: Sequence[Target]
         if wanted.mock:
-            aims = [f"{stack.enter_context(mock_web())}/page/1"]
+            aims = [f"{stack.enter_context(served())}/page/1"]
         else:
             aims = targets(urls, input)
         return _loaded(settled, aims, kept, wanted, metrics)

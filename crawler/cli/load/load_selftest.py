@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from crawler.cli.load.load_session import measure
 from crawler.cli.load.load_spelling import LOAD
-from crawler.cli.load.mockweb import mock_web
+from crawler.compare.web import served
 from crawler.load.options import Engine
 from crawler.load.selftest import CASES, Case, Finding
 from crawler.model.errors import ExitCode
@@ -51,7 +51,8 @@ def selftest(
 
 
 def _measured(case: Case, engine: Engine) -> Sequence[Finding]:
-    with mock_web(case.web) as url:
+    words = [word for name, value in case.web.items() for word in (f"--{name}", value)]
+    with served(*words) as url:
         load = replace(case.load, engine=engine)
         measured, _, partial = measure(load, [f"{url}/page/0"], quiet=True)
     if partial:

@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from gc import collect
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,13 +21,12 @@ from crawler.compare.experiment import Done, Parameters, Watch
 from crawler.compare.experiments.scale_peer import RESET, STAMP
 from crawler.measure.processes import pss
 from crawler.measure.quantile import ranked
-from crawler.runtime.children import environment, python
+from crawler.runtime.companion import Companion, companion
 
 if TYPE_CHECKING:
     from crawler.model.choices import Loop
 
 _WARM_UP = 10  # connections
-_END_SECONDS = 10.0
 
 
 class Calls(NamedTuple):
@@ -64,52 +62,36 @@ def work(parameters: Parameters, watch: Watch) -> Done:
 class Peer:
     """The process at the other end."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: Companion) -> None:
         self._process = process
-        self._port = int(self._heard())
+        self._port = int(process.heard())
 
     def __repr__(self) -> str:
         return f"Peer({self._port})"
 
     def connect(self, count: int) -> list[socket.socket]:
         """So many connections, all of them accepted."""
-        self._say(f"take {count}")
+        self._process.tell(f"take {count}")
         found = [self._connection() for _ in range(count)]
-        if self._heard() != "taken":
+        if self._process.heard() != "taken":
             raise RuntimeError("the peer did not take all connections")
         return found
 
     def wake(self, calls: Calls) -> None:
         """Begin to wake; returns at once."""
-        self._say(f"wake {calls.wake_ups} {calls.seconds} {calls.seed}")
+        self._process.tell(f"wake {calls.wake_ups} {calls.seconds} {calls.seed}")
 
     def _connection(self) -> socket.socket:
         found = socket.create_connection(("127.0.0.1", self._port))
         found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         return found
 
-    def _say(self, line: str) -> None:
-        if self._process.stdin is not None:
-            self._process.stdin.write(f"{line}\n")
-            self._process.stdin.flush()
-
-    def _heard(self) -> str:
-        return self._process.stdout.readline().strip() if self._process.stdout else ""
-
 
 @contextmanager
 def peer() -> Iterator[Peer]:
     """Start the peer; it ends with the block."""
-    command = python("-m", "crawler.compare.experiments.scale_peer")
-    with subprocess.Popen(  # noqa: S603  this very Python and this very package
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(), text=True
-    ) as process:
-        try:
-            yield Peer(process)
-        finally:
-            with suppress(BrokenPipeError):
-                process.communicate(timeout=_END_SECONDS)
-            process.kill()
+    with companion("crawler.compare.experiments.scale_peer") as process:
+        yield Peer(process)
 
 
 def _waited(kind: str, other: Peer, count: int, calls: Calls) -> Waited:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import subprocess
 import time
@@ -14,6 +13,7 @@ import orjson
 
 from crawler.model.errors import EnvironmentFailure
 from crawler.runtime.children import environment, python
+from crawler.runtime.companion import obituary
 
 # A worker reads at once whatever it does; one that does not is stopped or swapped out.
 SEND_SECONDS = 15.0
@@ -63,9 +63,7 @@ class Worker:
             code = self.process.wait(LEAVING_SECONDS)
         except subprocess.TimeoutExpired:
             return f"{self} has closed its line"
-        if code < 0:
-            return f"{self} was killed by {signal.Signals(-code).name}"
-        return f"{self} has ended with exit code {code}"
+        return obituary(str(self), code)
 
 
 def spawn(number: int) -> Worker:
