@@ -186,8 +186,10 @@ def test_without_a_ratio_a_sentence_stands() -> None:
         for each in part.comparisons
     ]
     assert ratios(replace(part, comparisons=few), "it") is None
-    html = "".join(sections._figures(replace(part, comparisons=few), [], {}, "it"))
-    assert "How many times better: inconclusive: too few rounds; it takes at least 2 more." in html
+    told = sections._drawings(replace(part, comparisons=few), [], {}, "it")[0]
+    assert told.plot is None
+    assert told.title == "How many times better"
+    assert told.why == "inconclusive: too few rounds; it takes at least 2 more"
 
 
 def test_a_series_looks_the_same_in_all_charts() -> None:
