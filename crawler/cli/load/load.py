@@ -19,8 +19,8 @@ from crawler.cli.load.load_outputs import Outputs
 from crawler.cli.load.load_session import run
 from crawler.cli.load.load_spelling import LOAD, settle, thresholds
 from crawler.cli.load.load_summary import text
-from crawler.compare.web import served
 from crawler.cli.load.targets import targets
+from crawler.compare.web import served
 from crawler.load.options import LoadConfig
 from crawler.load.planner import Target
 from crawler.load.result import Result, schema
