@@ -15,8 +15,8 @@ from crawler.core.crawl_core import RECORDS
 from crawler.core.rules import Ended
 from crawler.core.step import BUSY, DONE, Fetch, Record, Refill, Spill
 from crawler.model.outcome import Failed, Kind, Page, Skipped
-from crawler.model.request import Purpose, Request
-from crawler.model.url import Seed
+from crawler.model.request import Listed, Purpose, Request
+from crawler.model.url import Seed, Url
 from tests.core.play import Play, always, failed, page
 
 
@@ -55,7 +55,10 @@ def test_a_host_is_asked_in_the_order_of_the_list() -> None:
 
 
 def test_the_window_is_kept_to() -> None:
-    """One host with a long list takes half of the window, and the rest of its URLs no memory."""
+    """One host with a long list takes half of the window, and the rest no memory.
+
+    Reading far ahead is cheap: a request is made only of what comes back.
+    """
     play = Play(always, window=100, delay=1.0)
     play.core.begin(0.0)
     entries = iter(listed(1, 5_000))
@@ -66,7 +69,8 @@ def test_the_window_is_kept_to() -> None:
                 taken = [Seed.read(entry) for _, entry in zip(range(room), entries, strict=False)]
                 play.core.admit(taken, 0.0) if taken else play.core.exhausted()
             case Spill(parts):
-                spilled += sum(len(requests) for _, requests in parts)
+                spilled += sum(len(kept) for _, kept in parts)
+                assert all(isinstance(each, Listed) for _, kept in parts for each in kept)
             case Fetch():
                 pass
             case _:
@@ -276,3 +280,15 @@ def test_a_host_with_many_urls_ends_in_portions() -> None:
     play.core.finish = finish  # type: ignore[method-assign, assignment]
     assert len(play.run(*listed(1, 3_000))) == 3_000
     assert max(portions) <= RECORDS
+
+
+def test_what_is_read_goes_behind_what_shares_the_common_shelf() -> None:
+    """A host that has a shelf of its own and older URLs on the common one keeps their order."""
+    kept = Backlog(10)
+    (seed,) = _seeds("http://a/1")
+    entry = Listed(Url("http://a/1"), seed, 0.0)
+    with mock.patch.object(backlog, "MOST_SHELVES", 0):
+        kept.keep("http://a", entry)
+    kept.keep("http://a", entry, moved=True)
+    assert not kept.keep_behind("http://a", entry)
+    assert not kept.keep_behind("http://b", entry)
