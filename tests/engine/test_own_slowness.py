@@ -14,12 +14,16 @@ from pathlib import Path
 import orjson
 import pytest
 
+from crawler.core import capacity
+from crawler.engine.session import CrawlSession
+from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Page
 from crawler.runtime.children import python
 from tests.fetch.raw import Behaviour, RawServer
 from tests.fetch.sites import HEAD, PAGE, message, says
 
-from .test_web import ENGINES, crawled
+from .harness import ListSink, ListSource
+from .test_web import ENGINES, LOCAL, crawled
 
 pytestmark = pytest.mark.slow
 
@@ -158,3 +162,27 @@ def test_memory_is_kept_to(engine: dict[str, object], tmp_path: Path) -> None:
         small = [sys.executable, "-c", PEAK, *python(*words)]
         told = subprocess.run(small, capture_output=True, text=True, check=True, timeout=120)
     assert int(told.stdout) * 1024 < 250_000_000
+
+
+def test_a_machine_that_is_late_is_asked_for_less(
+    engine: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where each look at the clock counts as late, each engine lowers its concurrency by itself."""
+    monkeypatch.setattr(capacity, "LATE", -1.0)
+    monkeypatch.setattr(capacity, "WINDOW", 0.3)
+    lowered: list[int] = []
+
+    def waits(server: RawServer, sock: socket.socket, head: bytes) -> bool:
+        while not (now := session.statistics().lowered_to) and not server.over.wait(0.01):
+            pass
+        lowered.append(now)
+        return answers(server, sock, head)
+
+    answers = says(HTML + b"Content-Length: %d\r\n\r\n" % len(PAGE) + PAGE)
+    with RawServer({"/": waits}) as server:
+        sink = ListSink()
+        config = CrawlConfig(**LOCAL, **engine, concurrency=12)  # type: ignore[arg-type]
+        session = CrawlSession(config, ListSource([server.url("/")]), sink)
+        session.run()
+    assert [type(final) for final in sink.finals] == [Page]
+    assert 0 < lowered[0] < 12
