@@ -8,19 +8,19 @@ from crawler.compare.experiment import Interpreter
 from crawler.compare.options import CompareConfig
 from crawler.compare.result import Result
 from crawler.measure.quantity import size
-from crawler.report.page import Table
+from crawler.report.page import PageTable
 
 
-def method(result: Result) -> Iterator[Table]:
+def method(result: Result) -> Iterator[PageTable]:
     """Yield tables of machine, interpreters, options and packages."""
-    yield Table("Machine and interpreter", ("", ""), _machine(result), "words")
+    yield PageTable("Machine and interpreter", ("", ""), _machine(result), "words")
     everyone = _interpreters(result)
     if len(everyone) > 1:
         columns = ("interpreter", "version", "lock", "where")
-        yield Table("Interpreters", columns, map(_interpreter, everyone), "words")
-    yield Table("Asked for", ("option", "value"), _options(result), "words")
+        yield PageTable("Interpreters", columns, map(_interpreter, everyone), "words")
+    yield PageTable("Asked for", ("option", "value"), _options(result), "words")
     called = [each.called for each in everyone]
-    yield Table("Packages", ("package", *called), _packages(everyone), "words")
+    yield PageTable("Packages", ("package", *called), _packages(everyone), "words")
 
 
 def _machine(result: Result) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from crawler.compare.plots import main_figure, over_time, ratios
 from crawler.compare.result import Examined, Part
 from crawler.compare.statistics import spread
 from crawler.measure.quantity import plain, quantity
-from crawler.report.page import Table
+from crawler.report.page import PageTable
 from crawler.report.svg import Plot
 
 _READINGS = {
@@ -91,7 +91,7 @@ def _drawings(part: Part, found: Sequence[Chart], places: Places, name: str) -> 
     return [*drawings, *map(Drawing, own), *([Drawing(turns)] if turns else [])]
 
 
-def _over_interpreters(examined: Examined) -> Table | None:
+def _over_interpreters(examined: Examined) -> PageTable | None:
     """The medians of the arms that interpreters have in common, side by side."""
     if len(examined.parts) < 2:
         return None
@@ -102,12 +102,12 @@ def _over_interpreters(examined: Examined) -> Table | None:
         for name in names
     ]
     columns = ("arm", *(part.observed.interpreter.called for part in examined.parts))
-    return Table(f"Interpreters side by side: {shown.title}", columns, rows, "wide", level=3)
+    return PageTable(f"Interpreters side by side: {shown.title}", columns, rows, "wide", level=3)
 
 
-def _arms(observed: Observed) -> Table:
+def _arms(observed: Observed) -> PageTable:
     rows = [_arm(observed, arm.name) for arm in observed.arms]
-    return Table("Arms", _ARM_COLUMNS, rows, "wide", _ARM_NOTE, 4)
+    return PageTable("Arms", _ARM_COLUMNS, rows, "wide", _ARM_NOTE, 4)
 
 
 def _arm(observed: Observed, arm: str) -> Sequence[str]:
@@ -127,7 +127,7 @@ def _middle(runs: Sequence[Run], name: str) -> float:
     return spread([run.reading[name] for run in runs if name in run.reading]).median
 
 
-def _own_figures(observed: Observed) -> list[Table]:
+def _own_figures(observed: Observed) -> list[PageTable]:
     """Medians of what the experiment measured beside the common readings."""
     figures = dict.fromkeys(name for run in observed.runs for name in run.figures)
     if not figures:
@@ -141,4 +141,4 @@ def _own_figures(observed: Observed) -> list[Table]:
         rows = [(a, *(cells[a, f] for f in figures)) for a in arms]
         columns = ["arm", *figures]
     note = "Medians; times are seconds, sizes bytes, unless a name says otherwise."
-    return [Table("Figures of its own", columns, rows, "wide", note, 4)]
+    return [PageTable("Figures of its own", columns, rows, "wide", note, 4)]

@@ -17,7 +17,7 @@ from crawler.load.threshold import Threshold
 from crawler.load.validity import BEYOND, Check, needed
 from crawler.measure.histogram import Histogram
 from crawler.measure.quantity import latency, size
-from crawler.report.page import Table, render
+from crawler.report.page import PageTable, render
 
 TITLES = ("target", "hits", "rate/s", "p50", "p90", "p99", "outcomes")
 MOST_ROWS = 101
@@ -90,23 +90,23 @@ def _key_figures(run: Measured) -> dict[str, str]:
     }
 
 
-def _tables(result: Result) -> Iterator[Table]:
+def _tables(result: Result) -> Iterator[PageTable]:
     run = result.measured
     yield _latencies(run)
-    yield Table("Outcomes", ("outcome", "hits"), outcomes(run), "words")
+    yield PageTable("Outcomes", ("outcome", "hits"), outcomes(run), "words")
     if len(run.targets) > 1:
-        yield Table("Targets", TITLES, by_target(run), "targets")
+        yield PageTable("Targets", TITLES, by_target(run), "targets")
     checks = [(c.name, _word(c), c.why) for c in result.verdict.checks]
-    yield Table("May it be believed?", ("check", "", "found"), checks, "words")
-    yield Table("Asked for", ("option", "value"), _options(result), "words")
-    yield Table("Machine of the generator", ("", ""), _machine(result), "words")
+    yield PageTable("May it be believed?", ("check", "", "found"), checks, "words")
+    yield PageTable("Asked for", ("option", "value"), _options(result), "words")
+    yield PageTable("Machine of the generator", ("", ""), _machine(result), "words")
 
 
 def _word(check: Check) -> str:
     return "ok" if check.ok else "failed" if check.matters else "note"
 
 
-def _latencies(run: Measured) -> Table:
+def _latencies(run: Measured) -> PageTable:
     columns = (run.response, run.service, run.lag)
     rows = [
         (name, *(_quantile(histogram, share) for histogram in columns), _ratio(run, share))
@@ -120,7 +120,7 @@ def _latencies(run: Measured) -> Table:
         bounds = f"{failed:,} of {run.response.count:,} requests"
         notes.append(f"{bounds} failed: they took at least as long as is counted.")
     titles = ("latency", "response", "service", "lag", "ratio")
-    return Table("Latencies", titles, rows, note=" ".join(notes))
+    return PageTable("Latencies", titles, rows, note=" ".join(notes))
 
 
 def _quantile(histogram: Histogram, share: float) -> str:

@@ -238,19 +238,19 @@ class Result(Record, frozen=True, kw_only=True):
         return "{\n" + ",\n".join(lines) + "\n}\n"
 
     @property
-    def _document(self) -> Document:
+    def _document(self) -> LoadDocument:
         config = replace(self.config, header=tuple(map(hidden, self.config.header)))
         own = {each.name: getattr(self, each.name) for each in fields(Result)}
         own |= {"target": _LOGIN.sub("***@", self.target), "config": config}
-        return Document(**own, why=self.failure, summary=Summary.of(self.measured))
+        return LoadDocument(**own, why=self.failure, summary=Summary.of(self.measured))
 
     @classmethod
     def read(cls, path: str) -> Result:
         """From a file; raises `EnvironmentFailure` that names it and says what is wrong."""
-        return read(Path(path), Document, "a result of a load")
+        return read(Path(path), LoadDocument, "a result of a load")
 
 
-class Document(Result, frozen=True, kw_only=True):
+class LoadDocument(Result, frozen=True, kw_only=True):
     """A result as its file has it, with what follows from the rest."""
 
     why: Annotated[str, told("Why the run failed as a whole (too many errors), or empty.")] = field(
@@ -261,4 +261,4 @@ class Document(Result, frozen=True, kw_only=True):
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of what `--out` writes."""
-    return described(Document, "A result of crawler load", LoadConfig)
+    return described(LoadDocument, "A result of crawler load", LoadConfig)

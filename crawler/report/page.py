@@ -30,7 +30,7 @@ def require() -> None:
             raise EnvironmentFailure(f"--report needs {name}: {install('report')}")
 
 
-class Table(NamedTuple):
+class PageTable(NamedTuple):
     """A table in a section of its own; `kind` is its class: `words`, `wide`, `targets`, or none."""
 
     title: str
