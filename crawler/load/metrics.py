@@ -65,7 +65,7 @@ class Exposition(Collector):
 
     def tell(self, measured: Measured) -> None:
         """Take what the run under way has measured so far."""
-        self._runs = self._runs[0], replace(measured, rows=())
+        self._runs = self._runs[0], replace(measured, rows=(), targets=())
 
     def before(self, watch: OnSecond | None) -> OnSecond:
         """Return what tells this first, and then `watch`."""

@@ -8,6 +8,7 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from crawler.load.breakdown import TargetCounts
 from crawler.load.measured import Measured
 from crawler.load.metrics import HOST, Exposition, serving_metrics
 from crawler.model.errors import EnvironmentFailure
@@ -43,11 +44,13 @@ def test_counters_and_latencies_are_those_of_the_run() -> None:
 
 
 def test_counters_rise_over_several_runs() -> None:
-    """A search is one series: what a run has counted stays when the next one begins."""
+    """What a run has counted stays when the next begins, also where it has other targets."""
     exposition, seen = Exposition(), list[int]()
     watch = exposition.before(lambda measured: seen.append(measured.count))
     watch(sample.quiet())
-    exposition.end(sample.quiet())
+    one = TargetCounts(name="one")
+    for targets in ((one,), (one, one)):
+        exposition.end(Measured(elapsed=1.0, statuses={200: 1}, targets=targets))
     assert exposition.whole.statuses == {200: 2}
     watch(Measured(elapsed=0.1, statuses={200: 1}))
     assert exposition.whole.statuses == {200: 3} and seen == [2, 1]

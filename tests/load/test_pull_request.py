@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from msgspec.structs import replace
 
+from crawler.load.breakdown import TargetCounts
 from crawler.load.junit import junit
 from crawler.load.markdown import code, markdown
 from crawler.load.measured import Failure
@@ -82,3 +83,14 @@ def test_what_a_server_says_cannot_break_the_markdown() -> None:
 def test_a_code_span_holds_any_text(text: str, span: str) -> None:
     """Its fence is longer than any in the text, and no line ends in it."""
     assert code(text) == span
+
+
+def test_a_pull_request_gets_each_target() -> None:
+    """Where there are several, with its name as it stands; one alone has no row of its own."""
+    rows = tuple(TargetCounts(name=name, statuses={302: 12}) for name in ("GET /a|b", "@all"))
+    told = [
+        markdown(sample.result(replace(sample.quiet(), targets=each))) for each in (rows[:1], rows)
+    ]
+    assert "@all" not in told[0] and "GET /a" not in told[0]
+    assert r"| `GET /a\|b` | 12 | 12 |" in told[1]
+    assert "| `@all` | 12 | 12 | 0 | 0 | 0 | `302: 12` |" in told[1]
