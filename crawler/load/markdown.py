@@ -27,7 +27,6 @@ def markdown(result: Result) -> str:
         *_thresholds(result),
         _latencies(result.measured),
         *_targets(result.measured),
-        *_targets(result.measured),
         _folded("Outcomes", _table(("", "requests"), _outcomes(result.measured))),
         _folded("Checks", _table(("", "check", "found"), map(_checked, result.verdict.checks))),
     ]
@@ -99,13 +98,6 @@ def _targets(run: Measured) -> Iterator[str]:
     if len(run.targets) > 1:
         rows = ([code(name), *cells] for name, *cells in by_target(run))
         yield _folded("Targets", _table(TITLES, rows))
-
-
-def _targets(run: Measured) -> Iterator[str]:
-    """Each target, if there are several; their names and first errors are somebody else's words."""
-    if len(run.targets) > 1:
-        rows = ([code(name), *figures, code(last)] for name, *figures, last in by_target(run))
-        yield _table(TITLES, rows)
 
 
 def _outcomes(run: Measured) -> Iterator[tuple[str, str]]:

@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from crawler.cli.load import load_live, load_summary, per_target
+from crawler.cli.load import limit, load_live, load_summary, per_target
 from crawler.cli.load.load_outputs import Outputs
 from crawler.cli.load.load_summary import counts, latencies
 from crawler.cli.load.picture import Picture
 from crawler.cli.load.targets import targets
 from crawler.load.breakdown import ErrorKind, TargetCounts
 from crawler.load.endpoint import Endpoint
+from crawler.load.find import Trial
 from crawler.load.hit import Recorder
 from crawler.load.measured import Failure, Measured
 from crawler.load.options import LoadConfig
@@ -314,3 +315,11 @@ def test_what_was_in_flight_at_the_end_is_told_as_that() -> None:
     assert not any("no answer" in line or "at least" in line for line in lines)
     recorder.failed(0.2, 0.2, 0.3, Failure.TIMEOUT)
     assert "1 failed request took at least as long as shown" in latencies(recorder.freeze(1.0))
+
+
+def test_a_rate_that_was_not_done_is_told_as_what_it_is() -> None:
+    """A step of a search whose latencies were kept says why it counts as broken, in 80 columns."""
+    run = sample.result(sample.quiet())
+    lines = list(limit._lines(Trial(rate=100.0, kept=False), run))
+    assert "100/s  broken" in lines[0] and max(map(len, lines)) <= 80
+    assert "2 of 100 requests left in time" in " ".join(lines[1:])

@@ -93,4 +93,4 @@ def test_a_pull_request_gets_each_target() -> None:
     ]
     assert "@all" not in told[0] and "GET /a" not in told[0]
     assert r"| `GET /a\|b` | 12 | 12 |" in told[1]
-    assert "| `@all` | 12 | 12 | 0 | 0 | 0 | `302: 12` |" in told[1]
+    assert "| `@all` | 12 | 12 | 0 | 0 | 0 | 302: 12 |" in told[1]

@@ -125,9 +125,11 @@ def test_the_verdict_is_at_the_top() -> None:
 
 
 def test_a_good_run_is_called_so() -> None:
-    """Without a failed check or threshold there is nothing bad at the top."""
+    """Without a failed check or threshold there is nothing bad at the top, and no empty plot."""
     good = replace(result(quiet()), verdict=Verdict(valid=True, checks=()), thresholds=())
-    top = report(good).partition("<dl>")[0]
+    page = report(good)
+    top = page.partition("<dl>")[0]
+    assert 'id="plot-latency"' in page and 'id="plot-lag"' not in page
     assert "This run can be believed." in top
     assert 'class="verdict "' in top
 

@@ -98,6 +98,10 @@ def _lines(trial: Trial, result: Result) -> Iterator[str]:
     yield f"{trial.rate:>11,g}/s  {what:10}  {'  '.join(figures)}"
     if result.failure:
         yield f"{'':13}  {result.failure}"
+    for check in result.verdict.failed:
+        if check.name == ACHIEVED and not (trial.doubt or result.failure):
+            indent = " " * 15
+            yield from wrap(check.why, WIDTH, initial_indent=indent, subsequent_indent=indent)
 
 
 def _show(
