@@ -20,6 +20,7 @@ from threading import Event, Thread
 from time import perf_counter
 from typing import Any, cast
 
+from crawler.load import aio  # noqa: F401  its imports are not to be the first run's
 from crawler.load.options import LoadConfig
 from crawler.load.run import run_load
 from crawler.model.errors import EnvironmentFailure
