@@ -39,6 +39,7 @@ KNOWN: Mapping[str, set[tuple[str, str]]] = {
         ("fetch/urllib3_client.py", "_new_conn"),
     },
     "python": {
+        ("runtime/signals.py", "_thread"),  # a module
         ("measure/gil.py", "_is_gil_enabled"),  # documented, with its underscore
         ("fetch/body.py", "_Decompress"),  # a type
         ("fetch/wire.py", "_read_status"),  # http.client

@@ -180,9 +180,9 @@ def _statistics(config: CommandConfig) -> Iterator[Callable[[Any], None]]:
     if not config.stats:
         yield lambda _values: None
         return
-    from crawler.store.output_files import Document
+    from crawler.store.output_files import OutputDocument
 
-    with closing(Document(config.stats, config.existing)) as document:
+    with closing(OutputDocument(config.stats, config.existing)) as document:
         yield document.write
 
 

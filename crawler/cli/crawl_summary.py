@@ -19,7 +19,7 @@ from crawler.cli.causes import explained
 from crawler.cli.cost import Cost
 from crawler.cli.unit_formats import count, counted, megabytes, milliseconds
 from crawler.core.audit import Totals
-from crawler.core.durations import Distribution
+from crawler.core.durations import DurationDistribution
 from crawler.core.statistics import Snapshot
 from crawler.model.command_config import CommandConfig
 from crawler.model.extras import DISTRIBUTION
@@ -247,7 +247,7 @@ def _machine(taken: Snapshot, config: CommandConfig) -> Iterator[str]:
         yield from _rows("machine", *parts)
 
 
-def _times(name: str, measured: Distribution) -> Iterator[str]:
+def _times(name: str, measured: DurationDistribution) -> Iterator[str]:
     parts = [f"p{q * 100:.0f} {milliseconds(measured.quantile(q))}" for q in (0.5, 0.9, 0.99)]
     yield from _rows(name, *parts, f"longest {milliseconds(measured.largest)}")
 
@@ -259,7 +259,9 @@ def _cost(cost: Cost) -> Iterator[str]:
         yield _row("workers", f"{cost.workers:,.2f} s CPU")
 
 
-def _quantiles(measured: Distribution, wanted: tuple[float, ...]) -> dict[str, float | None]:
+def _quantiles(
+    measured: DurationDistribution, wanted: tuple[float, ...]
+) -> dict[str, float | None]:
     """Seconds by `p50`, ..., and `max`; None where nothing was measured."""
     found = {f"p{q * 100:.0f}": measured.quantile(q) for q in wanted}
     return {**found, "max": measured.largest if measured.count else None}

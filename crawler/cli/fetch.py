@@ -18,7 +18,7 @@ from crawler.model.errors import ConfigurationError, ExitCode
 from crawler.model.output import dumps, printable
 
 if TYPE_CHECKING:
-    from crawler.formats.robots import Verdict
+    from crawler.formats.robots import RobotsVerdict
     from crawler.model.outcome import Final, Outcome
 
 USAGE = "Usage: crawler fetch URL [--json|--body] [OPTIONS]"
@@ -133,7 +133,7 @@ def _ended(outcome: Outcome) -> int:
     return ExitCode.FINISHED
 
 
-def _verdict(url: str, config: CommandConfig) -> Verdict:
+def _verdict(url: str, config: CommandConfig) -> RobotsVerdict:
     """Return what the host's robots.txt says of `url`, obeyed or not."""
     from crawler.core.rules import allowed_by
     from crawler.formats.robots import DISALLOW_ALL, RobotsRules
@@ -156,7 +156,7 @@ class PageReport:
     """All that is known of one page."""
 
     outcome: Outcome
-    verdict: Verdict
+    verdict: RobotsVerdict
 
     def values(self) -> dict[str, Any]:
         """Return the record, with the header fields by name in lower case, and the verdict."""

@@ -42,7 +42,7 @@ class Rates:
     wire_bytes: float = 0.0
 
 
-class Window:
+class RateWindow:
     """The snapshots of the last `SPAN` seconds, for rates."""
 
     def __init__(self) -> None:
@@ -109,7 +109,7 @@ def line(snapshot: Snapshot, expected: int | None, rates: Rates) -> str:
 
 
 def frame(
-    snapshot: Snapshot, expected: int | None, window: Window, words: Words = no_words
+    snapshot: Snapshot, expected: int | None, window: RateWindow, words: Words = no_words
 ) -> RenderableType:
     """What to draw now: the bar with the time left, where the length is known, and the figures.
 

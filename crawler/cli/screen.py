@@ -24,7 +24,7 @@ from typing import Final, Protocol
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from crawler.cli.progress import Expected, Statistics, Window, Words, frame, line, no_words
+from crawler.cli.progress import Expected, RateWindow, Statistics, Words, frame, line, no_words
 from crawler.cli.terminal import in_background
 from crawler.model.choices import Progress as Mode
 from crawler.model.output import printable
@@ -61,7 +61,7 @@ def screen(mode: Mode, *, quiet: bool = False, alone: bool = True) -> Screen:
     able = console.is_terminal and not console.is_dumb_terminal
     if able and (mode == "bar" or (mode == "auto" and alone)):
         return Display(console)
-    return Lines(never=mode == "none")
+    return ScreenLines(never=mode == "none")
 
 
 class Silence:
@@ -80,7 +80,7 @@ class Silence:
         return nullcontext()
 
 
-class Lines:
+class ScreenLines:
     """Plain lines on stderr. `first` and `every` are seconds; `never` leaves only reports."""
 
     def __init__(self, *, first: float = FIRST, every: float = EVERY, never: bool = False) -> None:
@@ -140,7 +140,7 @@ class Display:
         self, statistics: Statistics, expected: Expected, words: Words = no_words
     ) -> Iterator[None]:
         """Draw while the block runs; at its end every line said before is printed."""
-        window, log = Window(), Log(statistics, expected, words)
+        window, log = RateWindow(), Log(statistics, expected, words)
 
         def picture() -> RenderableType:
             return frame(statistics(), expected(), window, words)
@@ -173,7 +173,7 @@ class Log:
 
     def __init__(self, statistics: Statistics, expected: Expected, words: Words) -> None:
         self._statistics, self._expected, self._words = statistics, expected, words
-        self._window = Window()
+        self._window = RateWindow()
         self._window.add(statistics())
         self._told = ""
 

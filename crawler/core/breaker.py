@@ -24,7 +24,7 @@ NEWCOMER = 30.0
 _DOUBLINGS = 30
 
 
-class Held(NamedTuple):
+class HeldHost(NamedTuple):
     """A failure that would be final, kept until it is known whether its host is there."""
 
     failure: Failed
@@ -59,7 +59,7 @@ class Breaker:
         self._probes = 0
         self.failures = 0
         self.silent_since = inf
-        self.held: list[Held] = []
+        self.held: list[HeldHost] = []
         self.is_open = False
         self.opened_at = -inf
         self.probe: Request | None = None

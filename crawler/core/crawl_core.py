@@ -45,8 +45,8 @@ from crawler.core.outages import Outages, cut_off
 from crawler.core.retry import RetryPolicy
 from crawler.core.rules import Ended
 from crawler.core.seen import FingerprintSet
-from crawler.core.statistics import Snapshot, Statistics
-from crawler.core.step import BUSY, DONE, Fetch, Notice, Record, Step, Wait
+from crawler.core.statistics import Snapshot, StatisticsCollector
+from crawler.core.step import BUSY, DONE, Fetch, Notice, Step, Wait, WriteRecord
 from crawler.core.visits import Visits
 from crawler.core.window import Window
 from crawler.model.config import CrawlConfig
@@ -71,7 +71,7 @@ def unlisted(_repeat: Seed) -> None:
     """The list of repeats where nobody asked for one."""
 
 
-class Crawl:
+class CrawlCore:
     """One crawl's decisions. `random` returns a float in [0, 1), `suffixes` are the public ones.
 
     audit: told of each host once it is forgotten, and of the others by `close`. repeated: told of
@@ -115,7 +115,7 @@ class Crawl:
             on_rest=self._forget,
         )
         gates = Gatekeeper(self._frontier, retry, manners)
-        self.collector = Statistics()
+        self.collector = StatisticsCollector()
         self.capacity = Capacity(config.concurrency)
         retried = self.collector.add_retry
         self._outages = Outages(self._frontier, gates, retry, manners, retried)
@@ -144,7 +144,7 @@ class Crawl:
         self._ending: deque[Iterator[Final]] = deque()  # what ended and is to be recorded
 
     def __repr__(self) -> str:
-        return f"Crawl({self._frontier!r}, {self._window!r}, in_flight={len(self._in_flight)})"
+        return f"CrawlCore({self._frontier!r}, {self._window!r}, in_flight={len(self._in_flight)})"
 
     def begin(self, now: float) -> None:
         """The crawl starts now, with the sitemaps that the options name."""
@@ -225,7 +225,7 @@ class Crawl:
             return step
         while (retry := self._window.due(now)) is not None:
             if finals := self._window.push(retry, now, first=True):
-                return Record(self._recorded(finals))
+                return WriteRecord(self._recorded(finals))
         match self._frontier.pop(now):
             case Request() as request:
                 self._in_flight[request] = now
@@ -234,9 +234,9 @@ class Crawl:
                 return Fetch(request)
             case Refused(request, kind, reason):
                 self._outages.rest(request.url.host_key, now)
-                return Record(self._recorded([ends.unasked(request, kind, reason)]))
+                return WriteRecord(self._recorded([ends.unasked(request, kind, reason)]))
         if not self._in_flight and self._window.next_retry is None and self._outages.idle(now):
-            return Record(self._recorded(self._decided(now)))
+            return WriteRecord(self._recorded(self._decided(now)))
         return self._window.ahead() or self._idle(now)
 
     @property
@@ -247,7 +247,7 @@ class Crawl:
     def _before(self, now: float) -> Step | None:
         """What comes before a request may start, or why none may."""
         if self._ending:
-            return Record(self._recorded(self._ending.popleft()))
+            return WriteRecord(self._recorded(self._ending.popleft()))
         if (more := self._window.more()) is not None:
             return more
         network = self._outages.network

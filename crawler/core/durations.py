@@ -15,7 +15,7 @@ _BUCKETS = _SPLIT * (_OCTAVES + 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Distribution:
+class DurationDistribution:
     """A frozen histogram. `counts[i]` durations fell into bucket i; `largest` is in seconds."""
 
     counts: tuple[int, ...] = ()
@@ -39,7 +39,7 @@ class Distribution:
         return self.largest
 
 
-class Histogram:
+class DurationHistogram:
     """Durations, counted as they come. Not thread-safe: its owner holds the lock."""
 
     __slots__ = ("_counts", "_largest")
@@ -56,9 +56,9 @@ class Histogram:
         self._counts[min(bucket, _BUCKETS - 1)] += 1
         self._largest = max(self._largest, seconds)
 
-    def freeze(self) -> Distribution:
+    def freeze(self) -> DurationDistribution:
         """What was counted so far."""
-        return Distribution(tuple(self._counts), self._largest)
+        return DurationDistribution(tuple(self._counts), self._largest)
 
 
 def _upper_bound(bucket: int) -> int:

@@ -31,7 +31,7 @@ class _Slot:
 
 
 @dataclass(slots=True)
-class Tally:
+class CauseTally:
     """Counts the reasons of one kind."""
 
     number: int = 0

@@ -23,7 +23,7 @@ from math import inf
 from crawler.core.audit import Audit
 from crawler.core.backlog import Backlog
 from crawler.core.bottleneck import Limit
-from crawler.core.host import Address, Gate, Host, Place
+from crawler.core.host import Address, Host, HostGate, QueuePlace
 from crawler.core.manners import Manners
 from crawler.model.outcome import Kind
 from crawler.model.request import Purpose, Request
@@ -133,17 +133,17 @@ class Frontier:
         """
         while self._timed and (due := self.next_time()) is not None and due <= now:
             address = heappop(self._timed)[2]
-            address.place = Place.PARKED
+            address.place = QueuePlace.PARKED
             self._wake(address, now)
-            if address.place is not Place.READY:
+            if address.place is not QueuePlace.READY:
                 self._place(address, now)
         while self._ready:
             address = self._ready.popleft()
-            address.place = Place.PARKED
+            address.place = QueuePlace.PARKED
             if address.has_timed:
                 self._wake(address, now)
             taken = self._turn(address, now)
-            if address.place is Place.PARKED:
+            if address.place is QueuePlace.PARKED:
                 self._place(address, now)
             if taken is not None:
                 return taken
@@ -156,7 +156,7 @@ class Frontier:
 
     def _turn(self, address: Address, now: float) -> Request | Refused | None:
         while (host := address.pop_ready()) is not None:
-            if host.place_at(now) is Place.READY:
+            if host.place_at(now) is QueuePlace.READY:
                 return self._refused(host, now) or self._started(host, now)
             self.settle(host, now)
         return None
@@ -172,7 +172,7 @@ class Frontier:
 
     def _refused(self, host: Host, now: float) -> Refused | None:
         """The request at the head of the queue, if the host's rules or a veto forbid it."""
-        if host.gate is not Gate.OPEN or host.urgent or now >= host.rules_until:
+        if host.gate is not HostGate.OPEN or host.urgent or now >= host.rules_until:
             return None
         request = host.waiting[0]
         if not (verdict := host.rules.verdict(request.url.href)).allowed:
@@ -193,7 +193,7 @@ class Frontier:
         host.in_flight -= 1
         address = host.address  # it changes only while nothing is in flight
         address.in_flight -= 1
-        if address.width < inf and address.place is not Place.READY:
+        if address.width < inf and address.place is not QueuePlace.READY:
             self._place(address, now)  # it may have been at its width
         return host
 
@@ -201,7 +201,7 @@ class Frontier:
         """When the next address that must wait may be asked; None if none waits for its time."""
         while self._timed:
             due, _, address = self._timed[0]
-            if address.place is Place.TIMED and address.due == due:
+            if address.place is QueuePlace.TIMED and address.due == due:
                 return due
             heappop(self._timed)  # it got a new time, or its turn came sooner
         return None
@@ -217,7 +217,7 @@ class Frontier:
         address = host.address
         if address.in_flight >= address.width:
             return Limit.PER_IP
-        waits = address.ready_at > max(now, host.ready_at) and host.place is not Place.PARKED
+        waits = address.ready_at > max(now, host.ready_at) and host.place is not QueuePlace.PARKED
         return Limit.IP_DELAY if waits else host.limit(now)
 
     # -- hosts
@@ -248,7 +248,7 @@ class Frontier:
         address = self._unknown if asks else self._at(ip)
         host = Host(key, self._manners(key), address, obeys=self._robots)
         if asks:
-            host.gate = Gate.ADDRESS
+            host.gate = HostGate.ADDRESS
         else:
             host.opened(0.0)
         return host
@@ -260,19 +260,21 @@ class Frontier:
     def settle(self, host: Host, now: float) -> None:
         """Put a host that is in no place where it belongs, or to rest."""
         host.address.settle(host, now)
-        if host.place is Place.PARKED and host.idle:
+        if host.place is QueuePlace.PARKED and host.idle:
             self._rest(host)
-        if host.address.place is not Place.READY:
+        if host.address.place is not QueuePlace.READY:
             self._place(host.address, now)
 
     def changed(self, host: Host, now: float) -> None:
         """Something about a host has changed: if it is in no place, it may belong to one now."""
-        if host.place is Place.PARKED and host.key in self._hosts:
+        if host.place is QueuePlace.PARKED and host.key in self._hosts:
             self.settle(host, now)
 
     def move(self, host: Host, ip: str, now: float) -> None:
         """The host's address is known: it shares that one's limits from now on."""
-        if host.place is Place.PARKED:  # as it is while it is looked up, unless all was called off
+        if (
+            host.place is QueuePlace.PARKED
+        ):  # as it is while it is looked up, unless all was called off
             host.address.hosts -= 1
             host.address = self._at(ip)
             host.address.hosts += 1
@@ -310,7 +312,7 @@ class Frontier:
         """Take everything that waits; hosts with requests in flight stay known."""
         for host in self._hosts.values():
             yield from host.take_all()
-            host.place = Place.PARKED
+            host.place = QueuePlace.PARKED
         for address in (self._unknown, self._anywhere, *self._addresses.values()):
             address.clear()
         for host in [host for host in self._hosts.values() if not host.in_flight]:
@@ -352,11 +354,11 @@ class Frontier:
 
         Not one that is ready: it has its turn.
         """
-        before = address.due if address.place is Place.TIMED else inf
+        before = address.due if address.place is QueuePlace.TIMED else inf
         address.place = address.place_at(now)
-        if address.place is Place.READY:
+        if address.place is QueuePlace.READY:
             self._ready.append(address)
-        elif address.place is Place.TIMED and address.due != before:
+        elif address.place is QueuePlace.TIMED and address.due != before:
             heappush(self._timed, (address.due, next(self._number), address))
 
 

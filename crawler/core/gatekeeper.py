@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from crawler.core.frontier import Frontier
-from crawler.core.host import Gate, Host
+from crawler.core.host import Host, HostGate
 from crawler.core.manners import Manners
 from crawler.core.retry import RetryPolicy
 from crawler.core.rules import (
@@ -78,7 +78,7 @@ class Gatekeeper:
             return []
         if again:
             host.attempt += 1
-            host.gate = Gate.ADDRESS if request.purpose is Purpose.ADDRESS else Gate.ROBOTS
+            host.gate = HostGate.ADDRESS if request.purpose is Purpose.ADDRESS else HostGate.ROBOTS
             host.pause(now + self._retry.wait(failure))
             self._frontier.changed(host, now)
             return []
@@ -91,7 +91,7 @@ class Gatekeeper:
         """Ask a host once more what it was asked of itself; the attempt before does not count."""
         if (host := self._frontier.known(request.owner)) is not None:
             host.attempt = 1
-            host.gate = Gate.ADDRESS if request.purpose is Purpose.ADDRESS else Gate.ROBOTS
+            host.gate = HostGate.ADDRESS if request.purpose is Purpose.ADDRESS else HostGate.ROBOTS
             self._frontier.changed(host, now)
 
     def _without_rules(self, host: Host, failure: Failed, now: float) -> list[Left]:

@@ -36,7 +36,7 @@ from crawler.model.request import Purpose, Request
 from crawler.model.url import Url
 
 
-class Place(Enum):
+class QueuePlace(Enum):
     """Where a host is kept."""
 
     PARKED = "parked"
@@ -44,7 +44,7 @@ class Place(Enum):
     TIMED = "timed"
 
 
-class Gate(Enum):
+class HostGate(Enum):
     """What has to be known of a host before its pages are asked for."""
 
     ADDRESS = "address"  # has to be looked up
@@ -55,8 +55,8 @@ class Gate(Enum):
 
 
 # An attribute of an enumeration costs as much as a call.
-_PARKED, _READY, _TIMED = Place.PARKED, Place.READY, Place.TIMED
-_LOOKED_UP, _READ, _OPEN = Gate.LOOKED_UP, Gate.READ, Gate.OPEN
+_PARKED, _READY, _TIMED = QueuePlace.PARKED, QueuePlace.READY, QueuePlace.TIMED
+_LOOKED_UP, _READ, _OPEN = HostGate.LOOKED_UP, HostGate.READ, HostGate.OPEN
 
 
 class Host:
@@ -91,7 +91,7 @@ class Host:
     def __init__(self, key: str, manners: Manners, address: Address, *, obeys: bool) -> None:
         self.key = key
         self.manners = manners
-        self.gate = Gate.OPEN
+        self.gate = HostGate.OPEN
         self.address = address
         self.throttle = Throttle(manners)
         self.breaker = Breaker(manners)
@@ -106,7 +106,7 @@ class Host:
         self.no_tls = False
         self.down: tuple[Kind, str] | None = None
         self.down_until = float("-inf")
-        self.place = Place.PARKED
+        self.place = QueuePlace.PARKED
 
     def __repr__(self) -> str:
         return (
@@ -135,7 +135,7 @@ class Host:
         """The Crawl-delay in force: seconds, 0 without one."""
         return min(self.rules.crawl_delay or 0.0, LONGEST_CRAWL_DELAY)
 
-    def place_at(self, now: float) -> Place:
+    def place_at(self, now: float) -> QueuePlace:
         """Where the host belongs now. Called a few times for each URL: it is written out."""
         gate = self.gate
         if gate is not _LOOKED_UP and (self.urgent or (self.waiting and gate is not _READ)):
@@ -178,13 +178,13 @@ class Host:
             if now < self.rules_until and not self.urgent:
                 return self.waiting.popleft()
             self.opened(now)
-        if self.gate is Gate.ADDRESS:
-            self.gate = Gate.LOOKED_UP
+        if self.gate is HostGate.ADDRESS:
+            self.gate = HostGate.LOOKED_UP
             return self._question(Purpose.ADDRESS, "/", now)
         if self.urgent:
             return self.urgent.popleft()
-        if self.gate is Gate.ROBOTS:
-            self.gate = Gate.READ
+        if self.gate is HostGate.ROBOTS:
+            self.gate = HostGate.READ
             return self._question(Purpose.ROBOTS, "/robots.txt", now)
         return self.waiting.popleft()
 
@@ -203,13 +203,13 @@ class Host:
 
     def opened(self, now: float) -> None:
         """A gate was passed: go on to the next."""
-        self.gate = Gate.ROBOTS if now >= self.rules_until else Gate.OPEN
+        self.gate = HostGate.ROBOTS if now >= self.rules_until else HostGate.OPEN
 
     def reopen(self, now: float) -> None:
         """Give up what is being asked of the host itself; it is asked anew when something comes."""
         self.attempt = 1
-        self.gate = Gate.ADDRESS if self.gate is Gate.LOOKED_UP else self.gate
-        if self.gate is not Gate.ADDRESS:
+        self.gate = HostGate.ADDRESS if self.gate is HostGate.LOOKED_UP else self.gate
+        if self.gate is not HostGate.ADDRESS:
             self.opened(now)
 
     def sent(self, at: float) -> None:
@@ -252,7 +252,7 @@ class Address:
         self.in_flight = 0
         self.ready_at = 0.0
         self.due = 0.0
-        self.place = Place.PARKED
+        self.place = QueuePlace.PARKED
         self._number = count()
         self._ready: deque[Host] = deque()
         self._timed: list[tuple[float, int, Host]] = []
@@ -266,9 +266,9 @@ class Address:
     def settle(self, host: Host, now: float) -> None:
         """Put a host that is in no place where it belongs."""
         host.place = host.place_at(now)
-        if host.place is Place.READY:
+        if host.place is QueuePlace.READY:
             self._ready.append(host)
-        elif host.place is Place.TIMED:
+        elif host.place is QueuePlace.TIMED:
             heappush(self._timed, (host.ready_at, next(self._number), host))
 
     @property
@@ -281,7 +281,7 @@ class Address:
         if not self._timed or self._timed[0][0] > now:
             return None
         host = heappop(self._timed)[2]
-        host.place = Place.PARKED
+        host.place = QueuePlace.PARKED
         return host
 
     def pop_ready(self) -> Host | None:
@@ -289,16 +289,16 @@ class Address:
         if not self._ready:
             return None
         host = self._ready.popleft()
-        host.place = Place.PARKED
+        host.place = QueuePlace.PARKED
         return host
 
-    def place_at(self, now: float) -> Place:
+    def place_at(self, now: float) -> QueuePlace:
         """Where the address belongs in the frontier, with `due` as the time of its turn."""
         if self.in_flight >= self.width or not (self._ready or self._timed):
-            return Place.PARKED
+            return QueuePlace.PARKED
         soonest = now if self._ready else self._timed[0][0]
         self.due = max(soonest, self.ready_at)
-        return Place.READY if self.due <= now else Place.TIMED
+        return QueuePlace.READY if self.due <= now else QueuePlace.TIMED
 
     def started(self, now: float) -> None:
         """A request to it starts."""
@@ -309,4 +309,4 @@ class Address:
         """Forget the order of its hosts; each has to be settled anew."""
         self._ready.clear()
         self._timed.clear()
-        self.place = Place.PARKED
+        self.place = QueuePlace.PARKED

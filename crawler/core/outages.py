@@ -21,10 +21,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 
-from crawler.core.breaker import Held
+from crawler.core.breaker import HeldHost
 from crawler.core.frontier import Frontier
 from crawler.core.gatekeeper import Gatekeeper, Left
-from crawler.core.host import Gate, Host
+from crawler.core.host import Host, HostGate
 from crawler.core.manners import Manners
 from crawler.core.network import Network, Sign, sign
 from crawler.core.retry import RetryPolicy
@@ -301,7 +301,7 @@ class Outages:
 
     def _stands_still(self, host: Host) -> bool:
         """Whether nothing more is learned of a host for now."""
-        asks = self._frontier.left(host) and host.gate not in (Gate.LOOKED_UP, Gate.READ)
+        asks = self._frontier.left(host) and host.gate not in (HostGate.LOOKED_UP, HostGate.READ)
         return not host.in_flight and not asks
 
     # -- what is held
@@ -318,7 +318,7 @@ class Outages:
             holds = holds or self._patient(host)
         if again or self.network.given_up or not holds:
             return False
-        host.breaker.held.append(Held(failure, now))
+        host.breaker.held.append(HeldHost(failure, now))
         self._doubted[host.key] = host
         self.held += 1
         return True
@@ -346,7 +346,7 @@ class Outages:
             if each.at <= before:
                 self._resume(host, each.failure, now)
 
-    def _keep_held(self, host: Host, held: list[Held]) -> None:
+    def _keep_held(self, host: Host, held: list[HeldHost]) -> None:
         self.held += len(held) - len(host.breaker.held)
         host.breaker.held = held
         if not held:

@@ -14,8 +14,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from crawler.core.bottleneck import IN_FLIGHT, Bound, Held, Holds, Limit, bound
-from crawler.core.durations import Distribution, Histogram
-from crawler.core.end_causes import Cause, Tally
+from crawler.core.durations import DurationDistribution, DurationHistogram
+from crawler.core.end_causes import Cause, CauseTally
 from crawler.core.rules import Ended
 from crawler.model.outcome import (
     Failed,
@@ -75,8 +75,8 @@ class Snapshot:
     network_paused: float = 0.0
     lowered_to: int = 0
     stood_still: float = 0.0
-    latency: Distribution = field(default_factory=Distribution)
-    loop_lag: Distribution = field(default_factory=Distribution)
+    latency: DurationDistribution = field(default_factory=DurationDistribution)
+    loop_lag: DurationDistribution = field(default_factory=DurationDistribution)
 
     @property
     def pages(self) -> int:
@@ -110,7 +110,7 @@ class Snapshot:
         return self.pages / self.elapsed if self.elapsed > 0 else 0.0
 
 
-class Statistics:
+class StatisticsCollector:
     """The collector. Every method may be called from any thread.
 
     `lock` is an argument so that a test can show what happens without one.
@@ -134,13 +134,13 @@ class Statistics:
         self._body_bytes = 0
         self._in_flight = 0
         self._outcomes: dict[str, int] = {}
-        self._causes: dict[str, Tally] = {}
+        self._causes: dict[str, CauseTally] = {}
         self._holds = Holds()
         self._holding: tuple[Limit, int] | None = None
         self._exchanged = 0.0
         self._after_exchange = 0.0
-        self._latency = Histogram()
-        self._loop_lag = Histogram()
+        self._latency = DurationHistogram()
+        self._loop_lag = DurationHistogram()
 
     def begin(self, now: float) -> None:
         """The crawl starts."""
@@ -217,7 +217,7 @@ class Statistics:
         with self._lock:
             if isinstance(final, (Failed, Skipped)):  # a union would be made anew
                 key = final.kind.value
-                self._causes.setdefault(key, Tally()).add(final.url, final.reason)
+                self._causes.setdefault(key, CauseTally()).add(final.url, final.reason)
                 self._failed += isinstance(final, Failed)
                 self._skipped += isinstance(final, Skipped)
             else:

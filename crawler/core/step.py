@@ -1,7 +1,7 @@
 """What the core says to do next: a closed set of values, consumed with `match`.
 
 Fetch(request)   make this exchange, then call `finish` with what became of it
-Record(finals)   write these outcomes
+WriteRecord(finals)   write these outcomes
 Notice(text)     tell the person who watches
 Wait(seconds)    nothing may start before then, unless something finishes first
 Refill(room)     feed up to `room` further URLs of the list with `admit`, or say `exhausted`
@@ -28,7 +28,7 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class WriteRecord:
     """Write these outcomes: each is of a URL that was not asked for."""
 
     finals: tuple[Final, ...]
@@ -82,4 +82,4 @@ class Idle(Enum):
 BUSY = Idle.BUSY
 DONE = Idle.DONE
 
-Step = Fetch | Record | Notice | Wait | Refill | Spill | Recall | Idle
+Step = Fetch | WriteRecord | Notice | Wait | Refill | Spill | Recall | Idle

@@ -13,7 +13,7 @@ from crawler.core.gatekeeper import Gatekeeper
 from crawler.core.host import Host
 from crawler.core.retry import RetryPolicy
 from crawler.core.rules import Ended, RobotsRead
-from crawler.core.statistics import Statistics
+from crawler.core.statistics import StatisticsCollector
 from crawler.core.window import Window
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import (
@@ -42,7 +42,7 @@ class Visits:
         discovery: Discovery,
         window: Window,
         retry: RetryPolicy,
-        collector: Statistics,
+        collector: StatisticsCollector,
         suffixes: SuffixList,
     ) -> None:
         self._config = config

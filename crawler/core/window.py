@@ -19,7 +19,7 @@ from crawler.core.fallback import falls_back, plain
 from crawler.core.frontier import Frontier
 from crawler.core.gatekeeper import Gatekeeper
 from crawler.core.outages import Outages
-from crawler.core.statistics import Statistics
+from crawler.core.statistics import StatisticsCollector
 from crawler.core.step import Recall, Refill, Spill
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Final, Redirected
@@ -45,7 +45,7 @@ class Window:
         gates: Gatekeeper,
         outages: Outages,
         discovery: Discovery,
-        collector: Statistics,
+        collector: StatisticsCollector,
         repeated: Callable[[Seed], None],
     ) -> None:
         self._config = config

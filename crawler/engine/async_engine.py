@@ -19,7 +19,7 @@ from time import perf_counter
 from typing import Protocol, TypeVar, cast
 
 from crawler.core.bottleneck import Limit
-from crawler.core.crawl_core import Crawl
+from crawler.core.crawl_core import CrawlCore
 from crawler.core.rules import Ended
 from crawler.core.step import BUSY, Fetch, Idle, Wait
 from crawler.engine.feed import Feeder, Portion
@@ -27,7 +27,7 @@ from crawler.engine.ports import Sink, Source, silent
 from crawler.engine.spooler import Recalled, Spooler, SpoolFailure
 from crawler.engine.steps import next_step
 from crawler.engine.visit import AT_ONCE, cancelled, parsed_as, read, unforeseen
-from crawler.model.document import Response
+from crawler.model.document import RawResponse
 from crawler.model.errors import CrawlerError
 from crawler.model.outcome import Fetched, Final, Parsed, Received
 from crawler.model.request import Purpose, Request
@@ -50,10 +50,10 @@ class AsyncFetcher(Protocol):
 class AsyncParser(Protocol):
     """Parses at once what is cheap, and the rest wherever its executor runs."""
 
-    def parse_nowait(self, response: Response) -> Parsed | None:
+    def parse_nowait(self, response: RawResponse) -> Parsed | None:
         """The result, or None if the page is to be handed over."""
 
-    async def parse(self, response: Response) -> Parsed:
+    async def parse(self, response: RawResponse) -> Parsed:
         """Hand the page over and wait for the result."""
 
 
@@ -62,7 +62,7 @@ class AsyncEngine:
 
     def __init__(
         self,
-        core: Crawl,
+        core: CrawlCore,
         fetcher: AsyncFetcher,
         parser: AsyncParser,
         sink: Sink,
@@ -246,7 +246,7 @@ class AsyncEngine:
 class LagMonitor:
     """Measures how late the loop runs what is due, every 10 ms."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, core: Crawl) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, core: CrawlCore) -> None:
         self._loop = loop
         self._core = core
         self._schedule()

@@ -25,7 +25,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, assert_never
 
 from crawler.core.audit import Audit, Totals
-from crawler.core.crawl_core import Crawl, unaudited, unlisted
+from crawler.core.crawl_core import CrawlCore, unaudited, unlisted
 from crawler.core.statistics import Snapshot
 from crawler.engine.async_engine import AsyncEngine
 from crawler.engine.plugins import GivenAsyncFetcher, GivenThreadedFetcher, Plugins
@@ -88,7 +88,7 @@ class CrawlSession:
             if config.repeats:
                 repeated = stack.enter_context(RepeatLog(config.repeats, config.existing)).put
             self._logs = stack.pop_all()
-        self._core = Crawl(
+        self._core = CrawlCore(
             config,
             random=random.random,
             audit=audit,

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from crawler.fetch.credentials import RequestHeaders
-from crawler.fetch.exchange import Progress
+from crawler.fetch.exchange import ExchangeProgress
 from crawler.fetch.fetch_fault import overdue
 from crawler.model.config import CrawlConfig
-from crawler.model.document import Response
+from crawler.model.document import RawResponse
 from crawler.model.errors import ConfigurationError
 from crawler.model.fault import Fault
 from crawler.model.headers import Headers
@@ -73,7 +73,7 @@ class GivenAsyncFetcher:
 
     async def fetch(self, request: Request) -> Fetched:
         """Fetch within the time that an exchange has; an exception is a failure."""
-        progress = Progress(request)
+        progress = ExchangeProgress(request)
         seconds = self._config.network.timeout
         try:
             async with asyncio.timeout(seconds) as limit:
@@ -102,7 +102,7 @@ class GivenThreadedFetcher:
 
     def fetch(self, request: Request) -> Fetched:
         """Fetch; an exception is a failure."""
-        progress = Progress(request)
+        progress = ExchangeProgress(request)
         try:
             return _fetched(self._fetch(request), progress, self._config)
         except Exception as error:
@@ -115,11 +115,11 @@ class GivenThreadedFetcher:
         """Do nothing: the caller's exchanges end by themselves."""
 
 
-def _fetched(result: object, progress: Progress, config: CrawlConfig) -> Fetched:
+def _fetched(result: object, progress: ExchangeProgress, config: CrawlConfig) -> Fetched:
     """Return what a fetcher has to return; a mere response is judged by its status."""
     if isinstance(result, Received | Redirect | Failed):
         return result
-    if not isinstance(result, Response):
+    if not isinstance(result, RawResponse):
         kind = type(result).__name__
         raise TypeError(f"fetch returned {kind}, not Response, Received, Redirect or Failed")
     pairs = tuple(pair for pair in result.fields if pair[0].lower() not in _CODED)
@@ -133,7 +133,7 @@ def _fetched(result: object, progress: Progress, config: CrawlConfig) -> Fetched
     return progress.received()
 
 
-def _refused(progress: Progress, values: Callable[[str], Sequence[str]]) -> Fetched:
+def _refused(progress: ExchangeProgress, values: Callable[[str], Sequence[str]]) -> Fetched:
     progress.refuse(values, proxied=False)
     return progress.settled()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from time import perf_counter
 
-from crawler.core.crawl_core import Crawl
-from crawler.core.step import Fetch, Idle, Notice, Recall, Record, Refill, Spill, Wait
+from crawler.core.crawl_core import CrawlCore
+from crawler.core.step import Fetch, Idle, Notice, Recall, Refill, Spill, Wait, WriteRecord
 from crawler.engine.feed import Feeder
 from crawler.engine.spooler import Spooler
 from crawler.model.outcome import Final
@@ -16,7 +16,7 @@ MOST = 500
 
 
 def next_step(
-    core: Crawl,
+    core: CrawlCore,
     feeder: Feeder,
     spool: Spooler,
     emit: Callable[[Iterable[Final]], None],
@@ -30,7 +30,7 @@ def next_step(
                 feeder.request(room)
             case Recall() | Spill() as order:
                 spool.order(order)
-            case Record(finals):
+            case WriteRecord(finals):
                 emit(finals)
                 written += len(finals)
                 if written >= MOST:  # somebody else's turn: a loop is held meanwhile, or a lock

@@ -16,7 +16,7 @@ from time import perf_counter
 from typing import Protocol
 
 from crawler.core.bottleneck import Limit
-from crawler.core.crawl_core import Crawl
+from crawler.core.crawl_core import CrawlCore
 from crawler.core.rules import Ended
 from crawler.core.step import BUSY, Fetch, Idle, Wait
 from crawler.engine.feed import Feeder, Portion
@@ -24,7 +24,7 @@ from crawler.engine.ports import Sink, Source, silent
 from crawler.engine.spooler import Recalled, Spooler, SpoolFailure
 from crawler.engine.steps import next_step
 from crawler.engine.visit import cancelled, parsed_as, read, unforeseen
-from crawler.model.document import Response
+from crawler.model.document import RawResponse
 from crawler.model.errors import CrawlerError
 from crawler.model.outcome import Fetched, Final, Parsed, Received
 from crawler.model.request import Purpose, Request
@@ -32,7 +32,7 @@ from crawler.model.request import Purpose, Request
 _POLL = 0.2  # seconds between two looks of the main thread at signals and the drain deadline
 
 
-class ThreadedFetcher(Protocol):
+class BlockingFetcher(Protocol):
     """Makes HTTP exchanges, from many threads at once."""
 
     def fetch(self, request: Request) -> Fetched:
@@ -48,7 +48,7 @@ class ThreadedFetcher(Protocol):
 class ThreadedParser(Protocol):
     """Parses pages for many threads at once."""
 
-    def parse(self, response: Response) -> Parsed:
+    def parse(self, response: RawResponse) -> Parsed:
         """The result; waits for it."""
 
 
@@ -57,8 +57,8 @@ class ThreadedEngine:
 
     def __init__(
         self,
-        core: Crawl,
-        fetcher: ThreadedFetcher,
+        core: CrawlCore,
+        fetcher: BlockingFetcher,
         parser: ThreadedParser,
         sink: Sink,
         *,

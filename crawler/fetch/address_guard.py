@@ -17,7 +17,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from crawler.fetch.exchange import default_port
-from crawler.fetch.fetch_fault import Refused
+from crawler.fetch.fetch_fault import RefusedExchange
 from crawler.fetch.names import Addresses
 from crawler.model.address import AddressPolicy
 from crawler.model.fault import Fault
@@ -26,13 +26,16 @@ from crawler.model.url import Url
 
 
 def admitted(policy: AddressPolicy, addresses: Addresses, port: int) -> Addresses:
-    """Those of a host's `addresses` that may be connected to; raises `Refused` if that is none."""
+    """Return those of a host's `addresses` that may be connected to.
+
+    Raises `RefusedExchange` if that is none.
+    """
     refusals = [policy.refusal(address.ip, port) for address in addresses]
     if not any(refusals):
         return addresses
     allowed = tuple(a for a, refusal in zip(addresses, refusals, strict=True) if refusal is None)
     if not allowed:
-        raise Refused(refusals[0])
+        raise RefusedExchange(refusals[0])
     return allowed
 
 

@@ -43,14 +43,14 @@ from crawler.fetch.deadline import Deadline, Deadlines
 from crawler.fetch.exchange import (
     IDLE_HOSTS,
     STALE_CONNECTIONS,
-    Progress,
-    Target,
+    ExchangeProgress,
+    FetchTarget,
     default_port,
     forwarding,
     request_headers,
     target,
 )
-from crawler.fetch.fetch_fault import Refused
+from crawler.fetch.fetch_fault import RefusedExchange
 from crawler.fetch.message import Message
 from crawler.fetch.names import Addresses, LookUp, Names, literal_address
 from crawler.fetch.room import DROPPED_BODY, Values, worth_reading
@@ -101,7 +101,7 @@ class AioFetcher:
         self._loop = asyncio.get_running_loop()
         self._pulse = Pulse()
         self._beats = self._loop.call_later(INTERVAL, self._beat)
-        self._resolver = _Resolver(names, self._policy)
+        self._resolver = _GuardedResolver(names, self._policy)
         self._deadlines = Deadlines(self._loop, self._config.network.timeout, self._pulse)
         seconds = min(self._config.network.connect_timeout, self._config.network.timeout)
         self._look_ups = Deadlines(self._loop, seconds, self._pulse)
@@ -113,14 +113,14 @@ class AioFetcher:
         """Return a session for what `proxy` forwards; the guard judges what it does not look up."""
         config = self._config
         if proxy is None:
-            connector = _Connector(self._resolver, tls, self._policy, config, self._connects)
+            connector = _GuardedConnector(self._resolver, tls, self._policy, config, self._connects)
         elif proxy.socks:
-            resolver = _Resolver(names, self._policy)
+            resolver = _GuardedResolver(names, self._policy)
             connector = _SocksConnector(proxy, resolver, tls, config, self._connects)
         else:
             anywhere = AddressPolicy(everything=True)
-            resolver = _Resolver(names, anywhere)
-            connector = _Connector(resolver, tls, anywhere, config, self._connects)
+            resolver = _GuardedResolver(names, anywhere)
+            connector = _GuardedConnector(resolver, tls, anywhere, config, self._connects)
         session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -152,7 +152,7 @@ class AioFetcher:
 
     async def fetch(self, request: Request) -> Fetched:
         """Make one exchange, redirects not followed, within `config.network.timeout` seconds."""
-        progress = Progress(request)
+        progress = ExchangeProgress(request)
         if request.purpose is Purpose.ADDRESS:
             return await self._look_up(progress)
         deadline = self._deadlines.enter()
@@ -175,7 +175,7 @@ class AioFetcher:
         """Give the memory back that the body of a request took: its visit has ended."""
         self._budget.release(request)
 
-    async def _look_up(self, progress: Progress) -> Resolved | Failed:
+    async def _look_up(self, progress: ExchangeProgress) -> Resolved | Failed:
         """Return the address that a connection would be tried at first."""
         parts = urlsplit(progress.request.url.host_key)
         limit = self._resolver.limit(self._look_ups)
@@ -191,7 +191,7 @@ class AioFetcher:
             self._resolver.lift(limit)
         return Resolved(request=progress.request, address=found[0]["host"])
 
-    def _failed(self, progress: Progress, error: Exception) -> Failed:
+    def _failed(self, progress: ExchangeProgress, error: Exception) -> Failed:
         route = self._proxies.route(progress.request.url.host_key)
         found = self._translated(error, proxied=route is not None and not route.socks)
         if found is None:
@@ -205,7 +205,7 @@ class AioFetcher:
         self._budget.sweep(self._pulse(), self._pulse.quiet_since(STALLED))
         self._beats = self._loop.call_later(INTERVAL, self._beat)
 
-    async def _exchange(self, progress: Progress, deadline: Deadline) -> Fetched:
+    async def _exchange(self, progress: ExchangeProgress, deadline: Deadline) -> Fetched:
         url = progress.request.url
         proxy = self._proxies.route(url.host_key)
         if proxy is not None and proxy.looks_up:
@@ -227,7 +227,7 @@ class AioFetcher:
             if not response.closed:
                 response.close()
 
-    async def _open(self, progress: Progress, way: _Way) -> aiohttp.ClientResponse:
+    async def _open(self, progress: ExchangeProgress, way: _Way) -> aiohttp.ClientResponse:
         """Send the request and wait for the response's header."""
         goal = target(progress.request.url)
         url = _url(goal.href)
@@ -245,7 +245,7 @@ class AioFetcher:
 
     async def _read(
         self,
-        progress: Progress,
+        progress: ExchangeProgress,
         response: aiohttp.ClientResponse,
         values: Values,
         deadline: Deadline,
@@ -269,7 +269,7 @@ class AioFetcher:
 
     async def _ask(
         self,
-        progress: Progress,
+        progress: ExchangeProgress,
         response: aiohttp.ClientResponse,
         deadline: Deadline,
         need: int,
@@ -307,7 +307,7 @@ class AioFetcher:
 
     async def _rest(
         self,
-        progress: Progress,
+        progress: ExchangeProgress,
         response: aiohttp.ClientResponse,
         values: Values,
         deadline: Deadline,
@@ -354,10 +354,10 @@ class _Way(NamedTuple):
     """One way to connect: directly, or through a proxy; `proxied` is one that speaks HTTP."""
 
     session: aiohttp.ClientSession
-    connector: _Connector
-    proxied: Target | None
+    connector: _GuardedConnector
+    proxied: FetchTarget | None
 
-    def options(self, goal: Target, credentials: Headers) -> dict[str, Any]:
+    def options(self, goal: FetchTarget, credentials: Headers) -> dict[str, Any]:
         """Return what a request has beyond the session: credentials, its own and the proxy's."""
         options: dict[str, Any] = {"headers": credentials} if credentials else {}
         if self.proxied is None:
@@ -399,7 +399,7 @@ def _fields(response: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]:
     return tuple((name, legible(text.encode("utf-8", "surrogateescape"))) for name, text in sent)
 
 
-class _Resolver(AbstractResolver):
+class _GuardedResolver(AbstractResolver):
     """aiohttp's side of `Names`, which hands out only addresses that may be connected to.
 
     `limit` and `lift` bound what the current task does: no time passes for it while a look-up has
@@ -474,7 +474,7 @@ def _taken(future: asyncio.Future[Any]) -> None:
         future.exception()
 
 
-class _Protocol(ResponseHandler):
+class _ResponseProtocol(ResponseHandler):
     """A connection whose bytes `Message` reads before aiohttp's parser does.
 
     The parser gets every response in its plainest form, so that what it thinks of odd ones does not
@@ -573,7 +573,7 @@ def _plain(message: Message, head: Head, body: bytes, *, begun: bool) -> bytes:
     return b"".join(parts)
 
 
-class _Connector(aiohttp.TCPConnector):
+class _GuardedConnector(aiohttp.TCPConnector):
     """Measures connecting, bounds the idle connections, and is the last to judge an address.
 
     Every socket is made by `_socket`, for the very address that it will be connected to: literals,
@@ -582,7 +582,7 @@ class _Connector(aiohttp.TCPConnector):
 
     def __init__(
         self,
-        resolver: _Resolver,
+        resolver: _GuardedResolver,
         context: ssl.SSLContext,
         policy: AddressPolicy,
         config: CrawlConfig,
@@ -600,7 +600,7 @@ class _Connector(aiohttp.TCPConnector):
         self._policy = policy
         self._deadlines = deadlines
         self._looks_up = resolver
-        protocol = partial(_Protocol, loop=self._loop, max_body=config.network.max_body)
+        protocol = partial(_ResponseProtocol, loop=self._loop, max_body=config.network.max_body)
         self._factory = cast("partial[ResponseHandler]", protocol)
         self._took: dict[Task[Any] | None, float] = {}
 
@@ -633,7 +633,7 @@ class _Connector(aiohttp.TCPConnector):
         family, kind, protocol, _, (ip, port, *_) = address
         refusal = self._policy.refusal(ip, port)
         if refusal is not None:
-            raise Refused(refusal)
+            raise RefusedExchange(refusal)
         return socket.socket(family, kind, protocol)
 
     def _make_room(self) -> None:
@@ -649,7 +649,7 @@ class _Connector(aiohttp.TCPConnector):
 _NOWHERE = "192.0.2.0"  # RFC 5737: stands for the address that only the proxy knows
 
 
-class _SocksConnector(_Connector):
+class _SocksConnector(_GuardedConnector):
     """Connects through a SOCKS5 proxy: to addresses that were judged here, or to names.
 
     The one method of aiohttp that stands between addresses and a connection is replaced.
@@ -658,7 +658,7 @@ class _SocksConnector(_Connector):
     def __init__(
         self,
         proxy: Proxy,
-        resolver: _Resolver,
+        resolver: _GuardedResolver,
         context: ssl.SSLContext,
         config: CrawlConfig,
         deadlines: Deadlines,

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from crawler.core import cookies
-from crawler.fetch.exchange import Target, target
+from crawler.fetch.exchange import FetchTarget, target
 from crawler.model.config import CrawlConfig
 from crawler.model.fault import Fault
 from crawler.model.network_config import split_header
@@ -38,7 +38,7 @@ class Credentials:
         self._cookies = [pair for pair in config.network.headers_for_all if _is_cookie(pair)]
         self._named = any(name.lower() == "authorization" for name, _ in self._own)
 
-    def headers(self, request: Request, goal: Target) -> Headers:
+    def headers(self, request: Request, goal: FetchTarget) -> Headers:
         """Return what goes with `request`, whose target is `goal`, and with no other."""
         own = self._for_origin(request, goal)
         if self._further is not None:
@@ -56,7 +56,7 @@ class Credentials:
             reason = f"headers failed: {type(error).__name__}: {error}"
             raise Fault(Kind.INTERNAL, reason) from error
 
-    def _for_origin(self, request: Request, goal: Target) -> Headers:
+    def _for_origin(self, request: Request, goal: FetchTarget) -> Headers:
         if not (self._own or goal.authorization or "@" in request.seed):
             return ()
         seed = Url(request.seed)

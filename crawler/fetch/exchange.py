@@ -1,6 +1,6 @@
 """From a response's status line and headers to an outcome: the part that no library decides.
 
-A fetcher opens a `Progress` when it starts, tells it what happens, and ends it once, in a
+A fetcher opens a `ExchangeProgress` when it starts, tells it what happens, and ends it once, in a
 `Received`, `Redirect` or `Failed`. What HTTP means is decided here, for both fetchers.
 """
 
@@ -24,7 +24,7 @@ from crawler.fetch.room import Room, Values, admitted, is_text
 from crawler.formats import sniff
 from crawler.model import media
 from crawler.model.config import CrawlConfig
-from crawler.model.document import Response
+from crawler.model.document import RawResponse
 from crawler.model.fault import Fault
 from crawler.model.head import Malformed
 from crawler.model.media import MediaTypes
@@ -57,7 +57,7 @@ FULL = "no memory for more bodies (--memory)"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
-class Progress:
+class ExchangeProgress:
     """One exchange under way; times by `time.perf_counter`, which is the core's clock.
 
     `answered` when the head is here; then either `expect` a body, `take` its pieces and end with
@@ -231,7 +231,7 @@ class Progress:
     def _with(self, body: bytes, *, truncated: bool) -> Received:
         self._check_plain(body)
         self._check_type(body)
-        response = Response(
+        response = RawResponse(
             url=self.request.url.href,
             status=self.status or 0,
             content_type=self.content_type,
@@ -384,27 +384,27 @@ def request_headers(config: CrawlConfig) -> list[tuple[str, str]]:
     return [pair for pair in defaults if pair[0].lower() not in named] + list(own)
 
 
-class Target(NamedTuple):
+class FetchTarget(NamedTuple):
     """Where a request goes: the URL without credentials, and the Authorization header for them."""
 
     href: str
     authorization: str | None
 
 
-def target(url: Url) -> Target:
+def target(url: Url) -> FetchTarget:
     """Take the credentials out of a URL (Basic, RFC 7617), so that no library ever prints them."""
     href = url.href
     if "@" not in href:
-        return Target(href, None)
+        return FetchTarget(href, None)
     start = href.index("//") + 2
     at = href.rfind("@", start, href.index("/", start))
     if at < 0:
-        return Target(href, None)
+        return FetchTarget(href, None)
     user, _, password = href[start:at].partition(":")
     token = b64encode(unquote_to_bytes(user) + b":" + unquote_to_bytes(password)).decode()
-    return Target(href[:start] + href[at + 1 :], f"Basic {token}")
+    return FetchTarget(href[:start] + href[at + 1 :], f"Basic {token}")
 
 
-def forwarding(proxy: Proxy) -> Target:
+def forwarding(proxy: Proxy) -> FetchTarget:
     """Return where requests to an HTTP proxy go, and the credentials for it."""
     return target(Url(proxy.href if proxy.href.endswith("/") else f"{proxy.href}/"))

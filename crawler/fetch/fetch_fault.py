@@ -44,7 +44,7 @@ _NOT_TLS = frozenset(
 """What OpenSSL says of bytes that are no record of TLS."""
 
 
-class Refused(OSError):
+class RefusedExchange(OSError):
     """An address that the guard does not let anyone connect to; libraries pass it on as it is."""
 
 
@@ -77,7 +77,7 @@ def connecting(error: Exception, *, proxied: bool = False, verify: bool = True) 
 
 
 def _connecting(error: Exception, *, verify: bool) -> Fault:
-    if isinstance(error, Refused):
+    if isinstance(error, RefusedExchange):
         return Fault(Kind.BLOCKED_ADDRESS, str(error))
     if isinstance(error, ssl.SSLError):
         return handshake(error, verify=verify)

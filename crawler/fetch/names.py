@@ -34,14 +34,14 @@ MOST_NAMES = 10_000
 _T = TypeVar("_T")
 
 
-class Address(NamedTuple):
+class ResolvedAddress(NamedTuple):
     """One address of a host: the socket family and the IP in text."""
 
     family: int
     ip: str
 
 
-Addresses = tuple[Address, ...]
+Addresses = tuple[ResolvedAddress, ...]
 Resolve = Callable[[str], Addresses]
 
 
@@ -54,15 +54,15 @@ def system_look_up(host: str) -> Addresses:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
     except UnicodeError:  # a label over 63 characters, or empty
         raise socket.gaierror(socket.EAI_NONAME, "no host name") from None
-    return tuple(dict.fromkeys(Address(int(row[0]), str(row[4][0])) for row in found))
+    return tuple(dict.fromkeys(ResolvedAddress(int(row[0]), str(row[4][0])) for row in found))
 
 
 def literal_address(host: str) -> Addresses:
     """Return the address that `host` is; none for a name."""
     if ":" in host:
-        return (Address(socket.AF_INET6, host),)
+        return (ResolvedAddress(socket.AF_INET6, host),)
     if host[-1:].isdigit():  # WHATWG URL: a host that ends in a number is an IPv4 address
-        return (Address(socket.AF_INET, host),)
+        return (ResolvedAddress(socket.AF_INET, host),)
     return ()
 
 

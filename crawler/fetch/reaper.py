@@ -3,7 +3,7 @@
 A thread that is blocked in `recv` cannot be told to stop, and a socket's own timeout starts anew
 with every byte, so a server that sends one byte a second holds a thread for ever. Therefore every
 exchange is watched: once it is overdue, or all are aborted, its socket is shut down, the blocked
-call returns, and the exchange finds in its `Watch` why.
+call returns, and the exchange finds in its `ExchangeWatch` why.
 
 The reaper looks with every beat of its `pulse`, in whose time deadlines are: while the process
 stands still none comes nearer. When a beat is late nothing is ended yet: what came meanwhile is
@@ -20,7 +20,7 @@ from crawler.model.fault import Fault
 from crawler.runtime.pulse import INTERVAL, TOLERANCE, Pulse
 
 
-class Watch:
+class ExchangeWatch:
     """One exchange: when it is overdue, what it then fails with, and the socket it uses now."""
 
     __slots__ = ("_lock", "_sock", "cause", "due", "verdict")
@@ -73,22 +73,22 @@ class Reaper:
         self._pulse = pulse
         self._on_beat = on_beat
         self._lock = threading.Lock()
-        self._watches: set[Watch] = set()
+        self._watches: set[ExchangeWatch] = set()
         self._aborted: Fault | None = None
         self._waited = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="crawler-reaper", daemon=True)
         self._thread.start()
 
-    def watch(self, due: float, verdict: Fault) -> Watch:
+    def watch(self, due: float, verdict: Fault) -> ExchangeWatch:
         """Begin to watch an exchange; `due` by the pulse."""
-        watch = Watch(due, verdict, self._lock)
+        watch = ExchangeWatch(due, verdict, self._lock)
         with self._lock:
             self._watches.add(watch)
             watch.cause = self._aborted
         return watch
 
-    def leave(self, watch: Watch) -> None:
+    def leave(self, watch: ExchangeWatch) -> None:
         """The exchange is over; its socket is not touched any more."""
         with self._lock:
             self._watches.discard(watch)

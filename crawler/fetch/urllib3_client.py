@@ -38,7 +38,7 @@ from crawler.fetch.credentials import Credentials, Headers, RequestHeaders
 from crawler.fetch.exchange import (
     IDLE_HOSTS,
     STALE_CONNECTIONS,
-    Progress,
+    ExchangeProgress,
     default_port,
     forwarding,
     request_headers,
@@ -47,7 +47,7 @@ from crawler.fetch.exchange import (
 from crawler.fetch.names import Names
 from crawler.fetch.reaper import Reaper
 from crawler.fetch.room import DROPPED_BODY, Values, worth_reading
-from crawler.fetch.wire import PIECE, Answer, Call, here
+from crawler.fetch.wire import PIECE, Call, WireResponse, here
 from crawler.model.config import CrawlConfig
 from crawler.model.fault import Fault
 from crawler.model.outcome import Fetched, Kind, Received, Resolved
@@ -120,7 +120,7 @@ class ThreadedFetcher:
 
     def fetch(self, request: Request) -> Fetched:
         """Make one exchange, redirects not followed, within `config.network.timeout` seconds."""
-        progress = Progress(request)
+        progress = ExchangeProgress(request)
         seconds = self._config.network.timeout
         watch = self._reaper.watch(self._pulse() + seconds, fetch_fault.overdue(seconds))
         proxy = self._proxies.route(request.url.host_key)
@@ -291,7 +291,7 @@ class ThreadedFetcher:
                     if progress.wire_bytes > DROPPED_BODY:
                         return
 
-    def _translated(self, error: Exception, progress: Progress) -> Fault | None:
+    def _translated(self, error: Exception, progress: ExchangeProgress) -> Fault | None:
         """urllib3's and http.client's exceptions as ours; None for what nobody foresaw."""
         match error:
             case ReadTimeoutError():
@@ -332,7 +332,7 @@ def _look_up(call: Call) -> Resolved:
     return Resolved(request=request, address=address)
 
 
-def _broken(error: ProtocolError, progress: Progress) -> Fault:
+def _broken(error: ProtocolError, progress: ExchangeProgress) -> Fault:
     """What `ProtocolError` is about; its cause is its last argument, if it has one."""
     match error.args[-1]:
         case http.client.RemoteDisconnected() if progress.status is None:
@@ -377,7 +377,7 @@ def _pools(
 class _Connection(HTTPConnection):
     """A connection that works for the call of the thread that uses it."""
 
-    response_class = Answer
+    response_class = WireResponse
 
     def connect(self) -> None:
         """Connect within the exchange's deadlines."""

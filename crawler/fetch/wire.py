@@ -3,8 +3,9 @@
 A connection of urllib3 finds the exchange it works for, a `Call`, by thread (`here`): it connects
 within that call's deadlines, looks names up through `Names`, and lets the `Reaper` cut its socket.
 
-`http.client` and urllib3 would read heads, chunks and what is broken in their own way. `Answer` has
-`Message` read them, as the other engine does, and hands on a head and the bytes of a body.
+`http.client` and urllib3 would read heads, chunks and what is broken in their own way.
+`WireResponse` has `Message` read them, as the other engine does, and hands on a head and the bytes
+of a body.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from typing import Any
 
 from crawler.fetch import fetch_fault, socks
 from crawler.fetch.address_guard import admitted
-from crawler.fetch.exchange import Progress
+from crawler.fetch.exchange import ExchangeProgress
 from crawler.fetch.message import Message
-from crawler.fetch.names import Address, Addresses, LookUp, Names, literal_address
-from crawler.fetch.reaper import Watch
+from crawler.fetch.names import Addresses, LookUp, Names, ResolvedAddress, literal_address
+from crawler.fetch.reaper import ExchangeWatch
 from crawler.fetch.room import Values
 from crawler.model.address import AddressPolicy
 from crawler.model.config import CrawlConfig
@@ -65,8 +66,8 @@ class Call:
         self,
         config: CrawlConfig,
         names: Names,
-        progress: Progress,
-        watch: Watch,
+        progress: ExchangeProgress,
+        watch: ExchangeWatch,
         pulse: Pulse,
         *,
         policy: AddressPolicy,
@@ -82,7 +83,7 @@ class Call:
         self.watch = watch
         self.target = ""
         self.fresh = False
-        self.answer: Answer | None = None
+        self.answer: WireResponse | None = None
         self._shadow: socket.socket | None = None
         self._paused = 0.0  # seconds that did not pass for it
 
@@ -229,7 +230,9 @@ class Call:
         finally:
             watch.limit(watch.due, verdict)
 
-    def _reach(self, address: Address, port: int, options: Any, share: int) -> socket.socket:
+    def _reach(
+        self, address: ResolvedAddress, port: int, options: Any, share: int
+    ) -> socket.socket:
         due = self._pulse() + self._left() / share
         while True:
             try:
@@ -238,7 +241,9 @@ class Call:
                 if error.errno is not None or due - self._pulse() < _ROUNDED:
                     raise
 
-    def _reached(self, address: Address, port: int, options: Any, seconds: float) -> socket.socket:
+    def _reached(
+        self, address: ResolvedAddress, port: int, options: Any, seconds: float
+    ) -> socket.socket:
         sock = socket.socket(address.family, socket.SOCK_STREAM)
         try:
             self.watch.hold(sock)
@@ -343,7 +348,7 @@ class Stream(io.BufferedIOBase):
         super().close()
 
 
-class Answer(http.client.HTTPResponse):
+class WireResponse(http.client.HTTPResponse):
     """A response whose head and framing are read by `Message`, as in the other engine."""
 
     head: Head

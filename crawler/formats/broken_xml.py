@@ -21,7 +21,7 @@ from collections.abc import Callable
 from html.entities import html5
 from typing import Final
 
-from crawler.formats.xml import MAX_TOKEN, Characters, End, Refused, Start
+from crawler.formats.xml import MAX_TOKEN, Characters, End, RefusedXml, Start
 
 MAX_TAGS: Final = 2_000_000
 """Tags, comments and stray `<`: 3 s at most. 50,000 URLs with 20 elements each have as many."""
@@ -77,7 +77,7 @@ class BrokenXml:
         self._text += text
         try:
             self._text = self._text[self._read(last) :]
-        except Refused as refused:
+        except RefusedXml as refused:
             return str(refused)
         if len(self._text) > MAX_TOKEN:
             return f"a tag or comment longer than {MAX_TOKEN} characters"
@@ -99,7 +99,7 @@ class BrokenXml:
                 return len(text)
             self._allowed -= 1
             if self._allowed < 0:
-                raise Refused(f"more than {MAX_TAGS} tags")
+                raise RefusedXml(f"more than {MAX_TAGS} tags")
             found = _TOKEN.match(text, tag)
             if found is not None:
                 self._take(found)

@@ -50,7 +50,7 @@ def capped(hrefs: Iterable[str], base: str) -> Links:
     """The same, with the number of those that are beyond the caps."""
     hrefs = list(hrefs)
     parents = _parents(base)
-    found = _Found()
+    found = _FoundLinks()
     for href in dict.fromkeys([href.partition("#")[0] for href in hrefs]):
         if found.full:
             found.left_off += 1
@@ -67,7 +67,7 @@ def capped(hrefs: Iterable[str], base: str) -> Links:
     return found.links()
 
 
-class _Found:
+class _FoundLinks:
     """The URLs of a page so far, within the caps."""
 
     __slots__ = ("_room", "_urls", "full", "left_off")
@@ -122,7 +122,7 @@ def _plain(href: str, found: re.Match[str], parents: list[str]) -> str:
 
 def _exactly(hrefs: list[str], base: str) -> Links:
     # A space at the end is stripped, but before a fragment it belongs to the path: no short cut.
-    found = _Found()
+    found = _FoundLinks()
     for href in dict.fromkeys(hrefs):
         if found.full:
             found.left_off += 1

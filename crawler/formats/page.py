@@ -35,7 +35,7 @@ from crawler.formats import caps, charset, follow, html, links, refresh, sniff
 from crawler.formats.follow import Following, closed, directives
 from crawler.formats.refresh import Refresh
 from crawler.model.choices import Html
-from crawler.model.document import Document, Leads, Response
+from crawler.model.document import Document, Leads, RawResponse
 from crawler.model.output import dumps
 from crawler.model.url import Tracking, serialised
 
@@ -55,7 +55,7 @@ _RUN = re.compile(r"[\t\n\f\r ]+")
 
 
 def page(
-    response: Response, following: Following | None = None, library: Html = "frostwork"
+    response: RawResponse, following: Following | None = None, library: Html = "frostwork"
 ) -> Document:
     """The fields of `response` as JSON; those of anything but HTML are null or empty.
 
@@ -72,7 +72,7 @@ def page(
     return Document(json=_encoded(fields, response.body), leads=leads)
 
 
-def unparsed(response: Response) -> Document:
+def unparsed(response: RawResponse) -> Document:
     """The record fields of a response that is not looked into: its hash, and nothing else."""
     return Document(json=_encoded(_NOTHING, response.body))
 
@@ -89,13 +89,13 @@ def _encoded(fields: dict[str, Any], body: bytes) -> bytes:
     return b"%b,%b" % (dumps(texts)[:-1], dumps(after)[1:])
 
 
-def is_html(response: Response) -> bool:
+def is_html(response: RawResponse) -> bool:
     """Tell whether the header says HTML or, where it says nothing, the first bytes do."""
     return sniff.is_html(response.content_type, response.body)
 
 
 def _read(
-    response: Response, following: Following | None, library: Html
+    response: RawResponse, following: Following | None, library: Html
 ) -> tuple[dict[str, Any], Leads | None]:
     encoding = charset.detect(response.body, response.content_type)
     token = following.token if following is not None else ""
@@ -118,7 +118,7 @@ def _read(
 
 
 def _refreshed(
-    response: Response, found: html.Found, base: str
+    response: RawResponse, found: html.Found, base: str
 ) -> tuple[html.Found, Refresh | None]:
     """`found` with the hrefs of all that is a link, and the refresh that browsers would obey."""
     if not (response.refresh or found.refreshes or found.scriptless or found.related):

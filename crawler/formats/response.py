@@ -16,7 +16,7 @@ from crawler.model import document
 from crawler.model.headers import Headers
 
 
-class Response(document.Response):
+class Response(document.RawResponse):
     """A 2xx response, whole and decoded, with its text, charset and headers.
 
     To try a parser make one:
@@ -24,7 +24,7 @@ class Response(document.Response):
     """
 
     @classmethod
-    def of(cls, response: document.Response) -> Self:
+    def of(cls, response: document.RawResponse) -> Self:
         """Return the same response with what a parser may ask of it."""
         return cls(
             url=response.url,

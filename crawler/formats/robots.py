@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from crawler.formats import robots_file
 from crawler.formats.robots_file import MAX_BYTES, MAX_RULES, MAX_SITEMAPS, product_token
-from crawler.formats.robots_patterns import Patterns, Rule, Target, path_and_query
+from crawler.formats.robots_patterns import PathTarget, Patterns, Rule, path_and_query
 
 __all__ = [
     "ALLOW_ALL",
@@ -27,13 +27,13 @@ __all__ = [
     "MAX_RULES",
     "MAX_SITEMAPS",
     "RobotsRules",
-    "Verdict",
+    "RobotsVerdict",
     "product_token",
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RobotsVerdict:
     """Whether a URL may be asked for, and the line that decided (from 1; 0 where none did).
 
     `rule` is that line, such as `Disallow: /private/`, or in words why no line was asked.
@@ -49,7 +49,7 @@ class Verdict:
         return f"robots.txt line {self.line}: {self.rule}" if self.line else self.rule
 
 
-_FREE = Verdict(True)
+_FREE = RobotsVerdict(True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,7 +65,7 @@ class RobotsRules:
     disallows: Patterns = field(default_factory=Patterns)
     crawl_delay: float | None = None
     sitemaps: tuple[str, ...] = ()
-    always: Verdict | None = None
+    always: RobotsVerdict | None = None
     cost: int = 0
 
     @classmethod
@@ -74,7 +74,9 @@ class RobotsRules:
         said = robots_file.read(body, agent)
         always = None
         if said.too_many_at:
-            always = Verdict(False, said.too_many_at, f"more than {MAX_RULES} rules and wildcards")
+            always = RobotsVerdict(
+                False, said.too_many_at, f"more than {MAX_RULES} rules and wildcards"
+            )
         rules = () if always else said.rules
         return cls(
             allows=Patterns(rule for rule in rules if rule.allow),
@@ -88,14 +90,14 @@ class RobotsRules:
     @classmethod
     def allow_all(cls, reason: str) -> RobotsRules:
         """All is allowed; the reason is each verdict's `rule`."""
-        return cls(always=Verdict(True, 0, reason), cost=_BASE_COST)
+        return cls(always=RobotsVerdict(True, 0, reason), cost=_BASE_COST)
 
     @classmethod
     def disallow_all(cls, reason: str) -> RobotsRules:
         """All but `/robots.txt` is refused; the reason is each verdict's `rule`."""
-        return cls(always=Verdict(False, 0, reason), cost=_BASE_COST)
+        return cls(always=RobotsVerdict(False, 0, reason), cost=_BASE_COST)
 
-    def verdict(self, url: str) -> Verdict:
+    def verdict(self, url: str) -> RobotsVerdict:
         """Whether an absolute URL, or a path and query, may be asked for; never raises.
 
         The longest rule that matches decides, Allow where two are equally long (RFC 9309, 2.2.2).
@@ -104,12 +106,12 @@ class RobotsRules:
             return _FREE
         if self.always:
             return self.always
-        target = Target.read(url)
+        target = PathTarget.read(url)
         against = self.disallows.longest(target.forbidding)
         decides = self.allows.longest(target.allowing)
         if against and (decides is None or decides.octets < against.octets):
             decides = against
-        return Verdict(decides.allow, decides.line, decides.text) if decides else _FREE
+        return RobotsVerdict(decides.allow, decides.line, decides.text) if decides else _FREE
 
 
 # Bytes, measured with tracemalloc on CPython 3.11: what holds everything; a rule and its place in a

@@ -73,7 +73,7 @@ class Said:
 
 def read(body: bytes, agent: str) -> Said:
     """Read a file for a crawler that calls itself `agent`: its own groups, or else everybody's."""
-    reader = _Reader(product_token(agent))
+    reader = _GroupReader(product_token(agent))
     for line, name, value in _records(body):
         reader.take(line, name, value)
     return reader.said()
@@ -145,7 +145,7 @@ class _Group:
         )
 
 
-class _Reader:
+class _GroupReader:
     """Takes the records of a file, one after the other, and keeps what concerns one agent."""
 
     def __init__(self, token: str) -> None:

@@ -79,14 +79,14 @@ class Rule(NamedTuple):
         return {_key(_decoded(self.pattern)), _key(self.pattern)}
 
 
-class Target(NamedTuple):
+class PathTarget(NamedTuple):
     """The path and query of a URL, in the spellings that each kind of rule is compared with."""
 
     forbidding: tuple[bytes, ...]
     allowing: tuple[bytes, ...]
 
     @classmethod
-    def read(cls, url: str) -> Target:
+    def read(cls, url: str) -> PathTarget:
         """From an absolute URL or from path and query; a fragment is no part of it."""
         octets = path_and_query(url).encode("utf-8", "surrogatepass")
         if _PLAIN.fullmatch(octets):

@@ -28,7 +28,7 @@ from typing import Final, Literal, NamedTuple
 
 from crawler.formats import sitemap_text
 from crawler.formats.broken_xml import BrokenXml
-from crawler.formats.xml import MAX_DEPTH, Misplaced, Refused, Xml
+from crawler.formats.xml import MAX_DEPTH, Misplaced, RefusedXml, Xml
 from crawler.model.url import MAX_LENGTH
 
 MAX_BYTES: Final = 52_428_800
@@ -54,7 +54,7 @@ _LINE = re.compile(r"^https?://", re.IGNORECASE | re.MULTILINE)
 _IN_FRONT: Final = "text in front of the document"
 
 
-class Part(NamedTuple):
+class SitemapPart(NamedTuple):
     """Some locations of a document, as they are spelled in it but for whitespace around.
 
     `problem` says what is wrong with the document, or why reading ended before it did; then no part
@@ -66,7 +66,7 @@ class Part(NamedTuple):
     problem: str = ""
 
 
-def locations(chunks: Iterable[bytes], charset: str = "") -> Iterator[Part]:
+def locations(chunks: Iterable[bytes], charset: str = "") -> Iterator[SitemapPart]:
     """The locations in `chunks`, in their order; only the last part may have none.
 
     `charset` is what a Content-Type header says, which goes before the XML declaration (RFC 7303,
@@ -78,13 +78,13 @@ def locations(chunks: Iterable[bytes], charset: str = "") -> Iterator[Part]:
     before = _before(head)
     texts = chain((head[before:],), texts)
     if _HTML.match(head):
-        yield Part("unknown", [], _NO_SITEMAP)
+        yield SitemapPart("unknown", [], _NO_SITEMAP)
     elif head.startswith("<", before):
         yield from _markup(texts, _IN_FRONT if before else "")
     elif _WEB.match(head, before):
         yield from _lines(texts, _IN_FRONT if before else "")
     elif head:
-        yield Part("unknown", [], "neither XML nor a list of URLs")
+        yield SitemapPart("unknown", [], "neither XML nor a list of URLs")
 
 
 def _before(head: str) -> int:
@@ -96,18 +96,18 @@ def _before(head: str) -> int:
     return found.start() if found else 0
 
 
-def _lines(texts: Iterable[str], problem: str) -> Iterator[Part]:
+def _lines(texts: Iterable[str], problem: str) -> Iterator[SitemapPart]:
     rest = ""
     for text in chain(texts, ("\n",)):
         *whole, rest = (rest + text).replace("\r", "\n").split("\n")
         rest = rest[: MAX_LENGTH + 1]
         if found := [line for line in map(str.strip, whole) if line]:
-            yield Part("text", found)
+            yield SitemapPart("text", found)
     if problem:
-        yield Part("text", [], problem)
+        yield SitemapPart("text", [], problem)
 
 
-def _markup(texts: Iterable[str], problem: str) -> Iterator[Part]:
+def _markup(texts: Iterable[str], problem: str) -> Iterator[SitemapPart]:
     items = _Items()
     for text in chain(texts, ("",)):
         last = not text
@@ -116,12 +116,12 @@ def _markup(texts: Iterable[str], problem: str) -> Iterator[Part]:
             problem = problem or ends
             ends = items.read_on(last)
         if items.found or ends or last:
-            yield Part(items.form, items.take(), (problem or ends) if ends or last else "")
+            yield SitemapPart(items.form, items.take(), (problem or ends) if ends or last else "")
         if ends:
             return
 
 
-class _Shape(NamedTuple):
+class _SitemapShape(NamedTuple):
     """Where a form has its items, and the names of what in them is read."""
 
     form: Form
@@ -131,13 +131,13 @@ class _Shape(NamedTuple):
 
 
 _SHAPES: Final = {
-    "sitemapindex": _Shape("sitemapindex", 2, "sitemap", ("loc",)),
-    "urlset": _Shape("urlset", 2, "url", ("loc",)),
-    "rss": _Shape("rss", 3, "item", ("link", "guid")),
-    "RDF": _Shape("rdf", 2, "item", ("link",)),
-    "feed": _Shape("atom", 2, "entry", ("link",)),
+    "sitemapindex": _SitemapShape("sitemapindex", 2, "sitemap", ("loc",)),
+    "urlset": _SitemapShape("urlset", 2, "url", ("loc",)),
+    "rss": _SitemapShape("rss", 3, "item", ("link", "guid")),
+    "RDF": _SitemapShape("rdf", 2, "item", ("link",)),
+    "feed": _SitemapShape("atom", 2, "entry", ("link",)),
 }
-_NO_SHAPE: Final = _Shape("unknown", -9, "", ())
+_NO_SHAPE: Final = _SitemapShape("unknown", -9, "", ())
 
 
 class _Items:
@@ -212,9 +212,9 @@ class _Items:
         elif self._depth == 1:
             self._shape = _root(name)
         elif self._depth > MAX_DEPTH:
-            raise Refused(f"elements nested more than {MAX_DEPTH} deep")
+            raise RefusedXml(f"elements nested more than {MAX_DEPTH} deep")
         if self._allowed < 0:
-            raise Refused(f"more than {BARREN} elements that name nothing")
+            raise RefusedXml(f"more than {BARREN} elements that name nothing")
 
     def _end(self, name: str) -> None:
         above = self._depth - self._shape.level
@@ -272,10 +272,10 @@ class _Items:
             self._allowed += PER_LOCATION
 
 
-def _root(name: str) -> _Shape:
+def _root(name: str) -> _SitemapShape:
     local = name.rpartition(":")[2]
     if local in _SHAPES:
         return _SHAPES[local]
     if local.lower() == "html":
-        raise Refused(_NO_SITEMAP)
-    raise Refused(f"the root element <{name[:40]}> is of no sitemap and no feed")
+        raise RefusedXml(_NO_SITEMAP)
+    raise RefusedXml(f"the root element <{name[:40]}> is of no sitemap and no feed")

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from crawler.formats.charset import declared
-from crawler.formats.sitemap import MAX_BYTES, Form, Part, locations
-from crawler.model.document import Response
+from crawler.formats.sitemap import MAX_BYTES, Form, SitemapPart, locations
+from crawler.model.document import RawResponse
 from crawler.model.url import Url, join
 
 MAX_LOCATIONS: Final = 50_000
@@ -59,13 +59,13 @@ class Sitemap:
     truncated: bool = False
 
 
-def sitemap(response: Response) -> Sitemap:
+def sitemap(response: RawResponse) -> Sitemap:
     """Read a body of any form of sitemap, gzip or not; relative locations are of `response.url`.
 
     Never raises for any body; what holds no URLs (a page in HTML) is a `Sitemap` with a `problem`.
     """
     body = _Body(response.body)
-    found = _Found(Url(response.url))
+    found = _FoundLocations(Url(response.url))
     for part in locations(body, declared(response.content_type) or ""):
         if not found.add(part):
             break
@@ -145,7 +145,7 @@ def _inflated(member: zlib._Decompress, data: bytes) -> Iterator[bytes]:
         yield piece
 
 
-class _Found:
+class _FoundLocations:
     """The URLs of a document's parts, up to the cap."""
 
     __slots__ = ("_base", "_form", "_invalid", "_problem", "_truncated", "_urls")
@@ -158,7 +158,7 @@ class _Found:
         self._problem = ""
         self._truncated = False
 
-    def add(self, part: Part) -> bool:
+    def add(self, part: SitemapPart) -> bool:
         """Take a part; False once nothing more may come."""
         left = MAX_LOCATIONS - len(self._urls) - self._invalid
         self._form, texts, self._problem = part

@@ -35,7 +35,7 @@ MAX_HELD: Final = 1_048_576
 """Bytes of an item that are held, so that it can be read anew."""
 
 
-class Refused(Exception):
+class RefusedXml(Exception):
     """Why reading ends; raised by handlers and caught in `Xml.feed`."""
 
 
@@ -99,7 +99,7 @@ class Xml:
         except Misplaced as misplaced:
             self.broken = True
             return f"broken XML in line {self._parser.CurrentLineNumber}: {misplaced}"
-        except Refused as refused:
+        except RefusedXml as refused:
             return str(refused)
         self._let_go()
         return self._excess()
@@ -121,4 +121,4 @@ class Xml:
 
 def _doctype(name: str, system: str | None, public: str | None, internal: int) -> None:
     if internal:
-        raise Refused("declarations in the document type, which are not read")
+        raise RefusedXml("declarations in the document type, which are not read")

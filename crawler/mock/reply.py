@@ -30,7 +30,7 @@ class PathError(ValueError):
     """A path of the catalogue with a wrong argument; answered with 400 and this text."""
 
 
-class Framing(enum.Enum):
+class BodyFraming(enum.Enum):
     """How the end of a body is marked (RFC 9112 section 6); RAW sends the pieces and no head."""
 
     LENGTH = "length"
@@ -149,7 +149,7 @@ class Answer:
     status: int = 200
     headers: Headers = ()
     pieces: Pieces = ()
-    framing: Framing = Framing.LENGTH
+    framing: BodyFraming = BodyFraming.LENGTH
     length: int | None = None
     delay: float = 0.0
     pause: float = 0.0

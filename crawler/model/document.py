@@ -32,7 +32,7 @@ _OURS = b'{"charset":'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
+class RawResponse:
     """One HTTP response as a parser sees it.
 
     `body` is decoded (no Content-Encoding left); `content_type` is the header as sent, "" without,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from crawler.model.document import NO_DOCUMENT, Document, Response, spliced
+from crawler.model.document import NO_DOCUMENT, Document, RawResponse, spliced
 from crawler.model.headers import Headers
 from crawler.model.request import Request, source_field
 from crawler.model.transfer import Exchange, no_exchange
@@ -100,7 +100,7 @@ class Received:
 
     request: Request
     exchange: Exchange
-    response: Response
+    response: RawResponse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ _SLICE = 128  # x 32,768 = 4 MB at the worst
 _GZIP_WBITS = 31  # zlib.h: 15 bits of window + 16 for a gzip header
 
 
-class _Part(Protocol):
+class _ArchivePart(Protocol):
     """A gzip member or Zstandard frame; the names are zlib's."""
 
     @property
@@ -93,11 +93,13 @@ class _Archive:
 
     __slots__ = ("_marks", "_name", "_part", "_start")
 
-    def __init__(self, name: str, marks: tuple[bytes, ...], start: Callable[[], _Part]) -> None:
+    def __init__(
+        self, name: str, marks: tuple[bytes, ...], start: Callable[[], _ArchivePart]
+    ) -> None:
         self._name = name
         self._marks = marks
         self._start = start
-        self._part: _Part | None = None
+        self._part: _ArchivePart | None = None
 
     def text(self, head: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
         for block in chain((head,), blocks):
@@ -116,7 +118,7 @@ class _Archive:
                 return
             data, self._part = self._part.unused_data, None
 
-    def _fed(self, part: _Part, data: bytes | memoryview) -> Iterator[bytes]:
+    def _fed(self, part: _ArchivePart, data: bytes | memoryview) -> Iterator[bytes]:
         """Feed `data` to `part` until it wants more or is at its end."""
         more = True
         while more and not part.eof:
@@ -129,7 +131,7 @@ class _Archive:
             data = part.unconsumed_tail
             more = len(data) > 0 or len(text) >= BLOCK  # zlib may hold text back at its limit
 
-    def _next_part(self, data: bytes) -> _Part:
+    def _next_part(self, data: bytes) -> _ArchivePart:
         # A mark may be cut by the end of the block; then the decoder itself sees what follows.
         if any(mark.startswith(data[: len(mark)]) for mark in self._marks):
             return self._start()

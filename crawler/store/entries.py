@@ -16,7 +16,7 @@ from crawler.store.archive import SUFFIXES
 from crawler.store.entry import Entry, Told, seed
 from crawler.store.json_lines import JsonLines
 from crawler.store.naming import LINES
-from crawler.store.origin import Origin
+from crawler.store.origin import SeedOrigin
 from crawler.store.plain import plain
 from crawler.store.rows import Rows
 from crawler.store.text import LONGEST, SHOWN, lines
@@ -38,7 +38,7 @@ def entries(blocks: Iterator[bytes], name: str, config: CommandConfig) -> Iterat
     Raises `ConfigurationError` if a CSV text has no column `config.url_column`, or if no line of
     CSV or JSON has a URL where the options look for it.
     """
-    form, origin = form_of(name, config), Origin.wanted(name, config)
+    form, origin = form_of(name, config), SeedOrigin.wanted(name, config)
     label = "standard input" if name == "-" else name
     if form == "csv":
         delimiter = "\t" if _stem(name).endswith(".tsv") else ","

@@ -10,7 +10,7 @@ import orjson
 
 from crawler.model.url import Seed
 from crawler.store.entry import Entry, refused
-from crawler.store.origin import Origin
+from crawler.store.origin import SeedOrigin
 from crawler.store.text import LONGEST, Overlong
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -21,7 +21,7 @@ class JsonLines:
 
     __slots__ = ("_field", "_origin")
 
-    def __init__(self, field: str, origin: Origin | None) -> None:
+    def __init__(self, field: str, origin: SeedOrigin | None) -> None:
         self._field = field
         self._origin = origin
 
@@ -54,7 +54,7 @@ class JsonLines:
             return refused(line, "neither a JSON object nor text")
         return refused(line, "not UTF-8") if _spoilt(value, line) else value
 
-    def _columns(self, value: Any, origin: Origin) -> dict[str, Any]:
+    def _columns(self, value: Any, origin: SeedOrigin) -> dict[str, Any]:
         if not isinstance(value, dict):
             return {}
         if origin.everything:

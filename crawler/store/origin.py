@@ -21,7 +21,7 @@ MOST = 16_384
 ALL = "all"
 
 
-class Origin:
+class SeedOrigin:
     """Tells the places of one input's entries. `names` are the columns to keep."""
 
     def __init__(self, file: str, names: Sequence[str]) -> None:
@@ -30,7 +30,7 @@ class Origin:
         self.names = [name for name in names if name != ALL]
 
     @classmethod
-    def wanted(cls, file: str, config: CommandConfig) -> Origin | None:
+    def wanted(cls, file: str, config: CommandConfig) -> SeedOrigin | None:
         """What tells them, where a record or the list of repeats has them; else None."""
         return cls(file, config.keep) if config.keep or config.repeats else None
 

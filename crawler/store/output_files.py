@@ -44,7 +44,7 @@ def write_whole(path: str, data: bytes) -> None:
         raise unwritable(path, error) from None
 
 
-class Document:
+class OutputDocument:
     """A file that will be written once, at the end; from the start nobody else may have it.
 
     Raises what `check_name` and `Claim` raise. One document cannot be added to another, so that a

@@ -13,14 +13,14 @@ from collections.abc import Iterator
 
 from crawler.model.url import Seed
 from crawler.store.entry import Entry, refused, trimmed
-from crawler.store.origin import Origin
+from crawler.store.origin import SeedOrigin
 
 _BLANK = re.compile(r"[^\S\x85\u2028\u2029]")  # as a person sees it; not what ends lines elsewhere
 _COMMENT = re.compile(r"\s+#")
 _AROUND = ("<>", '""', "''")
 
 
-def plain(blocks: Iterator[list[str]], origin: Origin | None) -> Iterator[list[Entry]]:
+def plain(blocks: Iterator[list[str]], origin: SeedOrigin | None) -> Iterator[list[Entry]]:
     """The entries of the lines in `blocks`, without blank lines and comments."""
     if origin is None:
         for block in blocks:
@@ -33,7 +33,7 @@ def plain(blocks: Iterator[list[str]], origin: Origin | None) -> Iterator[list[E
         number += len(block)
 
 
-def _told(block: list[str], number: int, origin: Origin) -> Iterator[Entry]:
+def _told(block: list[str], number: int, origin: SeedOrigin) -> Iterator[Entry]:
     for line in block:
         number += 1
         if (entry := _entry(line)) is not None:

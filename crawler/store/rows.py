@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from crawler.model.errors import ConfigurationError
 from crawler.model.url import Seed
 from crawler.store.entry import Entry, refused
-from crawler.store.origin import Origin
+from crawler.store.origin import SeedOrigin
 from crawler.store.text import LONGEST, SHOWN, Overlong
 
 _DELIMITERS = (",", ";", "\t")
@@ -37,7 +37,7 @@ class Rows:
         name: str,
         column: str,
         delimiter: str,
-        origin: Origin | None = None,
+        origin: SeedOrigin | None = None,
     ) -> None:
         self._blocks = blocks
         self._name = name
@@ -162,7 +162,7 @@ class Rows:
                 return
         raise self._lacking(self._column, header, "--url-column")
 
-    def _columns(self, origin: Origin) -> Iterator[tuple[str, int]]:
+    def _columns(self, origin: SeedOrigin) -> Iterator[tuple[str, int]]:
         if origin.everything:
             for at, name in enumerate(self._names):
                 known = not name or name in self._names[:at]  # then its number is its name

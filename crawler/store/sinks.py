@@ -26,7 +26,7 @@ from time import monotonic
 from crawler.model.choices import Existing
 from crawler.model.errors import CrawlerError, EnvironmentFailure, ExitCode
 from crawler.model.outcome import Final
-from crawler.store.descriptor import Left
+from crawler.store.descriptor import DescriptorRoom
 from crawler.store.outlet import Outlet
 from crawler.store.output_files import write_json
 from crawler.store.record import encode
@@ -154,7 +154,7 @@ class RecordSink:
         self._outlet.leave()
         self._thread.join(_LEAVING)
         if self._thread.is_alive():  # blocked in write(2): what it has got by now is not known
-            self._failure = self._failure or self._translated(Left())
+            self._failure = self._failure or self._translated(DescriptorRoom())
         return True
 
     def _refuse(self) -> None:
@@ -207,7 +207,7 @@ class RecordSink:
 
     def _translated(self, error: OSError) -> CrawlerError:
         label = self._outlet.label
-        if isinstance(error, Left):
+        if isinstance(error, DescriptorRoom):
             lost = self._given - self.written
             return OutputStalled(f"{label}: its reader stands still; {lost:,} records not written")
         if isinstance(error, BrokenPipeError | ConnectionResetError):

@@ -9,13 +9,13 @@ from crawler.formats.sitemap import locations
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.url import Seed
 from crawler.store.entry import Entry, refused
-from crawler.store.origin import Origin
+from crawler.store.origin import SeedOrigin
 
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*:")
 
 
 def located(
-    blocks: Iterator[bytes], label: str, origin: Origin | None = None
+    blocks: Iterator[bytes], label: str, origin: SeedOrigin | None = None
 ) -> Iterator[list[Entry]]:
     """The entries of a sitemap, as they are found; `label` is what its errors are about.
 

@@ -24,7 +24,7 @@ from crawler.store.archive import unpacked
 from crawler.store.blocks import Input
 from crawler.store.entries import entries, form_of
 from crawler.store.entry import Entry, seed
-from crawler.store.origin import Origin
+from crawler.store.origin import SeedOrigin
 from crawler.store.sitemaps import located
 from crawler.store.text import utf8
 
@@ -33,7 +33,7 @@ _PATIENCE = 0.005  # seconds that `IterableSource.read` goes on collecting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class InputProgress:
     """How far a source was read.
 
     `lines` counts entries found so far, of which `handed` were handed out; `bytes_read` and
@@ -118,9 +118,9 @@ class UrlSource:
                 break
         return []
 
-    def progress(self) -> Progress:
+    def progress(self) -> InputProgress:
         """How far the inputs were read; callable from any thread."""
-        return Progress(
+        return InputProgress(
             lines=self._lines,
             handed=self._handed,
             bytes_read=self._bytes_read,
@@ -165,7 +165,7 @@ class UrlSource:
         blocks = found.blocks(tally, lambda: self._closed)
         text = unpacked(blocks, found.label)
         if form_of(found.name, self._config) == "sitemap":
-            return located(text, found.label, Origin.wanted(found.name, self._config))
+            return located(text, found.label, SeedOrigin.wanted(found.name, self._config))
         return entries(utf8(text, found.label), found.name, self._config)
 
     def _try(self, found: Input) -> None:
@@ -228,9 +228,9 @@ class IterableSource:
             self._failure = error
             return _END
 
-    def progress(self) -> Progress:
+    def progress(self) -> InputProgress:
         """How many were read; callable from any thread."""
-        return Progress(
+        return InputProgress(
             lines=self._lines,
             handed=self._lines,
             bytes_read=0,

@@ -4,7 +4,7 @@ Parsing a page here costs the event loop the parsing; handing it over costs the 
 whatever the page holds. So a page goes to the pool when its parsing is estimated to cost more. A
 pool is worth its start (an interpreter that imports the parser) only when enough such pages came.
 
-Nothing here runs anything: a `Chooser` is told costs and answers a `Place`.
+Nothing here runs anything: a `Chooser` is told costs and answers a `ParsePlace`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _HAND_OVER_WEIGHT = 0.3  # of one measurement over some hundred pages
 _FADING = 0.001  # of what was measured, a page: what was dear once is tried again later
 
 
-class Place(Enum):
+class ParsePlace(Enum):
     """Where to parse a page."""
 
     HERE = "here"  # now, by the caller
@@ -54,18 +54,18 @@ class Chooser:
             f"hand-over {self.hand_over * 1e6:.0f} us, pool_ready={self.pool_ready})"
         )
 
-    def place(self, size: int) -> Place:
+    def place(self, size: int) -> ParsePlace:
         """Where to parse a body of `size` bytes."""
         estimate = self.estimate(size)
         if self._isolate:
-            return Place.POOL
+            return ParsePlace.POOL
         if estimate <= self.hand_over:
             self.hand_over += _FADING * (_HAND_OVER - self.hand_over)
-            return Place.HERE
+            return ParsePlace.HERE
         if self.pool_ready:
-            return Place.POOL
+            return ParsePlace.POOL
         self._saved += estimate - self.hand_over
-        return Place.HERE if estimate <= LONGEST_INLINE else Place.ASIDE
+        return ParsePlace.HERE if estimate <= LONGEST_INLINE else ParsePlace.ASIDE
 
     @property
     def pool_wanted(self) -> bool:

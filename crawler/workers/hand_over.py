@@ -17,13 +17,13 @@ from types import TracebackType
 from typing import Any, NoReturn, Self
 
 from crawler.model.config import CrawlConfig
-from crawler.model.document import Response
+from crawler.model.document import RawResponse
 from crawler.model.errors import CrawlerError, EnvironmentFailure
 from crawler.model.outcome import Parsed
-from crawler.workers.auto import Place
+from crawler.workers.auto import ParsePlace
 from crawler.workers.failure_reason import one_line
 from crawler.workers.parsing import Parsing, silent
-from crawler.workers.work import Alarm, Packed, Parser, alarm, pack
+from crawler.workers.work import Packed, PageAlarm, Parser, alarm, pack
 
 _CURE = "processes need room in /dev/shm; make it writable, or use --parse thread"
 _BATCH_BYTES = 1 << 20  # a batch leaves early when it has as much: pickling holds the loop up
@@ -43,7 +43,7 @@ class AsyncParsing(Parsing):
         self._batch: list[tuple[Packed, asyncio.Future[Parsed]]] = []
         self._bytes = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._alarm: Alarm | None = None
+        self._alarm: PageAlarm | None = None
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -83,11 +83,11 @@ class AsyncParsing(Parsing):
         if cancelled is not None:
             raise cancelled
 
-    def parse_nowait(self, response: Response) -> Parsed | None:
+    def parse_nowait(self, response: RawResponse) -> Parsed | None:
         """The page, if it is best parsed here and now; None if it is to be handed over."""
-        return self._parse_here(response) if self._place(response) is Place.HERE else None
+        return self._parse_here(response) if self._place(response) is ParsePlace.HERE else None
 
-    async def parse(self, response: Response) -> Parsed:
+    async def parse(self, response: RawResponse) -> Parsed:
         """Hand the page over, and wait for the result."""
         pool, parsed = self._pool_for(response), None
         if pool is not None:
@@ -168,12 +168,12 @@ class ThreadedParsing(Parsing):
     ) -> None:
         self._close()
 
-    def parse(self, response: Response) -> Parsed:
+    def parse(self, response: RawResponse) -> Parsed:
         """Parse the page here, or hand it over and wait for the result."""
         with self._lock:
             place = self._place(response)
         pool = self._pool_for(response)
-        if place is Place.HERE or pool is None:
+        if place is ParsePlace.HERE or pool is None:
             return self._parse_in_turn(response)
         began = perf_counter()
         future = pool.submit([pack(response)])
@@ -186,7 +186,7 @@ class ThreadedParsing(Parsing):
             self._count(parsed)
         return parsed
 
-    def _parse_in_turn(self, response: Response) -> Parsed:
+    def _parse_in_turn(self, response: RawResponse) -> Parsed:
         parsed = self._here.parse(response)
         with self._lock:
             self._learn(len(response.body), parsed)

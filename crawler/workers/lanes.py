@@ -49,7 +49,7 @@ _DEATH: Final = 2.0  # seconds for the kernel to end a process after SIGKILL; mi
 _AGAIN: Final = 0.02  # seconds between two tries to reach the fork server
 
 
-class Progress(NamedTuple):
+class LaneProgress(NamedTuple):
     """The page at work: its batch's serial, which there (from 0), monotonic time of its start."""
 
     serial: int
@@ -66,7 +66,7 @@ class Lane(Protocol):
     def submit(self, serial: int, pages: list[Packed]) -> Future[list[Answer]]:
         """Queue a batch behind those before it."""
 
-    def progress(self) -> Progress | None:
+    def progress(self) -> LaneProgress | None:
         """The page at work, None between pages."""
 
     def cpu_seconds(self) -> float:
@@ -91,10 +91,10 @@ class _ExecutorLane:
     _executor: Executor
     _marker: Marker
 
-    def progress(self) -> Progress | None:
+    def progress(self) -> LaneProgress | None:
         """The page at work, as the worker has marked it."""
         serial, index, since = (self._marker[cell] for cell in (SERIAL, INDEX, SINCE))
-        return None if index < 0 else Progress(int(serial), int(index), since)
+        return None if index < 0 else LaneProgress(int(serial), int(index), since)
 
     def cpu_seconds(self) -> float:
         """None: a thread's time is that of the crawler itself."""

@@ -32,7 +32,7 @@ _PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 MARKER_BYTES: Final = 4 * 8
 
 
-class _State:
+class _WorkerState:
     """What a worker has from its start: a parser and a marker, or what kept it from them."""
 
     parser: Parser
@@ -58,14 +58,14 @@ def start_interpreter(work: Work, marker_file: int) -> None:
 
 def ready() -> int:
     """The worker's process id; raises what its start raised."""
-    if _State.failure is not None:
-        raise _State.failure
+    if _WorkerState.failure is not None:
+        raise _WorkerState.failure
     return os.getpid()
 
 
 def run(serial: int, pages: list[Packed]) -> list[Answer]:
     """Parse a batch in this worker."""
-    return run_batch(_State.parser, _State.marker, serial, pages)
+    return run_batch(_WorkerState.parser, _WorkerState.marker, serial, pages)
 
 
 def map_marker(file: int) -> Marker:
@@ -74,12 +74,12 @@ def map_marker(file: int) -> Marker:
 
 
 def _load(work: Work, marker: Any, *, own_process: bool, memory_limited: bool = False) -> None:
-    _State.marker = marker
+    _WorkerState.marker = marker
     try:
         limit = alarm(work.timeout) if own_process else None
-        _State.parser = Parser(work, limit, isolated=True, memory_limited=memory_limited)
+        _WorkerState.parser = Parser(work, limit, isolated=True, memory_limited=memory_limited)
     except BaseException as error:
-        _State.failure = error.with_traceback(None)
+        _WorkerState.failure = error.with_traceback(None)
 
 
 def _obey() -> None:

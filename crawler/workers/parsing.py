@@ -20,11 +20,11 @@ from crawler.formats.follow import Following
 from crawler.formats.robots import product_token
 from crawler.model.choices import Parse
 from crawler.model.config import CrawlConfig
-from crawler.model.document import Document, Response
+from crawler.model.document import Document, RawResponse
 from crawler.model.outcome import Parsed
 from crawler.runtime import limits
 from crawler.workers import own
-from crawler.workers.auto import Chooser, Place
+from crawler.workers.auto import Chooser, ParsePlace
 from crawler.workers.extractors import located
 from crawler.workers.lanes import InterpreterLane, Lane, ProcessLane, ThreadLane, check_interpreters
 from crawler.workers.memory import memory_shares, wanted_workers
@@ -183,24 +183,24 @@ class Parsing:
             self._threads.start()
         return self._threads
 
-    def _place(self, response: Response) -> Place:
+    def _place(self, response: RawResponse) -> ParsePlace:
         if not self._auto:
-            return Place.POOL if self._pooled else Place.HERE
+            return ParsePlace.POOL if self._pooled else ParsePlace.HERE
         place, large = self._chooser.place(len(response.body)), self._is_large(response)
         if self._pool is None and (large or self._chooser.pool_wanted):
             self._pool = self._started_pool()
-        return Place.POOL if large else place
+        return ParsePlace.POOL if large else place
 
-    def _is_large(self, response: Response) -> bool:
+    def _is_large(self, response: RawResponse) -> bool:
         """Whether `auto` leaves a page to a process at any price: there its memory is limited."""
         return len(response.body) > _LARGE and self.kind == "process"
 
-    def _parse_here(self, response: Response) -> Parsed:
+    def _parse_here(self, response: RawResponse) -> Parsed:
         parsed = self._here.parse(response)
         self._learn(len(response.body), parsed)
         return parsed
 
-    def _pool_for(self, response: Response) -> Pool | None:
+    def _pool_for(self, response: RawResponse) -> Pool | None:
         """The pool; for `auto` once it is ready, and while it starts for a large page alone."""
         ready = self._apart or self._chooser.pool_ready or not self._auto
         return self._pool if ready or (self._is_large(response) and not self._failed()) else None

@@ -29,10 +29,10 @@ from typing import Any, Final, NamedTuple
 
 from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.workers.failure_reason import one_line, overrun_reason
-from crawler.workers.lanes import Lane, Progress
-from crawler.workers.recovery import Batch, Order, Ruling, rule, unfit
+from crawler.workers.lanes import Lane, LaneProgress
+from crawler.workers.recovery import Batch, BatchOrder, Ruling, rule, unfit
 from crawler.workers.work import Exhausted, Packed
-from crawler.workers.worker_answer import Malformed, results
+from crawler.workers.worker_answer import MalformedAnswer, results
 
 DEPTH: Final = 2  # batches on a lane: one at work, one that waits right behind it
 START_LIMIT: Final = 60.0  # seconds for a worker to import the parser, or to take up a batch
@@ -104,7 +104,7 @@ class Pool:
 
     def submit(self, pages: Sequence[Packed]) -> Future[list[Parsed]]:
         """Parse `pages`, at least one; the future has one result for each, in their order."""
-        order = Order(pages)
+        order = BatchOrder(pages)
         batch = Batch(order, range(len(pages)))
         with self._lock:
             closed, ended = self._closed, self._end is not None
@@ -161,7 +161,7 @@ class Pool:
         except (BrokenExecutor, CancelledError):
             self._report(seat)
             return
-        except (Exhausted, Malformed) as error:
+        except (Exhausted, MalformedAnswer) as error:
             self._retire(seat, serial, str(error))
             return
         except BaseException as error:  # the answers themselves could not be sent
@@ -219,7 +219,7 @@ class Pool:
             order.resolve()
         self._wake.set()
 
-    def _carry_out(self, seat: _Seat, ruling: Ruling) -> list[Order]:
+    def _carry_out(self, seat: _Seat, ruling: Ruling) -> list[BatchOrder]:
         """Set what has failed and queue what runs again; the orders that end. Under the lock."""
         seat.outstanding = {}
         self._pending.extendleft(reversed(ruling.again))
@@ -258,7 +258,7 @@ class Pool:
         self._dispatch()
         return delay
 
-    def _recover(self, seat: _Seat, overdue: Progress | None) -> None:
+    def _recover(self, seat: _Seat, overdue: LaneProgress | None) -> None:
         """Judge what was on `seat`, which is no longer handed anything."""
         self._spent += seat.lane.cpu_seconds()
         seat.lane.kill()
@@ -287,7 +287,7 @@ class Pool:
                 self._start_failed(seat, TimeoutError(f"no sign of life in {START_LIMIT:g} s"))
         return next_due
 
-    def _due(self, seat: _Seat) -> tuple[Progress | None, float]:
+    def _due(self, seat: _Seat) -> tuple[LaneProgress | None, float]:
         if not seat.outstanding:
             return None, float("inf")
         if (progress := seat.lane.progress()) is None:

@@ -1,8 +1,8 @@
 """What becomes of the pages on a lane that broke: pure bookkeeping, no thread and no clock.
 
-An `Order` is what somebody waits for: some pages, and a future of one result for each. Its pages
-travel in `Batch`es; at first all in one, after a break in any grouping. A page's result is set
-once, and the future ends with the last of them: that is why no page is lost or recorded twice.
+A `BatchOrder` is what somebody waits for: some pages, and a future of one result for each. Its
+pages travel in `Batch`es; at first all in one, after a break in any grouping. A page's result is
+set once, and the future ends with the last of them: that is why no page is lost or recorded twice.
 
 A lane breaks because its worker died, or because the pool killed it over a page that hung. Then:
 
@@ -29,11 +29,11 @@ from concurrent.futures import Future
 from typing import NamedTuple
 
 from crawler.model.outcome import Kind, Parsed, ParseFault
-from crawler.workers.lanes import Progress
+from crawler.workers.lanes import LaneProgress
 from crawler.workers.work import Packed
 
 
-class Order:
+class BatchOrder:
     """Pages that somebody waits for, and what is known of them so far."""
 
     __slots__ = ("future", "missing", "pages", "results", "suspects")
@@ -62,7 +62,7 @@ class Order:
 class Batch(NamedTuple):
     """Some pages of one order, by their index in it."""
 
-    order: Order
+    order: BatchOrder
     picks: Sequence[int]
 
     def pages(self) -> list[Packed]:
@@ -74,10 +74,10 @@ class Batch(NamedTuple):
         return [Batch(self.order, (index,)) for index in self.picks]
 
 
-class Verdict(NamedTuple):
+class LaneVerdict(NamedTuple):
     """A page that has failed, and why."""
 
-    order: Order
+    order: BatchOrder
     page: int
     fault: ParseFault
 
@@ -85,19 +85,19 @@ class Verdict(NamedTuple):
 class Ruling(NamedTuple):
     """What is to be done after a break: `again` in this order, before all that waits."""
 
-    failed: list[Verdict]
+    failed: list[LaneVerdict]
     again: list[Batch]
 
 
 def rule(
-    outstanding: Mapping[int, Batch], at_work: Progress | None, hung: ParseFault | None
+    outstanding: Mapping[int, Batch], at_work: LaneProgress | None, hung: ParseFault | None
 ) -> Ruling:
     """Judge the batches on a broken lane, by serial in the order of their submission.
 
     `at_work` is what the marker says after the worker's end; `hung` is the fault of that very page
     if the worker was killed over it, None if the worker died by itself.
     """
-    failed: list[Verdict] = []
+    failed: list[LaneVerdict] = []
     again: list[Batch] = []
     culprit = _culprit(outstanding, at_work)
     for serial, batch in outstanding.items():
@@ -113,7 +113,7 @@ def rule(
         if rest:
             again.append(Batch(batch.order, rest))
         if fault := hung or _crash(batch.order, index):
-            failed.append(Verdict(batch.order, index, fault))
+            failed.append(LaneVerdict(batch.order, index, fault))
         else:
             again.append(Batch(batch.order, (index,)))
     return Ruling(failed, again)
@@ -121,7 +121,7 @@ def rule(
 
 def unfit(outstanding: Mapping[int, Batch], serial: int, reason: str) -> Ruling:
     """Judge the batches on a lane whose worker the batch `serial` left fit for nothing more."""
-    failed: list[Verdict] = []
+    failed: list[LaneVerdict] = []
     again: list[Batch] = []
     for number, batch in outstanding.items():
         order, index = batch.order, batch.picks[0]
@@ -130,7 +130,7 @@ def unfit(outstanding: Mapping[int, Batch], serial: int, reason: str) -> Ruling:
         elif len(batch.picks) > 1:
             again.extend(batch.singles())
         elif index in order.suspects:
-            failed.append(Verdict(order, index, ParseFault(kind=Kind.PARSE, reason=reason)))
+            failed.append(LaneVerdict(order, index, ParseFault(kind=Kind.PARSE, reason=reason)))
         else:
             order.suspects.add(index)
             again.append(batch)
@@ -138,7 +138,7 @@ def unfit(outstanding: Mapping[int, Batch], serial: int, reason: str) -> Ruling:
 
 
 def _culprit(
-    outstanding: Mapping[int, Batch], at_work: Progress | None
+    outstanding: Mapping[int, Batch], at_work: LaneProgress | None
 ) -> tuple[int, int | None] | None:
     """(serial, position in the batch) of the page to blame; no position: one of that batch."""
     if not outstanding:
@@ -150,7 +150,7 @@ def _culprit(
     return head, 0 if len(outstanding[head].picks) == 1 else None
 
 
-def _crash(order: Order, index: int) -> ParseFault | None:
+def _crash(order: BatchOrder, index: int) -> ParseFault | None:
     if index not in order.suspects:
         order.suspects.add(index)
         return None

@@ -7,7 +7,7 @@ that has no JSON form is this page's failure and touches nothing else.
 
 Three bounds on one page, from the cheapest to the last resort:
 
-1. `Alarm`: SIGALRM raises `Overrun` inside the page (main thread only, POSIX). Costs two system
+1. `PageAlarm`: SIGALRM raises `Overrun` inside the page (main thread only, POSIX). Costs two system
    calls a page and no worker.
 2. The time it took: a page that ran past its limit has failed, even if it came to an end.
 3. The pool reads the worker's marker (which page, since when) and kills the worker.
@@ -34,7 +34,7 @@ import orjson
 from crawler.formats import response as own_response
 from crawler.formats.follow import Following
 from crawler.model.choices import Html
-from crawler.model.document import Document, Response
+from crawler.model.document import Document, RawResponse
 from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.model.output import escaped
 from crawler.workers import own
@@ -43,7 +43,7 @@ from crawler.workers.failure_reason import one_line, overrun_reason, place
 from crawler.workers.worker_answer import MAX_JSON, Answer
 
 Packed = tuple[str, int, str, bytes, str, str, tuple[tuple[str, str], ...]]
-"""The fields of a `Response` on its way to a worker, in their order."""
+"""The fields of a `RawResponse` on its way to a worker, in their order."""
 
 PAGE: Final = "crawler.formats.page:page"
 # The marker's cells: serial of the batch, index of the page in it (-1: none), monotonic seconds at
@@ -81,10 +81,10 @@ class Exhausted(Exception):
 
 
 SLICES: Final = 10
-"""Parts in which an `Alarm` counts its time: a stop of the process costs a page one of them."""
+"""Parts in which an `PageAlarm` counts its time: a stop of the process costs a page one of them."""
 
 
-class Alarm(AbstractContextManager[None]):
+class PageAlarm(AbstractContextManager[None]):
     """Bounds what runs inside `with alarm:` to `seconds`, on the main thread of a process.
 
     The time is counted in slices, one a signal: of those that fall into a stop of the process
@@ -125,13 +125,13 @@ class Alarm(AbstractContextManager[None]):
         signal.signal(signal.SIGALRM, self._previous)
 
 
-def alarm(seconds: float) -> Alarm | None:
+def alarm(seconds: float) -> PageAlarm | None:
     """An alarm, where it can work and nobody else uses SIGALRM; else None."""
     if not hasattr(signal, "setitimer"):
         return None
     if threading.current_thread() is not threading.main_thread():
         return None
-    return Alarm(seconds) if signal.getsignal(signal.SIGALRM) is signal.SIG_DFL else None
+    return PageAlarm(seconds) if signal.getsignal(signal.SIGALRM) is signal.SIG_DFL else None
 
 
 class Parser:
@@ -143,7 +143,7 @@ class Parser:
     def __init__(
         self,
         work: Work,
-        limit: Alarm | None = None,
+        limit: PageAlarm | None = None,
         *,
         inline: bool = False,
         isolated: bool = False,
@@ -167,7 +167,7 @@ class Parser:
         self._inline = inline
         self._memory = work.memory if memory_limited else 0
 
-    def parse(self, response: Response) -> Parsed:
+    def parse(self, response: RawResponse) -> Parsed:
         """Parse one page. Never raises, but for a Ctrl-C where pages are parsed inline.
 
         And `Exhausted`, in a process with a memory limit.
@@ -202,7 +202,7 @@ class Parser:
             return parsed.json, parsed.seconds, None if leads is None else (*leads,)
         return parsed.kind.value, parsed.reason, None
 
-    def _document(self, response: Response) -> Document:
+    def _document(self, response: RawResponse) -> Document:
         document: Document = self._page(response)
         if self._own is not None or self._extractors:
             document = replace(document, json=self._with_own(document.json, response))
@@ -211,7 +211,7 @@ class Parser:
             raise ValueError(f"the fields have {size} bytes, {MAX_JSON} are allowed")
         return document
 
-    def _with_own(self, json: bytes, response: Response) -> bytes:
+    def _with_own(self, json: bytes, response: RawResponse) -> bytes:
         """`json` with what the user's own code finds."""
         given = own_response.Response.of(response)
         if self._own is not None:
@@ -244,7 +244,7 @@ def _with(json: bytes, name: bytes, fields: bytes) -> bytes:
     return b'%b%b"%b":%b}' % (json[:-1], comma, name, fields)
 
 
-def pack(response: Response) -> Packed:
+def pack(response: RawResponse) -> Packed:
     """A response as it crosses to a worker."""
     return (
         response.url,
@@ -257,9 +257,9 @@ def pack(response: Response) -> Packed:
     )
 
 
-def _unpacked(page: Packed) -> Response:
+def _unpacked(page: Packed) -> RawResponse:
     url, status, content_type, body, robots_tag, refresh, fields = page
-    return Response(
+    return RawResponse(
         url=url,
         status=status,
         content_type=content_type,

@@ -33,41 +33,45 @@ _LEADS: Final = 8 * (caps.LINKS + 1_000)  # bytes; a page's refreshes come on to
 _LONGEST_REASON: Final = 2 * MAX_REASON  # with file and line
 
 
-class Malformed(Exception):
+class MalformedAnswer(Exception):
     """An answer that is not what a worker sends; the text says what came, and what was expected."""
 
 
 def results(answers: object, pages: int) -> list[Parsed]:
-    """Return the results of a batch of so many pages. Raises `Malformed`."""
+    """Return the results of a batch of so many pages. Raises `MalformedAnswer`."""
     if type(answers) is not list or len(answers) != pages:
         came = f"{len(answers)} answers" if type(answers) is list else _kind(answers)
-        raise Malformed(f"the parser's worker sent {came}, expected answers to {pages} pages")
+        raise MalformedAnswer(f"the parser's worker sent {came}, expected answers to {pages} pages")
     return [_result(answer) for answer in answers]
 
 
 def _result(answer: object) -> Parsed:
     if type(answer) is not tuple or len(answer) != 3:
-        raise Malformed(f"the parser's worker sent {_kind(answer)}, expected a tuple of three")
+        raise MalformedAnswer(
+            f"the parser's worker sent {_kind(answer)}, expected a tuple of three"
+        )
     first, second, third = answer
     if type(first) is bytes:
         return Document(json=_json(first), seconds=_seconds(second), leads=_leads(third))
     if type(first) is not str or first not in _KINDS or third is not None:
-        raise Malformed(f"the parser's worker sent {_kind(first)}, expected JSON or a failure")
+        raise MalformedAnswer(
+            f"the parser's worker sent {_kind(first)}, expected JSON or a failure"
+        )
     return ParseFault(kind=_KINDS[first], reason=_text(second, _LONGEST_REASON))
 
 
 def _json(json: bytes) -> bytes:
     """Return the fields of a record: an object, and no line end, which would begin another."""
     if len(json) > MAX_JSON:
-        raise Malformed(f"the fields have {len(json)} bytes, {MAX_JSON} are allowed")
+        raise MalformedAnswer(f"the fields have {len(json)} bytes, {MAX_JSON} are allowed")
     if json[:1] != b"{" or json[-1:] != b"}" or b"\n" in json:
-        raise Malformed("the parser's worker sent bytes, expected a JSON object in one line")
+        raise MalformedAnswer("the parser's worker sent bytes, expected a JSON object in one line")
     return json
 
 
 def _seconds(seconds: object) -> float:
     if type(seconds) is not float or not math.isfinite(seconds) or seconds < 0:
-        raise Malformed(f"the parser's worker sent {_kind(seconds)}, expected its seconds")
+        raise MalformedAnswer(f"the parser's worker sent {_kind(seconds)}, expected its seconds")
     return seconds
 
 
@@ -75,12 +79,14 @@ def _leads(leads: object) -> Leads | None:
     if leads is None:
         return None
     if type(leads) is not tuple or len(leads) != len(Leads._fields):
-        raise Malformed(f"the parser's worker sent {_kind(leads)}, expected a page's leads")
+        raise MalformedAnswer(f"the parser's worker sent {_kind(leads)}, expected a page's leads")
     links, *numbers, refresh = leads
     if type(links) is not bytes or len(links) % 8 or len(links) > _LEADS:
-        raise Malformed(f"the parser's worker sent {_kind(links)}, expected links of 8 bytes each")
+        raise MalformedAnswer(
+            f"the parser's worker sent {_kind(links)}, expected links of 8 bytes each"
+        )
     if any(type(each) is not int or each < 0 or each.bit_length() > 64 for each in numbers):
-        raise Malformed("the parser's worker sent other leads, expected numbers of 64 bits")
+        raise MalformedAnswer("the parser's worker sent other leads, expected numbers of 64 bits")
     simhash, digest, skeleton = numbers
     return Leads(links, simhash, digest, skeleton, _text(refresh, caps.URL))
 
@@ -88,7 +94,9 @@ def _leads(leads: object) -> Leads | None:
 def _text(text: object, most: int) -> str:
     """Return a text of at most so many characters that JSON can hold: no lone surrogates."""
     if type(text) is not str or len(text) > most or not _is_unicode(text):
-        raise Malformed(f"the parser's worker sent {_kind(text)}, expected a text of up to {most}")
+        raise MalformedAnswer(
+            f"the parser's worker sent {_kind(text)}, expected a text of up to {most}"
+        )
     return text
 
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from crawler.cli.crawl_run import Opener, Order, Parts
 from crawler.core.audit import Totals
-from crawler.core.durations import Histogram
+from crawler.core.durations import DurationHistogram
 from crawler.core.statistics import Snapshot
 from crawler.model.errors import CrawlerError
 
 
-def measured(*seconds: float) -> Histogram:
+def measured(*seconds: float) -> DurationHistogram:
     """A histogram of these durations."""
-    histogram = Histogram()
+    histogram = DurationHistogram()
     for value in seconds:
         histogram.add(value)
     return histogram

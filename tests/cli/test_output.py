@@ -13,7 +13,7 @@ from rich.console import Console
 
 from crawler.cli import main
 from crawler.cli.crawl_summary import Report
-from crawler.cli.screen import Display, Lines
+from crawler.cli.screen import Display, ScreenLines
 from crawler.core.statistics import Snapshot
 from crawler.model.command_config import CommandConfig
 from crawler.store.record_schema import schema
@@ -72,7 +72,7 @@ def test_records_of_a_hostile_server_are_lines_of_text(engine: str) -> None:
 
 def test_announcements_are_text(capsys: pytest.CaptureFixture[str]) -> None:
     """A line that is said on the way shows controls, and obeys none."""
-    Lines().say(f"parse: {HOSTILE}")
+    ScreenLines().say(f"parse: {HOSTILE}")
     out, err = capsys.readouterr()
     assert (out, harmless(err)) == ("", True)
     assert r"parse: \x1b]0;owned\x07\x1b[2J\x9b31m\x7f\u202egpj" in err

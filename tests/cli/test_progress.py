@@ -10,7 +10,7 @@ from rich.console import Console
 
 from crawler.cli.progress import (
     Rates,
-    Window,
+    RateWindow,
     figures,
     frame,
     line,
@@ -24,7 +24,7 @@ from tests.cli.fakes import SNAPSHOT
 def drawn(snapshot: Snapshot, expected: int | None, width: int = 80) -> list[str]:
     """What a terminal of this width shows, two seconds into a crawl."""
     console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
-    window = Window()
+    window = RateWindow()
     window.add(Snapshot())
     with console.capture() as capture:
         console.print(frame(snapshot, expected, window))
@@ -58,7 +58,7 @@ def test_it_stays_within_the_terminal(width: int) -> None:
 
 def test_rates_are_those_of_the_last_seconds() -> None:
     """A crawl that slows down shows its present rate, not the average of all time."""
-    window = Window()
+    window = RateWindow()
     for second in range(20):
         pages = 100 * second if second < 10 else 1_000
         rates = window.add(Snapshot(elapsed=float(second), outcomes={"page": pages}))
@@ -67,7 +67,7 @@ def test_rates_are_those_of_the_last_seconds() -> None:
 
 def test_the_first_look_has_no_rates() -> None:
     """One snapshot makes no rate, and no division by zero."""
-    assert Window().add(SNAPSHOT) == Rates()
+    assert RateWindow().add(SNAPSHOT) == Rates()
 
 
 def test_time_left_and_share_need_a_length_and_a_rate() -> None:

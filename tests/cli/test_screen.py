@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 
 from crawler.cli.asking import ASKING
-from crawler.cli.screen import Display, Lines, Silence, screen
+from crawler.cli.screen import Display, ScreenLines, Silence, screen
 from crawler.cli.terminal import may_be_drawn_on
 from crawler.core.statistics import Snapshot
 from tests.cli.fakes import SNAPSHOT
@@ -50,20 +50,20 @@ def test_what_is_said_stands_above_the_moving_part() -> None:
 def test_the_mode_chooses_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines off a terminal, on a dumb one and where others write; --quiet wins over all."""
     assert isinstance(screen("bar", quiet=True), Silence)
-    assert isinstance(screen("bar"), Lines)
+    assert isinstance(screen("bar"), ScreenLines)
     monkeypatch.setenv("FORCE_COLOR", "1")  # what stands for a terminal here
     assert isinstance(screen("auto"), Display)
-    assert isinstance(screen("auto", alone=False), Lines)
+    assert isinstance(screen("auto", alone=False), ScreenLines)
     assert isinstance(screen("bar", alone=False), Display)
-    assert isinstance(screen("line"), Lines)
-    assert isinstance(screen("none"), Lines)
+    assert isinstance(screen("line"), ScreenLines)
+    assert isinstance(screen("none"), ScreenLines)
     monkeypatch.setenv("TERM", "dumb")
-    assert isinstance(screen("bar"), Lines)
+    assert isinstance(screen("bar"), ScreenLines)
 
 
 def test_lines_come_at_intervals_and_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     """A line follows soon, then each interval, and at once for a signal (field T2)."""
-    lines, looked = Lines(first=0.0, every=0.001), threading.Semaphore(0)
+    lines, looked = ScreenLines(first=0.0, every=0.001), threading.Semaphore(0)
 
     def statistics() -> Snapshot:
         looked.release()
@@ -72,7 +72,7 @@ def test_lines_come_at_intervals_and_when_asked_for(capsys: pytest.CaptureFixtur
     with lines.watching(statistics, lambda: 2_000):
         assert all(looked.acquire(timeout=10) for _ in range(4))
     assert capsys.readouterr().err.count("50%  998 done") >= 3
-    silent = Lines(never=True)
+    silent = ScreenLines(never=True)
     with silent.watching(lambda: SNAPSHOT, lambda: 2_000):
         silent.say("parse: chose inline")
         silent.report()

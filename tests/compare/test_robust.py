@@ -19,7 +19,7 @@ from crawler.compare.experiments.robust_bench import INNOCENT, NOTHING, trial
 from crawler.compare.experiments.robust_tasks import CASES, Unreadable, fragile, guilty
 from crawler.compare.experiments.robust_work import work
 from crawler.compare.judgement import Observed, Run
-from crawler.model.document import Response
+from crawler.model.document import RawResponse
 from tests.compare.made import found, outcome, setting
 from tests.compare.pools import in_child, observed, run, worked
 
@@ -107,7 +107,7 @@ def test_a_page_says_which_task_it_is() -> None:
     """As the crawler's parser the tasks are the same."""
 
     def page(body: bytes) -> Any:
-        return fragile(Response(url="http://a/", status=200, content_type="", body=body))
+        return fragile(RawResponse(url="http://a/", status=200, content_type="", body=body))
 
     assert page(b"innocent 6") == {"answer": 36}
     assert page(b"guilty none") == {"answer": 1}

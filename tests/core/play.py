@@ -9,10 +9,10 @@ from heapq import heappop, heappush
 
 import orjson
 
-from crawler.core.crawl_core import Crawl, Ended
+from crawler.core.crawl_core import CrawlCore, Ended
 from crawler.core.domain import TopLevelDomains
 from crawler.core.rules import RobotsRead
-from crawler.core.step import DONE, Fetch, Notice, Recall, Record, Refill, Spill, Wait
+from crawler.core.step import DONE, Fetch, Notice, Recall, Refill, Spill, Wait, WriteRecord
 from crawler.formats.robots import RobotsRules
 from crawler.model.config import CrawlConfig
 from crawler.model.document import Document, Leads
@@ -87,7 +87,7 @@ class Play:
     ) -> None:
         plain: dict[str, object] = {"per_host": 8, "delay": 0.0, "per_ip": 0, "adapt": False}
         self.config = CrawlConfig(**{**plain, **options})  # type: ignore[arg-type]
-        self.core = Crawl(self.config, random=lambda: 0.5, suffixes=TopLevelDomains())
+        self.core = CrawlCore(self.config, random=lambda: 0.5, suffixes=TopLevelDomains())
         self.now = 0.0
         self.starts: list[tuple[float, Request]] = []
         self.finals: list[Final] = []
@@ -115,7 +115,7 @@ class Play:
                     self._spill(spill)
                 case Recall() as recall:
                     self.finals += self.core.recalled(self._recall(recall), self.now)
-                case Record(finals):
+                case WriteRecord(finals):
                     self.finals += finals
                 case Notice(text):
                     self.notices.append(text)

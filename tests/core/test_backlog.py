@@ -13,7 +13,7 @@ from crawler.core import backlog
 from crawler.core.backlog import Backlog
 from crawler.core.crawl_core import RECORDS
 from crawler.core.rules import Ended
-from crawler.core.step import BUSY, DONE, Fetch, Record, Refill, Spill
+from crawler.core.step import BUSY, DONE, Fetch, Refill, Spill, WriteRecord
 from crawler.model.outcome import Failed, Kind, Page, Skipped
 from crawler.model.request import Listed, Purpose, Request
 from crawler.model.url import Seed, Url
@@ -227,7 +227,7 @@ def test_what_waits_is_ended_in_portions(window: int) -> None:
 
     def next_(now: float) -> object:
         step = as_usual(now)
-        if isinstance(step, Record):
+        if isinstance(step, WriteRecord):
             portions.append(len(step.finals))
         return step
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from crawler.core.end_causes import SLOTS, Tally
-from crawler.core.statistics import Statistics
+from crawler.core.end_causes import SLOTS, CauseTally
+from crawler.core.statistics import StatisticsCollector
 from crawler.model.outcome import Kind, Skipped
 
 
@@ -13,7 +13,7 @@ def test_the_usual_reason_is_found_in_bounded_memory() -> None:
     """A reason of every third failure is named among thousands of others, with its own example."""
     reasons = ["usual"] * 3_000 + [f"rare {number}" for number in range(6_000)]
     Random(1).shuffle(reasons)
-    tally = Tally()
+    tally = CauseTally()
     for number, reason in enumerate(reasons):
         tally.add(f"http://{reason.replace(' ', '-')}.test/{number}", reason)
         assert len(tally._slots) <= SLOTS
@@ -24,21 +24,21 @@ def test_the_usual_reason_is_found_in_bounded_memory() -> None:
 
 def test_examples_have_no_credentials() -> None:
     """A password in a URL of the list is not told."""
-    tally = Tally()
+    tally = CauseTally()
     tally.add("http://me:s3cret@a.test/", "why")
     assert "s3cret" not in tally.cause().url
 
 
 def test_texts_of_servers_are_kept_short() -> None:
     """What a server or a list can make long is cut before it is kept."""
-    tally = Tally()
+    tally = CauseTally()
     tally.add("http://a.test/" + "x" * 10**6, "y" * 10**6)
     assert len(tally.cause().url) == len(tally.cause().reason) == 300
 
 
 def test_the_collector_tells_causes_by_kind() -> None:
     """Each kind of failure and skip has its number, and pages have none."""
-    collector = Statistics()
+    collector = StatisticsCollector()
     for number in range(3):
         collector.add_record(
             Skipped(url=f"http://a.test/{number}", input="", kind=Kind.ROBOTS, reason="line 2")

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.core import backlog
-from crawler.core.crawl_core import Crawl
+from crawler.core.crawl_core import CrawlCore
 from crawler.core.domain import TopLevelDomains
-from crawler.core.step import BUSY, DONE, Fetch, Recall, Record, Refill, Spill, Step, Wait
+from crawler.core.step import BUSY, DONE, Fetch, Recall, Refill, Spill, Step, Wait, WriteRecord
 from crawler.core.window import MAX_REFILL
 from crawler.model.config import CrawlConfig
 from crawler.model.document import Document
@@ -39,8 +39,8 @@ PLAIN: dict[str, object] = {
 """No manners: tests of the order of things alone begin with these options."""
 
 
-def core(**options: object) -> Crawl:
-    return Crawl(
+def core(**options: object) -> CrawlCore:
+    return CrawlCore(
         CrawlConfig(**{**PLAIN, **options}), random=lambda: 1.0, suffixes=TopLevelDomains()
     )  # type: ignore[arg-type]
 
@@ -62,7 +62,7 @@ def failed(request: Request, kind: Kind = Kind.CONNECT) -> Failed:
     return Failed(request=request, kind=kind, reason="refused")
 
 
-def started(crawl: Crawl, now: float = 0.0) -> list[Request]:
+def started(crawl: CrawlCore, now: float = 0.0) -> list[Request]:
     """Everything that may start now."""
     requests = []
     while isinstance(step := crawl.next(now), Fetch):
@@ -70,7 +70,7 @@ def started(crawl: Crawl, now: float = 0.0) -> list[Request]:
     return requests
 
 
-def fed(crawl: Crawl, *texts: str) -> tuple[Final, ...]:
+def fed(crawl: CrawlCore, *texts: str) -> tuple[Final, ...]:
     """Feed a whole list, and its end."""
     assert isinstance(crawl.next(0.0), Refill)
     finals = crawl.admit(seeds(*texts), 0.0)
@@ -93,7 +93,7 @@ def test_a_list_is_asked_for_first_and_only_once() -> None:
     assert crawl.next(1.0) is DONE
 
 
-def page_of(crawl: Crawl, request: Request) -> Page:
+def page_of(crawl: CrawlCore, request: Request) -> Page:
     assert crawl.outstanding() == ()
     return page(request)
 
@@ -318,7 +318,7 @@ class Driver:
     What is recalled comes at any time later, as from a slow disk.
     """
 
-    def __init__(self, crawl: Crawl, config: CrawlConfig, choose: Callable[[int], int]) -> None:
+    def __init__(self, crawl: CrawlCore, config: CrawlConfig, choose: Callable[[int], int]) -> None:
         self.crawl, self.config, self.choose = crawl, config, choose
         self.now = 0.0
         self.in_flight: list[Request] = []
@@ -360,7 +360,7 @@ class Driver:
             case Recall():
                 assert self.ordered is None, "one order at a time"
                 self.ordered = step
-            case Record(finals):
+            case WriteRecord(finals):
                 self.finals += finals
             case _ if self.in_flight:
                 assert step is BUSY
@@ -435,7 +435,7 @@ def test_every_entry_ends_exactly_once_within_all_limits(
     options = {"per_host": per_host, "delay": delay, "retries": retries, "window": window}
     config = CrawlConfig(**{**PLAIN, **options, "concurrency": concurrency})  # type: ignore[arg-type]
     chance = random.Random(seed)
-    crawl = Crawl(config, random=chance.random, suffixes=TopLevelDomains())
+    crawl = CrawlCore(config, random=chance.random, suffixes=TopLevelDomains())
     driver = Driver(crawl, config, chance.randrange)
     with mock.patch.object(backlog, "MOST_SHELVES", shelves):
         driver.run(entries)

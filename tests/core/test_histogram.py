@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.core.durations import Histogram
+from crawler.core.durations import DurationHistogram
 
 
 @given(
@@ -13,7 +13,7 @@ from crawler.core.durations import Histogram
 )
 def test_quantiles_are_within_a_thirty_second(values: list[float], q: float) -> None:
     """A quantile is never below the exact one and at most 1/32 (and 1 us) above it."""
-    histogram = Histogram()
+    histogram = DurationHistogram()
     for value in values:
         histogram.add(value)
     ranked = sorted(values)
@@ -25,12 +25,12 @@ def test_quantiles_are_within_a_thirty_second(values: list[float], q: float) -> 
 
 def test_an_empty_histogram_has_no_quantile() -> None:
     """Nothing recorded gives None, not a zero that looks like a measurement."""
-    assert Histogram().freeze().quantile(0.5) is None
+    assert DurationHistogram().freeze().quantile(0.5) is None
 
 
 @given(st.floats(-1e9, 1e12))
 def test_any_duration_is_counted_once(seconds: float) -> None:
     """Negative and absurdly long durations are counted too."""
-    histogram = Histogram()
+    histogram = DurationHistogram()
     histogram.add(seconds)
     assert histogram.freeze().count == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.core.crawl_core import Crawl
+from crawler.core.crawl_core import CrawlCore
 from crawler.core.domain import TopLevelDomains
 from crawler.core.step import BUSY, Fetch
 from crawler.model.config import CrawlConfig
@@ -14,16 +14,16 @@ from crawler.model.url import Seed
 from tests.core.play import failed
 
 
-def crawl(urls: list[str], *, look_ups: bool = False, **options: object) -> Crawl:
+def crawl(urls: list[str], *, look_ups: bool = False, **options: object) -> CrawlCore:
     """A core that has read this whole list."""
     config = CrawlConfig(robots="ignore", **options)  # type: ignore[arg-type]
-    core = Crawl(config, random=lambda: 0.5, suffixes=TopLevelDomains(), look_ups=look_ups)
+    core = CrawlCore(config, random=lambda: 0.5, suffixes=TopLevelDomains(), look_ups=look_ups)
     core.admit([Seed.read(url) for url in urls], 0.0)
     core.exhausted()
     return core
 
 
-def started(core: Crawl) -> list[Request]:
+def started(core: CrawlCore) -> list[Request]:
     """All that may start now."""
     found = []
     while isinstance(step := core.next(0.0), Fetch):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from crawler.core.statistics import Statistics
+from crawler.core.statistics import StatisticsCollector
 from crawler.model.outcome import Kind, Skipped
 
 SKIPPED = Skipped(url="x", input="x", kind=Kind.INVALID_URL, reason="x")
@@ -31,7 +31,7 @@ class Meeting(dict[str, int]):
         return value
 
 
-def count_in_two_threads(statistics: Statistics) -> int:
+def count_in_two_threads(statistics: StatisticsCollector) -> int:
     statistics._outcomes = Meeting(2)
     threads = [threading.Thread(target=statistics.add_record, args=(SKIPPED,)) for _ in range(2)]
     for thread in threads:
@@ -43,12 +43,12 @@ def count_in_two_threads(statistics: Statistics) -> int:
 
 def test_without_a_lock_an_update_is_lost() -> None:
     """Two threads that read before either writes lose exactly one update, every time."""
-    assert count_in_two_threads(Statistics(lock=nullcontext())) == 1
+    assert count_in_two_threads(StatisticsCollector(lock=nullcontext())) == 1
 
 
 def test_with_its_lock_no_update_is_lost() -> None:
     """The same two threads, the same meeting point, and both updates are there."""
-    assert count_in_two_threads(Statistics()) == 2
+    assert count_in_two_threads(StatisticsCollector()) == 2
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def eager_switching() -> Iterator[None]:
 @pytest.mark.usefixtures("eager_switching")
 def test_many_threads_lose_nothing() -> None:
     """Eight threads count 2,000 records each, while snapshots are taken: 16,000 at the end."""
-    statistics = Statistics()
+    statistics = StatisticsCollector()
 
     def count() -> None:
         for _ in range(2_000):

@@ -7,12 +7,12 @@ import threading
 from collections.abc import Callable, Iterable
 from time import perf_counter
 
-from crawler.core.crawl_core import Crawl
+from crawler.core.crawl_core import CrawlCore
 from crawler.core.domain import TopLevelDomains
 from crawler.engine.async_engine import AsyncEngine
 from crawler.engine.threaded_engine import ThreadedEngine
 from crawler.model.config import CrawlConfig
-from crawler.model.document import Document, Response
+from crawler.model.document import Document, RawResponse
 from crawler.model.errors import CrawlerError
 from crawler.model.outcome import (
     Exchange,
@@ -167,7 +167,7 @@ class Web:
             return Failed(request=request, kind=Kind.CONNECT, reason="refused")
         if "/bug" in href:
             raise RuntimeError("nobody foresaw this")
-        response = Response(url=href, status=200, content_type="text/html", body=b"body")
+        response = RawResponse(url=href, status=200, content_type="text/html", body=b"body")
         return Received(request=request, exchange=exchange, response=response)
 
 
@@ -177,15 +177,15 @@ class Parser:
     def __init__(self) -> None:
         self.handed_over = 0
 
-    def parse_nowait(self, response: Response) -> Parsed | None:
+    def parse_nowait(self, response: RawResponse) -> Parsed | None:
         return None if "/elsewhere" in response.url else Document(json=b'{"title":"t"}')
 
-    async def parse_async(self, response: Response) -> Parsed:
+    async def parse_async(self, response: RawResponse) -> Parsed:
         self.handed_over += 1
         await asyncio.sleep(0)
         return Document(json=b'{"title":"t"}')
 
-    def parse(self, response: Response) -> Parsed:
+    def parse(self, response: RawResponse) -> Parsed:
         self.handed_over += 1
         return Document(json=b'{"title":"t"}')
 
@@ -208,7 +208,7 @@ class Run:
         usual = {"concurrency": 8, "per_host": 8, "retries": 0, "drain_timeout": 5.0}
         options = MANNERS_OFF | usual | options
         self.config = CrawlConfig(**options)  # type: ignore[arg-type]
-        self.core = Crawl(self.config, random=lambda: 0.0, suffixes=TopLevelDomains())
+        self.core = CrawlCore(self.config, random=lambda: 0.0, suffixes=TopLevelDomains())
         self._ready = threading.Event()
         self._source = source
         work = self._threaded if kind == "threaded" else self._asynchronous

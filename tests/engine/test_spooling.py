@@ -9,9 +9,9 @@ from collections import Counter
 
 import pytest
 
-from crawler.core.crawl_core import Crawl
+from crawler.core.crawl_core import CrawlCore
 from crawler.core.domain import TopLevelDomains
-from crawler.core.step import BUSY, Record, Wait
+from crawler.core.step import BUSY, Wait, WriteRecord
 from crawler.engine.feed import Feeder
 from crawler.engine.spooler import Spooler
 from crawler.engine.steps import MOST, next_step
@@ -125,7 +125,7 @@ def test_a_disk_that_cannot_be_read_ends_the_crawl(
 
 def test_records_are_written_in_portions() -> None:
     """With 5,000 URLs that end together others have their turn after every 500 (T10)."""
-    core = Crawl(CrawlConfig(window=20_000), random=lambda: 0.0, suffixes=TopLevelDomains())
+    core = CrawlCore(CrawlConfig(window=20_000), random=lambda: 0.0, suffixes=TopLevelDomains())
     core.next(0.0)
     core.admit([Seed.read(f"http://a.example/{n}") for n in range(5_000)], 0.0)
     core.exhausted()
@@ -141,5 +141,5 @@ def test_records_are_written_in_portions() -> None:
             break
     feeder.close()
     spooler.close()
-    assert step is not BUSY and not isinstance(step, Record)
+    assert step is not BUSY and not isinstance(step, WriteRecord)
     assert len(written) == 5_000 and max(portions) <= MOST

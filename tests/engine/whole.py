@@ -12,8 +12,8 @@ from crawler.core.audit import Totals
 from crawler.core.statistics import Snapshot
 from crawler.engine.crawl_session import CrawlSession
 from crawler.mock import Served
-from crawler.mock.judge.ledger import Row
-from crawler.mock.judge.score import Result, Score
+from crawler.mock.judge.ledger import LedgerRow
+from crawler.mock.judge.score import Score, ScoreResult
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Failed, Final, Kind, Skipped
 from crawler.store.record import encode
@@ -64,7 +64,7 @@ def crawled(urls: Iterable[str], **options: Any) -> Whole:
     return Whole(finals=sink.finals, snapshot=snapshot, totals=session.totals())
 
 
-def scored(web: Served, whole: Whole, **meant: bool) -> Result:
+def scored(web: Served, whole: Whole, **meant: bool) -> ScoreResult:
     """The records against the truth, as `crawler mock score` reads them."""
     score = Score(web.options, **meant)
     for final in whole.finals:
@@ -83,9 +83,9 @@ def url(web: Served, host: int, path: str) -> str:
     return f"{web.options.origin_of(host)}{path}"
 
 
-def row(web: Served, host: int) -> Row:
+def row(web: Served, host: int) -> LedgerRow:
     """What the web's ledger has of a host."""
-    return web.ledger().hosts.get(web.options.authority_of(host), Row())
+    return web.ledger().hosts.get(web.options.authority_of(host), LedgerRow())
 
 
 def _kind(final: Final) -> Kind | None:

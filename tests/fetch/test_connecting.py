@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from crawler.fetch.aiohttp_client import AioFetcher
-from crawler.fetch.names import Address, Addresses, Names
+from crawler.fetch.names import Addresses, Names, ResolvedAddress
 from crawler.fetch.urllib3_client import ThreadedFetcher
 from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Failed, Kind, Received
@@ -102,7 +102,10 @@ def test_name_failures(way: Way, code: int, kind: Kind) -> None:
 
 def test_next_address(way: Way, site: RawServer) -> None:
     """When one address of a host refuses, the next is tried."""
-    addresses = (Address(socket.AF_INET, "127.0.0.9"), Address(socket.AF_INET, "127.0.0.1"))
+    addresses = (
+        ResolvedAddress(socket.AF_INET, "127.0.0.9"),
+        ResolvedAddress(socket.AF_INET, "127.0.0.1"),
+    )
     names = Names(60, look_up=lambda host: addresses)
     (outcome,) = way.fetch([site.url("/plain", host="two.test")], names=names)
     assert isinstance(outcome, Received)

@@ -15,8 +15,8 @@ import pytest
 import trustme
 import uvloop
 
-from crawler.fetch.aiohttp_client import AioFetcher, _Resolver
-from crawler.fetch.names import Address, Addresses, Names
+from crawler.fetch.aiohttp_client import AioFetcher, _GuardedResolver
+from crawler.fetch.names import Addresses, Names, ResolvedAddress
 from crawler.fetch.urllib3_client import ThreadedFetcher
 from crawler.model.outcome import Failed, Fetched, Kind, Received, Redirect
 from tests.fetch.conftest import CONFIG, Way, certified, request
@@ -138,7 +138,7 @@ def test_name_is_kept_for_its_time(way: Way) -> None:
 
     def look_up(host: str) -> Addresses:
         asked.append(host)
-        return (Address(socket.AF_INET, "127.0.0.1"),)
+        return (ResolvedAddress(socket.AF_INET, "127.0.0.1"),)
 
     def turn(server: RawServer, sock: socket.socket, head: bytes) -> bool:
         sock.sendall(message())
@@ -327,7 +327,7 @@ def test_idle_connections_are_bounded(way: Way, monkeypatch: pytest.MonkeyPatch)
     """Connections to hosts of long ago are closed, so that descriptors do not run out."""
     monkeypatch.setattr("crawler.fetch.aiohttp_client.IDLE_HOSTS", 2)
     monkeypatch.setattr("crawler.fetch.urllib3_client.IDLE_HOSTS", 2)
-    names = Names(60, look_up=lambda host: (Address(socket.AF_INET, "127.0.0.1"),))
+    names = Names(60, look_up=lambda host: (ResolvedAddress(socket.AF_INET, "127.0.0.1"),))
     config = replace(CONFIG, concurrency=1)
     with RawServer(SITE) as server:
         a, b, c = (server.url("/plain", host=f"{name}.test") for name in "abc")
@@ -350,7 +350,7 @@ def test_a_failed_look_up_that_nobody_waits_for_is_silent(
         running = asyncio.get_running_loop()
         running.set_exception_handler(lambda _, context: complaints.append(context["message"]))
         names = Names(60.0, look_up=look_up)
-        resolver = _Resolver(names, CONFIG.addresses)
+        resolver = _GuardedResolver(names, CONFIG.addresses)
         waiter = asyncio.create_task(resolver.resolve("a.example"))
         await asyncio.sleep(0)
         answer = asyncio.wrap_future(names.ask("a.example").answer)

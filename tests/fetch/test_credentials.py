@@ -13,7 +13,7 @@ import trustme
 from crawler.core.cookies import after
 from crawler.core.domain import TopLevelDomains
 from crawler.fetch.aiohttp_client import AioFetcher
-from crawler.fetch.names import Address, Names
+from crawler.fetch.names import Names, ResolvedAddress
 from crawler.fetch.urllib3_client import ThreadedFetcher
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError
@@ -60,7 +60,7 @@ def test_headers_stay_with_their_origin(way: Way) -> None:
     with RawServer(SITE) as home, RawServer(SITE) as away:
         seed = home.url("/redirect")
         hops = [seed, away.url("/plain"), home.url("/plain"), home.url("/plain", host="a.test")]
-        names = Names(60, look_up=lambda host: (Address(socket.AF_INET, "127.0.0.1"),))
+        names = Names(60, look_up=lambda host: (ResolvedAddress(socket.AF_INET, "127.0.0.1"),))
         fetched(way, [followed(seed, url) for url in hops], HEADED, names)
         first, back, renamed = home.heads
         (other,) = away.heads

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from crawler.fetch.names import Address, Addresses, Names
+from crawler.fetch.names import Addresses, Names, ResolvedAddress
 from crawler.model.address import AddressPolicy
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Failed, Fetched, Kind, Received
@@ -67,7 +67,7 @@ SPELLINGS = [
 
 def to_loopback(host: str) -> Addresses:
     """A resolver that knows every name for this machine."""
-    return (Address(socket.AF_INET, "127.0.0.1"), Address(socket.AF_INET6, "::1"))
+    return (ResolvedAddress(socket.AF_INET, "127.0.0.1"), ResolvedAddress(socket.AF_INET6, "::1"))
 
 
 def blocked(outcome: Fetched) -> str:
@@ -117,7 +117,7 @@ def test_the_system_resolver_is_guarded_too(way: Way, trap: Trap, config: CrawlC
 @pytest.mark.parametrize("port", [22, 65_535])
 def test_ports(way: Way, port: int) -> None:
     """On a public address a port that is not the web's is refused, by name and by literal."""
-    names = Names(60, look_up=lambda host: (Address(socket.AF_INET, PUBLIC),))
+    names = Names(60, look_up=lambda host: (ResolvedAddress(socket.AF_INET, PUBLIC),))
     urls = [f"http://{host}:{port}/" for host in ("site.test", PUBLIC)]
     for outcome in way.fetch(urls, GUARDED, names):
         assert blocked(outcome) == AddressPolicy().port_refusal(port)
@@ -125,7 +125,7 @@ def test_ports(way: Way, port: int) -> None:
 
 # -- names that change their answer: 127.0.0.1 stands for the web, 127.0.0.2 for what is inside
 
-WEB, INSIDE = (Address(socket.AF_INET, ip) for ip in ("127.0.0.1", "127.0.0.2"))
+WEB, INSIDE = (ResolvedAddress(socket.AF_INET, ip) for ip in ("127.0.0.1", "127.0.0.2"))
 OUTSIDE = replace(GUARDED, allow_network=("127.0.0.1/32",))
 
 
@@ -196,7 +196,7 @@ def test_a_kept_connection_stays_where_it_is(way: Way, both: tuple[RawServer, Ra
     assert (resolver.asked, web.connections, inside.connections) == (1, 1, 0)
 
 
-SIX = Address(socket.AF_INET6, "::1")
+SIX = ResolvedAddress(socket.AF_INET6, "::1")
 
 
 @pytest.mark.parametrize(

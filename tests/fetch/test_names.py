@@ -15,7 +15,7 @@ import pytest
 
 from crawler.fetch import names as names_module
 from crawler.fetch.aiohttp_client import AioFetcher
-from crawler.fetch.names import Address, Addresses, Names
+from crawler.fetch.names import Addresses, Names, ResolvedAddress
 from crawler.fetch.urllib3_client import ThreadedFetcher
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Failed, Fetched, Kind, Received, Resolved
@@ -24,7 +24,7 @@ from crawler.model.url import Url
 from tests.fetch.conftest import CONFIG, Way
 from tests.fetch.raw import RawServer
 
-HERE: Addresses = (Address(socket.AF_INET, "127.0.0.1"),)
+HERE: Addresses = (ResolvedAddress(socket.AF_INET, "127.0.0.1"),)
 SOON = replace(CONFIG, connect_timeout=0.15)
 PATIENT = replace(CONFIG, connect_timeout=1)
 UNANSWERED = "no answer from the name servers within 0.15 s"

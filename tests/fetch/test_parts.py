@@ -10,7 +10,7 @@ import pytest
 
 from crawler.fetch import names as names_module
 from crawler.fetch.exchange import request_headers, retry_after, target
-from crawler.fetch.names import Address, Addresses, Names
+from crawler.fetch.names import Addresses, Names, ResolvedAddress
 from crawler.fetch.room import framing
 from crawler.model.fault import one_line
 from crawler.model.url import Url
@@ -104,7 +104,7 @@ def test_names_ask_once_for_all() -> None:
 def test_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The name looked up longest ago makes room for a new one."""
     monkeypatch.setattr(names_module, "MOST_NAMES", 2)
-    names = Names(60, look_up=lambda host: (Address(socket.AF_INET, host),))
+    names = Names(60, look_up=lambda host: (ResolvedAddress(socket.AF_INET, host),))
     for host in ("1", "2", "3"):
         names.ask(host).answer.result(5)
     known = [names.known(host) is not None for host in ("1", "2", "3")]
@@ -114,7 +114,7 @@ def test_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_names_are_kept_without_a_ttl() -> None:
     """With a time to live of 0 every connection looks its name up."""
-    names = Names(0, look_up=lambda host: (Address(socket.AF_INET, "127.0.0.1"),))
+    names = Names(0, look_up=lambda host: (ResolvedAddress(socket.AF_INET, "127.0.0.1"),))
     names.ask("a.test").answer.result(5)
     assert names.known("a.test") is None
     names.close()

@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from crawler.fetch.aiohttp_client import AioFetcher
-from crawler.fetch.names import Address, Addresses, Names
+from crawler.fetch.names import Addresses, Names, ResolvedAddress
 from crawler.fetch.urllib3_client import ThreadedFetcher
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Failed, Fetched, Kind, Received
@@ -22,8 +22,8 @@ from tests.fetch.raw import RawServer, closed_port
 from tests.fetch.sites import PAGE, SITE
 
 SCHEMES = ("http", "socks5", "socks5h")
-PUBLIC = (Address(socket.AF_INET, "93.184.215.14"),)
-SIX = (Address(socket.AF_INET6, "2606:2800:21f:cb07:6820:80da:af6b:8b2c"),)
+PUBLIC = (ResolvedAddress(socket.AF_INET, "93.184.215.14"),)
+SIX = (ResolvedAddress(socket.AF_INET6, "2606:2800:21f:cb07:6820:80da:af6b:8b2c"),)
 GUARDED = replace(CONFIG, allow_private=False)
 
 
@@ -154,7 +154,7 @@ def test_the_guard_behind_a_proxy(way: Way, scheme: str, host: str) -> None:
 
     With the others the proxy looks names up, and the guard cannot know: that is its limit.
     """
-    inside = known((Address(socket.AF_INET, "10.1.2.3"),))
+    inside = known((ResolvedAddress(socket.AF_INET, "10.1.2.3"),))
     with RawServer(SITE) as site, TestProxy(scheme, site.port) as proxy:
         config = replace(GUARDED, proxy=proxy.url)
         (outcome,) = way.fetch([f"http://{host}/plain"], config, inside)
@@ -200,7 +200,7 @@ def test_the_environments_proxies_and_what_is_spared(way: Way) -> None:
     """
     with RawServer(SITE) as site, TestProxy("http", site.port) as proxy:
         environment: Mapping[str, str] = {"http_proxy": proxy.url, "no_proxy": ".spared.test"}
-        here = Names(60, look_up=lambda host: (Address(socket.AF_INET, "127.0.0.1"),))
+        here = Names(60, look_up=lambda host: (ResolvedAddress(socket.AF_INET, "127.0.0.1"),))
         urls = [
             "http://site.test/plain",
             site.url("/plain"),

@@ -27,7 +27,7 @@ import html5lib  # type: ignore[import-untyped]
 
 from crawler.formats import charset, found
 from crawler.formats.page import page
-from crawler.model.document import Response
+from crawler.model.document import RawResponse
 
 URL = "http://example.test/a/b/page.html"
 _HTML = "{http://www.w3.org/1999/xhtml}"
@@ -100,7 +100,7 @@ def _resolved(href: str, base: str) -> str | None:
 def compare(path: Path) -> Comparison:
     """Read one page both ways."""
     body = path.read_bytes()
-    fields = page(Response(url=URL, status=200, content_type="text/html", body=body)).fields
+    fields = page(RawResponse(url=URL, status=200, content_type="text/html", body=body)).fields
     links, title = reference(charset.decode(body)[0], URL)
     ours, theirs = fields["links"], frozenset(links)
     return Comparison(

@@ -10,14 +10,14 @@ import pytest
 from crawler.formats import caps, links
 from crawler.formats.follow import Following
 from crawler.formats.page import page
-from crawler.model.document import Document, Response
+from crawler.model.document import Document, RawResponse
 
 BASE = "http://a.example/d/page"
 FOLLOWING = Following(drop_params=(), token="crawler")
 
 
 def parsed(body: str, tag: str = "", following: Following | None = None) -> Document:
-    response = Response(
+    response = RawResponse(
         url=BASE, status=200, content_type="text/html", body=body.encode(), robots_tag=tag
     )
     return page(response, following)

@@ -20,7 +20,7 @@ from crawler.mock.graph.site import answer
 from crawler.mock.graph.sitemap_files import PATHS
 from crawler.mock.judge.truth import listed
 from crawler.mock.reply import Ask
-from crawler.model.document import Response
+from crawler.model.document import RawResponse
 
 URL = "https://a.example/dir/sitemap.xml"
 OPTIONS = MockWeb(seed=5, pages=12_000, port=8080)
@@ -29,7 +29,7 @@ ORIGIN = "http://127.0.0.1:8080"
 
 def read(body: bytes | str, content_type: str = "", url: str = URL) -> Sitemap:
     body = body.encode() if isinstance(body, str) else body
-    return sitemap(Response(url=url, status=200, content_type=content_type, body=body))
+    return sitemap(RawResponse(url=url, status=200, content_type=content_type, body=body))
 
 
 def urlset(*locations: str) -> str:

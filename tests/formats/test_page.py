@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from crawler.formats.page import is_html, page
 from crawler.formats.tame import tamed
 from crawler.model.choices import Html
-from crawler.model.document import Document, Response
+from crawler.model.document import Document, RawResponse
 from tests.formats.agreement import reference
 
 URL = "http://example.test/a/b.html"
@@ -47,10 +47,10 @@ def library(request: pytest.FixtureRequest) -> Iterator[Html]:
     _LIBRARY.pop()
 
 
-def response(body: bytes | str, content_type: str = "text/html; charset=utf-8") -> Response:
+def response(body: bytes | str, content_type: str = "text/html; charset=utf-8") -> RawResponse:
     """A response of the test's page."""
     data = body.encode() if isinstance(body, str) else body
-    return Response(url=URL, status=200, content_type=content_type, body=data)
+    return RawResponse(url=URL, status=200, content_type=content_type, body=data)
 
 
 def fields(body: bytes | str, content_type: str = "text/html; charset=utf-8") -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from crawler.formats.follow import Following
 from crawler.formats.page import page
 from crawler.formats.refresh import MOST, SOON, Refresh, read
-from crawler.model.document import Document, Leads, Response
+from crawler.model.document import Document, Leads, RawResponse
 from crawler.workers.work import _unpacked, pack
 
 HERE = "http://example.test/a/b"
@@ -71,7 +71,7 @@ def test_what_is_no_refresh(text: str) -> None:
 
 
 def parsed(markup: str, *, header: str = "", kind: str = "text/html") -> Document:
-    response = Response(
+    response = RawResponse(
         url=HERE, status=200, content_type=kind, body=markup.encode(), refresh=header
     )
     return page(response, FOLLOWING)
@@ -144,7 +144,7 @@ def test_many_refreshes_are_bounded() -> None:
 
 def test_a_worker_is_told_of_the_header() -> None:
     """What crosses to a worker and back is all there is."""
-    response = Response(url=HERE, status=200, content_type="", body=b"", refresh="0;url=x")
+    response = RawResponse(url=HERE, status=200, content_type="", body=b"", refresh="0;url=x")
     assert _unpacked(pack(response)) == response
     assert _unpacked(pack(replace(response, robots_tag="none"))).refresh == "0;url=x"
     assert Leads(*(b"", 1, 2, 3, "http://x/")).refresh == "http://x/"

@@ -17,7 +17,7 @@ from crawler.formats.robots import (
     MAX_RULES,
     MAX_SITEMAPS,
     RobotsRules,
-    Verdict,
+    RobotsVerdict,
     product_token,
 )
 from crawler.mock.judge.robots_rules import Rules
@@ -103,9 +103,9 @@ def test_line_ends_and_byte_order_mark(start: bytes, end: bytes) -> None:
     """Every line end counts once, and a byte order mark is not part of the first name."""
     lines = [b"User-agent: *", b"", b"\x00\xff: junk", b" \tDISALLOW :\t/b \t# x", b"Allow: /b/c"]
     found = rules(start + end.join(lines))
-    assert found.verdict("/b") == Verdict(False, 4, "Disallow: /b")
-    assert found.verdict("/b/c/d") == Verdict(True, 5, "Allow: /b/c")
-    assert found.verdict("/a") == Verdict(True)
+    assert found.verdict("/b") == RobotsVerdict(False, 4, "Disallow: /b")
+    assert found.verdict("/b/c/d") == RobotsVerdict(True, 5, "Allow: /b/c")
+    assert found.verdict("/a") == RobotsVerdict(True)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_too_many_rules_forbid_everything() -> None:
     most = "User-agent: *\n" + "Allow: /x\n" * MAX_RULES
     assert allowed(others + most, "/y") == [True]
     refused = rules(f"{most}Disallow: /z\n").verdict("/y")
-    assert refused == Verdict(False, MAX_RULES + 2, "more than 20000 rules and wildcards")
+    assert refused == RobotsVerdict(False, MAX_RULES + 2, "more than 20000 rules and wildcards")
     assert allowed(f"User-agent: *\nAllow: /{'*a' * MAX_RULES}\n", "/y") == [False]
 
 
@@ -251,8 +251,8 @@ def test_the_cost_is_about_the_memory(body: bytes) -> None:
 
 def test_values_for_hosts_without_rules() -> None:
     """4xx allows, 5xx and unreachable refuse, each with a reason for the record."""
-    assert ALLOW_ALL.verdict("https://a.example/x") == Verdict(True, 0, "no robots.txt")
-    assert DISALLOW_ALL.verdict("/x") == Verdict(False, 0, "robots.txt cannot be read")
+    assert ALLOW_ALL.verdict("https://a.example/x") == RobotsVerdict(True, 0, "no robots.txt")
+    assert DISALLOW_ALL.verdict("/x") == RobotsVerdict(False, 0, "robots.txt cannot be read")
     assert RobotsRules.disallow_all("status 503").verdict("/x").reason == "status 503"
 
 
@@ -260,7 +260,7 @@ def test_a_verdict_says_why() -> None:
     """A record names the line and the rule."""
     found = rules("User-agent: *\n\nDisallow: /private/\n").verdict("/private/x")
     assert found.reason == "robots.txt line 3: Disallow: /private/"
-    assert Verdict(True).reason == ""
+    assert RobotsVerdict(True).reason == ""
 
 
 @given(st.binary(max_size=300), st.text(max_size=40), st.text(max_size=40))

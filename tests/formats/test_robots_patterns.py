@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from crawler.formats.robots_patterns import (
     MAX_TEXT,
     MAX_WORK,
+    PathTarget,
     Patterns,
     Rule,
-    Target,
     Wildcard,
     path_and_query,
 )
@@ -52,7 +52,7 @@ def rule(pattern: str | bytes, *, allow: bool = False, line: int = 1) -> Rule:
 
 
 def matches(pattern: str, url: str, *, allow: bool = False) -> bool:
-    target = Target.read(url)
+    target = PathTarget.read(url)
     patterns = Patterns([rule(pattern, allow=allow)])
     return patterns.longest(target.allowing if allow else target.forbidding) is not None
 
@@ -113,7 +113,7 @@ def test_the_longest_that_matches_is_found(patterns: list[str], path: str) -> No
     """Of several rules the one with the most octets decides, in whatever way each is kept."""
     rules = [rule(pattern, line=number) for number, pattern in enumerate(patterns)]
     fitting = [r.octets for r, p in zip(rules, patterns, strict=True) if by_brute_force(p, path)]
-    found = Patterns(rules).longest(Target.read(path).forbidding)
+    found = Patterns(rules).longest(PathTarget.read(path).forbidding)
     assert (found.octets if found else None) == max(fitting, default=None)
 
 

@@ -18,17 +18,17 @@ from crawler.core.refusal import Refusal
 from crawler.core.scope import Scope
 from crawler.core.traps import Traps
 from crawler.fetch import exchange
-from crawler.fetch.exchange import RETRY_AFTER_MOST, Progress
+from crawler.fetch.exchange import RETRY_AFTER_MOST, ExchangeProgress
 from crawler.fetch.message import Message
 from crawler.fetch.room import worth_reading
 from crawler.formats import caps, charset, links
 from crawler.formats import html as markup
 from crawler.formats.follow import Following, directives
 from crawler.formats.page import page
-from crawler.formats.robots import MAX_BYTES, MAX_SITEMAPS, RobotsRules, Verdict
+from crawler.formats.robots import MAX_BYTES, MAX_SITEMAPS, RobotsRules, RobotsVerdict
 from crawler.formats.sitemap_listing import sitemap
 from crawler.model.config import CrawlConfig
-from crawler.model.document import Response
+from crawler.model.document import RawResponse
 from crawler.model.head import Head, read_head
 from crawler.model.outcome import Exchange, Kind, Listing, Skipped
 from crawler.model.url import InvalidUrl, Seed, Url, join, parse
@@ -109,7 +109,7 @@ def robots(data: bytes) -> None:
     found = join(START, text_of(first))
     url = found if isinstance(found, Url) else START
     verdict = rules.verdict(url.href)
-    assert isinstance(verdict, Verdict) and rules.verdict(url.href) == verdict
+    assert isinstance(verdict, RobotsVerdict) and rules.verdict(url.href) == verdict
     assert 0 <= verdict.line <= body[:MAX_BYTES].count(b"\n") + body.count(b"\r") + 1
     assert rules.verdict("http://a.example/robots.txt").allowed
     skipped = Skipped(url=url.href, input=url.href, kind=Kind.ROBOTS, reason=verdict.reason)
@@ -122,7 +122,7 @@ def robots(data: bytes) -> None:
 def sitemaps(data: bytes) -> None:
     """A Content-Type, and a sitemap in any form."""
     first, _, body = data.partition(b"\n")
-    response = Response(url=START.href, status=200, content_type=text_of(first), body=body)
+    response = RawResponse(url=START.href, status=200, content_type=text_of(first), body=body)
     found = sitemap(response)
     assert not (found.pages and found.sitemaps)
     for href in found.pages + found.sitemaps:
@@ -146,7 +146,7 @@ def headers(data: bytes) -> None:
         return
     assert head.length is None or 0 <= head.length < 10**19
     assert worth_reading(head.values) in (True, False)
-    progress = Progress(request())
+    progress = ExchangeProgress(request())
     progress.answered(head.status, head.values)
     _headers_of(head.values)
     if not 200 <= head.status < 300:
@@ -205,7 +205,7 @@ def html(data: bytes) -> None:
     """A Content-Type and, behind a bar, an X-Robots-Tag; then a page, whose links are followed."""
     first, _, body = data.partition(b"\n")
     kind, _, tag = text_of(first).partition("|")
-    response = Response(
+    response = RawResponse(
         url=START.href,
         status=200,
         content_type=kind or "text/html",

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.mock import Served
-from crawler.mock.reply import Answer, Framing, Lazy, content
+from crawler.mock.reply import Answer, BodyFraming, Lazy, content
 from crawler.mock.server.conditional import is_fresh, not_modified, with_validators
 
 PAGE = with_validators(content(b"a page", "text/html"))
@@ -32,7 +32,7 @@ def test_validators_follow_from_the_body() -> None:
     [
         content(b"gone", "text/plain", status=404),
         Answer(pieces=Lazy(make=lambda: iter((b"x",)))),
-        Answer(pieces=(b"raw",), framing=Framing.RAW),
+        Answer(pieces=(b"raw",), framing=BodyFraming.RAW),
         Answer(pieces=(b"half",), length=8),
         content(b"tagged", "text/plain", headers=(("etag", '"own"'),)),
     ],

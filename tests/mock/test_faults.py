@@ -10,10 +10,10 @@ from itertools import islice
 import pytest
 
 from crawler.mock import MockWeb, Served
-from crawler.mock.faults import FAULTS, Fault
+from crawler.mock.faults import FAULTS, FaultRecipe
 from crawler.mock.faults.recipe import Group, always, raw, whole
 from crawler.mock.graph.site import answer
-from crawler.mock.reply import Answer, Ask, Ending, Framing, Lazy, PathError, content
+from crawler.mock.reply import Answer, Ask, BodyFraming, Ending, Lazy, PathError, content
 
 from .conftest import ask, connect, get, read_all, read_until, status_of
 
@@ -114,7 +114,7 @@ def test_a_missing_package_is_said() -> None:
     def build(inner: Answer, asked: Ask, options: MockWeb) -> Answer:
         raise ImportError(name="brotli")
 
-    fault = Fault(name="x", group="coding", help="X.", build=build)
+    fault = FaultRecipe(name="x", group="coding", help="X.", build=build)
     reply = fault.make(content(b"", "text/html"), Ask(target="/"), OPTIONS)
     assert (reply.status, reply.body) == (501, b"this server lacks a package: brotli\n")
 
@@ -218,7 +218,7 @@ def test_nested_bomb() -> None:
 def test_raw_ones_end_in_one_way(name: str) -> None:
     """Bytes without a head of the server's are not said to be chunked or trailed as well."""
     reply, _ = made(name)
-    if reply.framing is Framing.RAW:
+    if reply.framing is BodyFraming.RAW:
         assert not reply.trailers
         assert reply.length is None
     assert isinstance(reply.ending, Ending)

@@ -14,10 +14,19 @@ from hypothesis import strategies as st
 from crawler.mock.judge import event_log
 from crawler.mock.judge import ledger as module
 from crawler.mock.judge.event_log import EventLog, merged
-from crawler.mock.judge.ledger import OTHERS, Ledger, LedgerSnapshot, Recorder, Row, check
+from crawler.mock.judge.ledger import (
+    OTHERS,
+    Ledger,
+    LedgerRecorder,
+    LedgerRow,
+    LedgerSnapshot,
+    check,
+)
 
 
-def ask(recorder: Recorder, begin: float, end: float, *, retry_after: float | None = None) -> None:
+def ask(
+    recorder: LedgerRecorder, begin: float, end: float, *, retry_after: float | None = None
+) -> None:
     recorder.begin("a", "127.0.0.1", begin, forbidden=False)
     recorder.end("a", "127.0.0.1", end, retry_after)
 
@@ -30,10 +39,10 @@ def test_gap_and_width() -> None:
     ledger.begin("b", "127.0.0.1", 7.25, forbidden=False)
     ledger.end("a", "127.0.0.1", 8.0, None)
     found = ledger.snapshot()
-    assert found.hosts["a"] == Row(
+    assert found.hosts["a"] == LedgerRow(
         requests=4, smallest_gap=0.5, largest_in_flight=4, in_flight=3, robots_violations=1
     )
-    assert found.hosts["b"] == Row(requests=1, largest_in_flight=1, in_flight=1)
+    assert found.hosts["b"] == LedgerRow(requests=1, largest_in_flight=1, in_flight=1)
     assert found.addresses["127.0.0.1"].smallest_gap == 0.25
     assert found.addresses["127.0.0.1"].largest_in_flight == 5
 
@@ -60,7 +69,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         ledger.end(f"h{number}", "127.0.0.1", number + 0.5, 100.0)
     found = ledger.snapshot().hosts
     assert list(found) == ["h0", "h1", "h2", OTHERS]
-    assert found[OTHERS] == Row(requests=7)
+    assert found[OTHERS] == LedgerRow(requests=7)
 
 
 def test_a_reset_forgets() -> None:
@@ -82,8 +91,8 @@ def test_json_there_and_back() -> None:
 
 def test_check_names_each_breach() -> None:
     """One line for each host and kind; limits count only if given."""
-    good = Row(requests=9, smallest_gap=0.1, largest_in_flight=3)
-    bad = Row(requests=9, retry_after_violations=2, robots_violations=1)
+    good = LedgerRow(requests=9, smallest_gap=0.1, largest_in_flight=3)
+    bad = LedgerRow(requests=9, retry_after_violations=2, robots_violations=1)
     snapshot = LedgerSnapshot(hosts={"good": good, "bad": bad}, truncated=True)
     assert check(snapshot) == [
         "the ledger is not whole: its log was full",
@@ -108,7 +117,7 @@ EVENTS = st.lists(
 )
 
 
-def tell(recorder: Recorder, host: str, address: str, now: float, what: str) -> None:
+def tell(recorder: LedgerRecorder, host: str, address: str, now: float, what: str) -> None:
     if what in ("begin", "forbidden"):
         recorder.begin(host, address, now, forbidden=what == "forbidden")
     else:

@@ -12,7 +12,7 @@ import pytest
 from crawler.mock import MockWeb, Served
 from crawler.mock.faults import PREFIXES
 from crawler.mock.graph.site import answer
-from crawler.mock.reply import Answer, Ask, Ending, Framing
+from crawler.mock.reply import Answer, Ask, BodyFraming, Ending
 
 from .conftest import ask, connect, get, read_all
 
@@ -70,7 +70,7 @@ def test_trailers(web: Served) -> None:
     assert b"Trailer: Content-Digest, Server-Timing" in head
     assert trailer.startswith(b"Content-Digest: sha-256=:%b:\r\nServer-Timing: " % digest)
     assert trailer.endswith(b"\r\n\r\n")
-    assert made("/trailers/page/3").framing is Framing.CHUNKED
+    assert made("/trailers/page/3").framing is BodyFraming.CHUNKED
 
 
 def test_stacked_codings_are_one_field() -> None:

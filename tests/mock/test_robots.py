@@ -12,7 +12,7 @@ from crawler.mock import MockWeb, running
 from crawler.mock.graph.robots_forms import FORMS, Taken, answer, form_of, rules, sitemap_lines
 from crawler.mock.graph.site import answer as web_answer
 from crawler.mock.judge.robots_rules import MAX_BYTES, Rules
-from crawler.mock.reply import Answer, Ask, Ending, Framing
+from crawler.mock.reply import Answer, Ask, BodyFraming, Ending
 from crawler.mock.scenario import ROBOTS_FORMS
 from crawler.model.errors import ConfigurationError
 
@@ -93,7 +93,7 @@ def test_statuses(name: str) -> None:
 def test_no_answer(name: str, ending: Ending) -> None:
     """Three forms send not a byte."""
     reply = served(options_of(name))
-    assert (reply.pieces, reply.framing, reply.ending) == ((), Framing.RAW, ending)
+    assert (reply.pieces, reply.framing, reply.ending) == ((), BodyFraming.RAW, ending)
 
 
 def test_cut_and_slow() -> None:

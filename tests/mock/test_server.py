@@ -20,7 +20,7 @@ import crawler
 from crawler.mock import LoopFactory, MockWeb, Statistics, main_loop, running, serve
 from crawler.mock.graph.site import answer
 from crawler.mock.server.answer_cache import CACHE_BYTES
-from crawler.mock.server.request_reader import Request
+from crawler.mock.server.request_reader import ReceivedRequest
 from crawler.mock.server.responder import Responder
 
 from .conftest import ask, connect, get, read_all, status_of
@@ -190,7 +190,7 @@ def test_the_cache_is_bounded() -> None:
     """No number of pages makes the server hold more than its bound."""
     responder = Responder(MockWeb(pages=10**6, page_bytes=1_000_000, links=0), answer)
     for number in range(100):
-        request = Request(b"GET", b"/page/%d" % number, b"a", [], keep_alive=True)
+        request = ReceivedRequest(b"GET", b"/page/%d" % number, b"a", [], keep_alive=True)
         responder.end(responder.take(request, "127.0.0.1:80", "127.0.0.1:9"))
     held = sum(kept.size for kept in responder._cache._entries.values())
     assert CACHE_BYTES / 2 < held <= CACHE_BYTES

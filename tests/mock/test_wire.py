@@ -12,7 +12,7 @@ import pytest
 
 from crawler.mock import MockWeb, Served, running
 from crawler.mock.graph.site import answer
-from crawler.mock.reply import Answer, Ask, Ending, Framing, Lazy, content, notice
+from crawler.mock.reply import Answer, Ask, BodyFraming, Ending, Lazy, content, notice
 from crawler.mock.server.delivery import MAX_RETRY_AFTER, Delivery, render
 
 from .conftest import connect, get, read_all, read_until
@@ -36,7 +36,7 @@ def raw(delivery: Delivery) -> bytes:
 
 def test_trailers_follow_the_last_chunk() -> None:
     """A trailer is announced in the head and stands after the chunk of size zero."""
-    answer = Answer(pieces=(b"one",), framing=Framing.CHUNKED, trailers=(("X-Sum", "1"),))
+    answer = Answer(pieces=(b"one",), framing=BodyFraming.CHUNKED, trailers=(("X-Sum", "1"),))
     head, _, body = raw(rendered(answer)).partition(b"\r\n\r\n")
     assert b"\r\nTrailer: X-Sum\r\n" in head
     assert body == b"3\r\none\r\n0\r\nX-Sum: 1\r\n\r\n"
@@ -73,7 +73,7 @@ def test_time_changes_no_byte_but_its_own_line() -> None:
 
 def test_raw_bytes_get_no_line() -> None:
     """What is no HTTP of ours is left as it is."""
-    delivery = rendered(Answer(pieces=(b"\0",), framing=Framing.RAW))
+    delivery = rendered(Answer(pieces=(b"\0",), framing=BodyFraming.RAW))
     assert raw(delivery.timed(1.0, 0.0, (("latency", 1.0),))) == b"\0"
 
 
@@ -127,7 +127,7 @@ def test_an_endless_body_leaves_the_loop_to_others(monkeypatch: pytest.MonkeyPat
 
 def test_a_deaf_server_lets_the_window_fill(monkeypatch: pytest.MonkeyPatch) -> None:
     """DEAF reads nothing more: a client that goes on sending is stopped by flow control."""
-    serve_one(monkeypatch, Answer(framing=Framing.RAW, ending=Ending.DEAF))
+    serve_one(monkeypatch, Answer(framing=BodyFraming.RAW, ending=Ending.DEAF))
     with running(MockWeb()) as served, connect(served) as client:
         client.sendall(get("/"))
         client.settimeout(0.3)

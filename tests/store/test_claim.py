@@ -17,7 +17,7 @@ from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.outcome import Kind, Skipped
 from crawler.store.claim import Claim
 from crawler.store.outlet import Outlet
-from crawler.store.output_files import Document
+from crawler.store.output_files import OutputDocument
 from crawler.store.sinks import RecordSink
 
 HOLDER = """
@@ -208,16 +208,16 @@ def test_a_descriptor_is_written_where_it_stands(tmp_path: Path) -> None:
 def test_a_document_is_taken_at_the_start_and_written_at_the_end(tmp_path: Path) -> None:
     """`--stats` has its place from the start, is replaced as a whole and never added to."""
     path = tmp_path / "stats.json"
-    document = Document(str(path), "refuse")
+    document = OutputDocument(str(path), "refuse")
     with pytest.raises(EnvironmentFailure, match="is being written by"):
-        Document(str(path), "refuse")
+        OutputDocument(str(path), "refuse")
     document.close()
     assert not path.exists()
     path.write_text("old")
     for existing in ("refuse", "add"):
         with pytest.raises(ConfigurationError, match="holds 3 bytes already"):
-            Document(str(path), existing)  # type: ignore[arg-type]
-    document = Document(str(path), "replace")
+            OutputDocument(str(path), existing)  # type: ignore[arg-type]
+    document = OutputDocument(str(path), "replace")
     assert path.read_text() == "old"
     document.write([1])
     document.close()
@@ -227,7 +227,7 @@ def test_a_document_is_taken_at_the_start_and_written_at_the_end(tmp_path: Path)
 def test_a_document_for_a_pipe_waits_for_no_reader(tmp_path: Path) -> None:
     """A named pipe for the statistics is opened when they are written, and not at the start."""
     os.mkfifo(tmp_path / "pipe")
-    document = Document(str(tmp_path / "pipe"), "refuse")
+    document = OutputDocument(str(tmp_path / "pipe"), "refuse")
     document.close()
     assert (tmp_path / "pipe").is_fifo()
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.core.crawl_core import Crawl
+from crawler.core.crawl_core import CrawlCore
 from crawler.core.domain import TopLevelDomains
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError
@@ -130,7 +130,7 @@ def test_the_first_entry_has_the_record_and_the_others_are_listed(tmp_path: Path
     text = f"id,url\n1,{A}\n2,{A}#x\n3,off\n4,{B}\n5,off\n"
     seeds = read(text, "a.csv", keep=("all",))
     with RepeatLog(str(path)) as log:
-        core = Crawl(config, random=lambda: 0.5, suffixes=TopLevelDomains(), repeated=log.put)
+        core = CrawlCore(config, random=lambda: 0.5, suffixes=TopLevelDomains(), repeated=log.put)
         finals = core.admit([*seeds, Seed(B, Url(B))], 0.0)
         core.exhausted()
         finals += core.stop()

@@ -12,7 +12,7 @@ import pytest
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.store.outlet import Outlet
-from crawler.store.output_files import Document
+from crawler.store.output_files import OutputDocument
 from crawler.store.sources import UrlSource
 
 BINARY = {
@@ -61,7 +61,7 @@ def test_statistics_are_one_document(tmp_path: Path) -> None:
     """--stats is JSON, never packed, and no lines."""
     for name in ("stats.gz", "stats.jsonl", "stats.csv", "stats.toml"):
         with pytest.raises(ConfigurationError, match="there is no format"):
-            Document(str(tmp_path / name), "refuse")
+            OutputDocument(str(tmp_path / name), "refuse")
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -25,7 +25,7 @@ from time import monotonic
 from typing import Any
 
 from crawler.mock import MockWeb, running
-from crawler.model.document import Response
+from crawler.model.document import RawResponse
 from tests.unmannered import WORDS
 
 LATE = 3.0
@@ -37,7 +37,7 @@ _ANSWER = struct.pack("!i", 100_000) + bytes(100_000)
 _DEEDS = ("answer", "answer", "answer", "server", "tracker", "both")
 
 
-def parse(response: Response) -> dict[str, str]:
+def parse(response: RawResponse) -> dict[str, str]:
     """A user's parser that does, once for each URL, what the plan in the environment says."""
     plan = Path(os.environ["KILLING"])
     deeds = json.loads((plan / "plan.json").read_text())

@@ -12,7 +12,7 @@ from concurrent.futures import process
 from typing import Any
 
 import crawler
-from crawler.model.document import Response
+from crawler.model.document import RawResponse
 
 NOT_A_FUNCTION = 3
 
@@ -27,7 +27,7 @@ def seen(response: crawler.Response) -> dict[str, Any]:
     return {**facts, "charset": response.charset, "starts": text[:15].lower()}
 
 
-def hostile(response: Response) -> Any:
+def hostile(response: RawResponse) -> Any:
     """A dict for a good page; ruin for the others."""
     ruin = RUINS.get(response.body)
     if ruin is not None:

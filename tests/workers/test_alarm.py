@@ -10,12 +10,12 @@ import time
 
 import pytest
 
-from crawler.workers.work import SLICES, Alarm, Overrun
+from crawler.workers.work import SLICES, Overrun, PageAlarm
 
 STOPPED = """
 import sys, time
 from crawler.workers.work import Alarm, Overrun
-alarm = Alarm(2.0)
+alarm = PageAlarm(2.0)
 try:
     with alarm:
         print("begun", flush=True)
@@ -29,7 +29,7 @@ else:
 
 def test_a_page_without_end_is_ended() -> None:
     """A page that never ends has `Overrun` raised in it; the next one has a limit of its own."""
-    alarm = Alarm(0.2)
+    alarm = PageAlarm(0.2)
     for _ in range(2):
         with pytest.raises(Overrun), alarm:
             time.sleep(60)
@@ -41,7 +41,7 @@ def test_a_page_without_end_is_ended() -> None:
 
 def test_a_signal_that_comes_late_counts_for_no_page() -> None:
     """Stray signals, however many, take nothing of a page's time."""
-    alarm = Alarm(600)
+    alarm = PageAlarm(600)
     with alarm:
         for _ in range(2 * SLICES):
             signal.raise_signal(signal.SIGALRM)

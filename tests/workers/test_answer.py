@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from crawler.model.document import Document, Leads
 from crawler.model.outcome import Kind, ParseFault
-from crawler.workers.worker_answer import MAX_JSON, Malformed, results
+from crawler.workers.worker_answer import MAX_JSON, MalformedAnswer, results
 
 GOOD = (b'{"title":"x"}', 0.5, None)
 LEADS = (bytes(16), 1, 2, 2**64 - 1, "http://a.test/")
@@ -57,7 +57,7 @@ def test_answers_as_they_are_sent() -> None:
 )
 def test_anything_else_is_malformed(answer: Any) -> None:
     """T6: another type, count, range or size, and subclasses, whose methods are somebody else's."""
-    with pytest.raises(Malformed) as raised:
+    with pytest.raises(MalformedAnswer) as raised:
         results([GOOD, answer], 2)
     assert len(str(raised.value)) < 200 and "\n" not in str(raised.value)
 
@@ -65,7 +65,7 @@ def test_anything_else_is_malformed(answer: Any) -> None:
 @pytest.mark.parametrize("answers", [None, (GOOD, GOOD), [GOOD], [GOOD] * 3, "ab", {1: GOOD}])
 def test_a_batch_has_an_answer_for_each_page(answers: Any) -> None:
     """T6: neither fewer nor more."""
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedAnswer):
         results(answers, 2)
 
 
@@ -81,7 +81,7 @@ def test_whatever_comes_is_a_result_or_malformed(answer: object) -> None:
     """No answer raises anything else, and what passes can be written as a record."""
     try:
         (result,) = results([answer], 1)
-    except Malformed:
+    except MalformedAnswer:
         return
     if isinstance(result, ParseFault):
         json.dumps(result.reason).encode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crawler.workers.auto import LONGEST_INLINE, START_WORTH, Chooser, Place
+from crawler.workers.auto import LONGEST_INLINE, START_WORTH, Chooser, ParsePlace
 
 
 def taught(seconds_per_byte: float, *, hand_over: float = 100e-6) -> Chooser:
@@ -18,8 +18,8 @@ def test_what_is_cheaper_here_stays_here() -> None:
     """A page whose parsing costs less than its hand-over is never handed over."""
     chooser = taught(5e-9)
     chooser.pool_ready = True
-    assert chooser.place(1_400) is Place.HERE
-    assert chooser.place(80_000) is Place.POOL
+    assert chooser.place(1_400) is ParsePlace.HERE
+    assert chooser.place(80_000) is ParsePlace.POOL
 
 
 def test_the_threshold_is_where_both_cost_the_same() -> None:
@@ -27,15 +27,15 @@ def test_the_threshold_is_where_both_cost_the_same() -> None:
     chooser = taught(5e-9)
     chooser.pool_ready = True
     threshold = chooser.threshold()
-    assert chooser.place(threshold - 100) is Place.HERE
-    assert chooser.place(threshold + 100) is Place.POOL
+    assert chooser.place(threshold - 100) is ParsePlace.HERE
+    assert chooser.place(threshold + 100) is ParsePlace.POOL
 
 
 def test_a_dear_hand_over_keeps_pages_here() -> None:
     """The measured hand-over decides, not an assumed one."""
     chooser = taught(5e-9, hand_over=1.0)
     chooser.pool_ready = True
-    assert chooser.place(80_000) is Place.HERE
+    assert chooser.place(80_000) is ParsePlace.HERE
 
 
 def test_a_pool_is_wanted_once_it_would_have_paid() -> None:
@@ -57,14 +57,14 @@ def test_no_page_blocks_the_loop_for_long() -> None:
     """A page above the longest time for the loop goes aside while there is no pool."""
     chooser = taught(10e-9)
     assert chooser.estimate(2_000_000) > LONGEST_INLINE
-    assert chooser.place(2_000_000) is Place.ASIDE
+    assert chooser.place(2_000_000) is ParsePlace.ASIDE
 
 
 def test_an_isolated_parser_never_runs_here() -> None:
     """A parser of the user's own goes to the pool whatever it costs, from the first page on."""
     chooser = Chooser(isolate=True)
     assert chooser.pool_wanted
-    assert chooser.place(1) is Place.POOL
+    assert chooser.place(1) is ParsePlace.POOL
 
 
 def test_estimates_follow_the_pages() -> None:
@@ -88,9 +88,9 @@ def test_a_dear_hand_over_is_tried_again_later() -> None:
     chooser = taught(25e-9)
     chooser.pool_ready = True
     chooser.observe_hand_over(1e-3)
-    assert chooser.place(1_400) is Place.HERE
+    assert chooser.place(1_400) is ParsePlace.HERE
     places = [chooser.place(1_400) for _ in range(10_000)]
-    assert places[-1] is Place.POOL
+    assert places[-1] is ParsePlace.POOL
 
 
 def test_pages_of_a_few_bytes_teach_nothing() -> None:

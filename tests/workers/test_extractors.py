@@ -16,13 +16,13 @@ import pytest
 
 import crawler
 from crawler.mock import MockWeb, running
-from crawler.model.document import Document, Response
+from crawler.model.document import Document, RawResponse
 from crawler.model.outcome import ParseFault
 from crawler.workers import extractors
 from crawler.workers.parsing import Parsing
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "crawler-prices"
-PAGE = Response(url="http://a.test/", status=200, content_type="text/html", body=b"<p>one two")
+PAGE = RawResponse(url="http://a.test/", status=200, content_type="text/html", body=b"<p>one two")
 
 
 def words(response: crawler.Response) -> int:

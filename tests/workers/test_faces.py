@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from crawler.model.config import CrawlConfig
-from crawler.model.document import Document, Response
+from crawler.model.document import Document, RawResponse
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.runtime.loop import loop_factory
@@ -34,8 +34,8 @@ def run(request: pytest.FixtureRequest) -> Runner:
     return on_the_loop
 
 
-def response(body: bytes) -> Response:
-    return Response(url="http://a.example/", status=200, content_type="text/html", body=body)
+def response(body: bytes) -> RawResponse:
+    return RawResponse(url="http://a.example/", status=200, content_type="text/html", body=body)
 
 
 def config(**options: Any) -> CrawlConfig:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from crawler.model.config import CrawlConfig
-from crawler.model.document import Document, Response
+from crawler.model.document import Document, RawResponse
 from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.runtime.loop import loop_factory
@@ -42,8 +42,8 @@ KINDS = {
 Parse = Callable[[Sequence[bytes], CrawlConfig], list[Parsed]]
 
 
-def response(body: bytes, number: int = 0) -> Response:
-    return Response(
+def response(body: bytes, number: int = 0) -> RawResponse:
+    return RawResponse(
         url=f"http://a.example/{number}", status=200, content_type="text/html", body=body
     )
 
@@ -287,11 +287,11 @@ SCRIPT = """
         parser = "tests.workers.parsers:hostile"
         config = CrawlConfig(parse="process", parse_workers=2, parser=parser)
         async with AsyncParsing(config) as parsing:
-            page = Response(url="http://a/", status=200, content_type="text/html", body=b"good")
+            page = RawResponse(url="http://a/", status=200, content_type="text/html", body=b"good")
             document = await parsing.parse(page)
             print("pid", document.fields["parsed"]["pid"], flush=True)
             if sys.argv[2] == "hang":
-                page = Response(url="http://a/", status=200, content_type="", body=b"stubborn")
+                page = RawResponse(url="http://a/", status=200, content_type="", body=b"stubborn")
                 await parsing.parse(page)
 
     asyncio.run(main())

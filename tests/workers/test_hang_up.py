@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from crawler.model.document import Response
+from crawler.model.document import RawResponse
 from crawler.workers import forked
 from crawler.workers.hang_up import hang_up
 
@@ -41,7 +41,7 @@ def dies_in_its_answer(cut: int) -> None:
     pool._sendback_result = _cut_short  # type: ignore[attr-defined]
 
 
-def parse(response: Response) -> dict[str, str]:
+def parse(response: RawResponse) -> dict[str, str]:
     """A user's parser: a page that says `cut N` ends its worker after N bytes of the answer.
 
     It does so once: the file that its URL names says that it was there before.
@@ -143,7 +143,7 @@ SCRIPT = """
     def page(n):
         body = f"cut {n}" if n in (0, 2, 4, 300) else f"whole {n}"
         url = f"file://{sys.argv[1]}/{n}"
-        return Response(url=url, status=200, content_type="text/html", body=body.encode())
+        return RawResponse(url=url, status=200, content_type="text/html", body=body.encode())
 
     numbers = [*range(12), 300]
     config = CrawlConfig(

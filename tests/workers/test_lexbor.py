@@ -9,7 +9,7 @@ import pytest
 from crawler.formats import html
 from crawler.model.choices import Html
 from crawler.model.config import CrawlConfig
-from crawler.model.document import Document, Response
+from crawler.model.document import Document, RawResponse
 from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Kind, ParseFault
 from crawler.workers.hand_over import AsyncParsing, ThreadedParsing
@@ -19,8 +19,8 @@ GOOD = b"<!doctype html><title>A page</title><a href=/x>x</a>"
 BOMB = b"<a " + b"".join(b"a%d " % number for number in range(400_000)) + b"href=x>"
 
 
-def response(body: bytes) -> Response:
-    return Response(url="http://a.test/", status=200, content_type="text/html", body=body)
+def response(body: bytes) -> RawResponse:
+    return RawResponse(url="http://a.test/", status=200, content_type="text/html", body=body)
 
 
 def config(**options: object) -> CrawlConfig:

@@ -11,7 +11,7 @@ from crawler.model.document import Document
 from crawler.model.outcome import Kind, ParseFault
 from crawler.runtime.loop import loop_factory
 from crawler.workers import recovery
-from crawler.workers.recovery import Batch, Order, Verdict
+from crawler.workers.recovery import Batch, BatchOrder, LaneVerdict
 from tests.workers.test_hand_over import HOSTILE, HTML, config, in_threads, on_a_loop
 
 LIMIT = 400
@@ -65,8 +65,8 @@ def test_no_limit_where_none_is_wanted() -> None:
     assert parsed[1].reason.startswith("MemoryError (parsers.py:")
 
 
-def _pages(number: int) -> Order:
-    return Order([(f"http://a.example/{n}", 200, "", b"", "", "", ()) for n in range(number)])
+def _pages(number: int) -> BatchOrder:
+    return BatchOrder([(f"http://a.example/{n}", 200, "", b"", "", "", ()) for n in range(number)])
 
 
 def test_in_a_batch_nobody_is_blamed() -> None:
@@ -83,6 +83,6 @@ def test_alone_it_fails_the_second_time() -> None:
     batch = Batch(_pages(2), (1,))
     assert recovery.unfit({4: batch}, 4, REASON) == ([], [batch])
     assert recovery.unfit({1: batch}, 1, REASON) == (
-        [Verdict(batch.order, 1, ParseFault(kind=Kind.PARSE, reason=REASON))],
+        [LaneVerdict(batch.order, 1, ParseFault(kind=Kind.PARSE, reason=REASON))],
         [],
     )

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from crawler.model.document import Response
+from crawler.model.document import RawResponse
 from crawler.model.errors import ConfigurationError
 from crawler.workers import own
 from crawler.workers.parsing import Parsing
 from crawler.workers.work import Parser, Work
 
-PAGE = Response(url="http://a/", status=200, content_type="text/html", body=b"")
+PAGE = RawResponse(url="http://a/", status=200, content_type="text/html", body=b"")
 MINE = "def parse(response):\n    return {'mine': __name__}\n"
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from crawler.model.document import Document
 from crawler.model.outcome import Kind, Parsed
-from crawler.workers.lanes import Progress, ThreadLane
+from crawler.workers.lanes import LaneProgress, ThreadLane
 from crawler.workers.pool import CLOSING, DEPTH, START_LIMIT, WINDING_UP, Pool
 from crawler.workers.work import Exhausted, Packed, Work
 from crawler.workers.worker_answer import Answer
@@ -40,10 +40,10 @@ class FakeLane:
         self.starts_late = False
         self.ended = threading.Event()
         self.batches: dict[int, tuple[list[Packed], Future[list[Answer]]]] = {}
-        self.at_work: Progress | None = None
+        self.at_work: LaneProgress | None = None
         self.killed = self.closed = self.joined = False
         self.settled: float | None = None
-        self.on_kill: Progress | str | None = "stays"
+        self.on_kill: LaneProgress | str | None = "stays"
 
     def start(self) -> Future[Any]:
         started = self.started
@@ -61,7 +61,7 @@ class FakeLane:
         self.batches[serial] = (pages, Future())
         return self.batches[serial][1]
 
-    def progress(self) -> Progress | None:
+    def progress(self) -> LaneProgress | None:
         return self.at_work
 
     def cpu_seconds(self) -> float:
@@ -107,7 +107,7 @@ class FakeLane:
 
     def begin(self, page: int, since: float = 0.0) -> None:
         """Mark a page of the head batch as at work."""
-        self.at_work = Progress(next(iter(self.batches)), page, since)
+        self.at_work = LaneProgress(next(iter(self.batches)), page, since)
 
     def head(self) -> list[str]:
         """The URLs of the batch at the head."""
@@ -311,7 +311,7 @@ def test_a_page_that_ended_before_the_kill_is_not_blamed() -> None:
     bench = Bench()
     future = bench.submit("ab")
     bench.lane.begin(0, since=0.0)
-    bench.lane.on_kill = Progress(1, 1, 11.4)
+    bench.lane.on_kill = LaneProgress(1, 1, 11.4)
     bench.pool.tend(11.5)
     bench.finish_all()
     assert told(future) == "ab"
@@ -473,7 +473,9 @@ def test_exactly_the_guilty_pages_fail(
         urls = [int(url) for url in lane.head()]
         culprits = [place for place, url in enumerate(urls) if url in guilty]
         if culprits:
-            lane.at_work = Progress(next(iter(lane.batches)), culprits[0], 0.0) if known else None
+            lane.at_work = (
+                LaneProgress(next(iter(lane.batches)), culprits[0], 0.0) if known else None
+            )
         elif turn in outside and not spared & set(urls):
             spared |= set(urls)
             lane.at_work = None

@@ -12,7 +12,7 @@ from crawler.cli.crawl_flags import quantity
 from crawler.cli.layout import columns
 from crawler.cli.mock.remote import DEFAULT_URL, ask
 from crawler.cli.unit_formats import count, milliseconds
-from crawler.mock.judge.ledger import LedgerSnapshot, Row, check
+from crawler.mock.judge.ledger import LedgerRow, LedgerSnapshot, check
 from crawler.model.errors import EnvironmentFailure, ExitCode
 from crawler.model.units import COUNT, SECONDS
 
@@ -88,11 +88,11 @@ def _as_text(snapshot: LedgerSnapshot, breaches: list[str]) -> str:
     return "\n".join(tables) + "".join(f"BEYOND THE LIMIT: {breach}\n" for breach in breaches)
 
 
-def _table(what: str, rows: Mapping[str, Row]) -> str:
+def _table(what: str, rows: Mapping[str, LedgerRow]) -> str:
     return columns([(what, *_HEADINGS), *((name, *_cells(row)) for name, row in rows.items())])
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: LedgerRow) -> tuple[str, ...]:
     return (
         count(row.requests),
         milliseconds(row.smallest_gap),

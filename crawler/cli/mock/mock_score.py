@@ -15,7 +15,7 @@ from crawler.cli.mock.mock_listing import Web, meant
 from crawler.cli.mock.mock_web import MOCK
 from crawler.cli.mock.serve import SCENARIO, file_parameter
 from crawler.cli.unit_formats import count
-from crawler.mock.judge.score import Result, Score
+from crawler.mock.judge.score import Score, ScoreResult
 from crawler.model.errors import EnvironmentFailure, ExitCode
 from crawler.model.units import COUNT, SHARE
 from crawler.store.archive import unpacked
@@ -66,7 +66,7 @@ class Limits:
     max_wrong: Annotated[int, _most("Records with a wrong status or title.")] = 0
     max_traps: Annotated[int | None, _most("URLs fetched in traps; no limit by default.")] = None
 
-    def breaches(self, result: Result) -> list[str]:
+    def breaches(self, result: ScoreResult) -> list[str]:
         """A line for each limit that the score is beyond."""
         wrong = result.wrong_status + result.wrong_title
         facts: list[tuple[str, float, float | None, Literal["under", "over"]]] = [
@@ -167,12 +167,12 @@ def _never() -> bool:
     return False
 
 
-def _as_json(result: Result, breaches: list[str]) -> str:
+def _as_json(result: ScoreResult, breaches: list[str]) -> str:
     values = {**asdict(result), "breaches": breaches}
     return orjson.dumps(values, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
 
 
-def _as_text(result: Result, breaches: list[str]) -> str:
+def _as_text(result: ScoreResult, breaches: list[str]) -> str:
     rows = [
         (
             "recall",

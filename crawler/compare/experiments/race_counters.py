@@ -106,9 +106,9 @@ class Collected:
     """The crawler's own collector: a method that takes a lock."""
 
     def __init__(self, _threads: int) -> None:
-        from crawler.core.statistics import Statistics
+        from crawler.core.statistics import StatisticsCollector
 
-        self._statistics = Statistics()
+        self._statistics = StatisticsCollector()
 
     def add(self, _index: int, times: int) -> None:
         """As an engine tells that a fetch has started."""

@@ -194,9 +194,9 @@ class CrawlerBench:
         return self._callers.submit(self._parse, f"guilty {case}")
 
     def _parse(self, body: str) -> int:
-        from crawler.model.document import Document, Response
+        from crawler.model.document import Document, RawResponse
 
-        response = Response(
+        response = RawResponse(
             url="http://a.example/", status=200, content_type="text/plain", body=body.encode()
         )
         parsed = self._parsing.parse(response)

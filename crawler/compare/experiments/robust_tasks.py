@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from crawler.model.document import Response
+    from crawler.model.document import RawResponse
 
 _TAKES = 0.002  # seconds of an innocent task
 _FOR_EVER = 15.0  # seconds: far longer than anybody here waits
@@ -38,7 +38,7 @@ def guilty(case: str, _argument: object = None) -> Any:
     return _CASES[case]()
 
 
-def fragile(response: Response) -> dict[str, Any]:
+def fragile(response: RawResponse) -> dict[str, Any]:
     """The same as a parser of the crawler's: the page's body says which task it is."""
     kind, _, detail = response.body.decode().partition(" ")
     return {"answer": innocent(int(detail)) if kind == "innocent" else guilty(detail)}

@@ -64,10 +64,10 @@ def subject(name: str, pages: int) -> tuple[Function, Sequence[Any]]:
 
         return likeness, [_texts(number) for number in range(pages)]
     from crawler.formats.page import page
-    from crawler.model.document import Response
+    from crawler.model.document import RawResponse
 
     return page, [
-        Response(
+        RawResponse(
             url=f"http://a.example/{number}",
             status=200,
             content_type="text/html; charset=utf-8",

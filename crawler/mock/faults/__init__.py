@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 from crawler.mock.faults import encoding, framing, header, hostile_body, redirection, tcp
 from crawler.mock.faults.prefixes import PLAIN, Prefix
-from crawler.mock.faults.recipe import Fault
+from crawler.mock.faults.recipe import FaultRecipe
 from crawler.mock.reply import Answer, Ask, PathError
 from crawler.mock.scenario import MockWeb
 
@@ -28,7 +28,7 @@ _GROUPS = (
     hostile_body.GROUP,
 )
 
-FAULTS: Mapping[str, Fault] = {
+FAULTS: Mapping[str, FaultRecipe] = {
     name: fault for group in _GROUPS for name, fault in group.faults.items()
 }
 
@@ -50,4 +50,4 @@ PREFIXES: Mapping[str, Prefix] = {
     ),
 }
 
-__all__ = ["FAULTS", "PREFIXES", "Fault"]
+__all__ = ["FAULTS", "PREFIXES", "FaultRecipe"]

@@ -23,7 +23,7 @@ from crawler.mock.faults.recipe import (  # fmt: skip
     raw_endless,
     whole,
 )
-from crawler.mock.reply import Answer, Ask, Ending, Framing, Lazy
+from crawler.mock.reply import Answer, Ask, BodyFraming, Ending, Lazy
 from crawler.mock.scenario import MockWeb
 
 GROUP = Group("framing")
@@ -89,13 +89,15 @@ def _long(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
 
 @GROUP.fault("endless-body", "A chunked body without an end.")
 def _endless(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
-    return Answer(headers=HTML, pieces=Lazy(make=lambda: repeat(_PIECE)), framing=Framing.CHUNKED)
+    return Answer(
+        headers=HTML, pieces=Lazy(make=lambda: repeat(_PIECE)), framing=BodyFraming.CHUNKED
+    )
 
 
 @GROUP.fault("endless-until-close", "A body without length or end.")
 def _endless_until_close(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
     pieces = Lazy(make=lambda: repeat(_PIECE))
-    return Answer(headers=HTML, pieces=pieces, framing=Framing.UNTIL_CLOSE)
+    return Answer(headers=HTML, pieces=pieces, framing=BodyFraming.UNTIL_CLOSE)
 
 
 @GROUP.fault("sound-endless", "Sound without end, as radio stations send it.")
@@ -104,7 +106,7 @@ def _sound_endless(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
     return Answer(
         headers=(("Content-Type", "audio/mpeg"),),
         pieces=pieces,
-        framing=Framing.UNTIL_CLOSE,
+        framing=BodyFraming.UNTIL_CLOSE,
         pause=0.05,
     )
 

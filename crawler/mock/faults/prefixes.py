@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 
 from crawler.mock.faults.recipe import lacking, whole
 from crawler.mock.graph.packing import CODINGS
-from crawler.mock.reply import Answer, Ask, Ending, Framing, count, seconds
+from crawler.mock.reply import Answer, Ask, BodyFraming, Ending, count, seconds
 from crawler.mock.scenario import MockWeb
 
 _CHUNK_BYTES = 1024
@@ -80,7 +80,7 @@ def _transfer(arguments: Sequence[str], inner: Answer) -> Answer:
 
 
 def _chunked(_: Sequence[str], inner: Answer) -> Answer:
-    return replace(inner, pieces=_cut(whole(inner), _CHUNK_BYTES), framing=Framing.CHUNKED)
+    return replace(inner, pieces=_cut(whole(inner), _CHUNK_BYTES), framing=BodyFraming.CHUNKED)
 
 
 def _trailers(_: Sequence[str], inner: Answer) -> Answer:
@@ -90,7 +90,7 @@ def _trailers(_: Sequence[str], inner: Answer) -> Answer:
 
 
 def _until_close(_: Sequence[str], inner: Answer) -> Answer:
-    return replace(inner, framing=Framing.UNTIL_CLOSE)
+    return replace(inner, framing=BodyFraming.UNTIL_CLOSE)
 
 
 def _close(_: Sequence[str], inner: Answer) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from crawler.mock.reply import Answer, Ask, Ending, Framing, Lazy, PathError, notice
+from crawler.mock.reply import Answer, Ask, BodyFraming, Ending, Lazy, PathError, notice
 from crawler.mock.scenario import MockWeb
 
 Make = Callable[[Answer, Ask, MockWeb], Answer]
@@ -16,7 +16,7 @@ HTML = (("Content-Type", "text/html; charset=utf-8"),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class FaultRecipe:
     """One way for a server to be broken, hostile or merely odd.
 
     help: one line, what the server does. group: the module's name. build: from the answer that is
@@ -47,13 +47,13 @@ class Group:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.faults: dict[str, Fault] = {}
+        self.faults: dict[str, FaultRecipe] = {}
 
     def add(self, name: str, help: str, build: Make) -> None:
         """One more; a name that is taken is a mistake in the catalogue."""
         if name in self.faults:
             raise ValueError(f"two faults are called {name}")
-        self.faults[name] = Fault(name=name, group=self.name, help=help, build=build)
+        self.faults[name] = FaultRecipe(name=name, group=self.name, help=help, build=build)
 
     def fault(self, name: str, help: str) -> Callable[[Make], Make]:
         """`add` as a decorator."""
@@ -95,12 +95,12 @@ def length(body: bytes) -> bytes:
 
 def raw(data: bytes, ending: Ending = Ending.CLOSE) -> Answer:
     """Bytes as they are, without a head of the server's own, and then the ending."""
-    return Answer(pieces=(data,) if data else (), framing=Framing.RAW, ending=ending)
+    return Answer(pieces=(data,) if data else (), framing=BodyFraming.RAW, ending=ending)
 
 
 def raw_endless(make: Callable[[], Iterator[bytes]]) -> Answer:
     """Bytes as they are, without an end."""
-    return Answer(pieces=Lazy(make=make), framing=Framing.RAW)
+    return Answer(pieces=Lazy(make=make), framing=BodyFraming.RAW)
 
 
 def always(reply: Answer) -> Make:

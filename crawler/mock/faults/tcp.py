@@ -15,7 +15,7 @@ from crawler.mock.faults.recipe import (  # fmt: skip
     raw,
     whole,
 )
-from crawler.mock.reply import Answer, Ask, Ending, Framing, Lazy
+from crawler.mock.reply import Answer, Ask, BodyFraming, Ending, Lazy
 from crawler.mock.scenario import MockWeb
 
 GROUP = Group("connection")
@@ -33,7 +33,9 @@ def _half(ending: Ending) -> Make:
         body = whole(inner)
         promised = max(len(body), 2)
         half = (body[: len(body) // 2],)
-        return replace(inner, pieces=half, length=promised, ending=ending, framing=Framing.LENGTH)
+        return replace(
+            inner, pieces=half, length=promised, ending=ending, framing=BodyFraming.LENGTH
+        )
 
     return build
 
@@ -52,7 +54,7 @@ def _slow_head(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
     body = whole(inner)
     data = html_head(length(body)) + body
     pieces = Lazy(make=_byte_by_byte(data), length=len(data))
-    return Answer(pieces=pieces, framing=Framing.RAW, pause=_DRIP_SECONDS)
+    return Answer(pieces=pieces, framing=BodyFraming.RAW, pause=_DRIP_SECONDS)
 
 
 @GROUP.fault("slow-body", "Sends its body one byte a second.")

@@ -23,7 +23,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class PageKind(StrEnum):
     """What a page is to a crawler; see the module."""
 
     PLAIN = "plain"
@@ -40,15 +40,22 @@ class Kind(StrEnum):
     FILE = "file"
 
 
-UNLINKED = frozenset({Kind.NOFOLLOW, Kind.SITEMAP_ONLY})
+UNLINKED = frozenset({PageKind.NOFOLLOW, PageKind.SITEMAP_ONLY})
 """Kinds that no ordinary link leads to: they would no longer be what they are."""
 
 UNLISTED = frozenset(
-    {Kind.DISALLOWED, Kind.NOFOLLOW, Kind.NOINDEX, Kind.REDIRECT, Kind.ERROR, Kind.FAULTY}
+    {
+        PageKind.DISALLOWED,
+        PageKind.NOFOLLOW,
+        PageKind.NOINDEX,
+        PageKind.REDIRECT,
+        PageKind.ERROR,
+        PageKind.FAULTY,
+    }
 )
 """Kinds that no sitemap should list."""
 
-NO_HTML = frozenset({Kind.REDIRECT, Kind.ERROR, Kind.FAULTY, Kind.FILE})
+NO_HTML = frozenset({PageKind.REDIRECT, PageKind.ERROR, PageKind.FAULTY, PageKind.FILE})
 """Kinds without a title, a text and links of their own."""
 
 FAULTS = ("reset", "empty-reply", "malformed", "bad-chunk", "close-early", "reset-mid-body")

@@ -15,10 +15,10 @@ from functools import lru_cache
 from itertools import accumulate
 
 from crawler.mock.graph.draw import draw
-from crawler.mock.graph.kind import FAULTS, FILES, NO_HTML, UNLINKED, UNLISTED, Kind
+from crawler.mock.graph.kind import FAULTS, FILES, NO_HTML, UNLINKED, UNLISTED, PageKind
 from crawler.mock.graph.robots_forms import stances
 from crawler.mock.graph.stance import Stance, Stances
-from crawler.mock.graph.web_layout import HUB_EVERY, Layout, Place
+from crawler.mock.graph.web_layout import HUB_EVERY, Layout, PagePlace
 from crawler.mock.graph.words import OTHERS, SECTIONS, SLUGS, UTF8, Script
 from crawler.mock.scenario import MockWeb
 from crawler.model.url import Url, parse
@@ -85,11 +85,11 @@ class Graph:
         scheme, _, authority = origin.partition("://")
         return self.options.host_number(authority) if scheme == self.options.scheme else None
 
-    def kind(self, drawn: int) -> Kind:
+    def kind(self, drawn: int) -> PageKind:
         """The kind that a page other than a hub has by its first number."""
         return self._kinds[bisect_right(self._limits, drawn)]
 
-    def drawn(self, place: Place, depth: int, drawn: int) -> Node:
+    def drawn(self, place: PagePlace, depth: int, drawn: int) -> Node:
         """A page for a further link from a place: no deeper than `depth`, or on another host.
 
         One in four is of the whole web, where large hosts are met more often, but of no closed
@@ -127,7 +127,7 @@ class Node:
         "size", "variant",
     )  # fmt: skip
 
-    def __init__(self, graph: Graph, place: Place) -> None:
+    def __init__(self, graph: Graph, place: PagePlace) -> None:
         self.graph = graph
         self.place = place
         self.label = f"{graph.seed}/{place.number}"
@@ -141,7 +141,7 @@ class Node:
             self.degree,
             self.markup,
         ) = draw(self.label, 8)
-        self.kind = Kind.PLAIN if place.row % HUB_EVERY == 0 else graph.kind(kind)
+        self.kind = PageKind.PLAIN if place.row % HUB_EVERY == 0 else graph.kind(kind)
 
     def __repr__(self) -> str:
         return f"Node({self.place.number}, {self.kind}, {self.url})"
@@ -155,9 +155,9 @@ class Node:
         section, other = SECTIONS[drawn & 15], SECTIONS[drawn >> 4 & 15]
         first, second = SLUGS[drawn >> 8 & 31], SLUGS[drawn >> 13 & 31]
         name, style = f"{first}-{self.place.local}", drawn >> 18 & 15
-        if self.kind is Kind.DISALLOWED:
+        if self.kind is PageKind.DISALLOWED:
             return f"/members/{name}" if style & 1 else f"/{section}/{name}.print"
-        if self.kind is Kind.FILE:
+        if self.kind is PageKind.FILE:
             return f"/{section}/{name}.{self.file[0]}"
         if style > 7:
             return f"/{section}/{second}-{name}"
@@ -187,7 +187,7 @@ class Node:
         """Whether its host's robots.txt, as it is answered, forbids it."""
         stance = self.graph.stances[self.place.host]
         if stance is Stance.LINES:
-            return self.kind is Kind.DISALLOWED
+            return self.kind is PageKind.DISALLOWED
         return stance is Stance.CLOSED
 
     @property
@@ -195,7 +195,7 @@ class Node:
         """Whether a crawl from host 0 that follows links and obeys asks for it."""
         return self.wanted(frozenset())
 
-    def wanted(self, meant: Collection[Kind]) -> bool:
+    def wanted(self, meant: Collection[PageKind]) -> bool:
         """The same for a crawl that means to get pages of some `UNLINKED` kinds, too."""
         if self.kind in UNLINKED and self.kind not in meant:
             return False
@@ -212,7 +212,7 @@ class Node:
     @property
     def source(self) -> Node:
         """The page whose title, script and text it has: itself unless it is a duplicate."""
-        return self.group if self.kind is Kind.DUPLICATE else self
+        return self.group if self.kind is PageKind.DUPLICATE else self
 
     @property
     def script(self) -> Script:
@@ -236,11 +236,11 @@ class Node:
     def status(self) -> int:
         """The status that it answers with in the end; 0 if a fault leaves that open."""
         match self.kind:
-            case Kind.REDIRECT:
+            case PageKind.REDIRECT:
                 return _REDIRECTS[self.variant % len(_REDIRECTS)]
-            case Kind.ERROR:
+            case PageKind.ERROR:
                 return _ERRORS[self.variant % len(_ERRORS)]
-            case Kind.FAULTY:
+            case PageKind.FAULTY:
                 return 0
             case _:
                 return 200
@@ -248,12 +248,12 @@ class Node:
     @property
     def failures(self) -> int:
         """How often it answers 503 before it works."""
-        return 1 + self.variant % 2 if self.kind is Kind.FLAKY else 0
+        return 1 + self.variant % 2 if self.kind is PageKind.FLAKY else 0
 
     @property
     def fault(self) -> str:
         """Its fault's name in the catalogue, or nothing."""
-        return FAULTS[self.variant % len(FAULTS)] if self.kind is Kind.FAULTY else ""
+        return FAULTS[self.variant % len(FAULTS)] if self.kind is PageKind.FAULTY else ""
 
     @property
     def file(self) -> tuple[str, str]:
@@ -263,14 +263,14 @@ class Node:
     @property
     def listed(self) -> bool:
         """Whether its host's sitemaps have it: what no link leads to, and most of what is good."""
-        if self.kind is Kind.SITEMAP_ONLY:
+        if self.kind is PageKind.SITEMAP_ONLY:
             return True
         return self.kind not in UNLISTED and self.variant >> 8 & 15 != 0
 
     @property
     def target(self) -> Node | None:
         """Where it redirects to: a hub no deeper than itself, or on another host any hub."""
-        if self.kind is not Kind.REDIRECT:
+        if self.kind is not PageKind.REDIRECT:
             return None
         (drawn,) = draw(f"{self.label}/target", 1)
         return self.graph.drawn(self.place, self.place.depth, drawn).group
@@ -284,12 +284,12 @@ class Node:
         levels = self.graph.layout.levels(place.host)
         end = min(place.local + HUB_EVERY, levels[place.depth + 1])
         near = (self.graph.local(place.host, local).kind for local in range(place.local + 1, end))
-        return any(kind in {Kind.DUPLICATE, Kind.NEAR_DUPLICATE} for kind in near)
+        return any(kind in {PageKind.DUPLICATE, PageKind.NEAR_DUPLICATE} for kind in near)
 
     @property
     def cluster(self) -> str:
         """The URL of the hub whose content it shares, or nearly; empty if it stands alone."""
-        if self.kind in {Kind.DUPLICATE, Kind.NEAR_DUPLICATE} or self.copies:
+        if self.kind in {PageKind.DUPLICATE, PageKind.NEAR_DUPLICATE} or self.copies:
             return self.group.url
         return ""
 
@@ -308,25 +308,25 @@ def listed_slice(options: MockWeb, host: int, start: int, stop: int) -> Iterator
             yield node.url, (_FIRST_DAY + timedelta(days=node.variant % _DAYS)).isoformat()
 
 
-def _kinds(options: MockWeb) -> tuple[tuple[Kind, ...], tuple[int, ...]]:
+def _kinds(options: MockWeb) -> tuple[tuple[PageKind, ...], tuple[int, ...]]:
     """The kinds of pages other than hubs, and the drawn numbers from which on the next one counts.
 
     Hubs being plain, the others make up for them; shares of more than 1 in all are scaled down.
     """
     shares = {
-        Kind.DISALLOWED: options.disallowed,
-        Kind.NOFOLLOW: options.nofollow,
-        Kind.NOINDEX: options.noindex,
-        Kind.SITEMAP_ONLY: options.sitemap_only,
-        Kind.REDIRECT: options.redirects,
-        Kind.ERROR: options.errors,
-        Kind.FLAKY: options.flaky,
-        Kind.FAULTY: options.faulty,
-        Kind.DUPLICATE: options.duplicates,
-        Kind.NEAR_DUPLICATE: options.near_duplicates,
-        Kind.FILE: options.files,
+        PageKind.DISALLOWED: options.disallowed,
+        PageKind.NOFOLLOW: options.nofollow,
+        PageKind.NOINDEX: options.noindex,
+        PageKind.SITEMAP_ONLY: options.sitemap_only,
+        PageKind.REDIRECT: options.redirects,
+        PageKind.ERROR: options.errors,
+        PageKind.FLAKY: options.flaky,
+        PageKind.FAULTY: options.faulty,
+        PageKind.DUPLICATE: options.duplicates,
+        PageKind.NEAR_DUPLICATE: options.near_duplicates,
+        PageKind.FILE: options.files,
     }
     scale = _UNIT * HUB_EVERY / (HUB_EVERY - 1)
     scale /= max(1.0, sum(shares.values()) * HUB_EVERY / (HUB_EVERY - 1))
     limits = accumulate(round(share * scale) for share in shares.values())
-    return (*shares, Kind.PLAIN), tuple(limits)
+    return (*shares, PageKind.PLAIN), tuple(limits)

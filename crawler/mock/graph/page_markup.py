@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from html import escape
 
 from crawler.mock.graph.draw import draw
-from crawler.mock.graph.kind import TRAP_LINKS, UNLINKED, Kind
+from crawler.mock.graph.kind import TRAP_LINKS, UNLINKED, PageKind
 from crawler.mock.graph.link_spelling import Link, relative, written
 from crawler.mock.graph.node import Node
 from crawler.mock.graph.words import paragraphs, prose, revised
@@ -59,7 +59,7 @@ def content_type(node: Node) -> str:
 
 def body(node: Node) -> str:
     """The text as paragraphs: alike for duplicates, nearly alike for near-duplicates."""
-    near = node.kind is Kind.NEAR_DUPLICATE
+    near = node.kind is PageKind.NEAR_DUPLICATE
     source = node.group if near else node.source
     text = prose(node.graph.seed, str(source.place.number), _text_size(source))
     if near:
@@ -99,8 +99,8 @@ def _tree(node: Node) -> Iterator[tuple[str, str, bool]]:
         yield node.origin, graph.local(place.host, layout.parent(place)).path, False
     for local in layout.children(place):
         child = graph.local(place.host, local)
-        if child.kind is not Kind.SITEMAP_ONLY:
-            yield child.origin, child.path, child.kind is Kind.NOFOLLOW
+        if child.kind is not PageKind.SITEMAP_ONLY:
+            yield child.origin, child.path, child.kind is PageKind.NOFOLLOW
     if not place.local:
         for host in graph.stances.children(place.host):
             if host < layout.hosts:
@@ -149,9 +149,9 @@ def _declaration(node: Node) -> str:
 
 def _metas(node: Node) -> str:
     lines = [f'<meta name="description" content="Page {node.place.number}.">\n']
-    if node.kind is Kind.NOINDEX and not noindex_header(node):
+    if node.kind is PageKind.NOINDEX and not noindex_header(node):
         lines.append('<meta name="ROBOTS" content="NoIndex, follow">\n')
-    if node.kind is Kind.DUPLICATE and node.variant & 1:
+    if node.kind is PageKind.DUPLICATE and node.variant & 1:
         lines.append(f'<link rel="canonical" href="{escape(node.source.url)}">\n')
     elif node.variant & 2:
         own = relative(Link(*_resolved(node, _base(node)), node.origin, node.path))

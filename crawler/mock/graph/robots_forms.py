@@ -19,7 +19,7 @@ from crawler.mock.graph.packing import gzipped
 from crawler.mock.graph.robots_texts import Lines, Write
 from crawler.mock.graph.stance import Stance
 from crawler.mock.judge.robots_rules import Rules
-from crawler.mock.reply import Answer, Ask, Ending, Framing, PathError, content, notice
+from crawler.mock.reply import Answer, Ask, BodyFraming, Ending, PathError, content, notice
 from crawler.mock.scenario import DEFAULT_ROBOTS, MockWeb
 
 TEXT = "text/plain; charset=utf-8"
@@ -173,7 +173,7 @@ def _send_to_next_host(text: bytes, ask: Ask, options: MockWeb) -> Answer:
 
 
 def _send_nothing(ending: Ending) -> Send:
-    return lambda text, ask, options: Answer(framing=Framing.RAW, ending=ending)
+    return lambda text, ask, options: Answer(framing=BodyFraming.RAW, ending=ending)
 
 
 def _elsewhere(location: str, status: int = 302) -> Answer:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from crawler.mock.faults import FAULTS, PREFIXES
 from crawler.mock.faults.prefixes import Prefix
 from crawler.mock.graph.file_bodies import file
-from crawler.mock.graph.kind import Kind
+from crawler.mock.graph.kind import PageKind
 from crawler.mock.graph.node import Graph, Node, graph
 from crawler.mock.graph.page_markup import content_type, html, noindex_header
 from crawler.mock.graph.plain_paths import HTML, PATHS, missing
@@ -89,16 +89,16 @@ def _answers(node: Node, ask: Ask) -> Answer:
     if target is not None:
         return _redirect(node, target)
     match node.kind:
-        case Kind.ERROR:
+        case PageKind.ERROR:
             return content(_note(f"{node.status} {node.path}"), HTML, status=node.status)
-        case Kind.FLAKY if ask.attempt < node.failures:
+        case PageKind.FLAKY if ask.attempt < node.failures:
             headers = (("Retry-After", str(node.variant >> 4 & 1)),)
             return notice(503, f"attempt {ask.attempt + 1} fails", headers=headers)
-        case Kind.FILE:
+        case PageKind.FILE:
             return content(file(node), node.file[1])
-        case Kind.FAULTY:
+        case PageKind.FAULTY:
             return _faulty(node, ask)
-        case Kind.NOINDEX if noindex_header(node):
+        case PageKind.NOINDEX if noindex_header(node):
             headers = (("X-Robots-Tag", "noindex"),)
             return content(html(node), content_type(node), headers=headers)
         case _:

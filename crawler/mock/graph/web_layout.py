@@ -35,7 +35,7 @@ _WEIGHT = 1 << 40
 _UNIT = 1 << 32
 
 
-class Place(NamedTuple):
+class PagePlace(NamedTuple):
     """Where a page stands. number: in the web; local: on its host; row: in its level."""
 
     number: int
@@ -68,27 +68,27 @@ class Layout:
         """Pages of a host; 0 for a host that the web does not have."""
         return self._starts[host + 1] - self._starts[host] if 0 <= host < self.hosts else 0
 
-    def place(self, number: int) -> Place:
+    def place(self, number: int) -> PagePlace:
         """The place of page `number`."""
         host = bisect_right(self._starts, number) - 1
         return self.local(host, number - self._starts[host])
 
-    def local(self, host: int, local: int) -> Place:
+    def local(self, host: int, local: int) -> PagePlace:
         """The place of a page by its number on its host."""
         starts = self.levels(host)
         depth = bisect_right(starts, local) - 1
-        return Place(self._starts[host] + local, host, local, depth, local - starts[depth])
+        return PagePlace(self._starts[host] + local, host, local, depth, local - starts[depth])
 
     def levels(self, host: int) -> tuple[int, ...]:
         """Where the levels of a host start, as local numbers; last its number of pages."""
         return _levels(self.size(host), self._median)
 
-    def parent(self, place: Place) -> int:
+    def parent(self, place: PagePlace) -> int:
         """The local number of the hub that a page (not the front page) hangs on."""
         above, start, end = self.levels(place.host)[place.depth - 1 : place.depth + 2]
         return above + HUB_EVERY * (place.row * _hubs(start - above) // (end - start))
 
-    def children(self, place: Place) -> range:
+    def children(self, place: PagePlace) -> range:
         """The local numbers of the pages that hang on a page: none unless it is a hub."""
         starts = self.levels(place.host)
         if not place.hub or place.depth + 2 >= len(starts):

@@ -28,7 +28,7 @@ MAX_ROWS = 100_000
 OTHERS = "(others)"
 
 
-class Recorder(Protocol):
+class LedgerRecorder(Protocol):
     """Who is told of each request. Times are seconds on one clock for all processes."""
 
     def begin(self, host: str, address: str, now: float, *, forbidden: bool) -> None:
@@ -42,7 +42,7 @@ class Recorder(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class LedgerRow:
     """One host or one address; the fields are those of the module's table.
 
     smallest_gap is None before a second request.
@@ -63,8 +63,8 @@ class LedgerSnapshot:
     truncated: the event log was full or could not be written; what came later is missing.
     """
 
-    hosts: Mapping[str, Row] = field(default_factory=dict)
-    addresses: Mapping[str, Row] = field(default_factory=dict)
+    hosts: Mapping[str, LedgerRow] = field(default_factory=dict)
+    addresses: Mapping[str, LedgerRow] = field(default_factory=dict)
     truncated: bool = False
 
     @property
@@ -80,8 +80,8 @@ class LedgerSnapshot:
     def of(cls, json: Mapping[str, Any]) -> Self:
         """The snapshot that `json` was made of; KeyError or TypeError if it was none."""
         return cls(
-            hosts={name: Row(**row) for name, row in json["hosts"].items()},
-            addresses={name: Row(**row) for name, row in json["addresses"].items()},
+            hosts={name: LedgerRow(**row) for name, row in json["hosts"].items()},
+            addresses={name: LedgerRow(**row) for name, row in json["addresses"].items()},
             truncated=bool(json["truncated"]),
         )
 
@@ -99,8 +99,8 @@ class _Count:
     impatient: int = 0
     forbidden: int = 0
 
-    def row(self) -> Row:
-        return Row(
+    def row(self) -> LedgerRow:
+        return LedgerRow(
             requests=self.requests,
             smallest_gap=None if self.gap == inf else self.gap,
             largest_in_flight=self.largest,
@@ -125,7 +125,7 @@ class Ledger:
         return f"Ledger(hosts={len(self._hosts)}, addresses={len(self._addresses)})"
 
     def begin(self, host: str, address: str, now: float, *, forbidden: bool) -> None:
-        """As `Recorder` says."""
+        """As `LedgerRecorder` says."""
         # One body for both rows would cost a call for each, in a server's hottest path.
         row = self._hosts.get(host) or _new(self._hosts, host)
         row.requests += 1
@@ -150,7 +150,7 @@ class Ledger:
             there.forbidden += 1
 
     def end(self, host: str, address: str, now: float, retry_after: float | None) -> None:
-        """As `Recorder` says."""
+        """As `LedgerRecorder` says."""
         row = self._hosts.get(host) or self._hosts.get(OTHERS)
         if row is not None and row.in_flight:
             row.in_flight -= 1
@@ -161,7 +161,7 @@ class Ledger:
             row.until = now + retry_after
 
     def reset(self) -> None:
-        """As `Recorder` says."""
+        """As `LedgerRecorder` says."""
         self._hosts: dict[str, _Count] = {}
         self._addresses: dict[str, _Count] = {}
 
@@ -178,9 +178,9 @@ def _new(rows: dict[str, _Count], name: str) -> _Count:
     return rows.setdefault(name, _Count())
 
 
-def _rows(counts: Mapping[str, _Count]) -> dict[str, Row]:
+def _rows(counts: Mapping[str, _Count]) -> dict[str, LedgerRow]:
     return {
-        name: Row(requests=count.requests) if name == OTHERS else count.row()
+        name: LedgerRow(requests=count.requests) if name == OTHERS else count.row()
         for name, count in counts.items()
     }
 

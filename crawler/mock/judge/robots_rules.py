@@ -30,11 +30,11 @@ _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})|([^\x21-\x7e])", re.DOTALL)
 # In a query these mean the same with and without an escape (the table of RFC 9309 section 2.2.2).
 _OF_QUERY = frozenset(b":/?@")
 
-Group = list["Rule"]
+Group = list["PathRule"]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class PathRule:
     """One line of allow or disallow; `parts` lie between the wildcards of the pattern."""
 
     allow: bool
@@ -86,7 +86,7 @@ class Rules:
     ) -> None:
         self._groups = groups or {}
         self._free = free
-        self._agents: dict[str, tuple[Rule, ...]] = {}
+        self._agents: dict[str, tuple[PathRule, ...]] = {}
 
     def __repr__(self) -> str:
         return f"Rules({self._groups!r}, free={self._free!r})"
@@ -106,7 +106,7 @@ class Rules:
     @classmethod
     def nothing(cls, *, free: tuple[str, ...] = ()) -> Self:
         """Rules that forbid everything to everybody."""
-        return cls({"*": [Rule.read(allow=False, pattern=b"/")]}, free=free)
+        return cls({"*": [PathRule.read(allow=False, pattern=b"/")]}, free=free)
 
     def allows(self, user_agent: str, target: str) -> bool:
         """Whether a client may ask for a target (path and query).
@@ -125,7 +125,7 @@ class Rules:
                 best = octets
         return allowed
 
-    def _for(self, user_agent: str) -> tuple[Rule, ...]:
+    def _for(self, user_agent: str) -> tuple[PathRule, ...]:
         found = self._agents.get(user_agent)
         if found is None:
             if len(self._agents) >= MAX_AGENTS:  # agents are the clients' own texts
@@ -133,7 +133,7 @@ class Rules:
             found = self._agents[user_agent] = self._chosen(user_agent)
         return found
 
-    def _chosen(self, user_agent: str) -> tuple[Rule, ...]:
+    def _chosen(self, user_agent: str) -> tuple[PathRule, ...]:
         own = [self._groups[token] for token in products(user_agent) if token in self._groups]
         groups = own or [self._groups.get("*", [])]
         return tuple(rule for group in groups for rule in group)
@@ -180,7 +180,7 @@ def _groups(lines: Iterator[tuple[str, bytes]]) -> dict[str, Group]:
                 open_groups.append(groups.setdefault(token, []))
         elif key in ("allow", "disallow"):
             naming = False
-            rule = Rule.read(key == "allow", value)
+            rule = PathRule.read(key == "allow", value)
             for group in open_groups if value else ():
                 group.append(rule)
     return groups

@@ -12,7 +12,7 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from crawler.mock.graph.kind import Kind
+from crawler.mock.graph.kind import PageKind
 from crawler.mock.graph.node import Node, graph
 from crawler.mock.graph.robots_forms import rules
 from crawler.mock.judge.truth import nodes
@@ -25,7 +25,7 @@ _REDIRECTS = range(300, 400)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class ScoreResult:
     """The score of a crawl. Pages are those of the graph; a URL counts once, however spelled.
 
     records: read in all, `skipped` of them not fetched. wanted: pages that a perfect crawl of this
@@ -79,7 +79,7 @@ class Score:
     ) -> None:
         self._options = options
         self._graph = graph(options)
-        meant = {Kind.SITEMAP_ONLY: sitemaps, Kind.NOFOLLOW: nofollow}
+        meant = {PageKind.SITEMAP_ONLY: sitemaps, PageKind.NOFOLLOW: nofollow}
         self._meant = frozenset(kind for kind, wanted in meant.items() if wanted)
         self._hosts = hosts
         self._recorded, self._asked, self._fetched = (_Bits(options.pages) for _ in range(3))
@@ -106,7 +106,7 @@ class Score:
         self._counts["wrong_status"] += any(map(_wrong, nodes, visits))
         self._counts["wrong_title"] += _wrong_title(nodes[-1], visits[-1], record)
 
-    def result(self) -> Result:
+    def result(self) -> ScoreResult:
         """The score so far; one pass over the truth, some 10 us a page."""
         counts, missing = self._counts, list[str]()
         wanted = found = 0
@@ -118,7 +118,7 @@ class Score:
                 missing.append(node.url)
         known = counts["asked"]
         fetched = known + counts["strangers"]
-        return Result(
+        return ScoreResult(
             wanted=wanted,
             found=found,
             recall=found / wanted if wanted else 1.0,
@@ -153,7 +153,7 @@ class Score:
         if node is None:
             self._stranger(read)
             return None
-        if answered or node.kind is Kind.FAULTY:
+        if answered or node.kind is PageKind.FAULTY:
             self._fetched.add(node.place.number)
         if self._asked.add(node.place.number):
             self._counts["asked"] += 1
@@ -185,10 +185,10 @@ _COUNTED = (
     "records", "skipped", "repeats", "robots_violations", "nofollow_pages", "sitemap_pages",
     "trap_pages", "strangers", "wrong_status", "wrong_title", "duplicates",
 )  # fmt: skip
-_COUNTED_KINDS: Mapping[Kind, str] = {
-    Kind.NOFOLLOW: "nofollow_pages",
-    Kind.SITEMAP_ONLY: "sitemap_pages",
-    Kind.DUPLICATE: "duplicates",
+_COUNTED_KINDS: Mapping[PageKind, str] = {
+    PageKind.NOFOLLOW: "nofollow_pages",
+    PageKind.SITEMAP_ONLY: "sitemap_pages",
+    PageKind.DUPLICATE: "duplicates",
 }
 
 

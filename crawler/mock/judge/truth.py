@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from crawler.mock.graph.kind import TRAP_LINKS, Kind
+from crawler.mock.graph.kind import TRAP_LINKS, PageKind
 from crawler.mock.graph.node import Node, graph, listed_slice, local_pages
 from crawler.mock.scenario import MockWeb
 from crawler.model.url import Url, parse
@@ -25,7 +25,7 @@ from crawler.model.url import Url, parse
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What there is to know about one page; `Kind` tells what the kinds mean.
+    """What there is to know about one page; `PageKind` tells what the kinds mean.
 
     url: canonical. status: of the answer to this URL itself, after flaky failures; 0 where a fault
     leaves it open. title: of its HTML, empty if it is none. depth: the fewest clicks from its own
@@ -66,14 +66,14 @@ def entry(node: Node) -> Entry:
         kind=kind.value,
         status=node.status,
         title=node.title,
-        depth=None if kind is Kind.SITEMAP_ONLY else node.place.depth,
+        depth=None if kind is PageKind.SITEMAP_ONLY else node.place.depth,
         host=node.place.host,
         cluster=node.cluster,
         location=target.url if target else "",
         reachable=node.reachable,
         disallowed=node.disallowed,
-        nofollow=kind is Kind.NOFOLLOW,
-        noindex=kind is Kind.NOINDEX,
+        nofollow=kind is PageKind.NOFOLLOW,
+        noindex=kind is PageKind.NOINDEX,
         sitemap=node.listed,
         charset=node.script.name if node.html else "",
         fault=node.fault,
@@ -124,14 +124,14 @@ def summary(options: MockWeb) -> dict[str, Any]:
     for node in nodes(options):
         counts["kinds"][node.kind.value] += 1  # JSON wants plain keys
         counts["statuses"][str(node.status or "open")] += 1
-        if node.kind is not Kind.SITEMAP_ONLY:
+        if node.kind is not PageKind.SITEMAP_ONLY:
             counts["depths"][str(node.place.depth)] += 1
         if node.html:
             counts["charsets"][node.script.name] += 1
         told["in_sitemaps"] += node.listed
         told["disallowed"] += node.disallowed
         told["reachable"] += node.reachable
-        told["with_sitemaps"] += node.wanted((Kind.SITEMAP_ONLY,))
+        told["with_sitemaps"] += node.wanted((PageKind.SITEMAP_ONLY,))
     return {
         "seed": options.seed,
         "start": front(options, 0),

@@ -28,7 +28,7 @@ from collections.abc import Awaitable, Iterator
 from typing import cast
 
 from crawler.mock.reply import Ending
-from crawler.mock.server.delivery import Delivery, Turn
+from crawler.mock.server.delivery import Delivery, RequestTurn
 from crawler.mock.server.open_connections import Opened
 from crawler.mock.server.request_reader import Reader
 from crawler.mock.server.responder import Responder
@@ -66,7 +66,7 @@ class Connection(asyncio.Protocol):
         self._open = opened
         self._loop = loop
         self._reader = Reader()
-        self._turn: Turn | None = None
+        self._turn: RequestTurn | None = None
         self._pieces: Iterator[bytes] = iter(())
         self._next: bytes | None = None
         self._task: asyncio.Task[None] | None = None
@@ -170,12 +170,12 @@ class Connection(asyncio.Protocol):
             else:
                 self._transport.pause_reading()
 
-    def _begin_pending(self, turn: Turn) -> None:
+    def _begin_pending(self, turn: RequestTurn) -> None:
         self._turn = turn
         self.quiet_since = None
         self._task = self._loop.create_task(self._pend(turn, self._responder.controlled(turn)))
 
-    async def _pend(self, turn: Turn, made: Awaitable[Delivery]) -> None:
+    async def _pend(self, turn: RequestTurn, made: Awaitable[Delivery]) -> None:
         try:
             delivery = await made
         except Exception:
@@ -185,7 +185,7 @@ class Connection(asyncio.Protocol):
         self._begin(turn, delivery)
         self._work()
 
-    def _begin(self, turn: Turn, delivery: Delivery) -> None:
+    def _begin(self, turn: RequestTurn, delivery: Delivery) -> None:
         turn.delivery = delivery
         self._turn = turn
         self.quiet_since = None
@@ -238,7 +238,7 @@ class Connection(asyncio.Protocol):
                 self._timer = self._loop.call_soon(self._go_on)
                 return
 
-    def _write(self, turn: Turn, data: bytes) -> None:
+    def _write(self, turn: RequestTurn, data: bytes) -> None:
         turn.sent += len(data)
         self._responder.bytes_sent += len(data)
         self._transport.write(data)

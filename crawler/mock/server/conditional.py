@@ -12,7 +12,7 @@ from datetime import datetime
 from email.utils import formatdate, parsedate_to_datetime
 from hashlib import blake2b
 
-from crawler.mock.reply import Answer, Framing, Headers
+from crawler.mock.reply import Answer, BodyFraming, Headers
 
 # 2024-01-01T00:00:00Z, and the seconds of two years.
 _FIRST = 1_704_067_200
@@ -24,7 +24,7 @@ _KEPT_BY_304 = ("etag", "last-modified", "cache-control", "vary", "expires", "co
 def with_validators(answer: Answer) -> Answer:
     """The same with `ETag` and `Last-Modified`, if it is a 200 with a body held in memory."""
     pieces = answer.pieces
-    framed = answer.framing is not Framing.RAW
+    framed = answer.framing is not BodyFraming.RAW
     if answer.status != 200 or not framed or not isinstance(pieces, tuple):
         return answer
     if answer.length is not None or _field(answer.headers, "etag"):
@@ -65,7 +65,7 @@ def not_modified(answer: Answer) -> Answer:
         status=304,
         headers=kept,
         pieces=(),
-        framing=Framing.LENGTH,
+        framing=BodyFraming.LENGTH,
         length=None,
         trailers=(),
     )

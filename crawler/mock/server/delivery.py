@@ -9,8 +9,8 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from itertools import chain
 
-from crawler.mock.reply import Answer, Ending, Framing, Headers, Lazy, Parts, Pieces
-from crawler.mock.server.request_reader import Request
+from crawler.mock.reply import Answer, BodyFraming, Ending, Headers, Lazy, Parts, Pieces
+from crawler.mock.server.request_reader import ReceivedRequest
 
 # No Date and no version: the same answer is the same bytes, today and tomorrow.
 _SERVER = b"Server: mock\r\n"
@@ -88,7 +88,7 @@ def render(answer: Answer, *, head_only: bool, keep_alive: bool, chunks: bool) -
     """
     framing = _framing(answer, chunks=chunks)
     ending = _ending(answer.ending, framing, keep_alive)
-    if framing is Framing.RAW:
+    if framing is BodyFraming.RAW:
         pieces = answer.pieces
     else:
         nothing = head_only or _bodiless(answer.status)
@@ -102,7 +102,7 @@ def render(answer: Answer, *, head_only: bool, keep_alive: bool, chunks: bool) -
         status=answer.status,
         retry_after=_retry_after(answer),
         kind=answer.kind,
-        headed=framing is not Framing.RAW,
+        headed=framing is not BodyFraming.RAW,
     )
 
 
@@ -120,16 +120,16 @@ def _retry_after(answer: Answer) -> float | None:
     return min(max(seconds, 0.0), MAX_RETRY_AFTER)
 
 
-def _framing(answer: Answer, *, chunks: bool) -> Framing:
+def _framing(answer: Answer, *, chunks: bool) -> BodyFraming:
     framing = answer.framing
     unknown = isinstance(answer.pieces, Lazy) and answer.pieces.length is None
-    if framing is Framing.LENGTH and unknown and answer.length is None:
-        framing = Framing.CHUNKED
-    return Framing.UNTIL_CLOSE if framing is Framing.CHUNKED and not chunks else framing
+    if framing is BodyFraming.LENGTH and unknown and answer.length is None:
+        framing = BodyFraming.CHUNKED
+    return BodyFraming.UNTIL_CLOSE if framing is BodyFraming.CHUNKED and not chunks else framing
 
 
-def _ending(ending: Ending, framing: Framing, keep_alive: bool) -> Ending:
-    stays = keep_alive and framing is not Framing.UNTIL_CLOSE
+def _ending(ending: Ending, framing: BodyFraming, keep_alive: bool) -> Ending:
+    stays = keep_alive and framing is not BodyFraming.UNTIL_CLOSE
     return Ending.CLOSE if ending is Ending.KEEP and not stays else ending
 
 
@@ -137,7 +137,7 @@ def _bodiless(status: int) -> bool:
     return status < 200 or status in (204, 304)
 
 
-def _head(answer: Answer, framing: Framing, ending: Ending) -> bytes:
+def _head(answer: Answer, framing: BodyFraming, ending: Ending) -> bytes:
     connection = "close" if ending in (Ending.CLOSE, Ending.LINGER) else "keep-alive"
     return b"".join(
         (
@@ -159,10 +159,10 @@ def _fields(headers: Headers) -> bytes:
         return text.encode()
 
 
-def _framing_field(answer: Answer, framing: Framing) -> bytes:
-    if framing is Framing.UNTIL_CLOSE or _bodiless(answer.status):
+def _framing_field(answer: Answer, framing: BodyFraming) -> bytes:
+    if framing is BodyFraming.UNTIL_CLOSE or _bodiless(answer.status):
         return b""
-    if framing is Framing.CHUNKED:
+    if framing is BodyFraming.CHUNKED:
         names = ", ".join(name for name, _ in answer.trailers)
         trailer = f"Trailer: {names}\r\n" if names else ""
         return f"Transfer-Encoding: chunked\r\n{trailer}".encode()
@@ -177,8 +177,8 @@ def _length(answer: Answer) -> int:
     return sum(map(len, answer.pieces))
 
 
-def _body(answer: Answer, framing: Framing) -> Pieces:
-    if framing is not Framing.CHUNKED:
+def _body(answer: Answer, framing: BodyFraming) -> Pieces:
+    if framing is not BodyFraming.CHUNKED:
         return answer.pieces
     pieces, last = answer.pieces, b"0\r\n%b\r\n" % _fields(answer.trailers)
     if isinstance(pieces, Lazy):
@@ -230,14 +230,14 @@ def _spread(pieces: tuple[bytes, ...]) -> tuple[bytes, ...]:
 
 
 @dataclass(slots=True)
-class Turn:
+class RequestTurn:
     """One request from its arrival to the last byte of its answer.
 
     delivery: None as long as the answer is being made. host, address: the ledger's rows.
     begun: when it arrived, on `time.monotonic`. sent: bytes written.
     """
 
-    request: Request
+    request: ReceivedRequest
     host: str
     address: str
     client: str
@@ -253,7 +253,7 @@ KEPT_BYTES = 1024
 
 
 @dataclass(slots=True)
-class Kept:
+class CachedAnswer:
     """An answer ready to be sent.
 
     head: the answer without its body, for those who ask whether it has changed. timed: the

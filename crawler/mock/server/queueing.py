@@ -13,7 +13,7 @@ from collections import deque
 from typing import NamedTuple
 
 
-class Wait(NamedTuple):
+class QueueWait(NamedTuple):
     """Accepted: seconds in the line, then seconds with a worker."""
 
     wait: float
@@ -41,7 +41,7 @@ class Queue:
     def __repr__(self) -> str:
         return f"Queue(workers={len(self._free)}, room={self._room}, line={len(self._starts)})"
 
-    def arrive(self, now: float, service: float) -> Wait | Full:
+    def arrive(self, now: float, service: float) -> QueueWait | Full:
         """A request comes at `now` (seconds from 0 on) and needs `service` seconds of a worker.
 
         An arrival before the last one counts as arriving with it.
@@ -53,9 +53,9 @@ class Queue:
         start = self._free[0]
         if start <= now:
             heapq.heapreplace(self._free, now + service)
-            return Wait(0.0, service)
+            return QueueWait(0.0, service)
         if len(starts) >= self._room:
             return Full((starts[0] if starts else start) - now)
         heapq.heapreplace(self._free, start + service)
         starts.append(start)
-        return Wait(start - now, service)
+        return QueueWait(start - now, service)

@@ -17,7 +17,7 @@ MAX_HEAD_BYTES = 64 * 1024
 MAX_BODY_BYTES = 64 * 1024
 
 
-class Request(NamedTuple):
+class ReceivedRequest(NamedTuple):
     """One parsed request; `problem` is a status to refuse it with, or 0.
 
     conditional: whether it has `If-None-Match` or `If-Modified-Since`.
@@ -52,7 +52,7 @@ class Reader:
 
     def __init__(self) -> None:
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
-        self.queue: deque[Request] = deque()
+        self.queue: deque[ReceivedRequest] = deque()
         self.deaf = self.expecting = False
         self._begin_head()
         self._in_head = False
@@ -129,7 +129,7 @@ class Reader:
             self._refuse(413)
         else:
             self.queue.append(
-                Request(
+                ReceivedRequest(
                     parser.get_method(),
                     self._target,
                     self._host,
@@ -155,4 +155,4 @@ class Reader:
         """Answer what came before, then this status; hear nothing more."""
         if not self.deaf:
             self.deaf = True
-            self.queue.append(Request(b"", b"", b"", [], keep_alive=False, problem=status))
+            self.queue.append(ReceivedRequest(b"", b"", b"", [], keep_alive=False, problem=status))

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from crawler.mock.graph.robots_forms import rules as robots_rules
-from crawler.mock.judge.ledger import Ledger, Recorder
+from crawler.mock.judge.ledger import Ledger, LedgerRecorder
 from crawler.mock.judge.robots_rules import Rules
 from crawler.mock.reply import Answer, Ask, Ending, notice
 from crawler.mock.scenario import MockWeb
@@ -24,8 +24,8 @@ from crawler.mock.server import callers
 from crawler.mock.server.access_log import AccessLog
 from crawler.mock.server.answer_cache import Cache
 from crawler.mock.server.conditional import is_fresh, not_modified, with_validators
-from crawler.mock.server.delivery import Delivery, Kept, Turn, render
-from crawler.mock.server.request_reader import Request
+from crawler.mock.server.delivery import CachedAnswer, Delivery, RequestTurn, render
+from crawler.mock.server.request_reader import ReceivedRequest
 from crawler.mock.server.table import Table
 from crawler.mock.server.timing import Clock, Timing
 
@@ -87,13 +87,13 @@ class Responder:
         options: MockWeb,
         site: Site,
         *,
-        ledger: Recorder | None = None,
+        ledger: LedgerRecorder | None = None,
         table: Table | None = None,
         log: AccessLog | None = None,
         start: float | None = None,
     ) -> None:
         self.authority = options.authority_of(0)
-        self.ledger: Recorder = Ledger() if ledger is None else ledger
+        self.ledger: LedgerRecorder = Ledger() if ledger is None else ledger
         self.table = Table() if table is None else table
         self.log = log
         self._site = site
@@ -110,7 +110,7 @@ class Responder:
         self.options = options
         self._clock = Clock(options, self._start)
         self._hosts: dict[bytes, _Host] = {}
-        self._cache = Cache[Kept]()
+        self._cache = Cache[CachedAnswer]()
 
     def reset(self) -> None:
         """Forget what was counted; connections that are open stay counted."""
@@ -121,15 +121,15 @@ class Responder:
 
     # A request's way.
 
-    def take(self, request: Request, address: str, client: str) -> Turn:
+    def take(self, request: ReceivedRequest, address: str, client: str) -> RequestTurn:
         """Begin a request's turn; its delivery is None if `controlled` has to make it."""
         now = time.monotonic()
         if request.problem:
-            turn = Turn(request, "", address, client, now, self._refusal(request.problem))
+            turn = RequestTurn(request, "", address, client, now, self._refusal(request.problem))
             turn.counted = False
             return turn
         host = self._hosts.get(request.host) or self._host(request.host)
-        turn = Turn(request, host.name, address, client, now)
+        turn = RequestTurn(request, host.name, address, client, now)
         if request.target.startswith(b"/__") and self.control is not None:
             turn.counted = False
             return turn
@@ -139,7 +139,7 @@ class Responder:
         self.ledger.begin(host.name, address, now, forbidden=forbidden)
         return turn
 
-    async def controlled(self, turn: Turn) -> Delivery:
+    async def controlled(self, turn: RequestTurn) -> Delivery:
         """The answer to a control path, which other processes may have to be asked for."""
         request, control = turn.request, self.control
         if control is None:
@@ -150,7 +150,7 @@ class Responder:
             return _rendered(request, notice(403, problem))
         return _rendered(request, await control(ask, request.body))
 
-    def end(self, turn: Turn) -> None:
+    def end(self, turn: RequestTurn) -> None:
         """Its last byte was written, or its client has gone; a second call changes nothing."""
         delivery = turn.delivery
         if turn.ended:
@@ -191,7 +191,7 @@ class Responder:
 
     # Deciding.
 
-    def _delivery(self, request: Request, host: _Host, now: float) -> tuple[Delivery, bool]:
+    def _delivery(self, request: ReceivedRequest, host: _Host, now: float) -> tuple[Delivery, bool]:
         """What to send, and whether robots.txt forbids to ask for it."""
         ordinary = request.method == b"GET" and request.keep_alive and request.version == "1.1"
         kept = self._cache.get((host.key, request.target)) if ordinary else None
@@ -205,19 +205,24 @@ class Responder:
             delivery = self._in_time(delivery, kept, request, host, now)
         return delivery, forbidden
 
-    def _made(self, request: Request, keep_for: _Host | None) -> Kept:
+    def _made(self, request: ReceivedRequest, keep_for: _Host | None) -> CachedAnswer:
         """The answer made anew; kept if it is the same for ever."""
         ask = self._ask(request)
         reply = self._site(ask, self.options)
         if ask.settled:
             reply = with_validators(reply)
-        kept = Kept(replace(reply, pieces=()), _rendered(request, reply))
+        kept = CachedAnswer(replace(reply, pieces=()), _rendered(request, reply))
         if ask.settled and keep_for is not None:
             self._cache.keep((keep_for.key, request.target), kept)
         return kept
 
     def _in_time(
-        self, delivery: Delivery, kept: Kept, request: Request, host: _Host, now: float
+        self,
+        delivery: Delivery,
+        kept: CachedAnswer,
+        request: ReceivedRequest,
+        host: _Host,
+        now: float,
     ) -> Delivery:
         """The delivery when its time has come, or a refusal if there are too many requests."""
         rate = self.options.rate
@@ -239,12 +244,12 @@ class Responder:
             delivery = self._too_much(request, 503, timing.refused)
         return _timed(delivery, timing)
 
-    def _too_much(self, request: Request, status: int, wait: float) -> Delivery:
+    def _too_much(self, request: ReceivedRequest, status: int, wait: float) -> Delivery:
         seconds = str(max(math.ceil(wait), 1))
         headers = (("Retry-After", seconds),) if self.options.retry_after else ()
         return _rendered(request, notice(status, "too many requests", headers=headers))
 
-    def _forbidden(self, kept: Kept, host: _Host, request: Request) -> bool:
+    def _forbidden(self, kept: CachedAnswer, host: _Host, request: ReceivedRequest) -> bool:
         verdict = kept.verdicts.get(request.agent)
         if verdict is None:
             target = _origin_form(request.target)
@@ -253,7 +258,7 @@ class Responder:
                 kept.verdicts[request.agent] = verdict
         return verdict
 
-    def _write_log(self, log: AccessLog, turn: Turn, delivery: Delivery, now: float) -> None:
+    def _write_log(self, log: AccessLog, turn: RequestTurn, delivery: Delivery, now: float) -> None:
         request = turn.request
         log.write(
             client=turn.client,
@@ -279,7 +284,7 @@ class Responder:
         self._hosts[field] = host
         return host
 
-    def _ask(self, request: Request) -> Ask:
+    def _ask(self, request: ReceivedRequest) -> Ask:
         known = _HOST.fullmatch(request.host) is not None
         host = request.host.decode("ascii") if known else self.authority
         target = _origin_form(request.target)
@@ -301,7 +306,7 @@ class Responder:
         return render(reply, head_only=False, keep_alive=False, chunks=False)
 
 
-def _rendered(request: Request, reply: Answer) -> Delivery:
+def _rendered(request: ReceivedRequest, reply: Answer) -> Delivery:
     return render(
         reply,
         head_only=request.method == b"HEAD",
@@ -314,7 +319,7 @@ def _timed(delivery: Delivery, timing: Timing) -> Delivery:
     return delivery.timed(timing.delay, timing.transfer, timing.parts)
 
 
-def _fresh(head: Answer, request: Request) -> bool:
+def _fresh(head: Answer, request: ReceivedRequest) -> bool:
     fields = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in request.headers)
     return is_fresh(head, fields)
 

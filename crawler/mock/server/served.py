@@ -11,7 +11,7 @@ from crawler.mock.scenario import MockWeb
 from crawler.mock.server.responder import Statistics
 
 
-class Crew(Protocol):
+class ServerProcesses(Protocol):
     """Who serves, in one process or several."""
 
     @property
@@ -38,7 +38,7 @@ class Served:
     def __init__(
         self,
         options: MockWeb,
-        crew: Crew,
+        crew: ServerProcesses,
         ca_pem: bytes = b"",
         ended: Future[None] | None = None,
     ) -> None:

@@ -34,7 +34,7 @@ from crawler.mock.judge.event_log import merged_ledger
 from crawler.mock.judge.ledger import LedgerSnapshot
 from crawler.mock.scenario import MockWeb
 from crawler.mock.server.responder import Statistics, total
-from crawler.mock.server.worker_handles import Worker, bury, spawn
+from crawler.mock.server.worker_handles import WorkerHandle, bury, spawn
 from crawler.model.errors import EnvironmentFailure
 from crawler.runtime.signals import ENDING
 
@@ -71,8 +71,8 @@ class Supervisor:
         self.ended: Future[None] = Future()
         self._start_message = start
         self._directory = Path(start["directory"])
-        self._workers: list[Worker] = []
-        self._alive: set[Worker] = set()
+        self._workers: list[WorkerHandle] = []
+        self._alive: set[WorkerHandle] = set()
         self._rounds: dict[int, _Round] = {}
         self._count = 0
         self._last: list[dict[str, Any]] | None = None
@@ -191,7 +191,7 @@ class Supervisor:
             self._deadline = float("inf")
             self.started.set_result(None)
 
-    def _read(self, worker: Worker) -> None:
+    def _read(self, worker: WorkerHandle) -> None:
         messages = worker.read()
         if messages is None:
             self._lost(worker)
@@ -199,7 +199,7 @@ class Supervisor:
         for message in messages:
             self._hear(worker, message)
 
-    def _hear(self, worker: Worker, message: dict[str, Any]) -> None:
+    def _hear(self, worker: WorkerHandle, message: dict[str, Any]) -> None:
         if "relay" in message:
             self._relay(worker, message)
             return
@@ -218,7 +218,7 @@ class Supervisor:
                 self.options = self.options.changed(found.argument)  # type: ignore[arg-type]
             found.done([found.results[number] for number in range(len(self._workers))])
 
-    def _relay(self, worker: Worker, message: dict[str, Any]) -> None:
+    def _relay(self, worker: WorkerHandle, message: dict[str, Any]) -> None:
         number = message["relay"]
 
         def done(result: list[Any] | Exception) -> None:
@@ -239,7 +239,7 @@ class Supervisor:
             own = {"number": worker.number} if order == "start" else {}
             worker.send({"id": self._count, "order": order, "argument": argument, **own})
 
-    def _lost(self, worker: Worker) -> None:
+    def _lost(self, worker: WorkerHandle) -> None:
         self._selector.unregister(worker.line)
         worker.line.close()
         self._alive.discard(worker)

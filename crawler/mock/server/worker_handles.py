@@ -26,7 +26,7 @@ Message = dict[str, Any]
 
 
 @dataclass(slots=True, eq=False)
-class Worker:
+class WorkerHandle:
     """One process and the line to it: a socket with lines of JSON both ways."""
 
     number: int
@@ -66,7 +66,7 @@ class Worker:
         return obituary(str(self), code)
 
 
-def spawn(number: int) -> Worker:
+def spawn(number: int) -> WorkerHandle:
     """A new worker, which waits for its first order; its signals are masked as the caller's."""
     ours, theirs = socket.socketpair()
     with theirs:
@@ -82,10 +82,10 @@ def spawn(number: int) -> Worker:
             ours.close()
             raise EnvironmentFailure(f"cannot start a process: {error.strerror}") from error
     ours.settimeout(SEND_SECONDS)
-    return Worker(number, process, ours)
+    return WorkerHandle(number, process, ours)
 
 
-def bury(workers: Iterable[Worker]) -> None:
+def bury(workers: Iterable[WorkerHandle]) -> None:
     """Wait for all; who does not leave at the end of its line is killed."""
     for worker in workers:
         worker.line.close()

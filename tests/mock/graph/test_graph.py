@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from crawler.mock import MockWeb
 from crawler.mock.faults import PREFIXES
-from crawler.mock.graph.kind import FAULTS, Kind
+from crawler.mock.graph.kind import FAULTS, PageKind
 from crawler.mock.graph.node import Graph, Node, graph
 from crawler.mock.graph.page_markup import MAX_BYTES, body, degree, links
 from crawler.mock.graph.plain_paths import PATHS
@@ -50,7 +50,7 @@ def _bytes(reply: Answer | None) -> tuple[object, ...]:
     return reply.status, reply.headers, reply.body
 
 
-def _sample(options: MockWeb, kind: Kind, count: int = 20) -> list[Node]:
+def _sample(options: MockWeb, kind: PageKind, count: int = 20) -> list[Node]:
     return list(islice((node for node in nodes(options) if node.kind is kind), count))
 
 
@@ -77,7 +77,7 @@ def test_any_text_is_a_path_or_none(text: str) -> None:
 
 def test_another_spelling_of_a_path_is_no_page() -> None:
     """Case, slashes, queries and leading zeros matter; the number alone does not make a page."""
-    for node in _sample(WEB, Kind.PLAIN, 200)[1:]:
+    for node in _sample(WEB, PageKind.PLAIN, 200)[1:]:
         number = str(node.place.local)
         for target in (
             node.path.upper(), f"{node.path}/", f"{node.path}?", f"{node.path}?x=1",
@@ -126,9 +126,10 @@ def test_kinds_have_their_shares() -> None:
     options = MockWeb(pages=20_000, port=8080, faulty=0.02)
     kinds = Counter(node.kind for node in nodes(options))
     for kind, share in {
-        Kind.DISALLOWED: 0.05, Kind.NOFOLLOW: 0.03, Kind.NOINDEX: 0.03, Kind.SITEMAP_ONLY: 0.03,
-        Kind.REDIRECT: 0.04, Kind.ERROR: 0.03, Kind.FLAKY: 0.01, Kind.FAULTY: 0.02,
-        Kind.DUPLICATE: 0.04, Kind.NEAR_DUPLICATE: 0.03, Kind.FILE: 0.02,
+        PageKind.DISALLOWED: 0.05, PageKind.NOFOLLOW: 0.03, PageKind.NOINDEX: 0.03,
+        PageKind.SITEMAP_ONLY: 0.03,
+        PageKind.REDIRECT: 0.04, PageKind.ERROR: 0.03, PageKind.FLAKY: 0.01, PageKind.FAULTY: 0.02,
+        PageKind.DUPLICATE: 0.04, PageKind.NEAR_DUPLICATE: 0.03, PageKind.FILE: 0.02,
     }.items():  # fmt: skip
         assert kinds[kind] / 20_000 == pytest.approx(share, rel=1 / 6)
 
@@ -143,14 +144,14 @@ def test_shares_of_nothing_leave_plain_pages() -> None:
 
 def test_duplicates_have_text_and_title_of_their_hub() -> None:
     """A duplicate is its cluster's text exactly; a near-duplicate differs in one to three words."""
-    for node in _sample(WEB, Kind.DUPLICATE):
+    for node in _sample(WEB, PageKind.DUPLICATE):
         assert body(node) == body(node.group) and node.title == node.group.title
         assert node.cluster == node.group.cluster == node.group.url != node.url
-    for node in _sample(WEB, Kind.NEAR_DUPLICATE):
+    for node in _sample(WEB, PageKind.NEAR_DUPLICATE):
         one, two = (re.sub("<[^>]*>", " ", body(each)).split() for each in (node, node.group))
         assert 1 <= sum(map(ne, one, two)) <= 3 and len(one) == len(two)
         assert node.title != node.group.title and node.cluster == node.group.url
-    texts = Counter(body(node) for node in _sample(WEB, Kind.PLAIN, 1000))
+    texts = Counter(body(node) for node in _sample(WEB, PageKind.PLAIN, 1000))
     assert texts.most_common(1)[0][1] == 1
 
 
@@ -165,7 +166,7 @@ def test_pages_come_in_many_charsets_and_say_which() -> None:
 
 def test_flaky_pages_work_after_their_failures() -> None:
     """503 with a Retry-After of 0 or 1, once or twice, then 200; only they read the attempt."""
-    for node in _sample(WEB, Kind.FLAKY):
+    for node in _sample(WEB, PageKind.FLAKY):
         replies = [fetch(WEB, node.url, attempt) for attempt in range(4)]
         statuses = [reply.status for reply in replies if reply]
         assert statuses == [503] * node.failures + [200] * (4 - node.failures)
@@ -174,12 +175,12 @@ def test_flaky_pages_work_after_their_failures() -> None:
     for node in nodes(MockWeb(pages=300)):
         ask = Ask(target=node.path, host="127.0.0.1:0")
         answer(ask, MockWeb(pages=300))
-        assert ask.settled is (node.kind is not Kind.FLAKY)
+        assert ask.settled is (node.kind is not PageKind.FLAKY)
 
 
 def test_redirects_lead_to_hubs_in_every_status() -> None:
     """One hop, to a page that answers 200, sometimes on another host."""
-    found = _sample(WEB, Kind.REDIRECT, 1000)
+    found = _sample(WEB, PageKind.REDIRECT, 1000)
     assert {node.status for node in found} == {301, 302, 303, 307, 308}
     targets = [node.target for node in found if node.target is not None]
     assert len(targets) == len(found) and all(target.status == 200 for target in targets)
@@ -190,7 +191,7 @@ def test_redirects_lead_to_hubs_in_every_status() -> None:
 def test_files_are_of_their_type() -> None:
     """PNG, PDF, JSON, text and CSS, with their media types; the PNG's checksums are right."""
     kinds = {}
-    for node in _sample(WEB, Kind.FILE, 60):
+    for node in _sample(WEB, PageKind.FILE, 60):
         reply = fetch(WEB, node.url)
         assert reply is not None
         kinds[node.file[0]] = reply
@@ -207,7 +208,7 @@ def test_faulty_pages_answer_by_the_catalogue() -> None:
     """Each answers with a fault of the catalogue, and all of those that may occur do."""
     catalogue = pytest.importorskip("crawler.mock.faults").FAULTS
     assert set(FAULTS) <= set(catalogue)
-    found = _sample(WEB, Kind.FAULTY, 200)
+    found = _sample(WEB, PageKind.FAULTY, 200)
     assert {node.fault for node in found} == set(FAULTS)
     for node in found:
         assert fetch(WEB, node.url) is not None
@@ -220,7 +221,7 @@ def test_degree_and_size_follow_their_options() -> None:
     options = MockWeb(
         pages=2000, port=8080, degree=Distribution.read("7"), size=Distribution.read("5000")
     )
-    leaves = [node for node in _sample(options, Kind.PLAIN, 2000) if node.place.row % HUB_EVERY]
+    leaves = [node for node in _sample(options, PageKind.PLAIN, 2000) if node.place.row % HUB_EVERY]
     assert {degree(node) for node in leaves} == {len(list(links(node))) for node in leaves} == {7}
     utf8 = [node for node in leaves if node.script.name == "utf-8"]
     sizes = [len(reply.body) for node in utf8 if (reply := fetch(options, node.url))]
@@ -232,7 +233,7 @@ def test_no_page_is_larger_than_a_megabyte() -> None:
     options = MockWeb(
         pages=300, port=8080, degree=Distribution.read("1e9"), size=Distribution.read("1e12")
     )
-    for node in _sample(options, Kind.PLAIN, 10):
+    for node in _sample(options, PageKind.PLAIN, 10):
         reply = fetch(options, node.url)
         assert reply is not None and MAX_BYTES / 3 < len(reply.body) <= MAX_BYTES * 1.05
         assert degree(node) == 2000
@@ -256,7 +257,7 @@ def test_ten_million_pages_cost_nothing_to_hold() -> None:
     for number in range(1, 10_000_000, 33_333):
         node = graph(options).page(number)
         assert find(options, node.url) is not None
-        assert node.kind is Kind.FAULTY or fetch(options, node.url) is not None
+        assert node.kind is PageKind.FAULTY or fetch(options, node.url) is not None
     took, (_, peak) = time.process_time() - began, tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert took < 10 and peak < 20_000_000

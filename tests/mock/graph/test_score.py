@@ -9,7 +9,7 @@ import pytest
 
 from crawler.mock import MockWeb
 from crawler.mock.judge import score as module
-from crawler.mock.judge.score import Result, Score
+from crawler.mock.judge.score import Score, ScoreResult
 from crawler.mock.judge.truth import Entry, entries, front
 from tests.mock.graph.walk import walk
 
@@ -39,14 +39,14 @@ def _ours(entry: Entry) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _score(records: Iterable[Mapping[str, Any]], **scope: Any) -> Result:
+def _score(records: Iterable[Mapping[str, Any]], **scope: Any) -> ScoreResult:
     score = Score(WEB, **scope)
     for record in records:
         score.add(record)
     return score.result()
 
 
-def _differs(result: Result, **expected: object) -> None:
+def _differs(result: ScoreResult, **expected: object) -> None:
     """All counts of faults are 0 but those given."""
     wanted = CLEAN | expected
     assert {name: getattr(result, name) for name in wanted} == wanted
