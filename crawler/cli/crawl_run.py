@@ -56,7 +56,7 @@ class Session(Protocol):
         """Where pages were parsed, and why there."""
 
 
-class Progress(Protocol):
+class InputShare(Protocol):
     """How far the list was read."""
 
     @property
@@ -64,17 +64,17 @@ class Progress(Protocol):
         """Entries in all, or an estimate; None if unknown."""
 
 
-class Source(Protocol):
+class RunInput(Protocol):
     """The list."""
 
-    def progress(self) -> Progress:
+    def progress(self) -> InputShare:
         """How far it was read; from any thread."""
 
     def close(self) -> None:
         """Give back what is open."""
 
 
-class Sink(Protocol):
+class RunOutput(Protocol):
     """The output."""
 
     @property
@@ -93,8 +93,8 @@ class Parts:
     """A crawl that is ready to run."""
 
     session: Session
-    source: Source
-    sink: Sink
+    source: RunInput
+    sink: RunOutput
 
     def expected(self) -> int | None:
         """How many entries the list has."""

@@ -24,7 +24,7 @@ from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Final, Page, Skipped
 from crawler.model.url import Seed
-from crawler.runtime.loop import chosen_loop, loop_factory
+from crawler.runtime.event_loop import chosen_loop, loop_factory
 from crawler.store.sources import IterableSource
 
 LAG_INTERVAL = 0.002
@@ -71,7 +71,7 @@ class GatedSource:
         self._let_in.release()
 
 
-class Tally:
+class CrawlTally:
     """A sink that keeps a checksum of all records, in whatever order they come.
 
     strict: the whole record counts, what was parsed with it; else only what became of each URL.
@@ -90,7 +90,7 @@ class Tally:
         self._sum = self.count = self.failed = 0
 
     def __repr__(self) -> str:
-        return f"Tally({self.count} records, {self.failed} failed)"
+        return f"CrawlTally({self.count} records, {self.failed} failed)"
 
     @property
     def checksum(self) -> int:
@@ -187,7 +187,7 @@ def line(final: Final, strict: bool = True, *, query: bool = True) -> bytes:
     return f"{told} {status} {parsed:08x}".encode("utf-8", "surrogatepass")
 
 
-def crawl(config: CrawlConfig, source: Source, sink: Tally, lags: Lags | None = None) -> None:
+def crawl(config: CrawlConfig, source: Source, sink: CrawlTally, lags: Lags | None = None) -> None:
     """Crawl to the end, in this thread, and look at the lag meanwhile, if there are `lags`.
 
     Raises `ConfigurationError` where another loop would run than the one that is asked for.
@@ -222,9 +222,9 @@ async def _looked_at(session: CrawlSession, lags: Lags) -> None:
 
 def crawl_warm(
     config: CrawlConfig, warm_ups: Sequence[Sequence[str]], urls: Sequence[str], watch: Watch
-) -> tuple[Tally, list[float]]:
+) -> tuple[CrawlTally, list[float]]:
     """Crawl each of `warm_ups` and then, measured, `urls`; what came of these, and the lags."""
-    sink, lags = Tally(), Lags()
+    sink, lags = CrawlTally(), Lags()
     source = GatedSource([*warm_ups, urls], config)
     span: list[float] = []
     failures: list[BaseException] = []
@@ -256,7 +256,7 @@ def crawl_warm(
     return sink, lags.between(*span)
 
 
-def _let_in(source: GatedSource, sink: Tally, count: int) -> None:
+def _let_in(source: GatedSource, sink: CrawlTally, count: int) -> None:
     sink.await_next(count)
     source.let_in()
     sink.wait()

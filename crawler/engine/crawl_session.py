@@ -36,9 +36,9 @@ from crawler.model.config import CrawlConfig
 from crawler.model.errors import CrawlerError
 from crawler.model.proxies import Proxies
 from crawler.model.url import Seed
+from crawler.runtime.event_loop import loop_factory
 from crawler.runtime.files import LOOK_UP_FILES, allow_connections
 from crawler.runtime.heap import give_back
-from crawler.runtime.loop import loop_factory
 from crawler.runtime.suffixes import PublicSuffixes
 from crawler.store.audit_log import AuditLog
 from crawler.store.repeats import RepeatLog

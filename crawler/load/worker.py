@@ -25,7 +25,7 @@ from crawler.load.part import opened
 from crawler.load.planner import plan_of
 from crawler.measure.document import text
 from crawler.model.errors import CrawlerError
-from crawler.runtime.loop import collect_rarely, new_event_loop
+from crawler.runtime.event_loop import collect_rarely, new_event_loop
 
 # The first line holds the list of URLs.
 _LONGEST_LINE = 1 << 30

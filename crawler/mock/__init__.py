@@ -20,7 +20,7 @@ from crawler.mock.scenario import MockWeb
 from crawler.mock.server.responder import Statistics
 from crawler.mock.server.running import main_loop, running, serve
 from crawler.mock.server.served import Served
-from crawler.runtime.loop import LoopFactory, new_event_loop
+from crawler.runtime.event_loop import LoopFactory, new_event_loop
 
 __all__ = [
     "LoopFactory",

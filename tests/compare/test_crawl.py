@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import pytest
 
-from crawler.compare.crawling import GatedSource, Lags, Tally, crawl_warm, line
+from crawler.compare.crawling import CrawlTally, GatedSource, Lags, crawl_warm, line
 from crawler.compare.experiments.crawl import EXPERIMENT
 from crawler.compare.experiments.crawl_plan import in_flight, listed, processes, served
 from crawler.compare.experiments.crawl_work import work
@@ -144,7 +144,7 @@ def test_the_checksum_has_no_order_but_every_record() -> None:
     a, b = skipped("http://a/"), skipped("http://b/")
 
     def total(*finals: Skipped) -> int:
-        tally = Tally()
+        tally = CrawlTally()
         for final in finals:
             tally.put(final)
         return tally.checksum
@@ -157,7 +157,7 @@ def test_the_checksum_has_no_order_but_every_record() -> None:
 
 def test_a_tally_that_gets_too_few_says_so() -> None:
     """When the crawl ends early, waiting for its outcomes fails."""
-    tally = Tally()
+    tally = CrawlTally()
     tally.await_next(2)
     tally.put(skipped("http://a/"))
     tally.end()

@@ -27,7 +27,7 @@ from crawler.model.outcome import (
 )
 from crawler.model.request import Purpose, Request
 from crawler.model.url import Seed
-from crawler.runtime.loop import loop_factory
+from crawler.runtime.event_loop import loop_factory
 from tests.unmannered import MANNERS_OFF
 
 ENGINES = ("asyncio", "uvloop", "threaded")

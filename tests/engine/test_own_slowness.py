@@ -13,7 +13,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from crawler.engine.session import CrawlSession
+from crawler.engine.crawl_session import CrawlSession
 
 from crawler.core import capacity
 from crawler.model.config import CrawlConfig

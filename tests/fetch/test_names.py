@@ -146,7 +146,7 @@ def busy(dead: Dead, monkeypatch: pytest.MonkeyPatch) -> Names:
     monkeypatch.setattr(names_module, "threading", Scarce(1))
     names = Names(60, look_up=dead)
     names.ask("dead.test").begun.result(10)
-    timer = threading.Timer(1.2 * PATIENT.connect_timeout, dead.released.set)
+    timer = threading.Timer(1.2 * PATIENT.network.connect_timeout, dead.released.set)
     timer.start()
     return names
 

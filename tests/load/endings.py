@@ -24,7 +24,7 @@ from crawler.load import aio  # noqa: F401  its imports are not to be the first 
 from crawler.load.options import LoadConfig
 from crawler.load.run import run_load
 from crawler.model.errors import EnvironmentFailure
-from crawler.runtime.loop import new_event_loop
+from crawler.runtime.event_loop import new_event_loop
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 SECONDS = 0.1

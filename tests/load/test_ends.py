@@ -30,7 +30,7 @@ from crawler.load.planner import plan_of
 from crawler.load.raw import RawLoop
 from crawler.load.run import run_load
 from crawler.model.errors import EnvironmentFailure
-from crawler.runtime.loop import LoopFactory, new_event_loop
+from crawler.runtime.event_loop import LoopFactory, new_event_loop
 from tests.load.endings import latest
 from tests.load.servers import OK, answering, load, serving, silent
 

@@ -18,7 +18,7 @@ from crawler.load.validity import Probes
 from crawler.load.watch import listen_overflows
 from crawler.mock import MockWeb, running
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
-from crawler.runtime.loop import new_event_loop
+from crawler.runtime.event_loop import new_event_loop
 from tests.load.servers import OK, answering, load, serving, silent
 
 

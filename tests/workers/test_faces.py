@@ -15,7 +15,7 @@ from crawler.model.config import CrawlConfig
 from crawler.model.document import Document, RawResponse
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.outcome import Kind, Parsed, ParseFault
-from crawler.runtime.loop import loop_factory
+from crawler.runtime.event_loop import loop_factory
 from crawler.workers import parsing as shared
 from crawler.workers.hand_over import AsyncParsing, ThreadedParsing
 from crawler.workers.pool import Pool

@@ -9,7 +9,7 @@ import pytest
 from crawler.model.config import CrawlConfig
 from crawler.model.document import Document
 from crawler.model.outcome import Kind, ParseFault
-from crawler.runtime.loop import loop_factory
+from crawler.runtime.event_loop import loop_factory
 from crawler.workers import recovery
 from crawler.workers.recovery import Batch, BatchOrder, LaneVerdict
 from tests.workers.test_hand_over import HOSTILE, HTML, config, in_threads, on_a_loop

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from crawler.cli.compare.compare_command import Wanted, compare
+from crawler.cli.compare.compare_command import CompareOutput, compare
 from crawler.cli.compare.compare_spelling import COMPARE
 from crawler.cli.crawl_flags import with_options
 
@@ -15,7 +15,7 @@ HELP = (
     "Call a function of your own over threads, processes, interpreters (Python 3.14) and, with "
     "--async, asyncio: check that the results are equal, and say which wins from which size on."
 )
-_NOTHING = Wanted()
+_NOTHING = CompareOutput()
 
 
 @with_options(COMPARE)
@@ -38,7 +38,7 @@ def call(
             metavar="FILE",
         ),
     ] = None,
-    wanted: Annotated[Wanted, Parameter(name="*")] = _NOTHING,
+    wanted: Annotated[CompareOutput, Parameter(name="*")] = _NOTHING,
     **options: object,
 ) -> int:
     """Compare; what it says to a person is `HELP`."""

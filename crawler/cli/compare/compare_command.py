@@ -28,7 +28,7 @@ def _switch(help: str, *names: str) -> Parameter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class CompareOutput:
     """What is to be done with a comparison, beside its options."""
 
     report: Annotated[
@@ -56,7 +56,7 @@ def compare(
         str | None,
         Parameter(help="TOML file with options below [compare].", group=_WHAT, metavar="FILE"),
     ] = None,
-    wanted: Annotated[Wanted, Parameter(name="*")] = Wanted(),
+    wanted: Annotated[CompareOutput, Parameter(name="*")] = CompareOutput(),
     **options: object,
 ) -> int:
     """Compare; returns the exit code. What it says to a person is the app's help."""

@@ -9,7 +9,7 @@ from itertools import count
 from queue import SimpleQueue
 from typing import Any
 
-from crawler.compare.crawling import Tally, crawl
+from crawler.compare.crawling import CrawlTally, crawl
 from crawler.compare.experiment import Done, Parameters, Watch
 from crawler.compare.fetching import bare
 from crawler.model.config import CrawlConfig
@@ -50,11 +50,11 @@ def _fresh(urls: Sequence[str], number: int) -> list[str]:
 
 
 @contextmanager
-def _going_on(config: CrawlConfig) -> Iterator[Callable[[Sequence[str]], Tally]]:
+def _going_on(config: CrawlConfig) -> Iterator[Callable[[Sequence[str]], CrawlTally]]:
     """A crawl that goes on from portion to portion, with its threads and connections."""
-    source, sink = _Portions(config), Tally(query=False)
+    source, sink = _Portions(config), CrawlTally(query=False)
 
-    def crawled(urls: Sequence[str]) -> Tally:
+    def crawled(urls: Sequence[str]) -> CrawlTally:
         sink.await_next(len(urls))
         source.put(urls)
         sink.wait()
@@ -110,13 +110,13 @@ def _for_list(parameters: Parameters, options: Mapping[str, Any]) -> CrawlConfig
 
 def _listed(config: CrawlConfig, urls: Sequence[str], watch: Watch) -> Done:
     """A whole crawl of the list; a failure is an outcome like any other."""
-    sink = Tally(strict=False)
+    sink = CrawlTally(strict=False)
     with watch:
         crawl(config, IterableSource(urls, config), sink)
     done = _done(sink, watch)
     return Done(checksum=done.checksum, figures=done.figures, notes={"failed": sink.failed})
 
 
-def _done(sink: Tally, watch: Watch) -> Done:
+def _done(sink: CrawlTally, watch: Watch) -> Done:
     figures = {"rate": sink.count / watch.wall, "cpu_per_page": watch.cpu / sink.count}
     return Done(checksum=f"{sink.checksum:032x}", errors=sink.failed, figures=figures)

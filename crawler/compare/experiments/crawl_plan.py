@@ -32,7 +32,7 @@ _MOST_PROCESSES = 8  # the server has one core; more would wait for it
 _LIMIT = 120.0
 
 
-class Listed(NamedTuple):
+class ListedUrls(NamedTuple):
     """A list of the user's: how many URLs, and whether all of them are on loopback."""
 
     urls: int
@@ -77,14 +77,14 @@ def served(setting: Setting) -> int:
     return crawl_work.pages_of(_sizes(setting))
 
 
-def listed(path: str) -> Listed:
+def listed(path: str) -> ListedUrls:
     """What is in a list. Raises what reading it for a crawl raises."""
     if path == "-":
         raise ConfigurationError("urls: every turn reads the list, and standard input has it once")
     hosts = list(_hosts(path))
     if not hosts:
         raise ConfigurationError(f"urls: there is no URL in {path}")
-    return Listed(len(hosts), all(map(_loopback, set(hosts))))
+    return ListedUrls(len(hosts), all(map(_loopback, set(hosts))))
 
 
 def _mock_arms(setting: Setting) -> Iterator[Arm]:

@@ -75,7 +75,7 @@ def _told(shares: Sequence[Done], watch: Watch) -> Done:
 
 def _listed(parameters: Parameters, watch: Watch) -> Done:
     """The user's list, whole, once; a failure is an outcome like any other."""
-    from crawler.compare.crawling import Lags, Tally, crawl
+    from crawler.compare.crawling import CrawlTally, Lags, crawl
     from crawler.compare.fetching import bare
     from crawler.model.command_config import CommandConfig
     from crawler.model.config import CrawlConfig
@@ -85,7 +85,7 @@ def _listed(parameters: Parameters, watch: Watch) -> Done:
     config = bare(parameters["in_flight"], **options) if parameters["bare"] else None
     config = config or CrawlConfig(**options)
     _import_parts()
-    sink, lags = Tally(strict=False), Lags()
+    sink, lags = CrawlTally(strict=False), Lags()
     source = UrlSource([], [parameters["list"]], CommandConfig())
     with watch:
         started = perf_counter()

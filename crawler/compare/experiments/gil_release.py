@@ -21,7 +21,7 @@ from crawler.compare.experiment import (
     Outcome,
     Setting,
 )
-from crawler.compare.experiments.gil_release_known import KEPT, KNOWN, Wait, expected, present
+from crawler.compare.experiments.gil_release_known import KEPT, KNOWN, LockWait, expected, present
 from crawler.compare.experiments.gil_release_work import CALL, LOOP, ZLIB
 from crawler.compare.judgement import Observed
 from crawler.compare.statistics import quotient
@@ -127,7 +127,7 @@ def _waits(observed: Observed, name: str) -> Iterator[Finding]:
             yield found
 
 
-def _waited(observed: Observed, arm: str, wait: Wait) -> Finding | None:
+def _waited(observed: Observed, arm: str, wait: LockWait) -> Finding | None:
     value, longest = (observed.median(arm, wait.figure + end) for end in ("", "_longest"))
     idle = observed.median(arm, "idle")
     if isnan(value) or observed.trouble(arm):
@@ -139,7 +139,7 @@ def _waited(observed: Observed, arm: str, wait: Wait) -> Finding | None:
     return Finding(claim=wait.claim, outcome=_outcome(value, idle, wait), text=text)
 
 
-def _outcome(value: float, idle: float, wait: Wait) -> Outcome:
+def _outcome(value: float, idle: float, wait: LockWait) -> Outcome:
     if not wait.most:
         return "told"
     if idle >= KEPT:  # this machine keeps it out by itself

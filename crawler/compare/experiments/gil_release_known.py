@@ -66,7 +66,7 @@ def _present(path: str) -> Sequence[str]:
     ]
 
 
-class Wait(NamedTuple):
+class LockWait(NamedTuple):
     """What is predicted of a figure of the victim: that it lies between; both 0 for nothing."""
 
     claim: str
@@ -75,21 +75,21 @@ class Wait(NamedTuple):
     most: float = 0.0
 
 
-def expected(name: str, *, gil: bool, cores: int) -> Iterator[Wait]:
+def expected(name: str, *, gil: bool, cores: int) -> Iterator[LockWait]:
     """What another thread will have waited, in the middle, beside one that does this."""
     frees, native = KNOWN[name].frees, KNOWN[name].native
     beside, long = f"beside {name}", f"beside {name} with a page of 5 MB"
     if gil and name == LOOP:
-        yield Wait(f"{beside} it waits about a switch interval", "kept", KEPT, BOUND)
+        yield LockWait(f"{beside} it waits about a switch interval", "kept", KEPT, BOUND)
     elif gil and name == CALL:
-        yield Wait(f"{beside} it waits until that returns", "kept", BOUND, inf)
+        yield LockWait(f"{beside} it waits until that returns", "kept", BOUND, inf)
     elif gil and frees is False:
-        yield Wait(f"{beside} another thread is kept out", "kept", KEPT, inf)
+        yield LockWait(f"{beside} another thread is kept out", "kept", KEPT, inf)
         if native:
-            yield Wait(f"{long} it waits until that is done", "long", BOUND, inf)
+            yield LockWait(f"{long} it waits until that is done", "long", BOUND, inf)
     elif cores > 1 and (frees or not (gil or native)):
-        yield Wait(f"{beside} another thread is not kept out", "kept", 0.0, KEPT)
+        yield LockWait(f"{beside} another thread is not kept out", "kept", 0.0, KEPT)
         if frees and name in MODULES:
-            yield Wait(f"{long} it is not kept out either", "long", 0.0, KEPT)
+            yield LockWait(f"{long} it is not kept out either", "long", 0.0, KEPT)
     else:
-        yield Wait(f"{beside}: what another thread waits", "kept")
+        yield LockWait(f"{beside}: what another thread waits", "kept")

@@ -95,7 +95,7 @@ def _fetched(parameters: Parameters, watch: Watch) -> Done:
 
 def _fetch(kind: str, urls: Sequence[str], in_flight: int, watch: Watch) -> Fetched:
     from crawler.compare import bare_client, fetching
-    from crawler.runtime.loop import chosen_loop, loop_factory
+    from crawler.runtime.event_loop import chosen_loop, loop_factory
 
     if kind in ("threads", SEQUENTIAL):
         return fetching.steady_threaded(urls, in_flight, watch)

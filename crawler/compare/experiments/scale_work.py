@@ -97,7 +97,7 @@ def peer() -> Iterator[Peer]:
 def _waited(kind: str, other: Peer, count: int, calls: Calls) -> Waited:
     if kind == "threads":
         return _in_threads(other, count, calls)
-    from crawler.runtime.loop import chosen_loop, loop_factory
+    from crawler.runtime.event_loop import chosen_loop, loop_factory
 
     loop: Loop = "uvloop" if kind == "uvloop" else "asyncio"
     if chosen_loop(loop) != loop:

@@ -35,7 +35,7 @@ from crawler.mock.server.supervisor import Supervisor
 from crawler.mock.server.table import Table
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.runtime import signals
-from crawler.runtime.loop import LoopFactory, collect_rarely, new_event_loop
+from crawler.runtime.event_loop import LoopFactory, collect_rarely, new_event_loop
 
 
 @contextlib.asynccontextmanager

@@ -25,7 +25,7 @@ from crawler.mock.server.listen import bound, places, raise_descriptor_limit
 from crawler.mock.server.process import Serving, Shared, serving
 from crawler.mock.server.running import control
 from crawler.model.errors import CrawlerError, EnvironmentFailure
-from crawler.runtime.loop import collect_rarely, new_event_loop
+from crawler.runtime.event_loop import collect_rarely, new_event_loop
 
 # Far more than any order; a line that is longer is a mistake.
 MAX_LINE_BYTES = 64 * 1024 * 1024
