@@ -13,9 +13,9 @@ from pathlib import Path
 
 import orjson
 import pytest
-from crawler.engine.crawl_session import CrawlSession
 
 from crawler.core import capacity
+from crawler.engine.crawl_session import CrawlSession
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Page
 from crawler.runtime.children import python
