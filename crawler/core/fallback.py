@@ -23,7 +23,7 @@ def falls_back(request: Request) -> bool:
         request.purpose is Purpose.PAGE
         and not request.found_on
         and not request.hops
-        and request.url.href.startswith("https:")
+        and request.url.scheme == "https"
         and not names_scheme(request.input)
     )
 

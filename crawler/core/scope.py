@@ -83,7 +83,7 @@ class Scope:
         """The host of `url`, or in prefix mode host, port and directory."""
         if self._mode == "prefix":
             return _directory(url)
-        return host(url)
+        return url.host
 
     def _within(self, place: str) -> bool:
         known = self._known.get(place)
@@ -113,25 +113,9 @@ class Scope:
             at, slashes = directory.find("/", at + 1), slashes + 1
 
 
-def host(url: Url) -> str:
-    """The host of `url` without port: `example.com`, `127.0.0.1`, `[::1]`."""
-    authority = _authority(url)
-    if authority.endswith("]"):
-        return authority
-    return authority.rpartition(":")[0] or authority
-
-
-def _authority(url: Url) -> str:
-    """Host and port; a port that is the scheme's own is not there."""
-    href = url.href
-    start = href.index("/") + 2
-    authority = href[start : href.index("/", start)]
-    return authority.rpartition("@")[2] if "@" in authority else authority
-
-
 def _directory(url: Url) -> str:
     href = url.href
     path = href.index("/", href.index("/") + 2)
     query = href.find("?", path)
     last = href.rindex("/", path, query if query > 0 else None)
-    return _authority(url) + respelled(href[path : last + 1])
+    return url.authority + respelled(href[path : last + 1])

@@ -258,7 +258,7 @@ class ExchangeProgress:
             retry_after=retry_after,
             hopeless=self._hopeless(fault.kind),
             kept=self._kept(fault.kind),
-            no_tls=fault.no_tls and self.request.url.href.startswith("https:"),
+            no_tls=fault.no_tls and self.request.url.scheme == "https",
             lost=fault.lost,
         )
 

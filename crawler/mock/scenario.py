@@ -307,7 +307,7 @@ class MockWeb(Options):
         read = parse(f"http://{self.domain}/")
         if not isinstance(read, Url) or set(":/@?#") & set(self.domain):
             raise OptionError("domain", f"{self.domain!r} is no domain")
-        return read.host_key.removeprefix("http://")
+        return read.authority
 
     def _check_robots_forms(self) -> None:
         if not self.robots_forms:

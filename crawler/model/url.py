@@ -77,6 +77,33 @@ class Url:
         return self.href[:start] + self.href[at + 1 : end] if at > 0 else self.href[:end]
 
     @property
+    def scheme(self) -> str:
+        """`http` or `https`."""
+        return self.href[: self.href.index(":")]
+
+    @property
+    def host(self) -> str:
+        """The host without port: `example.com`, `127.0.0.1`, `[::1]`."""
+        authority = self.authority
+        return authority if authority.endswith("]") else authority.rpartition(":")[0] or authority
+
+    @property
+    def port(self) -> int:
+        """The port, that of the scheme where the URL has none."""
+        text = self.authority[len(self.host) + 1 :]
+        return int(text) if text else 443 if self.scheme == "https" else 80
+
+    @property
+    def authority(self) -> str:
+        """Host and port, without credentials; the scheme's own port is left out."""
+        return self.host_key.partition("//")[2]
+
+    @property
+    def path(self) -> str:
+        """The path with the query, as it is requested."""
+        return self.href[self.href.index("/", 8) :]
+
+    @property
     def fingerprint(self) -> int:
         """64 bits of BLAKE2b over `equivalent`: the same in every process and run.
 

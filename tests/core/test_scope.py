@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from crawler.core import scope as module
 from crawler.core.domain import registrable
 from crawler.core.refusal import Refusal
-from crawler.core.scope import Mode, Scope, host
+from crawler.core.scope import Mode, Scope
 from crawler.model.url import Url, parse
 from crawler.runtime.suffixes import PublicSuffixes
 
@@ -137,8 +137,8 @@ def test_any_url_has_a_host_and_a_domain(text: str) -> None:
     """Whatever is a URL has a host that its host key ends with, and a domain that its host ends."""
     found = parse(text)
     if isinstance(found, Url):
-        assert host(found) in found.host_key
-        assert host(found).endswith(registrable(host(found), SUFFIXES))
+        assert found.host in found.host_key
+        assert found.host.endswith(registrable(found.host, SUFFIXES))
         for mode in ("host", "domain", "prefix"):
             made = Scope(mode, suffixes=SUFFIXES)
             made.add_seed(found)

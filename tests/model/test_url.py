@@ -110,3 +110,19 @@ def test_plain_urls_of_a_known_host_are_taken_as_they_stand() -> None:
         assert parse("http://plain.example:8080/a/b.html?x=1&y=%20") == Url(
             "http://plain.example:8080/a/b.html?x=1&y=%20"
         )
+
+
+@pytest.mark.parametrize(
+    ("href", "parts"),
+    [
+        ("http://example.com/", ("http", "example.com", 80, "/")),
+        ("https://u:p@example.com/a/b?q=1", ("https", "example.com", 443, "/a/b?q=1")),
+        ("http://[::1]:8080/x", ("http", "[::1]", 8080, "/x")),
+        ("https://[::1]/", ("https", "[::1]", 443, "/")),
+        ("http://127.0.0.1:81/?a@b:c", ("http", "127.0.0.1", 81, "/?a@b:c")),
+    ],
+)
+def test_a_url_knows_its_parts(href: str, parts: tuple[str, str, int, str]) -> None:
+    """Scheme, host, port and path come from the URL, not from slices of its text elsewhere."""
+    url = Url(href)
+    assert (url.scheme, url.host, url.port, url.path) == parts

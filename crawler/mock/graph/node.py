@@ -72,7 +72,7 @@ class Graph:
 
     def named(self, url: Url) -> Node | None:
         """The page of a URL, or None."""
-        origin, path = url.host_key, url.href[len(url.host_key) :]
+        origin, path = url.host_key, url.path
         if not url.href.startswith(origin):  # credentials make it another URL
             return None
         host = self.host(origin)

@@ -166,7 +166,7 @@ class Score:
     def _stranger(self, read: Url | InvalidUrl) -> None:
         host, path = None, ""
         if isinstance(read, Url) and (host := self._graph.host(read.host_key)) is not None:
-            path = read.href[len(read.host_key) :]
+            path = read.path
         if path.startswith(("/robots.txt", "/sitemap")) or not self._strange.add(read.fingerprint):
             return
         forbidden = host is not None and not rules(self._options, host).allows("*", path)
