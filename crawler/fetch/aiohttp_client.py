@@ -1,15 +1,14 @@
 """Fetch over aiohttp: the one module that imports it.
 
-One session on the running loop (asyncio's or uvloop's), no redirects, no cookies, no limits: the
-core holds those. What is done differently from a plain session, and why:
+One session on the running loop (asyncio's or uvloop's), without redirects, cookies and limits: the
+core handles those. Differences from a plain session, and why:
 
 * The total deadline is `crawler.fetch.deadline`, which costs less than a timer for each exchange.
-* A connection that the server closed while it lay idle is noticed only when the request fails.
-  aiohttp would repeat any failed GET once; here it is repeated only if the connection was used
-  before, so that a server which never answers is not asked twice behind the core's back.
+* A connection that the server closed while idle is noticed only when the request fails. aiohttp
+  would repeat any failed GET once; here it is repeated only on a reused connection, so that a
+  server which never answers is not asked twice behind the core's back.
 * `crawler.fetch.message` reads a response before aiohttp's parser does, as in the other engine.
-* Time to connect is taken where connections are made, which costs a reused connection nothing.
-* Small bodies of known length are taken in one piece; others are decoded as they come.
+* The time to connect is measured where connections are made, at no cost to reused ones.
 """
 
 from __future__ import annotations
@@ -66,15 +65,15 @@ from crawler.runtime.pulse import INTERVAL, Pulse
 _T = TypeVar("_T")
 
 IDLE_SECONDS = 15.0
-"""How long an unused connection is kept."""
+"""Seconds that an unused connection is kept."""
 
 
 class AioFetcher:
-    """One HTTP exchange at a time a task: `async with AioFetcher(config) as fetcher`.
+    """Makes one HTTP exchange at a time per task: `async with AioFetcher(config) as fetcher`.
 
-    `fetch` never raises but for `asyncio.CancelledError` (and, with `config.debug`, what nobody
-    foresaw). Raises `ConfigurationError` when made with a proxy that is none. `headers` gives
-    further ones for each request; `keep_headers` keeps those of all responses.
+    `fetch` returns failures. Only `asyncio.CancelledError` propagates (unexpected errors too, with
+    `config.debug`). Raises `ConfigurationError` for an invalid proxy. `headers` returns further
+    headers for a request; `keep_headers` keeps those of all responses.
     """
 
     def __init__(
@@ -110,7 +109,7 @@ class AioFetcher:
         return self
 
     def _way(self, proxy: Proxy | None, names: Names, tls: ssl.SSLContext) -> _Way:
-        """Return a session for what `proxy` forwards; the guard judges what it does not look up."""
+        """Return a session through `proxy`; the guard judges the names that it does not resolve."""
         config = self._config
         if proxy is None:
             connector = _GuardedConnector(self._resolver, tls, self._policy, config, self._connects)
@@ -128,11 +127,11 @@ class AioFetcher:
             timeout=aiohttp.ClientTimeout(total=None, ceil_threshold=float("inf")),
             auto_decompress=False,
             read_bufsize=PIECE,
-            max_line_size=HEADER_BYTES,  # `Message` has bounded them all
+            max_line_size=HEADER_BYTES,  # `Message` has limited them all
             max_field_size=HEADER_BYTES,
             max_headers=HEADER_BYTES,
         )
-        # There is no public switch; `_open` repeats where it may.
+        # aiohttp has no public switch for it; `_open` repeats where it may.
         session._retry_connection = False  # noqa: SLF001
         proxied = forwarding(proxy) if proxy is not None and not proxy.socks else None
         return _Way(session, connector, proxied)
@@ -151,7 +150,7 @@ class AioFetcher:
         await self._resolver.close()
 
     async def fetch(self, request: Request) -> Fetched:
-        """Make one exchange, redirects not followed, within `config.network.timeout` seconds."""
+        """Make one exchange within `config.network.timeout` seconds; do not follow redirects."""
         progress = ExchangeProgress(request)
         if request.purpose is Purpose.ADDRESS:
             return await self._look_up(progress)
@@ -172,11 +171,11 @@ class AioFetcher:
             self._deadlines.leave(deadline)
 
     def forget(self, request: Request) -> None:
-        """Give the memory back that the body of a request took: its visit has ended."""
+        """Release the memory of a request's body, after its visit."""
         self._budget.release(request)
 
     async def _look_up(self, progress: ExchangeProgress) -> Resolved | Failed:
-        """Return the address that a connection would be tried at first."""
+        """Return the address that a connection would try first."""
         parts = urlsplit(progress.request.url.host_key)
         limit = self._resolver.limit(self._look_ups)
         try:
@@ -262,7 +261,7 @@ class AioFetcher:
                 if not await self._ask(progress, response, deadline, progress.need):
                     break
         except (aiohttp.ClientError, OSError):
-            # What came together with the end; there is no public way to it.
+            # Bytes that came together with the end; aiohttp has no public way to them.
             progress.take(b"".join(content._buffer))  # noqa: SLF001
             raise
         return progress.received()
@@ -274,7 +273,7 @@ class AioFetcher:
         deadline: Deadline,
         need: int,
     ) -> bool:
-        """Ask for memory and wait for it; returns whether there is more for this body."""
+        """Ask for memory and wait for it; return False if this body gets no more."""
 
         def opened() -> Account:
             end = partial(deadline.end, fetch_fault.stalled())
@@ -293,7 +292,7 @@ class AioFetcher:
     async def _room(
         self, account: Account, response: aiohttp.ClientResponse, deadline: Deadline
     ) -> None:
-        """Read nothing, and let no time pass, until there is room for a body."""
+        """Stop reading, and the exchange's clock, until there is room for its body."""
         protocol = response.connection.protocol if response.connection is not None else None
         if protocol is not None:
             protocol.pause_reading()
@@ -312,9 +311,9 @@ class AioFetcher:
         values: Values,
         deadline: Deadline,
     ) -> None:
-        """Read an error page, or a small unwanted body, so that its connection lives on.
+        """Read an error page, or a small unwanted body, so that its connection can be reused.
 
-        What fails fails: the status has said it all, and the connection is closed.
+        Failures are ignored, as the status is all that counts; the connection is closed then.
         """
         with suppress(aiohttp.ClientError, OSError, Fault):
             if progress.wanted(self._config):
@@ -327,7 +326,7 @@ class AioFetcher:
                     progress.wire_bytes += len(data)
 
     def _translated(self, error: Exception, *, proxied: bool) -> Fault | None:
-        """aiohttp's exceptions as ours; None for what nobody foresaw."""
+        """Return the fault for an exception of aiohttp; None for an unexpected one."""
         match error:
             case aiohttp.ClientHttpProxyError():
                 return Fault(Kind.PROXY, f"proxy answered HTTP {error.status}")
@@ -351,14 +350,14 @@ class AioFetcher:
 
 
 class _Way(NamedTuple):
-    """One way to connect: directly, or through a proxy; `proxied` is one that speaks HTTP."""
+    """One way to connect: directly or through a proxy; `proxied` is set for an HTTP proxy."""
 
     session: aiohttp.ClientSession
     connector: _GuardedConnector
     proxied: FetchTarget | None
 
     def options(self, goal: FetchTarget, credentials: Headers) -> dict[str, Any]:
-        """Return what a request has beyond the session: credentials, its own and the proxy's."""
+        """Return the request's options: its own credentials and the proxy's."""
         options: dict[str, Any] = {"headers": credentials} if credentials else {}
         if self.proxied is None:
             return options
@@ -373,7 +372,7 @@ class _Way(NamedTuple):
 
 
 def _url(href: str) -> URL:
-    """Return a URL that is sent as it is; yarl would drop a `?` with nothing after it."""
+    """Return a URL that is sent unchanged; yarl would drop a `?` with nothing after it."""
     url = URL(href, encoded=True)
     if href.endswith("?") and not url.raw_query_string:
         return url.with_path(f"{url.raw_path}?", encoded=True)
@@ -381,7 +380,7 @@ def _url(href: str) -> URL:
 
 
 def _values(response: aiohttp.ClientResponse) -> Values:
-    """Header access; aiohttp leaves what is not UTF-8 as surrogates, which no JSON can hold."""
+    """Return header access without the surrogates, invalid in JSON, that aiohttp makes of bytes."""
     getall = response.headers.getall
 
     def values(name: str) -> Sequence[str]:
@@ -394,16 +393,16 @@ def _values(response: aiohttp.ClientResponse) -> Values:
 
 
 def _fields(response: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]:
-    """All header fields, as `Head.pairs` has them."""
+    """Return all header fields, in the form of `Head.pairs`."""
     sent = response.headers.items()
     return tuple((name, legible(text.encode("utf-8", "surrogateescape"))) for name, text in sent)
 
 
 class _GuardedResolver(AbstractResolver):
-    """aiohttp's side of `Names`, which hands out only addresses that may be connected to.
+    """Connects aiohttp to `Names`, and returns only addresses that the guard admits.
 
-    `limit` and `lift` bound what the current task does: no time passes for it while a look-up has
-    yet to begin. `unanswered` are the tasks whose deadline ended a look-up.
+    `limit` and `lift` bound the time of the current task; its clock stops until a look-up begins.
+    `unanswered` holds the tasks whose deadline ended a look-up.
     """
 
     def __init__(self, names: Names, policy: AddressPolicy) -> None:
@@ -413,13 +412,13 @@ class _GuardedResolver(AbstractResolver):
         self.unanswered: set[Task[Any] | None] = set()
 
     def limit(self, deadlines: Deadlines) -> Deadline:
-        """Begin to bound the current task, by the deadline that is returned."""
+        """Set a deadline for the current task and return it."""
         deadline = deadlines.enter()
         self._limits[deadline.task] = deadlines, deadline
         return deadline
 
     def lift(self, deadline: Deadline) -> None:
-        """End that."""
+        """Remove the deadline."""
         self._limits.pop(deadline.task)[0].leave(deadline)
         self.unanswered.discard(deadline.task)
 
@@ -432,7 +431,7 @@ class _GuardedResolver(AbstractResolver):
         ]
 
     async def addresses(self, host: str) -> Addresses:
-        """Return all addresses of a name, whatever they are."""
+        """Return all addresses of a name, not judged by the guard."""
         return self._names.known(host) or await self._looked_up(self._names.ask(host))
 
     async def _looked_up(self, look_up: LookUp) -> Addresses:
@@ -448,12 +447,12 @@ class _GuardedResolver(AbstractResolver):
             raise
 
     async def close(self) -> None:
-        """Let the look-up threads go."""
+        """End the look-up threads."""
         self._names.close()
 
 
 async def _begun(look_up: LookUp, deadlines: Deadlines, limit: Deadline) -> None:
-    """Wait for the look-up to begin, with the clock of `limit` stopped."""
+    """Wait for the look-up to begin, while the clock of `limit` stands still."""
     deadlines.pause(limit)
     try:
         await _shared(look_up.begun)
@@ -462,14 +461,14 @@ async def _begun(look_up: LookUp, deadlines: Deadlines, limit: Deadline) -> None
 
 
 async def _shared(future: Future[_T]) -> _T:
-    """Return what others wait for, too: none of them is cancelled with this one."""
+    """Wait for a shared future; cancelling this wait does not cancel the others'."""
     asked = asyncio.wrap_future(future)
-    asked.add_done_callback(_taken)  # a waiter that is gone leaves its failure to nobody
+    asked.add_done_callback(_taken)  # after a cancelled wait nobody else takes its failure
     return await asyncio.shield(asked)
 
 
 def _taken(future: asyncio.Future[Any]) -> None:
-    """Take a failure, so that asyncio does not complain of it."""
+    """Retrieve a failure, so that asyncio does not warn about it."""
     if not future.cancelled():
         future.exception()
 
@@ -477,9 +476,9 @@ def _taken(future: asyncio.Future[Any]) -> None:
 class _ResponseProtocol(ResponseHandler):
     """A connection whose bytes `Message` reads before aiohttp's parser does.
 
-    The parser gets every response in its plainest form, so that what it thinks of odd ones does not
-    matter. Bytes that belong to no response end the connection: what is unread on it, or comes
-    while it is idle, would answer the next request (RFC 9112, 9.2).
+    The parser gets every response in its plainest form, so that its view of odd ones does not
+    matter. Bytes that belong to no response end the connection: they would be taken for the answer
+    to the next request (RFC 9112, 9.2).
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, max_body: int) -> None:
@@ -490,21 +489,21 @@ class _ResponseProtocol(ResponseHandler):
         self._poll: select.poll | None = None
 
     def set_response_params(self, **options: Any) -> None:
-        """Begin a response: the request is about to be sent."""
+        """Begin a response, just before the request is sent."""
         self._message = Message(self._room)
         super().set_response_params(**options)
 
     def close(self) -> None:
-        """Close at once: the farewell of TLS waits for the server's, which may outlive the loop."""
+        """Close at once; a TLS shutdown would wait for the server, perhaps longer than the loop."""
         if self.transport is not None and self.transport.get_extra_info("ssl_object"):
             self.abort()
         else:
             super().close()
 
     def is_connected(self) -> bool:
-        """Tell whether a request may be sent: what lies unread would be taken for its answer.
+        """Return True if nothing lies unread, which would be taken for the next answer.
 
-        The kernel is asked, as the loop may not have come to it yet.
+        Ask the kernel, as the loop may not have read it yet.
         """
         transport = self.transport
         if transport is None or transport.is_closing():
@@ -515,10 +514,10 @@ class _ResponseProtocol(ResponseHandler):
         return not self._poll.poll(0)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came off the connection.
+        """Take bytes from the connection.
 
-        aiohttp resumes its parser by b"", and keeps for the first request what comes before it: on
-        a new connection it is chance which is there first.
+        aiohttp resumes its parser with b"", and keeps bytes that come before the first request: on
+        a new connection either may be first.
         """
         if not data or (self._message is None and self._problem is None):
             super().data_received(data)
@@ -551,7 +550,7 @@ class _ResponseProtocol(ResponseHandler):
         self._fail(self._payload)
 
     def connection_lost(self, error: BaseException | None) -> None:
-        """End what is being read; a problem found before is what it ends with."""
+        """End the response that is being read, with the problem found before, if any."""
         body = self._payload
         super().connection_lost(error)
         self._fail(body)
@@ -562,7 +561,7 @@ class _ResponseProtocol(ResponseHandler):
 
 
 def _plain(message: Message, head: Head, body: bytes, *, begun: bool) -> bytes:
-    """Return a response's head, if it has just `begun`, and a piece of its body, framed anew."""
+    """Return a piece of a response framed anew, after its head unless that has `begun` before."""
     parts = [] if begun else [head.plain()]
     if head.chunked and body:
         parts.append(b"%x\r\n%b\r\n" % (len(body), body))
@@ -574,10 +573,10 @@ def _plain(message: Message, head: Head, body: bytes, *, begun: bool) -> bytes:
 
 
 class _GuardedConnector(aiohttp.TCPConnector):
-    """Measures connecting, bounds the idle connections, and is the last to judge an address.
+    """Measures connecting, limits idle connections, and has the final say on an address.
 
-    Every socket is made by `_socket`, for the very address that it will be connected to: literals,
-    for which no resolver is asked, are judged there, and the others once more.
+    `_socket` makes every socket, for the address that it will be connected to. Literal addresses,
+    which bypass the resolver, are judged there, and all others again.
     """
 
     def __init__(
@@ -605,11 +604,11 @@ class _GuardedConnector(aiohttp.TCPConnector):
         self._took: dict[Task[Any] | None, float] = {}
 
     def connected(self) -> bool:
-        """Whether the current task made a connection since `take` was called."""
+        """Return True if the current task has made a connection since it last called `take`."""
         return asyncio.current_task() in self._took
 
     def take(self) -> float:
-        """The seconds the current task spent on connecting since the last call."""
+        """Return the seconds that the current task spent on connecting since the last call."""
         return self._took.pop(asyncio.current_task(), 0.0) if self._took else 0.0
 
     async def _create_connection(self, *args: Any, **kwargs: Any) -> ResponseHandler:
@@ -637,22 +636,22 @@ class _GuardedConnector(aiohttp.TCPConnector):
         return socket.socket(family, kind, protocol)
 
     def _make_room(self) -> None:
-        """Close the connections of the host that has been idle longest, where there are too many.
+        """Close the connections of the host that has been idle longest, if there are too many.
 
-        Only a new connection can make them more, so that reused ones do not pay for the look.
+        Checked for new connections only, at no cost to reused ones.
         """
         while len(self._conns) >= IDLE_HOSTS:
             for protocol, _ in self._conns.pop(next(iter(self._conns))):
                 protocol.close()
 
 
-_NOWHERE = "192.0.2.0"  # RFC 5737: stands for the address that only the proxy knows
+_NOWHERE = "192.0.2.0"  # RFC 5737: a placeholder for the address that only the proxy knows
 
 
 class _SocksConnector(_GuardedConnector):
-    """Connects through a SOCKS5 proxy: to addresses that were judged here, or to names.
+    """Connects through a SOCKS5 proxy, to addresses that were judged here or to names.
 
-    The one method of aiohttp that stands between addresses and a connection is replaced.
+    Replaces aiohttp's method that opens a connection to given addresses.
     """
 
     def __init__(
@@ -719,7 +718,7 @@ class _SocksConnector(_GuardedConnector):
 
 
 async def _negotiate(sock: socket.socket, steps: socks.Negotiation) -> None:
-    """Say to a SOCKS proxy what is to be said, and read what it owes."""
+    """Run the negotiation with a SOCKS proxy over a socket."""
     loop = asyncio.get_running_loop()
     said = next(steps)
     with suppress(StopIteration):

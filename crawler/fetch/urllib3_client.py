@@ -1,8 +1,8 @@
-"""Fetch over urllib3, one exchange a thread: the one module that imports it.
+"""Fetch over urllib3, one exchange per thread: the one module that imports it.
 
-urllib3 pools the connections and writes the requests. How a connection comes about, and how
-strictly a response is read, is in `crawler.fetch.wire`; deadlines are in `crawler.fetch.reaper`.
-The request target goes out as the URL has it; urllib3 would encode it once more.
+urllib3 pools the connections and writes the requests. `crawler.fetch.wire` opens connections and
+reads responses strictly; `crawler.fetch.reaper` enforces deadlines. The request target is sent
+exactly as in the URL; urllib3 would encode it again.
 """
 
 from __future__ import annotations
@@ -55,18 +55,18 @@ from crawler.model.proxies import Proxies, Proxy
 from crawler.model.request import Purpose, Request
 from crawler.runtime.pulse import Pulse
 
-_STILL = 1.0  # seconds
-_LOOK = 0.1  # seconds between two looks of a thread that waits for memory at whether it is ended
+_STILL = 1.0  # seconds without a beat that are reported by whichever thread notices first
+_LOOK = 0.1  # seconds between checks of a thread that waits for memory for its own end
 
 
 class ThreadedFetcher:
-    """One HTTP exchange at a time a thread: `with ThreadedFetcher(config) as fetcher`.
+    """Makes one HTTP exchange at a time per thread: `with ThreadedFetcher(config) as fetcher`.
 
-    `on_beat` is told, some 20 times a second, how many seconds late that is.
+    `on_beat` is called about 20 times a second with the seconds by which that call is late.
 
-    `fetch` never raises (but, with `config.debug`, what nobody foresaw). Raises
-    `ConfigurationError` when made with a proxy that is none. `headers` gives further ones for each
-    request; `keep_headers` keeps those of all responses.
+    `fetch` returns failures (unexpected errors propagate with `config.debug`). Raises
+    `ConfigurationError` for an invalid proxy. `headers` returns further headers for a request;
+    `keep_headers` keeps those of all responses.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class ThreadedFetcher:
         self._policy = config.network.addresses
         self._credentials = Credentials(config, headers)
         self._headers = urllib3.HTTPHeaderDict(map(_sent, request_headers(config)))
-        self._timeout = urllib3.Timeout(None)  # the reaper knows when it was our own time
+        self._timeout = urllib3.Timeout(None)  # the reaper enforces deadlines
         context = fetch_fault.tls_context(verify=not config.network.insecure)
         ways = (None, *self._proxies.all)
         self._pools = {way: _pools(config, context, way) for way in ways}
@@ -107,19 +107,19 @@ class ThreadedFetcher:
         self.close()
 
     def close(self) -> None:
-        """Close the pooled connections and end the threads of its own."""
+        """Close the pooled connections and end the fetcher's threads."""
         self._reaper.close()
         self._names.close()
         for pools in self._pools.values():
             pools.clear()
 
     def abort(self) -> None:
-        """End every exchange, under way or to come, as `Failed(CANCELLED)`."""
+        """End every exchange, in flight or still to come, as `Failed(CANCELLED)`."""
         self._reaper.abort(Fault(Kind.CANCELLED, "cancelled"))
         self._names.close()
 
     def fetch(self, request: Request) -> Fetched:
-        """Make one exchange, redirects not followed, within `config.network.timeout` seconds."""
+        """Make one exchange within `config.network.timeout` seconds; do not follow redirects."""
         progress = ExchangeProgress(request)
         seconds = self._config.network.timeout
         watch = self._reaper.watch(self._pulse() + seconds, fetch_fault.overdue(seconds))
@@ -148,7 +148,7 @@ class ThreadedFetcher:
         return progress.overdue(watch.cause) if late else progress.failed(watch.cause)
 
     def forget(self, request: Request) -> None:
-        """Give the memory back that the body of a request took: its visit has ended."""
+        """Release the memory of a request's body, after its visit."""
         self._budget.release(request)
 
     def _made(self, call: Call) -> Fetched:
@@ -229,7 +229,7 @@ class ThreadedFetcher:
         if not credentials:
             return self._headers
         headers = self._headers.copy()
-        for name, _ in credentials:  # they replace those for every server, as in aiohttp
+        for name, _ in credentials:  # replace the headers that go to every server, as in aiohttp
             headers.discard(name)
         for name, value in map(_sent, credentials):
             headers.add(name, value)
@@ -237,7 +237,7 @@ class ThreadedFetcher:
 
     def _read(self, call: Call, response: BaseHTTPResponse, values: Values) -> Received:
         progress = call.progress
-        # Before anything is read: urllib3 raises on codings that it finds too many, too.
+        # Before reading, as urllib3 also raises on too many codings.
         progress.expect(values, self._config)
         progress.allowed = self._budget.step
         if progress.packed and self._budget.full:
@@ -250,7 +250,7 @@ class ThreadedFetcher:
         return progress.received()
 
     def _ask(self, call: Call, need: int) -> bool:
-        """Ask for memory and wait for it; returns whether there is more for this body."""
+        """Ask for memory and wait for it; return False if this body gets no more."""
         progress, watch = call.progress, call.watch
 
         def opened() -> Account:
@@ -277,9 +277,9 @@ class ThreadedFetcher:
         self.on_beat(late)
 
     def _rest(self, call: Call, response: BaseHTTPResponse, values: Values) -> None:
-        """Read an error page, or a small unwanted body, so that its connection lives on.
+        """Read an error page, or a small unwanted body, so that its connection can be reused.
 
-        What fails fails: the status has said it all, and the connection is closed.
+        Failures are ignored, as the status is all that counts; the connection is closed then.
         """
         progress = call.progress
         with suppress(HTTPError, OSError, Fault):
@@ -292,7 +292,7 @@ class ThreadedFetcher:
                         return
 
     def _translated(self, error: Exception, progress: ExchangeProgress) -> Fault | None:
-        """urllib3's and http.client's exceptions as ours; None for what nobody foresaw."""
+        """Return the fault for an exception of urllib3 or http.client; None if unexpected."""
         match error:
             case ReadTimeoutError():
                 return fetch_fault.overdue(self._config.network.timeout)
@@ -316,7 +316,7 @@ class ThreadedFetcher:
 def _sent(pair: tuple[str, str]) -> tuple[str, str]:
     """Return a header whose value http.client, which writes Latin-1, sends as UTF-8.
 
-    RFC 9110, 5.5, leaves such octets to those who send and read them; aiohttp sends UTF-8, too.
+    RFC 9110, 5.5, leaves the meaning of such octets open; aiohttp sends UTF-8, too.
     """
     name, value = pair
     return name, value.encode().decode("latin-1")
@@ -333,7 +333,7 @@ def _look_up(call: Call) -> Resolved:
 
 
 def _broken(error: ProtocolError, progress: ExchangeProgress) -> Fault:
-    """What `ProtocolError` is about; its cause is its last argument, if it has one."""
+    """Return the fault for the cause of a `ProtocolError`, which is its last argument, if any."""
     match error.args[-1]:
         case http.client.RemoteDisconnected() if progress.status is None:
             return fetch_fault.closed()
@@ -352,7 +352,7 @@ def _broken(error: ProtocolError, progress: ExchangeProgress) -> Fault:
 def _pools(
     config: CrawlConfig, context: ssl.SSLContext, proxy: Proxy | None
 ) -> urllib3.PoolManager:
-    """Return the pools for one way to connect; of a SOCKS proxy only `Call` knows."""
+    """Return the pools for one way to connect; `Call` handles SOCKS proxies."""
     options: dict[str, Any] = {
         "num_pools": max(IDLE_HOSTS, 2 * config.concurrency),
         "maxsize": min(config.politeness.per_host, config.concurrency),
@@ -375,7 +375,7 @@ def _pools(
 
 
 class _Connection(HTTPConnection):
-    """A connection that works for the call of the thread that uses it."""
+    """A connection that serves the current thread's call."""
 
     response_class = WireResponse
 
@@ -387,7 +387,7 @@ class _Connection(HTTPConnection):
         return here.call.open(self._dns_host, self.port, self.socket_options)
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
-        """Send the request, with the target as the URL has it."""
+        """Send the request, with the target exactly as in the URL."""
         call = here.call
         if self.sock is None:
             self.connect()
@@ -396,7 +396,7 @@ class _Connection(HTTPConnection):
 
 
 class _SecureConnection(_Connection, HTTPSConnection):
-    """The same over TLS."""
+    """A connection over TLS."""
 
     def _new_conn(self) -> socket.socket:
         return here.call.shadow(super()._new_conn())

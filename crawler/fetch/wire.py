@@ -1,11 +1,10 @@
-"""What sockets and `http.client` do for one exchange in a thread.
+"""Sockets and `http.client` for one exchange in a thread.
 
-A connection of urllib3 finds the exchange it works for, a `Call`, by thread (`here`): it connects
-within that call's deadlines, looks names up through `Names`, and lets the `Reaper` cut its socket.
+A connection of urllib3 finds its exchange, a `Call`, by thread (`here`): it connects within that
+call's deadlines, looks names up through `Names`, and lets the `Reaper` cut its socket.
 
-`http.client` and urllib3 would read heads, chunks and what is broken in their own way.
-`WireResponse` has `Message` read them, as the other engine does, and hands on a head and the bytes
-of a body.
+`WireResponse` has `Message` read heads and chunks, as in the other engine, instead of `http.client`
+and urllib3, which would treat broken ones in their own way.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ _ROUNDED = 0.01  # seconds
 
 
 class Call:
-    """One exchange, as its connection sees it. `policy` judges what no proxy connects to."""
+    """One exchange, as its connection sees it; `policy` applies where no proxy connects."""
 
     __slots__ = (
         "_config",
@@ -85,18 +84,18 @@ class Call:
         self.fresh = False
         self.answer: WireResponse | None = None
         self._shadow: socket.socket | None = None
-        self._paused = 0.0  # seconds that did not pass for it
+        self._paused = 0.0  # seconds that its clock stood still
 
     @property
     def framing_room(self) -> int:
-        """Bytes that chunk sizes, extensions and trailers may have."""
+        """Maximum bytes of chunk sizes, extensions and trailers."""
         return HEADER_BYTES + self._config.network.max_body
 
     @property
     def values(self) -> Values:
         """Header access to the response."""
         if self.answer is None:
-            raise RuntimeError("there is no response yet")
+            raise RuntimeError("no response has arrived yet")
         return self.answer.head.values
 
     @property
@@ -105,7 +104,7 @@ class Call:
         return self.answer.head.pairs() if self.answer is not None else ()
 
     def connect(self, connect: Any) -> None:
-        """Run `connect` within the connect deadline, and measure it."""
+        """Run `connect` within the connect timeout and measure it."""
         self.fresh = True
         begun, paused = time.perf_counter(), self._paused
         due, verdict = self.watch.due, self.watch.verdict
@@ -126,7 +125,7 @@ class Call:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Let no time pass for the exchange."""
+        """Stop the exchange's clock."""
         watch, since, due = self.watch, self._pulse(), self.watch.due
         watch.limit(math.inf, watch.verdict)
         try:
@@ -149,7 +148,7 @@ class Call:
         return fetch_fault.connecting(error, proxied=self.proxy is not None, verify=verify)
 
     def look_up(self, host: str, port: int) -> str:
-        """Return the address that a connection would be tried at first."""
+        """Return the address that a connection would try first."""
         known = self._names.known(host)
         if known is None:
             self.watch.limit(self._pulse() + self._seconds, self.watch.verdict)
@@ -158,11 +157,11 @@ class Call:
 
     @property
     def _seconds(self) -> float:
-        """Seconds that a look-up may take."""
+        """Maximum seconds of a look-up."""
         return min(self._config.network.connect_timeout, self._config.network.timeout)
 
     def open(self, host: str, port: int, options: Any) -> socket.socket:
-        """Return a connected socket, for urllib3: to the target, or to the proxy."""
+        """Return a connected socket for urllib3, to the target or the proxy."""
         proxy = self.proxy
         if proxy is None:
             return self._connected(self._judged(host, port), port, options)
@@ -177,7 +176,7 @@ class Call:
         return admitted(self._policy, self._addresses(host), port)
 
     def _through(self, proxy: Proxy, goals: list[str], port: int, options: Any) -> socket.socket:
-        """Return a socket that a SOCKS proxy has connected to the first of `goals` that it can."""
+        """Return a socket that a SOCKS proxy has connected to the first reachable of `goals`."""
         for goal in goals:
             sock = self._connected(self._addresses(proxy.host), proxy.port, options)
             try:
@@ -191,7 +190,7 @@ class Call:
         raise OSError("the host has no addresses")
 
     def _connected(self, addresses: Addresses, port: int, options: Any) -> socket.socket:
-        """Try addresses in turn: each may take its share of the time that is left."""
+        """Try addresses in turn, each with its share of the time left."""
         for count, address in enumerate(addresses):
             try:
                 return self._reach(address, port, options, share=len(addresses) - count)
@@ -201,7 +200,7 @@ class Call:
         raise OSError("the host has no addresses")
 
     def shadow(self, sock: socket.socket) -> socket.socket:
-        """Hold a duplicate of `sock`: TLS takes its descriptor away for the handshake."""
+        """Let the reaper hold a duplicate of `sock`, as TLS detaches the original's descriptor."""
         self._shadow = sock.dup()
         self.watch.hold(self._shadow)
         return sock
@@ -217,7 +216,7 @@ class Call:
         return found or self._looked_up(self._names.ask(host))
 
     def _looked_up(self, look_up: LookUp) -> Addresses:
-        """Wait for a look-up; no time passes for the exchange while it has yet to begin."""
+        """Wait for a look-up; the exchange's clock stands still until it begins."""
         watch = self.watch
         with self.waiting():
             look_up.begun.result()
@@ -237,7 +236,7 @@ class Call:
         while True:
             try:
                 return self._reached(address, port, options, due - self._pulse())
-            except TimeoutError as error:  # the system's clock does not stand still with us
+            except TimeoutError as error:  # the system's clock goes on when the pulse stands still
                 if error.errno is not None or due - self._pulse() < _ROUNDED:
                     raise
 
@@ -251,7 +250,7 @@ class Call:
                 sock.setsockopt(*option)
             sock.settimeout(max(seconds, _ROUNDED))
             sock.connect((address.ip, port))
-            sock.settimeout(None)  # the reaper ends what takes too long
+            sock.settimeout(None)  # from now on the reaper enforces the deadline
         except BaseException:
             sock.close()
             raise
@@ -259,7 +258,7 @@ class Call:
 
 
 def _negotiate(sock: socket.socket, steps: socks.Negotiation) -> None:
-    """Say to a SOCKS proxy what is to be said, and read what it owes."""
+    """Run the negotiation with a SOCKS proxy over a socket."""
     said = next(steps)
     with suppress(StopIteration):
         while True:
@@ -274,7 +273,7 @@ def _negotiate(sock: socket.socket, steps: socks.Negotiation) -> None:
 
 
 class Here(threading.local):
-    """The exchange that this thread makes; set for the time of `ThreadedFetcher.fetch`."""
+    """The current thread's exchange, set during `ThreadedFetcher.fetch`."""
 
     call: Call
 
@@ -283,26 +282,26 @@ here = Here()
 
 
 class Stream(io.BufferedIOBase):
-    """A response's body without its framing, as far as it has come: what `http.client` reads."""
+    """A response's body without its framing, as a stream for `http.client`."""
 
     def __init__(self, sock: socket.socket, raw: io.RawIOBase, message: Message) -> None:
         self._sock = sock
         self._raw = raw
         self._message = message
-        self._ready = b""  # of the body, not yet asked for
+        self._ready = b""  # bytes of the body that were not asked for yet
 
     def head(self) -> Head:
-        """Read up to the end of the head; raises `RemoteDisconnected` where there is none."""
+        """Read up to the end of the head; raise `RemoteDisconnected` if the server hangs up."""
         while self._message.head is None:
             self._receive()
         return self._message.head
 
     def end(self) -> None:
-        """Read no body: what follows is a tunnel (RFC 9110, 9.3.6)."""
+        """Read no body, as a tunnel follows (RFC 9110, 9.3.6)."""
         self._message.done = True
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read up to the end, or until there are `size` bytes."""
+        """Read to the end, or `size` bytes."""
         pieces: list[bytes] = []
         left = sys.maxsize if size is None or size < 0 else size
         while left and (piece := self._more(left, partial=bool(pieces))):
@@ -311,7 +310,7 @@ class Stream(io.BufferedIOBase):
         return b"".join(pieces)
 
     def read1(self, size: int | None = -1, /) -> bytes:
-        """Read what there is, of at most `size` bytes; wait where there is nothing."""
+        """Read at most `size` bytes of what is available; wait if nothing is."""
         return self._more(sys.maxsize if size is None or size < 0 else size)
 
     def _more(self, most: int, *, partial: bool = False) -> bytes:
@@ -321,7 +320,7 @@ class Stream(io.BufferedIOBase):
             except (http.client.RemoteDisconnected, Malformed):
                 if not partial:
                     raise
-                break  # what came first; the next call fails
+                break  # return the bytes before it; the next call fails
         found, self._ready = self._ready[:most], self._ready[most:]
         return found
 
@@ -335,21 +334,21 @@ class Stream(io.BufferedIOBase):
             self._message.done = True
         else:
             raise http.client.RemoteDisconnected("closed in the middle of a response")
-        if self._message.surplus:  # whatever it is, it must not answer the next request
+        if self._message.surplus:  # it must not be taken for the answer to the next request
             socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        """Return b"": `http.client` asks for lines of a tunnel's head, which is read already."""
+        """Return b"": `http.client` asks for lines of a tunnel's head, which was read before."""
         return b""
 
     def close(self) -> None:
-        """Let the connection go."""
+        """Close the reading side."""
         self._raw.close()
         super().close()
 
 
 class WireResponse(http.client.HTTPResponse):
-    """A response whose head and framing are read by `Message`, as in the other engine."""
+    """A response whose head and framing `Message` reads, as in the other engine."""
 
     head: Head
 
@@ -360,19 +359,19 @@ class WireResponse(http.client.HTTPResponse):
         here.call.answer = self
 
     def begin(self) -> None:
-        """Read the head and hand it on; raises `Malformed`."""
+        """Read the head and pass it to `http.client`; raise `Malformed`."""
         self.head = self.fp.head()
         self.code = self.status = self.head.status
         self.reason, self.version = "", 11
         self.headers = self.msg = http.client.HTTPMessage()
         for name, value in self.head.fields:
-            if name != b"Transfer-Encoding":  # taken off already
+            if name != b"Transfer-Encoding":  # `Stream` removes it
                 self.msg[name.decode()] = value.decode("latin-1")
         self.length, self.chunked = self.head.length, False
         self.will_close = not self.head.reusable
 
     def _read_status(self) -> tuple[str, int, str]:
-        """Read a proxy's answer to CONNECT; there is nothing more of it to read."""
+        """Read a proxy's answer to CONNECT, which has only a head."""
         head = self.fp.head()
         self.fp.end()
         return "HTTP/1.1", head.status, ""

@@ -77,8 +77,7 @@ class ParsingConfig(Options):
         if self.parser and not _PARSER.fullmatch(self.parser):
             raise OptionError(
                 "parser",
-                f"{self.parser!r} names no function; "
-                "write package.module:function or file.py:function",
+                f"expected package.module:function or file.py:function, got {self.parser!r}",
             )
         if self.parser and self.parse == "none":
             raise ConfigurationError(

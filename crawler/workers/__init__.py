@@ -1,1 +1,1 @@
-"""Who runs a parser: the engine itself, threads, processes or interpreters."""
+"""Run parsers: in the engine itself, in threads, processes or interpreters."""

@@ -1,11 +1,11 @@
-"""Extractors: functions that other distributions offer under a name, for `--extract`.
+"""Find extractors: functions that installed distributions provide by name, for `--extract`.
 
-A distribution offers one by an entry point of the group `crawler.extractors`:
+A distribution registers one as an entry point in the group `crawler.extractors`:
 
     [project.entry-points."crawler.extractors"]
     prices = "shop_extractors:prices"
 
-It is a function from `crawler.Response` to anything that JSON can say, as a parser is.
+It takes a `crawler.Response` and returns anything that can be written as JSON.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from crawler.model.option import closest
 GROUP = "crawler.extractors"
 
 Extractors = tuple[tuple[str, str], ...]
-"""Names, and `module:function` for each."""
+"""Pairs of a name and its `module:function`."""
 
 
 def installed() -> dict[str, str]:
-    """Return the extractors that are installed, as `module:function` by name."""
+    """Return the installed extractors: `module:function` by name."""
     return {point.name: point.value for point in entry_points(group=GROUP)}
 
 
 def located(names: Sequence[str]) -> Extractors:
-    """Return the extractors of these names; raises `ConfigurationError` for an unknown one."""
+    """Return the extractors with these names; raise `ConfigurationError` for an unknown one."""
     if not names:
         return ()
     known = installed()
     for name in names:
         if name not in known:
-            hint = closest(name, known) or f"; there are {', '.join(sorted(known)) or 'none'}"
+            hint = closest(name, known) or f"; installed: {', '.join(sorted(known)) or 'none'}"
             raise ConfigurationError(f"extract: no extractor {name!r} is installed{hint}")
     return tuple((name, known[name].partition("[")[0].strip()) for name in names)

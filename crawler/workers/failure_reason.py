@@ -1,4 +1,4 @@
-"""Why a page has no fields, in one line that JSON can hold."""
+"""Describe parse failures in one line that JSON can hold."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NOT_THEIRS: Final = (_PACKAGE, "<frozen ", importlib.__file__)
 
 
 def one_line(error: BaseException) -> str:
-    """`ValueError: what it says`, in one line that JSON can hold."""
+    """Return an exception as `ValueError: message`, in one line that JSON can hold."""
     try:
         text = " ".join(str(error).split())
     except Exception as second:  # a parser's own class may raise here, too
@@ -23,14 +23,14 @@ def one_line(error: BaseException) -> str:
 
 
 def overrun_reason(timeout: float) -> str:
-    """Why a page failed that ran past its limit."""
+    """Return the reason for a page that exceeded its time limit."""
     return f"not parsed within {timeout:g} s"
 
 
 def place(error: BaseException) -> str:
-    """Where code of the user's own failed: ` (parser.py:12)`; empty where none was at work.
+    """Return the line of the user's code that failed, as ` (parser.py:12)`; "" if none was running.
 
-    Of its own file the innermost line is told, whatever library raised below it.
+    This is the innermost line in the user's outermost file, whatever library raised below it.
     """
     lines = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
     foreign = [file for file, _ in lines if not file.startswith(_NOT_THEIRS)]

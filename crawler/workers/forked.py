@@ -1,11 +1,11 @@
-"""What a fork server does in each process it forks, before that runs anything; its first preload.
+"""Prepare each process that the fork server forks; the server preloads this module first.
 
-The server itself blocks the signals that end a command (`spawning`), and what it forks has the
-mask from it. A program that crawls may have pools of its own behind the same server, and
-`terminate` is how an executor ends their workers: SIGTERM is let through.
+The server blocks the signals that end a command (`spawning`), and its children inherit the mask.
+A program that crawls may have other pools behind the same server, whose executors end their workers
+with `terminate`, so SIGTERM is unblocked.
 
-A crawl may end while a worker starts. Its pool's semaphores are gone then, the worker fails to open
-them, and ends: nobody needs it, so nothing is said.
+A crawl may end while a worker starts. The pool's semaphores are gone then, and the worker fails to
+open them. Nobody needs that worker, so its traceback is not printed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SAY = sys.excepthook
 
 
 def say(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print an exception that ends a worker, but for a pool that has gone meanwhile."""
+    """Print an exception that ends a worker, unless its pool has gone in the meantime."""
     frames = [frame for frame, _ in walk_tb(trace)]
     gone = frames and frames[-1].f_globals.get("__name__") == synchronize.__name__
     if not (gone and kind is FileNotFoundError):

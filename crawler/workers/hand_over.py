@@ -1,9 +1,9 @@
-"""From the engines to the parser: at once, or in batches to whoever parses.
+"""Hand pages from the engines to the parser: inline, or in batches to the workers.
 
-An engine asks `parse_nowait` first. Where the answer is None it awaits `parse`, and the page joins
-a batch. A batch leaves when it is full, or when its first page has waited for `parse_linger`; but
-while batches still queue for a worker nothing is gained by sending another small one, so it goes on
-filling. A batch costs the loop one hand-over and one wake-up, however many pages it has.
+An engine calls `parse_nowait` first. If that returns None it awaits `parse`, and the page joins a
+batch. A batch is sent when it is full, or when its first page has waited for `parse_linger`; while
+other batches still queue for a worker, sending a small one gains nothing, so it goes on filling. A
+batch costs the loop one hand-over and one wake-up, however many pages it has.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from crawler.workers.parsing import Parsing, silent
 from crawler.workers.work import Packed, PageAlarm, Parser, alarm, pack
 
 _CURE = "processes need room in /dev/shm; make it writable, or use --parse thread"
-_BATCH_BYTES = 1 << 20  # a batch leaves early when it has as much: pickling holds the loop up
+_BATCH_BYTES = 1 << 20  # a batch of this size is sent early: pickling holds up the loop
 
 
 class AsyncParsing(Parsing):
-    """The face for an event loop: `async with AsyncParsing(config) as parsing`."""
+    """Parsing for an event loop: `async with AsyncParsing(config) as parsing`."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class AsyncParsing(Parsing):
         await self._end()
 
     async def _end(self) -> None:
-        """Close in a thread; waits for it even when cancelled, a few seconds at most."""
+        """Close in a thread; wait for it even when cancelled, a few seconds at most."""
         if self._alarm is not None:
             self._alarm.close()
         if self._timer is not None:
@@ -84,11 +84,11 @@ class AsyncParsing(Parsing):
             raise cancelled
 
     def parse_nowait(self, response: RawResponse) -> Parsed | None:
-        """The page, if it is best parsed here and now; None if it is to be handed over."""
+        """Return the page if it is best parsed inline, None if it should be handed over."""
         return self._parse_here(response) if self._place(response) is ParsePlace.HERE else None
 
     async def parse(self, response: RawResponse) -> Parsed:
-        """Hand the page over, and wait for the result."""
+        """Hand the page over and wait for the result."""
         pool, parsed = self._pool_for(response), None
         if pool is not None:
             parsed = await self._join_batch(pack(response))
@@ -130,7 +130,7 @@ class AsyncParsing(Parsing):
     def _arrived(
         self, answers: Sequence[asyncio.Future[Parsed]], done: Future[list[Parsed]]
     ) -> None:
-        """Called in an executor's thread."""
+        """Pass a batch's results to the loop; called in an executor's thread."""
         try:
             self._loop.call_soon_threadsafe(_resolve, answers, done)
         except RuntimeError:
@@ -139,7 +139,7 @@ class AsyncParsing(Parsing):
 
 
 class ThreadedParsing(Parsing):
-    """The face for many threads: `with ThreadedParsing(config) as parsing`."""
+    """Parsing for many threads: `with ThreadedParsing(config) as parsing`."""
 
     def __init__(
         self,
@@ -194,7 +194,7 @@ class ThreadedParsing(Parsing):
 
 
 def _resolve(answers: Sequence[asyncio.Future[Parsed]], done: Future[list[Parsed]]) -> None:
-    """Give each page of a batch its result; who waits no longer is passed over."""
+    """Give each page of a batch its result, except those that nobody waits for any more."""
     if done.cancelled():
         for answer in answers:
             answer.cancel()
@@ -205,7 +205,7 @@ def _resolve(answers: Sequence[asyncio.Future[Parsed]], done: Future[list[Parsed
 
 
 def _raise_start_failure(error: BaseException) -> NoReturn:
-    """Say in one line why no worker starts; other errors stay as they are."""
+    """Raise `EnvironmentFailure` with the reason why no worker starts; other errors as they are."""
     if isinstance(error, Exception) and not isinstance(error, CrawlerError):
         cure = f"; {_CURE}" if isinstance(error, OSError) else ""
         raise EnvironmentFailure(f"parse: no worker starts: {one_line(error)}{cure}") from error

@@ -1,20 +1,18 @@
-"""Lets a pool notice a worker that dies in the middle of an answer, or whose answer has no end.
+"""Let a pool notice a worker that dies in the middle of an answer, or sends one without end.
 
-A `ProcessPoolExecutor` of one worker reads answers from a pipe whose writing end the parent holds
-as well, as it would pass it on to further workers. A worker that is killed after the first bytes of
-an answer (a kernel out of memory does that) leaves the executor's thread in `recv` for the rest:
-the pipe has a writer left, so that no end of file comes. The pool then waits for nothing, and the
-interpreter, which joins that thread at its exit, never ends.
+A `ProcessPoolExecutor` with one worker reads answers from a pipe whose writing end the parent also
+holds, to pass it to further workers. If the worker is killed after the first bytes of an answer
+(the kernel does that when it is out of memory), the pipe still has a writer and no end of file
+comes: the executor's thread stays in `recv`, and the interpreter, which joins that thread at exit,
+never ends. With the parent's end closed, `recv` raises `EOFError` as soon as the worker is gone,
+and the executor breaks as usual: each future ends in `BrokenProcessPool`.
 
-With the parent's writing end closed, `recv` ends in an `EOFError` the moment the worker is gone,
-and the executor takes its own way of breaking: each future ends in `BrokenProcessPool`.
+An answer begins with its length. If that exceeds the limit the answer is not read and the pool
+breaks in the same way; otherwise `recv` would fill the crawler's memory.
 
-An answer begins with its length. One that announces more than it may have is not read, and the pool
-breaks in the same way; else `recv` would fill the crawler's memory with whatever comes.
-
-The private names, `_result_queue`, `_reader` and `_writer`, are the same from CPython 3.11 to 3.14,
-which `tests/workers/test_hang_up.py` holds. Nothing else uses the parent's end: workers that leave
-tell so over their own, and closing a connection twice is of no effect.
+The private names `_result_queue`, `_reader` and `_writer` are the same from CPython 3.11 to 3.14
+(`tests/workers/test_hang_up.py`). Nothing else uses the parent's end, and closing a connection
+twice has no effect.
 """
 
 from __future__ import annotations
@@ -27,10 +25,9 @@ from typing import Any
 
 
 def hang_up(executor: ProcessPoolExecutor, *, most: int) -> None:
-    """Close the parent's end, and take no answer of more than `most` bytes.
+    """Close the parent's end, and accept no answer of more than `most` bytes.
 
-    Call it once the only worker of the executor has been started: a later one could not be given
-    the end, so the executor must have been made for one.
+    Call it after the executor's only worker has started: the end cannot be passed to a later one.
     """
     answers: Any = executor._result_queue  # noqa: SLF001
     answers._writer.close()  # noqa: SLF001
@@ -39,5 +36,5 @@ def hang_up(executor: ProcessPoolExecutor, *, most: int) -> None:
 
 
 def _receive(reader: Any, most: int) -> Any:
-    """Do what `recv` does, with a bound."""
+    """Do the same as `recv`, with a size limit."""
     return pickle.loads(reader.recv_bytes(most))  # noqa: S301  as it does itself

@@ -1,7 +1,7 @@
-"""A lane: one worker behind one stdlib executor. Swapping the executor means swapping one class.
+"""Lanes: one worker each behind a stdlib executor. Swapping the executor means swapping one class.
 
-With one worker an executor runs its batches in the order in which they were submitted, and what
-breaks it broke this worker alone. The marker (`crawler.workers.work`) tells which page is at work.
+With a single worker an executor runs its batches in the order of submission, and what breaks it has
+broken this worker alone. The marker (`crawler.workers.work`) tells which page is being parsed.
 
 | lane | executor | a page that hangs | a page that ends its worker |
 |---|---|---|---|
@@ -9,9 +9,9 @@ breaks it broke this worker alone. The marker (`crawler.workers.work`) tells whi
 | `ThreadLane` | `ThreadPoolExecutor` | the thread is left behind | ends the crawler |
 | `InterpreterLane` | `InterpreterPoolExecutor` | the thread is left behind | ends the crawler |
 
-A thread cannot be killed. One that was left behind keeps its core until its page ends, but holds up
-nothing, not even the interpreter's exit: it is a daemon (it inherits that from the thread that
-starts the lane) and is taken off the list of threads that `concurrent.futures` joins at exit.
+A thread cannot be killed. One that is left behind occupies its core until its page ends, but blocks
+nothing else, not even the interpreter's exit: it is a daemon (inherited from the thread that starts
+the lane) and is removed from the threads that `concurrent.futures` joins at exit.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _AGAIN: Final = 0.02  # seconds between two tries to reach the fork server
 
 
 class LaneProgress(NamedTuple):
-    """The page at work: its batch's serial, which there (from 0), monotonic time of its start."""
+    """The page being parsed: its batch's serial, its index there, the monotonic time it began."""
 
     serial: int
     page: int
@@ -58,50 +58,50 @@ class LaneProgress(NamedTuple):
 
 
 class Lane(Protocol):
-    """What a pool needs of a lane. No method blocks for long, `start` excepted."""
+    """The interface between a pool and its lanes. No method except `start` blocks for long."""
 
     def start(self) -> Future[Any]:
-        """Start the worker; the future ends when it is ready or cannot be. Called once, first."""
+        """Start the worker; the future ends when it is ready or has failed. Called once, first."""
 
     def submit(self, serial: int, pages: list[Packed]) -> Future[list[Answer]]:
         """Queue a batch behind those before it."""
 
     def progress(self) -> LaneProgress | None:
-        """The page at work, None between pages."""
+        """Return the page being parsed, None between pages."""
 
     def cpu_seconds(self) -> float:
-        """CPU time of the worker so far, where it is a process of its own that still runs."""
+        """Return the CPU time of the worker so far, if it is a running process; otherwise 0."""
 
     def kill(self) -> None:
-        """End the worker now, whatever it does; on return nothing moves the marker any more."""
+        """End the worker now, whatever it does; on return nothing changes the marker any more."""
 
     def settle(self, deadline: float) -> None:
-        """Wait for what still winds up after the worker's end; see `ProcessLane.settle`."""
+        """Wait for threads that still wind up after the worker's end; see `ProcessLane.settle`."""
 
     def close(self) -> None:
-        """Let an idle worker end by itself; does not wait."""
+        """Let an idle worker end by itself, without waiting."""
 
     def join(self, deadline: float) -> None:
         """Wait for the worker's end until `deadline` (monotonic seconds), then kill it."""
 
 
 class _ExecutorLane:
-    """What the lanes share: an executor of one worker, and a marker."""
+    """The common base of the lanes: an executor with one worker, and a marker."""
 
     _executor: Executor
     _marker: Marker
 
     def progress(self) -> LaneProgress | None:
-        """The page at work, as the worker has marked it."""
+        """Return the page that the worker has marked."""
         serial, index, since = (self._marker[cell] for cell in (SERIAL, INDEX, SINCE))
         return None if index < 0 else LaneProgress(int(serial), int(index), since)
 
     def cpu_seconds(self) -> float:
-        """None: a thread's time is that of the crawler itself."""
+        """Return 0: a thread's time counts as the crawler's."""
         return 0.0
 
     def settle(self, deadline: float) -> None:
-        """Nothing: a thread that was left behind is not waited for."""
+        """Do nothing: an abandoned thread is not waited for."""
 
     def close(self) -> None:
         """Let the worker end when it has nothing left to do."""
@@ -126,7 +126,7 @@ class ProcessLane(_ExecutorLane):
 
     def _make(self) -> None:
         self._recording.made.clear()
-        with apart():  # its semaphores may start the resource tracker
+        with apart():  # creating its semaphores may start the resource tracker
             self._executor = ProcessPoolExecutor(
                 1, self._context, initializer=parser_worker.start_process, initargs=self._initargs
             )
@@ -134,10 +134,10 @@ class ProcessLane(_ExecutorLane):
         self._call_reader: Any = getattr(calls, "_reader", None)
 
     def start(self) -> Future[int]:
-        """Start the process: some 10 ms, and once the fork server's start; ends with its id.
+        """Start the process, with the fork server if needed; the future's result is its id.
 
-        A fork server that was killed refuses connections for as long as the kernel takes to end it,
-        and is started anew after that: until then it is tried again.
+        A killed fork server refuses connections until the kernel has ended it, and only then is a
+        new one started: keep trying until then.
         """
         deadline = time.monotonic() + _DEATH
         while (started := self._reached(deadline)) is None:
@@ -147,7 +147,7 @@ class ProcessLane(_ExecutorLane):
         return started
 
     def _reached(self, deadline: float) -> Future[int] | None:
-        """Ask the fork server for the process; None where it is to be asked again."""
+        """Ask the fork server for the process; return None if the caller should try again."""
         try:
             with quiet_start(with_main=self._with_main):
                 return self._executor.submit(parser_worker.ready)
@@ -157,19 +157,20 @@ class ProcessLane(_ExecutorLane):
             return None
 
     def submit(self, serial: int, pages: list[Packed]) -> Future[list[Answer]]:
-        """Queue a batch; the executor's threads pickle it and write it to the worker's pipe."""
+        """Queue a batch; the executor's threads pickle and send it."""
         return self._executor.submit(parser_worker.run, serial, pages)
 
     def cpu_seconds(self) -> float:
-        """The process's CPU clock; Linux makes its number from the id (clock_getcpuclockid(3))."""
+        """Read the process's CPU clock, whose number Linux derives from the process id."""
         total = 0.0
         for process in self._recording.made:
             with suppress(OSError, TypeError):  # it has ended, or has not begun
+                # clock_getcpuclockid(3) does this sum
                 total += time.clock_gettime(~process.pid << 3 | 2)  # type: ignore[operator]
         return total
 
     def kill(self) -> None:
-        """SIGKILL, and wait for the process's end."""
+        """Send SIGKILL and wait for the process to end."""
         processes = [process for process in self._recording.made if process.pid is not None]
         for process in processes:
             if not wait_for([process.sentinel], 0):
@@ -181,8 +182,8 @@ class ProcessLane(_ExecutorLane):
     def _unblock(self) -> None:
         """End the executor's feeder thread, which may be writing a batch that nobody reads.
 
-        CPython does this itself from 3.11.5 on (gh-94777); Debian 12 has 3.11.2. Where both do it,
-        a descriptor is closed twice, the second time when it is somebody else's.
+        CPython does this itself since 3.11.5 (gh-94777); Debian 12 has 3.11.2. If both did it, the
+        second close could hit a descriptor that has been reused.
         """
         if sys.hexversion < 0x030B05F0:
             with suppress(AttributeError, OSError):
@@ -190,16 +191,16 @@ class ProcessLane(_ExecutorLane):
 
     def close(self) -> None:
         """Let the worker end when it has nothing left to do."""
-        # The executor forgets its thread here, which nobody waits for at the interpreter's exit: it
-        # is a daemon, as the thread is that started it.
+        # `shutdown` drops the executor's thread, a daemon like the thread that started it; `settle`
+        # has to wait for it.
         self._manager = self._manager or getattr(self._executor, "_executor_manager_thread", None)
         super().close()
 
     def settle(self, deadline: float) -> None:
-        """Let the executor's thread give its semaphores back before the interpreter's exit.
+        """Let the executor's thread release its semaphores before the interpreter exits.
 
-        It is a daemon: the exit would stop it between unlinking a semaphore and saying so, and the
-        resource tracker would tell the user of a leak.
+        The thread is a daemon: stopped between unlinking a semaphore and unregistering it, it would
+        make the resource tracker warn of a leak.
         """
         self.close()
         if self._manager is not None and self._manager is not threading.current_thread():
@@ -207,7 +208,7 @@ class ProcessLane(_ExecutorLane):
         self._manager = None
 
     def join(self, deadline: float) -> None:
-        """Wait for the process, or kill it."""
+        """Wait for the process until `deadline`, then kill it."""
         sentinels = [p.sentinel for p in self._recording.made if p.pid is not None]
         if sentinels and not wait_for(sentinels, max(0.0, deadline - time.monotonic())):
             self.kill()
@@ -230,7 +231,7 @@ class ThreadLane(_ExecutorLane):
         return self._executor.submit(run_batch, self._parser, self._marker, serial, pages)
 
     def kill(self) -> None:
-        """Leave the thread behind: it stops after its page, if that ever ends."""
+        """Abandon the thread: it stops after its current page, if that ever ends."""
         self._marker[ABANDONED] = 1.0
         self._executor.shutdown(wait=False, cancel_futures=True)
         joined_at_exit: Any = getattr(futures.thread, "_threads_queues", {})
@@ -238,7 +239,7 @@ class ThreadLane(_ExecutorLane):
             joined_at_exit.pop(thread, None)
 
     def join(self, deadline: float) -> None:
-        """Wait for the thread, or leave it behind."""
+        """Wait for the thread until `deadline`, then abandon it."""
         for thread in self._threads():
             thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
@@ -251,7 +252,7 @@ class ThreadLane(_ExecutorLane):
 def check_interpreters(work: Work) -> None:
     """Raise `ConfigurationError` if the parser of `work` cannot run in a subinterpreter.
 
-    Many compiled libraries refuse to be loaded in one (seen with 3.14).
+    Many compiled libraries cannot be loaded in one (as of Python 3.14).
     """
     if not hasattr(futures, "InterpreterPoolExecutor"):
         running = ".".join(map(str, sys.version_info[:2]))
@@ -272,7 +273,7 @@ def check_interpreters(work: Work) -> None:
 
 
 def unloadable(*statements: str) -> str:
-    """Return why statements fail in a subinterpreter of this Python; "" if they do not."""
+    """Run statements in a subinterpreter; return the error message, "" if they succeed."""
     interpreters: Any = import_module("concurrent.interpreters")
     made = interpreters.create()
     try:
@@ -285,9 +286,9 @@ def unloadable(*statements: str) -> str:
 
 
 class InterpreterLane(ThreadLane):
-    """A subinterpreter in a thread of its own, behind an `InterpreterPoolExecutor`.
+    """A subinterpreter in its own thread, behind an `InterpreterPoolExecutor`.
 
-    `check_interpreters` has found that there can be one.
+    Call `check_interpreters` first.
     """
 
     def __init__(self, work: Work) -> None:
@@ -304,7 +305,7 @@ class InterpreterLane(ThreadLane):
         )
 
     def start(self) -> Future[Any]:
-        """Make the interpreter; the future raises where a library does not load in one."""
+        """Create the interpreter; the future raises if a library cannot be loaded in one."""
         started: Future[Any] = self._executor.submit(parser_worker.ready)
         started.add_done_callback(lambda _: self._file.close())
         return started

@@ -1,4 +1,4 @@
-"""How a crawl's memory is divided, by its options and what there is."""
+"""Divide a crawl's memory, by its options and what the machine has."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from crawler.runtime import limits
 from crawler.runtime.shares import LEAST, Shares, shares
 
 _TREE: Mapping[Html, int] = {"frostwork": 36, "lexbor": 48}
-"""Bytes that one of a page takes of its process: seen with paragraphs of 16 bytes each."""
+"""Bytes of memory per byte of page: measured with paragraphs of 16 bytes each."""
 
 
 def memory_shares(config: CrawlConfig) -> Shares:
-    """Return how a crawl's memory is divided; raises `ConfigurationError` if it is too little.
+    """Return the division of a crawl's memory; raise `ConfigurationError` if it is too little.
 
-    What nobody has asked for is not refused: a small container is used as far as it goes.
+    Only an explicit `memory` is refused: in a small container the default makes do.
     """
     if 0 < config.memory < LEAST:
         raise ConfigurationError(
-            f"memory: {config.memory} bytes are too little, a crawl needs {LEAST // 10**6}MB"
+            f"memory: expected {LEAST // 10**6}MB or more, got {config.memory} bytes"
         )
     memory = config.memory or max(LEAST, limits.default_memory())
     most = config.parsing.parse_memory * 10**6
@@ -31,5 +31,5 @@ def memory_shares(config: CrawlConfig) -> Shares:
 
 
 def wanted_workers(config: CrawlConfig) -> int:
-    """Return how many workers parse, where there is memory for them."""
+    """Return the number of parser workers, as far as memory allows."""
     return config.parsing.parse_workers or limits.cores()

@@ -1,14 +1,13 @@
-"""A parser of the user's own: which file its name means, and how that is loaded.
+"""Find and load a user's parser by its name.
 
-`file.py:function` means that file. `module:function` means a module of that name in the current
-directory, if there is one, and else an installed one (PYTHONPATH counts). The directory is looked
-at for this one name. What is found there is loaded from its file, and then its folder is searched
-for what the module itself imports: behind everything else, so that nothing there takes the place of
-a library, and in workers alone. Where pages are parsed in the crawler's own process it is searched
-while the module loads, and no longer.
+`file.py:function` names a file. `module:function` names a module in the current directory if there
+is one, otherwise an installed one (PYTHONPATH counts). The directory is searched for this name
+only. The module's folder is then searched for its own imports, after everything else so that
+nothing there shadows a library: in workers from then on, in the crawler's own process only while
+the module loads.
 
-A worker has the name and the folder in its `Work`, and the crawler's own process need not import
-what a worker will: `check` sees what can be seen without.
+A worker gets the name and the folder in its `Work`, so the crawler's own process need not import
+the parser: `check` finds what can be found without importing.
 """
 
 from __future__ import annotations
@@ -43,11 +42,11 @@ _LOADERS: Any = (
     (SourceFileLoader, SOURCE_SUFFIXES),
     (SourcelessFileLoader, BYTECODE_SUFFIXES),
 )
-"""What Python itself loads from a folder, in its order."""
+"""The loaders that Python uses for a folder, in its order."""
 
 
 def current_directory() -> str:
-    """Return the folder in which parsers are looked for; "" if it has been deleted."""
+    """Return the folder to search for parsers; "" if it has been deleted."""
     try:
         return os.getcwd()
     except OSError:
@@ -55,36 +54,36 @@ def current_directory() -> str:
 
 
 def check(path: str, folder: str, *, option: str = "parser") -> None:
-    """Raise `ConfigurationError` if there is no module of this name; imports nothing.
+    """Raise `ConfigurationError` if the module does not exist, without importing it.
 
-    option: the one that has the name, for the error's text.
+    option: its name begins the error message.
     """
     module, _ = _parts(path, option)
     if _specs(module, folder):
         return
     if _is_file(module):
-        raise ConfigurationError(f"{option}: cannot import {path!r}: there is no such file")
+        raise ConfigurationError(f"{option}: cannot import {path!r}: the file does not exist")
     top = module.partition(".")[0]
     if top not in sys.modules and find_spec(top) is None:
         raise ConfigurationError(f"{option}: cannot import {path!r}: no module named {top!r}")
 
 
 def name_of(call: object) -> str:
-    """Return how a message calls a function that was given as such; "" for None."""
+    """Return the name of a function for messages; "" for None."""
     return "" if call is None else getattr(call, "__qualname__", type(call).__name__)
 
 
 def needs_main(call: object) -> bool:
-    """Tell whether another process can have a function only with the main script in it."""
+    """Return True if a function can be unpickled only by a process that runs the main script."""
     return call is not None and b"__main__" in (_pickled(call) or b"")
 
 
 def accepting(config: CrawlConfig, call: Callable[..., Any]) -> CrawlConfig:
-    """Return `config` with an executor that can have `call`.
+    """Return `config` with an executor that can run `call`.
 
-    `auto` becomes `inline` for a function that other processes cannot have without side effects: a
-    lambda, a local one, or one of a script or notebook, which would run once more in each process.
-    Raises `ConfigurationError` where a process was asked for, or nothing is parsed.
+    `auto` becomes `inline` for a function that cannot be sent to other processes without side
+    effects: a lambda, a local function, or one of a script or notebook, which each process would
+    run again. Raise `ConfigurationError` if a process was asked for, or if nothing is parsed.
     """
     if not callable(call):
         raise ConfigurationError(f"parser: expected a function, got {type(call).__name__}")
@@ -104,7 +103,7 @@ def accepting(config: CrawlConfig, call: Callable[..., Any]) -> CrawlConfig:
 
 
 def _pickled(call: object) -> bytes | None:
-    """Return how a function crosses to other processes; None if it cannot."""
+    """Return a function pickled for other processes; None if that fails."""
     try:
         return pickle.dumps(call)
     except (pickle.PicklingError, AttributeError, TypeError):
@@ -112,10 +111,10 @@ def _pickled(call: object) -> bytes | None:
 
 
 def load(path: str, folder: str, *, keep: bool, option: str = "parser") -> Callable[..., Any]:
-    """Return the function that `path` names.
+    """Return the function that `path` names; raise `ConfigurationError` if it cannot be loaded.
 
-    keep: go on searching the module's folder when it is loaded, as workers do. option: the one that
-    has the name. Raises `ConfigurationError` in one line if there is no such function.
+    keep: leave the module's folder on the search path, as workers do. option: its name begins the
+    error message.
     """
     module, name = _parts(path, option)
     try:
@@ -136,8 +135,7 @@ def _parts(path: str, option: str) -> tuple[str, str]:
     module, colon, name = path.rpartition(":")
     if not (module and colon and name):
         raise ConfigurationError(
-            f"{option}: {path!r} names no function; "
-            "write package.module:function or file.py:function"
+            f"{option}: expected package.module:function or file.py:function, got {path!r}"
         )
     return module, name
 
@@ -163,7 +161,7 @@ def _module(module: str, folder: str, *, keep: bool) -> ModuleType:
 
 
 def _specs(module: str, folder: str) -> list[ModuleSpec]:
-    """Where a module and the packages above it lie in a folder; nothing if it is not there."""
+    """Return the specs of a module in a folder and of its parent packages; [] if not found."""
     if not folder or module == "__main__":
         return []
     if _is_file(module):
@@ -179,11 +177,11 @@ def _specs(module: str, folder: str) -> list[ModuleSpec]:
             return []
         specs.append(spec)
         place = str(Path(place, part))
-    return specs if specs[-1].origin else []  # a mere folder is no module
+    return specs if specs[-1].origin else []  # a plain folder is not a module
 
 
 def _loaded(spec: ModuleSpec) -> ModuleType:
-    """Load a module from its file, under its name unless that is another module's."""
+    """Load a module from its file; register it unless another module has its name."""
     there = sys.modules.get(spec.name)
     if there is not None and _same(there, spec):
         return there
@@ -209,7 +207,7 @@ def _same(module: ModuleType, spec: ModuleSpec) -> bool:
 
 @contextmanager
 def _searched(folder: str, *, keep: bool) -> Iterator[None]:
-    """Search a folder behind all others: within the block, or from now on."""
+    """Append a folder to the search path: within the block, or for good."""
     if folder in sys.path:
         yield
         return

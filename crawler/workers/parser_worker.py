@@ -1,11 +1,10 @@
-"""A worker process or interpreter: how it starts, whom it obeys, when it ends.
+"""The code that starts, limits and ends a parser worker: a process or a subinterpreter.
 
-A worker ignores SIGINT and SIGHUP, which reach every process of the terminal's foreground group:
-it is the crawler that drains. It runs at lower priority, so that the event loop is scheduled first.
-It never outlives the crawler, not even one that was killed with SIGKILL while the worker holds the
-GIL in an endless loop of C code: the kernel is asked to end it (Linux), and a thread waits for the
-crawler's end everywhere. It takes no more memory than it is allowed. What a parser prints goes to
-stderr; stdout belongs to the records.
+A worker process ignores SIGINT and SIGHUP, which reach the terminal's whole foreground group: the
+crawler drains. It runs at lower priority, so that the event loop is scheduled first. It never
+outlives the crawler, even if that is killed while the worker holds the GIL in an endless loop of C
+code: on Linux the kernel ends it, and everywhere a thread waits for the crawler's end. Its memory
+is limited. What a parser prints goes to stderr, as stdout belongs to the records.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ MARKER_BYTES: Final = 4 * 8
 
 
 class _WorkerState:
-    """What a worker has from its start: a parser and a marker, or what kept it from them."""
+    """A worker's parser and marker, or the error that prevented them."""
 
     parser: Parser
     marker: Marker
@@ -41,23 +40,23 @@ class _WorkerState:
 
 
 def start_process(work: Work, marker: Any) -> None:
-    """Initializer of a worker process. Never raises: `ready` tells what went wrong."""
+    """Initialize a worker process. Errors are kept for `ready` to raise."""
     with suppress(OSError, ValueError, AttributeError):
         _obey()
     _die_with_the_crawler()
     give_back()
     limited = _limit_memory(work.memory * 10**6)
     _load(work, marker, own_process=True, memory_limited=limited)
-    gc.freeze()  # what the modules made stays; the collector need not look at it again
+    gc.freeze()  # the modules' objects stay; the collector need not look at them again
 
 
 def start_interpreter(work: Work, marker_file: int) -> None:
-    """Initializer of a subinterpreter; `marker_file` is a descriptor that both sides map."""
+    """Initialize a subinterpreter; `marker_file` is a descriptor that both sides map."""
     _load(work, map_marker(marker_file), own_process=False)
 
 
 def ready() -> int:
-    """The worker's process id; raises what its start raised."""
+    """Return the worker's process id; raise the error of its start, if any."""
     if _WorkerState.failure is not None:
         raise _WorkerState.failure
     return os.getpid()
@@ -69,7 +68,7 @@ def run(serial: int, pages: list[Packed]) -> list[Answer]:
 
 
 def map_marker(file: int) -> Marker:
-    """A marker that lies in a file, so that two interpreters of one process share it."""
+    """Return a marker in a mapped file, so that two interpreters of one process share it."""
     return memoryview(mmap.mmap(file, MARKER_BYTES)).cast("d")  # type: ignore[return-value]
 
 
@@ -93,10 +92,10 @@ def _obey() -> None:
 
 
 def _limit_memory(size: int) -> bool:
-    """Let the kernel refuse more than `size` bytes, 0 for any; whether it will.
+    """Limit this process to `size` bytes (0: no limit); return False if there is no limit.
 
-    Where it can, it counts what is written to alone: address space is reserved by the gigabyte
-    (setrlimit(2), RLIMIT_DATA since Linux 4.7).
+    On Linux only writable memory counts (RLIMIT_DATA since 4.7), as address space is reserved by
+    the gigabyte.
     """
     if not size:
         return False

@@ -1,7 +1,7 @@
-"""What both faces of the parser share: who parses, chosen or as told, and what it costs.
+"""The common base of `AsyncParsing` and `ThreadedParsing`: choose who parses, and measure it.
 
-`auto` weighs parsing here against handing over (`crawler.workers.auto`). What a hand-over costs is
-measured all the time: the caller's own part, and the CPU time of the executor's threads, which
+`auto` weighs parsing inline against handing over (`crawler.workers.auto`). The cost of a hand-over
+is measured continuously: the caller's part, and the CPU time of the executor's threads, which
 pickle and unpickle under the same interpreter lock.
 """
 
@@ -36,7 +36,7 @@ _LANES: dict[str, Callable[[Work], Lane]] = {
     "thread": ThreadLane,
     "interpreter": InterpreterLane,
 }
-_LARGE = 1 << 20  # bytes of a body whose tree takes more memory than the crawler's own process has
+_LARGE = 1 << 20  # bytes of a body; a larger one's tree may take more memory than the crawler has
 _ROUND = 256  # pages between two measurements of the hand-over
 _EXECUTOR_THREADS = ("_ExecutorManagerThread", "QueueFeederThread", "crawler-pool")
 
@@ -46,9 +46,9 @@ def silent(_line: str) -> None:
 
 
 class Parsing:
-    """What both faces share: the parser, the pools, and the choice between them.
+    """The parser, the pools, and the choice between them.
 
-    Raises ConfigurationError for a parser that cannot be imported and for an executor that this
+    Raises `ConfigurationError` for a parser that cannot be imported and for an executor that this
     Python does not have.
     """
 
@@ -97,9 +97,9 @@ class Parsing:
 
     @property
     def _work_here(self) -> Work:
-        """What is done by the crawler's own process; a parser of the user's own not if others do.
+        """The work for the crawler's own process: without the user's code if workers run that.
 
-        It is not even imported here: its code belongs into the processes that are there for it.
+        The user's code is not even imported here then.
         """
         aside = self._pooled or self._auto
         if not aside or self.kind == "thread":
@@ -108,13 +108,13 @@ class Parsing:
 
     @property
     def kind(self) -> Parse:
-        """Where pages go that are not parsed here."""
+        """The kind of worker for pages that are not parsed inline."""
         if self._pooled or not self._auto:
             return self._config.parsing.parse
         return "process" if limits.cores() > 1 or self._apart else "thread"
 
     def describe(self) -> str:
-        """Where pages are parsed, in one line for a person."""
+        """Return one line for a person: where pages are parsed, and the measured costs."""
         where = self._where()
         if not self._parsed:
             return where
@@ -136,14 +136,14 @@ class Parsing:
         )
 
     def worker_cpu_seconds(self) -> float:
-        """CPU time of the parser processes so far."""
+        """Return the CPU time of the parser processes so far."""
         return self._pool.cpu_seconds() if self._pool is not None else 0.0
 
     def _lanes(self) -> int:
         return self._shares.workers if self.kind == "process" else wanted_workers(self._config)
 
     def _open(self) -> Future[None] | None:
-        """Start the pool, if all pages go there; ends when its first worker is ready."""
+        """Start the pool if all pages go there; the future ends when its first worker is ready."""
         if not self._pooled and not (self._auto and self._apart):
             return None
         self._pool = self._started_pool()
@@ -161,7 +161,7 @@ class Parsing:
         return pool
 
     def _pool_started(self, started: Future[None]) -> None:
-        """The pool's first worker is there, or none can be; called in any thread."""
+        """Note that the pool's first worker has started, or that all failed; from any thread."""
         if started.cancelled():
             return
         if (error := started.exception()) is not None:
@@ -175,7 +175,7 @@ class Parsing:
             self._announce(f"parse: {self.describe()}")
 
     def _aside(self) -> Pool:
-        """One thread for pages that are too long for the loop while there is no pool."""
+        """Return a pool of one thread, for pages too long for the loop while no pool is ready."""
         if self._threads is None:
             self._threads = Pool(
                 lambda: ThreadLane(self._work), lanes=1, timeout=self._config.parsing.parse_timeout
@@ -192,7 +192,7 @@ class Parsing:
         return ParsePlace.POOL if large else place
 
     def _is_large(self, response: RawResponse) -> bool:
-        """Whether `auto` leaves a page to a process at any price: there its memory is limited."""
+        """Return True if `auto` always leaves this page to a process, whose memory is limited."""
         return len(response.body) > _LARGE and self.kind == "process"
 
     def _parse_here(self, response: RawResponse) -> Parsed:
@@ -201,17 +201,17 @@ class Parsing:
         return parsed
 
     def _pool_for(self, response: RawResponse) -> Pool | None:
-        """The pool; for `auto` once it is ready, and while it starts for a large page alone."""
+        """Return the pool; under `auto` only once it is ready, except for a large page."""
         ready = self._apart or self._chooser.pool_ready or not self._auto
         return self._pool if ready or (self._is_large(response) and not self._failed()) else None
 
     def _failed(self) -> bool:
-        """Whether the workers that `auto` started do not start: then pages are parsed here."""
+        """Return True if the workers of `auto` failed to start, so that pages are parsed here."""
         started = self._pool.started if self._auto and not self._apart and self._pool else None
         return started is not None and started.done() and started.exception() is not None
 
     def _learn(self, size: int, parsed: Parsed) -> None:
-        """Count a page of `size` bytes that was parsed here, and what it cost."""
+        """Count a page of `size` bytes that was parsed here, and learn its cost."""
         self._count(parsed)
         if isinstance(parsed, Document):
             self._chooser.observe(size, parsed.seconds)
@@ -225,7 +225,7 @@ class Parsing:
             self._announce(f"parser {self._own_name} failed: {parsed.reason}")
 
     def _count_hand_over(self, pages: int, seconds: float) -> None:
-        """Learn what a hand-over costs, from the caller's seconds and the executor's CPU time."""
+        """Learn the cost of a hand-over from the caller's seconds and the executor's CPU time."""
         self._handed += pages
         self._own_seconds += seconds
         if self._handed - self._measured_at < _ROUND:
@@ -233,7 +233,7 @@ class Parsing:
         cpu = self._own_seconds + _cpu_seconds(_EXECUTOR_THREADS)
         if self._measured_at:
             spent = (cpu - self._measured_cpu) / (self._handed - self._measured_at)
-            if spent > 0:  # else a lane was replaced, and its threads' time went with them
+            if spent > 0:  # otherwise a lane was replaced and its threads' time is gone
                 self._chooser.observe_hand_over(spent)
         self._measured_cpu, self._measured_at = cpu, self._handed
 
@@ -244,7 +244,7 @@ class Parsing:
 
 
 def _apart(config: CrawlConfig, parser: str) -> str:
-    """Return why `auto` parses no page in the crawler's own process; "" if it does."""
+    """Return the reason why `auto` parses all pages in workers; "" if it does not."""
     if parser:
         return "for a parser of your own"
     return "as lexbor can take long" if config.parsing.html == "lexbor" else ""
@@ -259,7 +259,7 @@ def _following(config: CrawlConfig) -> Following | None:
 
 
 def _cpu_seconds(names: Sequence[str]) -> float:
-    """CPU time of the live threads of these names or classes; 0 where it cannot be read."""
+    """Return the CPU time of the live threads with these names or classes; 0 if unreadable."""
     if not hasattr(time, "pthread_getcpuclockid"):
         return 0.0
     total = 0.0

@@ -1,17 +1,17 @@
-"""A pool of lanes: takes batches of pages, answers each page exactly once, mends what breaks.
+"""A pool of lanes: parse batches of pages, answer each page exactly once, replace broken lanes.
 
 `submit` is thread-safe, never blocks and hands a batch to the least busy lane. A lane holds two
-batches at most, one at work and one that is already across when the first ends; the rest waits
-here, bounded by the crawl's limit of requests in flight.
+batches at most, so that the second is already there when the first ends; the rest waits here,
+bounded by the crawl's limit of requests in flight.
 
 One thread, the keeper, does all that may take time: it starts lanes, kills a lane whose page is
-overdue, judges what was on a lane that broke (`crawler.workers.recovery`) and starts another. So
-recovery is sequential, and the callers' threads only ever move values. `tend` is one round of it;
-a test calls it with a clock of its own and lanes that are no threads. A lane that broke is replaced
-while there is work for it: at the end of a crawl nobody waits for a start that nobody needs.
+overdue, judges the pages of a broken lane (`crawler.workers.recovery`) and starts another. So
+recovery is sequential, and the callers' threads only move values. `tend` is one round of the
+keeper; tests call it with a fake clock and fake lanes. A broken lane is replaced only while there
+is work for it.
 
-`close` ends within `CLOSING` and `WINDING_UP` seconds: a lane that is still being started is left
-to the keeper, which ends it as soon as it has it.
+`close` ends within `CLOSING` plus `WINDING_UP` seconds: a lane that is still starting is left to
+the keeper, which ends it afterwards.
 
 A lane's life: starting -> ready -> (closed | broken -> replaced). Three failed starts in a row,
 with no lane left, end the pool: each page then fails at once with the reason.
@@ -34,19 +34,19 @@ from crawler.workers.recovery import Batch, BatchOrder, Ruling, rule, unfit
 from crawler.workers.work import Exhausted, Packed
 from crawler.workers.worker_answer import MalformedAnswer, results
 
-DEPTH: Final = 2  # batches on a lane: one at work, one that waits right behind it
-START_LIMIT: Final = 60.0  # seconds for a worker to import the parser, or to take up a batch
+DEPTH: Final = 2  # batches on a lane: one being parsed, one right behind it
+START_LIMIT: Final = 60.0  # seconds for a worker to import the parser, or to begin a batch
 CLOSING: Final = 1.5  # seconds for the keeper and idle workers to end by themselves
-WINDING_UP: Final = 0.5  # seconds more for the executors' threads to give back what they hold
+WINDING_UP: Final = 0.5  # further seconds for the executors' threads to release their resources
 _START_FAILURES: Final = 3  # in a row
-_LOOK: Final = 1.0  # seconds between two looks while a page is at work, so that a stop is noticed
-_STOPPED: Final = 0.5  # seconds that a look is late after a stop
-_REMEMBERED: Final = 8  # lanes that were killed last; those before have wound up long ago
+_LOOK: Final = 1.0  # seconds between checks while a page is being parsed, to notice a stop
+_STOPPED: Final = 0.5  # seconds of delay of a check that mean a stop (Ctrl-Z)
+_REMEMBERED: Final = 8  # lanes that were killed last; earlier ones have wound up long ago
 _KEEPER_LIMIT: Final = 1.0  # seconds of `CLOSING` for the keeper, which may be starting a lane
 
 
 class PoolStatistics(NamedTuple):
-    """A pool at one moment: lanes that work, batches that wait, lanes that broke so far."""
+    """A snapshot of a pool: ready lanes, waiting batches, lanes broken so far."""
 
     lanes: int
     waiting: int
@@ -54,7 +54,7 @@ class PoolStatistics(NamedTuple):
 
 
 class _Seat:
-    """A lane in the pool, with the batches on it by serial."""
+    """A lane in the pool and its batches by serial."""
 
     __slots__ = ("gone", "lane", "outstanding", "serial", "since")
 
@@ -62,12 +62,12 @@ class _Seat:
         self.lane = lane
         self.outstanding: dict[int, Batch] = {}
         self.serial = 0
-        self.since = now  # of its start or of the last sign of life
+        self.since = now  # time of its start or of the last sign of life
         self.gone = False
 
 
 class Pool:
-    """Parses batches on `lanes` workers; `timeout` is the limit of one page in seconds."""
+    """Parses batches on `lanes` workers; `timeout` is the limit for one page in seconds."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class Pool:
         self._wake = threading.Event()
         self._keeper: threading.Thread | None = None
         self.started: Future[None] = Future()
-        """Ends when the first lane is ready; raises what kept all of them from it."""
+        """Done when the first lane is ready; raises the error if all of them fail to start."""
 
     def start(self) -> None:
         """Start the keeper, which starts the lanes."""
@@ -103,7 +103,7 @@ class Pool:
         self._keeper.start()
 
     def submit(self, pages: Sequence[Packed]) -> Future[list[Parsed]]:
-        """Parse `pages`, at least one; the future has one result for each, in their order."""
+        """Parse one or more `pages`; the future's result has one entry for each, in order."""
         order = BatchOrder(pages)
         batch = Batch(order, range(len(pages)))
         with self._lock:
@@ -121,12 +121,12 @@ class Pool:
         return order.future
 
     def statistics(self) -> PoolStatistics:
-        """A snapshot."""
+        """Return a snapshot."""
         with self._lock:
             return PoolStatistics(len(self._ready), len(self._pending), self._breaks)
 
     def cpu_seconds(self) -> float:
-        """CPU time of the worker processes, those that were replaced included, until the close."""
+        """Return the CPU time of the worker processes so far, replaced ones included."""
         with self._lock:
             return self._spent + sum(seat.lane.cpu_seconds() for seat in self._ready)
 
@@ -137,7 +137,7 @@ class Pool:
             seat, serial, batch = handed
             try:
                 future = seat.lane.submit(serial, batch.pages())
-            except Exception:  # broken or shut down; what is on it waits for its recovery
+            except Exception:  # broken or shut down; its batches wait for recovery
                 self._report(seat)
             else:
                 future.add_done_callback(partial(self._done, seat, serial))
@@ -164,14 +164,14 @@ class Pool:
         except (Exhausted, MalformedAnswer) as error:
             self._retire(seat, serial, str(error))
             return
-        except BaseException as error:  # the answers themselves could not be sent
+        except BaseException as error:  # the worker could not pickle or send its answers
             self._unsent(seat, serial, error)
         else:
             self._record(seat, serial, parsed)
         self._dispatch()
 
     def _pages_of(self, seat: _Seat, serial: int) -> int:
-        """Return how many pages a batch has; 0 if it was judged already and runs elsewhere."""
+        """Return the number of pages in a batch; 0 if it was judged already and runs elsewhere."""
         with self._lock:
             batch = seat.outstanding.get(serial)
             return len(batch.picks) if batch is not None else 0
@@ -201,7 +201,7 @@ class Pool:
         self._wake.set()
 
     def _lose(self, seat: _Seat) -> None:
-        """Hand nothing more to a seat, and have it recovered; under the lock."""
+        """Hand nothing more to a seat and queue it for recovery; under the lock."""
         if not seat.gone:
             seat.gone = True
             if seat in self._ready:
@@ -209,7 +209,7 @@ class Pool:
             self._broken.append(seat)
 
     def _retire(self, seat: _Seat, serial: int, reason: str) -> None:
-        """Judge what is on a seat whose worker is fit for nothing more, and have it replaced."""
+        """Judge the batches of a seat whose worker is unusable, and queue it for replacement."""
         with self._lock:
             if seat.gone:
                 return
@@ -220,7 +220,7 @@ class Pool:
         self._wake.set()
 
     def _carry_out(self, seat: _Seat, ruling: Ruling) -> list[BatchOrder]:
-        """Set what has failed and queue what runs again; the orders that end. Under the lock."""
+        """Record failures, queue what runs again, return orders that end; under the lock."""
         seat.outstanding = {}
         self._pending.extendleft(reversed(ruling.again))
         return [v.order for v in ruling.failed if v.order.record(v.page, v.fault)]
@@ -236,19 +236,19 @@ class Pool:
             self._wake.wait(delay)
             self._wake.clear()
             self.woken(due, self._clock())
-        self._cancel_pending()  # what was judged while the pool was closed
+        self._cancel_pending()  # batches that were judged while the pool was closing
 
     def _at_work(self) -> bool:
         with self._lock:
             return bool(self._starting) or any(seat.outstanding for seat in self._ready)
 
     def woken(self, due: float, now: float) -> None:
-        """Take note of a stop (Ctrl-Z): its time is no page's, so that all limits begin anew."""
+        """Notice a stop (Ctrl-Z) and restart all limits, as its time must not count for a page."""
         if now - due > _STOPPED:
             self._resumed = now
 
     def tend(self, now: float) -> float:
-        """Recover, watch and build once; returns the seconds after which to call it again."""
+        """Recover, watch and build once; return the seconds until the next call is due."""
         while self._broken:
             self._recover(self._broken.popleft(), None)
         delay = self._watch(now)
@@ -259,7 +259,7 @@ class Pool:
         return delay
 
     def _recover(self, seat: _Seat, overdue: LaneProgress | None) -> None:
-        """Judge what was on `seat`, which is no longer handed anything."""
+        """Kill the lane of a lost `seat` and judge its batches."""
         self._spent += seat.lane.cpu_seconds()
         seat.lane.kill()
         self._killed.append(seat.lane)
@@ -272,7 +272,7 @@ class Pool:
             order.resolve()
 
     def _watch(self, now: float) -> float:
-        """Take down lanes that are overdue; returns the seconds until the next may be."""
+        """Recover overdue lanes; return the seconds until the next can be overdue."""
         with self._lock:
             ready, starting = list(self._ready), list(self._starting)
         next_due = self._limit
@@ -295,7 +295,7 @@ class Pool:
         return progress, max(progress.since, self._resumed) + self._limit
 
     def _take(self, seat: _Seat) -> bool:
-        """Claim a ready seat for recovery; False if somebody reported it first."""
+        """Claim a ready seat for recovery; return False if it was reported already."""
         with self._lock:
             if seat.gone:
                 return False
@@ -306,14 +306,14 @@ class Pool:
     # -- building ---------------------------------------------------------------------------------
 
     def _lacks_lane(self) -> bool:
-        """Whether there is to be one more: all at first, and after a break as many as have work."""
+        """Return True if a lane should be started: after a break only if there is work for it."""
         with self._lock:
             present = len(self._ready) + len(self._starting)
             wanted = min(self._lanes, self._batches()) if self._breaks else self._lanes
             return present < wanted and self._failures < _START_FAILURES
 
     def _batches(self) -> int:
-        """Return how many batches are on a lane or wait for one; under the lock."""
+        """Return the number of batches on a lane or waiting for one; under the lock."""
         return len(self._pending) + sum(len(seat.outstanding) for seat in self._ready)
 
     def _build(self, now: float) -> None:
@@ -364,7 +364,7 @@ class Pool:
         self._wake.set()
 
     def _give_up(self) -> None:
-        """End the pool when it has no lane and gets none."""
+        """End the pool when no lane is left and none can be started."""
         with self._lock:
             alive = self._ready or self._starting or self._broken
             if alive or self._failure is None or self._failures < _START_FAILURES or self._end:
@@ -386,7 +386,7 @@ class Pool:
     # -- ending -----------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """End all workers, busy ones at once; what is unfinished is cancelled. Bounded."""
+        """End all workers within a bounded time, busy ones at once; cancel unfinished batches."""
         with self._lock:
             if self._closed:
                 return
@@ -413,7 +413,7 @@ class Pool:
             batch.order.future.cancel()
 
     def _end_lanes(self, idle: list[_Seat], others: list[_Seat], deadline: float) -> None:
-        """Let idle lanes end by themselves until `deadline`, and the others at once."""
+        """Let idle lanes end by themselves until `deadline`; end the others at once."""
         for seat in idle:
             seat.lane.close()
         for seat in others:

@@ -1,25 +1,23 @@
-"""What becomes of the pages on a lane that broke: pure bookkeeping, no thread and no clock.
+"""Judge the pages on a broken lane: pure bookkeeping, no thread and no clock.
 
-A `BatchOrder` is what somebody waits for: some pages, and a future of one result for each. Its
-pages travel in `Batch`es; at first all in one, after a break in any grouping. A page's result is
-set once, and the future ends with the last of them: that is why no page is lost or recorded twice.
+A `BatchOrder` holds the pages of one `submit` and a future with one result for each. Its pages
+travel in `Batch`es: at first all in one, after a break in any grouping. Each page's result is set
+once, and the future ends with the last of them, so no page is lost or recorded twice.
 
 A lane breaks because its worker died, or because the pool killed it over a page that hung. Then:
 
-- The page that hung (the marker named it before the kill and after) has failed: PARSE_TIMEOUT.
-- A page that was at work when the worker died is *suspected*, no more: SIGKILL may have come from
-  outside. It runs once more, alone. If it is at work when a second worker dies, it has failed:
-  PARSE_CRASH.
-- If nobody knows what was at work (the worker died between pages, while it sent its results), the
-  batch at the head of the lane is split into single pages; a single page is suspected.
-- A page that met the memory limit, or whose answer is not what a worker sends, is suspected like
-  one that was at work when its worker died: an earlier page may have taken the memory, or have left
-  the worker in disorder. In a batch of several nobody knows which it was, and they run again one by
-  one. A second time, it has failed: PARSE.
-- All others run again. They were at work on nothing, or waited behind the guilty one.
+- The page that hung (marked both before and after the kill) has failed: PARSE_TIMEOUT.
+- The page being parsed when the worker died is *suspected*: SIGKILL may have come from outside. It
+  runs once more, alone. If a second worker dies while parsing it, it has failed: PARSE_CRASH.
+- If no page was marked (the worker died between pages, while sending its results), the batch at
+  the head of the lane is split into single pages; a single page is suspected.
+- A page that hit the memory limit, or whose answer is malformed, is suspected likewise: an earlier
+  page may have taken the memory or left the worker in disorder. A batch of several runs again page
+  by page. The second time, the page has failed: PARSE.
+- All others run again.
 
-Every break fails a page, suspects one for the first time, or splits a batch, so this ends: with
-k guilty pages after at most 3k breaks and those that came from outside.
+Every break fails a page, suspects one for the first time, or splits a batch, so this ends: k guilty
+pages cause at most 3k breaks.
 """
 
 from __future__ import annotations
@@ -34,7 +32,7 @@ from crawler.workers.work import Packed
 
 
 class BatchOrder:
-    """Pages that somebody waits for, and what is known of them so far."""
+    """Submitted pages, their results so far, and a future for all of them."""
 
     __slots__ = ("future", "missing", "pages", "results", "suspects")
 
@@ -46,7 +44,7 @@ class BatchOrder:
         self.suspects: set[int] = set()
 
     def record(self, index: int, result: Parsed) -> bool:
-        """Set one page's result, the first time only; True when it was the last one missing."""
+        """Set a page's result, the first time only; return True if it was the last one missing."""
         if self.results[index] is not None:
             return False
         self.results[index] = result
@@ -54,7 +52,7 @@ class BatchOrder:
         return self.missing == 0
 
     def resolve(self) -> None:
-        """Tell who waits. Call it without a lock: callbacks run here."""
+        """Complete the future. Call this without a lock, as callbacks run here."""
         if self.future.set_running_or_notify_cancel():
             self.future.set_result([result for result in self.results if result is not None])
 
@@ -66,16 +64,16 @@ class Batch(NamedTuple):
     picks: Sequence[int]
 
     def pages(self) -> list[Packed]:
-        """The pages, as they are handed over."""
+        """Return the pages as they are handed over."""
         return [self.order.pages[index] for index in self.picks]
 
     def singles(self) -> list[Batch]:
-        """One batch a page."""
+        """Return one batch for each page."""
         return [Batch(self.order, (index,)) for index in self.picks]
 
 
 class LaneVerdict(NamedTuple):
-    """A page that has failed, and why."""
+    """A page that has failed, with the fault."""
 
     order: BatchOrder
     page: int
@@ -83,7 +81,7 @@ class LaneVerdict(NamedTuple):
 
 
 class Ruling(NamedTuple):
-    """What is to be done after a break: `again` in this order, before all that waits."""
+    """The result of judging a broken lane; `again` goes to the head of the queue, in this order."""
 
     failed: list[LaneVerdict]
     again: list[Batch]
@@ -92,10 +90,10 @@ class Ruling(NamedTuple):
 def rule(
     outstanding: Mapping[int, Batch], at_work: LaneProgress | None, hung: ParseFault | None
 ) -> Ruling:
-    """Judge the batches on a broken lane, by serial in the order of their submission.
+    """Judge the batches on a broken lane, by serial in order of submission.
 
-    `at_work` is what the marker says after the worker's end; `hung` is the fault of that very page
-    if the worker was killed over it, None if the worker died by itself.
+    `at_work` is the page marked after the worker's end; `hung` is its fault if the worker was
+    killed over it, None if the worker died by itself.
     """
     failed: list[LaneVerdict] = []
     again: list[Batch] = []
@@ -105,7 +103,7 @@ def rule(
             again.append(batch)
             continue
         position = culprit[1]
-        if position is None:
+        if position is None:  # any page of this batch may be guilty
             again.extend(batch.singles())
             continue
         index = batch.picks[position]
@@ -120,7 +118,7 @@ def rule(
 
 
 def unfit(outstanding: Mapping[int, Batch], serial: int, reason: str) -> Ruling:
-    """Judge the batches on a lane whose worker the batch `serial` left fit for nothing more."""
+    """Judge the batches on a lane whose worker is unusable after the batch `serial`."""
     failed: list[LaneVerdict] = []
     again: list[Batch] = []
     for number, batch in outstanding.items():
@@ -140,7 +138,7 @@ def unfit(outstanding: Mapping[int, Batch], serial: int, reason: str) -> Ruling:
 def _culprit(
     outstanding: Mapping[int, Batch], at_work: LaneProgress | None
 ) -> tuple[int, int | None] | None:
-    """(serial, position in the batch) of the page to blame; no position: one of that batch."""
+    """Return (serial, position) of the page to blame; without position any of the batch."""
     if not outstanding:
         return None
     batch = outstanding.get(at_work.serial) if at_work is not None else None

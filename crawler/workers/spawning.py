@@ -1,21 +1,20 @@
-"""Starts worker processes without side effects on the crawler or its user's script.
+"""Start worker processes without side effects on the crawler or the user's script.
 
-- *Fork server* (spawn where there is none): a worker is forked in about 10 ms from a process that
-  has the parser imported, no threads, and none of the crawler's sockets.
-- *`__main__` stays alone.* `multiprocessing` runs the main script again in every child, which turns
-  a plain script without `if __name__ == "__main__"` into an endless recursion. Only a parser that
-  lives in `__main__` needs that; for all others the script's path is left out of what a child is
-  told. The one private thing used for it, `multiprocessing.spawn.get_preparation_data`, is replaced
-  only while a worker starts and only for the thread that starts it.
+- *Fork server* (spawn where there is none): a worker is forked quickly, from a process with the
+  parser imported, without threads and without the crawler's sockets.
+- *`__main__` is not run again.* `multiprocessing` runs the main script in every child, which turns
+  a plain script without `if __name__ == "__main__"` into an endless recursion. Only a parser
+  defined in `__main__` needs that; otherwise the script's path is left out of the preparation
+  data. For this the private `multiprocessing.spawn.get_preparation_data` is replaced, only while a
+  worker starts and only for the thread that starts it.
 - *No code from the current directory.* Fork server, resource tracker and spawned workers run
-  `python -c`, which searches that directory before the standard library. They get `-P`, by the
-  second private thing, `multiprocessing.util._args_from_interpreter_flags`, replaced in that way,
-  too. The environment (PYTHONSAFEPATH) would do, were it not ignored after `-E` and inherited by
-  what a parser starts.
-- *Signals to all processes* (Ctrl-C, a terminal that goes, a service that is stopped) are for the
-  crawler alone, which then ends the others. The signal mask is inherited, so they are blocked in
-  this thread while the fork server starts, and SIGHUP while the resource tracker does, which goes
-  first: it ignores SIGINT and SIGTERM itself, and its start unblocks them again.
+  `python -c`, which searches that directory before the standard library. They get `-P`: the private
+  `multiprocessing.util._args_from_interpreter_flags` is replaced in the same way. The environment
+  (PYTHONSAFEPATH) would be ignored after `-E`, and inherited by processes that a parser starts.
+- *Signals to the whole group* (Ctrl-C, a closed terminal, a stopped service) are for the crawler,
+  which then ends the others. The signal mask is inherited, so they are blocked in this thread while
+  the fork server starts. The resource tracker is started before that: it ignores SIGINT and SIGTERM
+  itself, but unblocks them when it starts, so only SIGHUP is blocked for it.
 """
 
 from __future__ import annotations
@@ -42,14 +41,14 @@ _STARTING = threading.Lock()
 
 
 class RecordingContext:
-    """A multiprocessing context that keeps the processes which were made through it."""
+    """A multiprocessing context that records the processes created with it."""
 
     def __init__(self, context: BaseContext) -> None:
         self._context = context
         self.made: list[BaseProcess] = []
 
     def Process(self, *args: Any, **kwargs: Any) -> BaseProcess:  # noqa: N802  (its name there)
-        """A process of the underlying context, kept in `made`."""
+        """Create a process with the underlying context and record it in `made`."""
         process: BaseProcess = self._context.Process(*args, **kwargs)  # type: ignore[attr-defined]
         self.made.append(process)
         return process
@@ -59,7 +58,7 @@ class RecordingContext:
 
 
 def recording_context() -> tuple[RecordingContext, BaseContext]:
-    """The same object twice: as what it is, and as what an executor's `mp_context` wants."""
+    """Return the same object twice: as itself, and typed for an executor's `mp_context`."""
     tidy()
     methods = multiprocessing.get_all_start_methods()
     context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
@@ -78,7 +77,7 @@ def quiet_start(*, with_main: bool) -> Iterator[None]:
 
 @contextmanager
 def apart() -> Iterator[None]:
-    """Start processes inside that have no part in this one's directory and terminal."""
+    """Start processes inside, without the current directory on their path and without SIGHUP."""
     with _STARTING, _masked({signal.SIGHUP}):
         original, starter = getattr(util, _FLAGS), threading.get_ident()
 

@@ -1,19 +1,19 @@
-"""What is done to one page, and the code that runs inside a parser worker.
+"""Parse one page; this code also runs inside the parser workers.
 
-A page crosses to a worker as a plain tuple (`Packed`) and comes back as one (`Answer`): pickling
-frozen dataclasses would cost the event loop more than the hand-over itself. Whatever a parser
-returns is turned into JSON bytes *here*, so nothing that a parser makes is ever pickled: a value
-that has no JSON form is this page's failure and touches nothing else.
+A page travels to a worker as a plain tuple (`Packed`) and comes back as one (`Answer`): pickling
+frozen dataclasses would cost the event loop more than the hand-over itself. A parser's result is
+turned into JSON bytes *here*, so it is never pickled: a value without a JSON form fails this page
+and affects nothing else.
 
-Three bounds on one page, from the cheapest to the last resort:
+Three limits on a page's time, from the cheapest to the last resort:
 
 1. `PageAlarm`: SIGALRM raises `Overrun` inside the page (main thread only, POSIX). Costs two system
    calls a page and no worker.
-2. The time it took: a page that ran past its limit has failed, even if it came to an end.
-3. The pool reads the worker's marker (which page, since when) and kills the worker.
+2. The time it took: a page that exceeded its limit has failed, even if it finished.
+3. The pool reads the worker's marker (page and start time) and kills the worker.
 
-And one on memory, of a process alone: the kernel refuses more (`Work.memory`), and the page that
-meets this raises `Exhausted`. What else the worker still holds nobody knows, so it is replaced.
+The memory of a worker process is limited as well (`Work.memory`). The page that hits the limit
+raises `Exhausted`, and the worker is replaced, as nobody knows what else it still holds.
 """
 
 from __future__ import annotations
@@ -43,22 +43,22 @@ from crawler.workers.failure_reason import one_line, overrun_reason, place
 from crawler.workers.worker_answer import MAX_JSON, Answer
 
 Packed = tuple[str, int, str, bytes, str, str, tuple[tuple[str, str], ...]]
-"""The fields of a `RawResponse` on its way to a worker, in their order."""
+"""The fields of a `RawResponse`, in order."""
 
 PAGE: Final = "crawler.formats.page:page"
-# The marker's cells: serial of the batch, index of the page in it (-1: none), monotonic seconds at
-# which that page began, and whether the lane was abandoned (only threads look at it).
+# The marker's cells: serial of the batch, index of the page in it (-1: none), monotonic time at
+# which that page began, and 1 if the lane was abandoned (only threads check this).
 SERIAL, INDEX, SINCE, ABANDONED = range(4)
 Marker = MutableSequence[float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What to do to every page; a worker is told once, when it starts.
+    """The work to do on every page; passed to a worker once, when it starts.
 
-    `page` and `parser` are `module:function`, the second "" without a parser of the user's own,
-    which is looked for in `folder`, too (`crawler.workers.own`); `timeout` is the limit of one page
-    in seconds, `memory` that of a process in MB, 0 for none; `html` is who reads markup.
+    `page` and `parser` are `module:function`; `parser` is "" without a user's parser, which is
+    also searched for in `folder` (`crawler.workers.own`). `timeout` limits one page, in seconds;
+    `memory` limits a process, in MB, 0 for no limit. `html` is the library that reads markup.
     """
 
     page: str = PAGE
@@ -73,23 +73,23 @@ class Work:
 
 
 class Overrun(BaseException):
-    """Raised inside a page that ran past its limit; no `except Exception` stops it."""
+    """Raised inside a page that exceeded its time limit; `except Exception` does not catch it."""
 
 
 class Exhausted(Exception):
-    """Raised by a batch in a worker that met its memory limit; its text says so."""
+    """Raised by a batch whose worker hit its memory limit."""
 
 
 SLICES: Final = 10
-"""Parts in which an `PageAlarm` counts its time: a stop of the process costs a page one of them."""
+"""Parts in which an `PageAlarm` counts its time: a stop of the process costs a page one part."""
 
 
 class PageAlarm(AbstractContextManager[None]):
-    """Bounds what runs inside `with alarm:` to `seconds`, on the main thread of a process.
+    """Limits the code inside `with alarm:` to `seconds`, on the main thread of a process.
 
-    The time is counted in slices, one a signal: of those that fall into a stop of the process
-    (Ctrl-Z) only one arrives, so that a stop is not the page's time. A signal that was on its way
-    while the page ended must not count for the next one: it comes too soon for a slice.
+    Time is counted in slices, one per signal. Only one signal arrives after a stop of the process
+    (Ctrl-Z), so the stop does not count as the page's time. A late signal of the previous page is
+    ignored, as it comes too soon for a slice.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -121,12 +121,12 @@ class PageAlarm(AbstractContextManager[None]):
             raise Overrun
 
     def close(self) -> None:
-        """Give SIGALRM back to whoever had it."""
+        """Restore the previous handler of SIGALRM."""
         signal.signal(signal.SIGALRM, self._previous)
 
 
 def alarm(seconds: float) -> PageAlarm | None:
-    """An alarm, where it can work and nobody else uses SIGALRM; else None."""
+    """Return an alarm; None where it cannot work or SIGALRM is in use."""
     if not hasattr(signal, "setitimer"):
         return None
     if threading.current_thread() is not threading.main_thread():
@@ -135,9 +135,9 @@ def alarm(seconds: float) -> PageAlarm | None:
 
 
 class Parser:
-    """Parses one page at a time. The same object serves the caller, a thread and a worker.
+    """Parses one page at a time, in the caller, a thread or a worker.
 
-    isolated: it has a process or an interpreter to itself, whose path of modules is its own.
+    isolated: it has a process or an interpreter to itself, and may extend its module path.
     """
 
     def __init__(
@@ -168,9 +168,10 @@ class Parser:
         self._memory = work.memory if memory_limited else 0
 
     def parse(self, response: RawResponse) -> Parsed:
-        """Parse one page. Never raises, but for a Ctrl-C where pages are parsed inline.
+        """Parse one page; return a failure instead of raising it.
 
-        And `Exhausted`, in a process with a memory limit.
+        Raise only `KeyboardInterrupt` where pages are parsed inline, and `Exhausted` in a process
+        with a memory limit.
         """
         started = time.perf_counter()
         self._extracting = ""
@@ -187,7 +188,7 @@ class Parser:
             if self._memory:
                 raise Exhausted(f"MemoryError: {self._memory} MB are allowed") from None
             return _fault(error)
-        except BaseException as error:  # SystemExit and CancelledError of a parser are its own
+        except BaseException as error:  # a parser may raise SystemExit or CancelledError, too
             return _fault(error, self._extracting)
         seconds = time.perf_counter() - started
         if seconds > self._timeout:
@@ -195,7 +196,7 @@ class Parser:
         return Document(json=document.json, seconds=seconds, leads=document.leads)
 
     def answer(self, page: Packed) -> Answer:
-        """The same for a page that came to a worker, in the form in which it goes back."""
+        """Parse a packed page in a worker, and return its answer."""
         parsed = self.parse(_unpacked(page))
         if isinstance(parsed, Document):
             leads = parsed.leads
@@ -212,7 +213,7 @@ class Parser:
         return document
 
     def _with_own(self, json: bytes, response: RawResponse) -> bytes:
-        """`json` with what the user's own code finds."""
+        """Return `json` with the results of the user's code added."""
         given = own_response.Response.of(response)
         if self._own is not None:
             json = _with(json, b"parsed", self._fields(self._own(given)))
@@ -245,7 +246,7 @@ def _with(json: bytes, name: bytes, fields: bytes) -> bytes:
 
 
 def pack(response: RawResponse) -> Packed:
-    """A response as it crosses to a worker."""
+    """Return a response as a plain tuple for a worker."""
     return (
         response.url,
         response.status,
@@ -271,7 +272,7 @@ def _unpacked(page: Packed) -> RawResponse:
 
 
 def run_batch(parser: Parser, marker: Marker, serial: int, pages: list[Packed]) -> list[Answer]:
-    """Parse a batch, and say in `marker` which page is at work; stop where abandoned."""
+    """Parse a batch, marking the current page in `marker`; stop if abandoned."""
     answers: list[Answer] = []
     try:
         for index, page in enumerate(pages):

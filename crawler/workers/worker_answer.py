@@ -1,9 +1,9 @@
-"""What a parser worker sends back: its form, and the check that it has that form.
+"""Check the answers of parser workers.
 
-A worker runs other people's parsers, and what it sends is unpickled here. That is not a wall
-against malice: who controls a worker can run code in the crawler by what is unpickled, and is the
-same user anyway. It is one against accidents: a worker in disorder fails its page and is replaced,
-and nothing of an unexpected type, count or size goes on to the core or into the output.
+A worker runs other people's parsers, and its answers are unpickled here. This check does not
+protect against malice: whoever controls a worker can run code in the crawler, and is the same user
+anyway. It protects against accidents: a worker in disorder fails its page and is replaced, and no
+unexpected type, count or size reaches the core or the output.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.workers.failure_reason import MAX_REASON
 
 Answer = tuple[bytes, float, tuple[bytes, int, int, int, str] | None] | tuple[str, str, None]
-"""(JSON, seconds, leads) of a page that was parsed, or (kind, reason, None) of another."""
+"""(JSON, seconds, leads) for a parsed page, or (kind, reason, None) for a failed one."""
 
 MAX_JSON: Final = 64 * 2**20
-"""Bytes of one page's fields; more is a parser gone wild, and would be held several times over."""
+"""Maximum bytes of one page's fields, which are held in memory several times."""
 
 MAX_MESSAGE: Final = 2**30
-"""Bytes of the answers to one batch, pickled: 16 pages of the most, which is a batch by default."""
+"""Maximum bytes of the pickled answers to one batch: 16 pages (the default) of the largest size."""
 
 _KINDS: Final[Mapping[Any, Kind]] = {
     kind.value: kind for kind in (Kind.PARSE, Kind.PARSE_TIMEOUT, Kind.PARSE_CRASH)
@@ -34,11 +34,11 @@ _LONGEST_REASON: Final = 2 * MAX_REASON  # with file and line
 
 
 class MalformedAnswer(Exception):
-    """An answer that is not what a worker sends; the text says what came, and what was expected."""
+    """A malformed answer; the message says what came and what was expected."""
 
 
 def results(answers: object, pages: int) -> list[Parsed]:
-    """Return the results of a batch of so many pages. Raises `MalformedAnswer`."""
+    """Return the results of a batch of `pages` pages; raise `MalformedAnswer`."""
     if type(answers) is not list or len(answers) != pages:
         came = f"{len(answers)} answers" if type(answers) is list else _kind(answers)
         raise MalformedAnswer(f"the parser's worker sent {came}, expected answers to {pages} pages")
@@ -61,7 +61,7 @@ def _result(answer: object) -> Parsed:
 
 
 def _json(json: bytes) -> bytes:
-    """Return the fields of a record: an object, and no line end, which would begin another."""
+    """Return a page's fields, checked to be an object on one line: one record."""
     if len(json) > MAX_JSON:
         raise MalformedAnswer(f"the fields have {len(json)} bytes, {MAX_JSON} are allowed")
     if json[:1] != b"{" or json[-1:] != b"}" or b"\n" in json:
@@ -92,7 +92,7 @@ def _leads(leads: object) -> Leads | None:
 
 
 def _text(text: object, most: int) -> str:
-    """Return a text of at most so many characters that JSON can hold: no lone surrogates."""
+    """Return a text, checked for its length and for lone surrogates, which JSON cannot hold."""
     if type(text) is not str or len(text) > most or not _is_unicode(text):
         raise MalformedAnswer(
             f"the parser's worker sent {_kind(text)}, expected a text of up to {most}"
@@ -105,6 +105,6 @@ def _is_unicode(text: str) -> bool:
 
 
 def _kind(value: object) -> str:
-    """Return what a value is, in a few words, and nothing of what it says."""
+    """Return a value's type and size, without its content."""
     size = f" of {len(value)}" if type(value) in (bytes, str, list, tuple, dict) else ""  # type: ignore[arg-type]
     return f"{type(value).__name__[:64]}{size}"

@@ -200,7 +200,7 @@ def test_a_report_leaves_page_and_figures_and_can_be_repeated(run: Run, tmp_path
         (["rerun", "/nowhere.json"], 3, "/nowhere.json: cannot be read: No such file"),
         (["--budget", "-1"], 2, "too small"),
         (["call", "no_such_module:f"], 2, "call: cannot import 'no_such_module:f': no module"),
-        (["call", "nothing"], 2, "call: 'nothing' names no function; write package.module:func"),
+        (["call", "nothing"], 2, "call: expected package.module:function or file"),
         (["call", "math:nothing"], 2, "has no attribute 'nothing'"),
         (["call", "os:abort"], 2, "call: os:abort fails: killed by SIGABRT"),
         (["call", "os:getpid", "--inputs", "/nowhere"], 3, "--inputs: /nowhere cannot be read"),

@@ -43,7 +43,7 @@ from crawler.model.politeness_config import PolitenessConfig
         ("proxy", "localhost:3128", "is not a proxy"),
         ("proxy", "http://localhost:99999", "is not a proxy"),
         ("proxy", "http://", "is not a proxy"),
-        ("parser", "module", "names no function"),
+        ("parser", "module", "expected package.module:function"),
     ],
 )
 def test_a_bad_value_is_refused_by_name(option: str, value: Any, problem: str) -> None:

@@ -97,7 +97,7 @@ def test_without_such_a_file_the_directory_is_not_searched(tmp_path: Path) -> No
     ("path", "said"),
     [
         ("nowhere:parse", "cannot import 'nowhere:parse': no module named 'nowhere'"),
-        ("./nowhere.py:parse", r"cannot import '\./nowhere\.py:parse': there is no such file"),
+        ("./nowhere.py:parse", r"cannot import '\./nowhere\.py:parse': the file does not exist"),
     ],
 )
 def test_what_is_not_there_is_known_without_an_import(tmp_path: Path, path: str, said: str) -> None:
