@@ -58,10 +58,17 @@ def keywords() -> str:
             parts.append(_typed(bases[-1], f"The `{name}` options.", "TypedDict", _keys(kind)))
             if any(spec.name == PARSER for spec in fields(kind)):  # an argument with more types
                 others = [key for key in _keys(kind) if not key.startswith(f"{PARSER}:")]
-                parts[-1] = _typed(f"Other{bases[-1]}", "Those but `parser`.", "TypedDict", others)
+                parts[-1] = _typed(
+                    f"Other{bases[-1]}",
+                    "The `parsing` options except `parser`.",
+                    "TypedDict",
+                    others,
+                )
                 parts.append(_typed(bases[-1], f"The `{name}` options.", f"Other{bases[-1]}", ONE))
                 bases[-1] = f"Other{bases[-1]}"
-    parts.append(_typed("RunKeywords", "All but `parser`.", ", ".join(bases), _keys(CrawlConfig)))
+    parts.append(
+        _typed("RunKeywords", "All options except `parser`.", ", ".join(bases), _keys(CrawlConfig))
+    )
     parts.append(_typed("CrawlKeywords", "Every option.", "RunKeywords", ONE))
     return "".join(parts)
 

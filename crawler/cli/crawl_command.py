@@ -85,7 +85,7 @@ def crawl(
         Parameter(
             help="No politeness, any address, short patience, for a server of your own: what "
             "config/fast-local.toml says, under the other flags.",
-            group=CRAWL.group("Manners"),
+            group=CRAWL.group("Politeness"),
             negative="",
             show_default=False,
         ),

@@ -1,16 +1,14 @@
-"""Which addresses and ports a crawl may connect to: what is on the open web, unless opened.
+"""Judge the addresses and ports that a crawl may connect to: the open web, unless more is opened.
 
-A crawler goes where strangers point it: by links, redirects, sitemaps and DNS records. So that it
-cannot be pointed at its own machine or network, every address is judged where the connection is
-made (`crawler.fetch.address_guard`), after DNS. The judgement is here, because the configuration
-checks and explains the same networks and ports.
+Links, redirects, sitemaps and DNS records may point a crawler at its own machine or network. So
+every address is judged where the connection is made, after DNS (`crawler.fetch.address_guard`).
+The rules stand here because the configuration checks and explains the same networks and ports.
 
-The tables follow IANA's special-purpose registries (RFC 6890 and its updates) and do not ask
-`ipaddress.is_global`, whose answers differ between versions of Python; a test holds the two against
-each other. For IPv6 it is the other way round: nothing outside 2000::/3 is on the open web (RFC
-4291, 2.4), and parts of that are not either.
-Addresses with an IPv4 address inside (mapped, NAT64, 6to4, Teredo) are refused whole: the open web
-has no need of them, and what they reach depends on the network that the crawler stands in.
+The tables follow IANA's special-purpose registries (RFC 6890 and its updates), not
+`ipaddress.is_global`, which differs between versions of Python; a test compares the two. For IPv6
+only 2000::/3 is on the open web (RFC 4291, 2.4), less the parts listed here.
+Addresses with an embedded IPv4 address (mapped, NAT64, 6to4, Teredo) are refused: the open web
+does not need them, and where they lead depends on the crawler's network.
 """
 
 from __future__ import annotations
@@ -24,10 +22,10 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 Network = IPv4Network | IPv6Network
 
 PORTS = (80, 443, 8000, 8008, 8080, 8443)
-"""Ports of web servers: IANA's http, https, http-alt (two) and the two most used beside them.
+"""Ports of web servers: IANA's http, https, http-alt (two) and the two other common ones.
 
-Everything else (mail, databases, caches, shells) could be spoken to in HTTP with harm, and is not a
-public web server often enough to be worth that.
+Anything else (mail, databases, caches, shells) could be harmed by HTTP requests and is rarely a
+public web server.
 """
 
 _REFUSED = (
@@ -62,10 +60,9 @@ _ROUTED = IPv6Network("2000::/3")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressPolicy:
-    """What may be connected to; `refusal` costs about 0.2 us for an address seen before.
+    """The addresses and ports that may be connected to.
 
-    everything: no address and no port is refused. networks: opened on any port. ports: those of
-    the open web.
+    everything: refuse nothing. networks: open on any port. ports: those open on the open web.
     """
 
     everything: bool = False
@@ -73,7 +70,7 @@ class AddressPolicy:
     ports: frozenset[int] = frozenset(PORTS)
 
     def refusal(self, ip: str, port: int) -> str | None:
-        """Why `ip` may not be connected to, or None. What is no canonical address is refused."""
+        """Return the reason not to connect to `ip`, or None; only canonical form is accepted."""
         if self.everything:
             return None
         found = nature(ip) or self.port_refusal(port)
@@ -82,29 +79,30 @@ class AddressPolicy:
         return found
 
     def port_refusal(self, port: int) -> str | None:
-        """Why no server on the open web is asked at `port`, or None."""
+        """Return the reason not to connect to `port` on the open web, or None."""
         if self.everything or port in self.ports:
             return None
         return f"port {port} is not one of the web's (--allow-port {port} opens it)"
 
     def _opened(self, ip: str) -> bool:
-        address = _read(ip)
+        address = read_address(ip)
         return address is not None and any(address in network for network in self.networks)
 
 
 @lru_cache(maxsize=65_536)  # about 10 MB
 def nature(ip: str) -> str | None:
-    """What keeps `ip` from being an address of the open web, in a sentence, or None."""
-    address = _read(ip)
+    """Return the reason, in a sentence, why `ip` is not on the open web; None if it is."""
+    address = read_address(ip)
     if address is None:
-        return f"{ip!r} is no IP address in canonical form"
+        return f"{ip!r} is not an IP address in canonical form"
     name = next((name for network, name in _NAMED if address in network), None)
     if name is None and isinstance(address, IPv6Address) and address not in _ROUTED:
         name = "not routed"
     return f"{ip} is {name} (--allow-private opens it)" if name else None
 
 
-def _read(ip: str) -> IPv4Address | IPv6Address | None:
+def read_address(ip: str) -> IPv4Address | IPv6Address | None:
+    """Return an IP address, or None for other text."""
     try:
         return ip_address(ip)
     except ValueError:
@@ -112,24 +110,24 @@ def _read(ip: str) -> IPv4Address | IPv6Address | None:
 
 
 def read_network(text: str) -> Network:
-    """`10.0.0.0/8`, `fd00::/8` or one address; raises ValueError with one line."""
+    """Read `10.0.0.0/8`, `fd00::/8` or one address; raises ValueError with one line."""
     try:
         return ip_network(text)
     except ValueError:
         hint = "write an address and a prefix, like 10.0.0.0/8"
     with suppress(ValueError):
         hint = f"its prefix does not cover all its bits; write {ip_network(text, strict=False)}"
-    raise ValueError(f"{text!r} is no network; {hint}")
+    raise ValueError(f"{text!r} is not a network; {hint}")
 
 
 def read_ports(text: str) -> range:
-    """`8081` or `8000-8100`; raises ValueError with one line."""
+    """Read `8081` or `8000-8100`; raises ValueError with one line."""
     first, dash, last = text.partition("-")
     if _is_port(first) and (not dash or _is_port(last)):
         ports = range(int(first), int(last or first) + 1)
         if ports:
             return ports
-    raise ValueError(f"{text!r} is no port; write 1 to 65535, or two of these with - between")
+    raise ValueError(f"{text!r} is not a port; write 1 to 65535, or a range such as 8000-8100")
 
 
 def _is_port(text: str) -> bool:
@@ -137,10 +135,10 @@ def _is_port(text: str) -> bool:
 
 
 def policy(*, everything: bool, networks: Iterable[str], ports: Iterable[str]) -> AddressPolicy:
-    """The policy that options describe; raises ValueError with one line."""
-    further = (port for text in ports for port in read_ports(text))
+    """Return the policy that the options describe; raises ValueError with one line."""
+    more = (port for text in ports for port in read_ports(text))
     return AddressPolicy(
         everything=everything,
         networks=tuple(map(read_network, networks)),
-        ports=frozenset((*PORTS, *further)),
+        ports=frozenset((*PORTS, *more)),
     )

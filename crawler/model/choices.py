@@ -11,7 +11,7 @@ Html = Literal["frostwork", "lexbor"]
 InputFormat = Literal["auto", "lines", "csv", "jsonl", "sitemap"]
 OutputFormat = Literal["jsonl"]
 Existing = Literal["refuse", "replace", "add"]
-"""What to do with an output that holds something."""
+"""How an output that already holds data is treated."""
 Robots = Literal["obey", "ignore"]
 Progress = Literal["auto", "bar", "line", "none"]
 ScopeMode = Literal["host", "domain", "prefix", "any"]

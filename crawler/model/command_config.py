@@ -1,4 +1,4 @@
-"""The options of a crawl that the command line alone reads."""
+"""The options of a crawl that only the command line reads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class CommandConfig(CrawlConfig):
     """The options of `crawler crawl`: those of a crawl, of its lists and of what it writes."""
 
     input_format: InputFormat = option(
-        _INPUT, "auto", "Form of the input; auto goes by the file's name."
+        _INPUT, "auto", "Format of the input; auto decides by the file name."
     )
     url_column: str = option(
         _INPUT, "url", "CSV column with the URL: a name, or a number from 1.", metavar="NAME"
@@ -30,16 +30,16 @@ class CommandConfig(CrawlConfig):
     keep: tuple[str, ...] = option(
         _INPUT,
         (),
-        "Columns or JSON fields of the list that go into each record's source; or all.",
+        "Input columns or JSON fields copied into each record's source; or all.",
         metavar="COLUMN,...",
     )
     fields: tuple[str, ...] = option(
         _OUTPUT,
         (),
-        "Fields of a record, in this order; all without.",
+        "Fields to write, in this order (default: all).",
         metavar="NAME,...",
     )
-    format: OutputFormat = option(_OUTPUT, "jsonl", "Form of the output.")
+    format: OutputFormat = option(_OUTPUT, "jsonl", "Format of the output.")
     stats: str = option(
         _OUTPUT, "", "Write the statistics to this file, as JSON.", metavar="FILE.json"
     )
@@ -47,15 +47,15 @@ class CommandConfig(CrawlConfig):
     fail_above: float = option(
         _OUTPUT,
         1.0,
-        "Exit with 1 when more than this share of the URLs failed.",
+        "Exit with 1 when more than this share of URLs failed.",
         least=0,
         most=1,
         unit=SHARE,
     )
     progress: Progress = option(
-        _OUTPUT, "auto", "How progress is shown: redrawn, a line a minute, or not at all."
+        _OUTPUT, "auto", "Progress display: a redrawn bar, a line a minute, or none."
     )
-    quiet: bool = option(_OUTPUT, False, "No progress and no summary.", short="-q")
+    quiet: bool = option(_OUTPUT, False, "Print neither progress nor summary.", short="-q")
 
     def __init__(self, **options: Any) -> None:
         CrawlConfig.__init__(self, **options)
@@ -64,12 +64,12 @@ class CommandConfig(CrawlConfig):
 
     @classmethod
     def over(cls, config: CrawlConfig) -> CommandConfig:
-        """Return `config`, with the defaults of what it does not have."""
+        """Split list items at commas and drop repeats."""
         return config if isinstance(config, CommandConfig) else cls.of(config.values())
 
 
 def _separated(name: str, texts: Iterable[str]) -> tuple[str, ...]:
-    """Names of a list whose items may hold several, with commas between them."""
+    """Return `config`, with the defaults of the options that it lacks."""
     names = [name.strip() for text in texts for name in text.split(",")]
     if "" in names:
         raise OptionError(name, "a name is empty; write NAME,NAME")

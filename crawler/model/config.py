@@ -1,10 +1,10 @@
-"""Every option of a crawl, once: name, type, default, range and help.
+"""The options of a crawl, each defined once: name, type, default, range and help.
 
-The options stand in groups, and have names that are unique in all of them:
-`CrawlConfig(concurrency=64, politeness=PolitenessConfig(delay=1))` is `CrawlConfig(concurrency=64,
-delay=1)`. Flags, TOML keys, environment variables (`CRAWLER_PER_HOST`), `config/default.toml` and
-the documentation all come from these fields, without the groups. Times are seconds, sizes bytes;
-both may be given as text with a unit (`crawler.model.units`).
+Options stand in groups, and their names are unique across groups:
+`CrawlConfig(concurrency=64, politeness=PolitenessConfig(delay=1))` equals
+`CrawlConfig(concurrency=64, delay=1)`. Flags, TOML keys, environment variables
+(`CRAWLER_PER_HOST`), `config/default.toml` and the documentation derive from these fields, without
+the groups. Times are seconds, sizes bytes; both may be text with a unit (`crawler.model.units`).
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ _ENGINE, _INPUT, _OUTPUT = "Engine", "Input", "Output"
 
 @dataclass(frozen=True, slots=True, kw_only=True, init=False, repr=False)
 class CrawlConfig(GroupedOptions):
-    """The options of a crawl; checked when made.
+    """The options of a crawl, validated on construction.
 
-    An option of a group may be given alone, and then counts before the group's. Raises
-    `ConfigurationError` that names the option, its value and what it may be. Whole numbers are
-    taken for fractional ones, and lists for tuples.
+    An option given alone takes precedence over its group's value. Raises `ConfigurationError` with
+    the option, its value and the permitted values. Integers are accepted as floats, lists as
+    tuples.
     """
 
-    engine: Engine = option(_ENGINE, "async", "What carries the crawl out.")
+    engine: Engine = option(_ENGINE, "async", "Engine that runs the crawl.")
     loop: Loop = option(
-        _ENGINE, "uvloop", "Event loop; asyncio's own where uvloop is not installed."
+        _ENGINE, "uvloop", "Event loop; falls back to asyncio's own if uvloop is missing."
     )
     concurrency: int = option(
         _ENGINE, 256, "Requests in flight at once.", least=1, most=100_000, short="-c"
@@ -44,26 +44,26 @@ class CrawlConfig(GroupedOptions):
     memory: int = option(
         _ENGINE,
         0,
-        "Memory that the crawl may take, all its processes together; 0: a quarter of what the "
-        "container or the machine has.",
+        "Memory for all processes of the crawl, in bytes; 0 takes a quarter of the "
+        "container's or the machine's.",
         least=0,
         most=2**50,
         unit=BYTES,
     )
     window: int = option(
-        _ENGINE, 20_000, "URLs held in memory, ahead of their fetch.", least=1, most=10_000_000
+        _ENGINE, 20_000, "URLs held in memory ahead of their fetch.", least=1, most=10_000_000
     )
     read_ahead: int = option(
         _ENGINE,
         2_000_000,
-        "URLs of the list kept on disk, in TMPDIR, while their hosts are busy.",
+        "URLs kept on disk, in TMPDIR, while their hosts are busy.",
         least=0,
         most=1_000_000_000,
     )
     drain_timeout: float = option(
         _ENGINE,
         8.0,  # containers are killed 10 s after SIGTERM
-        "Seconds that Ctrl-C, SIGTERM or SIGHUP leave to what is in flight, and to its writing.",
+        "Seconds to finish requests in flight after Ctrl-C, SIGTERM or SIGHUP.",
         least=0,
         most=3_600,
         unit=SECONDS,
@@ -71,7 +71,7 @@ class CrawlConfig(GroupedOptions):
     max_time: float = option(
         _ENGINE,
         0.0,
-        "Seconds after which the crawl ends as with Ctrl-C; 0: none.",
+        "Seconds until the crawl stops as with Ctrl-C; 0 means no limit.",
         least=0,
         most=10**8,
         unit=SECONDS,
@@ -81,17 +81,17 @@ class CrawlConfig(GroupedOptions):
     network: NetworkConfig = group(NetworkConfig)
     parsing: ParsingConfig = group(ParsingConfig)
     limit: int = option(
-        _INPUT, 0, "Stop after so many URLs of the list; 0 means all.", least=0, most=2**53
+        _INPUT, 0, "Stop after this many URLs of the list; 0 means all.", least=0, most=2**53
     )
-    overwrite: bool = option(_OUTPUT, False, "Replace outputs that hold something.")
-    append: bool = option(_OUTPUT, False, "Add to outputs that hold something.")
+    overwrite: bool = option(_OUTPUT, False, "Replace outputs that already hold data.")
+    append: bool = option(_OUTPUT, False, "Append to outputs that already hold data.")
     audit: str = option(
-        _OUTPUT, "", "Write what each host had to bear to this file.", metavar="FILE.jsonl"
+        _OUTPUT, "", "Write the requests made to each host to this file.", metavar="FILE.jsonl"
     )
     repeats: str = option(
-        _OUTPUT, "", "Write what the list has more than once to this file.", metavar="FILE.jsonl"
+        _OUTPUT, "", "Write URLs that the list repeats to this file.", metavar="FILE.jsonl"
     )
-    debug: bool = option(_OUTPUT, False, "Tracebacks and asyncio's debug mode.")
+    debug: bool = option(_OUTPUT, False, "Show tracebacks and turn on asyncio's debug mode.")
 
     def __init__(self, **options: Unpack[CrawlKeywords]) -> None:
         self.fill(options)
@@ -103,7 +103,7 @@ class CrawlConfig(GroupedOptions):
 
     @property
     def existing(self) -> Existing:
-        """What to do with an output that holds something."""
+        """The treatment of outputs that already hold data."""
         if self.overwrite:
             return "replace"
         return "add" if self.append else "refuse"

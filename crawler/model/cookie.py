@@ -1,4 +1,4 @@
-"""A cookie, as far as a crawl knows any: it lives as long as the redirect chain that set it."""
+"""A cookie of a redirect chain; it lives as long as the chain."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Cookie:
-    """One cookie by RFC 6265, 5.3. `expires` is Unix time, infinity for a session's.
+    """One cookie by RFC 6265, 5.3. `expires` is Unix time; infinity for a session cookie.
 
-    `domain` is the host that set it where it is `host_only`, else its Domain attribute. Its value
-    may be a secret, so that no log shows it.
+    `domain` is the host that set it if `host_only`, else its Domain attribute. The value may be a
+    secret and is left out of the `repr`.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Distributions, written as a person writes them and drawn from by a quantile function.
+"""Distributions of numbers, read from text and drawn from by a quantile function.
 
 | written | is |
 |---|---|
@@ -9,9 +9,9 @@
 | `pareto:LEAST,ALPHA` | a power law from LEAST on; P(X > x) = (LEAST / x) ** ALPHA |
 | `file:PATH` | one of the numbers in a file, one a line, each as likely |
 
-Numbers may have a unit where the option has one: `lognormal:100ms,0.5`, `pareto:3kB,1.4`.
+Numbers take the option's unit: `lognormal:100ms,0.5`, `pareto:3kB,1.4`.
 
-A draw is `quantile(u)` for a u in (0, 1) (inverse transform sampling; Devroye, Non-Uniform Random
+`quantile(u)` with u in (0, 1) makes a draw (inverse transform sampling; Devroye, Non-Uniform Random
 Variate Generation, 1986, II.2), so that one u always gives one value.
 """
 
@@ -27,13 +27,13 @@ from typing import Self
 from crawler.model.units import NUMBER, Unit
 
 _STANDARD = NormalDist()
-# Numbers of a file are held in memory by every process.
+# Every process holds a file's numbers in memory.
 _MAX_VALUES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A distribution of numbers from 0 on. Made by `read`; equal if written alike."""
+    """A distribution of non-negative numbers. Made by `read`; equal if written alike."""
 
     text: str
     shape: str = field(repr=False, compare=False)
@@ -41,11 +41,11 @@ class Distribution:
 
     @classmethod
     def read(cls, value: object, unit: Unit = NUMBER) -> Self:
-        """Read a number or a text of the table above, in `unit`; ValueError says what is wrong."""
+        """Read a number or one of the forms above, in `unit`; raises ValueError."""
         if isinstance(value, cls):
             return value
         if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise ValueError(f"{value!r} is no distribution")  # noqa: TRY004  as for any text
+            raise ValueError(f"{value!r} is not a distribution")  # noqa: TRY004  as for any text
         if not isinstance(value, str):
             return cls(f"{value:g}", "fixed", (_number(repr(value), unit),))
         shape, colon, rest = value.strip().partition(":")
@@ -60,16 +60,16 @@ class Distribution:
 
     @property
     def fixed(self) -> float | None:
-        """The one value that it always has, or None."""
+        """The constant value, or None."""
         return self.parameters[0] if self.shape == "fixed" else None
 
     @property
     def mean(self) -> float:
-        """The expectation; infinite for a power law with ALPHA of 1 or less."""
+        """The mean; infinite for a power law with ALPHA of 1 or less."""
         return _SHAPES[self.shape].mean(self.parameters)
 
     def quantile(self, share: float) -> float:
-        """The value that a `share` (between 0 and 1, without them) of all draws lies below."""
+        """Return the value below which a `share` (between 0 and 1, exclusive) of all draws lies."""
         return _SHAPES[self.shape].quantile(self.parameters, share)
 
 
@@ -139,10 +139,10 @@ def _number(text: str, unit: Unit) -> float:
 def _checked(shape: str, rest: str, unit: Unit) -> tuple[float, ...]:
     if shape not in _SHAPES or shape == "fixed":
         known = ", ".join(name for name in _SHAPES if name != "fixed")
-        raise ValueError(f"{shape[:40]!r} is no distribution; there are {known}")
+        raise ValueError(f"{shape[:40]!r} is not a distribution; expected one of {known}")
     parameters = tuple(_number(text, unit) for text in rest.split(","))
     if not _SHAPES[shape].legal(parameters):
-        raise ValueError(f"{shape}:{rest[:40]} cannot be; write {_SHAPES[shape].form}")
+        raise ValueError(f"{shape}:{rest[:40]} is invalid; write {_SHAPES[shape].form}")
     return parameters
 
 
@@ -156,5 +156,5 @@ def _values(path: str, unit: Unit) -> tuple[float, ...]:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     if not 0 < len(values) <= _MAX_VALUES:
-        raise ValueError(f"{path}: {len(values)} numbers; from 1 to {_MAX_VALUES:,} are wanted")
+        raise ValueError(f"{path}: {len(values)} numbers; expected 1 to {_MAX_VALUES:,}")
     return values

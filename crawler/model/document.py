@@ -1,8 +1,8 @@
-"""What goes into a parser and what comes out of it.
+"""The input and output of a parser.
 
-Both cross process borders, so both are small, picklable values. A `Document` is already JSON: it is
-encoded once, where it was parsed (a worker, as a rule), and spliced into the record as it is. The
-event loop never unpickles a list of 700 links only to encode it again.
+Both cross process borders, so they are small, picklable values. A `Document` is JSON already,
+encoded where it was parsed (usually a worker) and spliced into the record unchanged: the event
+loop never unpickles a list of links only to encode it again.
 """
 
 from __future__ import annotations
@@ -35,10 +35,9 @@ _OURS = b'{"charset":'
 class RawResponse:
     """One HTTP response as a parser sees it.
 
-    `body` is decoded (no Content-Encoding left); `content_type` is the header as sent, "" without,
-    `robots_tag` all that X-Robots-Tag headers say, `refresh` the Refresh header, "" without.
-    `fields` are the names and values of all header fields in their order, kept only where a parser
-    of the user's own will see them.
+    `body` is decoded (no Content-Encoding left). `content_type` and `refresh` are headers as sent,
+    "" if absent; `robots_tag` joins all X-Robots-Tag headers. `fields` holds all header names and
+    values in order, and only if the user's own parser reads them.
     """
 
     url: str
@@ -51,11 +50,11 @@ class RawResponse:
 
 
 class Leads(NamedTuple):
-    """Where a page leads to, and what its text is like; only where links are followed.
+    """The links of a page and the hashes of its text, computed only where links are followed.
 
-    `links` has the fingerprint of each of the page's links, in their order, 8 bytes each in the
-    machine's byte order, 0 for one that is not to be followed. `refresh` is the URL that the page
-    sends its visitors to at once, "" without. The others: `formats.simhash`.
+    `links` holds a fingerprint for each link of the page in order, 8 bytes each in the machine's
+    byte order; 0 for a link not to follow. `refresh` is the target of an immediate refresh, ""
+    if none. For the other fields see `formats.simhash`.
     """
 
     links: bytes
@@ -67,7 +66,7 @@ class Leads(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """The fields found in a response, as one JSON object in UTF-8; `seconds` of a worker's time."""
+    """The fields found in a response, as a JSON object in UTF-8; `seconds` is parsing time."""
 
     json: bytes
     seconds: float = 0.0
@@ -75,13 +74,13 @@ class Document:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The fields, decoded at each call."""
+        """The fields, decoded at each access."""
         decoded: dict[str, Any] = orjson.loads(self.json)
         return decoded
 
 
 def spliced(fields: dict[str, Any], document: bytes) -> bytes:
-    """Return a record as JSON: `fields`, then those of the document as they are."""
+    """Return a record as JSON: `fields`, then the document's fields unchanged."""
     if not document.startswith(_OURS):  # not written by this package's parser
         document = escaped(orjson.dumps(dict.fromkeys(PARSED) | orjson.loads(document)))
     return b"%b,%b" % (dumps(fields)[:-1], document[1:])

@@ -1,6 +1,6 @@
-"""What a person installs for what the package alone does not do.
+"""Commands that install the package's extras.
 
-The distribution is not called as the package is: the name `crawler` on the public index belongs to
+The distribution's name differs from the package's: `crawler` on the public index belongs to
 somebody else.
 """
 
@@ -10,5 +10,5 @@ DISTRIBUTION = "crawler-cli"
 
 
 def install(extra: str) -> str:
-    """Return the command that installs an extra of `pyproject.toml`, as mock or lexbor."""
+    """Return the command that installs an extra of `pyproject.toml`, such as mock or lexbor."""
     return f"pip install '{DISTRIBUTION}[{extra}]'"

@@ -1,20 +1,20 @@
-"""A kind and one line: what is raised inside a fetcher where an exchange cannot go on."""
+"""The exception that ends an exchange inside a fetcher."""
 
 from __future__ import annotations
 
 from crawler.model.outcome import Kind, Lost
 
 REASON_LENGTH = 200
-"""Characters a reason may have: one line of a terminal or two."""
+"""Maximum length of a reason in characters: one or two lines of a terminal."""
 
 ONLY_HTTP2 = "the server speaks only HTTP/2, which this crawler does not"
 
 
 class Fault(Exception):
-    """An exchange that cannot go on; whoever reads responses raises it, and catches it.
+    """An exchange that cannot go on, raised and caught where responses are read.
 
-    `no_tls`: where TLS was tried, the port is closed to it or speaks something else. `lost`: what
-    there was no way to.
+    `no_tls`: TLS was tried, and the port is closed or does not speak it. `lost`: what could not
+    be reached.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class Fault(Exception):
 
 
 def one_line(text: str) -> str:
-    """`text` without control characters and surrogates, at most `REASON_LENGTH` characters."""
+    """Return `text` without control characters and surrogates, cut to `REASON_LENGTH`."""
     clean = "".join(c if c.isprintable() else " " for c in text[: 4 * REASON_LENGTH])
     clean = " ".join(clean.split())
     return clean if len(clean) <= REASON_LENGTH else clean[: REASON_LENGTH - 3] + "..."

@@ -1,4 +1,4 @@
-"""The options of following links and sitemaps."""
+"""The options for following links and sitemaps."""
 
 from __future__ import annotations
 
@@ -18,51 +18,59 @@ _FOLLOWING, _TRAPS = "Following", "Traps"
 class FollowingConfig(Options):
     """Scope, depth, sitemaps and the limits that keep a crawl out of traps."""
 
-    follow: bool = option(_FOLLOWING, False, "Crawl what pages link to, too.")
+    follow: bool = option(_FOLLOWING, False, "Also crawl the pages that pages link to.")
     depth: int = option(
-        _FOLLOWING, 5, "Clicks from the list that are followed; 0: any.", least=0, most=10_000
+        _FOLLOWING,
+        5,
+        "Maximum link depth from the list; 0 means no limit.",
+        least=0,
+        most=10_000,
     )
     scope: ScopeMode = option(
-        _FOLLOWING, "host", "What is followed: same host, domain, path prefix, all."
+        _FOLLOWING, "host", "Links to follow: same host, domain, path prefix, or any."
     )
     include: tuple[str, ...] = option(
         _FOLLOWING,
         (),
-        "Follow only what this matches, as */docs/*; may be repeated.",
+        "Follow only URLs that match, such as */docs/*; may be repeated.",
         metavar="GLOB",
     )
     exclude: tuple[str, ...] = option(
         _FOLLOWING,
         (),
-        "Follow nothing that this matches, as *.pdf; may be repeated.",
+        "Do not follow URLs that match, such as *.pdf; may be repeated.",
         metavar="GLOB",
     )
     max_pages: int = option(
-        _FOLLOWING, 0, "URLs taken up by following, in all; 0: any number.", least=0, most=2**53
+        _FOLLOWING, 0, "Maximum followed URLs in all; 0 means no limit.", least=0, most=2**53
     )
-    max_per_host: int = option(_FOLLOWING, 0, "The same for one host.", least=0, most=2**53)
+    max_per_host: int = option(
+        _FOLLOWING, 0, "Maximum followed URLs per host; 0 means no limit.", least=0, most=2**53
+    )
     sitemap: tuple[str, ...] = option(
-        _FOLLOWING, (), "Crawl what this sitemap lists; may be repeated.", metavar="URL"
+        _FOLLOWING, (), "Crawl the URLs of this sitemap; may be repeated.", metavar="URL"
     )
     sitemaps: bool = option(_FOLLOWING, False, "Crawl the sitemaps that robots.txt names.")
     skip_duplicates: bool = option(
-        _FOLLOWING, False, "Follow no links of pages that nearly equal an earlier one."
+        _FOLLOWING, False, "Do not follow links of near-duplicate pages."
     )
     drop_params: tuple[str, ...] = option(
         _FOLLOWING,
         TRACKING_PARAMETERS,
-        "Query parameters that make no other URL; * at the end.",
+        "Query parameters ignored when comparing URLs; a trailing * is a wildcard.",
         metavar="NAME",
     )
     max_path_depth: int = option(
-        _TRAPS, 20, "Path segments of a URL that is followed.", least=1, most=10_000
+        _TRAPS, 20, "Maximum path segments of a followed URL.", least=1, most=10_000
     )
     max_repeats: int = option(
-        _TRAPS, 2, "Times that a path may have the same segment.", least=1, most=10_000
+        _TRAPS, 2, "Maximum times a path may repeat a segment.", least=1, most=10_000
     )
-    max_queries: int = option(_TRAPS, 1_000, "Different queries of one path.", least=1, most=10**9)
+    max_queries: int = option(
+        _TRAPS, 1_000, "Maximum different queries per path.", least=1, most=10**9
+    )
     max_equal_pages: int = option(
-        _TRAPS, 100, "Pages of equal content whose links are followed.", least=1, most=10**9
+        _TRAPS, 100, "Maximum pages of equal content whose links are followed.", least=1, most=10**9
     )
 
     def __post_init__(self) -> None:

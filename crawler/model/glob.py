@@ -1,17 +1,17 @@
-"""Patterns for URLs: globs, whose only special character is `*`, any run of characters.
+"""Globs for URLs; the only special character is `*`, any run of characters.
 
     https://example.com/docs/*      the whole URL
     */print/*                       any URL with this in it
     /archive/*                      path and query, on any host
     *.pdf
 
-`?` and `[` mean themselves: URLs are full of them. A glob has to match as a whole, and case counts.
-What a URL never holds as it is (a host in capitals or beyond ASCII, a space, `{`) is brought into
-the form that URLs have, and spellings that make one URL make one match.
+`?` and `[` mean themselves: URLs are full of them. A glob matches the whole URL, and case counts.
+Characters that a URL never holds (a host in capitals or beyond ASCII, a space, `{`) are converted
+as URLs convert them; equivalent spellings match alike.
 
-Why no regular expressions: what they are searched in comes from strangers, and Python's engine
-backtracks: `(a+)+b` never ends on 40 letters, and even `.*a.*b.*c` takes the cube of the length.
-The piece of a glob that is found first is the right one, so matching never goes back: 0.2 us.
+Regular expressions are not offered: the text to search comes from strangers, and Python's engine
+backtracks. `(a+)+b` never ends on 40 letters, and even `.*a.*b.*c` takes cubic time. The first
+place where a glob's piece fits is always right, so matching never goes back.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from crawler.model.errors import ConfigurationError
 from crawler.model.url import Url, parse, respelled
 
 MAX_LENGTH = 2_048
-# All that WHATWG URL leaves as it is somewhere, `%` among it: what is escaped stays so.
+# Characters that WHATWG URL leaves raw somewhere; `%` too, so that escapes stay escapes.
 _AS_IT_IS = "!#$%&'()*+,/:;=?@[]^_`{|}~"
-# What URL standards differ about: `"`, `'`, `<`, `>`, `\\`, `^`, `` ` ``, `{`, `|` and `}`.
+# URL standards differ about: `"`, `'`, `<`, `>`, `\\`, `^`, `` ` ``, `{`, `|` and `}`.
 _EITHER_WAY = re.compile(r"%(?:2[27]|3[CE]|5[CE]|60|7[BCD])")
 
 
 class Globs:
-    """Some globs, of which one has to match. Raises `ConfigurationError` for one that cannot."""
+    """A set of globs, of which one has to match. Raises `ConfigurationError` for an invalid one."""
 
     __slots__ = ("_paths", "_patterns", "_urls")
 
@@ -48,7 +48,7 @@ class Globs:
         return f"Globs({', '.join(map(repr, self._patterns))})"
 
     def match(self, url: Url) -> bool:
-        """Whether one of them matches; linear in the URL's length."""
+        """Tell whether one of the globs matches; linear in the URL's length."""
         href = _spelled(url.href) if "%" in url.href else url.href
         for pieces in self._urls:
             if _matches(pieces, href):
@@ -86,12 +86,12 @@ def _read(pattern: str) -> str:
 
 
 def _spelled(text: str) -> str:
-    """The one spelling of `text` that both sides are compared in."""
+    """Return the spelling of `text` in which both sides are compared."""
     return _EITHER_WAY.sub(lambda escape: chr(int(escape[0][1:], 16)), respelled(text))
 
 
 def _with_host(pattern: str) -> str:
-    """The pattern with its host, if it names a whole one, in the form that URLs have it."""
+    """Return the pattern with its host, if it names a whole one, in the form of a URL's."""
     scheme, mark, rest = pattern.partition("://")
     authority, slash, path = rest.partition("/")
     if "*" in scheme or not mark:

@@ -1,11 +1,11 @@
 """Read the head of a response as browsers do, and settle how its body is framed.
 
-Both engines read every head here, so that they cannot differ. What is merely odd is read: a line
-without a colon is left out, equal lengths are one, a length next to chunks does not count. What
-would leave it open where a body ends is refused, as is everything that is not HTTP.
+Both engines read every head here, so that they cannot differ. Oddities are tolerated: a line
+without a colon is ignored, equal lengths count once, a length next to chunks is ignored. A head
+that leaves the end of the body unclear is refused, as is anything that is not HTTP.
 
-A status line in the form of HTTP/1 is taken for that, whatever version it claims (RFC 9110, 2.5,
-asks it of minor versions; Chromium, Firefox and Twisted do it for major ones, too).
+A status line in the form of HTTP/1 is accepted whatever version it claims (RFC 9110, 2.5, asks it
+of minor versions; Chromium, Firefox and Twisted do it for major ones, too).
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from crawler.model.fault import ONLY_HTTP2, Fault
 from crawler.model.outcome import Kind
 
 HEADER_LINE = 65_536
-"""Bytes of one response header line, and of the status line; Python's http.client has the same."""
+"""Maximum bytes of a response header line and of the status line; as in Python's http.client."""
 
 HEADER_BYTES = 262_144
-"""Bytes of a response's whole header, 1xx responses before it included; what Chrome takes, too."""
+"""Maximum bytes of a response's headers, 1xx responses included; as in Chrome."""
 
 _STATUS_LINE = re.compile(
     rb"HTTP/(\d+)(?:\.(\d+))?[ \t]+([1-9]\d\d)(?!\d)[^\n]*\n", re.IGNORECASE | re.ASCII
@@ -31,15 +31,16 @@ _FOLD = re.compile(rb"\n[ \t]+")
 # Control characters mean nothing in a value (RFC 9110, 5.5); those that could end a line stay.
 _VISIBLE = bytes(c if (c >= 32 and c != 127) or c in b"\0\t\n\r" else 32 for c in range(256))
 _HTTP2 = (b"\0", b"\0", bytes(range(256)), b"\4\7", *[b"\0"] * 5)
-"""Bytes of a frame header: SETTINGS, with which a server of HTTP/2 begins, and
-GOAWAY: a short length, the type, no flags, the connection (RFC 9113, 3.4, 4.1, 6.8)."""
+"""Bytes of a frame header: SETTINGS, with which an HTTP/2 server begins, and
+GOAWAY: a short length, the type, no flags, the connection (RFC 9113, 3.4, 4.1, 6.8).
+"""
 
-# These are settled here and not handed on as they came; aiohttp refuses the last.
+# Headers that are settled here, not passed on as sent; aiohttp refuses the last.
 _SETTLED = frozenset(
     {b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"sec-websocket-key1"}
 )
 _UNPACKED = frozenset({b"gzip", b"x-gzip", b"deflate"})
-"""Transfer codings next to chunked that are undone as content codings are (RFC 9112, 7.2)."""
+"""Transfer codings next to chunked, undone like content codings (RFC 9112, 7.2)."""
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -48,9 +49,9 @@ Fields = list[tuple[bytes, bytes]]
 class Head:
     """A head with its framing settled.
 
-    `fields` say it in the one plain way: a Content-Length, `Transfer-Encoding: chunked`, or neither
-    for a body that lasts until the connection is closed. `length` is 0 where there is no body.
-    `reusable` tells whether the connection may be used again after it.
+    `fields` state the framing plainly: a Content-Length, `Transfer-Encoding: chunked`, or neither
+    for a body that lasts until the connection closes. `length` is 0 if there is no body.
+    `reusable` tells whether the connection may be used again.
     """
 
     status: int
@@ -77,7 +78,7 @@ class Head:
 
 
 class Malformed(Fault):
-    """A response that is not HTTP or contradicts itself; `head` is what could be read of it."""
+    """A response that is not HTTP or contradicts itself; `head` is the readable part."""
 
     def __init__(self, detail: str, head: Head | None = None) -> None:
         super().__init__(Kind.PROTOCOL, f"malformed response: {detail}")
@@ -85,7 +86,7 @@ class Malformed(Fault):
 
 
 class OnlyHttp2(Malformed):
-    """The server answers in frames of HTTP/2, whatever it is asked in."""
+    """A server that answers in HTTP/2 frames whatever it is asked in."""
 
     def __init__(self) -> None:
         super().__init__("HTTP/2")
@@ -93,7 +94,7 @@ class OnlyHttp2(Malformed):
 
 
 def check_start(data: bytes) -> None:
-    """Raise `Malformed` if a response cannot begin with these bytes, of which there may be few."""
+    """Raise `Malformed` if a response cannot begin with these bytes, which may be few."""
     if data[:5].upper() != b"HTTP/"[: len(data)]:
         if not all(byte in may_be for byte, may_be in zip(data, _HTTP2, strict=False)):
             raise Malformed("not HTTP")
@@ -119,7 +120,7 @@ def read_head(raw: bytes) -> Head:
 
 
 def _settled(status: int, text: bytes, *, old: bool) -> Head:
-    """Decide by RFC 9112, 6.3, where the body ends, and whether the connection lives on."""
+    """Decide by RFC 9112, 6.3, where the body ends, and whether the connection stays open."""
     told: dict[bytes, bytes] = {}
     kept: Fields = []
     fields: Fields = _FIELD.findall(text)
@@ -161,7 +162,7 @@ def _counted(status: int, kept: Fields, lengths: list[bytes], *, reusable: bool)
 
 
 def _coded(status: int, kept: Fields, codings: list[bytes], *, reusable: bool) -> Head:
-    """A body in transfer codings; chunked named again at the end is one (curl#13451)."""
+    """Settle a body in transfer codings; a repeated trailing chunked counts once (curl#13451)."""
     chunked = codings[-1] == b"chunked"
     while codings and codings[-1] == b"chunked":
         codings.pop()
@@ -180,7 +181,7 @@ def _elements(value: bytes) -> list[bytes]:
 
 
 def legible(raw: bytes) -> str:
-    """Return a header value as text: UTF-8 if it is that, Latin-1 if not (RFC 9110, 5.5)."""
+    """Return a header value as text: UTF-8 if valid, else Latin-1 (RFC 9110, 5.5)."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 
 
 class Headers(Mapping[str, str]):
-    """A response's header fields by name, in any case; values of one name are joined by commas.
+    """A response's header fields by case-insensitive name; repeated values are joined by commas.
 
-    `getall` has them apart, which Set-Cookie needs (RFC 9110, 5.3).
+    `getall` keeps them apart, which Set-Cookie needs (RFC 9110, 5.3).
     """
 
     def __init__(self, fields: tuple[tuple[str, str], ...]) -> None:
@@ -30,5 +30,5 @@ class Headers(Mapping[str, str]):
         return len(self._values)
 
     def getall(self, name: str) -> list[str]:
-        """Return all values of a name, in their order; none if it was not sent."""
+        """Return all values of a name in order; empty if it was not sent."""
         return list(self._values.get(name.lower(), ()))

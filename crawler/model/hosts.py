@@ -1,7 +1,7 @@
 """Limits of single hosts: `example.com: per_host=1, delay=5; *.example.org: delay=2`.
 
 In TOML they are tables: `[crawl.hosts."example.com"]`. A name stands for that host on every port,
-`*.name` for every host below it, and `name:port` for that port alone; the most exact one counts.
+`*.name` for every host below it, `name:port` for that port alone. The most specific entry applies.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ class HostTable:
 
     @classmethod
     def read(cls, value: object) -> Self:
-        """From text, or from a mapping of mappings; raises ValueError for what it cannot be."""
+        """Read text or a mapping of mappings; raises ValueError for an invalid one."""
         if isinstance(value, cls):
             return value
         if isinstance(value, str):
             return cls(tuple(_entry(part) for part in value.split(";") if part.strip()))
         if isinstance(value, Mapping):
             return cls(tuple(_checked(str(name), limits) for name, limits in value.items()))
-        raise ValueError(f"{value!r} is no table of hosts")
+        raise ValueError(f"{value!r} is not a table of hosts")
 
     def __str__(self) -> str:
         return "; ".join(
@@ -39,7 +39,7 @@ class HostTable:
         )
 
     def limits(self, key: str) -> dict[str, float]:
-        """What is set for a host key (`https://example.com:8443`); nothing if it is not named."""
+        """Return the limits set for a host key (`https://example.com:8443`); empty if none."""
         if not self.entries:
             return {}
         known = dict(self.entries)
@@ -50,7 +50,7 @@ class HostTable:
 
 
 def _names(host: str) -> Iterator[str]:
-    """What may stand for a host, the most exact first."""
+    """Yield the names that a host's entry may have, the most specific first."""
     yield host
     name = host if host.endswith("]") else host.rpartition(":")[0] or host
     yield name
@@ -62,7 +62,9 @@ def _names(host: str) -> Iterator[str]:
 def _entry(text: str) -> tuple[str, tuple[tuple[str, float], ...]]:
     name, colon, rest = text.strip().rpartition(": ")
     if not colon:
-        raise ValueError(f"{text.strip()!r} is no limit; write 'example.com: per_host=1, delay=5'")
+        raise ValueError(
+            f"{text.strip()!r} is not a limit; write 'example.com: per_host=1, delay=5'"
+        )
     pairs = [part.partition("=")[::2] for part in rest.split(",")]
     return _checked(name, {key.strip(): number.strip() for key, number in pairs})
 
@@ -77,12 +79,12 @@ def _checked(name: str, limits: object) -> tuple[str, tuple[tuple[str, float], .
 
 def _number(name: str, key: str, value: object) -> float:
     if key not in _LIMITS:
-        raise ValueError(f"{name}: no limit {key!r}; there is {' and '.join(_LIMITS)}")
+        raise ValueError(f"{name}: unknown limit {key!r}; expected {' or '.join(_LIMITS)}")
     least, most, unit = _LIMITS[key]
     try:
         number = float(unit.read(str(value)))
     except ValueError as error:
         raise ValueError(f"{name}: {key}: {error}") from None
     if not least <= number <= most or (key == "per_host" and number != int(number)):
-        raise ValueError(f"{name}: {key}: {value} is not {least} to {most}")
+        raise ValueError(f"{name}: {key}: {value} is not from {least} to {most}")
     return number

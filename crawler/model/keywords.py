@@ -81,7 +81,7 @@ class NetworkKeywords(TypedDict, total=False):
 
 
 class OtherParsingKeywords(TypedDict, total=False):
-    """Those but `parser`."""
+    """The `parsing` options except `parser`."""
 
     parse: Parse
     parse_workers: int | str
@@ -103,7 +103,7 @@ class ParsingKeywords(OtherParsingKeywords, total=False):
 class RunKeywords(
     PolitenessKeywords, FollowingKeywords, NetworkKeywords, OtherParsingKeywords, total=False
 ):
-    """All but `parser`."""
+    """All options except `parser`."""
 
     engine: Engine
     loop: Loop

@@ -1,9 +1,8 @@
-"""Media types: a Content-Type header as browsers read it, and patterns for types.
+"""Media types: the Content-Type header as browsers read it, and patterns for types.
 
-A type is parsed by the WHATWG MIME Sniffing standard (section 4.4), its parameters as RFC 9110
-(5.6.6) has them, quotes and all, and several types in one header, or in several, as the Fetch
-standard says: the last one that is a type counts. What is no type at all (`text/html
-charset=utf-8`, without its semicolon) is `None`: then the body tells what it is
+A type is parsed by the WHATWG MIME Sniffing standard (section 4.4), its parameters by RFC 9110
+(5.6.6), quotes included, and several types by the Fetch standard: the last valid one counts. An
+invalid type (`text/html charset=utf-8`, without its semicolon) is ""; then the body decides
 (`crawler.formats.sniff`).
 """
 
@@ -26,7 +25,7 @@ _PATTERN = re.compile(rf"(?:{_TOKEN.pattern})/(?:{_TOKEN.pattern})")
 
 
 class MediaType(NamedTuple):
-    """A type such as `text/html`, in lower case ("" for what is no type), and its parameters."""
+    """A type such as `text/html`, in lower case ("" if invalid), and its parameters."""
 
     essence: str
     parameters: dict[str, str]
@@ -68,9 +67,9 @@ def _parameters(text: str) -> Iterator[tuple[str, str]]:
 
 
 class MediaTypes:
-    """Patterns for types, one of which has to match: `text/html`, `image/*`, `*/*`, `*/*+xml`.
+    """Patterns for media types, one of which has to match: `text/html`, `image/*`, `*/*+xml`.
 
-    Raises `ValueError` for one that is no such pattern. None at all match every type.
+    Raises `ValueError` for an invalid pattern. An empty set matches every type.
     """
 
     __slots__ = ("_expression", "patterns")
@@ -91,5 +90,5 @@ class MediaTypes:
         return f"MediaTypes({', '.join(self.patterns)!r})"
 
     def match(self, essence: str) -> bool:
-        """Tell whether a type in lower case, without parameters, is one of them."""
+        """Tell whether a lower-case type without parameters matches."""
         return not self.patterns or self._expression.fullmatch(essence) is not None

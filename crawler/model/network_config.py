@@ -1,4 +1,4 @@
-"""The options of HTTP exchanges: times, sizes, headers, proxies, permitted addresses."""
+"""The options of HTTP exchanges: timeouts, sizes, headers, proxies and permitted addresses."""
 
 from __future__ import annotations
 
@@ -25,17 +25,22 @@ class NetworkConfig(Options):
     """Timeouts, retries, body limits, headers, proxies and the addresses that may be reached."""
 
     timeout: float = option(
-        _FETCHING, 60.0, "Seconds for one whole exchange.", least=0.01, most=86_400, unit=SECONDS
+        _FETCHING,
+        60.0,
+        "Timeout of a whole exchange, in seconds.",
+        least=0.01,
+        most=86_400,
+        unit=SECONDS,
     )
     connect_timeout: float = option(
         _FETCHING,
         10.0,
-        "Seconds for name look-up, connecting and TLS.",
+        "Timeout for name lookup, connecting and TLS, in seconds.",
         least=0.01,
         most=3_600,
         unit=SECONDS,
     )
-    retries: int = option(_FETCHING, 2, "Further attempts at what may pass.", least=0, most=100)
+    retries: int = option(_FETCHING, 2, "Retries for transient failures.", least=0, most=100)
     backoff: float = option(
         _FETCHING,
         0.5,
@@ -47,7 +52,7 @@ class NetworkConfig(Options):
     backoff_max: float = option(
         _FETCHING,
         60.0,
-        "Seconds that a retry waits at the most.",
+        "Maximum seconds before a retry.",
         least=0,
         most=86_400,
         unit=SECONDS,
@@ -55,21 +60,21 @@ class NetworkConfig(Options):
     max_body: int = option(
         _FETCHING,
         10_485_760,
-        "Bytes read of a body, on the wire and decoded; it is cut there.",
+        "Maximum body size in bytes, on the wire and decoded; longer bodies are cut.",
         least=1,
         most=2**31,
         unit=BYTES,
     )
     strict: bool = option(
-        _FETCHING, False, "Fail pages whose body was cut; by default what came of it is kept."
+        _FETCHING, False, "Fail pages whose body was cut, instead of keeping the part received."
     )
     accept: tuple[str, ...] = option(
         _FETCHING,
         (),
-        "Media types to read, 'text/html,image/*'; any other fails before its body is read.",
+        "Media types to accept, 'text/html,image/*'; others fail before the body is read.",
         metavar="TYPE",
     )
-    max_redirects: int = option(_FETCHING, 10, "Redirects followed for one URL.", least=0, most=100)
+    max_redirects: int = option(_FETCHING, 10, "Maximum redirects per URL.", least=0, most=100)
     user_agent: str = option(
         _FETCHING, f"crawler/{VERSION}", "The User-Agent header.", metavar="TEXT"
     )
@@ -77,8 +82,8 @@ class NetworkConfig(Options):
         option(
             _FETCHING,
             (),
-            "A further request header; may be repeated. One named like a credential goes to the "
-            "origins of the list alone.",
+            "Additional request header; may be repeated. Credentials are sent only to the "
+            "origins of the list.",
             metavar="'K: V'",
             short="-H",
         )
@@ -87,7 +92,7 @@ class NetworkConfig(Options):
         option(
             _FETCHING,
             (),
-            "A further request header for every server, whatever its name; may be repeated.",
+            "Additional request header sent to every server; may be repeated.",
             metavar="'K: V'",
         )
     )
@@ -95,8 +100,8 @@ class NetworkConfig(Options):
         option(
             _FETCHING,
             (),
-            "Proxy for every request: http, https, socks5, socks5h (looks names up). Of several, "
-            "each host keeps one; none: not that of the environment.",
+            "Proxy for every request: http, https, socks5, socks5h (resolves names). Of several, "
+            "each host keeps one; none ignores the environment.",
             metavar="URL",
         )
     )
@@ -104,13 +109,13 @@ class NetworkConfig(Options):
     dns_ttl: float = option(
         _FETCHING,
         300.0,
-        "Seconds that a looked-up name is kept.",
+        "Seconds to cache a DNS answer.",
         least=0,
         most=86_400,
         unit=SECONDS,
     )
     allow_private: bool = option(
-        _SAFETY, False, "Connect to any address and port: loopback, private networks and all."
+        _SAFETY, False, "Connect to any address and port, private networks included."
     )
     allow_network: tuple[str, ...] = option(
         _SAFETY,
@@ -121,7 +126,7 @@ class NetworkConfig(Options):
     allow_port: tuple[str, ...] = option(
         _SAFETY,
         (),
-        f"A further port, or range, beside {', '.join(map(str, PORTS))}; may be repeated.",
+        f"Allow a port or range besides {', '.join(map(str, PORTS))}; may be repeated.",
         metavar="PORT",
     )
 
@@ -142,12 +147,12 @@ class NetworkConfig(Options):
 
     @property
     def headers_for_seeds(self) -> tuple[tuple[str, str], ...]:
-        """The further headers, as (name, value), that are for the origins of the list alone."""
+        """The additional headers, as (name, value), sent only to the origins of the list."""
         return tuple(pair for pair in map(split_header, self.header) if is_secret(pair[0]))
 
     @property
     def headers_for_all(self) -> tuple[tuple[str, str], ...]:
-        """The further headers that go with every request."""
+        """The additional headers sent with every request."""
         own = (pair for pair in map(split_header, self.header) if not is_secret(pair[0]))
         return (*own, *map(split_header, self.header_everywhere))
 
@@ -168,17 +173,17 @@ def _check_each(name: str, texts: Iterable[str], read: Callable[[str], object]) 
 
 
 def split_header(line: str, option: str = "header") -> tuple[str, str]:
-    """`"Accept: text/html"` as name and value; RFC 9110, 5.1 and 5.5 say what is legal."""
+    """Split `"Accept: text/html"` into name and value, by RFC 9110, 5.1 and 5.5."""
     name, colon, value = line.partition(":")
     name, value = name.strip(), value.strip()
     if not colon or not _FIELD_NAME.fullmatch(name) or any(c in value for c in "\r\n\0"):
-        start = _NAME_START.match(line)  # what follows may be a secret
-        raise OptionError(option, f"{start and start[0]!r} is no header; write 'Name: value'")
+        start = _NAME_START.match(line)  # the rest may be a secret
+        raise OptionError(option, f"{start and start[0]!r} is not a header; write 'Name: value'")
     return name, value
 
 
 def _check_sendable(name: str, text: str) -> None:
-    """Refuse bytes of the command line that are not UTF-8: headers are sent as UTF-8."""
+    """Refuse command-line bytes that are not UTF-8: headers are sent as UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -186,7 +191,7 @@ def _check_sendable(name: str, text: str) -> None:
 
 
 def _accepted(texts: Iterable[str]) -> tuple[str, ...]:
-    """Return the patterns, one for each, of options that may hold several with commas."""
+    """Return the patterns of options that may hold several, separated by commas."""
     try:
         return MediaTypes(",".join(texts)).patterns
     except ValueError as error:

@@ -1,11 +1,11 @@
-"""One option of a configuration class: what it may be, and how that is checked.
+"""One option of a configuration class: its type, range and check.
 
 An option is a dataclass field made by `option`. Its annotation gives the type (`bool`, `int`,
 `float`, `str`, a `Literal` of strings, `tuple[str, ...]`, or a class with `read`), its metadata the
-range, the unit and the help. A number may be given as text in its unit: `"30s"`, `"10MB"`, `"10k"`.
+range, the unit and the help. A number may be text in its unit: `"30s"`, `"10MB"`, `"10k"`.
 `Options` gives a class's fields as `Option` values, from which flags, TOML keys, environment
-variables and tables derive. A field made by `group` holds options of another class, which count as
-the class's own. Annotations are resolved when first asked for, not on import.
+variables and tables derive. A field made by `group` holds the options of another class, which count
+as the class's own. Annotations are resolved when first needed, not on import.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Q = TypeVar("Q", int, Fraction)
 
 
 class OptionError(ConfigurationError):
-    """A value that an option cannot take: `option` names it, `problem` says why."""
+    """An invalid value: `option` names the option, `problem` says what is wrong."""
 
     def __init__(self, option: str, problem: str) -> None:
         super().__init__(f"{option}: {problem}")
@@ -44,9 +44,9 @@ def option(
     metavar: str | None = None,
     short: str | None = None,
 ) -> Any:
-    """Return a field with its help, range (`least` and `most` belong to it), unit and short flag.
+    """Return a field with its help, inclusive range (`least`, `most`), unit and short flag.
 
-    Without a unit whole numbers are counts (`10k`) and others plain.
+    Without a unit, integers are counts (`10k`) and floats plain numbers.
     """
     metadata: Mapping[str, Any] = {
         "section": section,
@@ -62,7 +62,7 @@ def option(
 
 
 def secret(made: Any) -> Any:
-    """Return an option whose value may hold credentials: neither `repr` nor an error shows it."""
+    """Return an option whose value may hold credentials: `repr` and errors hide it."""
     return field(default=made.default, repr=False, metadata={**made.metadata, "shown": False})
 
 
@@ -73,7 +73,7 @@ def group(config: type[Options]) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One option, read off its field. `type` is the resolved annotation."""
+    """One option, read from its field. `type` is the resolved annotation."""
 
     name: str
     type: Any
@@ -89,7 +89,7 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """The name on the command line: `--per-host`."""
+        """The flag on the command line: `--per-host`."""
         return "--" + self.name.replace("_", "-")
 
     @property
@@ -99,19 +99,19 @@ class Option:
 
     @property
     def range(self) -> str:
-        """The range in words: `1 to 100000`, `at least 0`, or empty."""
+        """The range in words: `1 to 100000`, `at least 0`, or ""."""
         if self.least is None:
             return ""
         return f"at least {self.least}" if self.most is None else f"{self.least} to {self.most}"
 
     def check(self, value: object) -> Any:
-        """`value` in the option's own type; raises `OptionError` if the option cannot take it."""
+        """Return `value` in the option's type; raises `OptionError` if it is invalid."""
         if self.choices:
             return _choice(self, value)
         return _CHECKS.get(self.type, _made)(self, value)
 
     def fail(self, problem: str) -> OptionError:
-        """The error to raise for a value that has `problem`."""
+        """Return the error to raise for a value with `problem`."""
         return OptionError(self.name, problem)
 
 
@@ -163,7 +163,7 @@ def _check_range(spec: Option, value: float) -> None:
 
 
 def _brief(value: float) -> str:
-    """`value`, or how long it is: Python refuses to print an integer of 4,301 digits."""
+    """Return `value`, or its size: Python refuses to print an integer of 4,301 digits."""
     if isinstance(value, int) and value.bit_length() > 128:
         return f"a number of {value.bit_length()} bits"
     return str(value) if isinstance(value, int) else f"{value:.15g}"
@@ -171,7 +171,7 @@ def _brief(value: float) -> str:
 
 def _text(spec: Option, value: object) -> str:
     if not isinstance(value, str):
-        raise spec.fail(f"{value!r} is no text")
+        raise spec.fail(f"{value!r} is not a string")
     if any(c in value for c in "\r\n\0"):
         raise spec.fail(f"{repr(value) if spec.shown else 'the text'} holds a line break or NUL")
     return value
@@ -179,12 +179,12 @@ def _text(spec: Option, value: object) -> str:
 
 def _texts(spec: Option, value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
-        raise spec.fail(f"{value!r} is no list of texts")
+        raise spec.fail(f"{value!r} is not a list of strings")
     return tuple(_text(spec, item) for item in value)
 
 
 def _made(spec: Option, value: object) -> Any:
-    """A value of a class of its own, which `read` makes or refuses with a ValueError."""
+    """Make a value of another class by its `read`, which raises ValueError for invalid text."""
     try:
         return spec.type.read(value) if spec.unit is None else spec.type.read(value, spec.unit)
     except ValueError as error:
@@ -210,13 +210,13 @@ class Options:
 
     @classmethod
     def options(cls) -> Mapping[str, Option]:
-        """Every option by name, in the order of the fields."""
+        """Return every option by name, in the order of the fields."""
         known: Any = cls  # to mypy, a class of frozen dataclasses cannot be a key
         return _options_of(known)
 
     @classmethod
     def of(cls, values: Mapping[str, object]) -> Self:
-        """From names and values; raises `OptionError` for a name or a value that cannot be."""
+        """Make options from names and values; raises `OptionError` for an invalid one."""
         cls.check_names(values)
         return cls(**values)
 
@@ -233,11 +233,11 @@ class Options:
         return {name: getattr(self, name) for name in self.options()}
 
     def updated(self, values: Mapping[str, object]) -> Self:
-        """Return the same options but for `values`; raises `OptionError` as `of` does."""
+        """Return a copy with `values` replaced; raises `OptionError` as `of` does."""
         return type(self).of({**self.values(), **values}) if values else self
 
     def settle(self) -> None:
-        """Bring every field into its own type and range; raises `OptionError`."""
+        """Convert every field to its type and check its range; raises `OptionError`."""
         for spec in fields(cast("Any", self)):
             if "group" not in spec.metadata:
                 checked = self.options()[spec.name].check(getattr(self, spec.name))
@@ -251,7 +251,7 @@ class GroupedOptions(Options):
 
     @classmethod
     def of(cls, values: Mapping[str, object]) -> Self:
-        """From names and values, a group's name with it or a mapping for it."""
+        """Make options from names and values; a group's name may stand for it or a mapping."""
         return cls(**values)
 
     def __repr__(self) -> str:
@@ -300,7 +300,7 @@ def _options_of(config: Any) -> Mapping[str, Option]:
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean per_host?` for a name that is nearly a known one, else nothing."""
+    """Return `; did you mean per_host?` for a name close to a known one, else ""."""
     near = get_close_matches(name.lower().replace("-", "_"), known, n=1)
     return f"; did you mean {near[0]}?" if near else ""
 

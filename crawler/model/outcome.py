@@ -1,11 +1,11 @@
-"""What became of a URL: `Page`, `Redirect`, `Failed` or `Skipped`, a closed set.
+"""The outcome of a URL: `Page`, `Redirected`, `Listing`, `Failed` or `Skipped`, a closed set.
 
-Consume it with `match` and `assert_never`. Failure is data: `Failed.kind` says what, `reason` says
-it in words, and whether another attempt makes sense follows from the kind, here and nowhere else.
+Consume it with `match` and `assert_never`. Failure is data: `Failed.kind` classifies it, `reason`
+describes it, and the kind alone decides whether a retry makes sense.
 
 An outcome gives its record (the form is in `crawler.store.record_schema`) in two halves: the fields
 of the request and the exchange, and those of the document, which come as JSON from where the page
-was parsed and are spliced in, so that 700 links are encoded once.
+was parsed and are spliced in, so that long lists of links are encoded once.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from crawler.model.url import masked
 
 
 class Kind(StrEnum):
-    """Why a URL did not become a page."""
+    """The reason why a URL did not become a page."""
 
     INVALID_URL = "invalid_url"
     UNSUPPORTED_SCHEME = "unsupported_scheme"
-    INTERRUPTED = "interrupted"  # read from the list, not started before the crawl was stopped
+    INTERRUPTED = "interrupted"  # not started before the crawl was stopped
     DNS = "dns"
     DNS_TEMPORARY = "dns_temporary"
     BLOCKED_ADDRESS = "blocked_address"  # no address on the open web; see --allow-private
@@ -42,31 +42,31 @@ class Kind(StrEnum):
     ENCODING = "encoding"  # Content-Encoding unknown or its data broken
     TOO_LARGE = "too_large"
     NOT_ACCEPTED = "not_accepted"  # a media type that --accept leaves out
-    REDIRECT = "redirect"  # Location missing or no URL, a loop, too many
-    CLIENT_ERROR = "client_error"  # HTTP 4xx (and 3xx that are no redirects)
-    SERVER_ERROR = "server_error"  # HTTP 5xx that will not pass (501, 505, ...), and 600 to 999
-    UNAVAILABLE = "unavailable"  # HTTP 408, 425, 429, 500, 502, 503, 504: may pass
+    REDIRECT = "redirect"  # Location missing or invalid, a loop, too many
+    CLIENT_ERROR = "client_error"  # HTTP 4xx (and 3xx that do not redirect)
+    SERVER_ERROR = "server_error"  # permanent HTTP 5xx (501, 505, ...), and 600 to 999
+    UNAVAILABLE = "unavailable"  # HTTP 408, 425, 429, 500, 502, 503, 504: transient
     PARSE = "parse"  # the parser raised
     PARSE_TIMEOUT = "parse_timeout"
-    PARSE_CRASH = "parse_crash"  # the parser took its worker down
+    PARSE_CRASH = "parse_crash"  # the parser crashed its worker
     ROBOTS = "robots"  # robots.txt forbids it, or could not be had
-    TRAP = "trap"  # one more of pages that are all alike
-    THROTTLED = "throttled"  # its host wants to be left alone for longer than is waited
-    HOST_DOWN = "host_down"  # its host never answered, or has not answered again in time
-    OUT_OF_SCOPE = "out_of_scope"  # it redirects to where the crawl does not go
+    TRAP = "trap"  # too many similar pages
+    THROTTLED = "throttled"  # its host asks for a longer pause than is allowed
+    HOST_DOWN = "host_down"  # its host never answered, or not again in time
+    OUT_OF_SCOPE = "out_of_scope"  # it redirects out of scope
     CANCELLED = "cancelled"  # in flight when the drain deadline ended
     INTERNAL = "internal"  # a bug in the crawler itself; --debug shows where
 
     @property
     def retryable(self) -> bool:
-        """Whether the same request may succeed when it is made again a little later."""
+        """Tell whether a retry of the same request may succeed."""
         return self in _RETRYABLE
 
 
 class Lost(Enum):
-    """What a connection did not find the way to."""
+    """The extent of a lost connection."""
 
-    HOST = "host"  # this host alone, as far as is known
+    HOST = "host"  # only this host, as far as is known
     NETWORK = "network"  # any: no route, no network, no proxy
 
 
@@ -85,9 +85,9 @@ _UNAVAILABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 def status_kind(status: int) -> Kind:
-    """Return the kind of failure that an HTTP status of 300 and above stands for.
+    """Return the kind of failure for an HTTP status of 300 and above.
 
-    What is above 599 is no status, and to be taken for a server error (RFC 9110, 15).
+    A number above 599 is invalid and counts as a server error (RFC 9110, 15).
     """
     if status in _UNAVAILABLE:
         return Kind.UNAVAILABLE
@@ -96,7 +96,7 @@ def status_kind(status: int) -> Kind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """A response that is not yet parsed: what a fetcher hands to the parser."""
+    """A response not yet parsed, as a fetcher hands it to the parser."""
 
     request: Request
     exchange: Exchange
@@ -128,7 +128,7 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """Tell whether the response has a 2xx status and was read as what it is."""
+        """Tell whether the response has a 2xx status and was read as intended."""
         return False
 
     @property
@@ -144,11 +144,11 @@ class Outcome:
         return Headers(exchange.fields if exchange is not None else ())
 
     def halves(self) -> Halves:
-        """Return the fields of the request and the exchange, and those of the document as JSON."""
+        """Return the fields of the request and the exchange, and the document's fields as JSON."""
         raise NotImplementedError
 
     def record(self) -> dict[str, Any]:
-        """Return the record: what `crawler crawl` writes as one line of JSON."""
+        """Return the record that `crawler crawl` writes as one line of JSON."""
         record: dict[str, Any] = orjson.loads(spliced(*self.halves()))
         return record
 
@@ -165,16 +165,28 @@ class Outcome:
 
 
 def _brief(text: str, most: int) -> str:
-    """`text` as printable ASCII, cut to `most` characters."""
+    """Return `text` as printable ASCII, cut to `most` characters."""
     shown = ascii(text)[1:-1]
     return shown if len(shown) <= most else f"{shown[: most - 3]}..."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Page(Outcome):
-    """A response with a 2xx status, parsed.
+class _Requested(Outcome):
+    """Base of the outcomes of a URL that was to be requested."""
 
-    `near_duplicate_of` is the fingerprint of an earlier page's URL that has nearly the same text.
+    __slots__ = ()
+    request: Request
+
+    @property
+    def url(self) -> str:
+        """The URL as it was listed or found, in its WHATWG form."""
+        return self.request.seed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Page(_Requested):
+    """A parsed response with a 2xx status.
+
+    `near_duplicate_of` is the fingerprint of the URL of an earlier page with nearly the same text.
     """
 
     request: Request
@@ -183,44 +195,39 @@ class Page(Outcome):
     near_duplicate_of: int | None = None
 
     def like(self, earlier: int) -> Page:
-        """The same page, marked as a near-duplicate."""
+        """Return the same page, marked as a near-duplicate."""
         return replace(self, near_duplicate_of=earlier)
 
     @property
-    def url(self) -> str:
-        """The URL as the list had it, in its WHATWG form."""
-        return self.request.seed
-
-    @property
     def final_url(self) -> str:
-        """Where the redirects ended."""
+        """The URL at the end of the redirects."""
         return self.request.url.href
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What the parser found: title, links and the rest."""
+        """The fields found by the parser: title, links and the rest."""
         return self.document.fields
 
     @property
     def truncated(self) -> bool:
-        """Tell whether the body was cut, so that what it lacks is missing from the fields."""
+        """Tell whether the body was cut, so that fields may be incomplete."""
         return self.exchange.truncated
 
     @property
     def title(self) -> str | None:
-        """The page's title, if it has one."""
+        """The page's title, or None."""
         title: str | None = self.fields.get("title")
         return title
 
     @property
     def links(self) -> list[str]:
-        """Absolute URLs that the page links to, without repeats and fragments."""
+        """The absolute URLs that the page links to, without repeats and fragments."""
         links: list[str] = self.fields.get("links", [])
         return links
 
     @property
     def ok(self) -> bool:
-        """Whether the response was read: always."""
+        """Tell whether the response was read: always."""
         return True
 
     def halves(self) -> Halves:
@@ -245,21 +252,16 @@ class Redirect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Redirected(Outcome):
-    """A URL that redirects to one that the crawl has anyway; only where links are followed."""
+class Redirected(_Requested):
+    """A URL that redirects to one that the crawl visits anyway; only where links are followed."""
 
     request: Request
     exchange: Exchange
     target: str
 
-    @property
-    def url(self) -> str:
-        """The URL as it was found, in its WHATWG form."""
-        return self.request.seed
-
     def halves(self) -> Halves:
         """Return the record's halves."""
-        reason = f"redirects to {self.target}, which has a record of its own"
+        reason = f"redirects to {self.target}, which has its own record"
         fields = self.request.fields("redirect", None, reason)
         return fields | self.exchange.record(self.request, None), NO_DOCUMENT
 
@@ -268,8 +270,8 @@ class Redirected(Outcome):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Listing(Outcome):
-    """A sitemap: what it lists, and what was wrong with it, "" for nothing."""
+class Listing(_Requested):
+    """A sitemap's URLs; `problem` says what was wrong with it, "" if nothing."""
 
     request: Request
     exchange: Exchange
@@ -278,13 +280,8 @@ class Listing(Outcome):
     problem: str = ""
 
     @property
-    def url(self) -> str:
-        """The sitemap's URL as it was given or found."""
-        return self.request.seed
-
-    @property
     def ok(self) -> bool:
-        """Tell whether nothing was wrong with it."""
+        """Tell whether the sitemap had no problem."""
         return not self.problem
 
     def halves(self) -> Halves:
@@ -299,7 +296,7 @@ class Listing(Outcome):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
-    """The address of a host, as far as it is known: the one to be connected to first."""
+    """The address of a host to connect to first."""
 
     request: Request
     address: str
@@ -307,13 +304,13 @@ class Resolved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Failed(Outcome):
-    """A URL that did not become a page. `retry_after` is what the server asked for, in seconds.
+class Failed(_Requested):
+    """A URL that did not become a page. `retry_after` is the server's request, in seconds.
 
-    A reason is for people and logs: a URL in it has no credentials. `hopeless`: another attempt
-    would end alike, whatever the kind says. `kept` is what came all the same; it counts once
-    nothing is left to try. `document` has what was found on an error page. `no_tls`: the
-    port of an https URL is closed, or speaks something else. `lost` is what there was no way to.
+    The reason contains no credentials of URLs. `hopeless`: a retry would end alike, whatever the
+    kind says. `kept` is a partial response, used once no retry is left. `document` holds the
+    fields of an error page. `no_tls`: the port of an https URL is closed or does not speak TLS.
+    `lost` is what could not be reached.
     """
 
     request: Request
@@ -331,11 +328,6 @@ class Failed(Outcome):
         if "@" in self.reason:
             object.__setattr__(self, "reason", masked(self.reason))
 
-    @property
-    def url(self) -> str:
-        """The URL as the list had it, in its WHATWG form."""
-        return self.request.seed
-
     def halves(self) -> Halves:
         """Return the record's halves; an error page may have a document."""
         request, found = self.request, self.document
@@ -352,7 +344,7 @@ class Failed(Outcome):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Skipped(Outcome):
-    """A URL that was never asked for, and why."""
+    """A URL that was never requested, and the reason."""
 
     url: str
     input: str
@@ -388,11 +380,11 @@ class Skipped(Outcome):
 
 
 Final = Page | Redirected | Listing | Failed | Skipped
-"""What a URL ends as: exactly one of these, exactly once."""
+"""The outcome of a URL: exactly one of these, exactly once."""
 
 Fetched = Received | Redirect | Resolved | Failed
-"""What a fetcher returns."""
+"""The result of a fetcher."""
 
 
 Parsed = Document | ParseFault
-"""What a parser returns."""
+"""The result of a parser."""

@@ -1,4 +1,4 @@
-"""The options of parsing: where it runs, within which limits, and whose parser it is."""
+"""The options of parsing: where it runs, its limits and the parser."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class ParsingConfig(Options):
     """Executor, its limits, HTML library and parser."""
 
     parse: Parse = option(
-        _PARSING, "auto", "Where pages are parsed; auto measures and says what it chose."
+        _PARSING, "auto", "Where pages are parsed; auto measures and reports its choice."
     )
     parse_workers: int = option(
-        _PARSING, 0, "Parser workers; 0 means one a core.", least=0, most=512
+        _PARSING, 0, "Parser workers; 0 means one per core.", least=0, most=512
     )
     parse_timeout: float = option(
         _PARSING,
         10.0,
-        "Seconds after which a page's parsing is given up.",
+        "Seconds before the parsing of a page is abandoned.",
         least=0.01,
         most=3_600,
         unit=SECONDS,
@@ -37,7 +37,7 @@ class ParsingConfig(Options):
     parse_memory: int = option(
         _PARSING,
         1_024,
-        "MB that a parser process may take; 0: any.",
+        "Memory limit of a parser process, in MB; 0 means no limit.",
         least=0,
         most=10**6,
         unit=MEGABYTES,
@@ -48,7 +48,7 @@ class ParsingConfig(Options):
     parse_linger: float = option(
         _PARSING,
         0.002,
-        "Seconds that a page waits for its batch to fill.",
+        "Seconds to wait for a batch of pages to fill.",
         least=0,
         most=1,
         unit=SECONDS,
@@ -56,7 +56,7 @@ class ParsingConfig(Options):
     parser: str = option(
         _PARSING,
         "",
-        "Parser of your own, a function from response to dict.",
+        "Your own parser, a function that takes a response and returns a dict.",
         metavar="MODULE:FUNCTION",
     )
     extract: tuple[str, ...] = option(
@@ -70,7 +70,7 @@ class ParsingConfig(Options):
         "frostwork",
         "Library that reads HTML: frostwork is faster; lexbor needs the extra of that name.",
     )
-    error_pages: bool = option(_PARSING, False, "Parse the bodies of 4xx and 5xx responses, too.")
+    error_pages: bool = option(_PARSING, False, "Also parse the bodies of 4xx and 5xx responses.")
 
     def __post_init__(self) -> None:
         self.settle()
@@ -81,7 +81,7 @@ class ParsingConfig(Options):
             )
         if self.parser and self.parse == "none":
             raise ConfigurationError(
-                "parser and parse: a parser of your own needs parse other than none"
+                "parser and parse: your own parser needs parse other than none"
             )
         if self.extract and self.parse == "none":
             raise ConfigurationError("extract and parse: extractors need parse other than none")
@@ -89,5 +89,5 @@ class ParsingConfig(Options):
 
     @property
     def custom(self) -> str:
-        """Name the code of the user's own that reads the pages; "" if there is none."""
+        """The names of the user's own code that reads the pages; "" if none."""
         return ", ".join(each for each in (self.parser, *self.extract) if each)

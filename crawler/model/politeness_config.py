@@ -1,4 +1,4 @@
-"""The politeness options: what a crawl asks of one host at most."""
+"""The politeness options: the most that a crawl asks of one host."""
 
 from __future__ import annotations
 
@@ -9,101 +9,115 @@ from crawler.model.hosts import HostTable
 from crawler.model.option import Options, option
 from crawler.model.units import SECONDS
 
-_MANNERS = "Manners"
+_POLITENESS = "Politeness"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolitenessConfig(Options):
-    """Spacing, width, robots.txt, pauses and circuit breaker of a host."""
+    """Request spacing and width, robots.txt, pauses and circuit breaker of a host."""
 
-    robots: Robots = option(_MANNERS, "obey", "What robots.txt is to the crawl.")
+    robots: Robots = option(_POLITENESS, "obey", "Obey or ignore robots.txt.")
     per_host: int = option(
-        _MANNERS, 4, "Requests in flight to one host at once.", least=1, most=100_000
+        _POLITENESS, 4, "Maximum requests in flight per host.", least=1, most=100_000
     )
     delay: float = option(
-        _MANNERS,
+        _POLITENESS,
         0.25,
-        "Seconds between the starts of two requests to one host.",
+        "Seconds between the starts of two requests to a host.",
         least=0,
         most=86_400,
         unit=SECONDS,
     )
     per_ip: int = option(
-        _MANNERS, 16, "In flight to one IP address; 0 does not count.", least=0, most=100_000
+        _POLITENESS,
+        16,
+        "Maximum requests in flight per IP address; 0 means no limit.",
+        least=0,
+        most=100_000,
     )
     ip_delay: float = option(
-        _MANNERS, 0.05, "The delay for one IP address.", least=0, most=86_400, unit=SECONDS
+        _POLITENESS,
+        0.05,
+        "Seconds between two requests to an IP address.",
+        least=0,
+        most=86_400,
+        unit=SECONDS,
     )
     hosts: HostTable = option(
-        _MANNERS,
+        _POLITENESS,
         HostTable(),
-        "Limits of one host, 'example.com: per_host=1, delay=5'; in TOML a table.",
+        "Limits for a host, 'example.com: per_host=1, delay=5'; a table in TOML.",
         metavar="TEXT",
     )
     adapt: bool = option(
-        _MANNERS, True, "Begin with few requests at once, more while the host bears it."
+        _POLITENESS, True, "Start with few requests at once; add more while the host keeps up."
     )
     throttle: float = option(
-        _MANNERS,
+        _POLITENESS,
         60.0,
-        "Seconds to leave a host alone after a 429; doubles each time.",
+        "Pause after a 429, in seconds; doubles each time.",
         least=0,
         most=86_400,
         unit=SECONDS,
     )
     throttle_max: float = option(
-        _MANNERS, 3_600.0, "The longest of these pauses.", least=0, most=86_400, unit=SECONDS
+        _POLITENESS,
+        3_600.0,
+        "Maximum pause after a 429, in seconds.",
+        least=0,
+        most=86_400,
+        unit=SECONDS,
     )
     forgive: float = option(
-        _MANNERS,
+        _POLITENESS,
         600.0,
-        "Seconds without a 429 that let them begin anew.",
+        "Seconds without a 429 after which these pauses reset.",
         least=0,
         most=86_400,
         unit=SECONDS,
     )
     retry_after_max: float = option(
-        _MANNERS,
+        _POLITENESS,
         3_600.0,
-        "The longest Retry-After that is waited for; else the host is left.",
+        "Longest Retry-After to wait for, in seconds; longer ones end the host's URLs.",
         least=0,
         most=86_400,
         unit=SECONDS,
     )
     host_patience: float = option(
-        _MANNERS,
+        _POLITENESS,
         1_800.0,
-        "Seconds that a host may hold its URLs by 429 and 503 pauses alone; 0: any time.",
+        "Maximum seconds that 429 and 503 pauses hold a host's URLs; 0 means no limit.",
         least=0,
         most=10**7,
         unit=SECONDS,
     )
     host_pauses: int = option(
-        _MANNERS,
+        _POLITENESS,
         8,
-        "Such pauses in a row before its URLs end as throttled; 0: any number.",
+        "Consecutive pauses before a host's URLs end as throttled; 0 means no limit.",
         least=0,
         most=10**6,
     )
     breaker: int = option(
-        _MANNERS,
+        _POLITENESS,
         20,
-        "Failures in a row after which a host's URLs wait until it answers; 0: none.",
+        "Consecutive failures before a host's URLs wait for it to answer; 0 disables.",
         least=0,
         most=10**6,
     )
     breaker_pause: float = option(
-        _MANNERS,
+        _POLITENESS,
         300.0,
-        "Longest pause between two probes of a host that is down; the first comes after 1 s.",
+        "Longest pause between probes of a host that is down, in seconds; the first is 1 s.",
         least=0,
         most=86_400,
         unit=SECONDS,
     )
     breaker_give_up: float = option(
-        _MANNERS,
+        _POLITENESS,
         900.0,
-        "Seconds that URLs wait for a host, or the network, that was there; 0: not at all.",
+        "Seconds that URLs wait for a lost host or network to return; 0 disables.",
         least=0,
         most=10**7,
         unit=SECONDS,

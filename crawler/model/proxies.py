@@ -1,23 +1,24 @@
-"""Which proxy a host is asked through: values and rules, no network.
+"""Choose the proxy of a host: values and rules, without network.
 
-`--proxy` names them: every host goes through one, and of several a host keeps its own. Without it
-the environment counts as it does for curl: `http_proxy`, `https_proxy` and `all_proxy` by the
-target's scheme, the lower case first, but not for what `no_proxy` names, nor for loopback and
-private addresses, which a proxy elsewhere could not reach or would take for its own.
+`--proxy` names the proxies: every host goes through one, and always through the same one. Without
+it the environment counts as for curl: `http_proxy`, `https_proxy` and `all_proxy` by the target's
+scheme, lower case first, except for hosts in `no_proxy` and for loopback and private addresses,
+which a proxy elsewhere could not reach or would mistake for its own.
 
-An upper-case HTTP_PROXY does not count where REQUEST_METHOD is set: a CGI server would let any
-client set it by a header (httpoxy, CVE-2016-5385).
+An upper-case HTTP_PROXY is ignored where REQUEST_METHOD is set: a CGI server would let any client
+set it by a header (httpoxy, CVE-2016-5385).
 """
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from ipaddress import ip_network
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from crawler.model.address import Network, read_address
 from crawler.model.errors import ConfigurationError
 from crawler.model.url import InvalidUrl, fingerprint, masked, parse
 
@@ -28,11 +29,9 @@ _PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 _FORM = "write http://host:port, https://, socks5:// or socks5h://, or none"
 _KEPT = 4_096  # hosts whose route is kept
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
 
 class Proxy(NamedTuple):
-    """One proxy. `href` is how it was written, with its credentials."""
+    """One proxy. `href` is its URL as written, with credentials."""
 
     scheme: str
     host: str
@@ -43,7 +42,7 @@ class Proxy(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> Proxy:
-        """Read a proxy's URL. Raises ValueError that says what is wrong with it."""
+        """Read a proxy's URL; raises ValueError that says what is wrong."""
         try:
             parts = urlsplit(text)
             usual = _PORTS[parts.scheme]
@@ -61,17 +60,17 @@ class Proxy(NamedTuple):
 
     @property
     def socks(self) -> bool:
-        """Whether it speaks SOCKS5."""
+        """Tell whether the proxy speaks SOCKS5."""
         return self.scheme.startswith("socks5")
 
     @property
     def looks_up(self) -> bool:
-        """Whether the proxy looks names up; with socks5:// that is done here."""
+        """Tell whether the proxy resolves names; with socks5:// the crawler does."""
         return self.scheme != "socks5"
 
 
 class Proxies:
-    """The proxies of a crawl: those `named`, or those that `environment` has."""
+    """The proxies of a crawl: those `named`, else those of the `environment`."""
 
     def __init__(
         self, named: Sequence[str] = (), environment: Mapping[str, str] | None = None
@@ -88,13 +87,13 @@ class Proxies:
 
     @property
     def all(self) -> tuple[Proxy, ...]:
-        """Every proxy that a host may get, each once."""
+        """Every proxy that a host may get, without repeats."""
         found = (each for each in self._schemes.values() if each is not None)
         return tuple(dict.fromkeys((*self._named, *found)))
 
     @property
     def note(self) -> str:
-        """One line for a person about the environment's proxies; "" where there is none."""
+        """A one-line note about the environment's proxies; "" if there are none."""
         found = [f"{masked(p.href)} for {name}" for name, p in self._schemes.items() if p]
         if not found:
             return ""
@@ -104,12 +103,12 @@ class Proxies:
         )
 
     def looks_up(self, key: str) -> bool:
-        """Tell whether the names of a host key are looked up by its proxy, and not here."""
+        """Tell whether the proxy of a host key resolves its names."""
         proxy = self.route(key)
         return proxy is not None and proxy.looks_up
 
     def _route(self, key: str) -> Proxy | None:
-        """Return the proxy for a host key; None for none."""
+        """Return the proxy for a host key, or None."""
         parts = urlsplit(key)
         host = (parts.hostname or "").rstrip(".")
         if self._named:
@@ -122,11 +121,11 @@ class Proxies:
 
 
 class Spared:
-    """The hosts that NO_PROXY names.
+    """The hosts listed in NO_PROXY.
 
-    Entries are divided by commas or blanks: a host with all below it (`example.com`, `.example.com`
-    and `*.example.com` alike), an address, a network (`10.0.0.0/8`), each of the first two with a
-    port if only that is meant; `*` for everything.
+    Entries are separated by commas or blanks: a host with all below it (`example.com`,
+    `.example.com` and `*.example.com` alike), an address, a network (`10.0.0.0/8`); a host or
+    address may have a port; `*` means all.
     """
 
     def __init__(self, text: str) -> None:
@@ -137,15 +136,15 @@ class Spared:
         for entry in entries:
             host, port = _with_port(entry)
             try:
-                self._networks.append((ipaddress.ip_network(host, strict=False), port))
+                self._networks.append((ip_network(host, strict=False), port))
             except ValueError:
                 self._names.add((host.removeprefix("*").strip("."), port))
 
     def has(self, host: str, port: int) -> bool:
-        """Tell whether a host is named."""
+        """Tell whether a host is listed."""
         if self._all:
             return True
-        address = _address(host)
+        address = read_address(host)
         if address is not None:
             return any(
                 address in network and wanted in (None, port) for network, wanted in self._networks
@@ -156,7 +155,7 @@ class Spared:
 
 
 def _with_port(entry: str) -> tuple[str, int | None]:
-    """Divide `host:port`; an address of IPv6 has its own in brackets, if it has one."""
+    """Split `host:port`; an IPv6 address with a port is in brackets."""
     found = re.fullmatch(r"\[(.*)\](?::(\d+))?|([^:]*):(\d+)", entry)
     if found is None:
         return entry, None
@@ -164,23 +163,16 @@ def _with_port(entry: str) -> tuple[str, int | None]:
     return found[1] or found[3] or "", int(port) if port else None
 
 
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
-
-
 def _is_local(host: str) -> bool:
-    """Tell whether a host is this machine, or an address of a network of its own."""
+    """Tell whether a host is this machine or on a private network."""
     if f".{host}".endswith(".localhost"):  # RFC 6761, 6.3
         return True
-    address = _address(host)
+    address = read_address(host)
     return address is not None and not address.is_global
 
 
 def _value(environment: Mapping[str, str], name: str) -> str | None:
-    """Return a variable, the lower case first; None if there is none, "" if it is empty."""
+    """Return a variable, lower case first; None if unset, "" if empty."""
     if name in environment:
         return environment[name].strip()
     if name == "http_proxy" and "REQUEST_METHOD" in environment:
@@ -190,7 +182,7 @@ def _value(environment: Mapping[str, str], name: str) -> str | None:
 
 
 def _variable(environment: Mapping[str, str], scheme: str) -> Proxy | None:
-    """Return the environment's proxy for a scheme; a variable that is empty means none."""
+    """Return the environment's proxy for a scheme; None if unset or empty."""
     for name in (f"{scheme}_proxy", "all_proxy"):
         if (text := _value(environment, name)) is not None:
             full = text if "://" in text else f"http://{text}"  # as curl takes it

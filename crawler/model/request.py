@@ -1,4 +1,4 @@
-"""What the core asks an engine to fetch."""
+"""A request that the core hands to an engine."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from crawler.model.url import Seed, Url, masked
 
 
 class Purpose(Enum):
-    """What a request is for.
+    """The purpose of a request.
 
-    PAGE: a URL that gets a record. ADDRESS: look the host's name up, no more. ROBOTS: the rules of
+    PAGE: a URL that gets a record. ADDRESS: look up the host's name only. ROBOTS: the rules of
     the host `owner`. SITEMAP: URLs that a site lists.
     """
 
@@ -29,8 +29,8 @@ class Purpose(Enum):
 class Hop:
     """One redirect that was followed: the URL that answered and its status.
 
-    Or, with a status of 0, an https URL that nobody had written so and that was given up for http.
-    `cookies` tells the jars apart with which a URL was asked for; it means nothing beyond that.
+    A status of 0 marks a fallback from an https URL, whose scheme nobody wrote, to http.
+    `cookies` only tells apart the cookie jars with which a URL was requested.
     """
 
     url: str
@@ -40,18 +40,17 @@ class Hop:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Request:
-    """One fetch to make. It is its own identity: two requests are equal only if they are one.
+    """One fetch to make. Requests compare by identity.
 
-    `url` is what to fetch now, `seed` the URL that it is for, `input` how the list or the page
-    spelled it. `attempt` counts the attempts at this `url`, from 1; `attempts` all fetches made
-    for the seed, this one included. `doubtful` counts the last of the attempts before that may
-    have failed because the host, or the network, was away: they are given back if it was.
-    `admitted_at` is when it joined its host's queue (again, after a redirect or a failed attempt),
-    in seconds of the core's clock. `depth` is how many links lead here from the list, and
-    `found_on` the page (or sitemap) with the last of them, "" for a URL of the list. `owner` is the
-    host key whose rules a request for robots.txt will be; `origin` that of the list's URL which led
-    to one that was found, where credentials may go. `cookies` are those that the redirects of its
-    chain set.
+    `url` is what to fetch now, `seed` the URL that it is for, `input` its spelling in the list or
+    the page. `attempt` counts the attempts at this `url`, from 1; `attempts` all fetches made for
+    the seed, this one included. `doubtful` counts the last attempts that may have failed because
+    the host, or the network, was away: they are given back if it was. `admitted_at` is when it
+    joined its host's queue (again, after a redirect or a failure), in seconds of the core's clock.
+    `depth` is the number of links from the list, `found_on` the page (or sitemap) with the last of
+    them, "" for a URL of the list. `owner` is the host key whose rules a request for robots.txt
+    fetches; `origin` that of the URL in the list that led here, where credentials may go.
+    `cookies` are those set by the redirects of its chain.
     """
 
     url: Url
@@ -71,7 +70,7 @@ class Request:
     cookies: tuple[Cookie, ...] = ()
 
     def again(self, now: float, *, doubtful: bool = False) -> Request:
-        """The next attempt at the same URL, after one that failed."""
+        """Return the next attempt at the same URL after a failure."""
         return replace(
             self,
             attempt=self.attempt + 1,
@@ -81,13 +80,13 @@ class Request:
         )
 
     def resumed(self, now: float) -> Request:
-        """The same attempt once more, after one that does not count."""
+        """Return the same attempt once more, after one that does not count."""
         return replace(self, attempts=self.attempts + 1, admitted_at=now)
 
     def redirected(
         self, url: Url, hops: tuple[Hop, ...], cookies: tuple[Cookie, ...], now: float
     ) -> Request:
-        """Return the request for where it was sent to."""
+        """Return the request for the redirect's target."""
         return replace(
             self,
             url=url,
@@ -100,11 +99,11 @@ class Request:
         )
 
     def unasked(self) -> Request:
-        """Itself, as it never left: what counts in a record is the fetches before it."""
+        """Return the request as one that was never sent, without its fetch in the count."""
         return replace(self, attempts=self.attempts - 1)
 
     def fields(self, outcome: str, kind: str | None, reason: str | None) -> dict[str, Any]:
-        """Return the fields of a record that tell of the request and how it ended."""
+        """Return the fields of a record that describe the request and its end."""
         return {
             "url": self.seed,
             "input": self.input,
@@ -125,7 +124,7 @@ class Request:
 
 
 class Listed(NamedTuple):
-    """A URL of the list that waits and is not a request yet: far cheaper, and most are waiting."""
+    """A waiting URL of the list, far cheaper than a `Request`."""
 
     url: Url
     seed: Seed
@@ -144,5 +143,5 @@ class Listed(NamedTuple):
 
 
 def source_field(source: bytes) -> dict[str, Any]:
-    """Return the field with an entry's place in the list, where that is kept."""
+    """Return the field with an entry's place in the list, if kept."""
     return {"source": orjson.Fragment(source)} if source else {}

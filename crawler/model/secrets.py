@@ -1,4 +1,4 @@
-"""Which request headers are credentials: their names tell."""
+"""Tell request headers with credentials by their names."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _PARTS = (
 def is_secret(name: str) -> bool:
     """Tell whether a header of this name may hold credentials.
 
-    Any name with such a part counts, so `X-Api-Key` does, and `X-Keyboard` and `Author`, too: one
-    that is kept back is found in the first response, one that leaked is not found at all.
+    Any name with such a part counts, `X-Api-Key` as well as `X-Keyboard` and `Author`: a header
+    withheld by mistake shows in the first response, a leaked one never shows.
     """
     name = name.lower()
     return any(part in name for part in _PARTS)
 
 
 def hidden(line: str) -> str:
-    """Return a header line as people and files may see it: `X-Api-Key: ***`."""
+    """Return a header line as users and files may see it: `X-Api-Key: ***`."""
     name, colon, value = line.partition(":")
     return f"{name}: ***" if is_secret(name) else f"{name}{colon}{value}"

@@ -1,4 +1,4 @@
-"""One HTTP exchange, as the outcome of a URL tells of it."""
+"""One HTTP exchange, as recorded in a URL's outcome."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from crawler.model.request import Request
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One HTTP exchange, as far as it came. Times are seconds, sizes bytes.
+    """One HTTP exchange, as far as it got. Times are seconds, sizes bytes.
 
-    `connect` is 0 where a connection was reused; `first_byte` is the time from sending to the whole
-    response header; `total` is everything from the start of the fetch to its end.
-    `started_at` is the core's clock, `fetched_at` Unix time. `wire_bytes` counts the body before,
-    `body_bytes` after decoding. `cookies` are the values of Set-Cookie headers as sent, for the
-    redirect chain alone. `truncated`: the body is the beginning of a longer one. `fields` are the
-    names and values of the response's header, in their order, where somebody may ask for them.
+    `connect` is 0 for a reused connection; `first_byte` is the time from sending to the end of the
+    response header; `total` is the time of the whole fetch. `started_at` is the core's clock,
+    `fetched_at` Unix time. `wire_bytes` counts the body before, `body_bytes` after decoding.
+    `cookies` are Set-Cookie headers as sent, for the redirect chain alone. `truncated`: the body
+    was cut. `fields` are the response's headers in order, if anybody may ask for them.
     """
 
     status: int | None = None
@@ -36,7 +35,7 @@ class Exchange:
     fields: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     def record(self, request: Request, parse: float | None) -> dict[str, Any]:
-        """Return the fields of a record that tell of it; `parse` is the time of parsing."""
+        """Return the fields of a record that describe the exchange; `parse` is the parsing time."""
         first_byte = self.first_byte
         return {
             "status": self.status,
@@ -56,7 +55,7 @@ class Exchange:
 
 
 def no_exchange(attempts: int) -> dict[str, Any]:
-    """Return the same fields where there was no exchange."""
+    """Return the same fields for a URL without an exchange."""
     return {
         "status": None,
         "content_type": None,
@@ -69,12 +68,12 @@ def no_exchange(attempts: int) -> dict[str, Any]:
 
 
 def _rounded(seconds: float) -> float:
-    """To whole microseconds; a quarter of the time that `round` takes."""
+    """Round to whole microseconds, in a quarter of the time of `round`."""
     return int(seconds * 1e6 + 0.5) / 1e6
 
 
 def _timestamp(at: float) -> str | None:
-    """RFC 3339 in UTC with milliseconds; None for 0, which stands for never."""
+    """Return RFC 3339 in UTC with milliseconds; None for 0, which means never."""
     if not at:
         return None
     second, millisecond = divmod(int(at * 1000), 1000)

@@ -1,9 +1,9 @@
-"""Quantities as a person writes them: `30s`, `1h30m`, `10MB`, `1GiB`, `10k`, `100/s`, `5%`.
+"""Quantities in text form: `30s`, `1h30m`, `10MB`, `1GiB`, `10k`, `100/s`, `5%`.
 
-One reader for everything that takes a quantity: flags, variables, files, and texts such as stages
-and thresholds. A plain number is in the base unit (seconds, bytes, a share of 1). Suffixes ignore
-case, so `10mb` is `10MB` and never millibits. k, M, G and T count in thousands (SI), Ki, Mi, Gi and
-Ti in 1,024 (IEC 80000-13). The arithmetic is exact until the caller asks for a float.
+One reader serves everything that takes a quantity: flags, variables, files, stages and thresholds.
+A plain number is in the base unit (seconds, bytes, a share of 1). Suffixes ignore case, so `10mb`
+is `10MB` and never millibits. k, M, G and T count in thousands (SI), Ki, Mi, Gi and Ti in 1,024
+(IEC 80000-13). The arithmetic is exact until the caller asks for a float.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-# Digits are bounded, as Python takes long to read a number of millions of them, and refuses at
+# Digits are bounded: Python reads a number with millions of them slowly, and refuses above
 # 4,300. A positive exponent of two digits is more than any option takes; a float may print three.
 _NUMBER = (
     r"(?:[0-9][0-9_]{0,39}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE](?:-[0-9]{1,3}|\+?[0-9]{1,2}))?"
@@ -46,12 +46,12 @@ _RATES: Mapping[str, Fraction] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """How a quantity is written.
+    """The notation of a quantity.
 
-    noun: what it is called where a text is none. examples: how to write one. metavar: for help
-    texts. factors: what a suffix, in lower case, counts in the base unit. compound: whether parts
-    may follow each other, as in `1h30m`. rounds_up: whether a fraction of the base unit becomes a
-    whole one, as no size may turn into 0, which often means "any".
+    noun: its name in errors. examples: valid spellings. metavar: for help texts. factors: the
+    factor of each suffix, in lower case, to the base unit. compound: allow several parts, as in
+    `1h30m`. rounds_up: round a fraction of the base unit up, so that no size becomes 0, which
+    often means "any".
     """
 
     noun: str
@@ -62,7 +62,7 @@ class Unit:
     rounds_up: bool = False
 
     def read(self, text: str) -> Fraction:
-        """The quantity in the base unit; ValueError says what was expected."""
+        """Return the quantity in the base unit; raises ValueError that names what was expected."""
         digits = text.strip()
         sign = -1 if digits.startswith("-") else 1
         parts = self._parts(digits.removeprefix("-" if sign < 0 else "+"))
@@ -71,7 +71,7 @@ class Unit:
         return sign * sum((number * factor for number, factor in parts), Fraction(0))
 
     def whole(self, text: str) -> int:
-        """The quantity as a whole number; ValueError says what was expected."""
+        """Return the quantity as a whole number; raises ValueError that names what was expected."""
         exact = self.read(text)
         if exact.denominator == 1:
             return int(exact)
@@ -80,7 +80,7 @@ class Unit:
         raise ValueError(f"{text[:60]!r} is not a whole number")
 
     def _parts(self, text: str) -> list[tuple[Fraction, Fraction]] | None:
-        """Numbers with their factors, the largest first; None if the text is something else."""
+        """Return numbers with their factors, the largest first; None if the text is invalid."""
         parts, place = [], 0
         while match := _PART.match(text, place):
             factor = self.factors.get(match[2].lower()) if match[2] else Fraction(1)
@@ -95,7 +95,7 @@ class Unit:
         return [(number, factor) for number, factor, _ in parts]
 
     def scaled(self, base: str, noun: str, examples: str) -> Unit:
-        """The same with another base unit: minutes, megabytes."""
+        """Return the same unit with another base: minutes, megabytes."""
         size = self.factors[base]
         return Unit(
             noun=noun,
@@ -108,12 +108,12 @@ class Unit:
 
 
 def _plain(text: str) -> bool:
-    """Whether a quantity is a number alone."""
+    """Tell whether a quantity is a number alone."""
     return text.strip()[-1:].isdigit() or text.strip().endswith(".")
 
 
 def _in_order(parts: list[tuple[Fraction, Fraction, bool]]) -> bool:
-    """Whether each part has a suffix, and a smaller one than the part before."""
+    """Tell whether each part has a suffix, and a smaller one than the part before."""
     falls = all(first > second for (_, first, _), (_, second, _) in pairwise(parts))
     return falls and all(suffixed for _, _, suffixed in parts)
 

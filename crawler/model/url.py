@@ -1,8 +1,8 @@
 """URLs by the WHATWG URL standard.
 
-A `Url` is always absolute, http or https, serialised, and without a fragment, so that two spellings
-of one address are equal. What is none becomes an `InvalidUrl` with a reason: a value, because a bad
-line in a list is nothing exceptional.
+A `Url` is always absolute, http or https, serialised and without fragment, so that two spellings of
+one address are equal. Other text becomes an `InvalidUrl` with a reason: a value, because a bad line
+in a list is not exceptional.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import ada_url
 from crawler.model.errors import ConfigurationError
 
 MAX_LENGTH = 65_536
-"""Characters a URL may have; browsers and servers stop well below."""
+"""Maximum length of a URL in characters; browsers and servers stop well below."""
 
 TRACKING_PARAMETERS = (
     *("utm_*", "_ga", "_gl"),  # Google Analytics
@@ -30,22 +30,23 @@ TRACKING_PARAMETERS = (
     *("_hsenc", "_hsmi", "__hstc", "__hssc", "__hsfp", "hsctatracking"),  # HubSpot
     *("mtm_*", "pk_campaign", "pk_kwd", "pk_source", "pk_medium", "s_kwcid"),
 )
-"""What browsers and their extensions strip (Firefox's query stripping, Brave, ClearURLs), as far
-as no site is known to show other pages for it; so neither `ref` nor `source` nor `sid`."""
+"""Parameters stripped by browsers and their extensions (Firefox's query stripping, Brave,
+ClearURLs), unless a site is known to show other pages for them; so not `ref`, `source` or `sid`.
+"""
 
 _PARAMETER = re.compile(r"[^&=#?*\s]+\*?")
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.\-]*):")
 _HOST_AND_PORT = re.compile(r"[^/?#:@\\]+:\d+(?:[/?#\\]|$)")
 _NO_HOSTS = frozenset(
     {"about", "blob", "data", "file", "ftp", "javascript", "mailto", "sms", "tel", "urn", "ws"}
-)  # schemes that a list really holds; `tel:5` is no host with a port
+)  # schemes found in real lists; `tel:5` is not a host with a port
 _RESPELLED = re.compile(
     r"(?<!%)(?<!%[0-9A-Fa-f])"  # what follows half an escape would complete it
     r"(%(?:2[DEde]|3[0-9]|[46][1-9A-Fa-f]|5[0-9AFaf]|7[0-9AEae]))"  # unreserved: RFC 3986, 2.3
     r"|%(?:[a-f][0-9A-Fa-f]|[0-9A-F][a-f])"
 )
 _AFTER_HOST = re.compile(r"[/?#\\]")
-_DOTS = ".\u3002\uff0e\uff61"  # what UTS 46 takes for one
+_DOTS = ".\u3002\uff0e\uff61"  # dots by UTS 46
 _NUMBERS = re.compile(r"(?:0[xX][0-9a-fA-F]*|[0-9]+)(?:\.(?:0[xX][0-9a-fA-F]*|[0-9]+))*\.?")
 _IPV4 = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})")
 _CREDENTIALS = re.compile(r"(?<=//)[^\s/?#]*@")
@@ -55,7 +56,7 @@ _REMOVED = re.compile(r"[\t\n\r]+")  # wherever they stand, by the same
 
 
 def masked(text: str) -> str:
-    """`text` with the credentials of the URLs in it replaced, as logs and people may see it."""
+    """Return `text` with the credentials of its URLs masked, fit for logs and users."""
     return _CREDENTIALS.sub("***@", text) if "@" in text else text
 
 
@@ -70,7 +71,7 @@ class Url:
 
     @property
     def host_key(self) -> str:
-        """Scheme, host and port (`https://example.com`, `http://[::1]:8080`); no credentials."""
+        """The scheme, host and port (`https://example.com`, `http://[::1]:80`), no credentials."""
         start = self.href.index("//") + 2
         end = self.href.find("/", start)
         at = self.href.rfind("@", start, end)
@@ -105,16 +106,16 @@ class Url:
 
     @property
     def fingerprint(self) -> int:
-        """64 bits of BLAKE2b over `equivalent`: the same in every process and run.
+        """The 64-bit BLAKE2b hash of `equivalent`: the same in every process and run.
 
-        Among n URLs two share one with a chance of about n^2 / 2^65: 3 in a million at 10 million.
+        Among n URLs two collide with a chance of about n^2 / 2^65: 3 in a million at 10 million.
         """
         return fingerprint(equivalent(self.href))
 
 
 @dataclass(frozen=True, slots=True)
 class InvalidUrl:
-    """Text that is no URL for a crawler, and why."""
+    """Text that is not a URL for a crawler, and the reason."""
 
     text: str
     reason: str
@@ -122,14 +123,14 @@ class InvalidUrl:
 
     @property
     def fingerprint(self) -> int:
-        """64 bits of BLAKE2b over the text."""
+        """The 64-bit BLAKE2b hash of the text."""
         return fingerprint(self.text)
 
 
 class Seed(NamedTuple):
-    """One entry of a URL list: the text as it was given, and what it was read as.
+    """One entry of a URL list: the text as given and the URL read from it.
 
-    `source` is where it stands in its list, with columns that travel along, as JSON; b"" without.
+    `source` is its place in the list, with columns to copy, as JSON; b"" if not kept.
     """
 
     input: str
@@ -143,15 +144,14 @@ class Seed(NamedTuple):
 
 
 def fingerprint(text: str) -> int:
-    """The first 64 bits of BLAKE2b over `text` in UTF-8."""
+    """Return the first 64 bits of BLAKE2b over `text` in UTF-8."""
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
 
 class Tracking:
-    """Names of query parameters that tell where a visitor came from, and not what is shown.
+    """Query parameters that tell where a visitor came from but do not change the page.
 
-    A `*` at a name's end stands for any further characters; case does not count. Raises
-    `ConfigurationError` for what is no name.
+    A trailing `*` is a wildcard; case is ignored. Raises `ConfigurationError` for an invalid name.
     """
 
     __slots__ = ("_found", "names")
@@ -160,7 +160,9 @@ class Tracking:
         self.names = tuple(names)
         for name in self.names:
             if not _PARAMETER.fullmatch(name):
-                raise ConfigurationError(f"tracking parameter {name!r}: no name, nor a name with *")
+                raise ConfigurationError(
+                    f"tracking parameter {name!r}: expected a name, or a name with a trailing *"
+                )
         choices = "|".join(map(_as_expression, self.names)) or r"(?!)"
         self._found = re.compile(rf"[?&](?:{choices})(?=[=&]|\Z)", re.IGNORECASE)
 
@@ -168,9 +170,9 @@ class Tracking:
         return f"Tracking({', '.join(self.names)})"
 
     def without(self, href: str) -> str:
-        """`href` without these parameters, and without `?` where nothing else is left.
+        """Return `href` without these parameters, and without `?` if nothing else is left.
 
-        What is left stays as it is, in its order. 0.1 us without a query, 1 us with one.
+        Other parameters keep their spelling and order.
         """
         mark = href.find("?")
         if mark < 0 or not self._found.search(href, mark):
@@ -183,7 +185,7 @@ class Tracking:
 def equivalent(href: str) -> str:
     """Return the one spelling that stands for all equivalent spellings of a serialised URL.
 
-    Its escapes are `respelled`, and an empty query goes. Costs 0.1 us for a URL without `%`.
+    Escapes are `respelled`, and an empty query is removed.
     """
     if "%" in href:
         href = respelled(href)
@@ -193,7 +195,7 @@ def equivalent(href: str) -> str:
 def respelled(text: str) -> str:
     """Undo escapes of unreserved characters, and write the others in upper case.
 
-    RFC 3986, 6.2.2.1 and 6.2.2.2; `%2F` stays another octet than `/`.
+    RFC 3986, 6.2.2.1 and 6.2.2.2; `%2F` stays distinct from `/`.
     """
     return _RESPELLED.sub(_respelled, text)
 
@@ -203,7 +205,7 @@ def _respelled(escape: re.Match[str]) -> str:
 
 
 def canonical(url: Url, tracking: Tracking | None = None) -> str:
-    """Return what stands for `url` in the set of URLs seen; `url` is fetched as it was found.
+    """Return the form of `url` in the set of seen URLs; `url` itself is fetched as found.
 
     That is `equivalent`, without fragment and without `tracking` (default: `TRACKING`).
     """
@@ -215,14 +217,14 @@ def _as_expression(name: str) -> str:
 
 
 def parse(text: str) -> Url | InvalidUrl:
-    """Read `text` as a person writes URLs: a host without a scheme means `https://`."""
+    """Read `text` as people write URLs: a host without a scheme means `https://`."""
     if _is_plain(text):
         return Url(text)  # nearly all of a long list
     return _parse(text)
 
 
 def serialised(text: str) -> str:
-    """Return an absolute URL as the standard writes it; raises ValueError if it is invalid."""
+    """Return an absolute URL in its WHATWG serialisation; raises ValueError if invalid."""
     if _is_plain(text):
         return text
     href: str = ada_url.normalize_url(text)
@@ -232,13 +234,13 @@ def serialised(text: str) -> str:
 
 
 _origins: set[str] = set()
-"""Origins as the standard writes them, of URLs read of late; any thread may add and look."""
+"""Serialised origins of recently read URLs; any thread may add and look."""
 
 _MOST_ORIGINS = 4_096
 
 
 def _is_plain(text: str) -> bool:
-    """Tell whether text is the serialisation of its URL: a known origin, and a path as it stands.
+    """Tell whether text is already serialised: a known origin, and a path that needs no change.
 
     A path without a segment that begins with a dot or an escape has nothing to resolve.
     """
@@ -276,10 +278,10 @@ def _parse(text: str) -> Url | InvalidUrl:
 
 
 def no_site(text: str) -> str:
-    """Why text without a scheme is not taken for a site; "" if it is.
+    """Return the reason why text without a scheme is not a site; "" if it is.
 
-    A word without a dot may be the name of a host in some networks. Far more often it is a word, a
-    number, or the value of an option that takes none. Nor is `9.99` meant as the address 9.0.0.99.
+    A word without a dot may name a host in some networks. Far more often it is a word, a number,
+    or the value of a flag that takes none. Nor does `9.99` mean the address 9.0.0.99.
     """
     host = _AFTER_HOST.split(text.removeprefix("//"), maxsplit=1)[0]
     if not host.strip("."):
@@ -298,12 +300,12 @@ def no_site(text: str) -> str:
 
 
 def names_scheme(text: str) -> bool:
-    """Tell whether a person wrote a scheme before the host."""
+    """Tell whether the text has a scheme before the host."""
     return bool(_scheme(_REMOVED.sub("", text.strip(_STRIPPED))))
 
 
 def _scheme(bare: str) -> str:
-    """Return the scheme that `bare` begins with; "" without one, as in `example.com:8080/`."""
+    """Return the scheme of `bare`; "" without one, as in `example.com:8080/`."""
     found = _SCHEME.match(bare)
     name = found[1].lower() if found else ""
     return "" if name not in _NO_HOSTS and _HOST_AND_PORT.match(bare) else name
@@ -339,4 +341,4 @@ def _supported(href: str, text: str) -> Url | InvalidUrl:
 
 
 TRACKING = Tracking(TRACKING_PARAMETERS)
-"""The parameters that are dropped unless the user has another list."""
+"""The parameters dropped by default."""

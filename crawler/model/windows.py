@@ -1,4 +1,4 @@
-"""Bad times, written as a person writes them: stalls and brown-outs.
+"""Stalls and brown-outs of a server, as text.
 
 A stall holds back every answer: `1.4s every 10s`. It stands at the END of each period, from second
 8.6 to 10, from 18.6 to 20, ..., so that a server's first seconds are clean.
@@ -7,9 +7,9 @@ A brown-out makes answers slower, makes some fail, or both:
 
     10s..20s latency lognormal:0.5,0.4 errors 0.2 every 60s
 
-from second 10 up to second 20, each minute anew; without `every` it comes once. `latency` is added,
-`errors` is the share that is answered 503. All seconds count from the server's start. Durations
-and shares are written as in `crawler.model.units`.
+from second 10 up to second 20 of each minute; without `every` only once. `latency` is added,
+`errors` is the share of answers that are 503. Seconds count from the server's start. Durations and
+shares are written as in `crawler.model.units`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Self
 from crawler.model.distribution import Distribution
 from crawler.model.units import SECONDS, SHARE
 
-# Longer than any run; it keeps sums far from where a float loses its milliseconds.
+# Longer than any run, and small enough for a float to keep milliseconds.
 _MAX_SECONDS = 1e7
 
 _STALL = "write '1.4s every 10s'"
@@ -30,9 +30,9 @@ _BROWNOUT = "write '10s..20s latency DIST errors SHARE every 60s'"
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """When all answers are held back. Made by `read`; equal if written alike; false if never.
+    """A time in which all answers are held back. Made by `read`; equal if written alike.
 
-    length, period: seconds; both 0 for a stall that never comes.
+    length, period: seconds; both 0, and false, for a stall that never comes.
     """
 
     text: str = ""
@@ -41,14 +41,14 @@ class Stall:
 
     @classmethod
     def read(cls, value: object) -> Self:
-        """From the text of the module, or from `""` for never; ValueError says what is wrong."""
+        """Read the form above, or `""` for never; raises ValueError that says what is wrong."""
         if isinstance(value, cls):
             return value
         words = _words(value)
         if not words:
             return cls()
         if len(words) != 3 or words[1] != "every":
-            raise ValueError(f"{_brief(words)} is no stall; {_STALL}")
+            raise ValueError(f"{_brief(words)} is not a stall; {_STALL}")
         length, period = _duration(words[0]), _duration(words[2])
         if not 0 < length < period:
             raise ValueError(
@@ -63,7 +63,7 @@ class Stall:
         return self.length > 0
 
     def left(self, now: float) -> float:
-        """Seconds until the stall that runs at `now` is over, 0 outside; now: since the start."""
+        """Return the seconds left of the stall at `now` (since the start); 0 outside."""
         if not self.length or now < 0:
             return 0.0
         rest = self.period - math.fmod(now, self.period)
@@ -74,8 +74,8 @@ class Stall:
 class Brownout:
     """A time in which answers are slow or fail. Made by `read`; equal if written alike.
 
-    begin, end: seconds since the start; end does not belong to it. every: the period, 0 for once.
-    latency: added to each answer, or None. errors: share answered 503.
+    begin, end: seconds since the start; end is exclusive. every: the period, 0 for once. latency:
+    added to each answer, or None. errors: share of 503 answers.
     """
 
     text: str
@@ -87,12 +87,12 @@ class Brownout:
 
     @classmethod
     def read(cls, value: object) -> Self:
-        """From the text of the module; raises ValueError that says what is wrong."""
+        """Read the form above; raises ValueError that says what is wrong."""
         if isinstance(value, cls):
             return value
         words = _words(value)
         if not words:
-            raise ValueError(f"an empty text is no brown-out; {_BROWNOUT}")
+            raise ValueError(f"an empty text is not a brown-out; {_BROWNOUT}")
         begin, end = _range(words)
         said = _settings(words)
         latency = Distribution.read(said["latency"], SECONDS) if "latency" in said else None
@@ -108,7 +108,7 @@ class Brownout:
         return self.text
 
     def left(self, now: float) -> float:
-        """Seconds until it is over if it is on at `now`, else 0; now: since the start."""
+        """Return the seconds left if it is on at `now` (since the start), else 0."""
         if now < self.begin:
             return 0.0
         since = now - self.begin
@@ -117,13 +117,13 @@ class Brownout:
         return max(self.end - self.begin - since, 0.0)
 
     def active(self, now: float) -> bool:
-        """Whether it is on at `now`, in seconds since the start."""
+        """Tell whether it is on at `now`, in seconds since the start."""
         return self.left(now) > 0
 
 
 def _words(value: object) -> list[str]:
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no text")  # noqa: TRY004  as for any text
+        raise ValueError(f"{value!r} is not a string")  # noqa: TRY004  as for any text
     return value.split()
 
 
@@ -145,7 +145,7 @@ def _settings(words: list[str]) -> dict[str, str]:
     names, values = words[1::2], words[2::2]
     wrong = next((name for name in names if name not in ("latency", "errors", "every")), None)
     if wrong is not None:
-        raise ValueError(f"{wrong[:40]!r} is nothing that a brown-out has; {_BROWNOUT}")
+        raise ValueError(f"{wrong[:40]!r} is not a setting of a brown-out; {_BROWNOUT}")
     if len(names) != len(values):
         raise ValueError(f"{_brief(words)}: {names[-1]} needs a value")
     if len(set(names)) != len(names):
@@ -163,5 +163,5 @@ def _duration(text: str) -> float:
 def _share(text: str) -> float:
     share = float(SHARE.read(text))
     if not 0 < share <= 1:
-        raise ValueError(f"errors {text[:40]!r} is no share above 0 and up to 1")
+        raise ValueError(f"errors {text[:40]!r} is not a share above 0 and up to 1")
     return share

@@ -163,10 +163,10 @@ def test_an_empty_variable_is_none(orders: list[Order], monkeypatch: pytest.Monk
         (["--delay", "nan"], ["--delay", "'nan' is not a duration"]),
         (["--delay=-1m"], ["--delay", "-60 is too small; the least is 0"]),
         (["--engine", "fast"], ["--engine", "'fast' is not one of async, threaded"]),
-        (["--header", "nonsense"], ["--header", "'nonsense' is no header"]),
+        (["--header", "nonsense"], ["--header", "'nonsense' is not a header"]),
         (["--proxy", "nonsense"], ["--proxy", "'nonsense'"]),
         (["--allow-network", "10.0.0.1/8"], ["--allow-network", "write 10.0.0.0/8"]),
-        (["--allow-port", "http"], ["--allow-port", "'http' is no port"]),
+        (["--allow-port", "http"], ["--allow-port", "'http' is not a port"]),
         (["--parser", "a:b", "--parse", "none"], ["parser and parse"]),
         (["--follow", "--parse", "none"], ["follow and parse"]),
         (["--folow"], ["--folow", "mean --follow?"]),
@@ -174,7 +174,7 @@ def test_an_empty_variable_is_none(orders: list[Order], monkeypatch: pytest.Monk
         (["--delay", "1x"], ["--delay", "'1x' is not a duration; expected seconds, or 500ms"]),
         (["--robots", "maybe"], ["--robots", "'maybe' is not one of obey, ignore"]),
         (["--scope", "site"], ["--scope", "'site' is not one of host, domain, prefix, any"]),
-        (["--hosts", "x: y"], ["--hosts", "x: no limit 'y'; there is per_host and delay"]),
+        (["--hosts", "x: y"], ["--hosts", "x: unknown limit 'y'; expected per_host or delay"]),
         (["--hosts", "a.test: delay=x"], ["--hosts", "a.test: delay: 'x' is not a duration"]),
         (["--include", ""], ["--include", "would match no URL"]),
         (["--exclude", "x" * 3_000], ["--exclude", "longer than 2048"]),
@@ -269,5 +269,5 @@ def test_the_table_has_a_row_for_every_option() -> None:
     """The README's table names every flag with its values and default."""
     rows = table(CRAWL).splitlines()[2:]
     assert [row.split("`")[1] for row in rows] == [o.flag for o in CommandConfig.options().values()]
-    assert "| `--per-host` | 1 to 100000 | `4` | Requests in flight to one host at once. |" in rows
+    assert "| `--per-host` | 1 to 100000 | `4` | Maximum requests in flight per host. |" in rows
     assert "`async`, `threaded` | `async`" in rows[0]

@@ -48,7 +48,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         ("[crawl]\nper_hst = 3\n", ", line 2: per_hst: no such option; did you mean per_host?"),
         ("# per_host = 1\n\n[crawl]\nper_host = 'x'\n", ", line 4: per_host: 'x' is not a whole"),
         ("[crawl]\nper_host = true\n", ", line 2: per_host: True is not a whole number"),
-        ("[crawl]\nheader = [\n 'A: b',\n 3,\n]\n", ", line 2: header: 3 is no text"),
+        ("[crawl]\nheader = [\n 'A: b',\n 3,\n]\n", ", line 2: header: 3 is not a string"),
         ("[crawl]\nuser_agent = '''a\ndelay = 1'''\n", ", line 2: user_agent: "),
         ("[crawl]\nproxy = '''\ndelay = 1\n'''\n", ", line 2: proxy: "),
         ("[crawl]\nparser = '''a\\\ndelay = x'''\ndelay = 'x'\n", ", line 2: parser: "),

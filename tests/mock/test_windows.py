@@ -55,7 +55,7 @@ def test_a_stall_gives_its_text_back(text: str) -> None:
      5, "1s every 99999999999s", "-1s every 10s", "1s every 10s x"],
 )  # fmt: skip
 def test_a_wrong_stall_is_named(text: object) -> None:
-    """Whatever is no stall is an error of the option, in words."""
+    """An invalid stall is an error of the option, in words."""
     with pytest.raises(ConfigurationError, match=r"stall: .*"):
         MockWeb(stall=text)  # type: ignore[arg-type]
 
@@ -64,16 +64,16 @@ def test_a_wrong_stall_is_named(text: object) -> None:
     ("text", "problem"),
     [
         ("", "empty text"), ("10s", "names no time"), ("10s..5s errors 1", "ends before"),
-        ("1s..2s", "changes nothing"), ("1s..2s errors 2", "no share"),
+        ("1s..2s", "changes nothing"), ("1s..2s errors 2", "not a share above"),
         ("1s..2s errors", "a value"),
-        ("1s..2s errors x", "not a share"), ("1s..2s speed 1", "'speed' is nothing"),
+        ("1s..2s errors x", "not a share"), ("1s..2s speed 1", "'speed' is not a setting"),
         ("1s..2s errors 1 errors 1", "twice"),
         ("1s..9s errors 1 every 8s", "longer than its period"),
-        ("1s..2s latency what:1", "no distribution"), ("a..b errors 1", "not a duration"),
+        ("1s..2s latency what:1", "not a distribution"), ("a..b errors 1", "not a duration"),
     ],
 )  # fmt: skip
 def test_a_wrong_brownout_is_named(text: str, problem: str) -> None:
-    """The options refuse what is no brown-out and say what is wrong with it."""
+    """The options refuse an invalid brown-out and say what is wrong with it."""
     with pytest.raises(ConfigurationError, match=f"brownout: .*{problem}"):
         MockWeb(brownout=("1s..2s errors 1", text))
 

@@ -121,7 +121,7 @@ def test_everything_else_is_refused_by_name(ip: str, name: str) -> None:
 )
 def test_what_is_no_canonical_address_is_refused(ip: str) -> None:
     """Nothing that another parser might read in another way gets past."""
-    assert DEFAULT.refusal(ip, 443) == f"{ip!r} is no IP address in canonical form"
+    assert DEFAULT.refusal(ip, 443) == f"{ip!r} is not an IP address in canonical form"
 
 
 # Hosts as a list, a link or a Location may spell them; all are, or lead to, what is not the web.
@@ -227,8 +227,8 @@ def test_further_ports() -> None:
     "text", ["", "10.0.0.0/33", "10.0.0.1/8", "10/8", "::/129", "example.com", "127.1", "1.2.3.4/x"]
 )
 def test_bad_networks(text: str) -> None:
-    """What is no network is refused in one line that says what to write."""
-    with pytest.raises(ConfigurationError, match=r"^allow_network: .* is no network; .*write"):
+    """An invalid network is refused in one line that says what to write."""
+    with pytest.raises(ConfigurationError, match=r"^allow_network: .* is not a network; .*write"):
         CrawlConfig(allow_network=(text,))
     with pytest.raises(ValueError, match="write"):
         read_network(text)
@@ -238,10 +238,10 @@ def test_bad_networks(text: str) -> None:
     "text", ["", "0", "65536", "http", "-1", "80-", "90-80", "80-70000", "\u0663", "8 0", "1-2-3"]
 )
 def test_bad_ports(text: str) -> None:
-    """What is no port and no range is refused in one line."""
-    with pytest.raises(ConfigurationError, match=r"^allow_port: .* is no port; write 1 to 65535"):
+    """An invalid port or range is refused in one line."""
+    with pytest.raises(ConfigurationError, match=r"^allow_port: .* is not a port; write 1 to 65535"):
         CrawlConfig(allow_port=(text,))
-    with pytest.raises(ValueError, match="no port"):
+    with pytest.raises(ValueError, match="not a port"):
         read_ports(text)
 
 
