@@ -239,7 +239,9 @@ def test_bad_networks(text: str) -> None:
 )
 def test_bad_ports(text: str) -> None:
     """An invalid port or range is refused in one line."""
-    with pytest.raises(ConfigurationError, match=r"^allow_port: .* is not a port; write 1 to 65535"):
+    with pytest.raises(
+        ConfigurationError, match=r"^allow_port: .* is not a port; write 1 to 65535"
+    ):
         CrawlConfig(allow_port=(text,))
     with pytest.raises(ValueError, match="not a port"):
         read_ports(text)
