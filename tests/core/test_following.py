@@ -291,9 +291,9 @@ def test_pages_that_waited_when_a_trap_was_known_are_skipped() -> None:
         ({"follow": True, "parse": "none"}, "follow and parse"),
         ({"sitemap": ["mailto:x"]}, "sitemap: 'mailto:x': unsupported scheme"),
         ({"drop_params": ["a b"]}, "drop_params"),
-        ({"hosts": "a.example: speed=1"}, "hosts: a.example: no limit 'speed'"),
+        ({"hosts": "a.example: speed=1"}, "hosts: a.example: unknown limit 'speed'"),
         ({"hosts": "a.example"}, "write 'example.com: per_host=1, delay=5'"),
-        ({"hosts": {"a.example": {"delay": -1}}}, "hosts: a.example: delay: -1 is not 0 to"),
+        ({"hosts": {"a.example": {"delay": -1}}}, "hosts: a.example: delay: -1 is not from 0 to"),
     ],
 )
 def test_options_that_cannot_be_are_named(options: dict[str, object], said: str) -> None:
