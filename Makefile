@@ -26,7 +26,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c '$(PROBE)' 2>/dev/null && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install crawl compare quick test check lint wheel docs bench fuzz real soak debian clean
+.PHONY: help install crawl compare quick test check lint wheel docs bench fuzz real soak crash debian clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -95,6 +95,9 @@ real: $(TESTS) ## Crawl real pages from a local nginx with every engine and exec
 
 soak: $(TESTS) ## Crawl a hostile web for SECONDS=1800 and see that nothing grows or is lost
 	@$(BIN)/python -m tests.soak --seconds $(or $(SECONDS),1800) $(ARGS)
+
+crash: $(TESTS) ## Kill crawls in their writes, a thousand times, and see that nothing is lost
+	@$(BIN)/python -m tests.crash $(ARGS)
 
 debian: $(TESTS) ## Install the Debian programs that tests use, as root: curl, wrk, hey, Chromium
 	@$(BIN)/python -m tests.real.debian $(ARGS)

@@ -108,7 +108,8 @@ def crawl(
     check([*seeds, *_given(options.get("sitemap"))], options, CRAWL.options)
     try:
         with _mock_urls(mock) as urls:
-            return _run(_reaching(settled, mock), [*seeds, *urls], input, output)
+            passing = mock is not None
+            return _run(_reaching(settled, mock), [*seeds, *urls], input, output, passing=passing)
     except CrawlerError as error:
         if settled.debug:
             show_traceback(error)
@@ -127,11 +128,19 @@ def _reaching(config: CommandConfig, mock: int | None) -> CommandConfig:
     return config.updated({"allow_network": (*config.network.allow_network, _LOOPBACK)})
 
 
-def _run(config: CommandConfig, seeds: list[str], inputs: tuple[str, ...], output: str) -> int:
+def _run(
+    config: CommandConfig,
+    seeds: list[str],
+    inputs: tuple[str, ...],
+    output: str,
+    *,
+    passing: bool,
+) -> int:
     allow_address_space(config.concurrency if config.engine == "threaded" else 0)
     from crawler.cli.crawl_run import Order, run  # rich, and with it soon aiohttp and the parser
 
-    return run(Order(config=config, seeds=seeds, inputs=inputs, output=output))
+    order = Order(config=config, seeds=seeds, inputs=inputs, output=output, passing=passing)
+    return run(order)
 
 
 def _check_inputs(seeds: Sequence[str], inputs: tuple[str, ...], mock: int | None) -> None:

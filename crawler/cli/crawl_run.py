@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from crawler.cli.asking import reporting
 from crawler.cli.bound import bound_by
@@ -20,8 +20,12 @@ from crawler.cli.telling import complain, show_traceback
 from crawler.cli.terminal import may_be_drawn_on
 from crawler.core.audit import Totals
 from crawler.core.statistics import Snapshot
+from crawler.model.choices import Existing
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure, ExitCode
+
+if TYPE_CHECKING:
+    from crawler.engine.plugins import Plugins
 
 
 class Session(Protocol):
@@ -90,11 +94,12 @@ class RunOutput(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """A crawl that is ready to run."""
+    """A crawl that is ready to run. lasting: the same command continues it after it was stopped."""
 
     session: Session
     source: RunInput
     sink: RunOutput
+    lasting: bool = False
 
     def expected(self) -> int | None:
         """How many entries the list has."""
@@ -103,12 +108,16 @@ class Parts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What the command line asks for: the options, the URLs, the lists, the output."""
+    """What the command line asks for: the options, the URLs, the lists, the output.
+
+    passing: the URLs are those of a server that is gone afterwards.
+    """
 
     config: CommandConfig
     seeds: Sequence[str]
     inputs: Sequence[str]
     output: str
+    passing: bool = False
 
 
 Opener = Callable[[Order, Callable[[str], None]], Parts]
@@ -122,8 +131,9 @@ def run(order: Order, open_parts: Opener | None = None) -> int:
     when nothing was crawled.
     """
     _check_places(order)
+    continued = _continued(order)
     shown = _screen(order)
-    with _statistics(order.config) as publish:
+    with _statistics(order.config, "replace" if continued else order.config.existing) as publish:
         parts = (open_parts or open_crawl)(order, shown.say)
         drain = order.config.drain_timeout
         with Interrupts(parts.session, shown.say, drain=drain) as interrupts:
@@ -154,11 +164,24 @@ def _run(
         interrupted=interrupts.interrupted or parts.session.overdue,
         expected=parts.expected(),
         written=parts.sink.written,
+        lasting=parts.lasting,
     )
     _say(report)
     late = _attempt(lambda: publish(report.values()))
     _told(late, order.config)
     return next(iter((*codes, *(each.exit_code for each in late))), _exit_code(report))
+
+
+def _continued(order: Order) -> bool:
+    """Return whether the crawl goes on with an earlier one. Raises `Complete` if that has ended."""
+    from crawler.store.journal.resumption import check_complete, continues
+    from crawler.store.sources import UrlSource
+
+    if not keeps_state(order):
+        return False
+    with closing(UrlSource(order.seeds, order.inputs, order.config)) as source:
+        check_complete(order.output, order.config, source)
+    return continues(order.output, order.config)
 
 
 def _told(failures: Sequence[CrawlerError], config: CommandConfig) -> None:
@@ -175,14 +198,14 @@ def _screen(order: Order) -> Screen:
 
 
 @contextmanager
-def _statistics(config: CommandConfig) -> Iterator[Callable[[Any], None]]:
+def _statistics(config: CommandConfig, existing: Existing) -> Iterator[Callable[[Any], None]]:
     """What writes the statistics into their file, which is taken for as long as the block runs."""
     if not config.stats:
         yield lambda _values: None
         return
     from crawler.store.output_files import OutputDocument
 
-    with closing(OutputDocument(config.stats, config.existing)) as document:
+    with closing(OutputDocument(config.stats, existing)) as document:
         yield document.write
 
 
@@ -221,23 +244,55 @@ def _check_folder(name: str, path: str) -> None:
         raise EnvironmentFailure(f"{name}: {path}: {folder} {reason}")
 
 
-def open_crawl(order: Order, announce: Callable[[str], None]) -> Parts:
+def open_crawl(
+    order: Order, announce: Callable[[str], None], plugins: Plugins | None = None
+) -> Parts:
     """The real session, between a list of URLs and a file of records."""
+    from crawler.core.changes import Lasting
     from crawler.engine.crawl_session import CrawlSession
     from crawler.store.chosen import Chosen
+    from crawler.store.journal.resumption import ContinuedSource, open_state
     from crawler.store.record import encode
     from crawler.store.sinks import RecordSink
     from crawler.store.sources import UrlSource
 
-    source = UrlSource(order.seeds, order.inputs, order.config)
+    config = order.config
+    given = UrlSource(order.seeds, order.inputs, config)
+    source: UrlSource | ContinuedSource = given
     with ExitStack() as stack:
         stack.callback(source.close)
-        encoded = Chosen(order.config.fields) if order.config.fields else encode
-        sink = RecordSink(order.output, existing=order.config.existing, encode=encoded)
+        encoded = Chosen(config.fields) if config.fields else encode
+        kept = lasting = None
+        if keeps_state(order):
+            opened = open_state(order.output, config, given)
+            if opened.resumed:
+                announce(f"continuing {order.output}: {opened.news}")
+                config = config.updated({"append": True})  # so are what it writes next to it
+            kept, lasting = opened.kept, Lasting(opened.kept.journal, opened.earlier)
+            source = ContinuedSource(opened.left, given)
+        sink = RecordSink(order.output, existing=config.existing, encode=encoded, kept=kept)
         stack.callback(sink.close, whole=False)
-        session = CrawlSession(order.config, source, sink, announce=announce)
+        session = CrawlSession(
+            config, source, sink, announce=announce, plugins=plugins, lasting=lasting
+        )
         stack.pop_all()
-    return Parts(session=session, source=source, sink=sink)
+    return Parts(session=session, source=source, sink=sink, lasting=kept is not None)
+
+
+def keeps_state(order: Order) -> bool:
+    """Return whether a crawl can be continued: its list and its output are files."""
+    from crawler.store.claim import is_file
+
+    state = order.config.state
+    if state == "none":
+        return False
+    lists = not order.passing and all(is_file(name) for name in order.inputs)
+    if lists and is_file(order.output):
+        return True
+    if state:
+        what = "the output" if lists else "the list"
+        raise ConfigurationError(f"state: only what is in files can be continued; {what} is not")
+    return False
 
 
 def _crawl(
@@ -254,6 +309,7 @@ def _crawl(
         try:
             failures = _attempt(session.run)
             ended = not failures and not interrupts.interrupted
+            ended = ended and not (parts.lasting and session.overdue)
         finally:  # whatever else was raised, what came is written
             parts.source.close()
             unwritten = _attempt(lambda: parts.sink.close(whole=ended))

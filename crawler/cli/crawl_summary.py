@@ -53,6 +53,7 @@ class Report:
     interrupted: bool = False
     expected: int | None = None
     written: int | None = None
+    lasting: bool = False
 
     @property
     def adds_up(self) -> bool:
@@ -64,8 +65,17 @@ class Report:
 
     @property
     def _lost(self) -> int:
+        return 0 if self._waiting else self._open
+
+    @property
+    def _open(self) -> int:
         taken = self.snapshot
         return taken.pending + (0 if self.interrupted else taken.spilled)
+
+    @property
+    def _waiting(self) -> int:
+        """URLs that wait for the crawl to be continued."""
+        return self._open if self.lasting and self.interrupted else 0
 
     def text(self) -> str:
         """The summary; no line is longer than 80 columns."""
@@ -139,6 +149,9 @@ class Report:
         return f"{megabytes(rate)}/s"
 
     def _what_was_not_read(self) -> Iterator[str]:
+        if self.lasting:
+            yield "interrupted: the same command continues it"
+            return
         rest = None if self.expected is None else max(self.expected - self.snapshot.read, 0)
         left = f"{count(self.snapshot.spilled)} that waited" if self.snapshot.spilled else ""
         if rest == 0:
@@ -157,7 +170,11 @@ class Report:
         came = f"{count(taken.read)} read" + (
             f" + {count(taken.found)} found" if taken.found else ""
         )
-        if taken.spilled and self.interrupted:
+        if taken.earlier:
+            sums = f"{count(taken.earlier)} earlier + {sums}"
+        if self._waiting:
+            sums += f" + {count(self._waiting + taken.spilled)} that wait"
+        elif taken.spilled and self.interrupted:
             sums += f" + {count(taken.spilled)} that waited"
         if self.adds_up:
             return f"every URL is accounted for: {came} = {sums}"

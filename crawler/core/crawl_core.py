@@ -30,12 +30,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from math import inf
-from typing import TypeGuard
+from typing import TypeGuard, TypeVar
 
 from crawler.core import ends
 from crawler.core.audit import Audit, Totals
 from crawler.core.bottleneck import Limit
 from crawler.core.capacity import Capacity
+from crawler.core.changes import Earlier, Lasting, Unkept
 from crawler.core.discovery import Discovery
 from crawler.core.domain import SuffixList
 from crawler.core.frontier import Frontier, Refused
@@ -44,13 +45,12 @@ from crawler.core.manners import Manners
 from crawler.core.outages import Outages, cut_off
 from crawler.core.retry import RetryPolicy
 from crawler.core.rules import Ended
-from crawler.core.seen import FingerprintSet
 from crawler.core.statistics import Snapshot, StatisticsCollector
 from crawler.core.step import BUSY, DONE, Fetch, Notice, Step, Wait, WriteRecord
 from crawler.core.visits import Visits
 from crawler.core.window import Window
 from crawler.model.config import CrawlConfig
-from crawler.model.outcome import Failed, Fetched, Final
+from crawler.model.outcome import Failed, Fetched, Final, Kind
 from crawler.model.proxies import Proxies
 from crawler.model.request import Listed, Purpose, Request
 from crawler.model.url import Seed
@@ -71,14 +71,17 @@ def unlisted(_repeat: Seed) -> None:
     """The list of repeats where nobody asked for one."""
 
 
+F = TypeVar("F")
+
+
 class CrawlCore:
     """One crawl's decisions. `random` returns a float in [0, 1), `suffixes` are the public ones.
 
-    audit: told of each host once it is forgotten, and of the others by `close`. repeated: told of
-    each entry of the list that is there for a second time. look_ups: look each host up before it is
-    asked for anything, even where its address makes no difference, so that a fetch never waits for
-    a name server. proxies: those of the options unless given. link_filter: told of each URL that
-    was found and is in scope, answers whether it is followed.
+    audit: told of each host once it is forgotten, and of the others by `close`. look_ups: look each
+    host up before it is asked for anything, even where its address makes no difference, so that a
+    fetch never waits for a name server. proxies: those of the options unless given. link_filter:
+    told of each URL that was found and is in scope, answers whether it is followed. lasting: what
+    is told of what a journal has to know, and what earlier runs of this crawl left.
     """
 
     def __init__(
@@ -90,8 +93,8 @@ class CrawlCore:
         audit: Callable[[Audit], None] = unaudited,
         look_ups: bool = False,
         proxies: Proxies | None = None,
-        repeated: Callable[[Seed], None] = unlisted,
         link_filter: Callable[[str], bool] | None = None,
+        lasting: Lasting | None = None,
     ) -> None:
         asks = look_ups or config.politeness.per_ip > 0
         self._config = config
@@ -120,7 +123,11 @@ class CrawlCore:
         retried = self.collector.add_retry
         self._outages = Outages(self._frontier, gates, retry, manners, retried)
         self._gates = gates
-        self._discovery = Discovery(config, FingerprintSet(), suffixes, link_filter)
+        self._lasting = lasting is not None
+        self._changes, earlier = lasting or Lasting(Unkept(), Earlier())
+        self.collector.resume(earlier)
+        self._discovery = Discovery(config, earlier.seen, suffixes, link_filter, self._changes)
+        self._discovery.resume(earlier)
         self._window = Window(
             config,
             frontier=self._frontier,
@@ -128,7 +135,8 @@ class CrawlCore:
             outages=self._outages,
             discovery=self._discovery,
             collector=self.collector,
-            repeated=repeated,
+            repeated=unlisted,
+            changes=self._changes,
         )
         self._visits = Visits(
             config,
@@ -143,6 +151,10 @@ class CrawlCore:
         self._in_flight: dict[Request, float] = {}  # since when
         self._ending: deque[Iterator[Final]] = deque()  # what ended and is to be recorded
 
+    def tell_repeats(self, repeated: Callable[[Seed], None]) -> None:
+        """Tell `repeated` of each entry of the list that is there for a second time."""
+        self._window.repeated = repeated
+
     def __repr__(self) -> str:
         return f"CrawlCore({self._frontier!r}, {self._window!r}, in_flight={len(self._in_flight)})"
 
@@ -151,6 +163,7 @@ class CrawlCore:
         self.collector.begin(now)
         given = (self._discovery.given(href, now) for href in self._config.following.sitemap)
         self._window.take_up([request for request in given if request is not None], now)
+        self._changes.publish()
 
     def statistics(self, now: float) -> Snapshot:
         """A frozen snapshot; may be asked for from any thread."""
@@ -183,6 +196,10 @@ class CrawlCore:
     def admit(self, seeds: Sequence[Seed], now: float) -> tuple[Final, ...]:
         """Take entries of the list; returns the outcomes of those that are no URL."""
         return self._recorded(self._window.admit(seeds, now))
+
+    def resumed(self, left: Sequence[Request | Seed], now: float) -> tuple[Final, ...]:
+        """Take back what an earlier run of this crawl left without a record."""
+        return self._recorded(self._window.resumed(left, now))
 
     def exhausted(self) -> None:
         """The list has ended."""
@@ -273,6 +290,7 @@ class CrawlCore:
         if request not in self._in_flight:
             raise ValueError(f"not in flight: {request!r}")
         started = self._in_flight.pop(request)
+        outcome = self._put_off(outcome)
         host = self._frontier.release(request, now)
         if self._excused(outcome, started):
             self._outages.excuse(host, outcome, now)
@@ -295,6 +313,12 @@ class CrawlCore:
         if not left:
             return self._recorded(chain(finals, decided))
         return self._recorded(chain(finals, (ends.unasked(*each) for each in left), decided))
+
+    def _put_off(self, outcome: F) -> F | Failed:
+        """Leave to a later run what another attempt could mend, if there is no time for it here."""
+        if not (self._lasting and self._window.stopped and isinstance(outcome, Failed)):
+            return outcome
+        return replace(outcome, kind=Kind.CANCELLED) if outcome.kind.retryable else outcome
 
     def _excused(self, outcome: Ended, started: float) -> TypeGuard[Failed]:
         """Whether a failure came over a time in which this process stood still."""
@@ -331,7 +355,10 @@ class CrawlCore:
             return ()
         asked = (Purpose.PAGE, Purpose.SITEMAP)
         waiting = self._window.stop()
-        held = [each for each in self._outages.stop() if each.request.purpose in asked]
+        if self._lasting:
+            self.abandon()
+        failed = (each for each in self._outages.stop() if each.request.purpose in asked)
+        held = map(self._put_off, failed)
         skipped = (ends.not_started(each) for each in waiting if each.purpose in asked)
         return self._recorded(chain(skipped, held))
 
@@ -344,11 +371,15 @@ class CrawlCore:
         return tuple(self._in_flight)
 
     def _recorded(self, finals: Iterable[Final]) -> tuple[Final, ...]:
-        """Count outcomes, up to `RECORDS`; the others are left to `next`."""
-        finals = iter(finals)
+        """Count outcomes, up to `RECORDS`; the others are left to `next`.
+
+        With a journal, what was only interrupted has no outcome: it goes on another time.
+        """
+        finals = (each for each in finals if not (self._lasting and ends.is_interrupted(each)))
         portion = tuple(islice(finals, RECORDS))
         for final in portion:
             self.collector.add_record(final)
         if len(portion) == RECORDS:
             self._ending.append(finals)
+        self._changes.publish()
         return portion

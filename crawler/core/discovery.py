@@ -12,6 +12,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
+from crawler.core.changes import Changes, Earlier, Unkept
 from crawler.core.domain import SuffixList
 from crawler.core.duplicates import NearDuplicates
 from crawler.core.refusal import Refusal
@@ -44,10 +45,12 @@ class Discovery:
         seen: FingerprintSet,
         suffixes: SuffixList,
         link_filter: Callable[[str], bool] | None = None,
+        changes: Changes | None = None,
     ) -> None:
         self._link_filter = link_filter
         following = self._following = config.following
         self._seen = seen
+        self._changes = changes or Unkept()
         self._scope = Scope(
             following.scope,
             include=following.include,
@@ -77,13 +80,26 @@ class Discovery:
 
     def add_seed(self, url: Url) -> None:
         """A URL of the list: what it stands for is in scope."""
+        if self._scoped and self._scope.add_seed(url):
+            self._changes.widened(url)
+
+    def resume(self, earlier: Earlier) -> None:
+        """Begin where an earlier run ended."""
+        self._taken_up = earlier.found
         if self._scoped:
-            self._scope.add_seed(url)
+            for url in earlier.places:
+                self._scope.add_seed(url)
+
+    def _see(self, key: int) -> bool:
+        """Take up a fingerprint; False if it was there before."""
+        if new := self._seen.add(key):
+            self._changes.seen(key)
+        return new
 
     def admitted(self, url: Url | InvalidUrl) -> bool:
         """Take up an entry of the list; False if it was there before, or found."""
         key = self.key(url) if isinstance(url, Url) else url.fingerprint
-        return self._seen.add(key)
+        return self._see(key)
 
     def key(self, url: Url) -> int:
         """Return the fingerprint by which a URL counts as seen; of a list alone, its own."""
@@ -99,7 +115,7 @@ class Discovery:
         cookie is sent back to where they came from. `taken` tells where that ends.
         """
         key = self.key(onward.url)
-        if self._seen.add(key):
+        if self._see(key):
             self._claims.add(key)
             self._claims.add(fingerprint(f"{key} {onward.seed}"))
             return True
@@ -159,7 +175,7 @@ class Discovery:
         """Requests for sitemaps that were named, each once."""
         for text in texts:
             url = join(by.url, text)
-            if isinstance(url, InvalidUrl) or not self._seen.add(_sitemap_key(url)):
+            if isinstance(url, InvalidUrl) or not self._see(_sitemap_key(url)):
                 continue
             if by.depth > _MOST_NESTED:
                 self.refused["sitemaps nested too deep"] += 1
@@ -180,7 +196,7 @@ class Discovery:
         self, found: Iterable[tuple[Url, int]], by: Request, where: str, now: float
     ) -> Iterator[Request]:
         for url, key in found:
-            if key not in self._judged and self._welcome(url, key) and self._seen.add(key):
+            if key not in self._judged and self._welcome(url, key) and self._see(key):
                 self._taken_up += 1
                 yield _request(url, by, where, now, Purpose.PAGE)
 
@@ -215,7 +231,7 @@ class Discovery:
         """The request for a sitemap that the user named; None if it was named before."""
         url = Url(href)
         self.add_seed(url)
-        if not self._seen.add(_sitemap_key(url)):
+        if not self._see(_sitemap_key(url)):
             return None
         return Request(url=url, seed=href, input=href, admitted_at=now, purpose=Purpose.SITEMAP)
 

@@ -9,6 +9,8 @@ from crawler.model.url import InvalidUrl, Seed
 _BY_CHOICE = frozenset({Kind.ROBOTS, Kind.THROTTLED, Kind.TRAP})
 """Why a URL was not even tried, by choice; other kinds are failures of its host."""
 
+_INTERRUPTED = frozenset({Kind.INTERRUPTED, Kind.CANCELLED})
+
 
 def unusable(seed: Seed, invalid: InvalidUrl) -> Skipped:
     """An entry of the list that is no URL."""
@@ -28,12 +30,18 @@ def skipped(request: Request, kind: Kind, reason: str) -> Skipped:
         depth=request.depth,
         found_on=request.found_on,
         source=request.source,
+        purpose=request.purpose,
     )
 
 
 def interrupted(request: Request) -> Skipped:
     """A request that waited when the crawl was stopped, and had never been made."""
     return skipped(request, Kind.INTERRUPTED, "stopped before it began")
+
+
+def is_interrupted(final: Final) -> bool:
+    """Return whether the end of the run, and nothing else, has ended a URL."""
+    return isinstance(final, Failed | Skipped) and final.kind in _INTERRUPTED
 
 
 def refused(redirect: Redirect, kind: Kind, reason: str) -> Failed:

@@ -58,16 +58,18 @@ class Scope:
             f"include={self._include!r}, exclude={self._exclude!r})"
         )
 
-    def add_seed(self, url: Url) -> None:
-        """What `url` stands for belongs to the crawl from now on."""
+    def add_seed(self, url: Url) -> bool:
+        """Let what `url` stands for belong to the crawl; return whether that is new."""
         if self._mode == "any":
-            return
+            return False
         place = self._place(url)
         if self._mode == "domain":
             place = registrable(place, self._suffixes)
         self._depths |= 1 << place.count("/")
-        if self._seeds.add(fingerprint(place)):
-            self._known.clear()
+        if not self._seeds.add(fingerprint(place)):
+            return False
+        self._known.clear()
+        return True
 
     def refusal(self, url: Url) -> Refusal | None:
         """Why `url` does not belong to the crawl; None if it does. 1 us, patterns apart."""

@@ -9,6 +9,7 @@ than one shard: a pause of milliseconds even at 50 million URLs.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
 
 _SHARDS = 4_096  # 50 million URLs make 12,000 a shard: about 4 ms to double
 _SHARD_BITS = _SHARDS.bit_length() - 1
@@ -24,6 +25,14 @@ class FingerprintSet:
     def __init__(self) -> None:
         self._shards = [_empty(_FIRST_SLOTS) for _ in range(_SHARDS)]
         self._counts = [0] * _SHARDS
+
+    @classmethod
+    def of(cls, fingerprints: Iterable[int]) -> FingerprintSet:
+        """Return the set of these."""
+        found = cls()
+        for fingerprint in fingerprints:
+            found.add(fingerprint)
+        return found
 
     def __len__(self) -> int:
         return sum(self._counts)

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from crawler.core.bottleneck import IN_FLIGHT, Bound, Held, Holds, Limit, bound
+from crawler.core.changes import Earlier
 from crawler.core.durations import DurationDistribution, DurationHistogram
 from crawler.core.end_causes import Cause, CauseTally
 from crawler.core.rules import Ended
@@ -37,8 +38,10 @@ class Snapshot:
     """The state of a crawl at one moment. Times are seconds, sizes bytes.
 
     Every entry read from the list is a repeat, or has its record, or waits, or is in flight:
-    `read + found == repeats + records + pending + spilled`. `found` counts what was found on pages
-    and in sitemaps and taken up, `refused` what was not, by reason; `spilled` URLs wait outside of
+    `read + found == repeats + records + earlier + pending + spilled`. `earlier` counts the records
+    of earlier runs of the same crawl; `read`, `found` and `repeats` count those runs, too. `found`
+    counts what was found on pages and in sitemaps and taken up, `refused` what was not, by reason;
+    `spilled` URLs wait outside of
     memory, or were left there when the crawl was ended in haste. `outcomes` counts records by
     `page`, `redirect`, `sitemap` or by kind; `causes` has an example and the usual reason of each
     kind. `held` has the seconds for which each limit kept the crawl from starting more; `parsing`
@@ -65,6 +68,7 @@ class Snapshot:
     outcomes: dict[str, int] = field(default_factory=dict)
     causes: dict[str, Cause] = field(default_factory=dict)
     found: int = 0
+    earlier: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     spilled: int = 0
     held: dict[Limit, Held] = field(default_factory=dict)
@@ -102,7 +106,8 @@ class Snapshot:
     @property
     def pending(self) -> int:
         """URLs in memory or in flight: their record is still to come."""
-        return self.read + self.found - self.repeats - self.records - self.spilled
+        ended = self.records + self.earlier + self.spilled
+        return self.read + self.found - self.repeats - ended
 
     @property
     def pages_per_second(self) -> float:
@@ -123,6 +128,7 @@ class StatisticsCollector:
         self._read = 0
         self._repeats = 0
         self._found = 0
+        self._earlier = 0
         self._refused: Mapping[str, int] = {}
         self._spilled = 0
         self._failed = 0
@@ -141,6 +147,11 @@ class StatisticsCollector:
         self._after_exchange = 0.0
         self._latency = DurationHistogram()
         self._loop_lag = DurationHistogram()
+
+    def resume(self, earlier: Earlier) -> None:
+        """Count on from where an earlier run ended."""
+        self._read, self._repeats = earlier.read, earlier.repeats
+        self._found, self._earlier = earlier.found, earlier.records
 
     def begin(self, now: float) -> None:
         """The crawl starts."""
@@ -251,6 +262,7 @@ class StatisticsCollector:
                 outcomes=dict(self._outcomes),
                 causes={kind: tally.cause() for kind, tally in self._causes.items()},
                 found=self._found,
+                earlier=self._earlier,
                 refused=dict(self._refused),
                 spilled=self._spilled,
                 held=self._holds.until(ended if ended is not None else now),

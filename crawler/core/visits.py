@@ -171,7 +171,7 @@ class Visits:
                 return [ends.refused(redirect, Kind.OUT_OF_SCOPE, reason)]
             if not self._discovery.claimed(onward):
                 return [Redirected(request=request, exchange=redirect.exchange, target=target.href)]
-        return self._window.push(onward, now, first=True)
+        return self._window.send_on(onward, now)
 
     def _not_followed(self, redirect: Redirect, reason: str, now: float) -> list[Final]:
         kind = Kind.INTERRUPTED if self._window.stopped else Kind.REDIRECT

@@ -9,11 +9,13 @@ further down.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from heapq import heappop, heappush
 from itertools import count
 
 from crawler.core import ends
 from crawler.core.backlog import COMMON, PORTION, Backlog
+from crawler.core.changes import Changes
 from crawler.core.discovery import Discovery
 from crawler.core.fallback import falls_back, plain
 from crawler.core.frontier import Frontier
@@ -47,6 +49,7 @@ class Window:
         discovery: Discovery,
         collector: StatisticsCollector,
         repeated: Callable[[Seed], None],
+        changes: Changes,
     ) -> None:
         self._config = config
         self._frontier = frontier
@@ -55,7 +58,8 @@ class Window:
         self._outages = outages
         self._discovery = discovery
         self._collector = collector
-        self._repeated = repeated
+        self.repeated = repeated
+        self._changes = changes
         self._later: list[tuple[float, int, Request]] = []  # retries, by the time they are due
         self._number = count()
         self._ahead = 0  # entries of the list in the backlog
@@ -89,14 +93,17 @@ class Window:
         self._refilling = False
         new = [seed for seed in seeds if self._is_new(seed)]
         self._collector.add_read(len(seeds), len(seeds) - len(new))
+        self._changes.read(seeds, len(seeds) - len(new))
         finals: list[Final] = []
         behind = 0
         for seed in new:
             url = seed.url
             if isinstance(url, InvalidUrl):
+                self._changes.unusable(seed)
                 finals.append(ends.unusable(seed, url))
                 continue
             listed = Listed(url, seed, now)
+            self._changes.waits(listed)
             if self.stopped:
                 finals.append(ends.interrupted(listed.request()))
                 continue
@@ -109,10 +116,22 @@ class Window:
         self._collector.add_spilled(behind)
         return finals
 
+    def resumed(self, left: Sequence[Request | Seed], now: float) -> list[Final]:
+        """Take back what an earlier run left: it was counted and seen then."""
+        self._refilling = False
+        finals: list[Final] = []
+        requests: list[Request] = []
+        for each in left:
+            if isinstance(each, Request):
+                requests.append(replace(each, admitted_at=now))
+            elif isinstance(each.url, InvalidUrl):
+                finals.append(ends.unusable(each, each.url))
+        return finals + self._entered(requests, now)
+
     def _is_new(self, seed: Seed) -> bool:
         if new := self._discovery.admitted(seed.url):
             return new
-        self._repeated(seed)
+        self.repeated(seed)
         return False
 
     def end_of_list(self) -> None:
@@ -123,6 +142,9 @@ class Window:
     def take_up(self, requests: Sequence[Request], now: float) -> list[Final]:
         """Let in what was found."""
         self._collector.add_found(len(requests))
+        self._changes.found(len(requests))
+        for request in requests:
+            self._changes.waits(request)
         return self._entered(requests, now)
 
     def recalled(self, entries: Sequence[Request | Listed], now: float) -> list[Final]:
@@ -177,6 +199,11 @@ class Window:
             return []
         return [ends.unasked(*each) for each in self._gates.ended([request], *refused, now)]
 
+    def send_on(self, onward: Request, now: float) -> list[Final]:
+        """Let a request wait, first at its host, for where its URL was redirected to."""
+        self._changes.waits(onward)
+        return self.push(onward, now, first=True)
+
     def fall_back(self, request: Request, now: float, *, new: bool = False) -> list[Final]:
         """Ask for a URL by http. new: it was not in memory before, and needs a place there."""
         onward = plain(request, now)
@@ -193,6 +220,7 @@ class Window:
 
     def retry(self, request: Request, due: float) -> None:
         """Let a request wait for its time, and then come first at its host."""
+        self._changes.waits(request)
         heappush(self._later, (due, next(self._number), request))
 
     def due(self, now: float) -> Request | None:

@@ -30,7 +30,7 @@ from crawler.engine.visit import AT_ONCE, cancelled, parsed_as, read, unforeseen
 from crawler.model.document import RawResponse
 from crawler.model.errors import CrawlerError
 from crawler.model.outcome import Fetched, Final, Parsed, Received
-from crawler.model.request import Purpose, Request
+from crawler.model.request import LeftEntries, Purpose, Request
 
 _Portion = TypeVar("_Portion")
 
@@ -165,6 +165,8 @@ class AsyncEngine:
             case CrawlerError():
                 self._failure = self._failure or portion
                 self._core.exhausted()
+            case LeftEntries():
+                self._emit(self._core.resumed(portion, perf_counter()))
             case []:
                 self._core.exhausted()
             case seeds:

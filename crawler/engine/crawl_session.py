@@ -25,6 +25,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, assert_never
 
 from crawler.core.audit import Audit, Totals
+from crawler.core.changes import Lasting
 from crawler.core.crawl_core import CrawlCore, unaudited, unlisted
 from crawler.core.statistics import Snapshot
 from crawler.engine.async_engine import AsyncEngine
@@ -57,6 +58,7 @@ class CrawlSession:
     """A crawl of `source` into `sink`. `announce` is told, in one line each, what was decided.
 
     plugins: the caller's own parts.
+    lasting: the journal, and what earlier runs of the crawl left.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class CrawlSession:
         *,
         announce: Callable[[str], None] = silent,
         plugins: Plugins | None = None,
+        lasting: Lasting | None = None,
     ) -> None:
         self._plugins = plugins = plugins or Plugins()
         config = plugins.fitted(config)
@@ -92,12 +95,13 @@ class CrawlSession:
             config,
             random=random.random,
             audit=audit,
-            repeated=repeated,
             look_ups=plugins.fetcher is None,
             proxies=self._proxies,
             suffixes=PublicSuffixes(),
             link_filter=self._filter if plugins.link_filter is not None else None,
+            lasting=lasting,
         )
+        self._core.tell_repeats(repeated)
         self._failure: CrawlerError | None = None
         self._tell: Callable[[Callable[[], None]], object] | None = None
         self._engine: AsyncEngine | ThreadedEngine | None = None

@@ -13,5 +13,6 @@ OutputFormat = Literal["jsonl"]
 Existing = Literal["refuse", "replace", "add"]
 """How an output that already holds data is treated."""
 Robots = Literal["obey", "ignore"]
+Sync = Literal["full", "none"]
 Progress = Literal["auto", "bar", "line", "none"]
 ScopeMode = Literal["host", "domain", "prefix", "any"]

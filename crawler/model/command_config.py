@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from crawler.model.choices import InputFormat, OutputFormat, Progress
+from crawler.model.choices import InputFormat, OutputFormat, Progress, Sync
 from crawler.model.config import CrawlConfig
 from crawler.model.option import OptionError, option
 from crawler.model.units import SHARE
@@ -40,6 +40,21 @@ class CommandConfig(CrawlConfig):
         metavar="NAME,...",
     )
     format: OutputFormat = option(_OUTPUT, "jsonl", "Format of the output.")
+    state: str = option(
+        _OUTPUT,
+        "",
+        "Directory for the state by which the same command continues after it was stopped or "
+        "killed; default: OUT.state, none: keep no state.",
+        metavar="DIR|none",
+    )
+    sync: Sync = option(
+        _OUTPUT,
+        "full",
+        "What survives a power cut: full: every commit; none: only what the system wrote.",
+    )
+    accept_change: bool = option(
+        _OUTPUT, False, "Continue although the list or the options have changed."
+    )
     stats: str = option(
         _OUTPUT, "", "Write the statistics to this file, as JSON.", metavar="FILE.json"
     )
@@ -56,6 +71,11 @@ class CommandConfig(CrawlConfig):
         _OUTPUT, "auto", "Progress display: a redrawn bar, a line a minute, or none."
     )
     quiet: bool = option(_OUTPUT, False, "Print neither progress nor summary.", short="-q")
+
+    def lasting(self) -> dict[str, Any]:
+        """Return the options that a run has to share with the one that it continues."""
+        values = self.values()
+        return {name: _plain(values[name]) for name in _LASTING}
 
     def __init__(self, **options: Any) -> None:
         CrawlConfig.__init__(self, **options)
@@ -74,3 +94,17 @@ def _separated(name: str, texts: Iterable[str]) -> tuple[str, ...]:
     if "" in names:
         raise OptionError(name, "a name is empty; write NAME,NAME")
     return tuple(dict.fromkeys(names))
+
+
+_LASTING = (
+    *("robots", "follow", "depth", "scope", "include", "exclude", "max_pages", "max_per_host"),
+    *("sitemap", "sitemaps", "skip_duplicates", "drop_params", "max_path_depth", "max_repeats"),
+    *("max_queries", "max_equal_pages", "max_body", "strict", "accept", "max_redirects"),
+    *("user_agent", "parser", "html", "error_pages", "limit", "input_format", "url_column"),
+    *("url_field", "keep", "fields", "format"),
+)
+"""What decides which URLs are crawled and what their records hold; never a secret."""
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value

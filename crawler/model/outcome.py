@@ -18,7 +18,7 @@ import orjson
 
 from crawler.model.document import NO_DOCUMENT, Document, RawResponse, spliced
 from crawler.model.headers import Headers
-from crawler.model.request import Request, source_field
+from crawler.model.request import Purpose, Request, source_field
 from crawler.model.transfer import Exchange, no_exchange
 from crawler.model.url import masked
 
@@ -353,6 +353,7 @@ class Skipped(Outcome):
     depth: int = 0
     found_on: str = ""
     source: bytes = b""
+    purpose: Purpose = Purpose.PAGE
 
     def __post_init__(self) -> None:
         if "@" in self.reason:

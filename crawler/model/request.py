@@ -123,6 +123,10 @@ class Request:
         return masked(f"Request({known})")
 
 
+class LeftEntries(list["Request | Seed"]):
+    """Entries that an earlier run of a crawl left without a record: they are counted already."""
+
+
 class Listed(NamedTuple):
     """A waiting URL of the list, far cheaper than a `Request`."""
 

@@ -145,6 +145,13 @@ def inherited(path: str) -> int | None:
     return int(named[1]) if named else _STANDARD.get(path)
 
 
+def is_file(path: str) -> bool:
+    """Return whether a path is that of a file, or of one to be made; not of a pipe or device."""
+    if path == "-" or inherited(path) is not None:
+        return False
+    return os.path.isfile(path) or not os.path.exists(path)
+
+
 def _lent(number: int) -> int:
     # What has the number 1 after a start without standard output is not it.
     if number == 1 and sys.__stdout__ is None:

@@ -18,7 +18,7 @@ import stat
 _TICK = 50  # milliseconds between two looks at whether it was left
 
 
-class DescriptorRoom(OSError):
+class ReaderGone(OSError):
     """Nobody took what was written, and it was left."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Descriptor:
             self._fd, self._made = found, True
 
     def write(self, data: memoryview) -> int:
-        """Write some of `data`; returns how many bytes. Raises `DescriptorRoom` after `leave`."""
+        """Write some of `data`; returns how many bytes. Raises `ReaderGone` after `leave`."""
         while not self._left:
             try:
                 return os.write(self._fd, data)
@@ -49,7 +49,7 @@ class Descriptor:
                 poll = select.poll()
                 poll.register(self._fd, select.POLLOUT)
                 poll.poll(_TICK)
-        raise DescriptorRoom
+        raise ReaderGone
 
     def leave(self) -> None:
         """Write nothing more; from any thread."""

@@ -10,7 +10,9 @@ glues two things together, so such an entry is refused, where browsers would lea
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
+from zlib import crc32
 
 from crawler.model.url import MAX_LENGTH, InvalidUrl, Seed, parse
 from crawler.store.text import SHOWN, Overlong
@@ -37,6 +39,17 @@ def seed(entry: Entry) -> Seed:
     if isinstance(entry, Told):
         return seed(entry.entry)._replace(source=entry.source)
     return entry if isinstance(entry, Seed) else _doubtful(entry)
+
+
+def text_of(entry: Entry) -> str:
+    """Return the `input` of an entry's seed."""
+    return entry if type(entry) is str and entry.isascii() else seed(entry).input
+
+
+def checksum(texts: Iterable[str], before: int = 0) -> int:
+    """Return the CRC-32 of texts, each with a line end, after others whose CRC is `before`."""
+    joined = "".join(f"{text}\n" for text in texts)
+    return crc32(joined.encode("utf-8", "surrogatepass"), before)
 
 
 def refused(text: str, reason: str) -> Seed:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Callable
 from typing import Protocol
 
 import zstandard
@@ -16,6 +17,7 @@ from crawler.model.choices import Existing
 from crawler.store.claim import Claim
 from crawler.store.descriptor import Descriptor
 from crawler.store.joint import joint
+from crawler.store.journal import disk
 from crawler.store.naming import LINES, check_name
 
 _GZIP_LEVEL = 4  # 220 MB/s of records against 165 at zlib's default of 6, for 9 % more bytes
@@ -83,25 +85,37 @@ class Outlet:
     `live` tells that somebody may be watching: a terminal, a pipe, a device. `records` counts the
     lines that are really written.
 
+    apart: each write leaves a whole gzip member or Zstandard frame, so that whatever was written
+    is a whole archive. resumed: the file is that of an earlier run; `rewind` says where it ends.
+
     Raises what `check_name`, `Claim` and `joint` raise.
     """
 
     __slots__ = (
-        *("_claim", "_descriptor", "_lead", "_offset", "_packing"),
+        *("_apart", "_claim", "_descriptor", "_lead", "_offset", "_packing", "_path"),
         *("label", "live", "records"),
     )
 
-    def __init__(self, path: str, existing: Existing = "refuse") -> None:
+    def __init__(
+        self,
+        path: str,
+        existing: Existing = "refuse",
+        *,
+        apart: bool = False,
+        resumed: bool = False,
+    ) -> None:
         check_name(path, LINES, packed=True)
+        self._path = path
         self._packing = _packing(path)
-        self._claim = Claim(path, existing)
+        self._apart = apart
+        self._claim = Claim(path, "add" if resumed else existing)
         self._descriptor = Descriptor(self._claim.fd, lent=self._claim.lent)
         self.label = self._claim.label
         self.live = not self._claim.regular
         self._offset = self._claim.held
         self._lead = b""
         self.records = 0
-        if self._offset:
+        if self._offset and not resumed:
             self._lead = self._joint()
 
     def __repr__(self) -> str:
@@ -116,6 +130,9 @@ class Outlet:
         """Write whole lines. Raises `OSError`; the file then still ends with a whole line."""
         self._start()
         data = self._packing.pack(lines)
+        if self._apart and self.packed:
+            data += self._packing.end()
+            self._packing = _packing(self._path)
         done = 0
         try:
             while done < len(data):
@@ -139,7 +156,29 @@ class Outlet:
         if not self._claim.started and (self._offset or not whole):
             return
         self._start()
-        self._write_all(self._packing.end())
+        if not self._apart:
+            self._write_all(self._packing.end())
+
+    @property
+    def size(self) -> int:
+        """Bytes that the file has, where it is one of ours."""
+        return os.fstat(self._claim.fd).st_size if self._claim.ours else 0
+
+    @property
+    def written(self) -> int:
+        """Bytes up to the end of the last lines."""
+        return self._offset
+
+    def rewind(self, size: int) -> None:
+        """Go on behind the first bytes of the file, and cut off the others. Raises `OSError`."""
+        self._claim.start()
+        disk.truncate(self._claim.fd, size)
+        os.lseek(self._claim.fd, size, os.SEEK_SET)
+        self._offset, self._lead = size, b""
+
+    def settle(self, sync: Callable[[int], None]) -> None:
+        """Let what was written last, by `sync`. Raises `OSError`."""
+        sync(self._claim.fd)
 
     def close(self) -> None:
         """Close the file; standard output stays open. Raises `OSError` for a late write error."""
@@ -147,7 +186,7 @@ class Outlet:
         self._claim.release()
 
     def leave(self) -> None:
-        """Write nothing more, as nobody takes it: a write under way raises `Left`."""
+        """Write nothing more, as nobody takes it: a write under way raises `LeftEntries`."""
         self._descriptor.leave()
 
     def _joint(self) -> bytes:

@@ -19,6 +19,7 @@ what is left then is not written, and its number told. A file has no such bound:
 from __future__ import annotations
 
 import threading
+from array import array
 from collections.abc import Callable
 from math import inf
 from time import monotonic
@@ -26,7 +27,9 @@ from time import monotonic
 from crawler.model.choices import Existing
 from crawler.model.errors import CrawlerError, EnvironmentFailure, ExitCode
 from crawler.model.outcome import Final
-from crawler.store.descriptor import DescriptorRoom
+from crawler.store.descriptor import ReaderGone
+from crawler.store.journal.kept import Kept
+from crawler.store.journal.lines import key_of
 from crawler.store.outlet import Outlet
 from crawler.store.output_files import write_json
 from crawler.store.record import encode
@@ -40,6 +43,8 @@ _GROUP = 262_144  # bytes that are worth a write of their own
 _PACE = 0.25  # seconds between two smaller writes to a file
 _LIVE_PACE = 0.02  # to a pipe or a terminal
 _LEAVING = 1.0  # for the writer to see that it was left; it looks twenty times as often
+_COMMIT = 4_194_304  # bytes that are worth a commit of their own
+_COMMIT_PACE = 0.5  # seconds between two smaller ones
 _TICK = 0.05  # seconds between two looks of `close` at the clock
 
 
@@ -64,7 +69,8 @@ class RecordSink:
 
     A file is written in place, so that it can be followed; what an old one holds is refused,
     replaced or added to, as `existing` says, with the first record and not before. `.gz` and `.zst`
-    are packed. `encode` makes the line of a record. `on_room` is called from the writer's thread,
+    are packed. kept: the output and the journal of a crawl that can go on after it was killed.
+    `encode` makes the line of a record. `on_room` is called from the writer's thread,
     when there is room again or when the writer failed; it must not raise.
 
     Raises what `crawler.store.claim.Claim` raises.
@@ -77,8 +83,10 @@ class RecordSink:
         existing: Existing = "refuse",
         encode: Callable[[Final], bytes] = encode,
         on_room: Callable[[], None] = _nobody,
+        kept: Kept | None = None,
     ) -> None:
-        self._outlet = Outlet(path, existing)
+        self._outlet = kept.outlet if kept is not None else Outlet(path, existing)
+        self._kept = kept
         self._encode = encode
         self.on_room = on_room
         self._change = threading.Condition()
@@ -91,6 +99,9 @@ class RecordSink:
         self._given = 0
         self._deadline = inf
         self._pace = _LIVE_PACE if self._outlet.live else _PACE
+        self._group, self._ended = _GROUP, array("Q")
+        if kept is not None:
+            self._pace, self._group = _COMMIT_PACE, _COMMIT
         self._thread = threading.Thread(target=self._run, name="record-sink", daemon=True)
         self._thread.start()
 
@@ -100,7 +111,8 @@ class RecordSink:
     @property
     def has_room(self) -> bool:
         """Whether an engine may start new fetches; true as well once the writer has failed."""
-        return self._waiting <= LIMIT
+        journalled = self._kept.journal.size if self._kept is not None else 0
+        return self._waiting + journalled <= LIMIT
 
     @property
     def written(self) -> int:
@@ -123,10 +135,12 @@ class RecordSink:
             self._refuse()
             self._given += 1
             before = self._queued
+            if self._kept is not None:
+                self._ended.append(key_of(final))
             self._queue.append(line)
             self._queued += len(line)
             self._waiting += len(line)
-            if not before or before < _GROUP <= self._queued:
+            if not before or before < self._group <= self._queued:
                 self._change.notify()
 
     def end_within(self, seconds: float) -> None:
@@ -154,7 +168,7 @@ class RecordSink:
         self._outlet.leave()
         self._thread.join(_LEAVING)
         if self._thread.is_alive():  # blocked in write(2): what it has got by now is not known
-            self._failure = self._failure or self._translated(DescriptorRoom())
+            self._failure = self._failure or self._translated(ReaderGone())
         return True
 
     def _refuse(self) -> None:
@@ -174,22 +188,38 @@ class RecordSink:
     def _write_all(self) -> None:
         try:
             last = -self._pace
-            while group := self._next_group(last + self._pace):
-                self._outlet.write(group)
+            while not self._closing or self._queue:
+                group, ended = self._next_group(last + self._pace)
+                self._write(group, ended)
                 last = monotonic()
                 self._done(len(group))
             self._outlet.end(whole=self._whole)
+            if self._kept is not None:
+                self._kept.end(whole=self._whole)
         finally:
             self._outlet.close()
+            if self._kept is not None:
+                self._kept.journal.close()
 
-    def _next_group(self, due: float) -> bytes:
-        """Wait for lines, and until `due` for more of them; b"" at the end."""
+    def _write(self, group: bytes, ended: array[int]) -> None:
+        if self._kept is not None:
+            self._kept.write(group, ended)
+        elif group:
+            self._outlet.write(group)
+
+    def _next_group(self, due: float) -> tuple[bytes, array[int]]:
+        """Wait for lines, and until `due` for more of them; none at the end.
+
+        With a journal there is something to commit without any, too.
+        """
         with self._change:
-            self._change.wait_for(lambda: self._queue or self._closing)
+            patience = self._pace if self._kept is not None else None
+            self._change.wait_for(lambda: self._queue or self._closing, patience)
             pause = max(0.0, due - monotonic())
-            self._change.wait_for(lambda: self._queued >= _GROUP or self._closing, pause)
+            self._change.wait_for(lambda: self._queued >= self._group or self._closing, pause)
             lines, self._queue, self._queued = self._queue, [], 0
-        return b"".join(lines)
+            ended, self._ended = self._ended, array("Q")
+        return b"".join(lines), ended
 
     def _done(self, size: int) -> None:
         with self._change:
@@ -207,7 +237,7 @@ class RecordSink:
 
     def _translated(self, error: OSError) -> CrawlerError:
         label = self._outlet.label
-        if isinstance(error, DescriptorRoom):
+        if isinstance(error, ReaderGone):
             lost = self._given - self.written
             return OutputStalled(f"{label}: its reader stands still; {lost:,} records not written")
         if isinstance(error, BrokenPipeError | ConnectionResetError):
@@ -219,6 +249,8 @@ class RecordSink:
 
     def _way_on(self) -> str:
         """What to do that loses nothing of what there is."""
+        if self._kept is not None:
+            return "make room, and run the same command again"
         addable = not (self._outlet.live or self._outlet.packed)
         onto = "to the same file with --append" if addable else "to another file"
         return f"make room, and crawl what has none (each names its `input`) {onto}"

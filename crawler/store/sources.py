@@ -23,7 +23,7 @@ from crawler.model.url import Seed
 from crawler.store.archive import unpacked
 from crawler.store.blocks import Input
 from crawler.store.entries import entries, form_of
-from crawler.store.entry import Entry, seed
+from crawler.store.entry import Entry, checksum, seed, text_of
 from crawler.store.origin import SeedOrigin
 from crawler.store.sitemaps import located
 from crawler.store.text import utf8
@@ -83,8 +83,14 @@ class UrlSource:
         if list(inputs).count("-") > 1:
             raise ConfigurationError("input: standard input can be read only once; give one '-'")
         self._config = CommandConfig.over(config)
-        self._inputs = deque(Input(name) for name in inputs)
+        self._given = tuple(seeds), tuple(inputs)
         self._closed = False
+        self.rewind()
+
+    def rewind(self) -> None:
+        """Begin again with the first entry; not for pipes. Raises what the constructor raises."""
+        seeds, inputs = self._given
+        self._inputs = deque(Input(name) for name in inputs)
         for found in self._inputs:
             self._try(found)
         self._current: Iterator[list[Entry]] | None = iter([list[Entry](seeds)])
@@ -117,6 +123,21 @@ class UrlSource:
             if not self._advance():
                 break
         return []
+
+    def skip(self, number: int) -> int:
+        """Pass over so many entries; return the checksum of those that there were.
+
+        Raises what `read` raises.
+        """
+        found, until = 0, self._handed + number
+        while self._handed < until and not self._closed:
+            part = self._block[self._at : self._at + until - self._handed]
+            self._at += len(part)
+            self._handed += len(part)
+            found = checksum(map(text_of, part), found)
+            if not part and not self._advance():
+                break
+        return found
 
     def progress(self) -> InputProgress:
         """How far the inputs were read; callable from any thread."""

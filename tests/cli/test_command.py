@@ -116,13 +116,13 @@ def test_a_closed_pipe_is_no_error() -> None:
 def test_a_signal_ends_a_crawl_with_everything_written(
     tmp_path: Path, engine: str, number: signal.Signals
 ) -> None:
-    """One signal: its exit code, a record for all that was read, the summary, no traceback."""
+    """Without a state: its exit code, a record for all that was read, summary, no traceback."""
     output = tmp_path / "out.jsonl"
     with running(MockWeb(pages=50_000, latency=0.05)) as web:
         listed = tmp_path / "list.txt"
         listed.write_text("\n".join(web.urls()))
         words = ("-i", str(listed), "-o", str(output), "--engine", engine, "--drain-timeout", "2")
-        with started("crawl", *WORDS, *words) as process:
+        with started("crawl", *WORDS, *words, "--state", "none") as process:
             wait_for_requests(web, 20, process)
             process.send_signal(number)
             out, err = process.communicate(timeout=60)
@@ -131,6 +131,34 @@ def test_a_signal_ends_a_crawl_with_everything_written(
     read = int(err.rpartition("accounted for: ")[2].split()[0].replace(",", ""))
     assert len(output.read_text().splitlines()) == read
     assert "every URL is accounted for" in err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("engine", "number"),
+    [("async", signal.SIGKILL), ("threaded", signal.SIGKILL), ("async", signal.SIGTERM)],
+)
+def test_the_same_command_continues_what_a_signal_has_ended(
+    tmp_path: Path, engine: str, number: signal.Signals
+) -> None:
+    """Killed or stopped in the middle, then run again: one record for each URL, and a receipt."""
+    output, listed = tmp_path / "out.jsonl", tmp_path / "list.txt"
+    with running(MockWeb(pages=200, latency="exponential:0.05")) as web:
+        listed.write_text("\n".join(web.urls()))
+        words = ("-i", str(listed), "-o", str(output), "--engine", engine, "--drain-timeout", "0")
+        words = ("crawl", *WORDS, *words, "--concurrency", "8", "--parse", "inline")
+        with started(*words) as process:
+            wait_for_requests(web, 60, process)
+            process.send_signal(number)
+            process.communicate(timeout=60)
+        assert len(output.read_text().splitlines()) < 200
+        code, _, err = crawler(*words)
+        assert (code, "every URL is accounted for: 200 read = " in err) == (0, True)
+        assert crawler(*words)[0] == 0
+    records = [json.loads(line) for line in output.read_text().splitlines()]
+    assert sorted(record["url"] for record in records) == sorted(web.urls())
+    assert {record["outcome"] for record in records} == {"page"}
+    assert (tmp_path / "out.jsonl.receipt.json").exists()
 
 
 @pytest.mark.slow

@@ -103,6 +103,7 @@ def test_two_crawls_at_once_do_not_share_a_file(tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
     with running(MockWeb(pages=10, latency=3_600)) as web:
         words = ("crawl", *WORDS, *web.urls(3), "-o", str(output), "--drain-timeout", "0")
+        words += ("--state", "none")
         with started(*words) as first:
             wait_for_requests(web, 3, first)
             code, _, err = crawler(*words, "--overwrite")

@@ -54,6 +54,7 @@ def test_a_signal_while_following_leaves_the_account_even(tmp_path: Path, engine
     """Ctrl-C amid links, more of them than the window holds: a record for all that was taken up."""
     output = tmp_path / "out.jsonl"
     words = ("-o", str(output), "--engine", engine, "--window", "20", "--drain-timeout", "2")
+    words += ("--state", "none")
     with (
         running(MockWeb(pages=5_000, hosts=4, latency=0.02)) as web,
         started("crawl", f"{web.url}/", *FAST, *HERE, *words) as process,

@@ -130,7 +130,8 @@ def test_the_first_entry_has_the_record_and_the_others_are_listed(tmp_path: Path
     text = f"id,url\n1,{A}\n2,{A}#x\n3,off\n4,{B}\n5,off\n"
     seeds = read(text, "a.csv", keep=("all",))
     with RepeatLog(str(path)) as log:
-        core = CrawlCore(config, random=lambda: 0.5, suffixes=TopLevelDomains(), repeated=log.put)
+        core = CrawlCore(config, random=lambda: 0.5, suffixes=TopLevelDomains())
+        core.tell_repeats(log.put)
         finals = core.admit([*seeds, Seed(B, Url(B))], 0.0)
         core.exhausted()
         finals += core.stop()

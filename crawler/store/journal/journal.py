@@ -1,0 +1,226 @@
+"""Writes the journal: takes the core's changes, and commits them with the records they led to.
+
+The core's calls come from one thread at a time, `commit` from the sink's writer. A commit is what
+was published up to then. Its order makes it safe to be killed anywhere: the records are in the
+output before `commit` is called; it writes the fingerprints, then the frame that counts both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, BinaryIO
+
+from crawler.model.errors import EnvironmentFailure
+from crawler.model.request import Listed, Purpose, Request
+from crawler.model.url import InvalidUrl, Seed, Url, fingerprint
+from crawler.store.entry import checksum
+from crawler.store.journal import disk
+from crawler.store.journal.frame import Frame, Marks, packed
+from crawler.store.journal.lines import request_key, unusable_key, unusable_line
+from crawler.store.journal.state_folder import FORMAT, StateFolder
+from crawler.store.request_line import lined
+
+_LASTING = (Purpose.PAGE, Purpose.SITEMAP)
+"""What gets a record; a name's address and robots.txt are asked for again."""
+
+Sync = Callable[[int], None]
+
+
+def unsynced(_number: int) -> None:
+    """Leave it to the system when data reach the disk."""
+
+
+class Portion:
+    """Changes that belong together."""
+
+    __slots__ = ("entries", "found", "places", "read", "repeats", "seen", "size", "waiting")
+
+    def __init__(self, entries: int) -> None:
+        self.entries = entries
+        self.read = self.repeats = self.found = 0
+        self.seen = array("Q")
+        self.waiting: list[tuple[int, bytes]] = []
+        self.places: list[str] = []
+        self.size = 0
+
+    def take(self, other: Portion) -> None:
+        """Add what came after it."""
+        self.entries = other.entries
+        self.read += other.read
+        self.repeats += other.repeats
+        self.found += other.found
+        self.seen += other.seen
+        self.waiting += other.waiting
+        self.places += other.places
+        self.size += other.size
+
+
+class Journal:
+    """The core's `Changes`, kept in a folder. `options` are those a later run has to share."""
+
+    def __init__(
+        self,
+        folder: StateFolder,
+        options: Mapping[str, Any],
+        marks: Marks | None = None,
+        *,
+        file: BinaryIO | None = None,
+        sync: Sync = os.fdatasync,
+    ) -> None:
+        self.folder = folder
+        self.marks = marks or Marks()
+        self._options = options
+        self._files = (folder.seen(), file) if file is not None else None
+        self._sync = sync
+        self._lock = threading.Lock()
+        self._call = Portion(self.marks.entries)
+        self._published = Portion(self.marks.entries)
+
+    def __repr__(self) -> str:
+        return f"Journal({self.folder!r}, {self.marks!r})"
+
+    @property
+    def size(self) -> int:
+        """Bytes that were published and not committed, roughly."""
+        return self._published.size
+
+    # -- what the core tells
+
+    def read(self, seeds: Sequence[Seed], repeats: int) -> None:
+        """Note entries of the list."""
+        call = self._call
+        call.entries = checksum((seed.input for seed in seeds), call.entries)
+        call.read += len(seeds)
+        call.repeats += repeats
+
+    def found(self, number: int) -> None:
+        """Note how many URLs were found."""
+        self._call.found += number
+
+    def waits(self, request: Request | Listed) -> None:
+        """Note a request that waits."""
+        if isinstance(request, Listed):
+            self._waits(fingerprint(request.url.href), lined(request))
+        elif request.purpose in _LASTING:
+            self._waits(request_key(request), lined(request))
+
+    def unusable(self, seed: Seed) -> None:
+        """Note an entry that is not a URL."""
+        if isinstance(seed.url, InvalidUrl):
+            self._waits(unusable_key(seed), unusable_line(seed, seed.url))
+
+    def _waits(self, key: int, line: bytes) -> None:
+        self._call.waiting.append((key, line))
+        self._call.size += len(line) + 8
+
+    def seen(self, key: int) -> None:
+        """Note a fingerprint."""
+        self._call.seen.append(key)
+
+    def widened(self, url: Url) -> None:
+        """Note a URL of the scope."""
+        self._call.places.append(url.href)
+
+    def publish(self) -> None:
+        """Let the next commit have what was noted."""
+        call = self._call
+        if not (call.read or call.waiting or call.seen or call.places):
+            return
+        self._call = Portion(call.entries)
+        with self._lock:
+            self._published.take(call)
+
+    # -- what the writer does
+
+    def commit(self, ended: Sequence[int], output: int) -> None:
+        """Keep what was published, and that the records of these keys are in the output.
+
+        `output` is the length that it has. Raises `EnvironmentFailure`.
+        """
+        with self._lock:
+            portion, self._published = self._published, Portion(self._published.entries)
+        if not ended and not portion.read and not portion.waiting and not portion.seen:
+            return
+        seen, journal = self.prepare()
+        self.marks = replace(
+            self.marks,
+            output=output,
+            seen=self.marks.seen + 8 * len(portion.seen),
+            cursor=self.marks.cursor + portion.read,
+            entries=portion.entries,
+            read=self.marks.read + portion.read,
+            repeats=self.marks.repeats + portion.repeats,
+            found=self.marks.found + portion.found,
+            records=self.marks.records + len(ended),
+        )
+        frame = Frame(marks=self.marks, ended=ended, waiting=portion.waiting, places=portion.places)
+        with self._explained():
+            if portion.seen:
+                _put(seen, portion.seen.tobytes(), self._sync)
+            _put(journal, packed(frame), self._sync)
+
+    def prepare(self) -> tuple[BinaryIO, BinaryIO]:
+        """Make the state, before the output is changed; return its files.
+
+        Raises `EnvironmentFailure`.
+        """
+        if self._files is None:
+            with self._explained():
+                journal = self.folder.begin(self._options, self.marks)
+                self._files = self.folder.seen(), journal
+        return self._files
+
+    def finish(self) -> None:
+        """Leave the receipt in place of the state, if every URL has its record.
+
+        Raises `EnvironmentFailure`.
+        """
+        marks = self.marks
+        self.close()
+        if self._files is None or marks.left:  # nothing was read; or a bug: what is left is kept
+            return
+        with self._explained(), open(self.folder.output, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            length = file.tell()
+            self.folder.finish(
+                {
+                    "format": FORMAT,
+                    "options": dict(self._options),
+                    "cursor": marks.cursor,
+                    "entries": marks.entries,
+                    "read": marks.read,
+                    "found": marks.found,
+                    "records": marks.records,
+                    "repeats": marks.repeats,
+                    "ended": round(time.time(), 3),
+                    "bytes": length,
+                    "sha256": digest,
+                }
+            )
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise EnvironmentFailure(
+                f"{self.folder.path}: cannot be written: {error.strerror}; make room, and run the "
+                "same command again"
+            ) from None
+
+    def close(self) -> None:
+        """Close the files; what was committed lasts."""
+        for file in self._files or ():
+            file.close()
+
+
+def _put(file: BinaryIO, data: bytes, sync: Sync) -> None:
+    disk.write(file.fileno(), data)
+    sync(file.fileno())

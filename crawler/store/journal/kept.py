@@ -1,0 +1,40 @@
+"""An output and its journal, written in the order that makes both last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crawler.store.journal.journal import Journal, Sync
+from crawler.store.outlet import Outlet
+
+
+class Kept:
+    """Commits records: the output first, then the journal that says so."""
+
+    def __init__(self, outlet: Outlet, journal: Journal, sync: Sync) -> None:
+        self.outlet = outlet
+        self.journal = journal
+        self._sync = sync
+
+    def __repr__(self) -> str:
+        return f"Kept({self.outlet!r}, {self.journal!r})"
+
+    def write(self, lines: bytes, ended: Sequence[int]) -> None:
+        """Write the records of these keys and commit them, with what the core has told until then.
+
+        Raises `OSError` for the output, `EnvironmentFailure` for the state.
+        """
+        if lines:
+            self.journal.prepare()
+            self.outlet.write(lines)
+            self.outlet.settle(self._sync)
+        self.journal.commit(ended, self.outlet.written)
+
+    def end(self, *, whole: bool) -> None:
+        """Commit what is left; a crawl that is whole leaves its receipt in place of its state."""
+        self.journal.commit((), self.outlet.written)
+        if whole:
+            self.outlet.settle(self._sync)
+            self.journal.finish()
+        else:
+            self.journal.close()

@@ -1,0 +1,61 @@
+"""What waits, as lines of a journal, and the keys by which lines and records are matched."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+
+from crawler.model.outcome import Final, Skipped
+from crawler.model.request import Purpose, Request
+from crawler.model.url import InvalidUrl, Seed, fingerprint
+from crawler.store.request_line import request_of
+
+
+def key_of(final: Final) -> int:
+    """Return the key of the URL that a record is for."""
+    if isinstance(final, Skipped):
+        return _key(final.url, final.purpose)
+    return request_key(final.request)
+
+
+def request_key(request: Request) -> int:
+    """Return the key of the URL that a request is for: the same through redirects and retries."""
+    return _key(request.seed, request.purpose)
+
+
+def unusable_key(seed: Seed) -> int:
+    """Return the key of an entry that is not a URL."""
+    return _key(seed.url.text if isinstance(seed.url, InvalidUrl) else seed.input, Purpose.PAGE)
+
+
+def _key(text: str, purpose: Purpose) -> int:
+    return fingerprint(text if purpose is Purpose.PAGE else f"{purpose.value} {text}")
+
+
+def unusable_line(seed: Seed, invalid: InvalidUrl) -> bytes:
+    """Return the line of an entry that is not a URL, with its line end."""
+    values = {
+        "input": seed.input,
+        "text": invalid.text,
+        "reason": invalid.reason,
+        "scheme": invalid.unsupported_scheme,
+        "source": seed.source.decode(),
+    }
+    try:
+        return orjson.dumps(values) + b"\n"
+    except TypeError:  # lone surrogates: bytes of the list that were not UTF-8
+        return json.dumps(values).encode() + b"\n"
+
+
+def waiting_of(line: bytes) -> Request | Seed:
+    """Return what a line stands for."""
+    if not line.startswith(b"{"):
+        return request_of(line)
+    try:
+        values: dict[str, Any] = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        values = json.loads(line)
+    invalid = InvalidUrl(values["text"], values["reason"], values["scheme"])
+    return Seed(values["input"], invalid, values["source"].encode())

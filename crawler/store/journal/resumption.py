@@ -1,0 +1,220 @@
+"""How a crawl begins: anew, where an earlier run ended, or not at all, as it is complete.
+
+The caller has locked the output by then, so nobody else writes the state. Everything is checked
+before anything is changed; then the output is cut to the length that the last frame names, and a
+new journal takes the place of the old one. Being killed between two of these steps repeats them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+import orjson
+
+from crawler.core.changes import Earlier
+from crawler.core.seen import FingerprintSet
+from crawler.model.command_config import CommandConfig
+from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
+from crawler.model.request import LeftEntries
+from crawler.model.url import Seed, Url
+from crawler.store.journal.frame import Marks
+from crawler.store.journal.journal import Journal, Sync, unsynced
+from crawler.store.journal.kept import Kept
+from crawler.store.journal.lines import waiting_of
+from crawler.store.journal.state_folder import StateFolder
+from crawler.store.outlet import Outlet
+from crawler.store.sources import InputProgress, UrlSource
+
+_WAY_ON = "--accept-change goes on all the same, --overwrite starts over"
+
+
+class Complete(CrawlerError):
+    """The crawl has ended before, with a record for every URL: there is nothing to do."""
+
+    exit_code = ExitCode.FINISHED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """An output with its journal, and what earlier runs left; `resumed`: there were any.
+
+    `left` has the lines of the `waiting` URLs that were left without a record.
+    """
+
+    kept: Kept
+    earlier: Earlier = field(default_factory=Earlier)
+    left: Iterator[bytes] = field(default_factory=lambda: iter(()))
+    waiting: int = 0
+    resumed: bool = False
+
+    @property
+    def news(self) -> str:
+        """What there is, for a person."""
+        return f"{self.earlier.records:,} records are there, {self.waiting:,} URLs wait"
+
+
+class ContinuedSource:
+    """What an earlier run left, and then the rest of the list."""
+
+    def __init__(self, left: Iterator[bytes], source: UrlSource) -> None:
+        self._left = left
+        self._source = source
+
+    def __repr__(self) -> str:
+        return f"ContinuedSource({self._source!r})"
+
+    def read(self, most: int) -> list[Seed] | LeftEntries:
+        """The next entries, at least one and at most `most`; [] at the end."""
+        left = LeftEntries(map(waiting_of, islice(self._left, most)))
+        return left or self._source.read(most)
+
+    def progress(self) -> InputProgress:
+        """How far the list was read."""
+        return self._source.progress()
+
+    def close(self) -> None:
+        """Close the list."""
+        self._source.close()
+
+
+def open_state(output: str, config: CommandConfig, source: UrlSource) -> Beginning:
+    """Open an output and the state next to it, or at `--state`, and begin or go on.
+
+    Raises what `Outlet` raises, and `ConfigurationError` for a state that cannot be gone on with.
+    """
+    folder = StateFolder(output, config.state)
+    options = config.lasting()
+    sync: Sync = os.fdatasync if config.sync == "full" else unsynced
+    resumed = continues(output, config)
+    outlet = Outlet(output, config.existing, apart=True, resumed=resumed)
+    try:
+        if resumed:
+            accept = config.accept_change
+            return resume(folder, options, outlet, source, sync=sync, accept_change=accept)
+        return begin(folder, options, outlet, sync=sync)
+    except BaseException:
+        outlet.close()
+        raise
+
+
+def continues(output: str, config: CommandConfig) -> bool:
+    """Return whether an earlier run has left something to go on with."""
+    return config.existing != "replace" and StateFolder(output, config.state).begun
+
+
+def check_complete(output: str, config: CommandConfig, source: UrlSource) -> None:
+    """Raise `Complete` if the receipt says so; a receipt that its output has left is ignored.
+
+    Raises `ConfigurationError` if it is that of another list, or of other options.
+    """
+    folder, options = StateFolder(output, config.state), config.lasting()
+    if config.existing != "refuse" or folder.begun:
+        return
+    try:
+        receipt = orjson.loads(folder.receipt.read_bytes())
+        same = os.stat(folder.output).st_size == receipt["bytes"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if not same:
+        return
+    if changed := _changed(receipt["options"], options):
+        raise ConfigurationError(
+            f"{folder.output}: is complete, with {changed}; --overwrite starts over"
+        )
+    entries = source.skip(receipt["cursor"])
+    if entries != receipt["entries"] or source.read(1):
+        raise ConfigurationError(
+            f"{folder.output}: is complete, for another list; --overwrite starts over, --append "
+            "adds to it"
+        )
+    folder.discard()  # a run that was killed at its very end has left some of it
+    ended = datetime.fromtimestamp(receipt["ended"], UTC).strftime("%Y-%m-%d %H:%M UTC")
+    raise Complete(
+        f"{folder.output}: complete since {ended}: {receipt['records']:,} records for "
+        f"{receipt['read']:,} read; nothing to do"
+    )
+
+
+def begin(
+    folder: StateFolder, options: Mapping[str, Any], outlet: Outlet, *, sync: Sync
+) -> Beginning:
+    """Begin anew; the state is made with the first commit."""
+    marks = Marks(output=outlet.written)  # of an output that is added to
+    return Beginning(kept=Kept(outlet, Journal(folder, options, marks, sync=sync), sync))
+
+
+def resume(
+    folder: StateFolder,
+    options: Mapping[str, Any],
+    outlet: Outlet,
+    source: UrlSource,
+    *,
+    sync: Sync,
+    accept_change: bool = False,
+) -> Beginning:
+    """Begin where the last commit of an earlier run is. Raises `ConfigurationError`."""
+    begun = folder.options()
+    if (changed := _changed(begun, options)) and not accept_change:
+        raise ConfigurationError(f"{folder.output}: was begun with {changed}; {_WAY_ON}")
+    marks, waiting, places = _replayed(folder)
+    if outlet.size < marks.output:
+        raise folder.damaged(
+            f"{folder.output} has {outlet.size:,} bytes, and had {marks.output:,} when it was kept"
+        )
+    if source.skip(marks.cursor) != marks.entries:
+        if not accept_change:
+            raise ConfigurationError(
+                f"{folder.output}: the list has changed: its first {marks.cursor:,} entries are "
+                f"not those that were read; {_WAY_ON}"
+            )
+        source.rewind()
+        marks = replace(marks, cursor=0, entries=0)
+    seen = FingerprintSet.of(folder.fingerprints(marks.seen))
+    outlet.rewind(marks.output)
+    file = folder.rebase(marks, waiting, places)
+    return Beginning(
+        kept=Kept(outlet, Journal(folder, options, marks, file=file, sync=sync), sync),
+        earlier=Earlier(
+            read=marks.read,
+            repeats=marks.repeats,
+            found=marks.found,
+            records=marks.records,
+            seen=seen,
+            places=[Url(href) for href in places],
+        ),
+        left=iter(waiting.values()),
+        waiting=len(waiting),
+        resumed=True,
+    )
+
+
+def _replayed(folder: StateFolder) -> tuple[Marks, dict[int, bytes], list[str]]:
+    """Return how far the crawl has come, the lines of what waits by their keys, and the scope."""
+    marks = Marks()
+    waiting: dict[int, bytes] = {}
+    places: list[str] = []
+    for frame in folder.frames():
+        marks = frame.marks
+        waiting.update(frame.waiting)
+        places += frame.places
+        for key in frame.ended:
+            waiting.pop(key, None)
+    return marks, waiting, places
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Return the first option that differs, in words; "" if there is none."""
+    for name in sorted({*before, *now}):
+        old, new = before.get(name), now.get(name)
+        if old != new:
+            return f"{name} = {_shown(old)}, and not {_shown(new)}"
+    return ""
+
+
+def _shown(value: object) -> str:
+    return orjson.dumps(value).decode()[:60]

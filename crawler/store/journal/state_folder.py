@@ -1,0 +1,136 @@
+"""The state of a crawl on disk: a folder next to its output, and a receipt in its place at the end.
+
+    OUT.state/run.json    format version, and the options that a later run has to share
+    OUT.state/journal     frames (`crawler.store.journal.frame`)
+    OUT.state/seen        fingerprints of all URLs that were taken up, 8 bytes each
+    OUT.receipt.json      what a crawl that ended has done: the proof that nothing was lost
+
+The folder is made with the first commit, so a run that fails before it has anything to keep leaves
+nothing behind. The lock on the output (`crawler.store.claim`) is the lock on its state.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+from crawler.model.errors import ConfigurationError, EnvironmentFailure
+from crawler.store.journal import disk
+from crawler.store.journal.frame import Damaged, Frame, Marks, frames, packed
+
+FORMAT = 1
+_PORTION = 10_000
+"""URLs that wait in one frame of a base."""
+
+
+class StateFolder:
+    """The paths of one crawl's state. Nothing is opened or made before it is needed."""
+
+    def __init__(self, output: str, state: str = "") -> None:
+        place = os.path.realpath(output)
+        self.output = output
+        self.path = Path(state or f"{place}.state")
+        self.receipt = Path(f"{place}.receipt.json")
+
+    def __repr__(self) -> str:
+        return f"StateFolder({str(self.path)!r})"
+
+    @property
+    def begun(self) -> bool:
+        """Whether an earlier run has left something to go on with."""
+        return (self.path / "journal").exists()
+
+    def options(self) -> dict[str, Any]:
+        """Return the options of the run that began. Raises `ConfigurationError`."""
+        try:
+            run = orjson.loads((self.path / "run.json").read_bytes())
+            version, options = run["format"], run["options"]
+        except (OSError, ValueError, KeyError) as error:
+            raise self.damaged(f"run.json: {error}") from None
+        if version > FORMAT:
+            raise ConfigurationError(f"{self.path}: was written by a newer crawler; use that one")
+        return dict(options)
+
+    def begin(self, options: Mapping[str, Any], marks: Marks) -> BinaryIO:
+        """Make the folder and return its journal, for writing; an older state is gone.
+
+        Raises `OSError`.
+        """
+        disk.remove(self.receipt)
+        self.path.mkdir(mode=0o700, exist_ok=True)
+        disk.remove(self.path / "journal")
+        disk.replace(self.path / "run.json", _json({"format": FORMAT, "options": dict(options)}))
+        disk.replace(self.path / "seen", b"")
+        file = self.rebase(marks, {}, [])
+        disk.settle(self.path.parent)
+        return file
+
+    def seen(self) -> BinaryIO:
+        """Open the file of fingerprints, to be added to."""
+        return (self.path / "seen").open("ab", buffering=0)
+
+    def frames(self) -> list[Frame]:
+        """Return what the journal holds. Raises `ConfigurationError` if it is damaged."""
+        try:
+            with (self.path / "journal").open("rb") as file:
+                return list(frames(file))
+        except Damaged as error:
+            raise self.damaged(f"journal: {error}") from None
+        except OSError as error:
+            raise EnvironmentFailure(f"{self.path}: cannot be read: {error.strerror}") from None
+
+    def fingerprints(self, length: int) -> array[int]:
+        """Return the fingerprints in the first `length` bytes, and cut off what follows."""
+        path = self.path / "seen"
+        if path.stat().st_size < length:
+            raise self.damaged(f"seen: is shorter than the {length:,} bytes that were written")
+        disk.truncate(path, length)
+        keys = array("Q")
+        with path.open("rb") as file:
+            keys.fromfile(file, length // keys.itemsize)
+        return keys
+
+    def rebase(self, marks: Marks, waiting: Mapping[int, bytes], places: list[str]) -> BinaryIO:
+        """Replace the journal by one that has only what still counts; return it, for writing."""
+        draft = self.path / "journal.new"
+        items = list(waiting.items())
+        with draft.open("wb", buffering=0) as file:
+            disk.write(file.fileno(), packed(Frame(marks=marks, places=places)))
+            for at in range(0, len(items), _PORTION):
+                frame = Frame(marks=marks, waiting=items[at : at + _PORTION])
+                disk.write(file.fileno(), packed(frame))
+            os.fsync(file.fileno())
+        disk.rename(draft, self.path / "journal")
+        disk.settle(self.path)
+        return (self.path / "journal").open("ab", buffering=0)
+
+    def finish(self, receipt: Mapping[str, Any]) -> None:
+        """Put the receipt in the place of the state. Raises `OSError`."""
+        disk.replace(self.receipt, _json(dict(receipt)))
+        disk.settle(self.receipt.parent)
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove the state, as far as it is ours; the journal first, without which it is none."""
+        for name in ("journal", "seen", "run.json"):
+            disk.remove(self.path / name)
+            disk.remove(self.path / f"{name}.new")
+        with suppress(OSError):  # somebody else has put something there
+            self.path.rmdir()
+
+    def damaged(self, what: str) -> ConfigurationError:
+        """Return the error for a state that cannot be gone on with."""
+        return ConfigurationError(
+            f"{self.path} is damaged: {what}; nothing was changed. --overwrite starts over, and "
+            f"the records in {self.output} are valid"
+        )
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

@@ -1,0 +1,1 @@
+"""Kill crawls in every write to the disk, and see that nothing is lost or repeated."""

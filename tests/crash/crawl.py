@@ -1,0 +1,173 @@
+"""One crawl of a web in memory that kills itself at a chosen change to the disk."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+from collections import Counter
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import zstandard
+
+from crawler.cli.crawl_run import Order, open_crawl, run
+from crawler.engine.plugins import Plugins
+from crawler.model.command_config import CommandConfig
+from crawler.model.document import RawResponse
+from crawler.model.errors import CrawlerError
+from crawler.model.outcome import Exchange, Failed, Fetched, Kind, Received, Redirect
+from crawler.model.request import Request
+from crawler.store import descriptor, sinks
+from crawler.store.journal import disk
+from crawler.store.journal.state_folder import StateFolder
+from tests.unmannered import MANNERS_OFF
+
+PAGES = 120
+FORMS = ("jsonl", "jsonl.gz", "jsonl.zst")
+KINDS = ("list", "follow")
+_SITE = "http://a.test"
+_KILLED = 9
+
+
+class Case(NamedTuple):
+    """An engine, what is crawled (a list, or a site by its links), and the output's form."""
+
+    engine: str
+    kind: str
+    form: str
+
+
+class Site:
+    """A web in memory: pages that link on, redirects, and pages that fail at first."""
+
+    def fetch(self, request: Request) -> Fetched:
+        """Answer as the path says."""
+        href = request.url.href
+        number = int(href.rpartition("/")[2] or 0)
+        exchange = Exchange(status=200, body_bytes=4, wire_bytes=4, total=0.01)
+        if "/moved/" in href:
+            return Redirect(request=request, exchange=exchange, location=f"/page/{number}")
+        if number % 10 == 7 and request.attempt == 1:
+            return Failed(request=request, kind=Kind.CONNECT, reason="not at first")
+        links = (2 * number + 1, 2 * number + 2, number // 2)
+        body = "".join(f'<a href="{_path(n)}">{n}</a>' for n in links if n < PAGES).encode()
+        response = RawResponse(url=href, status=200, content_type="text/html", body=body)
+        return Received(request=request, exchange=exchange, response=response)
+
+
+def _path(number: int) -> str:
+    return f"/moved/{number}" if number % 5 == 3 else f"/page/{number}"
+
+
+def continued(case: Case, folder: Path, draw: random.Random) -> str | None:
+    """Run the crawl, killed at a random change; where it was, or None if it came to its end."""
+    at, how = draw.randrange(2, 40), draw.choice(("before", "middle", "after"))
+    child = os.fork()
+    if child == 0:
+        sinks._COMMIT, sinks._COMMIT_PACE = 2_000, 0.0
+        _killed_at(at, how)
+        os._exit(_crawl(case, folder))
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code == _KILLED:
+        return how
+    assert code == 0, f"{case}: exit code {code}"
+    return None
+
+
+def _crawl(case: Case, folder: Path) -> int:
+    options: dict[str, Any] = dict(MANNERS_OFF, engine=case.engine, loop="asyncio", parse="inline")
+    options |= {"retries": 1, "backoff": 0, "window": 40, "concurrency": 4, "per_host": 4}
+    options |= {"follow": case.kind == "follow", "depth": 0, "quiet": True, "sync": "none"}
+    seeds, inputs = [f"{_SITE}/page/0"], []
+    if case.kind == "list":
+        (folder / "list.txt").write_text("\n".join(_entries()))
+        inputs = [str(folder / "list.txt")]
+    config = CommandConfig(**options)
+    order = Order(config=config, seeds=seeds, inputs=inputs, output=str(_output(case, folder)))
+    try:
+        return run(order, lambda o, say: open_crawl(o, say, Plugins(fetcher=Site())))
+    except CrawlerError as error:
+        os.write(2, f"{error}\n".encode())
+        return error.exit_code
+
+
+def _entries() -> list[str]:
+    """Lines of the list: URLs, some of them twice, and what is no URL."""
+    urls = [_SITE + _path(n) for n in range(PAGES)]
+    return [*urls, *urls[::9], *(f"http://no url {n}/" for n in range(5))]
+
+
+def _output(case: Case, folder: Path) -> Path:
+    return folder / f"out.{case.form}"
+
+
+def _killed_at(number: int, how: str) -> None:
+    """End this process at its change to the disk of this number: before, in, or after it."""
+    left = count(number, -1)
+    part = {"before": 0.0, "middle": 0.5, "after": 1.0}[how]
+
+    def put(fd: int, data: memoryview) -> None:
+        os.write(fd, data[: int(len(data) * part)])
+        os._exit(_KILLED)
+
+    def wrapped(change: Callable[..., Any]) -> Callable[..., Any]:
+        def changed(*arguments: Any) -> Any:
+            if next(left) == 1:
+                if how == "after":
+                    change(*arguments)
+                os._exit(_KILLED)
+            return change(*arguments)
+
+        return changed
+
+    def write(fd: int, data: bytes) -> None:
+        put(fd, memoryview(data)) if next(left) == 1 else whole(fd, data)
+
+    def record(self: descriptor.Descriptor, data: memoryview) -> int:
+        return put(self._fd, data) or 0 if next(left) == 1 else records(self, data)
+
+    whole, records = disk.write, descriptor.Descriptor.write
+    disk.write = write
+    descriptor.Descriptor.write = record  # type: ignore[method-assign]
+    for name in ("rename", "truncate", "remove", "settle"):
+        setattr(disk, name, wrapped(getattr(disk, name)))
+
+
+def wrong(case: Case, folder: Path, *, complete: bool) -> str:
+    """Return what is wrong with what a run has left; "" if nothing is."""
+    output = _output(case, folder)
+    state = StateFolder(str(output))
+    if complete:
+        if state.path.exists() or not state.receipt.exists():
+            return "no receipt, or a state next to it"
+        return _miscounted(case, output)
+    if state.begun:
+        marks = state.frames()[-1].marks
+        if output.stat().st_size < marks.output:
+            return f"{output.stat().st_size} bytes, and {marks.output} were committed"
+    return ""
+
+
+def _miscounted(case: Case, output: Path) -> str:
+    records = [json.loads(line) for line in _unpacked(output).splitlines()]
+    found = Counter(record["url"] for record in records)
+    wanted = {_SITE + _path(n) for n in range(PAGES)}
+    if case.kind == "list":
+        wanted |= {f"http://no url {n}/" for n in range(5)}
+    if twice := [url for url, number in found.items() if number > 1]:
+        return f"recorded twice: {twice[:3]}"
+    lost, added = wanted - found.keys(), found.keys() - wanted
+    return f"lost {sorted(lost)[:3]}, added {sorted(added)[:3]}" if lost or added else ""
+
+
+def _unpacked(path: Path) -> bytes:
+    data = path.read_bytes()
+    if path.suffix == ".gz":
+        return gzip.decompress(data)
+    if path.suffix == ".zst":
+        return zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True).read()
+    return data

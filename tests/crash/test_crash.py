@@ -1,0 +1,22 @@
+"""A short run of `make crash`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.slow
+def test_crawls_that_are_killed_in_their_writes_lose_and_repeat_nothing() -> None:
+    """Both engines, lists and links, plain and packed outputs: two kills for each, or more."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.crash", "--kills", "30"],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "nothing lost, nothing repeated" in done.stdout

@@ -1,0 +1,249 @@
+"""The journal's frames, and what begins, continues, is refused, or is complete."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from crawler.cli.crawl_run import Order, open_crawl, run
+from crawler.engine.plugins import Plugins
+from crawler.model.command_config import CommandConfig
+from crawler.model.errors import ConfigurationError, EnvironmentFailure
+from crawler.model.request import Listed
+from crawler.model.url import Seed, fingerprint
+from crawler.store.journal.frame import Damaged, Frame, Marks, frames, packed
+from crawler.store.journal.journal import Journal, unsynced
+from crawler.store.journal.resumption import Complete
+from crawler.store.journal.state_folder import StateFolder
+from crawler.store.outlet import Outlet
+from tests.crash.crawl import Site
+from tests.unmannered import MANNERS_OFF
+
+FRAMES = [
+    Frame(marks=Marks(output=10, read=2), waiting=[(7, b"http://a.test/ 1.0\n"), (8, b'["x"]\n')]),
+    Frame(marks=Marks(output=30, read=2, records=1), ended=[7], places=["http://a.test/"]),
+    Frame(marks=Marks(output=50, read=2, records=2), ended=[8]),
+]
+FILE = b"".join(map(packed, FRAMES))
+
+
+def read(data: bytes) -> list[Marks]:
+    return [frame.marks for frame in frames(io.BytesIO(data))]
+
+
+def test_frames_are_read_as_they_were_written() -> None:
+    """Marks, keys, lines and places come back."""
+    found = list(frames(io.BytesIO(FILE)))
+    assert [list(frame.ended) for frame in found] == [[], [7], [8]]
+    assert found[0].waiting == FRAMES[0].waiting and found[1].places == FRAMES[1].places
+
+
+def test_a_file_cut_anywhere_is_a_prefix_of_its_frames() -> None:
+    """Whoever is killed in the middle of a frame has written the frames before it."""
+    ends = [len(b"".join(map(packed, FRAMES[:n]))) for n in range(len(FRAMES) + 1)]
+    for length in range(len(FILE) + 1):
+        whole = max(n for n, end in enumerate(ends) if end <= length)
+        assert read(FILE[:length]) == [frame.marks for frame in FRAMES[:whole]]
+
+
+def test_a_change_in_the_middle_is_damage() -> None:
+    """Any byte that is changed before the last frame is noticed, and nothing is cut off."""
+    for at in range(len(packed(FRAMES[0]))):
+        changed = FILE[:at] + bytes([FILE[at] ^ 1]) + FILE[at + 1 :]
+        with pytest.raises(Damaged):
+            read(changed)
+
+
+class Place:
+    """A list and an output in a folder, and crawls of the one into the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.list = folder / "list.txt"
+        self.output = folder / "out.jsonl"
+        self.write(range(9))
+
+    def write(self, numbers: range) -> None:
+        self.list.write_text("".join(f"http://a.test/page/{n}\n" for n in numbers))
+
+    def crawl(self, **options: object) -> int:
+        given = dict(MANNERS_OFF, parse="inline", quiet=True, backoff=0, **options)
+        order = Order(
+            config=CommandConfig(**given),
+            seeds=[],
+            inputs=[str(self.list)],
+            output=str(self.output),
+        )
+        return run(order, lambda order, say: open_crawl(order, say, Plugins(fetcher=Site())))
+
+    def half(self, **options: object) -> None:
+        """Leave what a crawl leaves that was killed after four records, while it wrote a fifth."""
+        self.crawl()
+        folder = StateFolder(str(self.output))
+        folder.receipt.unlink()
+        lines = self.output.read_bytes().splitlines(keepends=True)
+        journal = Journal(folder, CommandConfig(**options).lasting(), sync=unsynced)
+        seeds = [Seed.read(line) for line in self.list.read_text().splitlines()]
+        journal.read(seeds, 0)
+        for seed in seeds:
+            journal.seen(seed.url.fingerprint)
+            journal.waits(Listed(seed.url, seed, 0.0))
+        journal.publish()
+        ended = [fingerprint(json.loads(line)["url"]) for line in lines[:4]]
+        journal.commit(ended, sum(map(len, lines[:4])))
+        journal.close()
+        self.output.write_bytes(b"".join(lines[:4]) + lines[4][:20])
+
+    def urls(self) -> list[str]:
+        return sorted(json.loads(line)["url"] for line in self.output.read_bytes().splitlines())
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def test_a_crawl_that_ended_leaves_a_receipt_and_says_so(place: Place) -> None:
+    """The same command once more has nothing to do, and changes nothing."""
+    assert place.crawl() == 0
+    receipt = json.loads(StateFolder(str(place.output)).receipt.read_bytes())
+    counts = {name: receipt[name] for name in ("read", "records", "repeats", "found")}
+    assert counts == {"read": 9, "records": 9, "repeats": 0, "found": 0}
+    before = place.output.read_bytes()
+    with pytest.raises(Complete, match="9 records for 9 read; nothing to do"):
+        place.crawl()
+    assert place.output.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "said"),
+    [
+        ("none", {"fields": ("url",)}, "is complete, with fields = "),
+        ("longer", {}, "is complete, for another list"),
+        ("other", {}, "is complete, for another list"),
+    ],
+)
+def test_what_is_complete_is_so_for_one_list_and_its_options(
+    place: Place, change: str, options: dict[str, object], said: str
+) -> None:
+    """Another list, or options that change records, are refused with the way out."""
+    place.crawl()
+    place.write({"none": range(9), "longer": range(10), "other": range(1, 10)}[change])
+    with pytest.raises(ConfigurationError, match=said):
+        place.crawl(**options)
+
+
+def test_overwriting_starts_over(place: Place) -> None:
+    """With --overwrite neither state nor receipt count, and the new output has a receipt."""
+    place.crawl()
+    place.write(range(3))
+    assert place.crawl(overwrite=True) == 0
+    assert len(place.urls()) == 3
+    with pytest.raises(Complete):
+        place.crawl()
+
+
+def test_a_receipt_without_its_output_is_ignored(place: Place) -> None:
+    """Who moves the records away and runs the command gets them again."""
+    place.crawl()
+    place.output.unlink()
+    assert place.crawl() == 0
+    assert len(place.urls()) == 9
+
+
+def test_the_same_command_goes_on_where_a_crawl_was_killed(place: Place) -> None:
+    """Half a record is cut off, and each URL has one record in the end."""
+    place.half(robots="ignore")
+    assert place.crawl() == 0
+    assert place.urls() == [f"http://a.test/page/{n}" for n in range(9)]
+
+
+def test_entries_behind_those_that_were_read_join_the_crawl(place: Place) -> None:
+    """A list that has grown since is crawled to its new end."""
+    place.half(robots="ignore")
+    place.write(range(12))
+    assert place.crawl() == 0
+    assert len(place.urls()) == 12
+
+
+@pytest.mark.parametrize("engine", ["async", "threaded"])
+def test_either_engine_goes_on(place: Place, engine: str) -> None:
+    """What one engine began the other may end: it changes no record."""
+    place.half(robots="ignore")
+    assert place.crawl(engine=engine) == 0
+    assert len(place.urls()) == 9
+
+
+@pytest.mark.parametrize("change", ["list", "options"])
+def test_a_change_is_refused_until_it_is_accepted(place: Place, change: str) -> None:
+    """One line says what has changed; nothing is touched. --accept-change loses nothing."""
+    place.half(robots="ignore" if change == "list" else "obey")
+    if change == "list":
+        place.write(range(3, 12))
+    before = place.output.read_bytes()
+    said = "the list has changed" if change == "list" else 'begun with robots = "obey"'
+    with pytest.raises(ConfigurationError, match=said):
+        place.crawl()
+    assert place.output.read_bytes() == before
+    assert place.crawl(accept_change=True) == 0
+    assert len(place.urls()) == (12 if change == "list" else 9)
+
+
+def _shorten(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:10])
+
+
+def _break(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[:20] + b"\xff" + data[21:])
+
+
+def _renew(path: Path) -> None:
+    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
+
+
+@pytest.mark.parametrize(
+    ("name", "harm", "said"),
+    [
+        ("out.jsonl", _shorten, "has 10 bytes, and had"),
+        ("out.jsonl", Path.unlink, "has 0 bytes, and had"),
+        ("out.jsonl.state/seen", _shorten, "is shorter than"),
+        ("out.jsonl.state/journal", _break, "broken at byte"),
+        ("out.jsonl.state/run.json", _shorten, "is damaged: run.json"),
+        ("out.jsonl.state/run.json", _renew, "was written by a newer crawler"),
+    ],
+)
+def test_damage_is_refused_and_nothing_is_cut(
+    place: Place, name: str, harm: Callable[[Path], object], said: str
+) -> None:
+    """What does not fit together is explained, and left as it is."""
+    place.half(robots="ignore")
+    harm(place.output.parent / name)
+    before = {path: path.read_bytes() for path in place.output.parent.rglob("*") if path.is_file()}
+    with pytest.raises(ConfigurationError, match=said):
+        place.crawl()
+    after = {path: path.read_bytes() for path in place.output.parent.rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_a_second_process_is_told_who_writes(place: Place) -> None:
+    """The lock on the output is that on its state."""
+    place.half(robots="ignore")
+    said = "is being written by this very process"
+    with (
+        closing(Outlet(str(place.output), "add", resumed=True)),
+        pytest.raises(EnvironmentFailure, match=said),
+    ):
+        place.crawl()
+
+
+def test_no_state_is_kept_where_none_is_wanted(place: Place) -> None:
+    """With --state none an output that holds something is refused, as there is no receipt."""
+    assert place.crawl(state="none") == 0
+    assert sorted(path.name for path in place.output.parent.iterdir()) == ["list.txt", "out.jsonl"]
+    with pytest.raises(ConfigurationError, match="holds"):
+        place.crawl(state="none")
