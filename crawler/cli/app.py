@@ -15,16 +15,17 @@ from crawler.cli import crawl_command, fetch
 from crawler.cli.asking import blocked
 from crawler.cli.completion import add_completion
 from crawler.cli.crawl_flags import VERSION_FLAGS
+from crawler.cli.help_text import EVERYTHING, HELP_FLAGS, shorten
 from crawler.cli.telling import complain, show_traceback
 from crawler.cli.variables import unknown
 from crawler.model.errors import CrawlerError, ExitCode
 from crawler.model.output import printable
 from crawler.model.version import VERSION
 
-_HELP = "Fetch lists of web pages, quickly and with manners, and lose nothing on the way."
-_MOCK_HELP = "Serve a mock web on loopback, and score a crawl of it."
-_LOAD_HELP = "Load a server, and say whether to believe the figures."
-_COMPARE_HELP = "Compare async, threads and processes, measured so that it can be believed."
+_HELP = "Crawl lists of web pages quickly and politely, and lose nothing."
+_MOCK_HELP = "Serve a mock web on loopback, and score crawls of it."
+_LOAD_HELP = "Load test a server, and check that the figures can be trusted."
+_COMPARE_HELP = "Compare async, threads and processes, with measurements that can be trusted."
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -50,15 +51,18 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _spoken(arguments: Sequence[str]) -> list[str]:
-    """The words, with `help COMMAND` as `COMMAND --help`."""
+    """Return the words, with `help COMMAND` as `COMMAND --help`, and `--all` as `--help-all`."""
     words = list(arguments)
     if words[:1] != ["help"]:
         return words
-    return [*(word for word in words if word != "help"), "--help"]
+    flag = EVERYTHING if "--all" in words else "--help"
+    return [*(word for word in words if word not in ("help", "--all")), flag]
 
 
 def _dispatch(words: list[str]) -> int:
-    result = _app()(words, exit_on_error=False, print_error=False, verbose=False)
+    app = _app()
+    shorten(app, words)
+    result = app(words, exit_on_error=False, print_error=False, verbose=False)
     sys.stdout.flush()
     return result if isinstance(result, int) else ExitCode.FINISHED
 
@@ -69,6 +73,7 @@ def _app() -> App:
         help=_HELP,
         version=VERSION,
         version_flags=VERSION_FLAGS,
+        help_flags=HELP_FLAGS,
         help_format="plaintext",
         result_action="return_value",
         suppress_keyboard_interrupt=False,
@@ -78,6 +83,8 @@ def _app() -> App:
     app.command("crawler.cli.mock.mock_app:app", name="mock", help=_MOCK_HELP)
     app.command("crawler.cli.load.load_app:app", name="load", help=_LOAD_HELP)
     app.command("crawler.cli.compare.compare_app:app", name="compare", help=_COMPARE_HELP)
+    app["--help"].help = f"Show the common options of a command; {EVERYTHING} shows all."
+    app["--version"].help = "Show the version."
     add_completion(app)
     return app
 

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from crawler.cli import toml
 from crawler.cli.crawl_flags import CRAWL, lists, quantity, resolve, with_options
+from crawler.cli.help_text import UNCOMMON
 from crawler.cli.presets import UNLIMITED
 from crawler.cli.seeds import check
 from crawler.cli.telling import show_traceback
@@ -22,14 +23,13 @@ from crawler.runtime.space import allow_address_space
 USAGE = "Usage: crawler crawl [SEED ...] [-i FILE|-]... [-o FILE|-] [OPTIONS]"
 
 HELP = (
-    "Fetch a list of URLs, and with --follow what they link to; write one JSON line for each.\n\n"
-    "Records go to stdout or a file, everything else to stderr. Every option below can also stand "
-    "in a file (--config) or in the environment: CRAWLER_PER_HOST is --per-host. Flags go before "
-    "the environment, and that before the file.\n\n"
+    "Fetch a list of URLs, with --follow what they link to; write a JSON line each.\n\n"
+    "Records go to stdout or a file, everything else to stderr. Every option can also be set in a "
+    "file (--config) or the environment: CRAWLER_PER_HOST is --per-host. Flags override the "
+    "environment, which overrides the file.\n\n"
     f"TIME is {SECONDS.examples}. SIZE is {BYTES.examples}. N is {COUNT.examples}.\n\n"
-    "Exit codes: 0 finished; 1 not one URL was fetched, or more failed than --fail-above allows; "
-    "2 bad usage; 3 the machine gave way (disk, input); 130, 143, 129 ended by SIGINT, SIGTERM, "
-    "SIGHUP.\n\n"
+    "Exit codes: 0 finished; 1 nothing fetched, or more failed than --fail-above allows; 2 invalid "
+    "usage; 3 environment (disk, input); 130, 143, 129 ended by SIGINT, SIGTERM, SIGHUP.\n\n"
     "For example:\n\n"
     "  crawler crawl example.com https://example.org/\n"
     "  crawler crawl https://example.com/ --follow --depth 3 -o out.jsonl\n"
@@ -55,8 +55,7 @@ def crawl(
     mock: Annotated[
         int | None,
         Parameter(
-            help="Crawl N pages of a mock web that runs as long as this crawl; as it runs on "
-            f"loopback, this is --allow-network {_LOOPBACK}, too.",
+            help=f"Crawl N pages of a mock web on loopback; implies --allow-network {_LOOPBACK}.",
             group=_INPUT,
             metavar="N",
             converter=quantity(COUNT, whole=True),
@@ -66,8 +65,9 @@ def crawl(
         str,
         Parameter(
             name=["--output", "-o"],
-            help="Where the records go; .gz and .zst compress.",
+            help="Output file, .gz and .zst too (default: stdout).",
             group=_OUTPUT,
+            show_default=False,
             metavar="FILE|-",
             allow_leading_hyphen=True,
         ),
@@ -75,7 +75,7 @@ def crawl(
     config: Annotated[
         str | None,
         Parameter(
-            help="TOML file with options below [crawl], or a preset: polite, fast-local.",
+            help="TOML file with [crawl], or a preset: polite, fast-local.",
             group=_INPUT,
             metavar="FILE",
         ),
@@ -83,18 +83,21 @@ def crawl(
     unlimited: Annotated[
         bool,
         Parameter(
-            help="No politeness, any address, short patience, for a server of your own: what "
-            "config/fast-local.toml says, under the other flags.",
+            help="No politeness, any address and short timeouts (--config fast-local).",
             group=CRAWL.group("Politeness"),
             negative="",
             show_default=False,
         ),
     ] = False,
-    schema: Annotated[bool, _switch("Print the records' JSON Schema and leave.")] = False,
-    print_config: Annotated[bool, _switch("Print the options as TOML and leave.")] = False,
+    schema: Annotated[
+        bool, _switch("Print the JSON Schema of the records and exit."), UNCOMMON
+    ] = False,
+    print_config: Annotated[
+        bool, _switch("Print the configuration as TOML and exit."), UNCOMMON
+    ] = False,
     **options: object,
 ) -> int:
-    """Crawl; returns the exit code. What it says to a person is `HELP`."""
+    """Crawl and return the exit code; `HELP` is the help text."""
     if schema:
         return _print_schema()
     file = toml.read(CRAWL, config) if config is not None else {}

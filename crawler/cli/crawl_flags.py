@@ -14,6 +14,7 @@ from typing import Annotated, Any, Generic, Protocol, Self, TypeVar
 
 from cyclopts import Group, Parameter, Token
 
+from crawler.cli.help_text import UNCOMMON
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.option import Option, OptionError
@@ -22,6 +23,7 @@ from crawler.model.units import Unit
 Command = Callable[..., int]
 
 VERSION_FLAGS = ("--version", "-V")
+_LONGEST_DEFAULT = 40
 
 
 class Configuration(Protocol):
@@ -106,7 +108,7 @@ def lists(group: Group) -> Parameter:
     """The flag for lists of URLs."""
     return Parameter(
         name=["--input", "-i"],
-        help="List of URLs: a file, - for stdin; .gz and .zst, too. May be repeated.",
+        help="List of URLs, .gz and .zst too; - for stdin; repeatable.",
         group=group,
         metavar="FILE",
         negative="",
@@ -172,7 +174,8 @@ def table(spelling: Spelling[Any]) -> str:
 def _keyword(spelling: Spelling[Any], spec: Option, show: bool) -> inspect.Parameter:
     # A class of the project's own is read from text; the library would take it apart.
     wanted: Any = spec.type if spec.choices or spec.type in _METAVARS else str
-    annotation = Annotated[wanted | None, _parameter(spelling, spec, show)]
+    parameter = _parameter(spelling, spec, show)
+    annotation = Annotated[wanted | None, parameter, "" if spec.common else UNCOMMON]
     return inspect.Parameter(
         spec.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
     )
@@ -180,7 +183,7 @@ def _keyword(spelling: Spelling[Any], spec: Option, show: bool) -> inspect.Param
 
 def _parameter(spelling: Spelling[Any], spec: Option, show: bool) -> Parameter:
     default = spelling.default(spec)
-    shown = spelling.written(spec, default) and _shown(default)
+    shown = spelling.written(spec, default) and _shortened(_shown(default))
     return Parameter(
         name=[spec.flag, *([spec.short] if spec.short else [])],
         help=spec.help,
@@ -243,6 +246,13 @@ def _shown(default: Any) -> str:
     if isinstance(default, tuple):
         return "; ".join(default)
     return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def _shortened(text: str) -> str:
+    """Return the beginning of a list that is too long for the help."""
+    if len(text) <= _LONGEST_DEFAULT:
+        return text
+    return text[:_LONGEST_DEFAULT].rpartition("; ")[0] + "; ..."
 
 
 def _row(spelling: Spelling[Any], spec: Option) -> str:

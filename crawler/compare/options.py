@@ -55,62 +55,88 @@ class CompareConfig(Options):
     urls: str = option(
         _WHAT,
         "",
-        "Crawl these URLs in place of the mock web's; a list as of crawl -i.",
+        "Crawl these URLs instead of the mock web's; a list as for crawl -i.",
         metavar="LIST",
+        common=True,
     )
     mock_latency: float = option(
         _WHAT,
         0.1,
-        "Latency of the mock web without an experiment's name, before each first byte.",
+        "Seconds before the mock web's first byte, without a named experiment.",
         least=0,
         most=60,
         unit=SECONDS,
+        common=True,
     )
     width: int = option(
         _WHAT,
         100,
-        "Requests in flight without an experiment's name (sequential: 1); calls, with call.",
+        "Requests in flight without a named experiment (sequential: 1); with call, calls.",
         least=2,
         most=10_000,
+        common=True,
     )
     call: str = option(
-        _OWN, "", "Function to call: package.module:function or file.py:function.", metavar="NAME"
+        _OWN,
+        "",
+        "Function to call: package.module:function or file.py:function.",
+        metavar="NAME",
+        common=True,
     )
     async_call: str = option(
         _OWN,
         "",
-        "Async function that does the same, to be called on an event loop.",
+        "Async function that does the same, to call on an event loop.",
         metavar="NAME",
         short="--async",
+        common=True,
     )
     inputs: str = option(
         _OWN,
         "",
-        "File with an argument a line, as text or, in .jsonl, as JSON; none: called without one.",
+        "File with one argument per line, as text or, in .jsonl, as JSON (default: no argument).",
         metavar="FILE",
+        common=True,
     )
     python: tuple[str, ...] = option(
-        _WHAT, (), "Measure with this interpreter, too; may be repeated.", metavar="PATH"
+        _WHAT,
+        (),
+        "Measure with this interpreter as well; repeatable.",
+        metavar="PATH",
+        common=True,
     )
-    quick: bool = option(_HOW, False, "Small work and few rounds; everything in 10 minutes.")
-    full: bool = option(_HOW, False, "Large work and many rounds; everything in some hours.")
+    quick: bool = option(
+        _HOW, False, "Small work and few rounds; everything in 10 minutes.", common=True
+    )
+    full: bool = option(
+        _HOW, False, "Large work and many rounds; everything in some hours.", common=True
+    )
     budget: float = option(
         _HOW,
         0.0,
-        "Time for all of it, in minutes, or 30s; experiments by name take 5 rounds even so. "
-        "0: 30 s without a name, else as quick or full have it.",
+        "Total time, in minutes (0: 30 s, or as --quick and --full); 5 rounds at least by name.",
         least=0,
         most=10_000,
         unit=MINUTES,
         short="--in",
+        common=True,
     )
     rounds: int = option(
-        _HOW, 0, "Exactly so many rounds; 0: as many as there is time for.", least=0, most=1_000
+        _HOW,
+        0,
+        "Number of rounds (0: as many as there is time for).",
+        least=0,
+        most=1_000,
+        common=True,
     )
     sabotage: Share = option(
-        _HOW, _NONE, "Slow one side of each experiment, to see that it is found.", metavar="5%"
+        _HOW,
+        _NONE,
+        "Slow one side of each experiment by this share, to see that it is detected.",
+        metavar="5%",
+        common=True,
     )
-    seed: int = option(_HOW, 0, "Of the order of turns and of all that is drawn.")
+    seed: int = option(_HOW, 0, "Seed of the order of turns and of all random values.", common=True)
 
     def __post_init__(self) -> None:
         self.settle()

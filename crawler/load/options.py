@@ -34,85 +34,124 @@ class LoadConfig(Options):
     connections: int = option(
         _LOAD,
         64,
-        "Connections: all busy in a closed loop, the most there may be in an open one.",
+        "Connections: all busy in a closed loop, the maximum in an open one.",
         least=1,
         most=MAX_CONNECTIONS,
         short="-c",
+        common=True,
     )
     rate: float = option(
         _LOAD,
         0.0,
-        "Requests/s that leave on schedule (open loop).",
+        "Requests/s to send on schedule (open loop).",
         least=0,
         most=MAX_RATE,
         unit=RATE,
+        common=True,
     )
     stages: str = option(
-        _LOAD, "", "Rates in turn, ramped to: '10s:1000,30s:5000'.", metavar="TEXT"
+        _LOAD,
+        "",
+        "Rates in turn, with ramps between them: '10s:1000,30s:5000'.",
+        metavar="TEXT",
+        common=True,
     )
-    arrivals: Arrivals = option(_LOAD, "constant", "Gaps between the requests of an open loop.")
+    arrivals: Arrivals = option(
+        _LOAD, "constant", "Distribution of the gaps between requests of an open loop."
+    )
     late: Late = option(
-        _LOAD, "queue", "With every connection busy: wait for one, or drop the request."
+        _LOAD, "queue", "When every connection is busy: queue the request, or drop it."
     )
     think_time: str = option(
         _LOAD,
         "",
-        "Pause between an answer and the connection's next request (closed loop): '1s', '1s-3s'.",
+        "Pause between a response and a connection's next request (closed loop): '1s', '1s-3s'.",
         metavar="TIME",
     )
     duration: float = option(
-        _LOAD, 10.0, "Seconds to measure.", least=0.1, most=86_400, unit=SECONDS, short="-d"
+        _LOAD,
+        10.0,
+        "Seconds to measure.",
+        least=0.1,
+        most=86_400,
+        unit=SECONDS,
+        short="-d",
+        common=True,
     )
     requests: int = option(
         _LOAD,
         0,
-        "End after so many requests; 0: when the time is up.",
+        "Maximum requests (0: until the time is up).",
         least=0,
         most=10**12,
         short="-n",
+        common=True,
     )
     warmup: float = option(
-        _LOAD, 0.0, "Seconds of load before it.", least=0, most=3_600, unit=SECONDS
+        _LOAD,
+        0.0,
+        "Seconds of load before the measurement.",
+        least=0,
+        most=3_600,
+        unit=SECONDS,
+        common=True,
     )
     method: str = option(
-        _REQUEST, "", "Request method; by default GET, or POST with a body.", metavar="WORD"
+        _REQUEST,
+        "",
+        "Request method (default: GET, or POST with a body).",
+        metavar="WORD",
+        common=True,
     )
     header: tuple[str, ...] = option(
-        _REQUEST, (), "Further header field.", metavar="'NAME: VALUE'", short="-H"
+        _REQUEST,
+        (),
+        "Request header; repeatable.",
+        metavar="'NAME: VALUE'",
+        short="-H",
+        common=True,
     )
-    body: str = option(_REQUEST, "", "Request body; @FILE reads it from one.", metavar="TEXT")
+    body: str = option(
+        _REQUEST, "", "Request body; @FILE reads it from a file.", metavar="TEXT", common=True
+    )
     data: str = option(
         _REQUEST,
         "",
         "CSV or JSON lines with the columns of templates: {{name}} in URL, header or body.",
         metavar="FILE",
     )
-    sessions: bool = option(
-        _REQUEST, False, "Keep cookies: each connection sends back those that it was given."
-    )
-    keepalive: bool = option(_REQUEST, True, "Use a connection for many requests.")
+    sessions: bool = option(_REQUEST, False, "Keep the cookies of each connection.")
+    keepalive: bool = option(_REQUEST, True, "Reuse connections.")
     timeout: float = option(
-        _REQUEST, 10.0, "Seconds to wait for an answer.", least=0.01, most=3_600, unit=SECONDS
+        _REQUEST,
+        10.0,
+        "Seconds to wait for a response.",
+        least=0.01,
+        most=3_600,
+        unit=SECONDS,
+        common=True,
     )
     expect_status: str = option(
-        _REQUEST, EXPECTED, "Statuses that are no error: '200-399,404', '2xx'.", metavar="LIST"
+        _REQUEST, EXPECTED, "Statuses that are not errors: '200-399,404', '2xx'.", metavar="LIST"
     )
     max_errors: float = option(
         _RUN,
         0.01,
-        "Share of requests that may fail; more fail the run, and every threshold.",
+        "Maximum share of failed requests; more fail the run and every threshold.",
         least=0,
         most=1,
         unit=SHARE,
     )
-    engine: Engine = option(_RUN, "raw", "Client: bare protocol, or as applications are.")
-    processes: int = option(_RUN, 1, "Processes that share the load.", least=1, most=256)
-    seed: int = option(
-        _RUN,
-        0,
-        "For Poisson arrivals, the order of a list and random values; 0: the list's own order.",
+    engine: Engine = option(_RUN, "raw", "Client: bare protocol, or aiohttp as in applications.")
+    processes: int = option(
+        _RUN, 1, "Processes that share the load.", least=1, most=256, common=True
     )
-    target_is_mine: bool = option(_RUN, False, "Allow a target that is not on loopback.")
+    seed: int = option(
+        _RUN, 0, "Seed of Poisson arrivals, list order and random values (0: the list's own order)."
+    )
+    target_is_mine: bool = option(
+        _RUN, False, "Allow a target that is not on loopback.", common=True
+    )
 
     def __post_init__(self) -> None:
         self.settle()

@@ -83,15 +83,17 @@ MAX_LISTENERS = 1_000
 _HOST_LABEL = re.compile(r"h(0|[1-9][0-9]{0,6})")
 
 _WEB, _FLAT, _GRAPH = "Web", "Flat pages (/page/N)", "Graph (/)"
-_TIME, _MANNERS, _SERVER = "Time", "Manners", "Server"
+_TIME, _LIMITS, _SERVER = "Time", "Robots and limits", "Server"
 
 
-def _share(default: float, help: str) -> Any:
-    return option(_GRAPH, default, help, least=0, most=0.5, unit=SHARE)
+def _share(default: float, which: str, *, common: bool = False) -> Any:
+    text = f"Share of pages {which}."
+    return option(_GRAPH, default, text, least=0, most=0.5, unit=SHARE, common=common)
 
 
-def _times(default: str, help: str) -> Any:
-    return option(_TIME, Distribution.read(default), help, unit=SECONDS, metavar="DIST")
+def _times(default: str, help: str, *, common: bool = False) -> Any:
+    spread = Distribution.read(default)
+    return option(_TIME, spread, help, unit=SECONDS, metavar="DIST", common=common)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,23 +103,39 @@ class MockWeb(Options):
     Raises `ConfigurationError` that names the option, its value and what it may be.
     """
 
-    seed: int = option(_WEB, 0, "Another seed is another web.")
+    seed: int = option(_WEB, 0, "Seed of the generated web.", common=True)
     pages: int = option(
-        _WEB, 1000, "Pages of the graph, and /page/0 to /page/N-1.", least=1, most=MAX_PAGES
+        _WEB,
+        1000,
+        "Pages of the graph, and flat pages /page/0 to /page/N-1.",
+        least=1,
+        most=MAX_PAGES,
+        common=True,
     )
-    hosts: int = option(_WEB, 1, "Hosts that the graph is spread over.", least=1, most=1_000_000)
+    hosts: int = option(
+        _WEB, 1, "Hosts that the graph is spread over.", least=1, most=1_000_000, common=True
+    )
     authority: Authority = option(
         _WEB,
         "addresses",
-        "What hosts differ in: 127.0.0.1, .2, ...; port, port+1, ...; or a Host field's name.",
+        "How hosts differ: by address (127.0.0.1, .2, ...), by port, or by name (Host header).",
     )
     domain: str = option(
-        _WEB, "mock.test", "With names: host H is hH.DOMAIN; reach it by proxy.", metavar="DOMAIN"
+        _WEB,
+        "mock.test",
+        "Domain of hosts with names: host H is hH.DOMAIN, reached by proxy.",
+        metavar="DOMAIN",
     )
     page_bytes: int = option(
-        _FLAT, 8192, "Size of a flat page.", least=0, most=MAX_PAGE_BYTES, unit=BYTES
+        _FLAT,
+        8192,
+        "Size of a flat page, in bytes.",
+        least=0,
+        most=MAX_PAGE_BYTES,
+        unit=BYTES,
+        common=True,
     )
-    links: int = option(_FLAT, 20, "Links on a flat page.", least=0, most=MAX_LINKS)
+    links: int = option(_FLAT, 20, "Links on a flat page.", least=0, most=MAX_LINKS, common=True)
 
     size: Distribution = option(
         _GRAPH,
@@ -135,77 +153,98 @@ class MockWeb(Options):
     depth: float = option(
         _GRAPH,
         4.0,
-        "Clicks from a host's front page: median of a log-normal.",
+        "Median clicks from a host's front page (log-normal).",
         least=1,
         most=50,
         metavar="N",
     )
-    disallowed: float = _share(0.05, "Share of pages that robots.txt forbids.")
-    nofollow: float = _share(0.03, "Share linked to with rel=nofollow only.")
-    noindex: float = _share(0.03, "Share marked noindex.")
-    sitemap_only: float = _share(0.03, "Share that only a sitemap knows.")
-    redirects: float = _share(0.04, "Share that redirects to another page.")
-    errors: float = _share(0.03, "Share that answers 404, 410 or 500.")
-    flaky: float = _share(0.01, "Share that answers 503 once or twice first.")
-    faulty: float = _share(0.0, "Share that answers with a fault of the catalogue.")
-    duplicates: float = _share(0.04, "Share with another page's content.")
-    near_duplicates: float = _share(0.03, "Share with nearly another page's content.")
-    files: float = _share(0.02, "Share that is no HTML.")
-    traps: bool = option(_GRAPH, False, "Front pages link to the traps, too.")
+    disallowed: float = _share(0.05, "that robots.txt disallows")
+    nofollow: float = _share(0.03, "linked only with rel=nofollow")
+    noindex: float = _share(0.03, "marked noindex")
+    sitemap_only: float = _share(0.03, "listed only in a sitemap")
+    redirects: float = _share(0.04, "that redirect to another page")
+    errors: float = _share(0.03, "that answer 404, 410 or 500", common=True)
+    flaky: float = _share(0.01, "that answer 503 once or twice first")
+    faulty: float = _share(0.0, "that answer with a fault of the catalogue", common=True)
+    duplicates: float = _share(0.04, "with another page's content")
+    near_duplicates: float = _share(0.03, "with nearly another page's content")
+    files: float = _share(0.02, "that are not HTML")
+    traps: bool = option(_GRAPH, False, "Link to the crawler traps from front pages.", common=True)
 
-    latency: Distribution = _times("0", "Before the first byte.")
-    transfer: Distribution = _times("0", "From a body's first byte to its last.")
+    latency: Distribution = _times("0", "Seconds before the first byte.", common=True)
+    transfer: Distribution = _times("0", "Seconds from a body's first byte to its last.")
     stall: Stall = option(
-        _TIME, Stall(), "All answers held back at times: '1.4s every 10s'.", metavar="TEXT"
+        _TIME, Stall(), "Hold back all responses at intervals: '1.4s every 10s'.", metavar="TEXT"
     )
     brownout: tuple[str, ...] = option(
         _TIME,
         (),
-        "A bad time: '10s..20s latency lognormal:0.5,0.4 errors 0.2', counted from the start.",
+        "Bad period after the start: '10s..20s latency lognormal:0.5,0.4 errors 0.2'.",
         metavar="TEXT",
     )
     workers: int = option(
-        _TIME,
-        0,
-        "Serve as a queue with so many workers (M/G/c); 0: none.",
-        least=0,
-        most=10_000,
+        _TIME, 0, "Workers of a simulated queue, M/G/c (0: no queue).", least=0, most=10_000
     )
-    service: Distribution = _times("0.01", "With workers: how long each works on a request.")
+    service: Distribution = _times(
+        "0.01", "Seconds that a worker of the queue takes for a request."
+    )
     queue: int = option(
-        _TIME, 1000, "With workers: how many wait; more get 503.", least=0, most=1_000_000
+        _TIME,
+        1000,
+        "Maximum requests that wait for a worker; more get 503.",
+        least=0,
+        most=1_000_000,
     )
 
     robots: tuple[str, ...] = option(
-        _MANNERS, DEFAULT_ROBOTS, "Lines of robots.txt; the default fits the graph.", metavar="LINE"
+        _LIMITS, DEFAULT_ROBOTS, "Lines of robots.txt; the default fits the graph.", metavar="LINE"
     )
     robots_forms: tuple[str, ...] = option(
-        _MANNERS,
+        _LIMITS,
         ("plain",),
-        "How hosts answer /robots.txt, one after the other; `crawler mock faults` has the names.",
+        "How hosts answer /robots.txt, in turn; `crawler mock faults` lists the names.",
         metavar="FORM",
     )
     rate: float = option(
-        _MANNERS,
+        _LIMITS,
         0.0,
-        "Requests/s a host before it answers 429; 0: any.",
+        "Requests/s per host before it answers 429 (0: no limit).",
         least=0,
         most=1_000_000,
         unit=RATE,
+        common=True,
     )
-    burst: int = option(_MANNERS, 10, "Requests a host lets pass at once.", least=1, most=1_000_000)
-    retry_after: bool = option(_MANNERS, True, "429 and 503 for too much say when to come back.")
+    burst: int = option(
+        _LIMITS,
+        10,
+        "Requests that a host accepts at once, in spite of --rate.",
+        least=1,
+        most=1_000_000,
+    )
+    retry_after: bool = option(_LIMITS, True, "Send Retry-After with 429 and 503.")
 
-    host: str = option(_SERVER, "127.0.0.1", "Address to listen on.", metavar="ADDRESS")
-    port: int = option(_SERVER, 0, "Port to listen on; 0 takes a free one.", least=0, most=65_535)
-    public: bool = option(_SERVER, False, "Allow a --host that others can reach.")
-    processes: int = option(_SERVER, 1, "Processes that serve the same web.", least=1, most=256)
-    tls: bool = option(_SERVER, False, "Serve HTTPS with a certificate made at the start.")
-    access_log: str = option(_SERVER, "", "JSON lines, one a request; - is stdout.", metavar="FILE")
+    host: str = option(
+        _SERVER, "127.0.0.1", "Address to listen on.", metavar="ADDRESS", common=True
+    )
+    port: int = option(
+        _SERVER, 0, "Port to listen on (0: any free port).", least=0, most=65_535, common=True
+    )
+    public: bool = option(_SERVER, False, "Allow a --host that other machines can reach.")
+    processes: int = option(_SERVER, 1, "Server processes.", least=1, most=256, common=True)
+    tls: bool = option(
+        _SERVER, False, "Serve HTTPS with a certificate made at startup.", common=True
+    )
+    access_log: str = option(
+        _SERVER,
+        "",
+        "Write a JSON line per request to this file; - is stdout.",
+        metavar="FILE",
+        common=True,
+    )
     idle_timeout: float = option(
         _SERVER,
         75.0,
-        "Seconds that a silent connection stays open.",
+        "Seconds before an idle connection is closed.",
         least=0.05,
         most=86_400,
         unit=SECONDS,

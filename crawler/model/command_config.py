@@ -19,58 +19,60 @@ class CommandConfig(CrawlConfig):
     """The options of `crawler crawl`: those of a crawl, of its lists and of what it writes."""
 
     input_format: InputFormat = option(
-        _INPUT, "auto", "Format of the input; auto decides by the file name."
+        _INPUT, "auto", "Input format; auto decides by the file's name."
     )
     url_column: str = option(
         _INPUT, "url", "CSV column with the URL: a name, or a number from 1.", metavar="NAME"
     )
     url_field: str = option(
-        _INPUT, "url", "JSON lines field with the URL; dots reach inside.", metavar="NAME"
+        _INPUT, "url", "JSON lines field with the URL; dots reach into objects.", metavar="NAME"
     )
     keep: tuple[str, ...] = option(
         _INPUT,
         (),
-        "Input columns or JSON fields copied into each record's source; or all.",
+        "Columns or JSON fields of the list to copy into each record's source, or all.",
         metavar="COLUMN,...",
     )
     fields: tuple[str, ...] = option(
         _OUTPUT,
         (),
-        "Fields to write, in this order (default: all).",
+        "Fields of a record to write, in this order (default: all).",
         metavar="NAME,...",
     )
-    format: OutputFormat = option(_OUTPUT, "jsonl", "Format of the output.")
+    format: OutputFormat = option(_OUTPUT, "jsonl", "Output format.")
     state: str = option(
         _OUTPUT,
         "",
-        "Directory for the state by which the same command continues after it was stopped or "
-        "killed; default: OUT.state, none: keep no state.",
+        "Directory for the state of a resumable crawl (default: OUT.state; none: keep no state).",
         metavar="DIR|none",
+        common=True,
     )
     sync: Sync = option(
         _OUTPUT,
         "full",
-        "What survives a power cut: full: every commit; none: only what the system wrote.",
+        "Protection against power cuts: full syncs every commit, none leaves it to the system.",
     )
     accept_change: bool = option(
         _OUTPUT, False, "Continue although the list or the options have changed."
     )
     stats: str = option(
-        _OUTPUT, "", "Write the statistics to this file, as JSON.", metavar="FILE.json"
+        _OUTPUT, "", "Write the statistics to this file, as JSON.", metavar="FILE.json", common=True
     )
-    fail_on_error: bool = option(_OUTPUT, False, "Exit with 1 when any URL failed.")
+    fail_on_error: bool = option(_OUTPUT, False, "Exit with 1 if any URL failed.")
     fail_above: float = option(
         _OUTPUT,
         1.0,
-        "Exit with 1 when more than this share of URLs failed.",
+        "Exit with 1 if more than this share of the URLs failed.",
         least=0,
         most=1,
         unit=SHARE,
     )
     progress: Progress = option(
-        _OUTPUT, "auto", "Progress display: a redrawn bar, a line a minute, or none."
+        _OUTPUT, "auto", "Progress display: a redrawn bar, a line a minute, or none.", common=True
     )
-    quiet: bool = option(_OUTPUT, False, "Print neither progress nor summary.", short="-q")
+    quiet: bool = option(
+        _OUTPUT, False, "Show no progress and no summary.", short="-q", common=True
+    )
 
     def lasting(self) -> dict[str, Any]:
         """Return the options that a run has to share with the one that it continues."""

@@ -34,36 +34,41 @@ class CrawlConfig(GroupedOptions):
     tuples.
     """
 
-    engine: Engine = option(_ENGINE, "async", "Engine that runs the crawl.")
+    engine: Engine = option(_ENGINE, "async", "Run on asyncio or on threads.", common=True)
     loop: Loop = option(
-        _ENGINE, "uvloop", "Event loop; falls back to asyncio's own if uvloop is missing."
+        _ENGINE,
+        "uvloop",
+        "Event loop of the async engine; asyncio's own if uvloop is not installed.",
     )
     concurrency: int = option(
-        _ENGINE, 256, "Requests in flight at once.", least=1, most=100_000, short="-c"
+        _ENGINE, 256, "Maximum requests in flight.", least=1, most=100_000, short="-c", common=True
     )
     memory: int = option(
         _ENGINE,
         0,
-        "Memory for all processes of the crawl, in bytes; 0 takes a quarter of the "
-        "container's or the machine's.",
+        "Memory limit in bytes (0: a quarter of the container's or machine's).",
         least=0,
         most=2**50,
         unit=BYTES,
     )
     window: int = option(
-        _ENGINE, 20_000, "URLs held in memory ahead of their fetch.", least=1, most=10_000_000
+        _ENGINE,
+        20_000,
+        "Maximum URLs held in memory ahead of their fetch.",
+        least=1,
+        most=10_000_000,
     )
     read_ahead: int = option(
         _ENGINE,
         2_000_000,
-        "URLs kept on disk, in TMPDIR, while their hosts are busy.",
+        "Maximum URLs of the list kept on disk, in TMPDIR, while their hosts are busy.",
         least=0,
         most=1_000_000_000,
     )
     drain_timeout: float = option(
         _ENGINE,
         8.0,  # containers are killed 10 s after SIGTERM
-        "Seconds to finish requests in flight after Ctrl-C, SIGTERM or SIGHUP.",
+        "Seconds to finish and write what is in flight after Ctrl-C, SIGTERM or SIGHUP.",
         least=0,
         most=3_600,
         unit=SECONDS,
@@ -71,25 +76,32 @@ class CrawlConfig(GroupedOptions):
     max_time: float = option(
         _ENGINE,
         0.0,
-        "Seconds until the crawl stops as with Ctrl-C; 0 means no limit.",
+        "Seconds until the crawl stops as with Ctrl-C (0: no limit).",
         least=0,
         most=10**8,
         unit=SECONDS,
+        common=True,
     )
     politeness: PolitenessConfig = group(PolitenessConfig)
     following: FollowingConfig = group(FollowingConfig)
     network: NetworkConfig = group(NetworkConfig)
     parsing: ParsingConfig = group(ParsingConfig)
     limit: int = option(
-        _INPUT, 0, "Stop after this many URLs of the list; 0 means all.", least=0, most=2**53
+        _INPUT, 0, "Maximum URLs to read from the list (0: all).", least=0, most=2**53, common=True
     )
-    overwrite: bool = option(_OUTPUT, False, "Replace outputs that already hold data.")
-    append: bool = option(_OUTPUT, False, "Append to outputs that already hold data.")
+    overwrite: bool = option(_OUTPUT, False, "Replace existing output files.", common=True)
+    append: bool = option(_OUTPUT, False, "Append to existing output files.", common=True)
     audit: str = option(
-        _OUTPUT, "", "Write the requests made to each host to this file.", metavar="FILE.jsonl"
+        _OUTPUT,
+        "",
+        "Write the load that each host had to bear to this file, as JSON lines.",
+        metavar="FILE.jsonl",
     )
     repeats: str = option(
-        _OUTPUT, "", "Write URLs that the list repeats to this file.", metavar="FILE.jsonl"
+        _OUTPUT,
+        "",
+        "Write the URLs that the list holds more than once to this file, as JSON lines.",
+        metavar="FILE.jsonl",
     )
     debug: bool = option(_OUTPUT, False, "Show tracebacks and turn on asyncio's debug mode.")
 

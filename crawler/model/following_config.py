@@ -18,41 +18,44 @@ _FOLLOWING, _TRAPS = "Following", "Traps"
 class FollowingConfig(Options):
     """Scope, depth, sitemaps and the limits that keep a crawl out of traps."""
 
-    follow: bool = option(_FOLLOWING, False, "Also crawl the pages that pages link to.")
+    follow: bool = option(_FOLLOWING, False, "Follow the links of the pages.", common=True)
     depth: int = option(
-        _FOLLOWING,
-        5,
-        "Maximum link depth from the list; 0 means no limit.",
-        least=0,
-        most=10_000,
+        _FOLLOWING, 5, "Maximum link depth (0: no limit).", least=0, most=10_000, common=True
     )
     scope: ScopeMode = option(
-        _FOLLOWING, "host", "Links to follow: same host, domain, path prefix, or any."
+        _FOLLOWING,
+        "host",
+        "Links to follow: to the same host, domain or path prefix, or any.",
+        common=True,
     )
     include: tuple[str, ...] = option(
         _FOLLOWING,
         (),
-        "Follow only URLs that match, such as */docs/*; may be repeated.",
+        "Follow only matching URLs (*/docs/*); repeatable.",
         metavar="GLOB",
+        common=True,
     )
     exclude: tuple[str, ...] = option(
         _FOLLOWING,
         (),
-        "Do not follow URLs that match, such as *.pdf; may be repeated.",
+        "Do not follow matching URLs (*.pdf); repeatable.",
         metavar="GLOB",
+        common=True,
     )
     max_pages: int = option(
-        _FOLLOWING, 0, "Maximum followed URLs in all; 0 means no limit.", least=0, most=2**53
+        _FOLLOWING, 0, "Maximum followed URLs (0: no limit).", least=0, most=2**53, common=True
     )
     max_per_host: int = option(
-        _FOLLOWING, 0, "Maximum followed URLs per host; 0 means no limit.", least=0, most=2**53
+        _FOLLOWING, 0, "Maximum followed URLs per host (0: no limit).", least=0, most=2**53
     )
     sitemap: tuple[str, ...] = option(
-        _FOLLOWING, (), "Crawl the URLs of this sitemap; may be repeated.", metavar="URL"
+        _FOLLOWING, (), "Crawl the URLs of this sitemap; repeatable.", metavar="URL", common=True
     )
-    sitemaps: bool = option(_FOLLOWING, False, "Crawl the sitemaps that robots.txt names.")
+    sitemaps: bool = option(
+        _FOLLOWING, False, "Crawl the sitemaps that robots.txt names.", common=True
+    )
     skip_duplicates: bool = option(
-        _FOLLOWING, False, "Do not follow links of near-duplicate pages."
+        _FOLLOWING, False, "Do not follow the links of pages that nearly equal an earlier one."
     )
     drop_params: tuple[str, ...] = option(
         _FOLLOWING,
@@ -64,10 +67,10 @@ class FollowingConfig(Options):
         _TRAPS, 20, "Maximum path segments of a followed URL.", least=1, most=10_000
     )
     max_repeats: int = option(
-        _TRAPS, 2, "Maximum times a path may repeat a segment.", least=1, most=10_000
+        _TRAPS, 2, "Maximum occurrences of the same segment in a path.", least=1, most=10_000
     )
     max_queries: int = option(
-        _TRAPS, 1_000, "Maximum different queries per path.", least=1, most=10**9
+        _TRAPS, 1_000, "Maximum different query strings of one path.", least=1, most=10**9
     )
     max_equal_pages: int = option(
         _TRAPS, 100, "Maximum pages of equal content whose links are followed.", least=1, most=10**9

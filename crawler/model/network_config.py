@@ -27,72 +27,71 @@ class NetworkConfig(Options):
     timeout: float = option(
         _FETCHING,
         60.0,
-        "Timeout of a whole exchange, in seconds.",
+        "Seconds for a whole request and response.",
         least=0.01,
         most=86_400,
         unit=SECONDS,
+        common=True,
     )
     connect_timeout: float = option(
         _FETCHING,
         10.0,
-        "Timeout for name lookup, connecting and TLS, in seconds.",
+        "Seconds for DNS lookup, connecting and TLS.",
         least=0.01,
         most=3_600,
         unit=SECONDS,
     )
-    retries: int = option(_FETCHING, 2, "Retries for transient failures.", least=0, most=100)
+    retries: int = option(
+        _FETCHING, 2, "Retries for transient failures.", least=0, most=100, common=True
+    )
     backoff: float = option(
         _FETCHING,
         0.5,
-        "Seconds before the first retry; doubles each time.",
+        "Seconds before the first retry; doubles with each one.",
         least=0,
         most=3_600,
         unit=SECONDS,
     )
     backoff_max: float = option(
-        _FETCHING,
-        60.0,
-        "Maximum seconds before a retry.",
-        least=0,
-        most=86_400,
-        unit=SECONDS,
+        _FETCHING, 60.0, "Maximum seconds before a retry.", least=0, most=86_400, unit=SECONDS
     )
     max_body: int = option(
         _FETCHING,
         10_485_760,
-        "Maximum body size in bytes, on the wire and decoded; longer bodies are cut.",
+        "Maximum bytes of a body, on the wire and decoded; longer ones are cut.",
         least=1,
         most=2**31,
         unit=BYTES,
+        common=True,
     )
     strict: bool = option(
-        _FETCHING, False, "Fail pages whose body was cut, instead of keeping the part received."
+        _FETCHING, False, "Fail pages whose body was cut instead of keeping what arrived."
     )
     accept: tuple[str, ...] = option(
         _FETCHING,
         (),
-        "Media types to accept, 'text/html,image/*'; others fail before the body is read.",
+        "Media types to read, 'text/html,image/*'; others fail before their body is read.",
         metavar="TYPE",
     )
-    max_redirects: int = option(_FETCHING, 10, "Maximum redirects per URL.", least=0, most=100)
+    max_redirects: int = option(_FETCHING, 10, "Maximum redirects of one URL.", least=0, most=100)
     user_agent: str = option(
-        _FETCHING, f"crawler/{VERSION}", "The User-Agent header.", metavar="TEXT"
+        _FETCHING, f"crawler/{VERSION}", "User-Agent header.", metavar="TEXT", common=True
     )
     header: tuple[str, ...] = secret(
         option(
             _FETCHING,
             (),
-            "Additional request header; may be repeated. Credentials are sent only to the "
-            "origins of the list.",
+            "Request header; repeatable. Credentials go only to the origins of the list.",
             metavar="'K: V'",
             short="-H",
+            common=True,
         )
     )
     header_everywhere: tuple[str, ...] = secret(
         option(
             _FETCHING,
             (),
-            "Additional request header sent to every server; may be repeated.",
+            "Request header for every server, credentials included; repeatable.",
             metavar="'K: V'",
         )
     )
@@ -100,33 +99,30 @@ class NetworkConfig(Options):
         option(
             _FETCHING,
             (),
-            "Proxy for every request: http, https, socks5, socks5h (resolves names). Of several, "
-            "each host keeps one; none ignores the environment.",
+            "Proxy (http, https, socks5, socks5h), or none; of several, each host keeps one.",
             metavar="URL",
+            common=True,
         )
     )
     insecure: bool = option(_FETCHING, False, "Do not verify TLS certificates.")
     dns_ttl: float = option(
         _FETCHING,
         300.0,
-        "Seconds to cache a DNS answer.",
+        "Seconds to cache DNS answers (0: no cache).",
         least=0,
         most=86_400,
         unit=SECONDS,
     )
     allow_private: bool = option(
-        _SAFETY, False, "Connect to any address and port, private networks included."
+        _SAFETY, False, "Allow loopback and private addresses, and any port.", common=True
     )
     allow_network: tuple[str, ...] = option(
-        _SAFETY,
-        (),
-        "Connect to this network, on any port; may be repeated.",
-        metavar="CIDR",
+        _SAFETY, (), "Allow this network, on any port; repeatable.", metavar="CIDR", common=True
     )
     allow_port: tuple[str, ...] = option(
         _SAFETY,
         (),
-        f"Allow a port or range besides {', '.join(map(str, PORTS))}; may be repeated.",
+        f"Additional port, or range, next to {', '.join(map(str, PORTS))}; repeatable.",
         metavar="PORT",
     )
 

@@ -33,7 +33,7 @@ class OptionError(ConfigurationError):
         self.problem = problem
 
 
-def option(
+def option(  # noqa: PLR0913  one for each property of an option
     section: str,
     default: Any,
     help: str,
@@ -43,10 +43,12 @@ def option(
     unit: Unit | None = None,
     metavar: str | None = None,
     short: str | None = None,
+    common: bool = False,
 ) -> Any:
     """Return a field with its help, inclusive range (`least`, `most`), unit and short flag.
 
-    Without a unit, integers are counts (`10k`) and floats plain numbers.
+    Without a unit, integers are counts (`10k`) and floats plain numbers. `--help` lists the common
+    options, `--help-all` every one.
     """
     metadata: Mapping[str, Any] = {
         "section": section,
@@ -56,6 +58,7 @@ def option(
         "unit": unit,
         "metavar": metavar,
         "short": short,
+        "common": common,
         "shown": True,
     }
     return field(default=default, metadata=metadata)
@@ -85,6 +88,7 @@ class Option:
     unit: Unit | None
     metavar: str | None
     short: str | None
+    common: bool
     shown: bool
 
     @property

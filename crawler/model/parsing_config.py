@@ -21,34 +21,27 @@ class ParsingConfig(Options):
     """Executor, its limits, HTML library and parser."""
 
     parse: Parse = option(
-        _PARSING, "auto", "Where pages are parsed; auto measures and reports its choice."
+        _PARSING, "auto", "Where pages are parsed; auto measures and chooses.", common=True
     )
-    parse_workers: int = option(
-        _PARSING, 0, "Parser workers; 0 means one per core.", least=0, most=512
-    )
+    parse_workers: int = option(_PARSING, 0, "Parser workers (0: one per core).", least=0, most=512)
     parse_timeout: float = option(
-        _PARSING,
-        10.0,
-        "Seconds before the parsing of a page is abandoned.",
-        least=0.01,
-        most=3_600,
-        unit=SECONDS,
+        _PARSING, 10.0, "Seconds for parsing one page.", least=0.01, most=3_600, unit=SECONDS
     )
     parse_memory: int = option(
         _PARSING,
         1_024,
-        "Memory limit of a parser process, in MB; 0 means no limit.",
+        "Memory limit of a parser process, in MB (0: no limit).",
         least=0,
         most=10**6,
         unit=MEGABYTES,
     )
     parse_batch: int = option(
-        _PARSING, 16, "Pages handed to a worker at once.", least=1, most=1_000
+        _PARSING, 16, "Maximum pages handed to a worker at once.", least=1, most=1_000
     )
     parse_linger: float = option(
         _PARSING,
         0.002,
-        "Seconds to wait for a batch of pages to fill.",
+        "Maximum seconds that a page waits for its batch to fill.",
         least=0,
         most=1,
         unit=SECONDS,
@@ -56,21 +49,21 @@ class ParsingConfig(Options):
     parser: str = option(
         _PARSING,
         "",
-        "Your own parser, a function that takes a response and returns a dict.",
+        "Your parser: a function from response to dict.",
         metavar="MODULE:FUNCTION",
+        common=True,
     )
     extract: tuple[str, ...] = option(
-        _PARSING,
-        (),
-        "Installed extractor to run on each page; may be repeated.",
-        metavar="NAME",
+        _PARSING, (), "Installed extractor to run on each page; repeatable.", metavar="NAME"
     )
     html: Html = option(
         _PARSING,
         "frostwork",
-        "Library that reads HTML: frostwork is faster; lexbor needs the extra of that name.",
+        "HTML library: frostwork is faster; lexbor needs the extra of that name.",
     )
-    error_pages: bool = option(_PARSING, False, "Also parse the bodies of 4xx and 5xx responses.")
+    error_pages: bool = option(
+        _PARSING, False, "Parse the bodies of 4xx and 5xx responses as well."
+    )
 
     def __post_init__(self) -> None:
         self.settle()

@@ -16,29 +16,35 @@ _POLITENESS = "Politeness"
 class PolitenessConfig(Options):
     """Request spacing and width, robots.txt, pauses and circuit breaker of a host."""
 
-    robots: Robots = option(_POLITENESS, "obey", "Obey or ignore robots.txt.")
+    robots: Robots = option(_POLITENESS, "obey", "Obey or ignore robots.txt.", common=True)
     per_host: int = option(
-        _POLITENESS, 4, "Maximum requests in flight per host.", least=1, most=100_000
+        _POLITENESS,
+        4,
+        "Maximum requests in flight to one host.",
+        least=1,
+        most=100_000,
+        common=True,
     )
     delay: float = option(
         _POLITENESS,
         0.25,
-        "Seconds between the starts of two requests to a host.",
+        "Seconds between the starts of two requests to one host.",
         least=0,
         most=86_400,
         unit=SECONDS,
+        common=True,
     )
     per_ip: int = option(
         _POLITENESS,
         16,
-        "Maximum requests in flight per IP address; 0 means no limit.",
+        "Maximum requests in flight to one IP address (0: no limit).",
         least=0,
         most=100_000,
     )
     ip_delay: float = option(
         _POLITENESS,
         0.05,
-        "Seconds between two requests to an IP address.",
+        "Seconds between the starts of two requests to one IP address.",
         least=0,
         most=86_400,
         unit=SECONDS,
@@ -46,16 +52,18 @@ class PolitenessConfig(Options):
     hosts: HostTable = option(
         _POLITENESS,
         HostTable(),
-        "Limits for a host, 'example.com: per_host=1, delay=5'; a table in TOML.",
+        "Limits of one host, 'example.com: per_host=1, delay=5'; a table in TOML.",
         metavar="TEXT",
     )
     adapt: bool = option(
-        _POLITENESS, True, "Start with few requests at once; add more while the host keeps up."
+        _POLITENESS,
+        True,
+        "Start with few requests at once to a host, and send more while it keeps up.",
     )
     throttle: float = option(
         _POLITENESS,
         60.0,
-        "Pause after a 429, in seconds; doubles each time.",
+        "Seconds to pause a host after a 429; doubles with each further one.",
         least=0,
         most=86_400,
         unit=SECONDS,
@@ -71,7 +79,7 @@ class PolitenessConfig(Options):
     forgive: float = option(
         _POLITENESS,
         600.0,
-        "Seconds without a 429 after which these pauses reset.",
+        "Seconds without a 429 after which the pauses start over.",
         least=0,
         most=86_400,
         unit=SECONDS,
@@ -79,7 +87,7 @@ class PolitenessConfig(Options):
     retry_after_max: float = option(
         _POLITENESS,
         3_600.0,
-        "Longest Retry-After to wait for, in seconds; longer ones end the host's URLs.",
+        "Maximum Retry-After to wait for, in seconds; beyond it the host's URLs end.",
         least=0,
         most=86_400,
         unit=SECONDS,
@@ -87,7 +95,7 @@ class PolitenessConfig(Options):
     host_patience: float = option(
         _POLITENESS,
         1_800.0,
-        "Maximum seconds that 429 and 503 pauses hold a host's URLs; 0 means no limit.",
+        "Seconds that 429 and 503 pauses may hold up a host's URLs (0: no limit).",
         least=0,
         most=10**7,
         unit=SECONDS,
@@ -95,21 +103,21 @@ class PolitenessConfig(Options):
     host_pauses: int = option(
         _POLITENESS,
         8,
-        "Consecutive pauses before a host's URLs end as throttled; 0 means no limit.",
+        "Consecutive 429 and 503 pauses before a host's URLs end as throttled (0: no limit).",
         least=0,
         most=10**6,
     )
     breaker: int = option(
         _POLITENESS,
         20,
-        "Consecutive failures before a host's URLs wait for it to answer; 0 disables.",
+        "Consecutive failures before a host's URLs wait until it answers (0 disables).",
         least=0,
         most=10**6,
     )
     breaker_pause: float = option(
         _POLITENESS,
         300.0,
-        "Longest pause between probes of a host that is down, in seconds; the first is 1 s.",
+        "Maximum seconds between probes of a host that is down; the first comes after 1 s.",
         least=0,
         most=86_400,
         unit=SECONDS,
@@ -117,7 +125,7 @@ class PolitenessConfig(Options):
     breaker_give_up: float = option(
         _POLITENESS,
         900.0,
-        "Seconds that URLs wait for a lost host or network to return; 0 disables.",
+        "Seconds that URLs wait for a host, or the network, that went down (0: not at all).",
         least=0,
         most=10**7,
         unit=SECONDS,

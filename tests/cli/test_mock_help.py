@@ -38,7 +38,7 @@ def test_the_servers_help_has_every_option_in_groups_with_examples(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Each option has its flag, each section its heading; commands and examples are shown."""
-    assert main(["mock", "--help"]) == ExitCode.FINISHED
+    assert main(["mock", "--help-all"]) == ExitCode.FINISHED
     out = capsys.readouterr().out
     for spec in MockWeb.options().values():
         assert spec.flag in out and f"─ {spec.section} ─" in out

@@ -204,7 +204,7 @@ def test_the_table_shows_distributions_switches_and_lists() -> None:
     """The README's table has readable defaults for all types."""
     rows = table(MOCK).splitlines()[2:]
     assert [row.split("`")[1] for row in rows] == [o.flag for o in MockWeb.options().values()]
-    assert "| `--port` | 0 to 65535 | `8080` | Port to listen on; 0 takes a free one. |" in rows
-    assert "| `--latency` |  | `0` | Before the first byte. |" in rows
+    assert "| `--port` | 0 to 65535 | `8080` | Port to listen on (0: any free port). |" in rows
+    assert "| `--latency` |  | `0` | Seconds before the first byte. |" in rows
     assert any(row.startswith("| `--retry-after` |  | `on` |") for row in rows)
     assert any("`User-agent: *; Disallow: /private/" in row for row in rows)

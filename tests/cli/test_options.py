@@ -233,11 +233,21 @@ def test_no_url_at_all_is_said(orders: list[Order], capsys: pytest.CaptureFixtur
 def test_version_and_help_have_their_usual_spellings(capsys: pytest.CaptureFixture[str]) -> None:
     """`-V` is `--version` and `help COMMAND` is `COMMAND --help`, for every command (field T13)."""
     said = {}
-    for words in (["-V"], ["--version"], ["help", "load"], ["load", "--help"], ["help"]):
+    spellings = [
+        "-V",
+        "--version",
+        "help",
+        "help load",
+        "load --help",
+        "help load --all",
+        "load --help-all",
+    ]
+    for words in map(str.split, spellings):
         assert main(words) == ExitCode.FINISHED
         said[" ".join(words)] = capsys.readouterr().out
     assert said["-V"] == said["--version"] == f"{VERSION}\n"
     assert said["help load"] == said["load --help"] and "--rate" in said["help load"]
+    assert said["help load --all"] == said["load --help-all"] != said["load --help"]
     assert "crawl" in said["help"]
     for command in ("mock", "load", "compare"):
         assert main([command, "-V"]) == ExitCode.FINISHED
@@ -256,6 +266,27 @@ def test_an_unknown_command_gets_a_suggestion(capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize("spelling", [CRAWL, MOCK, LOAD, COMPARE], ids=lambda s: s.table)
+def test_help_fits_two_screens_and_help_all_has_every_option(
+    spelling: Spelling[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`--help` has the common options on two screens of 80 x 50, `--help-all` every one."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([spelling.table, "--help"]) == ExitCode.FINISHED
+    short = capsys.readouterr().out
+    assert main([spelling.table, "--help-all"]) == ExitCode.FINISHED
+    full = capsys.readouterr().out
+    assert short.count("\n") <= 100
+    assert max(map(len, (short + full).splitlines())) <= 80
+    for spec in spelling.options.values():
+        assert f"│ {spec.flag} " in full
+        assert (f"│ {spec.flag} " in short) == spec.common, spec.name
+        assert len(spec.help) <= 120, f"{spec.name}: a line and a half at most"
+    assert ("--help-all shows" in short) == (not all(s.common for s in spelling.options.values()))
+
+
+@pytest.mark.parametrize("spelling", [CRAWL, MOCK, LOAD, COMPARE], ids=lambda s: s.table)
 def test_every_time_and_size_has_its_unit(spelling: Spelling[Any]) -> None:
     """No option of seconds, bytes or a share takes plain numbers alone (field T13)."""
     for name, spec in spelling.options.items():
@@ -269,5 +300,5 @@ def test_the_table_has_a_row_for_every_option() -> None:
     """The README's table names every flag with its values and default."""
     rows = table(CRAWL).splitlines()[2:]
     assert [row.split("`")[1] for row in rows] == [o.flag for o in CommandConfig.options().values()]
-    assert "| `--per-host` | 1 to 100000 | `4` | Maximum requests in flight per host. |" in rows
+    assert "| `--per-host` | 1 to 100000 | `4` | Maximum requests in flight to one host. |" in rows
     assert "`async`, `threaded` | `async`" in rows[0]

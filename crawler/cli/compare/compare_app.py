@@ -6,6 +6,7 @@ from cyclopts import App
 
 from crawler.cli.compare import compare_call, compare_command, compare_page, rerun
 from crawler.cli.crawl_flags import VERSION_FLAGS
+from crawler.cli.help_text import HELP_FLAGS
 
 _HELP = (
     "Compare async, threads and processes on the same work, and show what the interpreter's "
@@ -45,6 +46,7 @@ app = App(
     help_epilogue=_EPILOGUE,
     default_command=compare_command.compare,
     version_flags=VERSION_FLAGS,
+    help_flags=HELP_FLAGS,
 )
 app.command(compare_call.call, help=compare_call.HELP, usage=compare_call.USAGE, help_epilogue="")
 app.command(compare_page.report, help=compare_page.HELP, usage=compare_page.USAGE, help_epilogue="")

@@ -62,11 +62,11 @@ class Wanted:
 
     threshold: Annotated[
         tuple[str, ...],
-        _bounds(_RESULT, "Exit code 4 if missed: 'p99<50ms', 'errors<0.1%'; may be repeated."),
+        _bounds(_RESULT, "Exit code 4 if missed: 'p99<50ms', 'errors<0.1%'; repeatable."),
     ] = ()
     find_limit: Annotated[
         tuple[str, ...],
-        _bounds(_TARGET, "Search for the highest rate that keeps a threshold; may be repeated."),
+        _bounds(_TARGET, "Search for the highest rate that keeps a threshold; repeatable."),
     ] = ()
     against: Annotated[
         str,

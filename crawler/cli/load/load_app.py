@@ -5,6 +5,7 @@ from __future__ import annotations
 from cyclopts import App
 
 from crawler.cli.crawl_flags import VERSION_FLAGS
+from crawler.cli.help_text import HELP_FLAGS
 from crawler.cli.load import load, load_compare, load_selftest
 
 _HELP = "Load a server, closed loop or on schedule, and say whether to believe the figures."
@@ -37,6 +38,7 @@ app = App(
     help_epilogue=_EPILOGUE,
     default_command=load.load,
     version_flags=VERSION_FLAGS,
+    help_flags=HELP_FLAGS,
 )
 app.command(load_selftest.selftest, help=load_selftest.HELP, help_epilogue="")
 app.command(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cyclopts import App
 
 from crawler.cli.crawl_flags import VERSION_FLAGS
+from crawler.cli.help_text import HELP_FLAGS
 from crawler.cli.mock import change, faults, mock_ledger, mock_listing, mock_score, serve
 
 _HELP = "Serve a mock web on loopback, and score a crawl of it."
@@ -40,6 +41,7 @@ app = App(
     help_epilogue=_EPILOGUE,
     default_command=serve.serve,
     version_flags=VERSION_FLAGS,
+    help_flags=HELP_FLAGS,
 )
 # The examples stand in the help of `crawler mock` alone.
 app.command(mock_listing.urls, help=f"{mock_listing.URLS_HELP}{_ABOUT}", help_epilogue="")
