@@ -1,17 +1,17 @@
-"""XML that no parser may read on in, read on: for lists of URLs that are better had than refused.
+"""Read malformed XML on from its first error, so that lists of URLs are not lost.
 
-Takes over from `crawler.formats.xml` where that finds an error, and calls the same handlers.
-What authors and their programs get wrong is read as it was meant, as HTML is read by browsers:
+Takes over from `crawler.formats.xml` where that finds an error, and calls the same handlers. Common
+mistakes of authors and programs are read as intended, as browsers read HTML:
 
-- `&` that begins no reference stands for itself, and HTML's names (`&nbsp;`) are known beside
-  XML's; what a document declares itself is not, so that nothing grows;
-- an end tag closes what is open in its element; one that closes nothing is passed over;
-- an element that starts where it cannot be (a `<url>` in another) closes what is in its way;
-- a `<` that begins no tag is text, and a control character damages the text that it stands in;
-- what the end of the document cuts is not told of: half a URL is one that nobody wrote.
+- `&` that begins no reference stands for itself, and HTML's names (`&nbsp;`) are known as well as
+  XML's; a document's own declarations are not, so that nothing expands;
+- an end tag closes what is open in its element; one without a start tag is ignored;
+- an element that starts in the wrong place (a `<url>` in another) closes what is in its way;
+- a `<` that begins no tag is text, and a control character damages the text around it;
+- an item cut by the end of the document is dropped: half a URL is one that nobody wrote.
 
-Every character is looked at a bounded number of times, no more than `MAX_TOKEN` are held, and after
-`MAX_TAGS` tags, whole or not, reading ends.
+Each character is read a bounded number of times, at most `MAX_TOKEN` are held, and reading ends
+after `MAX_TAGS` tags, whole or not.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Final
 from crawler.formats.xml import MAX_TOKEN, Characters, End, RefusedXml, Start
 
 MAX_TAGS: Final = 2_000_000
-"""Tags, comments and stray `<`: 3 s at most. 50,000 URLs with 20 elements each have as many."""
+"""Maximum tags, comments and stray `<`; 50,000 URLs with 20 elements each have as many."""
 
 _TOKEN = re.compile(
     r"<(?:!--.*?-->|(?P<section>!\[CDATA\[)|\?.*?\?>|![A-Za-z][^<>]*>"
@@ -38,10 +38,10 @@ _REFERENCE = re.compile(
 )
 _CONTROLS: Final = "".join(map(chr, {*range(0x20)} - {0x09, 0x0A, 0x0D})) + "\ufffe\uffff"
 _CONTROL = re.compile(f"[{_CONTROLS}]")
-_LONG: Final = ("<!--", "<?")  # what may have a `<` inside
+_LONG: Final = ("<!--", "<?")  # tokens that may contain `<`
 
 Nesting = Callable[[str], int | None]
-"""How many elements have to be open where an element of this name starts; None where any may."""
+"""Returns how many elements have to be open where one of this name starts; None for any number."""
 
 
 class BrokenXml:
@@ -61,7 +61,7 @@ class BrokenXml:
 
     def __init__(self, start: Start, end: End, nesting: Nesting, depth: int) -> None:
         self._start, self._end, self._nesting = start, end, nesting
-        self._open = [""] * depth  # names; of what was open before none is known
+        self._open = [""] * depth  # names; unknown for those opened before
         self._allowed = MAX_TAGS
         self._text = ""
         self._section = False  # within CDATA
@@ -69,11 +69,11 @@ class BrokenXml:
         self._heard: list[str] = []
 
     def listen(self, characters: Characters | None) -> None:
-        """Call `characters` with text from here on; None for no more."""
+        """Call `characters` with text from here on; stop if None."""
         self._listener, self._heard = characters, []
 
     def feed(self, text: str, last: bool = False) -> str:
-        """Read on; returns why reading ends, "" while it does not."""
+        """Read on; return why reading ends, "" while it does not."""
         self._text += text
         try:
             self._text = self._text[self._read(last) :]
@@ -84,7 +84,7 @@ class BrokenXml:
         return ""
 
     def _read(self, last: bool) -> int:
-        """Read what is whole; returns up to where."""
+        """Read all complete tokens; return the position after them."""
         text, at = self._text, 0
         while True:
             if self._section:
@@ -105,7 +105,7 @@ class BrokenXml:
                 self._take(found)
                 at = found.end()
             elif text.startswith(_LONG, tag) or text.find("<", tag + 1) < 0:
-                return len(text) if last else tag  # it may become one
+                return len(text) if last else tag  # it may become a tag
             else:
                 self._hear("<")
                 at = tag + 1
@@ -153,7 +153,7 @@ class BrokenXml:
 
 
 def mended(text: str) -> str:
-    """`text` with its references resolved; a control character inside becomes U+FFFD."""
+    """Return `text` with references resolved and control characters replaced by U+FFFD."""
     if "&" in text:
         text = _REFERENCE.sub(_referred, text)
     return _CONTROL.sub("\ufffd", text.strip(f"{_CONTROLS}\t\n\r "))

@@ -1,13 +1,13 @@
-"""Frostwork: one scan of the bytes for a fixed set of selectors, and no tree.
+"""Extract with Frostwork: one scan of the bytes for a fixed set of selectors, without a tree.
 
-It tokenises as the HTML standard does, decodes by the WHATWG tables, and gives the GIL away for the
-whole scan. For these few fields a tree is needed in few places only, and there the columns of a
-second scan say what to take off: links and titles inside `<template>` are in no document, `<title>`
-inside `<svg>` names no page. An `<html>` behind other content adds its `lang` in the standard, and
-is passed over by the library; where no language was found it is looked for under another name.
+It tokenises by the HTML standard, decodes by the WHATWG tables, and releases the GIL for the whole
+scan. Few of these fields need a tree; for those, a second scan finds the values to remove: links
+and titles inside `<template>` are not part of the document, and `<title>` inside `<svg>` does not
+name the page. In the standard a late `<html>` adds its `lang`, which the library ignores; if no
+language was found, it is searched under another tag name.
 
-`href` of `<a>` inside SVG counts (browsers follow it), inside `<select>` too (as the standard has
-had it since select became customisable).
+`href` of `<a>` counts inside SVG (browsers follow it) and inside `<select>` (as in the standard
+since select became customisable).
 """
 
 from __future__ import annotations
@@ -49,18 +49,18 @@ _OWN_ROBOTS: Final = "meta[name={token} i]::attr(content)"
 _TEXTS: Final = [":not(script):not(style):not(a)::text", "a::text"]
 _HTML = re.compile(rb"<html(?=[\t\n\f\r /][^<>]*lang)", re.IGNORECASE)
 
-_SHARED: Final = len(_FIELDS) - 3  # columns that a scan and `Found` have in common
+_SHARED: Final = len(_FIELDS) - 3  # columns of a scan that `Found` shares
 
 
 class Scan:
-    """Selectors that are looked for together: one column of values for each."""
+    """Selectors searched together, one column of values for each."""
 
     def __init__(self, *selectors: str) -> None:
         self._names = [str(number) for number in range(len(selectors))]
         self._page = frostwork.Page()
         for name, selector in zip(self._names, selectors, strict=True):
             self._page.field_all(name, selector)
-        self._page.extract(b"")  # compiles, and raises here for what the library does not know
+        self._page.extract(b"")  # compiles, and raises for selectors unknown to the library
 
     def columns(self, markup: bytes, label: str) -> list[list[str]]:
         """Return the values of each selector, in document order."""
@@ -79,7 +79,7 @@ _TITLES = Scan("title::text", "svg title::text, template title::text")
 
 
 def find(body: bytes, encoding: str, token: str) -> Found:
-    """See `crawler.formats.html.find`; a token costs another 0.2 ms for 74 KB."""
+    """Find the fields; see `crawler.formats.html.find`."""
     whole, label = clean(body, encoding)
     markup = tamed(whole)
     columns = (_following(token) if token else _SCAN).columns(markup, label)
@@ -102,7 +102,7 @@ def find(body: bytes, encoding: str, token: str) -> Found:
 
 
 def _refreshes(found: Found, inert: list[str], scriptless: list[str], *, tame: bool) -> Found:
-    """`found` with its refreshes told apart; where none can be, none acts."""
+    """Return `found` with acting and scriptless refreshes separated; if `tame`, none acts."""
     if tame:
         return found._replace(refreshes=[], scriptless=found.refreshes)
     left = without(found.refreshes, inert)
@@ -110,7 +110,7 @@ def _refreshes(found: Found, inert: list[str], scriptless: list[str], *, tame: b
 
 
 def _later_languages(markup: bytes, label: str) -> list[str]:
-    """The `lang` of `<html>` tags that do not begin the page (WHATWG HTML, 13.2.6.4.7)."""
+    """Return the `lang` of `<html>` tags that do not begin the page (WHATWG HTML, 13.2.6.4.7)."""
     if not _HTML.search(markup):
         return []
     return without(*_LANGUAGES.columns(_HTML.sub(b"<x-html", markup), label))

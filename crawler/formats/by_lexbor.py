@@ -1,16 +1,16 @@
-"""Lexbor, by selectolax: a tree by the HTML standard, which selectors are then asked of.
+"""Extract with Lexbor, by selectolax: an HTML-standard tree, queried by selectors.
 
 It costs more than `by_frostwork`, most where links are followed, as each text node becomes an
-object, and holds the GIL for all but the parsing. Its time has no good bound: it compares each
-attribute of a tag with those before it, so that 200,000 of them take more than 8 s, and nothing
-interrupts it. So `auto` has it run by processes alone, whose pool ends a page that hangs.
+object, and it holds the GIL for all but parsing. Its time has no good bound: it compares each
+attribute of a tag with those before it, so that 200,000 of them take seconds without interruption.
+So `auto` runs it only in processes, whose pool ends a page that hangs.
 
-What differs from `by_frostwork`, all of it in pages that are broken or very unusual:
+Differences from `by_frostwork`, all in broken or very unusual pages:
 
-- What the standard moves, renames or leaves out is where the standard has it: links in the body
-  that a `<frameset>` takes the place of are gone, `meta` and `base` in a template are not found,
-  and the tree decides what is in one. `<html <html lang=x>` is an `<html>` with that `lang`.
-- A refresh in a page of more than 32,768 tags counts as one that acts.
+- Moves, renames and omissions follow the standard: links in a body that a `<frameset>` replaces are
+  gone, `meta` and `base` in a template are not found, and the tree decides what is in one.
+  `<html <html lang=x>` is an `<html>` with that `lang`.
+- A refresh in a page of more than 32,768 tags counts as acting.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SILENT: Final = frozenset({"script", "style"})
 
 
 def find(body: bytes, encoding: str, token: str) -> Found:
-    """See `crawler.formats.html.find`."""
+    """Find the fields; see `crawler.formats.html.find`."""
     whole, label = clean(body, encoding)
     tree = LexborHTMLParser(charset.text(tamed(whole), label))
     links = tree.css(_RELATED)
@@ -80,7 +80,7 @@ def _is_svg(node: LexborNode | None) -> bool:
 
 
 def _titles(tree: LexborHTMLParser) -> list[str]:
-    """Return the texts of the document's titles: those in its head or, without any, elsewhere."""
+    """Return the texts of titles in the head or, if there are none, elsewhere."""
     heads = [text for node in tree.css("head > title") if (text := node.text())]
     if heads:
         return heads
@@ -98,7 +98,7 @@ def _value(node: LexborNode, attribute: str) -> str:
 
 
 def _texts(tree: LexborHTMLParser) -> tuple[list[str], list[str]]:
-    """Return the text nodes, scripts and styles left out: outside links, and directly in one."""
+    """Return the text nodes outside links and directly in one, without scripts and styles."""
     texts: list[str] = []
     linked: list[str] = []
     for node in tree.root.traverse(include_text=True) if tree.root is not None else ():

@@ -1,9 +1,9 @@
-"""How much of a page goes into its record: a page has no end, a record has one.
+"""Limits on the fields of a record: a page may be endless, a record may not.
 
 A body of 10 MB may have 870,000 links, or 30,000 relative ones behind a `<base>` of 2,000
-characters, which are 60 MB; a title may be the whole body. What is kept here is more than any of
-the 1,834 real pages that the parser was compared on has, and 2 MB of links at the very most. What
-is left off is left off at the end; of links it is counted.
+characters, which are 60 MB; a title may be the whole body. The limits exceed every real page that
+the parser was compared on, and bound the links to 2 MB. Excess is cut at the end; links left off
+are counted.
 """
 
 from __future__ import annotations
@@ -11,33 +11,34 @@ from __future__ import annotations
 from typing import Final
 
 LINKS: Final = 10_000
-"""Links kept; the longest index of the Python docs has some 5,000, a sitemap 50,000."""
+"""Maximum links; the longest index of the Python docs has some 5,000, a sitemap 50,000."""
 
 URL: Final = 2_048
-"""Characters of a URL found on a page; the crawl follows none that is longer (`core.traps`), and
-sitemaps.org allows no more."""
+"""Maximum length of a URL on a page; the crawl follows no longer ones (`core.traps`), and
+sitemaps.org allows none.
+"""
 
 LINK_CHARACTERS: Final = 2 << 20
-"""Characters of all links together: 10,000 of 209, three times what they have on real pages."""
+"""Maximum length of all links together: 10,000 of 209, three times the length on real pages."""
 
 TITLE: Final = 1_024
-"""Characters; search engines show some 60."""
+"""Maximum length; search engines show some 60 characters."""
 
 DESCRIPTION: Final = 4_096
-"""Characters; search engines show some 160."""
+"""Maximum length; search engines show some 160 characters."""
 
 LANGUAGE: Final = 64
-"""Characters; a language tag needs 35 at the most (RFC 5646, 4.4.1)."""
+"""Maximum length; a language tag needs at most 35 characters (RFC 5646, 4.4.1)."""
 
 DIRECTIVES: Final = 64
-"""Robots directives; some 15 are known."""
+"""Maximum robots directives; some 15 are known."""
 
 DIRECTIVE: Final = 128
-"""Characters of one; the longest known holds a date."""
+"""Maximum length of a directive; the longest known holds a date."""
 
 _CUT: Final = "\N{HORIZONTAL ELLIPSIS}"
 
 
 def cut(text: str, most: int) -> str:
-    """`text`, or its beginning and an ellipsis: `most` characters."""
+    """Return `text`, cut to `most` characters with an ellipsis."""
     return text if len(text) <= most else text[: most - 1] + _CUT

@@ -1,9 +1,9 @@
-"""Where a page leads to: the fingerprints of its links, and what its text is like.
+"""Compute a page's leads: the fingerprints of its links, and hashes of its text.
 
-Computed where the page is parsed, so that the event loop has no URL to look at that the crawl knows
-already. A link counts for nothing where its author says so: by rel=nofollow on every spelling of
-it, by a robots meta element, or by the X-Robots-Tag header (nofollow or none, for all crawlers or
-for this one by its product token).
+Computed where the page is parsed, so that the event loop handles no URL that the crawl knows
+already. A link does not count if its author says so: by rel=nofollow on every spelling of it, by a
+robots meta element, or by the X-Robots-Tag header (nofollow or none, for all crawlers or for this
+one by its product token).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _CLOSING: Final = frozenset({"nofollow", "none"})
 _VALUED: Final = frozenset(
     {"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"}
 )
-"""Directives with a colon of their own, which is none after a crawler's name."""
+"""Directives whose colon does not follow a crawler's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Following:
-    """What following needs to know: parameters that do not count, and the crawler's own name."""
+    """The settings for following: query parameters to ignore, and the crawler's product token."""
 
     drop_params: tuple[str, ...]
     token: str
@@ -39,7 +39,7 @@ def leads(
     linked: Iterable[str],
     tracking: Tracking,
 ) -> Leads:
-    """Of a page with these links; `followed` are those that count, None for all."""
+    """Return the leads of a page with these links, of which `followed` count (None: all)."""
     keys = array("Q")
     for link in links:
         counts = followed is None or link in followed
@@ -48,9 +48,9 @@ def leads(
 
 
 def directives(content: str, token: str) -> Iterator[str]:
-    """Directives for all crawlers and for `token`, in lower case, of an X-Robots-Tag header.
+    """Yield lower-case directives of an X-Robots-Tag header for all crawlers and for `token`.
 
-    A name before a colon is whom all directives up to the next name are for.
+    A name before a colon applies to all directives up to the next name.
     """
     ours = True
     for part in content.lower().split(","):
@@ -63,5 +63,5 @@ def directives(content: str, token: str) -> Iterator[str]:
 
 
 def closed(names: Iterable[str]) -> bool:
-    """Whether directives forbid to follow any link."""
+    """Tell whether directives forbid following links."""
     return not _CLOSING.isdisjoint(names)

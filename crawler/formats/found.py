@@ -1,11 +1,11 @@
-"""What is found in a page's markup, whichever library looks, and the rules that all have in common.
+"""The values found in a page's markup, and the rules common to all HTML libraries.
 
 Scripting is off, so the content of `<noscript>` counts.
 
-A link is whatever leads from the page to a document: `<a>`, `<area>`, frames, what is embedded but
-for pictures and the like, and `<link>` where the HTML standard calls its type a hyperlink (4.6.7)
-or HTML 4 has it for navigation, and what it leads to is HTML as far as it says. Feeds and what is
-for programs would cost a request a page and lead nowhere new; what a form sends is its visitor's.
+A link is anything that leads to a document: `<a>`, `<area>`, frames, embedded content except media,
+and `<link>` where the HTML standard calls its type a hyperlink (4.6.7) or HTML 4 has it for
+navigation, if its target is HTML as far as declared. Feeds and links for programs would cost a
+request per page and lead nowhere new; form targets are left to visitors.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from crawler.formats import charset
 
 _MEDIA: Final = ("image/", "video/", "audio/", "font/", "application/x-shockwave")
 NO_MEDIA: Final = "".join(f":not([type^='{kind}' i])" for kind in _MEDIA)
-"""A selector's part, for what is embedded and may be a document."""
+"""The part of a selector that keeps embedded content which may be a document."""
 
 HYPERLINKS: Final = frozenset({
     "alternate", "author", "canonical", "help", "license", "next", "prev", "privacy-policy",
@@ -31,7 +31,7 @@ HYPERLINKS: Final = frozenset({
 
 
 class Found(NamedTuple):
-    """Values as they stand in the markup, character references decoded, in document order."""
+    """Values as in the markup, with character references decoded, in document order."""
 
     hrefs: list[str]
     titles: list[str]
@@ -43,14 +43,14 @@ class Found(NamedTuple):
     refreshes: list[str]  # of meta elements that act
     texts: Sequence[str] = ()  # outside links
     linked: Sequence[str] = ()  # directly in links
-    nofollow: Sequence[str] = ()  # hrefs of links that are not to be followed
-    own_robots: Sequence[str] = ()  # robots directives for this crawler by name
+    nofollow: Sequence[str] = ()  # hrefs of links not to follow
+    own_robots: Sequence[str] = ()  # robots directives that name this crawler
     related: Sequence[str] = ()  # hrefs of link elements that lead to a document
-    scriptless: Sequence[str] = ()  # refreshes for who runs no scripts
+    scriptless: Sequence[str] = ()  # refreshes for browsers without scripts
 
 
 def related(rels: Iterable[str], hrefs: Iterable[str]) -> list[str]:
-    """Return the hrefs, of link elements with these rels, that lead to a document."""
+    """Return the hrefs of link elements whose rels lead to a document."""
     return [
         href
         for rel, href in zip(rels, hrefs, strict=True)
@@ -59,7 +59,7 @@ def related(rels: Iterable[str], hrefs: Iterable[str]) -> list[str]:
 
 
 def clean(body: bytes, encoding: str) -> tuple[bytes, str]:
-    """Return `body` with U+FFFD for NUL, as the tokeniser has it, in an encoding but UTF-16."""
+    """Return `body` with U+FFFD for NUL, as the tokeniser has it, and not in UTF-16."""
     if encoding.startswith("utf-16") or encoding == "replacement" or b"\0" in body:
         # Libraries would delete NULs, or take `<`, NUL at the start for UTF-16.
         text = charset.text(body, encoding).replace("\0", "\ufffd")
@@ -68,7 +68,7 @@ def clean(body: bytes, encoding: str) -> tuple[bytes, str]:
 
 
 def without(values: list[str], inert: Sequence[str]) -> list[str]:
-    """`values` less `inert`, value by value and as often as it stands there."""
+    """Return `values` without `inert`, each removed as often as it occurs there."""
     left = Counter(values)
     left.subtract(inert)
     return [value for value in values if left[value] > 0]

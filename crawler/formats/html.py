@@ -1,8 +1,8 @@
-"""What a crawler asks of a page's markup, of whichever HTML library does it.
+"""Extract from a page's markup, with either HTML library.
 
-Each library has one file, which alone imports it and gives one function: `by_frostwork`, which
-costs the least, and `by_lexbor`, a tree by the HTML standard. Either can be dropped. What they
-differ in is told in `by_lexbor`.
+Each library has one file that imports it and provides one function: `by_frostwork`, the cheapest,
+and `by_lexbor`, a tree by the HTML standard. Either can be dropped. `by_lexbor` describes their
+differences.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class _Find(Protocol):
 
 
 def check(library: Html) -> None:
-    """Raise `ConfigurationError` if a library is not installed; imports nothing."""
+    """Raise `ConfigurationError` if a library is not installed, without importing it."""
     package, command = _NEEDS[library]
     if find_spec(package) is None:
         raise ConfigurationError(f"html: {library} is not installed; {command}")
@@ -39,8 +39,8 @@ def check(library: Html) -> None:
 def find(body: bytes, encoding: str, *, token: str = "", library: Html = "frostwork") -> Found:
     """Return the fields' raw values in `body`, in the WHATWG encoding `encoding`. Never raises.
 
-    With a crawler's product token all that following its links needs, too: the text nodes but for
-    scripts and styles, and what is not to be followed.
+    With a crawler's product token also return what following its links needs: text nodes without
+    scripts and styles, and links not to follow.
     """
     return _finder(library)(body, encoding, token)
 

@@ -1,7 +1,7 @@
-"""HTML libraries behind one face, to be compared; the crawler itself uses two of them (html.py).
+"""HTML libraries behind one interface, for comparison; the crawler itself uses two (html.py).
 
-Each is imported when it is asked for, as most are not installed with the crawler. All are asked for
-the same, title and links in document order, and from the same bytes, which are UTF-8.
+Each is imported on demand, as most are not installed with the crawler. All return the same, title
+and links in document order, from the same UTF-8 bytes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 
 class Asked(NamedTuple):
-    """What every library is asked for."""
+    """The result of every library."""
 
     title: str
     hrefs: Sequence[str]
@@ -30,11 +30,11 @@ MODULES: Mapping[str, str] = {
     "html5lib": "html5lib",
     "BeautifulSoup": "bs4",
 }
-"""The libraries by name, with the module that must be there."""
+"""The libraries by name, with the module that each needs."""
 
 
 def parser(name: str) -> Parser:
-    """A library's function; ImportError if it is not installed, KeyError if it is not known."""
+    """Return a library's function; raises ImportError if not installed, KeyError if unknown."""
     import_module(MODULES[name])
     return _PARSERS[name]
 
@@ -76,7 +76,7 @@ def _beautiful_soup(body: bytes) -> Asked:
 
 
 class _Reader(HTMLParser):
-    """Of the standard library: pure Python, and no tree."""
+    """A parser of the standard library: pure Python, without a tree."""
 
     def __init__(self) -> None:
         super().__init__()

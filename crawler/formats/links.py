@@ -1,17 +1,17 @@
-"""From the `href`s of a page to the URLs it links to, exactly as the WHATWG URL standard has it.
+"""Resolve the `href`s of a page to absolute URLs, by the WHATWG URL standard.
 
-A page of documentation has some 680 hrefs and 60 pages behind them, so fragments and repeats go
-first, by text alone. Of what is left most is plain: `name.html`, `../library/os.html`, `/a/b?c=d`,
-`https://example.com/a`. Where every character is one that the standard copies, no segment begins
-with a dot and the host is plain lower-case ASCII with an alphabetic end, the result is the text
-behind the right prefix of the base, and a regular expression knows it for a third of the price.
-Everything else (dots, escapes, backslashes, spaces, punycode, ports, `//host`, `?query`) goes
-through ada. A property test holds both ways equal.
+A page of documentation has some 680 hrefs but only 60 targets, so fragments and repeats are removed
+first, by text alone. Most of the rest is plain: `name.html`, `../library/os.html`, `/a/b?c=d`,
+`https://example.com/a`. If the standard copies every character, no segment begins with a dot, and
+the host is plain lower-case ASCII with an alphabetic end, the result is the text appended to the
+right prefix of the base, which a regular expression recognises at a third of the cost. Everything
+else (dots, escapes, backslashes, spaces, punycode, ports, `//host`, `?query`) goes through ada. A
+property test compares both ways.
 
-Beyond the caps (`crawler.formats.caps`) hrefs are counted, and not looked at.
+Beyond the caps (`crawler.formats.caps`) hrefs are only counted.
 
-An href that is only a fragment is a link to the page itself, or to its `<base>`, as any other.
-Other schemes than http and https are dropped, and so is what is no URL.
+An href that is only a fragment links to the page itself, or to its `<base>`. Invalid URLs and
+schemes other than http and https are dropped.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _PAGES: Final = ("https://", "http://")
 
 
 class Links(NamedTuple):
-    """The URLs kept of a page; `left_off` counts those too long, and hrefs not looked at."""
+    """The URLs kept of a page; `left_off` counts those too long, and hrefs beyond the caps."""
 
     urls: list[str]
     left_off: int
 
 
 def absolute(hrefs: Iterable[str], base: str) -> list[str]:
-    """The http(s) URLs behind `hrefs`, without fragments and repeats, in order of appearance.
+    """Return the http(s) URLs behind `hrefs`, without fragments and repeats, in order.
 
     `base` is an absolute http(s) URL, serialised. Never raises for any href.
     """
@@ -47,7 +47,7 @@ def absolute(hrefs: Iterable[str], base: str) -> list[str]:
 
 
 def capped(hrefs: Iterable[str], base: str) -> Links:
-    """The same, with the number of those that are beyond the caps."""
+    """Return the same, with the number of hrefs beyond the caps."""
     hrefs = list(hrefs)
     parents = _parents(base)
     found = _FoundLinks()
@@ -74,18 +74,18 @@ class _FoundLinks:
 
     def __init__(self) -> None:
         self._urls: dict[str, None] = {}
-        self._room = caps.LINK_CHARACTERS - caps.URL  # characters until no further URL may fit
+        self._room = caps.LINK_CHARACTERS - caps.URL  # characters until another URL may not fit
         self.left_off = 0
         self.full = False
 
     def add(self, url: str | None) -> None:
-        """Keep a URL that is new and not too long; None is none."""
+        """Keep a URL that is new and not too long; ignore None."""
         urls = self._urls
         if url is None or url in urls:
             return
         size = len(url)
         if size > caps.URL:
-            self.left_off += 1  # and it costs as much room as one that is kept
+            self.left_off += 1  # costs as much room as a kept one
             size = caps.URL
         else:
             urls[url] = None
@@ -94,12 +94,12 @@ class _FoundLinks:
             self.full = True
 
     def links(self) -> Links:
-        """What was kept."""
+        """Return the kept URLs."""
         return Links(list(self._urls), self.left_off)
 
 
 def join(href: str, base: str) -> str | None:
-    """The http(s) URL of `href` against `base` by WHATWG URL, without fragment, or None."""
+    """Return the http(s) URL of `href` against `base` by WHATWG URL, without fragment, or None."""
     if href.startswith(_NO_PAGES):
         return None
     try:
@@ -132,7 +132,7 @@ def _exactly(hrefs: list[str], base: str) -> Links:
 
 
 def _parents(base: str) -> list[str]:
-    """The directories above `base`, each with its slash: the origin's root first, its own last."""
+    """Return the directories above `base`, each with its slash, from the root to its own."""
     path = base.partition("#")[0].partition("?")[0]
     at = path.index("/", path.index("//") + 2)
     parents = []

@@ -1,26 +1,9 @@
-"""From one response to its record fields: `page`, a pure function that any executor can run.
+"""Extract the record fields of a response: `page`, a pure function that any executor can run.
 
-The HTML library was chosen by what it costs and how far it agrees with the HTML standard.
-
-Cost in us a page: all record fields of each library from the same bytes, links not yet joined; the
-521 pages of python3.11-doc under 400 KB (54 KB in the median, 82 KB in the mean, every sixth),
-best of 9 interleaved rounds; gain: two threads against one over the same pages; CPython 3.11:
-
-    frostwork 0.1.6 (`html.find`)      204 median   320 mean   gain 1.91
-    turbohtml 1.15                     321          475        gain 0.98 (holds the GIL)
-    selectolax 1.0.2 (lexbor)          390          641        gain 1.66
-    lxml 6.1                           741         1303
-    `page`, all of it                  324          492        gain 1.72
-      of this: charset 12, links 51, SHA-256 28, the rest JSON and small change
-
-Agreement with html5lib (`python -m tests.formats.agreement`): the same set of links, in the same
-order, on 260 of 260 pages of readability's tests and 530 of 530 of the Python docs, and the same
-set on 1,044 of 1,044 of trafilatura's (one in another order); 145,146 links, none missing or extra.
-Two columns make this so: links in `<template>` are taken off, with them the library alone differs
-on 13 pages. In 40,000 heaps of tags without `<svg>`, `<math>`, `<select>`, `<template>`,
-`<frameset>` and `<plaintext>` no link differed. What differs beyond that: `<a>` in SVG, MathML,
-`<select>` or a frameset counts here, an empty first `<title>` gives way to a later one (one page of
-1,834), and a tree whose templates are nested wrongly is cut at other places.
+Frostwork is the default HTML library for its low cost and its agreement with the HTML standard
+(`python -m tests.formats.agreement` compares it with html5lib). Remaining differences: `<a>` in
+SVG, MathML, `<select>` or a frameset counts, an empty first `<title>` gives way to a later one, and
+wrongly nested templates are cut at other places.
 """
 
 from __future__ import annotations
@@ -57,14 +40,14 @@ _RUN = re.compile(r"[\t\n\f\r ]+")
 def page(
     response: RawResponse, following: Following | None = None, library: Html = "frostwork"
 ) -> Document:
-    """The fields of `response` as JSON; those of anything but HTML are null or empty.
+    """Return the fields of `response` as JSON; null or empty for anything but HTML.
 
-    following: tells where it leads to, too. library: who reads the markup. Never raises for any
-    body; `response.url` has to be an absolute http(s) URL (`ValueError`).
+    following: compute leads, too. library: the HTML library. Never raises for any body;
+    `response.url` has to be an absolute http(s) URL (`ValueError`).
     """
-    if is_html(response):
+    if sniff.is_html(response.content_type, response.body):
         fields, leads = _read(response, following, library)
-    elif response.refresh:  # whatever it is, it sends its visitors on: a page without a word
+    elif response.refresh:  # not HTML, but it sends visitors on: an empty page
         fields, leads = _read(replace(response, body=b""), following, library)
         fields["charset"] = None
     else:
@@ -73,25 +56,20 @@ def page(
 
 
 def unparsed(response: RawResponse) -> Document:
-    """The record fields of a response that is not looked into: its hash, and nothing else."""
+    """Return the record fields of a response that is not parsed: only its hash."""
     return Document(json=_encoded(_NOTHING, response.body))
 
 
 def _encoded(fields: dict[str, Any], body: bytes) -> bytes:
-    """The fields and the body's hash; links, the most of it, are plain ASCII and go by themselves.
+    """Encode the fields and the body's hash; links, mostly plain ASCII, are encoded separately.
 
-    So what is left to be looked through, for what may not be shown, is short.
+    So the part that has to be searched for unsafe characters is short.
     """
     texts = {name: value for name, value in fields.items() if name not in _AFTER}
     after = {"links": fields["links"], "body_hash": sha256(body).hexdigest()}
     if fields.get("links_left_off"):
         after["links_left_off"] = fields["links_left_off"]
     return b"%b,%b" % (dumps(texts)[:-1], dumps(after)[1:])
-
-
-def is_html(response: RawResponse) -> bool:
-    """Tell whether the header says HTML or, where it says nothing, the first bytes do."""
-    return sniff.is_html(response.content_type, response.body)
 
 
 def _read(
@@ -120,7 +98,7 @@ def _read(
 def _refreshed(
     response: RawResponse, found: html.Found, base: str
 ) -> tuple[html.Found, Refresh | None]:
-    """`found` with the hrefs of all that is a link, and the refresh that browsers would obey."""
+    """Return `found` with the hrefs of all links, and the refresh that browsers would obey."""
     if not (response.refresh or found.refreshes or found.scriptless or found.related):
         return found, None  # as on nearly all pages
     header = refresh.valid([response.refresh], response.url)
@@ -168,14 +146,14 @@ def _fields(encoding: str, found: html.Found, base: str) -> dict[str, Any]:
 
 
 def _base(url: str, bases: list[str]) -> str:
-    """The URL that links are relative to: the first `<base href>`, if it is http(s)."""
+    """Return the base of relative links: the first `<base href>`, if it is http(s)."""
     document = serialised(url)
     base = links.join(bases[0], document) if bases else None
     return base if base and len(base) <= caps.URL else document
 
 
 def _first(values: list[str], most: int) -> str | None:
-    """The first value, its ASCII whitespace collapsed; None where nothing is left."""
+    """Return the first value, its ASCII whitespace collapsed; None if it is empty or missing."""
     return caps.cut(_RUN.sub(" ", values[0]).strip(_SPACES), most) or None if values else None
 
 

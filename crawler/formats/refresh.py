@@ -1,8 +1,8 @@
-"""Refreshes: pages that send their visitors on by themselves, by a header or a meta element.
+"""Refreshes: a header or meta element that sends visitors to another page.
 
 Read by the HTML standard's "shared declarative refresh steps" (4.2.5.3), which browsers follow for
-both. The header comes first, then the first meta element that says anything valid; a page without a
-URL in it is shown again after a while and leads nowhere.
+both. The header takes precedence, then the first valid meta element. A refresh without a URL
+reloads the page and leads nowhere.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Final, NamedTuple
 from crawler.formats import caps, links
 
 SOON: Final = 10
-"""Seconds within which a refresh counts as a redirect: what "you will be taken there" pages have.
+"""Seconds within which a refresh counts as a redirect, as on "you will be taken there" pages.
 
 Tickers and slide shows take longer: they are pages, and the next one is a link.
 """
 
 MOST: Final = 16
-"""Values that are read of a page; pages have one, at times two."""
+"""Maximum values read per page; pages have one, at times two."""
 
 _SPACE: Final = r"[\t\n\f\r ]*"
 _REFRESH = re.compile(
@@ -33,21 +33,21 @@ _LATEST: Final = 10**9  # seconds; a record's numbers have bounds
 
 
 class Refresh(NamedTuple):
-    """After how many seconds a page leads where; `url` is "" for a page that is shown again."""
+    """A page's refresh after some seconds; `url` is "" for a reload."""
 
     seconds: int
     url: str
 
     @property
     def redirects(self) -> bool:
-        """Whether it is soon enough to count as a redirect."""
+        """Tell whether it is soon enough to count as a redirect."""
         return bool(self.url) and self.seconds <= SOON
 
 
 def read(text: str, base: str) -> Refresh | None:
     """Read the value of a header or a meta element's content; None if it is invalid.
 
-    So is what leads to no http(s) URL, `javascript:` for one.
+    A target other than an http(s) URL, such as `javascript:`, is invalid.
     """
     found = _REFRESH.fullmatch(text)
     if found is None:

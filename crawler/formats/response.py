@@ -1,10 +1,10 @@
-"""What a parser of the user's own is given: `crawler.Response`.
+"""The response that a user's own parser receives: `crawler.Response`.
 
     def parse(response: crawler.Response) -> dict:
         return {"words": len(response.text.split()), "server": response.headers.get("Server")}
 
-Text, charset and headers are worked out when first asked for. Where processes parse, a response
-crosses to them as its plain fields.
+Text, charset and headers are computed on first access. To a process that parses, a response is sent
+as its plain fields.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Response(document.RawResponse):
 
     @classmethod
     def of(cls, response: document.RawResponse) -> Self:
-        """Return the same response with what a parser may ask of it."""
+        """Return the same response with the attributes for parsers."""
         return cls(
             url=response.url,
             status=response.status,
@@ -39,14 +39,14 @@ class Response(document.RawResponse):
     @cached_property
     def charset(self) -> str:
         """The encoding of the body, as browsers find it: a WHATWG name in lower case."""
-        # Here, as an interpreter of its own cannot load what it needs, and may not need it.
+        # Imported here: a subinterpreter cannot load its detector, and may not need it.
         from crawler.formats import charset
 
         return charset.detect(self.body, self.content_type)
 
     @cached_property
     def text(self) -> str:
-        """The body as text; what cannot be decoded is U+FFFD."""
+        """The body as text, with U+FFFD for undecodable bytes."""
         from crawler.formats import charset
 
         return charset.text(self.body, self.charset)

@@ -1,14 +1,11 @@
-"""robots.txt by RFC 9309: what a host asks of one crawler. No fetching, no clock, no cache.
+"""robots.txt by RFC 9309: the rules of a host for one crawler. No fetching, no clock, no cache.
 
     rules = RobotsRules.parse(body, "crawler/0.1.0")
     rules.verdict("https://a.example/private/x").allowed
 
-A file cannot cost more than this: `MAX_BYTES` are read; `MAX_RULES` rules and wildcards are kept of
-the groups that count, and with more than that all is refused; `MAX_SITEMAPS` sitemaps are kept; and
-a verdict has its own bound (`robots_patterns.MAX_WORK`). Measured on one of two shared cores with
-CPython 3.11: a verdict takes 3 us for 10 rules, 6 us for 50 and 33 us for 500, of which a third
-have wildcards; reading takes 4 us a rule. The worst files that were tried take 0.2 s to read, 6 MB
-to hold and 15 ms for a verdict, 7 ms of them to respell a URL of 60 KB.
+The cost of a file is bounded: `MAX_BYTES` are read; `MAX_RULES` rules and wildcards are kept of
+the groups that apply, and a file with more refuses everything; `MAX_SITEMAPS` sitemaps are kept;
+`robots_patterns.MAX_WORK` bounds a verdict.
 """
 
 from __future__ import annotations
@@ -34,9 +31,9 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class RobotsVerdict:
-    """Whether a URL may be asked for, and the line that decided (from 1; 0 where none did).
+    """Permission for a URL, and the line that decided (from 1; 0 if none did).
 
-    `rule` is that line, such as `Disallow: /private/`, or in words why no line was asked.
+    `rule` is that line, such as `Disallow: /private/`, or the reason why no line was consulted.
     """
 
     allowed: bool
@@ -45,7 +42,7 @@ class RobotsVerdict:
 
     @property
     def reason(self) -> str:
-        """For a record: `robots.txt line 3: Disallow: /private/`; empty where nothing decided."""
+        """The reason, such as `robots.txt line 3: Disallow: /private/`; "" if nothing decided."""
         return f"robots.txt line {self.line}: {self.rule}" if self.line else self.rule
 
 
@@ -54,11 +51,11 @@ _FREE = RobotsVerdict(True)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RobotsRules:
-    """What one host asks of one crawler.
+    """The rules of one host for one crawler.
 
-    `crawl_delay` is in seconds, None where none is given. `sitemaps` are as they are written, at
-    times relative. `always` is the answer to every URL, where no rule needs to be asked. `cost`
-    is about the number of bytes that this takes in memory.
+    `crawl_delay` is in seconds, None if not given. `sitemaps` are as written and may be relative.
+    `always` is the verdict for every URL, if no rule needs to be consulted. `cost` is the
+    approximate memory in bytes.
     """
 
     allows: Patterns = field(default_factory=Patterns)
@@ -70,7 +67,7 @@ class RobotsRules:
 
     @classmethod
     def parse(cls, body: bytes, agent: str) -> RobotsRules:
-        """Read a file for a crawler that calls itself `agent` (`crawler/0.1.0`); never raises."""
+        """Read a file for a crawler with the User-Agent `agent` (`crawler/0.1.0`); never raises."""
         said = robots_file.read(body, agent)
         always = None
         if said.too_many_at:
@@ -89,18 +86,18 @@ class RobotsRules:
 
     @classmethod
     def allow_all(cls, reason: str) -> RobotsRules:
-        """All is allowed; the reason is each verdict's `rule`."""
+        """Return rules that allow everything; the reason is each verdict's `rule`."""
         return cls(always=RobotsVerdict(True, 0, reason), cost=_BASE_COST)
 
     @classmethod
     def disallow_all(cls, reason: str) -> RobotsRules:
-        """All but `/robots.txt` is refused; the reason is each verdict's `rule`."""
+        """Return rules that refuse all but `/robots.txt`; the reason is each verdict's `rule`."""
         return cls(always=RobotsVerdict(False, 0, reason), cost=_BASE_COST)
 
     def verdict(self, url: str) -> RobotsVerdict:
-        """Whether an absolute URL, or a path and query, may be asked for; never raises.
+        """Return the verdict on an absolute URL, or a path and query; never raises.
 
-        The longest rule that matches decides, Allow where two are equally long (RFC 9309, 2.2.2).
+        The longest matching rule decides, Allow if two are equally long (RFC 9309, 2.2.2).
         """
         if "/robots.txt" in url and path_and_query(url) == "/robots.txt":
             return _FREE
@@ -114,8 +111,8 @@ class RobotsRules:
         return RobotsVerdict(decides.allow, decides.line, decides.text) if decides else _FREE
 
 
-# Bytes, measured with tracemalloc on CPython 3.11: what holds everything; a rule and its place in a
-# dictionary; more for one that is kept in two spellings, or in parts; each part; a text.
+# Bytes, measured with tracemalloc: the whole object; a rule and its place in a
+# dictionary; extra for two spellings, or for parts; each part; a text.
 _BASE_COST, _RULE_COST, _ESCAPED_COST, _STARRED_COST, _PART_COST = 1_500, 200, 130, 130, 50
 _TEXT_COST = 80
 
@@ -133,7 +130,7 @@ def _rule_cost(rule: Rule) -> int:
 
 
 ALLOW_ALL = RobotsRules.allow_all("no robots.txt")
-"""For a host without a robots.txt: 4xx (RFC 9309, 2.3.1.3)."""
+"""The rules of a host without a robots.txt: 4xx (RFC 9309, 2.3.1.3)."""
 
 DISALLOW_ALL = RobotsRules.disallow_all("robots.txt cannot be read")
-"""For a host whose robots.txt cannot be known now: 5xx, unreachable (RFC 9309, 2.3.1.4)."""
+"""The rules of a host whose robots.txt is unavailable: 5xx, unreachable (RFC 9309, 2.3.1.4)."""

@@ -1,8 +1,8 @@
-"""The text of a robots.txt: its records and groups (RFC 9309, 2.1 to 2.2.1 and 2.2.4).
+"""Parse a robots.txt into records and groups (RFC 9309, 2.1 to 2.2.1 and 2.2.4).
 
-Any bytes are a robots.txt: each line is read by itself, and what is no record is passed over.
-Records that are neither an agent nor a rule end no group. A Crawl-delay belongs to the agents that
-are named above it: files often have one agent with nothing but a delay before another's rules.
+Any bytes are a robots.txt: each line is read separately, and invalid ones are ignored. Records
+other than agents and rules do not end a group. A Crawl-delay belongs to the agents named above it:
+files often have one agent with only a delay before another's rules.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from enum import Enum
 from crawler.formats.robots_patterns import Rule
 
 MAX_BYTES = 500 * 1024
-"""Octets that are read; RFC 9309, 2.5 asks for so many at least.
+"""Maximum octets read; RFC 9309, 2.5 asks for at least as many.
 
-Hand over one more of a longer file: only then is the last line known to be cut.
+Pass one more of a longer file: only then is the last line known to be cut.
 """
 
 MAX_RULES = 20_000
-"""Rules and wildcards kept of the groups that count: 25 octets a line in a file of full size."""
+"""Maximum rules and wildcards of the groups that apply: 25 octets a line in a full-size file."""
 
 MAX_SITEMAPS = 500
-"""Sitemaps kept; a site with more has an index of them."""
+"""Maximum sitemaps; a site with more has an index of them."""
 
 _BOM = b"\xef\xbb\xbf"
 _TOKEN = re.compile(r"[A-Za-z_-]++")  # RFC 9309, 2.2.1
@@ -32,7 +32,7 @@ _SECONDS = re.compile(rb"[0-9]{1,9}+(?:\.[0-9]{0,9}+)?+|\.[0-9]{1,9}+")
 
 
 class Field(Enum):
-    """The records that mean something."""
+    """The meaningful records."""
 
     USER_AGENT = "user-agent"
     ALLOW = "allow"
@@ -41,7 +41,7 @@ class Field(Enum):
     SITEMAP = "sitemap"
 
 
-# Misspellings that are common enough for Google's parser to know them. None makes an Allow.
+# Misspellings that Google's parser knows, too. None makes an Allow.
 _NAMES = {name.value.encode(): name for name in Field} | {
     b"user agent": Field.USER_AGENT,
     b"useragent": Field.USER_AGENT,
@@ -60,7 +60,7 @@ _RECORD = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What a file says to one agent.
+    """The records of a file for one agent.
 
     `too_many_at` is the line of the first rule beyond `MAX_RULES`; 0 if there is none.
     """
@@ -72,7 +72,7 @@ class Said:
 
 
 def read(body: bytes, agent: str) -> Said:
-    """Read a file for a crawler that calls itself `agent`: its own groups, or else everybody's."""
+    """Read a file for a crawler that calls itself `agent`: its own groups, else those of `*`."""
     reader = _GroupReader(product_token(agent))
     for line, name, value in _records(body):
         reader.take(line, name, value)
@@ -80,9 +80,9 @@ def read(body: bytes, agent: str) -> Said:
 
 
 def product_token(text: str) -> str:
-    """The token at the start of an agent's name, in lower case: `Crawler/2.1 foo` is `crawler`.
+    """Return the token at the start of an agent's name, in lower case: `crawler` of `Crawler/2.1`.
 
-    `*` is itself (alone or before a space); what begins with no token is the empty text, nobody.
+    `*` stands for itself (alone or before a space); a name without a token gives "".
     """
     if text[:1] == "*" and (len(text) == 1 or text[1].isspace()):
         return "*"
@@ -91,7 +91,7 @@ def product_token(text: str) -> str:
 
 
 def _records(body: bytes) -> Iterator[tuple[int, Field, bytes]]:
-    """Line number, name and value of each record."""
+    """Yield line number, name and value of each record."""
     text = _head(body)
     line, at = 1, 0
     for found in _RECORD.finditer(text):
@@ -102,10 +102,10 @@ def _records(body: bytes) -> Iterator[tuple[int, Field, bytes]]:
 
 
 def _head(body: bytes) -> bytes:
-    """What is read of a file, its lines ended by LF.
+    """Return the part of a file to read, its lines ended by LF.
 
-    A line that the limit cuts is left out: nothing beyond the limit counts (RFC 9309, 2.5), and
-    half a rule is one that nobody wrote; half a Disallow may well be `Disallow: /`.
+    A line cut by the limit is left out: nothing beyond the limit counts (RFC 9309, 2.5), and half
+    a rule is one that nobody wrote; half a Disallow may well be `Disallow: /`.
     """
     text = body[:MAX_BYTES]
     if body[MAX_BYTES : MAX_BYTES + 1] not in (b"", b"\r", b"\n"):
@@ -124,7 +124,7 @@ class _Group:
         self._weight = 0
 
     def add(self, line: int, allow: bool, pattern: bytes) -> None:
-        """Keep a rule that can match: one that is not empty and begins a path."""
+        """Keep a rule that can match: not empty, and the beginning of a path."""
         if self.too_many_at or not pattern.startswith((b"/", b"*")):
             return
         self._weight += 1 + pattern.count(b"*")
@@ -134,11 +134,11 @@ class _Group:
         self._lines.append((line, allow, pattern))
 
     def add_delay(self, seconds: float) -> None:
-        """Of several delays the longest counts."""
+        """Keep the longest of several delays."""
         self.delay = max(seconds, self.delay or 0.0)
 
     def rules(self) -> tuple[Rule, ...]:
-        """The rules, ready."""
+        """Return the rules, ready for matching."""
         return tuple(
             Rule.read(allow=allow, line=line, pattern=pattern)
             for line, allow, pattern in self._lines
@@ -146,17 +146,17 @@ class _Group:
 
 
 class _GroupReader:
-    """Takes the records of a file, one after the other, and keeps what concerns one agent."""
+    """Takes the records of a file in order and keeps those for one agent."""
 
     def __init__(self, token: str) -> None:
         self._token = token
         self._own, self._everybody = _Group(), _Group()
         self._open: list[_Group] = []
-        self._naming = False  # only agents since the last rule: one more joins them
+        self._naming = False  # only agents since the last rule: another one joins them
         self._sitemaps: dict[str, None] = {}
 
     def take(self, line: int, name: Field, value: bytes) -> None:
-        """The next record of the file."""
+        """Take the next record of the file."""
         match name:
             case Field.USER_AGENT:
                 self._name(product_token(value.decode("latin-1")))
@@ -180,7 +180,7 @@ class _GroupReader:
             self._open.append(named)
 
     def said(self) -> Said:
-        """After the last record."""
+        """Return the rules after the last record."""
         group = self._own if self._own.named else self._everybody
         return Said(
             rules=group.rules(),

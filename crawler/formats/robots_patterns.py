@@ -1,8 +1,8 @@
-"""Path patterns of robots.txt: how they are spelled and compared (RFC 9309, 2.2.2 and 2.2.3).
+"""Match path patterns of robots.txt (RFC 9309, 2.2.2 and 2.2.3).
 
-Patterns and paths are octets, brought to one spelling before they are compared. Two readings of
-percent-encoding are about: the RFC's, in which `/%62az` and `/baz` are one path, and that of
-Google's parser, in which a pattern keeps the escapes it was written with. Here both must allow:
+Patterns and paths are octets, brought to one spelling before they are compared. There are two
+readings of percent-encoding: the RFC's, in which `/%62az` and `/baz` are one path, and that of
+Google's parser, in which a pattern keeps its escapes. Here both must allow:
 
     a Disallow matches by either reading; each of its spellings is a key
     an Allow keeps its own escapes of unreserved octets, but the path's are undone
@@ -11,12 +11,12 @@ In a query `:`, `/`, `?` and `@` mean the same with and without an escape (the R
 do everywhere the characters that no URI has raw (`{`, `"`, `|` ..., RFC 3986, 2) and `'`: URL
 standards differ in which of them they escape, and authors write them as they see them.
 
-Cost: a path is looked up once for each *length* of a plain pattern, so a file of thousands of plain
-rules costs no more than its 500 KiB have room for different lengths (about a thousand). Patterns
-with a `*` inside are tried from the longest down. Each scans the path once, from left to right:
-where two stars follow one another, the leftmost place that fits is always good enough. What a scan
-can cost is known beforehand; where it would be too much (`MAX_WORK`), no star is looked at: a
-Disallow counts as if it ended at its first star, an Allow does not count.
+Cost: a path is looked up once for each *length* of a plain pattern, so thousands of plain rules
+cost no more than the different lengths that fit into 500 KiB (about a thousand). Patterns with a
+`*` inside are tried from the longest down. Each scans the path once, from left to right: the
+leftmost match between two stars is always good enough. The cost of a scan is known beforehand; if
+it is too high (`MAX_WORK`), no star is looked at: a Disallow ends at its first star, an Allow is
+ignored.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 MAX_WORK = 64_000_000
-"""Octet comparisons that wildcards may cost a path: 20 ms at most. A real file needs 100,000."""
+"""Maximum octet comparisons for wildcards per path; a real file needs 100,000."""
 
 MAX_TEXT = 200
-"""Characters of a pattern that a record shows."""
+"""Maximum characters of a pattern in a record."""
 
 _HIDDEN = {octet: f"%{octet:02X}" for octet in range(256) if not 0x21 <= octet <= 0x7E}
 _LOWER = re.compile(rb"%(?:[a-f][0-9A-Fa-f]|[0-9A-F][a-f])")
@@ -46,7 +46,7 @@ _AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*+://[^/?#]*+")
 class Rule(NamedTuple):
     """One line that allows or forbids. `octets` decides between rules that match.
 
-    `pattern` is as it was written, but for what is not visible ASCII: that is percent-encoded.
+    `pattern` is as written, except that anything but visible ASCII is percent-encoded.
     """
 
     allow: bool
@@ -56,7 +56,7 @@ class Rule(NamedTuple):
 
     @classmethod
     def read(cls, *, allow: bool, line: int, pattern: bytes) -> Rule:
-        """From a pattern as it stands in the file."""
+        """Read a pattern as it stands in the file."""
         if _PLAIN.fullmatch(pattern):
             return cls(allow, line, len(pattern), pattern)
         written = _written(pattern)
@@ -71,7 +71,7 @@ class Rule(NamedTuple):
 
     @property
     def keys(self) -> Iterable[bytes]:
-        """The spellings in which it is compared."""
+        """The spellings in which the pattern is compared."""
         if _PLAIN.fullmatch(self.pattern):
             return (self.pattern,)
         if self.allow:
@@ -87,14 +87,14 @@ class PathTarget(NamedTuple):
 
     @classmethod
     def read(cls, url: str) -> PathTarget:
-        """From an absolute URL or from path and query; a fragment is no part of it."""
+        """Read an absolute URL or a path and query; a fragment is ignored."""
         octets = path_and_query(url).encode("utf-8", "surrogatepass")
         if _PLAIN.fullmatch(octets):
             return cls((octets,), (octets,))
         written = _written(octets).replace(b"*", b"%2A").replace(b"$", b"%24")
         decoded = _decoded(written)
         forbidding = (decoded,) if decoded == written else (decoded, written)
-        if not octets.isascii():  # no URI; Google's cases have it that no Allow names it
+        if not octets.isascii():  # not a URI; in Google's cases no Allow matches it
             return cls(forbidding, ())
         kept = _of_query(written)
         return cls(forbidding, (decoded,) if decoded == kept else (decoded, kept))
@@ -103,8 +103,8 @@ class PathTarget(NamedTuple):
 class Wildcard(NamedTuple):
     """A pattern with a star inside: `parts` stand between the stars, `longest` is one of them.
 
-    To look for a part costs up to its length for an octet of the path. Parts are looked for in
-    stretches that follow one another, so the longest bounds what they cost together.
+    Searching a part costs up to its length per octet of the path. Parts are searched in successive
+    stretches, so the longest bounds their total cost.
     """
 
     rule: Rule
@@ -113,7 +113,7 @@ class Wildcard(NamedTuple):
     anchored: bool
 
     def matches(self, path: bytes) -> bool:
-        """Whether the pattern stands for the path; reads no octet for two parts."""
+        """Tell whether the pattern matches the path; reads no octet for two parts."""
         first, *between, last = self.parts
         if not path.startswith(first):
             return False
@@ -129,7 +129,7 @@ class Wildcard(NamedTuple):
 
 
 class Patterns:
-    """The rules of one kind, ready to be compared. Of those that match, the longest is wanted."""
+    """The rules of one kind, ready for comparison. The longest match is wanted."""
 
     __slots__ = ("_exact", "_lengths", "_prefixes", "_wildcards", "_work")
 
@@ -150,7 +150,7 @@ class Patterns:
         return f"Patterns(plain={plain}, wildcards={len(self._wildcards)})"
 
     def longest(self, paths: Iterable[bytes]) -> Rule | None:
-        """The rule with the most octets that matches one of the spellings."""
+        """Return the rule with the most octets that matches one of the spellings."""
         best: Rule | None = None
         for path in paths:
             best = self._starred(path, self._plain(path, best))
@@ -159,7 +159,7 @@ class Patterns:
     def _add(self, rule: Rule, key: bytes, wildcards: list[Wildcard]) -> None:
         anchored = key.endswith(b"$")
         bare = key[:-1] if anchored else key
-        if bare.endswith(b"*"):  # the end may be anywhere
+        if bare.endswith(b"*"):  # any end matches
             anchored, bare = False, bare.rstrip(b"*")
         if b"*" in bare:
             first, *others = bare.split(b"*")
@@ -198,31 +198,31 @@ class Patterns:
 
 
 def path_and_query(url: str) -> str:
-    """What rules are compared with: `/` at least, and no fragment."""
+    """Return the text that rules are compared with: at least `/`, without fragment."""
     authority = None if url.startswith("/") else _AUTHORITY.match(url)
     rest = (url[authority.end() :] if authority else url).partition("#")[0]
     return rest if rest.startswith("/") else f"/{rest}"
 
 
 def _key(written: bytes) -> bytes:
-    """A pattern to compare with: `*` and a `$` at its end are special, another `$` is itself."""
+    """Return a pattern to compare with: only `*` and a `$` at its end are special."""
     return written[:-1].replace(b"$", b"%24") + written[-1:]
 
 
 def _written(octets: bytes) -> bytes:
-    """Percent-encode what is not visible ASCII, and nothing that URIs never have raw."""
+    """Percent-encode all but visible ASCII, and decode what URIs never have raw."""
     visible = octets.decode("latin-1").translate(_HIDDEN).encode("ascii")
     upper = _LOWER.sub(lambda found: found[0].upper(), visible)
     return _NEVER_RAW.sub(_octet, upper)
 
 
 def _decoded(written: bytes) -> bytes:
-    """The RFC's spelling: no escapes where none are needed."""
+    """Return the RFC's spelling, without needless escapes."""
     return _of_query(_UNRESERVED.sub(_octet, written))
 
 
 def _of_query(written: bytes) -> bytes:
-    """No escapes in a query of what means the same there without."""
+    """Decode escapes in a query that mean the same without."""
     path, mark, query = written.partition(b"?")
     return path + mark + _OF_QUERY.sub(_octet, query) if query else written
 

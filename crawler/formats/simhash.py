@@ -1,33 +1,25 @@
-"""What a page's text is like, in three numbers of 64 bits.
+"""Hash a page's text to three 64-bit numbers that tell likeness.
 
-- `simhash`: alike texts have numbers that differ in few bits (Charikar, STOC 2002; used on the web
-  by Manku, Jain and Das Sarma, WWW 2007). Every shingle of `SHINGLE` words in a row has one vote,
-  its hash, however often it stands there; each bit of the result is what most shingles have.
-  Counted as often as they stand there, a few phrases decide: 15 pairs of the Python docs' index
-  pages then differed in up to 3 bits. Links do not vote where most words stand outside them:
-  pages with one text differ in what they link to.
-- `digest`: equal for equal texts only, links among them.
-- `skeleton`: the same for the words alone that have no digit and no slash. Pages that differ in a
-  number, a date, a session or the address that they repeat share it: soft 404s and calendars do.
+- `simhash`: similar texts have numbers that differ in few bits (Charikar, STOC 2002; used on the
+  web by Manku, Jain and Das Sarma, WWW 2007). Every distinct shingle of `SHINGLE` consecutive words
+  has one vote, its hash; each bit of the result is that of the majority. Without the distinction a
+  few repeated phrases decide. Links do not vote if most words stand outside them: pages with one
+  text differ in their links.
+- `digest`: equal only for equal texts, links included.
+- `skeleton`: a digest of the words without digit or slash. Pages that differ in a number, a date, a
+  session or the address that they repeat share it, such as soft 404s and calendars.
 
-All follow from the words, so white space and markup do not count, and a piece of text that comes
-again counts once. They are the same in every process and run. 0 means that there is nothing to
-compare: no words, or for `simhash` fewer than `LEAST_WORDS`.
+All depend on words only, so white space and markup do not count, and repeated pieces of text count
+once. They are the same in every process and run. 0 means nothing to compare: no words, or for
+`simhash` fewer than `LEAST_WORDS`.
 
 Python has no cheap loop over bits, but its integers are vectors: the hashes of all shingles stand
 side by side in one integer, 64 bits each, and one operation works on all of them. Votes are counted
 by carry-save adders (Harley and Seal; Warren, Hacker's Delight, 5-1): three rows become one of sums
 and one of carries, until one row is left for each power of two.
 
-Cost: 270 us in the median of the Python docs' pages under 400 KB (49 KB, every sixth), 480 us for
-those of 65 to 100 KB; their text nodes take 140 and 220 us more of the scan (CPython 3.11, best of
-9 rounds on a busy machine).
-
-Quality, on the 18,277 pages with text of a mock web of 20,000: the 771 exact duplicates are equal.
-573 pages differ from another in 3 words (of 40 to thousands), title and links: 42 % of them in up
-to 3 bits, 66 % in up to 5, 82 % in up to 7. Of other pages no two differ in up to 5, one pair in 6,
-11 in 7. Of the 530 pages of the Python docs no two differ in fewer than 8. With single words there
-are 24 false pairs in up to 3 bits, with triples only 31 % are found there.
+Shingles of two words are a compromise: single words give many false pairs, triples find fewer
+near-duplicates.
 """
 
 from __future__ import annotations
@@ -40,15 +32,15 @@ from typing import Final, NamedTuple
 SHINGLE: Final = 2
 LEAST_WORDS: Final = 16
 MAX_WORDS: Final = 50_000
-"""Words that are looked at, of 65,000 on the longest page of the Python docs."""
+"""Maximum words read, of 65,000 on the longest page of the Python docs."""
 SKELETON_WORDS: Final = 2_000
-"""Words of a page up to which its skeleton is its own; beyond, the page is no template."""
+"""Maximum words of a page with its own skeleton; longer pages are not templates."""
 _LANE: Final = 64
 _ALL: Final = (1 << _LANE) - 1
 _KEPT_WORDS: Final = 1 << 16
-"""Words whose hashes a process remembers, twice: some 15 MB."""
+"""Maximum words whose hashes a process caches, twice: some 15 MB."""
 _LONGEST_KEPT: Final = 256
-"""Characters of a word that is remembered; a page may have one of megabytes."""
+"""Maximum length of a cached word; a page may have one of megabytes."""
 
 
 class Likeness(NamedTuple):
@@ -60,7 +52,7 @@ class Likeness(NamedTuple):
 
 
 class _Hashes(dict[str, bytes]):
-    """The hash of each word, 8 bytes, remembered."""
+    """Cached 8-byte hashes of words."""
 
     def __missing__(self, word: str) -> bytes:
         found = self.of(word)
@@ -75,7 +67,7 @@ class _Hashes(dict[str, bytes]):
 
 
 class _Lasting(_Hashes):
-    """The same, and nothing for a word that is likely to be a number, a date or an address."""
+    """The same, but b"" for a word that is likely to be a number, a date or an address."""
 
     def of(self, word: str) -> bytes:
         return b"" if "/" in word or any(map(str.isdigit, word)) else super().of(word)
@@ -86,7 +78,7 @@ _LASTING = _Lasting()
 
 
 def likeness(texts: Iterable[str], linked: Iterable[str] = ()) -> Likeness:
-    """The numbers of a page: pieces of its text outside links, and inside them."""
+    """Return the numbers of a page, given pieces of its text outside links, and inside them."""
     own, links = _words(texts), _words(linked)
     hashes, more = _hashes(own, _HASHES), _hashes(links, _HASHES)
     digest = _digest(hashes + more)
@@ -111,12 +103,12 @@ def _digest(hashes: bytes) -> int:
 
 
 def _simhash(hashes: bytes) -> int:
-    """The SimHash of words, given as 8 bytes each, one after the other."""
+    """Return the SimHash of words, given as 8 bytes each."""
     if len(hashes) < 8 * LEAST_WORDS:
         return 0
     shingles = row = int.from_bytes(hashes, "little")
     for place in range(1, SHINGLE):
-        # One lane and one bit further, so that the order of a shingle's words does count.
+        # Shift by one lane and one bit, so that the order of a shingle's words counts.
         shingles ^= row >> place * (_LANE + 1)
     lanes = shingles.to_bytes(len(hashes), "little")[: len(hashes) - 8 * (SHINGLE - 1)]
     votes = list(set(memoryview(lanes).cast("Q")))  # an array is made twice as fast from a list
@@ -124,7 +116,7 @@ def _simhash(hashes: bytes) -> int:
 
 
 def _majority(votes: array[int]) -> int:
-    """The bits that more than half of the votes have."""
+    """Return the bits that more than half of the votes have."""
     planes = _planes(int.from_bytes(votes.tobytes(), "little"), len(votes))
     more, equal = 0, _ALL
     for power in reversed(range(len(planes))):  # all 64 counts against one number, digit by digit
@@ -137,7 +129,7 @@ def _majority(votes: array[int]) -> int:
 
 
 def _planes(row: int, count: int) -> list[int]:
-    """How many of `count` lanes have each bit: plane p holds digit p of the 64 binary numbers."""
+    """Return how many of `count` lanes have each bit: plane p holds digit p of the 64 numbers."""
     planes = []
     while count:
         carries, carried = 0, 0

@@ -1,4 +1,4 @@
-"""Where pages and further sitemaps are named: sitemaps by sitemaps.org, and the feeds it allows.
+"""Find the locations in sitemaps by sitemaps.org, and in the feeds that it allows.
 
 | form | root, or first line | where the locations stand |
 |---|---|---|
@@ -9,14 +9,14 @@
 | `atom` | `<feed>` | `entry/link` with `rel` alternate or none: its `href` |
 | `text` | `http://...`, `https://...` | one a line |
 
-What is read is known by its place and by its name's prefix, which must be its parent's. So
-`image:loc`, `atom:link` and `xhtml:link` are not meant, and no namespace need be declared.
+An element is recognised by its place and its prefix, which must be its parent's. This excludes
+`image:loc`, `atom:link` and `xhtml:link`, and no namespace need be declared.
 
-Broken XML is read on as it was meant (`crawler.formats.broken_xml`); the problem is told with the
-last part. What is refused for what it would cost (declarations, depth, size) ends the reading.
+Broken XML is read on as intended (`crawler.formats.broken_xml`); the last part reports the problem.
+Excessive cost (declarations, depth, size) ends the reading.
 
-`locations` reads ahead by 16 KiB at the most and hands on what it finds at once. Of a location
-at most `MAX_LENGTH` + 1 characters are kept, by which its reader sees that it is too long.
+`locations` reads ahead by at most 16 KiB and yields findings at once. At most `MAX_LENGTH` + 1
+characters of a location are kept, by which its reader sees that it is too long.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from crawler.formats.xml import MAX_DEPTH, Misplaced, RefusedXml, Xml
 from crawler.model.url import MAX_LENGTH
 
 MAX_BYTES: Final = 52_428_800
-"""Bytes of a sitemap, uncompressed: the 50 MB of sitemaps.org."""
+"""Maximum bytes of a sitemap, uncompressed: the 50 MB of sitemaps.org."""
 
 Form = Literal["unknown", "sitemapindex", "urlset", "rss", "rdf", "atom", "text"]
 
 BARREN: Final = 2_000_000
-"""Elements that a document may have beside its locations; 50 MB of images and their captions."""
+"""Maximum elements without a location; as in 50 MB of images and their captions."""
 
 PER_LOCATION: Final = 40
-"""Elements that a location adds to those; a feed's item has some 10, a page listed with news 20."""
+"""Elements that each location adds to those; a feed's item has some 10, a news page 20."""
 
-_DEARER: Final = 8  # an element of broken XML takes about so much longer to read
+_DEARER: Final = 8  # factor of the cost of an element of broken XML
 _HTML = re.compile(r"<(?:!doctype\s+html|html|head|body)[\s>]", re.IGNORECASE)
-_NO_SITEMAP: Final = "an HTML page, no sitemap"
+_NO_SITEMAP: Final = "an HTML page, not a sitemap"
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _PROLOG = re.compile(r"(?:\s++|<!--.*?-->|<\?.*?\?>)*+", re.DOTALL)
 _ROOT = re.compile(r"<(?:[\w.\-]+:)?(?:sitemapindex|urlset|rss|RDF|feed)[\s/>]")
@@ -55,10 +55,9 @@ _IN_FRONT: Final = "text in front of the document"
 
 
 class SitemapPart(NamedTuple):
-    """Some locations of a document, as they are spelled in it but for whitespace around.
+    """Some locations of a document, as spelled there but without surrounding whitespace.
 
-    `problem` says what is wrong with the document, or why reading ended before it did; then no part
-    follows.
+    `problem` says what is wrong with the document, or why reading ended early; no part follows.
     """
 
     form: Form
@@ -67,11 +66,11 @@ class SitemapPart(NamedTuple):
 
 
 def locations(chunks: Iterable[bytes], charset: str = "") -> Iterator[SitemapPart]:
-    """The locations in `chunks`, in their order; only the last part may have none.
+    """Yield the locations in `chunks`, in order; only the last part may be empty.
 
-    `charset` is what a Content-Type header says, which goes before the XML declaration (RFC 7303,
-    3), and behind a byte order mark and text that is UTF-8. Never raises for any bytes; an empty
-    document has no parts.
+    `charset` is that of the Content-Type header, which precedes the XML declaration (RFC 7303, 3),
+    but not a byte order mark or text that is UTF-8. Never raises for any bytes; an empty document
+    has no parts.
     """
     texts = sitemap_text.texts(chunks, charset)
     head = next(texts, "")
@@ -88,7 +87,7 @@ def locations(chunks: Iterable[bytes], charset: str = "") -> Iterator[SitemapPar
 
 
 def _before(head: str) -> int:
-    """Characters in front of the document: warnings, or what else its program printed first."""
+    """Count the characters before the document: warnings, or other output of its program."""
     prolog = _PROLOG.match(head)
     if _WEB.match(head) or (prolog and _PLAIN.match(head, prolog.end())):
         return 0
@@ -122,7 +121,7 @@ def _markup(texts: Iterable[str], problem: str) -> Iterator[SitemapPart]:
 
 
 class _SitemapShape(NamedTuple):
-    """Where a form has its items, and the names of what in them is read."""
+    """The place of a form's items, and the names of the elements to read in them."""
 
     form: Form
     level: int
@@ -141,10 +140,10 @@ _NO_SHAPE: Final = _SitemapShape("unknown", -9, "", ())
 
 
 class _Items:
-    """Hears of elements and text, and keeps what stands where a location should.
+    """Hears of elements and text, and keeps the locations.
 
-    `_leaves` has the full names of what is read in the item at hand (it is empty outside of one),
-    `_leaf` the one that is open.
+    `_leaves` has the full names to read in the current item (empty outside of one), `_leaf` the one
+    that is open.
     """
 
     __slots__ = (
@@ -164,12 +163,12 @@ class _Items:
         self._text: list[str] = []
         self._size = 0
         self._item = ""
-        self._kept = self._given = 0  # locations of this item; to be passed over, as had
+        self._kept = self._given = 0  # locations of this item; those to skip, as already given
         self._guid = ""
 
     @property
     def broken(self) -> bool:
-        """Whether the XML broke, and was not read on yet."""
+        """Tell whether the XML broke, and is not yet read on."""
         return self.xml is self._whole and self._whole.broken
 
     @property
@@ -177,12 +176,12 @@ class _Items:
         return self._shape.form
 
     def take(self) -> list[str]:
-        """What was found since the last time."""
+        """Return the locations found since the last call."""
         found, self.found = self.found, []
         return found
 
     def read_on(self, last: bool) -> str:
-        """Read on where the XML broke, from the item at hand on; give nothing of it twice."""
+        """Read on from the current item where the XML broke; yield nothing of it twice."""
         self._given = self._kept if self._whole.marked else 0
         self._allowed //= _DEARER
         self._depth = max(0, self._shape.level - 1)
@@ -191,7 +190,7 @@ class _Items:
         return self.xml.feed(self._whole.rest(), last)
 
     def _nesting(self, name: str) -> int | None:
-        """How many elements have to be open where `name` starts, for `BrokenXml`."""
+        """Return how many elements have to be open where `name` starts, for `BrokenXml`."""
         if self._shape is _NO_SHAPE:
             return 0
         if name.rpartition(":")[2] == self._shape.item:
@@ -214,7 +213,7 @@ class _Items:
         elif self._depth > MAX_DEPTH:
             raise RefusedXml(f"elements nested more than {MAX_DEPTH} deep")
         if self._allowed < 0:
-            raise RefusedXml(f"more than {BARREN} elements that name nothing")
+            raise RefusedXml(f"more than {BARREN} elements without a location")
 
     def _end(self, name: str) -> None:
         above = self._depth - self._shape.level
@@ -278,4 +277,4 @@ def _root(name: str) -> _SitemapShape:
         return _SHAPES[local]
     if local.lower() == "html":
         raise RefusedXml(_NO_SITEMAP)
-    raise RefusedXml(f"the root element <{name[:40]}> is of no sitemap and no feed")
+    raise RefusedXml(f"the root element <{name[:40]}> is not that of a sitemap or a feed")

@@ -1,16 +1,9 @@
-"""From one response to the sitemap it is: `sitemap`, a pure function that any executor can run.
+"""Read a response as a sitemap: `sitemap`, a pure function that any executor can run.
 
-The forms and how they are read are in `crawler.formats.sitemap`; here gzip is taken off, locations
-become URLs, and the caps hold. A body is read in pieces, so that beside the body itself there is
-never more in memory than the URLs found. What ends the reading early is a `problem`, in words, and
-what was read until then counts.
-
-What it costs, in us a URL with 50,000 URLs of 57 characters; CPython 3.11, best of 9 rounds:
-
-    urlset with dates 5.3, the same as gzip 5.4, text 2.3, RSS 7.6, Atom 6.2
-
-Of this `join` takes 2.2. Time is linear in the bytes, whatever they hold, and elements that name
-nothing are counted: of 29 hostile documents of 50 MB none took more than 2.3 s.
+`crawler.formats.sitemap` reads the forms; here gzip is unpacked, locations become URLs, and the
+caps apply. A body is read in pieces, so that memory holds only the body and the URLs found. A
+`problem` says in words what ended the reading early; earlier findings count. Time is linear in the
+bytes, and elements without a location are limited.
 """
 
 from __future__ import annotations
@@ -27,29 +20,29 @@ from crawler.model.document import RawResponse
 from crawler.model.url import Url, join
 
 MAX_LOCATIONS: Final = 50_000
-"""URLs of a sitemap, and sitemaps of an index; sitemaps.org, "Sitemap index files"."""
+"""Maximum URLs of a sitemap, and sitemaps of an index; sitemaps.org, "Sitemap index files"."""
 
 MAX_RATIO: Final = 200
-"""Unpacked bytes for a packed one, above `_FREE`. URLs that are counted up reach 40, gzip 1,032."""
+"""Maximum compression ratio above `_FREE`. Sequential URLs reach 40, gzip 1,032."""
 
 MAX_MEMBERS: Final = 1_024
-"""Parts of a gzip archive; those that pack in parallel make one of 64 KiB or more."""
+"""Maximum members of a gzip archive; parallel packers write one per 64 KiB or more."""
 
-_FREE: Final = 1_048_576  # unpacked bytes whose ratio does not matter
+_FREE: Final = 1_048_576  # unpacked bytes exempt from the ratio
 _GZIP: Final = b"\x1f\x8b"  # RFC 1952, 2.3.1
 _GZIP_WBITS: Final = 31  # zlib.h: 15 bits of window + 16 for a gzip header
-_PACKED: Final = 4_096  # packed bytes taken at once: what damage costs at the most
+_PACKED: Final = 4_096  # packed bytes read at once; damage loses no more
 _UNPACKED: Final = 65_536
 _WEB = re.compile(r"https?:", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sitemap:
-    """The http(s) URLs of `pages`, or, if it is an index, of further `sitemaps`.
+    """The http(s) URLs of `pages`, or, if it is an index, of `sitemaps`.
 
-    They are serialised, without fragments, in the order of the document; repeats are kept.
-    `invalid` counts locations that are no such URLs. `problem` says what is wrong, "" for nothing;
-    `truncated` that a cap ended the reading, and then `problem` says which.
+    They are serialised, without fragments, in document order; repeats are kept. `invalid` counts
+    locations that are not such URLs. `problem` says what is wrong, "" for nothing; `truncated` that
+    a cap ended the reading, and then `problem` names it.
     """
 
     pages: tuple[str, ...] = ()
@@ -60,9 +53,9 @@ class Sitemap:
 
 
 def sitemap(response: RawResponse) -> Sitemap:
-    """Read a body of any form of sitemap, gzip or not; relative locations are of `response.url`.
+    """Read a sitemap in any form, gzip or not; relative locations resolve against `response.url`.
 
-    Never raises for any body; what holds no URLs (a page in HTML) is a `Sitemap` with a `problem`.
+    Never raises for any body; one without URLs (an HTML page) is a `Sitemap` with a `problem`.
     """
     body = _Body(response.body)
     found = _FoundLocations(Url(response.url))
@@ -113,10 +106,10 @@ class _Body:
 
 
 def _gunzip(body: bytes) -> Iterator[tuple[int, bytes]]:
-    """How many bytes were taken, and what the last of them became.
+    """Yield the bytes taken so far, and what the last of them unpack to.
 
-    Raises `zlib.error` where it is damaged, `EOFError` where it ends too early or has too many
-    parts. Zeros or whatever else follows the last member do not count.
+    Raises `zlib.error` for damage, `EOFError` for an early end or too many members. Anything after
+    the last member is ignored.
     """
     member, members = None, 0
     for at in range(0, len(body), _PACKED):
@@ -159,7 +152,7 @@ class _FoundLocations:
         self._truncated = False
 
     def add(self, part: SitemapPart) -> bool:
-        """Take a part; False once nothing more may come."""
+        """Add a part; return False once no more may come."""
         left = MAX_LOCATIONS - len(self._urls) - self._invalid
         self._form, texts, self._problem = part
         for text in texts[:left]:
@@ -173,14 +166,14 @@ class _FoundLocations:
         return not self._truncated
 
     def _href(self, text: str) -> str | None:
-        """The URL of a location; one that was damaged on its way, or is no URL, has none."""
+        """Return the URL of a location; None for a damaged or invalid one."""
         if "\ufffd" in text or (self._form == "text" and not _WEB.match(text)):
             return None
         url = join(self._base, text)
         return url.href if isinstance(url, Url) else None
 
     def sitemap(self, body: _Body) -> Sitemap:
-        """All of it, with what ended the reading of `body`, which goes first."""
+        """Return the sitemap; a problem of `body` takes precedence."""
         problem = self._problem if self._truncated else body.problem or self._problem
         if self._form is None:
             problem = problem or "an empty document"

@@ -1,6 +1,6 @@
-"""The text of a sitemap, from bytes in whatever encoding, in pieces of one size.
+"""Decode a sitemap to text, in pieces of one size.
 
-The input is cut anew, so that however the bytes come, the result is the same.
+The input is cut anew, so that the result does not depend on how the bytes arrive.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _DECLARED = re.compile(rb"\s*<\?xml[^>]*?\sencoding\s*=\s*[\"']([\w.:-]{1,40})[\
 
 
 def texts(chunks: Iterable[bytes], charset: str) -> Iterator[str]:
-    """The text without its byte order mark and the whitespace in front; never ""."""
+    """Yield the text without byte order mark and leading whitespace; never ""."""
     pieces = _pieces(chunks)
     head = next(pieces, b"")
     decoder = _decoder(head, charset)
@@ -56,7 +56,7 @@ def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _decoder(head: bytes, charset: str) -> IncrementalDecoder | _Declared:
-    """By the Encoding standard's labels; UTF-16 is known by its marks alone, not by a label."""
+    """Choose a decoder by WHATWG label; UTF-16 is recognised by its marks alone, not by a label."""
     name = next((name for mark, name in _MARKS.items() if head.startswith(mark)), "")
     if name:
         return _made(name)
@@ -73,9 +73,9 @@ def _made(name: str) -> IncrementalDecoder:
 
 
 class _Declared:
-    """Decodes as UTF-8, which sitemaps should be, and as declared from where that ends.
+    """Decodes as UTF-8, which sitemaps should be, and as declared after the first error.
 
-    Many declare what their program's author had, and are UTF-8; no other text of any length is.
+    Many declare their author's encoding and are UTF-8; no other text of any length is valid UTF-8.
     """
 
     def __init__(self, other: IncrementalDecoder) -> None:
@@ -83,7 +83,7 @@ class _Declared:
         self._other = other
 
     def decode(self, data: bytes, final: bool = False) -> str:
-        """The text of the next piece."""
+        """Return the text of the next piece."""
         if self._utf8 is None:
             return self._other.decode(data, final)
         try:

@@ -1,10 +1,9 @@
-"""Tell what a body is by its first bytes, where a response names no type that can be parsed.
+"""Detect the type of a body by its first bytes, if the response names none that can be parsed.
 
-This is the part of the WHATWG MIME Sniffing standard that applies then: section 7.1, "rules for
-identifying an unknown MIME type". Markup comes first, then PDF and PostScript, byte order marks,
-images, sound and film, archives; what is left is text if no byte of it is a control that no text
-has (section 3, "binary data byte"). Only `HEADER` bytes are looked at, so the answer for a body is
-known before it is whole.
+Implements section 7.1 of the WHATWG MIME Sniffing standard, "rules for identifying an unknown MIME
+type": markup first, then PDF and PostScript, byte order marks, images, sound and film, archives;
+the rest is text unless it has a binary data byte (section 3). Only `HEADER` bytes are read, so the
+answer is known before the body is complete.
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ from typing import Final
 from crawler.model import media
 
 HEADER: Final = 1_445
-"""Bytes that decide (section 5.2, "resource header")."""
+"""Maximum bytes read (section 5.2, "resource header")."""
 
 UNKNOWN: Final = ("", "unknown/unknown", "application/unknown", "*/*")
-"""Types with which a server says that it does not know (section 7)."""
+"""Types by which a server says that it does not know (section 7)."""
 
 _PAGES: Final = ("text/html", "application/xhtml+xml")
 _UNTOLD: Final = (*UNKNOWN, "application/octet-stream")
@@ -59,9 +58,9 @@ _BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 
 
 def is_html(content_type: str, body: bytes) -> bool:
-    """Tell whether the header says HTML or, where it says nothing, the first bytes do.
+    """Tell whether the header says HTML or, if it says nothing, the first bytes do.
 
-    XML without a type is a page if its root is: browsers go by the namespace.
+    XML without a type is a page if its root is `html`: browsers go by the namespace.
     """
     kind = media.read(content_type).essence
     if kind not in _UNTOLD:
@@ -85,16 +84,16 @@ def sniff(body: bytes) -> str:
 
 
 def is_binary(body: bytes) -> bool:
-    """Tell whether a body is no text, whatever it is called; UTF-16 and 32 need their mark."""
+    """Tell whether a body is binary, whatever its type; UTF-16 and 32 need a byte order mark."""
     head = body[:HEADER]
     return not head.startswith(_MARKS) and _BINARY.search(head) is not None
 
 
 def _readable(head: bytes) -> bytes:
-    """Return what a byte order mark makes of the bytes: browsers call it text, readers see markup.
+    """Return the bytes without their byte order mark, and as UTF-8.
 
-    A deviation from the standard, which sees `text/plain` in all of them: pages without a type that
-    begin with a mark are found on the web, and nothing else begins so.
+    The standard sees `text/plain` in all of them. On the web, pages without a type that begin with
+    a mark occur, and nothing else begins so.
     """
     if head.startswith(_MARKS[2]):
         return head[3:]

@@ -1,15 +1,14 @@
-"""XML from strangers, read piece by piece in bounded memory and linear time.
+"""Read untrusted XML piece by piece in bounded memory and linear time.
 
-The standard library's expat does the reading. What it is kept from:
+The standard library's expat does the reading, with these restrictions:
 
 - declarations: a document type with anything inside ends the reading before its first declaration,
   so there are no entities but XML's five (no "billion laughs", no quadratic blow-up), no default
   attributes, and nothing external is ever loaded;
-- large tokens: expat before 2.6 scans a tag or a comment again with every piece (CVE-2023-52425);
+- large tokens: expat before 2.6 rescans a tag or a comment with every piece (CVE-2023-52425);
 - many names: expat and pyexpat keep every distinct name of an element or an attribute for good.
 
-Depth is the caller's to watch, who counts it anyway. Expat's own protection against amplification
-comes on top where the version has it.
+The caller limits the depth. Expat's own protection against amplification is added where present.
 """
 
 from __future__ import annotations
@@ -19,32 +18,32 @@ from typing import Final
 from xml.parsers import expat
 
 MAX_DEPTH: Final = 100
-"""Elements in each other; feeds with whole pages inside have some tens."""
+"""Maximum depth of elements; feeds with whole pages inside have some tens."""
 
 MAX_TOKEN: Final = 262_144
-"""Bytes of one tag, comment or instruction; text and CDATA are no tokens and have no limit here."""
+"""Maximum bytes of a tag, comment or instruction; text and CDATA have no limit here."""
 
 MAX_NAMES: Final = 2_000
-"""Distinct names of elements and attributes; a feed with XHTML inside has about a hundred."""
+"""Maximum distinct names of elements and attributes; a feed with XHTML has about a hundred."""
 
 Start = Callable[[str, dict[str, str]], None]
 End = Callable[[str], None]
 Characters = Callable[[str], None]
 
 MAX_HELD: Final = 1_048_576
-"""Bytes of an item that are held, so that it can be read anew."""
+"""Maximum bytes of an item held to be read again."""
 
 
 class RefusedXml(Exception):
-    """Why reading ends; raised by handlers and caught in `Xml.feed`."""
+    """The reason why reading ends; raised by handlers and caught in `Xml.feed`."""
 
 
 class Misplaced(Exception):
-    """What stands where it cannot be; raised by handlers, and as bad as if it were no XML."""
+    """A misplaced element; raised by handlers, and treated as broken XML."""
 
 
 class Xml:
-    """Calls `start` and `end` for each element, with its name as it is written, prefix and all.
+    """Calls `start` and `end` for each element, with its name as written, prefix included.
 
     Namespaces are not resolved: an undeclared prefix would be an error, and is common.
     """
@@ -55,7 +54,7 @@ class Xml:
         self._fed = 0
         self._held = b""  # the last bytes that were fed
         self._mark: int | None = None
-        self.broken = False  # after a problem: whether the document is, or it was only refused
+        self.broken = False  # after a problem: broken, not just refused
         self._names: dict[str, str] = {}
         self._parser = expat.ParserCreate("utf-8", None, self._names)
         self._parser.buffer_text = True
@@ -65,29 +64,29 @@ class Xml:
         self._parser.EndElementHandler = end
 
     def listen(self, characters: Characters | None) -> None:
-        """Call `characters` with text from here on; None for no more."""
+        """Call `characters` with text from here on; stop if None."""
         self._parser.CharacterDataHandler = characters
 
     def mark(self) -> None:
-        """An item begins with the tag at hand: hold it, until `release`."""
+        """Hold the item that begins with the current tag, until `release`."""
         self._mark = self._parser.CurrentByteIndex
 
     @property
     def marked(self) -> bool:
-        """Whether `rest` begins with the marked item."""
+        """Tell whether `rest` begins with the marked item."""
         return self._mark is not None
 
     def release(self) -> None:
-        """The item at hand is read."""
+        """Let go of the current item."""
         self._mark = None
 
     def rest(self) -> str:
-        """Return what is left from the marked place on, or else from where the document broke."""
+        """Return the text from the marked place, or else from the error."""
         at = self._parser.ErrorByteIndex if self._mark is None else self._mark
         return self._held[max(0, at - self._fed + len(self._held)) :].decode("utf-8", "replace")
 
     def feed(self, text: str, last: bool = False) -> str:
-        """Read on; returns what is wrong, "" for nothing. After a problem nothing may follow."""
+        """Read on; return the problem, "" for none. After a problem nothing may follow."""
         data = text.encode("utf-8", "replace")
         self._held += data
         self._fed += len(data)
@@ -105,7 +104,7 @@ class Xml:
         return self._excess()
 
     def _let_go(self) -> None:
-        """Hold on to what is not read yet, and to the marked item if it is not too long."""
+        """Hold the unread bytes, and the marked item if it is not too long."""
         if self._mark is not None and self._fed - self._mark > MAX_HELD:
             self._mark = None
         at = self._parser.CurrentByteIndex if self._mark is None else self._mark

@@ -86,12 +86,12 @@ class CommandConfig(CrawlConfig):
 
     @classmethod
     def over(cls, config: CrawlConfig) -> CommandConfig:
-        """Split list items at commas and drop repeats."""
+        """Return `config`, with the defaults of the options that it lacks."""
         return config if isinstance(config, CommandConfig) else cls.of(config.values())
 
 
 def _separated(name: str, texts: Iterable[str]) -> tuple[str, ...]:
-    """Return `config`, with the defaults of the options that it lacks."""
+    """Split list items at commas and drop repeats."""
     names = [name.strip() for text in texts for name in text.split(",")]
     if "" in names:
         raise OptionError(name, "a name is empty; write NAME,NAME")

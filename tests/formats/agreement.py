@@ -101,7 +101,7 @@ def compare(path: Path) -> Comparison:
     """Read one page both ways."""
     body = path.read_bytes()
     fields = page(RawResponse(url=URL, status=200, content_type="text/html", body=body)).fields
-    links, title = reference(charset.decode(body)[0], URL)
+    links, title = reference(charset.text(body, charset.detect(body)), URL)
     ours, theirs = fields["links"], frozenset(links)
     return Comparison(
         path=path,

@@ -77,7 +77,9 @@ def test_the_charset_of_the_header_is_heard() -> None:
 def test_the_content_says_what_it_is(content_type: str) -> None:
     """A sitemap under a wrong Content-Type is read; a page under a right one is none."""
     assert read(urlset("http://a/"), content_type).pages == ("http://a/",)
-    assert read("<!DOCTYPE html><a href='/'>", content_type).problem == "an HTML page, no sitemap"
+    assert (
+        read("<!DOCTYPE html><a href='/'>", content_type).problem == "an HTML page, not a sitemap"
+    )
 
 
 @pytest.mark.parametrize(("body", "problem"), [("", "an empty document"), ("<urlset/>", "")])

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.formats.page import is_html, page
+from crawler.formats.page import page
+from crawler.formats.sniff import is_html
 from crawler.formats.tame import tamed
 from crawler.model.choices import Html
 from crawler.model.document import Document, RawResponse
@@ -142,7 +143,7 @@ def test_charset_in_a_quoted_parameter_is_no_charset() -> None:
 )
 def test_is_html(content_type: str, body: bytes, expected: bool) -> None:
     """The header decides, and the first bytes only where it says nothing."""
-    assert is_html(response(body, content_type)) is expected
+    assert is_html(content_type, body) is expected
 
 
 @pytest.mark.parametrize(

@@ -279,10 +279,10 @@ def test_entities_are_not_declared_in_broken_xml() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("<!doctype html><p>404", "an HTML page, no sitemap"),
-        ('<!-- x --><html lang="en"><a href="http://a/">', "an HTML page, no sitemap"),
-        ('<?xml version="1.0"?><html xmlns="x"/>', "an HTML page, no sitemap"),
-        (f"<x:set>{LOC}</x:set>", "the root element <x:set> is of no sitemap and no feed"),
+        ("<!doctype html><p>404", "an HTML page, not a sitemap"),
+        ('<!-- x --><html lang="en"><a href="http://a/">', "an HTML page, not a sitemap"),
+        ('<?xml version="1.0"?><html xmlns="x"/>', "an HTML page, not a sitemap"),
+        (f"<x:set>{LOC}</x:set>", "the root element <x:set> is not that of a sitemap or a feed"),
         ("Not found", "neither XML nor a list of URLs"),
         ("\x89PNG\r\n", "neither XML nor a list of URLs"),
         ("<", "broken XML in line 1: unclosed token"),
@@ -352,7 +352,7 @@ def test_elements_that_name_nothing_are_counted(monkeypatch: pytest.MonkeyPatch)
     """Very many of them end the reading: they are dear, and cheap to send when packed."""
     monkeypatch.setattr(sitemap, "BARREN", 20_000)
     text = f"<urlset>{LOC}" + "<url/>" * 20_100
-    assert read(text) == ("urlset", ["http://a/"], "more than 20000 elements that name nothing")
+    assert read(text) == ("urlset", ["http://a/"], "more than 20000 elements without a location")
 
 
 def test_a_list_beyond_the_protocol_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:

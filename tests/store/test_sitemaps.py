@@ -88,8 +88,8 @@ def test_an_index_is_refused_before_the_crawl(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("<!doctype html><p>", "an HTML page, no sitemap"),
-        ("<a/>", "the root element <a> is of no sitemap and no feed"),
+        ("<!doctype html><p>", "an HTML page, not a sitemap"),
+        ("<a/>", "the root element <a> is not that of a sitemap or a feed"),
         ("a.example\n", "neither XML nor a list of URLs"),
         (b"\x89PNG\r\n\0", "neither XML nor a list of URLs"),
         ("<!DOCTYPE a [<!ENTITY b 'c'>]><urlset/>", "declarations in the document type"),
