@@ -82,11 +82,14 @@ class Place:
 
     def half(self, **options: object) -> None:
         """Leave what a crawl leaves that was killed after four records, while it wrote a fifth."""
-        self.crawl()
-        folder = StateFolder(str(self.output))
+        config = CommandConfig(**options)
+        held = self.output.read_bytes() if config.append else b""
+        self.crawl(append=config.append)
+        folder = StateFolder(str(self.output), config.state)
         folder.receipt.unlink()
-        lines = self.output.read_bytes().splitlines(keepends=True)
-        journal = Journal(folder, CommandConfig(**options).lasting(), sync=unsynced)
+        lines = self.output.read_bytes()[len(held) :].splitlines(keepends=True)
+        marks = Marks(output=len(held))
+        journal = Journal(folder, config.lasting(), marks, sync=unsynced)
         seeds = [Seed.read(line) for line in self.list.read_text().splitlines()]
         journal.read(seeds, 0)
         for seed in seeds:
@@ -94,9 +97,10 @@ class Place:
             journal.waits(Listed(seed.url, seed, 0.0))
         journal.publish()
         ended = [fingerprint(json.loads(line)["url"]) for line in lines[:4]]
-        journal.commit(ended, sum(map(len, lines[:4])))
+        kept = held + b"".join(lines[:4])
+        journal.commit(ended, len(kept))
         journal.close()
-        self.output.write_bytes(b"".join(lines[:4]) + lines[4][:20])
+        self.output.write_bytes(kept + lines[4][:20])
 
     def urls(self) -> list[str]:
         return sorted(json.loads(line)["url"] for line in self.output.read_bytes().splitlines())
@@ -239,6 +243,33 @@ def test_a_second_process_is_told_who_writes(place: Place) -> None:
         pytest.raises(EnvironmentFailure, match=said),
     ):
         place.crawl()
+
+
+def test_what_is_added_to_stays_however_often_the_crawl_is_killed(place: Place) -> None:
+    """With --append the old records are there in the end, and the new ones once each."""
+    place.output.write_text('{"url":"http://b.test/"}\n')
+    place.half(robots="ignore", append=True)
+    assert place.crawl() == 0
+    assert place.urls() == [*(f"http://a.test/page/{n}" for n in range(9)), "http://b.test/"]
+
+
+def test_the_state_of_another_output_is_refused(place: Place, tmp_path: Path) -> None:
+    """--state DIR belongs to one output."""
+    place.half(robots="ignore", state=str(tmp_path / "state"))
+    place.output = tmp_path / "other.jsonl"
+    with pytest.raises(ConfigurationError, match=r"belongs to .*out\.jsonl"):
+        place.crawl(state=str(tmp_path / "state"))
+
+
+@pytest.mark.parametrize(
+    ("state", "said"), [("none/here", "does not exist"), ("list.txt", "is not a directory")]
+)
+def test_a_place_where_no_state_can_be_made_is_told_at_once(
+    place: Place, tmp_path: Path, state: str, said: str
+) -> None:
+    """One line before the crawl starts, with what to do."""
+    with pytest.raises(ConfigurationError, match=f"{said}.*--state none"):
+        place.crawl(state=str(tmp_path / state))
 
 
 def test_no_state_is_kept_where_none_is_wanted(place: Place) -> None:

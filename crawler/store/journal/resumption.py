@@ -90,6 +90,7 @@ def open_state(output: str, config: CommandConfig, source: UrlSource) -> Beginni
     folder = StateFolder(output, config.state)
     options = config.lasting()
     sync: Sync = os.fdatasync if config.sync == "full" else unsynced
+    folder.check()
     resumed = continues(output, config)
     outlet = Outlet(output, config.existing, apart=True, resumed=resumed)
     try:

@@ -33,7 +33,8 @@ class StateFolder:
     """The paths of one crawl's state. Nothing is opened or made before it is needed."""
 
     def __init__(self, output: str, state: str = "") -> None:
-        place = os.path.realpath(output)
+        self._place = place = os.path.realpath(output)
+        self._named = bool(state)
         self.output = output
         self.path = Path(state or f"{place}.state")
         self.receipt = Path(f"{place}.receipt.json")
@@ -55,7 +56,23 @@ class StateFolder:
             raise self.damaged(f"run.json: {error}") from None
         if version > FORMAT:
             raise ConfigurationError(f"{self.path}: was written by a newer crawler; use that one")
+        if self._named and run.get("output") != self._place:
+            raise ConfigurationError(
+                f"state: {self.path} belongs to {run.get('output')}; name another directory"
+            )
         return dict(options)
+
+    def check(self) -> None:
+        """Raise `ConfigurationError` where no state can be made: better now than in an hour."""
+        for place in (self.path, self.path.parent):
+            if place.exists():
+                if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
+                    return
+                break
+        problem = "is not a directory that can be written" if place.exists() else "does not exist"
+        raise ConfigurationError(
+            f"state: {place} {problem}; name another place with --state DIR, or say --state none"
+        )
 
     def begin(self, options: Mapping[str, Any], marks: Marks) -> BinaryIO:
         """Make the folder and return its journal, for writing; an older state is gone.
@@ -65,7 +82,8 @@ class StateFolder:
         disk.remove(self.receipt)
         self.path.mkdir(mode=0o700, exist_ok=True)
         disk.remove(self.path / "journal")
-        disk.replace(self.path / "run.json", _json({"format": FORMAT, "options": dict(options)}))
+        run = {"format": FORMAT, "output": self._place, "options": dict(options)}
+        disk.replace(self.path / "run.json", _json(run))
         disk.replace(self.path / "seen", b"")
         file = self.rebase(marks, {}, [])
         disk.settle(self.path.parent)
