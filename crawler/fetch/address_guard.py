@@ -1,15 +1,14 @@
-"""The address guard: what is connected to was judged before, and is what was judged.
+"""The address guard: every address is judged before anything connects to it.
 
     host --DNS--> addresses --`admitted`--> those allowed --connect, by the address itself
 
-Both fetchers pass every address that they are about to connect to through here, after the look-up
-and with no second one, so that a name which answers differently the next time gains nothing. A
-connection is judged once, when it is made; requests that reuse it cost nothing. Redirects, robots
-and sitemaps are exchanges like any other.
+Both fetchers pass every address here after the look-up and connect without a second look-up, so a
+name that answers differently the next time gains nothing. A connection is judged once, when it is
+made, at no cost to requests that reuse it. Redirects, robots and sitemaps are exchanges like any
+other.
 
-Behind a proxy it is the proxy that connects, and unless it is a socks5:// one it looks names up as
-well, so that only what stands in the URL can be judged (`check_url`). The proxy itself was named by
-the user and is not judged.
+A proxy connects itself and, unless it is a socks5:// one, also looks names up, so that only the URL
+can be judged (`check_url`). The proxy's own address comes from the user and is not judged.
 """
 
 from __future__ import annotations
@@ -26,10 +25,7 @@ from crawler.model.url import Url
 
 
 def admitted(policy: AddressPolicy, addresses: Addresses, port: int) -> Addresses:
-    """Return those of a host's `addresses` that may be connected to.
-
-    Raises `RefusedExchange` if that is none.
-    """
+    """Return those of a host's `addresses` that are allowed; raise `RefusedExchange` if none is."""
     refusals = [policy.refusal(address.ip, port) for address in addresses]
     if not any(refusals):
         return addresses
@@ -40,7 +36,7 @@ def admitted(policy: AddressPolicy, addresses: Addresses, port: int) -> Addresse
 
 
 def check_url(policy: AddressPolicy, url: Url) -> None:
-    """Judge a URL that a proxy will fetch by what it says; raises `Fault` if it is refused."""
+    """Judge a URL that a proxy will fetch; raise `Fault` if it is refused."""
     parts = urlsplit(url.host_key)
     host, port = parts.hostname or "", default_port(parts)
     if ":" in host or host[-1:].isdigit():  # WHATWG URL: no name ends in a number

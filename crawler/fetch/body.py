@@ -1,11 +1,10 @@
 """Decode and cap a body while it arrives.
 
 A body passes a chain: wire -> outermost coding -> ... -> innermost coding -> collected bytes
-(RFC 9110, 8.4: codings are listed in the order in which they were applied, so the last is taken
-off first). Every link pushes pieces of at most about `PIECE` bytes to the next, and every link's
-output is counted against the cap. A decompression bomb therefore costs the cap and one piece of
-memory, whatever it would unpack to, and a bomb inside a bomb cannot burn time either. Where the cap
-is high a bomb is known earlier, by its ratio (`RATIO`).
+(RFC 9110, 8.4: codings are listed in the order in which they were applied, so the last is removed
+first). Every link pushes pieces of at most about `PIECE` bytes to the next, and its output counts
+against the cap. So a decompression bomb costs at most the cap and one piece of memory, and a bomb
+inside a bomb costs no more. With a high cap, a bomb is detected earlier by its ratio (`RATIO`).
 
 Codings: gzip (RFC 1952, several members), deflate (RFC 1950, and the bare RFC 1951 that some
 servers send), br (RFC 7932), zstd (RFC 8878, window of 8 MB at most as RFC 9659 demands).
@@ -28,17 +27,16 @@ PIECE = 65_536
 """Bytes that a decoder hands on at once."""
 
 RATIO = 200
-"""Decoded bytes for one on the wire that a body may have beyond its first `UNSUSPICIOUS` bytes.
+"""Maximum decoded bytes per byte on the wire, for a body above `UNSUSPICIOUS` bytes.
 
-Pages pack to a fifth or a tenth, a table of a million like rows to a hundredth; zeros to 1/1,030
-(deflate) and below 1/10,000 (br, zstd). What is more than 1 MB and came from less than a
-two-hundredth of it holds nothing to read.
+Pages compress to a fifth or a tenth, a table of a million similar rows to a hundredth; zeros to
+1/1,030 (deflate) and below 1/10,000 (br, zstd).
 """
 
 UNSUSPICIOUS = 1_048_576
 
 MOST_CODINGS = 4
-"""Stacked codings accepted; nobody sends more than two in earnest."""
+"""Maximum stacked codings; real servers send at most two."""
 
 ZSTD_WINDOW = 8 * 1024 * 1024
 
@@ -49,17 +47,17 @@ class Decoder(Protocol):
     """One link of the chain."""
 
     def feed(self, data: bytes) -> None:
-        """Decode `data` and push what comes out; raises the library's error on broken data."""
+        """Decode `data` and push the output; raise the library's error on broken data."""
 
     def end(self) -> None:
-        """Raise `EOFError` where the data stopped early."""
+        """Raise `EOFError` if the data stopped early."""
 
 
 class _Deflated:
-    """gzip (`zlib.MAX_WBITS | 16`), zlib or raw deflate (`wbits` None: told by the first bytes).
+    """gzip (`zlib.MAX_WBITS | 16`), zlib or raw deflate (`wbits` None: decided by the first bytes).
 
-    A gzip member may be followed by another one; anything else behind the end is padding that
-    nobody minds. Two bytes decide either question, and they may come one at a time.
+    A gzip member may be followed by another; anything else after the end is ignored as padding.
+    Two bytes decide, and they may come one at a time.
     """
 
     def __init__(self, sink: Sink, wbits: int | None) -> None:
@@ -106,10 +104,7 @@ class _Deflated:
 
 
 class _Brotli:
-    """Output of a call may be left when the library says that it can take more input.
-
-    Only an empty result says that nothing is left.
-    """
+    """The library may hold back output even if it accepts more input: pump until it is empty."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
@@ -128,11 +123,10 @@ class _Brotli:
 
 
 class _Zstd:
-    """The push interface does not say where a frame ends, so `end` asks with a frame of its own.
+    """The push interface does not report the end of a frame, so `end` appends a marker frame.
 
-    After whole frames it is decoded as what it is; after half a frame it is swallowed or refused.
-    (`decompressobj` knows its end, but bounds its output only where it is fed a few bytes at once:
-    4 bytes can be 128 KB.)
+    After complete frames the marker decodes to itself; after half a frame it is swallowed or
+    refused. (`decompressobj` reports the end, but does not limit its output.)
     """
 
     _MARK = b"end"
@@ -147,7 +141,7 @@ class _Zstd:
         self._writer = stream.stream_writer(cast(IO[bytes], proxy(self)), write_size=PIECE)
 
     def write(self, data: bytes) -> int:
-        """Take what the decoder gives (its side of the interface)."""
+        """Take decoded bytes; called by the library."""
         if self._ending:
             self._tail += data
         else:
@@ -160,7 +154,7 @@ class _Zstd:
     def end(self) -> None:
         self._ending = True
         try:
-            # Byte by byte: a whole frame in one piece is decoded even behind 5 bytes of a header.
+            # Byte by byte: in one piece the marker is decoded even after 5 bytes of a header.
             for byte in self._MARK_FRAME:
                 self._writer.write(bytes((byte,)))
         except zstandard.ZstdError:
@@ -181,19 +175,19 @@ _ERRORS = (zlib.error, brotli.error, zstandard.ZstdError)
 
 
 class _Full(Exception):
-    """Enough was decoded of a body that is cut."""
+    """Raised when a body that may be cut has reached the cap."""
 
 
 class Body:
-    """Collects one body: `feed` the wire's bytes, then take `finish()`.
+    """Collects one body: `feed` bytes from the wire, then take `finish()`.
 
-    `encoding` is the Content-Encoding header ("" without), `cap` bytes on the wire and decoded.
-    Making and feeding it and `finish` raise `Fault`: ENCODING (unreadable or broken) or TOO_LARGE.
+    `encoding` is the Content-Encoding header ("" without), `cap` limits bytes on the wire and
+    decoded. The constructor, `feed` and `finish` raise `Fault`: ENCODING or TOO_LARGE.
 
-    With `cut` a body above `cap` ends there instead: `full` says so, and nothing more is to be fed.
-    One whose coding ends too early is `truncated` and what came of it counts, unless `strict`.
-    `foreign` is what the header names that is no coding; the body is then expected to be plain.
-    `size` counts the decoded bytes that are held.
+    With `cut` a body above `cap` ends there instead: then it is `full` and must not be fed again.
+    A body whose coding ends early is `truncated` and kept, unless `strict`. `foreign` is a token in
+    the header that is not a coding; the body is then expected to be plain. `size` counts decoded
+    bytes.
     """
 
     def __init__(self, encoding: str, cap: int, *, cut: bool = False, strict: bool = False) -> None:
@@ -212,7 +206,7 @@ class Body:
 
     def _decode(self, encoding: str) -> None:
         """Put a decoder before the body for each of its codings."""
-        # Without a circle of references: a body has to go when its exchange does, not later.
+        # A weak reference, so that the body is freed with its exchange.
         me: Body = proxy(self)
 
         def sink(data: bytes) -> None:
@@ -226,7 +220,7 @@ class Body:
             entry = decoder.feed
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes of the wire."""
+        """Take the next bytes from the wire."""
         self.wire_bytes += len(data)
         if self.wire_bytes > self._cap:
             data = data[: self._left_of(data, self.wire_bytes)]
@@ -242,7 +236,7 @@ class Body:
             raise self._broken(str(error)) from None
 
     def finish(self) -> bytes:
-        """Return the body, decoded; an empty one needs no decoding, whatever the header says."""
+        """Return the decoded body; an empty one is accepted whatever the header says."""
         if self.wire_bytes and not self.full:
             for name, decoder in self._decoders:
                 self._check_end(name, decoder)
@@ -250,16 +244,16 @@ class Body:
 
     @property
     def packed(self) -> bool:
-        """Tell whether it has codings, so that a few bytes may become many."""
+        """True if it has codings, so that a few bytes may become many."""
         return bool(self._decoders)
 
     def cut(self) -> None:
-        """Let it end with what came of it."""
+        """End the body here and keep what came."""
         self.full = self.truncated = True
 
     @property
     def complete(self) -> bool:
-        """Tell whether every coding has come to its own end; without one nobody can know."""
+        """True if every coding has reached its end; False without codings, as nothing tells."""
         try:
             for _, decoder in self._decoders:
                 decoder.end()
@@ -268,7 +262,7 @@ class Body:
         return bool(self._decoders)
 
     def content(self) -> bytes:
-        """Return what was decoded so far."""
+        """Return the bytes decoded so far."""
         if self._large:
             self._pieces = [bytes(self._large)]
             self._large = bytearray()
@@ -277,7 +271,7 @@ class Body:
         return self._pieces[0] if self._pieces else b""
 
     def _collect(self, data: bytes) -> None:
-        """Keep a piece; from `PIECE` bytes on in one block, which the system gets back whole."""
+        """Keep a piece; above `PIECE` bytes in one block, which is freed as a whole."""
         self.size += len(data)
         if self.size <= PIECE:
             self._pieces.append(data)
@@ -296,9 +290,9 @@ class Body:
             self.truncated = True
 
     def _counted(self, sink: Sink) -> Sink:
-        """`sink`, behind a counter that ends the body at the cap."""
+        """Return `sink` behind a counter that ends the body at the cap."""
         total = 0
-        me: Body = proxy(self)  # as in `__init__`
+        me: Body = proxy(self)  # as in `_decode`
 
         def count(data: bytes) -> None:
             nonlocal total
@@ -314,7 +308,7 @@ class Body:
         return count
 
     def _left_of(self, data: bytes, total: int) -> int:
-        """How much of `data` there is room for, with which the body has `total` bytes."""
+        """Return the bytes of `data`, which brings the body to `total` bytes, that still fit."""
         if not self._cut:
             raise too_large(self._cap)
         self.full = self.truncated = True
@@ -329,14 +323,14 @@ _UNREADABLE = frozenset(
     {"compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip", "aes128gcm"}  # IANA's registry
     | {"bzip2", "x-bzip2", "bzip", "x-bzip", "xz", "x-xz", "lzma", "x-lzma", "lz4", "sdch"}
 )
-"""Codings there are and that are not read here. Whatever else is unknown is no coding at all."""
+"""Real codings that are not supported. Any other unknown token is not a coding."""
 
 
 def _codings(encoding: str) -> tuple[list[str], str]:
-    """Return the codings that a Content-Encoding header names, in the order they were applied.
+    """Return the codings of a Content-Encoding header in order, and its first other token.
 
-    And what it names that is no coding (`none`, `utf-8`), the first of them: browsers take such a
-    body for plain. Parameters, which no coding has, are passed over.
+    Browsers treat a body with tokens such as `none` or `utf-8` as plain. Parameters, which codings
+    do not have, are ignored.
     """
     names = [name.partition(";")[0].strip().lower() for name in encoding.split(",")]
     known = [name for name in names if name in _DECODERS]
@@ -350,7 +344,7 @@ def _codings(encoding: str) -> tuple[list[str], str]:
 
 
 def too_large(cap: int, announced: int | None = None) -> Fault:
-    """The body is, or says that it is (`announced` bytes), larger than `cap` bytes."""
+    """Return the fault for a body that is, or is `announced` to be, larger than `cap` bytes."""
     if announced is None:
         return Fault(Kind.TOO_LARGE, f"body exceeds {cap} bytes")
     return Fault(Kind.TOO_LARGE, f"body of {announced} bytes exceeds {cap} bytes")

@@ -1,23 +1,23 @@
-"""The memory of all bodies in flight: who may read on, who waits, and who is cut.
+"""Divide the memory for all bodies in flight: which may read on, wait, or are cut.
 
-A body is counted from its first `step` bytes until its visit ends: while it comes, while it waits
-for the parser and while it is parsed. What is smaller costs nothing but a comparison.
+A body counts from `step` bytes on until its visit ends: while it arrives, waits for the parser and
+is parsed. A smaller one costs only a comparison.
 
-One whose length is known asks for all of it at once, any other for twice of what it has. Where
-there is room it is granted; else its exchange reads nothing more (TCP tells the server) and no time
-passes for it. Room goes to who needs least. So the largest wait longest, and after `patience`
-seconds a body that still waits is cut: the smallest last. Before that, one that holds memory and
-sends nothing for `STALLED` seconds is ended, as if its time were up.
+A body of known length asks for all of it at once, any other for twice its size so far. If there is
+room it is granted; otherwise its exchange stops reading (TCP slows the server) and its clock stands
+still. Room goes to the smallest need first, so the largest wait longest, and after `patience`
+seconds a waiting body is cut, the largest first. While others wait, a body that holds memory and
+receives nothing for `STALLED` seconds is ended, as if its time were up.
 
     growing -> waiting -> growing | cut
        |
        +-> stalled, ended        only while others wait
 
-Nobody waits for nothing: where all that hold memory wait, the one that holds most goes on into the
-`spare` that is kept for that; where this is used up it is cut. So each wait ends: by another's end,
-which has a deadline, or by its own `patience`.
+There is no deadlock: if all bodies that hold memory wait, the largest goes on into the `spare`
+reserved for that; when that is used up it is cut. So each wait ends: by the end of another, which
+has a deadline, or by its `patience`.
 
-Thread-safe; nothing here blocks. Whom it concerns is told without the lock.
+Thread-safe; nothing here blocks. Callbacks run without the lock.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from typing import Any
 from crawler.model.request import Request
 
 STEP = 65_536
-"""Bytes of a body that are not counted: most pages have fewer."""
+"""Bytes of a body that do not count: most pages have fewer."""
 
 STALLED = 2.0
-"""Seconds without a byte after which a body is given up while others wait for its memory."""
+"""Seconds without a byte after which a body is ended while others wait for its memory."""
 
 
 class Account:
-    """One body's memory. `room`, an event of asyncio's or threading's, is set while it may grow.
+    """One body's memory. `room`, an asyncio or threading event, is set while it may grow.
 
-    `heard` tells when its last bytes came, `end` is called when it is to end. `granted` is what it
-    may hold, `cut` that it gets no more. `reading` ends with the exchange: it has nobody to hear.
+    `heard` returns the time of its last bytes, `end` ends its exchange. `granted` is the size it
+    may have; after `cut` it gets no more. `reading` is true until its exchange ends.
     """
 
     __slots__ = ("cut", "end", "granted", "heard", "need", "reading", "room", "since")
@@ -52,17 +52,17 @@ class Account:
         self.reading = True
         self.granted = 0
         self.need = 0
-        self.since = inf  # when its wait began
+        self.since = inf  # start of its wait
         self.cut = False
 
     @property
     def waits(self) -> bool:
-        """Whether it may read no more for now."""
+        """True if it may not read on for now."""
         return self.since < inf
 
 
 class Budget:
-    """`total` bytes for the bodies of all exchanges; of at most `width` at once."""
+    """Divides `total` bytes among the bodies of at most `width` exchanges at once."""
 
     def __init__(self, total: float = inf, *, patience: float = inf, width: int = 1) -> None:
         self.step = STEP if total == inf else int(min(STEP, max(4_096, total / 4 / width)))
@@ -79,21 +79,21 @@ class Budget:
 
     @property
     def full(self) -> bool:
-        """Whether there is no room for a body that has yet to begin."""
+        """True if no room is left for a new body."""
         return self.used >= self._total
 
     def grow(
         self, request: Request, size: int, need: int, now: float, make: Callable[[], Account]
     ) -> Account:
-        """Ask for `need` bytes for a body that has `size` by now; `make` its account.
+        """Ask for `need` bytes for a body of `size` bytes so far; `make` creates its account.
 
-        The account says what came of it: it `waits`, or is `cut`, or may read on.
+        The account has the result: it `waits`, is `cut`, or may read on.
         """
         with self._lock:
             account = self._accounts.get(request)
             if account is None:
                 account = self._accounts[request] = make()
-            # What is here is here, whether there was room for it or not.
+            # Bytes that have arrived count, even if there was no room for them.
             self._grant(account, max(account.granted, size))
             account.need = max(account.granted, need)
             woken = self._asked(account, now)
@@ -101,7 +101,7 @@ class Budget:
         return account
 
     def received(self, request: Request) -> None:
-        """The exchange has ended; its body is held until `release`."""
+        """Note the end of an exchange; its body is held until `release`."""
         if self._accounts:
             with self._lock:
                 account = self._accounts.get(request)
@@ -109,7 +109,7 @@ class Budget:
                     account.reading = False
 
     def release(self, request: Request) -> None:
-        """Forget a body: its visit has ended."""
+        """Forget a body, after its visit."""
         if not self._accounts:
             return
         with self._lock:
@@ -122,9 +122,9 @@ class Budget:
         _tell(woken)
 
     def sweep(self, now: float, heard_since: float) -> None:
-        """End what has stalled, and cut what has waited too long; to be called now and then.
+        """End stalled bodies and cut one that has waited too long; call this regularly.
 
-        `now` is the fetcher's own time, as for `grow`. Who was heard before `heard_since`, by
+        `now` is the fetcher's time, as for `grow`. A body last heard before `heard_since`, by
         `time.perf_counter`, has stalled.
         """
         patience = self._patience
@@ -152,7 +152,7 @@ class Budget:
         return self._serve()
 
     def _serve(self) -> list[Account]:
-        """Grant what there is room for, and see to it that somebody goes on."""
+        """Grant what there is room for, and make sure that somebody goes on."""
         woken = []
         waiting = [each for each in self._accounts.values() if each.waits]
         for account in sorted(waiting, key=lambda each: each.need - each.granted):
@@ -165,7 +165,7 @@ class Budget:
         return woken
 
     def _beyond(self, account: Account) -> Account:
-        """Let a body go on though there is no room, or cut it."""
+        """Let a body go on into the spare memory, or cut it."""
         room = int(self._total + self.spare - self.used)
         if room < self.step:
             return self._cut(account)

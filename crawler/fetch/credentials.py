@@ -1,12 +1,11 @@
-"""What a request may say about its user, and to whom.
+"""Choose the credentials and further headers of each request.
 
-Credentials come from the URL of the list (`https://me:secret@host/`) and from `--header`, where the
-name tells them (`crawler.model.secrets`). They were meant for the server that the list names, so
-they go to its origin (scheme, host, port) and to no other, wherever redirects and links lead, and
-not with a request for robots.txt. Cookies that the redirects of a chain set go with the rest of
-that chain, to whom `crawler.core.cookies` lets them; one of the user's with the same name gives
-way. Other headers of the user's, and all of `--header-everywhere`, go with every request; there
-what is meant for the origin replaces them.
+Credentials come from the seed's URL (`https://me:secret@host/`) and from `--header`, where the name
+identifies them (`crawler.model.secrets`). They are sent to the seed's origin (scheme, host, port)
+only, wherever redirects and links lead, and not with a request for robots.txt. Cookies set in a
+chain of redirects are sent with the rest of that chain, as `crawler.core.cookies` allows, and
+replace the user's with the same name. The user's other headers, and all of `--header-everywhere`,
+go with every request, but those meant for the origin replace them there.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ from crawler.model.url import Url
 Headers = Sequence[tuple[str, str]]
 
 RequestHeaders = Callable[[str], Mapping[str, str]]
-"""Returns further headers for a URL that is to be asked for."""
+"""Returns further headers for a requested URL."""
 
 
 class Credentials:
-    """The credentials of a crawl, and its caller's further headers, by request."""
+    """The credentials of a crawl, and the further headers of its caller."""
 
     def __init__(self, config: CrawlConfig, further: RequestHeaders | None = None) -> None:
         self._further = further
@@ -39,7 +38,7 @@ class Credentials:
         self._named = any(name.lower() == "authorization" for name, _ in self._own)
 
     def headers(self, request: Request, goal: FetchTarget) -> Headers:
-        """Return what goes with `request`, whose target is `goal`, and with no other."""
+        """Return the headers of this `request` beyond those of every request."""
         own = self._for_origin(request, goal)
         if self._further is not None:
             own = self._with_further(own, goal.href)
@@ -49,7 +48,7 @@ class Credentials:
         return _merged(own if any(map(_is_cookie, own)) else [*own, *self._cookies], set_by_chain)
 
     def _with_further(self, own: Headers, url: str) -> Headers:
-        """Ask the caller for further headers; raises `Fault` where that fails."""
+        """Ask the caller for further headers; raise `Fault` if that fails."""
         try:
             return _replaced(own, self._further(url) if self._further is not None else {})
         except Exception as error:
@@ -70,7 +69,7 @@ class Credentials:
 
 
 def _merged(own: Headers, found: dict[str, str]) -> Headers:
-    """`own` with the cookies `found`, all in one header (RFC 6265, 5.4)."""
+    """Return `own` with the cookies `found`, all in one header (RFC 6265, 5.4)."""
     pairs = [
         pair
         for _, value in filter(_is_cookie, own)
@@ -83,7 +82,7 @@ def _merged(own: Headers, found: dict[str, str]) -> Headers:
 
 
 def _replaced(own: Headers, further: Mapping[str, str]) -> Headers:
-    """`own` with `further`, which count before others of their names."""
+    """Return `own` with `further`, which replace headers with the same names."""
     named = {name.lower() for name in further}
     lines = [split_header(f"{name}: {value}", "headers") for name, value in further.items()]
     return [*(pair for pair in own if pair[0].lower() not in named), *lines]

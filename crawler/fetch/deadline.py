@@ -1,13 +1,12 @@
 """Deadlines for tasks: one timer for all exchanges.
 
-All exchanges have the same budget, so they fall due in the order in which they began: a dict keeps
-that order, and a single timer runs for its first entry. That costs an exchange two dict operations
-where a timer of its own would cost about 3 us. The few whose time stood still for a while (`pause`)
-are kept apart. Cancelling follows `asyncio.timeout`: a cancellation from outside always wins over
-the deadline's.
+All exchanges have the same timeout, so they fall due in the order in which they began: a dict keeps
+that order, and a single timer runs for its first entry. That costs an exchange two dict operations,
+less than its own timer. The few that were paused are kept separately. Cancelling follows
+`asyncio.timeout`: a cancellation from outside always wins over the deadline's.
 
-Times are those of a `Pulse`, in which nothing passes while the loop is held. And a timer that comes
-late ends nothing at first: what came meanwhile is read before it looks again.
+Times are those of a `Pulse`, which stands still while the loop is blocked. A late timer ends
+nothing at first: data that came meanwhile is read before it checks again.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _ROUNDED = 0.001  # seconds; uvloop counts whole milliseconds
 
 
 class Deadline:
-    """One exchange's deadline; `verdict` is what ended it where that was not the time."""
+    """One exchange's deadline; `verdict` is the fault that ended it, None for the time."""
 
     __slots__ = ("_cancelling", "due", "left", "overdue", "task", "verdict")
 
@@ -43,7 +42,7 @@ class Deadline:
             self.task.cancel()
 
     def expired(self) -> bool:
-        """Whether the cancellation just caught was the deadline's alone; takes it back."""
+        """Take back the cancellation just caught; return True if it was the deadline's alone."""
         return self.overdue and self.task.uncancel() <= self._cancelling
 
     def restore(self) -> None:
@@ -53,7 +52,7 @@ class Deadline:
 
 
 class Deadlines:
-    """Ends exchanges that take longer than `seconds` by `pulse`: one timer, for the oldest."""
+    """Ends exchanges that take longer than `seconds` by `pulse`, with one timer for the oldest."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float, pulse: Pulse) -> None:
         self._loop = loop
@@ -65,7 +64,7 @@ class Deadlines:
         self._waited = False
 
     def enter(self) -> Deadline:
-        """The current task begins an exchange."""
+        """Begin an exchange in the current task."""
         task = asyncio.current_task(self._loop)
         if task is None:
             raise RuntimeError("an exchange runs in a task")
@@ -76,18 +75,18 @@ class Deadlines:
         return deadline
 
     def pause(self, deadline: Deadline) -> None:
-        """Let no time pass for an exchange until `resume`."""
+        """Stop an exchange's clock until `resume`."""
         self._forget(deadline)
         deadline.left = deadline.due - self._pulse()
 
     def resume(self, deadline: Deadline) -> None:
-        """Let an exchange go on with the time that it had left."""
+        """Continue an exchange with the time that it had left."""
         deadline.due = self._pulse() + deadline.left
         self._resumed.add(deadline)
         self._arm(min(deadline.left, self._next() - self._pulse()))
 
     def leave(self, deadline: Deadline) -> None:
-        """The exchange is over."""
+        """End an exchange's deadline."""
         self._forget(deadline)
         if deadline.overdue:
             deadline.restore()
@@ -104,7 +103,7 @@ class Deadlines:
             self._resumed.discard(deadline)
 
     def _next(self) -> float:
-        """When the next exchange falls due."""
+        """Return the time at which the next exchange falls due."""
         first = next(iter(self._entered)).due if self._entered else inf
         return min([first, *(each.due for each in self._resumed)]) if self._resumed else first
 
@@ -115,10 +114,10 @@ class Deadlines:
         self._timer = self._loop.call_at(at, self._look, at)
 
     def _look(self, at: float) -> None:
-        """End what is due; the timer was to ring `at`."""
+        """End exchanges that are due; the timer was set for `at`."""
         self._timer = None
         if self._loop.time() - at > TOLERANCE and not self._waited:
-            self._waited = True  # once: a loop that is always late ends its exchanges all the same
+            self._waited = True  # only once, so that a loop that is always late ends exchanges, too
             self._arm(INTERVAL)
             return
         self._waited = False

@@ -1,7 +1,7 @@
-"""From a response's status line and headers to an outcome: the part that no library decides.
+"""Turn a response's status, headers and body into an outcome, for both fetchers.
 
-A fetcher opens a `ExchangeProgress` when it starts, tells it what happens, and ends it once, in a
-`Received`, `Redirect` or `Failed`. What HTTP means is decided here, for both fetchers.
+A fetcher opens a `ExchangeProgress` when it starts, reports events to it, and ends it once, in a
+`Received`, `Redirect` or `Failed`.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from crawler.model.transfer import Exchange
 from crawler.model.url import Url
 
 CONTENT_TYPE = 1_024
-"""Characters of a Content-Type, and of X-Robots-Tags, that are kept; whole ones have about 30."""
+"""Characters kept of a Content-Type, and of X-Robots-Tags; usual ones have about 30."""
 
 REFRESH = 4_096
-"""Characters of a Refresh header that are kept; a URL found on a page has 2,048 at the most."""
+"""Characters kept of a Refresh header; a URL found on a page has at most 2,048."""
 
 IDLE_HOSTS = 512
 """Hosts whose unused connections are kept: half of the 1,024 descriptors a process usually has."""
@@ -47,10 +47,10 @@ STALE_CONNECTIONS = 2
 """Idle connections that one exchange may find closed by the server before it gives up."""
 
 RETRY_AFTER_MOST = 86_400.0
-"""Seconds. Who asks for more than a day is not waited for any longer than that."""
+"""Maximum seconds taken from a Retry-After header: a day."""
 
 DELIVERING = 0.25
-"""Share of an exchange's time, at its end, in which bytes must have come for it not to be stuck."""
+"""Final share of an exchange's time: bytes that come then show that the server is not stuck."""
 
 FULL = "no memory for more bodies (--memory)"
 
@@ -58,10 +58,11 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class ExchangeProgress:
-    """One exchange under way; times by `time.perf_counter`, which is the core's clock.
+    """One exchange in flight; times by `time.perf_counter`, which is the core's clock.
 
-    `answered` when the head is here; then either `expect` a body, `take` its pieces and end with
-    `received`, or `refuse` it, and end with `settled`. `failed` and `overdue` end it at any time.
+    Call `answered` when the head is complete; then either `expect` a body, `take` its pieces and
+    end with `received`, or `refuse` it and end with `settled`. `failed` and `overdue` end the
+    exchange at any time.
     """
 
     __slots__ = (
@@ -98,17 +99,17 @@ class ExchangeProgress:
         self.cookies: tuple[str, ...] = ()
         self.fields: tuple[tuple[str, str], ...] = ()
         self.wire_bytes = 0
-        self.allowed: float = inf  # bytes of the body that may be held before more are asked for
-        self._arrived = -inf  # when the last piece of the body came
+        self.allowed: float = inf  # bytes of the body that may be held without asking for more
+        self._arrived = -inf  # time of the last piece of the body
         self._body: Body | None = None
-        self._length: int | None = None  # of the body as it will be held, where that is told
+        self._length: int | None = None  # of the decoded body, if known
         self._received: Received | None = None
         self._refusal: Redirect | Failed | None = None
         self._room = Room(0)
-        self._unsure: MediaTypes | None = None  # what the type has to be, once it is known
+        self._unsure: MediaTypes | None = None  # accepted types, while the body's is unknown
 
     def answered(self, status: int, values: Values) -> None:
-        """The response header is here, whole."""
+        """Take the complete response header."""
         self.first_byte = max(0.0, time.perf_counter() - self.started_at - self.connect)
         self.status = status
         self.content_type = ", ".join(dict.fromkeys(values("Content-Type")))[:CONTENT_TYPE]
@@ -119,7 +120,7 @@ class ExchangeProgress:
             self.cookies = tuple(cookies[-COOKIES:])
 
     def wanted(self, config: CrawlConfig) -> bool:
-        """Tell whether the body is to be read: a page's, of a type that is accepted."""
+        """Return True if the body should be read: a page's, of an accepted type."""
         status = self.status or 0
         if 200 <= status < 300:
             return self._accepted(config)
@@ -136,14 +137,14 @@ class ExchangeProgress:
         return types.match(found)
 
     def expect(self, values: Values, config: CrawlConfig) -> None:
-        """Prepare for the body; raises `Fault` (TOO_LARGE, ENCODING) for one that is hopeless."""
+        """Prepare for the body; raise `Fault` (TOO_LARGE, ENCODING) if it cannot be accepted."""
         self._room = room = Room.of(self.request, config)
         found = admitted(values, room)
         self._body = Body(found.encoding, room.cap, cut=room.cut, strict=room.strict)
         self._length = None if self._body.packed else found.length
 
     def take(self, data: bytes) -> bool:
-        """Take a piece of the body; returns whether more of it is wanted."""
+        """Take a piece of the body; return False if no more of it is wanted."""
         body = self._expected
         if data:
             self._arrived = time.perf_counter()
@@ -157,30 +158,30 @@ class ExchangeProgress:
 
     @property
     def packed(self) -> bool:
-        """Whether the body has codings, so that a few bytes may become many."""
+        """True if the body has codings, so that a few bytes may become many."""
         return self._expected.packed
 
     @property
     def held(self) -> int:
-        """Bytes of the body that are in memory."""
+        """Bytes of the body in memory."""
         return self._expected.size
 
     @property
     def need(self) -> int:
-        """Bytes of memory that the body needs next: all, or twice of what it has."""
+        """Bytes of memory that the body needs next: its length, or twice its size so far."""
         told = 2 * self.held if self._length is None else self._length
         return min(max(told, self.held), self._room.cap)
 
     def heard(self) -> float:
-        """Return when the last piece of the body came, by `time.perf_counter`."""
+        """Return the time of the last piece of the body, by `time.perf_counter`."""
         return self._arrived
 
     def listens(self) -> None:
-        """Read on after a pause that was not the server's."""
+        """Restart the stall clock after a pause that the server did not cause."""
         self._arrived = time.perf_counter()
 
     def cut(self) -> None:
-        """End the body here, for want of memory; raises `Fault` where only a whole one counts."""
+        """End the body here for lack of memory; raise `Fault` if only a complete one counts."""
         if not self._room.cut or self._room.strict:
             raise Fault(Kind.TOO_LARGE, f"body of {self.held} bytes and more: {FULL}")
         self._expected.cut()
@@ -192,7 +193,7 @@ class ExchangeProgress:
         return self._body
 
     def _check_type(self, body: bytes) -> None:
-        """Judge a body whose header names no type, once its first bytes tell."""
+        """Judge a body without a declared type by its first bytes; raise `Fault` if refused."""
         if self._unsure is None or not body:
             return
         if not self._unsure.match(found := sniff.sniff(body)):
@@ -200,13 +201,13 @@ class ExchangeProgress:
         self._unsure = None
 
     def _check_plain(self, body: bytes) -> None:
-        """Raise `Fault` (ENCODING) where a coding that nobody knows has made a text unreadable."""
+        """Raise `Fault` (ENCODING) if an unknown coding has made a text unreadable."""
         foreign = self._expected.foreign
         if foreign and is_text(self.content_type) and sniff.is_binary(body):
             raise Fault(Kind.ENCODING, f"unknown Content-Encoding {foreign[:40]!r}")
 
     def exchange(self, body_bytes: int = 0, *, truncated: bool = False) -> Exchange:
-        """Return the record of the exchange as far as it came."""
+        """Return the record of the exchange so far."""
         return Exchange(
             status=self.status,
             content_type=self.content_type,
@@ -223,7 +224,7 @@ class ExchangeProgress:
         )
 
     def received(self) -> Received:
-        """End with a response; raises `Fault` where its body is not what it should be."""
+        """End with a response; raise `Fault` if its body is unreadable or of another type."""
         data = self._expected.finish()
         self._received = self._with(data, truncated=self._expected.truncated)
         return self._received
@@ -244,10 +245,7 @@ class ExchangeProgress:
         return Received(request=self.request, exchange=exchange, response=response)
 
     def failed(self, fault: Fault, retry_after: float | None = None) -> Failed:
-        """End with a failure; what was read of a broken response is kept.
-
-        A server that was still sending when the time was up would do so again.
-        """
+        """End with a failure; keep the part of a broken response that was read."""
         if isinstance(fault, Malformed) and fault.head is not None and self.status is None:
             self.answered(fault.head.status, fault.head.values)
         return Failed(
@@ -263,20 +261,20 @@ class ExchangeProgress:
         )
 
     def overdue(self, fault: Fault) -> Redirect | Failed:
-        """End because the time is up; where the status has said all, that is what counts."""
+        """End because the time is up, with the refusal if the head has already decided."""
         return self.failed(fault) if self._refusal is None else self.settled()
 
     def _hopeless(self, kind: Kind) -> bool:
-        """Tell whether another attempt would end alike: endless, or whole but for its length."""
+        """Return True if a retry would end alike: an endless body, or one of the wrong length."""
         if kind is Kind.DISCONNECTED:
             return self._body is not None and self._body.complete
         now = time.perf_counter()
         return kind is Kind.TIMEOUT and now - self._arrived <= DELIVERING * (now - self.started_at)
 
     def _kept(self, kind: Kind) -> Received | None:
-        """Return what came of a body that was cut off, if that is of use.
+        """Return the beginning of a body that was cut off, if it is of use.
 
-        Of one without end only the beginning of a page or a sitemap is.
+        An endless body is of use only if it is a page or a sitemap.
         """
         found = self._beginning() if kind in (Kind.DISCONNECTED, Kind.TIMEOUT) else None
         if found is None or kind is Kind.DISCONNECTED:
@@ -286,7 +284,7 @@ class ExchangeProgress:
         return found if sniff.is_html(self.content_type, found.response.body) else None
 
     def _beginning(self) -> Received | None:
-        """Return what there is of the body; a robots.txt has to be whole but for its length."""
+        """Return the body so far; None for a robots.txt whose codings are incomplete."""
         body = self._body
         if body is None or not body.content():
             return None
@@ -299,13 +297,13 @@ class ExchangeProgress:
             return None
 
     def refuse(self, values: Values, *, proxied: bool) -> None:
-        """Learn what the head alone says: the body is at most one of an error page."""
+        """Decide the outcome by the head alone; the body can only be that of an error page."""
         self._refusal = self._refused(values, proxied=proxied)
 
     def settled(self) -> Redirect | Failed:
-        """End with what the head has said, and with what came of an error page."""
+        """End with the outcome that the head decided, and with the body of an error page."""
         if self._refusal is None:
-            raise RuntimeError("the head has said nothing yet")
+            raise RuntimeError("the head has decided nothing yet")
         if self._body is None or isinstance(self._refusal, Redirect):
             return self._refusal
         return replace(self._refusal, kept=self._received or self._beginning())
@@ -330,7 +328,7 @@ class ExchangeProgress:
 
 
 def first(values: Sequence[str]) -> str | None:
-    """The first of several values of a header that should have one."""
+    """Return the first value of a header, None if it is absent."""
     return values[0] if values else None
 
 
@@ -342,9 +340,9 @@ def _phrase(status: int) -> str:
 
 
 def retry_after(value: str | None, now: float) -> float | None:
-    """Seconds that a Retry-After header asks for (RFC 9110, 10.2.3: seconds or a date), or None.
+    """Return the seconds of a Retry-After header (RFC 9110, 10.2.3), None if it is invalid.
 
-    `now` is Unix time. A date that has passed means 0; what is neither form is ignored.
+    `now` is Unix time. A date in the past means 0.
     """
     if not value:
         return None
@@ -370,9 +368,9 @@ def default_port(parts: SplitResult) -> int:
 
 
 def request_headers(config: CrawlConfig) -> list[tuple[str, str]]:
-    """The headers of every request; one that the user names replaces the default of its name.
+    """Return the headers of every request; the user's replace defaults with the same name.
 
-    Those that not every server may see are not among them.
+    Headers that are meant for some servers only are not included.
     """
     defaults = (
         ("User-Agent", config.network.user_agent),
@@ -385,14 +383,14 @@ def request_headers(config: CrawlConfig) -> list[tuple[str, str]]:
 
 
 class FetchTarget(NamedTuple):
-    """Where a request goes: the URL without credentials, and the Authorization header for them."""
+    """The target of a request: the URL without credentials, and their Authorization header."""
 
     href: str
     authorization: str | None
 
 
 def target(url: Url) -> FetchTarget:
-    """Take the credentials out of a URL (Basic, RFC 7617), so that no library ever prints them."""
+    """Take the credentials out of a URL (Basic, RFC 7617), so that no library can print them."""
     href = url.href
     if "@" not in href:
         return FetchTarget(href, None)
@@ -406,5 +404,5 @@ def target(url: Url) -> FetchTarget:
 
 
 def forwarding(proxy: Proxy) -> FetchTarget:
-    """Return where requests to an HTTP proxy go, and the credentials for it."""
+    """Return the target for requests to an HTTP proxy, with its credentials."""
     return target(Url(proxy.href if proxy.href.endswith("/") else f"{proxy.href}/"))

@@ -1,8 +1,7 @@
-"""Why an exchange failed, in words that both fetchers share.
+"""Translate errors of the operating system and TLS into faults, for both fetchers.
 
 Foreign exceptions stop here and in the module that imports their library: they become a `Fault`, a
-kind and one line, and never a URL or a credential. Operating system and TLS errors look the same in
-both engines, so they are translated once.
+kind and one line, without URLs or credentials.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _TOO_OLD = (
     *("too small", "too weak", "legacy", "signature type", "signature algorithm"),
     *("wrong cipher returned", "no ciphers"),
 )
-"""Parts of OpenSSL's reasons for what it can speak and refuses to by default."""
+"""Parts of OpenSSL's reasons for refusing by default what it could speak."""
 _NOT_TLS = frozenset(
     {
         *("wrong version number", "http request", "https proxy request", "unknown protocol"),
@@ -41,35 +40,35 @@ _NOT_TLS = frozenset(
         *("bad record type", "unexpected record", "encrypted length too long"),
     }
 )
-"""What OpenSSL says of bytes that are no record of TLS."""
+"""OpenSSL's reasons for bytes that are not TLS records."""
 
 
 class RefusedExchange(OSError):
-    """An address that the guard does not let anyone connect to; libraries pass it on as it is."""
+    """Raised for an address that the guard blocks; an OSError, so that libraries pass it on."""
 
 
 def overdue(seconds: float) -> Fault:
-    """The whole exchange took longer than it may."""
+    """Return the fault of an exchange that exceeded its timeout."""
     return Fault(Kind.TIMEOUT, f"not finished within {seconds:g} s")
 
 
 def stalled() -> Fault:
-    """Nothing came for a while, and others wait for the memory."""
+    """Return the fault of a silent exchange whose memory others wait for."""
     return Fault(Kind.TIMEOUT, "stalled while memory was short (--memory)")
 
 
 def connect_overdue(seconds: float) -> Fault:
-    """Name look-up, connecting and TLS together took longer than they may."""
+    """Return the fault of a look-up, connection and TLS handshake that exceeded their timeout."""
     return Fault(Kind.CONNECT_TIMEOUT, f"no connection within {seconds:g} s")
 
 
 def unanswered(seconds: float) -> Fault:
-    """The name servers took longer than they may: temporary, the next may know the name."""
+    """Return the fault of a look-up that exceeded its timeout: temporary."""
     return Fault(Kind.DNS_TEMPORARY, f"no answer from the name servers within {seconds:g} s")
 
 
 def connecting(error: Exception, *, proxied: bool = False, verify: bool = True) -> Fault:
-    """Return what went wrong before the request could be sent; `verify` is that of the context."""
+    """Return the fault of an error before the request was sent; `verify` is the context's."""
     fault = _connecting(error, verify=verify)
     if proxied and fault.kind in (Kind.DNS, Kind.DNS_TEMPORARY, Kind.CONNECT):
         return Fault(Kind.PROXY, f"proxy: {fault.reason}", lost=Lost.NETWORK)
@@ -97,9 +96,9 @@ def _look_up(error: socket.gaierror) -> Fault:
 
 
 def handshake(error: ssl.SSLError, *, verify: bool) -> Fault:
-    """Return a failed TLS handshake in OpenSSL's words; one that was cut off may pass.
+    """Return the fault of a failed TLS handshake, in OpenSSL's words.
 
-    Where `verify` was on, and its demands are what failed, the reason says how to drop them.
+    If the demands of `verify` are what failed, the reason says how to drop them.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
         known = "issuer" not in error.verify_message or _has_store()
@@ -115,7 +114,7 @@ def handshake(error: ssl.SSLError, *, verify: bool) -> Fault:
 
 
 def exchanging(error: OSError) -> Fault:
-    """What the operating system said after the request was sent."""
+    """Return the fault of an operating system error after the request was sent."""
     if isinstance(error, TimeoutError) and error.errno is None:
         return Fault(Kind.TIMEOUT, "no answer in time")
     if error.errno in _BROKEN or isinstance(error, ConnectionError):
@@ -124,7 +123,7 @@ def exchanging(error: OSError) -> Fault:
 
 
 def _lost(error: Exception) -> Lost | None:
-    """What the operating system found no way to."""
+    """Return whether the network or the host was unreachable, None if neither."""
     number = getattr(error, "errno", None)
     if number in _NO_NETWORK:
         return Lost.NETWORK
@@ -137,7 +136,7 @@ def _words(error: Exception) -> str:
 
 
 def _has_store() -> bool:
-    """Whether OpenSSL finds certificates where the system, or SSL_CERT_FILE, keeps them."""
+    """Return True if OpenSSL finds certificates, the system's or those of SSL_CERT_FILE."""
     paths = ssl.get_default_verify_paths()
     return bool(paths.cafile) or bool(paths.capath and os.listdir(paths.capath))
 
@@ -145,8 +144,8 @@ def _has_store() -> bool:
 def tls_context(*, verify: bool) -> ssl.SSLContext:
     """Return a client context that trusts the system's store, or SSL_CERT_FILE and SSL_CERT_DIR.
 
-    Without `verify` it takes what OpenSSL can still speak, as `curl -k` does: every version of TLS
-    and cipher that is built in, short keys and old hashes, renegotiation without RFC 5746.
+    Without `verify` it accepts all that OpenSSL can speak, as `curl -k` does: every TLS version and
+    cipher that is built in, short keys and old hashes, renegotiation without RFC 5746.
     """
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
@@ -160,15 +159,15 @@ def tls_context(*, verify: bool) -> ssl.SSLContext:
 
 
 def malformed(detail: str) -> Fault:
-    """What came is no HTTP, or broken HTTP."""
+    """Return the fault of a response that is not HTTP, or broken."""
     return Fault(Kind.PROTOCOL, f"malformed response: {detail}" if detail else "malformed response")
 
 
 def closed() -> Fault:
-    """The server hung up before the response's header was whole."""
+    """Return the fault of a connection closed before the response's header was complete."""
     return Fault(Kind.DISCONNECTED, "closed without an answer")
 
 
 def cut_short() -> Fault:
-    """The server hung up in the middle of the body."""
+    """Return the fault of a connection closed in the middle of the body."""
     return Fault(Kind.DISCONNECTED, "closed in the middle of the body")

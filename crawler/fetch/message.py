@@ -1,11 +1,10 @@
-"""One response as it comes off a connection: bytes in, the body's bytes out. Both engines use it.
+"""Read one response from a connection: bytes in, the body's bytes out, for both engines.
 
     head --> counted bytes | chunks | the rest until the connection is closed --> done
 
-`head` is there once it is whole; 1xx responses before it are passed over. What follows the end of
-the body is no part of it: it is told (`surplus`) and dropped, and the connection must not be used
-again (RFC 9112, 9.2). Only bytes are bounded, not lines: the head by `HEADER_BYTES`, what stands
-between chunks by `room`, trailers by `HEADER_BYTES`.
+`head` is set once it is complete; 1xx responses before it are skipped. Bytes after the end of the
+body are dropped and set `surplus`: the connection must not be used again (RFC 9112, 9.2). Bytes are
+limited, not lines: the head and the trailers by `HEADER_BYTES`, chunk framing by `room`.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from collections.abc import Callable
 from crawler.model.head import HEADER_BYTES, HEADER_LINE, Head, Malformed, check_start, read_head
 
 INFORMATIONAL = 99
-"""1xx responses before the final one; more are a way to keep a client busy for nothing."""
+"""Maximum 1xx responses before the final one; more would only keep a client busy."""
 
 _HEAD_END = re.compile(rb"\n\r?\n")
 _CHUNK_SIZE = re.compile(rb"0*([0-9A-Fa-f]{1,16})[ \t]*(?:;|\Z)")
@@ -24,9 +23,9 @@ _CHUNK_DIGITS = re.compile(rb"[0-9A-Fa-f]+[ \t]*(?:;|\Z)")
 
 
 class Message:
-    """Reads one response; `room` is how many bytes may stand between its chunks.
+    """Reads one response; `room` limits the bytes between its chunks.
 
-    `problem` tells why it cannot be read on; what came before it was handed out.
+    `problem` is set when it cannot be read on; bytes before that were returned.
     """
 
     def __init__(self, room: int) -> None:
@@ -45,11 +44,11 @@ class Message:
 
     @property
     def until_close(self) -> bool:
-        """Whether the end of the connection is the end of the body."""
+        """True if the end of the connection is the end of the body."""
         return self.head is not None and self.head.length is None and not self.head.chunked
 
     def feed(self, data: bytes) -> bytes:
-        """Take what came off the connection; return what of it is the body's."""
+        """Take bytes from the connection; return the body's among them."""
         if self.done or self.problem is not None:
             self.surplus = self.surplus or bool(data)
             return b""
@@ -142,7 +141,7 @@ class Message:
             raise Malformed("chunk line too long", self.head)
 
     def _check_part(self, line: bytes) -> None:
-        """Refuse a line that is not whole yet where it cannot become one that is right."""
+        """Refuse an incomplete line that cannot become valid."""
         if len(line) > HEADER_LINE:
             raise Malformed("chunk line too long", self.head)
         if self._read_line == self._read_size and not _CHUNK_DIGITS.match(line.rstrip(b"\r")):
@@ -151,7 +150,7 @@ class Message:
             raise Malformed("no line end after a chunk", self.head)
 
     def _read_size(self, line: bytes) -> None:
-        """Read a chunk's size by the grammar (RFC 9112, 7.1), of 64 bits at most."""
+        """Read a chunk's size of at most 64 bits (RFC 9112, 7.1)."""
         size = _CHUNK_SIZE.match(line)
         if size is None:
             overflow = _CHUNK_DIGITS.match(line) is not None

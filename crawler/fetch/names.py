@@ -1,18 +1,16 @@
-"""Look names up: off the caller's thread, once for all who ask at once, and kept for a while.
+"""Look names up in threads, once for all who ask at the same time, and cache the answers.
 
-`getaddrinfo` blocks and cannot be interrupted, so each look-up has a thread of its own, and whoever
-asks waits for a future that it may abandon at its deadline. As many look-ups run at once as are
-asked for: a name that no server answers for takes half a minute, and must not delay the next. How
-many that are is bounded by those who ask (`crawler.core.frontier`) and by what they gave up, which
-goes on until the system has its answer. A waiting thread costs about 40 KB; one with nothing to do
-ends after `IDLE` seconds.
+`getaddrinfo` blocks and cannot be interrupted, so each look-up has its own thread, and callers wait
+for a future that they may abandon at their deadline. All look-ups run at once: a name that no
+server answers for takes half a minute and must not delay the next. Their number is bounded by the
+callers (`crawler.core.frontier`) and by abandoned look-ups, which run until the system answers. An
+idle thread ends after `IDLE` seconds.
 
-Where the system gives no further thread a look-up waits for one, and its time has not begun:
-`LookUp.begun` tells when it has. The threads are daemons, and nobody joins them: an exit does not
-wait for a name server.
+If the system refuses another thread, a look-up waits for one, and its time begins only with
+`LookUp.begun`. The threads are daemons that nobody joins, so an exit never waits for a name server.
 
-Answers are kept `ttl` seconds (the system's resolver does not tell the records' own), failures are
-not kept. Memory is bounded: the name that was looked up longest ago goes first.
+Answers are kept for `ttl` seconds (the system does not report the records' own), failures are not
+kept. Memory is bounded: the oldest answer is evicted first.
 """
 
 from __future__ import annotations
@@ -46,9 +44,9 @@ Resolve = Callable[[str], Addresses]
 
 
 def system_look_up(host: str) -> Addresses:
-    """Return the addresses that the operating system knows for `host`, in its order of preference.
+    """Return the addresses of `host` in the operating system's order of preference.
 
-    Raises `socket.gaierror`, also for what cannot be a host name.
+    Raises `socket.gaierror`, also for an invalid host name.
     """
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
@@ -58,7 +56,7 @@ def system_look_up(host: str) -> Addresses:
 
 
 def literal_address(host: str) -> Addresses:
-    """Return the address that `host` is; none for a name."""
+    """Return the address if `host` is one, () for a name."""
     if ":" in host:
         return (ResolvedAddress(socket.AF_INET6, host),)
     if host[-1:].isdigit():  # WHATWG URL: a host that ends in a number is an IPv4 address
@@ -67,9 +65,9 @@ def literal_address(host: str) -> Addresses:
 
 
 class LookUp(NamedTuple):
-    """A look-up under way: `begun` is done when a thread works on it, `answer` when it has ended.
+    """A look-up in flight: `begun` is done when a thread runs it, `answer` when it has ended.
 
-    Others may wait for the same: do not cancel either.
+    Others may wait for the same look-up: do not cancel the futures.
     """
 
     host: str
@@ -102,12 +100,12 @@ class Names:
         return f"Names(kept={len(self._kept)}, asked={len(self._asked)}, threads={self._threads})"
 
     def known(self, host: str) -> Addresses | None:
-        """Return the addresses that are still fresh, or None."""
+        """Return the cached addresses, None if there are none or they have expired."""
         kept = self._kept.get(host)
         return kept[1] if kept is not None and self._clock() < kept[0] else None
 
     def ask(self, host: str) -> LookUp:
-        """Begin the look-up of `host`, or join the one that is under way."""
+        """Begin the look-up of `host`, or join the one in flight."""
         with self._lock:
             found = self._asked.get(host)
             if found is not None:
@@ -124,7 +122,7 @@ class Names:
         return found
 
     def close(self) -> None:
-        """Fail what is waited for, and let the threads go; one inside `getaddrinfo` ends later."""
+        """Fail pending look-ups and end the threads; one inside `getaddrinfo` ends later."""
         with self._lock:
             self._closed = True
             self._queue.clear()
@@ -134,14 +132,14 @@ class Names:
             self._settle(each, OSError("name look-up was closed"))
 
     def _staff(self) -> bool:
-        """See to a thread for what was queued last; False if there is none and never will be."""
+        """Provide a thread for the newest look-up; return False if there will never be one."""
         if self._idle >= len(self._queue):
             self._work.notify()
             return True
         thread = threading.Thread(target=self._run, name="crawler-names", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # the system's limit: one of the threads that there are takes it later
+        except RuntimeError:  # the system's limit: an existing thread takes it later
             return self._threads > 0
         self._threads += 1
         return True
@@ -151,13 +149,13 @@ class Names:
             _set(look_up.begun, None)
             try:
                 found = self._resolve(look_up.host)
-            except BaseException as error:  # whatever it is belongs to those who wait
+            except BaseException as error:  # passed on to those who wait
                 self._settle(look_up, error)
             else:
                 self._settle(look_up, found)
 
     def _next(self) -> LookUp | None:
-        """Return the next look-up to make; None when the thread is not needed any more."""
+        """Return the next look-up to run, None when the thread is not needed any more."""
         with self._lock:
             self._idle += 1
             self._work.wait_for(lambda: self._queue or self._closed, IDLE)
@@ -188,7 +186,7 @@ def _end(look_up: LookUp, found: Addresses | BaseException) -> None:
 
 
 def _set(future: Future[_T], value: _T | BaseException) -> None:
-    """Settle a future, unless it is settled: `close` may be faster than a thread."""
+    """Complete a future unless `close` has done so before."""
     try:
         if isinstance(value, BaseException):
             future.set_exception(value)

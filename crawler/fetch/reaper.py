@@ -1,13 +1,12 @@
-"""Deadlines for threads: sockets of exchanges under way, and one thread that cuts overdue ones.
+"""Deadlines for threads: one thread shuts down the sockets of overdue exchanges.
 
-A thread that is blocked in `recv` cannot be told to stop, and a socket's own timeout starts anew
-with every byte, so a server that sends one byte a second holds a thread for ever. Therefore every
-exchange is watched: once it is overdue, or all are aborted, its socket is shut down, the blocked
-call returns, and the exchange finds in its `ExchangeWatch` why.
+A thread blocked in `recv` cannot be told to stop, and a socket's timeout restarts with every byte,
+so a server that sends one byte a second would hold a thread for ever. Therefore every exchange is
+watched: when it is overdue or aborted, its socket is shut down, the blocked call returns, and the
+exchange finds the reason in its `ExchangeWatch`.
 
-The reaper looks with every beat of its `pulse`, in whose time deadlines are: while the process
-stands still none comes nearer. When a beat is late nothing is ended yet: what came meanwhile is
-read before the next.
+The reaper checks with every beat of its `pulse`, whose time stands still while the process does.
+After a late beat nothing is ended yet: data that came meanwhile is read before the next.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from crawler.runtime.pulse import INTERVAL, TOLERANCE, Pulse
 
 
 class ExchangeWatch:
-    """One exchange: when it is overdue, what it then fails with, and the socket it uses now."""
+    """One exchange: its deadline, the fault for missing it, and its current socket."""
 
     __slots__ = ("_lock", "_sock", "cause", "due", "verdict")
 
@@ -33,14 +32,14 @@ class ExchangeWatch:
         self._sock: socket.socket | None = None
 
     def hold(self, sock: socket.socket) -> None:
-        """Use `sock` from now on; raises the `Fault` of an exchange that was cut already."""
+        """Use `sock` from now on; raise the `Fault` of an exchange that was cut already."""
         with self._lock:
             self._sock = sock
             if self.cause is not None:
                 raise self.cause
 
     def limit(self, due: float, verdict: Fault) -> None:
-        """Give the exchange another deadline."""
+        """Change the exchange's deadline."""
         with self._lock:
             self.due, self.verdict = due, verdict
 
@@ -56,18 +55,18 @@ class ExchangeWatch:
         self.cause = cause
         if self._sock is not None:
             try:
-                # Not `self._sock.shutdown`: under TLS that would reach into the reader's state.
+                # Not `self._sock.shutdown`, which under TLS would change the reader's state.
                 socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
             except OSError:
                 return  # closed already, or not connected yet
 
 
 def _nothing(_late: float) -> None:
-    """The listener where nobody listens."""
+    """Ignore a beat."""
 
 
 class Reaper:
-    """Watches exchanges, and beats `pulse`; `on_beat` is told how late each beat is."""
+    """Watches exchanges and beats `pulse`; calls `on_beat` with the seconds a beat is late."""
 
     def __init__(self, pulse: Pulse, on_beat: Callable[[float], None] = _nothing) -> None:
         self._pulse = pulse
@@ -81,7 +80,7 @@ class Reaper:
         self._thread.start()
 
     def watch(self, due: float, verdict: Fault) -> ExchangeWatch:
-        """Begin to watch an exchange; `due` by the pulse."""
+        """Begin to watch an exchange that is `due` by the pulse's time."""
         watch = ExchangeWatch(due, verdict, self._lock)
         with self._lock:
             self._watches.add(watch)
@@ -89,12 +88,12 @@ class Reaper:
         return watch
 
     def leave(self, watch: ExchangeWatch) -> None:
-        """The exchange is over; its socket is not touched any more."""
+        """Stop watching an exchange."""
         with self._lock:
             self._watches.discard(watch)
 
     def abort(self, cause: Fault) -> None:
-        """Cut all exchanges, those that have yet to begin included."""
+        """Cut all exchanges, including those that have not begun yet."""
         with self._lock:
             self._aborted = cause
             for watch in self._watches:

@@ -1,4 +1,4 @@
-"""How a body comes, how much of it is read, and whether it is text."""
+"""Size limits and framing of response bodies."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from crawler.model.config import CrawlConfig
 from crawler.model.request import Purpose, Request
 
 DROPPED_BODY = 65_536
-"""Bytes of an unwanted body that are read to keep its connection; beyond, a new one is cheaper."""
+"""Bytes of an unwanted body read to keep its connection; beyond, a new one is cheaper."""
 
 _TEXT = re.compile(r"text/.*|application/(?:.*\+xml|.*\+json|xml|json|javascript)")
 
 Values = Callable[[str], Sequence[str]]
-"""All values of a response header, by its name."""
+"""Returns all values of a response header by its name."""
 
 
 class Framing(NamedTuple):
-    """How a body comes: its Content-Encoding ("" without) and its length where that is known."""
+    """A body's Content-Encoding ("" without) and its length, if known."""
 
     encoding: str
     length: int | None
 
 
 def framing(values: Values) -> Framing:
-    """Return a response's framing, which `crawler.model.head` has settled."""
+    """Return a response's framing, checked by `crawler.model.head`."""
     lengths, encodings = values("Content-Length"), values("Content-Encoding")
     return Framing(", ".join(encodings), int(lengths[0]) if lengths else None)
 
 
 class Room(NamedTuple):
-    """Bytes that a body may have, on the wire and decoded; `cut`: more is left off, no fault.
+    """The limit of a body in bytes, on the wire and decoded; `cut`: the rest is dropped, no fault.
 
-    `strict`: a body that was cut off by anything else is a fault. Half a robots.txt is none: what
-    is missing may be what forbids (RFC 9309, 2.3.1.4 and 2.5).
+    `strict`: a body that ends early is a fault, as for robots.txt: the missing rules may be those
+    that forbid (RFC 9309, 2.3.1.4 and 2.5).
     """
 
     cap: int
@@ -47,9 +47,9 @@ class Room(NamedTuple):
 
     @classmethod
     def of(cls, request: Request, config: CrawlConfig) -> Room:
-        """For what the request is for: the two that standards speak of have room of their own."""
+        """Return the limit for a request; standards define those of robots.txt and sitemaps."""
         if request.purpose is Purpose.ROBOTS:
-            # One more tells that there is more.
+            # The extra byte shows that the file is longer.
             return cls(robots.MAX_BYTES + 1, cut=True, strict=True)
         sitemaps = request.purpose is Purpose.SITEMAP
         cap = (
@@ -59,7 +59,7 @@ class Room(NamedTuple):
 
 
 def admitted(values: Values, room: Room) -> Framing:
-    """The framing of a body that is wanted; raises `Fault` (TOO_LARGE) if it announces too much."""
+    """Return a wanted body's framing; raise `Fault` (TOO_LARGE) if it announces too much."""
     found = framing(values)
     if found.length is not None and found.length > room.cap and not room.cut:
         raise too_large(room.cap, found.length)
@@ -67,9 +67,9 @@ def admitted(values: Values, room: Room) -> Framing:
 
 
 def is_text(content_type: str) -> bool:
-    """Tell whether a header names a type of text, in a charset whose texts have no control bytes.
+    """Return True for a text type in a charset whose texts have no control bytes.
 
-    Those of UTF-16 and UTF-32 have, and cannot be told from something that is packed.
+    Texts in UTF-16 and UTF-32 have, and cannot be told from compressed data.
     """
     found = media.read(content_type)
     if found.parameters.get("charset", "").lower().startswith(("utf-16", "utf-32", "ucs-")):
@@ -78,6 +78,6 @@ def is_text(content_type: str) -> bool:
 
 
 def worth_reading(values: Values) -> bool:
-    """Whether an unwanted body should be read off, so that its connection can be used again."""
+    """Return True if an unwanted body should be read, so that its connection can be reused."""
     length = framing(values).length
     return length <= DROPPED_BODY if length is not None else bool(values("Transfer-Encoding"))

@@ -1,7 +1,7 @@
-"""What is said to a SOCKS5 proxy before a connection through it can be used (RFC 1928, RFC 1929).
+"""Negotiate a connection with a SOCKS5 proxy (RFC 1928, RFC 1929).
 
-`negotiation` does no I/O: it says what to send and how many bytes to read, so that both engines run
-it over their own sockets. It never asks for more than the proxy owes: what follows is the target's.
+`negotiation` does no I/O: it yields the bytes to send and the number of bytes to read, so that both
+engines run it over their own sockets. It never reads beyond the reply: the target's bytes follow.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from crawler.model.outcome import Kind
 from crawler.model.proxies import Proxy
 
 Negotiation = Generator[tuple[bytes, int], bytes, None]
-"""Yields what to send and how many bytes to read, and is sent what was read."""
+"""Yields bytes to send and the number of bytes to read, and is sent the bytes read."""
 
 _ADDRESS_BYTES = {1: 4, 4: 16}
 _UNREACHED = frozenset(
@@ -31,7 +31,7 @@ _UNREACHED = frozenset(
 
 
 def negotiation(proxy: Proxy, host: str, port: int) -> Negotiation:
-    """Ask `proxy` for a connection to a host, by name or address; raises `Fault`."""
+    """Ask `proxy` for a connection to a host, by name or address; raise `Fault` if refused."""
     connection = socks5.SOCKS5Connection()
     try:
         yield from _greet(connection, proxy)
@@ -79,7 +79,7 @@ def _check(reply: object) -> None:
 
 
 def _plain(host: str) -> str:
-    """Return an address in its common form, which the library knows by, or the name."""
+    """Return an address in the form that the library recognizes, or the name."""
     try:
         return str(ipaddress.ip_address(host.strip("[]")))
     except ValueError:
@@ -87,5 +87,5 @@ def _plain(host: str) -> str:
 
 
 def refused(words: str) -> Fault:
-    """Return the failure of a proxy that does not do what it is for."""
+    """Return the fault of a proxy that refuses."""
     return Fault(Kind.PROXY, f"proxy: {words}")

@@ -5,15 +5,13 @@ In a test or a script:
     with running(MockWeb(pages=100, latency=0.1)) as web:
         crawl(web.urls())
 
-Inside an event loop `async with serve(options) as web`; as a program `main_loop`. The paths it
-answers are listed in `crawler.mock.graph.plain_paths` (pages, statuses, redirects, ...) and
-`crawler.mock.faults` (delays, encodings, broken answers).
+Inside an event loop use `async with serve(options) as web`; as a program `main_loop`. `crawler mock
+faults` lists the paths.
 
-Rooms: `graph` (pages, paths, sitemaps, forms of robots.txt: request to answer, pure), `faults`
-(what servers do that they should not, pure), `judge` (the truth, the ledger, the score, and a
-reading of RFC 9309 that shares nothing with the crawler's) and `server` (sockets, processes, time,
-control).
-`scenario` has the options, `reply` what an answer is.
+Rooms: `graph` (pages, paths, sitemaps, forms of robots.txt; pure), `faults` (misbehaviour of
+servers; pure), `judge` (the truth, the ledger, the score, and a reading of RFC 9309 that shares
+nothing with the crawler's) and `server` (sockets, processes, time, control). `scenario` has the
+options, `reply` the requests and answers.
 """
 
 from crawler.mock.scenario import MockWeb

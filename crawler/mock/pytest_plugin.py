@@ -13,10 +13,10 @@ from crawler.mock.server.served import Served
 
 @pytest.fixture(scope="session")
 def mock_web() -> Iterator[Served]:
-    """A mock web with the default options, one for the whole session, on a free loopback port.
+    """Serve a mock web with the default options for the whole session, on a free loopback port.
 
-    Its counters are shared by all tests: compare two snapshots. For other options, or counters of
-    one's own, use `crawler.mock.running(MockWeb(...))`.
+    All tests share its counters: compare two snapshots. For other options, or separate counters,
+    use `crawler.mock.running(MockWeb(...))`.
     """
     with running(MockWeb()) as web:
         yield web

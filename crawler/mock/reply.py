@@ -1,13 +1,11 @@
-"""What is asked of the mock web and what it answers: values, no bytes on a wire yet.
+"""Requests to the mock web and its answers, as values before they are bytes.
 
-An `Answer` says everything that happens after a request has arrived: when the first byte leaves,
-what the pieces of the body are and how long lies between them, how the body's end is marked, and
-what becomes of the connection. A fault is an answer like any other, which is why the server needs
-no branch for any of them.
+An `Answer` determines all that follows a request: the delay before the first byte, the pieces of
+the body and the pauses between them, the framing, and the end of the connection. A fault is an
+answer like any other, so the server needs no branch for any of them.
 
-An `Ask` knows whether anything beyond method, target and host was looked at. If not, the answer is
-the same for ever and may be kept; a function that wants the attempt, the time or a header field
-simply reads it, and its answer is not kept.
+An `Ask` notices reads of anything beyond method, target and host. Without one the answer never
+changes and is cached; after a read of the attempt, the time or a header field it is not.
 """
 
 from __future__ import annotations
@@ -23,15 +21,15 @@ Headers = tuple[tuple[str, str], ...]
 
 
 Parts = tuple[tuple[str, float], ...]
-"""What an answer waits for, and the seconds of each."""
+"""The reasons for an answer's delay, with the seconds of each."""
 
 
 class PathError(ValueError):
-    """A path of the catalogue with a wrong argument; answered with 400 and this text."""
+    """A path of the catalogue with an invalid argument; answered with 400 and this text."""
 
 
 class BodyFraming(enum.Enum):
-    """How the end of a body is marked (RFC 9112 section 6); RAW sends the pieces and no head."""
+    """The mark for the end of a body (RFC 9112 section 6); RAW sends the pieces without a head."""
 
     LENGTH = "length"
     CHUNKED = "chunked"
@@ -40,16 +38,16 @@ class BodyFraming(enum.Enum):
 
 
 class Ending(enum.Enum):
-    """What becomes of the connection once the last piece is written.
+    """The fate of the connection after the last piece.
 
     KEEP: the next request may follow.
     CLOSE: an orderly end (FIN), announced by `Connection: close`.
     DROP: an orderly end that was not announced: the head promises to keep the connection.
-    LINGER: FIN, then what the client still sends is read and dropped for a while; a plain close
-        with unread input would reset the connection and could destroy the answer on its way.
+    LINGER: FIN, then the client's data is read and dropped for a while; a plain close with unread
+        input would reset the connection and could destroy the answer on its way.
     RESET: a TCP reset (RST).
-    HANG: nothing more, ever; the client has to leave.
-    DEAF: as HANG, and what the client sends is not even read: its window fills.
+    HANG: nothing more; the client has to leave.
+    DEAF: as HANG, and the client's data is not even read: its window fills.
     """
 
     KEEP = "keep"
@@ -63,9 +61,9 @@ class Ending(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lazy:
-    """A body made while it is sent: too long to hold, or without an end.
+    """A body generated while it is sent: too long to hold, or endless.
 
-    make: gives the pieces anew each time. length: bytes in all, if known.
+    make: generates the pieces, each time from the start. length: total bytes, if known.
     """
 
     make: Callable[[], Iterator[bytes]]
@@ -80,11 +78,11 @@ Pieces = tuple[bytes, ...] | Lazy
 
 @dataclass(slots=True, kw_only=True)
 class Ask:
-    """One request, as far as an answer may depend on it.
+    """The parts of a request that an answer may depend on.
 
-    target: path and query as sent, origin-form. host: the Host field, or the server's own authority
-    if there is none. count: says how often this host and target were asked before.
-    clock: seconds since the server started. settled: see the module.
+    target: path and query as sent, origin-form. host: the Host field, or the server's authority
+    without one. count: returns the earlier requests for this host and target. clock: returns
+    seconds since the server started. settled: false once anything else was read (see the module).
     """
 
     target: str
@@ -110,7 +108,7 @@ class Ask:
 
     @property
     def attempt(self) -> int:
-        """How often this host and target were asked before: 0 the first time."""
+        """Earlier requests for this host and target: 0 the first time."""
         self.settled = False
         if self._attempt is None:
             self._attempt = self.count()
@@ -123,27 +121,27 @@ class Ask:
         return self.clock()
 
     def at(self, path: str) -> Ask:
-        """The same request for another path; the query stays."""
+        """Return the request for another path with the same query."""
         question, query = self.target.partition("?")[1:]
         return replace(self, target=f"{path}{question}{query}")
 
     def header(self, name: str, default: str = "") -> str:
-        """The first value of a header field; `name` in lower case."""
+        """Return the first value of a header field; `name` is in lower case."""
         return next((value for key, value in self.headers if key.lower() == name), default)
 
     def query(self, name: str, default: str) -> str:
-        """The first value of a query parameter, percent-decoded."""
+        """Return the first value of a query parameter, percent-decoded."""
         query = self.target.partition("?")[2]
         return parse_qs(query, keep_blank_values=True).get(name, [default])[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the mock web does about one request.
+    """The answer to one request.
 
-    length: the Content-Length to declare; None declares the true one.
-    delay: seconds to the first byte. pause: seconds between two pieces.
-    trailers: fields after a chunked body. kind: what the ledger and the log call it, if special.
+    length: the Content-Length to declare; None declares the true one. delay: seconds before the
+    first byte. pause: seconds between two pieces. trailers: fields after a chunked body. kind: the
+    name of a special answer in the ledger and the log.
     """
 
     status: int = 200
@@ -159,12 +157,12 @@ class Answer:
 
     @property
     def body(self) -> bytes:
-        """The pieces as one; never to be asked of a body without an end."""
+        """The pieces as one; not for endless bodies."""
         return b"".join(self.pieces)
 
 
 def content(body: bytes, content_type: str, *, status: int = 200, headers: Headers = ()) -> Answer:
-    """An ordinary answer with a body of the given type."""
+    """Return an ordinary answer with a body of the given type."""
     typed = (("Content-Type", content_type), *headers)
     return Answer(status=status, headers=typed, pieces=(body,) if body else ())
 
@@ -172,7 +170,7 @@ def content(body: bytes, content_type: str, *, status: int = 200, headers: Heade
 def notice(
     status: int, text: str, *, headers: Headers = (), ending: Ending = Ending.KEEP
 ) -> Answer:
-    """A line of plain text with a status."""
+    """Return a line of plain text with a status."""
     typed = (("Content-Type", "text/plain; charset=utf-8"), *headers)
     line = f"{text}\n".encode()
     return Answer(status=status, headers=typed, pieces=(line,), ending=ending)
@@ -182,25 +180,25 @@ _MAX_SECONDS = 3600.0
 
 
 def count(text: str, high: int) -> int:
-    """A path argument as a number from 0 to `high`; raises PathError."""
+    """Return a path argument as a number from 0 to `high`; raise `PathError` if it is not one."""
     if not (text.isascii() and text.isdigit() and len(text) < 19 and int(text) <= high):
-        raise PathError(f"a number from 0 to {high} is wanted, not {text[:40]!r}")
+        raise PathError(f"expected a number from 0 to {high}, got {text[:40]!r}")
     return int(text)
 
 
 def seconds(text: str) -> float:
-    """A path argument as seconds, an hour at most; raises PathError."""
+    """Return a path argument as seconds, at most an hour; raise `PathError` if it is not that."""
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not 0 <= value <= _MAX_SECONDS:
-        raise PathError(f"seconds from 0 to {_MAX_SECONDS:g} are wanted, not {text[:40]!r}")
+        raise PathError(f"expected seconds from 0 to {_MAX_SECONDS:g}, got {text[:40]!r}")
     return value
 
 
 class CatalogueEntry(NamedTuple):
-    """One row: `group` (faults, traps, ...), `name`, `path` to ask for it if any, `help`."""
+    """One row of the catalogue: `group` (faults, traps, ...), `name`, `path` if any, `help`."""
 
     group: str
     name: str
@@ -209,5 +207,5 @@ class CatalogueEntry(NamedTuple):
 
     @property
     def values(self) -> dict[str, str]:
-        """The row as JSON has it."""
+        """The row as a JSON object."""
         return self._asdict()

@@ -1,10 +1,10 @@
-"""What a mock web is: one frozen value from which every byte it serves follows.
+"""The options of a mock web: one frozen value that determines every byte served.
 
-Flags, TOML keys (`[mock]`), environment variables and tables derive from the fields. Times are
-seconds, sizes bytes, shares from 0 to 1.
+Flags, TOML keys (`[mock]`), environment variables and tables derive from the fields. Times are in
+seconds, sizes in bytes, shares from 0 to 1.
 
 Host 0 is `host` itself. With `addresses` host H is H addresses further (127.0.0.1, 127.0.0.2, ...),
-with `ports` H ports further, with `names` it is `h<H>.<domain>`, at the one address and port, told
+with `ports` H ports further, with `names` it is `h<H>.<domain>` at the same address and port, told
 apart by the Host field (RFC 9110 section 7.2).
 """
 
@@ -74,7 +74,7 @@ ROBOTS_FORMS = (
 
 # Page numbers are drawn from 32-bit words; this keeps the draw close to uniform.
 MAX_PAGES = 1_000_000_000
-# A page is built and cached whole, so its size is memory.
+# A page is built and cached in memory as a whole.
 MAX_PAGE_BYTES = 64 * 1024 * 1024
 MAX_LINKS = 100_000
 # Each address or port is a listening socket in every process.
@@ -98,9 +98,9 @@ def _times(default: str, help: str, *, common: bool = False) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MockWeb(Options):
-    """The options of a mock web; a value that exists is legal.
+    """The options of a mock web, checked when made.
 
-    Raises `ConfigurationError` that names the option, its value and what it may be.
+    Raises `ConfigurationError` that names the option, its value and what was expected.
     """
 
     seed: int = option(_WEB, 0, "Seed of the generated web.", common=True)
@@ -291,7 +291,7 @@ class MockWeb(Options):
         return f"{self.scheme}://{self.authority_of(host)}"
 
     def host_number(self, authority: str) -> int | None:
-        """Return the number of the host with an authority in any case, or None for a stranger."""
+        """Return the number of the host with this authority in any case, None if unknown."""
         asked = authority.lower()
         if self.hosts == 1:
             return 0 if asked == self.authority_of(0) else None
@@ -329,11 +329,11 @@ class MockWeb(Options):
         return 443 if self.tls else 80
 
     def plain_values(self) -> dict[str, object]:
-        """Return every option as JSON and TOML know it; `MockWeb.of` reads it back."""
+        """Return every option as a JSON and TOML value; `MockWeb.of` reads it back."""
         return {name: _plain(getattr(self, name)) for name in self.options()}
 
     def changed(self, changes: Mapping[str, object]) -> MockWeb:
-        """Return the options with some of them changed; raises `OptionError` if that is invalid."""
+        """Return the options with some changed; raise `OptionError` if that is invalid."""
         return MockWeb.of({**self.plain_values(), **changes})
 
     @property
@@ -342,20 +342,20 @@ class MockWeb(Options):
         return "".join(f"{line}\n" for line in self.robots)
 
     def _canonical_domain(self) -> str:
-        """The domain as URLs have it: in lower case and in ASCII (WHATWG URL section 3.3)."""
+        """Return the domain as in URLs: in lower case and ASCII (WHATWG URL section 3.3)."""
         read = parse(f"http://{self.domain}/")
         if not isinstance(read, Url) or set(":/@?#") & set(self.domain):
-            raise OptionError("domain", f"{self.domain!r} is no domain")
+            raise OptionError("domain", f"expected a domain name, got {self.domain!r}")
         return read.authority
 
     def _check_robots_forms(self) -> None:
         if not self.robots_forms:
-            raise OptionError("robots_forms", "one is wanted at least; plain is the usual one")
+            raise OptionError("robots_forms", "expected at least one; plain is the default")
         for name in self.robots_forms:
             if name not in ROBOTS_FORMS:
                 near = get_close_matches(name, ROBOTS_FORMS, n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
-                raise OptionError("robots_forms", f"{name!r} is no form{hint}")
+                raise OptionError("robots_forms", f"{name!r} is not a form{hint}")
 
     def _check_brownouts(self) -> None:
         for text in self.brownout:
@@ -370,9 +370,9 @@ class MockWeb(Options):
         try:
             address = ipaddress.ip_address(self.host)
         except ValueError:
-            raise OptionError("host", f"{self.host!r} is no IP address") from None
+            raise OptionError("host", f"expected an IP address, got {self.host!r}") from None
         if not (address.is_loopback or self.public):
-            raise OptionError("host", f"{self.host} is no loopback address; --public allows it")
+            raise OptionError("host", f"{self.host} is not a loopback address; --public allows it")
         if self.hosts > 1 and self.authority == "addresses" and address.version == 6:
             raise OptionError("hosts", "there is one IPv6 loopback address; use ports or names")
 

@@ -163,7 +163,7 @@ def test_wrong_hops(path: str) -> None:
 
 def test_an_unknown_form_is_named() -> None:
     """A form that does not exist is an error of configuration that names it."""
-    with pytest.raises(ConfigurationError, match="'redirects-4' is no form"):
+    with pytest.raises(ConfigurationError, match="'redirects-4' is not a form"):
         options_of("redirects-4")
 
 

@@ -1,4 +1,4 @@
-"""Pages that are no HTML: small files of their type, with random bytes where that may be."""
+"""Pages that are not HTML: small files of their type, with random bytes where allowed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TEXT = 2000
 
 
 def file(node: Node) -> bytes:
-    """The bytes of a page of kind `file`: PDF, PNG, JSON, text or CSS. No link is in them."""
+    """Return the bytes of a page of kind `file`: PDF, PNG, JSON, text or CSS without links."""
     text = prose(node.graph.seed, str(node.place.number), _TEXT)
     match node.file[0]:
         case "pdf":
@@ -35,9 +35,9 @@ def _noise(node: Node, size: int) -> bytes:
 
 
 def _png(node: Node) -> bytes:
-    """A grey picture of 16 by 16 points (PNG, 3rd edition, section 11), stored uncompressed.
+    """Return a grey picture of 16 by 16 points (PNG, 3rd edition, section 11).
 
-    Uncompressed, because how well zlib compresses depends on its version.
+    It is stored uncompressed, because zlib's output depends on its version.
     """
     noise = _noise(node, _SIDE * _SIDE)
     rows = b"".join(b"\0" + noise[start : start + _SIDE] for start in range(0, len(noise), _SIDE))

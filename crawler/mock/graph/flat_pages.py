@@ -1,13 +1,9 @@
-"""The pages: HTML as a pure function of (seed, page number, scheme and host of the request).
+"""Flat pages: HTML as a pure function of (seed, page number, scheme and host of the request).
 
-These are the flat pages: every one the same size, with the same number of links, for benchmarks and
-for tests that want to know a page by its number. The web with a shape is `crawler.mock.graph`.
-
-What is drawn follows from the seed and the page number. The first link of page N leads to page N+1,
-so that every page is reached from every other; the rest are drawn, so that the way there is short.
-Links come in four spellings in turn, which all mean `/page/<n>`.
-
-Cost: 13 us for 8 KB and 20 links, 59 us for 82 KB and 100 (CPython 3.11, minimum of five rounds).
+All have the same size and number of links, for benchmarks and for tests that address a page by its
+number. The first link of page N leads to page N+1, so that every page is reached from every other;
+the rest are drawn, so that paths are short. Links come in four spellings in turn, which all mean
+`/page/<n>`.
 """
 
 from __future__ import annotations
@@ -18,7 +14,7 @@ from crawler.mock.graph.draw import draw
 from crawler.mock.scenario import MockWeb
 
 LANGUAGES = ("en", "de", "fr", "es")
-# Beyond ASCII on purpose: a client that gets the charset wrong shows it in the title.
+# Not ASCII on purpose: a client that gets the charset wrong shows it in the title.
 TOPICS = ("Zürich", "Café", "Ångström", "señal", "naïveté", "Straße", "façade", "œuvre")
 WORDS = (
     "crawl", "seed", "frontier", "queue", "scope", "robots", "delay", "fetch", "parse", "visit",
@@ -32,7 +28,7 @@ _MARKUP_BYTES = len("<p></p>\n")
 
 
 def targets(options: MockWeb, number: int) -> tuple[int, ...]:
-    """The page numbers that page `number` links to, in the order of its links.
+    """Return the page numbers that page `number` links to, in order.
 
     They are all different if `options.links <= options.pages`.
     """
@@ -50,21 +46,21 @@ def targets(options: MockWeb, number: int) -> tuple[int, ...]:
 
 
 def title(options: MockWeb, number: int) -> str:
-    """The title of a page."""
+    """Return the title of a page."""
     first, second = draw(f"{options.seed}/title/{number}", 2)
     return f"Page {number}: {TOPICS[first % len(TOPICS)]} {WORDS[second % len(WORDS)]}"
 
 
 def language(options: MockWeb, number: int) -> str:
-    """The `lang` of a page."""
+    """Return the `lang` of a page."""
     (drawn,) = draw(f"{options.seed}/language/{number}", 1)
     return LANGUAGES[drawn % len(LANGUAGES)]
 
 
 def page(options: MockWeb, number: int, origin: str) -> bytes:
-    """The HTML of a page in UTF-8; `origin` (`http://host:port`) goes into absolute links.
+    """Return a page's HTML in UTF-8; `origin` (`http://host:port`) goes into absolute links.
 
-    Exactly `options.page_bytes` long, or longer where its links alone need more.
+    It has exactly `options.page_bytes` bytes, or more if its links need more.
     """
     head = _head(options, number).encode()
     links = _links(targets(options, number), origin).encode()
@@ -96,7 +92,7 @@ def _links(numbers: tuple[int, ...], origin: str) -> str:
 
 
 def _filler(seed: int, number: int, size: int) -> bytes:
-    """Paragraphs of words, `size` bytes in all."""
+    """Return paragraphs of words, `size` bytes in all."""
     block = _block(seed)
     whole, rest = divmod(size, _PARAGRAPH_BYTES)
     sizes = [_PARAGRAPH_BYTES] * whole + [rest] * (rest > _MARKUP_BYTES)
@@ -111,7 +107,7 @@ def _filler(seed: int, number: int, size: int) -> bytes:
 
 @lru_cache(maxsize=8)
 def _block(seed: int) -> bytes:
-    """Words to cut paragraphs from; one paragraph longer than a block, so that no cut wraps."""
+    """Return words to cut paragraphs from, longer than a block so that no cut wraps."""
     size = _BLOCK_BYTES + _PARAGRAPH_BYTES
     words = [WORDS[drawn % len(WORDS)] for drawn in draw(f"{seed}/words", size // 4)]
     return " ".join(words).encode()[:size]

@@ -1,6 +1,6 @@
-"""The kinds of pages, and how they share the web.
+"""The kinds of pages, which exclude each other.
 
-Kinds exclude each other. What they mean for a crawl that obeys everything:
+To a crawl that obeys everything they mean:
 
 | kind | linked to | fetched | answers |
 |---|---|---|---|
@@ -15,7 +15,7 @@ Kinds exclude each other. What they mean for a crawl that obeys everything:
 | faulty | yes | tried | a fault of the catalogue |
 | duplicate | yes | yes | 200, title and text of its hub |
 | near_duplicate | yes | yes | 200, text of its hub with a few words changed |
-| file | yes | yes | 200, no HTML |
+| file | yes | yes | 200, not HTML |
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from enum import StrEnum
 
 
 class PageKind(StrEnum):
-    """What a page is to a crawler; see the module."""
+    """The kind of a page; see the module."""
 
     PLAIN = "plain"
     DISALLOWED = "disallowed"
@@ -41,7 +41,7 @@ class PageKind(StrEnum):
 
 
 UNLINKED = frozenset({PageKind.NOFOLLOW, PageKind.SITEMAP_ONLY})
-"""Kinds that no ordinary link leads to: they would no longer be what they are."""
+"""Kinds that no ordinary link leads to, by definition."""
 
 UNLISTED = frozenset(
     {
@@ -56,10 +56,10 @@ UNLISTED = frozenset(
 """Kinds that no sitemap should list."""
 
 NO_HTML = frozenset({PageKind.REDIRECT, PageKind.ERROR, PageKind.FAULTY, PageKind.FILE})
-"""Kinds without a title, a text and links of their own."""
+"""Kinds without their own title, text and links."""
 
 FAULTS = ("reset", "empty-reply", "malformed", "bad-chunk", "close-early", "reset-mid-body")
-"""Faults of the catalogue for faulty pages: all end at once."""
+"""Faults of the catalogue for faulty pages; all end at once."""
 
 FILES = (
     ("pdf", "application/pdf"),
@@ -78,4 +78,4 @@ TRAP_LINKS = (
     "/trap/soft404/x",
     "/trap/fresh/",
 )
-"""Where the links of front pages lead into the traps."""
+"""The links of front pages into the traps."""

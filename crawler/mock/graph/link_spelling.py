@@ -1,8 +1,8 @@
-"""The many ways to write a link that a client has to read as one URL.
+"""The many spellings of a link that a client has to read as one URL.
 
 By the WHATWG URL standard every spelling means the same absolute URL, and by the HTML standard
-every way to write the attribute means the same text. Which of them a link gets is drawn. What the
-standard tells apart is never mixed: `%c3` is another URL than `%C3`, and `/a` another than `/a/`.
+every form of the attribute means the same text. URLs that the standard distinguishes are never
+mixed: `%c3` and `%C3` differ, and so do `/a` and `/a/`.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class Link(NamedTuple):
 
     @property
     def local(self) -> bool:
-        """Whether it stays on its host."""
+        """True if it stays on its host."""
         return self.base == self.origin
 
     @property
     def shortest(self) -> str:
-        """The path alone on its own host, else the whole URL."""
+        """The path on the same host, otherwise the whole URL."""
         return self.path if self.local else self.whole
 
     @property
@@ -48,7 +48,7 @@ class Link(NamedTuple):
 
 
 def relative(link: Link) -> str:
-    """As relative as can be: `x`, `../x`, `./` and the like."""
+    """Return the shortest relative form: `x`, `../x`, `./` and the like."""
     if not link.local:
         return _protocol_relative(link)
     here, there = link.base_path.split("/")[1:-1], link.path.split("/")[1:]
@@ -79,12 +79,12 @@ def _upper(link: Link) -> str:
 
 
 def _raw(link: Link) -> str:
-    """What is beyond ASCII as it is."""
+    """Leave characters beyond ASCII unescaped."""
     return unquote(link.shortest)
 
 
 def _with_port(link: Link) -> str:
-    """The port spelled out where it could be left out, with a zero before it where it could not."""
+    """Add the default port, or a leading zero to another port."""
     scheme, _, authority = link.origin.partition("://")
     host, colon, port = authority.rpartition(":")
     if colon and port.isdigit():
@@ -93,7 +93,7 @@ def _with_port(link: Link) -> str:
 
 
 def _international(link: Link) -> str:
-    """The host beyond ASCII: a Punycode name as it was meant, another with wide full stops."""
+    """Write the host beyond ASCII: a Punycode name decoded, another with wide full stops."""
     if "[" in link.authority:
         return link.whole
     scheme, _, authority = link.origin.partition("://")
@@ -132,11 +132,11 @@ SPELLINGS: Sequence[Callable[[Link], str]] = (
     _tabbed,
     _backslashes,
 )
-"""All mean the URL that they are made from."""
+"""All mean the link's canonical URL."""
 
 
 def written(link: Link, drawn: int) -> str:
-    """The attribute `href` with its name and quotes, as one drawn number of 32 bits says."""
+    """Return the attribute `href` with name and quotes, chosen by a drawn number of 32 bits."""
     value = SPELLINGS[drawn % len(SPELLINGS)](link).replace("&", "&amp;")
     match drawn >> 8 & 15:
         case 0 | 1 if not _UNQUOTABLE.search(value):

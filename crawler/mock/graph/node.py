@@ -1,8 +1,8 @@
-"""A page as what follows from its number: its kind, path, title, script, status and target.
+"""A page and all that follows from its number: kind, path, title, script, status and target.
 
-Hubs are always plain, so every page that a link leads to is reached whatever the shares are. The
-other pages are of a drawn kind. One call of SHAKE gives a page all its numbers; what is derived
-from them is computed when it is asked for.
+Hubs are always plain, so every linked page can be reached whatever the shares are. The kinds of
+other pages are drawn. One call of SHAKE gives a page all its numbers; properties are derived from
+them on demand.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _NUMBERED = re.compile(r"-(0|[1-9][0-9]{0,9})(?:\.[a-z]{1,5}|/)?\Z")
 
 
 class Graph:
-    """The graph of one set of options: gives pages by number, place and path."""
+    """The graph of one set of options; finds pages by number, place and path."""
 
     def __init__(self, options: MockWeb) -> None:
         self.options = options
@@ -50,15 +50,15 @@ class Graph:
         return f"Graph(seed {self.seed}, {self.layout})"
 
     def page(self, number: int) -> Node:
-        """Page `number` of the web."""
+        """Return page `number` of the web."""
         return Node(self, self.layout.place(number))
 
     def local(self, host: int, local: int) -> Node:
-        """A page by its number on its host."""
+        """Return a page by its number on its host."""
         return Node(self, self.layout.local(host, local))
 
     def at(self, host: int, path: str) -> Node | None:
-        """The page at a path of a host; None unless it is a page's one canonical path."""
+        """Return the page at a path of a host; None unless the path is canonical."""
         local = 0
         if path != "/":
             found = _NUMBERED.search(path)
@@ -71,7 +71,7 @@ class Graph:
         return node if node.path == path else None
 
     def named(self, url: Url) -> Node | None:
-        """The page of a URL, or None."""
+        """Return the page of a URL, or None."""
         origin, path = url.host_key, url.path
         if not url.href.startswith(origin):  # credentials make it another URL
             return None
@@ -79,22 +79,22 @@ class Graph:
         return None if host is None else self.at(host, path)
 
     def _host(self, origin: str) -> int | None:
-        """The number of the host with an origin in its canonical form, or None."""
+        """Return the number of the host with a canonical origin, or None."""
         if origin == self.origin(0):
             return 0
         scheme, _, authority = origin.partition("://")
         return self.options.host_number(authority) if scheme == self.options.scheme else None
 
     def kind(self, drawn: int) -> PageKind:
-        """The kind that a page other than a hub has by its first number."""
+        """Return the kind of a page other than a hub by its first number."""
         return self._kinds[bisect_right(self._limits, drawn)]
 
     def drawn(self, place: PagePlace, depth: int, drawn: int) -> Node:
-        """A page for a further link from a place: no deeper than `depth`, or on another host.
+        """Return the target of a drawn link from a place: at most `depth` deep, or on another host.
 
-        One in four is of the whole web, where large hosts are met more often, but of no closed
-        host. On its own host the depth is kept, so that no page is fewer clicks from its front page
-        than its level says.
+        One in four comes from the whole web except closed hosts, so large hosts are more frequent.
+        On the same host the depth is limited, so that no page is fewer clicks from its front page
+        than its level.
         """
         rest = drawn >> 2
         if not drawn & 3:
@@ -111,15 +111,14 @@ class Graph:
 
 @lru_cache(maxsize=4)
 def graph(options: MockWeb) -> Graph:
-    """The graph of these options."""
+    """Return the graph of these options."""
     return Graph(options)
 
 
 class Node:
-    """One page. Everything here is a function of the graph and the page's number.
+    """One page, a function of the graph and the page's number.
 
-    kind: what it is to a crawler. The numbers `variant`, `size`, `degree` and `markup` of 32 bits
-    are drawn, for others to derive from.
+    `variant`, `size`, `degree` and `markup` are drawn numbers of 32 bits to derive properties from.
     """
 
     __slots__ = (
@@ -148,7 +147,7 @@ class Node:
 
     @property
     def path(self) -> str:
-        """Its one path, in the form that the WHATWG URL standard gives a path."""
+        """Its canonical path by the WHATWG URL standard."""
         if not self.place.local:
             return "/"
         drawn = self._path
@@ -179,12 +178,12 @@ class Node:
 
     @property
     def html(self) -> bool:
-        """Whether it answers with a page in the end."""
+        """True if it answers with a page, after any failures."""
         return self.kind not in NO_HTML
 
     @property
     def disallowed(self) -> bool:
-        """Whether its host's robots.txt, as it is answered, forbids it."""
+        """True if its host's robots.txt, as answered, forbids it."""
         stance = self.graph.stances[self.place.host]
         if stance is Stance.LINES:
             return self.kind is PageKind.DISALLOWED
@@ -192,18 +191,18 @@ class Node:
 
     @property
     def reachable(self) -> bool:
-        """Whether a crawl from host 0 that follows links and obeys asks for it."""
+        """True if an obedient crawl from host 0 that follows links fetches it."""
         return self.wanted(frozenset())
 
     def wanted(self, meant: Collection[PageKind]) -> bool:
-        """The same for a crawl that means to get pages of some `UNLINKED` kinds, too."""
+        """Return True if a crawl that also fetches the `UNLINKED` kinds in `meant` fetches it."""
         if self.kind in UNLINKED and self.kind not in meant:
             return False
         return not self.disallowed and not self.graph.stances.closed(0)
 
     @property
     def group(self) -> Node:
-        """The hub that it stands behind in its level; a hub itself."""
+        """The hub of its group in its level; a hub itself."""
         place = self.place
         if place.hub:
             return self
@@ -211,19 +210,19 @@ class Node:
 
     @property
     def source(self) -> Node:
-        """The page whose title, script and text it has: itself unless it is a duplicate."""
+        """The page with its title, script and text: itself unless it is a duplicate."""
         return self.group if self.kind is PageKind.DUPLICATE else self
 
     @property
     def script(self) -> Script:
-        """How its HTML is written: one page in six is not in UTF-8."""
+        """The script of its HTML; one page in six is not in UTF-8."""
         drawn = self.source._script  # noqa: SLF001  of another node
         scripts = UTF8 if drawn % 6 else OTHERS
         return scripts[(drawn >> 8) % len(scripts)]
 
     @property
     def title(self) -> str:
-        """The title of its HTML, without line breaks or doubled spaces; empty if it has none."""
+        """The title of its HTML without line breaks or double spaces; "" if it has none."""
         if not self.html:
             return ""
         drawn, script = self.source._title, self.script  # noqa: SLF001  of another node
@@ -234,7 +233,7 @@ class Node:
 
     @property
     def status(self) -> int:
-        """The status that it answers with in the end; 0 if a fault leaves that open."""
+        """The status of its answer after any failures; 0 if a fault leaves that open."""
         match self.kind:
             case PageKind.REDIRECT:
                 return _REDIRECTS[self.variant % len(_REDIRECTS)]
@@ -247,12 +246,12 @@ class Node:
 
     @property
     def failures(self) -> int:
-        """How often it answers 503 before it works."""
+        """The number of 503 answers before it works."""
         return 1 + self.variant % 2 if self.kind is PageKind.FLAKY else 0
 
     @property
     def fault(self) -> str:
-        """Its fault's name in the catalogue, or nothing."""
+        """Its fault's name in the catalogue, or ""."""
         return FAULTS[self.variant % len(FAULTS)] if self.kind is PageKind.FAULTY else ""
 
     @property
@@ -262,14 +261,14 @@ class Node:
 
     @property
     def listed(self) -> bool:
-        """Whether its host's sitemaps have it: what no link leads to, and most of what is good."""
+        """True if its host's sitemaps list it: sitemap-only pages and most good ones."""
         if self.kind is PageKind.SITEMAP_ONLY:
             return True
         return self.kind not in UNLISTED and self.variant >> 8 & 15 != 0
 
     @property
     def target(self) -> Node | None:
-        """Where it redirects to: a hub no deeper than itself, or on another host any hub."""
+        """The target of its redirect: a hub no deeper than itself, or any hub on another host."""
         if self.kind is not PageKind.REDIRECT:
             return None
         (drawn,) = draw(f"{self.label}/target", 1)
@@ -277,7 +276,7 @@ class Node:
 
     @property
     def copies(self) -> bool:
-        """Whether it is a hub that another page duplicates, exactly or nearly."""
+        """True if it is a hub that another page duplicates, exactly or nearly."""
         place = self.place
         if not place.hub:
             return False
@@ -288,19 +287,19 @@ class Node:
 
     @property
     def cluster(self) -> str:
-        """The URL of the hub whose content it shares, or nearly; empty if it stands alone."""
+        """The URL of the hub with the same content, or nearly; "" if there are no duplicates."""
         if self.kind in {PageKind.DUPLICATE, PageKind.NEAR_DUPLICATE} or self.copies:
             return self.group.url
         return ""
 
 
 def local_pages(options: MockWeb, host: int) -> int:
-    """How many pages a host has: exact, O(1), and an upper bound for what its sitemaps list."""
+    """Return the number of a host's pages, in O(1); its sitemaps list fewer."""
     return graph(options).layout.size(host)
 
 
 def listed_slice(options: MockWeb, host: int, start: int, stop: int) -> Iterator[tuple[str, str]]:
-    """URL and date (ISO 8601) of the pages in the sitemaps among the local numbers given."""
+    """Yield URL and date (ISO 8601) of the listed pages in a range of local numbers."""
     web = graph(options)
     for local in range(max(start, 0), min(stop, web.layout.size(host))):
         node = web.local(host, local)
@@ -309,9 +308,9 @@ def listed_slice(options: MockWeb, host: int, start: int, stop: int) -> Iterator
 
 
 def _kinds(options: MockWeb) -> tuple[tuple[PageKind, ...], tuple[int, ...]]:
-    """The kinds of pages other than hubs, and the drawn numbers from which on the next one counts.
+    """Return the kinds of pages other than hubs, and the drawn number at which each ends.
 
-    Hubs being plain, the others make up for them; shares of more than 1 in all are scaled down.
+    Shares are scaled up, as hubs are plain, and scaled down if their sum exceeds 1.
     """
     shares = {
         PageKind.DISALLOWED: options.disallowed,

@@ -1,8 +1,4 @@
-"""The HTML of a page: its head, its links and its text, in its own charset.
-
-Cost: 420 us for a page of 17 links and 9 KB, the mean of the default web, half of it to find the
-links' targets (CPython 3.11 on a busy machine, minimum of nine rounds).
-"""
+"""The HTML of a page: head, links and text, in the page's charset."""
 
 from __future__ import annotations
 
@@ -18,14 +14,14 @@ from crawler.mock.graph.words import paragraphs, prose, revised
 MAX_BYTES = 1_000_000
 MAX_LINKS = 2_000
 _UNIT = 1 << 32
-# What is around the text and what a link takes, so that a page is about as large as was drawn.
+# Bytes around the text and per link, so that a page has about the size that was drawn.
 _HEAD_BYTES, _LINK_BYTES = 700, 90
 _LEAST_TEXT = 300
 _NOFOLLOW = (' rel="nofollow"', ' rel="external NoFollow"', " rel=nofollow", " REL='ugc nofollow'")
 
 
 def html(node: Node) -> bytes:
-    """The page's bytes: about `MAX_BYTES` at most."""
+    """Return the page's bytes, at most about `MAX_BYTES`."""
     base = _base(node)
     tag = f'<base href="{escape(base)}">\n' if base else ""
     base_origin, base_path = _resolved(node, base)
@@ -44,7 +40,7 @@ def html(node: Node) -> bytes:
 
 
 def content_type(node: Node) -> str:
-    """The Content-Type of the page; with the charset unless only the page itself declares it."""
+    """Return the page's Content-Type, with the charset unless only the page declares it."""
     label = node.script.label
     match node.markup >> 4 & 7:
         case 0 | 1 | 2:
@@ -58,7 +54,7 @@ def content_type(node: Node) -> str:
 
 
 def body(node: Node) -> str:
-    """The text as paragraphs: alike for duplicates, nearly alike for near-duplicates."""
+    """Return the text as paragraphs, equal for duplicates and nearly equal for near-duplicates."""
     near = node.kind is PageKind.NEAR_DUPLICATE
     source = node.group if near else node.source
     text = prose(node.graph.seed, str(source.place.number), _text_size(source))
@@ -69,9 +65,9 @@ def body(node: Node) -> str:
 
 
 def links(node: Node) -> Iterator[tuple[str, str, bool, int]]:
-    """The links of a page: origin, path, whether by rel=nofollow, and a number for its spelling.
+    """Yield the links of a page: origin, path, nofollow flag, and a number for the spelling.
 
-    First up and down the tree, then further ones until the page has the degree drawn for it.
+    First come links up and down the tree, then drawn ones up to the page's degree.
     """
     ahead = list(_tree(node))
     spellings = draw(f"{node.label}/spellings", len(ahead))
@@ -86,7 +82,7 @@ def links(node: Node) -> Iterator[tuple[str, str, bool, int]]:
 
 
 def degree(node: Node) -> int:
-    """How many links the page should have."""
+    """Return the number of links that the page should have."""
     share = (node.degree + 0.5) / _UNIT
     return int(min(node.graph.options.degree.quantile(share), MAX_LINKS))
 
@@ -121,7 +117,7 @@ def _text(path: str) -> str:
 
 
 def _base(node: Node) -> str:
-    """The href of a base element that one page in twelve has: nothing, a path or a whole URL."""
+    """Return the href of the base element, which one page in twelve has; "" for the others."""
     drawn = node.markup
     if drawn % 12:
         return ""
@@ -130,7 +126,7 @@ def _base(node: Node) -> str:
 
 
 def _resolved(node: Node, base: str) -> tuple[str, str]:
-    """Origin and path that the page's links are relative to."""
+    """Return the origin and path that the page's links are relative to."""
     if base == "../":
         above = node.path.split("/")[:-2]
         return node.origin, "/".join([*above, ""]) if above else "/"
@@ -138,7 +134,7 @@ def _resolved(node: Node, base: str) -> tuple[str, str]:
 
 
 def _declaration(node: Node) -> str:
-    """The meta element for the charset, where the header lacks it or the two agree."""
+    """Return the meta element for the charset; "" for pages that only the header declares."""
     script = node.script
     if script.bom or node.markup >> 4 & 7 > 5:
         return ""
@@ -160,12 +156,12 @@ def _metas(node: Node) -> str:
 
 
 def noindex_header(node: Node) -> bool:
-    """Whether a noindex page says so by X-Robots-Tag instead of a meta element."""
+    """Return True if a noindex page uses X-Robots-Tag instead of a meta element."""
     return bool(node.variant & 4)
 
 
 def _text_size(source: Node) -> int:
-    """Characters of text, so that the page with a usual number of links has its size."""
+    """Return the characters of text that bring the page to its drawn size."""
     share = (source.size + 0.5) / _UNIT
     width = 2 if source.script.codec.startswith("utf-16") else 1
     size = int(min(source.graph.options.size.quantile(share), MAX_BYTES)) // width

@@ -1,7 +1,7 @@
-"""The plain paths: each is a pure function from its arguments and the request to an answer.
+"""The plain paths, each a pure function of its arguments and the request.
 
-`crawler.mock.server.inventory` lists them with their arguments. Those of `/robots.txt`, sitemaps
-and traps are in modules of their own.
+`crawler.mock.server.inventory` lists them with their arguments. `/robots.txt`, sitemaps and traps
+have their own modules.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from crawler.mock.scenario import MockWeb
 Path = Callable[[Sequence[str], Ask, MockWeb], Answer]
 
 HTML = "text/html; charset=utf-8"
-# One block repeated: a body of any size costs no memory.
+# One block is repeated, so that a body of any size costs no memory.
 _OCTETS = bytes(range(256)) * 256
 _MAX_BYTES = 1 << 30
-# `+` may have come as it is and be a blank after decoding; ten years are far enough.
+# An unescaped `+` is a blank after decoding.
 _OFFSET = re.compile(r"[+ -]?[0-9]{1,9}")
 _CHARSET_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,40}")
 # A word or two per script, so that a page has something to get wrong in nearly every charset.
@@ -33,7 +33,7 @@ CHARSET_TEXT = (
 
 
 def missing(ask: Ask) -> Answer:
-    """The answer for what does not exist."""
+    """Return the answer for a path that does not exist."""
     return notice(404, f"nothing at {quote(ask.path[:200])}")
 
 
@@ -61,16 +61,16 @@ def _status(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
 
 
 def _retry_after(ask: Ask) -> str:
-    """`?retry-after=`: a text as it stands, or `date:+S` for the HTTP date S seconds from now.
+    """Return the value of `?retry-after=`, with `date:+S` as the HTTP date S seconds from now.
 
-    The only answer that reads the wall clock: a date that a client is to compare with its own.
+    Only this answer reads the wall clock, as the client compares the date with its own.
     """
     text = ask.query("retry-after", "")
     kind, colon, offset = text.partition(":")
     if kind != "date" or not colon:
         return text
     if not _OFFSET.fullmatch(offset):
-        raise PathError(f"date:+SECONDS or date:-SECONDS is wanted, not {text[:40]!r}")
+        raise PathError(f"expected date:+SECONDS or date:-SECONDS, got {text[:40]!r}")
     ask.settled = False
     return formatdate(time.time() + int(offset), usegmt=True)
 
@@ -109,7 +109,7 @@ def _charset(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
     (name,) = _exactly(1, arguments)
     declare = ask.query("declare", "header")
     if not _CHARSET_NAME.fullmatch(name) or declare not in ("header", "meta", "both", "none"):
-        raise PathError("a charset's name and declare=header|meta|both|none are wanted")
+        raise PathError("expected a charset's name and declare=header|meta|both|none")
     meta = f'<meta charset="{name}">\n' if declare in ("meta", "both") else ""
     text = (
         f"<!DOCTYPE html>\n<html>\n<head>\n{meta}<title>{CHARSET_TEXT}</title>\n</head>\n"
@@ -123,7 +123,7 @@ def _encoded(text: str, charset: str) -> bytes:
     try:
         return text.encode(charset, "xmlcharrefreplace")
     except (LookupError, UnicodeError) as error:
-        raise PathError(f"no charset to write a page in: {charset}") from error
+        raise PathError(f"cannot write a page in the charset {charset}") from error
 
 
 def _etag(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
@@ -151,19 +151,19 @@ def _redirect(location: str, status: int = 302) -> Answer:
 
 def _code(text: str) -> int:
     code = count(text, 999)
-    if code < 200:  # a 1xx is no final answer: the client would wait for ever
-        raise PathError(f"a status from 200 to 999 is wanted, not {code}")
+    if code < 200:  # after a 1xx the client would wait for the final answer for ever
+        raise PathError(f"expected a status from 200 to 999, got {code}")
     return code
 
 
 def _field(value: str) -> str:
-    """A header field's value from a query: what could end the field is percent-encoded."""
+    """Return a header field's value from a query, with line ends percent-encoded."""
     return quote(value, safe=":/?#[]@!$&'()*+,;=%~ ")
 
 
 def _exactly(wanted: int, arguments: Sequence[str]) -> Sequence[str]:
     if len(arguments) != wanted:
-        raise PathError(f"{wanted} path arguments are wanted, not {len(arguments)}")
+        raise PathError(f"expected {wanted} path arguments, got {len(arguments)}")
     return arguments
 
 
