@@ -350,7 +350,7 @@ def test_a_failed_look_up_that_nobody_waits_for_is_silent(
         running = asyncio.get_running_loop()
         running.set_exception_handler(lambda _, context: complaints.append(context["message"]))
         names = Names(60.0, look_up=look_up)
-        resolver = _GuardedResolver(names, CONFIG.addresses)
+        resolver = _GuardedResolver(names, CONFIG.network.addresses)
         waiter = asyncio.create_task(resolver.resolve("a.example"))
         await asyncio.sleep(0)
         answer = asyncio.wrap_future(names.ask("a.example").answer)

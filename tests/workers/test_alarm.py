@@ -14,7 +14,7 @@ from crawler.workers.work import SLICES, Overrun, PageAlarm
 
 STOPPED = """
 import sys, time
-from crawler.workers.work import Alarm, Overrun
+from crawler.workers.work import Overrun, PageAlarm
 alarm = PageAlarm(2.0)
 try:
     with alarm:
