@@ -5,22 +5,12 @@ from __future__ import annotations
 from tests.house import Module, chain, circles, graph, modules, shared_class_names
 from tests.house import shared_file_names as file_names
 
-OPEN_CIRCLES = {"crawler.compare"}
-OPEN_NAMES = {"crawler.compare", "crawler.load", "crawler.measure", "crawler.report"}
-"""Rooms that still share names with each other."""
-
 FILES = modules()
-
-
-def room(name: str) -> str:
-    """Return the package of a dotted name and the first room in it."""
-    return ".".join(name.split(".")[:2])
 
 
 def test_no_files_import_each_other() -> None:
     """Imports have no circles, in functions, too."""
-    found = [each for each in circles(graph(FILES)) if room(each[0]) not in OPEN_CIRCLES]
-    assert found == []
+    assert circles(graph(FILES)) == []
 
 
 def test_the_mock_web_has_seven_floors_at_most() -> None:
@@ -30,15 +20,13 @@ def test_the_mock_web_has_seven_floors_at_most() -> None:
 
 
 def test_a_file_name_stands_for_one_file() -> None:
-    """No two files are called alike, but for rooms that are named above."""
-    closed = [each for each in FILES if room(each.name) not in OPEN_NAMES]
-    assert file_names(closed) == {}
+    """No two files have the same name."""
+    assert file_names(FILES) == {}
 
 
 def test_a_class_name_stands_for_one_class() -> None:
-    """No two classes are called alike, but for rooms that are named above."""
-    closed = [each for each in FILES if room(each.name) not in OPEN_NAMES]
-    assert shared_class_names(closed) == {}
+    """No two classes have the same name."""
+    assert shared_class_names(FILES) == {}
 
 
 def test_the_checks_see_what_they_look_for() -> None:

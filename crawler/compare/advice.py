@@ -10,16 +10,14 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from crawler.compare.choice import Choice, choose
-from crawler.compare.experiment import Word
+from crawler.compare.design import Word
+from crawler.compare.examined import Assessment, Examined, parts_of
 from crawler.compare.experiments import answer, break_even, call, cpu, crawl, race, scale
 from crawler.compare.judgement import Comparison, decided, missing, said
-from crawler.measure.document import told
-
-if TYPE_CHECKING:
-    from crawler.compare.result import Part, Result
+from crawler.measure.json_document import told
 
 _CRAWLS = (crawl.EXPERIMENT.name, answer.NAME)
 """The experiments that a sentence of advice can rest on; the more thorough one first."""
@@ -35,26 +33,26 @@ class Decision:
     experiment: Annotated[str, told("The name of the experiment that says so.")]
 
 
-def decisions(result: Result) -> Sequence[Decision]:
+def decisions(examined: Sequence[Examined]) -> Sequence[Decision]:
     """The table: a row for each kind of work that was measured by the interpreter that ran it."""
-    return [row for row in _rows(result) if row.model]
+    return [row for row in _rows(examined) if row.model]
 
 
-def undecided(result: Result) -> Sequence[Decision]:
+def undecided(examined: Sequence[Examined]) -> Sequence[Decision]:
     """The rows that have no model yet, and what they lack."""
-    return [row for row in _rows(result) if not row.model]
+    return [row for row in _rows(examined) if not row.model]
 
 
-def _rows(result: Result) -> list[Decision]:
-    parts = {e.experiment.name: e.parts[0] for e in result.examined if e.parts}
+def _rows(examined: Sequence[Examined]) -> list[Decision]:
+    parts = {e.experiment.name: e.parts[0] for e in examined if e.parts}
     return [row for name, rows in _ROWS.items() if name in parts for row in rows(parts[name])]
 
 
-def advice(result: Result) -> str:
+def advice(examined: Sequence[Examined]) -> str:
     """One sentence for this machine; "" where no comparison of crawls was decided."""
-    if called := result.parts(call.NAME):
+    if called := parts_of(examined, call.NAME):
         return _called(called[0])
-    parts = next((found for name in _CRAWLS if (found := result.parts(name))), ())
+    parts = next((found for name in _CRAWLS if (found := parts_of(examined, name))), ())
     choice = _chosen(parts[0]) if parts else Choice()
     if not choice.best:
         return ""
@@ -64,11 +62,11 @@ def advice(result: Result) -> str:
     return f"{text} Which of them is open: {_lacks(choice)}." if choice.unsettled else text
 
 
-def _chosen(part: Part) -> Choice:
+def _chosen(part: Assessment) -> Choice:
     return choose(part.comparisons, crawl.RATE.name, crawl.CPU_PAGE.name)
 
 
-def _figures(part: Part, name: str) -> str:
+def _figures(part: Assessment, name: str) -> str:
     return crawl.shown(part.observed, name)
 
 
@@ -82,7 +80,7 @@ def _lacks(choice: Choice) -> str:
     return missing(max(choice.unsettled, key=lambda each: (bool(each.why), each.more)))
 
 
-def _crawl(part: Part) -> Iterator[Decision]:
+def _crawl(part: Assessment) -> Iterator[Decision]:
     choice, work = _chosen(part), "fetch pages and parse them"
     name = part.observed.experiment
     if choice.best:
@@ -92,13 +90,13 @@ def _crawl(part: Part) -> Iterator[Decision]:
         yield Decision(work=work, model="", why=_lacks(choice), experiment=name)
 
 
-def sizes(part: Part) -> Iterator[tuple[int, Choice]]:
+def sizes(part: Assessment) -> Iterator[tuple[int, Choice]]:
     """What to choose for each size of a batch of the user's calls."""
     for size in part.observed.setting.call.get("sizes", ()):
         yield size, choose(part.comparisons, call.figure(size).name)
 
 
-def _calls(part: Part) -> Iterator[Decision]:
+def _calls(part: Assessment) -> Iterator[Decision]:
     """A row for each stretch of sizes that the same model wins."""
     for choice, least, most in _stretches(part):
         work = f"{least:,} calls" if least == most else f"{least:,} to {most:,} calls"
@@ -106,14 +104,14 @@ def _calls(part: Part) -> Iterator[Decision]:
         yield Decision(work=work, model=choice.named, why=why, experiment=call.NAME)
 
 
-def _stretches(part: Part) -> Iterator[tuple[Choice, int, int]]:
+def _stretches(part: Assessment) -> Iterator[tuple[Choice, int, int]]:
     found = [each for each in sizes(part) if each[1].best or each[1].unsettled]
     for _, group in groupby(found, key=lambda each: each[1].named):
         same = [*group]
         yield same[-1][1], same[0][0], same[-1][0]
 
 
-def _called(part: Part) -> str:
+def _called(part: Assessment) -> str:
     """`sequential for 1 call; 2 processes from 30 calls on` of a function."""
     told = [
         f"{choice.named}{' (open which)' if choice.unsettled else ''} from "
@@ -136,7 +134,7 @@ def _open(comparison: Comparison) -> str:
     return comparison.why if comparison.word == "invalid" else missing(comparison)
 
 
-def _io(part: Part) -> Iterator[Decision]:
+def _io(part: Assessment) -> Iterator[Decision]:
     for comparison in part.comparisons:
         contrast = comparison.contrast
         if contrast.base.startswith("threads") and contrast.other.startswith("asyncio"):
@@ -146,7 +144,7 @@ def _io(part: Part) -> Iterator[Decision]:
             yield _row(f"wait for a server, {many}", comparison, model, why, "io")
 
 
-def _cpu(part: Part) -> Iterator[Decision]:
+def _cpu(part: Assessment) -> Iterator[Decision]:
     n = len(part.observed.setting.cores)
     threads, processes = cpu.named("threads", max(n, 2)), cpu.named("processes", n)
     found = _between(part, cpu.BASE, threads), _between(part, cpu.BASE, processes)
@@ -165,7 +163,7 @@ def _cpu(part: Part) -> Iterator[Decision]:
         yield Decision(work="compute in Python", model="one thread", why=why, experiment="cpu")
 
 
-def _parsers(part: Part) -> Iterator[Decision]:
+def _parsers(part: Assessment) -> Iterator[Decision]:
     words: dict[Word, list[str]] = {}
     for comparison in part.comparisons:
         name = comparison.contrast.claim.partition(":")[0]
@@ -182,7 +180,7 @@ def _parsers(part: Part) -> Iterator[Decision]:
 _POOLED = {"inline", "process"}
 
 
-def _tasks(part: Part) -> Iterator[Decision]:
+def _tasks(part: Assessment) -> Iterator[Decision]:
     at = break_even.pays_from(part.observed, "process")
     if not 0 < at < math.inf:
         return
@@ -199,7 +197,7 @@ def _tasks(part: Part) -> Iterator[Decision]:
         yield Decision(work=work, model=model, why=why, experiment="break-even")
 
 
-def _connections(part: Part) -> Iterator[Decision]:
+def _connections(part: Assessment) -> Iterator[Decision]:
     found = [c for c in part.comparisons if c.contrast.figure.name == scale.MEMORY.name]
     if found:
         most = found[-1]
@@ -208,7 +206,7 @@ def _connections(part: Part) -> Iterator[Decision]:
         yield _row("thousands of connections that wait", most, model, why, "scale")
 
 
-def _beside(part: Part) -> Iterator[Decision]:
+def _beside(part: Assessment) -> Iterator[Decision]:
     comparison = _between(part, "1 thread", "1 process")
     if comparison is not None:
         work = "compute beside something that must answer at once"
@@ -217,7 +215,7 @@ def _beside(part: Part) -> Iterator[Decision]:
         yield _row(work, comparison, model, why, "convoy")
 
 
-def _counter(part: Part) -> Iterator[Decision]:
+def _counter(part: Assessment) -> Iterator[Decision]:
     comparison = next((c for c in part.comparisons if c.contrast.other == race.SUM), None)
     if comparison is not None:
         work = "count something in several threads"
@@ -226,7 +224,7 @@ def _counter(part: Part) -> Iterator[Decision]:
         yield _row(work, comparison, model, why, "race")
 
 
-def _between(part: Part, base: str, other: str) -> Comparison | None:
+def _between(part: Assessment, base: str, other: str) -> Comparison | None:
     planned = ((c.contrast, c) for c in part.comparisons)
     return next((c for plan, c in planned if (plan.base, plan.other) == (base, other)), None)
 
@@ -235,7 +233,7 @@ def _better(comparison: Comparison, other: str, base: str, neither: str) -> str:
     return {"faster": other, "slower": base}.get(comparison.word, neither)
 
 
-_ROWS: dict[str, Callable[[Part], Iterator[Decision]]] = {
+_ROWS: dict[str, Callable[[Assessment], Iterator[Decision]]] = {
     "answer": _crawl,
     "call": _calls,
     "crawl": _crawl,

@@ -17,7 +17,7 @@ from time import perf_counter
 from typing import BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
-from crawler.compare.experiment import Watch
+from crawler.compare.design import Watch
 
 LINE = -1
 """To be read: a line; any other number is so many bytes."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from crawler.compare.experiment import Bars, Chart, Lines, Map, Series
+from crawler.compare.design import Bars, Chart, Lines, Map, Series
 from crawler.measure.quantity import number, quantity
 from crawler.report import drawing
 from crawler.report.drawing import bar_style, colour, line_style, marker

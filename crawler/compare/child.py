@@ -18,7 +18,7 @@ from dataclasses import asdict
 from importlib import import_module
 from typing import Any, TextIO
 
-from crawler.compare.experiment import Done
+from crawler.compare.design import Done
 from crawler.compare.stopwatch import Stopwatch
 from crawler.measure.gil import gil_enabled
 

@@ -16,7 +16,7 @@ from hashlib import blake2b
 from time import perf_counter, sleep
 from zlib import crc32
 
-from crawler.compare.experiment import Watch
+from crawler.compare.design import Watch
 from crawler.engine.crawl_session import CrawlSession
 from crawler.engine.ports import Source
 from crawler.measure.processes import cpu_of, tree

@@ -16,7 +16,7 @@ from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any
 
-from crawler.compare.experiment import Finding, Setting
+from crawler.compare.design import Finding, Setting
 from crawler.measure.processes import tree
 from crawler.model.extras import install
 

@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from crawler.compare.bare_client import Fetched
-from crawler.compare.experiment import Watch
+from crawler.compare.design import Watch
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Fetched as Outcome
 from crawler.model.outcome import Received

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from crawler.compare.experiment import Interpreter
+from crawler.compare.design import Interpreter
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.extras import DISTRIBUTION
 from crawler.model.version import VERSION

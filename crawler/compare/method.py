@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from crawler.compare.experiment import Interpreter
-from crawler.compare.options import CompareConfig
-from crawler.compare.result import Result
+from crawler.compare.compare_config import CompareConfig
+from crawler.compare.comparison_result import ComparisonResult
+from crawler.compare.design import Interpreter
 from crawler.measure.quantity import size
-from crawler.report.page import PageTable
+from crawler.report.html_page import PageTable
 
 
-def method(result: Result) -> Iterator[PageTable]:
+def method(result: ComparisonResult) -> Iterator[PageTable]:
     """Yield tables of machine, interpreters, options and packages."""
     yield PageTable("Machine and interpreter", ("", ""), _machine(result), "words")
     everyone = _interpreters(result)
@@ -23,7 +23,7 @@ def method(result: Result) -> Iterator[PageTable]:
     yield PageTable("Packages", ("package", *called), _packages(everyone), "words")
 
 
-def _machine(result: Result) -> Iterator[tuple[str, str]]:
+def _machine(result: ComparisonResult) -> Iterator[tuple[str, str]]:
     machine = result.machine
     yield "system", machine.system
     yield "processor", machine.processor
@@ -42,7 +42,7 @@ def _machine(result: Result) -> Iterator[tuple[str, str]]:
     yield "crawler", machine.crawler
 
 
-def _interpreters(result: Result) -> Sequence[Interpreter]:
+def _interpreters(result: ComparisonResult) -> Sequence[Interpreter]:
     """All that took part, each once."""
     parts = (part for each in result.examined for part in each.parts)
     return list({p.observed.interpreter.called: p.observed.interpreter for p in parts}.values())
@@ -60,7 +60,7 @@ def _packages(everyone: Sequence[Interpreter]) -> Iterator[Sequence[str]]:
         yield name, *(each.packages.get(name, "none") for each in everyone)
 
 
-def _options(result: Result) -> Iterator[tuple[str, str]]:
+def _options(result: ComparisonResult) -> Iterator[tuple[str, str]]:
     """The experiments, and what differs from the defaults."""
     yield "experiments", ", ".join(result.asked)
     yield "mode", result.config.mode

@@ -26,10 +26,11 @@ from random import Random
 from time import perf_counter
 from typing import Any
 
-from crawler.compare.experiment import Arm, Experiment, Interpreter, Setting
-from crawler.compare.judgement import Run
-from crawler.compare.kept import Kept, with_last_words
-from crawler.compare.statistics import LEAST_ROUNDS
+from crawler.compare.arm_process import ArmProcess, with_last_words
+from crawler.compare.design import Arm, Interpreter, Setting
+from crawler.compare.estimate import LEAST_ROUNDS
+from crawler.compare.experiment import Experiment
+from crawler.compare.observation import InterpreterRuns, Run
 from crawler.measure.processes import machine_busy
 from crawler.runtime.children import SAFE_PATH
 from crawler.runtime.companion import ended
@@ -39,7 +40,7 @@ MOST_ROUNDS = {"quick": 12, "normal": 30, "full": 100}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Schedule:
     """How to run. interpreters: the first is this one. budget: seconds of one experiment.
 
     rounds: exactly so many; 0 lets the budget decide. slowdown: of the arms that are slowed.
@@ -53,19 +54,10 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """What one interpreter did: its setting, arms and turns."""
-
-    setting: Setting
-    arms: Sequence[Arm]
-    runs: Sequence[Run]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Conducted:
     """An experiment that was run; `partial` if it was interrupted."""
 
-    parts: Sequence[Part]
+    parts: Sequence[InterpreterRuns]
     rounds: int
     seconds: float
     partial: bool
@@ -87,7 +79,7 @@ OnTurn = Callable[[Turn], None]
 
 def conduct(
     experiment: Experiment,
-    plan: Plan,
+    plan: Schedule,
     on_turn: OnTurn,
     interruptible: AbstractContextManager[None] | None = None,
 ) -> Conducted:
@@ -120,14 +112,16 @@ def conduct(
 
 
 class _Conductor:
-    def __init__(self, experiment: Experiment, plan: Plan, on_turn: OnTurn, began: float) -> None:
+    def __init__(
+        self, experiment: Experiment, plan: Schedule, on_turn: OnTurn, began: float
+    ) -> None:
         self.rounds = self.whole = 0  # planned, and done
         self._experiment, self._plan, self._on_turn, self._began = experiment, plan, on_turn, began
         self._settings: list[Setting] = []
         self._arms: list[list[Arm]] = []
         self._runs: list[list[Run]] = []
         self._given_up: set[tuple[int, str]] = set()
-        self._kept: dict[tuple[int, str], Kept] = {}
+        self._kept: dict[tuple[int, str], ArmProcess] = {}
         self._random = Random(f"{plan.setting.seed} {experiment.name}")  # noqa: S311  an order
 
     def prepare(self, server: str) -> None:
@@ -144,7 +138,7 @@ class _Conductor:
             interpreter = self._settings[index].interpreter
             environment = _environment(interpreter, hash_seed)
             for arm in arms:
-                kept = Kept(_command(interpreter), environment, self._job(index, arm))
+                kept = ArmProcess(_command(interpreter), environment, self._job(index, arm))
                 self._kept[index, arm.name] = stack.enter_context(kept)
         for index, arms in enumerate(self._arms):
             for arm in arms:
@@ -159,9 +153,9 @@ class _Conductor:
         self._runs[index].append(run)
         self._given_up.add((index, arm.name))
 
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[InterpreterRuns]:
         together = zip(self._settings, self._arms, self._runs, strict=True)
-        return [Part(setting=s, arms=arms, runs=runs) for s, arms, runs in together]
+        return [InterpreterRuns(setting=s, arms=arms, runs=runs) for s, arms, runs in together]
 
     def play(self) -> None:
         started = perf_counter()
@@ -241,7 +235,7 @@ class _Conductor:
         return arms[1] if len(arms) > 1 else None
 
 
-def decided(plan: Plan, experiment: Experiment, *, a_round: float, spent: float) -> int:
+def decided(plan: Schedule, experiment: Experiment, *, a_round: float, spent: float) -> int:
     """The stopping rule: how many rounds fit the budget; at least 5, unless fewer are all there is.
 
     One that is kept may have fewer, as its budget is a promise. a_round: seconds of the warm-up.
@@ -270,7 +264,7 @@ def run_job(
     return _told(answer, lambda _reading: _children() - spent)
 
 
-def kept_turn(kept: Kept, limit: float) -> dict[str, Any]:
+def kept_turn(kept: ArmProcess, limit: float) -> dict[str, Any]:
     """One turn of a process that is kept, as `run_job` tells of one."""
     kept.tell("turn")
     return _told(

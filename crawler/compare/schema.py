@@ -11,25 +11,18 @@ from typing import Annotated, Any, Literal
 from msgspec import Struct
 
 from crawler.compare.advice import Decision
-from crawler.compare.experiment import Arm, Finding, Outcome, Setting
-from crawler.compare.judgement import Comparison, Run
-from crawler.compare.options import CompareConfig
-from crawler.measure import document
-from crawler.measure.document import told
+from crawler.compare.compare_config import CompareConfig
+from crawler.compare.design import Finding, Outcome
+from crawler.compare.judgement import Comparison
+from crawler.compare.observation import InterpreterRuns
+from crawler.measure import json_document
+from crawler.measure.json_document import told
 from crawler.measure.machine import Machine
 
 _FORMAT: Literal["crawler-compare/1"] = "crawler-compare/1"
 
 
-class StoredPart(Struct, frozen=True, kw_only=True):
-    """One interpreter in one experiment."""
-
-    setting: Annotated[Setting, told("What the arms were planned by.")]
-    arms: Annotated[tuple[Arm, ...], told("What was run.")]
-    runs: Annotated[tuple[Run, ...], told("Every turn, in its order.")]
-
-
-class PartDocument(StoredPart, frozen=True, kw_only=True):
+class PartDocument(InterpreterRuns, frozen=True, kw_only=True):
     """One interpreter in one experiment, and what came of it."""
 
     band: Annotated[
@@ -49,7 +42,7 @@ class StoredExperiment(Struct, frozen=True, kw_only=True):
     seconds: Annotated[float, told("How long it took.")]
     partial: Annotated[bool, told("Whether it was stopped before its end.")]
     parts: Annotated[
-        tuple[StoredPart, ...], told("What each interpreter did; the first ran it all.")
+        tuple[InterpreterRuns, ...], told("What each interpreter did; the first ran it all.")
     ]
 
 
@@ -70,7 +63,9 @@ class StoredComparison(Struct, frozen=True, kw_only=True):
     """A comparison: where it ran, and every turn."""
 
     format: Annotated[Literal["crawler-compare/1"], told("How to read this document.")] = _FORMAT
-    started: Annotated[str, told("When it began: RFC 3339, UTC.", extra_json_schema=document.TIME)]
+    started: Annotated[
+        str, told("When it began: RFC 3339, UTC.", extra_json_schema=json_document.TIME)
+    ]
     seconds: Annotated[float, told("How long all of it took.")]
     load_after: Annotated[tuple[float, ...], told("Load averages at the end.")]
     partial: Annotated[bool, told("Whether it was stopped before its end.")]
@@ -99,4 +94,4 @@ class ComparisonDocument(StoredComparison, frozen=True, kw_only=True):
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of the document."""
-    return document.schema(ComparisonDocument, "A result of crawler compare", CompareConfig)
+    return json_document.schema(ComparisonDocument, "A result of crawler compare", CompareConfig)

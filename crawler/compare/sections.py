@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from crawler.compare.charts import Places, charts, drawable, places_of
-from crawler.compare.experiment import Chart
-from crawler.compare.judgement import Observed, Run, said
-from crawler.compare.plots import main_figure, over_time, ratios
-from crawler.compare.result import Examined, Part
-from crawler.compare.statistics import spread
+from crawler.compare.design import Chart
+from crawler.compare.estimate import spread
+from crawler.compare.examined import Assessment, Examined
+from crawler.compare.judgement import said
+from crawler.compare.observation import Observed, Run
+from crawler.compare.ratio_plots import main_figure, over_time, ratios
 from crawler.measure.quantity import plain, quantity
-from crawler.report.page import PageTable
+from crawler.report.html_page import PageTable
 from crawler.report.svg import Plot
 
 _READINGS = {
@@ -77,7 +78,7 @@ class Drawing(NamedTuple):
     why: str = ""
 
 
-def _drawings(part: Part, found: Sequence[Chart], places: Places, name: str) -> list[Drawing]:
+def _drawings(part: Assessment, found: Sequence[Chart], places: Places, name: str) -> list[Drawing]:
     drawings = []
     if drawn := ratios(part, f"{name}-ratios"):
         drawings.append(Drawing(drawn, [each.contrast.claim for each in part.comparisons]))

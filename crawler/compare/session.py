@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from time import perf_counter
 
 from crawler.compare.catalogue import CALL, chosen
-from crawler.compare.experiment import Experiment, Interpreter, Setting
+from crawler.compare.compare_config import CompareConfig
+from crawler.compare.comparison_result import ComparisonResult
+from crawler.compare.design import Interpreter, Setting
+from crawler.compare.examined import Examined, bands_of
+from crawler.compare.experiment import Experiment
 from crawler.compare.experiments.call import planned
 from crawler.compare.interruption import Interruption
-from crawler.compare.options import CompareConfig
-from crawler.compare.result import Examined, Result, bands_of
-from crawler.compare.runner import OnTurn, Plan, conduct
+from crawler.compare.runner import OnTurn, Schedule, conduct
 from crawler.measure.machine import Machine
 from crawler.runtime.limits import memory, usable_cores
 
@@ -30,7 +32,7 @@ class Listener:
 
     begins: Callable[[Machine, Sequence[Experiment]], None]
     turn: OnTurn
-    ends: Callable[[Result], None]
+    ends: Callable[[ComparisonResult], None]
 
 
 def compare(
@@ -38,7 +40,7 @@ def compare(
     names: Sequence[str],
     interpreters: Sequence[Interpreter],
     listener: Listener,
-) -> Result:
+) -> ComparisonResult:
     """Run experiments by name; on Ctrl-C or SIGTERM the result is what there is until then.
 
     interpreters: the first is the one that runs this. Raises `ConfigurationError` for a name that
@@ -49,8 +51,8 @@ def compare(
     experiments = chosen(names)
     examined: list[Examined] = []
 
-    def so_far() -> Result:
-        return Result(
+    def so_far() -> ComparisonResult:
+        return ComparisonResult(
             started=started,
             seconds=perf_counter() - began,
             partial=len(examined) < len(experiments) or any(each.partial for each in examined),
@@ -91,11 +93,11 @@ def _plan(
     experiments: Sequence[Experiment],
     setting: Setting,
     interpreters: Sequence[Interpreter],
-) -> Plan:
+) -> Schedule:
     alone = len(experiments) == 1  # else what is found elsewhere would be held against it
     slowed = alone or experiment.name != "noise"
     share = experiment.weight * len(experiments) / sum(each.weight for each in experiments)
-    return Plan(
+    return Schedule(
         setting=setting,
         interpreters=interpreters,
         budget=config.seconds(len(experiments)) * share,

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from crawler.compare.experiment import Setting
+from crawler.compare.design import Setting
 from crawler.model.errors import EnvironmentFailure
 from crawler.runtime.children import environment, python
 from crawler.runtime.process_group import guarded

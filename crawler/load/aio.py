@@ -30,8 +30,8 @@ from yarl import URL
 from crawler.load.dispatcher import Dispatcher, schedule
 from crawler.load.hit import Failure, Recorder
 from crawler.load.loop import Flow, Job, failure_of, reach
+from crawler.load.plan import Plan, Planned
 from crawler.load.reason import ended, overdue, unconnected, words
-from crawler.load.request import Plan, Planned
 from crawler.load.session_cookies import SessionCookies
 from crawler.load.think import pauses
 from crawler.measure.histogram import Histogram

@@ -9,8 +9,8 @@ from typing import Annotated
 
 from msgspec import field
 
-from crawler.measure.document import Record, told
 from crawler.measure.histogram import Histogram
+from crawler.measure.json_document import Record, told
 
 
 class ErrorKind(Record, frozen=True, kw_only=True):

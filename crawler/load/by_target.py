@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from crawler.load.breakdown import ErrorKind, TargetCounts, phrase
 from crawler.load.hit import Recorder
 from crawler.load.measured import Failure, Measured
-from crawler.load.request import Aim, Plan, Planned
+from crawler.load.plan import Aim, Plan, Planned
 from crawler.measure.histogram import Histogram
 
 # Latencies are put into buckets so many at once.

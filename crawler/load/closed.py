@@ -14,8 +14,8 @@ from time import perf_counter
 
 from crawler.load.connection import Line
 from crawler.load.hit import Failure
+from crawler.load.plan import Requests
 from crawler.load.raw import RawLoop
-from crawler.load.request import Requests
 
 
 class ClosedLoop(RawLoop):

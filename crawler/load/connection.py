@@ -32,8 +32,8 @@ import httptools
 
 from crawler.load.hit import Failure
 from crawler.load.loop import Flow
+from crawler.load.plan import Aim, Planned
 from crawler.load.reason import ended, shown
-from crawler.load.request import Aim, Planned
 from crawler.model.head import Malformed, check_start, read_head
 
 _HEAD_BYTES = 1 << 16

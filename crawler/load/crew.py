@@ -15,11 +15,11 @@ import orjson
 
 from crawler.load.halt import unless
 from crawler.load.hit import Measured
-from crawler.load.options import LoadConfig
+from crawler.load.load_config import LoadConfig
 from crawler.load.part import OnSecond, seconds_of
 from crawler.load.planner import Target
 from crawler.load.validity import Probes
-from crawler.measure.document import typed
+from crawler.measure.json_document import typed
 from crawler.model.errors import ConfigurationError, EnvironmentFailure, ExitCode
 from crawler.runtime.children import environment, python
 from crawler.runtime.companion import obituary

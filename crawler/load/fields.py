@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crawler.load.endpoint import Endpoint
-from crawler.load.options import LoadConfig
+from crawler.load.load_config import LoadConfig
 from crawler.load.template import Pieces, bare, is_template, pieces
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.option import OptionError

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Self
 
-from crawler.load.request import Origin
+from crawler.load.plan import Origin
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.option import OptionError
 

@@ -24,7 +24,7 @@ from collections.abc import Set as AbstractSet
 
 from crawler.load.expected import EXPECTED, statuses
 from crawler.load.measured import Failure, Measured
-from crawler.load.request import Planned
+from crawler.load.plan import Planned
 from crawler.load.series import MOST_ROWS, Latencies, Row, halved
 from crawler.measure.histogram import Histogram
 

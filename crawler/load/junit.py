@@ -12,8 +12,8 @@ from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 from crawler.load.expected import share
-from crawler.load.report import found
-from crawler.load.result import Judged, Result
+from crawler.load.load_report import found
+from crawler.load.load_result import Judged, LoadResult
 from crawler.load.validity import Check
 
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
@@ -29,7 +29,7 @@ class _Case(NamedTuple):
     why: str = ""
 
 
-def junit(result: Result) -> str:
+def junit(result: LoadResult) -> str:
     """Return the file's text."""
     cases = list(_cases(result))
     counted = {state: sum(case.state == state for case in cases) for state in _STATES}
@@ -51,7 +51,7 @@ def junit(result: Result) -> str:
 _STATES = {"failure": "failures", "error": "errors", "skipped": "skipped"}
 
 
-def _cases(result: Result) -> Iterator[_Case]:
+def _cases(result: LoadResult) -> Iterator[_Case]:
     yield _Case("run", "complete", *(("error", "stopped before its end") if result.partial else ()))
     most = f"errors at most {share(result.config.max_errors)}"
     yield _Case("run", most, *(("failure", result.failure) if result.failure else ()))

@@ -12,8 +12,8 @@ from typing import Protocol
 
 from crawler.load.guard import Target
 from crawler.load.hit import Failure, Recorder
-from crawler.load.options import LoadConfig
-from crawler.load.request import Plan
+from crawler.load.load_config import LoadConfig
+from crawler.load.plan import Plan
 from crawler.measure.histogram import Histogram
 from crawler.model.errors import EnvironmentFailure
 

@@ -10,14 +10,14 @@ import re
 from collections.abc import Iterable, Iterator
 
 from crawler.load.expected import share
+from crawler.load.load_report import TITLES, by_target, found, how, outcomes
+from crawler.load.load_result import PERCENTILES, LoadResult
 from crawler.load.measured import Measured
-from crawler.load.report import TITLES, by_target, found, how, outcomes
-from crawler.load.result import PERCENTILES, Result
 from crawler.load.validity import Check, needed
 from crawler.measure.quantity import latency
 
 
-def markdown(result: Result) -> str:
+def markdown(result: LoadResult) -> str:
     """Return the text; its heading says whether the run passed."""
     target = code(result.json["target"])  # without its password
     parts = [
@@ -42,7 +42,7 @@ def code(text: str) -> str:
     return f"{fence}{space}{plain}{space}{fence}"
 
 
-def _heading(result: Result) -> str:
+def _heading(result: LoadResult) -> str:
     run = result.measured
     figures = (
         f"{run.rate:,.0f} answers/s, p99 {latency(run.response.quantile(0.99))}, "
@@ -51,7 +51,7 @@ def _heading(result: Result) -> str:
     return f"crawler load: {_outcome(result)}, {figures}"
 
 
-def _outcome(result: Result) -> str:
+def _outcome(result: LoadResult) -> str:
     if result.partial:
         return "stopped before its end"
     if result.failed or not result.met:
@@ -59,7 +59,7 @@ def _outcome(result: Result) -> str:
     return "passed" if result.verdict.valid else "not believable"
 
 
-def _doubts(result: Result) -> Iterator[str]:
+def _doubts(result: LoadResult) -> Iterator[str]:
     """What speaks against the figures, one line each."""
     if result.failure:
         yield f"**Failed:** {result.failure}\n"
@@ -67,7 +67,7 @@ def _doubts(result: Result) -> Iterator[str]:
         yield f"**Not believable:** {check.name}: {check.why}\n"
 
 
-def _thresholds(result: Result) -> Iterator[str]:
+def _thresholds(result: LoadResult) -> Iterator[str]:
     if result.thresholds:
         rows = (
             (

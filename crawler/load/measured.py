@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from crawler.load.breakdown import ErrorKind, TargetCounts, merged_errors
 from crawler.load.series import Row, halved, merged_rows
-from crawler.measure.document import Record, told
 from crawler.measure.histogram import Histogram
+from crawler.measure.json_document import Record, told
 
 
 class Failure(StrEnum):

@@ -15,8 +15,8 @@ from collections import deque
 from crawler.load.connection import Line
 from crawler.load.dispatcher import Dispatcher, schedule
 from crawler.load.hit import Failure
+from crawler.load.plan import Planned
 from crawler.load.raw import RawLoop
-from crawler.load.request import Planned
 
 # Some 100 MB. A run that is so far behind tells nothing new; what more is due is dropped.
 _MOST_WAITING = 1_000_000

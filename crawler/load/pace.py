@@ -16,7 +16,7 @@ from itertools import islice, pairwise
 from random import Random
 from typing import Self
 
-from crawler.load.options import MAX_RATE, Arrivals, LoadConfig
+from crawler.load.load_config import MAX_RATE, Arrivals, LoadConfig
 from crawler.model.option import OptionError
 from crawler.model.units import RATE, SECONDS
 

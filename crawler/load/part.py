@@ -17,14 +17,14 @@ from crawler.load.expected import statuses
 from crawler.load.guard import Target, resolve
 from crawler.load.halt import CLOSING_SECONDS, unless
 from crawler.load.hit import Measured, Recorder
+from crawler.load.load_config import LoadConfig
 from crawler.load.loop import Engine, Job, Share
+from crawler.load.monitor import Monitor, listen_overflows
 from crawler.load.open import OpenLoop
-from crawler.load.options import LoadConfig
 from crawler.load.pace import Pace
-from crawler.load.request import Plan
+from crawler.load.plan import Plan
 from crawler.load.think import ThinkingLoop
 from crawler.load.validity import Probes
-from crawler.load.watch import Watch, listen_overflows
 from crawler.runtime.files import allow_connections
 
 OnSecond = Callable[[Measured], None]
@@ -63,7 +63,7 @@ class Part:
         await asyncio.sleep(start - config.warmup - perf_counter())
         recorder = self._recorder(start, seconds)
         overflows = listen_overflows()
-        watch = Watch(engine, start, config.timeout)
+        watch = Monitor(engine, start, config.timeout)
         engine.begin(recorder, start)
         async with self._ending(halt):
             await self._wait(recorder, start, seconds, on_second)

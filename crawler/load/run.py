@@ -18,12 +18,12 @@ from time import perf_counter
 from crawler.load.crew import Crew
 from crawler.load.halt import Halted, halted_by_signals, unless
 from crawler.load.hit import Measured, Recorder
+from crawler.load.load_config import LoadConfig
 from crawler.load.loop import Share
-from crawler.load.options import LoadConfig
 from crawler.load.pace import Pace
 from crawler.load.part import OnSecond, opened, targets_of
+from crawler.load.plan import Plan
 from crawler.load.planner import Target, plan_of
-from crawler.load.request import Plan
 from crawler.load.validity import Probes
 from crawler.model.option import OptionError
 

@@ -18,8 +18,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from crawler.load.load_config import LoadConfig
 from crawler.load.measured import Measured
-from crawler.load.options import LoadConfig
 
 # The stall's share of a second's hits that waits is 25 %; those sent and held are 4 of 2,000.
 _STALL, _PERIOD, _STALLS = 0.5, 2.0, 2
@@ -29,7 +29,7 @@ _CHANCE_SERVICE, _CHANCE_RATE = 0.004, 125.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Expectation:
     """A figure and the bounds that theory gives it, in seconds or requests/s."""
 
     name: str
@@ -51,27 +51,27 @@ class Case:
     name: str
     web: Mapping[str, str]
     load: LoadConfig
-    findings: Callable[[Measured], Sequence[Finding]]
+    findings: Callable[[Measured], Sequence[Expectation]]
 
 
-def _near(name: str, value: float, expected: float, share: float, unit: str = "s") -> Finding:
+def _near(name: str, value: float, expected: float, share: float, unit: str = "s") -> Expectation:
     """A finding that may be off by `share` of what is expected, either way."""
     least, most = expected * (1 - share), expected * (1 + share)
-    return Finding(name=name, value=value, least=least, most=most, unit=unit)
+    return Expectation(name=name, value=value, least=least, most=most, unit=unit)
 
 
-def _stalled(measured: Measured) -> Sequence[Finding]:
+def _stalled(measured: Measured) -> Sequence[Expectation]:
     shown = _STALL - 0.01 * _PERIOD
     # Under 20 %: a stall that the run's end cuts in two shows less of itself.
     return (
         _near("response p99 shows the stall", measured.response.quantile(0.99), shown, 0.2),
-        Finding(
+        Expectation(
             name="service p99 does not",
             value=measured.service.quantile(0.99),
             least=0.0,
             most=shown / 5,
         ),
-        Finding(
+        Expectation(
             name="service max is a stall",
             value=measured.service.largest,
             least=_STALL * 0.5,
@@ -80,7 +80,7 @@ def _stalled(measured: Measured) -> Sequence[Finding]:
     )
 
 
-def _full(measured: Measured) -> Sequence[Finding]:
+def _full(measured: Measured) -> Sequence[Expectation]:
     latency = _BUSY * _SERVICE / _WORKERS
     return (
         _near("service p50 of a full queue", measured.service.quantile(0.5), latency, 0.1),
@@ -94,7 +94,7 @@ def _full(measured: Measured) -> Sequence[Finding]:
     )
 
 
-def _chance(measured: Measured) -> Sequence[Finding]:
+def _chance(measured: Measured) -> Sequence[Expectation]:
     used = _CHANCE_RATE * _CHANCE_SERVICE
     mean = _CHANCE_SERVICE * (1 + used / (2 * (1 - used)))
     # A busy period is some 10 ms, so 6 s hold several hundred: 25 % is beyond three deviations.

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Self
 
 from msgspec import field
 
-from crawler.measure.document import Record, told
 from crawler.measure.histogram import COARSE_BITS, Buckets, Histogram
+from crawler.measure.json_document import Record, told
 
 MOST_ROWS = 3_600
 """An hour of seconds; about 10 MB where latencies are spread wide."""

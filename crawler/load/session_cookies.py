@@ -14,7 +14,7 @@ from math import inf
 from typing import Any, NamedTuple
 
 from crawler.load.connection import HeadLine
-from crawler.load.request import Planned
+from crawler.load.plan import Planned
 
 _MOST = 180
 """As many as browsers keep for a site."""

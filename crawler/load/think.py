@@ -9,9 +9,9 @@ from time import perf_counter
 
 from crawler.load.closed import ClosedLoop
 from crawler.load.connection import Line
+from crawler.load.load_config import think_range
 from crawler.load.loop import Job
-from crawler.load.options import think_range
-from crawler.load.request import Planned
+from crawler.load.plan import Planned
 
 
 def pauses(job: Job) -> Callable[[], float]:

@@ -18,12 +18,12 @@ from typing import Annotated
 from msgspec import field
 from msgspec.structs import replace
 
+from crawler.load.load_config import LoadConfig
 from crawler.load.measured import Failure, Measured
-from crawler.load.options import LoadConfig
 from crawler.load.pace import Pace
 from crawler.load.threshold import Threshold
-from crawler.measure.document import Record, told
 from crawler.measure.histogram import Histogram
+from crawler.measure.json_document import Record, told
 
 MOST_CPU = 0.9
 """Of a core: above it work queues in the generator, and the queue is measured along."""

@@ -19,11 +19,11 @@ from msgspec.structs import replace
 from crawler.load.endpoint import Endpoint
 from crawler.load.guard import Target
 from crawler.load.hit import Measured
+from crawler.load.load_config import LoadConfig
 from crawler.load.loop import Share
-from crawler.load.options import LoadConfig
 from crawler.load.part import opened
 from crawler.load.planner import plan_of
-from crawler.measure.document import text
+from crawler.measure.json_document import text
 from crawler.model.errors import CrawlerError
 from crawler.runtime.event_loop import collect_rarely, new_event_loop
 

@@ -26,7 +26,7 @@ from typing import Annotated, Any, Literal, Self
 
 from msgspec import Meta
 
-from crawler.measure.document import Record, told
+from crawler.measure.json_document import Record, told
 
 BITS = 10
 """Three significant digits: 2 ** -10 is under 0.1 %."""

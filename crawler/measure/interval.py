@@ -21,7 +21,7 @@ from random import Random
 from statistics import NormalDist, variance
 from typing import Annotated, NamedTuple
 
-from crawler.measure.document import told
+from crawler.measure.json_document import told
 
 CONFIDENCE = 0.95
 """Of an interval, if nothing else is asked for."""

@@ -14,8 +14,8 @@ from pathlib import Path
 from time import sleep
 from typing import Annotated, Self
 
-from crawler.measure.document import told
 from crawler.measure.gil import gil_enabled
+from crawler.measure.json_document import told
 from crawler.measure.processes import machine_busy
 from crawler.model.version import VERSION
 

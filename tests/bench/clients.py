@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from crawler.load.result import Result
+from crawler.load.load_result import LoadResult
 
 SHARES: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 """The quantiles that all of them tell."""
@@ -55,7 +55,7 @@ def _number(pattern: str, said: str) -> float:
 
 def ours(said: str) -> Figures:
     """Of `crawler load --json`; ValueError if not every request was answered well."""
-    measured = Result.of(json.loads(said)).measured
+    measured = LoadResult.of(json.loads(said)).measured
     if measured.errors:
         raise ValueError(said)
     shown = zip(SHARES, measured.service.quantiles(SHARES.values()), strict=True)

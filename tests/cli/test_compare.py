@@ -20,9 +20,11 @@ from crawler.cli.compare import compare_outputs
 from crawler.cli.compare.compare_command import meant
 from crawler.cli.compare.compare_summary import shown
 from crawler.compare import catalogue
-from crawler.compare.experiment import Arm, Contrast, Experiment
-from crawler.compare.options import CompareConfig
-from crawler.compare.result import Examined, Result
+from crawler.compare.compare_config import CompareConfig
+from crawler.compare.comparison_result import ComparisonResult
+from crawler.compare.design import Arm, Contrast
+from crawler.compare.examined import Examined
+from crawler.compare.experiment import Experiment
 from crawler.model.errors import ConfigurationError, EnvironmentFailure, ExitCode
 from tests.compare import sample
 from tests.compare.tiny import experiment
@@ -98,7 +100,7 @@ def test_what_an_experiment_found_is_kept_as_soon_as_it_is_there(
     monkeypatch.setattr(Examined, "of", broken)
     code, _, err = run("noise", "wait", "--rounds", "1", "--report", str(tmp_path))
     assert code == ExitCode.ENVIRONMENT and "OverflowError" in err
-    left = Result.read(tmp_path / compare_outputs.RESULTS)
+    left = ComparisonResult.read(tmp_path / compare_outputs.RESULTS)
     assert left.partial and [each.experiment.name for each in left.examined] == ["noise"]
     assert [path.name for path in tmp_path.iterdir()] == [compare_outputs.RESULTS]
     code, out, _ = run("report", str(tmp_path))
@@ -221,7 +223,7 @@ def test_a_second_ctrl_c_costs_the_page_alone(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The figures are written before the page is made, and before what makes it is imported."""
-    monkeypatch.delitem(sys.modules, "crawler.compare.report", raising=False)
+    monkeypatch.delitem(sys.modules, "crawler.compare.comparison_report", raising=False)
     monkeypatch.setattr(sys, "meta_path", [_Interrupted(), *sys.meta_path])
     assert run("noise", "--rounds", "1", "--report", str(tmp_path))[0] == ExitCode.INTERRUPTED
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
@@ -231,7 +233,7 @@ class _Interrupted:
     """Ctrl-C while the page's module is imported."""
 
     def find_spec(self, name: str, *_others: object) -> None:
-        if name == "crawler.compare.report":
+        if name == "crawler.compare.comparison_report":
             raise KeyboardInterrupt
 
 

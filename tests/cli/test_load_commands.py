@@ -12,8 +12,8 @@ import jsonschema
 import pytest
 
 from crawler.cli import main
-from crawler.load.options import LoadConfig
-from crawler.load.result import Result
+from crawler.load.load_config import LoadConfig
+from crawler.load.load_result import LoadResult
 
 from .loading import QUICK, believed, load, mock
 
@@ -49,7 +49,7 @@ def test_a_run_leaves_its_files(url: str, tmp_path: Path) -> None:
     document = json.loads(said)
     assert document == json.loads(Path(out).read_text()) and document["urls"] == 2
     jsonschema.validate(document, json.loads(load("--schema")[1]))
-    assert Result.read(out).measured.count == document["summary"]["answers"] > 40
+    assert LoadResult.read(out).measured.count == document["summary"]["answers"] > 40
     text = Path(page).read_text()
     assert text.count("<svg id=") == 4 and "<script" not in text
     namespaces = re.sub(r'xmlns(:\w+)?="[^"]*"', "", text)

@@ -11,8 +11,8 @@ import pytest
 
 from crawler.cli import main
 from crawler.cli.load import load_selftest
-from crawler.load.options import LoadConfig
-from crawler.load.selftest import CASES, Case, Finding
+from crawler.load.load_config import LoadConfig
+from crawler.load.selftest import CASES, Case, Expectation
 from tests.load.sample import result
 
 from .loading import load, mock
@@ -97,7 +97,7 @@ def test_a_selftest_that_fails_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Code 5 for a figure out of its bounds, which stands beside it."""
-    never: Sequence[Finding] = (Finding(name="never", value=0.5, least=1, most=2),)
+    never: Sequence[Expectation] = (Expectation(name="never", value=0.5, least=1, most=2),)
     config = LoadConfig(requests=1, connections=1, duration=5)
     case = Case(name="impossible", web={}, load=config, findings=lambda _: never)
     monkeypatch.setattr(load_selftest, "CASES", (case,))

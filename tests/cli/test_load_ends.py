@@ -14,8 +14,8 @@ from urllib.request import urlopen
 
 import pytest
 
+from crawler.load.load_result import LoadResult
 from crawler.load.measured import Failure
-from crawler.load.result import Result
 
 from .loading import QUICK, load, mock
 from .test_command import started
@@ -79,7 +79,7 @@ def test_ctrl_c_in_mid_run_leaves_a_partial_result(
                 connection.close()
     assert (process.returncode, err) == (128 + number, "")
     assert "PARTIAL: stopped before its end" in said
-    kept = Result.read(str(out))
+    kept = LoadResult.read(str(out))
     assert kept.partial and kept.measured.statuses == {200: 5 * processes}
     assert kept.measured.unfinished == processes
     text = page.read_text()
@@ -104,7 +104,7 @@ def test_a_server_killed_in_mid_run_is_counted(tmp_path: Path) -> None:
             web.process.kill()
             said, err = process.communicate(timeout=30)
     assert err == "" and process.returncode in {4, 5}
-    measured = Result.read(str(out)).measured
+    measured = LoadResult.read(str(out)).measured
     assert measured.statuses[200] > 20 and measured.failures[Failure.CONNECT] > 0
     assert measured.elapsed >= 1.0
     assert "threshold errors<1%: MISSED" in said and "connect: " in said

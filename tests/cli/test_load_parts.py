@@ -21,8 +21,8 @@ from crawler.load.breakdown import ErrorKind, TargetCounts
 from crawler.load.endpoint import Endpoint
 from crawler.load.find import Trial
 from crawler.load.hit import Recorder
+from crawler.load.load_config import LoadConfig
 from crawler.load.measured import Failure, Measured
-from crawler.load.options import LoadConfig
 from crawler.measure.histogram import Histogram
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.store.output_files import write_whole

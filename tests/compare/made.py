@@ -6,8 +6,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crawler.compare.experiment import Arm, Experiment, Finding, Interpreter, Mode, Setting
-from crawler.compare.judgement import Observed, Run, compared, findings
+from crawler.compare.design import Arm, Finding, Interpreter, Mode, Setting
+from crawler.compare.experiment import Experiment
+from crawler.compare.judgement import compared, findings
+from crawler.compare.observation import Observed, Run
 
 HERE = Interpreter(label="", path=sys.executable, version=sys.version.split()[0])
 SETTING = Setting(mode="quick", cores=(0, 1), interpreter=HERE)

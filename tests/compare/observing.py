@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from crawler.compare.experiment import Experiment, Setting
-from crawler.compare.judgement import Observed, Run
+from crawler.compare.design import Setting
+from crawler.compare.experiment import Experiment
+from crawler.compare.observation import Observed, Run
 
 Values = Mapping[str, Mapping[str, float]]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from crawler.compare.experiment import Done, Experiment, Parameters, Setting
-from crawler.compare.judgement import Observed, Run
+from crawler.compare.design import Done, Parameters, Setting
+from crawler.compare.experiment import Experiment
+from crawler.compare.observation import Observed, Run
 from crawler.compare.runner import run_job
 from crawler.compare.stopwatch import Stopwatch
 from crawler.runtime.limits import usable_cores

@@ -8,13 +8,14 @@ from random import Random
 from typing import Any
 
 from crawler.compare import catalogue, runner
-from crawler.compare.experiment import (
+from crawler.compare.compare_config import CompareConfig
+from crawler.compare.comparison_result import ComparisonResult
+from crawler.compare.design import (
     CPU,
     Arm,
     Bars,
     Chart,
     Contrast,
-    Experiment,
     Finding,
     Interpreter,
     Lines,
@@ -22,9 +23,9 @@ from crawler.compare.experiment import (
     Series,
     Setting,
 )
-from crawler.compare.judgement import Observed, Run
-from crawler.compare.options import CompareConfig
-from crawler.compare.result import Examined, Result, bands_of
+from crawler.compare.examined import Examined, bands_of
+from crawler.compare.experiment import Experiment
+from crawler.compare.observation import InterpreterRuns, Observed, Run
 from crawler.measure.machine import Machine
 
 HERE = Interpreter(label="", path="/usr/bin/python3", version="3.11.2")
@@ -118,7 +119,9 @@ def noise(jitter: float = 0.01) -> tuple[Experiment, runner.Conducted]:
 def conducted(
     *parts: tuple[Interpreter, Sequence[Arm], Sequence[Run]], partial: bool = False
 ) -> runner.Conducted:
-    found = [runner.Part(setting=setting(who), arms=arms, runs=made) for who, arms, made in parts]
+    found = [
+        InterpreterRuns(setting=setting(who), arms=arms, runs=made) for who, arms, made in parts
+    ]
     last = max((run.round for _, _, made in parts for run in made), default=0)
     return runner.Conducted(parts=found, rounds=last, seconds=12.5, partial=partial)
 
@@ -261,7 +264,7 @@ def made_up_here() -> tuple[Experiment, runner.Conducted]:
 
 def result(
     *more: tuple[Experiment, runner.Conducted], jitter: float = 0.01, **changed: Any
-) -> Result:
+) -> ComparisonResult:
     """`noise` and whatever else is given, judged."""
     examined: list[Examined] = []
     for experiment, done in (noise(jitter), *more):
@@ -275,9 +278,9 @@ def result(
         "machine": machine(),
         "examined": examined,
     }
-    return Result(**fields | changed)
+    return ComparisonResult(**fields | changed)
 
 
-def whole(**changed: Any) -> Result:
+def whole(**changed: Any) -> ComparisonResult:
     """`noise` and the made-up experiment with two interpreters."""
     return result((MADE_UP, made_up()), **changed)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from time import sleep
 
-from crawler.compare.experiment import Done, Parameters, Watch
+from crawler.compare.design import Done, Parameters, Watch
 
 
 def work(parameters: Parameters, _watch: Watch) -> Done:

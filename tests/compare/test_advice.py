@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from crawler.compare import catalogue
-from crawler.compare.advice import decisions, undecided
-from crawler.compare.experiment import Arm, Setting
-from crawler.compare.judgement import Run
-from crawler.compare.options import CompareConfig
-from crawler.compare.result import Examined, Result
-from crawler.compare.runner import Conducted, Part
+from crawler.compare.compare_config import CompareConfig
+from crawler.compare.comparison_result import ComparisonResult
+from crawler.compare.design import Arm, Setting
+from crawler.compare.examined import Examined
+from crawler.compare.observation import InterpreterRuns, Run
+from crawler.compare.runner import Conducted
 from crawler.measure.machine import Machine
 from tests.compare.made import SETTING, run
 
@@ -22,7 +22,7 @@ def _result(
     figures: Mapping[str, Mapping[str, float]],
     rounds: int = 6,
     jitters: Mapping[str, Sequence[float]] | None = None,
-) -> Result:
+) -> ComparisonResult:
     """An experiment of which each arm has these figures in each round, give or take."""
     experiment = catalogue.load(name)
     arms = [Arm(name=arm, equal="") for arm in figures]
@@ -35,7 +35,7 @@ def _result(
         parts=[_part(SETTING, arms, runs)], rounds=rounds, seconds=1.0, partial=False
     )
     examined = Examined.of(experiment, conducted, {})
-    return Result(
+    return ComparisonResult(
         started="2026-01-01T00:00:00+00:00",
         seconds=1.0,
         partial=False,
@@ -50,15 +50,15 @@ def _run(arm: str, number: int, values: Mapping[str, float]) -> Run:
     return run(arm, number, values.get("wall", 1.0), figures=values)
 
 
-def _part(setting: Setting, arms: Sequence[Arm], runs: Sequence[Run]) -> Part:
-    return Part(setting=setting, arms=arms, runs=runs)
+def _part(setting: Setting, arms: Sequence[Arm], runs: Sequence[Run]) -> InterpreterRuns:
+    return InterpreterRuns(setting=setting, arms=arms, runs=runs)
 
 
-def _models(result: Result) -> list[str]:
-    return [each.model for each in decisions(result)]
+def _models(result: ComparisonResult) -> list[str]:
+    return [each.model for each in result.decisions]
 
 
-def _crawls(**changed: Mapping[str, float]) -> Result:
+def _crawls(**changed: Mapping[str, float]) -> ComparisonResult:
     figures: dict[str, Mapping[str, float]] = {
         "async uvloop, inline": {"rate": 1000.0, "cpu_per_page": 1e-3},
         "async uvloop, process": {"rate": 2000.0, "cpu_per_page": 2e-3},
@@ -82,7 +82,7 @@ def test_the_crawl_is_advised_by_what_was_decided() -> None:
     assert _models(two) == ["threaded, inline or async uvloop, process"]
 
 
-def _answered(rounds: int, **rates: float) -> Result:
+def _answered(rounds: int, **rates: float) -> ComparisonResult:
     """What `crawler compare` alone found: rates of threads and of asyncio, with noise."""
     usual = {"sequential": 10.0, "threaded": 500.0, "async_asyncio": 500.0, "async_uvloop": 500.0}
     costs = {"threaded": 2.0, "async asyncio": 1.1, "async uvloop": 1.0}
@@ -116,8 +116,8 @@ def test_there_is_no_advice_from_undecided_comparisons() -> None:
     }.items():
         few = _result(name, figures, 3)
         assert _models(few) == [] and few.advice == ""
-        assert {each.why for each in undecided(few)} <= {"too few rounds; it takes at least 2 more"}
-        assert len(undecided(few)) == 1
+        assert {each.why for each in few.undecided} <= {"too few rounds; it takes at least 2 more"}
+        assert len(few.undecided) == 1
     assert _answered(3).advice == "" and _models(_answered(3)) == []
 
 

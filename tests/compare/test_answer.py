@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
-from crawler.compare.experiment import Arm, Experiment
+from crawler.compare.design import Arm
+from crawler.compare.experiment import Experiment
 from crawler.compare.experiments.answer import EXPERIMENT, pages
-from crawler.compare.judgement import Run
-from crawler.compare.runner import Plan, Turn, conduct, decided
+from crawler.compare.observation import Run
+from crawler.compare.runner import Schedule, Turn, conduct, decided
 from tests.compare.made import HERE, SETTING
 from tests.compare.tiny import experiment
 
 
 def _conducted(what: Experiment, setting: Any = SETTING, rounds: int = 2) -> Sequence[Run]:
-    plan = Plan(setting=setting, interpreters=[HERE], budget=1.0, rounds=rounds)
+    plan = Schedule(setting=setting, interpreters=[HERE], budget=1.0, rounds=rounds)
     (part,) = conduct(what, plan, lambda _turn: None).parts
     return part.runs
 
@@ -99,7 +100,7 @@ def test_a_kept_process_that_fails_is_not_asked_again(do: str, why: str) -> None
 
 def test_half_a_minute_is_a_promise() -> None:
     """Where fewer than five rounds fit, fewer are run; one at least."""
-    plan = Plan(setting=SETTING, interpreters=[HERE], budget=30.0)
+    plan = Schedule(setting=SETTING, interpreters=[HERE], budget=30.0)
     assert decided(plan, EXPERIMENT, a_round=10.0, spent=10.0) == 2
     assert decided(plan, EXPERIMENT, a_round=10.0, spent=50.0) == 1
     assert decided(plan, experiment([]), a_round=10.0, spent=10.0) == 5
@@ -112,6 +113,6 @@ def test_a_comparison_that_is_interrupted_counts_the_rounds_that_it_has() -> Non
         if turn.round == 3:
             raise KeyboardInterrupt
 
-    plan = Plan(setting=SETTING, interpreters=[HERE], budget=1.0, rounds=9)
+    plan = Schedule(setting=SETTING, interpreters=[HERE], budget=1.0, rounds=9)
     conducted = conduct(_kept(Arm(name="a")), plan, on_turn)
     assert conducted.partial and conducted.rounds == 2

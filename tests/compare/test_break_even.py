@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
+from crawler.compare.design import Bars, Lines, Map
 from crawler.compare.executors import left_behind
-from crawler.compare.experiment import Bars, Lines, Map
 from crawler.compare.experiments.break_even import EXPERIMENT, crossing
 from crawler.compare.experiments.break_even_work import Cell, grid, tasks, work
-from crawler.compare.judgement import Observed, Run
+from crawler.compare.observation import Observed, Run
 from tests.compare.made import found, outcome, setting
 from tests.compare.pools import ROUNDS, in_child, observed, run, worked
 

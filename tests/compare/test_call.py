@@ -11,13 +11,13 @@ import pytest
 
 from crawler.cli.compare import compare_answer
 from crawler.compare import advice
-from crawler.compare.experiment import Setting
+from crawler.compare.compare_config import CompareConfig
+from crawler.compare.design import Setting
+from crawler.compare.examined import Examined
 from crawler.compare.experiments.call import EXPERIMENT, kinds, planned, sizes
 from crawler.compare.experiments.call_work import canonical
-from crawler.compare.judgement import Run
-from crawler.compare.options import CompareConfig
-from crawler.compare.result import Examined
-from crawler.compare.runner import Conducted, Part, Plan, conduct
+from crawler.compare.observation import InterpreterRuns, Run
+from crawler.compare.runner import Conducted, Schedule, conduct
 from crawler.model.errors import ConfigurationError
 from tests.compare.made import HERE, SETTING, run
 
@@ -54,7 +54,7 @@ def plans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plans:
 
 def _runs(call: Mapping[str, Any]) -> Sequence[Run]:
     setting = replace(SETTING, call=call, width=3)
-    plan = Plan(setting=setting, interpreters=[HERE], budget=1.0, rounds=1)
+    plan = Schedule(setting=setting, interpreters=[HERE], budget=1.0, rounds=1)
     return conduct(EXPERIMENT, plan, lambda _turn: None).parts[0].runs
 
 
@@ -129,7 +129,7 @@ def _examined(setting: Setting, times: Mapping[str, Sequence[float]], rounds: in
         for arm, (t, u) in times.items()
         for n, jitter in enumerate([0.999, 1.001, 1.0, 1.002, 0.998, 1.0][:rounds], 1)
     ]
-    part = Part(setting=setting, arms=EXPERIMENT.arms(setting), runs=runs)
+    part = InterpreterRuns(setting=setting, arms=EXPERIMENT.arms(setting), runs=runs)
     conducted = Conducted(parts=[part], rounds=rounds, seconds=6.0, partial=False)
     return Examined.of(EXPERIMENT, conducted, {})
 

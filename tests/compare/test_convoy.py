@@ -8,11 +8,11 @@ from multiprocessing import active_children
 
 import pytest
 
-from crawler.compare.experiment import Lines, Setting
+from crawler.compare.design import Lines, Setting
 from crawler.compare.experiments import convoy_work
 from crawler.compare.experiments.convoy import ALONE, EXPERIMENT, Beside
 from crawler.compare.experiments.convoy_work import Crowd, spin, wakings, work
-from crawler.compare.judgement import Observed, Run
+from crawler.compare.observation import Observed, Run
 from tests.compare.made import found, setting
 from tests.compare.turns import Looking, observed, outcome, turns
 

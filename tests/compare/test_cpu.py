@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from crawler.compare.experiment import Bars, Lines, Setting
+from crawler.compare.design import Bars, Lines, Setting
 from crawler.compare.experiments.cpu import (
     BASE,
     EXPERIMENT,
@@ -16,7 +16,7 @@ from crawler.compare.experiments.cpu import (
     widths,
     work,
 )
-from crawler.compare.judgement import Observed, Run
+from crawler.compare.observation import Observed, Run
 from crawler.compare.runner import run_job
 from tests.compare.made import found, setting
 from tests.compare.turns import Looking, observed, outcome, turns

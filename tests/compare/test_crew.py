@@ -8,9 +8,9 @@ from typing import Self
 
 import pytest
 
-from crawler.compare.crew import Gate, together
-from crawler.compare.experiment import Done, Parameters, Watch
+from crawler.compare.design import Done, Parameters, Watch
 from crawler.compare.experiments.noise import checksum
+from crawler.compare.members import Gate, together
 from tests.compare.observing import FakeWatch
 
 NOISE = "crawler.compare.experiments.noise:work"
@@ -41,7 +41,7 @@ def test_each_member_does_its_share() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("function", [f"{__name__}:failing", "crawler.compare.crew:no_such"])
+@pytest.mark.parametrize("function", [f"{__name__}:failing", "crawler.compare.members:no_such"])
 def test_a_member_that_fails_is_an_error(function: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A member that raises, before or within what is measured, ends the turn at once."""
     monkeypatch.setenv("PYTHONPATH", ":".join(sys.path))

@@ -11,12 +11,12 @@ import pytest
 
 from crawler.cli.compare import compare_summary
 from crawler.cli.compare.compare_outputs import Folder
-from crawler.compare import catalogue, statistics
-from crawler.compare.experiment import Arm, Contrast, Setting
-from crawler.compare.judgement import Run
-from crawler.compare.report import report
-from crawler.compare.result import Result
-from crawler.compare.statistics import (
+from crawler.compare import catalogue
+from crawler.compare import estimate as statistics
+from crawler.compare.comparison_report import report
+from crawler.compare.comparison_result import ComparisonResult
+from crawler.compare.design import Arm, Contrast, Setting
+from crawler.compare.estimate import (
     FARTHEST,
     MOST_MORE,
     estimate,
@@ -24,6 +24,7 @@ from crawler.compare.statistics import (
     quotient,
     word_for,
 )
+from crawler.compare.observation import Run
 from crawler.measure.interval import ratio
 from tests.compare import sample, tiny
 from tests.compare.made import found, observed
@@ -104,7 +105,7 @@ class _Any(dict[str, float]):
         return self.setdefault(name, self._random.choice(MEASURED))
 
 
-def _wild(name: str) -> Result:
+def _wild(name: str) -> ComparisonResult:
     """A comparison in which an experiment's arms have figures by chance."""
     experiment, random = catalogue.load(name), Random(name)
     here = Setting(mode="quick", cores=(0, 1), interpreter=sample.HERE)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from crawler.compare.experiment import Interpreter, Setting
+from crawler.compare.design import Interpreter, Setting
 from crawler.compare.experiments import gil_release_known, gil_release_work
 from crawler.compare.experiments.gil_release import EXPERIMENT, named
 from crawler.compare.experiments.gil_release_known import KNOWN, present
 from crawler.compare.experiments.gil_release_work import CALL, CONTROLS, LOOP, ZLIB, page, work
-from crawler.compare.judgement import Run
+from crawler.compare.observation import Run
 from crawler.formats.libraries import MODULES, parser
 from tests.compare.made import found, setting
 from tests.compare.turns import Looking, observed, outcome, turns

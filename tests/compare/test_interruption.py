@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from crawler.compare import catalogue
-from crawler.compare.experiment import Arm
+from crawler.compare.compare_config import CompareConfig
+from crawler.compare.comparison_report import report
+from crawler.compare.comparison_result import ComparisonResult
+from crawler.compare.design import Arm
 from crawler.compare.interruption import Interruption
-from crawler.compare.options import CompareConfig
-from crawler.compare.report import report
-from crawler.compare.result import Result
 from crawler.compare.session import Listener, compare
 from tests.compare.made import HERE
 from tests.compare.tiny import experiment
@@ -62,7 +62,7 @@ def _compared(
     begins: Callable[..., None] = _nothing,
     turn: Callable[..., None] = _nothing,
     ends: Callable[..., None] = _nothing,
-) -> Result:
+) -> ComparisonResult:
     config = CompareConfig(rounds=1)
     return compare(config, ["tiny"], [HERE], Listener(begins=begins, turn=turn, ends=ends))
 

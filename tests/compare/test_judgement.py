@@ -7,27 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from crawler.compare.experiment import (
-    CPU,
-    PSS,
-    WALL,
-    Arm,
-    Contrast,
-    Expected,
-    Figure,
-    Finding,
-    Outcome,
-)
-from crawler.compare.judgement import (
-    Comparison,
-    Observed,
-    band_of,
-    compared,
-    findings,
-    number,
-    said,
-    verdict,
-)
+from crawler.compare.design import CPU, PSS, WALL, Arm, Contrast, Expected, Figure, Finding, Outcome
+from crawler.compare.judgement import Comparison, band_of, compared, findings, number, said, verdict
+from crawler.compare.observation import Observed
 from tests.compare.made import SETTING, observed, run
 from tests.compare.tiny import experiment
 

@@ -12,9 +12,9 @@ import pytest
 
 from crawler.compare import sections
 from crawler.compare.charts import charts, drawable, places_of
-from crawler.compare.experiment import Bars, Chart, Lines, Map, Series
-from crawler.compare.plots import main_figure, over_time, ratios
-from crawler.compare.result import Part
+from crawler.compare.design import Bars, Chart, Lines, Map, Series
+from crawler.compare.examined import Assessment
+from crawler.compare.ratio_plots import main_figure, over_time, ratios
 from crawler.measure.quantity import quantity
 from crawler.report import drawing
 from crawler.report.svg import style
@@ -28,7 +28,7 @@ def drawn_alike() -> Iterator[None]:
         yield
 
 
-def _part(number: int = 0) -> Part:
+def _part(number: int = 0) -> Assessment:
     return sample.whole().examined[1].parts[number]
 
 

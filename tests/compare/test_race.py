@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from crawler.compare.experiment import Setting
+from crawler.compare.design import Setting
 from crawler.compare.experiments import race_work
 from crawler.compare.experiments.race import (
     AWAIT,
@@ -21,7 +21,7 @@ from crawler.compare.experiments.race import (
 )
 from crawler.compare.experiments.race_counters import CURES, Counter, Cure, Unlocked
 from crawler.compare.experiments.race_work import calling, work
-from crawler.compare.judgement import Observed, Run
+from crawler.compare.observation import Observed, Run
 from crawler.measure.gil import USUAL, switch_interval
 from tests.compare.made import found, setting
 from tests.compare.turns import Looking, observed, outcome, turn, turns

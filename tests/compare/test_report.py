@@ -10,13 +10,14 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from PIL import Image
 
 from crawler.compare import advice
 from crawler.compare.advice import Decision
-from crawler.compare.options import CompareConfig
-from crawler.compare.report import report
-from crawler.compare.result import Result
+from crawler.compare.compare_config import CompareConfig
+from crawler.compare.comparison_report import report
+from crawler.compare.comparison_result import ComparisonResult
 from crawler.model.errors import EnvironmentFailure
 from crawler.report import svg
 from crawler.report.svg import COLOURS
@@ -108,7 +109,9 @@ def test_without_advice_the_outcomes_are_counted() -> None:
     ],
     ids=["partial", "busy", "noisy", "sabotaged", "invalid"],
 )
-def test_what_makes_it_doubtful_is_said_at_the_top(result: Result | None, words: str) -> None:
+def test_what_makes_it_doubtful_is_said_at_the_top(
+    result: ComparisonResult | None, words: str
+) -> None:
     """Each doubt stands before any figure."""
     assert words in _top(report(result) if result else _page())
 
@@ -199,7 +202,7 @@ def test_equal_results_have_equal_pages() -> None:
 def test_a_comparison_that_was_stopped_at_once_has_a_page() -> None:
     """Without a turn there is no plot of turns, no nan, and the page is marked."""
     experiment, done = sample.noise()
-    stopped = replace(done, parts=[replace(done.parts[0], runs=[])], rounds=0, partial=True)
+    stopped = replace(done, parts=[structs.replace(done.parts[0], runs=[])], rounds=0, partial=True)
     result = sample.result((experiment, stopped), partial=True)
     page = report(replace(result, examined=result.examined[1:]))
     assert "plot-noise-0-ratios" not in page and "plot-noise-0-turns" not in page

@@ -11,15 +11,16 @@ from typing import Any
 import orjson
 import pytest
 from jsonschema import Draft202012Validator
+from msgspec import structs
 
 from crawler.compare import catalogue
-from crawler.compare.result import Result
+from crawler.compare.comparison_result import ComparisonResult
 from crawler.compare.schema import StoredComparison, schema
-from crawler.measure.document import typed
+from crawler.measure.json_document import typed
 from tests.compare import sample
 
 
-def _document(result: Result) -> dict[str, Any]:
+def _document(result: ComparisonResult) -> dict[str, Any]:
     document: dict[str, Any] = orjson.loads(result.text)
     return document
 
@@ -33,7 +34,7 @@ def catalogued(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalogue, "load", lambda name: found.get(name) or load(name))
 
 
-def _odd() -> Result:
+def _odd() -> ComparisonResult:
     """A result with everything that JSON has no number for."""
     experiment, done = sample.made_up_here()
     part = done.parts[0]
@@ -42,7 +43,9 @@ def _odd() -> Result:
     notes = {"deep": [{"worst": -math.inf}, math.nan], "pair": (1, 2)}
     reading = {**first.reading, "pss": math.nan}
     odd = [replace(first, round=1, figures=figures, notes=notes, reading=reading), *others]
-    return sample.result((experiment, replace(done, parts=[replace(part, runs=odd)])), jitter=0.3)
+    return sample.result(
+        (experiment, replace(done, parts=[structs.replace(part, runs=odd)])), jitter=0.3
+    )
 
 
 @pytest.mark.slow
@@ -51,7 +54,7 @@ def _odd() -> Result:
 def test_a_result_is_read_back_as_it_was_written(make: Any) -> None:
     """Read and written again the text is the same, and what is worked out again is, too."""
     made = make()
-    again = Result.of(typed(_document(made), StoredComparison))
+    again = ComparisonResult.of(typed(_document(made), StoredComparison))
     assert again.text == made.text
     assert again.bands == made.bands
     for ours, theirs in zip(made.examined, again.examined, strict=True):
@@ -73,7 +76,7 @@ def test_no_infinity_and_no_nan_is_written() -> None:
 def test_without_rounds_there_is_no_bound_and_no_median() -> None:
     """Of a comparison that was stopped at once the document has null where nothing is known."""
     experiment, done = sample.noise()
-    stopped = replace(done, parts=[replace(done.parts[0], runs=[])], rounds=0, partial=True)
+    stopped = replace(done, parts=[structs.replace(done.parts[0], runs=[])], rounds=0, partial=True)
     made = sample.result((experiment, stopped))
     made = replace(made, examined=made.examined[1:], partial=True)
     document = _document(made)
@@ -81,7 +84,7 @@ def test_without_rounds_there_is_no_bound_and_no_median() -> None:
     assert document["noise"] == dict.fromkeys(kinds)
     assert document["experiments"][0]["parts"][0]["comparisons"][0]["base"]["median"] is None
     Draft202012Validator(schema()).validate(document)
-    assert Result.of(typed(document, StoredComparison)).text == made.text
+    assert ComparisonResult.of(typed(document, StoredComparison)).text == made.text
 
 
 @pytest.mark.slow

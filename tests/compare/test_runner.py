@@ -17,10 +17,11 @@ from typing import Any
 
 import pytest
 
-from crawler.compare import kept, runner
-from crawler.compare.experiment import Arm, Experiment, Interpreter, Setting
-from crawler.compare.judgement import Observed, Run
-from crawler.compare.runner import Conducted, Plan, Turn, conduct, run_job
+from crawler.compare import arm_process, runner
+from crawler.compare.design import Arm, Interpreter, Setting
+from crawler.compare.experiment import Experiment
+from crawler.compare.observation import Observed, Run
+from crawler.compare.runner import Conducted, Schedule, Turn, conduct, run_job
 from tests.compare.ending import ends
 from tests.compare.made import HERE, SETTING
 from tests.compare.tiny import experiment
@@ -33,9 +34,9 @@ def _children_find_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
-def _plan(**fields: Any) -> Plan:
+def _plan(**fields: Any) -> Schedule:
     values = {"setting": SETTING, "interpreters": [HERE], "budget": 0.0, "rounds": 2, **fields}
-    return Plan(**values)
+    return Schedule(**values)
 
 
 def _conducted(arms: Sequence[Arm], **fields: Any) -> Conducted:
@@ -241,8 +242,8 @@ def test_other_interpreters_take_turns_too() -> None:
 
 def test_a_signal_to_the_turn_alone_is_a_failure_of_the_turn() -> None:
     """A crash is named by its signal."""
-    assert kept.ended(-signal.SIGSEGV) == "killed by SIGSEGV"
-    assert kept.ended(3) == "exit code 3"
+    assert arm_process.ended(-signal.SIGSEGV) == "killed by SIGSEGV"
+    assert arm_process.ended(3) == "exit code 3"
 
 
 @pytest.mark.slow

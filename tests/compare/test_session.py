@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from crawler.compare import catalogue
-from crawler.compare.experiment import Arm
-from crawler.compare.options import CompareConfig
-from crawler.compare.report import report
-from crawler.compare.result import Result
+from crawler.compare.compare_config import CompareConfig
+from crawler.compare.comparison_report import report
+from crawler.compare.comparison_result import ComparisonResult
+from crawler.compare.design import Arm
 from crawler.compare.session import Listener, compare
 from tests.compare import tiny
 from tests.compare.made import HERE
 
 
-def _compared(**told: Any) -> Result:
+def _compared(**told: Any) -> ComparisonResult:
     """A comparison of moments, and who is told of it."""
     quiet = {name: lambda *_told: None for name in ("begins", "turn", "ends")}
     listener = Listener(**{**quiet, **told})

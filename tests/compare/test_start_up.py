@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from crawler.compare.design import Bars
 from crawler.compare.executors import left_behind
-from crawler.compare.experiment import Bars
 from crawler.compare.experiments.start_up import EXPERIMENT
 from crawler.compare.experiments.start_up_work import hold, work
-from crawler.compare.judgement import Observed
+from crawler.compare.observation import Observed
 from tests.compare.made import found, outcome, setting
 from tests.compare.pools import ROUNDS, in_child, observed, run, worked
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from crawler.compare.design import Bars
 from crawler.compare.executors import left_behind
-from crawler.compare.experiment import Bars
 from crawler.compare.experiments.swap import EXPERIMENT, program
 from crawler.compare.experiments.swap_work import (
     broken,
@@ -20,7 +20,7 @@ from crawler.compare.experiments.swap_work import (
     subject,
     work,
 )
-from crawler.compare.judgement import Observed, Run
+from crawler.compare.observation import Observed, Run
 from crawler.model.document import Document
 from tests.compare.made import found, outcome, setting
 from tests.compare.pools import in_child, observed, run, worked

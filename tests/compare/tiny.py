@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from time import perf_counter, sleep
 
-from crawler.compare.experiment import Arm, Contrast, Done, Experiment, Parameters, Setting, Watch
+from crawler.compare.design import Arm, Contrast, Done, Parameters, Setting, Watch
+from crawler.compare.experiment import Experiment
 from crawler.compare.stopwatch import Stopwatch
 
 

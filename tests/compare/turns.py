@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from crawler.compare.experiment import Experiment, Finding, Setting
-from crawler.compare.judgement import Observed, Run
+from crawler.compare.design import Finding, Setting
+from crawler.compare.experiment import Experiment
+from crawler.compare.observation import Observed, Run
 
 ROUNDS = 6
 

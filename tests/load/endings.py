@@ -21,7 +21,7 @@ from time import perf_counter
 from typing import Any, cast
 
 from crawler.load import aio  # noqa: F401  its imports are not to be the first run's
-from crawler.load.options import LoadConfig
+from crawler.load.load_config import LoadConfig
 from crawler.load.run import run_load
 from crawler.model.errors import EnvironmentFailure
 from crawler.runtime.event_loop import new_event_loop

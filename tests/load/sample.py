@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 from crawler.load.breakdown import ErrorKind, TargetCounts
 from crawler.load.hit import Recorder
+from crawler.load.load_config import LoadConfig
+from crawler.load.load_result import Generator, Judged, LoadResult
 from crawler.load.measured import Failure, Measured
-from crawler.load.options import LoadConfig
-from crawler.load.result import Generator, Judged, Result
 from crawler.load.threshold import Threshold
 from crawler.load.validity import Probes, judge
 
@@ -49,7 +49,7 @@ def quiet() -> Measured:
     return recorder.freeze(1.0)
 
 
-def result(run: Measured | None = None, *, target: str = "http://127.0.0.1:8080/") -> Result:
+def result(run: Measured | None = None, *, target: str = "http://127.0.0.1:8080/") -> LoadResult:
     """A result that cannot be believed, for its processor, and misses one of two thresholds."""
     run = measured() if run is None else run
     config = LoadConfig(
@@ -57,7 +57,7 @@ def result(run: Measured | None = None, *, target: str = "http://127.0.0.1:8080/
     )
     probes = Probes(cpu_seconds=11.5, cpu_share=0.96, mean_in_flight=run.expected_in_flight)
     thresholds = [Threshold.read("p99<50ms"), Threshold.read("errors<5%")]
-    return Result(
+    return LoadResult(
         target=target,
         urls=3,
         started="2026-11-24T00:00:00.000Z",

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 from crawler.load.hit import Measured
-from crawler.load.options import LoadConfig
+from crawler.load.load_config import LoadConfig
 from crawler.load.planner import Target
 from crawler.load.run import run_load
 from crawler.load.validity import Probes

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from crawler.load.hit import Failure
-from crawler.load.options import LoadConfig
+from crawler.load.load_config import LoadConfig
 from crawler.load.run import run_load
 from crawler.model.option import OptionError
 from tests.load.servers import OK, answering, load, read_request, serving, silent

@@ -22,9 +22,9 @@ from crawler.load.crew import Crew
 from crawler.load.guard import Target, resolve
 from crawler.load.halt import Halted, unless
 from crawler.load.hit import Failure, Measured, Recorder
+from crawler.load.load_config import LoadConfig
 from crawler.load.loop import Job, Share
 from crawler.load.open import OpenLoop
-from crawler.load.options import LoadConfig
 from crawler.load.part import Part
 from crawler.load.planner import plan_of
 from crawler.load.raw import RawLoop

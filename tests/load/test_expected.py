@@ -6,9 +6,9 @@ import pytest
 
 from crawler.load.expected import failure, statuses
 from crawler.load.hit import Recorder
+from crawler.load.load_config import LoadConfig
+from crawler.load.load_result import Judged
 from crawler.load.measured import Failure, Measured
-from crawler.load.options import LoadConfig
-from crawler.load.result import Judged
 from crawler.load.threshold import Threshold
 from crawler.model.option import OptionError
 

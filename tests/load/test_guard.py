@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from crawler.load.guard import resolve
-from crawler.load.options import LoadConfig
+from crawler.load.load_config import LoadConfig
+from crawler.load.plan import Origin
 from crawler.load.planner import plan_of
-from crawler.load.request import Origin
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.option import OptionError
 from tests.load.servers import answering, load, serving, silent

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from crawler.load.hit import Failure, Measured, Recorder
 from crawler.load.series import MOST_ROWS, Row, halved
-from crawler.measure.document import plain, typed
 from crawler.measure.histogram import COARSE_BITS, Histogram
+from crawler.measure.json_document import plain, typed
 
 START = 1_000.0
 

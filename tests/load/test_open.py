@@ -9,7 +9,7 @@ import pytest
 
 from crawler.load.alarm import KernelAlarm, LoopAlarm
 from crawler.load.hit import Failure
-from crawler.load.options import LoadConfig
+from crawler.load.load_config import LoadConfig
 from crawler.load.run import run_load
 from tests.load.servers import OK, answering, load, read_request, serving, silent
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.load.options import Arrivals, LoadConfig
+from crawler.load.load_config import Arrivals, LoadConfig
 from crawler.load.pace import Pace, Stage
 from crawler.model.option import OptionError
 

@@ -9,15 +9,15 @@ from msgspec.structs import replace
 
 from crawler.load.breakdown import TargetCounts
 from crawler.load.junit import junit
+from crawler.load.load_result import LoadResult
 from crawler.load.markdown import code, markdown
 from crawler.load.measured import Failure
-from crawler.load.result import Result
 from tests.load import sample
 
 HOSTILE = "reset\x00\x1b </failure> & | `@all` ``#1``"
 
 
-def hostile() -> Result:
+def hostile() -> LoadResult:
     """A stopped run in which nothing succeeded, for a reason that a server made up."""
     run = replace(
         sample.quiet(), statuses={}, failures={Failure.TLS: 2}, messages={Failure.TLS: HOSTILE}

@@ -14,8 +14,8 @@ from hdrh.histogram import HdrHistogram
 from jsonschema import Draft202012Validator
 from msgspec.structs import replace
 
+from crawler.load.load_result import LoadResult, schema
 from crawler.load.measured import Measured
-from crawler.load.result import Result, schema
 from crawler.measure.hgrm import hgrm, spectrum
 from crawler.measure.histogram import Histogram
 from crawler.model.errors import EnvironmentFailure
@@ -26,7 +26,7 @@ def test_a_result_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     """Written, read and written again, the text is the same, and so is what was measured."""
     path = tmp_path / "result.json"
     path.write_text(result().text)
-    again = Result.read(str(path))
+    again = LoadResult.read(str(path))
     assert again.text == path.read_text()
     assert again.measured == measured()
     assert again.verdict == result().verdict
@@ -86,7 +86,7 @@ def test_a_file_that_is_no_result_is_named(tmp_path: Path, content: str, problem
     path = tmp_path / "bad.json"
     path.write_text(content)
     with pytest.raises(EnvironmentFailure) as caught:
-        Result.read(str(path))
+        LoadResult.read(str(path))
     assert str(caught.value).startswith(f"{path}: ")
     assert problem in str(caught.value) and "\n" not in str(caught.value)
 
@@ -94,7 +94,7 @@ def test_a_file_that_is_no_result_is_named(tmp_path: Path, content: str, problem
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     """A missing file is an error of one line."""
     with pytest.raises(EnvironmentFailure, match=r"none\.json: cannot be read: No such file"):
-        Result.read(str(tmp_path / "none.json"))
+        LoadResult.read(str(tmp_path / "none.json"))
 
 
 def test_a_damaged_histogram_is_no_result(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_damaged_histogram_is_no_result(tmp_path: Path) -> None:
     path = tmp_path / "bad.json"
     path.write_bytes(orjson.dumps(document))
     with pytest.raises(EnvironmentFailure, match="not a result of a load"):
-        Result.read(str(path))
+        LoadResult.read(str(path))
 
 
 def test_hgrm_agrees_with_hdrhistogram() -> None:

@@ -10,12 +10,12 @@ import pytest
 
 from crawler.load.crew import Crew
 from crawler.load.hit import Measured, Recorder
+from crawler.load.load_config import LoadConfig
 from crawler.load.loop import Share
-from crawler.load.options import LoadConfig
+from crawler.load.monitor import listen_overflows
 from crawler.load.planner import plan_of
 from crawler.load.run import run_load, together
 from crawler.load.validity import Probes
-from crawler.load.watch import listen_overflows
 from crawler.mock import MockWeb, running
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.runtime.event_loop import new_event_loop

@@ -9,7 +9,7 @@ import pytest
 
 from crawler.load.hit import Recorder
 from crawler.load.measured import Measured
-from crawler.load.selftest import CASES, Case, Finding
+from crawler.load.selftest import CASES, Case, Expectation
 
 STALL, FULL, CHANCE = CASES
 
@@ -79,9 +79,9 @@ def test_a_full_queue_has_one_latency(latency: float, ok: bool) -> None:
 
 def test_bounds_belong_to_the_range() -> None:
     """A finding at its bound is within it."""
-    findings: Sequence[Finding] = [
-        Finding(name="least", value=1, least=1, most=2),
-        Finding(name="most", value=2, least=1, most=2),
+    findings: Sequence[Expectation] = [
+        Expectation(name="least", value=1, least=1, most=2),
+        Expectation(name="most", value=2, least=1, most=2),
     ]
     assert all(finding.ok for finding in findings)
-    assert not Finding(name="above", value=2.1, least=1, most=2).ok
+    assert not Expectation(name="above", value=2.1, least=1, most=2).ok

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.load.series import Latencies, Row, halved, merged_rows
-from crawler.measure.document import plain, typed
 from crawler.measure.histogram import COARSE_BITS, Histogram
+from crawler.measure.json_document import plain, typed
 
 values = st.lists(st.floats(0, 5), max_size=6)
 

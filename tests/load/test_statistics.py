@@ -10,7 +10,7 @@ import pytest
 
 from crawler.load.hit import Recorder
 from crawler.load.measured import Measured
-from crawler.load.statistics import (
+from crawler.load.significance import (
     compare,
     compare_blocks,
     judged_confidence,

@@ -12,11 +12,11 @@ import pytest
 
 from crawler.load.breakdown import largest
 from crawler.load.endpoint import Endpoint
+from crawler.load.load_config import LoadConfig
 from crawler.load.measured import Measured
-from crawler.load.options import LoadConfig
+from crawler.load.plan import Plan
 from crawler.load.planner import MOST_AIMS, plan_of
-from crawler.load.request import Plan
-from crawler.measure.document import plain, typed
+from crawler.measure.json_document import plain, typed
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from tests.load.servers import load, read_request, serving
 

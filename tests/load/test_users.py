@@ -7,7 +7,7 @@ from time import perf_counter
 
 import pytest
 
-from crawler.load.options import LoadConfig
+from crawler.load.load_config import LoadConfig
 from crawler.load.planner import plan_of
 from crawler.load.session_cookies import SessionCookies
 from crawler.model.option import OptionError

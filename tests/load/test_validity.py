@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from crawler.load.load_config import LoadConfig
 from crawler.load.measured import Failure, Measured
-from crawler.load.options import LoadConfig
 from crawler.load.threshold import Threshold
 from crawler.load.validity import BEYOND, Probes, Verdict, judge, needed, supported
-from crawler.measure.document import plain, typed
 from crawler.measure.histogram import Histogram
+from crawler.measure.json_document import plain, typed
 
 CONFIG = LoadConfig(rate=100, duration=10)
 # A second's worth of hits under way at the start is none, so the mean in flight is 100/s * 10 ms.

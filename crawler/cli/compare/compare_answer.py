@@ -10,13 +10,15 @@ from crawler.cli.layout import columns
 from crawler.cli.unit_formats import counted
 from crawler.compare.advice import sizes
 from crawler.compare.catalogue import CALL
-from crawler.compare.experiment import RSS, Figure
+from crawler.compare.comparison_result import ComparisonResult
+from crawler.compare.design import RSS, Figure
+from crawler.compare.estimate import LEAST_ROUNDS, MOST_MORE, interval
+from crawler.compare.examined import Examined
 from crawler.compare.experiments.answer import said
 from crawler.compare.experiments.call import figure
 from crawler.compare.experiments.crawl import CPU_PAGE, RATE
-from crawler.compare.judgement import Comparison, Observed, decided
-from crawler.compare.result import Examined, Result
-from crawler.compare.statistics import LEAST_ROUNDS, MOST_MORE, interval
+from crawler.compare.judgement import Comparison, decided
+from crawler.compare.observation import Observed
 from crawler.measure.quantity import quantity
 
 _HEAD = ("", "pages/s", "95 % interval", "CPU a page", "memory")
@@ -77,7 +79,7 @@ def _troubles(observed: Observed) -> Iterator[str]:
             yield f"NOT BELIEVABLE: {why}"
 
 
-def doubts(result: Result) -> Iterator[str]:
+def doubts(result: ComparisonResult) -> Iterator[str]:
     """What other programs did to the figures."""
     cores = len(result.machine.cores)
     busy = max([result.machine.busy, *_elsewhere(result)])
@@ -89,7 +91,7 @@ def doubts(result: Result) -> Iterator[str]:
         )
 
 
-def _elsewhere(result: Result) -> Iterator[float]:
+def _elsewhere(result: ComparisonResult) -> Iterator[float]:
     """Cores that others than the arms and the mock web used meanwhile."""
     for part in (part for each in result.examined for part in each.parts):
         shares = [r.elsewhere / r.seconds for r in part.observed.runs if r.round and r.seconds]

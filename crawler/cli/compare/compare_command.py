@@ -15,7 +15,7 @@ from crawler.cli.compare.compare_outputs import Folder
 from crawler.cli.compare.compare_spelling import COMPARE, settle
 from crawler.cli.crawl_flags import with_options
 from crawler.compare import catalogue
-from crawler.compare.options import CompareConfig
+from crawler.compare.compare_config import CompareConfig
 from crawler.model.errors import ConfigurationError, ExitCode
 
 ALL, _CRAWL = "all", "crawl"

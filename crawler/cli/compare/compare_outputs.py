@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from crawler.compare.result import Result
+from crawler.compare.comparison_result import ComparisonResult
 from crawler.model.errors import EnvironmentFailure
-from crawler.report.page import require
+from crawler.report.html_page import require
 from crawler.store.output_files import write_whole
 
 RESULTS = "results.json"
@@ -50,19 +50,21 @@ class Folder:
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise EnvironmentFailure(f"--report: {self.path} is not writable")
 
-    def keep(self, result: Result) -> None:
+    def keep(self, result: ComparisonResult) -> None:
         """Write the figures alone, which takes no time."""
         if self.path:
             write_whole(str(Path(self.path) / RESULTS), result.text.encode())
 
-    def write(self, result: Result) -> None:
+    def write(self, result: ComparisonResult) -> None:
         """Write both; the figures first and at once, lest a second Ctrl-C cost them, too."""
         self.keep(result)
         self.draw(result)
 
-    def draw(self, result: Result) -> None:
+    def draw(self, result: ComparisonResult) -> None:
         """Write the page alone."""
         if self.path:
-            from crawler.compare.report import report  # a second's imports, for some runs only
+            from crawler.compare.comparison_report import (
+                report,  # a second's imports, for some runs only
+            )
 
             write_whole(str(self.report), report(result).encode())

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from crawler.cli.compare.compare_outputs import Folder, results_of
 from crawler.cli.compare.compare_spelling import COMPARE
-from crawler.compare.result import Result
+from crawler.compare.comparison_result import ComparisonResult
 from crawler.model.errors import ExitCode
 
 USAGE = "Usage: crawler compare report REPORT"
@@ -27,7 +27,7 @@ def report(
 ) -> int:
     """Write the page; what it says to a person is `HELP`."""
     path = results_of(report)
-    result = Result.read(path)
+    result = ComparisonResult.read(path)
     folder = Folder(str(path.parent))
     folder.check()
     folder.draw(result)

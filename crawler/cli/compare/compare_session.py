@@ -10,9 +10,9 @@ from crawler.cli.compare import compare_summary
 from crawler.cli.compare.compare_live import Live
 from crawler.cli.compare.compare_outputs import Folder
 from crawler.compare import interpreters
+from crawler.compare.compare_config import CompareConfig
+from crawler.compare.comparison_result import ComparisonResult
 from crawler.compare.experiment import Experiment
-from crawler.compare.options import CompareConfig
-from crawler.compare.result import Result
 from crawler.compare.session import Listener, compare
 from crawler.measure.machine import Machine
 from crawler.model.errors import EnvironmentFailure, ExitCode
@@ -20,7 +20,7 @@ from crawler.model.errors import EnvironmentFailure, ExitCode
 
 def perform(
     config: CompareConfig, names: Sequence[str], folder: Folder, *, json: bool, quiet: bool
-) -> Result:
+) -> ComparisonResult:
     """Compare, leave the report, say the last words. A signal beside the measuring leaves at once.
 
     Raises `ConfigurationError` and `EnvironmentFailure`; before anything was run, if that can be.
@@ -36,7 +36,9 @@ def perform(
     return result
 
 
-def run(config: CompareConfig, names: Sequence[str], folder: Folder, *, quiet: bool) -> Result:
+def run(
+    config: CompareConfig, names: Sequence[str], folder: Folder, *, quiet: bool
+) -> ComparisonResult:
     """Compare, and tell as it goes unless `quiet`; Ctrl-C leaves what there is until then.
 
     Each experiment's results are in the folder as soon as they are there: an hour's comparison may
@@ -47,7 +49,7 @@ def run(config: CompareConfig, names: Sequence[str], folder: Folder, *, quiet: b
     def begins(machine: Machine, experiments: Sequence[Experiment]) -> None:
         _tell(compare_summary.head(machine, pythons, config, experiments), quiet=quiet)
 
-    def ends(result: Result) -> None:
+    def ends(result: ComparisonResult) -> None:
         live.clear()
         _tell(compare_summary.examined(result.examined[-1]), quiet=quiet)
         with suppress(EnvironmentFailure):  # it is told of at the end, when all is tried again
@@ -57,7 +59,7 @@ def run(config: CompareConfig, names: Sequence[str], folder: Folder, *, quiet: b
         return compare(config, names, pythons, Listener(begins=begins, turn=live.turn, ends=ends))
 
 
-def close(result: Result, folder: Folder, *, json: bool, quiet: bool) -> None:
+def close(result: ComparisonResult, folder: Folder, *, json: bool, quiet: bool) -> None:
     """The last words: the result as JSON, or advice and where the report is."""
     if json:
         print(result.text, end="")
@@ -65,7 +67,7 @@ def close(result: Result, folder: Folder, *, json: bool, quiet: bool) -> None:
         _tell(compare_summary.tail(result, folder), quiet=False)
 
 
-def exit_code(result: Result) -> ExitCode:
+def exit_code(result: ComparisonResult) -> ExitCode:
     """An interrupted comparison before one that cannot be believed."""
     if result.partial:
         return ExitCode.INTERRUPTED

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from crawler.cli import toml
 from crawler.cli.crawl_flags import Spelling, resolve
-from crawler.compare.options import CompareConfig
+from crawler.compare.compare_config import CompareConfig
 
 COMPARE = Spelling(
     config=CompareConfig,

@@ -11,11 +11,13 @@ from crawler.cli.compare.compare_outputs import Folder
 from crawler.cli.layout import columns
 from crawler.cli.unit_formats import counted, duration
 from crawler.compare.catalogue import DEMO
-from crawler.compare.experiment import Experiment, Figure, Finding, Interpreter
-from crawler.compare.judgement import Observed
-from crawler.compare.options import CompareConfig
-from crawler.compare.result import Examined, Part, Result, bands_of
-from crawler.compare.statistics import LEAST_ROUNDS, spread
+from crawler.compare.compare_config import CompareConfig
+from crawler.compare.comparison_result import ComparisonResult
+from crawler.compare.design import Figure, Finding, Interpreter
+from crawler.compare.estimate import LEAST_ROUNDS, spread
+from crawler.compare.examined import Assessment, Examined, bands_of
+from crawler.compare.experiment import Experiment
+from crawler.compare.observation import Observed
 from crawler.measure.machine import BUSY, Machine
 from crawler.model.output import printable
 
@@ -77,7 +79,7 @@ def examined(found: Examined) -> str:
     return _text(lines)
 
 
-def tail(result: Result, folder: Folder) -> str:
+def tail(result: ComparisonResult, folder: Folder) -> str:
     """Advice and decisions, whether to believe them, and where the report is."""
     if result.examined and result.examined[0].experiment.kept:
         return _answered(result, folder)
@@ -93,7 +95,7 @@ def tail(result: Result, folder: Folder) -> str:
     return _text(lines) + _report(folder)
 
 
-def _answered(result: Result, folder: Folder) -> str:
+def _answered(result: ComparisonResult, folder: Folder) -> str:
     """The advice first, then what it lacks."""
     (found,) = result.examined
     lines = [*compare_answer.doubts(result)]
@@ -104,7 +106,7 @@ def _answered(result: Result, folder: Folder) -> str:
     return _text(lines) + _report(folder)
 
 
-def _end(result: Result) -> Iterator[str]:
+def _end(result: ComparisonResult) -> Iterator[str]:
     if result.partial:
         yield "PARTIAL: stopped before its end; what there is until then is kept"
     if result.invalid:
@@ -129,7 +131,7 @@ def _notes(machine: Machine, config: CompareConfig) -> Iterator[str]:
         yield f"NOTE: sabotage: one side of each experiment is slowed down by {config.sabotage}"
 
 
-def _part(experiment: Experiment, part: Part) -> Iterator[str]:
+def _part(experiment: Experiment, part: Assessment) -> Iterator[str]:
     yield from _figures(experiment, part.observed)
     for finding in part.findings:
         yield from _finding(finding)

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from crawler.cli.compare import compare_session
 from crawler.cli.compare.compare_outputs import Folder, results_of
 from crawler.cli.compare.compare_spelling import COMPARE
-from crawler.compare.result import Result
+from crawler.compare.comparison_result import ComparisonResult
 from crawler.model.errors import ExitCode
 
 USAGE = "Usage: crawler compare rerun REPORT [OPTIONS]"
@@ -47,7 +47,7 @@ def rerun(
     ] = False,
 ) -> int:
     """Repeat; what it says to a person is `HELP`."""
-    before = Result.read(results_of(report))
+    before = ComparisonResult.read(results_of(report))
     result = compare_session.perform(
         before.config, before.asked, Folder(into), json=False, quiet=quiet
     )
@@ -57,7 +57,7 @@ def rerun(
     return ExitCode(compare_session.exit_code(result))
 
 
-def changes(before: Result, after: Result) -> Iterator[str]:
+def changes(before: ComparisonResult, after: ComparisonResult) -> Iterator[str]:
     """A line or two for each finding that came out otherwise than before."""
     if before.machine.processor != after.machine.processor:
         yield f"  another machine: {before.machine.processor}, now {after.machine.processor}"
@@ -76,7 +76,7 @@ def changes(before: Result, after: Result) -> Iterator[str]:
 _Key = tuple[str, str, str]
 
 
-def _outcomes(result: Result) -> Iterator[tuple[_Key, tuple[str, str]]]:
+def _outcomes(result: ComparisonResult) -> Iterator[tuple[_Key, tuple[str, str]]]:
     for examined in result.examined:
         for part in examined.parts:
             label = part.observed.interpreter.label

@@ -9,11 +9,11 @@ from functools import reduce
 from crawler.cli.load.load_compare import show
 from crawler.cli.load.load_session import Load
 from crawler.load.expected import failure
+from crawler.load.load_config import LoadConfig
+from crawler.load.load_result import LoadResult
 from crawler.load.measured import Measured
-from crawler.load.options import LoadConfig
 from crawler.load.planner import Target
-from crawler.load.result import Result
-from crawler.load.statistics import compare_blocks
+from crawler.load.significance import compare_blocks
 from crawler.model.errors import ConfigurationError, ExitCode
 
 BLOCKS = 10
@@ -47,13 +47,13 @@ def compare_with(
 
 def _taken(
     load: Load, config: LoadConfig, sides: Sequence[Sequence[Target]]
-) -> tuple[list[Result], list[Result]]:
+) -> tuple[list[LoadResult], list[LoadResult]]:
     """The results of all turns, as many of each side; fewer than `BLOCKS` if a signal came."""
     least = config.options()["duration"].least or 0.0
     block = replace(config, duration=max(config.duration / BLOCKS, least))
-    taken: tuple[list[Result], list[Result]] = [], []
+    taken: tuple[list[LoadResult], list[LoadResult]] = [], []
     for turn in range(BLOCKS):
-        pair: dict[int, Result] = {}
+        pair: dict[int, LoadResult] = {}
         for side in (0, 1) if turn % 2 == 0 else (1, 0):
             pair[side] = load(block, sides[side], ())
             if pair[side].partial:
@@ -63,18 +63,18 @@ def _taken(
     return taken
 
 
-def _measured(*sides: Sequence[Result]) -> Iterator[list[Measured]]:
+def _measured(*sides: Sequence[LoadResult]) -> Iterator[list[Measured]]:
     return ([result.measured for result in side] for side in sides)
 
 
-def _failures(config: LoadConfig, *sides: Sequence[Result]) -> Iterator[str]:
+def _failures(config: LoadConfig, *sides: Sequence[LoadResult]) -> Iterator[str]:
     """Which of the targets failed, over all of its turns."""
     for name, measured in zip("AB", _measured(*sides), strict=True):
         if measured and (why := failure(reduce(Measured.merge, measured), config.max_errors)):
             yield f"{name} failed: {why}"
 
 
-def _doubts(doubted: Sequence[Result], blocks: int) -> list[str]:
+def _doubts(doubted: Sequence[LoadResult], blocks: int) -> list[str]:
     """How many blocks failed each check."""
     failed = [check.name for result in doubted for check in result.verdict.failed]
     return [

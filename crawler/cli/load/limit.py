@@ -14,9 +14,9 @@ from crawler.cli.load.load_session import Load
 from crawler.cli.load.load_summary import figure
 from crawler.cli.load.per_target import WIDTH
 from crawler.load.find import Search, Trial
-from crawler.load.options import MAX_RATE, LoadConfig
+from crawler.load.load_config import MAX_RATE, LoadConfig
+from crawler.load.load_result import LoadResult
 from crawler.load.planner import Target
-from crawler.load.result import Result
 from crawler.load.threshold import Threshold
 from crawler.model.errors import ConfigurationError, ExitCode
 
@@ -49,7 +49,7 @@ def find(
     if config.stages:
         raise ConfigurationError("--find-limit: chooses the rates itself; leave out --stages")
     search = Search(first=config.rate or FIRST, most=MAX_RATE)
-    results: dict[float, Result] = {}
+    results: dict[float, LoadResult] = {}
     partial = False
     while not partial and (rate := search.rate) is not None:
         result = load(replace(config, rate=rate), urls, bounds)
@@ -70,7 +70,7 @@ def _code(search: Search) -> ExitCode:
     return ExitCode.THRESHOLD if search.limited_by == "threshold" else ExitCode.INVALID
 
 
-def _trial(rate: float, result: Result) -> Trial:
+def _trial(rate: float, result: LoadResult) -> Trial:
     """Too many errors, and a rate that the server did not do, need no generator that keeps up."""
     failed = {check.name: check for check in result.verdict.failed}
     own = [check.why for name, check in failed.items() if name in OWN]
@@ -82,14 +82,14 @@ def _trial(rate: float, result: Result) -> Trial:
     )
 
 
-def _tell(trial: Trial, result: Result, *, quiet: bool) -> None:
+def _tell(trial: Trial, result: LoadResult, *, quiet: bool) -> None:
     if quiet:
         return
     for line in _lines(trial, result):
         print(line, flush=True)
 
 
-def _lines(trial: Trial, result: Result) -> Iterator[str]:
+def _lines(trial: Trial, result: LoadResult) -> Iterator[str]:
     what = "not judged" if trial.doubt else "kept" if trial.kept else "broken"
     figures = [
         f"{Threshold.read(judged.text).name} {figure(Threshold.read(judged.text), judged.value)}"
@@ -107,7 +107,7 @@ def _lines(trial: Trial, result: Result) -> Iterator[str]:
 def _show(
     search: Search,
     bounds: Sequence[Threshold],
-    results: Sequence[Result],
+    results: Sequence[LoadResult],
     *,
     partial: bool,
     json: bool,
@@ -122,7 +122,7 @@ def _show(
         print("PARTIAL: the search was stopped before its end")
 
 
-def _answer(search: Search, bounds: str, results: Sequence[Result]) -> Iterator[str]:
+def _answer(search: Search, bounds: str, results: Sequence[LoadResult]) -> Iterator[str]:
     """The rate, or why there is none; then what ended the search, if that was not the server."""
     least = "" if search.limited_by == "threshold" and search.confirmed else "at least "
     again = "" if search.confirmed else " (tried once)"

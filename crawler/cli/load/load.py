@@ -21,9 +21,9 @@ from crawler.cli.load.load_spelling import LOAD, settle, thresholds
 from crawler.cli.load.load_summary import text
 from crawler.cli.load.targets import targets
 from crawler.compare.web import served
-from crawler.load.options import LoadConfig
+from crawler.load.load_config import LoadConfig
+from crawler.load.load_result import LoadResult, schema
 from crawler.load.planner import Target
-from crawler.load.result import Result, schema
 from crawler.load.threshold import Threshold
 from crawler.model.errors import ConfigurationError, ExitCode
 
@@ -159,14 +159,14 @@ def _loaded(
     return exit_code(result)
 
 
-def _show(result: Result, *, json: bool, quiet: bool) -> None:
+def _show(result: LoadResult, *, json: bool, quiet: bool) -> None:
     if json:
         print(result.text, end="")
     elif not quiet:
         print(text(result), end="")
 
 
-def exit_code(result: Result) -> ExitCode:
+def exit_code(result: LoadResult) -> ExitCode:
     """Return 130 if interrupted, 4 for too many errors, 5 if not believed, 4 for other misses."""
     if result.partial:
         return ExitCode.INTERRUPTED

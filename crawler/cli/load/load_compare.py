@@ -11,9 +11,9 @@ from cyclopts import Parameter
 
 from crawler.cli.load.load_spelling import LOAD
 from crawler.cli.load.per_target import milliseconds
-from crawler.load.result import Result
-from crawler.load.statistics import WORDS, Comparison, judged_confidence
-from crawler.load.statistics import compare as compared
+from crawler.load.load_result import LoadResult
+from crawler.load.significance import WORDS, RunComparison, judged_confidence
+from crawler.load.significance import compare as compared
 from crawler.model.errors import ExitCode
 
 USAGE = "Usage: crawler load compare A.json B.json [OPTIONS]"
@@ -37,7 +37,7 @@ def compare(
     ] = False,
 ) -> int:
     """Compare two files; what it says to a person is `HELP`."""
-    a, b = Result.read(first), Result.read(second)
+    a, b = LoadResult.read(first), LoadResult.read(second)
     doubts = [*_doubts(first, a), *_doubts(second, b), *_differences(a, b)]
     show(compared(a.measured, b.measured), doubts, json=json)
     if a.failure or b.failure:
@@ -45,7 +45,7 @@ def compare(
     return ExitCode.FINISHED if a.verdict.valid and b.verdict.valid else ExitCode.INVALID
 
 
-def show(comparisons: Sequence[Comparison], doubts: Sequence[str], *, json: bool) -> None:
+def show(comparisons: Sequence[RunComparison], doubts: Sequence[str], *, json: bool) -> None:
     """Print the figures of A and B with their ratio, and what speaks against believing them."""
     if json:
         found: dict[str, Any] = {
@@ -65,7 +65,7 @@ def show(comparisons: Sequence[Comparison], doubts: Sequence[str], *, json: bool
         print(f"NOTE: {doubt}")
 
 
-def _explained(comparisons: Sequence[Comparison]) -> Iterator[str]:
+def _explained(comparisons: Sequence[RunComparison]) -> Iterator[str]:
     """The words in use, and what they rest on."""
     for word in dict.fromkeys(each.word for each in comparisons):
         yield f"{word}: {WORDS[word]}"
@@ -73,11 +73,11 @@ def _explained(comparisons: Sequence[Comparison]) -> Iterator[str]:
     yield f"The words rest on wider intervals, of {each}: 95 % for all {len(comparisons)} together."
 
 
-def _figure(comparison: Comparison, value: float) -> str:
+def _figure(comparison: RunComparison, value: float) -> str:
     return f"{value:,.0f}/s" if comparison.figure == "rate" else f"{milliseconds(value)} ms"
 
 
-def _doubts(name: str, result: Result) -> Iterator[str]:
+def _doubts(name: str, result: LoadResult) -> Iterator[str]:
     if result.failure:
         yield f"{name} failed: {result.failure}"
     if not result.verdict.valid:
@@ -86,7 +86,7 @@ def _doubts(name: str, result: Result) -> Iterator[str]:
         yield f"{name} was stopped before its end"
 
 
-def _differences(a: Result, b: Result) -> Iterator[str]:
+def _differences(a: LoadResult, b: LoadResult) -> Iterator[str]:
     if a.machine != b.machine:
         yield "the generator ran on different machines or versions"
     changed = [name for name in a.config.options() if _option(a, name) != _option(b, name)]
@@ -94,5 +94,5 @@ def _differences(a: Result, b: Result) -> Iterator[str]:
         yield f"the loads differ in {', '.join(changed)}"
 
 
-def _option(result: Result, name: str) -> object:
+def _option(result: LoadResult, name: str) -> object:
     return getattr(result.config, name)

@@ -16,8 +16,8 @@ from rich.text import Text
 
 from crawler.cli.load.picture import Picture
 from crawler.cli.terminal import in_background
+from crawler.load.load_config import LoadConfig
 from crawler.load.measured import Measured
-from crawler.load.options import LoadConfig
 
 Watch = Callable[[Measured], None]
 

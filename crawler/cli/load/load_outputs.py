@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from crawler.load.result import Result
+from crawler.load.load_result import LoadResult
 from crawler.measure.hgrm import hgrm
 from crawler.model.errors import EnvironmentFailure
-from crawler.report.page import require
+from crawler.report.html_page import require
 from crawler.store.output_files import write_whole
 
 
@@ -44,7 +44,7 @@ class Outputs:
         """Return the flags of the files that are wanted."""
         return [f"--{name}" for name, _ in self._named()]
 
-    def write(self, result: Result) -> None:
+    def write(self, result: LoadResult) -> None:
         """Write all that are wanted; raises `EnvironmentFailure` for the first that cannot be.
 
         One that cannot be written is no reason to lose the others.
@@ -63,7 +63,7 @@ class Outputs:
         yield from ((name, path) for name in names if (path := getattr(self, name)))
 
 
-def _text(name: str, result: Result) -> str:
+def _text(name: str, result: LoadResult) -> str:
     """The content of a file; what some runs need alone is imported there."""
     match name:
         case "out":
@@ -79,6 +79,6 @@ def _text(name: str, result: Result) -> str:
 
             return markdown(result)
         case _:
-            from crawler.load.report import report
+            from crawler.load.load_report import report
 
             return report(result)

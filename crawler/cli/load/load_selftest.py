@@ -12,8 +12,8 @@ from cyclopts import Parameter
 from crawler.cli.load.load_session import measure
 from crawler.cli.load.load_spelling import LOAD
 from crawler.compare.web import served
-from crawler.load.options import Engine
-from crawler.load.selftest import CASES, Case, Finding
+from crawler.load.load_config import Engine
+from crawler.load.selftest import CASES, Case, Expectation
 from crawler.model.errors import ExitCode
 
 HELP = (
@@ -35,7 +35,7 @@ def selftest(
     ] = False,
 ) -> int:
     """Run every case; what it says to a person is `HELP`."""
-    found: list[tuple[Case, Sequence[Finding]]] = []
+    found: list[tuple[Case, Sequence[Expectation]]] = []
     for case in CASES:
         findings = _measured(case, engine)
         found.append((case, findings))
@@ -50,7 +50,7 @@ def selftest(
     return ExitCode.FINISHED if ok else ExitCode.INVALID
 
 
-def _measured(case: Case, engine: Engine) -> Sequence[Finding]:
+def _measured(case: Case, engine: Engine) -> Sequence[Expectation]:
     words = [word for name, value in case.web.items() for word in (f"--{name}", value)]
     with served(*words) as url:
         load = replace(case.load, engine=engine)
@@ -60,7 +60,7 @@ def _measured(case: Case, engine: Engine) -> Sequence[Finding]:
     return case.findings(measured)
 
 
-def _line(finding: Finding) -> str:
+def _line(finding: Expectation) -> str:
     bounds = f"{_figure(finding.least, finding.unit)} to {_figure(finding.most, finding.unit)}"
     value = _figure(finding.value, finding.unit)
     return f"{'ok ' if finding.ok else 'BAD'}  {finding.name:30} {value:>10}  ({bounds})"
@@ -70,7 +70,7 @@ def _figure(value: float, unit: str) -> str:
     return f"{value * 1e3:.3g} ms" if unit == "s" else f"{value:,.0f}{unit}"
 
 
-def _values(found: Sequence[tuple[Case, Sequence[Finding]]], ok: bool) -> dict[str, Any]:
+def _values(found: Sequence[tuple[Case, Sequence[Expectation]]], ok: bool) -> dict[str, Any]:
     cases = [
         {
             "name": case.name,

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from crawler.cli.load.load_live import watching
 from crawler.cli.load.load_spelling import LOAD
+from crawler.load.load_config import LoadConfig
+from crawler.load.load_result import Generator, Judged, LoadResult
 from crawler.load.measured import Measured
-from crawler.load.options import LoadConfig
 from crawler.load.planner import Target
-from crawler.load.result import Generator, Judged, Result
 from crawler.load.run import run_load
 from crawler.load.threshold import Threshold
 from crawler.load.validity import Probes, judge
@@ -25,7 +25,7 @@ from crawler.runtime.event_loop import collect_rarely, new_event_loop
 if TYPE_CHECKING:
     from crawler.load.metrics import Exposition
 
-Load = Callable[[LoadConfig, Sequence[Target], Sequence[Threshold]], Result]
+Load = Callable[[LoadConfig, Sequence[Target], Sequence[Threshold]], LoadResult]
 """`run`, with what it shows meanwhile settled."""
 
 
@@ -36,7 +36,7 @@ def run(
     *,
     quiet: bool,
     metrics: Exposition | None = None,
-) -> Result:
+) -> LoadResult:
     """Load the URLs and judge what came of it; `partial` if a signal ended it.
 
     Raises `EnvironmentFailure` for a server that cannot be reached at all, `ConfigurationError`
@@ -44,7 +44,7 @@ def run(
     """
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
     measured, probes, partial = measure(config, targets, quiet=quiet, metrics=metrics)
-    return Result(
+    return LoadResult(
         target=first if isinstance(first := targets[0], str) else first.url,
         urls=len(targets),
         started=started,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from crawler.cli import toml
 from crawler.cli.crawl_flags import Spelling, resolve
-from crawler.load.options import LoadConfig
+from crawler.load.load_config import LoadConfig
 from crawler.load.threshold import Threshold
 from crawler.model.errors import ConfigurationError
 

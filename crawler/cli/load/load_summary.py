@@ -9,9 +9,9 @@ from textwrap import wrap
 
 from crawler.cli.load.per_target import WIDTH, errors, milliseconds, rows, shortened
 from crawler.cli.unit_formats import count, counted, megabytes
+from crawler.load.load_config import LoadConfig
+from crawler.load.load_result import LoadResult
 from crawler.load.measured import Measured
-from crawler.load.options import LoadConfig
-from crawler.load.result import Result
 from crawler.load.threshold import Threshold
 from crawler.load.validity import MOST_LATENESS, Verdict
 from crawler.measure.histogram import Histogram
@@ -24,7 +24,7 @@ _GLUE = "\N{NO-BREAK SPACE}"
 _OMITTED, _OWN_LAG = 1.25, MOST_LATENESS
 
 
-def text(result: Result) -> str:
+def text(result: LoadResult) -> str:
     """All of it; the last lines are thresholds and verdict."""
     parts = chain(
         head(result.config, result.target, result.urls),
@@ -107,7 +107,7 @@ def figure(threshold: Threshold, value: float) -> str:
     return f"{value:.3%}" if threshold.figure == "errors" else f"{value:,.0f}/s"
 
 
-def judgement(result: Result) -> Iterator[str]:
+def judgement(result: LoadResult) -> Iterator[str]:
     """Each threshold, then whether to believe any of it, and why not."""
     for judged in result.thresholds:
         value = figure(Threshold.read(judged.text), judged.value)

@@ -14,8 +14,8 @@ from itertools import pairwise
 
 from crawler.cli.load.load_summary import row
 from crawler.cli.unit_formats import count, milliseconds
+from crawler.load.load_config import LoadConfig
 from crawler.load.measured import Measured
-from crawler.load.options import LoadConfig
 from crawler.load.part import seconds_of
 from crawler.load.series import Row
 from crawler.measure.histogram import COARSE_BITS, Histogram

@@ -13,14 +13,15 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from crawler.compare.experiment import RSS, Arm, Contrast, Experiment, Finding, Setting
+from crawler.compare.design import RSS, Arm, Contrast, Finding, Setting
+from crawler.compare.experiment import Experiment
 from crawler.compare.experiments.crawl import CPU_PAGE, RATE
 from crawler.compare.experiments.crawl_plan import ASYNCIO, ENGINES, UVLOOP, listed
 from crawler.compare.web import mock_web
 from crawler.model.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from crawler.compare.judgement import Observed
+    from crawler.compare.observation import Observed
 
 NAME = "answer"
 SEQUENTIAL, THREADED = "sequential", "threaded"

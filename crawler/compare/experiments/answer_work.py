@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from crawler.compare.crawling import CrawlTally, crawl
-from crawler.compare.experiment import Done, Parameters, Watch
+from crawler.compare.design import Done, Parameters, Watch
 from crawler.compare.fetching import bare
 from crawler.model.config import CrawlConfig
 from crawler.model.url import Seed

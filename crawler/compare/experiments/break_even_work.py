@@ -9,8 +9,8 @@ from hashlib import sha256
 from time import perf_counter
 from typing import NamedTuple
 
+from crawler.compare.design import Done, Parameters, Watch
 from crawler.compare.executors import executor
-from crawler.compare.experiment import Done, Parameters, Watch
 
 _LEAST = 0.04  # seconds that a cell is repeated for
 _STEPS = 200_000  # of all tasks that are handed over at a time: about 20 ms of computing

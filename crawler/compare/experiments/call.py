@@ -12,16 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from crawler.compare.compare_config import CompareConfig
+from crawler.compare.design import Arm, Contrast, Figure, Interpreter, Setting
 from crawler.compare.executors import CLASSES
-from crawler.compare.experiment import (
-    Arm,
-    Contrast,
-    Experiment,
-    Figure,
-    Interpreter,
-    Setting,
-)
-from crawler.compare.options import CompareConfig
+from crawler.compare.experiment import Experiment
 from crawler.compare.runner import run_job
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.workers import own

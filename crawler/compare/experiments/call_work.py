@@ -21,8 +21,8 @@ from typing import Any
 
 import orjson
 
+from crawler.compare.design import Done, Parameters, Watch
 from crawler.compare.executors import executor
-from crawler.compare.experiment import Done, Parameters, Watch
 from crawler.workers import own
 
 Arguments = tuple[Any, ...]

@@ -11,11 +11,10 @@ from collections.abc import Iterator, Sequence
 from math import isnan
 from typing import NamedTuple
 
-from crawler.compare.experiment import (
+from crawler.compare.design import (
     Arm,
     Chart,
     Contrast,
-    Experiment,
     Figure,
     Finding,
     Lines,
@@ -23,7 +22,8 @@ from crawler.compare.experiment import (
     Series,
     Setting,
 )
-from crawler.compare.judgement import Observed
+from crawler.compare.experiment import Experiment
+from crawler.compare.observation import Observed
 from crawler.measure.gil import USUAL
 from crawler.measure.quantity import number
 

@@ -13,7 +13,7 @@ from threading import Barrier, BrokenBarrierError, Thread
 from time import perf_counter, sleep
 from typing import Any
 
-from crawler.compare.experiment import Done, Parameters, Watch
+from crawler.compare.design import Done, Parameters, Watch
 from crawler.measure.gil import switch_interval
 
 PAUSE = 0.001

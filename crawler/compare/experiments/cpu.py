@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from crawler.compare.experiment import (
+from crawler.compare.design import (
     CPU,
     PSS,
     WALL,
@@ -26,7 +26,6 @@ from crawler.compare.experiment import (
     Chart,
     Contrast,
     Done,
-    Experiment,
     Finding,
     Lines,
     Parameters,
@@ -34,8 +33,9 @@ from crawler.compare.experiment import (
     Setting,
     Watch,
 )
-from crawler.compare.judgement import Observed
-from crawler.compare.statistics import quotient
+from crawler.compare.estimate import quotient
+from crawler.compare.experiment import Experiment
+from crawler.compare.observation import Observed
 from crawler.measure.quantity import number
 
 BASE = "1 thread"

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from crawler.compare.executors import unloaded
-from crawler.compare.experiment import (
+from crawler.compare.design import (
     PSS,
     RSS,
     THRIFT,
@@ -16,11 +15,12 @@ from crawler.compare.experiment import (
     Chart,
     Contrast,
     Expected,
-    Experiment,
     Figure,
     Finding,
     Setting,
 )
+from crawler.compare.executors import unloaded
+from crawler.compare.experiment import Experiment
 from crawler.compare.experiments.crawl_plan import (
     ASYNCIO,
     ENGINES,
@@ -39,7 +39,7 @@ from crawler.compare.experiments.crawl_plan import (
 from crawler.compare.web import mock_web
 
 if TYPE_CHECKING:
-    from crawler.compare.judgement import Observed
+    from crawler.compare.observation import Observed
 
 RATE = Figure(name="rate", title="pages/s", unit="/s", more=True)
 CPU_PAGE = Figure(

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from crawler.compare.experiment import Arm, Setting
+from crawler.compare.design import Arm, Setting
 from crawler.compare.experiments import crawl_work
 from crawler.model.errors import ConfigurationError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from time import perf_counter
 
-from crawler.compare.experiment import Done, Parameters, Watch
+from crawler.compare.design import Done, Parameters, Watch
 from crawler.measure.quantile import ranked
 
 Figures = Mapping[str, float]
@@ -54,7 +54,7 @@ def _numbers(parameters: Parameters) -> tuple[tuple[range, range], range]:
 
 
 def _split(parameters: Parameters, watch: Watch) -> list[Done]:
-    from crawler.compare.crew import together
+    from crawler.compare.members import together
 
     shares = [{**parameters, "share": number} for number in range(parameters["processes"])]
     return together(f"{__name__}:{share.__name__}", shares, watch)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from crawler.compare.experiment import WALL, Arm, Experiment, Finding, Setting
+from crawler.compare.design import WALL, Arm, Finding, Setting
+from crawler.compare.experiment import Experiment
 from crawler.compare.experiments.demo_work import Span
 
 if TYPE_CHECKING:
-    from crawler.compare.judgement import Observed, Run
+    from crawler.compare.observation import Observed, Run
 
 NAME = "demo"
 _COLUMNS = 50

@@ -14,7 +14,7 @@ from itertools import pairwise
 from time import perf_counter
 from typing import Any
 
-from crawler.compare.experiment import Done, Parameters, Watch
+from crawler.compare.design import Done, Parameters, Watch
 
 WORKERS = 2
 _STEP = 300  # additions between two looks at the clock

@@ -8,7 +8,7 @@ from functools import cache
 from math import inf
 from typing import NamedTuple
 
-from crawler.compare.experiment import Interpreter
+from crawler.compare.design import Interpreter
 from crawler.compare.experiments.gil_release_work import CALL, LOOP, ZLIB
 from crawler.formats.libraries import MODULES
 from crawler.measure.gil import USUAL

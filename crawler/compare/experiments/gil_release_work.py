@@ -9,7 +9,7 @@ from hashlib import sha256
 from threading import Event, Thread
 from time import perf_counter, sleep
 
-from crawler.compare.experiment import Done, Parameters, Watch
+from crawler.compare.design import Done, Parameters, Watch
 
 ZLIB, LOOP, CALL = "zlib", "a Python loop", "one long C call"
 """The controls: frees the lock, gives it up when asked, and holds it until it returns."""

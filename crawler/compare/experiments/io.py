@@ -9,14 +9,13 @@ from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from crawler.compare.bounds import most_connections, most_threads
-from crawler.compare.experiment import (
+from crawler.compare.design import (
     PSS,
     THRIFT,
     Arm,
     Chart,
     Contrast,
     Done,
-    Experiment,
     Figure,
     Finding,
     Lines,
@@ -25,11 +24,12 @@ from crawler.compare.experiment import (
     Setting,
     Watch,
 )
+from crawler.compare.experiment import Experiment
 from crawler.compare.web import mock_web
 
 if TYPE_CHECKING:
     from crawler.compare.bare_client import Fetched
-    from crawler.compare.judgement import Observed
+    from crawler.compare.observation import Observed
     from crawler.model.choices import Loop
 
 RATE = Figure(name="rate", title="fetches/s", unit="/s", more=True)
@@ -111,7 +111,7 @@ def _fetch(kind: str, urls: Sequence[str], in_flight: int, watch: Watch) -> Fetc
 
 def _split(parameters: Parameters, watch: Watch) -> Done:
     """All shares, each with its part of what is in flight; the pages in their order again."""
-    from crawler.compare.crew import together
+    from crawler.compare.members import together
 
     count = parameters["processes"]
     each = {**parameters, "step": count, "in_flight": parameters["in_flight"] // count}

@@ -8,19 +8,19 @@ from contextlib import AbstractContextManager
 from time import perf_counter, sleep
 from typing import Any
 
-from crawler.compare.experiment import (
+from crawler.compare.design import (
     CPU,
     WALL,
     Arm,
     Contrast,
     Done,
-    Experiment,
     Figure,
     Noise,
     Parameters,
     Setting,
     Watch,
 )
+from crawler.compare.experiment import Experiment
 from crawler.compare.web import mock_web
 
 KINDS: Sequence[Noise] = ("compute", "wait", "fetch")

@@ -13,21 +13,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import nan
 from typing import Any
 
-from crawler.compare.experiment import (
-    Arm,
-    Bars,
-    Chart,
-    Contrast,
-    Experiment,
-    Figure,
-    Finding,
-    Outcome,
-    Setting,
-)
+from crawler.compare.design import Arm, Bars, Chart, Contrast, Figure, Finding, Outcome, Setting
+from crawler.compare.estimate import quotient
+from crawler.compare.experiment import Experiment
 from crawler.compare.experiments.race_counters import CURES
 from crawler.compare.experiments.race_work import SHORT
-from crawler.compare.judgement import Observed, Run
-from crawler.compare.statistics import quotient
+from crawler.compare.observation import Observed, Run
 from crawler.measure.gil import USUAL
 
 NS = Figure(

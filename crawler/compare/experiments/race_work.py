@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from threading import Barrier
 from typing import Any
 
-from crawler.compare.experiment import Done, Parameters, Watch
+from crawler.compare.design import Done, Parameters, Watch
 from crawler.compare.experiments.race_counters import CURES, Counter, Cure, plain
 from crawler.measure.gil import switch_interval
 

@@ -6,20 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from crawler.compare.design import Arm, Bars, Chart, Finding, Outcome, Setting
 from crawler.compare.executors import absent, kinds
-from crawler.compare.experiment import (
-    Arm,
-    Bars,
-    Chart,
-    Experiment,
-    Finding,
-    Outcome,
-    Setting,
-)
+from crawler.compare.experiment import Experiment
 from crawler.compare.experiments.robust_bench import INNOCENT, NOTHING, PATIENCE
 from crawler.compare.experiments.robust_tasks import CASES
 from crawler.compare.experiments.robust_work import THREADS
-from crawler.compare.judgement import Observed
+from crawler.compare.observation import Observed
 from crawler.measure.quantity import latency
 
 CRAWLER = "crawler"

@@ -18,13 +18,13 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
-from crawler.compare.experiments.robust_bench import INNOCENT, ExecutorBench, Trial, trial
+from crawler.compare.experiments.robust_bench import INNOCENT, ExecutorBench, TaskTrial, trial
 from crawler.runtime.children import environment, python
 
 _LIMIT = 20.0  # seconds of a process
 
 
-def apart(kind: str, case: str) -> Trial:
+def apart(kind: str, case: str) -> TaskTrial:
     """One trial in a process of its own; if that ends, recovery is the start of another."""
     began = recovered = 0.0
     answered, said = 0, ""
@@ -49,7 +49,7 @@ def apart(kind: str, case: str) -> Trial:
         said = f"{said}: " * bool(said) + f"its process ended by {_signal(process.returncode)}"
         recovered = _first_answer(kind)
     lost = INNOCENT - answered
-    return Trial(lost=lost, recovery=recovered - began, said=said, ended=ended)
+    return TaskTrial(lost=lost, recovery=recovered - began, said=said, ended=ended)
 
 
 def _first_answer(kind: str) -> float:

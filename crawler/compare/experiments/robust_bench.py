@@ -22,7 +22,7 @@ _LIMIT = 10.0  # seconds for whatever must end by itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class TaskTrial:
     """lost: innocent tasks without an answer. said: what became of the guilty one.
 
     recovery: seconds from the guilty task's submission until a new innocent one was answered.
@@ -60,7 +60,7 @@ def ignore(_event: str) -> None:
     """Tell nobody."""
 
 
-def trial(bench: Bench, case: str, tell: Callable[[str], None] = ignore) -> Trial:
+def trial(bench: Bench, case: str, tell: Callable[[str], None] = ignore) -> TaskTrial:
     """Twenty innocent tasks, a guilty one among them, and a new one afterwards.
 
     tell: is told at once that the guilty task was `submitted`, each innocent one `answered`, the
@@ -80,7 +80,7 @@ def trial(bench: Bench, case: str, tell: Callable[[str], None] = ignore) -> Tria
     lost = sum(not _right(future, number) for number, future in enumerate(futures))
     bench.probe()
     tell("recovered")
-    return Trial(lost=lost, recovery=perf_counter() - began, said=said)
+    return TaskTrial(lost=lost, recovery=perf_counter() - began, said=said)
 
 
 def _told(future: Future[int], tell: Callable[[str], None]) -> Future[int]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from crawler.compare.design import Done, Parameters, Watch
 from crawler.compare.executors import left_behind
-from crawler.compare.experiment import Done, Parameters, Watch
 from crawler.compare.experiments.robust_apart import apart
 from crawler.compare.experiments.robust_bench import (
     Bench,
     CrawlerBench,
     ExecutorBench,
-    Trial,
+    TaskTrial,
     trial,
 )
 
@@ -33,11 +33,11 @@ def work(parameters: Parameters, watch: Watch) -> Done:
     return Done(figures=figures, notes=notes)
 
 
-def _apart(kind: str, cases: list[str]) -> dict[str, Trial]:
+def _apart(kind: str, cases: list[str]) -> dict[str, TaskTrial]:
     return {case: apart(kind, case) for case in cases}
 
 
-def _trials(kind: str, cases: list[str]) -> dict[str, Trial]:
+def _trials(kind: str, cases: list[str]) -> dict[str, TaskTrial]:
     bench: Bench = CrawlerBench() if kind == "crawler" else ExecutorBench(kind)
     try:
         return {case: trial(bench, case) for case in cases}

@@ -7,11 +7,10 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from crawler.compare.bounds import most_connections, most_threads
-from crawler.compare.experiment import (
+from crawler.compare.design import (
     Arm,
     Chart,
     Contrast,
-    Experiment,
     Figure,
     Finding,
     Lines,
@@ -19,9 +18,10 @@ from crawler.compare.experiment import (
     Setting,
     memory,
 )
+from crawler.compare.experiment import Experiment
 
 if TYPE_CHECKING:
-    from crawler.compare.judgement import Observed
+    from crawler.compare.observation import Observed
 
 MEMORY = memory("memory", "memory a connection")
 WAKE = Figure(

@@ -17,7 +17,7 @@ from gc import collect
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from crawler.compare.experiment import Done, Parameters, Watch
+from crawler.compare.design import Done, Parameters, Watch
 from crawler.compare.experiments.scale_peer import RESET, STAMP
 from crawler.measure.processes import pss
 from crawler.measure.quantile import ranked

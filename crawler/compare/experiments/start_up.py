@@ -5,23 +5,23 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Sequence
 
-from crawler.compare.executors import absent, has_loky
-from crawler.compare.experiment import (
+from crawler.compare.design import (
     WALL,
     Arm,
     Bars,
     Chart,
     Contrast,
-    Experiment,
     Figure,
     Finding,
     Outcome,
     Setting,
     memory,
 )
+from crawler.compare.estimate import MARGIN, estimate
+from crawler.compare.executors import absent, has_loky
+from crawler.compare.experiment import Experiment
 from crawler.compare.experiments.start_up_work import PROCESSES
-from crawler.compare.judgement import Observed
-from crawler.compare.statistics import MARGIN, estimate
+from crawler.compare.observation import Observed
 from crawler.measure.quantity import number
 
 _MOST_WORKERS = 8

@@ -14,8 +14,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from crawler.compare.design import Done, Parameters, Watch
 from crawler.compare.executors import executor
-from crawler.compare.experiment import Done, Parameters, Watch
 from crawler.measure.processes import pss, tree
 
 PROCESSES = ("fork", "forkserver", "spawn")

@@ -6,18 +6,11 @@ import inspect
 from collections.abc import Sequence
 
 from crawler.compare import executors
+from crawler.compare.design import Arm, Bars, Chart, Finding, Outcome, Setting
 from crawler.compare.executors import absent, kinds, unloaded
-from crawler.compare.experiment import (
-    Arm,
-    Bars,
-    Chart,
-    Experiment,
-    Finding,
-    Outcome,
-    Setting,
-)
+from crawler.compare.experiment import Experiment
 from crawler.compare.experiments import swap_work
-from crawler.compare.judgement import Observed
+from crawler.compare.observation import Observed
 
 _MOST_WORKERS = 8
 

@@ -13,8 +13,8 @@ from random import Random
 from time import perf_counter
 from typing import Any
 
+from crawler.compare.design import Done, Parameters, Watch
 from crawler.compare.executors import executor
-from crawler.compare.experiment import Done, Parameters, Watch
 
 _WORDS = ("wait", "core", "lock", "page", "host", "queue", "link", "pool", "task", "byte")
 _CHUNK = 8  # pages that `map` hands over at a time

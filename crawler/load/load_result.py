@@ -18,13 +18,13 @@ from msgspec.structs import fields
 
 from crawler.load.breakdown import ErrorKind, TargetCounts
 from crawler.load.expected import failure
+from crawler.load.load_config import LoadConfig
 from crawler.load.measured import Measured
-from crawler.load.options import LoadConfig
 from crawler.load.threshold import Threshold
 from crawler.load.validity import Probes, Verdict
-from crawler.measure.document import TIME, Record, plain, read, text, told
-from crawler.measure.document import schema as described
 from crawler.measure.histogram import Histogram
+from crawler.measure.json_document import TIME, Record, plain, read, text, told
+from crawler.measure.json_document import schema as described
 from crawler.measure.machine import packages, processor, python
 from crawler.model.secrets import hidden
 from crawler.model.version import VERSION
@@ -190,7 +190,7 @@ class Summary(Record, frozen=True, kw_only=True):
         )
 
 
-class Result(Record, frozen=True, kw_only=True):
+class LoadResult(Record, frozen=True, kw_only=True):
     """A run: what was asked for, where it ran, what was measured and what to think of it."""
 
     format: Annotated[Literal["crawler-load/1"], told("How to read this document.")] = FORMAT
@@ -240,17 +240,17 @@ class Result(Record, frozen=True, kw_only=True):
     @property
     def _document(self) -> LoadDocument:
         config = replace(self.config, header=tuple(map(hidden, self.config.header)))
-        own = {each.name: getattr(self, each.name) for each in fields(Result)}
+        own = {each.name: getattr(self, each.name) for each in fields(LoadResult)}
         own |= {"target": _LOGIN.sub("***@", self.target), "config": config}
         return LoadDocument(**own, why=self.failure, summary=Summary.of(self.measured))
 
     @classmethod
-    def read(cls, path: str) -> Result:
+    def read(cls, path: str) -> LoadResult:
         """From a file; raises `EnvironmentFailure` that names it and says what is wrong."""
         return read(Path(path), LoadDocument, "a result of a load")
 
 
-class LoadDocument(Result, frozen=True, kw_only=True):
+class LoadDocument(LoadResult, frozen=True, kw_only=True):
     """A result as its file has it, with what follows from the rest."""
 
     why: Annotated[str, told("Why the run failed as a whole (too many errors), or empty.")] = field(

@@ -24,7 +24,7 @@ _LAST_WORDS = 300  # characters of the last line that a process said before it f
 _CHUNK = 65_536
 
 
-class Kept:
+class ArmProcess:
     """A process that was started; leaving the block kills it.
 
     Its answers are JSON objects, or in words why there is none; after such words it is dead.

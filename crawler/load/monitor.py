@@ -23,7 +23,7 @@ _COUNTERS = Path("/proc/net/netstat")
 _PROCESSOR = Path("/proc/stat")
 
 
-class Watch:
+class Monitor:
     """Looks at an engine from `start` on until it is stopped; before, it fails late hits only."""
 
     def __init__(self, engine: Engine, start: float, timeout: float) -> None:
@@ -42,7 +42,7 @@ class Watch:
         self._read(self._expected)
 
     def __repr__(self) -> str:
-        return f"Watch(loop lag {self.loop_lag})"
+        return f"Monitor(loop lag {self.loop_lag})"
 
     @property
     def mean_in_flight(self) -> float:

@@ -11,14 +11,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import get_args
 
-from crawler.compare.experiment import Outcome
+from crawler.compare.comparison_result import ComparisonResult
+from crawler.compare.design import Outcome
 from crawler.compare.experiments.noise import DOING
 from crawler.compare.method import method
-from crawler.compare.result import Result
 from crawler.compare.sections import section
 from crawler.measure.machine import BUSY
 from crawler.measure.quantity import size
-from crawler.report.page import render
+from crawler.report.html_page import render
 from crawler.report.svg import style
 
 _NOISY = 0.05
@@ -26,7 +26,7 @@ _NOISY = 0.05
 _FINEST = 0.001
 
 
-def report(result: Result) -> str:
+def report(result: ComparisonResult) -> str:
     """Return the page; raises `EnvironmentFailure` without the extra `report`."""
     with style():
         sections = [section(each) for each in result.examined]
@@ -48,7 +48,7 @@ def report(result: Result) -> str:
     )
 
 
-def _how(result: Result) -> str:
+def _how(result: ComparisonResult) -> str:
     machine = result.machine
     cores = f"{len(machine.cores)} core{'' if len(machine.cores) == 1 else 's'}"
     memory = f", {size(machine.memory)}" if machine.memory else ""
@@ -63,7 +63,7 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _summary(result: Result) -> str:
+def _summary(result: ComparisonResult) -> str:
     counts = Counter(each.outcome for each in result.examined)
     order: tuple[Outcome, ...] = get_args(Outcome)
     told = [f"{counts[outcome]} {outcome}" for outcome in order if counts[outcome]]
@@ -71,7 +71,7 @@ def _summary(result: Result) -> str:
     return f"Of {many}: {', '.join(told) or 'none was run'}."
 
 
-def _doubts(result: Result) -> Iterator[str]:
+def _doubts(result: ComparisonResult) -> Iterator[str]:
     """What a reader has to know before any figure."""
     if result.partial:
         yield "It was stopped before its end: the figures are a part."

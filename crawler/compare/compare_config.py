@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from crawler.compare.experiment import Mode
+from crawler.compare.design import Mode
 from crawler.model.option import OptionError, Options, option
 from crawler.model.units import MINUTES, SECONDS, SHARE
 
@@ -19,7 +19,7 @@ ANSWER_SECONDS = 30.0
 MOST_SABOTAGE = 1.0
 
 
-class Share(float):
+class Percentage(float):
     """A share that is written in percent: `5%`."""
 
     @classmethod
@@ -42,7 +42,7 @@ class Share(float):
         return f"{float(self) * 100:g}%"
 
 
-_NONE = Share(0)
+_NONE = Percentage(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +129,7 @@ class CompareConfig(Options):
         most=1_000,
         common=True,
     )
-    sabotage: Share = option(
+    sabotage: Percentage = option(
         _HOW,
         _NONE,
         "Slow one side of each experiment by this share, to see that it is detected.",

@@ -7,108 +7,32 @@ is worked out again from the turns, so that the two cannot differ.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import msgspec
 
-from crawler.compare import advice, catalogue, runner
+from crawler.compare import advice, catalogue
 from crawler.compare.advice import Decision
-from crawler.compare.experiment import (
-    Experiment,
-    Finding,
-    Outcome,
-)
-from crawler.compare.experiments import noise
-from crawler.compare.judgement import (
-    Comparison,
-    Observed,
-    Run,
-    band_of,
-    compared,
-    findings,
-    verdict,
-)
-from crawler.compare.options import CompareConfig
+from crawler.compare.compare_config import CompareConfig
+from crawler.compare.examined import Assessment, Bands, Examined, bands_of, parts_of
+from crawler.compare.observation import Run
 from crawler.compare.runner import Conducted
 from crawler.compare.schema import (
     ComparisonDocument,
     ExperimentDocument,
     PartDocument,
     StoredComparison,
-    StoredExperiment,
 )
-from crawler.measure.document import plain, read, text
+from crawler.measure.json_document import plain, read, text
 from crawler.measure.machine import Machine
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 
-Bands = Mapping[str, float]
-"""The noise of each kind by its name, 0.02 for 2 %: `fetch` of times, `fetch CPU` of CPU times."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """What one interpreter did in an experiment, and what came of it."""
-
-    observed: Observed
-    comparisons: Sequence[Comparison]
-    findings: Sequence[Finding]
-
-    @classmethod
-    def of(cls, experiment: Experiment, observed: Observed) -> Self:
-        """Compare and judge."""
-        comparisons = compared(observed, experiment.contrasts(observed.setting))
-        found = findings(experiment, observed, comparisons)
-        return cls(observed=observed, comparisons=comparisons, findings=found)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Examined:
-    """An experiment with what each interpreter did; the first is the one that ran it all."""
-
-    experiment: Experiment
-    parts: Sequence[Part]
-    rounds: int
-    seconds: float
-    partial: bool
-
-    @property
-    def outcome(self) -> Outcome:
-        """What came of its predictions."""
-        return verdict([finding for part in self.parts for finding in part.findings])
-
-    @classmethod
-    def of(cls, experiment: Experiment, conducted: Conducted, bands: Bands) -> Self:
-        """Judge what was run."""
-        kind = experiment.noise
-        itself = experiment.name == noise.EXPERIMENT.name
-        parts = [
-            Part.of(
-                experiment,
-                Observed(
-                    experiment=experiment.name,
-                    setting=part.setting,
-                    arms=part.arms,
-                    runs=part.runs,
-                    band=None if itself else bands.get(kind, 0.0),
-                    cpu_band=0.0 if itself else bands.get(f"{kind} CPU", 0.0),
-                ),
-            )
-            for part in conducted.parts
-        ]
-        return cls(
-            experiment=experiment,
-            parts=parts,
-            rounds=conducted.rounds,
-            seconds=conducted.seconds,
-            partial=conducted.partial,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class ComparisonResult:
     """A comparison. started: RFC 3339, UTC. partial: it was stopped before its end.
 
     load_after: the machine's load averages at its end; those before are the machine's.
@@ -135,24 +59,24 @@ class Result:
         """Whether anything cannot be believed."""
         return any(each.outcome == "invalid" for each in self.examined)
 
-    def parts(self, name: str) -> Sequence[Part]:
+    def parts(self, name: str) -> Sequence[Assessment]:
         """What was found in an experiment; nothing if it was not run."""
-        return next((e.parts for e in self.examined if e.experiment.name == name), ())
+        return parts_of(self.examined, name)
 
     @property
     def decisions(self) -> Sequence[Decision]:
         """Which model for which work, as far as it was measured."""
-        return advice.decisions(self)
+        return advice.decisions(self.examined)
 
     @property
     def undecided(self) -> Sequence[Decision]:
         """The work that no comparison has decided on, and what is missing."""
-        return advice.undecided(self)
+        return advice.undecided(self.examined)
 
     @property
     def advice(self) -> str:
         """A sentence or two for this machine; "" if no comparison of crawls was decided."""
-        return advice.advice(self)
+        return advice.advice(self.examined)
 
     @property
     def json(self) -> dict[str, Any]:
@@ -187,7 +111,10 @@ class Result:
         catalogue.check(stored.asked)
         examined: list[Examined] = []
         for each in stored.experiments:
-            examined.append(_examined(each, bands_of(examined)))
+            conducted = Conducted(
+                parts=each.parts, rounds=each.rounds, seconds=each.seconds, partial=each.partial
+            )
+            examined.append(Examined.of(catalogue.load(each.name), conducted, bands_of(examined)))
         return cls(
             started=stored.started,
             seconds=stored.seconds,
@@ -209,14 +136,6 @@ class Result:
             raise EnvironmentFailure(f"{path}: not a result of a comparison: {error}") from None
 
 
-def bands_of(examined: Sequence[Examined]) -> Bands:
-    """The noise of each kind as the first interpreter had it."""
-    name = noise.EXPERIMENT.name
-    found = next((e.parts[0] for e in examined if e.experiment.name == name and e.parts), None)
-    comparisons = found.comparisons if found else ()
-    return {noise.named(each.contrast): band_of([each]) for each in comparisons}
-
-
 def _experiment_document(examined: Examined) -> ExperimentDocument:
     experiment = examined.experiment
     return ExperimentDocument(
@@ -233,7 +152,7 @@ def _experiment_document(examined: Examined) -> ExperimentDocument:
     )
 
 
-def _part_document(part: Part) -> PartDocument:
+def _part_document(part: Assessment) -> PartDocument:
     observed = part.observed
     return PartDocument(
         setting=observed.setting,
@@ -253,14 +172,3 @@ def _told(run: Run) -> Run:
         for found in (run.reading, run.figures)
     )
     return replace(run, reading=reading, figures=figures)
-
-
-def _examined(stored: StoredExperiment, bands: Bands) -> Examined:
-    """Judge an experiment again from its turns."""
-    parts = [
-        runner.Part(setting=part.setting, arms=part.arms, runs=part.runs) for part in stored.parts
-    ]
-    conducted = Conducted(
-        parts=parts, rounds=stored.rounds, seconds=stored.seconds, partial=stored.partial
-    )
-    return Examined.of(catalogue.load(stored.name), conducted, bands)

@@ -24,9 +24,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Annotated
 
-from crawler.compare.experiment import Word
-from crawler.measure.document import told
+from crawler.compare.design import Word
 from crawler.measure.interval import CONFIDENCE, LEAST_FIGURES, Drawn, Ratio, student
+from crawler.measure.json_document import told
 
 LEAST_ROUNDS = LEAST_FIGURES
 """Of fewer there are too few different samples for 95 %."""

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from crawler.compare.experiment import WALL, Figure, Word
-from crawler.compare.judgement import Comparison, Observed
-from crawler.compare.result import Part
+from crawler.compare.design import WALL, Figure, Word
+from crawler.compare.examined import Assessment
+from crawler.compare.judgement import Comparison
+from crawler.compare.observation import Observed
 from crawler.measure.quantity import number
 from crawler.report import drawing
 from crawler.report.drawing import colour
@@ -29,7 +30,7 @@ _ROW = 0.32  # inches of a comparison
 _LEAST_REACH = 1.04  # an axis shows at least 4 % either way
 
 
-def ratios(part: Part, name: str) -> Plot | None:
+def ratios(part: Assessment, name: str) -> Plot | None:
     """All comparisons of a part as a forest plot; None where not one has a ratio.
 
     Their claims are told by their numbers.
@@ -118,7 +119,7 @@ def _word_legend(figure: mpl.Figure, shown: Sequence[Comparison]) -> None:
     drawing.legend(figure, handles, labels)
 
 
-def over_time(part: Part, name: str) -> Plot | None:
+def over_time(part: Assessment, name: str) -> Plot | None:
     """What each turn took, in the order in which they ran: drifts and outliers show here."""
     observed, figure = part.observed, main_figure(part)
     points = _points(observed, figure)
@@ -135,7 +136,7 @@ def over_time(part: Part, name: str) -> Plot | None:
     return Plot(name, title, note, svg)
 
 
-def main_figure(part: Part) -> Figure:
+def main_figure(part: Assessment) -> Figure:
     """What most comparisons of a part are about: the wall time, where they are about nothing."""
     figures = [each.contrast.figure for each in part.comparisons]
     return Counter(figures).most_common(1)[0][0] if figures else WALL

@@ -9,7 +9,7 @@ from time import perf_counter
 import pytest
 
 from crawler.load.loop import Flow
-from crawler.load.watch import Watch, listen_overflows
+from crawler.load.monitor import Monitor, listen_overflows
 from crawler.measure.histogram import Histogram
 
 
@@ -41,7 +41,7 @@ async def test_late_hits_are_failed_within_a_twentieth_of_their_timeout() -> Non
     """The engine is asked again and again, and no more often than that takes."""
     engine = FakeEngine(enough=3)
     begun = perf_counter()
-    watch = Watch(engine, begun, 0.4)
+    watch = Monitor(engine, begun, 0.4)
     await asyncio.wait_for(engine.finished.wait(), 10)
     watch.stop(perf_counter())
     gaps = [b - a for a, b in zip([begun, *engine.asked], engine.asked, strict=False)]
@@ -51,7 +51,7 @@ async def test_late_hits_are_failed_within_a_twentieth_of_their_timeout() -> Non
 async def test_before_the_start_nothing_is_measured() -> None:
     """In the warm-up late hits are failed, and neither lag nor CPU is read."""
     engine = FakeEngine(enough=2)
-    watch = Watch(engine, perf_counter() + 60, 0.2)
+    watch = Monitor(engine, perf_counter() + 60, 0.2)
     await asyncio.wait_for(engine.finished.wait(), 10)
     watch.stop(perf_counter())
     assert watch.loop_lag.count == 0
@@ -61,7 +61,7 @@ async def test_before_the_start_nothing_is_measured() -> None:
 async def test_a_blocked_loop_is_lag_and_cpu() -> None:
     """50 ms of computing in a callback are in the loop's lag, and in the CPU time."""
     engine = FakeEngine(enough=2)
-    watch = Watch(engine, perf_counter(), 0.4)
+    watch = Monitor(engine, perf_counter(), 0.4)
     await asyncio.wait_for(engine.finished.wait(), 10)
     until = time.process_time() + 0.05
     while time.process_time() < until:
@@ -71,14 +71,14 @@ async def test_a_blocked_loop_is_lag_and_cpu() -> None:
     watch.stop(perf_counter())
     assert watch.loop_lag.largest >= 0.035  # the timer was due up to 10 ms after it began
     assert watch.cpu_seconds >= 0.05 and 0 < watch.cpu_share <= 1.1
-    assert repr(watch).startswith("Watch(loop lag Histogram(")
+    assert repr(watch).startswith("Monitor(loop lag Histogram(")
 
 
 async def test_hits_in_flight_are_averaged_over_time() -> None:
     """Three all the time are three on average, whatever the moments at which it looks."""
     engine = FakeEngine(enough=3)
     engine.flow.change(perf_counter(), 3)
-    watch = Watch(engine, perf_counter(), 0.4)
+    watch = Monitor(engine, perf_counter(), 0.4)
     await asyncio.wait_for(engine.finished.wait(), 10)
     watch.stop(perf_counter())
     assert watch.mean_in_flight == pytest.approx(3, rel=1e-6)

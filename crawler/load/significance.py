@@ -34,7 +34,7 @@ _MOST_FIGURES = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class RunComparison:
     """One figure of two runs: `ratio` is B / A with its 95 % interval.
 
     `judged` is the same ratio with the wider interval that the word rests on, as several figures
@@ -65,7 +65,7 @@ def word_for(ratio: Ratio | None, *, more_is_better: bool, margin: float = MARGI
     return "faster" if (ratio.low > 1) == more_is_better else "slower"
 
 
-def compare(a: Measured, b: Measured, *, seed: int = 0) -> tuple[Comparison, ...]:
+def compare(a: Measured, b: Measured, *, seed: int = 0) -> tuple[RunComparison, ...]:
     """Two runs by their seconds: rate, response p50 and p99, service p50, each with a word."""
     return _compared(_seconds(a), _seconds(b), paired=False, seed=seed, resamples=RESAMPLES)
 
@@ -76,7 +76,7 @@ def compare_blocks(
     *,
     seed: int = 0,
     resamples: int = RESAMPLES,
-) -> tuple[Comparison, ...]:
+) -> tuple[RunComparison, ...]:
     """Blocks that were run in turns, a[i] and b[i] one after the other; the same figures."""
     first, second = (
         [_Part(run.rate, run.response, run.service) for run in runs] for runs in (a, b)
@@ -111,7 +111,7 @@ def _seconds(measured: Measured) -> list[_Part]:
 
 def _compared(
     a: Sequence[_Part], b: Sequence[_Part], *, paired: bool, seed: int, resamples: int
-) -> tuple[Comparison, ...]:
+) -> tuple[RunComparison, ...]:
     found = []
     for name, take in _FIGURES.items():
         ours, theirs = list(map(take, a)), list(map(take, b))
@@ -122,9 +122,9 @@ def _compared(
 
 def _comparison(
     name: str, a: Sequence[float], b: Sequence[float], drawn: Drawn | None
-) -> Comparison:
+) -> RunComparison:
     judged = drawn and drawn.interval(judged_confidence())
-    return Comparison(
+    return RunComparison(
         figure=name,
         a=mean(a) if a else 0.0,
         b=mean(b) if b else 0.0,

@@ -9,22 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crawler.load.breakdown import largest
+from crawler.load.load_config import LoadConfig
+from crawler.load.load_result import PERCENTILES, Judged, LoadResult
 from crawler.load.measured import Measured
-from crawler.load.options import LoadConfig
 from crawler.load.plots import plots
-from crawler.load.result import PERCENTILES, Judged, Result
 from crawler.load.threshold import Threshold
 from crawler.load.validity import BEYOND, Check, needed
 from crawler.measure.histogram import Histogram
 from crawler.measure.quantity import latency, size
-from crawler.report.page import PageTable, render
+from crawler.report.html_page import PageTable, render
 
 TITLES = ("target", "hits", "rate/s", "p50", "p90", "p99", "outcomes")
 MOST_ROWS = 101
 """Rows of targets: all that a run counts apart, and the others together."""
 
 
-def report(result: Result) -> str:
+def report(result: LoadResult) -> str:
     """Return the page; raises `EnvironmentFailure` without the extra `report`."""
     good = result.verdict.valid and result.met and not (result.partial or result.failure)
     return render(
@@ -41,7 +41,7 @@ def report(result: Result) -> str:
     )
 
 
-def how(result: Result) -> str:
+def how(result: LoadResult) -> str:
     """Return the method, the shape of the load, and when it was measured, in one line."""
     config, urls = result.config, result.urls
     many = f" and {urls - 1:,} other targets" if urls > 1 else ""
@@ -53,7 +53,7 @@ def how(result: Result) -> str:
     return f"{config.method}{many}; {loop}; {config.engine} engine; {measured}"
 
 
-def _doubts(result: Result) -> Iterator[tuple[str, str]]:
+def _doubts(result: LoadResult) -> Iterator[tuple[str, str]]:
     if result.partial:
         yield "bad", "It was stopped before its end: the figures are a part."
     if result.failure:
@@ -62,7 +62,7 @@ def _doubts(result: Result) -> Iterator[tuple[str, str]]:
     yield from (("", f"Note: {check.name}: {check.why}") for check in result.verdict.notes)
 
 
-def _judged(result: Result) -> Iterator[tuple[str, str]]:
+def _judged(result: LoadResult) -> Iterator[tuple[str, str]]:
     for judged in result.thresholds:
         kind, word = ("good", "met") if judged.met else ("bad", "missed")
         errors = ", but too many requests failed" if judged.why else ""
@@ -90,7 +90,7 @@ def _key_figures(run: Measured) -> dict[str, str]:
     }
 
 
-def _tables(result: Result) -> Iterator[PageTable]:
+def _tables(result: LoadResult) -> Iterator[PageTable]:
     run = result.measured
     yield _latencies(run)
     yield PageTable("Outcomes", ("outcome", "hits"), outcomes(run), "words")
@@ -163,7 +163,7 @@ def by_target(run: Measured) -> Iterator[list[str]]:
         ]
 
 
-def _options(result: Result) -> Iterator[tuple[str, str]]:
+def _options(result: LoadResult) -> Iterator[tuple[str, str]]:
     """What differs from the defaults, and how long it was to run."""
     given = result.json["config"]
     for name, spec in LoadConfig.options().items():
@@ -178,7 +178,7 @@ def _written(name: str, value: object) -> str:
     return "; ".join(value) if isinstance(value, list) else str(value)
 
 
-def _machine(result: Result) -> Iterator[tuple[str, str]]:
+def _machine(result: LoadResult) -> Iterator[tuple[str, str]]:
     machine = result.machine
     for name in machine.__struct_fields__:
         if name != "libraries":

@@ -1,9 +1,9 @@
 """Several processes that do a work together, each its share, all at the same time.
 
-A member is `python -m crawler.compare.crew`, a fresh process that imports nothing of its parent's.
-It prepares and warms up like any work, and says so; when all are ready the watch starts and they
-are told to go; when all are done it stops. Only then do they clean up, so that what they cost is
-still to be seen when the watch reads it.
+A member is `python -m crawler.compare.members`, a fresh process that imports nothing of its
+parent. It prepares and warms up like any work, and says so; when all are ready the watch starts and
+they are told to go; when all are done it stops. Only then do they clean up, so that the watch can
+still read what they cost.
 
     parent   job        go          end
     member        ready      done        answer
@@ -20,7 +20,7 @@ from dataclasses import asdict
 from importlib import import_module
 from typing import IO, Any, Self
 
-from crawler.compare.experiment import Done, Parameters, Watch
+from crawler.compare.design import Done, Parameters, Watch
 from crawler.runtime.companion import Companion, companion
 
 

@@ -1,0 +1,252 @@
+"""What an experiment is made of; values only, so that a measured process imports nothing else.
+
+An experiment's module holds, in this order: the claim, the predictions, the work, the verdict.
+
+    def work(parameters, watch): ...     what one arm does, in a fresh process of its own
+    EXPERIMENT = Experiment(...)
+
+The life of a turn: the runner starts `python -m crawler.compare.child`, which imports the module,
+calls `work` with the arm's parameters and a stopwatch, and sends back a `Run`. `work` prepares and
+warms up, does what is to be measured inside `with watch:`, and returns a `Done`: a checksum of what
+was done, which has to be equal for all arms that claim to do the same, and further figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, Protocol
+
+from crawler.measure.json_document import told
+
+Mode = Literal["quick", "normal", "full"]
+Word = Literal["faster", "slower", "indistinguishable", "inconclusive", "invalid"]
+Expected = Literal["faster", "slower", "not faster", "not slower", "indistinguishable", ""]
+Outcome = Literal["as predicted", "otherwise", "undecided", "invalid", "told"]
+Noise = Literal["compute", "wait", "fetch"]
+Parameters = Mapping[str, Any]
+
+BASE_LIMIT = 60.0
+"""Seconds until a turn is given up, unless its arm says otherwise."""
+
+
+class Watch(Protocol):
+    """A stopwatch: `with watch:` is what is measured. It runs once."""
+
+    def __enter__(self) -> object: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    @property
+    def wall(self) -> float:
+        """Seconds measured; 0 before the end."""
+
+    @property
+    def cpu(self) -> float:
+        """CPU seconds measured, those of other processes too; 0 before the end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What a turn did. checksum: equal for equal work. errors: how much of it failed.
+
+    figures: numbers of the experiment's own, by name; times in seconds, sizes in bytes. notes:
+    whatever else is worth keeping, as JSON.
+    """
+
+    checksum: str = ""
+    errors: int = 0
+    figures: Mapping[str, float] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """One configuration."""
+
+    name: Annotated[str, told("What it is called.")]
+    parameters: Annotated[Parameters, told("What its work was told, as JSON.")] = field(
+        default_factory=dict
+    )
+    equal: Annotated[
+        str, told("Arms with the same text claim the same work; empty claims nothing.")
+    ] = "all"
+    limit: Annotated[float, told("Seconds until a turn is given up.")] = BASE_LIMIT
+    slowed: Annotated[
+        bool, told("Whether it is the side that sabotage slows down; if none is, the second.")
+    ] = False
+    cores: Annotated[tuple[int, ...], told("The cores it may use; none is all.")] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """Something measured; a ratio tells how many times better the other arm is."""
+
+    name: Annotated[str, told("Its name among readings and figures.")]
+    title: Annotated[str, told("Its name for people.")]
+    unit: Annotated[str, told("Its unit: s, B, or another.")] = "s"
+    more: Annotated[bool, told("Whether more of it is better.")] = False
+    ratio: Annotated[str, told("What a ratio is called: times as fast.")] = "times as fast"
+    words: Annotated[tuple[str, str], told("What faster and slower are called.")] = (
+        "faster",
+        "slower",
+    )
+    noise: Annotated[
+        Literal["wall", "cpu", ""], told("Which noise it is held against; empty for none.")
+    ] = "wall"
+
+
+THRIFT = ("thriftier", "dearer")
+WALL = Figure(name="wall", title="wall time")
+CPU = Figure(
+    name="cpu", title="CPU time", ratio="times as thrifty of CPU", words=THRIFT, noise="cpu"
+)
+
+
+def memory(name: str, title: str) -> Figure:
+    """A figure in bytes."""
+    ratio = "times as thrifty of memory"
+    return Figure(name=name, title=title, unit="B", ratio=ratio, words=THRIFT, noise="")
+
+
+RSS = memory("rss", "peak memory")
+PSS = memory("pss", "memory (PSS)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contrast:
+    """A comparison that is planned before the run."""
+
+    claim: Annotated[str, told("What is predicted, in words.")]
+    base: Annotated[str, told("The arm that is held against.")]
+    other: Annotated[str, told("The arm that is held against it.")]
+    figure: Annotated[Figure, told("What is compared.")] = WALL
+    expect: Annotated[Expected, told("What is predicted; empty for nothing.")] = ""
+    least: Annotated[float, told("How many times better at least; 0 asks for no amount.")] = 0.0
+    otherwise: Annotated[str, told("The explanation, if it comes out otherwise; or empty.")] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """The outcome of a prediction."""
+
+    claim: Annotated[str, told("The prediction.")]
+    outcome: Annotated[Outcome, told("What came of it.")]
+    text: Annotated[str, told("What was found, in a sentence with its figures.")]
+    detail: Annotated[str, told("The same at length; it may have lines, and may be empty.")] = ""
+    folded: Annotated[str, told("What the detail is, where it is folded away; else empty.")] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    """A Python to measure with."""
+
+    label: Annotated[str, told("3.14t, lock off; empty for the one that runs the comparison.")]
+    path: Annotated[str, told("Where it is.")]
+    version: Annotated[str, told("Its version.")]
+    gil: Annotated[bool, told("Whether its lock is on, with the packages imported.")] = True
+    parser_refusal: Annotated[
+        str, told("Why the parser does not load in a subinterpreter; or empty.")
+    ] = ""
+    packages: Annotated[Mapping[str, str], told("Package to version, of those installed.")] = field(
+        default_factory=dict
+    )
+    environment: Annotated[Mapping[str, str], told("Variables that it was given.")] = field(
+        default_factory=dict
+    )
+
+    @property
+    def called(self) -> str:
+        """`Python 3.14.1t, lock off`: by its label; the one that ran it all by its version."""
+        return f"Python {self.label or self.version}"
+
+    @property
+    def short(self) -> tuple[int, int]:
+        """`(3, 14)`."""
+        major, minor, *_ = self.version.split(".")
+        return int(major), int(minor)
+
+    @property
+    def interpreters(self) -> bool:
+        """Whether it has `InterpreterPoolExecutor`."""
+        return self.short >= (3, 14)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What an experiment plans its arms by."""
+
+    mode: Annotated[Mode, told("How thorough.")]
+    cores: Annotated[tuple[int, ...], told("The numbers of the cores to use.")]
+    interpreter: Annotated[Interpreter, told("The interpreter.")]
+    server: Annotated[str, told("The base URL of the experiment's server; empty for none.")] = ""
+    urls: Annotated[str, told("The list that was given; empty for none.")] = ""
+    seed: Annotated[int, told("Of all that is drawn.")] = 0
+    latency: Annotated[float, told("Of the mock web where it may be chosen, in seconds.")] = 0.1
+    width: Annotated[int, told("Requests in flight where it may be chosen.")] = 100
+    call: Annotated[
+        Mapping[str, Any], told("The user's function, inputs, batches; empty for nothing.")
+    ] = field(default_factory=dict)
+
+    def pick(self, quick: Any, normal: Any, full: Any = None) -> Any:
+        """A value by mode; `full` is `normal` where it is left out."""
+        return {"quick": quick, "normal": normal, "full": normal if full is None else full}[
+            self.mode
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """A line of a chart: points `(x, y)`; `spread` has the least and the greatest y of each."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    spread: Sequence[tuple[float, float]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """A chart of lines. `ideal`: a dashed line to hold them against."""
+
+    title: str
+    note: str
+    x: str
+    y: str
+    series: Sequence[Series]
+    ideal: Series | None = None
+    log_x: bool = False
+    log_y: bool = False
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bars:
+    """A chart of bars, one group a label; `values[series][group]`; nan leaves a bar out."""
+
+    title: str
+    note: str
+    x: str
+    groups: Sequence[str]
+    values: Mapping[str, Sequence[float]]
+    unit: str = ""
+    log: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Map:
+    """A table in colours: which of `kinds` wins in each cell, and by how many times.
+
+    cells[row][column] is `(kind, times)`; kind None is a draw.
+    """
+
+    title: str
+    note: str
+    x: str
+    y: str
+    columns: Sequence[str]
+    rows: Sequence[str]
+    kinds: Sequence[str]
+    cells: Sequence[Sequence[tuple[str | None, float]]]
+
+
+Chart = Lines | Bars | Map

@@ -1,0 +1,140 @@
+"""Turns as they were observed: what one interpreter did in one experiment."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any
+
+from msgspec import Struct
+
+from crawler.compare.design import Arm, Interpreter, Setting
+from crawler.compare.estimate import quotient, spread
+from crawler.compare.stopwatch import Reading
+from crawler.measure.json_document import told
+
+_ALL_READINGS = [each.name for each in fields(Reading)]
+
+_READINGS = frozenset({"wall", "rss", "pss"})
+"""Those that are figures by their own name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One turn, in a process of its own."""
+
+    arm: Annotated[str, told("The arm's name.")]
+    round: Annotated[int, told("0 warms up and counts for nothing.", ge=0)]
+    at: Annotated[float, told("When: seconds since the experiment began.")]
+    seconds: Annotated[float, told("How long the process took, start and imports included.")]
+    load: Annotated[float, told("The load average over a minute, before it.")]
+    elsewhere: Annotated[
+        float, told("CPU seconds that the machine spent on other things meanwhile.")
+    ]
+    failure: Annotated[str, told("Why there is no reading; empty if there is one.")] = ""
+    gil: Annotated[bool, told("Whether the lock was on at its end.")] = True
+    checksum: Annotated[str, told("Of what was done: equal for equal work.")] = ""
+    errors: Annotated[int, told("How much of the work failed.", ge=0)] = 0
+    reading: Annotated[
+        Mapping[str, int | float],
+        told(
+            "What the stopwatch read: seconds, bytes and counts; empty after a failure.",
+            extra_json_schema={"propertyNames": {"enum": _ALL_READINGS}},
+        ),
+    ] = field(default_factory=dict)
+    figures: Annotated[Mapping[str, int | float], told("Figures of the experiment's own.")] = field(
+        default_factory=dict
+    )
+    notes: Annotated[Mapping[str, Any], told("Whatever else was worth keeping.")] = field(
+        default_factory=dict
+    )
+
+    def value(self, name: str) -> float:
+        """A figure by name: of the reading, `cpu` (user and system), or of the experiment's own."""
+        if name == "cpu":
+            return self.reading.get("user", math.nan) + self.reading.get("system", math.nan)
+        if name in _READINGS:
+            return self.reading.get(name, math.nan)
+        return self.figures.get(name, math.nan)
+
+
+class InterpreterRuns(Struct, frozen=True, kw_only=True):
+    """One interpreter in one experiment."""
+
+    setting: Annotated[Setting, told("What the arms were planned by.")]
+    arms: Annotated[Sequence[Arm], told("What was run.")]
+    runs: Annotated[Sequence[Run], told("Every turn, in its order.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What one interpreter did in one experiment.
+
+    band, cpu_band: the noise to hold differences of times and of CPU times against; `band` is None
+    where it is the noise that is measured.
+    """
+
+    experiment: str
+    setting: Setting
+    arms: Sequence[Arm]
+    runs: Sequence[Run]
+    band: float | None
+    cpu_band: float = 0.0
+
+    @property
+    def interpreter(self) -> Interpreter:
+        """Who did it."""
+        return self.setting.interpreter
+
+    @property
+    def gil(self) -> bool:
+        """Whether the lock was on in all turns that can tell."""
+        return all(run.gil for run in self.runs if not run.failure)
+
+    def of(self, arm: str) -> list[Run]:
+        """The turns of an arm that count, failed ones too, in their order."""
+        return [run for run in self.runs if run.arm == arm and run.round]
+
+    def values(self, arm: str, figure: str) -> list[float]:
+        """A figure of an arm in each turn that has it; infinity is none."""
+        found = (run.value(figure) for run in self.of(arm) if not run.failure)
+        return [value for value in found if math.isfinite(value)]
+
+    def quotients(self, arm: str, above: str, below: str) -> list[float]:
+        """One figure over another in each turn of an arm; nan where that is no ratio."""
+        runs = [run for run in self.of(arm) if not run.failure]
+        return [quotient(run.value(above), run.value(below)) for run in runs]
+
+    def median(self, arm: str, figure: str = "wall") -> float:
+        """The median; nan if there is none."""
+        return spread(self.values(arm, figure)).median
+
+    def notes(self, arm: str, name: str) -> list[Any]:
+        """What the turns of an arm noted under a name."""
+        return [run.notes[name] for run in self.of(arm) if name in run.notes]
+
+    def trouble(self, arm: str) -> str:
+        """Why comparisons with an arm are void; "" if they are not."""
+        group = next((each.equal for each in self.arms if each.name == arm), "")
+        runs = self.of(arm)
+        failed = [run.failure for run in runs if run.failure]
+        if not runs and (tried := [run.failure for run in self.runs if run.arm == arm]):
+            return f"{arm}: could not be warmed up: {tried[-1]}" if tried[-1] else ""
+        if failed:
+            return f"{arm}: {len(failed)} of {len(runs)} turns failed: {failed[0]}"
+        errors = sum(run.errors for run in runs)
+        if errors:
+            return f"{arm}: {errors} errors"
+        usual = self._usual(group)
+        odd = [run.checksum for run in runs if group and run.checksum != usual]
+        if odd:
+            return f"{arm}: other work was done: checksum {odd[0][:12]} and not {usual[:12]}"
+        return ""
+
+    def _usual(self, group: str) -> str:
+        """The checksum that most turns of a group have."""
+        members = {arm.name for arm in self.arms if arm.equal == group}
+        sums = Counter(r.checksum for r in self.runs if r.arm in members and not r.failure)
+        return max(sums, key=lambda text: sums[text], default="")
