@@ -1,4 +1,4 @@
-"""What was really done to one host: the evidence that its limits were kept."""
+"""The requests made to one host, as evidence that its limits were kept."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from typing import Any
 class Audit:
     """Counts of one host, kept as its requests start.
 
-    requests: all that were sent, robots.txt and redirects among them. smallest_gap: seconds between
-    the starts of two, None before the second. most_in_flight: at one moment. pauses: times that the
-    host was left alone because it asked for that, or seemed to. away: seconds that its URLs waited
-    because it did not answer any more. skipped: URLs that its robots.txt
-    forbade.
+    requests: all that were sent, robots.txt and redirects included. smallest_gap: seconds between
+    two starts, None before the second. most_in_flight: the maximum at one time. pauses: times that
+    the host was left alone at its request, or because it seemed necessary. away: seconds that URLs
+    waited for an unresponsive host. skipped: URLs forbidden by its robots.txt.
     """
 
     host: str
@@ -27,7 +26,7 @@ class Audit:
     _last: float = float("-inf")
 
     def started(self, now: float, in_flight: int) -> None:
-        """A request starts; `in_flight` counts it."""
+        """Count a request that starts; `in_flight` includes it."""
         if self.requests:
             gap = now - self._last
             if self.smallest_gap is None or gap < self.smallest_gap:
@@ -53,7 +52,7 @@ class Audit:
 
 @dataclass(slots=True)
 class Totals:
-    """The same over hosts: sums, and the worst of each."""
+    """The same for all hosts: sums, and the worst of each."""
 
     hosts: int = 0
     requests: int = 0

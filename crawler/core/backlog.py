@@ -1,17 +1,17 @@
-"""What was read or found beyond its host's share of the window: it lies outside of memory, by host.
+"""The backlog: URLs beyond their hosts' share of the window, kept outside of memory by host.
 
 The window bounds the URLs in memory, and no host may fill it. Half of it is for whoever comes
-first, so that a crawl that fits needs no disk. In the other half a host gets a share: a few URLs
-while there is room, and one in the end even if there is none, so that hosts that are slow or away
-keep nobody from starting: memory holds the window and a URL for each shelf at the most. The rest
-of a host's URLs go to its shelf, in their order, and come back as its queue gets short; while a
-shelf holds anything, what is new of its host goes behind that.
+first, so that a crawl that fits needs no disk. In the other half each host gets a share: a few URLs
+while there is room, and one even if there is none, so that hosts that are slow or away keep nobody
+from starting: memory holds at most the window and a URL for each shelf. The rest of a host's URLs
+go to its shelf, in order, and return as its queue gets short; while a shelf holds any, new URLs of
+its host go behind them.
 
     in memory  <-  recalled, when the host is short  <-  shelf of a host  <-  common shelf
 
-At most `MOST_SHELVES` hosts have a shelf. URLs of further hosts lie on a common one in the order in
-which they came, and move on as memory and shelves get free. So the memory for a million hosts of
-one URL each is that of their fingerprints.
+At most `MOST_SHELVES` hosts have a shelf. URLs of other hosts share a common one in order of
+arrival, and move on as memory and shelves become free. So a million hosts with one URL each need
+memory only for their fingerprints.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from crawler.model.request import Listed, Request
 from crawler.model.url import fingerprint
 
 MOST_SHELVES = 10_000
-"""Hosts that have a shelf of their own: some 400 bytes each, here and in the store."""
+"""Maximum hosts with their own shelf: some 400 bytes each, here and in the store."""
 
 PORTION = 500
-"""URLs recalled at once; as many as are read of a list at once."""
+"""URLs recalled at once; the same number is read of a list at once."""
 
 COMMON = ""
 """The name of the common shelf; a host key is never empty."""
@@ -38,7 +38,7 @@ _SHARE = 16
 
 
 class Shelf:
-    """URLs of one host outside of memory. `wanted`: it is in the queue of those to recall from."""
+    """URLs of one host outside of memory. `wanted`: it is queued to be recalled from."""
 
     __slots__ = ("count", "wanted")
 
@@ -51,10 +51,10 @@ class Shelf:
 
 
 class Backlog:
-    """Which hosts have how many URLs outside of memory, and whose turn it is to be recalled.
+    """The number of URLs outside of memory by host, and the hosts due to be recalled.
 
-    `count` has the URLs, those that are on their way in either direction included; `shelves` the
-    hosts that have some. `held` is always the number of URLs in memory.
+    `count` includes URLs on their way in either direction; `shelves` are the hosts with some.
+    `held` is always the number of URLs in memory.
     """
 
     def __init__(self, window: int = 1) -> None:
@@ -71,13 +71,13 @@ class Backlog:
         return f"Backlog({self.count}, shelves={len(self.shelves)}, common={self._common})"
 
     def left(self, key: str) -> int:
-        """URLs on a host's shelf."""
+        """Return the number of URLs on a host's shelf."""
         shelf = self.shelves.get(key)
         return shelf.count if shelf is not None else 0
 
     @property
     def has_shelves(self) -> bool:
-        """Whether a further host may have a shelf."""
+        """Tell whether another host may have a shelf."""
         return len(self.shelves) < MOST_SHELVES
 
     # -- what goes there
@@ -85,7 +85,7 @@ class Backlog:
     def has_place(self, key: str, queued: int, held: int, *, moved: bool = False) -> bool:
         """Tell whether a host with so many URLs queued may have one more in memory.
 
-        moved: it comes from the common shelf, so that what is left there came after it.
+        moved: it comes from the common shelf, so that URLs left there came after it.
         """
         if self.count and (key in self.shelves or (not moved and self._shares(key))):
             return False
@@ -98,7 +98,7 @@ class Backlog:
         return max(1, _SHARE * (self._window - held) // self._window)
 
     def keep_behind(self, key: str, entry: Listed) -> bool:
-        """Put a URL behind those on its host's shelf; False if there are none."""
+        """Put a URL behind those on its host's shelf; return False if there are none."""
         shelf = self.shelves.get(key)
         if shelf is None or self._shares(key):
             return False
@@ -108,7 +108,7 @@ class Backlog:
         return True
 
     def keep(self, key: str, request: Request | Listed, *, moved: bool = False) -> None:
-        """Put a request on its host's shelf, or on the common one; `moved`: it was on that."""
+        """Put a request on its host's shelf or, unless `moved` from there, on the common one."""
         self.count += 1
         shelf = self._shelf(key, moved=moved)
         self._overflow.setdefault(shelf, []).append(request)
@@ -125,7 +125,7 @@ class Backlog:
         return COMMON if not moved and (full or self._shares(key)) else key
 
     def spilled(self) -> Spill | None:
-        """The step that carries what was kept out of memory; None if there is nothing."""
+        """Return the step that carries URLs out of memory; None if there are none."""
         if not self._overflow:
             return None
         parts = tuple((shelf, tuple(requests)) for shelf, requests in self._overflow.items())
@@ -135,7 +135,7 @@ class Backlog:
     # -- what comes back
 
     def shrunk(self, key: str, queued: int, held: int) -> None:
-        """A host's queue in memory got shorter: if it is short, its shelf is wanted."""
+        """Take note that a host's queue got shorter; if it is short, its shelf is wanted."""
         shelf = self.shelves.get(key)
         if shelf is None or shelf.wanted:
             return
@@ -145,7 +145,7 @@ class Backlog:
             self._wanted.append(key)
 
     def recall(self, held: int) -> Recall | None:
-        """The step that brings back what is wanted, as far as there is room; one at a time."""
+        """Return the step that recalls wanted URLs, as far as there is room; one at a time."""
         if self._order or not (self._wanted or self._common):
             return None
         most = min(PORTION, max(0, self._window - held))
@@ -165,7 +165,7 @@ class Backlog:
             most -= number
 
     def recall_any(self) -> Recall | None:
-        """The step that brings back whatever is left, portion by portion, whoever wants it."""
+        """Return the step that recalls whatever is left, portion by portion."""
         if self._order:
             return None
         most = PORTION
@@ -182,7 +182,7 @@ class Backlog:
         return Recall(tuple(self._order.items())) if self._order else None
 
     def returned(self) -> Mapping[str, int]:
-        """The last order was carried out: it counts no more. Returns what was ordered."""
+        """Return the last order, which was carried out and no longer counts."""
         order, self._order = self._order, {}
         for key, number in order.items():
             self.count -= number

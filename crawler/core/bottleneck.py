@@ -1,8 +1,8 @@
-"""What holds a crawl back: the limit that kept it from starting more, second by second.
+"""Find the bottleneck of a crawl: the limit that kept it from starting more, second by second.
 
-Whenever the core has nothing to start it says which limit that is due to; the time until the next
-start is that limit's. `bound` names the limit that took most of a stretch of time. A crawl that
-always finds something to start is bound by none of them: it is as quick as its CPU.
+If the core has nothing to start, it names the responsible limit; the time until the next start is
+attributed to that. `bound` returns the limit that took most of a period. A crawl that always finds
+something to start is bound by its CPU instead.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from enum import StrEnum
 
 
 class Limit(StrEnum):
-    """What keeps a crawl from starting another request."""
+    """A limit that keeps a crawl from starting another request."""
 
     DELAY = "delay"  # --delay, or the one of --hosts
     CRAWL_DELAY = "crawl_delay"  # the one of robots.txt
-    PAUSE = "pause"  # a host that is left alone for a while, or asked more slowly after a 429
+    PAUSE = "pause"  # a host's pause, or its wider spacing after a 429
     IP_DELAY = "ip_delay"
     PER_HOST = "per_host"
-    ADAPT = "adapt"  # the width that a host has shown to bear
+    ADAPT = "adapt"  # the learned width of a host
     PER_IP = "per_ip"
     CONCURRENCY = "concurrency"
-    MACHINE = "machine"  # fewer than --concurrency, as this machine is late with everything
-    RETRY = "retry"  # pauses before further attempts
+    MACHINE = "machine"  # fewer than --concurrency, as this machine lags
+    RETRY = "retry"  # pauses before retries
     PARSER = "parser"
-    SINK = "sink"  # whoever takes the records
-    LIST = "list"  # whoever brings the URLs
-    SERVERS = "servers"  # nothing waits: the last answers are awaited
+    SINK = "sink"  # the receiver of records
+    LIST = "list"  # the source of URLs
+    SERVERS = "servers"  # nothing waits: the last answers are pending
 
 
 IN_FLIGHT = frozenset({Limit.PER_HOST, Limit.ADAPT, Limit.PER_IP, Limit.CONCURRENCY})
-"""Limits of requests in flight: what takes long there may be the exchange or the parser."""
+"""Limits of requests in flight: their time may be the exchange's or the parser's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Seconds for which a limit held the crawl, and the same times the hosts at work then."""
+    """Seconds for which a limit held the crawl, and these times the hosts at work then."""
 
     seconds: float = 0.0
     host_seconds: float = 0.0
@@ -45,7 +45,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
-    """The limit that a crawl was bound by, and how many hosts were at work while it was."""
+    """The limit that bound a crawl, and the number of hosts at work then."""
 
     limit: Limit
     hosts: int
@@ -63,7 +63,7 @@ class Holds:
         self._since = 0.0
 
     def hold(self, current: tuple[Limit, int] | None, now: float) -> None:
-        """From now on this limit holds the crawl, with so many hosts at work; None: nothing."""
+        """Attribute time from now on to a limit, with so many hosts at work; None: to none."""
         if self._current is not None:
             limit, hosts = self._current
             spent = self._spent.get(limit)
@@ -72,19 +72,19 @@ class Holds:
             seconds = max(now - self._since, 0.0)
             spent[0] += seconds
             spent[1] += seconds * hosts
-        # A snapshot may have been asked for a moment before a step that came first.
+        # A snapshot's `now` may be slightly later than that of the next step.
         self._current, self._since = current, max(self._since, now)
 
     def until(self, now: float) -> dict[Limit, Held]:
-        """All up to now, with what goes on."""
+        """Return the seconds of each limit up to now, the current one included."""
         self.hold(self._current, now)
         return {limit: Held(*spent) for limit, spent in self._spent.items()}
 
 
 def bound(held: Holding, seconds: float, before: Holding | None = None) -> Bound | None:
-    """Return the limit that took more than half of `seconds`, if one did.
+    """Return the limit that took more than half of `seconds`, or None.
 
-    before: what was held when those seconds began.
+    before: the times at the start of that period.
     """
     past = before or {}
     spent = {limit: _less(now, past.get(limit, Held())) for limit, now in held.items()}

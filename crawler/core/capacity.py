@@ -1,10 +1,10 @@
-"""How much at once this machine can do: fewer requests while it is late with everything.
+"""Adapt the requests in flight to the machine: start fewer while it lags.
 
-An engine tells how late each of its regular looks came. Where more than one in a hundred of those
-of `WINDOW` seconds, and more than one, were late by `LATE`, less is started at once: each time a
-third less. After as long without that it is a quarter more again, up to what was asked for. One
-pause, of whatever length, changes nothing; the time in which nothing ran at all (`STILL`) is told,
-as exchanges that were under way may have failed for it.
+An engine reports how late each of its regular looks came. If more than one in a hundred of those
+within `WINDOW` seconds, and more than one, were `LATE`, the limit drops by a third. After as long
+without that it grows by a quarter, up to the configured value. A single pause, of whatever length,
+changes nothing; but the time of a standstill (`STILL`) is recorded, as exchanges in progress may
+have failed because of it.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from __future__ import annotations
 from math import ceil, inf
 
 LATE = 0.25
-"""Seconds of lag from which latencies mean nothing any more."""
+"""Seconds of lag that make latencies meaningless."""
 
 WINDOW = 2.0
 """Seconds from one judgement to the next."""
 
 STILL = 1.0
-"""Seconds without a look after which the process is taken to have been stopped."""
+"""Seconds without a look that mean that the process was stopped."""
 
 
 class Capacity:
-    """The requests that may be in flight at once, at most `most`. `lowest` is the least it was.
+    """The requests that may be in flight at once, at most `most`. `lowest` is the minimum so far.
 
-    `still_at` is when the process last came back from a standstill; `stood_still` adds them up.
+    `still_at` is the end of the last standstill; `stood_still` is the sum of all.
     """
 
     def __init__(self, most: int) -> None:
@@ -39,7 +39,7 @@ class Capacity:
         return f"Capacity({self.limit} of {self._most})"
 
     def look(self, late: float, now: float) -> None:
-        """A look at `now` came so many seconds late."""
+        """Take note of a look at `now` that came so many seconds late."""
         self._looks += 1
         if late >= LATE:
             self._late += 1

@@ -1,9 +1,9 @@
-"""What a journal has to know of a crawl, so that it can go on after it was killed.
+"""Changes of a crawl that its journal records, so that it can go on after it was killed.
 
-The core tells of every change to what waits and to what was seen, in the order in which they
-happen. The changes of one call of the core become visible together (`publish`), before the outcomes
-that the call returns are written. So whatever prefix of these changes a journal has kept, no URL in
-it was seen without waiting, and none has ended without its links.
+The core reports every change of waiting and seen URLs, in order. The changes of one call of the
+core become visible together (`publish`), before the outcomes that the call returns are written. So
+in any prefix of the changes that a journal has kept, no URL is seen without waiting, and none has
+ended without its links.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from crawler.model.url import Seed, Url
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Earlier:
-    """What earlier runs of a crawl left: counts, what was seen, and what widened the scope.
+    """The results of earlier runs of a crawl: counts, seen URLs, and a widened scope.
 
-    `read`, `repeats`, `found` and `records` are those of `Snapshot`; what they leave open is handed
-    back by the source.
+    `read`, `repeats`, `found` and `records` are those of `Snapshot`; the source returns the URLs
+    that they leave open.
     """
 
     read: int = 0
@@ -34,57 +34,36 @@ class Earlier:
 
 
 class Changes(Protocol):
-    """Told of what changes, within one call of the core."""
+    """Receiver of the changes within one call of the core."""
 
     def read(self, seeds: Sequence[Seed], repeats: int) -> None:
-        """Entries were taken from the list, so many of them seen before."""
+        """Record entries taken from the list, and how many of them were seen before."""
 
     def found(self, number: int) -> None:
-        """So many URLs were found and taken up."""
+        """Record the number of URLs found and taken up."""
 
     def waits(self, request: Request | Listed) -> None:
-        """A URL waits: a new one, or one that was redirected or failed and is tried again."""
+        """Record a waiting URL: a new one, a redirect's target, or a retry."""
 
     def unusable(self, seed: Seed) -> None:
-        """An entry of the list that is not a URL waits for its record."""
+        """Record an invalid entry of the list that waits for its record."""
 
     def seen(self, key: int) -> None:
-        """A URL with this fingerprint was taken up."""
+        """Record the fingerprint of a URL that was taken up."""
 
     def widened(self, url: Url) -> None:
-        """The scope has become wider by a URL."""
+        """Record a URL that widened the scope."""
 
     def publish(self) -> None:
-        """The changes since the last call belong together and are complete."""
+        """Complete the changes since the last call, which belong together."""
 
 
-class Unkept:
-    """Keeps nothing: a crawl without a journal."""
-
-    def read(self, seeds: Sequence[Seed], repeats: int) -> None:
-        """Keep nothing."""
-
-    def found(self, number: int) -> None:
-        """Keep nothing."""
-
-    def waits(self, request: Request | Listed) -> None:
-        """Keep nothing."""
-
-    def unusable(self, seed: Seed) -> None:
-        """Keep nothing."""
-
-    def seen(self, key: int) -> None:
-        """Keep nothing."""
-
-    def widened(self, url: Url) -> None:
-        """Keep nothing."""
-
-    def publish(self) -> None:
-        """Keep nothing."""
+class Unkept(Changes):
+    """Records nothing, for a crawl without a journal."""
 
 
 class Lasting(NamedTuple):
-    """What a crawl that lasts is built with: who is told of its changes, and what was before."""
+    """The receiver of a crawl's changes, and the results of its earlier runs."""
 
     changes: Changes
     earlier: Earlier

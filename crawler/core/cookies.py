@@ -1,13 +1,13 @@
-"""Cookies of one redirect chain, by RFC 6265: which of them are kept, and where they are sent.
+"""Cookies of one redirect chain, by RFC 6265: which are kept, and where they are sent.
 
-Sites set a cookie, redirect, and show the page to who brings it back. So a chain has a jar: a tuple
-of `Cookie`, oldest first, that begins empty and is dropped with the chain. What browsers hold to is
-held to: a cookie goes to the host that set it, or to the domain that it names if that is neither
-another site's nor a public suffix (`crawler.core.domain`), below its path, over TLS alone if it is
-Secure, and until it expires. Times are Unix times.
+Sites set a cookie, redirect, and show the page to clients that return it. So a chain has a jar: a
+tuple of `Cookie`, oldest first, that starts empty and is dropped with the chain. As in browsers, a
+cookie goes to the host that set it, or to the domain that it names unless that is another site's or
+a public suffix (`crawler.core.domain`), below its path, only over TLS if it is Secure, and until it
+expires. Times are Unix times.
 
-`http.cookiejar` was the other choice: it has no public suffix list, refuses `Domain=localhost` and
-takes an empty Domain for one, and its jar is a mutable object with a lock and a clock of its own.
+`http.cookiejar` does not fit: it has no public suffix list, refuses `Domain=localhost`, accepts an
+empty Domain, and its jar is a mutable object with its own lock and clock.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from crawler.model.url import Url, fingerprint
 Jar = tuple[Cookie, ...]
 
 MOST: Final = 50
-"""Cookies of a chain: what RFC 6265, 6.1 asks for a domain."""
+"""Maximum cookies of a chain: what RFC 6265, 6.1 asks for a domain."""
 
 MOST_CHARACTERS: Final = 8_192
-"""Characters of a jar's names and values; a longer header is refused by most servers."""
+"""Maximum length of a jar's names and values; most servers refuse a longer header."""
 
 LONGEST: Final = 4_096
-"""Characters of one cookie's name and value (RFC 6265, 6.1)."""
+"""Maximum length of a cookie's name and value (RFC 6265, 6.1)."""
 
 _CONTROLS = re.compile(r"[\0-\x08\x0a-\x1f\x7f]")
 _BLANK: Final = " \t"
@@ -41,9 +41,9 @@ _SECONDS = re.compile(r"-?\d{1,18}", re.ASCII)
 
 
 def after(jar: Jar, url: Url, lines: Sequence[str], now: float, suffixes: SuffixList) -> Jar:
-    """Return `jar` with what the Set-Cookie `lines` of a response from `url` changed in it.
+    """Return `jar` after the Set-Cookie `lines` of a response from `url`.
 
-    Where there are too many, the oldest go.
+    If there are too many, the oldest are dropped.
     """
     kept = {_place(cookie): cookie for cookie in jar}
     for line in lines:
@@ -58,9 +58,9 @@ def after(jar: Jar, url: Url, lines: Sequence[str], now: float, suffixes: Suffix
 
 
 def header(jar: Jar, url: Url, now: float) -> dict[str, str]:
-    """Return the names and values to send to `url`, in their order; longer paths go first.
+    """Return the names and values to send to `url`, in order; longer paths first.
 
-    Of two cookies with one name the first counts, as it does for most servers.
+    Of two cookies with one name the first counts, as for most servers.
     """
     scheme, host, path = _parts(url)
     found = [
@@ -78,7 +78,7 @@ def header(jar: Jar, url: Url, now: float) -> dict[str, str]:
 
 
 def digest(jar: Jar) -> int:
-    """Return a number that two jars share if the same cookies are in them, 0 for an empty one."""
+    """Return a number that is equal for jars with the same cookies, 0 for an empty one."""
     if not jar:
         return 0
     texts = sorted(f"{c.name}\t{c.value}\t{c.domain}\t{c.path}" for c in jar)
@@ -86,7 +86,7 @@ def digest(jar: Jar) -> int:
 
 
 def read(line: str, url: Url, now: float, suffixes: SuffixList) -> Cookie | None:
-    """Read a Set-Cookie header of a response from `url` (RFC 6265, 5.2); None if it is refused."""
+    """Read a Set-Cookie header of a response from `url` (RFC 6265, 5.2); None if refused."""
     pair, _, rest = line.partition(";")
     name, equals, value = (part.strip(_BLANK) for part in pair.partition("="))
     if not name or not equals or len(name) + len(value) > LONGEST or _CONTROLS.search(line):
@@ -114,7 +114,7 @@ def _attribute(text: str) -> tuple[str, str]:
 
 
 def _expires(attributes: dict[str, str], now: float) -> float:
-    """By Max-Age, else by Expires; what cannot be read does not count (RFC 6265, 5.2.1, 5.2.2)."""
+    """Return the expiry by Max-Age, else Expires; inf if invalid (RFC 6265, 5.2.1, 5.2.2)."""
     seconds = attributes.get("max-age", "")
     if _SECONDS.fullmatch(seconds):
         return now + int(seconds)
@@ -135,14 +135,14 @@ def _place(cookie: Cookie) -> tuple[str, str, str, bool]:
 
 
 def _within(host: str, domain: str) -> bool:
-    """Whether `host` is `domain` or below it; an address is below nothing (RFC 6265, 5.1.3)."""
+    """Tell whether `host` is `domain` or below it; false below an address (RFC 6265, 5.1.3)."""
     if host == domain:
         return True
     return host.endswith(f".{domain}") and not is_number(host) and ":" not in host
 
 
 def _below(path: str, scope: str) -> bool:
-    """Whether a path is a cookie's or below it (RFC 6265, 5.1.4)."""
+    """Tell whether a path is a cookie's or below it (RFC 6265, 5.1.4)."""
     return path.startswith(scope) and (scope[-1] == "/" or path[len(scope) :][:1] in ("", "/"))
 
 

@@ -1,26 +1,26 @@
 """The core: decides what to fetch next and what an outcome means. No I/O, no clock, no tasks.
 
-    admit(seeds, now)             entries of the list; answers Refill
-    exhausted()                   the list has ended; answers Refill
-    recalled(requests, now)       what was spilled comes back; answers Recall
-    next(now) -> Step             what to do now
-    finish(request, outcome, now) what became of a Fetch: exactly once for each
+    admit(seeds, now)             take entries of the list; answers Refill
+    exhausted()                   end the list; answers Refill
+    recalled(requests, now)       take spilled URLs back; answers Recall
+    next(now) -> Step             decide what to do now
+    finish(request, outcome, now) take in the outcome of a Fetch, exactly once for each
     stop()                        start nothing more
 
-`admit`, `recalled`, `finish` and `stop` return the outcomes that are final, to be written as they
-are. Each entry of the list is counted as a repeat or returned as final exactly once, and each URL
-that was found and taken up is returned as final exactly once, so nothing is lost:
+`admit`, `recalled`, `finish` and `stop` return final outcomes, to be written as they are. Each
+entry of the list is counted as a repeat or returned as final exactly once, and each found URL that
+was taken up is returned as final exactly once, so nothing is lost:
 
     admitted -> waiting -> in flight -> final
                    ^           |
-                   +-----------+   a redirect, or a failure that may pass, after its back-off
+                   +-----------+   a redirect, or a transient failure after its backoff
 
-Hosts are asked for their address and their robots.txt by requests like any other, which leave no
-record; `crawler.core.gatekeeper` reads what comes of them.
+Hosts are asked for their address and their robots.txt by ordinary requests without records;
+`crawler.core.gatekeeper` takes their outcomes.
 
 The core is not thread-safe: its engine calls it from one thread at a time. It holds about
 `config.window` URLs, apart from the fingerprints of those seen; `Refill` and `Recall` ask for more,
-`Spill` hands out what was found and has no room.
+`Spill` hands out found URLs without room.
 """
 
 from __future__ import annotations
@@ -56,32 +56,33 @@ from crawler.model.request import Listed, Purpose, Request
 from crawler.model.url import Seed
 
 LOOK_UPS = 256
-"""Names that are looked up at once, at the least: a thread each, and half a minute for a dead one.
-As many as `concurrency` where that is more."""
+"""Minimum concurrent name lookups; `concurrency` if that is larger. Each takes a thread, for half a
+minute if no server answers.
+"""
 
 RECORDS = 500
-"""Outcomes handed out at once, however many URLs end together: writing them takes 20 ms."""
+"""Maximum outcomes handed out at once, so that writing them does not block for long."""
 
 
 def unaudited(_audit: Audit) -> None:
-    """The audit where nobody asked for one."""
+    """Ignore an audit."""
 
 
 def unlisted(_repeat: Seed) -> None:
-    """The list of repeats where nobody asked for one."""
+    """Ignore a repeat."""
 
 
 F = TypeVar("F")
 
 
 class CrawlCore:
-    """One crawl's decisions. `random` returns a float in [0, 1), `suffixes` are the public ones.
+    """Decides for one crawl. `random` returns a float in [0, 1), `suffixes` are the public ones.
 
-    audit: told of each host once it is forgotten, and of the others by `close`. look_ups: look each
-    host up before it is asked for anything, even where its address makes no difference, so that a
-    fetch never waits for a name server. proxies: those of the options unless given. link_filter:
-    told of each URL that was found and is in scope, answers whether it is followed. lasting: what
-    is told of what a journal has to know, and what earlier runs of this crawl left.
+    audit: called with a host's counts when it is forgotten; `close` reports the rest. look_ups:
+    look up each host before any request, even where its address makes no difference, so that a
+    fetch never waits for a name server. proxies: those of the options by default. link_filter:
+    called with each found URL in scope, returns whether to follow it. lasting: the receiver of
+    changes for a journal, and the results of earlier runs of this crawl.
     """
 
     def __init__(
@@ -148,39 +149,39 @@ class CrawlCore:
             collector=self.collector,
             suffixes=suffixes,
         )
-        self._in_flight: dict[Request, float] = {}  # since when
-        self._ending: deque[Iterator[Final]] = deque()  # what ended and is to be recorded
+        self._in_flight: dict[Request, float] = {}  # and its start
+        self._ending: deque[Iterator[Final]] = deque()  # outcomes still to be recorded
 
     def tell_repeats(self, repeated: Callable[[Seed], None]) -> None:
-        """Tell `repeated` of each entry of the list that is there for a second time."""
+        """Call `repeated` with each entry of the list that occurs again."""
         self._window.repeated = repeated
 
     def __repr__(self) -> str:
         return f"CrawlCore({self._frontier!r}, {self._window!r}, in_flight={len(self._in_flight)})"
 
     def begin(self, now: float) -> None:
-        """The crawl starts now, with the sitemaps that the options name."""
+        """Start the crawl, with the sitemaps that the options name."""
         self.collector.begin(now)
         given = (self._discovery.given(href, now) for href in self._config.following.sitemap)
         self._window.take_up([request for request in given if request is not None], now)
         self._changes.publish()
 
     def statistics(self, now: float) -> Snapshot:
-        """A frozen snapshot; may be asked for from any thread."""
+        """Return a frozen snapshot; thread-safe."""
         taken = self._outages.counted(self.collector.snapshot(now), now)
         capacity = self.capacity
         lowest = capacity.lowest if capacity.lowest < self._config.concurrency else 0
         return replace(taken, lowered_to=lowest, stood_still=capacity.stood_still)
 
     def totals(self) -> Totals:
-        """What was done to all hosts so far."""
+        """Return the totals of all hosts so far."""
         totals = replace(self._forgotten)
         for audit in self._frontier.audits():
             totals.add(audit)
         return totals
 
     def close(self) -> None:
-        """Tell `audit` of the hosts that are still known."""
+        """Call `audit` with the hosts that are still known."""
         for audit in self._frontier.audits():
             self._audit(audit)
 
@@ -194,25 +195,25 @@ class CrawlCore:
     # -- what comes in
 
     def admit(self, seeds: Sequence[Seed], now: float) -> tuple[Final, ...]:
-        """Take entries of the list; returns the outcomes of those that are no URL."""
+        """Take entries of the list; return the outcomes of invalid ones."""
         return self._recorded(self._window.admit(seeds, now))
 
     def resumed(self, left: Sequence[Request | Seed], now: float) -> tuple[Final, ...]:
-        """Take back what an earlier run of this crawl left without a record."""
+        """Take back URLs that an earlier run of this crawl left without a record."""
         return self._recorded(self._window.resumed(left, now))
 
     def exhausted(self) -> None:
-        """The list has ended."""
+        """Take note of the end of the list."""
         self._window.end_of_list()
 
     def recalled(self, requests: Sequence[Request | Listed], now: float) -> tuple[Final, ...]:
-        """Take back what was spilled, as `Recall` ordered it: shelf by shelf."""
+        """Take back spilled URLs as ordered by `Recall`, shelf by shelf."""
         return self._recorded(self._window.recalled(requests, now))
 
     # -- what to do
 
     def next(self, now: float) -> Step:
-        """What to do now. Called again and again, it never hands out one request twice."""
+        """Return the next step. No request is handed out twice."""
         step = self._next(now)
         if step is BUSY or type(step) is Wait:
             self.collector.hold(self._limit(now), self._frontier.at_work, now)
@@ -221,11 +222,11 @@ class CrawlCore:
         return step
 
     def hold(self, limit: Limit, now: float) -> None:
-        """An engine asks for nothing because of `limit`, which the core cannot know of."""
+        """Attribute time to a limit of the engine, which the core cannot know of."""
         self.collector.hold(limit, self._frontier.at_work, now)
 
     def _limit(self, now: float) -> Limit:
-        """Why nothing can be started now."""
+        """Return the limit that lets nothing start now."""
         if self._fetching >= self.capacity.limit:
             lowered = self.capacity.limit < self._config.concurrency
             return Limit.MACHINE if lowered else Limit.CONCURRENCY
@@ -258,11 +259,11 @@ class CrawlCore:
 
     @property
     def _fetching(self) -> int:
-        """Requests in flight, but for names that are being looked up."""
+        """The number of requests in flight, without name lookups."""
         return len(self._in_flight) - self._frontier.looking_up
 
     def _before(self, now: float) -> Step | None:
-        """What comes before a request may start, or why none may."""
+        """Return the step that comes before or instead of a request, or None."""
         if self._ending:
             return WriteRecord(self._recorded(self._ending.popleft()))
         if (more := self._window.more()) is not None:
@@ -286,7 +287,7 @@ class CrawlCore:
     # -- what became of it
 
     def finish(self, request: Request, outcome: Ended, now: float) -> tuple[Final, ...]:
-        """A fetch came to its end. Raises ValueError for a request that is not in flight."""
+        """Take in the outcome of a fetch. Raises ValueError for a request that is not in flight."""
         if request not in self._in_flight:
             raise ValueError(f"not in flight: {request!r}")
         started = self._in_flight.pop(request)
@@ -315,19 +316,19 @@ class CrawlCore:
         return self._recorded(chain(finals, (ends.unasked(*each) for each in left), decided))
 
     def _put_off(self, outcome: F) -> F | Failed:
-        """Leave to a later run what another attempt could mend, if there is no time for it here."""
+        """Leave a failure that a retry could mend to a later run, if this one is stopped."""
         if not (self._lasting and self._window.stopped and isinstance(outcome, Failed)):
             return outcome
         return replace(outcome, kind=Kind.CANCELLED) if outcome.kind.retryable else outcome
 
     def _excused(self, outcome: Ended, started: float) -> TypeGuard[Failed]:
-        """Whether a failure came over a time in which this process stood still."""
+        """Tell whether a failure coincided with a standstill of this process."""
         if not isinstance(outcome, Failed) or self._window.stopped or outcome.hopeless:
             return False
         return started < self.capacity.still_at and cut_off(outcome)
 
     def usable(self, fetched: Fetched) -> Fetched:
-        """Return a fetch, or what it kept of a response if it failed and nothing is left to try."""
+        """Return a fetch, or the partial response that a failure kept if no retry is left."""
         if not isinstance(fetched, Failed) or fetched.kept is None:
             return fetched
         if self._excused(fetched, self._in_flight.get(fetched.request, inf)):
@@ -337,7 +338,7 @@ class CrawlCore:
         return fetched if again or self._outages.waits(host, fetched) else fetched.kept
 
     def _decided(self, now: float) -> Iterable[Final]:
-        """Failures that were held until now, and what waited at hosts that are given up."""
+        """Return failures that were held until now, and requests of hosts given up."""
         failures, left = self._outages.take()
         if not failures and not left:
             return ()
@@ -347,9 +348,9 @@ class CrawlCore:
     # -- the end
 
     def stop(self) -> tuple[Final, ...]:
-        """Start nothing more: what waits ends as interrupted, what is in flight drains.
+        """Start nothing more: waiting URLs end as interrupted, those in flight drain.
 
-        Returns the first outcomes; `next` has the others, with those of what is spilled.
+        Returns the first outcomes; `next` has the others, including those of spilled URLs.
         """
         if self._window.stopped:
             return ()
@@ -363,17 +364,17 @@ class CrawlCore:
         return self._recorded(chain(skipped, held))
 
     def abandon(self) -> None:
-        """There is no more time: what is still spilled stays so, and has no record."""
+        """Leave spilled URLs without a record, as there is no more time."""
         self._window.abandon()
 
     def outstanding(self) -> tuple[Request, ...]:
-        """What is in flight: an engine that ends before its visits finishes these itself."""
+        """Return the requests in flight, which an engine that ends early finishes itself."""
         return tuple(self._in_flight)
 
     def _recorded(self, finals: Iterable[Final]) -> tuple[Final, ...]:
         """Count outcomes, up to `RECORDS`; the others are left to `next`.
 
-        With a journal, what was only interrupted has no outcome: it goes on another time.
+        With a journal, an interruption is not an outcome: the URL goes on in a later run.
         """
         finals = (each for each in finals if not (self._lasting and ends.is_interrupted(each)))
         portion = tuple(islice(finals, RECORDS))

@@ -1,9 +1,9 @@
-"""What is found on pages and in sitemaps: what of it joins the crawl, and why the rest does not.
+"""Decide which URLs found on pages and in sitemaps join the crawl.
 
 A page brings the fingerprints of its links along (`Leads`), computed where it was parsed. Most
-links of a page were seen before, on its neighbours; a set of those met of late tells that without a
-look at any URL. What is new is judged once: by its scope, its shape and what is left of the limits.
-What is refused is counted by its reason, and leaves no record: nobody asked for it.
+links of a page were seen before, on its neighbours; a set of recently met ones recognises them
+without a look at any URL. New ones are judged once: by scope, shape and remaining limits. Refused
+ones are counted by reason and leave no record, as nobody asked for them.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from crawler.model.url import (
 )
 
 _MET = 1 << 17
-"""Fingerprints met of late: 130,000 take 12 MB."""
+"""Maximum recently met fingerprints: 130,000 take 12 MB."""
 
 
 class Discovery:
-    """Judges what is found. `seen` holds the fingerprints of all that the crawl has taken up."""
+    """Judges found URLs. `seen` holds the fingerprints of all URLs taken up by the crawl."""
 
     def __init__(
         self,
@@ -69,8 +69,8 @@ class Discovery:
         )
         self._near = NearDuplicates()
         self._met: set[int] = set()
-        self._claims = FingerprintSet()  # URLs that redirects took up, and each with its seed
-        self._judged = FingerprintSet()  # refused for good: each is counted once
+        self._claims = FingerprintSet()  # URLs taken up by redirects, and each with its seed
+        self._judged = FingerprintSet()  # refused for good and counted
         self._taken_up = 0
         self._by_host: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
@@ -79,40 +79,40 @@ class Discovery:
         return f"Discovery(taken_up={self._taken_up}, refused={dict(self.refused)})"
 
     def add_seed(self, url: Url) -> None:
-        """A URL of the list: what it stands for is in scope."""
+        """Add a URL of the list to the scope."""
         if self._scoped and self._scope.add_seed(url):
             self._changes.widened(url)
 
     def resume(self, earlier: Earlier) -> None:
-        """Begin where an earlier run ended."""
+        """Continue where an earlier run ended."""
         self._taken_up = earlier.found
         if self._scoped:
             for url in earlier.places:
                 self._scope.add_seed(url)
 
     def _see(self, key: int) -> bool:
-        """Take up a fingerprint; False if it was there before."""
+        """Take up a fingerprint; return False if it was there before."""
         if new := self._seen.add(key):
             self._changes.seen(key)
         return new
 
     def admitted(self, url: Url | InvalidUrl) -> bool:
-        """Take up an entry of the list; False if it was there before, or found."""
+        """Take up an entry of the list; return False if it was listed or found before."""
         key = self.key(url) if isinstance(url, Url) else url.fingerprint
         return self._see(key)
 
     def key(self, url: Url) -> int:
-        """Return the fingerprint by which a URL counts as seen; of a list alone, its own."""
+        """Return the fingerprint by which a URL counts as seen; for a list alone, its own."""
         if not self._following.follow:
             return url.fingerprint
         return fingerprint(canonical(url, self._tracking))
 
     def claimed(self, onward: Request) -> bool:
-        """Take up where a redirect leads; False if another request has it.
+        """Take up a redirect's target; return False if another request has it.
 
-        A chain may come back to a URL of its own: with a cookie, or in another spelling. With a
-        cookie it may also pass where another chain went: who is sent to one page to be given a
-        cookie is sent back to where they came from. `taken` tells where that ends.
+        A chain may return to its own URL: with a cookie, or in another spelling. With a cookie it
+        may also pass where another chain went: sites redirect to one page that sets a cookie, and
+        back. `taken` decides the end of such a chain.
         """
         key = self.key(onward.url)
         if self._see(key):
@@ -123,29 +123,29 @@ class Discovery:
         return key in own or (bool(onward.cookies) and key in self._claims)
 
     def taken(self, page: Page) -> bool:
-        """Return whether a page at the end of a chain is another chain's to record."""
+        """Tell whether a page at the end of a chain is another chain's to record."""
         if not page.request.cookies:
             return False
         key = self.key(page.request.url)
         return key in self._claims and fingerprint(f"{key} {page.url}") not in self._claims
 
     def refusal(self, url: Url) -> Refusal | None:
-        """Why a redirect's target does not belong to the crawl; None if it does."""
+        """Return why a redirect's target does not belong to the crawl, or None."""
         return self._scope.refusal(url)
 
     def barren(self, url: Url) -> Refusal | None:
-        """Why a URL that waits is not worth asking for any more; None if it is."""
+        """Return why a waiting URL is no longer worth a fetch, or None."""
         return self._traps.barren(url)
 
     def twin(self, page: Page) -> int | None:
-        """The fingerprint of an earlier page that this one nearly equals; None without one."""
+        """Return the fingerprint of an earlier page that this one nearly equals, or None."""
         leads = page.document.leads
         if leads is None:
             return None
         return self._near.add(leads.simhash, fingerprint(page.final_url))
 
     def links(self, page: Page, now: float) -> list[Request]:
-        """What a page leads to that joins the crawl, in the order of its links."""
+        """Return requests for the links of a page that join the crawl, in order."""
         leads = page.document.leads
         if leads is None:
             return []
@@ -164,7 +164,7 @@ class Discovery:
         return list(self._taken(found, page.request, page.final_url, now))
 
     def listed(self, listing: Listing, now: float) -> list[Request]:
-        """What a sitemap lists that joins the crawl: further sitemaps, then pages."""
+        """Return requests for the URLs of a sitemap that join the crawl: sitemaps, then pages."""
         sitemaps = list(self.sitemaps(listing.sitemaps, listing.request, now))
         urls = (Url(href) for href in listing.pages)
         found = ((url, self.key(url)) for url in urls)
@@ -172,7 +172,7 @@ class Discovery:
         return sitemaps + list(self._taken(new, listing.request, listing.url, now))
 
     def sitemaps(self, texts: Iterable[str], by: Request, now: float) -> Iterator[Request]:
-        """Requests for sitemaps that were named, each once."""
+        """Yield requests for named sitemaps, without repeats."""
         for text in texts:
             url = join(by.url, text)
             if isinstance(url, InvalidUrl) or not self._see(_sitemap_key(url)):
@@ -183,7 +183,7 @@ class Discovery:
             yield _request(url, by, by.url.href, now, Purpose.SITEMAP)
 
     def _new(self, links: bytes) -> list[tuple[int, int]]:
-        """Places and fingerprints of the links that the crawl has not met."""
+        """Return places and fingerprints of the links that the crawl has not met."""
         met, seen = self._met, self._seen
         keys = array("Q", links)
         new = [(n, key) for n, key in enumerate(keys) if key not in met and key and key not in seen]
@@ -201,10 +201,10 @@ class Discovery:
                 yield _request(url, by, where, now, Purpose.PAGE)
 
     def _welcome(self, url: Url, key: int) -> bool:
-        """Whether a URL that is new may join; counts why not."""
+        """Tell whether a new URL may join; count the reason if not."""
         refusal = self._scope.refusal(url) if self._scoped else None
         if refusal is not None:
-            self.refused[refusal] += 1  # for now: a seed may widen the scope
+            self.refused[refusal] += 1  # not for good: a seed may widen the scope
             return False
         reason: str | None = self._traps.refusal(url) if self._following.follow else None
         if reason is None and self._link_filter is not None and not self._link_filter(url.href):
@@ -216,7 +216,7 @@ class Discovery:
         return reason is None
 
     def _full(self, url: Url) -> str | None:
-        """Which of the limits is reached; counts the URL where none is."""
+        """Return the limit that is reached, if any; else count the URL."""
         following = self._following
         if following.max_pages and self._taken_up >= following.max_pages:
             return "more than --max-pages"
@@ -228,7 +228,7 @@ class Discovery:
         return None
 
     def given(self, href: str, now: float) -> Request | None:
-        """The request for a sitemap that the user named; None if it was named before."""
+        """Return the request for a sitemap that the user named; None if it was named before."""
         url = Url(href)
         self.add_seed(url)
         if not self._see(_sitemap_key(url)):
@@ -241,11 +241,11 @@ class Discovery:
 
 
 _MOST_NESTED = 5
-"""Sitemaps that name sitemaps; the protocol allows one level, and loops have no end."""
+"""Maximum nesting of sitemaps; the protocol allows one level, and loops never end."""
 
 
 def _sitemap_key(url: Url) -> int:
-    """As a page it may be crawled, too, so that it counts as another URL."""
+    """Return another fingerprint than the page's: the same URL may be crawled as a page, too."""
     return fingerprint(f"sitemap {equivalent(url.href)}")
 
 
@@ -257,7 +257,7 @@ def _request(url: Url, by: Request, where: str, now: float, purpose: Purpose) ->
         input=url.href,
         admitted_at=now,
         purpose=purpose,
-        depth=0 if listed else by.depth + 1,  # of sitemaps within each other, no clicks
+        depth=0 if listed else by.depth + 1,  # depth counts links, not sitemaps
         found_on=where,
         origin=by.origin or by.owner or Url(by.seed).host_key,
     )

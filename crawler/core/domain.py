@@ -1,7 +1,7 @@
-"""The registrable domain of a host, by a list of public suffixes that is given to the core.
+"""The registrable domain of a host, by a given list of public suffixes.
 
-`crawler.runtime.suffixes` has that of publicsuffix.org, whose private section counts: `a.github.io`
-and `b.github.io` are two sites.
+`crawler.runtime.suffixes` provides that of publicsuffix.org with its private section:
+`a.github.io` and `b.github.io` are two sites.
 """
 
 from __future__ import annotations
@@ -10,32 +10,32 @@ from typing import Protocol
 
 
 class SuffixList(Protocol):
-    """The names below which others register theirs: `com`, `co.uk`, `github.io`."""
+    """The names below which others register their own: `com`, `co.uk`, `github.io`."""
 
     def privatesuffix(self, domain: str) -> str | None:
-        """Return the suffix of `domain` and one label more; None where it is a suffix itself."""
+        """Return the suffix of `domain` with one more label; None for a suffix itself."""
 
     def is_public(self, domain: str) -> bool:
-        """Return whether `domain` is a public suffix."""
+        """Tell whether `domain` is a public suffix."""
 
 
 class TopLevelDomains:
-    """The shortest list: every last label is a suffix, and nothing else."""
+    """The shortest list: only last labels are suffixes."""
 
     def privatesuffix(self, domain: str) -> str | None:
-        """Return the last two labels; None where there is one only."""
+        """Return the last two labels; None if there is only one."""
         return ".".join(domain.split(".")[-2:]) if "." in domain else None
 
     def is_public(self, domain: str) -> bool:
-        """Return whether `domain` is a single label."""
+        """Tell whether `domain` is a single label."""
         return "." not in domain
 
 
 def registrable(host: str, suffixes: SuffixList) -> str:
-    """Return the registrable domain of a WHATWG host (punycode, lower case); 1.5 us.
+    """Return the registrable domain of a WHATWG host (punycode, lower case).
 
-    The host itself where it has none: an IP address, or a public suffix such as `localhost`. A dot
-    at the end stays, as in the URL standard (4.1): to a server `a.example.` is another host.
+    A host without one is returned itself: an IP address, or a public suffix such as `localhost`. A
+    trailing dot stays, as in the URL standard (4.1): to a server `a.example.` is another host.
     """
     if host.startswith("[") or is_number(host):
         return host
@@ -45,5 +45,5 @@ def registrable(host: str, suffixes: SuffixList) -> str:
 
 
 def is_number(host: str) -> bool:
-    """Return whether `host` is an IPv4 address: its last label is a number (WHATWG URL, 3.5)."""
+    """Tell whether `host` is an IPv4 address: its last label is a number (WHATWG URL, 3.5)."""
     return host[host.rfind(".") + 1 :].isdigit()

@@ -1,13 +1,13 @@
 """Near-duplicates: pages whose SimHash differs from an earlier page's in few bits.
 
-Manku, Jain and Das Sarma (WWW 2007): of two numbers of 64 bits that differ in at most 3, one of
-four blocks of 16 bits is equal. So each number stands in four tables, by each of its blocks, and is
-compared with those alone that share one: four times 15 of a million. Up to 7 different bits leave a
-block that differs in one at most; then each block's 16 neighbours are looked up, too.
+Manku, Jain and Das Sarma (WWW 2007): if two 64-bit numbers differ in at most 3 bits, one of four
+blocks of 16 bits is equal. So each number stands in four tables, by each of its blocks, and is
+compared only with those that share one: four times 15 of a million. Up to 7 different bits leave a
+block that differs in at most one; then the 16 neighbours of each block are looked up, too.
 
-Flat arrays, as in LZ77: a table holds the latest number of each block, and each number leads to the
-one before it. The oldest gives its place to the newest; links to it are known by their age. 32
-bytes a number and 1 MB: a million pages take 33 MB. Good for 4 billion numbers.
+Flat arrays, as in LZ77: a table holds the latest number of each block, and each number links to the
+previous one. The newest replaces the oldest; links to it are recognised by age. 32 bytes a number
+and 1 MB: a million pages take 33 MB. Good for 4 billion numbers.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ _BITS = 16
 _BLOCKS = range(4)
 _MASK = (1 << _BITS) - 1
 _CHAIN = 512
-"""Numbers looked at in one chain, 15 of a million on average: pages made to share blocks cost no
-more than 0.1 ms."""
+"""Maximum numbers compared in one chain, 15 of a million on average; bounds pages made to share
+blocks.
+"""
 
 
 class NearDuplicates:
-    """The last `capacity` pages that were like none before them (up to `distance` bits, 7 at most).
+    """The last `capacity` pages that resembled none before them (up to `distance` bits, at most 7).
 
-    A page that is like an earlier one is not kept: the first of a cluster stands for it.
+    A page like an earlier one is not kept: the first of a cluster stands for it.
     """
 
     __slots__ = ("_added", "_capacity", "_distance", "_flips", "_heads", "_links", "_names", "_own")
@@ -39,7 +40,7 @@ class NearDuplicates:
         self._distance = distance
         self._capacity = capacity
         self._flips = [0] if distance <= DISTANCE else [0, *(1 << bit for bit in range(_BITS))]
-        self._added = 0  # numbers ever kept; number n lies at n % capacity, and 0 links to none
+        self._added = 0  # numbers ever kept; number n is at n % capacity, and 0 means no link
         self._heads = [array("I", bytes(4 << _BITS)) for _ in _BLOCKS]
         self._links = [array("I") for _ in _BLOCKS]
         self._own = array("Q")
@@ -52,9 +53,9 @@ class NearDuplicates:
         return f"NearDuplicates({len(self)} of {self._capacity}, distance={self._distance})"
 
     def add(self, simhash: int, name: int) -> int | None:
-        """The name of an earlier page like this one; None if there is none, and it is kept.
+        """Return the name of an earlier page like this one; None if there is none, and keep it.
 
-        `name` is any number of 64 bits that stands for the page. The SimHash 0 is like nothing.
+        `name` is any 64-bit number that stands for the page. The SimHash 0 matches nothing.
         """
         if not simhash:
             return None
@@ -75,7 +76,7 @@ class NearDuplicates:
         return None
 
     def _walk(self, simhash: int, number: int, links: array[int]) -> int | None:
-        """The place of a number like `simhash` in the chain that begins with `number`."""
+        """Return the place of a number like `simhash` in the chain that begins with `number`."""
         own, distance, capacity = self._own, self._distance, self._capacity
         oldest = max(self._added - capacity, 0)
         for _ in range(_CHAIN):

@@ -23,11 +23,11 @@ class DurationDistribution:
 
     @property
     def count(self) -> int:
-        """How many durations were recorded."""
+        """The number of durations recorded."""
         return sum(self.counts)
 
     def quantile(self, q: float) -> float | None:
-        """The duration, in seconds, that a share of `q` (0 to 1) does not exceed; None if empty."""
+        """Return the seconds that a share of `q` (0 to 1) does not exceed; None if empty."""
         rank = q * self.count
         if not self.count:
             return None
@@ -40,7 +40,7 @@ class DurationDistribution:
 
 
 class DurationHistogram:
-    """Durations, counted as they come. Not thread-safe: its owner holds the lock."""
+    """Counts durations. Not thread-safe: its owner holds the lock."""
 
     __slots__ = ("_counts", "_largest")
 
@@ -49,7 +49,7 @@ class DurationHistogram:
         self._largest = 0.0
 
     def add(self, seconds: float) -> None:
-        """Count one duration; what is below zero counts as zero."""
+        """Count one duration; a negative one counts as zero."""
         value = int(seconds * 1e6) if seconds > 0 else 0
         shift = max(value.bit_length() - _SPLIT_BITS - 1, 0)
         bucket = (shift << _SPLIT_BITS) + (value >> shift)
@@ -57,11 +57,11 @@ class DurationHistogram:
         self._largest = max(self._largest, seconds)
 
     def freeze(self) -> DurationDistribution:
-        """What was counted so far."""
+        """Return the distribution so far."""
         return DurationDistribution(tuple(self._counts), self._largest)
 
 
 def _upper_bound(bucket: int) -> int:
-    """The largest number of microseconds that falls into `bucket`."""
+    """Return the largest number of microseconds that falls into `bucket`."""
     shift = max((bucket >> _SPLIT_BITS) - 1, 0)
     return ((bucket - (shift << _SPLIT_BITS) + 1) << shift) - 1

@@ -1,8 +1,8 @@
-"""Why URLs failed, as far as a summary needs it: an example and the usual reason of each kind.
+"""Causes of failures for a summary: an example and the usual reason of each kind.
 
 The usual reason is found by the space-saving algorithm (Metwally, Agrawal and El Abbadi, 2005) in a
-few slots a kind, however many reasons there are: what makes up more than one in `SLOTS` of a kind's
-reasons is among them.
+few slots per kind, however many reasons there are: any reason of more than one in `SLOTS` failures
+of a kind is among them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from crawler.model.url import masked
 
 SLOTS = 8
-_MOST_TEXT = 300  # characters of an example or reason that are kept
+_MOST_TEXT = 300  # maximum characters of an example or reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +46,12 @@ class CauseTally:
             slot.count += 1
             return
         inherited = 0
-        if len(self._slots) >= SLOTS:  # the rarest makes room, and its count stays as the error
+        if len(self._slots) >= SLOTS:  # the rarest makes room; its count is inherited as the error
             rarest = min(self._slots, key=lambda known: self._slots[known].count)
             inherited = self._slots.pop(rarest).count
         self._slots[reason] = _Slot(inherited + 1, masked(url)[:_MOST_TEXT])
 
     def cause(self) -> Cause:
-        """What is known of the kind; after at least one `add`."""
+        """Return the cause of the kind; needs at least one `add`."""
         reason, slot = max(self._slots.items(), key=lambda item: item[1].count)
         return Cause(number=self.number, url=slot.url, reason=reason)

@@ -1,4 +1,4 @@
-"""How URLs end that no fetch has ended: skipped, refused, interrupted. One record each."""
+"""Ends of URLs without a final fetch: skipped, refused, interrupted. One record each."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from crawler.model.request import Request
 from crawler.model.url import InvalidUrl, Seed
 
 _BY_CHOICE = frozenset({Kind.ROBOTS, Kind.THROTTLED, Kind.TRAP})
-"""Why a URL was not even tried, by choice; other kinds are failures of its host."""
+"""Kinds of URLs that are skipped by choice; other kinds are failures of the host."""
 
 _INTERRUPTED = frozenset({Kind.INTERRUPTED, Kind.CANCELLED})
 
 
 def unusable(seed: Seed, invalid: InvalidUrl) -> Skipped:
-    """An entry of the list that is no URL."""
+    """Return the outcome of an invalid entry of the list."""
     kind = Kind.UNSUPPORTED_SCHEME if invalid.unsupported_scheme else Kind.INVALID_URL
     return Skipped(
         url=invalid.text, input=seed.input, kind=kind, reason=invalid.reason, source=seed.source
@@ -21,7 +21,7 @@ def unusable(seed: Seed, invalid: InvalidUrl) -> Skipped:
 
 
 def skipped(request: Request, kind: Kind, reason: str) -> Skipped:
-    """A request that is not made, by choice."""
+    """Return the outcome of a request that is skipped by choice."""
     return Skipped(
         url=request.seed,
         input=request.input,
@@ -35,29 +35,29 @@ def skipped(request: Request, kind: Kind, reason: str) -> Skipped:
 
 
 def interrupted(request: Request) -> Skipped:
-    """A request that waited when the crawl was stopped, and had never been made."""
+    """Return the outcome of a request that was never made when the crawl was stopped."""
     return skipped(request, Kind.INTERRUPTED, "stopped before it began")
 
 
 def is_interrupted(final: Final) -> bool:
-    """Return whether the end of the run, and nothing else, has ended a URL."""
+    """Tell whether only the end of the run has ended a URL."""
     return isinstance(final, Failed | Skipped) and final.kind in _INTERRUPTED
 
 
 def refused(redirect: Redirect, kind: Kind, reason: str) -> Failed:
-    """A redirect that is not followed."""
+    """Return the outcome of a redirect that is not followed."""
     return Failed(request=redirect.request, kind=kind, reason=reason, exchange=redirect.exchange)
 
 
 def unasked(request: Request, kind: Kind, reason: str) -> Final:
-    """The outcome of a request that waited and is not asked for any more."""
+    """Return the outcome of a waiting request that will not be made."""
     if request.attempts == 1 and kind in _BY_CHOICE:
         return skipped(request, kind, reason)
     return Failed(request=request.unasked(), kind=kind, reason=reason)
 
 
 def not_started(request: Request) -> Final:
-    """What becomes of a request that waited when the crawl was stopped."""
+    """Return the outcome of a request that waited when the crawl was stopped."""
     if request.attempts == 1:
         return interrupted(request)
     reason = f"stopped before fetch {request.attempts}"

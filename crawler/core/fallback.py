@@ -1,12 +1,11 @@
-"""A host that the list names without a scheme: https, and http where that cannot be spoken.
+"""Fall back from https to http for a host that the list names without a scheme.
 
-Browsers and curl take such a host for http; most of the web answers to https. So https is asked
-first, and http only where the port is closed to it or speaks something else: never because of a
-certificate that is wrong, nor of silence. Credentials of the list were meant for https: they are
-not sent by http.
+Browsers and curl take such a host for http; most of the web answers to https. So https is tried
+first, and http only if the port is closed or speaks something else: never because of an invalid
+certificate or silence. Credentials of the list were meant for https and are not sent over http.
 
-The step is a hop of the record without a status; it is no redirect, and coming back to https from
-there is no loop.
+The step is a hop of the record without a status; it is not a redirect, and returning to https from
+there is not a loop.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ def falls_back(request: Request) -> bool:
 
 
 def plain(request: Request, now: float) -> Request:
-    """Return the request for the same URL by http; `request` was made, or waited to be."""
+    """Return the request for the same URL by http; `request` was made or about to be."""
     url = request.url
     onward = Url(f"http:{url.href.removeprefix('https:')}")
     return replace(

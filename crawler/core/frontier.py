@@ -1,14 +1,14 @@
-"""The frontier: every URL known and not yet started, address by address and host by host.
+"""The frontier: every URL known and not yet started, by address and host.
 
 Addresses that may be asked stand in a ring and take turns; addresses that must wait stand on a heap
 by the time at which they may be asked (BUbiNG's workbench), and within each its hosts do the same.
-A step costs O(log hosts). Where addresses have no limits all hosts share one address that may
-always be asked. Hosts whose address is not known yet share one, too, whose width is the number of
-look-ups at once: a name that no server answers for takes half a minute, so look-ups are not counted
-among the fetches and cannot keep them waiting.
+A step costs O(log hosts). If addresses have no limits, all hosts share one address that may always
+be asked. Hosts with an unknown address share one, too, whose width is the number of concurrent
+lookups: a name without a responding server takes half a minute, so lookups are not counted among
+the fetches and cannot delay them.
 
-A host with nothing to do rests as soon as its time has passed: what it has taught (rules, width,
-troubles) is kept for the last `RESTED_HOSTS` of them and 64 MB of rules, and is forgotten after.
+A host with nothing to do rests as soon as its time has passed: its state (rules, width, troubles)
+is kept for the last `RESTED_HOSTS` of them and 64 MB of rules, and is forgotten after that.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from crawler.model.request import Purpose, Request
 RESTED_HOSTS = 10_000
 RESTED_COST = 64 * 2**20
 _SPARE_ADDRESSES = 1_000
-_LOOKS = 16  # hosts that are looked at to see what most of them are held by
+_LOOKS = 16  # hosts examined to find what holds most of them
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A request that waited and will not be asked for."""
+    """A request that waited and will not be made, with the reason."""
 
     request: Request
     kind: Kind
@@ -47,11 +47,11 @@ class Frontier:
     """Requests waiting by host. `manners` gives each host's limits, by its key.
 
     `backlog` is told of each queue that gets shorter.
-    robots: whether hosts are asked for their robots.txt first. per_address, address_delay: limits
-    of an address; a per_address of 0 for none. look_ups: hosts whose address is asked for at once;
-    0 where none is asked for. proxied: whether a host's name is looked up by a proxy, by its key;
-    its address is not known then and has no limits. veto: why a request for what was found is not
-    worth its fetch when its turn comes, or None. on_rest: told of each host that is forgotten.
+    robots: ask hosts for their robots.txt first. per_address, address_delay: limits of an address;
+    0 for none. look_ups: maximum concurrent lookups; 0 for no lookups. proxied: tells whether a
+    proxy resolves a host key's name; its address is then unknown and has no limits. veto: returns
+    the reason to skip a found request when its turn comes, or None. on_rest: called for each
+    forgotten host.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Frontier:
         self._waiting = 0
 
     def __len__(self) -> int:
-        """Requests that wait."""
+        """Return the number of waiting requests."""
         return self._waiting
 
     def __repr__(self) -> str:
@@ -99,7 +99,7 @@ class Frontier:
 
     @property
     def looking_up(self) -> int:
-        """Hosts whose address is being asked for."""
+        """The number of hosts whose address is being looked up."""
         return self._unknown.in_flight
 
     # -- requests
@@ -107,7 +107,7 @@ class Frontier:
     def push(self, request: Request, now: float, *, first: bool = False) -> tuple[Kind, str] | None:
         """Let `request` wait at its host: last, or first, unless the host is down.
 
-        Returns why not, where the host is left alone: the request is not taken.
+        Returns the reason if the host is left alone and the request is not taken.
         """
         host = self.host(request.url.host_key)
         if host.down is not None:
@@ -127,9 +127,9 @@ class Frontier:
         return None
 
     def pop(self, now: float) -> Request | Refused | None:
-        """The next request that may start now, or that is refused; None if there is none.
+        """Return the next request that may start now, or that is refused; None if there is none.
 
-        A host's question about itself (`Purpose.ADDRESS`, `Purpose.ROBOTS`) is one of them.
+        It may be a host's own question (`Purpose.ADDRESS`, `Purpose.ROBOTS`).
         """
         while self._timed and (due := self.next_time()) is not None and due <= now:
             address = heappop(self._timed)[2]
@@ -164,14 +164,14 @@ class Frontier:
     def _started(self, host: Host, now: float) -> Request:
         before = host.queued
         request = host.start(now)
-        self._shrunk(host, before - host.queued)  # by nothing for a question of the host's own
+        self._shrunk(host, before - host.queued)  # by 0 for the host's own question
         self._in_flight[request] = host
         host.address.started(now)
         self.settle(host, now)
         return request
 
     def _refused(self, host: Host, now: float) -> Refused | None:
-        """The request at the head of the queue, if the host's rules or a veto forbid it."""
+        """Return the refusal of the first in the queue, if the host's rules or a veto forbid it."""
         if host.gate is not HostGate.OPEN or host.urgent or now >= host.rules_until:
             return None
         request = host.waiting[0]
@@ -188,7 +188,7 @@ class Frontier:
         return refused
 
     def release(self, request: Request, now: float) -> Host:
-        """`request`, popped earlier, is no longer in flight; returns its host."""
+        """Return the host of `request`, popped earlier, which is no longer in flight."""
         host = self._in_flight.pop(request)
         host.in_flight -= 1
         address = host.address  # it changes only while nothing is in flight
@@ -198,18 +198,18 @@ class Frontier:
         return host
 
     def next_time(self) -> float | None:
-        """When the next address that must wait may be asked; None if none waits for its time."""
+        """Return when the next waiting address may be asked; None if none waits for its time."""
         while self._timed:
             due, _, address = self._timed[0]
             if address.place is QueuePlace.TIMED and address.due == due:
                 return due
-            heappop(self._timed)  # it got a new time, or its turn came sooner
+            heappop(self._timed)  # its time or place has changed
         return None
 
     def limit(self, now: float) -> Limit:
-        """What keeps the requests that wait from being started; when `pop` found none.
+        """Return what keeps waiting requests from starting; if `pop` found none.
 
-        The first host that has some stands for all: the oldest at work, as it takes longest.
+        The first host with requests stands for all: the oldest at work takes longest.
         """
         host = next((h for h in islice(self._hosts.values(), _LOOKS) if h.queued), None)
         if host is None:
@@ -224,11 +224,11 @@ class Frontier:
 
     @property
     def at_work(self) -> int:
-        """Hosts that have requests, or had one a moment ago."""
+        """The number of hosts that have requests, or had one a moment ago."""
         return len(self._hosts)
 
     def host(self, key: str) -> Host:
-        """The host of a key: at work, woken from its rest, or new."""
+        """Return the host of a key: at work, woken from its rest, or new."""
         host = self._hosts.get(key)
         if host is None:
             host = self._rested.pop(key, None)
@@ -254,11 +254,11 @@ class Frontier:
         return host
 
     def known(self, key: str) -> Host | None:
-        """The host of a key, if it is at work."""
+        """Return the host of a key, if it is at work."""
         return self._hosts.get(key)
 
     def settle(self, host: Host, now: float) -> None:
-        """Put a host that is in no place where it belongs, or to rest."""
+        """Put a parked host where it belongs, or to rest."""
         host.address.settle(host, now)
         if host.place is QueuePlace.PARKED and host.idle:
             self._rest(host)
@@ -266,15 +266,14 @@ class Frontier:
             self._place(host.address, now)
 
     def changed(self, host: Host, now: float) -> None:
-        """Something about a host has changed: if it is in no place, it may belong to one now."""
+        """Settle a parked host after a change."""
         if host.place is QueuePlace.PARKED and host.key in self._hosts:
             self.settle(host, now)
 
     def move(self, host: Host, ip: str, now: float) -> None:
-        """The host's address is known: it shares that one's limits from now on."""
-        if (
-            host.place is QueuePlace.PARKED
-        ):  # as it is while it is looked up, unless all was called off
+        """Move a host to its resolved address, whose limits it shares from now on."""
+        # A host is parked during its lookup, unless everything was called off.
+        if host.place is QueuePlace.PARKED:
             host.address.hosts -= 1
             host.address = self._at(ip)
             host.address.hosts += 1
@@ -282,29 +281,29 @@ class Frontier:
         self.changed(host, now)
 
     def take_all(self, host: Host) -> list[Request]:
-        """Take everything that waits at a host; it may be in any place and stays there."""
+        """Take everything that waits at a host, without moving the host."""
         taken = list(host.take_all())
         self._shrunk(host, len(taken))
         return taken
 
     def take_if(self, host: Host, wanted: Callable[[Request], bool]) -> list[Request]:
-        """Take what waits at a host and is wanted; the rest keeps its order."""
+        """Take the wanted requests that wait at a host; the rest keeps its order."""
         taken = host.take_if(wanted)
         self._shrunk(host, len(taken))
         return taken
 
     def _shrunk(self, host: Host, number: int) -> None:
-        """So many requests fewer wait at a host, which may want those that were spilled."""
+        """Count requests that no longer wait at a host, which may want spilled ones."""
         self._waiting -= number
         if self.backlog.shelves:
             self.backlog.shrunk(host.key, host.queued, self._waiting)
 
     def left(self, host: Host) -> int:
-        """Requests that wait at a host, and those that were spilled."""
+        """Return the number of requests that wait at a host, spilled ones included."""
         return host.queued + self.backlog.left(host.key)
 
     def refuses_tls(self, key: str) -> bool:
-        """Tell whether a host is known for a port that is closed to TLS."""
+        """Tell whether a host's port is known to refuse TLS."""
         host = self._hosts.get(key) or self._rested.get(key)
         return host is not None and host.no_tls
 
@@ -322,7 +321,7 @@ class Frontier:
         self._waiting = 0
 
     def audits(self) -> Iterator[Audit]:
-        """Of all hosts that are known."""
+        """Yield the audits of all known hosts."""
         for hosts in (self._rested, self._hosts):
             yield from (host.audit for host in hosts.values() if host.audit.requests)
 
@@ -350,9 +349,9 @@ class Frontier:
         return address
 
     def _place(self, address: Address, now: float) -> None:
-        """Put an address where it belongs; a sooner time takes the place of a later one.
+        """Put an address where it belongs; an earlier time replaces a later one.
 
-        Not one that is ready: it has its turn.
+        Not for a ready address: it has its turn.
         """
         before = address.due if address.place is QueuePlace.TIMED else inf
         address.place = address.place_at(now)
@@ -363,9 +362,9 @@ class Frontier:
 
 
 def literal(key: str) -> str:
-    """The IP address in a host key that has one for its host; empty for a name."""
+    """Return the IP address in a host key; "" for a name."""
     host = key.partition("//")[2]
     if host.startswith("["):
         return host[1 : host.index("]")]
     name = host.partition(":")[0]
-    return name if name.rpartition(".")[2].isdigit() else ""  # WHATWG URL: then it is an IPv4
+    return name if name.rpartition(".")[2].isdigit() else ""  # an IPv4 address by WHATWG URL

@@ -1,9 +1,9 @@
-"""What hosts are asked about themselves, and what is concluded when one is in trouble.
+"""Ask hosts about themselves, and leave those in trouble.
 
-A host's gates (`crawler.core.host`) are opened by what comes of its own requests: its address, its
-robots.txt. Where that fails for good, and where a host fails again and again or asks to be left
-alone for too long, the host is left for a while: all that waits for it ends with the reason, and so
-does what comes until then. After that one request shows whether it is back.
+A host's gates (`crawler.core.host`) open with the results of its own requests: its address, its
+robots.txt. If these fail for good, or a host fails repeatedly or asks for too long a pause, it is
+left for a while: all its waiting URLs end with the reason, and so do new ones until then. Then one
+request tests whether it is back.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from crawler.model.request import Purpose, Request
 
 
 class Left(NamedTuple):
-    """A request that waited at a host which is left alone, and why that is."""
+    """A request that waited at a host which is left alone, with the reason."""
 
     request: Request
     kind: Kind
@@ -38,7 +38,7 @@ class Left(NamedTuple):
 
 
 class Gatekeeper:
-    """Opens gates and leaves hosts; `manners` are those of hosts that are not named."""
+    """Opens gates and leaves hosts; `manners` are the general ones."""
 
     def __init__(self, frontier: Frontier, retry: RetryPolicy, manners: Manners) -> None:
         self._frontier = frontier
@@ -49,19 +49,19 @@ class Gatekeeper:
         return f"Gatekeeper({self._frontier!r})"
 
     def redirects(self, request: Request, most: int) -> int:
-        """How many redirects are followed for a request."""
+        """Return the maximum redirects for a request."""
         return MAX_REDIRECTS if request.purpose is Purpose.ROBOTS else most
 
     # -- gates
 
     def resolved(self, key: str, address: str, now: float) -> None:
-        """A host's address is known."""
+        """Take in a host's address."""
         if (host := self._frontier.known(key)) is not None:
             host.attempt = 1
             self._frontier.move(host, address, now)
 
     def rules(self, key: str, rules: RobotsRules, now: float, lifetime: float = LIFETIME) -> None:
-        """A host's rules are known."""
+        """Take in a host's rules."""
         if (host := self._frontier.known(key)) is not None:
             host.attempt = 1
             host.rules = rules
@@ -71,7 +71,7 @@ class Gatekeeper:
             self._frontier.changed(host, now)
 
     def failed(self, failure: Failed, now: float, *, again: bool) -> list[Left]:
-        """A host's question about itself has failed; `again` if it may be asked once more."""
+        """Take in the failure of a host's own question; `again`: it may be repeated."""
         request = failure.request
         host = self._frontier.known(request.owner)
         if host is None:
@@ -88,7 +88,7 @@ class Gatekeeper:
         return self._without_rules(host, failure, now)
 
     def ask_again(self, request: Request, now: float) -> None:
-        """Ask a host once more what it was asked of itself; the attempt before does not count."""
+        """Repeat a host's own question; the attempt before does not count."""
         if (host := self._frontier.known(request.owner)) is not None:
             host.attempt = 1
             host.gate = HostGate.ADDRESS if request.purpose is Purpose.ADDRESS else HostGate.ROBOTS
@@ -98,7 +98,7 @@ class Gatekeeper:
         allowed = allowed_by(failure)
         if allowed is not None:
             self.rules(host.key, allowed, now)
-        elif host.rules_until > 0:  # there were rules once: they count a little longer
+        elif host.rules_until > 0:  # old rules stay valid a little longer
             self.rules(host.key, host.rules, now, EXTENSION)
         else:
             return self.leave(host, *verdict_on(failure), now)
@@ -113,7 +113,7 @@ class Gatekeeper:
         outcome: Ended,
         now: float,
     ) -> list[Left]:
-        """Take in what an exchange shows of its host; returns what waited, if that is left."""
+        """Take in what an exchange shows of its host; return its requests if it is left."""
         if request.purpose is Purpose.ADDRESS:
             return []
         if outcome.exchange is not None:
@@ -140,7 +140,7 @@ class Gatekeeper:
     def leave(
         self, host: Host, kind: Kind, reason: str, now: float, seconds: float | None = None
     ) -> list[Left]:
-        """Leave a host alone; returns all that waited for it, or for its answer."""
+        """Leave a host alone; return all that waited for it or for its answer."""
         host.down = kind, reason
         host.down_until = now + (self._manners.breaker_pause if seconds is None else seconds)
         host.reopen(now)
@@ -149,7 +149,7 @@ class Gatekeeper:
         return left
 
     def ended(self, requests: list[Request], kind: Kind, reason: str, now: float) -> Iterator[Left]:
-        """What ends with requests that are not asked: they, or what waited for their robots.txt."""
+        """Yield the requests that end: these, or those that waited for their robots.txt."""
         for request in requests:
             if request.purpose is not Purpose.ROBOTS:
                 yield Left(request, kind, reason)

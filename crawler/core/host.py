@@ -1,20 +1,19 @@
-"""One host, its queue and its rules; and one address, the hosts that share its limits.
+"""One host, its queue and rules; and one address, whose hosts share its limits.
 
 A host may be asked when fewer than `width` of its requests are in flight and its time has come.
 It is in exactly one place: among the ready, on the heap of those whose time will come, or parked
 (nothing to ask, or at its width). A host with nothing left to ask stays on the heap until its time
-has come, because until then forgetting it would forget the delay.
+has come, because forgetting it would forget the delay.
 
-Before its first page a host has to pass two gates, each a request of its own that the host makes
-when something waits: its address (a proxy looks it up itself), and its robots.txt
-(where that is obeyed). Nothing but robots.txt of other hosts, which a redirect sent here, may pass
-while a gate is shut.
+Before its first page a host passes two gates, each a request that the host makes itself when
+something waits: its address (unless a proxy resolves it) and its robots.txt (if it is obeyed). Only
+the robots.txt of another host that redirected here may pass a shut gate.
 
     ADDRESS -> LOOKED_UP -> ROBOTS -> READ -> OPEN -> ROBOTS, when the rules are a day old
 
-The hosts of one address are kept as the frontier keeps addresses: those that may be asked stand in
-a ring and take turns, those that must wait stand on a heap. A thousand host names on one machine
-are, to the frontier, one place that may be asked now or later.
+An address keeps its hosts as the frontier keeps addresses: those that may be asked stand in a ring
+and take turns, those that must wait stand on a heap. A thousand host names on one machine are, to
+the frontier, one place that may be asked now or later.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from crawler.model.url import Url
 
 
 class QueuePlace(Enum):
-    """Where a host is kept."""
+    """The place of a host or address in its queue."""
 
     PARKED = "parked"
     READY = "ready"
@@ -45,7 +44,7 @@ class QueuePlace(Enum):
 
 
 class HostGate(Enum):
-    """What has to be known of a host before its pages are asked for."""
+    """The state of a host's questions before its pages are fetched."""
 
     ADDRESS = "address"  # has to be looked up
     LOOKED_UP = "looked up"  # is being looked up
@@ -54,17 +53,17 @@ class HostGate(Enum):
     OPEN = "open"
 
 
-# An attribute of an enumeration costs as much as a call.
+# Looking up an enumeration's member costs as much as a call.
 _PARKED, _READY, _TIMED = QueuePlace.PARKED, QueuePlace.READY, QueuePlace.TIMED
 _LOOKED_UP, _READ, _OPEN = HostGate.LOOKED_UP, HostGate.READ, HostGate.OPEN
 
 
 class Host:
-    """The requests waiting for one host key, and when the next may start.
+    """The requests waiting for one host key, and the time of the next.
 
-    `rules` are those in force, until `rules_until`. `down` is why the host is left alone until
-    `down_until`: what waits, and what comes, ends with that. `attempt` counts the attempts at what
-    is asked of the host itself. `no_tls`: its port is closed to TLS, or speaks something else.
+    `rules` are in force until `rules_until`. `down` is the reason why the host is left alone until
+    `down_until`: waiting and new URLs end with it. `attempt` counts the attempts at the host's own
+    question. `no_tls`: its port is closed or does not speak TLS.
     """
 
     __slots__ = (
@@ -116,17 +115,17 @@ class Host:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits and nothing is in flight."""
+        """Tell whether nothing waits and nothing is in flight."""
         return not (self.waiting or self.urgent or self.in_flight)
 
     @property
     def queued(self) -> int:
-        """Requests that wait."""
+        """The number of waiting requests."""
         return len(self.waiting) + len(self.urgent)
 
     @property
     def spacing(self) -> float:
-        """Seconds from one start to the next."""
+        """The seconds from one start to the next."""
         spacing = max(self.manners.delay, self.throttle.spacing)
         return max(spacing, self.asked_delay) if self.rules.crawl_delay else spacing
 
@@ -136,10 +135,10 @@ class Host:
         return min(self.rules.crawl_delay or 0.0, LONGEST_CRAWL_DELAY)
 
     def place_at(self, now: float) -> QueuePlace:
-        """Where the host belongs now. Called a few times for each URL: it is written out."""
+        """Return the host's place. Called several times per URL, so it is written out."""
         gate = self.gate
         if gate is not _LOOKED_UP and (self.urgent or (self.waiting and gate is not _READ)):
-            # One at a time where the host asks for a delay.
+            # One at a time if the host asks for a delay.
             width = 1 if self.rules.crawl_delay else self.throttle.width
             if self.in_flight >= width:
                 return _PARKED
@@ -148,7 +147,7 @@ class Host:
         return _TIMED if self.ready_at > now else _READY
 
     def limit(self, now: float) -> Limit:
-        """What keeps its next request from being started, other than its address."""
+        """Return what holds its next request, other than its address."""
         spacing = self.spacing
         if self.breaker.is_open:
             return Limit.PAUSE
@@ -157,13 +156,13 @@ class Host:
                 return Limit.PAUSE
             return Limit.DELAY if spacing == self.manners.delay else Limit.CRAWL_DELAY
         if self.gate is not _OPEN:
-            return Limit.SERVERS  # its address or its robots.txt is awaited
+            return Limit.SERVERS  # waiting for its address or robots.txt
         if self.rules.crawl_delay:
             return Limit.CRAWL_DELAY
         return Limit.PER_HOST if self.throttle.width >= self.manners.width else Limit.ADAPT
 
     def start(self, now: float) -> Request:
-        """Take the next request; it is in flight from now on. Only when `place_at` is READY."""
+        """Take the next request, which is then in flight. Only when `place_at` is READY."""
         request = self._next(now)
         self.in_flight += 1
         if request.purpose is not Purpose.ADDRESS:
@@ -202,29 +201,29 @@ class Host:
         )
 
     def opened(self, now: float) -> None:
-        """A gate was passed: go on to the next."""
+        """Go on to the next gate."""
         self.gate = HostGate.ROBOTS if now >= self.rules_until else HostGate.OPEN
 
     def reopen(self, now: float) -> None:
-        """Give up what is being asked of the host itself; it is asked anew when something comes."""
+        """Give up the host's own question; it is repeated when a request comes."""
         self.attempt = 1
         self.gate = HostGate.ADDRESS if self.gate is HostGate.LOOKED_UP else self.gate
         if self.gate is not HostGate.ADDRESS:
             self.opened(now)
 
     def sent(self, at: float) -> None:
-        """A request really left only then: a busy loop or a new connection may hold one up.
+        """Take in when a request really left: a busy loop or a new connection may delay it.
 
-        The next comes so much later; unless it left already, as several may be in flight.
+        The next comes so much later, unless it left already, as several may be in flight.
         """
         self.ready_at = max(self.ready_at, at + self.spacing)
 
     def pause(self, until: float) -> None:
-        """Start nothing before then."""
+        """Start nothing before `until`."""
         self.ready_at = max(self.ready_at, until)
 
     def take_if(self, wanted: Callable[[Request], bool]) -> list[Request]:
-        """Take those pages that wait and are wanted."""
+        """Take the waiting pages that are wanted."""
         taken = [request for request in self.waiting if wanted(request)]
         if taken:
             self.waiting = deque(request for request in self.waiting if not wanted(request))
@@ -239,7 +238,7 @@ class Host:
 
 
 class Address:
-    """Hosts of one address. `width` and `delay` are its limits; inf and 0 for none."""
+    """The hosts of one address. `width` and `delay` are its limits; inf and 0 for none."""
 
     __slots__ = ("_number", "_ready", "_timed", "delay", "due", "hosts", "in_flight", "ip", "place",
                  "ready_at", "width")  # fmt: skip
@@ -264,7 +263,7 @@ class Address:
         )
 
     def settle(self, host: Host, now: float) -> None:
-        """Put a host that is in no place where it belongs."""
+        """Put a parked host where it belongs."""
         host.place = host.place_at(now)
         if host.place is QueuePlace.READY:
             self._ready.append(host)
@@ -273,11 +272,11 @@ class Address:
 
     @property
     def has_timed(self) -> bool:
-        """Whether hosts wait for their time."""
+        """Tell whether hosts wait for their time."""
         return bool(self._timed)
 
     def pop_timed(self, now: float) -> Host | None:
-        """A host whose time has come; it is in no place then."""
+        """Return a host whose time has come, now parked."""
         if not self._timed or self._timed[0][0] > now:
             return None
         host = heappop(self._timed)[2]
@@ -285,7 +284,7 @@ class Address:
         return host
 
     def pop_ready(self) -> Host | None:
-        """The host whose turn it is; it is in no place then, and may have to wait after all."""
+        """Return the host whose turn it is, now parked; it may have to wait after all."""
         if not self._ready:
             return None
         host = self._ready.popleft()
@@ -293,7 +292,7 @@ class Address:
         return host
 
     def place_at(self, now: float) -> QueuePlace:
-        """Where the address belongs in the frontier, with `due` as the time of its turn."""
+        """Return the address's place in the frontier; set `due` to the time of its turn."""
         if self.in_flight >= self.width or not (self._ready or self._timed):
             return QueuePlace.PARKED
         soonest = now if self._ready else self._timed[0][0]
@@ -301,12 +300,12 @@ class Address:
         return QueuePlace.READY if self.due <= now else QueuePlace.TIMED
 
     def started(self, now: float) -> None:
-        """A request to it starts."""
+        """Count a request that starts."""
         self.in_flight += 1
         self.ready_at = now + self.delay
 
     def clear(self) -> None:
-        """Forget the order of its hosts; each has to be settled anew."""
+        """Forget the order of its hosts; each has to be settled again."""
         self._ready.clear()
         self._timed.clear()
         self.place = QueuePlace.PARKED

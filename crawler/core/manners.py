@@ -1,8 +1,8 @@
-"""The manners of a crawl: what every host may expect of it, as values.
+"""Politeness of a crawl: the limits towards each host, as values.
 
-`Manners` are the limits that configuration sets for all hosts, `for_host` those of one, where the
-configuration names it. What a host says itself (Crawl-delay, Retry-After) and what its answers show
-comes on top, in `crawler.core.throttle`; nothing there allows more than what stands here.
+`Manners.of` gives the limits configured for all hosts, `overridden` those of a named host. A
+host's own wishes (Crawl-delay, Retry-After) and its answers are added in `crawler.core.throttle`,
+which never allows more than these.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from dataclasses import dataclass, replace
 from crawler.model.config import CrawlConfig
 
 LONGEST_CRAWL_DELAY = 60.0
-"""Seconds. Crawl-delay is no part of RFC 9309; larger values are mistakes as often as wishes."""
+"""Maximum Crawl-delay in seconds. It is not part of RFC 9309; larger values are often mistakes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manners:
-    """Limits towards one host, and how to behave when it is in trouble. Times are seconds.
+    """Limits towards one host, and reactions to its trouble. Times are seconds.
 
-    width: requests in flight; delay: between two starts; adapt: whether the width is learned.
-    throttle, throttle_max: the first and the longest pause after a 429 that names none; forgive:
-    quiet after which pauses begin small again; retry_after_max: the longest Retry-After that is
-    waited for; patience, pauses: how long, and how often in a row, a host may ask for later without
-    one good answer between (0: any). breaker: failures in a row after which a host is down
-    (0: never); breaker_pause: longest time between two probes; give_up: how long its URLs wait for
-    it. random: returns a float in [0, 1), for jitter.
+    width: requests in flight; delay: between two starts; adapt: learn the width. throttle,
+    throttle_max: the first and the longest pause after a 429 that names none; forgive: quiet time
+    that resets the pauses; retry_after_max: the longest Retry-After to wait for; patience, pauses:
+    how long, and how often in a row, a host may ask for later without a good answer (0: no limit).
+    breaker: consecutive failures after which a host is down (0: never); breaker_pause: longest time
+    between two probes; give_up: how long its URLs wait for it. random: returns a float in [0, 1),
+    for jitter.
     """
 
     width: int
@@ -45,7 +45,7 @@ class Manners:
 
     @classmethod
     def of(cls, config: CrawlConfig, random: Callable[[], float]) -> Manners:
-        """As the options say, for hosts that they do not name."""
+        """Return the limits for hosts that the options do not name."""
         return cls(
             width=config.politeness.per_host,
             delay=config.politeness.delay,
@@ -63,6 +63,6 @@ class Manners:
         )
 
     def overridden(self, values: dict[str, float]) -> Manners:
-        """With `per_host` and `delay` of one host's own."""
+        """Return the limits with one host's own `per_host` and `delay`."""
         width = int(values.get("per_host", self.width))
         return replace(self, width=width, delay=values.get("delay", self.delay))

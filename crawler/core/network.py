@@ -1,16 +1,16 @@
-"""Whether this machine's own network is there, told from hosts that are down by who falls silent.
+"""Detect that this machine's network is gone, as opposed to hosts that are down.
 
-Every exchange ends with a sign. An answer of any kind is LIFE, a refused connection and a name that
-does not exist among them: a router or a name server said so. SILENCE is a name server that does not
-answer and a network that is unreachable, and, of a host that worked before, anything that just does
-not come. The rest says nothing: a host that never worked may be dead by itself.
+Every exchange ends with a sign. LIFE is an answer of any kind, a refused connection and a
+nonexistent name included: a router or a name server said so. SILENCE is a name server that does not
+answer, an unreachable network, and, of a host that worked before, any missing answer. The rest says
+nothing: a host that never worked may be dead itself.
 
-Signs are ordered by when their request left, not by when it ended: timeouts of dead hosts come in
-long after the good answers to what was asked at the same time, and mean nothing. The network is
-gone when `FEW` hosts that worked, or `FEW` at all where nothing ever answered, or `MANY` in any
-case, have fallen silent after the last sign of life. Then nothing starts but one probe at a time,
-after 1 s, 2 s, ... 60 s, whichever host's turn it is. Any sign of life ends the pause; so do
-`patience` seconds, after which no silence counts until there is life again.
+Signs are ordered by the start of their request, not by its end: timeouts of dead hosts come long
+after the good answers to requests of the same time, and mean nothing. The network is gone when
+`FEW` hosts that worked, or `FEW` at all if nothing ever answered, or `MANY` in any case, are silent
+after the last sign of life. Then only one probe at a time starts, after 1 s, 2 s, ... 60 s,
+at any host. Any sign of life ends the pause; so do `patience` seconds, after which silence is
+ignored until the next sign of life.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from crawler.model.outcome import Failed, Kind, Lost, Resolved
 from crawler.model.request import Request
 
 FEW, MANY = 3, 8
-"""Names of hosts. A site has two or three names; eight dead ones in a row are no accident."""
+"""Numbers of host names. A site has two or three; eight dead ones in a row are not an accident."""
 LONGEST_PAUSE = 60.0
 """Seconds between two probes."""
 
@@ -32,7 +32,7 @@ _ANSWERED = frozenset({Kind.CONNECT, Kind.DISCONNECTED, Kind.TLS, Kind.DNS, Kind
 
 
 class Sign(Enum):
-    """What one exchange says of the network."""
+    """The meaning of an exchange for the network."""
 
     LIFE = "life"
     SILENCE = "silence"
@@ -40,11 +40,11 @@ class Sign(Enum):
 
 
 def sign(outcome: Ended, *, worked: bool, lived: bool) -> Sign:
-    """The sign of an exchange with a host that `worked` before, or not.
+    """Return the sign of an exchange; `worked`: its host had answered before.
 
-    `lived` says whether anything ever answered: a proxy that never worked is a mistake.
+    `lived`: anything ever answered; a proxy that never worked is misconfigured.
     """
-    if not isinstance(outcome, Failed):  # an address may come from a file, or from memory
+    if not isinstance(outcome, Failed):  # an address may come from a file or a cache
         return Sign.NOTHING if isinstance(outcome, Resolved) else Sign.LIFE
     if outcome.status is not None:
         return Sign.LIFE
@@ -60,15 +60,15 @@ def sign(outcome: Ended, *, worked: bool, lived: bool) -> Sign:
 
 
 class Network:
-    """The state of the network. `patience`: seconds that a pause may take; 0: there is none.
+    """The state of the network. `patience`: maximum seconds of a pause; 0 disables pauses.
 
-    Times are the core's clock. `life_at` is when the latest request left that showed life.
-    `notices` are lines for a person, oldest first.
+    Times are the core's clock. `life_at` is the start of the latest request that showed life.
+    `notices` are lines for the user, oldest first.
     """
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
-        self._silent: dict[str, tuple[float, bool]] = {}  # by name: since when, and if it worked
+        self._silent: dict[str, tuple[float, bool]] = {}  # by name: start, and whether it worked
         self._probes = 0
         self._probe: Request | None = None
         self._probe_at = -inf
@@ -86,18 +86,18 @@ class Network:
         return f"Network({state}, silent={len(self._silent)})"
 
     def wait(self, now: float) -> float | None:
-        """Seconds until something may start; 0 for now, None while a probe is in flight."""
+        """Return the seconds until something may start; None while a probe is in flight."""
         if not self.gone:
             return 0.0
         return max(0.0, self._probe_at - now) if self._probe is None else None
 
     def started(self, request: Request) -> None:
-        """A request starts; while the network is gone it is a probe."""
+        """Take note of a request that starts; while the network is gone it is a probe."""
         if self.gone:
             self._probe = request
 
     def lives(self, started: float, ended: float, now: float) -> None:
-        """A sign of life, of a request that left at `started`; its exchange ended at `ended`."""
+        """Take in a sign of life; its request left at `started`, its exchange ended at `ended`."""
         self.given_up = False
         if started > self.life_at:
             self.life_at = started
@@ -111,7 +111,7 @@ class Network:
             )
 
     def silent(self, failure: Failed, since: float, now: float, *, worked: bool) -> None:
-        """A host has been silent for the requests that left from `since` on."""
+        """Take in the silence of a host for requests that left from `since` on."""
         if self.gone or self.given_up or not self._patience or since <= self.life_at:
             return
         self._silent[_name(failure.request.url.host_key)] = since, worked
@@ -127,7 +127,7 @@ class Network:
         )
 
     def probed(self, request: Request, now: float, *, silent: bool) -> None:
-        """A request ended without a sign of life while the network was gone."""
+        """Take in a request without a sign of life while the network was gone."""
         if request is not self._probe:
             return
         self._probe = None

@@ -1,18 +1,18 @@
-"""Hosts, and networks, that are away for a while: their URLs wait instead of failing.
+"""Outages of hosts and networks: their URLs wait instead of failing.
 
-A failure that would be final is held where it may be the host's fault and not the URL's:
+A final failure is held if it may be the host's fault and not the URL's:
 
     held  ->  asked again    its host's breaker opens, or the network is found gone, or the host
-                             answers again after it could not be connected to
-          ->  final          its host answers what was asked later; or, where nothing more is to be
-                             learned of the host, the network shows life, or nothing else goes on
+                             answers again after a connection had failed
+          ->  final          its host answers later requests; or, if nothing more can be learned of
+                             the host, the network shows life, or nothing else goes on
 
-and once the breaker is open, or the network gone, no such failure counts: its request goes to the
-end of its host's queue, so that probes take turns. Attempts that failed before that was known are
-given back (`Request.doubtful`). Only a host that has worked is waited for, or, for a moment, one
-that many URLs wait for. What cannot be connected
-to is away; what breaks off, or answers for a server behind it, is so when nothing else comes. A
-page's own error (500) counts against its URL: the host is there, and is asked once a second then.
+Once the breaker is open, or the network gone, no such failure counts: its request goes to the end
+of its host's queue, so that probes take turns. Attempts that failed before that was known are given
+back (`Request.doubtful`). URLs wait only for a host that has worked or, for a moment, for one with
+many URLs. A failed connection means that the host is away; a broken one, or the error of a gateway,
+means it if nothing else comes. A page's own error (500) counts against its URL: the host is there,
+and is then asked once a second.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from crawler.model.outcome import Failed, Kind, Resolved
 from crawler.model.request import Purpose, Request
 
 _TOLD = 5
-"""Hosts whose outages are told one by one; the others are counted."""
+"""Maximum hosts whose outages are reported individually; the others are counted."""
 
 _UNCONNECTED = frozenset({Kind.DNS_TEMPORARY, Kind.CONNECT, Kind.CONNECT_TIMEOUT})
 _LATE = frozenset({Kind.DNS_TEMPORARY, Kind.CONNECT_TIMEOUT, Kind.TIMEOUT})
@@ -44,12 +44,12 @@ _GATEWAY = frozenset({502, 503, 504})  # a server is there, and nobody behind it
 
 
 def unreached(failure: Failed) -> bool:
-    """Whether a host could not even be connected to, so that no URL of it can be the cause."""
+    """Tell whether the host could not be connected to, so that its URL is not the cause."""
     return failure.kind in _UNCONNECTED or failure.lost is not None
 
 
 def doubtful(failure: Failed) -> bool:
-    """Whether a failure may be its host's, or the network's, and not its URL's."""
+    """Tell whether a failure may be its host's or the network's fault."""
     if failure.hopeless:
         return False
     if failure.kind is Kind.UNAVAILABLE:
@@ -58,7 +58,7 @@ def doubtful(failure: Failed) -> bool:
 
 
 def cut_off(failure: Failed) -> bool:
-    """Whether a connection was not made, or did not last: a stopped process loses what it has."""
+    """Tell whether a connection failed or broke; a stopped process loses its connections."""
     return unreached(failure) or failure.kind in _CUT
 
 
@@ -67,9 +67,9 @@ def _silent(failure: Failed) -> bool:
 
 
 class Outages:
-    """Who is away, and what waits for that. `retried` is called for each request that comes back.
+    """Hosts that are away, and what waits for them. `retried` is called for each repeated request.
 
-    `held` counts the failures that are held.
+    `held` counts held failures.
     """
 
     def __init__(
@@ -98,14 +98,14 @@ class Outages:
         return f"Outages(away={self.away}, held={self.held}, {self.network!r})"
 
     def settled(self, host: Host, request: Request) -> Request:
-        """A request without the attempts that are given back."""
+        """Return a request without the attempts that are given back."""
         known_at = max(host.breaker.opened_at, self.network.gone_at)
         if not request.doubtful or known_at < request.admitted_at:
             return request
         return replace(request, attempt=request.attempt - request.doubtful, doubtful=0)
 
     def again(self, host: Host, outcome: Ended, now: float) -> Request | None:
-        """The request that retries a failure, if one is due."""
+        """Return the request that retries a failure, if one is due."""
         if not isinstance(outcome, Failed):
             return None
         request = self.settled(host, outcome.request)
@@ -115,20 +115,20 @@ class Outages:
         return request.again(now, doubtful=doubtful(outcome))
 
     def excuse(self, host: Host, failure: Failed, now: float) -> None:
-        """Ask once more for what failed by no fault of its host or the network."""
+        """Repeat a request whose failure was not the fault of its host or the network."""
         host.breaker.unprobed(failure.request)
         self.network.probed(failure.request, now, silent=True)
         self._resume(host, failure, now)
 
     def waits(self, host: Host, failure: Failed) -> bool:
-        """Whether a failure does not count, as its host, or the network, is known to be away."""
+        """Tell whether a failure does not count because its host or the network is away."""
         away = self.network.gone or host.breaker.is_open
         return away and host.breaker.used and doubtful(failure)
 
     def learn(self, host: Host, outcome: Ended, started: float, now: float, *, again: bool) -> bool:
-        """Take in how a request ended that left at `started`; `again`: it would be retried.
+        """Take in the end of a request that left at `started`; `again`: it would be retried.
 
-        Returns whether it is kept here: its request comes back, or `take` returns the failure.
+        Returns whether it is kept here: its request is repeated, or `take` returns the failure.
         """
         told = sign(
             outcome,
@@ -148,7 +148,7 @@ class Outages:
         return kept
 
     def idle(self, now: float) -> bool:
-        """Nothing is in flight and nothing comes back: decide what is held, where it can be."""
+        """Decide held failures, if possible, once nothing is in flight and nothing returns."""
         before = self.held
         for host in list(self._doubted.values()):
             if self._stands_still(host):
@@ -157,7 +157,7 @@ class Outages:
         return self.held < before
 
     def rest(self, key: str, now: float) -> None:
-        """Nothing waits any more for a host that is away, if so: its URLs ended by themselves."""
+        """Close the breaker of a host that is away if its waiting URLs ended otherwise."""
         host = self._frontier.host(key)
         if host.breaker.is_open and host.idle and not self._frontier.left(host):
             self._shut(host, now)
@@ -165,7 +165,7 @@ class Outages:
         self._frontier.changed(host, now)
 
     def take(self) -> tuple[list[Failed], list[Left]]:
-        """What is final by now: failures that were held, and what waited at hosts given up."""
+        """Return what has become final: held failures, and the requests of hosts given up."""
         if not self._own and not self._left:
             return [], []
         own, self._own = self._own, []
@@ -173,13 +173,13 @@ class Outages:
         return own, left
 
     def stop(self) -> list[Failed]:
-        """Give up everything that is held."""
+        """Give up everything held."""
         for host in list(self._doubted.values()):
             self._judge(host, inf)
         return self.take()[0]
 
     def counted(self, snapshot: Snapshot, now: float) -> Snapshot:
-        """A snapshot with what is known here; may be asked for from any thread."""
+        """Add the outages to a snapshot; thread-safe."""
         network = self.network
         return replace(
             snapshot,
@@ -197,7 +197,7 @@ class Outages:
             if breaker.failures or breaker.held or not breaker.worked:
                 self._answered(host, started, now)
         elif is_trouble(outcome) or outcome.lost is not None:
-            if self.network.gone:  # nothing is learned of the host
+            if self.network.gone:  # says nothing of the host
                 breaker.unprobed(outcome.request)
             else:
                 self._failed(host, outcome, now)
@@ -210,7 +210,7 @@ class Outages:
         if breaker.is_open:
             self._shut(host, now)
             self._tell(f"{host.key} answers again after {now - breaker.opened_at:,.0f} s")
-        if breaker.unreached:  # it was away for a moment, whatever broke off at that
+        if breaker.unreached:  # it was away for a moment
             self._release(host, now, before=started)
         breaker.answered()
         self._judge(host, started)
@@ -228,7 +228,7 @@ class Outages:
                 self._leave(host, reason, now)
 
     def _patient(self, host: Host) -> bool:
-        """Whether a host's URLs wait for it: if it worked, or if there are many of them."""
+        """Tell whether a host's URLs wait for it: if it worked, or has many of them."""
         breaker = host.breaker
         if not breaker.used or self.network.given_up:
             return False
@@ -300,7 +300,7 @@ class Outages:
                     self._release(doubted, now)
 
     def _stands_still(self, host: Host) -> bool:
-        """Whether nothing more is learned of a host for now."""
+        """Tell whether nothing more can be learned of a host for now."""
         asks = self._frontier.left(host) and host.gate not in (HostGate.LOOKED_UP, HostGate.READ)
         return not host.in_flight and not asks
 
@@ -324,7 +324,7 @@ class Outages:
         return True
 
     def _decide(self, host: Host, now: float) -> None:
-        """Open the breaker of a host that nothing more is learned of and that was not reached."""
+        """Open the breaker of an unreached host of which nothing more can be learned."""
         if host.breaker.is_open or not self._stands_still(host) or not self._patient(host):
             return
         held = [each.failure for each in host.breaker.held]
@@ -333,13 +333,13 @@ class Outages:
             self._open(host, away[-1].reason, now)
 
     def _judge(self, host: Host, since: float) -> None:
-        """What failed before `since`, when others did not, has failed by itself."""
+        """Make held failures final whose host answered later requests."""
         held = host.breaker.held
         self._own += (each.failure for each in held if each.at <= since)
         self._keep_held(host, [each for each in held if each.at > since])
 
     def _release(self, host: Host, now: float, *, before: float = inf) -> None:
-        """Ask again for what is held and failed before then."""
+        """Repeat held requests that failed before then."""
         held = host.breaker.held
         self._keep_held(host, [each for each in held if each.at > before])
         for each in held:
@@ -363,9 +363,9 @@ class Outages:
 
 
 def _looked_up(failure: Failed) -> bool:
-    return failure.request.purpose is Purpose.ADDRESS  # the network's business, not the host's
+    return failure.request.purpose is Purpose.ADDRESS  # concerns the network, not the host
 
 
 def _answers(failure: Failed) -> bool:
-    """Whether a failure shows that its host is there."""
+    """Tell whether a failure shows that its host is there."""
     return failure.status is not None and (not is_trouble(failure) or asks_for_later(failure))

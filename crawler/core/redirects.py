@@ -1,7 +1,7 @@
-"""Where a redirect leads: the next request of its chain, or why there is none.
+"""Follow redirects: the next request of a chain, or the reason to stop.
 
-A chain is a loop where it comes back to a URL with the same cookies: then the same request has been
-made before. With other cookies the answer may be another one, and often is.
+A chain loops if it returns to a URL with the same cookies: the same request has been made before.
+With other cookies the answer may differ, and often does.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from crawler.model.url import InvalidUrl, join, masked
 
 
 def onward(redirect: Redirect, most: int, now: float, suffixes: SuffixList) -> Request | str:
-    """Return the request for where `redirect` leads, the `most`-th of its chain at the latest.
+    """Return the request for the target of `redirect`, at most the `most`-th of its chain.
 
-    Or, in words, why it cannot be followed.
+    Or return the reason why it cannot be followed.
     """
     request = redirect.request
     target = join(request.url, redirect.location)
@@ -38,7 +38,7 @@ def onward(redirect: Redirect, most: int, now: float, suffixes: SuffixList) -> R
 
 
 def of(page: Page) -> Redirect | None:
-    """Return the redirect that the refresh of a page amounts to; None without one."""
+    """Return the redirect that the refresh of a page amounts to, or None."""
     leads = page.document.leads
     if leads is None or not leads.refresh:
         return None
@@ -46,7 +46,7 @@ def of(page: Page) -> Redirect | None:
 
 
 def _jar(redirect: Redirect, suffixes: SuffixList) -> cookies.Jar:
-    """The chain's cookies after this answer; for robots.txt there are none."""
+    """Return the chain's cookies after this answer; none for robots.txt."""
     request, exchange = redirect.request, redirect.exchange
     if request.purpose is Purpose.ROBOTS or not exchange.cookies:
         return request.cookies

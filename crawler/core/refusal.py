@@ -1,4 +1,4 @@
-"""Why a URL that was found is not followed: a closed set, so that each can be counted."""
+"""Reasons not to follow a found URL: a closed set, so that each can be counted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Refusal(StrEnum):
-    """A reason; its value is what a record or a summary says."""
+    """A reason, with its text in records and summaries as the value."""
 
     OUT_OF_SCOPE = "out of scope"
     EXCLUDED = "excluded by a pattern"

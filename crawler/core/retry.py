@@ -1,4 +1,4 @@
-"""When to try again: exponential back-off with jitter."""
+"""Retry of transient failures: exponential backoff with jitter."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from crawler.model.outcome import Failed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How often a failure that may pass is tried again, and how long to wait before.
+    """The number of retries for transient failures, and the wait before each.
 
     The wait doubles from `backoff` to `backoff_max` seconds. Half of it is fixed and half is
     random ("equal jitter", M. Brooker, "Exponential Backoff and Jitter", AWS 2015), so clients
@@ -23,12 +23,12 @@ class RetryPolicy:
     random: Callable[[], float]
 
     def allows(self, failure: Failed) -> bool:
-        """Tell whether another attempt is due."""
+        """Tell whether a retry is due."""
         passing = failure.kind.retryable and not failure.hopeless
         return passing and failure.request.attempt <= self.retries
 
     def wait(self, failure: Failed) -> float:
-        """Seconds before the next attempt; the server's Retry-After counts, up to the cap."""
+        """Return the seconds before the retry; the server's Retry-After counts, up to the cap."""
         doublings = min(failure.request.attempt - 1, 60)
         ceiling = min(self.backoff * 2.0**doublings, self.backoff_max)
         jittered = ceiling * (0.5 + 0.5 * self.random())

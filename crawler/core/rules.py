@@ -1,12 +1,12 @@
-"""From what became of a request for robots.txt to the rules of its host (RFC 9309, 2.3.1).
+"""Derive the rules of a host from the outcome of its robots.txt (RFC 9309, 2.3.1).
 
-| what came | what it means |
+| outcome | meaning |
 |---|---|
 | a text | its rules |
-| 4xx | all is allowed, 429 among them: it is tried again before, and the host left alone |
+| 4xx | all is allowed, for 429 only after retries and pauses |
 | more than five redirects, a loop, a broken target | all is allowed |
-| 5xx, no answer, half an answer | nothing is allowed, for now; a copy that there was still counts |
-| no way to connect | the same; records say what kept us from connecting |
+| 5xx, no answer, half an answer | nothing is allowed for now; an old copy stays valid |
+| no connection | the same; records name the connection's failure |
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from crawler.model.request import Request
 from crawler.model.transfer import Exchange
 
 LIFETIME = 86_400.0
-"""Seconds that rules are kept (RFC 9309, 2.4)."""
+"""Seconds that rules are valid (RFC 9309, 2.4)."""
 EXTENSION = 3_600.0
-"""Seconds that old rules are kept on when new ones cannot be had."""
+"""Seconds that old rules stay valid if new ones cannot be fetched."""
 MAX_REDIRECTS = 5
 
 _UNCONNECTED = frozenset(
@@ -32,7 +32,7 @@ _UNCONNECTED = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RobotsRead:
-    """A robots.txt was fetched and read: an outcome for the core alone."""
+    """The outcome of a robots.txt that was fetched and read, for the core only."""
 
     request: Request
     exchange: Exchange
@@ -40,11 +40,11 @@ class RobotsRead:
 
 
 Ended = Page | Redirect | RobotsRead | Resolved | Listing | Failed
-"""What a visit ends with."""
+"""The result of a visit."""
 
 
 def allowed_by(failure: Failed) -> RobotsRules | None:
-    """The rules that a failure amounts to where it allows all; None where it forbids all."""
+    """Return the rules of a failure that allows everything; None for one that forbids it."""
     status = failure.exchange.status if failure.exchange else None
     if status is not None and 400 <= status < 500:
         return RobotsRules.allow_all(f"robots.txt answered HTTP {status}")
@@ -54,7 +54,7 @@ def allowed_by(failure: Failed) -> RobotsRules | None:
 
 
 def verdict_on(failure: Failed) -> tuple[Kind, str]:
-    """How the URLs of a host end whose robots.txt cannot be had."""
+    """Return the failure of a host's URLs if its robots.txt cannot be fetched."""
     if failure.kind in _UNCONNECTED:
         return failure.kind, f"{failure.reason} (asked for robots.txt)"
-    return Kind.ROBOTS, f"robots.txt cannot be had, so nothing is allowed: {failure.reason}"
+    return Kind.ROBOTS, f"robots.txt cannot be fetched, so nothing is allowed: {failure.reason}"

@@ -1,18 +1,18 @@
-"""The scope: which of the URLs that are found belong to this crawl.
+"""The scope: the rule of which found URLs belong to this crawl.
 
 | mode | a URL belongs if a seed has |
 |---|---|
-| host | the same host, on whatever port and scheme |
+| host | the same host, on any port and scheme |
 | domain | the same registrable domain (`www.example.co.uk` and `example.co.uk`) |
 | prefix | a path that leads to it, up to the last slash, on the same host and port |
 | any | - |
 
-A site that moves from http to https stays in scope. Beyond the mode, no `exclude` pattern may match
+A site that moves from http to https stays in scope. In addition, no `exclude` pattern may match
 and, if there are any `include` patterns, one has to.
 
-A seed leaves one fingerprint of 64 bits (12 to 24 bytes), so millions of seeds fit; a URL's hosts
-or directories are looked up by the same. What was looked up last is kept, in a table of
-`_KNOWN` places: links of a page share few.
+A seed leaves one 64-bit fingerprint (12 to 24 bytes), so millions of seeds fit; a URL's hosts or
+directories are looked up in the same way. The last `_KNOWN` answers are cached: links of a page
+share few places.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from crawler.model.url import Url, fingerprint, respelled
 Mode = Literal["host", "domain", "prefix", "any"]
 
 _KNOWN = 8_192
-"""Places whose answer is kept; a place is as long as a host or a directory."""
+"""Maximum cached answers; a place is as long as a host or a directory."""
 _LONGEST_KNOWN = 512
 
 
 class Scope:
-    """Decides by mode and patterns; by `suffixes` what a domain is."""
+    """Decides by mode and patterns; `suffixes` defines domains."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Scope:
         )
 
     def add_seed(self, url: Url) -> bool:
-        """Let what `url` stands for belong to the crawl; return whether that is new."""
+        """Add the place of `url` to the crawl; return whether it is new."""
         if self._mode == "any":
             return False
         place = self._place(url)
@@ -72,7 +72,7 @@ class Scope:
         return True
 
     def refusal(self, url: Url) -> Refusal | None:
-        """Why `url` does not belong to the crawl; None if it does. 1 us, patterns apart."""
+        """Return why `url` does not belong to the crawl, or None."""
         if self._mode != "any" and not self._within(self._place(url)):
             return Refusal.OUT_OF_SCOPE
         if self._exclude and self._exclude.match(url):
@@ -82,7 +82,7 @@ class Scope:
         return None
 
     def _place(self, url: Url) -> str:
-        """The host of `url`, or in prefix mode host, port and directory."""
+        """Return the host of `url`, or in prefix mode host, port and directory."""
         if self._mode == "prefix":
             return _directory(url)
         return url.host
@@ -98,7 +98,7 @@ class Scope:
         return known
 
     def _above(self, place: str) -> Iterator[str]:
-        """The places of seeds to which `place` would belong."""
+        """Yield the places of seeds to which `place` would belong."""
         if self._mode == "host":
             yield place
         elif self._mode == "domain":
@@ -107,7 +107,7 @@ class Scope:
             yield from self._directories(place)
 
     def _directories(self, directory: str) -> Iterator[str]:
-        """Those above `directory` and itself, from the top, as deep as seeds' directories are."""
+        """Yield `directory` and those above it, from the top, as deep as seeds' directories are."""
         at, slashes = directory.find("/"), 1
         while at >= 0 and self._depths >> slashes:
             if self._depths >> slashes & 1:

@@ -1,9 +1,9 @@
-"""The set of URLs seen, as 64-bit fingerprints in flat arrays.
+"""The set of seen URLs, as 64-bit fingerprints in flat arrays.
 
 A Python set of ints costs about 90 bytes a URL; this one 12 to 24, so 10 million URLs stay under
 240 MB. Open addressing with linear probing (Knuth, TAOCP 3, 6.4), at most two thirds full. The
-table is split into many small shards that double one by one, so no single `add` ever moves more
-than one shard: a pause of milliseconds even at 50 million URLs.
+table is split into many small shards that double one by one, so no single `add` moves more than
+one shard.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class FingerprintSet:
 
     @classmethod
     def of(cls, fingerprints: Iterable[int]) -> FingerprintSet:
-        """Return the set of these."""
+        """Return the set of the given fingerprints."""
         found = cls()
         for fingerprint in fingerprints:
             found.add(fingerprint)
@@ -45,7 +45,7 @@ class FingerprintSet:
         return f"FingerprintSet({len(self)} of {sum(map(len, self._shards))} slots)"
 
     def add(self, fingerprint: int) -> bool:
-        """Add `fingerprint`; False if it was there already. O(1), amortised."""
+        """Add `fingerprint`; return False if it was there already. O(1), amortised."""
         number = fingerprint & (_SHARDS - 1)
         fingerprint = fingerprint or 1  # 0 marks an empty slot
         shard = self._shards[number]
@@ -64,7 +64,7 @@ def _empty(slots: int) -> array[int]:
 
 
 def _slot(shard: array[int], fingerprint: int) -> int:
-    """Where `fingerprint` is in `shard`, or the empty slot where it belongs."""
+    """Return the slot of `fingerprint` in `shard`, or the empty slot where it belongs."""
     mask = len(shard) - 1
     slot = (fingerprint >> _SHARD_BITS) & mask
     while (found := shard[slot]) != _EMPTY and found != fingerprint:

@@ -1,9 +1,9 @@
-"""What a crawl has done so far: one collector, protected by a lock, shared by all its threads.
+"""The statistics of a crawl: one collector, protected by a lock, shared by all its threads.
 
-Counting is cheap and comes first: integers and histogram buckets. Rates and percentiles are derived
-from the frozen `Snapshot`, when somebody asks. The lock is needed although CPython's interpreter
-lock runs one thread at a time: `counts[kind] = counts.get(kind, 0) + 1` is a read, an addition and
-a write, and another thread may run between any two of them.
+Counting is cheap: integers and histogram buckets. Rates and percentiles are derived from the frozen
+`Snapshot` on demand. The lock is needed in spite of CPython's interpreter lock:
+`counts[kind] = counts.get(kind, 0) + 1` is a read, an addition and a write, and another thread may
+run between any two of them.
 """
 
 from __future__ import annotations
@@ -37,20 +37,18 @@ _WORDS = {Page: "page", Redirected: "redirect", Listing: "sitemap"}
 class Snapshot:
     """The state of a crawl at one moment. Times are seconds, sizes bytes.
 
-    Every entry read from the list is a repeat, or has its record, or waits, or is in flight:
+    Every entry of the list is a repeat, has a record, waits, or is in flight:
     `read + found == repeats + records + earlier + pending + spilled`. `earlier` counts the records
-    of earlier runs of the same crawl; `read`, `found` and `repeats` count those runs, too. `found`
-    counts what was found on pages and in sitemaps and taken up, `refused` what was not, by reason;
-    `spilled` URLs wait outside of
-    memory, or were left there when the crawl was ended in haste. `outcomes` counts records by
-    `page`, `redirect`, `sitemap` or by kind; `causes` has an example and the usual reason of each
-    kind. `held` has the seconds for which each limit kept the crawl from starting more; `parsing`
-    is the share of its time in flight that a request spent after its exchange, with the parser or
-    waiting for it. `truncated`: bodies that were cut.
-    `hosts_away` hosts do not answer any more, and their URLs wait; `outages` counts how often that
-    happened; `network_pauses` how often the network was gone, for `network_paused` seconds in all.
-    `lowered_to` is the least that `concurrency` was lowered to as the machine was too slow, 0 if it
-    never was; `stood_still` are the seconds in which the process did not run.
+    of earlier runs of the same crawl; `read`, `found` and `repeats` include those runs. `found`
+    counts URLs of pages and sitemaps that were taken up, `refused` those that were not, by reason;
+    `spilled` URLs wait outside of memory, or were left there at a hasty end. `outcomes` counts
+    records by `page`, `redirect`, `sitemap` or by kind; `causes` has an example and the usual
+    reason of each kind. `held` has the seconds for which each limit kept the crawl from starting
+    more; `parsing` is the share of a request's time in flight after its exchange, with the parser
+    or waiting for it. `truncated`: bodies that were cut. `hosts_away`: hosts that no longer answer
+    and whose URLs wait; `outages` counts such events; `network_pauses` counts losses of the
+    network, for `network_paused` seconds in all. `lowered_to` is the least `concurrency` that a
+    slow machine allowed, 0 if never lowered; `stood_still` are the seconds in which the process did not run.
     """
 
     elapsed: float = 0.0
@@ -84,13 +82,13 @@ class Snapshot:
 
     @property
     def pages(self) -> int:
-        """Records with the outcome `page`."""
+        """The number of records with the outcome `page`."""
         return self.outcomes.get("page", 0)
 
     def bound(self, before: Snapshot | None = None) -> Bound | None:
-        """The limit that the crawl was mostly bound by, since an earlier snapshot or at all.
+        """Return the limit that bound the crawl most, since an earlier snapshot or at all.
 
-        A limit of requests in flight stands for the parser where they are mostly with that.
+        A limit of requests in flight is attributed to the parser if they are mostly there.
         """
         earlier = before if before is not None else Snapshot()
         found = bound(self.held, self.elapsed - earlier.elapsed, earlier.held)
@@ -100,25 +98,25 @@ class Snapshot:
 
     @property
     def succeeded(self) -> int:
-        """Records of URLs that were fetched: pages, redirects and sitemaps."""
+        """The number of records of fetched URLs: pages, redirects and sitemaps."""
         return sum(self.outcomes.get(word, 0) for word in _WORDS.values())
 
     @property
     def pending(self) -> int:
-        """URLs in memory or in flight: their record is still to come."""
+        """The number of URLs in memory or in flight, whose record is still to come."""
         ended = self.records + self.earlier + self.spilled
         return self.read + self.found - self.repeats - ended
 
     @property
     def pages_per_second(self) -> float:
-        """Pages a second, over the whole crawl."""
+        """The pages per second, over the whole crawl."""
         return self.pages / self.elapsed if self.elapsed > 0 else 0.0
 
 
 class StatisticsCollector:
-    """The collector. Every method may be called from any thread.
+    """Collects the statistics. Every method is thread-safe.
 
-    `lock` is an argument so that a test can show what happens without one.
+    `lock` is an argument so that a test can show the effect of its absence.
     """
 
     def __init__(self, lock: AbstractContextManager[object] | None = None) -> None:
@@ -149,62 +147,62 @@ class StatisticsCollector:
         self._loop_lag = DurationHistogram()
 
     def resume(self, earlier: Earlier) -> None:
-        """Count on from where an earlier run ended."""
+        """Continue the counts of an earlier run."""
         self._read, self._repeats = earlier.read, earlier.repeats
         self._found, self._earlier = earlier.found, earlier.records
 
     def begin(self, now: float) -> None:
-        """The crawl starts."""
+        """Take note of the start."""
         with self._lock:
             self._started_at = now
 
     def end(self, now: float) -> None:
-        """The crawl is over; later snapshots keep this time."""
+        """Take note of the end, to which later snapshots refer."""
         with self._lock:
             self._ended_at = now
 
     def add_read(self, entries: int, repeats: int) -> None:
-        """So many entries came in, so many of them seen before."""
+        """Count entries of the list, and how many of them were seen before."""
         with self._lock:
             self._read += entries
             self._repeats += repeats
 
     def add_found(self, number: int) -> None:
-        """So many URLs were found and taken up."""
+        """Count URLs found and taken up."""
         with self._lock:
             self._found += number
 
     def add_refused(self, counts: Mapping[str, int]) -> None:
-        """All that was found and not taken up so far, by reason."""
+        """Set the counts of found URLs that were refused, by reason."""
         with self._lock:
             self._refused = counts
 
     def add_spilled(self, number: int) -> None:
-        """So many URLs more, or fewer, wait for room."""
+        """Count URLs, more or fewer, that wait for room."""
         with self._lock:
             self._spilled += number
 
     def add_started(self) -> None:
-        """A fetch was handed out."""
+        """Count a fetch that was handed out."""
         with self._lock:
             self._in_flight += 1
 
     def hold(self, limit: Limit, hosts: int, now: float) -> None:
-        """Nothing can be started now, because of `limit`, with so many hosts at work."""
+        """Attribute time from now on to `limit`, with so many hosts at work."""
         if self._holding != (limit, hosts):
             with self._lock:
                 self._holding = limit, hosts
                 self._holds.hold(self._holding, now)
 
     def go(self, now: float) -> None:
-        """Something is started: no limit holds the crawl."""
+        """Attribute time from now on to no limit."""
         if self._holding is not None:
             with self._lock:
                 self._holding = None
                 self._holds.hold(None, now)
 
     def add_fetched(self, outcome: Ended, now: float, *, again: bool) -> None:
-        """A fetch came back; `again` when it was a failure that will be tried again."""
+        """Count a finished fetch; `again`: it failed and will be retried."""
         exchange = outcome.exchange
         with self._lock:
             self._in_flight -= 1
@@ -219,14 +217,14 @@ class StatisticsCollector:
                     self._latency.add(exchange.total)
 
     def add_retry(self) -> None:
-        """A failure will be tried again after all."""
+        """Count a failure that will be retried after all."""
         with self._lock:
             self._retries += 1
 
     def add_record(self, final: Final) -> None:
-        """An entry of the list has its outcome."""
+        """Count a final outcome."""
         with self._lock:
-            if isinstance(final, (Failed, Skipped)):  # a union would be made anew
+            if isinstance(final, (Failed, Skipped)):  # a union would be built on each call
                 key = final.kind.value
                 self._causes.setdefault(key, CauseTally()).add(final.url, final.reason)
                 self._failed += isinstance(final, Failed)
@@ -237,12 +235,12 @@ class StatisticsCollector:
             self._truncated += _truncated(final)
 
     def add_loop_lag(self, seconds: float) -> None:
-        """The event loop ran something so much later than asked."""
+        """Count a lag of the event loop."""
         with self._lock:
             self._loop_lag.add(seconds)
 
     def snapshot(self, now: float) -> Snapshot:
-        """A frozen copy. `now` is the clock that `begin` was told."""
+        """Return a frozen copy; `now` is of the same clock as in `begin`."""
         with self._lock:
             started = self._started_at if self._started_at is not None else now
             ended, in_flight = self._ended_at, self._exchanged + self._after_exchange

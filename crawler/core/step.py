@@ -1,12 +1,12 @@
-"""What the core says to do next: a closed set of values, consumed with `match`.
+"""Steps that the core asks for: a closed set of values, consumed with `match`.
 
-Fetch(request)   make this exchange, then call `finish` with what became of it
+Fetch(request)   make this exchange, then call `finish` with its outcome
 WriteRecord(finals)   write these outcomes
-Notice(text)     tell the person who watches
-Wait(seconds)    nothing may start before then, unless something finishes first
-Refill(room)     feed up to `room` further URLs of the list with `admit`, or say `exhausted`
-Spill(parts)     keep these outside of memory: for each shelf, behind those kept there before
-Recall(parts)    give so many of each shelf back, the oldest first, with `recalled`
+Notice(text)     show a line to the user
+Wait(seconds)    start nothing before then, unless something finishes first
+Refill(room)     feed up to `room` URLs of the list with `admit`, or say `exhausted`
+Spill(parts)     keep these outside of memory: for each shelf, behind those kept before
+Recall(parts)    return so many of each shelf, the oldest first, with `recalled`
 BUSY             nothing to start until something finishes or is admitted
 DONE             nothing left and nothing in flight
 """
@@ -29,42 +29,42 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class WriteRecord:
-    """Write these outcomes: each is of a URL that was not asked for."""
+    """Write these outcomes, each of a URL that was not requested."""
 
     finals: tuple[Final, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One line for a person: what the crawl waits for, or does no longer."""
+    """One line for the user: what the crawl waits for, or no longer does."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing may start for so many seconds."""
+    """Start nothing for so many seconds."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Refill:
-    """There is room for so many further URLs; asked once, until it is answered."""
+    """Feed up to `room` URLs; asked once, until answered."""
 
     room: int
 
 
 @dataclass(frozen=True, slots=True)
 class Spill:
-    """There is no room for these; a shelf is named by its host's key, "" where hosts share it."""
+    """Keep these outside of memory; a shelf has its host's key, or "" if shared."""
 
     parts: tuple[tuple[str, tuple[Request | Listed, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """There is room for so many of what was spilled; asked once, until it is answered.
+    """Return so many spilled URLs; asked once, until answered.
 
     `recalled` takes them all at once, in this order.
     """
@@ -73,7 +73,7 @@ class Recall:
 
 
 class Idle(Enum):
-    """Steps that carry nothing."""
+    """Steps without data."""
 
     BUSY = "busy"
     DONE = "done"

@@ -1,4 +1,4 @@
-"""Counts by key in bounded memory: the keys that come again are kept, the others are forgotten."""
+"""Counts by key in bounded memory: recurring keys are kept, others forgotten."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Hashable
 
 
 class Tally:
-    """Counts of the keys of late: at least the last `size` distinct ones, at most twice as many.
+    """Counts of recent keys: at least the last `size` distinct ones, at most twice as many.
 
     Two generations: a key that is counted moves to the young one; when that is full, the old one is
-    dropped. What was forgotten begins again at 0, so a count is never too high. About 100 bytes a
-    key: what is kept is the key's hash, which Python seeds anew in each process. A key either
-    counts (`add`) or has members (`admits`, one byte more for each of `most`).
+    dropped. A forgotten key restarts at 0, so a count is never too high. About 100 bytes a key, of
+    which only the hash is kept; Python seeds it anew in each process. A key either counts (`add`)
+    or has members (`admits`, one byte more for each of `most`).
     """
 
     __slots__ = ("_old", "_size", "_young")
@@ -28,17 +28,17 @@ class Tally:
         return f"Tally({len(self)} of {2 * self._size} keys)"
 
     def add(self, key: Hashable) -> int:
-        """Count `key` once more; returns how often it was counted."""
+        """Count `key` once more; return its count."""
         place = hash(key)
         count = self._get(place) + 1
         self._put(place, count)
         return count
 
     def admits(self, key: Hashable, member: Hashable, most: int) -> bool:
-        """Whether `member` is one of the first `most` members of `key` that were asked for.
+        """Tell whether `member` is one of the first `most` members of `key`.
 
-        Members are bits of a map of 8 x `most`, so one in eight at the most that should be refused
-        is taken for another. To ask again changes nothing, so forgetting never adds up.
+        Members are bits of a map of 8 x `most`, so at most one in eight that should be refused is
+        mistaken for another. Asking again changes nothing, so forgetting never adds up.
         """
         place = hash(key)
         members = self._get(place)

@@ -1,15 +1,15 @@
-"""How wide and how closely one host may be asked, learned from its answers.
+"""Learn from a host's answers how many requests at once, and how often, it may get.
 
-Width, by additive increase and multiplicative decrease (Chiu and Jain, 1989; as TCP does it, RFC
-5681): it starts at a few, grows by one with each answer until the first trouble, after that by one
-with each round of answers, and is halved by trouble: a failure to connect or to answer, a 429, a
-5xx, or latency that has grown out of proportion. What was asked before the last cut says nothing
-new and cuts nothing. The width never exceeds `per_host`.
+Width, by additive increase and multiplicative decrease (Chiu and Jain, 1989; as in TCP, RFC 5681):
+it starts at a few, grows by one with each answer until the first trouble, then by one with each
+round of answers, and is halved by trouble: a failure to connect or to answer, a 429, a 5xx, or a
+disproportionate latency. Requests made before the last cut cut nothing again. The width never
+exceeds `per_host`.
 
-Pauses: a 429, and a 503 that says when to come back, stop the whole host: until then, or, where it
-does not say, for `throttle` seconds, doubled each time, with jitter, and forgiven after a quiet
-time. After a 429 it is asked at wider intervals, which shrink as it answers. A host that answers
-nothing else is not waited for any longer once `pauses` of them, or `patience` seconds, are used up.
+Pauses: a 429, and a 503 with a Retry-After, stop the whole host: until then or, without one, for
+`throttle` seconds, doubled each time, with jitter, and reset after a quiet time. After a 429 the
+spacing is wider, and shrinks with answers. A host that answers nothing else is given up once
+`pauses` of them, or `patience` seconds, are used up.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _FIRST_WIDTH = 4.0
 _LEAST_SPACING = 0.1  # seconds: the first interval after a 429 where the configuration has none
 _MOST_SPACING = 30.0
 _SHRINK = 0.97  # of the extra interval, with each answer: a tenth is left after 76
-_SMOOTHING = 1 / 8  # of the mean latency, as RFC 6298 has it for round trips
-_FORGETTING = 1 / 1024  # of the best latency: what it was may be long ago
+_SMOOTHING = 1 / 8  # of the mean latency, as for round trips in RFC 6298
+_FORGETTING = 1 / 1024  # of the best latency, which may be long ago
 _SLOW_FACTOR, _SLOW_SECONDS = 4.0, 0.5  # beyond both a host has become slow
-_JITTER = 0.1  # a pause that the server named is never shorter, and at most so much longer
+_JITTER = 0.1  # a pause named by the server is extended by at most this share
 
 _TROUBLE = frozenset(
     {
@@ -40,26 +40,26 @@ _TROUBLE = frozenset(
         Kind.UNAVAILABLE,
     }
 )
-"""Failures that a host's state explains, and not the single page."""
+"""Failures that are explained by a host's state, not by the single page."""
 
 
 def is_trouble(failure: Failed) -> bool:
     """Tell whether a failure says something of its host.
 
-    A host that sends without end, or closes before it has sent all that it promised, is there: a
-    site whose every page has a wrong length is not down.
+    A host that sends without end, or closes before it has sent everything, is there: a site whose
+    every page has a wrong length is not down.
     """
     cut = failure.kind is Kind.DISCONNECTED and failure.kept is not None
     return failure.kind in _TROUBLE and not failure.hopeless and not cut
 
 
 def asks_for_later(failure: Failed) -> bool:
-    """Whether the host is there and wants to be left alone: 429, or 503 that says until when."""
+    """Tell whether the host asks for a pause: 429, or 503 with a Retry-After."""
     return failure.status == 429 or (failure.status == 503 and failure.retry_after is not None)
 
 
 class Throttle:
-    """What one host has taught: the `width` and the `spacing` at which it may be asked now.
+    """The state learned of one host: the `width` and the `spacing` of its requests.
 
     `now` is the core's clock.
     """
@@ -85,8 +85,8 @@ class Throttle:
         self._ceiling = float(manners.width)  # below it the width still doubles with each round
         self.spacing = 0.0
         self._strikes = 0
-        self._pauses = 0  # in a row
-        self._asked_since = 0.0  # when the first of them was asked for
+        self._pauses = 0  # consecutive
+        self._asked_since = 0.0  # start of the first of them
         self._paused_at = self._cut_at = -inf
         self._best = inf
         self._smooth = 0.0
@@ -98,7 +98,7 @@ class Throttle:
         )
 
     def answered(self, exchange: Exchange, now: float) -> None:
-        """A response came that is no trouble, whatever it says of the page."""
+        """Take in a response without trouble, whatever it says of the page."""
         self._pauses = 0
         if self.spacing:
             self.spacing = self.spacing * _SHRINK if self.spacing > _LEAST_SPACING / 10 else 0.0
@@ -106,7 +106,7 @@ class Throttle:
             self._adapt(exchange, now)
 
     def failed(self, failure: Failed, now: float) -> float:
-        """A fetch failed, and it is trouble. Returns how long the host is to be left alone."""
+        """Take in a failure that is trouble; return the seconds to leave the host alone."""
         started_at = failure.exchange.started_at if failure.exchange else now
         self._cut(started_at, now)
         if failure.status == 429:
@@ -116,7 +116,7 @@ class Throttle:
         return 0.0
 
     def exhausted(self, pause: float, now: float) -> str:
-        """Why a host is not waited for when it asks for one more `pause`; empty if it is."""
+        """Return why a host is not waited for if it asks for another `pause`; "" if it is."""
         pauses, patience = self._manners.pauses, self._manners.patience
         if 0 < pauses < self._pauses:
             return f"its host asked for {pauses} pauses in a row, and then for one more"
@@ -126,11 +126,11 @@ class Throttle:
         return ""
 
     def probing(self) -> None:
-        """Ask one at a time: the host is down, and each request shows whether it is back."""
+        """Ask one at a time: the host is down, and each request tests whether it is back."""
         self._set(1.0)
 
     def back(self) -> None:
-        """The host is back after `probing`: widen again, at once where the width is not learned."""
+        """Widen again after `probing`, at once if the width is not learned."""
         if not self._manners.adapt:
             self._set(float(self._manners.width))
 
@@ -150,14 +150,14 @@ class Throttle:
             self._set(min(self._width + step, float(self._manners.width)))
 
     def _cut(self, started_at: float, now: float) -> None:
-        """Halve the width, once for all that was asked before."""
+        """Halve the width, once for all requests made before."""
         if self._manners.adapt and started_at >= self._cut_at:
             self._cut_at = now
             self._ceiling = max(1.0, self._width / 2)
             self._set(self._ceiling)
 
     def _space(self, started_at: float) -> None:
-        """Come back at twice the interval, once for all that was asked before."""
+        """Double the spacing, once for all requests made before."""
         if started_at >= self._paused_at:
             least = max(_LEAST_SPACING, self._manners.delay)
             self.spacing = min(max(2 * self.spacing, least), _MOST_SPACING)

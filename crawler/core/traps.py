@@ -1,20 +1,21 @@
-"""Traps: sites without an end, made by accident (calendars, facets, sessions) or on purpose.
+"""Traps: endless sites, made by accident (calendars, facets, sessions) or on purpose.
 
-Every cap ends as a value of `Refusal`, to be counted. Two questions are asked:
+Every cap gives a value of `Refusal`, to be counted. There are two questions:
 
-    refusal(url)             of each URL that is new to the crawl, exactly once
-    visited(url, skeleton)   of each page that was parsed, before its links are followed
+    refusal(url)             for each URL that is new to the crawl, exactly once
+    visited(url, skeleton)   for each page that was parsed, before its links are followed
 
-The first sees shape alone: length, depth, segments that repeat, and for each path how many queries
-it was linked with, in how many orders and combinations of names, or with how many sessions.
+The first considers the shape: length, depth, repeated segments, and for each path the number of its
+queries, their orders and combinations of names, or its sessions.
 
-The second sees what calendars, endless lists and soft 404s have in common: page after page of one
-text, but for numbers and addresses (`crawler.formats.simhash`, skeleton). Beyond the cap the links
-of such pages are not followed. Where nine in ten pages of one shape of path (`/calendar/#/#`) are
-like that, the shape is barren: `refusal` refuses it, and `barren` those that wait already.
+The second considers what calendars, endless lists and soft 404s have in common: page after page of
+one text, except for numbers and addresses (`crawler.formats.simhash`, skeleton). Beyond the cap
+the links of such pages are not followed. If nine in ten pages of one shape of path
+(`/calendar/#/#`) are like that, the shape is barren: `refusal` refuses it, and `barren`
+those that wait already.
 
-Memory: 2 x `_KEYS` counts of 100 bytes, of 200 for paths with queries (60 MB at the very most), and
-`_BARREN` shapes. What is forgotten lets a trap go on for another cap and refuses nothing.
+Memory: 2 x `_KEYS` counts of 100 bytes, of 200 for paths with queries (60 MB at most), and
+`_BARREN` shapes. Forgetting lets a trap go on for another cap and refuses nothing.
 """
 
 from __future__ import annotations
@@ -43,11 +44,11 @@ _VARYING = re.compile(r"[^/]*\d[^/]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caps:
-    """What a site may have; a URL beyond is refused.
+    """Limits of a site; a URL beyond is refused.
 
     length: characters of a URL (sitemaps.org allows 2,048). depth: segments of a path (Heritrix
-    has 20). repeats: how often one segment stands in a path, numbers apart. sessions: URLs that
-    differ in a session alone; orders: in the order of their parameters alone. combinations: sets of
+    has 20). repeats: occurrences of one segment in a path, except numbers. sessions: URLs that
+    differ only in a session; orders: only in the order of their parameters. combinations: sets of
     parameter names of one path; queries: queries of one path. equal: pages of equal content on a
     host.
     """
@@ -63,7 +64,7 @@ class Caps:
 
 
 class Traps:
-    """Counts what hosts have shown, and refuses what is beyond the caps."""
+    """Counts what hosts have shown, and refuses URLs beyond the caps."""
 
     def __init__(self, caps: Caps | None = None) -> None:
         self._caps = caps or Caps()
@@ -75,7 +76,7 @@ class Traps:
         return f"Traps({self._tally!r}, barren shapes={self._shapes})"
 
     def refusal(self, url: Url) -> Refusal | None:
-        """Why `url` is not to be followed; None if it may be. 1 us, with a query 3."""
+        """Return why `url` is not to be followed, or None."""
         href = url.href
         if len(href) > self._caps.length:
             return Refusal.URL_LENGTH
@@ -91,9 +92,9 @@ class Traps:
         )
 
     def visited(self, url: Url, skeleton: int) -> Refusal | None:
-        """Count a page by the 64 bits of its text; why its links are not followed, if they are not.
+        """Count a page by the skeleton of its text; return why its links are not followed, or None.
 
-        0 stands for a page of no text, which is never counted.
+        A skeleton of 0 stands for a page without text, which is not counted.
         """
         if not skeleton:
             return None
@@ -107,7 +108,7 @@ class Traps:
         return Refusal.EQUAL_CONTENT if equal > self._caps.equal else None
 
     def barren(self, url: Url) -> Refusal | None:
-        """Whether pages of this shape have come to be refused; for URLs that waited meanwhile."""
+        """Return the refusal of a URL that waited while its shape became barren, or None."""
         if not self._barren:
             return None
         shapes = self._barren.get(url.host_key)
@@ -130,7 +131,7 @@ class Traps:
         return None
 
     def _query(self, page: str, query: str) -> Refusal | None:
-        """Called for each new URL once, so every call counts another query of its path."""
+        """Return the refusal of a query; each call counts, so it is made once per new URL."""
         caps, tally = self._caps, self._tally
         pairs = query.split("&")
         if len(pairs) > 1:
@@ -154,6 +155,6 @@ class Traps:
 
 
 def _shape(url: Url) -> str:
-    """The path, with `#` for each segment that has a digit."""
+    """Return the path, with `#` for each segment with a digit."""
     href = url.href
     return _VARYING.sub("#", href[href.index("/", 8) :].partition("?")[0])

@@ -1,4 +1,4 @@
-"""What follows from a fetch that ended: its record, a retry, a redirect, links to follow."""
+"""Take in the end of a fetch: its record, a retry, a redirect, links to follow."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from crawler.model.url import masked
 
 
 class Visits:
-    """Takes in how fetches ended; whatever is final is returned, to be recorded."""
+    """Takes in ended fetches and returns final outcomes to be recorded."""
 
     def __init__(
         self,
@@ -55,14 +55,14 @@ class Visits:
         self._suffixes = suffixes
 
     def plain_instead(self, outcome: Ended) -> bool:
-        """Whether a failure lets its URL be asked for by http: unless https worked before."""
+        """Tell whether a failed URL may be tried by http: unless https worked before."""
         if not isinstance(outcome, Failed) or not outcome.no_tls or self._window.stopped:
             return False
         worked = self._frontier.host(outcome.request.url.host_key).breaker.worked
         return not worked and falls_back(outcome.request)
 
     def without_tls(self, host: Host, outcome: Ended, now: float) -> list[Final]:
-        """Note whether a host's port is closed to TLS, and let what may be asked for by http go."""
+        """Note whether a host refuses TLS, and release URLs that may be tried by http."""
         if outcome.exchange is not None and outcome.exchange.status is not None:
             host.no_tls = False
         if not isinstance(outcome, Failed) or not outcome.no_tls or host.breaker.worked:
@@ -73,7 +73,7 @@ class Visits:
         return [final for finals in fallen for final in finals]
 
     def ended(self, outcome: Ended, now: float, again: Request | None) -> list[Final]:
-        """Take in what a fetch led to; `again` is the request that retries it, if one is due."""
+        """Take in the outcome of a fetch; `again` is the request that retries it, if one is due."""
         match outcome:
             case Page():
                 return self._visited(outcome, now)
@@ -121,9 +121,9 @@ class Visits:
         return [page, *self._window.take_up(found, now)]
 
     def _moved(self, page: Page, now: float) -> list[Final] | None:
-        """Follow a page that sends its visitors on; None if it does not, or leads nowhere.
+        """Follow the refresh of a page; None without one, or if it leads nowhere.
 
-        Then it is kept: unlike a redirect it has something to read.
+        Then the page is kept: unlike a redirect it has something to read.
         """
         redirect = redirects.of(page)
         if redirect is None or self._window.stopped:
@@ -149,7 +149,7 @@ class Visits:
                 return [failure]
 
     def _redirected(self, redirect: Redirect, now: float) -> list[Final]:
-        """Send the target through the frontier like any URL, or say why not."""
+        """Send the target through the frontier like any URL, or return why not."""
         if self._window.stopped:
             return self._not_followed(redirect, "stopped before the redirect was followed", now)
         onward = self._onward(redirect, now)

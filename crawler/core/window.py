@@ -1,9 +1,8 @@
-"""The window: lets URLs in, keeps to its size, and asks for more.
+"""The window: admits URLs, keeps its size, and asks for more.
 
-Entries of the list and what is found join the frontier here, or the backlog where their host has
-its share (`crawler.core.backlog`). The list is read to fill half of the window; and beyond
-that, up to `read_ahead` URLs, while nothing that waits can be started: hosts that can may stand
-further down.
+Entries of the list and found URLs join the frontier here, or the backlog if their host has its
+share (`crawler.core.backlog`). The list is read to fill half of the window, and beyond that, up to
+`read_ahead` URLs, while nothing that waits can be started: other hosts may stand further down.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ from crawler.model.transfer import Exchange
 from crawler.model.url import InvalidUrl, Seed
 
 MAX_REFILL = PORTION
-"""Entries asked for at once: reading and parsing them holds the interpreter for 2 ms."""
+"""Maximum entries asked for at once, as parsing them holds the interpreter."""
 
 
 class Window:
-    """What waits, and what may. Whatever ends at once is returned, to be recorded.
+    """Waiting URLs and their room. Immediate outcomes are returned, to be recorded.
 
-    repeated: told of each entry of the list that is there for a second time.
+    repeated: called with each entry of the list that occurs again.
     """
 
     def __init__(
@@ -76,12 +75,12 @@ class Window:
 
     @property
     def held(self) -> int:
-        """URLs in memory that are not in flight."""
+        """The number of URLs in memory that are not in flight."""
         return len(self._frontier) + len(self._later) + self._outages.held
 
     @property
     def outside(self) -> bool:
-        """Whether URLs are to come: from the list, or from the backlog."""
+        """Tell whether URLs are to come from the list or the backlog."""
         if self.stopped:
             return self._backlog.count > 0 and not self._abandoned
         return self._backlog.count > 0 or not self.exhausted
@@ -109,7 +108,7 @@ class Window:
                 continue
             self._discovery.add_seed(url)
             if self._backlog.keep_behind(url.host_key, listed):
-                behind += 1  # most of a long list: nothing else is done for these
+                behind += 1  # most of a long list, with no other cost
             else:
                 finals += self._placed(listed, now)
         self._ahead += behind
@@ -117,7 +116,7 @@ class Window:
         return finals
 
     def resumed(self, left: Sequence[Request | Seed], now: float) -> list[Final]:
-        """Take back what an earlier run left: it was counted and seen then."""
+        """Take back URLs that an earlier run counted and left."""
         self._refilling = False
         finals: list[Final] = []
         requests: list[Request] = []
@@ -135,12 +134,12 @@ class Window:
         return False
 
     def end_of_list(self) -> None:
-        """There are no further entries."""
+        """Take note of the end of the list."""
         self._refilling = False
         self.exhausted = True
 
     def take_up(self, requests: Sequence[Request], now: float) -> list[Final]:
-        """Let in what was found."""
+        """Let found URLs wait."""
         self._collector.add_found(len(requests))
         self._changes.found(len(requests))
         for request in requests:
@@ -148,7 +147,7 @@ class Window:
         return self._entered(requests, now)
 
     def recalled(self, entries: Sequence[Request | Listed], now: float) -> list[Final]:
-        """Let in what was spilled, as it was ordered."""
+        """Let spilled URLs wait, as ordered."""
         requests = [each.request() if isinstance(each, Listed) else each for each in entries]
         order = self._backlog.returned()
         self._collector.add_spilled(-len(requests))
@@ -167,7 +166,7 @@ class Window:
     def _entered(
         self, requests: Iterable[Request], now: float, *, own: bool = False, moved: bool = False
     ) -> list[Final]:
-        """Let requests wait. own: they were on their hosts' shelves, moved: on the common one."""
+        """Let requests wait. own: from their hosts' shelves, moved: from the common one."""
         if self.stopped:
             return [ends.interrupted(request) for request in requests]
         finals: list[Final] = []
@@ -176,7 +175,7 @@ class Window:
         return finals
 
     def _placed(self, request: Request | Listed, now: float, *, moved: bool = False) -> list[Final]:
-        """Let a request wait in memory, or in the backlog where its host has its share."""
+        """Let a request wait in memory, or in the backlog if its host has its share."""
         backlog, held = self._backlog, self.held
         if backlog.count or 2 * held >= self._config.window:
             key = request.url.host_key
@@ -191,7 +190,7 @@ class Window:
         return self.push(request.request() if isinstance(request, Listed) else request, now)
 
     def push(self, request: Request, now: float, *, first: bool = False) -> list[Final]:
-        """Let a request wait at its host; returns its outcome, if that host is left alone."""
+        """Let a request wait at its host; return its outcome if the host is left alone."""
         if falls_back(request) and self._frontier.refuses_tls(request.url.host_key):
             return self.fall_back(request.unasked(), now, new=not first)
         refused = self._frontier.push(request, now, first=first)
@@ -200,7 +199,7 @@ class Window:
         return [ends.unasked(*each) for each in self._gates.ended([request], *refused, now)]
 
     def send_on(self, onward: Request, now: float) -> list[Final]:
-        """Let a request wait, first at its host, for where its URL was redirected to."""
+        """Let a redirect's target wait, first at its host."""
         self._changes.waits(onward)
         return self.push(onward, now, first=True)
 
@@ -224,20 +223,20 @@ class Window:
         heappush(self._later, (due, next(self._number), request))
 
     def due(self, now: float) -> Request | None:
-        """Return a retry whose time has come; None if there is none."""
+        """Return a retry whose time has come, or None."""
         if self._later and self._later[0][0] <= now:
             return heappop(self._later)[2]
         return None
 
     @property
     def next_retry(self) -> float | None:
-        """When the next retry is due; None without one."""
+        """The time of the next retry, or None."""
         return self._later[0][0] if self._later else None
 
     # -- what is asked for
 
     def more(self) -> Spill | Recall | Refill | None:
-        """The step that keeps the window full and no fuller; None if nothing is to be done."""
+        """Return the step that keeps the window full, but not overfull; None if there is none."""
         if self._backlog.count:
             if (spill := self._backlog.spilled()) is not None:
                 return spill
@@ -246,14 +245,14 @@ class Window:
             if (recall := self._backlog.recall(self.held)) is not None:
                 return recall
         if self.exhausted or self._refilling or self.stopped:
-            return None  # as nearly always: nothing to ask for, or it is on its way
+            return None  # the usual case: nothing to ask for, or already asked
         half = self._config.window // 2
-        if self.held <= half - min(MAX_REFILL, half // 2):  # so that entries come in good portions
+        if self.held <= half - min(MAX_REFILL, half // 2):  # ask in large portions
             return self._refill(max(1, half - self.held))
         return None
 
     def ahead(self) -> Refill | None:
-        """The step that reads on although there is no room, as nothing here can be started."""
+        """Return the step that reads on without room, as nothing here can be started."""
         return self._refill(self._config.window) if self._backlog.has_shelves else None
 
     def _refill(self, room: int) -> Refill | None:
@@ -267,12 +266,12 @@ class Window:
     # -- the end
 
     def stop(self) -> list[Request]:
-        """Let nothing wait from now on; returns what did in memory."""
+        """Let nothing wait from now on; return what waited in memory."""
         self.stopped = True
         waiting = [*self._frontier.drain(), *(request for _, _, request in self._later)]
         self._later.clear()
         return waiting
 
     def abandon(self) -> None:
-        """Leave what is in the backlog there: it has no record."""
+        """Leave the backlog without records."""
         self._abandoned = True
