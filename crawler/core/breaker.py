@@ -13,7 +13,7 @@ from __future__ import annotations
 from math import inf
 from typing import NamedTuple
 
-from crawler.core.manners import Manners
+from crawler.core.politeness import Politeness
 from crawler.model.outcome import Failed
 from crawler.model.request import Request
 
@@ -41,7 +41,7 @@ class Breaker:
     """
 
     __slots__ = (
-        "_manners",
+        "_politeness",
         "_probes",
         "failures",
         "held",
@@ -54,8 +54,8 @@ class Breaker:
         "worked",
     )
 
-    def __init__(self, manners: Manners) -> None:
-        self._manners = manners
+    def __init__(self, politeness: Politeness) -> None:
+        self._politeness = politeness
         self._probes = 0
         self.failures = 0
         self.silent_since = inf
@@ -74,12 +74,12 @@ class Breaker:
     @property
     def used(self) -> bool:
         """Tell whether the options let URLs wait for their hosts."""
-        return self._manners.breaker > 0 and self._manners.give_up > 0
+        return self._politeness.breaker > 0 and self._politeness.give_up > 0
 
     @property
     def full(self) -> bool:
         """Tell whether enough consecutive failures have come to call the host down."""
-        return 0 < self._manners.breaker <= self.failures
+        return 0 < self._politeness.breaker <= self.failures
 
     def answered(self) -> None:
         """Reset the breaker after an answer of the host."""
@@ -103,7 +103,9 @@ class Breaker:
         """Return the time of the next probe, up to the deadline; `first` restarts at 1 s."""
         self.probe = None
         self._probes = 0 if first else self._probes
-        wait = min(FIRST_PROBE * 2.0 ** min(self._probes, _DOUBLINGS), self._manners.breaker_pause)
+        wait = min(
+            FIRST_PROBE * 2.0 ** min(self._probes, _DOUBLINGS), self._politeness.breaker_pause
+        )
         self._probes += 1
         return max(now, min(now + wait, deadline))
 
@@ -119,7 +121,7 @@ class Breaker:
     @property
     def patience(self) -> float:
         """The maximum seconds that its URLs wait."""
-        most = self._manners.give_up
+        most = self._politeness.give_up
         return most if self.worked else min(most, NEWCOMER)
 
     def given_up(self) -> None:
@@ -130,4 +132,4 @@ class Breaker:
 
     def doubted(self) -> None:
         """Allow another attempt at a host that was given up: one more failure is enough."""
-        self.failures = max(0, self._manners.breaker - 1)
+        self.failures = max(0, self._politeness.breaker - 1)

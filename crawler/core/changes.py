@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from crawler.core.seen import FingerprintSet
 from crawler.model.request import Listed, Request
@@ -33,8 +33,8 @@ class Earlier:
     places: Sequence[Url] = ()
 
 
-class Changes(Protocol):
-    """Receiver of the changes within one call of the core."""
+class Changes:
+    """Receiver of the changes within one call of the core; this base ignores them."""
 
     def read(self, seeds: Sequence[Seed], repeats: int) -> None:
         """Record entries taken from the list, and how many of them were seen before."""
@@ -56,10 +56,6 @@ class Changes(Protocol):
 
     def publish(self) -> None:
         """Complete the changes since the last call, which belong together."""
-
-
-class Unkept(Changes):
-    """Records nothing, for a crawl without a journal."""
 
 
 class Lasting(NamedTuple):

@@ -36,13 +36,13 @@ from crawler.core import ends
 from crawler.core.audit import Audit, Totals
 from crawler.core.bottleneck import Limit
 from crawler.core.capacity import Capacity
-from crawler.core.changes import Earlier, Lasting, Unkept
+from crawler.core.changes import Changes, Earlier, Lasting
 from crawler.core.discovery import Discovery
 from crawler.core.domain import SuffixList
-from crawler.core.frontier import Frontier, Refused
+from crawler.core.frontier import Frontier, Withdrawal
 from crawler.core.gatekeeper import Gatekeeper
-from crawler.core.manners import Manners
 from crawler.core.outages import Outages, cut_off
+from crawler.core.politeness import Politeness
 from crawler.core.retry import RetryPolicy
 from crawler.core.rules import Ended
 from crawler.core.statistics import Snapshot, StatisticsCollector
@@ -105,11 +105,11 @@ class CrawlCore:
             backoff_max=config.network.backoff_max,
             random=random,
         )
-        manners = Manners.of(config, random)
+        politeness = Politeness.of(config, random)
         self._audit = audit
         self._forgotten = Totals()
         self._frontier = Frontier(
-            lambda key: manners.overridden(config.politeness.hosts.limits(key)),
+            lambda key: politeness.overridden(config.politeness.hosts.limits(key)),
             robots=config.politeness.robots == "obey",
             per_address=config.politeness.per_ip,
             address_delay=config.politeness.ip_delay,
@@ -118,14 +118,14 @@ class CrawlCore:
             veto=self._barren,
             on_rest=self._forget,
         )
-        gates = Gatekeeper(self._frontier, retry, manners)
+        gates = Gatekeeper(self._frontier, retry, politeness)
         self.collector = StatisticsCollector()
         self.capacity = Capacity(config.concurrency)
         retried = self.collector.add_retry
-        self._outages = Outages(self._frontier, gates, retry, manners, retried)
+        self._outages = Outages(self._frontier, gates, retry, politeness, retried)
         self._gates = gates
         self._lasting = lasting is not None
-        self._changes, earlier = lasting or Lasting(Unkept(), Earlier())
+        self._changes, earlier = lasting or Lasting(Changes(), Earlier())
         self.collector.resume(earlier)
         self._discovery = Discovery(config, earlier.seen, suffixes, link_filter, self._changes)
         self._discovery.resume(earlier)
@@ -250,7 +250,7 @@ class CrawlCore:
                 self._outages.network.started(request)
                 self.collector.add_started()
                 return Fetch(request)
-            case Refused(request, kind, reason):
+            case Withdrawal(request, kind, reason):
                 self._outages.rest(request.url.host_key, now)
                 return WriteRecord(self._recorded([ends.unasked(request, kind, reason)]))
         if not self._in_flight and self._window.next_retry is None and self._outages.idle(now):

@@ -12,7 +12,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-from crawler.core.changes import Changes, Earlier, Unkept
+from crawler.core.changes import Changes, Earlier
 from crawler.core.domain import SuffixList
 from crawler.core.duplicates import NearDuplicates
 from crawler.core.refusal import Refusal
@@ -50,7 +50,7 @@ class Discovery:
         self._link_filter = link_filter
         following = self._following = config.following
         self._seen = seen
-        self._changes = changes or Unkept()
+        self._changes = changes or Changes()
         self._scope = Scope(
             following.scope,
             include=following.include,

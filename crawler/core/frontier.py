@@ -15,16 +15,16 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count, islice
 from math import inf
+from typing import NamedTuple
 
 from crawler.core.audit import Audit
 from crawler.core.backlog import Backlog
 from crawler.core.bottleneck import Limit
 from crawler.core.host import Address, Host, HostGate, QueuePlace
-from crawler.core.manners import Manners
+from crawler.core.politeness import Politeness
 from crawler.model.outcome import Kind
 from crawler.model.request import Purpose, Request
 
@@ -34,8 +34,7 @@ _SPARE_ADDRESSES = 1_000
 _LOOKS = 16  # hosts examined to find what holds most of them
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Withdrawal(NamedTuple):
     """A request that waited and will not be made, with the reason."""
 
     request: Request
@@ -44,7 +43,7 @@ class Refused:
 
 
 class Frontier:
-    """Requests waiting by host. `manners` gives each host's limits, by its key.
+    """Requests waiting by host. `politeness` gives each host's limits, by its key.
 
     `backlog` is told of each queue that gets shorter.
     robots: ask hosts for their robots.txt first. per_address, address_delay: limits of an address;
@@ -56,7 +55,7 @@ class Frontier:
 
     def __init__(
         self,
-        manners: Callable[[str], Manners],
+        politeness: Callable[[str], Politeness],
         *,
         robots: bool = False,
         per_address: int = 0,
@@ -66,7 +65,7 @@ class Frontier:
         veto: Callable[[Request], str | None] = lambda _request: None,
         on_rest: Callable[[Audit], None] = lambda _audit: None,
     ) -> None:
-        self._manners = manners
+        self._politeness = politeness
         self.backlog = Backlog()
         self._robots = robots
         self._per_address = per_address
@@ -126,7 +125,7 @@ class Frontier:
         self.changed(host, now)
         return None
 
-    def pop(self, now: float) -> Request | Refused | None:
+    def pop(self, now: float) -> Request | Withdrawal | None:
         """Return the next request that may start now, or that is refused; None if there is none.
 
         It may be a host's own question (`Purpose.ADDRESS`, `Purpose.ROBOTS`).
@@ -154,7 +153,7 @@ class Frontier:
         while (host := address.pop_timed(now)) is not None:
             self.settle(host, now)
 
-    def _turn(self, address: Address, now: float) -> Request | Refused | None:
+    def _turn(self, address: Address, now: float) -> Request | Withdrawal | None:
         while (host := address.pop_ready()) is not None:
             if host.place_at(now) is QueuePlace.READY:
                 return self._refused(host, now) or self._started(host, now)
@@ -170,16 +169,16 @@ class Frontier:
         self.settle(host, now)
         return request
 
-    def _refused(self, host: Host, now: float) -> Refused | None:
+    def _refused(self, host: Host, now: float) -> Withdrawal | None:
         """Return the refusal of the first in the queue, if the host's rules or a veto forbid it."""
         if host.gate is not HostGate.OPEN or host.urgent or now >= host.rules_until:
             return None
         request = host.waiting[0]
         if not (verdict := host.rules.verdict(request.url.href)).allowed:
             host.audit.skipped += 1
-            refused = Refused(request, Kind.ROBOTS, verdict.reason)
+            refused = Withdrawal(request, Kind.ROBOTS, verdict.reason)
         elif request.found_on and (reason := self._veto(request)) is not None:
-            refused = Refused(request, Kind.TRAP, reason)
+            refused = Withdrawal(request, Kind.TRAP, reason)
         else:
             return None
         host.waiting.popleft()
@@ -246,7 +245,7 @@ class Frontier:
         ip = "" if proxied else literal(key)
         asks = self._look_ups > 0 and not (ip or proxied)
         address = self._unknown if asks else self._at(ip)
-        host = Host(key, self._manners(key), address, obeys=self._robots)
+        host = Host(key, self._politeness(key), address, obeys=self._robots)
         if asks:
             host.gate = HostGate.ADDRESS
         else:

@@ -9,11 +9,10 @@ request tests whether it is back.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from crawler.core.frontier import Frontier
+from crawler.core.frontier import Frontier, Withdrawal
 from crawler.core.host import Host, HostGate
-from crawler.core.manners import Manners
+from crawler.core.politeness import Politeness
 from crawler.core.retry import RetryPolicy
 from crawler.core.rules import (
     EXTENSION,
@@ -29,21 +28,13 @@ from crawler.model.outcome import Failed, Kind
 from crawler.model.request import Purpose, Request
 
 
-class Left(NamedTuple):
-    """A request that waited at a host which is left alone, with the reason."""
-
-    request: Request
-    kind: Kind
-    reason: str
-
-
 class Gatekeeper:
-    """Opens gates and leaves hosts; `manners` are the general ones."""
+    """Opens gates and leaves hosts; `politeness` is the general one."""
 
-    def __init__(self, frontier: Frontier, retry: RetryPolicy, manners: Manners) -> None:
+    def __init__(self, frontier: Frontier, retry: RetryPolicy, politeness: Politeness) -> None:
         self._frontier = frontier
         self._retry = retry
-        self._manners = manners
+        self._politeness = politeness
 
     def __repr__(self) -> str:
         return f"Gatekeeper({self._frontier!r})"
@@ -70,7 +61,7 @@ class Gatekeeper:
             host.opened(now)
             self._frontier.changed(host, now)
 
-    def failed(self, failure: Failed, now: float, *, again: bool) -> list[Left]:
+    def failed(self, failure: Failed, now: float, *, again: bool) -> list[Withdrawal]:
         """Take in the failure of a host's own question; `again`: it may be repeated."""
         request = failure.request
         host = self._frontier.known(request.owner)
@@ -94,7 +85,7 @@ class Gatekeeper:
             host.gate = HostGate.ADDRESS if request.purpose is Purpose.ADDRESS else HostGate.ROBOTS
             self._frontier.changed(host, now)
 
-    def _without_rules(self, host: Host, failure: Failed, now: float) -> list[Left]:
+    def _without_rules(self, host: Host, failure: Failed, now: float) -> list[Withdrawal]:
         allowed = allowed_by(failure)
         if allowed is not None:
             self.rules(host.key, allowed, now)
@@ -112,7 +103,7 @@ class Gatekeeper:
         request: Request,
         outcome: Ended,
         now: float,
-    ) -> list[Left]:
+    ) -> list[Withdrawal]:
         """Take in what an exchange shows of its host; return its requests if it is left."""
         if request.purpose is Purpose.ADDRESS:
             return []
@@ -124,14 +115,14 @@ class Gatekeeper:
             host.throttle.answered(outcome.exchange, now)
         return []
 
-    def _troubled(self, host: Host, failure: Failed, now: float) -> list[Left]:
+    def _troubled(self, host: Host, failure: Failed, now: float) -> list[Withdrawal]:
         pause = host.throttle.failed(failure, now)
         if not asks_for_later(failure):
             return []
         host.audit.pauses += 1
         host.pause(now + pause)
         asked = failure.retry_after
-        if asked is not None and asked > self._manners.retry_after_max:
+        if asked is not None and asked > self._politeness.retry_after_max:
             reason = f"its host asked to be left alone for {asked:,.0f} s"
         else:
             reason = host.throttle.exhausted(pause, now)
@@ -139,20 +130,22 @@ class Gatekeeper:
 
     def leave(
         self, host: Host, kind: Kind, reason: str, now: float, seconds: float | None = None
-    ) -> list[Left]:
+    ) -> list[Withdrawal]:
         """Leave a host alone; return all that waited for it or for its answer."""
         host.down = kind, reason
-        host.down_until = now + (self._manners.breaker_pause if seconds is None else seconds)
+        host.down_until = now + (self._politeness.breaker_pause if seconds is None else seconds)
         host.reopen(now)
         left = list(self.ended(self._frontier.take_all(host), kind, reason, now))
         self._frontier.changed(host, now)
         return left
 
-    def ended(self, requests: list[Request], kind: Kind, reason: str, now: float) -> Iterator[Left]:
+    def ended(
+        self, requests: list[Request], kind: Kind, reason: str, now: float
+    ) -> Iterator[Withdrawal]:
         """Yield the requests that end: these, or those that waited for their robots.txt."""
         for request in requests:
             if request.purpose is not Purpose.ROBOTS:
-                yield Left(request, kind, reason)
+                yield Withdrawal(request, kind, reason)
             elif (owner := self._frontier.known(request.owner)) is not None:
                 failure = Failed(request=request, kind=kind, reason=reason)
                 yield from self._without_rules(owner, failure, now)

@@ -27,7 +27,7 @@ from itertools import count
 from crawler.core.audit import Audit
 from crawler.core.bottleneck import Limit
 from crawler.core.breaker import Breaker
-from crawler.core.manners import LONGEST_CRAWL_DELAY, Manners
+from crawler.core.politeness import LONGEST_CRAWL_DELAY, Politeness
 from crawler.core.throttle import Throttle
 from crawler.formats.robots import ALLOW_ALL, RobotsRules
 from crawler.model.outcome import Kind
@@ -76,9 +76,9 @@ class Host:
         "gate",
         "in_flight",
         "key",
-        "manners",
         "no_tls",
         "place",
+        "politeness",
         "ready_at",
         "rules",
         "rules_until",
@@ -87,13 +87,13 @@ class Host:
         "waiting",
     )
 
-    def __init__(self, key: str, manners: Manners, address: Address, *, obeys: bool) -> None:
+    def __init__(self, key: str, politeness: Politeness, address: Address, *, obeys: bool) -> None:
         self.key = key
-        self.manners = manners
+        self.politeness = politeness
         self.gate = HostGate.OPEN
         self.address = address
-        self.throttle = Throttle(manners)
-        self.breaker = Breaker(manners)
+        self.throttle = Throttle(politeness)
+        self.breaker = Breaker(politeness)
         self.audit = Audit(key)
         self.waiting: deque[Request] = deque()
         self.urgent: deque[Request] = deque()
@@ -126,7 +126,7 @@ class Host:
     @property
     def spacing(self) -> float:
         """The seconds from one start to the next."""
-        spacing = max(self.manners.delay, self.throttle.spacing)
+        spacing = max(self.politeness.delay, self.throttle.spacing)
         return max(spacing, self.asked_delay) if self.rules.crawl_delay else spacing
 
     @property
@@ -154,12 +154,12 @@ class Host:
         if self.ready_at > now:
             if self.ready_at > now + spacing or spacing == self.throttle.spacing:
                 return Limit.PAUSE
-            return Limit.DELAY if spacing == self.manners.delay else Limit.CRAWL_DELAY
+            return Limit.DELAY if spacing == self.politeness.delay else Limit.CRAWL_DELAY
         if self.gate is not _OPEN:
             return Limit.SERVERS  # waiting for its address or robots.txt
         if self.rules.crawl_delay:
             return Limit.CRAWL_DELAY
-        return Limit.PER_HOST if self.throttle.width >= self.manners.width else Limit.ADAPT
+        return Limit.PER_HOST if self.throttle.width >= self.politeness.width else Limit.ADAPT
 
     def start(self, now: float) -> Request:
         """Take the next request, which is then in flight. Only when `place_at` is READY."""

@@ -22,11 +22,11 @@ from dataclasses import replace
 from math import inf
 
 from crawler.core.breaker import HeldHost
-from crawler.core.frontier import Frontier
-from crawler.core.gatekeeper import Gatekeeper, Left
+from crawler.core.frontier import Frontier, Withdrawal
+from crawler.core.gatekeeper import Gatekeeper
 from crawler.core.host import Host, HostGate
-from crawler.core.manners import Manners
 from crawler.core.network import Network, Sign, sign
+from crawler.core.politeness import Politeness
 from crawler.core.retry import RetryPolicy
 from crawler.core.rules import Ended
 from crawler.core.statistics import Snapshot
@@ -54,7 +54,7 @@ def doubtful(failure: Failed) -> bool:
         return False
     if failure.kind is Kind.UNAVAILABLE:
         return failure.status in _GATEWAY and not asks_for_later(failure)
-    return unreached(failure) or failure.kind in _CUT
+    return cut_off(failure)
 
 
 def cut_off(failure: Failed) -> bool:
@@ -77,22 +77,22 @@ class Outages:
         frontier: Frontier,
         gates: Gatekeeper,
         retry: RetryPolicy,
-        manners: Manners,
+        politeness: Politeness,
         retried: Callable[[], None],
     ) -> None:
         self._frontier = frontier
         self._gates = gates
         self._retry = retry
-        self._manners = manners
+        self._politeness = politeness
         self._retried = retried
         self._doubted: dict[str, Host] = {}  # hosts that hold something
         self._own: list[Failed] = []
-        self._left: list[Left] = []
+        self._left: list[Withdrawal] = []
         self._told = 0
         self.held = 0
         self.away = 0
         self.outages = 0
-        self.network = Network(manners.give_up if manners.breaker else 0.0)
+        self.network = Network(politeness.give_up if politeness.breaker else 0.0)
 
     def __repr__(self) -> str:
         return f"Outages(away={self.away}, held={self.held}, {self.network!r})"
@@ -164,7 +164,7 @@ class Outages:
             host.breaker.is_open = False
         self._frontier.changed(host, now)
 
-    def take(self) -> tuple[list[Failed], list[Left]]:
+    def take(self) -> tuple[list[Failed], list[Withdrawal]]:
         """Return what has become final: held failures, and the requests of hosts given up."""
         if not self._own and not self._left:
             return [], []
@@ -224,7 +224,9 @@ class Outages:
             if self._patient(host):
                 self._open(host, failure.reason, now)
             else:
-                reason = f"its host failed {self._manners.breaker} times in a row: {failure.reason}"
+                reason = (
+                    f"its host failed {self._politeness.breaker} times in a row: {failure.reason}"
+                )
                 self._leave(host, reason, now)
 
     def _patient(self, host: Host) -> bool:
@@ -233,7 +235,7 @@ class Outages:
         if not breaker.used or self.network.given_up:
             return False
         return breaker.worked or (
-            self._frontier.left(host) >= self._manners.breaker and not breaker.lost
+            self._frontier.left(host) >= self._politeness.breaker and not breaker.lost
         )
 
     def _open(self, host: Host, reason: str, now: float) -> None:

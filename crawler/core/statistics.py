@@ -48,7 +48,8 @@ class Snapshot:
     or waiting for it. `truncated`: bodies that were cut. `hosts_away`: hosts that no longer answer
     and whose URLs wait; `outages` counts such events; `network_pauses` counts losses of the
     network, for `network_paused` seconds in all. `lowered_to` is the least `concurrency` that a
-    slow machine allowed, 0 if never lowered; `stood_still` are the seconds in which the process did not run.
+    slow machine allowed, 0 if never lowered; `stood_still` are the seconds in which the process
+    did not run.
     """
 
     elapsed: float = 0.0

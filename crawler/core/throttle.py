@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from math import inf
 
-from crawler.core.manners import Manners
+from crawler.core.politeness import Politeness
 from crawler.model.outcome import Failed, Kind
 from crawler.model.transfer import Exchange
 
@@ -69,9 +69,9 @@ class Throttle:
         "_best",
         "_ceiling",
         "_cut_at",
-        "_manners",
         "_paused_at",
         "_pauses",
+        "_politeness",
         "_smooth",
         "_strikes",
         "_width",
@@ -79,10 +79,12 @@ class Throttle:
         "width",
     )
 
-    def __init__(self, manners: Manners) -> None:
-        self._manners = manners
-        self._set(min(_FIRST_WIDTH, manners.width) if manners.adapt else float(manners.width))
-        self._ceiling = float(manners.width)  # below it the width still doubles with each round
+    def __init__(self, politeness: Politeness) -> None:
+        self._politeness = politeness
+        self._set(
+            min(_FIRST_WIDTH, politeness.width) if politeness.adapt else float(politeness.width)
+        )
+        self._ceiling = float(politeness.width)  # below it the width still doubles with each round
         self.spacing = 0.0
         self._strikes = 0
         self._pauses = 0  # consecutive
@@ -102,7 +104,7 @@ class Throttle:
         self._pauses = 0
         if self.spacing:
             self.spacing = self.spacing * _SHRINK if self.spacing > _LEAST_SPACING / 10 else 0.0
-        if self._manners.adapt:
+        if self._politeness.adapt:
             self._adapt(exchange, now)
 
     def failed(self, failure: Failed, now: float) -> float:
@@ -117,7 +119,7 @@ class Throttle:
 
     def exhausted(self, pause: float, now: float) -> str:
         """Return why a host is not waited for if it asks for another `pause`; "" if it is."""
-        pauses, patience = self._manners.pauses, self._manners.patience
+        pauses, patience = self._politeness.pauses, self._politeness.patience
         if 0 < pauses < self._pauses:
             return f"its host asked for {pauses} pauses in a row, and then for one more"
         held = now + pause - self._asked_since
@@ -131,8 +133,8 @@ class Throttle:
 
     def back(self) -> None:
         """Widen again after `probing`, at once if the width is not learned."""
-        if not self._manners.adapt:
-            self._set(float(self._manners.width))
+        if not self._politeness.adapt:
+            self._set(float(self._politeness.width))
 
     def _set(self, width: float) -> None:
         self._width = width
@@ -145,13 +147,13 @@ class Throttle:
         self._best = min(latency, drifted)
         if self._smooth > _SLOW_FACTOR * self._best + _SLOW_SECONDS:
             self._cut(exchange.started_at, now)
-        elif self._width < self._manners.width:
+        elif self._width < self._politeness.width:
             step = 1.0 if self._width < self._ceiling else 1 / self._width
-            self._set(min(self._width + step, float(self._manners.width)))
+            self._set(min(self._width + step, float(self._politeness.width)))
 
     def _cut(self, started_at: float, now: float) -> None:
         """Halve the width, once for all requests made before."""
-        if self._manners.adapt and started_at >= self._cut_at:
+        if self._politeness.adapt and started_at >= self._cut_at:
             self._cut_at = now
             self._ceiling = max(1.0, self._width / 2)
             self._set(self._ceiling)
@@ -159,12 +161,12 @@ class Throttle:
     def _space(self, started_at: float) -> None:
         """Double the spacing, once for all requests made before."""
         if started_at >= self._paused_at:
-            least = max(_LEAST_SPACING, self._manners.delay)
+            least = max(_LEAST_SPACING, self._politeness.delay)
             self.spacing = min(max(2 * self.spacing, least), _MOST_SPACING)
 
     def _pause(self, asked: float | None, started_at: float, now: float) -> float:
         if started_at >= self._paused_at:  # else one more answer of the same burst
-            if now - self._paused_at > self._manners.forgive:
+            if now - self._paused_at > self._politeness.forgive:
                 self._strikes = 0
             self._strikes += 1
             self._pauses += 1
@@ -172,6 +174,6 @@ class Throttle:
                 self._asked_since = now
         self._paused_at = now
         if asked is not None:
-            return asked * (1 + _JITTER * self._manners.random())
-        doubled = self._manners.throttle * 2.0 ** min(self._strikes - 1, 30)
-        return min(doubled, self._manners.throttle_max) * (0.5 + 0.5 * self._manners.random())
+            return asked * (1 + _JITTER * self._politeness.random())
+        doubled = self._politeness.throttle * 2.0 ** min(self._strikes - 1, 30)
+        return min(doubled, self._politeness.throttle_max) * (0.5 + 0.5 * self._politeness.random())

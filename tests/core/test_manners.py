@@ -1,4 +1,4 @@
-"""Manners, decided without a clock: what a host may expect, whatever the list and the answers."""
+"""Politeness, decided without a clock: the limits of a host, whatever the list and the answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.core.crawl_core import Ended
-from crawler.core.manners import Manners
+from crawler.core.politeness import Politeness
 from crawler.core.throttle import Throttle
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Exchange, Failed, Kind, Page, Resolved, Skipped
@@ -534,11 +534,11 @@ def test_every_url_ends_once_whatever_hosts_do(
     assert (snapshot.pending, snapshot.in_flight) == (0, 0)
 
 
-def _manners(*, random: float = 0.5, **values: object) -> Manners:
+def _manners(*, random: float = 0.5, **values: object) -> Politeness:
     names = {"width": "per_host"}
     options = {names.get(name, name): value for name, value in values.items()}
     config = CrawlConfig(**{"adapt": False, **options})  # type: ignore[arg-type]
-    return Manners.of(config, lambda: random)
+    return Politeness.of(config, lambda: random)
 
 
 def _exchange(started_at: float, latency: float) -> Exchange:

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, BinaryIO
 
+from crawler.core.changes import Changes
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.request import Listed, Purpose, Request
 from crawler.model.url import InvalidUrl, Seed, Url, fingerprint
@@ -62,8 +63,8 @@ class Portion:
         self.size += other.size
 
 
-class Journal:
-    """The core's `Changes`, kept in a folder. `options` are those a later run has to share."""
+class Journal(Changes):
+    """Keeps the changes in a folder. `options` are those a later run has to share."""
 
     def __init__(
         self,

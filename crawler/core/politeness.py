@@ -1,6 +1,6 @@
 """Politeness of a crawl: the limits towards each host, as values.
 
-`Manners.of` gives the limits configured for all hosts, `overridden` those of a named host. A
+`Politeness.of` gives the limits configured for all hosts, `overridden` those of a named host. A
 host's own wishes (Crawl-delay, Retry-After) and its answers are added in `crawler.core.throttle`,
 which never allows more than these.
 """
@@ -17,7 +17,7 @@ LONGEST_CRAWL_DELAY = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manners:
+class Politeness:
     """Limits towards one host, and reactions to its trouble. Times are seconds.
 
     width: requests in flight; delay: between two starts; adapt: learn the width. throttle,
@@ -44,7 +44,7 @@ class Manners:
     random: Callable[[], float]
 
     @classmethod
-    def of(cls, config: CrawlConfig, random: Callable[[], float]) -> Manners:
+    def of(cls, config: CrawlConfig, random: Callable[[], float]) -> Politeness:
         """Return the limits for hosts that the options do not name."""
         return cls(
             width=config.politeness.per_host,
@@ -62,7 +62,7 @@ class Manners:
             random=random,
         )
 
-    def overridden(self, values: dict[str, float]) -> Manners:
+    def overridden(self, values: dict[str, float]) -> Politeness:
         """Return the limits with one host's own `per_host` and `delay`."""
         width = int(values.get("per_host", self.width))
         return replace(self, width=width, delay=values.get("delay", self.delay))
