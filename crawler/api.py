@@ -38,11 +38,11 @@ RequestedHeaders = Mapping[str, str] | RequestHeaders
 
 
 class Fetcher(Protocol):
-    """What makes HTTP exchanges.
+    """Makes HTTP exchanges.
 
-    `fetch` takes a `Request` and returns a `Response`, or what it stands for: `Received`,
-    `Redirect` or `Failed`. It may be a coroutine function, but not for the threaded engine. An
-    exception becomes that URL's failure. robots.txt is fetched in the same way.
+    `fetch` takes a `Request` and returns a `Response`, or `Received`, `Redirect` or `Failed`. It
+    may be a coroutine function with the asynchronous engine. An exception becomes the failure of
+    that URL. robots.txt is fetched in the same way.
     """
 
     def fetch(self, request: Any) -> Any:
@@ -50,7 +50,7 @@ class Fetcher(Protocol):
 
 
 class OutcomeSink(Protocol):
-    """What takes outcomes."""
+    """Takes outcomes."""
 
     def put(self, outcome: Any) -> object:
         """Take one outcome. An exception ends the crawl."""
@@ -77,7 +77,7 @@ class OutcomeQueue:
 
     @property
     def has_room(self) -> bool:
-        """Whether fewer than 1,000 outcomes wait."""
+        """True while fewer than 1,000 outcomes wait."""
         return len(self._outcomes) < _ROOM
 
     def put(self, final: Final) -> None:
@@ -91,10 +91,10 @@ class OutcomeQueue:
         self._on_put()
 
     def end_within(self, seconds: float) -> None:
-        """Nothing: a caller may take what it has got whenever it likes."""
+        """Do nothing: a caller may take the remaining outcomes at any time."""
 
     def take(self) -> Final | None:
-        """The oldest outcome; None if none waits."""
+        """Return the oldest outcome, or None if none waits."""
         if not self._outcomes:
             return None
         final = self._outcomes.popleft()
@@ -104,17 +104,17 @@ class OutcomeQueue:
 
 
 class Crawl:
-    """A crawl whose outcomes are iterated over, one for each URL.
+    """A crawl to iterate over; yields one outcome per URL.
 
     `urls` is any iterable of strings, read as the crawl goes. `options` are those of `CrawlConfig`
-    and count before `config`. Leaving the block ends the crawl; awaiting the crawl instead returns
-    all outcomes. Raises `ConfigurationError` for options that cannot work.
+    and override `config`. Leaving the block ends the crawl; awaiting the crawl instead returns all
+    outcomes. Raises `ConfigurationError` for invalid options.
 
     fetcher: makes the exchanges instead of the crawler (`Fetcher`). parser: a function from
-    `Response` to a dict, or its name; for processes it has to stand at the top of a module. sink:
-    its `put` is given each outcome before the caller. headers: further request headers, or a
+    `Response` to a dict, or its name; for processes it must be at the top level of a module. sink:
+    its `put` takes each outcome before the caller does. headers: additional request headers, or a
     function from URL to them. on_outcome: called with each outcome. link_filter: called with the
-    URL of each link in scope, returns whether to follow it. These are called where the engine runs:
+    URL of each link in scope, returns whether to follow it. All are called where the engine runs:
     on the event loop, or in one of its threads.
     """
 
@@ -223,11 +223,11 @@ class Crawl:
             raise failures[0]
 
     def statistics(self) -> Snapshot:
-        """What was done so far."""
+        """Return the statistics so far."""
         return self._session.statistics()
 
     def stop(self) -> None:
-        """Start nothing more; the iteration ends when what is in flight has ended."""
+        """Start nothing more; the iteration ends when the requests in flight have ended."""
         self._session.stop()
 
     def _changed_from_thread(self) -> None:
@@ -248,9 +248,9 @@ def run(
 ) -> Iterator[Final]:
     """Crawl `urls` and yield one outcome for each; the arguments are those of `Crawl`.
 
-    The crawl runs in a thread and begins with the first outcome asked for, also where an event loop
-    runs. Closing the iterator ends it. Raises ConfigurationError at once for options that cannot
-    work.
+    The crawl runs in a thread, so it also works inside a running event loop. It starts when the
+    first outcome is requested; closing the iterator ends it. Raises ConfigurationError at once for
+    invalid options.
     """
     return Crawl(
         urls,
@@ -280,7 +280,7 @@ def fetch_one(
 
 
 def _lines(headers: Any, config: CrawlConfig | None) -> dict[str, object]:
-    """The headers as the option has them, behind those of `config`."""
+    """Return the headers as the option holds them, after those of `config`."""
     if not isinstance(headers, Mapping):
         kind = type(headers).__name__
         raise ConfigurationError(f"headers: expected a mapping or a function, got {kind}")

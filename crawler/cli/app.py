@@ -1,6 +1,6 @@
-"""The commands, one file each, and what becomes of their errors: one line.
+"""The commands, one file each. Errors become one line.
 
-What a command does is imported when it runs, so that `crawler --help` stays quick.
+A command's implementation is imported when it runs, so that `crawler --help` stays quick.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _COMPARE_HELP = "Compare async, threads and processes, with measurements that ca
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command; returns the exit code. Interrupted, it raises `KeyboardInterrupt`."""
+    """Run one command and return the exit code. Raises `KeyboardInterrupt` if interrupted."""
     for line in unknown():
         print(f"crawler: {printable(line)}", file=sys.stderr)
     words = _spoken(arguments)
@@ -95,5 +95,5 @@ def _fail(problem: str, code: int) -> int:
 
 
 def _forget_output() -> None:
-    """Nobody reads stdout any more; keep the interpreter from complaining when it flushes it."""
+    """Redirect stdout to the null device, so that flushing it at exit does not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,9 +1,9 @@
-"""Signals that ask how far a program is: SIGUSR1, and SIGINFO (Ctrl-T on BSD and macOS).
+"""Signals that ask for progress: SIGUSR1, and SIGINFO (Ctrl-T on BSD and macOS).
 
-A crawl answers with a line, as `dd` and `rsync` do. Their default is to end the process, so `main`
-blocks them for every command: in all its threads and in all processes that it starts, which inherit
-the mask (`pkill -USR1 crawler` reaches the parser's workers, too). A thread of the crawl's own
-waits for them, so that no other is interrupted.
+A crawl answers with a line, as `dd` and `rsync` do. By default these signals end the process, so
+`main` blocks them for every command, in all threads and child processes, which inherit the mask
+(`pkill -USR1 crawler` reaches the parser workers, too). A dedicated thread waits for them, so that
+no other thread is interrupted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ASKING = tuple(getattr(signal, name) for name in ("SIGUSR1", "SIGINFO") if hasat
 
 @contextmanager
 def blocked() -> Iterator[None]:
-    """Let the signals end nothing while the block runs; before any thread is started."""
+    """Block the signals while the block runs. Call it before any thread is started."""
     former = signal.pthread_sigmask(signal.SIG_BLOCK, ASKING)
     try:
         yield
@@ -30,7 +30,7 @@ def blocked() -> Iterator[None]:
 
 @contextmanager
 def reporting(report: Callable[[], None]) -> Iterator[None]:
-    """Call `report` for each signal while the block runs, from a thread of its own."""
+    """Call `report` for each signal while the block runs, from a dedicated thread."""
     over = threading.Event()
 
     def wait() -> None:

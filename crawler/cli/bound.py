@@ -1,4 +1,4 @@
-"""What a crawl was bound by, in words that name the option to change."""
+"""The crawl's bottleneck in words that name the option to change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _POLITE = frozenset(
 
 
 def bound_by(bound: Bound | None, config: CommandConfig) -> str:
-    """Return the limit with what it allows; empty where there is nothing to be told."""
+    """Return the limit and the rate it allows; empty if there is nothing to report."""
     if bound is None or bound.limit is Limit.SERVERS:
         return ""
     hosts, polite = counted(bound.hosts, "host"), config.politeness
@@ -38,7 +38,7 @@ def bound_by(bound: Bound | None, config: CommandConfig) -> str:
 
 
 def yours(bound: Bound | None, config: CommandConfig) -> bool:
-    """Tell whether politeness binds a crawl that may reach the user's own servers."""
+    """Return whether politeness limits a crawl that may reach the user's own servers."""
     own = config.network.allow_private or bool(config.network.allow_network)
     return own and bound is not None and bound.limit in _POLITE
 
@@ -55,7 +55,7 @@ _WORDS = {
 
 
 def _rate(places: int, delay: float) -> str:
-    """The most that is possible, unless another delay than the option's is meant."""
+    """Return the maximum rate, or nothing without a delay."""
     if not delay:
         return ""
     rate = places / delay

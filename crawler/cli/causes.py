@@ -1,4 +1,4 @@
-"""What failed, for a person: of each kind its number, the cure, an example and its reason."""
+"""Failures for a person: the number of each kind, the cure, an example and its reason."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OPENS = re.compile(r"\((--allow-port \d+) opens it\)")  # in the address guard'
 
 
 def explained(causes: Mapping[str, Cause], config: CommandConfig, width: int) -> Iterator[str]:
-    """Lines of at most `width` columns about the most frequent kinds."""
+    """Yield lines of at most `width` columns about the most frequent kinds."""
     kinds = [kind for kind in causes if kind not in _NOT_FAILURES]
     kinds.sort(key=lambda kind: (-causes[kind].number, kind))
     for kind in kinds[:MOST_KINDS]:
@@ -48,7 +48,7 @@ def _wrapped(text: str, width: int, *, indent: str = "", **options: Any) -> list
 
 
 def _cure(kind: Kind, reason: str, config: CommandConfig) -> str:
-    """What to do about a kind of failure; empty where there is nothing to be done here."""
+    """Return what to do about a kind of failure; empty if nothing can be done here."""
     match kind:
         case Kind.BLOCKED_ADDRESS if opens := _OPENS.search(reason):
             return f"{opens[1]} opens that port"
@@ -69,7 +69,7 @@ def _cure(kind: Kind, reason: str, config: CommandConfig) -> str:
 
 
 def _longer(name: str, config: CommandConfig) -> str:
-    """Twice the time of an option, as what to try."""
+    """Suggest twice the time of an option."""
     seconds = 2 * config.values()[name]
     return f"{config.options()[name].flag} {seconds:g}s waits longer"
 

@@ -1,4 +1,4 @@
-"""`crawler completion SHELL`: print what makes a shell complete commands, options and values."""
+"""`crawler completion SHELL`: shell completion of commands, options and values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from crawler.model.errors import ExitCode
 Shell = Literal["bash", "zsh", "fish"]
 
 HELP = (
-    "Print a script for a shell that completes commands, options and values.\n\n"
+    "Print a shell script that completes commands, options and values.\n\n"
     "For example:\n\n"
     '  eval "$(crawler completion bash)"           # in ~/.bashrc\n'
     "  crawler completion zsh >~/.zfunc/_crawler   # a folder of $fpath\n"
@@ -20,10 +20,10 @@ HELP = (
 
 
 def add_completion(app: App) -> None:
-    """Add the command; what it completes is the app's own commands."""
+    """Add the command that prints completion for `app`."""
 
     def completion(
-        shell: Annotated[Shell, Parameter(help="Shell to print for.", metavar="SHELL")],
+        shell: Annotated[Shell, Parameter(help="Shell of the script.", metavar="SHELL")],
     ) -> int:
         script = app.generate_completion(prog_name="crawler", shell=shell)
         # Bash completes file names by itself where nothing else fits, if it is told to.

@@ -1,4 +1,4 @@
-"""What a crawl cost this machine: CPU seconds and peak memory, of this process and its workers."""
+"""CPU seconds and peak memory of a crawl, of this process and its workers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Cost:
 
     @classmethod
     def measure(cls, parsers: float = 0.0) -> Self:
-        """Everything up to now, and what the parser processes took."""
+        """Measure everything so far, with the CPU time of the parser processes."""
         own = resource.getrusage(resource.RUSAGE_SELF)
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         return cls(
@@ -52,7 +52,7 @@ class Cost:
 
 
 def _high_water() -> int | None:
-    """Linux's own figure: `ru_maxrss` survives exec, so it may be that of whoever started us."""
+    """Return Linux's own figure: `ru_maxrss` survives exec, so it may be the parent's."""
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     except OSError:
@@ -64,5 +64,5 @@ def _high_water() -> int | None:
 
 
 def _in_bytes(maxrss: int) -> int:
-    """`ru_maxrss` counts kilobytes, but for macOS, where it counts bytes (getrusage(2))."""
+    """Convert `ru_maxrss`, which counts kilobytes except on macOS (getrusage(2))."""
     return maxrss if sys.platform == "darwin" else maxrss * 1024

@@ -120,12 +120,12 @@ def crawl(
 
 
 def _given(texts: object) -> Sequence[str]:
-    """The values of an option that may be repeated, as they were written."""
+    """Return the values of a repeatable option as they were given."""
     return texts if isinstance(texts, list | tuple) else ()
 
 
 def _reaching(config: CommandConfig, mock: int | None) -> CommandConfig:
-    """`config`, with the mock web's addresses opened where one was asked for by name."""
+    """Return `config`, with the mock web's addresses allowed if --mock was given."""
     if mock is None:
         return config
     return config.updated({"allow_network": (*config.network.allow_network, _LOOPBACK)})
@@ -160,7 +160,7 @@ def _check_inputs(seeds: Sequence[str], inputs: tuple[str, ...], mock: int | Non
 
 @contextmanager
 def _mock_urls(pages: int | None) -> Iterator[Iterable[str]]:
-    """The URLs of a mock web with so many pages that runs as long as the block."""
+    """Yield the URLs of a mock web of `pages` pages that runs as long as the block."""
     if pages is None:
         yield ()
         return

@@ -1,8 +1,8 @@
 """Flags, environment variables and a Markdown table from the fields of a configuration class.
 
-Nothing is spelled twice: a flag's name, type, range, help and default are the field's. What is not
-given stays away from the result, so that three layers can be laid over the defaults: a file, the
-environment, the flags (the last two are merged by the command-line library).
+A flag's name, type, range, help and default are the field's. What is not given is left out of the
+result, so that the file, the environment and the flags can be merged over the defaults (the
+command-line library merges the last two).
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ class Configuration(Protocol):
 
     @classmethod
     def options(cls) -> Mapping[str, Option]:
-        """Every option by name."""
+        """Return every option by name."""
 
     @classmethod
     def of(cls, values: Mapping[str, object]) -> Self:
-        """From names and values; `OptionError` names the one that cannot be."""
+        """Create a configuration from names and values; raises `OptionError` for an invalid one."""
 
     def values(self) -> Mapping[str, Any]:
-        """Every option's value by name."""
+        """Return every option's value by name."""
 
 
 C = TypeVar("C", bound=Configuration)
@@ -46,13 +46,12 @@ C = TypeVar("C", bound=Configuration)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spelling(Generic[C]):
-    """How the options of a configuration class are written by a person.
+    """The spelling of a configuration class's options in TOML, environment and help.
 
-    table: their TOML table. prefix: what environment variables begin with. use: the command that
-    reads the file. example: an option to explain them by. defaults: where the command line's
-    differ from the class's. lead: groups of flags that stand before the class's own sections.
-    unset: options whose default only says that they were not given; to write it is a mistake, and
-    the text says what to do instead.
+    table: their TOML table. prefix: the prefix of environment variables. use: the command that
+    reads the file. example: an option for explanations. defaults: those that differ on the command
+    line. lead: groups of flags that come before the class's own sections. unset: options whose
+    default means "not given", with the error text for setting them to it.
     """
 
     config: type[C]
@@ -70,26 +69,26 @@ class Spelling(Generic[C]):
         return self.config.options()
 
     def variable(self, name: str) -> str:
-        """An option's name in the environment: `CRAWLER_PER_HOST`."""
+        """Return an option's environment variable: `CRAWLER_PER_HOST`."""
         return self.prefix + name.upper()
 
     def default(self, spec: Option) -> Any:
-        """What the option is on the command line when nothing sets it."""
+        """Return the option's default on the command line."""
         return self.defaults.get(spec.name, spec.default)
 
     def check(self, spec: Option, value: object) -> Any:
-        """A value that a person wrote, in the option's own type; raises `OptionError`."""
+        """Return a given value in the option's own type; raises `OptionError`."""
         checked = spec.check(value)
         if not self.written(spec, checked):
             raise spec.fail(self.unset[spec.name])
         return checked
 
     def written(self, spec: Option, value: object) -> bool:
-        """Whether a value is one to write down, and not the absence of one."""
+        """Return whether a value can be written down, as opposed to one that means "not given"."""
         return spec.name not in self.unset or value != spec.default
 
     def group(self, section: str) -> Group:
-        """The help's group for a section; the leading ones come first, as they are used first."""
+        """Return the help's group for a section; the leading ones come first."""
         sections = [*self.lead, *(spec.section for spec in self.options.values())]
         return Group(section, sort_key=sections.index(section))
 
@@ -105,7 +104,7 @@ CRAWL = Spelling(
 
 
 def lists(group: Group) -> Parameter:
-    """The flag for lists of URLs."""
+    """Return the flag for lists of URLs."""
     return Parameter(
         name=["--input", "-i"],
         help="List of URLs, .gz and .zst too; - for stdin; repeatable.",
@@ -119,7 +118,7 @@ def lists(group: Group) -> Parameter:
 
 
 def quantity(unit: Unit, *, whole: bool = False) -> Callable[[Any, Sequence[Token]], float]:
-    """Return a converter for a flag that is no option of a configuration: its text, in a unit."""
+    """Return a converter for a flag outside of a configuration: its text, in a unit."""
 
     def convert(_: Any, tokens: Sequence[Token]) -> float:
         text = tokens[-1].value
@@ -152,9 +151,9 @@ def resolve(
     given: Mapping[str, object],
     place: Callable[[str], str],
 ) -> C:
-    """Defaults, under `file`, under what flags and environment gave.
+    """Merge what flags and environment gave over `file` over the defaults.
 
-    place: where in the file an option stands, for the error's text.
+    place: returns an option's position in the file, for the error's text.
     """
     try:
         return spelling.config.of({**spelling.defaults, **file, **given})
@@ -166,13 +165,13 @@ def resolve(
 
 
 def table(spelling: Spelling[Any]) -> str:
-    """Every option as a Markdown table: flag, values, default, help."""
+    """Return every option as a Markdown table: flag, values, default, help."""
     rows = [_row(spelling, spec) for spec in spelling.options.values()]
     return "\n".join(["| option | values | default | |", "|---|---|---|---|", *rows]) + "\n"
 
 
 def _keyword(spelling: Spelling[Any], spec: Option, show: bool) -> inspect.Parameter:
-    # A class of the project's own is read from text; the library would take it apart.
+    # A class of ours reads itself from text; the library would ask for its fields.
     wanted: Any = spec.type if spec.choices or spec.type in _METAVARS else str
     parameter = _parameter(spelling, spec, show)
     annotation = Annotated[wanted | None, parameter, "" if spec.common else UNCOMMON]
@@ -230,17 +229,17 @@ def _converter(spelling: Spelling[Any], spec: Option) -> Callable[[Any, Sequence
 
 
 def _lines(_hint: Any, text: str, delimiter: str | None = None) -> list[str]:
-    """A variable that holds a list has one item a line."""
+    """Split a variable that holds a list into its lines."""
     return text.splitlines()
 
 
 def _whole(_hint: Any, text: str, delimiter: str | None = None) -> list[str]:
-    """A variable that is set to nothing sets nothing."""
+    """Return the variable's text; an empty one sets nothing."""
     return [text] if text else []
 
 
 def _shown(default: Any) -> str:
-    """A default as a person reads it; empty for what is off or empty."""
+    """Return a default for a person; empty if it is off or empty."""
     if isinstance(default, bool):
         return "on" if default else ""
     if isinstance(default, tuple):
@@ -249,7 +248,7 @@ def _shown(default: Any) -> str:
 
 
 def _shortened(text: str) -> str:
-    """Return the beginning of a list that is too long for the help."""
+    """Shorten a list that is too long for the help."""
     if len(text) <= _LONGEST_DEFAULT:
         return text
     return text[:_LONGEST_DEFAULT].rpartition("; ")[0] + "; ..."

@@ -1,4 +1,4 @@
-"""`crawler fetch`: one page, and everything that a crawl would know of it."""
+"""`crawler fetch`: one page, with everything that a crawl would know about it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 USAGE = "Usage: crawler fetch URL [--json|--body] [OPTIONS]"
 HELP = (
     "Fetch one page, and show its headers, timings, robots.txt verdict and extracted fields.\n\n"
-    "Every option of crawler crawl that concerns a single page works here, too: --header, --proxy, "
+    "Takes every option of crawler crawl that concerns a single page: --header, --proxy, "
     "--timeout, --allow-private, --robots, --parser, --extract, --config, and so on.\n\n"
-    "Exit codes: 0 fetched; 1 failed, or robots.txt disallows it; 2 bad usage; 3 the machine gave "
-    "way.\n\n"
+    "Exit codes: 0 fetched; 1 failed, or robots.txt disallows it; 2 invalid usage; 3 "
+    "environment (disk, input).\n\n"
     "For example:\n\n"
     "  crawler fetch example.com\n"
     "  crawler fetch https://example.com/ --json | jq .timings\n"
@@ -63,14 +63,14 @@ def fetch(
     config: Annotated[
         str | None,
         Parameter(
-            help="TOML file with options below [crawl], or a preset.",
+            help="TOML file with [crawl], or a preset.",
             group=CRAWL.group("Input"),
             metavar="FILE",
         ),
     ] = None,
     **options: object,
 ) -> int:
-    """Fetch; returns the exit code."""
+    """Fetch and return the exit code; `HELP` is the help text."""
     if json and body:
         raise ConfigurationError("--json and --body: give one of them")
     file = toml.read(CRAWL, config) if config is not None else {}
@@ -88,7 +88,7 @@ def _print_body(url: str, config: CommandConfig) -> int:
 
 
 def _with_body(url: str, config: CommandConfig) -> tuple[Final, bytes | None]:
-    """Fetch a URL; return the body, too, decoded and of whatever type."""
+    """Fetch a URL and return its outcome with the decoded body, of any media type."""
     from crawler.api import fetch_one
 
     bodies: list[bytes] = []
@@ -134,7 +134,7 @@ def _ended(outcome: Outcome) -> int:
 
 
 def _verdict(url: str, config: CommandConfig) -> RobotsVerdict:
-    """Return what the host's robots.txt says of `url`, obeyed or not."""
+    """Return the verdict of the host's robots.txt on `url`, obeyed or not."""
     from crawler.core.rules import allowed_by
     from crawler.formats.robots import DISALLOW_ALL, RobotsRules
     from crawler.model.outcome import Failed
@@ -153,13 +153,13 @@ def _verdict(url: str, config: CommandConfig) -> RobotsVerdict:
 
 @dataclass(frozen=True, slots=True)
 class PageReport:
-    """All that is known of one page."""
+    """The record, headers and robots.txt verdict of one page."""
 
     outcome: Outcome
     verdict: RobotsVerdict
 
     def values(self) -> dict[str, Any]:
-        """Return the record, with the header fields by name in lower case, and the verdict."""
+        """Return the record, the headers by lower-case name, and the verdict."""
         verdict = {"allowed": self.verdict.allowed, "reason": self.verdict.reason}
         return {**self.outcome.record(), "headers": {**self.outcome.headers}, "robots_txt": verdict}
 

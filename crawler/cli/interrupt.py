@@ -1,12 +1,12 @@
-"""Signals while a crawl runs: the first stops it gently, the second ends it, a third leaves.
+"""Signals while a crawl runs: the first stops it gracefully, the second ends it, a third exits.
 
-A signal handler may run between any two bytecodes, also while a lock is held, so it does nothing
-but put a token into a `SimpleQueue`, which is made for that. A thread takes the tokens and acts.
+A signal handler may run between any two bytecodes, even while a lock is held, so it only puts a
+token into a `SimpleQueue`, which is safe for that. A thread takes the tokens and acts.
 
-A run always ends. After the first signal the crawl has its drain timeout, and what comes after that
-(the last records, workers, the summary) goes on as long as this process does anything: if it stands
-still for `IDLE` seconds (somebody does not read what it has to say), it is left. After the second
-signal the crawl has `GRACE` seconds to give back control.
+A run always ends. After the first signal the crawl has its drain timeout; what follows (the last
+records, workers, the summary) may go on as long as this process makes progress: after `IDLE`
+seconds without any (a reader that has stalled) the process exits. After the second signal the crawl
+has `GRACE` seconds to return.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ _WORK = 0.02  # seconds of CPU in that time: 2 %; threads that wait and look now
 
 
 class Stoppable(Protocol):
-    """A crawl that can be told to end; every method may be called from any thread."""
+    """A crawl that can be stopped; every method may be called from any thread."""
 
     def stop(self) -> None:
-        """Start nothing more, let what is in flight end."""
+        """Start nothing more, and let the requests in flight end."""
 
     def stop_now(self) -> None:
-        """End what is in flight, too."""
+        """End the requests in flight, too."""
 
     def statistics(self) -> Snapshot:
-        """What was done so far."""
+        """Return the statistics so far."""
 
 
 class Interrupts:
-    """Answers the signals while the block runs.
+    """Handles the signals while the block runs. Enter it in the main thread.
 
-    `interrupted` tells whether any came; after `over` is set, one has nothing left to stop. drain:
-    seconds that the crawl takes for what is in flight after `stop`. Enter it in the main thread.
+    `interrupted` tells whether any came; after `over` is set there is nothing left to stop. drain:
+    seconds that the crawl has for requests in flight after `stop`.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Interrupts:
         self._tokens.put(True)
 
     def _watch(self) -> None:
-        """One step a signal; returns as soon as the block has ended."""
+        """Act on each signal in turn; return when the block has ended."""
         # Python runs handlers in the main thread only, so it should be the one that is woken.
         signal.pthread_sigmask(signal.SIG_BLOCK, signals.ENDING)
         if not self._tokens.get():
@@ -118,7 +118,7 @@ class Interrupts:
                 self._leave()
 
     def _aside(self, work: Callable[[], None]) -> threading.Thread:
-        """Work that may have to wait: for the reader of a line, or for a lock of the crawl's."""
+        """Run work that may block, on the reader of a line or on a lock of the crawl."""
         thread = threading.Thread(target=work, name="crawler-stop", daemon=True)
         thread.start()
         return thread
@@ -137,7 +137,7 @@ class Interrupts:
 
 
 def leave_at_once() -> None:
-    """End this process and its workers, without running anything that may wait."""
+    """End this process and its workers, without running anything that may block."""
     for worker in multiprocessing.active_children():
         worker.kill()
     os._exit(signals.code())

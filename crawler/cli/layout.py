@@ -11,15 +11,15 @@ _WIDTH, _WIDEST, _NARROWEST = 80, 120, 40
 
 
 def columns(rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
-    """Rows as aligned columns; the first `left` are flush left, the others flush right."""
+    """Align rows as columns; the first `left` are flush left, the others flush right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "".join(f"{_line(row, widths, left)}\n" for row in rows)
 
 
 def explained(rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
-    """Lines of name, path and explanation, the latter wrapped to the terminal's width.
+    """Yield lines of name, path and explanation, the latter wrapped to the terminal's width.
 
-    Paths that would leave too little room stand on lines of their own.
+    Paths that would leave too little room are on separate lines.
     """
     names = max(len(name) for name, _, _ in rows)
     paths = max(len(path) for _, path, _ in rows)

@@ -1,7 +1,7 @@
 """Configuration files that come with the package: `--config polite` is `config/polite.toml`.
 
-In a wheel they lie in the package, in a checkout in its folder `config/`. A file of the user's that
-is called the same goes before.
+They are in the package in a wheel, and in `config/` in a checkout. A user's file of the same name
+takes precedence.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _FOLDERS = (_PACKAGE / "presets", _PACKAGE.parent / "config")
 
 
 def located(name: str) -> Path:
-    """Return the file that `name` means: itself, or a preset's if it is called like one."""
+    """Return the file for `name`: the file itself, or the preset of that name."""
     given = Path(name)
     if given.is_file() or given.name != name:
         return given

@@ -1,4 +1,4 @@
-"""How far a crawl is, as text: two lines that are redrawn on a terminal, one line elsewhere."""
+"""The progress of a crawl as text: two redrawn lines on a terminal, one line elsewhere."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ Words = Callable[[Bound | None], str]
 
 
 def no_words(_bound: Bound | None) -> str:
-    """Say nothing of what a crawl is bound by."""
+    """Return nothing, whatever the bottleneck."""
     return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """Entries dealt with, pages and bytes on the wire, a second."""
+    """Entries handled, pages and bytes on the wire, per second."""
 
     entries: float = 0.0
     pages: float = 0.0
@@ -49,11 +49,11 @@ class RateWindow:
         self._seen: deque[Snapshot] = deque()
 
     def bound(self) -> Bound | None:
-        """What the crawl was bound by over the same time."""
+        """Return the bottleneck over the same time."""
         return self._seen[-1].bound(self._seen[0]) if len(self._seen) > 1 else None
 
     def add(self, snapshot: Snapshot) -> Rates:
-        """Take a snapshot; returns the rates up to it."""
+        """Add a snapshot and return the rates up to it."""
         self._seen.append(snapshot)
         while len(self._seen) > 2 and snapshot.elapsed - self._seen[1].elapsed >= SPAN:
             self._seen.popleft()
@@ -69,14 +69,14 @@ class RateWindow:
 
 
 def share_done(snapshot: Snapshot, expected: int | None) -> float | None:
-    """The part of the list (0 to 1) that is dealt with; None if its length is unknown."""
+    """Return the share of the list (0 to 1) that is done; None if its length is unknown."""
     if not expected:
         return None
     return min((_dealt_with(snapshot)) / expected, 1.0)
 
 
 def time_left(snapshot: Snapshot, expected: int | None, rates: Rates) -> float | None:
-    """Seconds until the end if all goes on as it goes now; None if unknown."""
+    """Return the seconds left at the current rate; None if unknown."""
     if not expected or rates.entries <= 0:
         return None
     return max(expected - _dealt_with(snapshot), 0) / rates.entries
@@ -87,7 +87,7 @@ def _dealt_with(snapshot: Snapshot) -> int:
 
 
 def figures(snapshot: Snapshot, rates: Rates) -> str:
-    """Done, failed, rates and in flight: one line of at most 80 columns in any likely crawl."""
+    """Return counts and rates in one line, at most 80 columns in any likely crawl."""
     parts = [
         f"{count(snapshot.records)} done",
         f"{count(snapshot.failed)} failed",
@@ -101,7 +101,7 @@ def figures(snapshot: Snapshot, rates: Rates) -> str:
 
 
 def line(snapshot: Snapshot, expected: int | None, rates: Rates) -> str:
-    """Share done, the figures and the time left, in one line for a log."""
+    """Return the share done, the figures and the time left, as a line for a log."""
     done, left = share_done(snapshot, expected), time_left(snapshot, expected, rates)
     share = f"{done:.0%}  " if done is not None else ""
     rest = f"  {duration(left)} left" if left is not None else ""
@@ -111,9 +111,9 @@ def line(snapshot: Snapshot, expected: int | None, rates: Rates) -> str:
 def frame(
     snapshot: Snapshot, expected: int | None, window: RateWindow, words: Words = no_words
 ) -> RenderableType:
-    """What to draw now: the bar with the time left, where the length is known, and the figures.
+    """Draw the bar with the time left, if the length is known, and the figures.
 
-    A last line says what the crawl is bound by, in `words`.
+    The last line names the bottleneck, in `words`.
     """
     rates = window.add(snapshot)
     lines = [figures(snapshot, rates)]

@@ -1,13 +1,13 @@
-"""Where a person sees how a crawl goes: redrawn lines on a terminal, plain lines elsewhere.
+"""The progress display: redrawn lines on a terminal, plain lines elsewhere.
 
-A thread looks at the statistics; the crawl never waits for the terminal. What is to be printed
-(`say`) and signals to report (`report`) reach it through a `SimpleQueue`, so that they may come
-from anywhere, a signal handler included.
+A thread reads the statistics; the crawl never waits for the terminal. Lines to print (`say`) and
+requests for a report (`report`) reach it through a `SimpleQueue`, so that they may come from
+anywhere, including a signal handler.
 
     bar    a bar and the figures, redrawn five times a second
-    line   one plain line after 10 seconds and then each minute
+    line   a plain line after 10 seconds and then every minute
     none   no line, unless SIGUSR1 asks for one
-    auto   bar where nothing else writes to the terminal (`crawler.cli.terminal`), else line
+    auto   bar if nothing else writes to the terminal (`crawler.cli.terminal`), else line
 """
 
 from __future__ import annotations
@@ -39,22 +39,22 @@ _REPORT: Final = "\0report"  # no line that is said holds a NUL
 
 
 class Screen(Protocol):
-    """Where lines for a person go, and what is shown while a crawl runs."""
+    """Prints lines for a person and shows progress while a crawl runs."""
 
     def say(self, line: str) -> None:
         """Print a line; from any thread."""
 
     def report(self) -> None:
-        """Print a line about how far the crawl is, soon; from any thread or signal handler."""
+        """Print a line about the progress, soon; from any thread or signal handler."""
 
     def watching(
         self, statistics: Statistics, expected: Expected, words: Words = no_words
     ) -> AbstractContextManager[None]:
-        """Show progress while the block runs; `words` for what the crawl is bound by."""
+        """Show progress while the block runs; `words` describe the bottleneck."""
 
 
 def screen(mode: Mode, *, quiet: bool = False, alone: bool = True) -> Screen:
-    """Choose the screen for this process's stderr; alone: whether nothing else writes there."""
+    """Choose the screen for this process's stderr; `alone` if nothing else writes to it."""
     if quiet:
         return Silence()
     console = Console(stderr=True)
@@ -65,7 +65,7 @@ def screen(mode: Mode, *, quiet: bool = False, alone: bool = True) -> Screen:
 
 
 class Silence:
-    """Says nothing and shows nothing."""
+    """Prints nothing and shows nothing."""
 
     def say(self, line: str) -> None:
         """Drop the line."""
@@ -81,7 +81,7 @@ class Silence:
 
 
 class ScreenLines:
-    """Plain lines on stderr. `first` and `every` are seconds; `never` leaves only reports."""
+    """Plain lines on stderr, at `first` and then `every` so many seconds; `never`: only reports."""
 
     def __init__(self, *, first: float = FIRST, every: float = EVERY, never: bool = False) -> None:
         self._first, self._every = (inf, inf) if never else (first, every)
@@ -99,7 +99,7 @@ class ScreenLines:
     def watching(
         self, statistics: Statistics, expected: Expected, words: Words = no_words
     ) -> Iterator[None]:
-        """Print a line now and then while the block runs."""
+        """Print a line at intervals while the block runs."""
         log = Log(statistics, expected, words)
         with _thread(lambda: self._run(log.text)):
             try:
@@ -161,7 +161,7 @@ class Display:
                     live.update(picture(), refresh=True)
 
     def _next_token(self) -> str | None:
-        """A line to print, "" when it is time to draw again, None at the end."""
+        """Return a line to print, "" when it is time to draw again, None at the end."""
         try:
             return self._tokens.get(timeout=INTERVAL)
         except Empty:
@@ -169,7 +169,7 @@ class Display:
 
 
 class Log:
-    """The plain lines about a crawl: the figures, and what it is bound by where that is new."""
+    """Plain lines about a crawl: the figures, and the bottleneck when it changes."""
 
     def __init__(self, statistics: Statistics, expected: Expected, words: Words) -> None:
         self._statistics, self._expected, self._words = statistics, expected, words
@@ -178,7 +178,7 @@ class Log:
         self._told = ""
 
     def text(self) -> str:
-        """What there is to tell now: a line, or two."""
+        """Return the line to print now, with a second one for a new bottleneck."""
         snapshot = self._statistics()
         told = line(snapshot, self._expected(), self._window.add(snapshot))
         bound = self._words(self._window.bound())
@@ -190,7 +190,7 @@ class Log:
 
 @contextmanager
 def _thread(run: Callable[[], None]) -> Iterator[None]:
-    """Run in a thread next to the block, which has to make it end."""
+    """Run in a thread alongside the block, which has to make it end."""
     thread = threading.Thread(target=run, name="crawler-progress", daemon=True)
     thread.start()
     try:

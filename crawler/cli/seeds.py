@@ -1,4 +1,4 @@
-"""The URLs on the command line: words that were meant as something else are refused."""
+"""The URLs on the command line; words that were meant as something else are refused."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _LISTS = (".txt", ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xml", ".rss", 
 
 
 def check(seeds: Sequence[str], given: Mapping[str, object], known: Mapping[str, Option]) -> None:
-    """Refuse a file, or a word that is no site, in the place of a URL.
+    """Refuse a file, or a word that is not a site, in place of a URL.
 
-    given: the options of the command line, among `known`; one of them may have been meant to have
-    the word as its value. Raises `ConfigurationError`.
+    given: the command line's options, among `known`; the word may be meant as a value of one of
+    them. Raises `ConfigurationError`.
     """
     for seed in seeds:
         if seed == "-":
@@ -43,9 +43,9 @@ def check(seeds: Sequence[str], given: Mapping[str, object], known: Mapping[str,
 def _switches(
     seed: str, given: Mapping[str, object], known: Mapping[str, Option]
 ) -> Sequence[Option]:
-    """The flags that may have been meant to have `seed` as their value.
+    """Return the flags that `seed` may have been meant as a value for.
 
-    That before it; all that were given, where the words are not to be had.
+    That is the flag before it, or every flag given if the words are not available.
     """
     specs = [known[name] for name, value in given.items() if value is True and name in known]
     switches = [spec for spec in specs if spec.type is bool]
@@ -54,7 +54,7 @@ def _switches(
 
 
 def _hint(switch: Option) -> str:
-    """What to say instead of a value behind a flag that takes none."""
+    """Return what to write instead of a value after a flag that takes none."""
     off = f"--no-{switch.flag[2:]} turns it off"
     cure = off if switch.default else "leave it out to have none"
     return f"; {switch.flag} takes no value, {cure}"

@@ -1,11 +1,11 @@
-"""Standard streams as a command may find them: closed, full, broken, or with nobody who reads.
+"""Standard streams that may be closed, full, broken, or without a reader.
 
-Services and cron start programs with closed ones. The next file that is opened would get the number
-0, 1 or 2: a socket as standard error, into which a library writes, or which libuv takes for its
-own. So the null device takes their place.
+Services and cron start programs with closed streams. The next file opened would get number 0, 1 or
+2: a socket as standard error, which a library writes to, or which libuv takes for its own. So the
+null device takes their place.
 
-What is said on standard error is never a reason to fail, nor to wait once a signal came: a log on a
-full disk, a pipe that was closed, or one whose reader stands still.
+Writing to standard error never makes a command fail, nor wait after a signal: a log on a full disk,
+a closed pipe, or one whose reader has stalled.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ _TICK = 100  # milliseconds between two looks at whether a signal came
 def hold_standard_streams() -> None:
     """Open the null device on each of 0, 1 and 2 that is closed, and put streams over them.
 
-    `sys.__stdin__` and `sys.__stdout__` stay None, by which a list or an output that was asked for
-    there is refused.
+    `sys.__stdin__` and `sys.__stdout__` stay None, so that a list or an output there is refused.
     """
     for number in (0, 1, 2):
         if _is_closed(number):
@@ -38,9 +37,9 @@ def hold_standard_streams() -> None:
 
 
 class Uninsistent(io.FileIO):
-    """A descriptor whose write errors are nobody's concern.
+    """A descriptor whose write errors are ignored.
 
-    After a signal its reader has one more tick, and after that what it does not take is dropped.
+    After a signal the reader has one more tick; after that, what it does not take is dropped.
     """
 
     def __init__(self, fd: int) -> None:

@@ -1,4 +1,4 @@
-"""How an error is told: one line on stderr, and where it came from only with `--debug`."""
+"""Error messages: one line on stderr, with a traceback only with `--debug`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ def complain(problem: object) -> None:
 
 
 def show_traceback(error: BaseException) -> None:
-    """Print where an error came from, line by line as text."""
+    """Print an error's traceback, line by line as text."""
     lines = "".join(format_exception(error)).splitlines()
     print("\n".join(map(printable, lines)), file=sys.stderr)

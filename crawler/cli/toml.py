@@ -1,8 +1,8 @@
 """Configuration files: TOML with one table (`[crawl]`, `[mock]`), whose keys are the options.
 
-`tomllib` tells no line numbers, and a person needs them. The line of a key is found by asking
-`tomllib` again: it is the last line that names the key while the lines above it are whole and do
-not hold the key yet. That is right also beside comments, multi-line values and dotted keys.
+`tomllib` does not report the line of a key. To find it, `tomllib` is asked again: it is the last
+line that names the key while the lines above are valid TOML without it. That also holds with
+comments, multi-line values and dotted keys.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _HEAD = """\
 
 
 def read(spelling: Spelling[Any], path: str) -> dict[str, Any]:
-    """The options that the file sets, checked. Raises ConfigurationError with file and line."""
+    """Return the file's options, checked. Raises ConfigurationError with file and line."""
     text = _text(path)
     try:
         document = tomllib.loads(text)
@@ -42,12 +42,12 @@ def read(spelling: Spelling[Any], path: str) -> dict[str, Any]:
 
 
 def place(spelling: Spelling[Any], path: str, key: str) -> str:
-    """Where a file that was read sets an option: `FILE, line 3`."""
+    """Return the position at which a file sets an option: `FILE, line 3`."""
     return f"{path}, line {_find(_text(path), key, spelling.table)}"
 
 
 def write(spelling: Spelling[C], config: C, title: str) -> str:
-    """A file that sets every option to what `config` has, with the help as comments."""
+    """Return a file that sets every option to its value in `config`, with the help as comments."""
     parts, section = [_head(spelling, title)], ""
     values = config.values()
     for name, spec in spelling.options.items():
@@ -73,7 +73,7 @@ def _text(path: str) -> str:
     try:
         return located(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path}: not UTF-8, so no TOML") from error
+        raise ConfigurationError(f"{path}: is not UTF-8, as TOML must be") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error
         meant = _presets_like(path) if "/" not in path else ""
@@ -81,7 +81,7 @@ def _text(path: str) -> str:
 
 
 def _presets_like(name: str) -> str:
-    """Return which presets there are, for who has misspelt one."""
+    """Return the names of the presets, with the closest one to `name`."""
     known = presets()
     meant = closest(name.removesuffix(".toml"), known).replace("_", "-")
     there = f"he presets are {', '.join(known)}"
@@ -130,7 +130,7 @@ def _checked(spelling: Spelling[Any], path: str, text: str, key: str, value: obj
 
 
 def _find(text: str, key: str, table: str | None = None) -> int:
-    """The number of the line, from 1, that sets `key` (in `table`, or at the top)."""
+    """Return the number of the line, from 1, that sets `key` (in `table`, or at the top)."""
     lines = text.splitlines(keepends=True)
     for number in reversed(range(len(lines))):
         if key in lines[number] and _lacks("".join(lines[:number]), key, table):
@@ -139,7 +139,7 @@ def _find(text: str, key: str, table: str | None = None) -> int:
 
 
 def _lacks(above: str, key: str, table: str | None) -> bool:
-    """Whether the lines above are whole and do not hold the key."""
+    """Return whether the lines above are valid TOML without the key."""
     try:
         document = tomllib.loads(above)
     except tomllib.TOMLDecodeError:
@@ -148,14 +148,14 @@ def _lacks(above: str, key: str, table: str | None) -> bool:
 
 
 def _entry(spec: Option, value: object, *, written: bool) -> str:
-    """The option with its help above it; only as a comment if the value stands for none."""
+    """Return the option below its help; commented out if the value means "not given"."""
     values = " | ".join(spec.choices) or spec.range
     note = f"{spec.help} ({values})" if values else spec.help
     return f"# {note}\n{'' if written else '# '}{spec.name} = {_value(value)}\n"
 
 
 def _value(value: Any) -> str:
-    """`value` in TOML; for these types JSON is TOML, but for DEL, which TOML wants escaped."""
+    """Return `value` in TOML: JSON, in which only DEL needs to be escaped as well."""
     if isinstance(value, float):
         return repr(value)
     if not isinstance(value, bool | int | str | tuple):

@@ -1,4 +1,4 @@
-"""Environment variables that begin like an option's and are none: most likely a misspelt one."""
+"""Environment variables that start with an option's prefix and set no option: probably misspelt."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SPELLINGS = {
 
 
 def unknown(environment: Mapping[str, str] = os.environ) -> Iterator[str]:
-    """Yield a line for each variable that begins with `CRAWLER_` and sets no option."""
+    """Yield a line for each variable that starts with `CRAWLER_` and sets no option."""
     for name in sorted(environment):
         if not name.upper().startswith(CRAWL.prefix) or not environment[name]:
             continue
@@ -31,7 +31,7 @@ def unknown(environment: Mapping[str, str] = os.environ) -> Iterator[str]:
 
 
 def _known(name: str) -> Iterator[str]:
-    """Yield the variables of the command that one begins like; none if that is not installed."""
+    """Yield the variables of the command that `name` belongs to; none if it is not installed."""
     place = next((place for prefix, place in _SPELLINGS.items() if name.startswith(prefix)), None)
     if place is None:
         yield from _variables(CRAWL)

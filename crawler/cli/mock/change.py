@@ -30,7 +30,7 @@ def set_options(
         ),
     ],
 ) -> int:
-    """PUT the options; what it says to a person is `HELP`."""
+    """PUT the options; `HELP` is the help text."""
     if not values:
         raise ConfigurationError("nothing to set: give OPTION=VALUE, as in latency=0.5")
     change(url, settings(values))
@@ -38,9 +38,9 @@ def set_options(
 
 
 def settings(words: Sequence[str]) -> dict[str, object]:
-    """`["latency=0.5", "robots=A", "robots=B"]` as options with values that JSON can hold.
+    """Return `["latency=0.5", "robots=A", "robots=B"]` as options with values for JSON.
 
-    ConfigurationError names the option that does not exist or cannot be so.
+    Raises ConfigurationError for an unknown option or an invalid value.
     """
     found: dict[str, list[str]] = {}
     for word in words:
@@ -64,7 +64,7 @@ def _value(name: str, texts: list[str]) -> object:
 
 
 def _read(spec: Option, texts: list[str]) -> object:
-    """The last text as what the option wants; of a list all that say something."""
+    """Return the last text in the option's type; for a list, every text that is not empty."""
     if spec.type == tuple[str, ...]:
         return [text for text in texts if text]
     if spec.type is bool:

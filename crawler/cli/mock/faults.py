@@ -1,4 +1,4 @@
-"""`crawler mock faults`: the catalogue of what a mock web can do to a client."""
+"""`crawler mock faults`: the catalogue of a mock web's faults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from crawler.mock.reply import CatalogueEntry
 from crawler.mock.server.inventory import catalogue
 from crawler.model.errors import ExitCode
 
-HELP = "List every fault, trap, form of robots.txt, sitemap and path: name, path, what it does."
+HELP = "List every fault, trap, form of robots.txt, sitemap and path."
 
 
 def faults(
@@ -22,7 +22,7 @@ def faults(
         bool, Parameter(help="As JSON lines.", negative="", show_default=False)
     ] = False,
 ) -> int:
-    """Print the catalogue; what it says to a person is `HELP`."""
+    """Print the catalogue; `HELP` is the help text."""
     entries = list(catalogue())
     if json:
         for entry in entries:
@@ -35,7 +35,7 @@ def faults(
 
 
 def _section(group: str, entries: Sequence[CatalogueEntry]) -> Iterator[str]:
-    """A heading and the rows; a path that follows from the name stands in the heading alone."""
+    """Yield a heading and the rows; a path that follows from the name is in the heading only."""
     if all(entry.path == f"/fault/{entry.name}" for entry in entries):
         yield f"{group}: /fault/NAME"
         yield from explained([(entry.name, "", entry.help) for entry in entries])

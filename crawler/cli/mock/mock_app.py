@@ -8,17 +8,16 @@ from crawler.cli.crawl_flags import VERSION_FLAGS
 from crawler.cli.help_text import HELP_FLAGS
 from crawler.cli.mock import change, faults, mock_ledger, mock_listing, mock_score, serve
 
-_HELP = "Serve a mock web on loopback, and score a crawl of it."
+_HELP = "Serve a mock web on loopback, and score crawls of it."
 
 _USAGE = "Usage: crawler mock [OPTIONS]\n       crawler mock COMMAND [OPTIONS]"
 
 _EPILOGUE = """\
-The address goes to stdout when the port accepts; Ctrl-C ends it. The same options give the same \
-bytes, anywhere and always. Every option can also stand in a file (--scenario) or in the \
-environment: CRAWLER_MOCK_PAGES is --pages. Flags go before the environment, and that before the \
-file. DIST is a number, uniform:A,B, lognormal:MEDIAN,SIGMA, exponential:MEAN, pareto:LEAST,ALPHA \
-or file:PATH. Times are seconds, sizes bytes, or have a \
-unit: 500ms, 10MB.
+The base URL is printed once the port accepts; Ctrl-C stops the server. The same options always \
+give the same bytes. Every option can also be set in a file (--scenario) or the environment: \
+CRAWLER_MOCK_PAGES is --pages. Flags override the environment, which overrides the file. DIST \
+is a number, uniform:A,B, lognormal:MEDIAN,SIGMA, exponential:MEAN, pareto:LEAST,ALPHA or \
+file:PATH. Times are seconds, sizes bytes, or have a unit: 500ms, 10MB.
 
 For example:
 
@@ -30,8 +29,8 @@ For example:
 """
 
 _ABOUT = (
-    "\n\nWhich web it is about, the options of `crawler mock` say (all of them are taken, by flag, "
-    "environment or --scenario), or the server itself (--web)."
+    "\n\nThe web is given by the options of `crawler mock` (flags, environment or --scenario), or "
+    "by the server itself (--web)."
 )
 
 app = App(
@@ -43,7 +42,7 @@ app = App(
     version_flags=VERSION_FLAGS,
     help_flags=HELP_FLAGS,
 )
-# The examples stand in the help of `crawler mock` alone.
+# Only the help of `crawler mock` has the examples.
 app.command(mock_listing.urls, help=f"{mock_listing.URLS_HELP}{_ABOUT}", help_epilogue="")
 app.command(mock_listing.truth, help=f"{mock_listing.TRUTH_HELP}{_ABOUT}", help_epilogue="")
 app.command(

@@ -1,4 +1,4 @@
-"""`crawler mock ledger`: how well a crawler behaved, as the server saw it."""
+"""`crawler mock ledger`: how politely a crawler behaved, as the server saw it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from crawler.model.units import COUNT, SECONDS
 
 USAGE = "Usage: crawler mock ledger [URL] [OPTIONS]"
 HELP = (
-    "Show what a running mock web saw, for each host and each address: requests, the smallest gap "
-    "between the starts of two, the most in flight at once, those in flight now, those within the "
-    "time of a Retry-After (too early), those that robots.txt forbids."
+    "Show the requests that a running mock web saw.\n\n"
+    "For each host and address: their number, the smallest gap between the starts of two, the most "
+    "in flight at once, those in flight now, those sooner than a Retry-After allows (too early), "
+    "and those that robots.txt disallows."
 )
 
-_LIMITS = Group("Limits: exit code 1 beyond any of them", sort_key=101)
+_LIMITS = Group("Limits (exit code 1 beyond any)", sort_key=101)
 _HEADINGS = ("requests", "gap", "most", "now", "too early", "forbidden")
 
 
@@ -38,7 +39,7 @@ def ledger(
         bool,
         Parameter(
             name="--assert",
-            help="Nothing within a Retry-After, nothing that robots.txt forbids.",
+            help="Fail on requests within a Retry-After or disallowed by robots.txt.",
             group=_LIMITS,
             negative="",
             show_default=False,
@@ -47,7 +48,7 @@ def ledger(
     min_gap: Annotated[
         float | None,
         Parameter(
-            help="As --assert; and so many seconds between two requests to a host.",
+            help="As --assert, and minimum seconds between two requests to a host.",
             group=_LIMITS,
             metavar="TIME",
             converter=quantity(SECONDS),
@@ -56,14 +57,14 @@ def ledger(
     max_in_flight: Annotated[
         int | None,
         Parameter(
-            help="As --assert; and no more than N in flight to a host.",
+            help="As --assert, and maximum requests in flight to a host.",
             group=_LIMITS,
             metavar="N",
             converter=quantity(COUNT, whole=True),
         ),
     ] = None,
 ) -> int:
-    """Print the ledger; exit code 1 for a breach. What it says to a person is `HELP`."""
+    """Print the ledger; exit code 1 for a breach. `HELP` is the help text."""
     snapshot = _read(url)
     asserted = assert_ or min_gap is not None or max_in_flight is not None
     breaches = check(snapshot, max_in_flight=max_in_flight, min_gap=min_gap) if asserted else []

@@ -1,4 +1,4 @@
-"""`crawler mock urls` and `crawler mock truth`: what there is to find."""
+"""`crawler mock urls` and `crawler mock truth`: the URLs and pages to be found."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from crawler.mock import MockWeb
 from crawler.model.errors import ConfigurationError, ExitCode
 from crawler.model.units import COUNT
 
-URLS_HELP = "Print the URLs that a perfect crawl finds, one a line."
+URLS_HELP = "Print the URLs that a perfect crawl finds, one per line."
 TRUTH_HELP = (
-    "Print the truth about every page as a JSON line: URL, kind, status, title and more.\n\n"
-    "It holds for a crawl that starts at the first URL, follows links, obeys robots.txt and "
-    "rel=nofollow, and asks for nothing twice."
+    "Print a JSON line with the truth about every page.\n\n"
+    "URL, kind, status, title and more, for a crawl that starts at the first URL, follows links, "
+    "obeys robots.txt and rel=nofollow, and requests nothing twice."
 )
 
 Web = Annotated[
@@ -32,7 +32,7 @@ Number = Annotated[
     int | None,
     Parameter(
         name=["--number", "-n"],
-        help="So many and no more.",
+        help="Maximum number of URLs.",
         group=SCENARIO,
         metavar="N",
         converter=quantity(COUNT, whole=True),
@@ -41,7 +41,7 @@ Number = Annotated[
 
 
 def meant(web: str | None, scenario: str | None, given: Mapping[str, Any]) -> MockWeb:
-    """The options that a command is about: those of a running mock web, or those given."""
+    """Return the options of the running mock web at `web`, or those given."""
     if web is None:
         return _with_port(settle(scenario, given))
     if scenario is not None or given:
@@ -62,10 +62,10 @@ def urls(
     scenario: Annotated[str | None, file_parameter()] = None,
     web: Web = None,
     number: Number = None,
-    flat: Annotated[bool, switch("The flat pages, /page/0 to /page/N-1.")] = False,
+    flat: Annotated[bool, switch("Print the flat pages, /page/0 to /page/N-1.")] = False,
     **options: object,
 ) -> int:
-    """Write URLs to stdout; what it says to a person is `URLS_HELP`."""
+    """Write URLs to stdout; `URLS_HELP` is the help text."""
     settled = meant(web, scenario, options)
     if number is not None and number < 0:
         raise ConfigurationError(f"--number: {number} is too small; the least is 0")
@@ -80,10 +80,10 @@ def truth(
     *,
     scenario: Annotated[str | None, file_parameter()] = None,
     web: Web = None,
-    summary: Annotated[bool, switch("One object with the counts.")] = False,
+    summary: Annotated[bool, switch("Print one object with the counts.")] = False,
     **options: object,
 ) -> int:
-    """Write JSON lines to stdout; what it says to a person is `TRUTH_HELP`."""
+    """Write JSON lines to stdout; `TRUTH_HELP` is the help text."""
     from crawler.mock.judge import truth as graph
 
     settled = meant(web, scenario, options)

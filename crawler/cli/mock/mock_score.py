@@ -1,4 +1,4 @@
-"""`crawler mock score`: how near a crawl came to the truth."""
+"""`crawler mock score`: compares a crawl with the truth."""
 
 from __future__ import annotations
 
@@ -25,16 +25,15 @@ from crawler.store.text import Overlong, lines, utf8
 USAGE = "Usage: crawler mock score OUT.jsonl|- [OPTIONS]"
 HELP = (
     "Compare a crawl's records with the truth: recall, precision, repeats, violations.\n\n"
-    "Any crawler's JSON lines will do that have a url in each; status, title, final_url and "
-    "redirects are looked at where they are there. Exit code 1 unless the crawl was perfect; the "
-    "limits loosen that."
+    "Takes the JSON lines of any crawler that have a url; status, title, final_url and redirects "
+    "are compared if present. Exit code 1 unless the crawl was perfect, or within the limits."
 )
 
 # A record of a page of ten million bytes of links is longer than the page.
 _MAX_LINE = 64 * 1024 * 1024
 
-_CRAWL = Group("What the crawl was to fetch", sort_key=100)
-_LIMITS = Group("Limits: exit code 1 beyond any of them", sort_key=101)
+_CRAWL = Group("Scope of the crawl", sort_key=100)
+_LIMITS = Group("Limits (exit code 1 beyond any)", sort_key=101)
 
 
 def _least(help: str) -> Parameter:
@@ -52,22 +51,26 @@ def _scope(help: str) -> Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a score may be. By default only a perfect crawl passes.
+    """Limits of a score. By default only a perfect crawl passes.
 
-    Traps have no limit by default: at first sight nobody can know one.
+    Traps are not limited by default: a crawler cannot know them at first sight.
     """
 
-    min_recall: Annotated[float, _least("Share of the pages to find that were found.")] = 1.0
+    min_recall: Annotated[float, _least("Minimum share of the expected pages that were found.")] = (
+        1.0
+    )
     min_precision: Annotated[
-        float, _least("Share of the fetched URLs that are pages; traps do not count.")
+        float, _least("Minimum share of the fetched URLs that are pages, without traps.")
     ] = 1.0
-    max_repeats: Annotated[int, _most("Records too many for their URL.")] = 0
-    max_robots: Annotated[int, _most("Pages fetched that robots.txt forbids.")] = 0
-    max_wrong: Annotated[int, _most("Records with a wrong status or title.")] = 0
-    max_traps: Annotated[int | None, _most("URLs fetched in traps; no limit by default.")] = None
+    max_repeats: Annotated[int, _most("Maximum repeated records.")] = 0
+    max_robots: Annotated[int, _most("Maximum fetched pages that robots.txt disallows.")] = 0
+    max_wrong: Annotated[int, _most("Maximum records with a wrong status or title.")] = 0
+    max_traps: Annotated[
+        int | None, _most("Maximum fetched URLs of traps (default: no limit).")
+    ] = None
 
     def breaches(self, result: ScoreResult) -> list[str]:
-        """A line for each limit that the score is beyond."""
+        """Return a line for each limit that the score exceeds."""
         wrong = result.wrong_status + result.wrong_title
         facts: list[tuple[str, float, float | None, Literal["under", "over"]]] = [
             ("recall", result.recall, self.min_recall, "under"),
@@ -90,7 +93,7 @@ def score(
         str,
         Parameter(
             name="OUT.jsonl",
-            help="The crawl's JSON lines, each with a url; - for stdin; .gz and .zst, too.",
+            help="The crawl's JSON lines, each with a url, .gz and .zst too; - for stdin.",
             allow_leading_hyphen=True,
         ),
     ],
@@ -101,12 +104,12 @@ def score(
     json: Annotated[
         bool, Parameter(help="One JSON object.", group=SCENARIO, negative="", show_default=False)
     ] = False,
-    with_sitemaps: Annotated[bool, _scope("Pages that only sitemaps know, too.")] = False,
-    with_nofollow: Annotated[bool, _scope("Pages that only nofollow links lead to, too.")] = False,
+    with_sitemaps: Annotated[bool, _scope("Include pages listed only in sitemaps.")] = False,
+    with_nofollow: Annotated[bool, _scope("Include pages linked only with nofollow.")] = False,
     on_host: Annotated[
         tuple[int, ...],
         Parameter(
-            help="Pages of host N, from 0, alone; may be repeated.",
+            help="Only pages of host N, from 0; repeatable.",
             group=_CRAWL,
             metavar="N",
             negative="",
@@ -116,7 +119,7 @@ def score(
     limits: Annotated[Limits, Parameter(name="*")] = Limits(),
     **options: object,
 ) -> int:
-    """Print the score; exit code 1 beyond a limit. What it says to a person is `HELP`."""
+    """Print the score; exit code 1 beyond a limit. `HELP` is the help text."""
     settled = meant(web, scenario, options)
     tally = Score(settled, sitemaps=with_sitemaps, nofollow=with_nofollow, hosts=on_host or None)
     for number, record in _records(records):
@@ -131,7 +134,7 @@ def score(
 
 
 def _records(name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Every record with the number of its line; EnvironmentFailure names a line that is none."""
+    """Yield every record with its line number; raises EnvironmentFailure for an invalid line."""
     source, number = Input(name), 0
     text = utf8(unpacked(source.blocks(_ignore, _never), source.label), source.label)
     for found in lines(text, _MAX_LINE):
@@ -149,7 +152,7 @@ def _record(name: str, number: int, line: str) -> Mapping[str, Any]:
     except orjson.JSONDecodeError as error:
         raise _unreadable(name, number, f"not JSON: {error.msg}") from error
     if not isinstance(record, dict):
-        raise _unreadable(name, number, "no JSON object")
+        raise _unreadable(name, number, "not a JSON object")
     return record
 
 
@@ -160,7 +163,7 @@ def _unreadable(name: str, number: int, problem: str) -> EnvironmentFailure:
 
 
 def _ignore(_size: int) -> None:
-    """Nobody watches how much was read."""
+    """Ignore the number of bytes read."""
 
 
 def _never() -> bool:
@@ -184,7 +187,7 @@ def _as_text(result: ScoreResult, breaches: list[str]) -> str:
         ("repeats", count(result.repeats), "records too many for their URL"),
         ("robots violations", count(result.robots_violations), "pages that robots.txt forbids"),
         ("trap pages", count(result.trap_pages), "URLs under /trap/"),
-        ("strangers", count(result.strangers), "URLs that are no pages of this web"),
+        ("strangers", count(result.strangers), "URLs that are not pages of this web"),
         ("wrong status", count(result.wrong_status), "records that tell another"),
         ("wrong title", count(result.wrong_title), "records that tell another"),
         ("duplicates", count(result.duplicates), "pages with the content of another"),
@@ -200,7 +203,7 @@ def _as_text(result: ScoreResult, breaches: list[str]) -> str:
 
 
 def _number(value: float) -> str:
-    """Whole numbers whole; shares with four digits, cut off, so that only a full one is 1."""
+    """Format whole numbers whole, and shares with four digits, rounded down so that only 1 is 1."""
     if isinstance(value, int):
         return count(value)
     return "1" if value >= 1 else f"{math.floor(value * 10_000) / 10_000:.4f}"

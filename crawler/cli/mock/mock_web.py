@@ -1,4 +1,4 @@
-"""The mock web's options as the command line has them, and what can go wrong with its address."""
+"""The mock web's options on the command line, and the errors of its address."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ MOCK = Spelling(
 
 
 def settle(scenario: str | None, given: Mapping[str, object]) -> MockWeb:
-    """The options: what was given, over the file, over the defaults. ConfigurationError else."""
+    """Return the options: flags over the file over the defaults. Raises ConfigurationError."""
     file = toml.read(MOCK, scenario) if scenario is not None else {}
     return resolve(MOCK, file, given, lambda key: toml.place(MOCK, str(scenario), key))
 
 
 @contextmanager
 def running_web(pages: int) -> Iterator[Served]:
-    """A mock web with so many pages, on a free port, that runs as long as the block."""
+    """Run a mock web of `pages` pages on a free port as long as the block."""
     try:
         options = MockWeb(pages=pages)
     except OptionError as error:
@@ -46,7 +46,7 @@ def running_web(pages: int) -> Iterator[Served]:
 
 
 def unlistenable(options: MockWeb, error: OSError) -> EnvironmentFailure:
-    """Why an address of the mock web cannot be had, and which one."""
+    """Return the error for an address that the mock web cannot listen on."""
     number = error.errno or 0  # a failed look-up has a negative one
     reason = os.strerror(number) if number > 0 else error
     place = error.filename or f"{options.host}, port {options.port}"

@@ -1,4 +1,4 @@
-"""A mock web that runs already: what it is asked through its control paths."""
+"""Requests to the control paths of a running mock web."""
 
 from __future__ import annotations
 
@@ -16,30 +16,32 @@ from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.option import OptionError
 
 _SECONDS = 10.0
-# A ledger of 100,000 hosts is some ten million bytes; a stranger's stream has no end.
+# The ledger of 100,000 hosts is about ten million bytes; another server's stream may be endless.
 _MAX_BYTES = 256 * 1024 * 1024
 
 DEFAULT_URL = f"http://{MOCK.options['host'].default}:{MOCK.defaults['port']}"
 
 
 def scenario(url: str) -> MockWeb:
-    """The options of the mock web at `url`."""
+    """Return the options of the mock web at `url`."""
     return _options(url, ask(url, "__scenario"))
 
 
 def change(url: str, values: Mapping[str, object]) -> MockWeb:
-    """Set options of the mock web at `url`, in all its processes; what it is then."""
+    """Set options of the mock web at `url`, in all its processes; return the options afterwards."""
     return _options(url, ask(url, "__scenario", json.dumps(values).encode()))
 
 
 def ask(url: str, path: str, body: bytes | None = None) -> Any:
-    """What `url` answers at a control path, from JSON; with a body that is PUT there.
+    """Return the JSON that `url` answers at a control path; with a body, PUT it there.
 
-    ConfigurationError with the server's own words when it refuses; EnvironmentFailure when nobody
-    answers, or somebody who is no mock web.
+    Raises ConfigurationError with the server's own words if it refuses, and EnvironmentFailure if
+    nothing answers or the answer is not a mock web's.
     """
     if not url.startswith(("http://", "https://")):
-        raise ConfigurationError(f"{url}: no URL of a mock web; write http://127.0.0.1:8080")
+        raise ConfigurationError(
+            f"{url}: is not the URL of a mock web; expected one such as http://127.0.0.1:8080"
+        )
     try:
         request = Request(  # noqa: S310  the scheme was looked at
             f"{url.rstrip('/')}/{path}", data=body, method="GET" if body is None else "PUT"
@@ -66,7 +68,7 @@ def _value(url: str, body: bytes) -> Any:
     try:
         return json.loads(body)
     except ValueError as error:
-        raise EnvironmentFailure(f"{url}: answers, but is no mock web") from error
+        raise EnvironmentFailure(f"{url}: answers, but is not a mock web") from error
 
 
 def _refusal(url: str, path: str, error: HTTPError) -> EnvironmentFailure | ConfigurationError:

@@ -20,26 +20,26 @@ SCENARIO = MOCK.group("Scenario")
 
 
 def switch(help: str, *names: str) -> Parameter:
-    """A flag that is off unless given."""
+    """Return a flag that is off by default."""
     return Parameter(name=names or None, help=help, group=SCENARIO, negative="", show_default=False)
 
 
 def file_parameter() -> Parameter:
-    """The flag that names a scenario, the same for all commands."""
-    return Parameter(help="TOML file with options below [mock].", group=SCENARIO, metavar="FILE")
+    """Return the flag for a scenario, the same for all commands."""
+    return Parameter(help="TOML file with [mock].", group=SCENARIO, metavar="FILE")
 
 
 @with_options(MOCK)
 def serve(
     *words: Annotated[str, Parameter(show=False)],
     scenario: Annotated[str | None, file_parameter()] = None,
-    print_scenario: Annotated[bool, switch("Print the options as TOML and leave.")] = False,
+    print_scenario: Annotated[bool, switch("Print the configuration as TOML and exit.")] = False,
     quiet: Annotated[bool, switch("Do not print the address.", "--quiet", "-q")] = False,
     **options: object,
 ) -> int:
-    """Serve until SIGINT, SIGTERM or SIGHUP; the base URL goes to stdout when the port accepts.
+    """Serve until SIGINT, SIGTERM or SIGHUP; print the base URL to stdout once the port accepts.
 
-    With the access log on stdout it goes to stderr, as a log's reader wants JSON alone.
+    If the access log goes to stdout, the URL goes to stderr: a log's reader expects only JSON.
     """
     if words:
         meant = closest(words[0], COMMANDS) or f"; there are {', '.join(COMMANDS)}"
