@@ -94,11 +94,11 @@ def test_a_well_behaved_client_passes(served: Served, capsys: pytest.CaptureFixt
 def test_nobody_at_the_default_address_is_one_line(
     capsys: pytest.CaptureFixture[str], served: Served
 ) -> None:
-    """What answers but is no mock web is told from what does not answer."""
+    """What answers but is not a mock web is told from what does not answer."""
     assert main(["mock", "ledger", "http://127.0.0.1:1"]) == ExitCode.ENVIRONMENT
     assert "http://127.0.0.1:1: cannot be asked: Connection refused" in capsys.readouterr().err
     assert main(["mock", "ledger", f"{served.url}/page/1?"]) == ExitCode.ENVIRONMENT
-    assert "is no mock web" in capsys.readouterr().err
+    assert "is not a mock web" in capsys.readouterr().err
 
 
 def test_the_catalogue_has_every_name(capsys: pytest.CaptureFixture[str]) -> None:
