@@ -13,8 +13,8 @@ from __future__ import annotations
 from math import inf
 from typing import NamedTuple
 
-from crawler.core.politeness import Politeness
 from crawler.model.outcome import Failed
+from crawler.model.politeness_config import PolitenessConfig
 from crawler.model.request import Request
 
 FIRST_PROBE = 1.0
@@ -54,7 +54,7 @@ class Breaker:
         "worked",
     )
 
-    def __init__(self, politeness: Politeness) -> None:
+    def __init__(self, politeness: PolitenessConfig) -> None:
         self._politeness = politeness
         self._probes = 0
         self.failures = 0
@@ -74,7 +74,7 @@ class Breaker:
     @property
     def used(self) -> bool:
         """Tell whether the options let URLs wait for their hosts."""
-        return self._politeness.breaker > 0 and self._politeness.give_up > 0
+        return self._politeness.breaker > 0 and self._politeness.breaker_give_up > 0
 
     @property
     def full(self) -> bool:
@@ -121,7 +121,7 @@ class Breaker:
     @property
     def patience(self) -> float:
         """The maximum seconds that its URLs wait."""
-        most = self._politeness.give_up
+        most = self._politeness.breaker_give_up
         return most if self.worked else min(most, NEWCOMER)
 
     def given_up(self) -> None:

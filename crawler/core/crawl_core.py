@@ -42,7 +42,6 @@ from crawler.core.domain import SuffixList
 from crawler.core.frontier import Frontier, Withdrawal
 from crawler.core.gatekeeper import Gatekeeper
 from crawler.core.outages import Outages, cut_off
-from crawler.core.politeness import Politeness
 from crawler.core.retry import RetryPolicy
 from crawler.core.rules import Ended
 from crawler.core.statistics import Snapshot, StatisticsCollector
@@ -97,7 +96,8 @@ class CrawlCore:
         link_filter: Callable[[str], bool] | None = None,
         lasting: Lasting | None = None,
     ) -> None:
-        asks = look_ups or config.politeness.per_ip > 0
+        politeness = config.politeness
+        asks = look_ups or politeness.per_ip > 0
         self._config = config
         retry = RetryPolicy(
             retries=config.network.retries,
@@ -105,14 +105,11 @@ class CrawlCore:
             backoff_max=config.network.backoff_max,
             random=random,
         )
-        politeness = Politeness.of(config, random)
         self._audit = audit
         self._forgotten = Totals()
         self._frontier = Frontier(
-            lambda key: politeness.overridden(config.politeness.hosts.limits(key)),
-            robots=config.politeness.robots == "obey",
-            per_address=config.politeness.per_ip,
-            address_delay=config.politeness.ip_delay,
+            politeness,
+            random,
             look_ups=max(LOOK_UPS, config.concurrency) if asks else 0,
             proxied=(proxies or Proxies(config.network.proxy)).looks_up,
             veto=self._barren,

@@ -24,8 +24,8 @@ from crawler.core.audit import Audit
 from crawler.core.backlog import Backlog
 from crawler.core.bottleneck import Limit
 from crawler.core.host import Address, Host, HostGate, QueuePlace
-from crawler.core.politeness import Politeness
 from crawler.model.outcome import Kind
+from crawler.model.politeness_config import PolitenessConfig
 from crawler.model.request import Purpose, Request
 
 RESTED_HOSTS = 10_000
@@ -43,23 +43,19 @@ class Withdrawal(NamedTuple):
 
 
 class Frontier:
-    """Requests waiting by host. `politeness` gives each host's limits, by its key.
+    """Requests waiting by host. `backlog` is told of each queue that gets shorter.
 
-    `backlog` is told of each queue that gets shorter.
-    robots: ask hosts for their robots.txt first. per_address, address_delay: limits of an address;
-    0 for none. look_ups: maximum concurrent lookups; 0 for no lookups. proxied: tells whether a
-    proxy resolves a host key's name; its address is then unknown and has no limits. veto: returns
-    the reason to skip a found request when its turn comes, or None. on_rest: called for each
-    forgotten host.
+    random: returns a float in [0, 1). look_ups: maximum concurrent lookups; 0 for none. proxied:
+    tells whether a proxy resolves a host key's name; its address is then unknown and has no
+    limits. veto: returns the reason to skip a found request when its turn comes, or None. on_rest:
+    called for each forgotten host.
     """
 
     def __init__(
         self,
-        politeness: Callable[[str], Politeness],
+        politeness: PolitenessConfig,
+        random: Callable[[], float],
         *,
-        robots: bool = False,
-        per_address: int = 0,
-        address_delay: float = 0.0,
         look_ups: int = 0,
         proxied: Callable[[str], bool] = lambda _key: False,
         veto: Callable[[Request], str | None] = lambda _request: None,
@@ -67,9 +63,7 @@ class Frontier:
     ) -> None:
         self._politeness = politeness
         self.backlog = Backlog()
-        self._robots = robots
-        self._per_address = per_address
-        self._address_delay = address_delay
+        self._random = random
         self._veto = veto
         self._on_rest = on_rest
         self._look_ups = look_ups
@@ -245,7 +239,7 @@ class Frontier:
         ip = "" if proxied else literal(key)
         asks = self._look_ups > 0 and not (ip or proxied)
         address = self._unknown if asks else self._at(ip)
-        host = Host(key, self._politeness(key), address, obeys=self._robots)
+        host = Host(key, self._politeness.of_host(key), address, self._random)
         if asks:
             host.gate = HostGate.ADDRESS
         else:
@@ -337,13 +331,13 @@ class Frontier:
                 self._on_rest(forgotten.audit)
 
     def _at(self, ip: str) -> Address:
-        if not (ip and self._per_address):
+        if not (ip and self._politeness.per_ip):
             return self._anywhere
         address = self._addresses.get(ip)
         if address is None:
             if len(self._addresses) > 2 * len(self._hosts) + _SPARE_ADDRESSES:
                 self._addresses = {ip: a for ip, a in self._addresses.items() if a.hosts}
-            address = Address(ip, width=self._per_address, delay=self._address_delay)
+            address = Address(ip, width=self._politeness.per_ip, delay=self._politeness.ip_delay)
             self._addresses[ip] = address
         return address
 

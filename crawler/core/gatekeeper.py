@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 from crawler.core.frontier import Frontier, Withdrawal
 from crawler.core.host import Host, HostGate
-from crawler.core.politeness import Politeness
 from crawler.core.retry import RetryPolicy
 from crawler.core.rules import (
     EXTENSION,
@@ -25,13 +24,16 @@ from crawler.core.rules import (
 from crawler.core.throttle import asks_for_later, is_trouble
 from crawler.formats.robots import RobotsRules
 from crawler.model.outcome import Failed, Kind
+from crawler.model.politeness_config import PolitenessConfig
 from crawler.model.request import Purpose, Request
 
 
 class Gatekeeper:
     """Opens gates and leaves hosts; `politeness` is the general one."""
 
-    def __init__(self, frontier: Frontier, retry: RetryPolicy, politeness: Politeness) -> None:
+    def __init__(
+        self, frontier: Frontier, retry: RetryPolicy, politeness: PolitenessConfig
+    ) -> None:
         self._frontier = frontier
         self._retry = retry
         self._politeness = politeness

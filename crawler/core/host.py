@@ -27,12 +27,15 @@ from itertools import count
 from crawler.core.audit import Audit
 from crawler.core.bottleneck import Limit
 from crawler.core.breaker import Breaker
-from crawler.core.politeness import LONGEST_CRAWL_DELAY, Politeness
 from crawler.core.throttle import Throttle
 from crawler.formats.robots import ALLOW_ALL, RobotsRules
 from crawler.model.outcome import Kind
+from crawler.model.politeness_config import PolitenessConfig
 from crawler.model.request import Purpose, Request
 from crawler.model.url import Url
+
+LONGEST_CRAWL_DELAY = 60.0
+"""Maximum Crawl-delay in seconds. It is not part of RFC 9309; larger values are often mistakes."""
 
 
 class QueuePlace(Enum):
@@ -87,12 +90,18 @@ class Host:
         "waiting",
     )
 
-    def __init__(self, key: str, politeness: Politeness, address: Address, *, obeys: bool) -> None:
+    def __init__(
+        self,
+        key: str,
+        politeness: PolitenessConfig,
+        address: Address,
+        random: Callable[[], float],
+    ) -> None:
         self.key = key
         self.politeness = politeness
         self.gate = HostGate.OPEN
         self.address = address
-        self.throttle = Throttle(politeness)
+        self.throttle = Throttle(politeness, random)
         self.breaker = Breaker(politeness)
         self.audit = Audit(key)
         self.waiting: deque[Request] = deque()
@@ -101,7 +110,7 @@ class Host:
         self.attempt = 1
         self.ready_at = 0.0
         self.rules: RobotsRules = ALLOW_ALL
-        self.rules_until = float("-inf") if obeys else float("inf")
+        self.rules_until = float("-inf") if politeness.robots == "obey" else float("inf")
         self.no_tls = False
         self.down: tuple[Kind, str] | None = None
         self.down_until = float("-inf")
@@ -159,7 +168,7 @@ class Host:
             return Limit.SERVERS  # waiting for its address or robots.txt
         if self.rules.crawl_delay:
             return Limit.CRAWL_DELAY
-        return Limit.PER_HOST if self.throttle.width >= self.politeness.width else Limit.ADAPT
+        return Limit.PER_HOST if self.throttle.width >= self.politeness.per_host else Limit.ADAPT
 
     def start(self, now: float) -> Request:
         """Take the next request, which is then in flight. Only when `place_at` is READY."""

@@ -26,12 +26,12 @@ from crawler.core.frontier import Frontier, Withdrawal
 from crawler.core.gatekeeper import Gatekeeper
 from crawler.core.host import Host, HostGate
 from crawler.core.network import Network, Sign, sign
-from crawler.core.politeness import Politeness
 from crawler.core.retry import RetryPolicy
 from crawler.core.rules import Ended
 from crawler.core.statistics import Snapshot
 from crawler.core.throttle import asks_for_later, is_trouble
 from crawler.model.outcome import Failed, Kind, Resolved
+from crawler.model.politeness_config import PolitenessConfig
 from crawler.model.request import Purpose, Request
 
 _TOLD = 5
@@ -77,7 +77,7 @@ class Outages:
         frontier: Frontier,
         gates: Gatekeeper,
         retry: RetryPolicy,
-        politeness: Politeness,
+        politeness: PolitenessConfig,
         retried: Callable[[], None],
     ) -> None:
         self._frontier = frontier
@@ -92,7 +92,7 @@ class Outages:
         self.held = 0
         self.away = 0
         self.outages = 0
-        self.network = Network(politeness.give_up if politeness.breaker else 0.0)
+        self.network = Network(politeness.breaker_give_up if politeness.breaker else 0.0)
 
     def __repr__(self) -> str:
         return f"Outages(away={self.away}, held={self.held}, {self.network!r})"

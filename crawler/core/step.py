@@ -1,15 +1,4 @@
-"""Steps that the core asks for: a closed set of values, consumed with `match`.
-
-Fetch(request)   make this exchange, then call `finish` with its outcome
-WriteRecord(finals)   write these outcomes
-Notice(text)     show a line to the user
-Wait(seconds)    start nothing before then, unless something finishes first
-Refill(room)     feed up to `room` URLs of the list with `admit`, or say `exhausted`
-Spill(parts)     keep these outside of memory: for each shelf, behind those kept before
-Recall(parts)    return so many of each shelf, the oldest first, with `recalled`
-BUSY             nothing to start until something finishes or is admitted
-DONE             nothing left and nothing in flight
-"""
+"""Steps that the core asks for: a closed set of values, consumed with `match`."""
 
 from __future__ import annotations
 
@@ -22,7 +11,7 @@ from crawler.model.request import Listed, Request
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Make this exchange."""
+    """Make this exchange, then call `finish` with its outcome."""
 
     request: Request
 
@@ -43,28 +32,31 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Start nothing for so many seconds."""
+    """Start nothing for so many seconds, unless something finishes first."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Refill:
-    """Feed up to `room` URLs; asked once, until answered."""
+    """Feed up to `room` URLs with `admit`, or say `exhausted`; asked once, until answered."""
 
     room: int
 
 
 @dataclass(frozen=True, slots=True)
 class Spill:
-    """Keep these outside of memory; a shelf has its host's key, or "" if shared."""
+    """Keep these outside of memory, for each shelf behind those kept before.
+
+    A shelf has its host's key, or "" if shared.
+    """
 
     parts: tuple[tuple[str, tuple[Request | Listed, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """Return so many spilled URLs; asked once, until answered.
+    """Return so many spilled URLs of each shelf, the oldest first; asked once, until answered.
 
     `recalled` takes them all at once, in this order.
     """
@@ -75,8 +67,8 @@ class Recall:
 class Idle(Enum):
     """Steps without data."""
 
-    BUSY = "busy"
-    DONE = "done"
+    BUSY = "busy"  # nothing to start until something finishes or is admitted
+    DONE = "done"  # nothing left and nothing in flight
 
 
 BUSY = Idle.BUSY

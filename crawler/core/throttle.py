@@ -14,10 +14,11 @@ spacing is wider, and shrinks with answers. A host that answers nothing else is 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 
-from crawler.core.politeness import Politeness
 from crawler.model.outcome import Failed, Kind
+from crawler.model.politeness_config import PolitenessConfig
 from crawler.model.transfer import Exchange
 
 _FIRST_WIDTH = 4.0
@@ -61,7 +62,7 @@ def asks_for_later(failure: Failed) -> bool:
 class Throttle:
     """The state learned of one host: the `width` and the `spacing` of its requests.
 
-    `now` is the core's clock.
+    `now` is the core's clock. `random` returns a float in [0, 1), for jitter.
     """
 
     __slots__ = (
@@ -72,6 +73,7 @@ class Throttle:
         "_paused_at",
         "_pauses",
         "_politeness",
+        "_random",
         "_smooth",
         "_strikes",
         "_width",
@@ -79,12 +81,12 @@ class Throttle:
         "width",
     )
 
-    def __init__(self, politeness: Politeness) -> None:
+    def __init__(self, politeness: PolitenessConfig, random: Callable[[], float]) -> None:
         self._politeness = politeness
-        self._set(
-            min(_FIRST_WIDTH, politeness.width) if politeness.adapt else float(politeness.width)
-        )
-        self._ceiling = float(politeness.width)  # below it the width still doubles with each round
+        self._random = random
+        widest = float(politeness.per_host)
+        self._set(min(_FIRST_WIDTH, widest) if politeness.adapt else widest)
+        self._ceiling = widest  # below it the width still doubles with each round
         self.spacing = 0.0
         self._strikes = 0
         self._pauses = 0  # consecutive
@@ -119,7 +121,7 @@ class Throttle:
 
     def exhausted(self, pause: float, now: float) -> str:
         """Return why a host is not waited for if it asks for another `pause`; "" if it is."""
-        pauses, patience = self._politeness.pauses, self._politeness.patience
+        pauses, patience = self._politeness.host_pauses, self._politeness.host_patience
         if 0 < pauses < self._pauses:
             return f"its host asked for {pauses} pauses in a row, and then for one more"
         held = now + pause - self._asked_since
@@ -134,7 +136,7 @@ class Throttle:
     def back(self) -> None:
         """Widen again after `probing`, at once if the width is not learned."""
         if not self._politeness.adapt:
-            self._set(float(self._politeness.width))
+            self._set(float(self._politeness.per_host))
 
     def _set(self, width: float) -> None:
         self._width = width
@@ -147,9 +149,9 @@ class Throttle:
         self._best = min(latency, drifted)
         if self._smooth > _SLOW_FACTOR * self._best + _SLOW_SECONDS:
             self._cut(exchange.started_at, now)
-        elif self._width < self._politeness.width:
+        elif self._width < self._politeness.per_host:
             step = 1.0 if self._width < self._ceiling else 1 / self._width
-            self._set(min(self._width + step, float(self._politeness.width)))
+            self._set(min(self._width + step, float(self._politeness.per_host)))
 
     def _cut(self, started_at: float, now: float) -> None:
         """Halve the width, once for all requests made before."""
@@ -174,6 +176,6 @@ class Throttle:
                 self._asked_since = now
         self._paused_at = now
         if asked is not None:
-            return asked * (1 + _JITTER * self._politeness.random())
+            return asked * (1 + _JITTER * self._random())
         doubled = self._politeness.throttle * 2.0 ** min(self._strikes - 1, 30)
-        return min(doubled, self._politeness.throttle_max) * (0.5 + 0.5 * self._politeness.random())
+        return min(doubled, self._politeness.throttle_max) * (0.5 + 0.5 * self._random())

@@ -9,6 +9,7 @@ as its plain fields.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import cached_property
 from typing import Self
 
@@ -26,15 +27,7 @@ class Response(document.RawResponse):
     @classmethod
     def of(cls, response: document.RawResponse) -> Self:
         """Return the same response with the attributes for parsers."""
-        return cls(
-            url=response.url,
-            status=response.status,
-            content_type=response.content_type,
-            body=response.body,
-            robots_tag=response.robots_tag,
-            refresh=response.refresh,
-            fields=response.fields,
-        )
+        return cls(**{each.name: getattr(response, each.name) for each in fields(response)})
 
     @cached_property
     def charset(self) -> str:

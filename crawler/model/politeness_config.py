@@ -133,3 +133,8 @@ class PolitenessConfig(Options):
 
     def __post_init__(self) -> None:
         self.settle()
+
+    def of_host(self, key: str) -> PolitenessConfig:
+        """Return the options for a host key, with the host's own limits."""
+        limits = self.hosts.limits(key).items()
+        return self.updated({n: int(v) if n == "per_host" else v for n, v in limits})

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.core.crawl_core import Ended
-from crawler.core.politeness import Politeness
 from crawler.core.throttle import Throttle
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Exchange, Failed, Kind, Page, Resolved, Skipped
@@ -276,7 +275,7 @@ def test_a_503_with_a_time_stops_the_host_and_one_without_only_the_url() -> None
 
 def test_pauses_without_a_time_double_up_to_the_cap_and_are_forgiven() -> None:
     """60, 120, 240, ... s with jitter; after a quiet time they begin anew."""
-    throttle = Throttle(_manners(throttle=60.0, throttle_max=200.0, forgive=600.0, random=0.0))
+    throttle = _throttle(throttle=60.0, throttle_max=200.0, forgive=600.0, random=0.0)
     now, pauses = 0.0, []
     for _ in range(3):
         pauses.append(throttle.failed(_refusal(now), now))
@@ -287,7 +286,7 @@ def test_pauses_without_a_time_double_up_to_the_cap_and_are_forgiven() -> None:
 
 def test_a_burst_of_429_counts_once() -> None:
     """What was in flight together when the first one came teaches nothing new."""
-    throttle = Throttle(_manners(throttle=60.0, random=0.0, adapt=True, width=64))
+    throttle = _throttle(throttle=60.0, random=0.0, adapt=True, per_host=64)
     throttle.failed(_refusal(0.0), 1.0)
     width, pause = throttle.width, throttle.failed(_refusal(0.5), 1.1)
     assert (throttle.width, pause) == (width, 30.0)
@@ -408,7 +407,7 @@ def test_nothing_starts_inside_a_window_that_was_asked_for(
 
 def test_the_width_grows_while_all_is_well_and_never_above_the_limit() -> None:
     """Slow start to `per_host`, and not beyond."""
-    throttle = Throttle(_manners(width=20, adapt=True))
+    throttle = _throttle(per_host=20, adapt=True)
     widths = []
     for n in range(100):
         throttle.answered(_exchange(n, 0.01), n)
@@ -418,7 +417,7 @@ def test_the_width_grows_while_all_is_well_and_never_above_the_limit() -> None:
 
 def test_trouble_halves_the_width_once_a_round() -> None:
     """A failure of what was asked before the last cut does not cut again."""
-    throttle = Throttle(_manners(width=32, adapt=True))
+    throttle = _throttle(per_host=32, adapt=True)
     for n in range(100):
         throttle.answered(_exchange(n, 0.01), n)
     for started in (100.0, 100.1, 100.2):
@@ -430,7 +429,7 @@ def test_trouble_halves_the_width_once_a_round() -> None:
 
 def test_answers_that_become_slow_narrow_the_width() -> None:
     """Ten times the latency, and above half a second, is a host at its limit."""
-    throttle = Throttle(_manners(width=32, adapt=True))
+    throttle = _throttle(per_host=32, adapt=True)
     for n in range(100):
         throttle.answered(_exchange(n, 0.1), n)
     for n in range(100, 130):
@@ -534,11 +533,9 @@ def test_every_url_ends_once_whatever_hosts_do(
     assert (snapshot.pending, snapshot.in_flight) == (0, 0)
 
 
-def _manners(*, random: float = 0.5, **values: object) -> Politeness:
-    names = {"width": "per_host"}
-    options = {names.get(name, name): value for name, value in values.items()}
+def _throttle(*, random: float = 0.5, **options: object) -> Throttle:
     config = CrawlConfig(**{"adapt": False, **options})  # type: ignore[arg-type]
-    return Politeness.of(config, lambda: random)
+    return Throttle(config.politeness, lambda: random)
 
 
 def _exchange(started_at: float, latency: float) -> Exchange:
