@@ -42,14 +42,16 @@ def test_two_results_are_compared(tmp_path: Path) -> None:
 
 
 def test_two_servers_take_turns() -> None:
-    """Ten turns each; a server that takes three times as long is slower, with its ratio."""
-    with mock("--latency", "0.01") as one, mock("--latency", "0.03") as other:
-        words = ("-c", "16", "-d", "1", "--against", other.page, "--json")
+    """Ten turns each; a server that takes six times as long is slower, by the ratio of the two."""
+    with mock("--latency", "0.01") as one, mock("--latency", "0.06") as other:
+        words = ("-c", "4", "-d", "2", "--against", other.page, "--json")
         code, out, err = load(one.page, *words)
     assert code in {0, 5} and err == ""
     found = {each["figure"]: each for each in json.loads(out)["comparisons"]}
-    assert found["service p50"]["word"] == found["rate"]["word"] == "slower"
-    assert 2 < found["service p50"]["ratio"]["value"] < 4
+    service = found["service p50"]
+    assert service["word"] == found["rate"]["word"] == "slower"
+    assert service["a"] >= 0.01 and service["b"] >= 0.06 and service["ratio"]["low"] > 1
+    assert service["ratio"]["value"] == pytest.approx(service["b"] / service["a"])
     assert bool(json.loads(out)["doubts"]) == (code == 5)
 
 

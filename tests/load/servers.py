@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from itertools import count
 from typing import Any
 
 from crawler.load.hit import Measured
@@ -58,6 +59,20 @@ def answering(*pieces: bytes, keep: bool = True) -> Handler:
                 return
 
     return handler
+
+
+def counting(number: int) -> tuple[Handler, asyncio.Event]:
+    """Answer each request; the event is set after so many of them."""
+    answered, requests = asyncio.Event(), count(1)
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await read_request(reader)
+            writer.write(OK)
+            if next(requests) == number:
+                answered.set()
+
+    return handler, answered
 
 
 async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 
 from crawler.load.alarm import KernelAlarm, LoopAlarm
-from crawler.load.hit import Failure
+from crawler.load.hit import Failure, Recorder
 from crawler.load.load_config import LoadConfig
 from crawler.load.run import run_load
-from tests.load.servers import OK, answering, load, read_request, serving, silent
+from tests.load.servers import OK, answering, counting, load, read_request, serving, silent
 
 
 async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -41,11 +42,27 @@ async def test_waiting_hits_keep_their_intended_time() -> None:
     assert measured.response.largest > 5 * measured.service.quantile(0.5)
 
 
-async def test_with_drop_nothing_waits() -> None:
-    """What finds no connection free is given up, and counted."""
-    async with serving(slow) as url:
+async def test_with_drop_nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What finds no connection free is given up, and counted, while the first is in flight."""
+    others, drop, drops = asyncio.Event(), Recorder.dropped, []
+
+    def dropped(*arguments: Any) -> None:
+        drop(*arguments)
+        drops.append(arguments)
+        if len(drops) == 19:
+            others.set()
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        await others.wait()
+        writer.write(OK)
+        await reader.read()
+
+    monkeypatch.setattr(Recorder, "dropped", dropped)
+    async with serving(handler) as url:
         measured, _ = await load(url, rate=100.0, requests=20, late="drop")
-    assert measured.dropped > 10 and measured.attempts == 20
+    assert measured.statuses == {200: 1} and measured.dropped == 19
+    assert measured.attempts == 20 and measured.unfinished == 0
 
 
 async def test_stages_end_the_run() -> None:
@@ -65,13 +82,13 @@ async def test_all_that_waits_at_the_end_is_counted() -> None:
 
 async def test_what_waits_for_a_dead_server_fails_with_it() -> None:
     """After the server is gone hits fail to connect; none is lost."""
-    async with serving(answering(OK)) as url:
-        config = LoadConfig(connections=2, rate=200.0, duration=0.6)
+    handler, answered = counting(20)
+    async with serving(handler) as url:
+        config = LoadConfig(connections=2, rate=200.0, requests=120, duration=30.0)
         run = asyncio.create_task(run_load(config, [url]))
-        await asyncio.sleep(0.2)
+        await answered.wait()
     measured, _ = await run
-    assert measured.failures[Failure.CONNECT] > 10
-    assert measured.attempts == pytest.approx(120, abs=2)
+    assert measured.failures[Failure.CONNECT] > 10 and measured.attempts == 120
 
 
 @pytest.mark.parametrize("kind", [KernelAlarm, LoopAlarm])
