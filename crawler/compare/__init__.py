@@ -1,4 +1,4 @@
-"""Which concurrency model suits a work: experiments, measured so that an expert believes them.
+"""Experiments that tell which concurrency model suits a work, measured to convince an expert.
 
 An experiment (`experiment`) is a claim, predictions and arms. `runner` runs every arm once a round,
 each in a fresh process (`child`), in an order drawn by chance. `judgement` compares the arms over

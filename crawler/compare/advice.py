@@ -1,4 +1,4 @@
-"""Which model for which work: a table and a sentence of advice, from decided comparisons alone.
+"""Advice on concurrency models: a table and a sentence, from decided comparisons alone.
 
 A row names a model only where a comparison was decided. That two cannot be told apart is decided,
 too: then the plainer model will do. What is undecided has no row, and says what it lacks.
@@ -34,12 +34,12 @@ class Decision:
 
 
 def decisions(examined: Sequence[Examined]) -> Sequence[Decision]:
-    """The table: a row for each kind of work that was measured by the interpreter that ran it."""
+    """Return a row for each kind of work that was measured by the interpreter that ran it."""
     return [row for row in _rows(examined) if row.model]
 
 
 def undecided(examined: Sequence[Examined]) -> Sequence[Decision]:
-    """The rows that have no model yet, and what they lack."""
+    """Return the rows that have no model yet, and what they lack."""
     return [row for row in _rows(examined) if not row.model]
 
 
@@ -49,7 +49,7 @@ def _rows(examined: Sequence[Examined]) -> list[Decision]:
 
 
 def advice(examined: Sequence[Examined]) -> str:
-    """One sentence for this machine; "" where no comparison of crawls was decided."""
+    """Return one sentence for this machine; "" where no comparison of crawls was decided."""
     if called := parts_of(examined, call.NAME):
         return _called(called[0])
     parts = next((found for name in _CRAWLS if (found := parts_of(examined, name))), ())
@@ -76,7 +76,7 @@ def _reason(comparison: Comparison) -> str:
 
 
 def _lacks(choice: Choice) -> str:
-    """What would settle it: the comparison that needs the most rounds has the word."""
+    """Return what the comparison that needs the most rounds still lacks."""
     return missing(max(choice.unsettled, key=lambda each: (bool(each.why), each.more)))
 
 
@@ -91,13 +91,13 @@ def _crawl(part: Assessment) -> Iterator[Decision]:
 
 
 def sizes(part: Assessment) -> Iterator[tuple[int, Choice]]:
-    """What to choose for each size of a batch of the user's calls."""
+    """Yield the choice for each size of a batch of the user's calls."""
     for size in part.observed.setting.call.get("sizes", ()):
         yield size, choose(part.comparisons, call.figure(size).name)
 
 
 def _calls(part: Assessment) -> Iterator[Decision]:
-    """A row for each stretch of sizes that the same model wins."""
+    """Yield a row for each stretch of sizes that the same model wins."""
     for choice, least, most in _stretches(part):
         work = f"{least:,} calls" if least == most else f"{least:,} to {most:,} calls"
         why = _reason(choice.because[0]) if choice.because else _lacks(choice)
@@ -112,7 +112,7 @@ def _stretches(part: Assessment) -> Iterator[tuple[Choice, int, int]]:
 
 
 def _called(part: Assessment) -> str:
-    """`sequential for 1 call; 2 processes from 30 calls on` of a function."""
+    """Return `sequential for 1 call; 2 processes from 30 calls on` for a function."""
     told = [
         f"{choice.named}{' (open which)' if choice.unsettled else ''} from "
         f"{least:,} call{'' if least == 1 else 's'} on"
@@ -124,7 +124,7 @@ def _called(part: Assessment) -> str:
 
 
 def _row(work: str, comparison: Comparison, model: str, why: str, experiment: str) -> Decision:
-    """A row that rests on one comparison: the model if it is decided."""
+    """Return a row that rests on one comparison: the model if it is decided."""
     if not decided(comparison):
         return Decision(work=work, model="", why=_open(comparison), experiment=experiment)
     return Decision(work=work, model=model, why=why, experiment=experiment)

@@ -45,7 +45,7 @@ def exchange() -> Generator[int, bytes, bytes | None]:
 
 
 def request(url: str) -> bytes:
-    """What is sent for a URL."""
+    """Return the bytes of a request for a URL."""
     parts = urlsplit(url)
     return f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode()
 
@@ -144,7 +144,7 @@ async def _waiting(
 
 @contextmanager
 def _connected(url: str) -> Iterator[tuple[socket.socket, BinaryIO]]:
-    """A connection with its buffered reader."""
+    """Return a connection with its buffered reader."""
     with socket.create_connection(_address(url)) as connection, connection.makefile("rb") as file:
         yield connection, file
 

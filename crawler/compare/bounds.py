@@ -1,4 +1,4 @@
-"""How many connections and threads this system lets one process have."""
+"""The connections and threads that this system lets one process have."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _SHARE = 0.5  # of what the whole machine has
 
 
 def most_connections() -> float:
-    """Connections that the hard limit of open files leaves room for; infinite without one."""
+    """Return the connections that the limit of open files allows; infinite without one."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return math.inf if hard == resource.RLIM_INFINITY else hard - OTHER_FILES
 
 
 def most_threads() -> float:
-    """Threads that a process may surely have: by user, by control group, by memory mappings."""
+    """Return the threads that a process may surely have: by user, control group, mappings."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
     bounds = [
         math.inf if soft == resource.RLIM_INFINITY else float(soft),
@@ -33,7 +33,7 @@ def most_threads() -> float:
 
 
 def _number(path: str) -> float:
-    """The number in a file of the kernel's; infinite where there is none."""
+    """Return the number in a file of the kernel's; infinite where there is none."""
     try:
         return float(Path(path).read_text(encoding="ascii"))
     except (OSError, ValueError):

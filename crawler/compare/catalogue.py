@@ -39,12 +39,12 @@ _OWN_COMMANDS = (ANSWER, CALL, DEMO)
 
 
 def every() -> Mapping[str, Experiment]:
-    """Each experiment by name."""
+    """Return each experiment by name."""
     return {name: load(name) for name in NAMES}
 
 
 def load(name: str) -> Experiment:
-    """One experiment; its module is imported when it is asked for.
+    """Return one experiment; its module is imported when it is asked for.
 
     Raises `ConfigurationError` for a name that is none: a file of results may have any.
     """
@@ -55,7 +55,7 @@ def load(name: str) -> Experiment:
 
 
 def chosen(names: Sequence[str]) -> list[Experiment]:
-    """Those of these names in the catalogue's order, `noise` before them.
+    """Return those of these names in the catalogue's order, `noise` before them.
 
     Raises `ConfigurationError` for a name that is none.
     """

@@ -29,7 +29,7 @@ Places = Mapping[str, int]
 
 
 def charts(found: Sequence[Chart], name: str, places: Places | None = None) -> list[Plot]:
-    """The drawings of these charts; `name` begins their ids.
+    """Return the drawings of these charts; `name` begins their ids.
 
     places: those of all charts of the experiment, if it has more than these.
     """
@@ -44,7 +44,7 @@ def charts(found: Sequence[Chart], name: str, places: Places | None = None) -> l
 
 
 def drawable(chart: Chart) -> bool:
-    """Whether there is anything to draw: a chart of nothing says less than a sentence."""
+    """Tell whether there is anything to draw: an empty chart says less than a sentence."""
     match chart:
         case Lines():
             points = [point for series in chart.series for point in _finite(series.points)]
@@ -57,7 +57,7 @@ def drawable(chart: Chart) -> bool:
 
 
 def places_of(found: Sequence[Chart]) -> Places:
-    """A number for each series, in the order in which they are met."""
+    """Number the series in the order in which they are met."""
     names: dict[str, None] = {}
     for chart in found:
         match chart:
@@ -71,7 +71,7 @@ def places_of(found: Sequence[Chart]) -> Places:
 
 
 def _drawing(chart: Chart, places: Places) -> tuple[float, Callable[[Figure], None]]:
-    """How high a chart is, in inches, and what draws it."""
+    """Return the height of a chart in inches, and the function that draws it."""
     match chart:
         case Lines():
             names = [series.name for series in chart.series]
@@ -110,7 +110,7 @@ def _lines(figure: Figure, chart: Lines, places: Places) -> None:
 
 
 def _line(axes: Axes, series: Series, place: int) -> Any:
-    """The line of a series with its error bars; None if it has no point."""
+    """Draw the line of a series with its error bars; None if it has no point."""
     points = _finite(series.points)
     if not points:
         return None
@@ -136,7 +136,7 @@ def _x_marks(axes: Axes, xs: Sequence[float], *, log: bool) -> None:
 
 
 def _present(chart: Bars) -> dict[str, Sequence[float]]:
-    """The series that have any bar."""
+    """Return the series that have any bar."""
     return {n: v for n, v in chart.values.items() if any(map(math.isfinite, v))}
 
 
@@ -188,7 +188,7 @@ def _wrapped(label: str) -> str:
 
 
 def _bar_labels(axes: Axes, chart: Bars, drawn: Sequence[Any], *, upright: bool) -> None:
-    """Each bar's value at its end, where there is room for it."""
+    """Write each bar's value at its end, where there is room for it."""
     if upright and sum(map(len, drawn)) > _MOST_UPRIGHT // 2:
         return
     for bars in drawn:
@@ -215,7 +215,7 @@ def _map(figure: Figure, chart: Map, places: Places) -> None:
 
 
 def _cell(axes: Axes, at: tuple[int, int], place: int | None, times: float) -> None:
-    """A coloured field with its winner's marker and factor; grey for a draw, nothing for nan."""
+    """Draw a coloured field with its winner's marker and factor; grey for a draw, none for nan."""
     from matplotlib.patches import Rectangle
 
     x, y = at

@@ -43,7 +43,7 @@ def choose(comparisons: Sequence[Comparison], first: str, then: str = "") -> Cho
 
 
 def _about(comparisons: Sequence[Comparison], figure: str) -> list[Comparison]:
-    """Of what was run and is valid."""
+    """Return the valid comparisons of arms that were run."""
     valid = [each for each in comparisons if each.word != "invalid" and each.rounds]
     return [each for each in valid if each.contrast.figure.name == figure]
 
@@ -65,7 +65,7 @@ def _best(comparisons: Sequence[Comparison]) -> Choice:
 
 
 def _equals(comparisons: Sequence[Comparison]) -> dict[str, str]:
-    """Each arm with the first of those that it cannot be told apart from."""
+    """Map each arm to the first of those that it cannot be told apart from."""
     group = {arm: arm for each in comparisons for arm in _arms(each)}
     for each in comparisons:
         if each.word == "indistinguishable":
@@ -79,6 +79,6 @@ def _arms(comparison: Comparison) -> tuple[str, str]:
 
 
 def _sides(comparison: Comparison) -> tuple[str, str]:
-    """Winner and loser; of equals, the one that is compared first."""
+    """Return winner and loser; of equals, the one that is compared first."""
     base, other = _arms(comparison)
     return (base, other) if comparison.word == "slower" else (other, base)

@@ -24,7 +24,7 @@ class Percentage(float):
 
     @classmethod
     def read(cls, value: object) -> Self:
-        """From text or from a number, 0.05 being 5 %; ValueError for what is none or too much."""
+        """Read text or a number, 0.05 being 5 %; raise ValueError if invalid or out of range."""
         found = cls._read(value)
         if not 0 <= found <= MOST_SABOTAGE:
             raise ValueError(f"{value!r} is not between 0% and 100%")
@@ -148,7 +148,7 @@ class CompareConfig(Options):
 
     @property
     def mode(self) -> Mode:
-        """How thorough it is."""
+        """The thoroughness: quick, normal or full."""
         return "quick" if self.quick else "full" if self.full else "normal"
 
     @property
@@ -157,7 +157,7 @@ class CompareConfig(Options):
         return self.budget * 60 or ANSWER_SECONDS
 
     def seconds(self, experiments: int) -> float:
-        """The time of one of so many experiments."""
+        """Return the seconds of one of so many experiments."""
         if self.budget:
             return self.budget * 60 / max(experiments, 1)
         return _SECONDS[self.mode]

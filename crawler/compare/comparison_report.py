@@ -72,7 +72,7 @@ def _summary(result: ComparisonResult) -> str:
 
 
 def _doubts(result: ComparisonResult) -> Iterator[str]:
-    """What a reader has to know before any figure."""
+    """Yield what a reader has to know before any figure."""
     if result.partial:
         yield "It was stopped before its end: the figures are a part."
     if result.machine.busy > BUSY:
@@ -93,7 +93,7 @@ def _percent(band: float) -> str:
 
 
 def _doing(kind: str) -> str:
-    """`fetching`, `fetching, CPU time`."""
+    """Return `fetching` or `fetching, CPU time`."""
     name, _, cpu = kind.partition(" ")
     return f"{DOING[name]}, CPU time" if cpu else DOING[name]
 

@@ -56,16 +56,16 @@ class ComparisonResult:
 
     @property
     def invalid(self) -> bool:
-        """Whether anything cannot be believed."""
+        """True if anything cannot be believed."""
         return any(each.outcome == "invalid" for each in self.examined)
 
     def parts(self, name: str) -> Sequence[Assessment]:
-        """What was found in an experiment; nothing if it was not run."""
+        """Return what was found in an experiment; nothing if it was not run."""
         return parts_of(self.examined, name)
 
     @property
     def decisions(self) -> Sequence[Decision]:
-        """Which model for which work, as far as it was measured."""
+        """The model for each kind of work, as far as it was measured."""
         return advice.decisions(self.examined)
 
     @property
@@ -128,7 +128,7 @@ class ComparisonResult:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """From a file; raises `EnvironmentFailure` that names it and says what is wrong."""
+        """Read a file; raise `EnvironmentFailure` that names it and says what is wrong."""
         stored = read(path, StoredComparison, "a result of a comparison")
         try:
             return cls.of(stored)

@@ -53,7 +53,7 @@ class GatedSource:
         self._let_in.release()
 
     def read(self, most: int) -> list[Seed]:
-        """The next seeds; waits before each portion; [] at the end."""
+        """Return the next seeds; wait before each portion; [] at the end."""
         while self._portions and not self._closed:
             if not self._inside:
                 self._let_in.acquire()
@@ -98,7 +98,7 @@ class CrawlTally:
         return self._sum
 
     def end_within(self, seconds: float) -> None:
-        """Nothing: counting waits for nobody."""
+        """Do nothing: counting waits for nobody."""
 
     def put(self, final: Final) -> None:
         """Count one outcome; callable from any thread."""
@@ -128,14 +128,14 @@ class CrawlTally:
             raise RuntimeError(f"the crawl ended after {self.count} of {self._wanted} URLs")
 
     def end(self) -> None:
-        """Nothing comes any more."""
+        """Do nothing: nothing comes any more."""
         with self._lock:
             self._ended = True
             self._reached.set()
 
 
 class Lags:
-    """How late what is due runs, in seconds: on an event loop, or in a thread of its own."""
+    """The lateness of timers in seconds: on an event loop, or in a separate thread."""
 
     def __init__(self) -> None:
         self._samples: list[tuple[float, float]] = []
@@ -145,7 +145,7 @@ class Lags:
         return f"Lags({len(self._samples)} samples)"
 
     def between(self, start: float, end: float) -> list[float]:
-        """Those that were due in this time, in their order; the least is 0."""
+        """Return the lags due in this time, in their order; the least is 0."""
         return [late for due, late in self._samples if start <= due <= end]
 
     async def on_loop(self) -> None:
@@ -176,7 +176,7 @@ class Lags:
 
 
 def line(final: Final, strict: bool = True, *, query: bool = True) -> bytes:
-    """What is compared of a record: URL and outcome; if strict, status and all that was parsed."""
+    """Return the compared part of a record: URL and outcome; if strict, all that was parsed."""
     kind = getattr(final, "kind", "")
     url = final.url if query else final.url.partition("?")[0]
     told = f"{url} {type(final).__name__} {kind}"
@@ -281,4 +281,4 @@ def _resolve(ran: asyncio.Future[float]) -> None:
 
 
 def _nothing() -> None:
-    """Nobody is waiting for room."""
+    """Do nothing: nobody is waiting for room."""

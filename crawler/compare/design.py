@@ -1,4 +1,4 @@
-"""What an experiment is made of; values only, so that a measured process imports nothing else.
+"""The parts of an experiment; values only, so that a measured process imports nothing else.
 
 An experiment's module holds, in this order: the claim, the predictions, the work, the verdict.
 
@@ -48,7 +48,7 @@ class Watch(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """What a turn did. checksum: equal for equal work. errors: how much of it failed.
+    """The outcome of a turn. checksum: equal for equal work. errors: how much of it failed.
 
     figures: numbers of the experiment's own, by name; times in seconds, sizes in bytes. notes:
     whatever else is worth keeping, as JSON.
@@ -104,7 +104,7 @@ CPU = Figure(
 
 
 def memory(name: str, title: str) -> Figure:
-    """A figure in bytes."""
+    """Return a figure in bytes."""
     ratio = "times as thrifty of memory"
     return Figure(name=name, title=title, unit="B", ratio=ratio, words=THRIFT, noise="")
 
@@ -168,13 +168,13 @@ class Interpreter:
 
     @property
     def interpreters(self) -> bool:
-        """Whether it has `InterpreterPoolExecutor`."""
+        """True if it has `InterpreterPoolExecutor`."""
         return self.short >= (3, 14)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What an experiment plans its arms by."""
+    """The setting that an experiment plans its arms by."""
 
     mode: Annotated[Mode, told("How thorough.")]
     cores: Annotated[tuple[int, ...], told("The numbers of the cores to use.")]
@@ -189,7 +189,7 @@ class Setting:
     ] = field(default_factory=dict)
 
     def pick(self, quick: Any, normal: Any, full: Any = None) -> Any:
-        """A value by mode; `full` is `normal` where it is left out."""
+        """Return a value by mode; `full` is `normal` where it is left out."""
         return {"quick": quick, "normal": normal, "full": normal if full is None else full}[
             self.mode
         ]

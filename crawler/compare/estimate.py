@@ -1,4 +1,4 @@
-"""How much better one arm is than another, how sure that is, and the word for it.
+"""Estimates of how much better one arm is than another, how sure that is, and the word for it.
 
 The arms of a round were run within seconds of each other, so that what troubled the machine then
 troubled all of them: what is compared is the ratio within each round. Its logarithms are averaged
@@ -54,7 +54,7 @@ class Spread:
 
 
 def spread(figures: Sequence[float]) -> Spread:
-    """Median and median absolute deviation; nan of nothing."""
+    """Return median and median absolute deviation; nan of nothing."""
     if not figures:
         return Spread(math.nan, math.nan, 0)
     middle = statistics.median(figures)
@@ -69,7 +69,7 @@ class Sampled:
     error: float
 
     def interval(self, confidence: float) -> Ratio:
-        """At each end the wider of the bootstrap's and of Student's t."""
+        """Return, at each end, the wider of the bootstrap's and of Student's t."""
         found = self.drawn.interval(confidence)
         reach = student((1 + confidence) / 2, self.drawn.freedom) * self.error
         middle, most = math.log(found.value), math.log(FARTHEST)
@@ -80,7 +80,7 @@ class Sampled:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How many times better; with its 95 % interval, how sure, and of how many rounds."""
+    """A ratio between two arms, with its 95 % interval, its p-value and its rounds."""
 
     ratio: Ratio
     p: float
@@ -89,14 +89,14 @@ class Estimate:
 
     @property
     def reach(self) -> float:
-        """How far the interval goes at most, as a logarithm."""
+        """Distance from the ratio to the farther end of the interval, as a logarithm."""
         low, high = math.log(self.ratio.low), math.log(self.ratio.high)
         middle = math.log(self.ratio.value)
         return max(middle - low, high - middle)
 
 
 def interval(figures: Sequence[float]) -> Ratio | None:
-    """The geometric mean with its 95 % interval, by Student's t; None of fewer than 5 above 0."""
+    """Return the geometric mean with its 95 % interval, by Student's t; None if under 5 above 0."""
     if len(figures) < LEAST_ROUNDS or not all(0 < f < math.inf for f in figures):
         return None
     logs = [math.log(f) for f in figures]
@@ -117,7 +117,7 @@ def _log(bound: float) -> float:
 
 
 def estimate(ratios: Sequence[float], *, seed: int = 0) -> Estimate | None:
-    """Of the ratios of the rounds; None of fewer than 5, or where one is not a positive number."""
+    """Estimate from the ratios of rounds; None of fewer than 5, or if one is not positive."""
     if len(ratios) < LEAST_ROUNDS or not all(0 < r < math.inf for r in ratios):
         return None
     drawn = _drawn([math.log(r) for r in ratios], seed)
@@ -156,7 +156,7 @@ def _excludes_one(ratio: Ratio) -> bool:
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """The confidence that each comparison's word rests on, by how sure all of them are.
+    """Return the confidence that each comparison's word rests on, by how sure all of them are.
 
     Those behind the first that fails are held to the confidence at which it failed.
     """
@@ -173,7 +173,7 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 
 def word_for(found: Estimate | None, confidence: float, band: float, margin: float) -> Word:
-    """What to say of an estimate.
+    """Return the word for an estimate.
 
     band: the noise, 0.02 for 2 %; a smaller difference has no word, and none has one where the
     noise is infinite: untold. margin: a difference that is surely smaller than this is no matter.
@@ -190,7 +190,7 @@ def word_for(found: Estimate | None, confidence: float, band: float, margin: flo
 
 
 def more_rounds(found: Estimate, confidence: float, band: float, margin: float) -> int:
-    """About how many more rounds would end an inconclusive comparison; at most `MOST_MORE`.
+    """Return about how many more rounds would decide a comparison; at most `MOST_MORE`.
 
     An interval shrinks as the root of their number: until 1 is outside of it if the difference is
     what was found (a word then follows, be the difference within the noise or not), or until all

@@ -19,7 +19,7 @@ Bands = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """What one interpreter did in an experiment, and what came of it."""
+    """The turns of one interpreter in an experiment, compared and judged."""
 
     observed: Observed
     comparisons: Sequence[Comparison]
@@ -45,7 +45,7 @@ class Examined:
 
     @property
     def outcome(self) -> Outcome:
-        """What came of its predictions."""
+        """The outcome of all its predictions."""
         return verdict([finding for part in self.parts for finding in part.findings])
 
     @classmethod
@@ -77,7 +77,7 @@ class Examined:
 
 
 def bands_of(examined: Sequence[Examined]) -> Bands:
-    """The noise of each kind as the first interpreter had it."""
+    """Return the noise of each kind as the first interpreter had it."""
     name = noise.EXPERIMENT.name
     found = next((e.parts[0] for e in examined if e.experiment.name == name and e.parts), None)
     comparisons = found.comparisons if found else ()

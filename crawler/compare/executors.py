@@ -33,7 +33,7 @@ _PATIENCE = 2.0  # seconds for processes that were told to end
 
 
 def kinds(setting: Setting) -> list[str]:
-    """The short names of those that an interpreter has; loky is looked for in this one alone."""
+    """Return the short names of an interpreter's executors; loky is searched for here alone."""
     found = ["thread", "process"]
     if setting.interpreter.interpreters:
         found.append("interpreter")
@@ -41,12 +41,12 @@ def kinds(setting: Setting) -> list[str]:
 
 
 def has_loky(setting: Setting) -> bool:
-    """Whether loky is compared: it is installed, and this interpreter is the one meant."""
+    """Tell whether loky is compared: it is installed, and this interpreter is the one meant."""
     return not setting.interpreter.label and find_spec("loky") is not None
 
 
 def absent(setting: Setting) -> list[Finding]:
-    """Says that loky is not compared, where it is not."""
+    """Say that loky is not compared, where it is not."""
     if has_loky(setting):
         return []
     reason = (
@@ -58,7 +58,7 @@ def absent(setting: Setting) -> list[Finding]:
 
 
 def unloaded(setting: Setting) -> list[Finding]:
-    """Says why the parser does not run in interpreters, where there are some and it cannot."""
+    """Say why the parser does not run in interpreters, where there are some and it cannot."""
     why = setting.interpreter.parser_refusal
     if not setting.interpreter.interpreters or not why:
         return []
@@ -67,7 +67,7 @@ def unloaded(setting: Setting) -> list[Finding]:
 
 
 def executor(kind: str, workers: int) -> Executor:
-    """A pool of this kind; nothing runs in it yet."""
+    """Return a pool of this kind; nothing runs in it yet."""
     match kind:
         case "thread":
             return ThreadPoolExecutor(workers)
@@ -89,7 +89,7 @@ def _interpreters(workers: int) -> Executor:
 
 
 def left_behind(patience: float = _PATIENCE) -> int:
-    """How many processes still run that a pool should have ended, after some patience.
+    """Count the processes that still run after their pool has ended, after some patience.
 
     What starts and tidies up for all pools of a process, and ends with it, is not among them.
     """
@@ -100,7 +100,7 @@ def left_behind(patience: float = _PATIENCE) -> int:
 
 
 def _workers() -> set[int]:
-    """All descendants but the fork server and resource trackers; a worker has the server's name."""
+    """Return all descendants but the fork server (workers have its name) and resource trackers."""
     below = tree(os.getpid())[1:]
     starters = [pid for pid in below if _is_starter(pid)]
     forked = {each for pid in starters for each in tree(pid)[1:]}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def bare(in_flight: int, **others: Any) -> CrawlConfig:
-    """A crawl's options without manners, for a server of one's own on loopback."""
+    """Return a crawl's options without politeness, for one's own server on loopback."""
     return CrawlConfig(
         concurrency=in_flight,
         per_host=in_flight,
@@ -42,12 +42,12 @@ def bare(in_flight: int, **others: Any) -> CrawlConfig:
 
 
 def requests(urls: Iterable[str]) -> list[Request]:
-    """A request for each; ValueError for what is no URL."""
+    """Return a request for each URL; raise ValueError for an invalid one."""
     return [Request(url=_url(text), seed=text, input=text) for text in urls]
 
 
 async def fetch_async(urls: Sequence[str], in_flight: int) -> list[bytes | None]:
-    """Bodies by aiohttp on the running loop; None for what failed."""
+    """Fetch bodies by aiohttp on the running loop; None for what failed."""
     from crawler.fetch.aiohttp_client import AioFetcher
 
     async with AioFetcher(bare(in_flight)) as fetcher:
@@ -55,7 +55,7 @@ async def fetch_async(urls: Sequence[str], in_flight: int) -> list[bytes | None]
 
 
 async def steady_async(urls: Sequence[str], in_flight: int, watch: Watch) -> Fetched:
-    """Bodies by aiohttp on the running loop; measured when each slot has fetched a URL before."""
+    """Fetch bodies by aiohttp; measure when each slot has fetched a URL before."""
     from crawler.fetch.aiohttp_client import AioFetcher
 
     asked = requests(urls)
@@ -85,7 +85,7 @@ async def _in_slots(
 
 
 def steady_threaded(urls: Sequence[str], in_flight: int, watch: Watch) -> Fetched:
-    """Bodies by urllib3 in `in_flight` threads, each of which has fetched a URL before."""
+    """Fetch bodies by urllib3 in `in_flight` threads that have each fetched one before."""
     from crawler.fetch.urllib3_client import ThreadedFetcher
 
     asked = requests(urls)
@@ -106,22 +106,22 @@ def steady_threaded(urls: Sequence[str], in_flight: int, watch: Watch) -> Fetche
 
 
 def body(fetched: Outcome) -> bytes | None:
-    """The body of a page; None for a failure."""
+    """Return the body of a page; None for a failure."""
     return fetched.response.body if isinstance(fetched, Received) else None
 
 
 def digests(bodies: Iterable[bytes | None]) -> list[str]:
-    """SHA-256 of each body in hexadecimal, a failed one counting as empty."""
+    """Return the SHA-256 of each body in hexadecimal, a failed one counting as empty."""
     return [hashlib.sha256(each or b"").hexdigest() for each in bodies]
 
 
 def combined(found: Iterable[str]) -> str:
-    """SHA-256 over digests in their order."""
+    """Return the SHA-256 over digests in their order."""
     return hashlib.sha256(b"".join(map(bytes.fromhex, found))).hexdigest()
 
 
 def checksum(bodies: Iterable[bytes | None]) -> str:
-    """SHA-256 over all bodies in their order, a failed one counting as none."""
+    """Return the SHA-256 over all bodies in their order, a failed one counting as none."""
     return combined(digests(bodies))
 
 

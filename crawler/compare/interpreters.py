@@ -50,17 +50,17 @@ _OLDEST = (3, 11)
 
 
 def here() -> Interpreter:
-    """The interpreter that runs this process, which needs no label."""
+    """Return the interpreter that runs this process, which needs no label."""
     return _made(_asked(sys.executable, {}), "", sys.executable)
 
 
 def others(paths: Sequence[str]) -> list[Interpreter]:
-    """Those of `--python`; raises `EnvironmentFailure` for the first that cannot measure."""
+    """Return those of `--python`; raise `EnvironmentFailure` for one that cannot measure."""
     return _told_apart([found for path in paths for found in _probed(path)])
 
 
 def _told_apart(found: Sequence[Interpreter]) -> list[Interpreter]:
-    """With its path in the label of each that is not the only one of its version."""
+    """Add its path to the label of each that shares its version with another."""
     taken = Counter([sys.version.split()[0], *(each.label for each in found)])
     return [
         replace(each, label=f"{each.label} ({each.path})") if taken[each.label] > 1 else each

@@ -40,7 +40,7 @@ class Interruption:
 
     @contextmanager
     def welcome(self) -> Iterator[None]:
-        """Here a signal raises `KeyboardInterrupt`, also one that has come before."""
+        """Let a signal raise `KeyboardInterrupt` here, also one that has come before."""
         self._welcome = True
         try:
             if self.asked:

@@ -67,7 +67,7 @@ class Comparison:
 
 
 def compared(observed: Observed, contrasts: Sequence[Contrast]) -> list[Comparison]:
-    """Every planned comparison, judged together."""
+    """Judge every planned comparison, all together."""
     found = [_estimate(observed, contrast) for contrast in contrasts]
     levels = iter(holm([each.p for each in found if each]))
     confidences = [next(levels) if each else 0.0 for each in found]
@@ -75,7 +75,7 @@ def compared(observed: Observed, contrasts: Sequence[Contrast]) -> list[Comparis
 
 
 def band_of(comparisons: Sequence[Comparison]) -> float:
-    """The smallest difference that repeated runs of the same thing leave room for, 0.02 for 2 %.
+    """Return the smallest difference that repeated runs of the same thing allow, 0.02 for 2 %.
 
     It is half of the widest interval that a word rests on, or the far end of one that the same does
     not lie in: what favours a side here favours one elsewhere. Infinite where there is none.
@@ -86,12 +86,12 @@ def band_of(comparisons: Sequence[Comparison]) -> float:
 def findings(
     experiment: Experiment, observed: Observed, comparisons: Sequence[Comparison]
 ) -> list[Finding]:
-    """What came of each prediction: the comparisons first, then the experiment's own checks."""
+    """Return the finding of each prediction: the comparisons first, then the checks."""
     return [*map(_finding, comparisons), *experiment.checks(observed)]
 
 
 def verdict(found: Sequence[Finding]) -> Outcome:
-    """Of all predictions of an experiment: the worst that came of one."""
+    """Return the worst outcome of an experiment's predictions."""
     order: tuple[Outcome, ...] = ("invalid", "otherwise", "undecided", "as predicted")
     for outcome in order:
         if any(each.outcome == outcome for each in found):
@@ -106,7 +106,7 @@ def _estimate(observed: Observed, contrast: Contrast) -> Estimate | None:
 
 
 def _ratios(observed: Observed, contrast: Contrast) -> Iterator[float]:
-    """How many times better `other` was than `base` in each round that has both."""
+    """Yield how many times better `other` was than `base` in each round that has both."""
     name = contrast.figure.name
     base, other = (
         {run.round: run.value(name) for run in observed.of(arm) if not run.failure}
@@ -145,14 +145,14 @@ def _judged(
 
 
 def _never(found: Estimate | None, rounds: int, band: float) -> str:
-    """Why more rounds would not end an inconclusive comparison; "" if they would."""
+    """Return why more rounds would not decide a comparison; "" if they would."""
     if found is None:
         return "not every round has the figure, above 0" if rounds >= LEAST_ROUNDS else ""
     return "the machine's noise could not be told" if math.isinf(band) else ""
 
 
 def _bounds(observed: Observed, figure: Figure, judged: Ratio | None) -> tuple[float, float]:
-    """Below what there is no word, and below what a difference is no matter."""
+    """Return the difference below which there is no word, and the one that does not matter."""
     if observed.band is None:  # the noise itself: that the same differs by no more than that
         return 0.0, min(max(MARGIN, 2 * _half(judged)), _MOST_NOISE)
     band = {"wall": observed.band, "cpu": observed.cpu_band, "": 0.0}[figure.noise]
@@ -160,14 +160,14 @@ def _bounds(observed: Observed, figure: Figure, judged: Ratio | None) -> tuple[f
 
 
 def _half(judged: Ratio | None) -> float:
-    """Half of an interval, 0.02 for 2 % either way; infinite where there is none."""
+    """Return half of an interval, 0.02 for 2 % either way; infinite where there is none."""
     if judged is None or judged.low <= 0:
         return math.inf
     return math.expm1(math.log(judged.high / judged.low) / 2)
 
 
 def _room(judged: Ratio | None) -> float:
-    """What an A/A interval leaves room for, 0.02 for 2 %; infinite where there is none."""
+    """Return the difference that an A/A interval allows, 0.02 for 2 %; infinite without one."""
     half = _half(judged)
     if judged is None or judged.low <= 1 <= judged.high or math.isinf(half):
         return half
@@ -182,7 +182,7 @@ def _finding(comparison: Comparison) -> Finding:
 
 
 def decided(comparison: Comparison) -> bool:
-    """Whether it has an answer, so that something may rest on it.
+    """Tell whether it has an answer, so that something may rest on it.
 
     That it is not faster, or not slower, is one where that was the question.
     """
@@ -192,7 +192,7 @@ def decided(comparison: Comparison) -> bool:
 
 
 def said(comparison: Comparison) -> str:
-    """A comparison as a sentence without its subject: word, ratio, interval, rounds.
+    """Return a comparison as a sentence without its subject: word, ratio, interval, rounds.
 
     That it is not faster, or not slower, is a word too, where that was the question.
     """
@@ -213,7 +213,7 @@ def said(comparison: Comparison) -> str:
 
 
 def missing(comparison: Comparison) -> str:
-    """What an inconclusive comparison lacks: so many rounds, or what no round would mend."""
+    """Return what an inconclusive comparison lacks: rounds, or what no round would mend."""
     if comparison.why:
         return comparison.why
     if comparison.ratio is None:
@@ -245,7 +245,7 @@ def _outcome(comparison: Comparison) -> Outcome:
 
 
 def _excluded(comparison: Comparison, word: str) -> Outcome:
-    """A prediction that something is not so holds if the interval leaves hardly room for it."""
+    """Judge a prediction of "not so": it holds if the interval leaves hardly room for it."""
     if comparison.word == word:
         return "otherwise"
     ratio = comparison.ratio
@@ -257,7 +257,7 @@ def _excluded(comparison: Comparison, word: str) -> Outcome:
 
 
 def _enough(comparison: Comparison) -> Outcome:
-    """Whether it is as many times better as it should be: all of the interval, or none of it."""
+    """Judge the amount: all of the interval is as many times better as predicted, or none."""
     least, ratio = comparison.contrast.least, comparison.ratio
     if not least or ratio is None or ratio.low >= least:
         return "as predicted"

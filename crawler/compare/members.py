@@ -25,7 +25,7 @@ from crawler.runtime.companion import Companion, companion
 
 
 def together(function: str, shares: Sequence[Parameters], watch: Watch) -> list[Done]:
-    """What each share came to, in their order; `function` is `module:name`, called as a work is.
+    """Return the outcome of each share, in order; `function` is `module:name`.
 
     Raises `RuntimeError` when a member ends early; why is on standard error.
     """

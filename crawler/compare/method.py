@@ -43,7 +43,7 @@ def _machine(result: ComparisonResult) -> Iterator[tuple[str, str]]:
 
 
 def _interpreters(result: ComparisonResult) -> Sequence[Interpreter]:
-    """All that took part, each once."""
+    """Return all interpreters that took part, each once."""
     parts = (part for each in result.examined for part in each.parts)
     return list({p.observed.interpreter.called: p.observed.interpreter for p in parts}.values())
 
@@ -55,13 +55,13 @@ def _interpreter(interpreter: Interpreter) -> Sequence[str]:
 
 
 def _packages(everyone: Sequence[Interpreter]) -> Iterator[Sequence[str]]:
-    """A row a package with its version for each interpreter."""
+    """Return a row for each package with its version for each interpreter."""
     for name in sorted({name for each in everyone for name in each.packages}):
         yield name, *(each.packages.get(name, "none") for each in everyone)
 
 
 def _options(result: ComparisonResult) -> Iterator[tuple[str, str]]:
-    """The experiments, and what differs from the defaults."""
+    """Return the experiments, and the options that differ from the defaults."""
     yield "experiments", ", ".join(result.asked)
     yield "mode", result.config.mode
     for name, spec in CompareConfig.options().items():

@@ -52,7 +52,7 @@ class Run:
     )
 
     def value(self, name: str) -> float:
-        """A figure by name: of the reading, `cpu` (user and system), or of the experiment's own."""
+        """Return a figure by name: of the reading, `cpu` (user and system), or an own one."""
         if name == "cpu":
             return self.reading.get("user", math.nan) + self.reading.get("system", math.nan)
         if name in _READINGS:
@@ -70,7 +70,7 @@ class InterpreterRuns(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """What one interpreter did in one experiment.
+    """The turns of one interpreter in one experiment.
 
     band, cpu_band: the noise to hold differences of times and of CPU times against; `band` is None
     where it is the noise that is measured.
@@ -85,38 +85,38 @@ class Observed:
 
     @property
     def interpreter(self) -> Interpreter:
-        """Who did it."""
+        """The interpreter."""
         return self.setting.interpreter
 
     @property
     def gil(self) -> bool:
-        """Whether the lock was on in all turns that can tell."""
+        """True if the lock was on in all turns that can tell."""
         return all(run.gil for run in self.runs if not run.failure)
 
     def of(self, arm: str) -> list[Run]:
-        """The turns of an arm that count, failed ones too, in their order."""
+        """Return the turns of an arm that count, failed ones too, in their order."""
         return [run for run in self.runs if run.arm == arm and run.round]
 
     def values(self, arm: str, figure: str) -> list[float]:
-        """A figure of an arm in each turn that has it; infinity is none."""
+        """Return a figure of an arm in each turn that has it; infinity is none."""
         found = (run.value(figure) for run in self.of(arm) if not run.failure)
         return [value for value in found if math.isfinite(value)]
 
     def quotients(self, arm: str, above: str, below: str) -> list[float]:
-        """One figure over another in each turn of an arm; nan where that is no ratio."""
+        """Return one figure over another in each turn of an arm; nan without a ratio."""
         runs = [run for run in self.of(arm) if not run.failure]
         return [quotient(run.value(above), run.value(below)) for run in runs]
 
     def median(self, arm: str, figure: str = "wall") -> float:
-        """The median; nan if there is none."""
+        """Return the median; nan if there is none."""
         return spread(self.values(arm, figure)).median
 
     def notes(self, arm: str, name: str) -> list[Any]:
-        """What the turns of an arm noted under a name."""
+        """Return what the turns of an arm noted under a name."""
         return [run.notes[name] for run in self.of(arm) if name in run.notes]
 
     def trouble(self, arm: str) -> str:
-        """Why comparisons with an arm are void; "" if they are not."""
+        """Return why comparisons with an arm are void; "" if they are not."""
         group = next((each.equal for each in self.arms if each.name == arm), "")
         runs = self.of(arm)
         failed = [run.failure for run in runs if run.failure]
@@ -134,7 +134,7 @@ class Observed:
         return ""
 
     def _usual(self, group: str) -> str:
-        """The checksum that most turns of a group have."""
+        """Return the checksum that most turns of a group have."""
         members = {arm.name for arm in self.arms if arm.equal == group}
         sums = Counter(r.checksum for r in self.runs if r.arm in members and not r.failure)
         return max(sums, key=lambda text: sums[text], default="")

@@ -31,7 +31,7 @@ _LEAST_REACH = 1.04  # an axis shows at least 4 % either way
 
 
 def ratios(part: Assessment, name: str) -> Plot | None:
-    """All comparisons of a part as a forest plot; None where not one has a ratio.
+    """Return all comparisons of a part as a forest plot; None where not one has a ratio.
 
     Their claims are told by their numbers.
     """
@@ -71,7 +71,7 @@ def _forest(figure: mpl.Figure, shown: Sequence[Comparison], band: float | None)
 
 
 def _reach(shown: Sequence[Comparison], band: float | None) -> tuple[float, float]:
-    """The ends of the axis: everything that is drawn, 1, and a little room."""
+    """Return the ends of the axis: everything that is drawn, 1, and a little room."""
     ends = [1 / _LEAST_REACH, _LEAST_REACH]
     for each in shown:
         ends += [each.contrast.least] if each.contrast.least else []
@@ -100,7 +100,7 @@ def _row(axes: Axes, row: int, comparison: Comparison) -> None:
 
 
 def _called(shown: Sequence[Comparison]) -> str:
-    """What the ratios are called, if all are called the same."""
+    """Return the name of the ratios, if all have the same."""
     names = {each.contrast.figure.ratio for each in shown}
     return names.pop() if len(names) == 1 else "times better"
 
@@ -120,7 +120,7 @@ def _word_legend(figure: mpl.Figure, shown: Sequence[Comparison]) -> None:
 
 
 def over_time(part: Assessment, name: str) -> Plot | None:
-    """What each turn took, in the order in which they ran: drifts and outliers show here."""
+    """Draw the time of each turn in the order in which they ran: drifts and outliers show."""
     observed, figure = part.observed, main_figure(part)
     points = _points(observed, figure)
     if not points:
@@ -137,7 +137,7 @@ def over_time(part: Assessment, name: str) -> Plot | None:
 
 
 def main_figure(part: Assessment) -> Figure:
-    """What most comparisons of a part are about: the wall time, where they are about nothing."""
+    """Return the figure of most comparisons of a part; the wall time where there are none."""
     figures = [each.contrast.figure for each in part.comparisons]
     return Counter(figures).most_common(1)[0][0] if figures else WALL
 

@@ -65,7 +65,7 @@ class Conducted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """What is about to run."""
+    """A turn that is about to run."""
 
     experiment: str
     arm: str
@@ -172,7 +172,7 @@ class _Conductor:
             self.whole = number
 
     def _late(self, a_round: float) -> bool:
-        """Whether the budget, which is a promise where it is kept, has no room for a round more."""
+        """Tell whether a promised budget has no room for a further round."""
         if not self._experiment.kept or self._plan.rounds:
             return False
         return perf_counter() - self._began + a_round > self._plan.budget
@@ -228,7 +228,7 @@ class _Conductor:
         }
 
     def _slowed(self, index: int) -> Arm | None:
-        """The second arm, where none says that it is the one."""
+        """Return the second arm, where none says that it is the one."""
         arms = self._arms[index]
         if any(arm.slowed for arm in arms):
             return None
@@ -236,7 +236,7 @@ class _Conductor:
 
 
 def decided(plan: Schedule, experiment: Experiment, *, a_round: float, spent: float) -> int:
-    """The stopping rule: how many rounds fit the budget; at least 5, unless fewer are all there is.
+    """Apply the stopping rule: as many rounds as fit; at least 5, unless fewer are possible.
 
     One that is kept may have fewer, as its budget is a promise. a_round: seconds of the warm-up.
     spent: seconds since the experiment began.
@@ -252,7 +252,7 @@ def decided(plan: Schedule, experiment: Experiment, *, a_round: float, spent: fl
 def run_job(
     interpreter: Interpreter, job: dict[str, Any], limit: float, hash_seed: int
 ) -> dict[str, Any]:
-    """One turn in a fresh process; the fields of a `Run` that it is to tell."""
+    """Run one turn in a fresh process; return the fields of a `Run` that it is to tell."""
     spent = _children()
 
     def answer() -> _Answer:
@@ -265,7 +265,7 @@ def run_job(
 
 
 def kept_turn(kept: ArmProcess, limit: float) -> dict[str, Any]:
-    """One turn of a process that is kept, as `run_job` tells of one."""
+    """Run one turn of a process that is kept; return what `run_job` does."""
     kept.tell("turn")
     return _told(
         partial(kept.answer, limit), lambda it: it.get("user", 0.0) + it.get("system", 0.0)
@@ -279,7 +279,7 @@ _Answer = dict[str, Any] | str
 def _told(
     answer: Callable[[], _Answer], spent: Callable[[Mapping[str, float]], float]
 ) -> dict[str, Any]:
-    """The fields of a `Run`; `spent` tells the CPU seconds that are its own, not elsewhere's."""
+    """Return the fields of a `Run`; `spent` tells the CPU seconds that are its own."""
     load = os.getloadavg()[0]
     busy, started = machine_busy(), perf_counter()
     found = answer()
@@ -301,7 +301,7 @@ def _told(
 
 
 def _children() -> float:
-    """CPU seconds of all processes that were started and have ended, with their own."""
+    """Return the CPU seconds of all processes that were started and have ended, with theirs."""
     found = resource.getrusage(resource.RUSAGE_CHILDREN)
     return found.ru_utime + found.ru_stime
 

@@ -1,4 +1,4 @@
-"""What the report shows of each experiment."""
+"""The section of the report on each experiment."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _extent(examined: Examined) -> str:
 
 
 def _parts(examined: Examined) -> Iterator[dict[str, Any]]:
-    """A series has the same colour with each interpreter, whichever of them has more of them."""
+    """Pair parts and colours: a series has the same colour with each interpreter."""
     own = [examined.experiment.charts(part.observed) for part in examined.parts]
     places = places_of([chart for each in own for chart in each])
     for count, (part, found) in enumerate(zip(examined.parts, own, strict=True)):
@@ -93,7 +93,7 @@ def _drawings(part: Assessment, found: Sequence[Chart], places: Places, name: st
 
 
 def _over_interpreters(examined: Examined) -> PageTable | None:
-    """The medians of the arms that interpreters have in common, side by side."""
+    """Chart the medians of the arms that interpreters share, side by side."""
     if len(examined.parts) < 2:
         return None
     shown = main_figure(examined.parts[0])
@@ -129,7 +129,7 @@ def _middle(runs: Sequence[Run], name: str) -> float:
 
 
 def _own_figures(observed: Observed) -> list[PageTable]:
-    """Medians of what the experiment measured beside the common readings."""
+    """Return medians of what the experiment measured besides the common readings."""
     figures = dict.fromkeys(name for run in observed.runs for name in run.figures)
     if not figures:
         return []

@@ -25,7 +25,7 @@ _AROUND = 2.5  # seconds until a comparison begins, and from its end to the last
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
-    """Who hears of it: of the machine before all, of each turn, and of each experiment's end.
+    """Hears of a comparison: of the machine, of each turn, and of each experiment's end.
 
     ends: called with what there is so far, the experiment that has just ended being the last.
     """

@@ -101,7 +101,7 @@ class Stopwatch:
 
 @dataclass(frozen=True, slots=True)
 class _Others:
-    """What all processes that this one has started have spent, whether they have ended or not.
+    """The consumption of all processes that this one has started, ended or not.
 
     living: the switches of each that has not; one that ends under another than this leaves none.
     """
@@ -130,13 +130,13 @@ class _Counters:
 
     @classmethod
     def before(cls) -> Self:
-        """This process's last, so that to look at the others counts for nothing."""
+        """Read this process last, so that reading the others counts for nothing."""
         others = _Others.now()
         return cls._of(resource.getrusage(resource.RUSAGE_SELF), others)
 
     @classmethod
     def after(cls) -> Self:
-        """This process's first, for the same reason."""
+        """Read this process first, for the same reason."""
         mine = resource.getrusage(resource.RUSAGE_SELF)
         return cls._of(mine, _Others.now())
 
@@ -146,7 +146,7 @@ class _Counters:
         return cls(own, Switches(mine.ru_nvcsw, mine.ru_nivcsw), others)
 
     def switches_since(self, before: Self) -> Switches:
-        """Of this process and of the others."""
+        """Return the switches of this process and of the others."""
         pairs = [(self.switches, before.switches), (self.others.switches, before.others.switches)]
         none, then = Switches(0, 0), before.others.living
         pairs += [(now, then.get(pid, none)) for pid, now in self.others.living.items()]

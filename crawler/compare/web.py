@@ -18,7 +18,7 @@ _STOP_SECONDS = 10.0
 
 
 def server_cores(setting: Setting) -> tuple[int, ...]:
-    """The last core; the measured processes may use all of them, this one too."""
+    """Return the last core; the measured processes may use all of them, this one too."""
     return setting.cores[-1:]
 
 
@@ -52,12 +52,12 @@ def served(*options: str, cores: Sequence[int] = ()) -> Iterator[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Without the options that a person gives mock webs: an experiment's web is always the same."""
+    """Drop the options given for mock webs: an experiment's web is always the same."""
     return {k: v for k, v in environment().items() if not k.startswith("CRAWLER_MOCK_")}
 
 
 def _address(process: subprocess.Popen[bytes]) -> str:
-    """The line that the server prints when it listens."""
+    """Return the line that the server prints when it listens."""
     alarm = threading.Timer(_START_SECONDS, process.kill)
     alarm.start()
     try:

@@ -130,7 +130,7 @@ class AioLoop:
         self._crew = [asyncio.create_task(work(key)) for key in range(self._job.connections)]
 
     def expire(self, now: float) -> None:
-        """Nothing to do: aiohttp has timers of its own."""
+        """Do nothing: aiohttp has its own timers."""
 
     def stop(self, now: float) -> None:
         """Count what is in flight, and what waits, as unfinished."""
@@ -244,7 +244,7 @@ class AioLoop:
             self.flow.change(perf_counter(), -1)
 
     async def _exchange(self, key: int, request: Planned, intended: float) -> tuple[int, int]:
-        """Status and size of an answer."""
+        """Return the status and the size of an answer."""
         received = 0
         cookies = self._cookies[key] if self._cookies else None
         asked = request if cookies is None else cookies.sent_with(request)
@@ -306,7 +306,7 @@ def _failure(error: BaseException) -> Failure:
 
 
 def _is_cut(error: BaseException) -> bool:
-    """Whether a body has ended before its length."""
+    """Tell whether a body ended before its length."""
     cause = error.__cause__
     return isinstance(error, aiohttp.ClientPayloadError) and isinstance(
         cause,
@@ -398,7 +398,7 @@ class _Resolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: int = AF_UNSPEC
     ) -> list[ResolveResult]:
-        """The one address."""
+        """Return the one address."""
         address = self._addresses[host]
         return [
             ResolveResult(
@@ -412,4 +412,4 @@ class _Resolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing: there is nothing to close."""

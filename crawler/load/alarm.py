@@ -35,7 +35,7 @@ class Alarm(Protocol):
 
 
 def alarm(ring: Callable[[], None]) -> Alarm:
-    """An alarm of the running loop, the best that there is on this machine."""
+    """Return the best alarm for the running loop that this machine has."""
     try:
         return KernelAlarm(ring)
     except (OSError, AttributeError):  # no such call on this system

@@ -1,4 +1,4 @@
-"""What became of the hits by target, and what went wrong with them by kind of error."""
+"""Outcomes of hits by target, and errors by kind."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ErrorKind(Record, frozen=True, kw_only=True):
 
 
 class TargetCounts(Record, frozen=True, kw_only=True):
-    """What became of the hits of one target, or of several of one name."""
+    """The outcomes of the hits of one target, or of several with the same name."""
 
     name: Annotated[str, told("Its name, or method and path.")]
     targets: Annotated[int, told("How many targets of the list are counted here.", ge=1)] = 1

@@ -90,7 +90,7 @@ class TargetRecorder(Recorder):
         received: int,
         request: Planned | None = None,
     ) -> None:
-        """An answer is whole."""
+        """Record a whole answer."""
         super().hit(intended, sent, ended, status, received)
         if request is None or intended < self._start:
             return
@@ -115,7 +115,7 @@ class TargetRecorder(Recorder):
         *,
         request: Planned | None = None,
     ) -> None:
-        """A hit has no answer."""
+        """Record a hit without an answer."""
         super().failed(intended, sent, ended, kind, why, request=request)
         if request is not None and intended >= self._start:
             row = self._aims[request.aim.number]
@@ -125,7 +125,7 @@ class TargetRecorder(Recorder):
     def unfinished(
         self, intended: float, sent: float | None, now: float, request: Planned | None = None
     ) -> None:
-        """A hit is still under way, or waiting, at the end."""
+        """Record a hit that is still under way, or waiting, at the end."""
         super().unfinished(intended, sent, now)
         if request is not None and intended >= self._start:
             row = self._aims[request.aim.number]
@@ -133,7 +133,7 @@ class TargetRecorder(Recorder):
             row.unfinished += 1
 
     def dropped(self, intended: float, now: float, request: Planned | None = None) -> None:
-        """A hit was given up."""
+        """Record a hit that was given up."""
         super().dropped(intended, now)
         if request is not None and intended >= self._start:
             row = self._aims[request.aim.number]

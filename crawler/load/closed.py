@@ -54,23 +54,23 @@ class ClosedLoop(RawLoop):
         self.at_rest(line, now)
 
     def switch(self, at: float) -> None:
-        """From the start on, supply as many requests as are asked for."""
+        """Supply as many requests as were asked for, from the start on."""
         if at >= self._measure_from:
             self._measure_from = math.inf
             self._supply(self.job.requests)
 
     def at_rest(self, line: Line, now: float) -> None:
-        """A line has no request left."""
+        """Take note of a line that has no request left."""
         line.rest(now)
         self._at_rest += 1
         if self._at_rest == len(self.lines):
             self.finished.set()
 
     def refused(self, origin: int, now: float, failure: Failure, why: str) -> None:
-        """Nothing waits for connections in a closed loop."""
+        """Do nothing: in a closed loop nothing waits for connections."""
 
 
 def _permitted(requests: Requests, permits: Iterator[None]) -> Requests:
-    """Requests for as long as there are permits, which several of these may share."""
+    """Yield requests for as long as there are permits, which several of these may share."""
     for _ in permits:
         yield next(requests)

@@ -47,12 +47,12 @@ Hit = Callable[[float, float, float, int, int, Planned], None]
 
 
 class Owner(Protocol):
-    """Who gives hits to lines and hears what becomes of them."""
+    """Gives hits to lines and hears of their outcomes."""
 
     flow: Flow
 
     def free(self, line: Line, now: float) -> None:
-        """The line is idle: give it a hit, or keep it."""
+        """Give the idle line a hit, or keep it."""
 
     def connect(self, line: Line) -> None:
         """Begin to open a connection for the line."""
@@ -149,7 +149,7 @@ class Line(asyncio.Protocol):
 
     @property
     def connecting(self) -> bool:
-        """Whether its hit waits for a connection."""
+        """True while its hit waits for a connection."""
         return self._unsent
 
     def give_up(self, now: float, failure: Failure, why: str) -> None:
@@ -162,7 +162,7 @@ class Line(asyncio.Protocol):
         self.busy = self._unsent = False
 
     def rest(self, now: float) -> None:
-        """Its hit has ended, and none follows at once."""
+        """Take note that its hit has ended, and that none follows at once."""
         if self._counted:
             self._counted = False
             self._owner.flow.change(now, -1)
@@ -245,7 +245,7 @@ class Line(asyncio.Protocol):
         self.give_up(perf_counter(), Failure.PROTOCOL, why)
 
     def eof_received(self) -> None:
-        """Nothing more comes, so nothing more is sent."""
+        """Send nothing more, as nothing more comes."""
         self.usable = False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -279,7 +279,7 @@ class Line(asyncio.Protocol):
         self._owner.free(self, now)
 
     def _until_close(self) -> int:
-        """The status of an answer that has its connection's end for its own; else 0."""
+        """Return the status of an answer that ends with its connection; else 0."""
         head, end, _ = (self._head or b"").partition(b"\r\n\r\n")
         if not end or _FRAMED.search(head):
             return 0
@@ -297,7 +297,7 @@ class Line(asyncio.Protocol):
             self._end(now)
 
     def _unasked(self) -> None:
-        """What comes next could not be told apart from an answer: no hit goes this way any more."""
+        """Give up the connection: the next answer could not be told apart from these bytes."""
         self.usable = False
         if self._transport is not None:
             self._transport.abort()
@@ -313,7 +313,7 @@ class Line(asyncio.Protocol):
     # The parser's callback.
 
     def on_message_complete(self) -> None:
-        """The answer is whole; those before the last (RFC 9110 15.2) do not count."""
+        """Take a whole answer; those before the last (RFC 9110 15.2) do not count."""
         parser = self._parser
         status = parser.get_status_code()
         if status >= 200:
@@ -331,7 +331,7 @@ class HeadLine(Line):
         return self.request.data.startswith(b"HEAD ")
 
     def on_headers_complete(self) -> None:
-        """The answer to a HEAD is whole, whatever its fields say."""
+        """Take the answer to a HEAD as whole, whatever its fields say."""
         if self._heads:
             self.on_message_complete()
 

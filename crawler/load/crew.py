@@ -44,7 +44,7 @@ class Worker:
 
     @classmethod
     async def started(cls, order: dict[str, Any]) -> Self:
-        """A new process with its first line; raises `EnvironmentFailure` if there can be none."""
+        """Start a process with its first line; raise `EnvironmentFailure` if that fails."""
         try:
             process = await asyncio.create_subprocess_exec(
                 *python("-m", "crawler.load.worker"),
@@ -65,7 +65,7 @@ class Worker:
         self.process.stdin.write(orjson.dumps(message) + b"\n")
 
     async def hear(self) -> dict[str, Any]:
-        """Its next line; raises what it failed with, or `EnvironmentFailure` if it has died."""
+        """Return its next line; raise its error, or `EnvironmentFailure` if it has died."""
         assert self.process.stdout is not None  # noqa: S101 - it was started with one
         line = await self.process.stdout.readline()
         if not line.endswith(b"\n"):
@@ -112,7 +112,7 @@ class Crew:
         addresses: Sequence[str],
         halt: asyncio.Event,
     ) -> AsyncIterator[Self]:
-        """As many workers as the options say, with their connections open; gone when left.
+        """Start the workers and open their connections; end them when the block is left.
 
         Raises `Halted` if `halt` is set before all of them are ready.
         """
@@ -173,7 +173,7 @@ class Crew:
 
 
 async def _all(waits: Iterable[Coroutine[Any, Any, _Result]]) -> list[_Result]:
-    """All results, in order; the first error cancels the rest and is raised as it is."""
+    """Return all results in order; the first error cancels the rest and is raised as it is."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:
         return list(await asyncio.gather(*tasks))

@@ -65,7 +65,7 @@ class Dispatcher:
 
 
 def schedule(job: Job, start: float) -> Schedule:
-    """When this process's hits should leave, for a run that is measured from `start` on."""
+    """Return the send times of this process's hits, for a run measured from `start` on."""
     begin = start - job.config.warmup
     share = job.share
     times = Pace.read(job.config).times(share.number, share.processes)

@@ -1,4 +1,4 @@
-"""Which answers count as a success, and when a run has failed whatever its latencies are."""
+"""Statuses that count as a success, and failure of a run whatever its latencies are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request carries beside its URL: method, header fields, body, as bytes on the wire.
+"""The rest of a request next to its URL: method, header fields, body, as bytes on the wire.
 
 The options of a run say it for all targets; a target of a list may say it for itself. All three may
 hold templates.
@@ -29,7 +29,7 @@ Header = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """What requests share: method, header fields in order, body. All may hold templates."""
+    """Method, header fields in order, and body; all may hold templates."""
 
     method: str
     headers: tuple[Header, ...]
@@ -37,7 +37,7 @@ class Fields:
 
     @classmethod
     def of(cls, config: LoadConfig) -> Fields:
-        """As the options have it.
+        """Take them from the options.
 
         Raises `OptionError` for what cannot be sent, `EnvironmentFailure` for an unreadable body.
         """
@@ -55,7 +55,7 @@ class Fields:
         return cls(method, _over(own, given), _body(config.body))
 
     def of_target(self, target: Endpoint) -> Fields:
-        """As a target of a list has it, over these. Raises ValueError, `EnvironmentFailure`."""
+        """Apply a target of a list on top of these. Raises ValueError, `EnvironmentFailure`."""
         body = target.body.encode() or self.body
         if target.body_file:
             body = _file(target.body_file)
@@ -67,7 +67,7 @@ class Fields:
 
     @property
     def keepalive(self) -> bool:
-        """Whether a connection takes another request after one of these (RFC 9112 9.6)."""
+        """True if a connection takes another request after one of these (RFC 9112 9.6)."""
         words = self.value("connection").lower().split(",")
         return not any(word.strip() == "close" for word in words)
 
@@ -77,12 +77,12 @@ class Fields:
 
     @property
     def sized(self) -> bool:
-        """Whether a Content-Length belongs to the request that was not given."""
+        """True if a Content-Length has to be added to the request."""
         return bool(self.body or self.method in _WITH_BODY) and not self.value("content-length")
 
     @property
     def templated(self) -> bool:
-        """Whether requests with these fields differ from each other."""
+        """True if requests with these fields differ from each other."""
         return any(is_template(value) for _, value in self.headers) or len(self.text) > 1
 
     @property

@@ -73,7 +73,7 @@ class Search:
 
     @property
     def confirmed(self) -> bool:
-        """Whether the rate found kept them twice."""
+        """True if the rate found kept every threshold twice."""
         return self._confirmed
 
     @property
@@ -88,7 +88,7 @@ class Search:
 
     @property
     def limited_by(self) -> Limit:
-        """What kept the answer from being higher."""
+        """The reason that the answer is not higher."""
         if self.unjudged is not None:
             return "generator"
         if self._kept and self._kept[-1] >= self._most:

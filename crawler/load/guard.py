@@ -1,4 +1,4 @@
-"""Where load may go: this machine, unless the user says that the target is theirs.
+"""The targets that load may go to: this machine, unless the user says that the target is theirs.
 
 A name is resolved once, before the first hit, and one address is used for the whole run: what was
 checked is what is loaded, and no hit waits for a resolver. Of several, such as ::1 and 127.0.0.1
@@ -36,12 +36,12 @@ class Target:
 
     @classmethod
     def at(cls, origin: Origin, address: str) -> Self:
-        """A target whose address was found before."""
+        """Return a target whose address was found before."""
         return cls(origin, address, _context(address) if origin.tls else None)
 
 
 async def resolve(origin: Origin, *, mine: bool) -> Target:
-    """The target of a run.
+    """Return the target of a run.
 
     mine: any address will do. Else all that the name has must be loopback, or `OptionError` says
     so. Raises `EnvironmentFailure` if the name cannot be resolved.
@@ -71,7 +71,7 @@ async def _addresses(origin: Origin) -> list[str]:
 
 
 async def _looked_up(host: str, port: int) -> list[tuple[Any, ...]]:
-    """`getaddrinfo` in a thread that nobody has to wait for.
+    """Call `getaddrinfo` in a thread that nobody has to wait for.
 
     It may take minutes where a name server does not answer, and the loop's own threads are joined
     when a run ends.
@@ -102,7 +102,7 @@ async def _looked_up(host: str, port: int) -> list[tuple[Any, ...]]:
 
 
 async def _answering(addresses: Sequence[str], port: int) -> str:
-    """The first that takes a connection; if none does, the first, which will be told of."""
+    """Return the first address that takes a connection; the first of all if none does."""
     loop = asyncio.get_running_loop()
     for address in addresses if len(addresses) > 1 else ():
         with contextlib.suppress(OSError, TimeoutError):
@@ -120,7 +120,7 @@ def _is_loopback(address: str) -> bool:
 
 
 def _context(address: str) -> ssl.SSLContext:
-    """Verification is off for loopback alone, where certificates are of one's own making."""
+    """Return a TLS context; loopback, where certificates are self-made, is not verified."""
     context = ssl.create_default_context()
     if _is_loopback(address):
         context.check_hostname = False

@@ -1,4 +1,4 @@
-"""What became of every hit, kept as counts.
+"""Outcomes of all hits, kept as counts.
 
 A hit has three times: when it should have left (*intended*), when it did (*sent*), when its answer
 was whole (*ended*). From them follow three latencies: **response** is ended - intended, what a user
@@ -90,7 +90,7 @@ class _Stretch:
         self.punctual = Histogram()
 
     def row(self, at: int) -> Row:
-        """The stretch as a row that begins `at` seconds."""
+        """Return the stretch as a row that begins `at` seconds."""
         return Row(
             at=at,
             count=sum(self.statuses.values()),
@@ -161,7 +161,7 @@ class Recorder:
         received: int,
         request: Planned | None = None,
     ) -> None:
-        """An answer is whole, with so many bytes. A hit that left early counts as punctual."""
+        """Record a whole answer of so many bytes. A hit that left early counts as punctual."""
         if ended >= self._tick_at:
             self._tick(ended)
         if intended < self._start:
@@ -187,33 +187,33 @@ class Recorder:
         *,
         request: Planned | None = None,
     ) -> None:
-        """A hit has no answer, and `why`; `sent` is None if it never left."""
+        """Record a hit without an answer, and `why`; `sent` is None if it never left."""
         if self._bound(intended, sent, ended):
             self._row.failures[kind] += 1
             if why and kind not in self._messages:
                 self._messages[kind] = why if request is None else f"{why} ({request.line})"
 
     def reopened(self, intended: float) -> None:
-        """A hit is sent again, as the connection that it was sent on had been closed while idle."""
+        """Record a hit sent again, as its connection had been closed while idle."""
         if intended >= self._start:
             self._reopened += 1
 
     def unfinished(
         self, intended: float, sent: float | None, now: float, request: Planned | None = None
     ) -> None:
-        """A hit is still under way, or still waiting to be sent (`sent` is None), at the end."""
+        """Record a hit still under way at the end, or still waiting (`sent` is None)."""
         if self._bound(intended, sent, now):
             self._unfinished += 1
 
     def dropped(self, intended: float, now: float, request: Planned | None = None) -> None:
-        """A hit was given up, as no connection was free. It has no latency, but is an error."""
+        """Record a hit given up, as no connection was free: an error without a latency."""
         if now >= self._tick_at:
             self._tick(now)
         if intended >= self._start:
             self._row.dropped += 1
 
     def freeze(self, now: float) -> Measured:
-        """All that was counted until now; the recorder may go on."""
+        """Return all that was counted until now; the recorder may go on."""
         self._tick(now)
         self._row.settle()
         total = _Stretch(self._expected)

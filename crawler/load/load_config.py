@@ -175,7 +175,7 @@ class LoadConfig(Options):
 
     @property
     def open_loop(self) -> bool:
-        """Whether requests leave on a schedule, whatever the server does."""
+        """True if requests leave on a schedule, whatever the server does."""
         return bool(self.rate or self.stages)
 
 

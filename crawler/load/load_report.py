@@ -164,7 +164,7 @@ def by_target(run: Measured) -> Iterator[list[str]]:
 
 
 def _options(result: LoadResult) -> Iterator[tuple[str, str]]:
-    """What differs from the defaults, and how long it was to run."""
+    """Yield the options that differ from the defaults, and the duration."""
     given = result.json["config"]
     for name, spec in LoadConfig.options().items():
         if name == "duration" or getattr(result.config, name) != spec.default:
@@ -172,7 +172,7 @@ def _options(result: LoadResult) -> Iterator[tuple[str, str]]:
 
 
 def _written(name: str, value: object) -> str:
-    """An option's value; those that are not whole are seconds, but for the rate."""
+    """Return an option's value as text; fractions are seconds, except for the rate."""
     if isinstance(value, float):
         return f"{value:,g}/s" if name == "rate" else f"{value:,g} s"
     return "; ".join(value) if isinstance(value, list) else str(value)

@@ -46,7 +46,7 @@ _LIBRARIES = ("aiohttp", "httptools", "uvloop")
 
 
 class Generator(Record, frozen=True, kw_only=True):
-    """Where the generator ran: figures of two machines are not to be compared."""
+    """The generator's machine: figures of two machines cannot be compared."""
 
     system: Annotated[str, told("Operating system and its version.")]
     processor: Annotated[str, told("The processor's name.")]
@@ -57,7 +57,7 @@ class Generator(Record, frozen=True, kw_only=True):
 
     @classmethod
     def here(cls) -> Self:
-        """This process's machine; `cores` are those that it may use."""
+        """Return this process's machine; `cores` are those that it may use."""
         return cls(
             system=platform.platform(),
             processor=processor(),
@@ -152,7 +152,7 @@ class TargetSummary(Record, frozen=True, kw_only=True):
 
 
 class Summary(Record, frozen=True, kw_only=True):
-    """What follows from `measured`, for people and jq."""
+    """Figures that follow from `measured`, for people and jq."""
 
     seconds: Annotated[float, told("How long was measured.")]
     attempts: Annotated[int, told("Hits whose time had come.", ge=0)]
@@ -207,17 +207,17 @@ class LoadResult(Record, frozen=True, kw_only=True):
 
     @property
     def met(self) -> bool:
-        """Whether every threshold was met."""
+        """True if every threshold was met."""
         return all(judged.met for judged in self.thresholds)
 
     @property
     def failure(self) -> str:
-        """Why the run has failed, whatever its latencies are; "" if it has not."""
+        """The reason that the run failed, whatever its latencies are; "" if it has not."""
         return failure(self.measured, self.config.max_errors)
 
     @property
     def failed(self) -> bool:
-        """Whether there were too many errors: more than may be, or than a threshold on them says.
+        """True if there were more errors than allowed, or than a threshold on them says.
 
         That is so whether or not the generator kept up.
         """
@@ -246,7 +246,7 @@ class LoadResult(Record, frozen=True, kw_only=True):
 
     @classmethod
     def read(cls, path: str) -> LoadResult:
-        """From a file; raises `EnvironmentFailure` that names it and says what is wrong."""
+        """Read a file; raise `EnvironmentFailure` that names it and says what is wrong."""
         return read(Path(path), LoadDocument, "a result of a load")
 
 

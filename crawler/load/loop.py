@@ -1,4 +1,4 @@
-"""What every engine of a load run can do, and what all of them need for it."""
+"""The interface of the engines of a load run, and their common parts."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _SHORTAGES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """Which part of a run this process has: number `number` of `processes`, from 0 on."""
+    """One process's share of a run: number `number` of `processes`, from 0 on."""
 
     number: int = 0
     processes: int = 1
 
     def of(self, whole: int) -> int:
-        """How much of a whole number is this process's; the shares of all add up to it."""
+        """Return this process's share of a whole number; the shares add up to it."""
         return whole // self.processes + (self.number < whole % self.processes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What an engine is made from. `targets` has one entry for each of the plan's origins."""
+    """The input of an engine. `targets` has one entry for each of the plan's origins."""
 
     config: LoadConfig
     plan: Plan
@@ -52,7 +52,7 @@ class Job:
 
     @property
     def requests(self) -> int | None:
-        """How many hits this process makes at most after the warm-up; None: any number."""
+        """Maximum hits of this process after the warm-up; None: unlimited."""
         return self.share.of(self.config.requests) if self.config.requests else None
 
 
@@ -73,13 +73,13 @@ class Flow:
         return f"Flow({self.count} in flight)"
 
     def change(self, now: float, difference: int) -> None:
-        """So many more are in flight from now on."""
+        """Add so many hits in flight from now on."""
         self._area += self.count * (now - self._at)
         self._at = now
         self.count += difference
 
     def area(self, now: float) -> float:
-        """The seconds that all hits together have been in flight until now."""
+        """Return the seconds that all hits together have been in flight until now."""
         return self._area + self.count * (now - self._at)
 
 
@@ -112,7 +112,7 @@ class Engine(Protocol):
 
 
 def failure_of(error: BaseException) -> Failure:
-    """Why a connection could not be opened."""
+    """Return the kind of failure of a connection attempt."""
     if isinstance(error, OSError) and error.errno in _SHORTAGES:
         return _SHORTAGES[error.errno]
     if isinstance(error, ssl.SSLError | ssl.CertificateError):
@@ -123,7 +123,7 @@ def failure_of(error: BaseException) -> Failure:
 
 
 def unreachable(target: Target, error: BaseException) -> EnvironmentFailure:
-    """The one line for a target that does not answer at the start."""
+    """Return a one-line error for a target that does not answer at the start."""
     if isinstance(error, ssl.SSLError):
         why = f"TLS failed: {getattr(error, 'verify_message', '') or error.reason or error}"
     elif isinstance(error, ConnectionRefusedError):

@@ -60,7 +60,7 @@ def _outcome(result: LoadResult) -> str:
 
 
 def _doubts(result: LoadResult) -> Iterator[str]:
-    """What speaks against the figures, one line each."""
+    """Yield the doubts about the figures, one line each."""
     if result.failure:
         yield f"**Failed:** {result.failure}\n"
     for check in result.verdict.failed:
@@ -81,7 +81,7 @@ def _thresholds(result: LoadResult) -> Iterator[str]:
 
 
 def _latencies(run: Measured) -> str:
-    """The three latencies; a percentile that the requests are too few for is left out."""
+    """Return the three latencies, without percentiles that have too few requests."""
     shares = {n: q for n, q in PERCENTILES.items() if run.response.count >= needed(q)}
     rows = (
         (name, *map(latency, histogram.quantiles(shares.values())), latency(histogram.largest))
@@ -111,7 +111,7 @@ def _checked(check: Check) -> tuple[str, str, str]:
 
 
 def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table (GFM 4.10) of cells that are Markdown; a bar in one is escaped, in code, too."""
+    """Return a table (GFM 4.10) of Markdown cells; a bar is escaped, in code, too."""
     head = list(columns)
     lines = [head, ["---"] * len(head), *rows]
     escaped = ([cell.replace("|", r"\|") for cell in line] for line in lines)

@@ -17,7 +17,7 @@ from crawler.measure.json_document import Record, told
 
 
 class Failure(StrEnum):
-    """Why a hit has no answer."""
+    """The reasons that a hit has no answer."""
 
     CONNECT = "connect"
     DNS = "dns"
@@ -119,7 +119,7 @@ class Measured(Record, frozen=True, kw_only=True):
         return time / self.elapsed if self.elapsed else 0.0
 
     def row_length(self, row: Row) -> float:
-        """The seconds that a row of this run lasted: less than the others for the last one."""
+        """Return the seconds that a row of this run lasted; the last may be shorter."""
         return max(0.0, min(self.row_seconds, self.elapsed - row.at))
 
     @property
@@ -129,7 +129,7 @@ class Measured(Record, frozen=True, kw_only=True):
         return tuple(row for row in self.rows if self.row_length(row) >= least)
 
     def merge(self, other: Measured) -> Measured:
-        """Both together, as two processes that measured side by side."""
+        """Return both together, as two processes that measured side by side."""
         ours, theirs = self._at_least(other.row_seconds), other._at_least(self.row_seconds)
         return Measured(
             elapsed=max(self.elapsed, other.elapsed),
@@ -161,7 +161,7 @@ class Measured(Record, frozen=True, kw_only=True):
 def _beside(
     ours: tuple[TargetCounts, ...], theirs: tuple[TargetCounts, ...]
 ) -> tuple[TargetCounts, ...]:
-    """The counts of two processes, which have the same targets in the same order."""
+    """Return the counts of two processes with the same targets in the same order."""
     if not (ours and theirs):
         return ours or theirs
     return tuple(one.merge(other) for one, other in zip(ours, theirs, strict=True))

@@ -48,7 +48,7 @@ _LATENCIES = {
 
 
 class Exposition(Collector):
-    """What was measured last; told by the generator, read by the server's threads."""
+    """The last measurements; told by the generator, read by the server's threads."""
 
     def __init__(self) -> None:
         nothing = Measured(elapsed=0.0)

@@ -1,4 +1,4 @@
-"""What the run's own process reads off itself and its machine while it makes load.
+"""Readings that the run's process takes of itself and its machine while it makes load.
 
 A timer looks every ten milliseconds: how late it comes is the event loop's lag. It also fails the
 hits whose time is up, so that no hit needs a timer.
@@ -107,7 +107,7 @@ def machine_cpu(read: Callable[[], str] = _PROCESSOR.read_text) -> float | None:
 
 
 def listen_overflows(read: Callable[[], str] = _COUNTERS.read_text) -> int | None:
-    """Connections that listen queues of this machine had no room for, ever; None if unknown.
+    """Return the connections that listen queues had no room for; None if unknown.
 
     Linux: TcpExt's ListenOverflows and ListenDrops (which contain them) in /proc/net/netstat.
     """

@@ -1,4 +1,4 @@
-"""When the hits of an open loop should leave: arithmetic, without a clock (as vegeta's `Pacer`).
+"""The send times of an open loop's hits: arithmetic, without a clock (as vegeta's `Pacer`).
 
 The expected number of hits until t, the integral of the rate, is H(t). Hit n of a constant pace
 leaves when H(t) is n. Poisson arrivals leave when H(t) is the sum of n + 1 exponential gaps of mean
@@ -32,7 +32,7 @@ class Stage:
 
     @classmethod
     def read_all(cls, text: str) -> tuple[Self, ...]:
-        """Stages from '10s:1000,30s:5000' (ms, s, m or h); raises `OptionError`."""
+        """Read stages such as '10s:1000,30s:5000' (ms, s, m or h); raise `OptionError`."""
         stages = tuple(cls._read(part.strip()) for part in text.split(","))
         if sum(stage.seconds for stage in stages) > _MAX_SECONDS:
             raise OptionError("stages", f"{text!r} takes more than a day")
@@ -114,7 +114,7 @@ class Pace:
 
     @classmethod
     def read(cls, config: LoadConfig) -> Self:
-        """From the options; raises `OptionError` for stages that cannot be, or a closed loop."""
+        """Read the options; raise `OptionError` for impossible stages, or a closed loop."""
         if config.stages:
             stages = Stage.read_all(config.stages)
         elif config.rate:
@@ -134,12 +134,12 @@ class Pace:
         return f"Pace({stages}, {self.arrivals}, warmup={self.warmup:g}, most={self.most})"
 
     def due(self, moment: float) -> float:
-        """How many hits are expected to be due in the first `moment` seconds."""
+        """Return the expected number of hits in the first `moment` seconds."""
         reached = [ramp for ramp in self._ramps if ramp.start < moment]
         return reached[-1].due(moment) if reached else 0.0
 
     def intended(self, n: int) -> float | None:
-        """The time of hit n (from 0), in seconds after the start; None when there is none.
+        """Return the time of hit n (from 0), in seconds after the start; None after the last.
 
         Of Poisson arrivals each time costs a step from the one asked for before; backwards, from
         the first one on.
@@ -155,7 +155,7 @@ class Pace:
         return moment
 
     def times(self, first: int = 0, step: int = 1) -> Iterator[float]:
-        """The times of hits first, first + step, ...: the share of one of `step` processes."""
+        """Yield the times of hits first, first + step, ...: one of `step` processes has these."""
         if self.arrivals == "poisson":
             yield from islice(self._poisson(), first, None, step)
             return

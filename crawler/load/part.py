@@ -31,17 +31,17 @@ OnSecond = Callable[[Measured], None]
 
 
 async def targets_of(config: LoadConfig, plan: Plan) -> Sequence[Target]:
-    """An address for each origin; raises as `resolve`."""
+    """Return an address for each origin; raise as `resolve` does."""
     return [await resolve(origin, mine=config.target_is_mine) for origin in plan.origins]
 
 
 def seconds_of(config: LoadConfig) -> float:
-    """How long a run measures at most: its stages, or else its duration."""
+    """Return the maximum seconds that a run measures: its stages, or else its duration."""
     return Pace.read(config).seconds - config.warmup if config.stages else config.duration
 
 
 class Part:
-    """What one process does: everything of a run in one process, its share else."""
+    """The work of one process: the whole run, or its share of it."""
 
     def __init__(self, config: LoadConfig, plan: Plan, engine: Engine) -> None:
         self._config = config
@@ -99,7 +99,7 @@ class Part:
     async def _wait(
         self, recorder: Recorder, start: float, seconds: float, on_second: OnSecond | None
     ) -> None:
-        """Until it is to end."""
+        """Wait until the run is to end."""
         end, tick = start + seconds, start + 1
         while not self._wake.is_set() and (now := perf_counter()) < end:
             if now >= tick:
@@ -144,7 +144,7 @@ async def opened(
     share: Share,
     halt: asyncio.Event,
 ) -> AsyncIterator[Part]:
-    """A part whose connections are open; they are closed when left, in a bounded time.
+    """Open the connections of a part; close them, in a bounded time, when the block is left.
 
     Raises `EnvironmentFailure` if a target cannot be reached, `Halted` if `halt` is set before.
     """

@@ -1,4 +1,4 @@
-"""What is asked: targets and options, made into bytes once and sent as often as wanted.
+"""The requests of a run: targets and options, made into bytes once, sent as often as wanted.
 
 A `Plan` has the origins of the list in the order of their first URLs, and every request in the
 order in which hits take them: the list's own with seed 0, else shuffled by the seed. A target of
@@ -30,7 +30,7 @@ class Origin(NamedTuple):
 
     @property
     def authority(self) -> str:
-        """What the Host field says: the port only if it is not the scheme's own."""
+        """The value of the Host field: the port only if it is not the scheme's own."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
 
@@ -59,7 +59,7 @@ class Planned(NamedTuple):
 
     @property
     def line(self) -> str:
-        """What it asks for: `GET /path`."""
+        """The beginning of its request line: `GET /path`."""
         return self.data.partition(b" HTTP/1.1\r\n")[0].decode("ascii")
 
     @property
@@ -111,7 +111,7 @@ class Plan:
 
     @property
     def mixed(self) -> bool:
-        """Whether hits have to be counted by target: there are several, or they differ."""
+        """True if hits have to be counted by target: there are several, or they differ."""
         return len(self.aims) > 1 or any(isinstance(each, Recipe) for each in self.order)
 
     def url(self, request: Planned) -> str:
@@ -143,7 +143,7 @@ class Plan:
         return request
 
     def shared_out(self, connections: int) -> list[int]:
-        """How many of the connections each origin has: by its share of the list, at least one.
+        """Return the number of connections of each origin: by its share, at least one.
 
         Raises `OptionError` if there are more origins than connections.
         """

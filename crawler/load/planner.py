@@ -79,7 +79,7 @@ def plan_of(config: LoadConfig, targets: Sequence[Target]) -> Plan:
 
 
 def _places(targets: Sequence[Target]) -> Sequence[int]:
-    """The targets in the order of a round, each as often as its weight says, evenly spread."""
+    """Return the targets in the order of a round, each as often as its weight, evenly spread."""
     weights = [1 if isinstance(target, str) else target.weight for target in targets]
     if len(set(weights)) == 1:
         return range(len(targets))
@@ -101,7 +101,7 @@ def _aims(
     places: Sequence[int],
     servers: Sequence[str],
 ) -> list[Aim]:
-    """The row of results of each target; targets of one name share it.
+    """Return the row of results of each target; targets with the same name share it.
 
     In a list of URLs alone these stand for their names, which only those with a row are given.
     """
@@ -125,7 +125,7 @@ def _aims(
 
 
 def _labels(drafts: Iterable[_Draft | Planned], servers: Sequence[str]) -> list[str]:
-    """The names of targets: those given, else method, server (if there are several) and path."""
+    """Return the names of targets: those given, else method, server (if several) and path."""
     many = len(servers) > 1
     return [
         (isinstance(draft, _Draft) and draft.name)
@@ -172,7 +172,7 @@ class _Drafter:
             raise EnvironmentFailure(f"{where}: {error}") from None
 
     def _fixed(self, url: str) -> Planned:
-        """The request of a URL that needs nothing of its own."""
+        """Return the request of a URL that needs no fields but the common ones."""
         try:
             origin, (path,) = _located(url)
         except ValueError as error:
@@ -216,7 +216,7 @@ class _Drafter:
 
 
 def _located(url: str) -> tuple[Origin, Pieces]:
-    """The origin of a URL, and its path and query at their placeholders."""
+    """Return the origin of a URL, and its path and query at their placeholders."""
     found = pieces(url)
     placeholders = [piece for piece in found if isinstance(piece, Placeholder)]
     marked = bare(found, _MARK.format) if len(found) > 1 else url

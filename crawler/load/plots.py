@@ -25,7 +25,7 @@ _MARKED = 60  # up to so many points are marked one by one
 
 
 def plots(measured: Measured) -> list[Plot]:
-    """All plots of a run; raises `EnvironmentFailure` without matplotlib.
+    """Return all plots of a run; raise `EnvironmentFailure` without matplotlib.
 
     A closed loop sends as it intends: there is no lag to be drawn.
     """
@@ -107,7 +107,7 @@ def _locator(steps: int) -> Any:
 
 
 def _over_time(axes: Axes, run: Measured, name: str, share: float, **style: Any) -> None:
-    """One quantile of each row that has any values, at the middle of the row."""
+    """Draw one quantile of each row that has any values, at the middle of the row."""
     at, seconds = [], []
     for row in _telling(run):
         histogram = getattr(row, name).histogram
@@ -119,7 +119,7 @@ def _over_time(axes: Axes, run: Measured, name: str, share: float, **style: Any)
 
 
 def _telling(run: Measured) -> list[Row]:
-    """The rows that lasted long enough to have figures: a last one of some ms has hardly a hit."""
+    """Return the rows long enough to have figures: a last one of some ms has hardly a hit."""
     least = _BRIEF * min(run.row_seconds, run.elapsed)
     return [row for row in run.rows if run.row_length(row) >= least]
 
@@ -130,7 +130,7 @@ def _time_axis(axes: Axes, run: Measured) -> None:
 
 
 def _latency_axis(axes: Axes) -> None:
-    """Seconds with their prefix, logarithmic if they spread widely; the legend above."""
+    """Show seconds with their prefix, logarithmic if they spread widely; legend above."""
     drawn: list[Any] = [line.get_ydata() for line in axes.lines]
     seconds = [max(float(y), _LEAST) for line in drawn for y in line if not math.isnan(y)]
     wide = max(seconds, default=1.0) > min(seconds, default=_LEAST) * drawing.WIDE

@@ -26,7 +26,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.5
 
 
 class RawLoop(ABC):
-    """What closed and open loop share: lines, their connections, their failures."""
+    """The common part of closed and open loop: lines, their connections, their failures."""
 
     def __init__(self, job: Job) -> None:
         self.finished = asyncio.Event()
@@ -51,7 +51,7 @@ class RawLoop(ABC):
         return f"{type(self).__name__}({len(self.lines)} lines, {self.flow})"
 
     async def open(self) -> None:
-        """One connection to each target, which must succeed, and then the others.
+        """Open one connection to each target, which must succeed, and then the others.
 
         Of those others a failure is no matter here: the hit that needs one meets it, and counts.
         """
@@ -178,8 +178,8 @@ class RawLoop(ABC):
 
     @abstractmethod
     def free(self, line: Line, now: float) -> None:
-        """A line is idle: give it a hit, or keep it for one."""
+        """Give an idle line a hit, or keep it for one."""
 
     @abstractmethod
     def refused(self, origin: int, now: float, failure: Failure, why: str) -> None:
-        """A connection to an origin could not be opened; its hit has been counted."""
+        """Handle a failed connection attempt to an origin; its hit has been counted."""

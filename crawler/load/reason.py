@@ -1,4 +1,4 @@
-"""Why a hit has no answer, in a few words: the first of each kind of failure is shown."""
+"""Reasons for hits without an answer, in a few words: the first of each kind is shown."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ async def _parts(
     halt: asyncio.Event,
     on_second: OnSecond | None,
 ) -> Sequence[tuple[Measured, Probes]]:
-    """What each process has measured; raises `Halted` if it was ended before the first hit."""
+    """Return the measurements of each process; raise `Halted` if ended before the first hit."""
     places = await unless(halt, targets_of(config, plan))
     if config.processes == 1:
         async with opened(config, plan, places, Share(), halt) as part:
@@ -82,7 +82,7 @@ async def _parts(
 
 
 def _check(config: LoadConfig, plan: Plan) -> None:
-    """That the schedule can be, and that every process has connections for all servers."""
+    """Check the schedule, and that every process has connections for all servers."""
     if config.open_loop:
         Pace.read(config)
     shares = [Share(number=n, processes=config.processes) for n in range(config.processes)]

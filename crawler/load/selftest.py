@@ -40,7 +40,7 @@ class Expectation:
 
     @property
     def ok(self) -> bool:
-        """Whether the figure is within its bounds."""
+        """True if the figure is within its bounds."""
         return self.least <= self.value <= self.most
 
 
@@ -55,7 +55,7 @@ class Case:
 
 
 def _near(name: str, value: float, expected: float, share: float, unit: str = "s") -> Expectation:
-    """A finding that may be off by `share` of what is expected, either way."""
+    """Return an expectation with a tolerance of `share` either way."""
     least, most = expected * (1 - share), expected * (1 + share)
     return Expectation(name=name, value=value, least=least, most=most, unit=unit)
 

@@ -1,4 +1,4 @@
-"""What each second of a run was like: at most 3,600 rows, whatever the run's length.
+"""Figures of each second of a run: at most 3,600 rows, whatever the run's length.
 
 A row keeps its latencies as coarse histograms, packed, so that rows of several processes merge
 exactly and two rows become one when there are too many: then every row is twice as long.
@@ -72,7 +72,7 @@ class Latencies:
 
 
 class Row(Record, frozen=True, kw_only=True):
-    """What ended in one stretch of the run, failures among it."""
+    """The hits that ended in one stretch of the run, failures among them."""
 
     at: Annotated[int, told("Where it begins: seconds after the start of the measurement.", ge=0)]
     count: Annotated[int, told("Answers.", ge=0)] = 0
@@ -100,13 +100,13 @@ class Row(Record, frozen=True, kw_only=True):
 
 
 def halved(rows: Sequence[Row]) -> list[Row]:
-    """Each two rows as one; an odd last one stays alone."""
+    """Merge each two rows into one; an odd last one stays alone."""
     pairs = zip_longest(rows[::2], rows[1::2])
     return [first.merge(second) if second else first for first, second in pairs]
 
 
 def merged_rows(one: Sequence[Row], other: Sequence[Row]) -> list[Row]:
-    """Rows of the same length, both from the start on, added up one by one."""
+    """Add up rows of the same length, both from the start on, one by one."""
     return [
         first.merge(second) if first and second else first or second
         for first, second in zip_longest(one, other)

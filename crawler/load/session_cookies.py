@@ -28,7 +28,7 @@ class _Kept(NamedTuple):
 
 
 class SessionCookies:
-    """What a server has set, by name and path."""
+    """The cookies that a server has set, by name and path."""
 
     __slots__ = ("_kept",)
 
@@ -51,7 +51,7 @@ class SessionCookies:
         return request._replace(data=head + blank + body)
 
     def _matching(self, path: str) -> Iterator[bytes]:
-        """Longer paths go first (5.4)."""
+        """Yield the cookies for a path, those of longer paths first (5.4)."""
         now = time.time()
         for (name, scope), kept in sorted(self._kept.items(), key=lambda item: -len(item[0][1])):
             below = path.startswith(scope if scope.endswith("/") else f"{scope}/")
@@ -101,7 +101,7 @@ def _attribute(text: str) -> tuple[str, str]:
 
 
 def _expires(given: dict[str, str]) -> float:
-    """Unix time by Max-Age, else by Expires; what cannot be read does not count (5.2.1, 5.2.2)."""
+    """Return the Unix time of Max-Age, else of Expires; ignore invalid ones (5.2.1, 5.2.2)."""
     if _SECONDS.fullmatch(seconds := given.get("max-age", "")):
         return time.time() + int(seconds) if int(seconds) > 0 else -inf
     parsed = parsedate_tz(given.get("expires", ""))

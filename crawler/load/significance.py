@@ -1,4 +1,4 @@
-"""Which of two runs is faster, and how sure that is.
+"""Comparison of two runs: which is faster, and how sure that is.
 
 Figures of seconds of one run, or of blocks run in turns, are drawn again with replacement
 (`crawler.measure.interval` tells how). Four of them are judged at once, and of two equal servers
@@ -50,12 +50,12 @@ class RunComparison:
 
 
 def judged_confidence() -> float:
-    """The confidence of each of the intervals that words rest on: 0.9875 for four figures."""
+    """Return the confidence of each interval that words rest on: 0.9875 for four figures."""
     return 1 - (1 - CONFIDENCE) / len(_FIGURES)
 
 
 def word_for(ratio: Ratio | None, *, more_is_better: bool, margin: float = MARGIN) -> Word:
-    """What to say of a ratio B / A."""
+    """Return the word for a ratio B / A."""
     if ratio is None:
         return "inconclusive"
     if 1 - margin <= ratio.low and ratio.high <= 1 + margin:
@@ -66,7 +66,7 @@ def word_for(ratio: Ratio | None, *, more_is_better: bool, margin: float = MARGI
 
 
 def compare(a: Measured, b: Measured, *, seed: int = 0) -> tuple[RunComparison, ...]:
-    """Two runs by their seconds: rate, response p50 and p99, service p50, each with a word."""
+    """Compare two runs by their seconds: rate, response p50 and p99, service p50."""
     return _compared(_seconds(a), _seconds(b), paired=False, seed=seed, resamples=RESAMPLES)
 
 
@@ -77,7 +77,7 @@ def compare_blocks(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> tuple[RunComparison, ...]:
-    """Blocks that were run in turns, a[i] and b[i] one after the other; the same figures."""
+    """Compare blocks run in turns, a[i] and b[i] one after the other; the same figures."""
     first, second = (
         [_Part(run.rate, run.response, run.service) for run in runs] for runs in (a, b)
     )

@@ -199,7 +199,7 @@ class Compiler:
         return lambda number, row: b"%d" % (least + draw(number, place) % width)
 
     def _draw(self, number: int, place: int) -> int:
-        """128 bits; a remainder of them is uniform for all that a person can count."""
+        """Return 128 random bits; a remainder of them is uniform for all practical sizes."""
         hashed = blake2b(b"%d %d" % (number, place), digest_size=16, key=self._key)
         return int.from_bytes(hashed.digest(), "big")
 

@@ -1,4 +1,4 @@
-"""What a run should keep, as a person writes it: `p99<50ms`, `errors<0.1%`, `rate>=5000`.
+"""Thresholds of a run, as a person writes them: `p99<50ms`, `errors<0.1%`, `rate>=5000`.
 
 | written | is |
 |---|---|
@@ -60,7 +60,7 @@ class Threshold:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """From a text of the table above; raises ValueError with what is wrong in it."""
+        """Read a text of the table above; raise ValueError with what is wrong in it."""
         match = _FORM.fullmatch(text.strip())
         if not match:
             raise ValueError(f"{text[:40]!r} is no threshold; write one as p99<50ms or errors<0.1%")
@@ -82,17 +82,17 @@ class Threshold:
 
     @property
     def name(self) -> str:
-        """What the threshold is about: `p99`, `service.p50`, `errors`."""
+        """The name of the figure: `p99`, `service.p50`, `errors`."""
         return self.figure if self.latency in ("", "response") else f"{self.latency}.{self.figure}"
 
     @property
     def about_errors(self) -> bool:
-        """Whether the threshold itself says how many errors there may be."""
+        """True if the threshold itself sets the errors allowed."""
         return self.figure == "errors"
 
     @property
     def upper(self) -> bool:
-        """Whether the figure has to stay below the bound."""
+        """True if the figure has to stay below the bound."""
         return self.sign in ("<", "<=")
 
     @property
@@ -101,7 +101,7 @@ class Threshold:
         return _percentile(self.figure) if self.latency else None
 
     def value(self, measured: Measured) -> float:
-        """What was measured, in the unit of `bound`."""
+        """Return the measured figure, in the unit of `bound`."""
         if not self.latency:
             return _OF_ALL[self.figure][1](measured)
         histogram: Histogram = getattr(measured, self.latency)
@@ -111,13 +111,13 @@ class Threshold:
         return _OF_LATENCIES[self.figure](histogram)
 
     def met(self, measured: Measured) -> bool:
-        """Whether the run kept it; a run without a single attempt keeps none."""
+        """Tell whether the run kept it; a run without a single attempt keeps none."""
         kept = _COMPARISONS[self.sign](self.value(measured), self.bound)
         return kept and measured.attempts > 0
 
 
 def _bound(text: str, unit: Unit, written: str) -> float:
-    """The quantity after the sign; a latency has to name its unit."""
+    """Return the quantity after the sign; a latency has to name its unit."""
     if unit is SECONDS and written[-1].isdigit():
         raise ValueError(f"{text[:60]!r}: a latency needs a unit, as in 50ms or 2s")
     try:

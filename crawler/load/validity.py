@@ -1,4 +1,4 @@
-"""Whether a run may be believed: what must be so for its figures to be about the server.
+"""The verdict on a run: the conditions for its figures to be about the server.
 
 A generator that was short of time, ports or descriptors measures itself. Each check compares one
 reading with its bound and says in a sentence what it means. A run is valid if every check holds
@@ -75,7 +75,7 @@ class Probes(Record, frozen=True, kw_only=True):
         return replace(self, mean_in_flight=self.mean_in_flight * share)
 
     def merge(self, other: Probes) -> Probes:
-        """Both together, as two processes of one run on one machine."""
+        """Return both together, as two processes of one run on one machine."""
         loop_lag, lateness = self.loop_lag.copy(), self.lateness.copy()
         loop_lag.merge(other.loop_lag)
         lateness.merge(other.lateness)
@@ -106,14 +106,14 @@ class Check(Record, frozen=True, kw_only=True):
 
 
 class Verdict(Record, frozen=True, kw_only=True):
-    """Whether a run may be believed, and all that was checked for it."""
+    """The verdict on a run, with all checks behind it."""
 
     valid: Annotated[bool, told("Whether every check that matters held.")]
     checks: Annotated[tuple[Check, ...], told("All that were made.")]
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why it may not; nothing if it may."""
+        """The reasons against the run; empty if it may be believed."""
         return tuple(check.why for check in self.failed)
 
     @property
@@ -170,13 +170,13 @@ def _lateness(probes: Probes, measured: Measured, claims: Sequence[Threshold]) -
 
 
 def _lag_allowed(least: float, measured: Measured, claims: Sequence[Threshold]) -> float:
-    """How late the generator may be: as a hit takes, or as the tightest claim has room for."""
+    """Return the lag allowed: as long as a hit takes, or as the tightest claim has room for."""
     rooms = (_room(c, measured) for c in claims if c.latency in ("response", "service"))
     return max(least, measured.service.quantile(0.5), min(rooms, default=0.0))
 
 
 def _room(claim: Threshold, measured: Measured) -> float:
-    """The lag that cannot have changed the answer to a claim about a latency.
+    """Return the lag that cannot have changed the answer to a claim about a latency.
 
     The true latency is the one measured or shorter. So a claim to be fast that is met, and one to
     be slow that is missed, are so without any lag, too; else it takes more than the gap.
@@ -203,7 +203,7 @@ def _advice(probes: Probes, seconds: float) -> str:
 
 
 def _little(probes: Probes, measured: Measured) -> Check:
-    """Little, A Proof for the Queuing Formula L = lambda W, 1961: any gap is unaccounted time."""
+    """Check Little's law (A Proof for the Queuing Formula L = lambda W, 1961)."""
     expected, found = measured.expected_in_flight, probes.mean_in_flight
     gap = abs(found - expected)
     residual = gap / max(found, expected) if gap else 0.0
@@ -246,7 +246,7 @@ def _descriptors(measured: Measured) -> Check:
 
 
 def _listen(probes: Probes, measured: Measured) -> Check:
-    """The kernel counts for all servers of the machine, so it takes a hit that was held up, too."""
+    """Check listen queues; as the kernel counts for all servers, a hit must be late, too."""
     what = "connections did not fit into a listen queue of this machine (of any server on it)"
     held_up = measured.service.largest >= RETRANSMISSION or Failure.CONNECT in measured.failures
     return replace(_none("listen queue", probes.listen_overflows, what), matters=held_up)
@@ -259,7 +259,7 @@ def _none(name: str, count: int | None, what: str) -> Check:
 
 
 def _samples(measured: Measured, claims: Sequence[Threshold]) -> Check:
-    """Nothing rests on the samples where no percentile is claimed; but no sample is no run."""
+    """Check the number of samples; a note where no percentile is claimed, unless there are none."""
     claimed = [claim.quantile for claim in claims if claim.quantile is not None]
     highest = max(claimed, default=0.5)
     bound = needed(highest)
@@ -275,10 +275,10 @@ def _samples(measured: Measured, claims: Sequence[Threshold]) -> Check:
 
 
 def needed(quantile: float) -> int:
-    """How many values it takes to have `BEYOND` of them above a quantile (0 to 1, without 1)."""
+    """Return the values needed to have `BEYOND` above a quantile (0 to 1, without 1)."""
     return math.ceil(BEYOND / (1 - quantile) - 1e-6) if quantile < 1 else 1
 
 
 def supported(count: int, quantiles: Sequence[float]) -> tuple[float, ...]:
-    """Those of the quantiles that so many values can show."""
+    """Return the quantiles that so many values can show."""
     return tuple(quantile for quantile in quantiles if needed(quantile) <= count)

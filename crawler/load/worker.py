@@ -78,7 +78,7 @@ async def _carry_out(orders: asyncio.StreamReader) -> None:
 
 
 async def _halted(orders: asyncio.StreamReader, halt: asyncio.Event) -> None:
-    """Any line, and the end of all of them, ends the run."""
+    """End the run at any line, and at the end of all of them."""
     await orders.readline()
     halt.set()
 

@@ -19,7 +19,7 @@ _MILLI = 1e3
 
 
 def spectrum(histogram: Histogram, ticks: int = TICKS) -> Iterator[tuple[float, float, int]]:
-    """(seconds, share from 0 to 1, values not above): rising, the last at 1; empty of nothing."""
+    """Return (seconds, share from 0 to 1, values not above): rising, the last at 1."""
     total, level, edge = histogram.count, 0.0, 0.0
     for edge, seen in histogram.cumulative():
         while 100 * seen / total >= level:
@@ -32,7 +32,7 @@ def spectrum(histogram: Histogram, ticks: int = TICKS) -> Iterator[tuple[float, 
 
 
 def hgrm(histogram: Histogram) -> str:
-    """The percentile distribution, values in milliseconds, as `.hgrm` files have it."""
+    """Return the percentile distribution, values in milliseconds, as in `.hgrm` files."""
     lines = ["{:>12} {:>14} {:>10} {:>14}".format(*_TITLES), ""]
     lines += [_line(*point) for point in spectrum(histogram)]
     return "\n".join([*lines, *_summary(histogram), ""])

@@ -36,13 +36,13 @@ MICRO = 1e6
 
 
 def index_of(micros: int, bits: int = BITS) -> int:
-    """The bucket of a whole number of microseconds from 0 on."""
+    """Return the bucket of a whole number of microseconds from 0 on."""
     shift = micros.bit_length() - bits - 1
     return micros if shift <= 0 else (shift << bits) + (micros >> shift)
 
 
 def span_of(index: int, bits: int = BITS) -> tuple[int, int]:
-    """The least value in a bucket and the bucket's width, in microseconds."""
+    """Return the least value in a bucket and the bucket's width, in microseconds."""
     shift = (index >> bits) - 1
     if shift <= 0:
         return index, 1
@@ -136,25 +136,25 @@ class Histogram:
         self.lower_bounds += other.lower_bounds
 
     def copy(self, *, bits: int | None = None) -> Histogram:
-        """A histogram of its own with the same counts, or with wider buckets."""
+        """Return a separate histogram with the same counts, or with wider buckets."""
         copied = Histogram(bits=self.bits if bits is None else bits)
         copied.merge(self)
         return copied
 
     @property
     def count(self) -> int:
-        """How many values there are, lower bounds among them."""
+        """Number of values, lower bounds among them."""
         return sum(self.counts.values())
 
     def quantile(self, share: float) -> float:
-        """The least value that `share` (0 to 1) of all values are not above; 0 of nothing.
+        """Return the least value that `share` (0 to 1) of all are not above; 0 of nothing.
 
         It is the nearest rank, and of its bucket the greatest value (as HdrHistogram has it).
         """
         return self.quantiles((share,))[0]
 
     def quantiles(self, shares: Iterable[float]) -> tuple[float, ...]:
-        """Several quantiles, in the order asked for, in one pass over the buckets."""
+        """Return several quantiles, in the order given, in one pass over the buckets."""
         total = self.count
         # The product may be a hair above a whole number: 0.07 * 100 is 7.000000000000001.
         ranks = [max(1, math.ceil(share * total - 1e-9)) for share in shares]
@@ -166,7 +166,7 @@ class Histogram:
         return tuple(found.get(rank, 0.0) for rank in ranks)
 
     def cumulative(self) -> Iterator[tuple[float, int]]:
-        """For each bucket in use, upwards: its greatest value, and how many are not above it."""
+        """Yield, upwards, each bucket's greatest value and the number not above it."""
         seen = 0
         for index in sorted(self.counts):
             least, width = span_of(index, self.bits)
@@ -174,7 +174,7 @@ class Histogram:
             yield (least + width - 1) / MICRO, seen
 
     def counts_below(self, bounds: Iterable[float]) -> list[int]:
-        """For each bound, rising, how many values are in buckets that begin at or below it."""
+        """Yield, for rising bounds, the values in buckets that begin at or below it."""
         found, seen = [], 0
         waiting = sorted(self.counts, reverse=True)
         for bound in bounds:
@@ -184,7 +184,7 @@ class Histogram:
         return found
 
     def share_above(self, seconds: float) -> float:
-        """The share of the values in buckets that begin above so many seconds; 0 of nothing."""
+        """Return the share of values in buckets that begin above a time; 0 of nothing."""
         total = self.count
         above = sum(
             count
@@ -233,7 +233,7 @@ class Histogram:
 
     @classmethod
     def of(cls, json: Mapping[str, Any]) -> Self:
-        """From `json`; raises KeyError, TypeError or ValueError for what it cannot be."""
+        """Read `json`; raise KeyError, TypeError or ValueError if it is invalid."""
         buckets = [int(part) for part in json["buckets"]]
         pairs = dict(zip(buckets[::2], buckets[1::2], strict=True))
         if any(index < 0 or count < 1 for index, count in pairs.items()):
@@ -254,7 +254,7 @@ class Histogram:
 
     @classmethod
     def unpacked(cls, packed: bytes) -> Self:
-        """From `packed`, in the same process."""
+        """Read `packed`, in the same process."""
         bits, lower_bounds, *numbers = array("I", zlib.decompress(packed))
         half = len(numbers) // 2
         histogram = cls(bits=bits)

@@ -56,7 +56,7 @@ def ratio(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Ratio | None:
-    """The mean of `b` over that of `a`; None of fewer than 5 figures, or with a mean of 0.
+    """Return the mean of `b` over that of `a`; None of fewer than 5 figures, or with a mean of 0.
 
     paired: a[i] and b[i] were measured one after the other; they must be as many (ValueError).
     """
@@ -65,7 +65,7 @@ def ratio(
 
 
 def student(share: float, freedom: float) -> float:
-    """The quantile `share` (0 to 1) of Student's t, from that of the normal distribution.
+    """Return the quantile `share` (0 to 1) of Student's t, from that of the normal distribution.
 
     Abramowitz and Stegun, Handbook of Mathematical Functions, 1964, 26.7.5. From 4 degrees of
     freedom on it is right to 2 % up to a share of 0.995, and below the truth for fewer.
@@ -92,13 +92,13 @@ class Drawn(NamedTuple):
     widened: float
 
     def interval(self, confidence: float) -> Ratio:
-        """Hesterberg's tails: `Phi(-sqrt(n / (n - 1)) * t)` on each side."""
+        """Return the interval with Hesterberg's tails: `Phi(-sqrt(n / (n - 1)) * t)` each."""
         reach = self.widened * student((1 + confidence) / 2, self.freedom)
         low, high = self._bound(reach, self.ratios), self._bound(reach, self.ratios[::-1])
         return Ratio(self.value, low, high)
 
     def _bound(self, reach: float, outward: Sequence[float]) -> float:
-        """The ratio `reach` deviations from the middle; `outward` has that end first.
+        """Return the ratio `reach` deviations from the middle; `outward` has that end first.
 
         Where too few resamples are beyond it, it is further out than the last that can be told, as
         a normal distribution of the ratio's logarithm would have it.
@@ -118,7 +118,7 @@ class Drawn(NamedTuple):
 def draw_ratios(
     a: Sequence[float], b: Sequence[float], *, paired: bool, seed: int, resamples: int
 ) -> Drawn | None:
-    """What intervals of any confidence follow from; arguments and errors are those of `ratio`."""
+    """Return the basis of intervals of any confidence; arguments and errors as in `ratio`."""
     if paired and len(a) != len(b):
         raise ValueError(f"{len(a)} and {len(b)} figures are no pairs")
     if min(len(a), len(b)) < LEAST_FIGURES or min(math.fsum(a), math.fsum(b)) <= 0:
@@ -168,7 +168,7 @@ class _Blocks:
         self.count = len(figures) // length
 
     def drawn(self, random: Random) -> float:
-        """Of as many blocks as there are, drawn by chance."""
+        """Return the mean of as many blocks as there are, drawn by chance."""
         return math.fsum(random.choices(self.means, k=self.count)) / self.count
 
     @property
@@ -178,12 +178,12 @@ class _Blocks:
 
 
 def _freedom(a: _Blocks, b: _Blocks) -> float:
-    """Welch (1947), Satterthwaite (1946): from those of the worse side to those of both."""
+    """Return the degrees of freedom by Welch (1947) and Satterthwaite (1946)."""
     ours, theirs = a.doubt, b.doubt
     parts = ours**2 / (a.count - 1) + theirs**2 / (b.count - 1)
     return (ours + theirs) ** 2 / parts if parts else min(a.count, b.count) - 1
 
 
 def mean(figures: Sequence[float]) -> float:
-    """The arithmetic mean; ZeroDivisionError of nothing."""
+    """Return the arithmetic mean; raise ZeroDivisionError of nothing."""
     return math.fsum(figures) / len(figures)

@@ -1,4 +1,4 @@
-"""Where a comparison ran: figures of two machines are not to be compared."""
+"""The machine of a comparison: figures of two machines cannot be compared."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Machine:
 
 
 def busy_cores() -> float:
-    """How many cores are at work while this process waits half a second; 0 where none can tell."""
+    """Count the cores at work while this process waits half a second; 0 if unknown."""
     before = machine_busy()
     sleep(_LOOK)
     after = machine_busy()

@@ -1,4 +1,4 @@
-"""What the kernel knows of a process and all that it started; Linux tells, others say nothing.
+"""The kernel's figures of a process and all that it started; Linux alone has them.
 
 A process that has ended counts for the one that waited for it. So the CPU time of a tree is that of
 each living process with those that it has waited for (`man 5 proc`, stat: utime to cstime).
@@ -37,7 +37,7 @@ class Switches:
 
 
 def tree(pid: int) -> list[int]:
-    """`pid` and its living descendants, in no order; without /proc, `pid` alone."""
+    """Return `pid` and its living descendants, in no order; without /proc, `pid` alone."""
     children: dict[int, list[int]] = {}
     for child, parent in _parents():
         children.setdefault(parent, []).append(child)
@@ -48,7 +48,7 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_of(pids: list[int]) -> Busy:
-    """CPU of the processes and of those that they have waited for; a tick is 10 ms as a rule."""
+    """Return the CPU seconds of processes and of those they have waited for, in ticks of 10 ms."""
     stats = [stat for pid in pids if (stat := _stat(pid))]
     user = sum(int(s[11]) + int(s[13]) for s in stats)
     system = sum(int(s[12]) + int(s[14]) for s in stats)
@@ -56,7 +56,7 @@ def cpu_of(pids: list[int]) -> Busy:
 
 
 def switches_of(pid: int) -> Switches:
-    """Context switches of the process's living threads."""
+    """Return the context switches of the process's living threads."""
     texts = [_text(f"{pid}/task/{thread}/status") for thread in _threads(pid)]
     return Switches(
         sum(_field(text, "voluntary_ctxt_switches:") for text in texts),
@@ -65,17 +65,17 @@ def switches_of(pid: int) -> Switches:
 
 
 def peak_rss(pids: list[int]) -> int:
-    """Bytes: the sum of each process's own peak, which need not have been at the same time."""
+    """Return the sum of each process's own peak in bytes, which may differ in time."""
     return sum(1024 * _field(_text(f"{pid}/status"), "VmHWM:") for pid in pids)
 
 
 def pss(pids: list[int]) -> int:
-    """Bytes, with what is shared divided among those that share it (proportional set size)."""
+    """Return bytes, with shared ones divided among their users (proportional set size)."""
     return sum(1024 * _field(_text(f"{pid}/smaps_rollup"), "Pss:") for pid in pids)
 
 
 def machine_busy() -> float | None:
-    """CPU seconds of this machine since it started, all cores, stolen ones too; None if untold."""
+    """Return the CPU seconds of all cores since the start, stolen ones too; None if unknown."""
     try:
         line = (_PROC / "stat").read_text(encoding="ascii").splitlines()[0]
     except OSError:
@@ -102,13 +102,13 @@ def _threads(pid: int) -> list[str]:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields after the name, from `state` on; empty for a process that is gone."""
+    """Return the fields after the name, from `state` on; empty for a process that is gone."""
     text = _text(f"{pid}/stat")
     return text[text.rindex(")") + 2 :].split() if text else []
 
 
 def _text(file: str) -> str:
-    """A file of the kernel's; "" for one of a process that is gone."""
+    """Return a file of the kernel's; "" for one of a process that is gone."""
     try:
         return (_PROC / file).read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -116,6 +116,6 @@ def _text(file: str) -> str:
 
 
 def _field(text: str, name: str) -> int:
-    """The number of a line that starts so; 0 where there is none."""
+    """Return the number of a line that starts so; 0 where there is none."""
     lines = (line.split() for line in text.splitlines() if line.startswith(name))
     return next((int(line[1]) for line in lines), 0)

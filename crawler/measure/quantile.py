@@ -9,5 +9,5 @@ _ROUNDING = 1e-9  # of a product that should be whole
 
 
 def ranked(ordered: Sequence[float], share: float) -> float:
-    """By nearest rank, of figures in ascending order, at least one: 0.5 is the median."""
+    """Return the figure of the nearest rank, of ascending figures, at least one."""
     return ordered[max(1, math.ceil(share * len(ordered) - _ROUNDING)) - 1]

@@ -1,4 +1,4 @@
-"""What the plots of a comparison share: colours, how series differ, axes, the legend.
+"""The common parts of a comparison's plots: colours, how series differ, axes, the legend.
 
 Two series never differ by colour alone: each has a marker and a dash of its own, too. The colours
 are those of Okabe and Ito (Color Universal Design, 2008), darker on light paper and lighter on dark
@@ -50,17 +50,17 @@ _PLAIN_UNITS = {"us": "µs"}
 
 
 def colour(index: int) -> str:
-    """The colour of a series, over and over."""
+    """Return the colour of a series; colours repeat."""
     return COLOURS[_SERIES[index % len(_SERIES)]]
 
 
 def marker(index: int) -> str:
-    """The marker of a series."""
+    """Return the marker of a series."""
     return MARKERS[index % len(MARKERS)]
 
 
 def line_style(index: int) -> dict[str, Any]:
-    """Colour, marker and dash of a line."""
+    """Return colour, marker and dash of a line."""
     return {
         "color": colour(index),
         "marker": marker(index),
@@ -70,13 +70,13 @@ def line_style(index: int) -> dict[str, Any]:
 
 
 def bar_style(index: int, position: int) -> dict[str, Any]:
-    """Colour of a series of bars, and its hatch: the first beside each other has none."""
+    """Return the colour and hatch of a series of bars; the first have no hatch."""
     style = {"color": colour(index), "edgecolor": COLOURS["page"], "linewidth": 0.8}
     return {**style, "hatch": _HATCHES[position % len(_HATCHES)]}
 
 
 def render(name: str, title: str, height: float, draw: Callable[[Figure], None]) -> str:
-    """The SVG of what `draw` puts on a figure that is so many inches high."""
+    """Return the SVG of what `draw` puts on a figure that is so many inches high."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
@@ -85,17 +85,17 @@ def render(name: str, title: str, height: float, draw: Callable[[Figure], None])
 
 
 def slug(text: str) -> str:
-    """A text as a part of an id."""
+    """Return a text as a part of an id."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "it"
 
 
 def legend_rows(labels: Sequence[str]) -> int:
-    """How many rows the legend of these has."""
+    """Return the number of rows of a legend."""
     return math.ceil(len(labels) / _columns(labels)) if labels else 0
 
 
 def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
-    """Below everything else, in as many columns as there is room for; none for one series."""
+    """Draw it below everything else, in as many columns as fit; none for one series."""
     if not labels:
         return
     figure.legend(
@@ -112,14 +112,14 @@ def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> Non
 
 
 def clipped(label: str, width: int = _LONGEST) -> str:
-    """A label in one line that is no longer than this."""
+    """Return a label in one line that is no longer than this."""
     if len(label) <= width:
         return label
     return shorten(label, width, placeholder=" …") if " " in label else f"{label[: width - 1]}…"
 
 
 def _columns(labels: Sequence[str]) -> int:
-    """The fewest columns of the fewest rows that there is room for."""
+    """Return the fewest columns of the fewest rows that there is room for."""
     widths = [len(clipped(label)) + _HANDLE for label in labels]
     for rows in range(1, len(widths)):
         count = math.ceil(len(widths) / rows)
@@ -129,7 +129,7 @@ def _columns(labels: Sequence[str]) -> int:
 
 
 def _split(widths: Sequence[int], count: int) -> list[Sequence[int]]:
-    """Into columns as matplotlib does it: the first ones have one more, if they are not equal."""
+    """Split into columns as matplotlib does: the first have one more, if they are not equal."""
     short, longer = divmod(len(widths), count)
     sizes = [short + 1] * longer + [short] * (count - longer)
     ends = list(accumulate(sizes))
@@ -159,7 +159,7 @@ def value_axis(axes: Axes, which: Way, values: Iterable[float], unit: str, *, lo
 
 
 def unit_label(title: str, unit: str) -> str:
-    """What stands beside an axis: its title, and the unit where the marks do not have it."""
+    """Return the label of an axis: its title, and the unit where the marks do not have it."""
     unit = "" if unit in _PREFIXED else _PLAIN_UNITS.get(unit, unit)
     if not unit or unit in title or not title:
         return title or unit
@@ -167,12 +167,12 @@ def unit_label(title: str, unit: str) -> str:
 
 
 def beside(title: str) -> str:
-    """What stands beside a y axis, in two lines if it is long."""
+    """Return the label of a y axis, in two lines if it is long."""
     return "\n".join(wrap(clipped(title, 2 * _ASIDE - 2), _ASIDE))
 
 
 def marks_at(axes: Axes, positions: Iterable[float], *, log: bool) -> None:
-    """Marks of the x axis exactly where points are, as far as they are apart."""
+    """Put marks of the x axis exactly where points are, as far as they are apart."""
     wanted = sorted({p for p in positions if not log or p > 0})
     if not wanted:
         return
@@ -187,7 +187,7 @@ def marks_at(axes: Axes, positions: Iterable[float], *, log: bool) -> None:
 
 
 def brief(value: float) -> str:
-    """A number in few letters: `0.25`, `64`, `20k`."""
+    """Return a number in few letters: `0.25`, `64`, `20k`."""
     for size, letter in ((1e6, "M"), (1e3, "k")):
         if value >= 10 * size or (value >= size and value % (size / 10) == 0):
             return f"{value / size:.3g}{letter}"
@@ -195,7 +195,7 @@ def brief(value: float) -> str:
 
 
 def ratio_marks(low: float, high: float) -> list[float]:
-    """Marks of a logarithmic axis of ratios between these."""
+    """Return marks of a logarithmic axis of ratios between these."""
     from matplotlib.ticker import MaxNLocator
 
     if high < low * _NARROW:
@@ -210,7 +210,7 @@ def ratio_marks(low: float, high: float) -> list[float]:
 
 
 def grouped(names: Sequence[str]) -> Mapping[str, str]:
-    """Each name's group: itself, if all can be told apart; else what it has in common with others.
+    """Return each name's group: itself if all can be told apart, else its common part.
 
     Names are cut from their end, a word more each time.
     """

@@ -44,7 +44,7 @@ COLOURS = {name: f"#0101{number:02x}" for number, name in enumerate(_NAMES, 1)}
 
 @contextmanager
 def style() -> Iterator[None]:
-    """matplotlib as it comes, whatever the user's own settings, but for what is set here.
+    """Set matplotlib's defaults, whatever the user's settings, with the changes made here.
 
     Raises `EnvironmentFailure` where there is no matplotlib.
     """
@@ -82,7 +82,7 @@ def _settings() -> Mapping[Any, Any]:
 
 
 def drawn(figure: Figure, name: str, title: str) -> str:
-    """The figure's SVG element alone: ids after its name, colours and font left to the page."""
+    """Return the figure's SVG element: ids after its name, colours and font left to the page."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})
     svg = text.getvalue()

@@ -1,1 +1,1 @@
-"""How this package's own processes are started; shared by all that start any."""
+"""Starting and watching this package's processes; shared by all that start any."""

@@ -38,12 +38,12 @@ def environment() -> dict[str, str]:
 
 
 def search_checkout(here: str) -> None:
-    """Search `here` last of all if this very package lies there: a checkout, not installed."""
+    """Search `here` last of all if this very package lies there, as a checkout."""
     if here and Path(here).resolve() == _PACKAGE:
         sys.path.append(here)
 
 
 def _found_anyway() -> set[str]:
-    """The folders of installed packages, which each process searches behind its own library."""
+    """Return the folders of packages that each process searches behind its own library."""
     named = sysconfig.get_paths()
     return {named["purelib"], named["platlib"], site.getusersitepackages()}

@@ -1,4 +1,4 @@
-"""What the processes of `multiprocessing` leave behind, and who takes it away.
+"""Resources that processes of `multiprocessing` leave behind, and their removal.
 
 *The folder.* A fork server listens on a socket in a folder of its own, `pymp-*`, which goes with
 the process that made it, but not after `kill -9`. So the folder gets a file that its owner keeps
@@ -62,7 +62,7 @@ def _unregister(name: str, rtype: str) -> None:
 
 
 def _tracker() -> int:
-    """What tells a tracker from one that took its place: the pipe that it reads from."""
+    """Identify a tracker by the pipe that it reads from; another may take its place."""
     return os.fstat(resource_tracker.getfd() or 0).st_ino
 
 

@@ -1,4 +1,4 @@
-"""How many cores and how much memory this process may use: the one place that counts either.
+"""The cores and the memory that this process may use: the one place that counts either.
 
 A container or a batch system gives a process less than its machine has, and says so in control
 groups: each level of the hierarchy may have limits, and the lowest counts (cgroups(7)). In version

@@ -33,7 +33,7 @@ def guarded(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen
 
 @contextmanager
 def _guard() -> Iterator[subprocess.Popen[bytes]]:
-    """The shell; first it is there, and then what it is to kill."""
+    """Start the shell that guards, and then say what it is to kill."""
     guard = subprocess.Popen(  # noqa: S603  the text above, and no other
         ["/bin/sh", "-c", _WATCH],
         stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""How the memory of a crawl is divided: the crawler itself, processes that parse, bodies in flight.
+"""Division of a crawl's memory: the crawler itself, processes that parse, bodies in flight.
 
 Half is for processes that parse, as a tree of a large page takes many times its size. Each of them
 has room for the largest page that is read, so where half is too little for all of them there are

@@ -28,7 +28,7 @@ _NONE = "-"
 
 
 def lines(found: Examined) -> Iterator[str]:
-    """A table for each interpreter, and what of it cannot be believed."""
+    """Yield a table for each interpreter, and what of it cannot be believed."""
     for part in found.parts:
         called = f"{part.observed.interpreter.called}: " if len(found.parts) > 1 else ""
         own = found.experiment.name == CALL
@@ -41,7 +41,7 @@ def lines(found: Examined) -> Iterator[str]:
 
 
 def _batches(observed: Observed) -> Iterator[Sequence[str]]:
-    """The median time of each batch of calls."""
+    """Yield the median time of each batch of calls."""
     figures = [figure(size) for size in observed.setting.call["sizes"]]
     yield "", *(each.title for each in figures)
     for arm in observed.arms:
@@ -80,7 +80,7 @@ def _troubles(observed: Observed) -> Iterator[str]:
 
 
 def doubts(result: ComparisonResult) -> Iterator[str]:
-    """What other programs did to the figures."""
+    """Yield what other programs did to the figures."""
     cores = len(result.machine.cores)
     busy = max([result.machine.busy, *_elsewhere(result)])
     if busy > _BUSY * cores:
@@ -92,7 +92,7 @@ def doubts(result: ComparisonResult) -> Iterator[str]:
 
 
 def _elsewhere(result: ComparisonResult) -> Iterator[float]:
-    """Cores that others than the arms and the mock web used meanwhile."""
+    """Return the cores that others than the arms and the mock web used meanwhile."""
     for part in (part for each in result.examined for part in each.parts):
         shares = [r.elsewhere / r.seconds for r in part.observed.runs if r.round and r.seconds]
         if shares:
@@ -100,7 +100,7 @@ def _elsewhere(result: ComparisonResult) -> Iterator[float]:
 
 
 def undecided(found: Examined, seconds: float) -> Iterator[str]:
-    """What was not decided, and about how long it takes to decide it. seconds: of all of it."""
+    """Yield what was not decided, and the time to decide it. seconds: of all of it."""
     for part in found.parts:
         left = [each for each in part.comparisons if not decided(each) and each.word != "invalid"]
         if found.experiment.name == CALL:

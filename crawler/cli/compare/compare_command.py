@@ -29,7 +29,7 @@ def _switch(help: str, *names: str) -> Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareOutput:
-    """What is to be done with a comparison, beside its options."""
+    """The outputs of a comparison, next to its options."""
 
     report: Annotated[
         str,
@@ -79,7 +79,7 @@ def compare(
 
 
 def meant(words: Sequence[str], config: CompareConfig) -> Sequence[str]:
-    """The experiments that are meant; `ConfigurationError` for a word that is none of them."""
+    """Return the experiments meant; raise `ConfigurationError` for an unknown word."""
     everything = config.quick or config.full
     if config.call or catalogue.CALL in words:
         return _called(words, config)

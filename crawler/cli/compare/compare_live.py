@@ -1,4 +1,4 @@
-"""What a person sees while a comparison runs: one line on a terminal, else a line every 10 s."""
+"""The live view of a comparison: one line on a terminal, else a line every 10 s."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TICK, _LINE = 1.0, 10.0  # seconds between two looks on a terminal, and elsewhe
 
 
 def line(turn: Turn, seconds: float) -> str:
-    """Experiment, round, arm and the time so far."""
+    """Return experiment, round, arm and the time so far."""
     rounds = f"round {turn.round} of {turn.rounds}" if turn.round else "warm-up"
     if turn.round and turn.experiment == ANSWER and turn.rounds < LEAST_ROUNDS:
         rounds += f", too few to decide: that takes {LEAST_ROUNDS}"

@@ -15,13 +15,13 @@ REPORT = "report.html"
 
 
 def results_of(report: str) -> Path:
-    """The file of figures that is meant by it, or by the directory that holds it."""
+    """Return the file of figures that is meant by it, or by the directory that holds it."""
     path = Path(report)
     return path / RESULTS if path.is_dir() else path
 
 
 class Folder:
-    """Where the files go; "" for nowhere."""
+    """The folder of the files; "" for none."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -35,7 +35,7 @@ class Folder:
         return Path(self.path) / REPORT
 
     def check(self) -> None:
-        """After the comparison would be a bad time to learn that nothing can be written.
+        """Check that files can be written, before the comparison rather than after it.
 
         Makes the directory. Raises `EnvironmentFailure` that says what is wrong with it.
         """

@@ -60,7 +60,7 @@ def run(
 
 
 def close(result: ComparisonResult, folder: Folder, *, json: bool, quiet: bool) -> None:
-    """The last words: the result as JSON, or advice and where the report is."""
+    """Print the result as JSON, or advice and where the report is."""
     if json:
         print(result.text, end="")
     elif not quiet:
@@ -68,7 +68,7 @@ def close(result: ComparisonResult, folder: Folder, *, json: bool, quiet: bool) 
 
 
 def exit_code(result: ComparisonResult) -> ExitCode:
-    """An interrupted comparison before one that cannot be believed."""
+    """Return the code; an interruption comes before a result that cannot be believed."""
     if result.partial:
         return ExitCode.INTERRUPTED
     return ExitCode.INVALID if result.invalid else ExitCode.FINISHED

@@ -19,6 +19,6 @@ COMPARE = Spelling(
 
 
 def settle(file: str | None, given: Mapping[str, object]) -> CompareConfig:
-    """The options: what was given, over the file, over the defaults. ConfigurationError else."""
+    """Merge the options: those given, over the file, over the defaults."""
     found = toml.read(COMPARE, file) if file is not None else {}
     return resolve(COMPARE, found, given, lambda key: toml.place(COMPARE, str(file), key))

@@ -32,7 +32,7 @@ def head(
     config: CompareConfig,
     experiments: Sequence[Experiment],
 ) -> str:
-    """Where it runs, what will run, and about how long."""
+    """Yield where it runs, what will run, and about how long."""
     lines = [
         f"{machine.python}, {counted(len(machine.cores), 'core')}, {machine.processor}",
         *(f"and {each.called}" for each in pythons[1:]),
@@ -50,7 +50,7 @@ def _what(config: CompareConfig, experiments: Sequence[Experiment]) -> str:
 
 
 def _extent(config: CompareConfig, experiments: Sequence[Experiment], interpreters: int) -> str:
-    """How long it will be; the least number of rounds may need its time with each interpreter."""
+    """Say how long it will take; the least rounds may need their time with each interpreter."""
     if config.rounds:
         return counted(config.rounds, "round")
     if experiments[0].kept:
@@ -62,7 +62,7 @@ def _extent(config: CompareConfig, experiments: Sequence[Experiment], interprete
 
 
 def examined(found: Examined) -> str:
-    """What an experiment found: for each interpreter its figures and its findings."""
+    """Yield the findings of an experiment: for each interpreter its figures and findings."""
     experiment = found.experiment
     if experiment.kept:
         return _text([*compare_answer.lines(found)])
@@ -80,7 +80,7 @@ def examined(found: Examined) -> str:
 
 
 def tail(result: ComparisonResult, folder: Folder) -> str:
-    """Advice and decisions, whether to believe them, and where the report is."""
+    """Yield advice and decisions, whether to believe them, and where the report is."""
     if result.examined and result.examined[0].experiment.kept:
         return _answered(result, folder)
     lines = [""]
@@ -96,7 +96,7 @@ def tail(result: ComparisonResult, folder: Folder) -> str:
 
 
 def _answered(result: ComparisonResult, folder: Folder) -> str:
-    """The advice first, then what it lacks."""
+    """Yield the advice first, then what it lacks."""
     (found,) = result.examined
     lines = [*compare_answer.doubts(result)]
     lines.append(result.advice or "No advice: nothing was decided that it could rest on.")
@@ -138,7 +138,7 @@ def _part(experiment: Experiment, part: Assessment) -> Iterator[str]:
 
 
 def _figures(experiment: Experiment, observed: Observed) -> Iterator[str]:
-    """The medians of what the experiment is about, an arm a line."""
+    """Yield the medians of what the experiment is about, an arm a line."""
     if not experiment.shown:
         return
     titles = [figure.title for figure in experiment.shown]
@@ -157,7 +157,7 @@ def _median(observed: Observed, arm: str, figure: Figure) -> str:
 
 
 def shown(value: float, unit: str) -> str:
-    """A value of a figure with three digits; bytes as megabytes, seconds in their fitting unit."""
+    """Return a value with three digits; bytes as megabytes, seconds in their fitting unit."""
     if unit == "B":
         return f"{value / 1e6:,.3g} MB" if value >= 1e6 else f"{value / 1e3:,.3g} KB"
     if unit == "s" and value >= 1:
@@ -191,7 +191,7 @@ def _percent(band: float) -> str:
 
 
 def _detailed(line: str, indent: str) -> Iterator[str]:
-    """A line of a program or a table: cut into pieces where it is too long, its spaces kept."""
+    """Yield a line of a program or a table, cut into pieces if too long, its spaces kept."""
     room = WIDTH - len(indent)
     for start in range(0, max(len(line), 1), room):
         yield f"{indent}{line[start : start + room]}".rstrip()

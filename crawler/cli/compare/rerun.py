@@ -58,7 +58,7 @@ def rerun(
 
 
 def changes(before: ComparisonResult, after: ComparisonResult) -> Iterator[str]:
-    """A line or two for each finding that came out otherwise than before."""
+    """Yield a line or two for each finding that came out otherwise than before."""
     if before.machine.processor != after.machine.processor:
         yield f"  another machine: {before.machine.processor}, now {after.machine.processor}"
     if before.machine.python != after.machine.python:

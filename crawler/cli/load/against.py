@@ -48,7 +48,7 @@ def compare_with(
 def _taken(
     load: Load, config: LoadConfig, sides: Sequence[Sequence[Target]]
 ) -> tuple[list[LoadResult], list[LoadResult]]:
-    """The results of all turns, as many of each side; fewer than `BLOCKS` if a signal came."""
+    """Return the results of all turns, as many of each side; under `BLOCKS` after a signal."""
     least = config.options()["duration"].least or 0.0
     block = replace(config, duration=max(config.duration / BLOCKS, least))
     taken: tuple[list[LoadResult], list[LoadResult]] = [], []
@@ -68,14 +68,14 @@ def _measured(*sides: Sequence[LoadResult]) -> Iterator[list[Measured]]:
 
 
 def _failures(config: LoadConfig, *sides: Sequence[LoadResult]) -> Iterator[str]:
-    """Which of the targets failed, over all of its turns."""
+    """Yield the targets that failed, over all of their turns."""
     for name, measured in zip("AB", _measured(*sides), strict=True):
         if measured and (why := failure(reduce(Measured.merge, measured), config.max_errors)):
             yield f"{name} failed: {why}"
 
 
 def _doubts(doubted: Sequence[LoadResult], blocks: int) -> list[str]:
-    """How many blocks failed each check."""
+    """Count the blocks that failed each check."""
     failed = [check.name for result in doubted for check in result.verdict.failed]
     return [
         f"{failed.count(name)} of {blocks} blocks cannot be believed for their {name}"

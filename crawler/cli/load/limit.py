@@ -40,7 +40,7 @@ def find(
     json: bool,
     quiet: bool,
 ) -> int:
-    """Search, one run of `config.duration` a trial.
+    """Search for the limit, with one run of `config.duration` a trial.
 
     The files are those of the rate found, or else of the last that was tried.
     Returns 0 if there is such a rate, else the code of a missed threshold or of a run that cannot
@@ -71,7 +71,7 @@ def _code(search: Search) -> ExitCode:
 
 
 def _trial(rate: float, result: LoadResult) -> Trial:
-    """Too many errors, and a rate that the server did not do, need no generator that keeps up."""
+    """Judge a run; errors and a missed rate count even if the generator did not keep up."""
     failed = {check.name: check for check in result.verdict.failed}
     own = [check.why for name, check in failed.items() if name in OWN]
     return Trial(
@@ -123,7 +123,7 @@ def _show(
 
 
 def _answer(search: Search, bounds: str, results: Sequence[LoadResult]) -> Iterator[str]:
-    """The rate, or why there is none; then what ended the search, if that was not the server."""
+    """Return the rate, or why there is none; then what ended the search, if not the server."""
     least = "" if search.limited_by == "threshold" and search.confirmed else "at least "
     again = "" if search.confirmed else " (tried once)"
     if search.found is not None:

@@ -58,7 +58,7 @@ def _bounds(group: Group, help: str) -> Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What is to be done with a load, beside its options."""
+    """The outputs and modes of a load, next to its options."""
 
     threshold: Annotated[
         tuple[str, ...],

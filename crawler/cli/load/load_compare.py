@@ -66,7 +66,7 @@ def show(comparisons: Sequence[RunComparison], doubts: Sequence[str], *, json: b
 
 
 def _explained(comparisons: Sequence[RunComparison]) -> Iterator[str]:
-    """The words in use, and what they rest on."""
+    """Explain the words in use, and what they rest on."""
     for word in dict.fromkeys(each.word for each in comparisons):
         yield f"{word}: {WORDS[word]}"
     each = f"{judged_confidence():.2%}".replace("%", " %")

@@ -1,4 +1,4 @@
-"""What a person sees while a load runs: a picture on a terminal, nothing elsewhere.
+"""The live view of a load: a picture on a terminal, nothing elsewhere.
 
 It is drawn once a second by the generator itself, whose loop waits for it meanwhile. So it is plain
 text in one piece: styles for each of its parts would take several times as long.
@@ -24,7 +24,7 @@ Watch = Callable[[Measured], None]
 
 @contextmanager
 def watching(config: LoadConfig, *, quiet: bool) -> Iterator[Watch | None]:
-    """What to call each second; None where nobody looks. The picture is gone after the block."""
+    """Give the function to call each second; None without a viewer. Clear the picture last."""
     console = Console(stderr=True)
     if quiet or not sys.stderr.isatty() or console.is_dumb_terminal:
         yield None

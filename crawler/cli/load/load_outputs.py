@@ -25,7 +25,7 @@ class Outputs:
     markdown: str = ""
 
     def check(self) -> None:
-        """After the load would be a bad time to learn that a file cannot be made.
+        """Check that files can be made, before the load rather than after it.
 
         Raises `EnvironmentFailure` that names the flag.
         """
@@ -64,7 +64,7 @@ class Outputs:
 
 
 def _text(name: str, result: LoadResult) -> str:
-    """The content of a file; what some runs need alone is imported there."""
+    """Return the content of a file; what some runs need alone is imported there."""
     match name:
         case "out":
             return result.text

@@ -85,7 +85,7 @@ def measure(
 
 @contextmanager
 def _collecting_rarely() -> Iterator[None]:
-    """A collection in mid-run is a delay that the server would be blamed for."""
+    """Put garbage collection off: in mid-run the server would be blamed for it."""
     former = gc.get_threshold()
     collect_rarely()
     try:

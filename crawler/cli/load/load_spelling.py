@@ -27,7 +27,7 @@ LOAD = Spelling(
 def settle(
     file: str | None, given: Mapping[str, object], usual: Mapping[str, object] | None = None
 ) -> LoadConfig:
-    """The options: what was given, over the file, over what is `usual` here, over the defaults.
+    """Merge the options: those given, over the file, over what is `usual` here, over the defaults.
 
     Raises ConfigurationError.
     """
@@ -36,7 +36,7 @@ def settle(
 
 
 def thresholds(texts: Sequence[str], flag: str = "--threshold") -> list[Threshold]:
-    """Each text as a threshold; ConfigurationError says what is wrong with the first bad one."""
+    """Read each text as a threshold; raise ConfigurationError for the first invalid one."""
     return [_threshold(text, flag) for text in texts]
 
 

@@ -1,4 +1,4 @@
-"""What a load came to, as a page of text of 80 columns for a person."""
+"""The summary of a load, as a page of text of 80 columns for a person."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OMITTED, _OWN_LAG = 1.25, MOST_LATENESS
 
 
 def text(result: LoadResult) -> str:
-    """All of it; the last lines are thresholds and verdict."""
+    """Return all of it; the last lines are thresholds and verdict."""
     parts = chain(
         head(result.config, result.target, result.urls),
         counts(result.measured),
@@ -37,7 +37,7 @@ def text(result: LoadResult) -> str:
 
 
 def head(config: LoadConfig, target: str, targets: int = 1) -> Iterator[str]:
-    """The target, or the first of several, and the shape of the load."""
+    """Return the target, or the first of several, and the shape of the load."""
     yield shortened(target)
     if targets > 1:
         yield f"and {counted(targets - 1, 'other target')}"
@@ -47,7 +47,7 @@ def head(config: LoadConfig, target: str, targets: int = 1) -> Iterator[str]:
 
 
 def shape(config: LoadConfig) -> str:
-    """`closed loop, 64 connections`, or the schedule of an open one."""
+    """Return `closed loop, 64 connections`, or the schedule of an open one."""
     connections = counted(config.connections, "connection")
     if not config.open_loop:
         return f"closed loop, {connections}"
@@ -56,7 +56,7 @@ def shape(config: LoadConfig) -> str:
 
 
 def counts(measured: Measured) -> Iterator[str]:
-    """Requests, rate, bytes; then what was answered and what failed, by kind."""
+    """Yield requests, rate, bytes; then what was answered and what failed, by kind."""
     received = measured.received / measured.elapsed if measured.elapsed else 0.0
     yield (
         f"{counted(measured.attempts, 'request')} in {measured.elapsed:,.2f} s: "
@@ -75,13 +75,13 @@ def counts(measured: Measured) -> Iterator[str]:
 
 
 def status(code: int, answers: int) -> str:
-    """A status with its answers; a redirect is one, and is not followed."""
+    """Return a status with its answers; a redirect is one, and is not followed."""
     redirect = 300 <= code < 400 and code != HTTPStatus.NOT_MODIFIED
     return f"{code}{' (redirect)' if redirect else ''}: {count(answers)}"
 
 
 def latencies(measured: Measured) -> Iterator[str]:
-    """The three latencies side by side in milliseconds, and what their difference says.
+    """Yield the three latencies side by side in milliseconds, and explain their difference.
 
     A quantile above the last of the values is none, so it is left out.
     """
@@ -101,14 +101,14 @@ def latencies(measured: Measured) -> Iterator[str]:
 
 
 def figure(threshold: Threshold, value: float) -> str:
-    """A value that a threshold is about, in its unit."""
+    """Return a value that a threshold is about, in its unit."""
     if threshold.latency:
         return f"{milliseconds(value)} ms"
     return f"{value:.3%}" if threshold.figure == "errors" else f"{value:,.0f}/s"
 
 
 def judgement(result: LoadResult) -> Iterator[str]:
-    """Each threshold, then whether to believe any of it, and why not."""
+    """Yield each threshold, then whether to believe any of it, and why not."""
     for judged in result.thresholds:
         value = figure(Threshold.read(judged.text), judged.value)
         errors = ", but too many requests failed" if judged.why else ""
@@ -121,7 +121,7 @@ def judgement(result: LoadResult) -> Iterator[str]:
 
 
 def _belief(verdict: Verdict) -> Iterator[str]:
-    """Whether to believe the figures, what speaks against it, and what is worth a note."""
+    """Yield the verdict, the doubts, and the notes."""
     passed = sum(check.ok for check in verdict.checks)
     yield f"believable: {counted(passed, 'check')} passed" if verdict.valid else "NOT BELIEVABLE:"
     for check in (*verdict.failed, *verdict.notes):
@@ -147,7 +147,7 @@ def _latency(name: str, histogram: Histogram) -> str:
 
 
 def row(label: str, parts: list[str]) -> Iterator[str]:
-    """A label and its parts, none of which is torn; no line if there are none."""
+    """Yield a label and its parts, none of which is torn; no line if there are none."""
     for line in wrap(
         "  ".join(part.replace(" ", _GLUE) for part in parts),
         WIDTH,

@@ -54,7 +54,7 @@ def errors(kinds: Mapping[str, ErrorKind]) -> Iterator[str]:
 
 
 def milliseconds(seconds: float) -> str:
-    """Three digits, without the unit, which stands at the head of the table."""
+    """Return three digits, without the unit, which stands at the head of the table."""
     value = seconds * 1e3
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 

@@ -91,7 +91,7 @@ class Picture:
         return "  ".join(parts)[:WIDTH]
 
     def _rate(self) -> str:
-        """The answers of each second, as a line of blocks."""
+        """Return the answers of each second, as a line of blocks."""
         most = max(self._rates)
         blocks = "".join(_level(" ▁▂▃▄▅▆▇█", rate, most) for rate in self._rates)
         return f"{'answers/s':>10}  {blocks:{_SECONDS}}  up to {most:,.0f}/s"
@@ -112,7 +112,7 @@ class Picture:
 
 
 def _shown(column: Sequence[int], first: int, last: int) -> list[int]:
-    """The bands that are shown; the first one has those below it, too."""
+    """Return the bands that are shown; the first one has those below it, too."""
     return [sum(column[: first + 1]), *column[first + 1 : last + 1]]
 
 
@@ -124,7 +124,7 @@ def _label(band: int) -> str:
 
 
 def _level(marks: str, value: float, most: float) -> str:
-    """The mark for a share of the most: none for nothing, and at least the faintest for any."""
+    """Return the mark for a share of the most: none for nothing, and one for anything."""
     if not value or not most:
         return marks[0]
     return marks[max(1, round(value / most * (len(marks) - 1)))]

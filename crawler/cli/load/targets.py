@@ -28,7 +28,7 @@ _AT_ONCE = 10_000
 
 
 def targets(words: Sequence[str], lists: Sequence[str]) -> list[Target]:
-    """All targets, in their order: URLs as the WHATWG standard writes them, or what a line tells.
+    """Return all targets in order: URLs as the WHATWG standard writes them, or objects.
 
     A scheme has to be there: a crawl means https by a bare host, a load hardly ever does. Raises
     `ConfigurationError` for what is no URL, for none at all and for more than `MOST`, and
@@ -67,7 +67,7 @@ def _listed(name: str) -> Iterator[Target]:
 
 
 def _read(found: Input) -> Iterator[Target]:
-    """Each line is a URL or a JSON object, whatever the file's name."""
+    """Read lines, each a URL or a JSON object, whatever the file's name."""
     folder = Path() if found.name == "-" else Path(found.name).parent
     blocks = unpacked(found.blocks(lambda size: None, lambda: False), found.label)
     text = chain.from_iterable(lines(utf8(blocks, found.label), LONGEST))

@@ -54,7 +54,7 @@ def _planned(setting: Setting) -> Iterator[Arm]:
 
 
 def _loops(setting: Setting) -> list[str]:
-    """Event loops to compare; another interpreter is only asked for uvloop by the turn itself."""
+    """Return event loops to compare; another interpreter is asked for uvloop in the turn itself."""
     here = not setting.interpreter.label
     has_uvloop = find_spec("uvloop") is not None if here else _packaged(setting)
     return [ASYNCIO, UVLOOP] if has_uvloop else [ASYNCIO]
@@ -74,7 +74,7 @@ def _mock_work(setting: Setting) -> _Work:
 
 
 def pages(setting: Setting) -> int:
-    """Pages of a turn with `width` in flight: about half a second's, by Little's law."""
+    """Return the pages of a turn with `width` in flight: half a second's, by Little's law."""
     if not setting.latency:
         return max(_WAVES * setting.width, _MOST_PAGES)
     half_a_second = round(setting.width * _TURN / setting.latency)
@@ -82,7 +82,7 @@ def pages(setting: Setting) -> int:
 
 
 def _alone(setting: Setting) -> int:
-    """Pages of a sequential turn; its rate needs no more of them."""
+    """Return the pages of a sequential turn; its rate needs no more of them."""
     if not setting.latency:
         return _MOST_ALONE
     return min(max(round(_TURN / setting.latency), _FEWEST), _MOST_ALONE)
@@ -96,7 +96,7 @@ def _list_work(setting: Setting) -> _Work:
 
 
 def _taken(setting: Setting, *, polite: bool) -> list[str]:
-    """The first URLs of the list; of a host that politeness applies to, only the first two."""
+    """Return the first URLs of the list; only two of a host that politeness applies to."""
     most, taken = pages(setting), dict[str, int]()
     urls: list[str] = []
     for url in _urls(setting.urls):
@@ -154,7 +154,7 @@ def _checks(observed: Observed) -> Sequence[Finding]:
 
 
 def said(observed: Observed) -> str:
-    """What every turn crawled, in words."""
+    """Say in words what every turn crawled."""
     setting = observed.setting
     if not setting.urls:
         return (

@@ -1,4 +1,4 @@
-"""What the arms of `answer` do: the same pages in every turn, by one process that is kept."""
+"""The arms of `answer`: the same pages in every turn, by one process that is kept."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def keep(parameters: Parameters) -> Iterator[Turn]:
 
 
 def _fresh(urls: Sequence[str], number: int) -> list[str]:
-    """The same pages by other URLs: one crawl fetches none twice."""
+    """Return the same pages by other URLs: one crawl fetches none twice."""
     return [f"{url}?round={number}" for url in urls]
 
 
 @contextmanager
 def _going_on(config: CrawlConfig) -> Iterator[Callable[[Sequence[str]], CrawlTally]]:
-    """A crawl that goes on from portion to portion, with its threads and connections."""
+    """Run a crawl that goes on from portion to portion, with its threads and connections."""
     source, sink = _Portions(config), CrawlTally(query=False)
 
     def crawled(urls: Sequence[str]) -> CrawlTally:
@@ -102,14 +102,14 @@ class _Portions:
 
 
 def _for_list(parameters: Parameters, options: Mapping[str, Any]) -> CrawlConfig:
-    """The user's list: without politeness where all of it is on loopback."""
+    """Return the options for the user's list: without politeness if all of it is on loopback."""
     if parameters["bare"]:
         return bare(parameters["in_flight"], **options)
     return CrawlConfig(concurrency=parameters["in_flight"], **options)
 
 
 def _listed(config: CrawlConfig, urls: Sequence[str], watch: Watch) -> Done:
-    """A whole crawl of the list; a failure is an outcome like any other."""
+    """Crawl the whole list; a failure is an outcome like any other."""
     sink = CrawlTally(strict=False)
     with watch:
         crawl(config, IterableSource(urls, config), sink)

@@ -74,7 +74,7 @@ def _contrasts(setting: Setting) -> Sequence[Contrast]:
 
 
 def _against_inline(setting: Setting, kind: str, longest: Figure) -> Contrast:
-    """What is expected of the longest tasks: a second core pays, if the pool can use it."""
+    """Return the contrasts of the longest tasks: a second core pays, if the pool can use it."""
     locked = kind == "thread" and setting.interpreter.gil
     if locked or _workers(setting) == 1:
         why = "under the lock" if _workers(setting) > 1 else "with one core"
@@ -109,7 +109,7 @@ _PLURAL = {
 
 
 def crossing(lengths: Sequence[float], ratios: Sequence[float]) -> float:
-    """The task length from which on a pool pays, where `ratios` is its time against inline's.
+    """Return the task length where a pool begins to pay; `ratios` is its time against inline's.
 
     Between two lengths it is interpolated on logarithmic scales. 0 if it pays at every length, inf
     if it does not at the longest, nan where one of them was not measured, or is below the clock.
@@ -140,7 +140,7 @@ def _checks(observed: Observed) -> Sequence[Finding]:
 
 
 def _break_even(observed: Observed, kind: str) -> Finding:
-    """Where a pool begins to pay, by payload; that there is such a place without one is the claim.
+    """Find where a pool begins to pay, by payload; the claim is one for no payload.
 
     With a megabyte to send it may be nowhere in the grid: that is told, and was not predicted.
     """
@@ -158,7 +158,7 @@ def _break_even(observed: Observed, kind: str) -> Finding:
 
 
 def pays_from(observed: Observed, kind: str) -> float:
-    """Seconds of a task without payload from which on a pool pays, one task in a submission.
+    """Return the seconds of a task without payload from which a pool pays, one at a time.
 
     0 if it pays at every length, inf if at none, nan where that was not measured.
     """
@@ -176,13 +176,13 @@ def _crosses(observed: Observed, kind: str, payload: int, batch: int) -> float:
 
 
 def _seconds(observed: Observed, kind: str, cell: Cell, batch: int) -> float:
-    """Seconds a task in batches; one by one where a batch of so much was not tried."""
+    """Return the seconds of a task in batches; one by one if a batch of so much was not tried."""
     batched = observed.median(kind, cell._replace(batch=batch).figure)
     return observed.median(kind, cell.figure) if math.isnan(batched) else batched
 
 
 def _batching(observed: Observed) -> Finding:
-    """Of the shortest tasks, one by one against eight at a time, in the same turns."""
+    """Compare the shortest tasks one by one with eight at a time, in the same turns."""
     trouble = observed.trouble("process")
     names = [c.figure for c in (_SHORTEST, _SHORTEST._replace(batch=8))]
     found = estimate(observed.quotients("process", *names), seed=observed.setting.seed)
@@ -201,7 +201,7 @@ def _batching(observed: Observed) -> Finding:
 
 
 def _beyond(observed: Observed, kind: str, at: float) -> Outcome:
-    """Whether it surely pays at no length, or at every one, or whether the medians are chance."""
+    """Tell whether it surely pays at no length, at every one, or by chance of the medians."""
     end = _SHORTEST if at == 0 else _LONGEST
     inline, pool = (observed.values(arm, end.figure) for arm in ("inline", kind))
     found = estimate([*map(quotient, inline, pool)], seed=0)
@@ -257,7 +257,7 @@ def _map(observed: Observed, pools: Sequence[str], *, batched: bool) -> Map:
 def winner(
     observed: Observed, pools: Sequence[str], cell: Cell, *, batched: bool
 ) -> tuple[str | None, float]:
-    """Who is fastest, and how many times; None for a draw between inline and the best pool."""
+    """Return the fastest, and by how many times; None for inline and the best pool alike."""
     batches = [c.batch for c in _cells(observed.setting) if c[:2] == cell[:2]]
     tried = [cell._replace(batch=batch) for batch in (batches if batched else (1,))]
     options = [(kind, spread(observed.values(kind, c.figure))) for kind in pools for c in tried]
@@ -304,7 +304,7 @@ def _curves(observed: Observed, pools: Sequence[str]) -> list[Chart]:
 
 
 def _overhead(observed: Observed, pools: Sequence[str]) -> Bars:
-    """The shortest tasks, where the hand-over is nearly all of the cost."""
+    """Find the cost of the shortest tasks, which is nearly all hand-over."""
     cells = [c for c in _cells(observed.setting) if c.steps == _STEPS[0]]
     return Bars(
         title="What handing a task over costs",

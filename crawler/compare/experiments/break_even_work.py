@@ -1,4 +1,4 @@
-"""What `break-even` measures: a grid of cells, each with tasks of one length, payload and batch."""
+"""The grid of `break-even`: cells, each with tasks of one length, payload and batch."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Cell(NamedTuple):
         return f"{self.steps} steps|{self.payload} B|{self.batch}"
 
     def submissions(self, workers: int) -> int:
-        """How many are handed over before their results are waited for: two a worker at least.
+        """Tasks handed over before their results are waited for: at least two a worker.
 
         Four, if they are not large: the last ones are waited for by workers that have no other.
         """
@@ -48,7 +48,7 @@ class Cell(NamedTuple):
 
 
 def grid(steps: Sequence[int], payloads: Sequence[int], batches: Sequence[int]) -> list[Cell]:
-    """Every cell; batches of long tasks or much data show nothing, and are left out."""
+    """Return every cell, without batches of long tasks or much data, which show nothing."""
     cells = (Cell(s, p, b) for s in steps for p in payloads for b in batches)
     return [c for c in cells if c.batch == 1 or _worth_it(c)]
 
@@ -58,7 +58,7 @@ def _worth_it(cell: Cell) -> bool:
 
 
 def task(steps: int, payload: bytes) -> int:
-    """Pure Python: steps of a linear congruential generator (Knuth, MMIX), from the payload on."""
+    """Run steps of a linear congruential generator (Knuth, MMIX) in pure Python."""
     multiplier, increment, mask = map(int, _MMIX)
     state = 256 * len(payload) + sum(payload[-1:])
     for _ in range(steps):
@@ -67,7 +67,7 @@ def task(steps: int, payload: bytes) -> int:
 
 
 def tasks(steps: int, load: Load) -> list[int]:
-    """One submission: a task for each payload."""
+    """Run one submission: a task for each payload."""
     return [task(steps, payload) for payload in load]
 
 
@@ -76,7 +76,7 @@ Hand = Callable[[int, int, Load], list[list[int]]]
 
 
 def work(parameters: Parameters, watch: Watch) -> Done:
-    """The whole grid by one executor, started and warm before the first cell."""
+    """Run the whole grid by one executor, started and warm before the first cell."""
     kind, workers = parameters["kind"], parameters["workers"]
     cells = [Cell(*each) for each in parameters["cells"]]
     figures: dict[str, float] = {}
@@ -110,7 +110,7 @@ def _pooled(pool: Executor) -> Hand:
 
 
 def _measured(hand: Hand, cell: Cell, workers: int) -> tuple[float, list[int], int]:
-    """Seconds a task, the results of one submission, and how many others had different ones."""
+    """Return seconds a task, the results of a submission, and how many others differed."""
     # Objects of their own: pickle would send the same one only once.
     load = [bytes([number % 256]) * cell.payload for number in range(cell.batch)]
     submissions, done, errors = cell.submissions(workers), 0, 0

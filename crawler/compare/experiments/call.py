@@ -30,7 +30,7 @@ _FEWEST, _MOST = 4, 5_000  # calls of the largest; a pool takes some 50 us to ha
 
 
 def planned(config: CompareConfig, interpreter: Interpreter) -> Mapping[str, Any]:
-    """What is called, with what, and how often; calls it for a moment, to learn how long it takes.
+    """Plan the function, its inputs and the batches; call it for a moment, to time it.
 
     Raises `ConfigurationError` for a function that is not there or fails.
     """
@@ -49,20 +49,20 @@ def planned(config: CompareConfig, interpreter: Interpreter) -> Mapping[str, Any
 
 
 def sizes(seconds: float, longest: float) -> Iterator[int]:
-    """How many calls a batch has, in rising order: 1, and up to what takes `longest` in a row."""
+    """Return the batch sizes in rising order: 1, and up to what takes `longest` in a row."""
     most = min(max(int(longest / max(seconds, 1e-9)), _FEWEST), _MOST)
     steps = sorted({max(most // _STEP**n, 1) for n in range(_STEPS)} | {1})
     yield from (_rounded(each) for each in steps)
 
 
 def _rounded(size: int) -> int:
-    """With one digit: 1, 4, 30, 200."""
+    """Round to one digit: 1, 4, 30, 200."""
     unit = int(10 ** (len(str(size)) - 1))
     return size // unit * unit
 
 
 def _inputs(path: str) -> str:
-    """The file's whole path; it is read by those that call."""
+    """Return the file's whole path; it is read by those that call."""
     if not path:
         return ""
     if not os.access(path, os.R_OK):
@@ -81,7 +81,7 @@ def _probed(found: Mapping[str, Any], interpreter: Interpreter) -> float:
 
 
 def kinds(setting: Setting) -> Mapping[str, tuple[str, int]]:
-    """Each arm with its kind and its number of workers."""
+    """Return each arm with its kind and its number of workers."""
     cores = max(2, len(setting.cores))
     found = {SEQUENTIAL: (SEQUENTIAL, 1)}
     for kind in ("thread", "process", "interpreter"):
@@ -111,12 +111,12 @@ def _arms(setting: Setting) -> Sequence[Arm]:
 
 
 def figure(size: int) -> Figure:
-    """The seconds of a batch."""
+    """Return the figure for the seconds of a batch."""
     return Figure(name=f"calls_{size}", title=f"{size:,} call{'' if size == 1 else 's'}")
 
 
 def _contrasts(setting: Setting) -> Sequence[Contrast]:
-    """Everything against sequential, and those that a person chooses between."""
+    """Return all arms against sequential, and those that a person chooses between."""
     names = list(kinds(setting))
     pairs = [(SEQUENTIAL, other) for other in names[1:]]
     pairs += [(a, b) for n, a in enumerate(names[1:], 1) for b in names[n + 1 :]]

@@ -1,4 +1,4 @@
-"""What the arms of `call` do: batches of calls of the user's function, each by a fresh pool.
+"""The arms of `call`: batches of calls of the user's function, each by a fresh pool.
 
 A worker loads the function itself, by its name (`crawler.workers.own`), at its first call.
 """
@@ -68,7 +68,7 @@ def keep(parameters: Parameters) -> Iterator[Callable[[Watch], Done]]:
 
 
 def _arguments(parameters: Parameters) -> list[Arguments]:
-    """The arguments of each call: a line of the file, or its JSON; none without a file."""
+    """Return the arguments of each call: a line of the file, or its JSON; none without a file."""
     path = parameters["inputs"]
     if not path:
         return [()]
@@ -124,7 +124,7 @@ async def _together(path: str, folder: str, calls: Sequence[Arguments], at_once:
 
 
 def canonical(value: Any) -> Any:
-    """A value as what is equal looks equal: by order, without identity or addresses."""
+    """Return a value in a form in which equals look equal: without order, identity, addresses."""
     if is_dataclass(value) and not isinstance(value, type):
         return type(value).__name__, [canonical(getattr(value, f.name)) for f in fields(value)]
     if isinstance(value, Mapping):

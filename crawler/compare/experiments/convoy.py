@@ -43,7 +43,7 @@ _SHORT, _LONG = 0.0005, 0.020  # seconds, beside the usual 0.005
 
 
 class Beside(NamedTuple):
-    """Who computes beside the waking thread."""
+    """The workers that compute next to the waking thread."""
 
     kind: str
     workers: int
@@ -60,7 +60,7 @@ class Beside(NamedTuple):
 
 
 def _intervals(setting: Setting) -> Sequence[float]:
-    """Those that are tried; where there is no lock a long one shows that it does not matter."""
+    """Return the intervals to try; without the lock a long one shows that it does not matter."""
     if not setting.interpreter.gil:
         return (USUAL, _LONG)
     few = (_SHORT, USUAL, _LONG)
@@ -81,7 +81,7 @@ def _planned(setting: Setting) -> list[Beside]:
 
 
 def _arms(setting: Setting) -> Sequence[Arm]:
-    """None claims equal work: each does as much as it can in the same time."""
+    """Return the arms; none claims equal work, as each does what it can in the same time."""
     seconds = setting.pick(0.3, 1.0, 3.0)
     return [
         Arm(name=each.name, parameters={**each._asdict(), "seconds": seconds}, equal="")
@@ -96,7 +96,7 @@ def _contrasts(setting: Setting) -> Sequence[Contrast]:
 
 
 def _free(setting: Setting) -> Iterator[Contrast]:
-    """Who computes beside it needs a core of its own, and no lock."""
+    """Tell whether workers need a core each, and no lock."""
     one, several = Beside("threads", 1), Beside("threads", len(setting.cores))
     if several != one:
         claim = f"without the lock {several.name} compute more beside it than one"
@@ -132,7 +132,7 @@ def _prompter(base: Beside, other: Beside, least: float, claim: str) -> Contrast
 
 
 def _prices(setting: Setting) -> Iterator[Contrast]:
-    """Nothing is predicted of what a shorter interval costs: a switch is some microseconds."""
+    """Return the price of a shorter interval; nothing is predicted: a switch takes microseconds."""
     for workers in (1, _numbers(setting)[-1]):
         usual = Beside("threads", workers)
         short = usual._replace(interval=_SHORT)
@@ -158,7 +158,7 @@ def _checks(observed: Observed) -> Sequence[Finding]:
 
 
 def _prompt(observed: Observed, arm: str) -> Finding | None:
-    """Nobody there has the lock: as prompt as the machine is; a thread would cost an interval."""
+    """Compare where nobody has the lock: as prompt as the machine is, not an interval late."""
     value, alone = observed.median(arm, "p99"), observed.median(ALONE, "p99")
     if isnan(value + alone) or observed.trouble(arm):
         return None
@@ -186,7 +186,7 @@ def _charts(observed: Observed) -> Sequence[Chart]:
 
 
 def _swept(observed: Observed, figure: str, scale: float) -> Iterator[Series]:
-    """By switch interval, beside one thread and beside two a core."""
+    """Chart by switch interval, next to one thread and next to two a core."""
     for workers in (1, _numbers(observed.setting)[-1]):
         arms = [Beside("threads", workers, i) for i in _intervals(observed.setting)]
         values = [(arm.interval * 1e3, observed.median(arm.name, figure) * scale) for arm in arms]
@@ -198,7 +198,7 @@ def _known(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _delay(observed: Observed, swept: Sequence[Series]) -> Lines:
-    """One process is a level line: it has no interval."""
+    """Return the delays of a series; one process is a level line, as it has no interval."""
     intervals = [interval * 1e3 for interval in _intervals(observed.setting)]
     process = observed.median("1 process", "p99") * 1e3
     level = _known([(intervals[0], process), (intervals[-1], process)])
@@ -216,7 +216,7 @@ def _delay(observed: Observed, swept: Sequence[Series]) -> Lines:
 
 
 def _crowd(observed: Observed) -> Iterator[Series]:
-    """By number of those that compute, with the usual interval."""
+    """Chart by number of computing workers, with the usual interval."""
     numbers = _numbers(observed.setting)
     for kind, figure, shown in (
         ("threads", "p50", "threads, middle"),

@@ -23,7 +23,7 @@ _PATIENCE = 30.0  # seconds until all that compute are there
 
 
 def work(parameters: Parameters, watch: Watch) -> Done:
-    """For some seconds: how late the thread wakes, and how much was computed beside it."""
+    """Measure for some seconds how late the thread wakes, and how much was computed next to it."""
     with _crowd(parameters["kind"], parameters["workers"]) as crowd, watch:
         crowd.go()
         with switch_interval(parameters["interval"]):
@@ -37,7 +37,7 @@ def work(parameters: Parameters, watch: Watch) -> Done:
 
 
 def wakings(seconds: float) -> list[float]:
-    """How late each waking was, in seconds: it is due `PAUSE` after it began to sleep."""
+    """Return the lateness of each waking in seconds, `PAUSE` after it began to sleep."""
     late: list[float] = []
     ends = perf_counter() + seconds
     while (now := perf_counter()) < ends or not late:
@@ -47,7 +47,7 @@ def wakings(seconds: float) -> list[float]:
 
 
 def _delays(late: Sequence[float]) -> dict[str, float]:
-    """Of few wakings the 99th percentile is the longest."""
+    """Return the delays; of few wakings the 99th percentile is the longest."""
     ordered, count = sorted(late), len(late)
     return {
         "wakings": count,
@@ -80,15 +80,15 @@ class Crowd:
         self._barrier.wait(_PATIENCE)
 
     def go(self) -> None:
-        """They compute from now on."""
+        """Let them compute from now on."""
         self._barrier.wait(_PATIENCE)
 
     def abandon(self) -> None:
-        """Who still waits for `go` waits no longer."""
+        """Let those that still wait for `go` wait no longer."""
         self._barrier.abort()
 
     def stop(self) -> None:
-        """They compute no longer, and have ended."""
+        """Stop them and wait for their end."""
         self._stopped[0] = 1
         for member in self._members:
             member.join()
@@ -96,7 +96,7 @@ class Crowd:
 
 @contextmanager
 def _crowd(kind: str, workers: int) -> Iterator[Crowd]:
-    """Gathered, and ended whatever happens."""
+    """Gather the crowd, and end it whatever happens."""
     crowd = Crowd(kind, workers)
     try:
         crowd.gather()

@@ -52,7 +52,7 @@ _NUMBERS = ("16807", "2147483647")
 
 
 def compute(starts: Sequence[int], turns: int) -> int:
-    """Pure Python: from each start `turns` steps of a random number generator (Park and Miller).
+    """Run `turns` steps of a random number generator (Park and Miller) from each start.
 
     The sum of their ends does not depend on who did which. Each call makes its own numbers: without
     the lock, threads that count references to the same ones wait for each other (see `shared`).
@@ -67,7 +67,7 @@ def compute(starts: Sequence[int], turns: int) -> int:
 
 
 def shared(starts: Sequence[int], turns: int) -> int:
-    """The same as `compute`, with numbers that are the code's, and so one object for all threads.
+    """Compute the same with numbers of the code, which are one object for all threads.
 
     3.13t counts references to them like to any object (3.13.15: `sys.getrefcount` of them is 4).
     """
@@ -80,7 +80,7 @@ def shared(starts: Sequence[int], turns: int) -> int:
 
 
 def work(parameters: Parameters, watch: Watch) -> Done:
-    """All chunks, by one or by several workers that are there already."""
+    """Compute all chunks, by one or by several workers that are there already."""
     chunks, workers = parameters["chunks"], parameters["workers"]
     turns = parameters["turns"] // chunks
     shares = [range(1 + first, 1 + chunks, workers) for first in range(workers)]
@@ -105,7 +105,7 @@ def _pool(kind: str, workers: int) -> Executor:
 
 
 def gather(pool: Executor, workers: int) -> None:
-    """Until each worker of a new pool has started, imported this module, and computed a little.
+    """Wait until each worker of a new pool has started, imported this, and computed a little.
 
     They meet at two named pipes, as those are the same for threads, processes and interpreters: a
     worker that waits there is not idle, so that the pool starts another for the next task.
@@ -126,7 +126,7 @@ def gather(pool: Executor, workers: int) -> None:
 
 
 def arrive(here: str, go: str) -> None:
-    """A worker says that it is here, and waits for the others."""
+    """Say that a worker is here, and wait for the others."""
     compute([1], _WARM)
     with open(here, "wb", buffering=0) as arrivals:
         arrivals.write(b".")
@@ -135,13 +135,13 @@ def arrive(here: str, go: str) -> None:
 
 
 def _pipe(path: str) -> int:
-    """Made and opened both ways, so that nobody's opening waits for another's."""
+    """Make a pipe and open it both ways, so that nobody's opening waits for another's."""
     os.mkfifo(path, 0o600)
     return os.open(path, os.O_RDWR)
 
 
 def widths(setting: Setting) -> list[int]:
-    """How many workers are tried: 1, all cores and twice as many, and in longer runs some between.
+    """Return the numbers of workers: 1, all cores, twice as many; in longer runs some between.
 
     On up to two cores a longer run tries each number.
     """
@@ -157,13 +157,13 @@ def _kinds(setting: Setting) -> list[str]:
 
 
 def _parallel(setting: Setting) -> list[str]:
-    """Those that compute at the same time: threads only where there is no lock."""
+    """Return those that compute at the same time: threads only where there is no lock."""
     locked = {"threads"} if setting.interpreter.gil else set()
     return [kind for kind in _kinds(setting) if kind not in locked]
 
 
 def named(kind: str, workers: int) -> str:
-    """`2 threads`, `1 process`."""
+    """Return a name such as `2 threads` or `1 process`."""
     one = {"processes": "process"}.get(kind, kind.removesuffix("s"))
     return f"{workers} {kind if workers > 1 else one}"
 
@@ -191,7 +191,7 @@ def _arms(setting: Setting) -> Sequence[Arm]:
 
 
 def _sharing(setting: Setting) -> str:
-    """The arm of threads that use the same numbers, where they may get in each other's way."""
+    """Return the arm of threads with the same numbers, where they may disturb each other."""
     n = len(setting.cores)
     return "" if setting.interpreter.gil or n < 2 else f"{named('threads', n)}, shared numbers"
 
@@ -205,7 +205,7 @@ def _contrasts(setting: Setting) -> Sequence[Contrast]:
 
 
 def _against_sharing(setting: Setting, n: int) -> Iterator[Contrast]:
-    """Nothing is predicted: a build may keep the code's numbers without counting (immortal)."""
+    """Compare with it; nothing is predicted, as a build may not count them (immortal)."""
     if sharing := _sharing(setting):
         each = named("threads", n)
         claim = f"{each} that share the code's numbers against {each} with numbers of their own"
@@ -213,7 +213,7 @@ def _against_sharing(setting: Setting, n: int) -> Iterator[Contrast]:
 
 
 def _faster(kind: str, n: int) -> Iterator[Contrast]:
-    """Like with like, where the number of workers alone differs; then against a thread."""
+    """Compare like with like, where the number of workers differs; then with a thread."""
     least = round(_SHARE * min(n, _MOST), 2)
     one, several = named(kind, 1), named(kind, n)
     yield Contrast(
@@ -250,7 +250,7 @@ def _checks(observed: Observed) -> Sequence[Finding]:
 
 
 def _thrift(observed: Observed, name: str) -> Iterator[Finding]:
-    """What is saved is waiting, not work."""
+    """Compare CPU time: waiting is saved, not work."""
     wall, cpu = observed.median(name), observed.median(name, "cpu")
     usual = observed.median(BASE, "cpu")
     if isnan(wall + cpu + usual) or not usual:

@@ -182,7 +182,7 @@ def _manners(observed: Observed) -> Finding:
 
 
 def shown(observed: Observed, name: str) -> str:
-    """The medians of an arm in words."""
+    """Return the medians of an arm in words."""
     rate, cpu = observed.median(name, "rate"), observed.median(name, "cpu_per_page")
     return f"{rate:,.0f} pages/s and {cpu * 1e3:.2f} ms of CPU a page"
 

@@ -40,45 +40,45 @@ class ListedUrls(NamedTuple):
 
 
 def processes(setting: Setting) -> int:
-    """Into how many a crawl is split: one a core, 2 at least and 8 at most."""
+    """Return the number of processes of a split crawl: one a core, from 2 to 8."""
     return min(max(2, len(setting.cores)), _MOST_PROCESSES)
 
 
 def in_flight(setting: Setting) -> int:
-    """How many are in flight in all, the same for all arms: a multiple of the processes."""
+    """Return the requests in flight, the same for all arms: a multiple of the processes."""
     count = processes(setting)
     return count * max(_LEAST_IN_FLIGHT, _IN_FLIGHT // count)
 
 
 def name_of(engine: str, executor: str) -> str:
-    """The name of an arm in one process."""
+    """Return the name of an arm in one process."""
     return f"{engine}, {executor}"
 
 
 def split_name(engine: str, setting: Setting) -> str:
-    """The name of an arm that is split."""
+    """Return the name of an arm that is split."""
     return f"{engine}, inline, {processes(setting)} processes"
 
 
 def executors(setting: Setting) -> Sequence[str]:
-    """Who may parse with this interpreter."""
+    """Return the executors that may parse with this interpreter."""
     interpreter = setting.interpreter
     loads = interpreter.interpreters and not interpreter.parser_refusal
     return _EXECUTORS if loads else _EXECUTORS[:-1]
 
 
 def arms(setting: Setting) -> Sequence[Arm]:
-    """All arms: on the user's list, or on the mock web."""
+    """Return all arms: on the user's list, or on the mock web."""
     return list(_list_arms(setting) if setting.urls else _mock_arms(setting))
 
 
 def served(setting: Setting) -> int:
-    """How many pages the mock web has to have."""
+    """Return the number of pages that the mock web needs."""
     return crawl_work.pages_of(_sizes(setting))
 
 
 def listed(path: str) -> ListedUrls:
-    """What is in a list. Raises what reading it for a crawl raises."""
+    """Return the contents of a list. Raises what reading it for a crawl raises."""
     if path == "-":
         raise ConfigurationError("urls: every turn reads the list, and standard input has it once")
     hosts = list(_hosts(path))
@@ -110,7 +110,7 @@ def _arm(setting: Setting, name: str, engine: str, executor: str, count: int) ->
 
 
 def _sizes(setting: Setting) -> dict[str, int]:
-    """Pages to measure, and pages to warm up with, twice; all processes together."""
+    """Return the pages to measure, and to warm up with, twice; all processes together."""
     return {"pages": setting.pick(700, 2_000, 10_000), "warm_up": in_flight(setting)}
 
 
@@ -137,7 +137,7 @@ def _list_arms(setting: Setting) -> Iterator[Arm]:
 
 
 def _hosts(path: str) -> Iterator[str]:
-    """The host of each entry; "" for what is no URL."""
+    """Return the host of each entry; "" for an invalid URL."""
     from crawler.model.command_config import CommandConfig
     from crawler.model.url import Url
     from crawler.store.sources import UrlSource

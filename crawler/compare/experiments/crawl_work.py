@@ -1,4 +1,4 @@
-"""What the arms of `crawl` do: one crawl, or several at once, each of its share of the URLs."""
+"""The arms of `crawl`: one crawl, or several at once, each of its share of the URLs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def work(parameters: Parameters, watch: Watch) -> Done:
 
 
 def share(parameters: Parameters, watch: Watch) -> Done:
-    """One crawl of its share of the pages; the lags are among the notes, as they came."""
+    """Crawl a share of the pages; the lags are among the notes, as they came."""
     from crawler.compare.crawling import crawl_warm
     from crawler.compare.fetching import bare
 
@@ -42,12 +42,12 @@ def share(parameters: Parameters, watch: Watch) -> Done:
 
 
 def pages_of(parameters: Parameters) -> int:
-    """How many pages the mock web has to have."""
+    """Return the number of pages that the mock web needs."""
     return int(parameters["pages"]) + 2 * int(parameters["warm_up"])
 
 
 def _numbers(parameters: Parameters) -> tuple[tuple[range, range], range]:
-    """Of the pages: two portions to warm up with, and those that are measured."""
+    """Return the page numbers: two portions to warm up with, and those that are measured."""
     warm_up = parameters["warm_up"]
     begin = 2 * warm_up
     return (range(warm_up), range(warm_up, begin)), range(begin, begin + parameters["pages"])
@@ -61,7 +61,7 @@ def _split(parameters: Parameters, watch: Watch) -> list[Done]:
 
 
 def _told(shares: Sequence[Done], watch: Watch) -> Done:
-    """All shares as one."""
+    """Merge all shares."""
     pages = sum(each.notes["pages"] for each in shares)
     lags = [lag for each in shares for lag in each.notes["lags"]]
     total = sum(int(each.checksum, 16) for each in shares) % 2**128
@@ -74,7 +74,7 @@ def _told(shares: Sequence[Done], watch: Watch) -> Done:
 
 
 def _listed(parameters: Parameters, watch: Watch) -> Done:
-    """The user's list, whole, once; a failure is an outcome like any other."""
+    """Crawl the user's list, whole, once; a failure is an outcome like any other."""
     from crawler.compare.crawling import CrawlTally, Lags, crawl
     from crawler.compare.fetching import bare
     from crawler.model.command_config import CommandConfig
@@ -99,7 +99,7 @@ def _listed(parameters: Parameters, watch: Watch) -> Done:
 
 
 def _import_parts() -> None:
-    """What a crawl imports only when it begins."""
+    """Import the parts that a crawl imports only when it begins."""
 
 
 def _figures(pages: int, lags: Sequence[float], watch: Watch) -> dict[str, float]:

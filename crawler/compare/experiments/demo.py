@@ -52,7 +52,7 @@ def _findings(observed: Observed) -> Iterator[Finding]:
 
 
 def _said(kind: str, run: Run, *, gil: bool) -> str:
-    """How much of the time both ran, and how often they took turns."""
+    """Say how much of the time both ran, and how often they took turns."""
     spans = run.notes["spans"]
     turns, whole = sum(map(len, spans)), max(each[-1][1] for each in spans)
     both = f"both at once for {run.value('together'):.0%} of {whole * 1e3:,.0f} ms"
@@ -61,7 +61,7 @@ def _said(kind: str, run: Run, *, gil: bool) -> str:
 
 
 def picture(worker: str, spans: Sequence[Sequence[Span]]) -> str:
-    """A row of blocks for each worker, of its first moments, and the time below."""
+    """Draw a row of blocks for each worker, of its first moments, and the time below."""
     whole = min(max(each[-1][1] for each in spans), _SHOWN)
     width = len(worker) + 2
     rows = [

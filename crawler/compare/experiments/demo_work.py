@@ -1,4 +1,4 @@
-"""What the arms of `demo` do: two workers compute the same, and note when each of them ran.
+"""The arms of `demo`: two workers compute the same, and note when each of them ran.
 
 A worker looks at the clock after every step of some 20 us. Where two looks lie far apart it did not
 run: another had the lock, or the core, or it had given up its turn itself.
@@ -40,7 +40,7 @@ def work(parameters: Parameters, watch: Watch) -> Done:
 
 
 def spans_of(stamps: Sequence[float]) -> list[Span]:
-    """When somebody ran who looked at the clock at these times."""
+    """Return the times in which a worker that read the clock at these moments ran."""
     found = [(stamps[0], stamps[0])]
     for before, now in pairwise(stamps):
         if now - before > _APART:
@@ -51,7 +51,7 @@ def spans_of(stamps: Sequence[float]) -> list[Span]:
 
 
 def together(spans: Sequence[Sequence[Span]]) -> float:
-    """The share of the time in which all ran at once."""
+    """Return the share of the time in which all ran at once."""
     one, other = spans
     overlap = sum(
         max(min(end, stop) - max(begin, start), 0.0) for begin, end in one for start, stop in other
@@ -86,7 +86,7 @@ def _threads() -> list[list[float]]:
 
 
 def _processes() -> list[list[float]]:
-    """Their clocks are one: `perf_counter` counts from the machine's start on Linux and macOS."""
+    """Run processes; their clocks agree, as `perf_counter` counts from the machine's start."""
     context = multiprocessing.get_context("forkserver")
     start, pipes = context.Barrier(WORKERS), [context.Pipe(duplex=False) for _ in range(WORKERS)]
     workers = [context.Process(target=_process, args=(start, end)) for _, end in pipes]

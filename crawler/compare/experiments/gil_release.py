@@ -28,7 +28,7 @@ def _measured(setting: Setting) -> list[str]:
 
 
 def named(name: str, threads: int) -> str:
-    """`lxml, 1 thread`."""
+    """Return a name such as `lxml, 1 thread`."""
     return f"{name}, {threads} thread{'s' if threads > 1 else ''}"
 
 
@@ -37,7 +37,7 @@ def _arms(setting: Setting) -> Sequence[Arm]:
 
 
 def _arm(setting: Setting, name: str, threads: int) -> Arm:
-    """The victim is kept out by one thread; that of two would measure who gets the lock next."""
+    """Return an arm; one thread keeps the victim out, as two would measure who locks next."""
     known = KNOWN[name]
     return Arm(
         name=named(name, threads),
@@ -60,7 +60,7 @@ def _contrasts(setting: Setting) -> Sequence[Contrast]:
 
 
 def _contrast(name: str, *, gil: bool) -> Contrast:
-    """Without the lock Python code runs in parallel; of C code it is not known what it does."""
+    """Return a contrast; without the lock Python runs in parallel, C code is not predicted."""
     known = KNOWN[name]
     base, other = named(name, 1), named(name, 2)
     if known.frees or (not gil and not known.native):
@@ -99,7 +99,7 @@ def _absent(setting: Setting) -> Iterator[Finding]:
 
 
 def _locked(observed: Observed) -> Iterator[Finding]:
-    """An extension that does not say that it can do without the lock turns it on for everybody."""
+    """Find extensions that turn the lock on for everybody, as they do not declare otherwise."""
     if observed.interpreter.gil:
         return
     for name in _measured(observed.setting):

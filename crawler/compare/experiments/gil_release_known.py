@@ -1,4 +1,4 @@
-"""What is known of each library and control of `gil-release`, and what is predicted from it."""
+"""Known facts of each library and control of `gil-release`, and predictions from them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ KNOWN: Mapping[str, Known] = {
 
 
 def present(interpreter: Interpreter) -> Sequence[str]:
-    """The libraries that an interpreter can import; it is asked once."""
+    """Return the libraries that an interpreter can import; it is asked once."""
     return _present(interpreter.path)
 
 
@@ -67,7 +67,7 @@ def _present(path: str) -> Sequence[str]:
 
 
 class LockWait(NamedTuple):
-    """What is predicted of a figure of the victim: that it lies between; both 0 for nothing."""
+    """The predicted bounds of a figure of the victim; both 0 for none."""
 
     claim: str
     figure: str
@@ -76,7 +76,7 @@ class LockWait(NamedTuple):
 
 
 def expected(name: str, *, gil: bool, cores: int) -> Iterator[LockWait]:
-    """What another thread will have waited, in the middle, beside one that does this."""
+    """Return the median wait predicted for another thread next to one that does this."""
     frees, native = KNOWN[name].frees, KNOWN[name].native
     beside, long = f"beside {name}", f"beside {name} with a page of 5 MB"
     if gil and name == LOOP:

@@ -24,7 +24,7 @@ Doing = Callable[[bytes], int]
 
 
 def page(parts: int = _PARTS) -> bytes:
-    """A page of headings, paragraphs and links, 165 bytes a part; always the same."""
+    """Return a page of headings, paragraphs and links, 165 bytes a part; always the same."""
     return _written(
         f"A page of {parts} parts",
         "".join(
@@ -37,7 +37,7 @@ def page(parts: int = _PARTS) -> bytes:
 
 
 def long_page() -> bytes:
-    """Text of 5 MB and one link, as links are made into objects in Python.
+    """Return text of 5 MB and one link, as links are made into objects in Python.
 
     It has fewer tags than `crawler.formats.html` takes as they are: from 32,768 on a regular
     expression, which holds the lock, goes over the page before frostwork does.
@@ -52,7 +52,7 @@ def _written(title: str, body: str) -> bytes:
 
 
 def work(parameters: Parameters, watch: Watch) -> Done:
-    """So many pages, split over the threads; then, if asked, how long a victim is kept out."""
+    """Parse pages, split over the threads; then, if asked, time how long a victim is kept out."""
     pages, threads, seconds = (parameters[name] for name in ("pages", "threads", "victim"))
     doing, checksum = _prepared(parameters["name"])
     body = page()
@@ -77,7 +77,7 @@ def _share(doing: Doing, body: bytes, pages: int) -> list[int]:
 
 
 def _prepared(name: str) -> tuple[Doing, str]:
-    """What to do, and a checksum of what it makes of the page: for all libraries the same."""
+    """Return the task, and a checksum of its result, which all libraries share."""
     if name in CONTROLS:
         return CONTROLS[name], name
     from crawler.formats.libraries import parser
@@ -89,7 +89,7 @@ def _prepared(name: str) -> tuple[Doing, str]:
 
 
 def _kept_out(doing: Doing | None, body: bytes, seconds: float, name: str) -> dict[str, float]:
-    """Median, p99 and longest of what a thread that sleeps for 1 ms comes back too late."""
+    """Return median, p99 and maximum of how late a thread wakes from a sleep of 1 ms."""
     stop = Event()
     busy = Thread(target=_until, args=(stop, doing, body)) if doing else None
     if busy:
@@ -121,7 +121,7 @@ def _compress(body: bytes) -> int:
 
 
 def _loop(_body: bytes) -> int:
-    """With numbers of its own: without the lock those of the code are counted by all threads."""
+    """Count with own numbers: without the lock those of the code are counted by all threads."""
     factor, modulus, state = int("16807"), int("2147483647"), 1
     for _ in range(_LOOP_TURNS):
         state = state * factor % modulus

@@ -74,7 +74,7 @@ def work(parameters: Parameters, watch: Watch) -> Done:
 
 
 def share(parameters: Parameters, watch: Watch) -> Done:
-    """One process's share of the pages, on an event loop."""
+    """Fetch one process's share of the pages, on an event loop."""
     return _fetched({**parameters, "kind": "uvloop"}, watch)
 
 
@@ -110,7 +110,7 @@ def _fetch(kind: str, urls: Sequence[str], in_flight: int, watch: Watch) -> Fetc
 
 
 def _split(parameters: Parameters, watch: Watch) -> Done:
-    """All shares, each with its part of what is in flight; the pages in their order again."""
+    """Fetch all shares, each with its part of what is in flight; restore the order of pages."""
     from crawler.compare.members import together
 
     count = parameters["processes"]
@@ -126,7 +126,7 @@ def _split(parameters: Parameters, watch: Watch) -> Done:
 
 
 class _Point(NamedTuple):
-    """What an arm does: `fetches` is the same for all that are compared with it."""
+    """The work of an arm: `fetches` is the same for all that are compared with it."""
 
     kind: str
     in_flight: int
@@ -138,7 +138,7 @@ class _Point(NamedTuple):
 
 
 def points(setting: Setting) -> list[_Point]:
-    """Everything that is run, by what the limits of this system leave room for."""
+    """Return all points that the limits of this system leave room for."""
     found = [_Point(SEQUENTIAL, 1, _ALONE)]
     for in_flight in _widths(setting):
         found += [
@@ -157,7 +157,7 @@ def _widths(setting: Setting) -> Sequence[int]:
 
 
 def _tried(setting: Setting, in_flight: int) -> Sequence[str]:
-    """Quick leaves out what takes longest and tells least."""
+    """Tell whether to try a point: quick leaves out what takes longest and tells least."""
     bare = _BARE if in_flight in (MANY, _LARGE) else ()
     if setting.mode == "quick" and in_flight > MANY:
         return ("threads", "asyncio", *bare)
@@ -165,12 +165,12 @@ def _tried(setting: Setting, in_flight: int) -> Sequence[str]:
 
 
 def fetches(in_flight: int) -> int:
-    """Twelve a slot, with 64 of them at least."""
+    """Return twelve a slot, with 64 of them at least."""
     return _A_SLOT * max(in_flight, MANY)
 
 
 def _split_too(in_flight: int) -> bool:
-    """Processes are tried where one loop has enough to do."""
+    """Tell whether to try processes: where one loop has enough to do."""
     return in_flight >= _SPLIT
 
 
@@ -180,7 +180,7 @@ def _possible(kind: str, in_flight: int) -> bool:
 
 
 def _processes(setting: Setting) -> int:
-    """Two at least, and so many that each has as many in flight."""
+    """Return at least two, and so many that each has as many in flight."""
     most = max(2, len(setting.cores))
     return max(count for count in (2, 4, 8) if count <= most)
 
@@ -238,7 +238,7 @@ def _large(setting: Setting, names: _Names) -> Iterator[Contrast]:
 
 
 def _like(setting: Setting, names: _Names) -> Iterator[Contrast]:
-    """The same client code on both sides: what is left is threads against a loop."""
+    """Compare the same client code on both sides: threads against a loop remain."""
     for in_flight in (MANY, _LARGE):
         for figure in (RATE, CPU_FETCH):
             if (BARE_THREADS, in_flight) in names:
@@ -271,7 +271,7 @@ def _told(names: _Names) -> Iterator[Contrast]:
 
 
 def _checks(observed: Observed) -> Sequence[Finding]:
-    """What could not be run here."""
+    """Report what could not be run here."""
     wanted = [width for width in _widths(observed.setting) if width >= _LARGE]
     left_out = [f"{kind} at {n:,}" for n in wanted for kind in _KINDS if not _possible(kind, n)]
     if not left_out:
@@ -311,7 +311,7 @@ def _charts(observed: Observed) -> Sequence[Chart]:
 
 
 def _series(observed: Observed, kind: str, arms: dict[str, Arm]) -> Series:
-    """One kind's rates; one thread is the same as one after the other."""
+    """Return one kind's rates; one thread is the same as one after the other."""
     kinds = (kind, SEQUENTIAL) if kind == "threads" else (kind,)
     rates = sorted(
         (float(arm.parameters["in_flight"]), observed.values(name, "rate"))

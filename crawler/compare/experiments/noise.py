@@ -46,7 +46,7 @@ def work(parameters: Parameters, watch: Watch) -> Done:
 
 
 def checksum(turns: int) -> int:
-    """Pure Python: `turns` steps of a linear congruential generator (Knuth, MMIX)."""
+    """Run `turns` steps of a linear congruential generator (Knuth, MMIX) in pure Python."""
     state = 1
     for _ in range(turns):
         state = (state * 6364136223846793005 + 1442695040888963407) & 0xFFFFFFFFFFFFFFFF
@@ -113,7 +113,7 @@ def _contrast(kind: Noise, figure: Figure) -> Contrast:
 
 
 def named(contrast: Contrast) -> str:
-    """What a noise is called: `fetch`, `fetch CPU`."""
+    """Return the name of a noise: `fetch`, `fetch CPU`."""
     kind = contrast.base.removesuffix(" A")
     return kind if contrast.figure.noise == "wall" else f"{kind} CPU"
 

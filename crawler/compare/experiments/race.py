@@ -133,7 +133,7 @@ def _looping(observed: Observed) -> Finding | None:
 
 
 def _sure(observed: Observed, arm: str, claim: str) -> Finding | None:
-    """Not some, not at times: one of each two."""
+    """Predict that each of two loses, not some and not at times."""
     runs = _whole(observed, arm)
     always = all(run.value("least") == run.value("most") == 1 for run in runs)
     return _finding(
@@ -142,14 +142,14 @@ def _sure(observed: Observed, arm: str, claim: str) -> Finding | None:
 
 
 def _exact(observed: Observed, cure: str) -> Finding | None:
-    """Also with threads that change all the time."""
+    """Predict exact counts, also with threads that change all the time."""
     lost = any(map(_lost, _whole(observed, cure)))
     outcome: Outcome = "otherwise" if lost else "as predicted"
     return _finding(observed, cure, f"{cure} loses nothing", outcome)
 
 
 def _some(observed: Observed, runs: Sequence[Run]) -> Outcome:
-    """Losing needs two cores where nobody has to give anything up in the middle."""
+    """Predict some losses, which need two cores where nobody gives up in the middle."""
     return _any(runs) if len(observed.setting.cores) > 1 else "told"
 
 
@@ -168,7 +168,7 @@ def _lost(run: Run) -> float:
 def _finding(
     observed: Observed, arm: str, claim: str, outcome: Outcome, detail: str = ""
 ) -> Finding | None:
-    """With its counts; None where the arm did not run."""
+    """Return the finding with its counts; None where the arm did not run."""
     runs = observed.of(arm)
     failed = [run.failure for run in runs if run.failure]
     if failed:
@@ -186,7 +186,7 @@ def _finding(
 
 
 def _counted(runs: Sequence[Run]) -> str:
-    """`100,000 increments a turn, 3,412 lost in the worst of 5 turns, 17 in the best`."""
+    """Return `100,000 increments a turn, 3,412 lost in the worst of 5 turns, 17 in the best`."""
     made, lost = runs[0].value("made"), sorted(map(_lost, runs))
     if not lost[-1]:
         return f"{made:,.0f} increments a turn, none lost in {len(runs)} turns"

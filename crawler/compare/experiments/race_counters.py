@@ -25,10 +25,10 @@ class Cure(Protocol):
     """A counter that several threads may add to."""
 
     def add(self, index: int, times: int) -> None:
-        """Thread `index` adds 1 so many times."""
+        """Add 1 so many times as thread `index`."""
 
     def total(self) -> int:
-        """What it has when all have added; once."""
+        """Return the total when all have added; once."""
 
 
 class Unlocked:
@@ -38,11 +38,11 @@ class Unlocked:
         self._counter = Counter()
 
     def add(self, _index: int, times: int) -> None:
-        """As `plain`."""
+        """Add as `plain` does."""
         plain(self._counter, times)
 
     def total(self) -> int:
-        """What was not lost."""
+        """Return what was not lost."""
         return self._counter.value
 
 
@@ -50,7 +50,7 @@ class Locked(Unlocked):
     """A lock around each update."""
 
     def add(self, _index: int, times: int) -> None:
-        """One at a time."""
+        """Add one at a time."""
         counter, lock = self._counter, self._lock
         for _ in range(times):
             with lock:
@@ -71,13 +71,13 @@ class Owned(Unlocked):
         self._owner.start()
 
     def add(self, _index: int, times: int) -> None:
-        """A message for each."""
+        """Send a message for each."""
         put = self._queue.put
         for _ in range(times):
             put(1)
 
     def total(self) -> int:
-        """When the owner has read all messages."""
+        """Return the total when the owner has read all messages."""
         self._queue.put(0)
         self._owner.join()
         return self._counter.value
@@ -94,11 +94,11 @@ class Summed:
         self._counters = [Counter() for _ in range(threads)]
 
     def add(self, index: int, times: int) -> None:
-        """Its own, which nobody else writes."""
+        """Add to a number that nobody else writes."""
         plain(self._counters[index], times)
 
     def total(self) -> int:
-        """The sum."""
+        """Return the sum."""
         return sum(counter.value for counter in self._counters)
 
 
@@ -111,13 +111,13 @@ class Collected:
         self._statistics = StatisticsCollector()
 
     def add(self, _index: int, times: int) -> None:
-        """As an engine tells that a fetch has started."""
+        """Count as an engine does that has started a fetch."""
         add_started = self._statistics.add_started
         for _ in range(times):
             add_started()
 
     def total(self) -> int:
-        """Of a frozen snapshot."""
+        """Return the total of a frozen snapshot."""
         return self._statistics.snapshot(0.0).in_flight
 
 

@@ -24,7 +24,7 @@ _TRIED = 10_000  # increments of each thread with the short interval, before a c
 
 
 def calling(counter: Counter, times: int) -> None:
-    """A call between read and write: there another thread may come in."""
+    """Call something between read and write: there another thread may come in."""
     for _ in range(times):
         seen = counter.value
         counter.value = _next(seen)
@@ -38,7 +38,7 @@ LOOPS: dict[str, Callable[[Counter, int], None]] = {"plain": plain, "call": call
 
 
 def work(parameters: Parameters, watch: Watch) -> Done:
-    """One variant, or one cure."""
+    """Run one variant, or one cure."""
     kind = parameters["kind"]
     if kind == "cure":
         return _cured(parameters, watch)
@@ -57,7 +57,7 @@ def _raced(loop: Callable[[Counter, int], None], parameters: Parameters, watch: 
 
 
 def together(run: Callable[[int], None], threads: int) -> None:
-    """`run(0)` to `run(threads - 1)`, which all start when all are there."""
+    """Call `run(0)` to `run(threads - 1)`, which all start when all are there."""
     start = Barrier(threads)
 
     def started(index: int) -> None:
@@ -70,7 +70,7 @@ def together(run: Callable[[int], None], threads: int) -> None:
 
 
 def _certain(kind: str, times: int, watch: Watch) -> Done:
-    """Variants of two updates, as often as asked; `least` and `most` lost of each two."""
+    """Run variants of two updates as often as asked; note the least and most lost of each two."""
     found: Sequence[int]
     match kind:
         case "barrier":
@@ -88,7 +88,7 @@ def _certain(kind: str, times: int, watch: Watch) -> Done:
 
 
 def _met(times: int, watch: Watch) -> list[int]:
-    """Two threads: both read, then they meet, then both write."""
+    """Update in two threads: both read, then they meet, then both write."""
     counters = [Counter() for _ in range(times)]
     barrier = Barrier(2)
 
@@ -104,7 +104,7 @@ def _met(times: int, watch: Watch) -> list[int]:
 
 
 def _awaited(times: int, watch: Watch) -> list[int]:
-    """Two tasks in one thread: both read, then both let the other run, then both write."""
+    """Update in two tasks of one thread: both read, then each lets the other run and writes."""
     import asyncio
 
     counters = [Counter() for _ in range(times)]
@@ -126,7 +126,7 @@ def _awaited(times: int, watch: Watch) -> list[int]:
 def _shared(
     places: int, target: Callable[[Any, Any, int], None], times: int, watch: Watch
 ) -> list[int]:
-    """Two processes at shared memory that no lock protects."""
+    """Update in two processes at shared memory that no lock protects."""
     context = get_context("forkserver")
     values = context.Array("q", places, lock=False)
     barrier = context.Barrier(2)
@@ -142,7 +142,7 @@ def _shared(
 
 
 def meet_shared(values: Any, barrier: Any, times: int) -> None:
-    """Both read a place, then they meet, then both write it."""
+    """Read a place in both, let them meet, then write it in both."""
     for place in range(times):
         seen = values[place]
         barrier.wait(_PATIENCE)
@@ -150,14 +150,14 @@ def meet_shared(values: Any, barrier: Any, times: int) -> None:
 
 
 def add_shared(values: Any, barrier: Any, times: int) -> None:
-    """Both start together and add to one place."""
+    """Start both together and add to one place."""
     barrier.wait(_PATIENCE)
     for _ in range(times):
         values[0] += 1
 
 
 def _cured(parameters: Parameters, watch: Watch) -> Done:
-    """First whether it is exact when threads change all the time, then what it costs as usual."""
+    """Check that it is exact when threads change all the time, then measure its cost."""
     make, threads = CURES[parameters["cure"]], parameters["threads"]
     times = parameters["times"]
     with switch_interval(SHORT):

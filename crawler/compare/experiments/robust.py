@@ -31,7 +31,7 @@ _PROCESSES = {"process": "the standard library's pool of processes", "loky": "lo
 
 
 def _arms(setting: Setting) -> Sequence[Arm]:
-    """The crawler's pages are bytes and text: an argument that cannot be pickled is none."""
+    """Return the arms; the crawler's pages are text, so none of them cannot be pickled."""
     pages = [case for case in CASES if case != "argument"]
     every = [(kind, list(CASES)) for kind in kinds(setting)]
     return [
@@ -60,14 +60,14 @@ def _checks(observed: Observed) -> Sequence[Finding]:
 
 
 def _finding(observed: Observed, arm: str, claim: str, held: Sequence[bool], text: str) -> Finding:
-    """A prediction that has to hold in each trial that was made."""
+    """Return a prediction that has to hold in each trial that was made."""
     trouble = observed.trouble(arm) or ("" if held else f"{arm}: no turn")
     outcome: Outcome = "as predicted" if all(held) else "otherwise"
     return Finding(claim=claim, outcome="invalid" if trouble else outcome, text=trouble or text)
 
 
 def _loses_all(observed: Observed, kind: str) -> Finding:
-    """One worker ends: the pool ends the others, too, and fails what it still has."""
+    """Predict that one worker's end ends the pool, which fails what it still has."""
     trials = [t for case in _ENDINGS for t in _trials(observed, kind, case)]
     return _finding(
         observed,
@@ -90,7 +90,7 @@ def _unreadable(observed: Observed, kind: str) -> Finding:
 
 
 def _ends(observed: Observed, kind: str) -> Finding:
-    """What would end a worker ends the process; what loops cannot be ended but with it."""
+    """Tell whether the process ends with the worker; an endless loop ends only with it."""
     trials = [t for case in (*_ENDINGS, "looping") for t in _trials(observed, kind, case)]
     return _finding(
         observed,
@@ -129,7 +129,7 @@ def _left_behind(observed: Observed) -> Finding:
 
 
 def _silent(observed: Observed) -> Finding:
-    """A guilty task that nobody hears of has failed, and its caller is given None.
+    """Find a guilty task that has failed unheard, and whose caller is given None.
 
     Interpreters of CPython 3.14.10 do so with a MemoryError, and give it to the next that fails.
     """
@@ -150,7 +150,7 @@ def _silent(observed: Observed) -> Finding:
 
 
 def _told(observed: Observed, arm: str) -> Finding:
-    """What became of each guilty task, as the first turn that counts saw it."""
+    """Say what became of each guilty task, as the first turn that counts saw it."""
     lines = [
         f"{_TITLES[case]}: {trial['lost']} lost, {latency(trial['recovery'])}; {trial['said']}"
         for case in CASES
@@ -207,7 +207,7 @@ def _charts(observed: Observed) -> Sequence[Chart]:
 
 
 def _spared(lost: dict[str, list[float]]) -> int:
-    """Innocent tasks that were done in the worst case."""
+    """Count innocent tasks that were done in the worst case."""
     every = [count for counts in lost.values() for count in counts if not math.isnan(count)]
     return INNOCENT - int(max(every, default=0))
 

@@ -25,7 +25,7 @@ _LIMIT = 20.0  # seconds of a process
 
 
 def apart(kind: str, case: str) -> TaskTrial:
-    """One trial in a process of its own; if that ends, recovery is the start of another."""
+    """Run one trial in a separate process; if that ends, recovery is the start of another."""
     began = recovered = 0.0
     answered, said = 0, ""
     with _process(kind, case) as process:
@@ -84,7 +84,7 @@ def _signal(code: int) -> str:
 
 
 def main(kind: str, case: str) -> None:
-    """The process apart."""
+    """Run the trial in the separate process."""
 
     def tell(event: str) -> None:
         os.write(1, f"{event}\n".encode())

@@ -1,4 +1,4 @@
-"""How `robust` tries one guilty task among innocent ones; and the pools that it tries it on."""
+"""Trials of `robust`: one guilty task among innocent ones, and the pools that it is tried on."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def ignore(_event: str) -> None:
 
 
 def trial(bench: Bench, case: str, tell: Callable[[str], None] = ignore) -> TaskTrial:
-    """Twenty innocent tasks, a guilty one among them, and a new one afterwards.
+    """Run twenty innocent tasks, a guilty one among them, and a new one afterwards.
 
     tell: is told at once that the guilty task was `submitted`, each innocent one `answered`, the
     guilty one `overdue`, and the pool `recovered`.
@@ -206,7 +206,7 @@ class CrawlerBench:
         raise PageFailed(f"{parsed.kind}: {parsed.reason}")
 
     def give_up(self, waiting: Future[Any]) -> None:
-        """Nothing is to be done from outside: it would be a fault of the pool's."""
+        """Raise an error: a page that has not ended would be a fault of the pool."""
         raise RuntimeError(f"the pool has not ended a page: {waiting}")
 
     def probe(self) -> None:

@@ -1,4 +1,4 @@
-"""What `robust` runs in workers: innocent tasks, and guilty ones that ruin their worker.
+"""Tasks that `robust` runs in workers: innocent ones, and guilty ones that ruin their worker.
 
 A task cannot harm the machine: it loops for seconds and not for ever, what it allocates is never
 written to and stays below a limit, and its crash leaves no core file.
@@ -28,7 +28,7 @@ _PIECES = 2 * _ROOM // _PIECE  # where no limit holds
 
 
 def innocent(number: int) -> int:
-    """The square of a number, after two milliseconds."""
+    """Return the square of a number, after two milliseconds."""
     time.sleep(_TAKES)
     return number * number
 
@@ -39,7 +39,7 @@ def guilty(case: str, _argument: object = None) -> Any:
 
 
 def fragile(response: RawResponse) -> dict[str, Any]:
-    """The same as a parser of the crawler's: the page's body says which task it is."""
+    """Run them as a parser of the crawler's: the page's body says which task it is."""
     kind, _, detail = response.body.decode().partition(" ")
     return {"answer": innocent(int(detail)) if kind == "innocent" else guilty(detail)}
 
@@ -85,7 +85,7 @@ def _hoard() -> int:
 
 
 def _size() -> int:
-    """Bytes of address space of this process."""
+    """Return the bytes of address space of this process."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     return pages * resource.getpagesize()
 

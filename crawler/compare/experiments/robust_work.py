@@ -1,4 +1,4 @@
-"""What a turn of `robust` does: every case on one kind of pool."""
+"""A turn of `robust`: every case on one kind of pool."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ THREADS = ("thread", "interpreter")
 
 
 def work(parameters: Parameters, watch: Watch) -> Done:
-    """The trials; what they lost, how long until the pool answered again, what is left behind."""
+    """Run the trials; note their losses, the time until the pool answered, and processes left."""
     kind, cases = parameters["kind"], parameters["cases"]
     with watch:
         found = _apart(kind, cases) if kind in THREADS else _trials(kind, cases)

@@ -38,7 +38,7 @@ _RATE = 2_000  # wake-ups a second, whatever the number of connections
 
 
 def counts(setting: Setting, kind: str) -> list[int]:
-    """Numbers of connections that are to be tried in this mode."""
+    """Return the numbers of connections to try in this mode."""
     full = (100, MANY, 2_000, 5_000, 10_000, 20_000)
     wanted: dict[str, Sequence[int]] = {
         ASYNCIO: setting.pick((100, MANY, 2_000, 5_000), (100, MANY, 2_000, 5_000, 10_000), full),
@@ -49,7 +49,7 @@ def counts(setting: Setting, kind: str) -> list[int]:
 
 
 def possible(setting: Setting, kind: str) -> list[int]:
-    """Those of them that the limits of this system leave room for."""
+    """Return those of them that the limits of this system leave room for."""
     return [count for count in counts(setting, kind) if count <= _bound(kind)]
 
 
@@ -112,7 +112,7 @@ def _checks(observed: Observed) -> Sequence[Finding]:
 
 
 def _left_out(setting: Setting) -> Iterator[Finding]:
-    """What this system does not allow."""
+    """Say what this system does not allow."""
     for kind in (ASYNCIO, UVLOOP, THREADS):
         missing = sorted({*counts(setting, kind)} - {*possible(setting, kind)})
         if missing:
@@ -122,7 +122,7 @@ def _left_out(setting: Setting) -> Iterator[Finding]:
 
 
 def _reached(observed: Observed) -> Iterator[Finding]:
-    """The greatest number of each that did wait."""
+    """Return the greatest number of each that did wait."""
     for kind in (ASYNCIO, UVLOOP, THREADS):
         good = [n for n in possible(observed.setting, kind) if _good(observed, _name(kind, n))]
         if good:

@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def take(server: socket.socket, count: int) -> list[socket.socket]:
-    """Accept so many."""
+    """Accept so many connections."""
     found = []
     for _ in range(count):
         connection, _ = server.accept()

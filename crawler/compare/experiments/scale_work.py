@@ -1,4 +1,4 @@
-"""What the arms of `scale` do: many connections wait, some are woken up, and each notes how late.
+"""The arms of `scale`: many connections wait, some are woken up, and each notes how late.
 
 Connections are made one after the other in the same way for all; who waits for them differs: a task
 a connection on one event loop, or a thread a connection. Then the peer (`scale_peer`) wakes up
@@ -38,7 +38,7 @@ class Calls(NamedTuple):
 
 
 class Waited(NamedTuple):
-    """What came of it: how late each wake-up was taken, bytes a connection, seconds to set up."""
+    """The lateness of each wake-up, bytes a connection, seconds to set up."""
 
     delays: Sequence[float]
     memory: float
@@ -70,7 +70,7 @@ class Peer:
         return f"Peer({self._port})"
 
     def connect(self, count: int) -> list[socket.socket]:
-        """So many connections, all of them accepted."""
+        """Open so many connections, all of them accepted."""
         self._process.tell(f"take {count}")
         found = [self._connection() for _ in range(count)]
         if self._process.heard() != "taken":
@@ -171,7 +171,7 @@ async def _on_loop(other: Peer, count: int, calls: Calls) -> Waited:
 
 
 def _memory() -> int:
-    """What this process has for itself, bytes; 0 where the system does not tell."""
+    """Return the private memory of this process in bytes; 0 where the system does not tell."""
     collect()
     return pss([os.getpid()])
 

@@ -53,7 +53,7 @@ def _arms(setting: Setting) -> Sequence[Arm]:
 
 
 def _contrasts(setting: Setting) -> Sequence[Contrast]:
-    """Each with what it needs; a system without fork has fewer."""
+    """Return each with what it needs; a system without fork has fewer."""
     planned = [
         *(_starts_faster("thread", process) for process in PROCESSES),
         _starts_faster("fork", "spawn"),
@@ -92,7 +92,7 @@ def _checks(observed: Observed) -> Sequence[Finding]:
 
 
 def _second(observed: Observed) -> Finding:
-    """The fork server's first pool against its second, within each turn."""
+    """Compare the fork server's first pool with its second, within each turn."""
     claim = "the fork server's second pool starts faster than its first, which starts the server"
     if trouble := observed.trouble("forkserver"):
         return Finding(claim=claim, outcome="invalid", text=f"invalid: {trouble}")

@@ -1,4 +1,4 @@
-"""What `start-up` measures: from no pool to its first result, and what its workers take."""
+"""Figures of `start-up`: from no pool to its first result, and what its workers take."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PAGE = 4096  # bytes; less is not seen
 
 
 def work(parameters: Parameters, watch: Watch) -> Done:
-    """A pool from nothing, what its workers take, and the same pool once more."""
+    """Start a pool from nothing, measure its workers, and start the same pool once more."""
     kind, workers = parameters["kind"], parameters["workers"]
     make = _maker(kind, workers)
     before = pss([os.getpid()]), _private()
@@ -56,18 +56,18 @@ def _maker(kind: str, workers: int) -> Callable[[], Executor]:
 
 
 def first() -> int:
-    """The least that a worker can do."""
+    """Do the least that a worker can."""
     return 1
 
 
 def hold() -> tuple[int, int]:
-    """Who did this: the process and the thread; it takes a while."""
+    """Return the process and the thread that did this; it takes a while."""
     time.sleep(_HOLD)
     return os.getpid(), threading.get_ident()
 
 
 def _memory(pool: Executor, workers: int, before: tuple[int, int]) -> dict[str, float]:
-    """Bytes a worker while all of them live.
+    """Return the bytes a worker while all of them live.
 
     added: all that came with the pool, the fork server and resource tracker too, by worker. Of
     threads and interpreters it is the private memory that they added: what a process shares with
@@ -91,7 +91,7 @@ def _all_at_work(pool: Executor, workers: int) -> set[int]:
 
 
 def _private() -> int:
-    """Bytes of this process that are its own and written to; 0 where nobody tells."""
+    """Return the bytes of this process that are private and written to; 0 if unknown."""
     try:
         lines = Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()
     except OSError:

@@ -16,7 +16,7 @@ _MOST_WORKERS = 8
 
 
 def _arms(setting: Setting) -> Sequence[Arm]:
-    """The parser by every executor that loads it; pure Python by interpreters, if there are any."""
+    """Return arms: the parser by every executor that loads it; pure Python by interpreters."""
     refused = {"interpreter"} if setting.interpreter.parser_refusal else set()
     found = [_arm(setting, "page", k) for k in ("map", *kinds(setting)) if k not in refused]
     if setting.interpreter.interpreters:
@@ -46,7 +46,7 @@ def _checks(observed: Observed) -> Sequence[Finding]:
 
 
 def _troubles(observed: Observed) -> str:
-    """What failed; another checksum is no trouble here but the answer."""
+    """Find failures; a different checksum is the answer here, not a failure."""
     failed = (run for arm in observed.arms for run in observed.of(arm.name) if run.failure)
     first = next(failed, None)
     if first is not None:
@@ -56,7 +56,7 @@ def _troubles(observed: Observed) -> str:
 
 
 def _equal(observed: Observed) -> Finding:
-    """Whether each executor gave what `map` gave, to the last byte, in both ways to ask it."""
+    """Check that each executor gave what `map` gave, to the last byte, in both ways."""
     trouble = _troubles(observed)
     odd = [arm.name for arm in observed.arms if not _as_map(observed, arm)]
     names = ", ".join(arm.name for arm in observed.arms)
@@ -77,13 +77,13 @@ def _as_map(observed: Observed, arm: Arm) -> bool:
 
 
 def program() -> str:
-    """The program as it ran, from its source: `make` is the only thing that differs."""
+    """Return the source of the program as it ran; `make` alone differs."""
     shown = (swap_work.mapped, swap_work.completed, executors.executor)
     return "\n\n".join(inspect.getsource(function).rstrip() for function in shown)
 
 
 def _exceptions(observed: Observed) -> Finding:
-    """Whether an exception has the same type and message, whoever ran what raised it."""
+    """Check that an exception has the same type and message, whoever ran its cause."""
     said = {
         arm.name: {tuple(each) for note in observed.notes(arm.name, "raised") for each in note}
         for arm in observed.arms
@@ -102,7 +102,7 @@ def _exceptions(observed: Observed) -> Finding:
 
 
 def _causes(observed: Observed) -> list[str]:
-    """Where the worker's own traceback is kept; that does differ."""
+    """Find where the worker's own traceback is kept; that does differ."""
     causes = {arm.name: next(iter(observed.notes(arm.name, "cause")), "") for arm in observed.arms}
     return [
         f"{name}: the worker's traceback is in a {kind}" for name, kind in causes.items() if kind

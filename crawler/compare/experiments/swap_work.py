@@ -1,4 +1,4 @@
-"""What `swap` does: the same programs through every executor; they are only given another pool."""
+"""The work of `swap`: the same programs through every executor; only the pool differs."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Function = Callable[[Any], Any]
 
 
 def mapped(make: Make, function: Function, pages: Sequence[Any]) -> list[Any]:
-    """`map`: the results in the order of the pages."""
+    """Return the results of `map` in the order of the pages."""
     with make() as pool:
         return list(pool.map(function, pages, chunksize=_CHUNK))
 
 
 def completed(make: Make, function: Function, pages: Sequence[Any]) -> list[Any]:
-    """`submit` and `as_completed`: each result when it is there; put in order afterwards."""
+    """Collect results by `submit` and `as_completed`, and put them in order afterwards."""
     with make() as pool:
         places = {pool.submit(function, page): place for place, page in enumerate(pages)}
         found = {places[future]: future.result() for future in as_completed(places)}
@@ -40,7 +40,7 @@ def completed(make: Make, function: Function, pages: Sequence[Any]) -> list[Any]
 
 
 def work(parameters: Parameters, watch: Watch) -> Done:
-    """Pages through one executor in two ways; then an exception and a cancellation."""
+    """Parse pages through one executor in two ways; then raise an exception and cancel a task."""
     kind, make = parameters["kind"], partial(executor, parameters["kind"], parameters["workers"])
     function, pages = subject(parameters["subject"], parameters["pages"])
     if kind == "map":
@@ -58,7 +58,7 @@ def work(parameters: Parameters, watch: Watch) -> Done:
 
 
 def subject(name: str, pages: int) -> tuple[Function, Sequence[Any]]:
-    """A function of one argument, and its arguments, the same each time."""
+    """Return a function of one argument, and its arguments, the same each time."""
     if name == "likeness":  # pure Python, for interpreters that load no parser
         from crawler.formats.simhash import likeness
 
@@ -88,7 +88,7 @@ def _html(number: int) -> bytes:
 
 
 def checksum(results: Sequence[Any]) -> str:
-    """Of what was found; how long it took is part of a `Document`, and no result."""
+    """Return the checksum of what was found, without the time that a `Document` also has."""
     digest = sha256()
     for result in results:
         digest.update(getattr(result, "json", None) or repr(result).encode())
@@ -96,12 +96,12 @@ def checksum(results: Sequence[Any]) -> str:
 
 
 def broken(number: int) -> int:
-    """A page that cannot be parsed."""
+    """Raise an error, as for a page that cannot be parsed."""
     raise LookupError(f"page {number} has no title", number)
 
 
 def caught(call: Callable[[], object]) -> list[str]:
-    """Type and message of what a call raises."""
+    """Return type and message of what a call raises."""
     try:
         call()
     except Exception as error:
@@ -110,7 +110,7 @@ def caught(call: Callable[[], object]) -> list[str]:
 
 
 def _raised(make: Make) -> Mapping[str, Any]:
-    """What comes of an exception, by `submit` and by `map`; and where its traceback went."""
+    """Note how an exception arrives, by `submit` and by `map`, and where its traceback went."""
     with make() as pool:
         future = pool.submit(broken, 7)
         found = [caught(future.result), caught(lambda: list(pool.map(broken, [7])))]
@@ -119,7 +119,7 @@ def _raised(make: Make) -> Mapping[str, Any]:
 
 
 def cancels(make: Make) -> bool:
-    """Whether a task that waits behind another can be cancelled, and the others are answered."""
+    """Tell whether a waiting task can be cancelled, and the others are answered."""
     with tempfile.TemporaryDirectory(prefix="crawler-compare-") as folder:
         gate = Path(folder) / "gate"
         with make() as pool:
