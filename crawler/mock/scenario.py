@@ -18,7 +18,6 @@ from difflib import get_close_matches
 from typing import Any, Literal
 
 from crawler.model.distribution import Distribution
-from crawler.model.errors import ConfigurationError
 from crawler.model.option import OptionError, Options, option
 from crawler.model.units import BYTES, RATE, SECONDS, SHARE
 from crawler.model.url import Url, parse
@@ -35,41 +34,12 @@ DEFAULT_ROBOTS = (
 )
 
 ROBOTS_FORMS = (
-    "plain",
-    "empty",
-    "none",
-    "gone",
-    "unauthorized",
-    "forbidden",
-    "too-many",
-    "server-error",
-    "unavailable",
-    "redirect",
-    "redirects-5",
-    "redirects-6",
-    "redirect-loop",
-    "redirect-host",
-    "timeout",
-    "reset",
-    "empty-reply",
-    "cut",
-    "slow",
-    "html",
-    "gzip",
-    "bom",
-    "cr",
-    "crlf",
-    "no-final-newline",
-    "big",
-    "utf-16",
-    "latin-1",
-    "nul",
-    "long-lines",
-    "case",
-    "groups",
-    "wildcards",
-    "crawl-delay",
-)
+    "plain", "empty", "none", "gone", "unauthorized", "forbidden", "too-many", "server-error",
+    "unavailable", "redirect", "redirects-5", "redirects-6", "redirect-loop", "redirect-host",
+    "timeout", "reset", "empty-reply", "cut", "slow", "html", "gzip", "bom", "cr", "crlf",
+    "no-final-newline", "big", "utf-16", "latin-1", "nul", "long-lines", "case", "groups",
+    "wildcards", "crawl-delay",
+)  # fmt: skip
 """The names of `crawler.mock.graph.robots_forms.FORMS`."""
 
 # Page numbers are drawn from 32-bit words; this keeps the draw close to uniform.
@@ -336,11 +306,6 @@ class MockWeb(Options):
         """Return the options with some changed; raise `OptionError` if that is invalid."""
         return MockWeb.of({**self.plain_values(), **changes})
 
-    @property
-    def robots_text(self) -> str:
-        """The lines of robots.txt as one text."""
-        return "".join(f"{line}\n" for line in self.robots)
-
     def _canonical_domain(self) -> str:
         """Return the domain as in URLs: in lower case and ASCII (WHATWG URL section 3.3)."""
         read = parse(f"http://{self.domain}/")
@@ -381,6 +346,3 @@ def _plain(value: object) -> object:
     if isinstance(value, tuple):
         return list(value)
     return value if isinstance(value, bool | int | float | str) else str(value)
-
-
-__all__ = ["DEFAULT_ROBOTS", "Authority", "ConfigurationError", "MockWeb"]

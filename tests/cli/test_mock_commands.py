@@ -153,7 +153,7 @@ def test_a_score_as_json_tells_the_same(tmp_path: Path, capsys: pytest.CaptureFi
         ("{'url'", "line 2: not JSON"),
         ("[]", "line 2: not a JSON object"),
         ("{}", "line 2: a record without a url"),
-        ('{"url": "http://127.0.0.1:8080/", "status": "x"}', "line 2: 'x' is no status"),
+        ('{"url": "http://127.0.0.1:8080/", "status": "x"}', "line 2: expected a status, got 'x'"),
     ],
 )
 def test_a_line_that_is_no_record_is_named(

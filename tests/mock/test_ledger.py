@@ -95,7 +95,7 @@ def test_check_names_each_breach() -> None:
     bad = LedgerRow(requests=9, retry_after_violations=2, robots_violations=1)
     snapshot = LedgerSnapshot(hosts={"good": good, "bad": bad}, truncated=True)
     assert check(snapshot) == [
-        "the ledger is not whole: its log was full",
+        "the ledger is truncated: its log was full",
         "bad: 2 requests within a Retry-After",
         "bad: 1 requests that robots.txt forbids",
     ]

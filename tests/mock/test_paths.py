@@ -165,7 +165,7 @@ def test_flaky(web: Served) -> None:
 def test_robots(web: Served) -> None:
     """robots.txt begins with the lines of the options and ends with the sitemap's."""
     status, fields, body = fetch(web, "/robots.txt")
-    text = MockWeb().robots_text
+    text = "".join(f"{line}\n" for line in MockWeb().robots)
     assert (status, body.decode()) == (200, f"{text}Sitemap: {web.url}/sitemap.xml\n")
     assert fields["content-type"].startswith("text/plain")
 

@@ -8,11 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.mock.graph.draw import uniforms
+from crawler.mock.graph.draw import draw
 from crawler.mock.server.queueing import Full, Queue, QueueWait
 from crawler.model.distribution import Distribution
 
 ARRIVALS = 200_000
+
+
+def uniforms(label: str) -> list[float]:
+    """Numbers strictly between 0 and 1, one for each arrival."""
+    return [(word + 0.5) / 2**32 for word in draw(label, ARRIVALS)]
 
 
 def mean_wait(workers: int, load: float, service: str) -> float:
@@ -22,7 +27,7 @@ def mean_wait(workers: int, load: float, service: str) -> float:
         Distribution.read(service),
     )
     queue, now, total = Queue(workers, ARRIVALS), 0.0, 0.0
-    ones, others = uniforms("arrivals", ARRIVALS), uniforms("services", ARRIVALS)
+    ones, others = uniforms("arrivals"), uniforms("services")
     for one, other in zip(ones, others, strict=True):
         now += between.quantile(one)
         found = queue.arrive(now, takes.quantile(other))

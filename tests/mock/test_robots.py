@@ -127,10 +127,10 @@ def test_spellings() -> None:
 
 
 def test_plain_begins_with_the_options_text() -> None:
-    """`robots_text` and then the sitemaps; the broken ones only where there are traps."""
+    """The options' lines and then the sitemaps; the broken ones only with traps."""
     options = options_of("plain")
     lines = ("Sitemap: http://127.0.0.1:8080/sitemap.xml",)
-    assert served(options).body.decode() == options.robots_text + lines[0] + "\n"
+    assert served(options).body.decode().splitlines() == [*options.robots, *lines]
     assert sitemap_lines(options, 0) == lines
     assert len(sitemap_lines(options_of("plain", traps=True), 0)) == 4
 

@@ -1,12 +1,8 @@
-"""The catalogue of faults: what servers do that they should not, each with a name and a path.
+"""The catalogue of faults: misbehaviour of servers, each with a name and a path.
 
 `/fault/NAME/REST` is the answer of `/REST` broken in that way (of `/page/0` without a rest). A few
-are legal and merely rare; their help says so. All are pure functions, so a fault is the same bytes
-for everybody at any time.
-
-Groups: `tcp` (what becomes of TCP and when), `header` (status line and fields), `framing`
-(where a body ends, RFC 9112 section 6), `encoding` (Content-Encoding), `redirection`, `body` (good
-HTTP around a hostile body).
+are legal and merely rare; their help says so. All are pure functions, so a fault is always the same
+bytes.
 """
 
 from __future__ import annotations
@@ -39,7 +35,7 @@ if len(FAULTS) != sum(len(group.faults) for group in _GROUPS):
 def _fault(arguments: Sequence[str], inner: Answer, ask: Ask, options: MockWeb) -> Answer:
     fault = FAULTS.get(arguments[0])
     if fault is None:
-        raise PathError(f"no such fault; there are {', '.join(FAULTS)}")
+        raise PathError(f"expected one of the faults {', '.join(FAULTS)}")
     return fault.make(inner, ask, options)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from crawler.mock.faults.recipe import Group, Make, html_head, on_body, page, raw, whole
@@ -28,33 +28,14 @@ def _encoded(inner: Answer, token: str, body: bytes) -> Answer:
 
 
 def _coded(token: str, change: Callable[[bytes], bytes]) -> Make:
-    """The body changed, under that Content-Encoding."""
+    """Change the body and declare that Content-Encoding."""
     return lambda inner, ask, options: _encoded(inner, token, change(whole(inner)))
 
 
-def _bomb(token: str, make: Callable[[], bytes]) -> Make:
-    """What is small on the wire only; made when first asked for."""
-    return lambda inner, ask, options: _encoded(page(b""), token, make())
-
-
-@lru_cache(maxsize=1)
-def _gzip_bomb() -> bytes:
-    return gzipped(bytes(BOMB_BYTES))
-
-
-@lru_cache(maxsize=1)
-def _nested_bomb() -> bytes:
-    return gzipped(gzipped(bytes(NESTED_BYTES)))
-
-
-@lru_cache(maxsize=1)
-def _brotli_bomb() -> bytes:
-    return brotlied(bytes(BOMB_BYTES))
-
-
-@lru_cache(maxsize=1)
-def _zstd_bomb() -> bytes:
-    return zstandarded(bytes(BOMB_BYTES))
+def _bomb(token: str, compress: Callable[[bytes], bytes], size: int = BOMB_BYTES) -> Make:
+    """Send `size` zeros that are small on the wire; made on first use."""
+    made = cache(lambda: compress(bytes(size)))
+    return lambda inner, ask, options: _encoded(page(b""), token, made())
 
 
 def _lzw(body: bytes) -> bytes:
@@ -65,16 +46,15 @@ def _half(body: bytes) -> bytes:
     return body[: len(body) // 2]
 
 
-def _wrong_crc(body: bytes) -> bytes:
-    data = bytearray(gzipped(body))
-    data[-8] ^= 0xFF
-    return bytes(data)
+def _wrong_at(place: int) -> Callable[[bytes], bytes]:
+    """Return a function that gzips and inverts one byte of the trailer."""
 
+    def change(body: bytes) -> bytes:
+        data = bytearray(gzipped(body))
+        data[place] ^= 0xFF
+        return bytes(data)
 
-def _wrong_size(body: bytes) -> bytes:
-    data = bytearray(gzipped(body))
-    data[-1] ^= 0xFF
-    return bytes(data)
+    return change
 
 
 def _members(body: bytes) -> bytes:
@@ -83,10 +63,10 @@ def _members(body: bytes) -> bytes:
 
 
 def _wide_window(body: bytes) -> bytes:
-    """A frame that makes its reader set 128 MiB aside (RFC 9659 allows 8)."""
+    """Return a frame that needs a window of 128 MiB (RFC 9659 allows 8)."""
     zstandard: Any = importlib.import_module("zstandard")
-    # A frame header by hand (RFC 8878 section 3.1.1): no content size, window 2**27, then one
-    # raw block that is the last.
+    # A frame header by hand (RFC 8878 section 3.1.1): no content size, window 2**27, then a single
+    # raw block.
     block = len(body[:100]) << 3 | 1
     magic = int(zstandard.MAGIC_NUMBER).to_bytes(4, "little")
     return magic + bytes((0, (27 - 10) << 3)) + block.to_bytes(3, "little") + body[:100]
@@ -100,7 +80,7 @@ def _many(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
     return _encoded(inner, ", ".join(("gzip",) * _STACKED), body)
 
 
-@GROUP.fault("length-unpacked", "gzip data under the length that it has unpacked, then closes.")
+@GROUP.fault("length-unpacked", "gzip data with the length of the decoded body, then closes.")
 def _length_unpacked(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
     body = whole(inner)
     fields = (b"Content-Encoding: gzip", b"Content-Length: %d" % (len(body) + 9_999))
@@ -114,7 +94,11 @@ def _transferred(body: bytes) -> Answer:
 
 
 for _name, _help, _make in (
-    ("bad-gzip", "Calls gzip what is none.", _coded("gzip", lambda body: b"this is no gzip")),
+    (
+        "bad-gzip",
+        "Not gzip data, declared as gzip.",
+        _coded("gzip", lambda body: b"this is no gzip"),
+    ),
     ("cut-gzip", "Ends in the middle of gzip data.", _coded("gzip", lambda b: _half(gzipped(b)))),
     (
         "gzip-no-trailer",
@@ -126,33 +110,41 @@ for _name, _help, _make in (
         "Ends in the middle of deflate data.",
         _coded("deflate", lambda b: _half(deflated(b))),
     ),
-    ("gzip-crc", "A wrong checksum at the end of gzip data.", _coded("gzip", _wrong_crc)),
-    ("gzip-size", "A wrong length at the end of gzip data.", _coded("gzip", _wrong_size)),
+    ("gzip-crc", "A wrong checksum at the end of gzip data.", _coded("gzip", _wrong_at(-8))),
+    ("gzip-size", "A wrong length at the end of gzip data.", _coded("gzip", _wrong_at(-1))),
     ("gzip-members", "Legal: gzip data in two members.", _coded("gzip", _members)),
-    ("gzip-garbage", "Zeros behind gzip data.", _coded("gzip", lambda b: gzipped(b) + bytes(64))),
-    ("gzip-empty", "Calls gzip a body of no bytes.", _coded("gzip", lambda body: b"")),
-    ("gzip-bomb", "16 MiB of zeros in 16 KB.", _bomb("gzip", _gzip_bomb)),
-    ("gzip-nested", "64 MiB of zeros by gzip in gzip.", _bomb("gzip, gzip", _nested_bomb)),
-    ("br-bomb", "16 MiB of zeros by br.", _bomb("br", _brotli_bomb)),
-    ("zstd-bomb", "16 MiB of zeros by zstd.", _bomb("zstd", _zstd_bomb)),
-    ("bad-br", "Calls br what is none.", _coded("br", lambda body: _NONE)),
+    ("gzip-garbage", "Zeros after gzip data.", _coded("gzip", lambda b: gzipped(b) + bytes(64))),
+    ("gzip-empty", "An empty body, declared as gzip.", _coded("gzip", lambda body: b"")),
+    ("gzip-bomb", "16 MiB of zeros in 16 KB.", _bomb("gzip", gzipped)),
+    (
+        "gzip-nested",
+        "64 MiB of zeros by gzip in gzip.",
+        _bomb("gzip, gzip", lambda body: gzipped(gzipped(body)), NESTED_BYTES),
+    ),
+    ("br-bomb", "16 MiB of zeros by br.", _bomb("br", brotlied)),
+    ("zstd-bomb", "16 MiB of zeros by zstd.", _bomb("zstd", zstandarded)),
+    ("bad-br", "Not br data, declared as br.", _coded("br", lambda body: _NONE)),
     ("cut-br", "Ends in the middle of br data.", _coded("br", lambda b: _half(brotlied(b)))),
-    ("bad-zstd", "Calls zstd what is none.", _coded("zstd", lambda body: _NONE)),
+    ("bad-zstd", "Not zstd data, declared as zstd.", _coded("zstd", lambda body: _NONE)),
     (
         "cut-zstd",
         "Ends in the middle of zstd data.",
         _coded("zstd", lambda b: _half(zstandarded(b))),
     ),
-    ("zstd-window", "zstd data that wants a window of 128 MiB.", _coded("zstd", _wide_window)),
-    ("bad-deflate", "Calls deflate what is none.", _coded("deflate", lambda body: b"\xff" * 64)),
+    ("zstd-window", "zstd data that needs a window of 128 MiB.", _coded("zstd", _wide_window)),
+    (
+        "bad-deflate",
+        "Not deflate data, declared as deflate.",
+        _coded("deflate", lambda body: b"\xff" * 64),
+    ),
     ("deflate-raw", "Common: deflate without zlib's frame.", _coded("deflate", raw_deflated)),
-    ("coding-wrong", "Calls gzip what is deflate.", _coded("gzip", deflated)),
-    ("coding-undeclared", "gzip data that is called nothing.", _coded("", gzipped)),
+    ("coding-wrong", "deflate data, declared as gzip.", _coded("gzip", deflated)),
+    ("coding-undeclared", "gzip data without Content-Encoding.", _coded("", gzipped)),
     ("coding-unknown", "An unknown Content-Encoding.", _coded("x-cow", lambda body: body)),
     ("coding-none", "The word none as Content-Encoding.", _coded("none", lambda body: body)),
-    ("coding-list", "gzip data that is called gzip, none.", _coded("gzip, none", gzipped)),
+    ("coding-list", "gzip data, declared as gzip, none.", _coded("gzip, none", gzipped)),
     ("coding-unknown-packed", "gzip data under an unknown name.", _coded("x-cow", gzipped)),
-    ("coding-compress", "Calls compress, which few can read, a body.", _coded("compress", _lzw)),
+    ("coding-compress", "compress data, which few clients can read.", _coded("compress", _lzw)),
     ("coding-charset", "A charset as Content-Encoding.", _coded("utf-8", lambda body: body)),
     ("coding-stacked", "Legal: gzip, then br.", _coded("gzip, br", lambda b: brotlied(gzipped(b)))),
     (

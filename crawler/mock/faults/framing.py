@@ -1,7 +1,7 @@
-"""Faults of message framing: where a body ends is unsaid, said twice or a lie (RFC 9112 section 6).
+"""Faults of message framing: a body's end is missing, declared twice or wrong (RFC 9112 section 6).
 
-Several of these are the raw material of response splitting and cache poisoning; to a crawler the
-danger is that one answer's bytes are taken for another URL's.
+Several of these are used for response splitting and cache poisoning. The danger for a crawler is to
+take one answer's bytes for another URL's.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ GROUP = Group("framing")
 _CHUNKED = b"Transfer-Encoding: chunked"
 _PIECE = b"<p>And so on.</p>\n" * 512
 _LAST = b"0\r\n\r\n"
-# What a naive client takes for the answer to its next request.
+# A naive client takes this for the answer to its next request.
 SMUGGLED = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 8\r\n\r\nsmuggled"
 
 
@@ -40,12 +40,12 @@ def _chunk(data: bytes, extension: bytes = b"") -> bytes:
 
 
 def _headed(*fields: bytes, ending: Ending = Ending.CLOSE) -> Make:
-    """The whole body under these framing fields."""
+    """Send the whole body with these framing fields."""
     return on_body(lambda body: raw(html_head(*fields) + body, ending))
 
 
 def _lengths(form: bytes) -> Make:
-    """The whole body under fields that hold its length (`%d`) once or twice."""
+    """Send the whole body with fields that hold its length (`%d`) once or more."""
 
     def build(body: bytes) -> Answer:
         numbers = (len(body),) * form.count(b"%d")
@@ -55,29 +55,30 @@ def _lengths(form: bytes) -> Make:
 
 
 def _chunks(data: bytes, ending: Ending = Ending.CLOSE) -> Make:
-    """These bytes, as they are, under the chunked coding."""
+    """Send raw bytes declared as chunked."""
     return always(raw(html_head(_CHUNKED) + data, ending))
 
 
-def _chunked_body(extension: bytes = b"", last: bytes = _LAST) -> Make:
-    """The body in one chunk, well formed but for what is given."""
-    return on_body(lambda body: raw(html_head(_CHUNKED) + _chunk(body, extension) + last))
+def _chunked_body(*fields: bytes, extension: bytes = b"", last: bytes = _LAST) -> Make:
+    """Send the body in one chunk, well formed except for the arguments."""
+    start = html_head(*(fields or (_CHUNKED,)))
+    return on_body(lambda body: raw(start + _chunk(body, extension) + last))
 
 
 def _followed(data: bytes) -> Make:
-    """The sound answer on a connection that stays, with these bytes after its end."""
+    """Send these bytes after a valid answer and keep the connection."""
     return on_body(lambda body: raw(html_head(length(body)) + body + data, Ending.KEEP))
 
 
 def _bodiless(status: bytes) -> Make:
-    """A status that allows no body, with one, on a connection that stays."""
+    """Send a body with a status that does not allow one and keep the connection."""
     return on_body(
         lambda body: raw(html_head(length(body), status=status) + body, Ending.KEEP),
     )
 
 
 def _ending(status: bytes, *fields: bytes) -> Make:
-    """A status whose head is all of it, whatever it says, on a connection that stays."""
+    """Send only the head of a status with these fields and keep the connection."""
     return always(raw(head(*fields, status=b"HTTP/1.1 " + status), Ending.KEEP))
 
 
@@ -87,31 +88,15 @@ def _long(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
     return raw(html_head(b"Content-Length: %d" % (len(body) // 2)) + body, Ending.KEEP)
 
 
-@GROUP.fault("endless-body", "A chunked body without an end.")
-def _endless(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
-    return Answer(
-        headers=HTML, pieces=Lazy(make=lambda: repeat(_PIECE)), framing=BodyFraming.CHUNKED
-    )
+_PIECES = Lazy(make=lambda: repeat(_PIECE))
+_RADIO = Answer(
+    headers=(("Content-Type", "audio/mpeg"),),
+    pieces=Lazy(make=lambda: repeat(bytes(2_000))),
+    framing=BodyFraming.UNTIL_CLOSE,
+    pause=0.05,
+)
 
 
-@GROUP.fault("endless-until-close", "A body without length or end.")
-def _endless_until_close(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
-    pieces = Lazy(make=lambda: repeat(_PIECE))
-    return Answer(headers=HTML, pieces=pieces, framing=BodyFraming.UNTIL_CLOSE)
-
-
-@GROUP.fault("sound-endless", "Sound without end, as radio stations send it.")
-def _sound_endless(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
-    pieces = Lazy(make=lambda: repeat(bytes(2_000)))
-    return Answer(
-        headers=(("Content-Type", "audio/mpeg"),),
-        pieces=pieces,
-        framing=BodyFraming.UNTIL_CLOSE,
-        pause=0.05,
-    )
-
-
-@GROUP.fault("length-huge", "Promises 8 EiB, sends a page, goes silent.")
 def _length_huge(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
     return replace(inner, length=2**63 - 1, ending=Ending.HANG)
 
@@ -127,6 +112,18 @@ def _endless_trailers() -> Iterator[bytes]:
 _BAD_CHUNKS = b"6\r\n<html>\r\nsix\r\n<body>\r\n" + _LAST
 
 for _name, _help, _make in (
+    (
+        "endless-body",
+        "An endless chunked body.",
+        always(Answer(headers=HTML, pieces=_PIECES, framing=BodyFraming.CHUNKED)),
+    ),
+    (
+        "endless-until-close",
+        "An endless body without a length.",
+        always(Answer(headers=HTML, pieces=_PIECES, framing=BodyFraming.UNTIL_CLOSE)),
+    ),
+    ("sound-endless", "Endless sound, as radio stations send it.", always(_RADIO)),
+    ("length-huge", "Promises 8 EiB, sends a page, goes silent.", _length_huge),
     (
         "length-doubled",
         "Content-Length twice, equal.",
@@ -165,20 +162,18 @@ for _name, _help, _make in (
     ("length-hexadecimal", "Content-Length: 0x10.", _headed(b"Content-Length: 0x10")),
     (
         "length-bad-and-chunked",
-        "Chunked, with a Content-Length that is none.",
-        on_body(lambda body: raw(html_head(_CHUNKED, b"Content-Length: x") + _chunk(body) + _LAST)),
+        "Chunked, with an invalid Content-Length.",
+        _chunked_body(_CHUNKED, b"Content-Length: x"),
     ),
     (
         "transfer-blanks",
         "Legal: blanks around chunked.",
-        on_body(
-            lambda body: raw(html_head(b"Transfer-Encoding: \t chunked \t") + _chunk(body) + _LAST)
-        ),
+        _chunked_body(b"Transfer-Encoding: \t chunked \t"),
     ),
     (
         "transfer-list",
         "Transfer-Encoding: chunked, chunked; chunked once.",
-        on_body(lambda body: raw(html_head(_CHUNKED + b", chunked") + _chunk(body) + _LAST)),
+        _chunked_body(_CHUNKED + b", chunked"),
     ),
     (
         "transfer-identity",
@@ -187,14 +182,14 @@ for _name, _help, _make in (
     ),
     (
         "chunk-line-ends-lf",
-        "Ends the lines of its chunks with LF alone.",
+        "Chunk lines that end with LF alone.",
         on_body(
             lambda body: raw(html_head(_CHUNKED) + _chunk(body).replace(b"\r\n", b"\n") + b"0\n\n")
         ),
     ),
     (
         "chunk-trailers",
-        "Legal: trailers, one of them no field.",
+        "Legal: trailers, one of them not a field.",
         _chunked_body(last=b"0\r\nX-Checksum: 1\r\nno field\r\n\r\n"),
     ),
     ("length-negative", "Content-Length: -1.", _headed(b"Content-Length: -1")),
@@ -214,29 +209,25 @@ for _name, _help, _make in (
     (
         "length-and-chunked",
         "Content-Length and chunked at once.",
-        on_body(lambda body: raw(html_head(b"Content-Length: 7", _CHUNKED) + _chunk(body) + _LAST)),
+        _chunked_body(b"Content-Length: 7", _CHUNKED),
     ),
     ("transfer-unknown", "An unknown Transfer-Encoding.", _headed(b"Transfer-Encoding: cow")),
     (
         "transfer-unknown-chunked",
         "An unknown Transfer-Encoding, then chunked.",
-        on_body(
-            lambda body: raw(html_head(b"Transfer-Encoding: cow, chunked") + _chunk(body) + _LAST)
-        ),
+        _chunked_body(b"Transfer-Encoding: cow, chunked"),
     ),
     (
         "transfer-chunked-first",
         "Chunked is not the last Transfer-Encoding.",
-        on_body(
-            lambda body: raw(html_head(b"Transfer-Encoding: chunked, cow") + _chunk(body) + _LAST)
-        ),
+        _chunked_body(b"Transfer-Encoding: chunked, cow"),
     ),
     (
         "transfer-twice",
         "Transfer-Encoding: chunked twice, chunked once.",
-        on_body(lambda body: raw(html_head(_CHUNKED, _CHUNKED) + _chunk(body) + _LAST)),
+        _chunked_body(_CHUNKED, _CHUNKED),
     ),
-    ("bad-chunk", "A chunk whose size is no number.", _chunks(_BAD_CHUNKS)),
+    ("bad-chunk", "A chunk whose size is not a number.", _chunks(_BAD_CHUNKS)),
     ("chunk-negative", "A chunk of size -5.", _chunks(b"-5\r\nhello\r\n" + _LAST)),
     ("chunk-prefixed", "A chunk of size 0x5.", _chunks(b"0x5\r\nhello\r\n" + _LAST)),
     (
@@ -258,15 +249,15 @@ for _name, _help, _make in (
     ),
     ("chunk-no-last", "Closes where the last chunk should be.", _chunked_body(last=b"")),
     ("chunk-cut-last", "Closes within the last chunk.", _chunked_body(last=b"0\r\n")),
-    ("chunk-extension", "Legal: a chunk with an extension.", _chunked_body(b';a="b"')),
+    ("chunk-extension", "Legal: a chunk with an extension.", _chunked_body(extension=b';a="b"')),
     (
         "chunk-extension-huge",
         "A chunk extension of 1 MB.",
-        _chunked_body(b";x=" + b"x" * 1_000_000),
+        _chunked_body(extension=b";x=" + b"x" * 1_000_000),
     ),
     (
         "chunk-extension-endless",
-        "A chunk extension without an end.",
+        "An endless chunk extension.",
         always(raw_endless(_endless_extension)),
     ),
     (
@@ -274,24 +265,24 @@ for _name, _help, _make in (
         "A chunk size of 10,000 zeros and a 5.",
         _chunks(b"0" * 10_000 + b"5\r\nhello\r\n" + _LAST),
     ),
-    ("trailers-endless", "Trailers without an end.", always(raw_endless(_endless_trailers))),
+    ("trailers-endless", "Endless trailers.", always(raw_endless(_endless_trailers))),
     ("status-204-body", "204 with a body.", _bodiless(b"HTTP/1.1 204 No Content")),
     ("status-205-body", "205 with a body.", _bodiless(b"HTTP/1.1 205 Reset Content")),
     ("status-304-body", "304 with a body, unasked.", _bodiless(b"HTTP/1.1 304 Not Modified")),
     ("status-204-chunked", "204 that says it is chunked.", _ending(b"204 No Content", _CHUNKED)),
     ("status-204-length", "204 with a length.", _ending(b"204 No Content", b"Content-Length: 5")),
     ("status-304-chunked", "304 that says it is chunked.", _ending(b"304 Not Modified", _CHUNKED)),
-    ("extra-line-end", "A line end behind its answer.", _followed(b"\r\n")),
-    ("extra-hints", "103 behind its answer.", _followed(b"HTTP/1.1 103 Early Hints\r\n\r\n")),
+    ("extra-line-end", "A line end after its answer.", _followed(b"\r\n")),
+    ("extra-hints", "103 after its answer.", _followed(b"HTTP/1.1 103 Early Hints\r\n\r\n")),
     (
         "extra-after-chunks",
-        "A second answer behind the last chunk.",
+        "A second answer after the last chunk.",
         on_body(
             lambda body: raw(html_head(_CHUNKED) + _chunk(body) + _LAST + SMUGGLED, Ending.KEEP)
         ),
     ),
     ("head-with-body", "Sends the body to HEAD, too.", _followed(b"")),
-    ("extra-bytes", "Bytes that are no HTTP after its end.", _followed(b"\0more bytes\r\n" * 8)),
-    ("extra-response", "A second answer that nobody asked for.", _followed(SMUGGLED)),
+    ("extra-bytes", "Bytes that are not HTTP after its end.", _followed(b"\0more bytes\r\n" * 8)),
+    ("extra-response", "A second answer, unasked.", _followed(SMUGGLED)),
 ):
     GROUP.add(_name, _help, _make)

@@ -29,22 +29,22 @@ _COOKIES = tuple(("Set-Cookie", f"c{n}={'x' * 4000}; Path=/") for n in range(50)
 
 
 def _line(line: bytes) -> Make:
-    """A page whose header section has this line in its middle."""
+    """Send a page with this line in the middle of its header section."""
     return on_body(lambda body: raw(html_head(line, length(body)) + body))
 
 
 def _status(line: bytes) -> Make:
-    """A page under this status line."""
+    """Send a page with this status line."""
     return on_body(lambda body: raw(html_head(length(body), status=line) + body))
 
 
 def _first(data: bytes) -> Make:
-    """A page with these bytes before its status line."""
+    """Send a page with these bytes before its status line."""
     return on_body(lambda body: raw(data + html_head(length(body)) + body))
 
 
 def _fields(*fields: tuple[str, str]) -> Make:
-    """The sound answer with more fields."""
+    """Send a valid answer with these further fields."""
     return lambda inner, ask, options: replace(inner, headers=(*inner.headers, *fields))
 
 
@@ -75,8 +75,8 @@ _UPGRADE = (
 _ESCAPES = ("X-Escapes", "\x1b]0;owned\x07\x1b[31mred")
 
 for _name, _help, _make in (
-    ("malformed", "Sends bytes that are no HTTP.", always(raw(b"\0\xffthis is no HTTP\r\n\r\n"))),
-    ("http-0.9", "Sends a body without any head.", on_body(raw)),
+    ("malformed", "Bytes that are not HTTP.", always(raw(b"\0\xffthis is no HTTP\r\n\r\n"))),
+    ("http-0.9", "A body without a head.", on_body(raw)),
     ("icy", "Answers as a radio stream does: ICY 200 OK.", _status(b"ICY 200 OK")),
     ("http-9.9", "Claims to speak HTTP/9.9.", _status(b"HTTP/9.9 200 OK")),
     ("http-2", "Claims HTTP/2 in the form of HTTP/1.", _status(b"HTTP/2 200 OK")),
@@ -86,7 +86,7 @@ for _name, _help, _make in (
     ("http-lower-case", "Writes http in its status line.", _status(b"http/1.1 200 ok")),
     ("rtsp", "Answers as a camera does: RTSP/1.0 200 OK.", _status(b"RTSP/1.0 200 OK")),
     ("ssh", "Answers as SSH does.", always(raw(b"SSH-2.0-OpenSSH_9.2p1\r\n"))),
-    ("binary", "Sends six bytes that are no text.", always(raw(b"\0\1\2\xff\xfe\xfd"))),
+    ("binary", "Six bytes that are not text.", always(raw(b"\0\1\2\xff\xfe\xfd"))),
     (
         "http-2-frames",
         "Speaks HTTP/2 unasked.",
@@ -118,12 +118,12 @@ for _name, _help, _make in (
         "A thousand 102 before 200.",
         _first(b"HTTP/1.1 102 Processing\r\n\r\n" * 1000),
     ),
-    ("informational-endless", "103 without an end.", always(raw_endless(_endless_informational))),
-    ("switching-unasked", "101 to a protocol that nobody asked for.", always(raw(_UPGRADE))),
+    ("informational-endless", "Endless 103.", always(raw_endless(_endless_informational))),
+    ("switching-unasked", "101 to another protocol, unasked.", always(raw(_UPGRADE))),
     ("header-no-colon", "A header line without a colon.", _line(b"this is no field")),
     (
         "header-no-colon-folded",
-        "A header line without a colon that goes on in the next.",
+        "A header line without a colon that continues in the next.",
         _line(b"this is no field\r\n Content-Length: 7"),
     ),
     ("header-no-name", "A header line that begins with its colon.", _line(b": value")),
@@ -150,8 +150,8 @@ for _name, _help, _make in (
         "Ten thousand fields.",
         _fields(*((f"X-{n}", "x") for n in range(_MANY_FIELDS))),
     ),
-    ("header-endless", "A field that never ends.", always(raw_endless(_endless_line))),
-    ("headers-endless", "Fields without an end.", always(raw_endless(_endless_fields))),
+    ("header-endless", "An endless field.", always(raw_endless(_endless_line))),
+    ("headers-endless", "Endless fields.", always(raw_endless(_endless_fields))),
     ("cookies-huge", "Fifty cookies of 4 KB.", _fields(*_COOKIES)),
 ):
     GROUP.add(_name, _help, _make)

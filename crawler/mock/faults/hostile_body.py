@@ -1,4 +1,4 @@
-"""Faults of content: good HTTP around a body that lies about itself or wears its parser out."""
+"""Faults of content: valid HTTP around a body that is mislabelled or exhausts its parser."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _html(text: str | bytes) -> Make:
 
 
 def _long(start: bytes, unit: bytes, times: int, end: bytes) -> Make:
-    """A page with `unit` so many times in its middle, made while it is sent."""
+    """Send a page with `unit` repeated in its middle, made while it is sent."""
     per_block = max(_BLOCK // len(unit), 1)
     blocks, rest = divmod(times, per_block)
     block = unit * per_block
@@ -59,7 +59,7 @@ def _lazily(make: Callable[[], Iterator[bytes]], size: int) -> Make:
 
 
 def _numbered(start: bytes, unit: bytes, times: int, end: bytes) -> Make:
-    """As `_long`, each unit with its number; a unit has one `%d` of fixed width."""
+    """Do the same as `_long` with numbered units, which have one `%d` of fixed width."""
 
     def block(first: int) -> bytes:
         return b"".join(unit % n for n in range(first, min(first + 1000, times)))
@@ -77,6 +77,7 @@ _NOTED = 'text/html; note="a;charset=utf-8"; charset=iso-8859-2'
 _START, _END = b"<!DOCTYPE html>\n<title>Long</title>\n", b"\n"
 _SHIFT_JIS = _document("日本語").encode("shift_jis")
 
+_SCHEMES = ("javascript", "data", "mailto", "tel", "file", "ftp", "blob", "about", "vbscript")
 _PARTS = b"--abc\r\nContent-Type: text/plain\r\n\r\nhello\r\n--abc--\r\n"
 
 for _name, _help, _make in (
@@ -88,7 +89,7 @@ for _name, _help, _make in (
     ),
     (
         "charset-odd",
-        "A charset that would be a codec of Python's: zip.",
+        "A charset that is a codec of Python: zip.",
         _typed(_PLAIN.encode(), "text/html; charset=zip"),
     ),
     ("charset-empty", "A charset without a name.", _typed(_PLAIN.encode(), "text/html; charset=")),
@@ -104,7 +105,7 @@ for _name, _help, _make in (
     ),
     (
         "charset-utf-7",
-        "Calls itself UTF-7, in which scripts were hidden.",
+        "UTF-7, in which scripts used to be hidden.",
         _typed(b"+ADw-title+AD4-hidden+ADw-/title+AD4-", "text/html; charset=utf-7"),
     ),
     (
@@ -112,9 +113,9 @@ for _name, _help, _make in (
         "UTF-8 with surrogates, overlong and lone bytes.",
         _html(_PLAIN.encode() + b"<p>\xed\xa0\x80 \xc0\xaf \xff\xfe \xf4\x90\x80\x80</p>"),
     ),
-    ("type-pdf", "A page that is called a PDF.", _typed(_PLAIN.encode(), "application/pdf")),
-    ("type-html", "A PNG that is called a page.", _html(_PNG)),
-    ("type-broken", "A Content-Type that is none.", _typed(_PLAIN.encode(), ";;;/=\x01")),
+    ("type-pdf", "A page declared as PDF.", _typed(_PLAIN.encode(), "application/pdf")),
+    ("type-html", "A PNG declared as HTML.", _html(_PNG)),
+    ("type-broken", "An invalid Content-Type.", _typed(_PLAIN.encode(), ";;;/=\x01")),
     (
         "type-no-semicolon",
         "A Content-Type without its semicolon.",
@@ -133,7 +134,7 @@ for _name, _help, _make in (
     ("type-missing", "No Content-Type.", _NO_TYPE),
     (
         "type-multipart",
-        "Legal: parts of a body that is mixed.",
+        "Legal: a multipart/mixed body.",
         _typed(_PARTS, "multipart/mixed; boundary=abc"),
     ),
     (
@@ -146,7 +147,7 @@ for _name, _help, _make in (
         "A Content-Type of 30 KB.",
         _typed(_PLAIN.encode(), "text/html" + "; x=y" * 6000),
     ),
-    ("body-empty", "A page of no bytes.", _EMPTY),
+    ("body-empty", "An empty page.", _EMPTY),
     ("body-blank", "A page of 1 MB of blanks.", _long(b"", b" ", 1024 * 1024, b"")),
     (
         "html-nul",
@@ -198,7 +199,7 @@ for _name, _help, _make in (
     ),
     (
         "html-bidi",
-        "Marks in the title that turn text round.",
+        "Bidirectional control characters in the title.",
         _html(_document("\u202egnp.exe\u202c \u2066hidden\u2069")),
     ),
     (
@@ -208,7 +209,7 @@ for _name, _help, _make in (
     ),
     (
         "html-references",
-        "Numeric references that are no characters.",
+        "Numeric references that are not characters.",
         _html(_document("&#0;&#xD800;&#x110000;&#99999999999999999999;&#x;")),
     ),
     (
@@ -218,30 +219,17 @@ for _name, _help, _make in (
     ),
     (
         "html-schemes",
-        "Links of every scheme that is not for crawling.",
+        "Links with schemes that cannot be crawled.",
         _html(
             _document(
                 "Schemes",
-                "".join(
-                    f'<a href="{scheme}:x">{scheme}</a>'
-                    for scheme in (
-                        "javascript",
-                        "data",
-                        "mailto",
-                        "tel",
-                        "file",
-                        "ftp",
-                        "blob",
-                        "about",
-                        "vbscript",
-                    )
-                ),
+                "".join(f'<a href="{scheme}:x">{scheme}</a>' for scheme in _SCHEMES),
             )
         ),
     ),
     (
         "html-bad-links",
-        "Links that are no URLs.",
+        "Invalid links.",
         _html(
             _document(
                 "Bad links",

@@ -1,21 +1,8 @@
-"""Prefixes: each turns the answer of the rest of the path into a slower, encoded or broken one.
+"""Prefixes: each makes the answer of the rest of the path slower, encoded or broken.
 
 Prefixes may be stacked: `/delay/0.2/gzip/page/7` is page 7, gzipped, after 0.2 s, and `/br/gzip` is
-`Content-Encoding: gzip, br`. Without a rest the answer is that of `/page/0`. A body that is made
-while it is sent and has no end cannot be cut or encoded: 400.
-
-| prefix | does |
-|---|---|
-| `/delay/S` | S seconds more to the first byte |
-| `/slow/N/S` | the body in N pieces, S seconds between them |
-| `/drip/BYTES/S` | the body in pieces of so many bytes, S seconds between them |
-| `/transfer/S` | S seconds from the body's first byte to its last |
-| `/chunked` | chunked transfer coding, in pieces of 1 KiB |
-| `/trailers` | chunked, with a checksum and a Server-Timing as trailer fields |
-| `/until-close` | no length: the body ends with the connection |
-| `/close` | the connection closes after the answer, and the answer says so |
-| `/gzip` `/deflate` `/deflate-raw` `/br` `/zstd` | that Content-Encoding (deflate is zlib's) |
-| `/fault/NAME` | a fault of the catalogue (`crawler.mock.faults`) |
+`Content-Encoding: gzip, br`. Without a rest the answer is that of `/page/0`. An endless body cannot
+be cut or encoded: 400.
 """
 
 from __future__ import annotations
@@ -41,8 +28,8 @@ Cut = Callable[[Sequence[str], Answer], Answer]
 class Prefix:
     """One prefix.
 
-    arguments: names of the path segments it takes. help: one line. apply: from the values of these
-    segments, the inner answer, the request and the options to the answer; raises PathError.
+    arguments: names of its path segments. apply: makes the answer from the values of these
+    segments, the inner answer, the request and the options; raises `PathError`.
     """
 
     name: str
@@ -52,12 +39,12 @@ class Prefix:
 
     @property
     def arity(self) -> int:
-        """How many path segments it takes."""
+        """Number of path segments it takes."""
         return len(self.arguments)
 
     @property
     def path(self) -> str:
-        """How it is written."""
+        """The path with the names of its arguments."""
         return "/".join(("", self.name, *self.arguments))
 
 
@@ -120,14 +107,14 @@ def _coding(name: str) -> Prefix:
 
 
 def _with_coding(inner: Answer, token: str) -> tuple[tuple[str, str], ...]:
-    """The fields with one coding more, named last as it was applied last."""
+    """Return the fields with another coding, named last as it was applied last."""
     stacked = [value for name, value in inner.headers if name == "Content-Encoding"]
     others = tuple(pair for pair in inner.headers if pair[0] != "Content-Encoding")
     return (*others, ("Content-Encoding", ", ".join((*stacked, token))))
 
 
 def _plain(name: str, help: str, cut: Cut, *arguments: str) -> Prefix:
-    """A prefix that looks at nothing but its arguments and the inner answer."""
+    """Return a prefix that uses only its arguments and the inner answer."""
 
     def apply(values: Sequence[str], inner: Answer, ask: Ask, options: MockWeb) -> Answer:
         return cut(values, inner)
@@ -136,7 +123,7 @@ def _plain(name: str, help: str, cut: Cut, *arguments: str) -> Prefix:
 
 
 _ALL = (
-    _plain("delay", "S seconds more to the first byte.", _delay, "S"),
+    _plain("delay", "S more seconds before the first byte.", _delay, "S"),
     _plain("slow", "The body in N pieces, S seconds between them.", _slow, "N", "S"),
     _plain("drip", "The body BYTES at a time, S seconds between.", _drip, "BYTES", "S"),
     _plain("transfer", "S seconds from the body's first byte to its last.", _transfer, "S"),
@@ -148,4 +135,4 @@ _ALL = (
 )
 
 PLAIN: Mapping[str, Prefix] = {prefix.name: prefix for prefix in _ALL}
-"""All but `fault`, which needs the catalogue."""
+"""All except `fault`, which needs the catalogue."""

@@ -1,7 +1,7 @@
 """Faults of redirection (RFC 9110 section 15.4): Locations that lead nowhere or somewhere bad.
 
-The addresses are those that a crawler inside a company must not be led to: RFC 1918, the
-link-local address where clouds serve their credentials, and the machine itself.
+The addresses are those that a crawler inside a company must not follow: RFC 1918, the link-local
+address where clouds serve credentials, and the machine itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from crawler.mock.scenario import MockWeb
 GROUP = Group("redirect")
 
 _CHAIN = 20
-# Each hop's URL is this much longer; a server or client gives up at 64 KiB or before.
+# Each hop's URL grows by this much; servers and clients give up at 64 KiB or before.
 _GROWTH = "x" * 100
 _SEEN = b"<!DOCTYPE html><title>With the cookie</title>"
 
@@ -36,7 +36,7 @@ def _self(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
 
 
 def _walled(ask: Ask, location: str, cookie: str = "") -> Answer:
-    """A page for who brings the cookie `seen`, a redirect for others."""
+    """Return a page for clients with the cookie `seen`, a redirect for others."""
     if "seen=1" in ask.header("cookie"):
         return content(_SEEN, "text/html; charset=utf-8")
     fields = (("Location", location), ("Set-Cookie", cookie))
@@ -133,8 +133,8 @@ for _name, _help, _make in (
     ("redirect-no-location", "A redirect without Location.", _to()),
     ("redirect-empty", "An empty Location.", _to("")),
     ("redirect-blank", "A Location of blanks.", _to("   ")),
-    ("redirect-broken", "A Location that is no URL.", _to("http://[::1")),
-    ("redirect-bad-port", "A Location with a port that is none.", _to("http://127.0.0.1:99999/")),
+    ("redirect-broken", "An invalid Location.", _to("http://[::1")),
+    ("redirect-bad-port", "A Location with an invalid port.", _to("http://127.0.0.1:99999/")),
     ("redirect-no-host", "A Location without a host.", _to("http:///")),
     ("redirect-many", "Two Locations that differ.", _to("/page/0", "/page/1")),
     ("redirect-long", "A Location of 60 KB.", _to(f"/page/0?{'x' * 60_000}")),

@@ -27,7 +27,7 @@ _PROMISED = html_head(b"Content-Length: 1000")
 
 
 def _half(ending: Ending) -> Make:
-    """Half of the body under a Content-Length that promises all of it."""
+    """Send half of the body with the Content-Length of all of it."""
 
     def build(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
         body = whole(inner)
@@ -41,7 +41,7 @@ def _half(ending: Ending) -> Make:
 
 
 def _all_then(ending: Ending) -> Make:
-    """The sound answer, and then an end that its head did not announce."""
+    """Send the valid answer, then an end that its head did not announce."""
     return lambda inner, ask, options: replace(inner, ending=ending)
 
 

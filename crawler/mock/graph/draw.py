@@ -23,8 +23,3 @@ def draw(label: str, count: int) -> tuple[int, ...]:
 def uniform(label: str) -> float:
     """Return a number strictly between 0 and 1, valid for every quantile function."""
     return (draw(label, 1)[0] + 0.5) / _WORD
-
-
-def uniforms(label: str, count: int) -> tuple[float, ...]:
-    """Return `count` numbers strictly between 0 and 1."""
-    return tuple((word + 0.5) / _WORD for word in draw(label, count))

@@ -1,10 +1,10 @@
-"""How hosts answer `/robots.txt`: every form that RFC 9309 speaks of, and what each amounts to.
+"""The forms of `/robots.txt` of which RFC 9309 speaks, and the rules that each amounts to.
 
-Host H takes form H of `options.robots_forms`, round and round. All forms with a text carry the
-lines of `options.robots`, so that they forbid the same; where the RFC leaves it open how far to
-read or to follow, what lies there forbids nothing, so that no reading of it is a violation.
+Hosts take the forms of `options.robots_forms` in turn. All forms with a text have the lines of
+`options.robots`, so that they forbid the same; beyond the limits to which the RFC requires reading
+or following, nothing is forbidden, so that no reading is a violation.
 
-A chain of redirects runs over `/robots-hop/K/TEXT`, which may be asked for whatever the rules say.
+A chain of redirects uses `/robots-hop/K/TEXT`, which is always allowed.
 """
 
 from __future__ import annotations
@@ -24,42 +24,46 @@ from crawler.mock.scenario import DEFAULT_ROBOTS, MockWeb
 
 TEXT = "text/plain; charset=utf-8"
 HOPS = "robots-hop"
-# More hops than any form has: a chain ends.
+# More hops than any form has.
 _MAX_HOPS = 20
 _SLOW_PIECES, _SLOW_PAUSE = 5, 0.2
 _RETRY_AFTER = (("Retry-After", "1"),)
 _FREE = (f"/{HOPS}/",)
 
-# Probes of the default lines: all of a host, and what they forbid on it.
+# Probes of the default lines: the whole host, and a path that they forbid.
 _ANYTHING, _FORBIDDEN = "/", "/members/x"
 
 Send = Callable[[bytes, Ask, MockWeb], Answer]
 
 
 class Taken(Enum):
-    """How a careful crawler takes a form: by its text, or as allowing or forbidding everything."""
+    """The careful reading of a form: its text counts, or everything is allowed or forbidden."""
 
     TEXT = "text"
     ALLOW = "allow"
     DISALLOW = "disallow"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+def _send(text: bytes, ask: Ask, options: MockWeb) -> Answer:
+    return content(text, TEXT)
+
+
+@dataclass(frozen=True, slots=True)
 class Form:
     """One way to answer `/robots.txt`.
 
-    help: one line. taken: what it amounts to (RFC 9309 section 2.3.1). write: the text, from the
-    lines of the options and the lines that name sitemaps. send: the answer, from the text.
+    taken: the careful reading (RFC 9309 section 2.3.1). write: makes the text from the lines of the
+    options and those that name sitemaps. send: makes the answer from the text.
     """
 
     name: str
     help: str
-    taken: Taken
-    write: Write
-    send: Send
+    taken: Taken = Taken.TEXT
+    write: Write = texts.plain
+    send: Send = _send
 
     def rules(self, lines: Lines) -> Rules:
-        """What is in force where hosts answer in this form, `/robots.txt` and its hops aside."""
+        """Return the rules of hosts with this form; its hops are always allowed."""
         match self.taken:
             case Taken.ALLOW:
                 return Rules()
@@ -70,19 +74,19 @@ class Form:
 
 
 def answer(ask: Ask, options: MockWeb) -> Answer:
-    """What the host that is asked answers to `/robots.txt`; a stranger counts as host 0."""
+    """Return the requested host's answer to `/robots.txt`; an unknown host counts as host 0."""
     host = _host(ask, options)
     form = form_of(options, host)
     return form.send(form.write(options.robots, sitemap_lines(options, host)), ask, options)
 
 
 def rules(options: MockWeb, host: int) -> Rules:
-    """The rules that a careful crawler follows on a host."""
+    """Return the rules that a careful crawler follows on a host."""
     return _rules(form_of(options, host).name, options.robots)
 
 
 def stances(options: MockWeb) -> tuple[Stance, ...]:
-    """Return what the robots.txt of each host amounts to, for one period of the forms."""
+    """Return the stance of each host's robots.txt, for one period of the forms."""
     if options.robots == DEFAULT_ROBOTS and options.robots_forms == ("plain",):
         return (Stance.LINES,)
     return tuple(
@@ -98,12 +102,12 @@ def _stance(options: MockWeb, host: int) -> Stance:
 
 
 def form_of(options: MockWeb, host: int) -> Form:
-    """The form of a host; the options have made sure that there is one of that name."""
+    """Return the form of a host, which the options have checked."""
     return FORMS[options.robots_forms[host % len(options.robots_forms)]]
 
 
 def sitemap_lines(options: MockWeb, host: int) -> Lines:
-    """The lines that name a host's sitemaps; the broken ones only where there are traps anyway."""
+    """Return the lines that name a host's sitemaps, the broken ones only with traps."""
     names = ["sitemap.xml"]
     if options.traps:
         names += ["sitemap-broken.xml", "sitemap-loop.xml", "sitemap-bomb.xml"]
@@ -111,7 +115,7 @@ def sitemap_lines(options: MockWeb, host: int) -> Lines:
 
 
 def hop(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
-    """`/robots-hop/K/TEXT`: K redirects on, and then the host's `plain` text or an `empty` one."""
+    """Answer `/robots-hop/K/TEXT`: K redirects, then the host's `plain` text or an `empty` one."""
     match list(arguments):
         case ["0", "plain"]:
             lines = sitemap_lines(options, _host(ask, options))
@@ -121,7 +125,7 @@ def hop(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
         case [left, ("plain" | "empty") as text] if left.isascii() and left.isdigit():
             if len(left) < 3 and int(left) <= _MAX_HOPS:
                 return _elsewhere(f"/{HOPS}/{int(left) - 1}/{text}")
-    raise PathError(f"/{HOPS}/K/plain or /{HOPS}/K/empty is wanted, K {_MAX_HOPS} at most")
+    raise PathError(f"expected /{HOPS}/K/plain or /{HOPS}/K/empty, K at most {_MAX_HOPS}")
 
 
 @lru_cache(maxsize=128)
@@ -134,10 +138,6 @@ def _host(ask: Ask, options: MockWeb) -> int:
 
 
 # Answers.
-
-
-def _send(text: bytes, ask: Ask, options: MockWeb) -> Answer:
-    return content(text, TEXT)
 
 
 def _send_html(text: bytes, ask: Ask, options: MockWeb) -> Answer:
@@ -167,7 +167,7 @@ def _send_elsewhere(target: str, status: int = 302) -> Send:
 
 
 def _send_to_next_host(text: bytes, ask: Ask, options: MockWeb) -> Answer:
-    """To the next host's, or with one host only to its own by its whole URL."""
+    """Redirect to the next host's text, or to the only host's by its whole URL."""
     other = (_host(ask, options) + 1) % options.hosts
     return _elsewhere(f"{options.origin_of(other)}/{HOPS}/0/plain", 301)
 
@@ -181,74 +181,64 @@ def _elsewhere(location: str, status: int = 302) -> Answer:
 
 
 def _forms() -> Iterator[Form]:
-    def form(
-        name: str,
-        help: str,
-        taken: Taken = Taken.TEXT,
-        *,
-        write: Write = texts.plain,
-        send: Send = _send,
-    ) -> Form:
-        return Form(name=name, help=help, taken=taken, write=write, send=send)
-
     allow, disallow = Taken.ALLOW, Taken.DISALLOW
-    yield form("plain", "A text, as it should be.")
-    yield form("empty", "A text without a line: all is allowed.", write=texts.nothing)
+    yield Form("plain", "An ordinary text.")
+    yield Form("empty", "An empty text: all is allowed.", write=texts.nothing)
     for name, status in (("none", 404), ("gone", 410), ("unauthorized", 401), ("forbidden", 403)):
-        yield form(name, f"{status}: all is allowed.", allow, send=_send_status(status))
-    yield form(
+        yield Form(name, f"{status}: all is allowed.", allow, send=_send_status(status))
+    yield Form(
         "too-many",
         "429 with Retry-After: all is allowed, by the RFC.",
         allow,
         send=_send_status(429, _RETRY_AFTER),
     )
-    yield form("server-error", "500: nothing is allowed.", disallow, send=_send_status(500))
-    yield form(
+    yield Form("server-error", "500: nothing is allowed.", disallow, send=_send_status(500))
+    yield Form(
         "unavailable",
         "503 with Retry-After: nothing is allowed.",
         disallow,
         send=_send_status(503, _RETRY_AFTER),
     )
-    yield form("redirect", "One redirect to a text.", send=_send_elsewhere(f"/{HOPS}/0/plain"))
-    yield form("redirects-5", "Five redirects to a text.", send=_send_elsewhere(f"/{HOPS}/4/plain"))
-    yield form(
+    yield Form("redirect", "One redirect to a text.", send=_send_elsewhere(f"/{HOPS}/0/plain"))
+    yield Form("redirects-5", "Five redirects to a text.", send=_send_elsewhere(f"/{HOPS}/4/plain"))
+    yield Form(
         "redirects-6",
         "Six redirects to an empty text: all is allowed, followed or not.",
         allow,
         send=_send_elsewhere(f"/{HOPS}/5/empty"),
     )
-    yield form(
+    yield Form(
         "redirect-loop",
         "A redirect to itself: all is allowed.",
         allow,
         send=_send_elsewhere("/robots.txt"),
     )
-    yield form("redirect-host", "A redirect to the next host's text.", send=_send_to_next_host)
+    yield Form("redirect-host", "A redirect to the next host's text.", send=_send_to_next_host)
     for name, text, ending in (
         ("timeout", "Never answers", Ending.HANG),
         ("reset", "A TCP reset", Ending.RESET),
         ("empty-reply", "The connection closes without an answer", Ending.CLOSE),
     ):
-        yield form(name, f"{text}: nothing is allowed.", disallow, send=_send_nothing(ending))
-    yield form("cut", "Ends in mid-body: nothing is allowed.", disallow, send=_send_half)
-    yield form("slow", "A text that takes a second.", send=_send_slowly)
-    yield form("html", "A page that says 404 with status 200.", write=texts.html, send=_send_html)
-    yield form("gzip", "A text with Content-Encoding: gzip.", send=_send_gzip)
-    yield form("bom", "Begins with a byte order mark.", write=texts.after(b"\xef\xbb\xbf"))
-    yield form("cr", "Lines end with CR.", write=texts.ended("\r"))
-    yield form("crlf", "Lines end with CR LF.", write=texts.ended("\r\n"))
-    yield form("no-final-newline", "The last rule has no line end.", write=texts.no_end)
-    yield form("big", "The rules end at 500 KiB, and another one follows.", write=texts.big)
-    yield form("utf-16", "Is no UTF-8; forbids nothing either way.", allow, write=texts.utf_16)
-    yield form("latin-1", "Comments and a rule in Latin-1.", write=texts.between(texts.LATIN_1))
-    yield form("nul", "NUL bytes in comments and between rules.", write=texts.between(texts.NUL))
-    yield form(
+        yield Form(name, f"{text}: nothing is allowed.", disallow, send=_send_nothing(ending))
+    yield Form("cut", "Ends in mid-body: nothing is allowed.", disallow, send=_send_half)
+    yield Form("slow", "A text that takes a second.", send=_send_slowly)
+    yield Form("html", "A page that says 404 with status 200.", write=texts.html, send=_send_html)
+    yield Form("gzip", "A text with Content-Encoding: gzip.", send=_send_gzip)
+    yield Form("bom", "Begins with a byte order mark.", write=texts.after(b"\xef\xbb\xbf"))
+    yield Form("cr", "Lines end with CR.", write=texts.ended("\r"))
+    yield Form("crlf", "Lines end with CR LF.", write=texts.ended("\r\n"))
+    yield Form("no-final-newline", "The last rule has no line end.", write=texts.no_end)
+    yield Form("big", "The rules end at 500 KiB, and another one follows.", write=texts.big)
+    yield Form("utf-16", "UTF-16; forbids nothing in any reading.", allow, write=texts.utf_16)
+    yield Form("latin-1", "Comments and a rule in Latin-1.", write=texts.between(texts.LATIN_1))
+    yield Form("nul", "NUL bytes in comments and between rules.", write=texts.between(texts.NUL))
+    yield Form(
         "long-lines", "A comment and another line of 64 KiB.", write=texts.between(texts.LONG)
     )
-    yield form("case", "Keys in any case, blanks around them, comments.", write=texts.letters)
-    yield form("groups", "Each rule in a group of its own, to be merged.", write=texts.grouped)
-    yield form("wildcards", "More patterns with * and $.", write=texts.wild)
-    yield form("crawl-delay", "Asks for a second between requests.", write=texts.delayed)
+    yield Form("case", "Keys in any case, blanks around them, comments.", write=texts.letters)
+    yield Form("groups", "Each rule in its own group, to be merged.", write=texts.grouped)
+    yield Form("wildcards", "More patterns with * and $.", write=texts.wild)
+    yield Form("crawl-delay", "Asks for a second between requests.", write=texts.delayed)
 
 
 FORMS: Mapping[str, Form] = {form.name: form for form in _forms()}

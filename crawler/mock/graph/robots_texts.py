@@ -1,4 +1,4 @@
-"""The texts of `/robots.txt`, one for each form: the same rules, written in every legal way.
+"""The texts of `/robots.txt`: the same rules, written in every legal way.
 
 Each is made from the lines of the options and the lines that name sitemaps.
 """
@@ -13,7 +13,7 @@ MAX_BYTES = 500 * 1024
 Lines = tuple[str, ...]
 Write = Callable[[Lines, Lines], bytes]
 
-# Paths that nobody links to: where a form needs rules of its own, they are about these.
+# Unlinked paths, for further rules of a form.
 _OWN = "/robots-own/"
 
 LATIN_1 = f"# Grüße\nDisallow: {_OWN}café # Straße".encode("latin-1")
@@ -26,27 +26,27 @@ def _joined(lines: Sequence[str], end: str = "\n") -> bytes:
 
 
 def plain(lines: Lines, sitemaps: Lines) -> bytes:
-    """One line each, as it should be."""
+    """Return one rule per line."""
     return _joined((*lines, *sitemaps))
 
 
 def nothing(lines: Lines, sitemaps: Lines) -> bytes:
-    """No line at all."""
+    """Return an empty text."""
     return b""
 
 
 def ended(end: str) -> Write:
-    """Lines with another end."""
+    """Return a writer of lines with another end."""
     return lambda lines, sitemaps: _joined((*lines, *sitemaps), end)
 
 
 def no_end(lines: Lines, sitemaps: Lines) -> bytes:
-    """The last rule has no line end."""
+    """Return a text whose last rule has no line end."""
     return _joined((*sitemaps, *lines))[:-1]
 
 
 def big(lines: Lines, sitemaps: Lines) -> bytes:
-    """The last octet that must be read is the last of the rules; another rule follows."""
+    """Return a text whose rules end with the last octet that must be read; another rule follows."""
     text = b"\n" + _joined((*sitemaps, *lines))[:-1]
     line = b"# " + b"padding " * 12 + b"\n"
     room = MAX_BYTES - len(text)
@@ -55,7 +55,7 @@ def big(lines: Lines, sitemaps: Lines) -> bytes:
 
 
 def html(lines: Lines, sitemaps: Lines) -> bytes:
-    """A page instead of rules."""
+    """Return an HTML page instead of rules."""
     return _joined(
         (
             "<!DOCTYPE html>",
@@ -66,7 +66,7 @@ def html(lines: Lines, sitemaps: Lines) -> bytes:
 
 
 def letters(lines: Lines, sitemaps: Lines) -> bytes:
-    """Keys in any case, spaces and tabs around the colon, comments behind: all of it legal."""
+    """Return keys in any case, blanks around the colon, and comments: all of it legal."""
     return _joined(tuple(_odd(number, line) for number, line in enumerate((*lines, *sitemaps))))
 
 
@@ -79,7 +79,7 @@ def _odd(number: int, line: str) -> str:
 
 
 def grouped(lines: Lines, sitemaps: Lines) -> bytes:
-    """Every rule stands in a group of its own; the groups of one agent count as one."""
+    """Return every rule in its own group; the groups of one agent count as one."""
     agents: list[str] = []
     text: list[str] = []
     naming = False
@@ -94,7 +94,7 @@ def grouped(lines: Lines, sitemaps: Lines) -> bytes:
 
 
 def wild(lines: Lines, sitemaps: Lines) -> bytes:
-    """More patterns, about paths that nobody links to."""
+    """Return further patterns for unlinked paths."""
     own = (
         f"Disallow: {_OWN}*/b*c$",
         f"Disallow: {_OWN}%2A",
@@ -106,7 +106,7 @@ def wild(lines: Lines, sitemaps: Lines) -> bytes:
 
 
 def between(line: bytes) -> Write:
-    """A line of bytes that mean nothing, at the start, after the first line and at the end."""
+    """Return a writer of meaningless bytes at the start, after the first line and at the end."""
 
     def write(lines: Lines, sitemaps: Lines) -> bytes:
         return b"\n".join(
@@ -117,17 +117,17 @@ def between(line: bytes) -> Write:
 
 
 def after(start: bytes) -> Write:
-    """Something in front of the first line."""
+    """Return a writer of bytes before the first line."""
     return lambda lines, sitemaps: start + plain(lines, sitemaps)
 
 
 def utf_16(lines: Lines, sitemaps: Lines) -> bytes:
-    """Two octets a character."""
-    # It has to be UTF-8 (section 2.3); who reads it all the same finds nothing forbidden.
+    """Return a text in UTF-16."""
+    # It must be UTF-8 (section 2.3); a client that reads UTF-16, too, finds nothing forbidden.
     text = _joined(("\ufeffUser-agent: *", "Allow: /", *sitemaps))
     return text.decode().encode("utf-16-le")
 
 
 def delayed(lines: Lines, sitemaps: Lines) -> bytes:
-    """Asks for a second between requests."""
+    """Return a text that asks for a second between requests."""
     return _joined((*lines, "Crawl-delay: 1", *sitemaps))

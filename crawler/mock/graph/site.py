@@ -1,9 +1,8 @@
 """The whole mock web as one pure function: `answer(ask, options)`.
 
-A path is any number of prefixes (`prefixes.PREFIXES`) and then a plain path (`paths.PATHS`) or a
-page of the graph (`crawler.mock.graph`), which has all other paths. The prefixes are peeled off
-from the left, the plain path is answered, and the prefixes are applied to that answer from the
-inside out. Nothing here does I/O, reads a clock or remembers anything.
+A path is any number of prefixes (`PREFIXES`), then a plain path (`PATHS`) or a page of the graph.
+The prefixes are removed from the left, the rest is answered, and the prefixes are applied to that
+answer from the inside out. Nothing here does I/O, reads a clock or has state.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ from crawler.mock.graph.sitemap_files import find
 from crawler.mock.reply import Answer, Ask, PathError, content, notice
 from crawler.mock.scenario import MockWeb
 
-# Enough to combine every kind once; a path of a thousand prefixes is a mistake.
+# Enough to combine every kind once.
 MAX_PREFIXES = 8
 
 Peeled = list[tuple[Prefix, Sequence[str]]]
 
 
 def answer(ask: Ask, options: MockWeb) -> Answer:
-    """The answer to a request: the same for the same arguments, anywhere and always.
+    """Answer a request; the same arguments always give the same answer.
 
-    A wrong argument in the path is a 400, an unknown path a 404; nothing is raised.
+    An invalid argument in the path is a 400, an unknown path a 404; nothing is raised.
     """
     try:
         peeled, segments = _peel(ask.path.split("/")[1:])
@@ -61,7 +60,7 @@ def _plain(segments: list[str], ask: Ask, options: MockWeb) -> Answer:
     path = PATHS.get(segments[0]) or find(segments[0]) if segments else None
     if path is not None:
         return path(segments[1:], ask, options)
-    if not segments:  # `*`, or what CONNECT asks for: no path
+    if not segments:  # `*`, or the target of CONNECT
         return missing(ask)
     bare = ask.at(f"/{'/'.join(segments)}")
     reply = page_of_graph(bare, options)
@@ -70,10 +69,10 @@ def _plain(segments: list[str], ask: Ask, options: MockWeb) -> Answer:
 
 
 def page_of_graph(ask: Ask, options: MockWeb) -> Answer | None:
-    """The answer of the page that is asked for, or None if the graph has no such page.
+    """Return the answer of the requested page, None if the graph does not have it.
 
-    A host that is none of the web's counts as host 0. A page has one path: another spelling of it
-    or a query is no page. Flaky pages read `ask.attempt`; nothing else is read but target and host.
+    An unknown host counts as host 0. Only the canonical path without a query is a page. Flaky pages
+    read `ask.attempt`; nothing else is read except target and host.
     """
     web = graph(options)
     node = web.at(_host_number(web, ask.host), ask.target)
@@ -110,7 +109,7 @@ def _note(text: str) -> bytes:
 
 
 def _redirect(node: Node, target: Node) -> Answer:
-    """To its target, by its whole URL, by its path, or without the scheme."""
+    """Redirect to its target by its whole URL, by its path, or without the scheme."""
     location = target.url
     if target.origin == node.origin and node.variant & 16:
         location = target.path

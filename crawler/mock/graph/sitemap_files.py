@@ -1,17 +1,8 @@
 """Sitemaps by the protocol of sitemaps.org, and some that break it.
 
-| path | is |
-|---|---|
-| `/sitemap.xml` | an index of all of a host's sitemaps |
-| `/sitemap-K.xml`, `/sitemap-K.xml.gz` | the pages of part K: plain for even K, gzip for odd |
-| `/sitemap.txt` | the first 50,000 pages, one URL a line |
-| `/sitemap-rss.xml`, `/sitemap-atom.xml` | the first pages as RSS 2.0 and Atom 1.0 |
-| `/sitemap-broken.xml` | an undeclared entity, and then it ends in mid-tag |
-| `/sitemap-loop.xml`, `/sitemap-loop-back.xml` | indexes of themselves and each other |
-| `/sitemap-bomb.xml` | entities that grow to 10 GB |
-
-A part is a range of local page numbers, of which some are in no sitemap, so that each is made while
-it is sent, from the graph alone: a host of ten million pages costs no memory.
+`crawler.mock.server.inventory` lists them. Part K is a range of local page numbers, in plain XML
+for even K and gzipped for odd K. Parts are made while they are sent, from the graph alone: a host
+of ten million pages costs no memory.
 """
 
 from __future__ import annotations
@@ -34,7 +25,7 @@ PART = 5_000
 # The protocol's own limit, for the URLs of a text and for the parts of an index.
 MAX_URLS = 50_000
 FEED = 500
-# So many pages are looked up between two pieces, so that the others are not kept waiting.
+# Pages looked up between two pieces; more would keep other requests waiting.
 _BATCH = 100
 
 _XML = "application/xml; charset=utf-8"
@@ -48,7 +39,7 @@ Item = tuple[str, str]
 
 
 def find(segment: str) -> Path | None:
-    """The function of a path's first segment, if it names a sitemap."""
+    """Return the function for a path's first segment, None unless it names a sitemap."""
     found = _NAME.fullmatch(segment)
     if found is None:
         return PATHS.get(segment)
@@ -58,7 +49,7 @@ def find(segment: str) -> Path | None:
 
 def _index(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
     host = _host(arguments, ask, options)
-    names = (_part_name(number) for number in range(_parts(options, host)))
+    names = (_name(number, bool(number % 2)) for number in range(_parts(options, host)))
     return content(_index_of(options, host, names), _XML)
 
 
@@ -67,12 +58,11 @@ def _part(
 ) -> Answer:
     host = _host(arguments, ask, options)
     if number >= _parts(options, host) or packed != bool(number % 2):
-        return notice(404, f"there is no {_name(number, packed)}")
+        return notice(404, f"{_name(number, packed)} does not exist")
     size = _size(options, host)
 
     def make() -> Iterator[bytes]:
-        items = _items(options, host, number * size, (number + 1) * size)
-        return _urlset(items)
+        return _urlset(_items(options, host, number * size, (number + 1) * size))
 
     if packed:
         return _lazy(lambda: _gzipped(make()), "application/gzip")
@@ -122,7 +112,7 @@ def _atom(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
 
 
 def _broken(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
-    """What stands before the error is sound: a careful reader keeps it."""
+    """Answer with a file that is valid up to an error; a careful reader keeps that part."""
     host = _host(arguments, ask, options)
     whole = b"".join(_urlset(_items(options, host, 0, _BATCH)))
     sound = whole.removesuffix(_END)
@@ -138,7 +128,7 @@ def _loop(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
 
 
 def _bomb(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
-    """Each entity is ten of the one before ("billion laughs"): a kilobyte that becomes 10 GB."""
+    """Answer with nested entities ("billion laughs"): a kilobyte that expands to 10 GB."""
     host = _host(arguments, ask, options)
     grown = (
         f'<!ENTITY e{level} "{f"&e{level - 1};" * 10}">\n' for level in range(1, _BOMB_LEVELS + 1)
@@ -162,22 +152,23 @@ PATHS: Mapping[str, Path] = {
     "sitemap-loop-back.xml": _loop,
     "sitemap-bomb.xml": _bomb,
 }
-"""The sitemaps with a name; for those with a number see `find`."""
+"""The sitemaps without a number; see `find` for the others."""
 
 
 # Parts.
 
 
 def _parts(options: MockWeb, host: int) -> int:
-    return -(-_pages(options, host) // _size(options, host))
+    return -(-local_pages(options, host) // _size(options, host))
 
 
 def _size(options: MockWeb, host: int) -> int:
-    """Pages in a part: fewer than usual on a small host, so that both kinds of parts occur.
+    """Return the pages in a part.
 
-    More where an index would have too many parts.
+    A small host has fewer, so that both kinds of parts occur; a huge one has more, so that the
+    index does not have too many parts.
     """
-    pages = _pages(options, host)
+    pages = local_pages(options, host)
     return max(min(PART, -(-pages // 2)), -(-pages // MAX_URLS), 1)
 
 
@@ -185,17 +176,9 @@ def _name(number: int, packed: bool) -> str:
     return f"sitemap-{number}.xml{'.gz' if packed else ''}"
 
 
-def _part_name(number: int) -> str:
-    return _name(number, bool(number % 2))
-
-
-def _pages(options: MockWeb, host: int) -> int:
-    return local_pages(options, host)
-
-
 def _items(options: MockWeb, host: int, start: int, stop: int) -> Iterator[list[Item]]:
-    """URLs and dates of the listed pages, a batch at a time."""
-    stop = min(stop, _pages(options, host))
+    """Yield URLs and dates of the listed pages, a batch at a time."""
+    stop = min(stop, local_pages(options, host))
     for first in range(start, stop, _BATCH):
         yield list(listed_slice(options, host, first, min(first + _BATCH, stop)))
 
@@ -224,7 +207,7 @@ def _index_of(options: MockWeb, host: int, names: Iterator[str]) -> bytes:
 
 
 def _gzipped(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """One gzip member without a time stamp (RFC 1952), made as the pieces come."""
+    """Compress pieces to one gzip member without a time stamp (RFC 1952)."""
     compressor = zlib.compressobj(6, zlib.DEFLATED, zlib.MAX_WBITS | 16)
     for piece in pieces:
         packed = compressor.compress(piece)
@@ -243,7 +226,7 @@ def _moment(day: str) -> datetime:
 
 
 def _host(arguments: Sequence[str], ask: Ask, options: MockWeb) -> int:
-    """The host that is asked; a stranger counts as host 0."""
+    """Return the requested host; an unknown one counts as host 0."""
     if arguments:
-        raise PathError("nothing is below a sitemap")
+        raise PathError("expected no path below a sitemap")
     return options.host_number(ask.host) or 0

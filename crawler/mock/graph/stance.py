@@ -1,9 +1,9 @@
-"""Which hosts a crawl may enter: what their robots.txt amounts to, and the tree that keeps clear.
+"""The stances of hosts: which of them a crawl may enter, and the tree of their front pages.
 
-By RFC 9309 a robots.txt that answers 4xx allows all and one that answers 5xx or not at all forbids
+By RFC 9309 a robots.txt that answers 4xx allows all, and one that answers 5xx or not at all forbids
 all. Hosts take the forms of robots.txt in turn, so stances repeat with the period of the forms.
-Closed hosts carry no part of the tree of front pages: each hangs as a leaf on an open host of its
-own period, so all that is not closed is reached, unless host 0 itself is closed.
+Closed hosts are leaves of the tree of front pages, each below an open host of its period, so every
+host that is not closed is reached, unless host 0 itself is closed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _FAN = 8
 
 
 class Stance(StrEnum):
-    """What a host's robots.txt amounts to: its lines count, all is allowed, or nothing is."""
+    """The effect of a host's robots.txt: its lines count, all is allowed, or nothing is."""
 
     LINES = "lines"
     OPEN = "open"
@@ -37,11 +37,11 @@ class Stances:
         return self._stances[host % len(self._stances)]
 
     def closed(self, host: int) -> bool:
-        """Whether a crawl that obeys asks nothing of a host."""
+        """Return True if an obedient crawl requests nothing from a host."""
         return self[host] is Stance.CLOSED
 
     def children(self, host: int) -> Iterator[int]:
-        """The hosts below a host in the tree, with no end of numbers; none below a closed one."""
+        """Yield the hosts below a host in the tree, without end; none below a closed one."""
         start = host - host % len(self._stances)
         if self.closed(host):
             return

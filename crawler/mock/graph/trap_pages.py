@@ -1,16 +1,16 @@
-"""Traps: small sites without an end, in which a crawler without limits stays for ever.
+"""Traps: small endless sites that hold a crawler without limits for ever.
 
-Each is a pure function of the request: every page is a 200, links further into its own trap and
-back to `/`, and nowhere else. Only `fresh` reads how often it was asked. All lie under `/trap/`, so
-that a score can count what a crawler wasted on them.
+Each is a pure function of the request: every page is a 200, links further into its trap and back to
+`/`, and nowhere else. Only `fresh` reads the attempt. All are below `/trap/`, so that a score can
+count the requests wasted on them.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
+from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode
 
 from crawler.mock.graph.draw import draw
@@ -28,34 +28,42 @@ _FACETS: Mapping[str, tuple[str, ...]] = {
     "brand": ("north", "south", "east", "west"),
     "sort": ("price", "-price", "name", "new"),
 }
-# What a query holds beyond this, or that is no facet, is not handed on: pages stay small.
-_MAX_FACETS = 32
+_MAX_FACETS = 32  # further ones are dropped, so that pages stay small
 
 Links = Iterator[str]
 Build = Callable[[Sequence[str], Ask, MockWeb], Links]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trap:
-    """One trap. help: one line, how it holds a crawler. path: where it begins.
+class Trap(NamedTuple):
+    """One trap, beginning at `start` below `ROOT`; its first segment is the trap's name.
 
-    title: of its pages. links: of a page, from the path's further segments; raises PathError.
+    title: of its pages. links: yields a page's links from the path's further segments; raises
+    `PathError`.
     """
 
-    name: str
-    help: str
-    path: str
+    start: str
     title: str
+    help: str
     links: Build
+
+    @property
+    def name(self) -> str:
+        """The name of the trap."""
+        return self.start.partition("/")[0]
+
+    @property
+    def path(self) -> str:
+        """The path of its first page."""
+        return f"{ROOT}{self.start}"
 
 
 def trap(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
-    """`/trap/...`: a page of the trap that the first segment names, or all traps' beginnings."""
+    """Answer `/trap/...` with a page of the trap that is named, or with a list of all traps."""
     if not arguments or arguments == [""]:
         return _page("Traps", (known.path for known in TRAPS.values()), ask)
     found = TRAPS.get(arguments[0])
     if found is None:
-        raise PathError(f"there are the traps {', '.join(TRAPS)}, not {arguments[0][:40]!r}")
+        raise PathError(f"expected one of {', '.join(TRAPS)}, got {arguments[0][:40]!r}")
     return _page(found.title, found.links(arguments[1:], ask, options), ask)
 
 
@@ -71,21 +79,21 @@ def _page(title: str, links: Iterator[str], ask: Ask) -> Answer:
 
 def _number(text: str) -> int:
     if not _NUMBER.fullmatch(text):
-        raise PathError(f"a number of 15 digits at most is wanted, not {text[:40]!r}")
+        raise PathError(f"expected a number of at most 15 digits, got {text[:40]!r}")
     return int(text)
 
 
 def _words(label: str, count: int) -> Iterator[str]:
-    """Words that look like identifiers and follow from the label."""
+    """Yield words that look like identifiers and follow from the label."""
     words = draw(label, 2 * count)
     return (f"{words[2 * n]:08x}{words[2 * n + 1]:08x}" for n in range(count))
 
 
 def _calendar(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Links:
-    """Months before and after, a year off, and the days, which lead to their month."""
+    """Link to neighbouring months, to the years before and after, and to days."""
     numbers = [_number(text) for text in arguments]
     if len(numbers) not in (2, 3) or not 1 <= numbers[1] <= _MONTHS:
-        raise PathError("/trap/calendar/YEAR/MONTH or /trap/calendar/YEAR/MONTH/DAY is wanted")
+        raise PathError("expected /trap/calendar/YEAR/MONTH or /trap/calendar/YEAR/MONTH/DAY")
     year, month, *rest = numbers
     here = year * _MONTHS + month - 1
     for step in (1, -1, _MONTHS, -_MONTHS, 0) if rest else (1, -1, _MONTHS, -_MONTHS):
@@ -96,7 +104,7 @@ def _calendar(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Links:
 
 
 def _session(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Links:
-    """The same five pages, each time with sessions that were never seen."""
+    """Link to the same five pages, each time with new sessions."""
     label = f"{options.seed}/session/{ask.host}{ask.target}"
     for number, word in enumerate(_words(label, 10)):
         if number % 2:
@@ -106,7 +114,7 @@ def _session(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Links:
 
 
 def _facets(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Links:
-    """Whatever is not chosen yet can be, behind what is: every order is another URL."""
+    """Link to every further choice, appended to those made: every order is another URL."""
     query = parse_qsl(ask.target.partition("?")[2], keep_blank_values=True)
     chosen = [pair for pair in query if pair[1] in _FACETS.get(pair[0], ())][:_MAX_FACETS]
     here = next((value for name, value in query if name == "page"), "1")
@@ -121,14 +129,14 @@ def _facets(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Links:
 
 
 def _nest(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Links:
-    """Relative links without their leading slash: each is one level further down."""
+    """Link without the leading slash: each link is one level further down."""
     last = ask.path.rpartition("/")[2]
     for name in ("a/", "b/", "a/b/", "nest/"):
         yield f"{last}/{name}" if last else name
 
 
 def _next(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Links:
-    """The next, the one before, and ten on."""
+    """Link to the next page, the previous, and ten further."""
     number = _number(arguments[0]) if arguments and arguments[0] else 1
     for other in (number + 1, number + 10, number - 1):
         if other > 0:
@@ -136,68 +144,27 @@ def _next(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Links:
 
 
 def _soft404(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Links:
-    """Suggestions, none of which exists either."""
+    """Link to suggestions, none of which exists either."""
     for word in _words(f"{options.seed}/soft404/{ask.target}", 4):
         yield f"{ROOT}soft404/{word}"
 
 
 def _fresh(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Links:
-    """Today's links, which are others at the next visit."""
+    """Link to pages that change with each visit."""
     for word in _words(f"{options.seed}/fresh/{ask.target}/{ask.attempt}", 5):
         yield f"{ROOT}fresh/{word}"
 
 
-def _traps() -> Iterator[Trap]:
-    yield Trap(
-        name="calendar",
-        help="Months before and after, for ever.",
-        path=f"{ROOT}calendar/2026/1",
-        title="Calendar",
-        links=_calendar,
+TRAPS: Mapping[str, Trap] = {
+    trap.name: trap
+    for trap in (
+        Trap("calendar/2026/1", "Calendar", "Months before and after, for ever.", _calendar),
+        Trap("session/", "Items", "Every link has a new session, in its path or query.", _session),
+        Trap("facets", "Products", "Every choice in every order has its own URL.", _facets),
+        Trap("nest/", "Folder", "Relative links lead one level further down.", _nest),
+        Trap("next/1", "List", "Every page has a next one.", _next),
+        Trap("soft404/x", "Page not found", "Missing pages are 200 and link to others.", _soft404),
+        Trap("fresh/", "Latest", "Other links at each visit.", _fresh),
     )
-    yield Trap(
-        name="session",
-        help="Every link has another session, in its path or its query.",
-        path=f"{ROOT}session/",
-        title="Items",
-        links=_session,
-    )
-    yield Trap(
-        name="facets",
-        help="Every choice in every order has a URL of its own.",
-        path=f"{ROOT}facets",
-        title="Products",
-        links=_facets,
-    )
-    yield Trap(
-        name="nest",
-        help="Relative links lead one level further down.",
-        path=f"{ROOT}nest/",
-        title="Folder",
-        links=_nest,
-    )
-    yield Trap(
-        name="next",
-        help="Every page has a next one.",
-        path=f"{ROOT}next/1",
-        title="List",
-        links=_next,
-    )
-    yield Trap(
-        name="soft404",
-        help="What does not exist is a 200 with links to more of it.",
-        path=f"{ROOT}soft404/x",
-        title="Page not found",
-        links=_soft404,
-    )
-    yield Trap(
-        name="fresh",
-        help="Other links at each visit.",
-        path=f"{ROOT}fresh/",
-        title="Latest",
-        links=_fresh,
-    )
-
-
-TRAPS: Mapping[str, Trap] = {one.name: one for one in _traps()}
+}
 """Every trap by its name."""

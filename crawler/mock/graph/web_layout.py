@@ -1,18 +1,17 @@
-"""Where pages stand: hosts by a power law, on each host a tree of known depth.
+"""The layout of the web: hosts by a power law, on each host a tree of known depth.
 
 Pages are numbered from 0 to `pages - 1`, host after host; on its host a page has a local number.
-Local number 0 is the front page, then come the pages of depth 1, 2, ... Nothing is held for a page:
-its host is found by bisection in the hosts' prefix sums (8 bytes a host), its depth by bisection in
-the starts of its host's levels.
+Local number 0 is the front page, followed by the pages of depth 1, 2, ... Nothing is stored for a
+page: its host is found by bisection in the hosts' prefix sums (8 bytes a host), its depth by
+bisection in the starts of its host's levels.
 
-Hosts: host k is as large as 1 / (k + 1) says (Zipf's law with exponent 1), but no host is empty
-while there are pages. With more hosts than pages the last hosts have none. Front pages form a tree
-of their own, see `stance`.
+The size of host k is proportional to 1 / (k + 1) (Zipf's law with exponent 1), but no host is empty
+unless there are more hosts than pages. Front pages form another tree, see `stance`.
 
 Depth is log-normal. In each level every 8th page is a *hub*; the hubs of a level share the pages of
-the next in equal parts, each its own contiguous range, so parent and children are O(1) arithmetic.
-No hub gets more than `MAX_CHILDREN`: the pages beyond go a level deeper, so that the depth of a
-host with millions of pages is above the median asked for.
+the next in equal contiguous ranges, so parent and children are O(1) arithmetic. No hub has more
+than `MAX_CHILDREN`: further pages go a level deeper, so a host with millions of pages is deeper
+than the configured median.
 
 All sums are of integers, so that every machine finds the same places.
 """
@@ -36,7 +35,7 @@ _UNIT = 1 << 32
 
 
 class PagePlace(NamedTuple):
-    """Where a page stands. number: in the web; local: on its host; row: in its level."""
+    """The place of a page. number: in the web; local: on its host; row: in its level."""
 
     number: int
     host: int
@@ -46,7 +45,7 @@ class PagePlace(NamedTuple):
 
     @property
     def hub(self) -> bool:
-        """Whether it is one of the pages that others are reached by."""
+        """True if other pages are reached through it."""
         return self.row % HUB_EVERY == 0
 
 
@@ -65,31 +64,31 @@ class Layout:
         return f"Layout({self.pages} pages on {self.hosts} hosts)"
 
     def size(self, host: int) -> int:
-        """Pages of a host; 0 for a host that the web does not have."""
+        """Return the number of a host's pages; 0 for an unknown host."""
         return self._starts[host + 1] - self._starts[host] if 0 <= host < self.hosts else 0
 
     def place(self, number: int) -> PagePlace:
-        """The place of page `number`."""
+        """Return the place of page `number`."""
         host = bisect_right(self._starts, number) - 1
         return self.local(host, number - self._starts[host])
 
     def local(self, host: int, local: int) -> PagePlace:
-        """The place of a page by its number on its host."""
+        """Return the place of a page by its number on its host."""
         starts = self.levels(host)
         depth = bisect_right(starts, local) - 1
         return PagePlace(self._starts[host] + local, host, local, depth, local - starts[depth])
 
     def levels(self, host: int) -> tuple[int, ...]:
-        """Where the levels of a host start, as local numbers; last its number of pages."""
+        """Return the local numbers at which a host's levels start, then its number of pages."""
         return _levels(self.size(host), self._median)
 
     def parent(self, place: PagePlace) -> int:
-        """The local number of the hub that a page (not the front page) hangs on."""
+        """Return the local number of the hub above a page other than the front page."""
         above, start, end = self.levels(place.host)[place.depth - 1 : place.depth + 2]
         return above + HUB_EVERY * (place.row * _hubs(start - above) // (end - start))
 
     def children(self, place: PagePlace) -> range:
-        """The local numbers of the pages that hang on a page: none unless it is a hub."""
+        """Return the local numbers of the pages below a page: none unless it is a hub."""
         starts = self.levels(place.host)
         if not place.hub or place.depth + 2 >= len(starts):
             return range(0)
@@ -105,7 +104,7 @@ def _hubs(pages: int) -> int:
 
 @lru_cache(maxsize=4)
 def _starts(pages: int, hosts: int) -> array[int]:
-    """The number of each host's first page, and `pages` at the end."""
+    """Return the number of each host's first page, and `pages` at the end."""
     total, spare = sum(_WEIGHT // rank for rank in range(1, hosts + 1)), pages - hosts
     sums = accumulate((_WEIGHT // rank for rank in range(1, hosts + 1)), initial=0)
     return array("q", (host + spare * weight // total for host, weight in enumerate(sums)))
@@ -113,7 +112,7 @@ def _starts(pages: int, hosts: int) -> array[int]:
 
 @lru_cache(maxsize=4096)
 def _levels(size: int, median: float) -> tuple[int, ...]:
-    """Level starts for a host of `size` pages: no level is empty, the last entry is `size`."""
+    """Return the level starts of a host of `size` pages; no level is empty, the last is `size`."""
     starts = [0, 1] if size else [0]
     while starts[-1] < size:
         depth, above = len(starts) - 1, starts[-1] - starts[-2]
@@ -125,8 +124,8 @@ def _levels(size: int, median: float) -> tuple[int, ...]:
 
 @lru_cache(maxsize=4096)
 def _below(depth: int, median: float) -> int:
-    """The share of pages up to a depth, in units of 2**-32.
+    """Return the share of pages up to a depth, in units of 2**-32.
 
-    Rounded to an integer, so that the last bit of a logarithm matters to nobody.
+    It is rounded to an integer, so that the last bit of a logarithm does not matter.
     """
     return round(_UNIT * NormalDist().cdf(math.log((depth + 0.5) / median) / _SIGMA))

@@ -1,7 +1,7 @@
 """The words of the graph: sections and slugs of paths, titles in many scripts, sentences.
 
-Sections are no names of plain paths, prefixes or traps; a test holds that. What is beyond ASCII
-is there on purpose: a client that gets a charset or an escape wrong shows it in a title or a URL.
+Sections are never names of plain paths, prefixes or traps. Characters beyond ASCII are there on
+purpose: a client that gets a charset or an escape wrong shows it in a title or a URL.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _SLUGS = (
     "saddle", "tunnel", "umbrella", "valley", "window", "yellow", "grüße", "façade", "señal",
     "smörgås", "привет", "日本語", "서울", "it's~fine",
 )  # fmt: skip
-# WHATWG URL leaves ' and ~ of a path as they are and percent-encodes what is beyond ASCII.
+# WHATWG URL keeps ' and ~ in a path and percent-encodes characters beyond ASCII.
 SLUGS = tuple(quote(slug, safe="'~") for slug in _SLUGS)
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """How some pages are written. name: the Encoding Standard's; label: as the page declares it.
+    """The encoding and words of some pages.
 
-    codec: Python's, which writes what the standard reads; words: for titles; bom: begins with a
-    byte order mark, which stands for the declaration in the page.
+    name: the Encoding Standard's; label: as declared in the page; codec: Python's, which writes
+    what the standard reads; words: for titles; bom: a byte order mark replaces the declaration.
     """
 
     name: str
@@ -87,10 +87,10 @@ _REVISIONS = 3
 
 
 def prose(seed: int, label: str, size: int) -> str:
-    """`size` characters of ASCII sentences that follow from seed and label.
+    """Return `size` characters of ASCII sentences that follow from seed and label.
 
-    Sentences come from a store of 2,048: two pages have few in common, so that only pages made
-    alike look alike to a measure of near-duplicates.
+    Sentences come from a store of 2,048: two pages have few in common, so that only intended
+    near-duplicates look like them.
     """
     store = _sentences(seed)
     picked = draw(f"{seed}/prose/{label}", size // _SHORTEST + 1)
@@ -98,7 +98,7 @@ def prose(seed: int, label: str, size: int) -> str:
 
 
 def paragraphs(text: str) -> Iterator[str]:
-    """The text in parts of some 600 characters, cut between words."""
+    """Yield the text in parts of some 600 characters, cut between words."""
     start = 0
     while start < len(text):
         cut = text.find(" ", start + _PARAGRAPH)
@@ -108,7 +108,7 @@ def paragraphs(text: str) -> Iterator[str]:
 
 
 def revised(seed: int, label: str, text: str) -> str:
-    """`text` with a few of its words changed, as the label says."""
+    """Return `text` with a few of its words changed, by the label."""
     words = text.split(" ")
     for drawn in draw(f"{seed}/revised/{label}", _REVISIONS):
         words[drawn % len(words)] = f"revised{drawn % 1000}"
@@ -117,7 +117,7 @@ def revised(seed: int, label: str, text: str) -> str:
 
 @lru_cache(maxsize=4)
 def _sentences(seed: int) -> tuple[str, ...]:
-    """Some 150 KB that all pages of a seed are written with."""
+    """Return the sentences of all pages of a seed, some 150 KB."""
     vocabulary = [
         "".join(_SYLLABLES[drawn >> shift & 31] for shift in range(0, 5 * (1 + drawn % 3), 5))
         for drawn in draw(f"{seed}/vocabulary", _VOCABULARY)

@@ -1,1 +1,1 @@
-"""The judge: what a perfect crawl finds, what robots.txt allows, and how well a crawler did."""
+"""The judge: the truth about the web, the rules of robots.txt, and the score of a crawler."""

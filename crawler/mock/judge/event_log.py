@@ -1,18 +1,18 @@
-"""The ledger of several processes: each writes its events down, and reading merges them by time.
+"""The ledger of several processes: each logs its events, and `merged` reads them in time order.
 
-Gap and width of a host cannot be had from each process's own figures, as its requests come to any
-of them. So every process appends `begin` and `end` to a file of its own, and `merged` feeds all
-events in the order of time into one `Ledger`, which is as exact as if one process had seen them
-all. The clock is `time.monotonic`, which on Linux is one for all processes.
+A host's requests go to any process, so gap and width cannot be derived from each process's figures.
+Every process appends `begin` and `end` to its own file, and `merged` feeds all events in order into
+one `Ledger`, as exact as that of a single process. The clock is `time.monotonic`, which all
+processes share on Linux.
 
 In the directory, for process P:
 
     events-P   a header and then records, both of 32 bytes; see `_HEADER` and `_RECORD`
-    names-P    the hosts and addresses that records number from 0 on, one a line
+    names-P    the hosts and addresses that records number from 0 on, one per line
 
 A file grows to 256 MiB (four million requests). Then, or when the disk is full, the process stops
-writing and marks the header; the ledger that is read from it is true up to there, and says so.
-Reading streams: its memory is that of the ledger. It takes some microseconds an event.
+writing and marks the header; the ledger is complete up to there, and marked as truncated. Reading
+streams: it needs no more memory than the ledger.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from collections.abc import Iterator
 from operator import itemgetter
 from pathlib import Path
 
-from crawler.mock.judge.ledger import MAX_ROWS, OTHERS, Ledger, LedgerSnapshot
+from crawler.mock.judge.ledger import MAX_ROWS, OTHERS, Ledger
 
-# time, until when to stay away (0: no word of it), host, address, kind
+# time, end of the Retry-After (0: none), host, address, kind
 _RECORD = struct.Struct("<ddIIB7x")
-# magic, whether it is cut off
+# magic, 1 if truncated
 _HEADER = struct.Struct("<8sB23x")
 _MAGIC = b"mockweb1"
 _END, _BEGIN, _FORBIDDEN = range(3)
@@ -42,9 +42,9 @@ Event = tuple[float, float, str, str, int]
 
 
 class EventLog:
-    """A `Recorder` that writes to `directory`; `process` tells it from the others there.
+    """A `Recorder` that writes to `directory`; `process` distinguishes its files.
 
-    Raises OSError if the files cannot be made; later on a disk that fails only cuts the log off.
+    Raises OSError if the files cannot be created; later errors of the disk truncate the log.
     """
 
     def __init__(self, directory: Path, process: int) -> None:
@@ -63,16 +63,16 @@ class EventLog:
         return f"EventLog(bytes={self._size + len(self._buffer)}, truncated={self.truncated})"
 
     def begin(self, host: str, address: str, now: float, *, forbidden: bool) -> None:
-        """As `Recorder` says."""
+        """See `Recorder`."""
         self._add(host, address, now, 0.0, _FORBIDDEN if forbidden else _BEGIN)
 
     def end(self, host: str, address: str, now: float, retry_after: float | None) -> None:
-        """As `Recorder` says."""
+        """See `Recorder`."""
         until = 0.0 if retry_after is None else now + retry_after
         self._add(host, address, now, until, _END)
 
     def reset(self) -> None:
-        """As `Recorder` says; what `Ledger` says of requests in flight holds here, too."""
+        """See `Recorder` and, about requests in flight, `Ledger`."""
         self._buffer.clear()
         self._new.clear()
         self._numbers.clear()
@@ -82,7 +82,7 @@ class EventLog:
         self._mark()
 
     def flush(self) -> None:
-        """Hand everything to the system, names first: a reader never sees a number without one."""
+        """Write everything, names first, so that a reader never sees a number without a name."""
         if not self._buffer or self.truncated:
             return
         try:
@@ -94,7 +94,7 @@ class EventLog:
             if self._size >= MAX_BYTES:
                 self._cut()
         except OSError:
-            # A server that serves is worth more than its ledger, which says that it is not whole.
+            # The server goes on; its ledger is marked as truncated.
             self._cut()
         self._buffer.clear()
 
@@ -113,7 +113,7 @@ class EventLog:
             first = self._number(host)
         if second is None:
             second = self._number(address)
-        # An end may be told with the time of its beginning; a file's times must not fall.
+        # An end may have the time of its beginning, but a file's times must not decrease.
         self._last = max(self._last, now)
         self._buffer += _RECORD.pack(self._last, until, first, second, kind)
         if len(self._buffer) >= _BUFFER_BYTES:
@@ -121,7 +121,7 @@ class EventLog:
 
     def _number(self, name: str) -> int:
         name = "".join(name.splitlines())
-        # Hosts and addresses together; one past the end is what no reader has a name for.
+        # Hosts and addresses together; a number past the end has no name and counts as `OTHERS`.
         number = self._numbers.get(name, len(self._numbers))
         if number < 2 * MAX_ROWS and name not in self._numbers:
             self._numbers[name] = number
@@ -133,17 +133,16 @@ class EventLog:
         self._mark()
 
     def _mark(self) -> None:
-        # Over bytes that are there already, which a full disk does not refuse. A broken one may;
-        # then the reader fails as well and nothing is claimed.
+        # A full disk does not refuse to overwrite existing bytes. A broken one may, but then the
+        # reader fails, too.
         with contextlib.suppress(OSError):
             os.pwrite(self._events, _HEADER.pack(_MAGIC, self.truncated), 0)
 
 
 def merged(directory: Path) -> Ledger:
-    """The events of all processes in `directory` as one ledger; OSError if they cannot be read.
+    """Return the flushed events of all processes in `directory` as one ledger; may raise OSError.
 
-    What processes have not flushed is not in it. Events of the same time come in the order of the
-    files' names, those of one file always in their own.
+    Events of the same time come in the order of the files' names.
     """
     ledger = Ledger()
     parts = []
@@ -161,13 +160,8 @@ def merged(directory: Path) -> Ledger:
     return ledger
 
 
-def merged_ledger(directory: Path) -> LedgerSnapshot:
-    """The event logs of all processes as one ledger; reads them all."""
-    return merged(directory).snapshot()
-
-
 def _events(path: Path) -> Iterator[Event]:
-    """The whole records that are in the file now, and the names they need."""
+    """Yield the complete records that are in the file now, with their names."""
     with path.open("rb", buffering=0) as file:
         left = (os.fstat(file.fileno()).st_size - _HEADER.size) // _RECORD.size
         names = path.with_name(path.name.replace("events", "names")).read_bytes().decode()
@@ -176,7 +170,7 @@ def _events(path: Path) -> Iterator[Event]:
         while left > 0:
             block = file.read(min(left, _READ_RECORDS) * _RECORD.size)
             whole = len(block) // _RECORD.size
-            if not whole:  # it was reset meanwhile
+            if not whole:  # it was reset in the meantime
                 return
             left -= whole
             for now, until, host, address, kind in _RECORD.iter_unpack(
@@ -186,7 +180,7 @@ def _events(path: Path) -> Iterator[Event]:
 
 
 def _write(file: int, data: bytes | bytearray, offset: int | None) -> None:
-    """All of `data`, at `offset` or at the end."""
+    """Write all of `data`, at `offset` or at the end."""
     view = memoryview(data)
     while view:
         done = os.write(file, view) if offset is None else os.pwrite(file, view, offset)

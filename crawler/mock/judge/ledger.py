@@ -1,20 +1,20 @@
-"""What clients did to each host and each address: the evidence on how well a crawler behaves.
+"""The behaviour of clients towards each host and each address: evidence of a crawler's politeness.
 
-| kept | means |
+| field | meaning |
 |---|---|
-| requests | how many began |
-| smallest_gap | seconds, the least between the starts of two requests that follow one another |
-| largest_in_flight | the most that were begun and not ended at one time |
-| in_flight | those begun and not ended now |
-| retry_after_violations | requests that began before the time that an answer of this host named |
-| robots_violations | requests for what the host's robots.txt forbids that user agent |
+| requests | requests that began |
+| smallest_gap | minimum seconds between the starts of two consecutive requests |
+| largest_in_flight | maximum requests in flight at one time |
+| in_flight | requests in flight now |
+| retry_after_violations | requests that began within a Retry-After of this host |
+| robots_violations | requests that the host's robots.txt forbids that user agent |
 
-The moment of a request is that of its arrival here, so a request that crosses a `Retry-After` on
-its way counts as a violation: a client with several requests in flight to a host may get one for
-each of them. `Retry-After` is kept by host alone, as it says nothing about an address.
+The time of a request is that of its arrival, so a request that crosses a `Retry-After` on its way
+counts as a violation: a client with several requests in flight to a host may get one for each.
+`Retry-After` is kept by host only, as it says nothing about an address.
 
-Memory is bounded: 100,000 hosts and as many addresses; those that come later share one row,
-`(others)`, that counts requests alone. `begin` and `end` take about a microsecond together.
+Memory is bounded: 100,000 hosts and as many addresses; later ones share one row, `(others)`, that
+counts requests only.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ OTHERS = "(others)"
 
 
 class LedgerRecorder(Protocol):
-    """Who is told of each request. Times are seconds on one clock for all processes."""
+    """Records each request. Times are seconds on one clock for all processes."""
 
     def begin(self, host: str, address: str, now: float, *, forbidden: bool) -> None:
-        """A request has arrived; forbidden: robots.txt says that it should not have."""
+        """Record the arrival of a request; forbidden: by robots.txt."""
 
     def end(self, host: str, address: str, now: float, retry_after: float | None) -> None:
-        """Its answer is out or its client gone; retry_after: seconds that the answer asked for."""
+        """Record the end of a request; retry_after: seconds that the answer asked for."""
 
     def reset(self) -> None:
-        """Forget everything. What is in flight then had better end first; see the class."""
+        """Forget everything, best with no request in flight; see the class."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
-    """One host or one address; the fields are those of the module's table.
+    """One host or one address; the module describes the fields.
 
     smallest_gap is None before a second request.
     """
@@ -58,9 +58,9 @@ class LedgerRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerSnapshot:
-    """A ledger at one moment, rows in the order in which they were first seen.
+    """A snapshot of a ledger, rows in the order in which they were first seen.
 
-    truncated: the event log was full or could not be written; what came later is missing.
+    truncated: the event log was full or could not be written; later events are missing.
     """
 
     hosts: Mapping[str, LedgerRow] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class LedgerSnapshot:
 
     @classmethod
     def of(cls, json: Mapping[str, Any]) -> Self:
-        """The snapshot that `json` was made of; KeyError or TypeError if it was none."""
+        """Return the snapshot that `json` was made from; raise KeyError or TypeError if invalid."""
         return cls(
             hosts={name: LedgerRow(**row) for name, row in json["hosts"].items()},
             addresses={name: LedgerRow(**row) for name, row in json["addresses"].items()},
@@ -88,7 +88,7 @@ class LedgerSnapshot:
 
 @dataclass(slots=True)
 class _Count:
-    """A row as it grows; what does not occur in a snapshot is for working it out."""
+    """A growing row, with the state to compute it."""
 
     requests: int = 0
     last: float = -inf
@@ -111,9 +111,9 @@ class _Count:
 
 
 class Ledger:
-    """The ledger kept while things happen: told of every request, in the order of time.
+    """The ledger of one process; it needs every request, in the order of time.
 
-    A reset forgets requests in flight, too; if one of them ends afterwards while others to its host
+    A reset also forgets requests in flight; if one of them ends afterwards while others to its host
     run, `in_flight` is one too small from then on.
     """
 
@@ -125,8 +125,8 @@ class Ledger:
         return f"Ledger(hosts={len(self._hosts)}, addresses={len(self._addresses)})"
 
     def begin(self, host: str, address: str, now: float, *, forbidden: bool) -> None:
-        """As `LedgerRecorder` says."""
-        # One body for both rows would cost a call for each, in a server's hottest path.
+        """See `LedgerRecorder`."""
+        # Written out for both rows: calls would cost too much in the server's hottest path.
         row = self._hosts.get(host) or _new(self._hosts, host)
         row.requests += 1
         row.in_flight += 1
@@ -150,7 +150,7 @@ class Ledger:
             there.forbidden += 1
 
     def end(self, host: str, address: str, now: float, retry_after: float | None) -> None:
-        """As `LedgerRecorder` says."""
+        """See `LedgerRecorder`."""
         row = self._hosts.get(host) or self._hosts.get(OTHERS)
         if row is not None and row.in_flight:
             row.in_flight -= 1
@@ -161,12 +161,12 @@ class Ledger:
             row.until = now + retry_after
 
     def reset(self) -> None:
-        """As `LedgerRecorder` says."""
+        """See `LedgerRecorder`."""
         self._hosts: dict[str, _Count] = {}
         self._addresses: dict[str, _Count] = {}
 
     def snapshot(self) -> LedgerSnapshot:
-        """The ledger now."""
+        """Return a snapshot."""
         return LedgerSnapshot(
             hosts=_rows(self._hosts), addresses=_rows(self._addresses), truncated=self.truncated
         )
@@ -188,13 +188,13 @@ def _rows(counts: Mapping[str, _Count]) -> dict[str, LedgerRow]:
 def check(
     snapshot: LedgerSnapshot, *, max_in_flight: int | None = None, min_gap: float | None = None
 ) -> list[str]:
-    """What a well-behaved crawler would not have done, a line for each host and kind.
+    """Return the violations of politeness, one line for each host and kind.
 
-    Nothing within a Retry-After and nothing that robots.txt forbids; with limits, also no more than
-    `max_in_flight` requests at once and at least `min_gap` seconds between two, by host. A ledger
-    that is not whole proves nothing, so that is a line as well.
+    These are requests within a Retry-After or forbidden by robots.txt and, with limits, more than
+    `max_in_flight` requests at once or less than `min_gap` seconds between two, by host. A
+    truncated ledger proves nothing, so it is a line as well.
     """
-    found = ["the ledger is not whole: its log was full"] if snapshot.truncated else []
+    found = ["the ledger is truncated: its log was full"] if snapshot.truncated else []
     for host, row in snapshot.hosts.items():
         if host == OTHERS:
             found.append(f"{OTHERS}: {row.requests} requests to more hosts than the ledger holds")

@@ -1,11 +1,11 @@
-"""What a robots.txt forbids, by RFC 9309: the ledger's own judge, no crawler's.
+"""The rules of a robots.txt by RFC 9309, independent of the crawler's reading.
 
-Groups of one product token are merged, the longest matching pattern wins, a tie allows, `*` is any
-octets and `$` at the end the end. Where the RFC leaves a choice, the judge takes the one that
-blames nobody: what lies past 500 KiB is not read, and a rule that is cut there is none.
+Groups of one product token are merged, the longest matching pattern wins, a tie allows, `*` matches
+any octets and a final `$` the end. Where the RFC leaves a choice, nobody is blamed: bytes past
+500 KiB are not read, and a rule that is cut there does not count.
 
-Cost: reading is linear in the file; a question costs the rules of one agent, each in linear time
-(no pattern backtracks).
+Reading is linear in the file; a question costs the rules of one agent, each in linear time (no
+pattern backtracks).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
-# RFC 9309 section 2.5: what every crawler has to read at least.
+# RFC 9309 section 2.5: every crawler has to read at least this much.
 MAX_BYTES = 500 * 1024
 MAX_AGENTS = 64
-# What nearly every browser and many a crawler begins with; it tells nobody from anybody.
+# Nearly every browser and many crawlers begin with it, so it identifies nobody.
 _EVERYBODY = "mozilla"
 
 _BOM = b"\xef\xbb\xbf"
@@ -43,7 +43,7 @@ class PathRule:
 
     @classmethod
     def read(cls, allow: bool, pattern: bytes) -> Self:
-        """From a pattern as it stands in the file."""
+        """Return the rule of a pattern as written in the file."""
         anchored = pattern.endswith(b"$")
         pattern = pattern[:-1] if anchored else pattern
         parts = _comparable(pattern).replace(b"$", b"%24").split(b"*")
@@ -55,7 +55,7 @@ class PathRule:
         return sum(map(len, self.parts)) + len(self.parts) - 1 + self.anchored
 
     def matches(self, path: bytes) -> bool:
-        """Whether the pattern stands for a path that was made comparable."""
+        """Return True if the pattern matches a path in its comparable form."""
         first, *rest = self.parts
         if not path.startswith(first):
             return False
@@ -100,19 +100,19 @@ class Rules:
 
     @classmethod
     def read(cls, body: bytes, *, free: tuple[str, ...] = ()) -> Self:
-        """From the bytes of a file; what is no rule is passed over, and nothing raises."""
+        """Return the rules of a file; anything else in it is ignored, and nothing raises."""
         return cls(_groups(_lines(body)), free=free)
 
     @classmethod
     def nothing(cls, *, free: tuple[str, ...] = ()) -> Self:
-        """Rules that forbid everything to everybody."""
+        """Return rules that forbid everything to everybody."""
         return cls({"*": [PathRule.read(allow=False, pattern=b"/")]}, free=free)
 
     def allows(self, user_agent: str, target: str) -> bool:
-        """Whether a client may ask for a target (path and query).
+        """Return True if a client may request a target (path and query).
 
-        user_agent: its whole User-Agent field, or a bare product token. target: octets beyond ASCII
-        as Latin-1, as they come from the wire, or as text.
+        user_agent: its whole User-Agent field, or a bare product token. target: as text, or with
+        octets beyond ASCII as Latin-1, as they come from the wire.
         """
         if target.partition("?")[0] == "/robots.txt" or target.startswith(self._free or ("\n",)):
             return True
@@ -128,7 +128,7 @@ class Rules:
     def _for(self, user_agent: str) -> tuple[PathRule, ...]:
         found = self._agents.get(user_agent)
         if found is None:
-            if len(self._agents) >= MAX_AGENTS:  # agents are the clients' own texts
+            if len(self._agents) >= MAX_AGENTS:  # clients choose the texts
                 self._agents.clear()
             found = self._agents[user_agent] = self._chosen(user_agent)
         return found
@@ -140,9 +140,9 @@ class Rules:
 
 
 def products(user_agent: str) -> tuple[str, ...]:
-    """The product tokens that a client goes by, in lower case.
+    """Return the product tokens of a client, in lower case.
 
-    `Mozilla/5.0 (compatible; SomeBot/1.0)` goes by SomeBot: Mozilla is what everybody says.
+    `Mozilla/5.0 (compatible; SomeBot/1.0)` is SomeBot, as everybody says Mozilla.
     """
     leading = _TOKEN.match(user_agent)
     tokens = [leading[0]] if leading else []
@@ -152,7 +152,7 @@ def products(user_agent: str) -> tuple[str, ...]:
 
 
 def _lines(body: bytes) -> Iterator[tuple[str, bytes]]:
-    """Key and value of each line that has them; lines end with CR, LF or both."""
+    """Yield key and value of each line; lines end with CR, LF or both."""
     whole = len(body) <= MAX_BYTES
     text = body[:MAX_BYTES].removeprefix(_BOM).replace(b"\r", b"\n")
     lines = text.split(b"\n")
@@ -161,7 +161,7 @@ def _lines(body: bytes) -> Iterator[tuple[str, bytes]]:
     for line in lines:
         bare = line.partition(b"#")[0].strip(b" \t")
         key, colon, value = bare.partition(b":")
-        if not colon:  # `disallow /`, a slip that is common enough to be meant
+        if not colon:  # `disallow /` is a common slip
             key, _, value = bare.replace(b"\t", b" ").partition(b" ")
         yield key.strip(b" \t").decode("latin-1").lower(), value.strip(b" \t")
 
@@ -169,7 +169,7 @@ def _lines(body: bytes) -> Iterator[tuple[str, bytes]]:
 def _groups(lines: Iterator[tuple[str, bytes]]) -> dict[str, Group]:
     groups: dict[str, Group] = {}
     open_groups: list[Group] = []
-    naming = False  # whether the last line that counts named an agent
+    naming = False  # True if the last line that counts named an agent
     for key, value in lines:
         if key == "user-agent":
             if not naming:
@@ -201,10 +201,10 @@ def _octets(target: str) -> bytes:
 
 
 def _comparable(path: bytes) -> bytes:
-    """One spelling for what RFC 3986 says is the same: escapes in upper case where they are needed.
+    """Return the same spelling for all paths that are equal by RFC 3986.
 
-    Octets beyond ASCII get one, unreserved ones lose it; reserved ones keep what they have, but for
-    those of a query that mean nothing there.
+    Octets beyond ASCII are escaped, in upper case, and unreserved ones are not. Reserved ones stay
+    as they are, except for those without a meaning in a query.
     """
     before, question, query = path.partition(b"?")
     return _escaped(before, _UNRESERVED) + question + _escaped(query, _UNRESERVED | _OF_QUERY)

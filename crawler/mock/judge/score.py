@@ -1,8 +1,8 @@
-"""How near a crawl came to the truth: one pass over its records, one over the truth.
+"""Compare a crawl with the truth: one pass over its records, one over the truth.
 
-A record is a JSON object with at least `url`. The project's own are read with all that they tell;
-of other crawlers' `status`, `title` and `final_url` are taken if they are there. Memory: three
-bits a page, and up to 400,000 fingerprints of URLs that are no pages.
+A record is a JSON object with at least `url`. Of other crawlers' records, `status`, `title` and
+`final_url` are used if present. Memory: three bits per page, and up to 400,000 fingerprints of URLs
+that are not pages.
 """
 
 from __future__ import annotations
@@ -26,20 +26,19 @@ _REDIRECTS = range(300, 400)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreResult:
-    """The score of a crawl. Pages are those of the graph; a URL counts once, however spelled.
+    """The score of a crawl. Pages are those of the graph; a URL counts once, in any spelling.
 
-    records: read in all, `skipped` of them not fetched. wanted: pages that a perfect crawl of this
-    scope fetches. found: wanted pages that were fetched: by a record of their own, or as the end of
-    a redirect. A page counts as fetched with any status; without one only if its fault explains it.
-    recall: found / wanted. precision: share of the fetched URLs, traps aside, that are pages; 1.0
-    if nothing was fetched. repeats: records too many: of a URL that an earlier record had.
-    robots_violations: URLs of this web fetched that robots.txt forbids, pages or not.
-    nofollow_pages, sitemap_pages: pages fetched that only a nofollow link, only a sitemap leads to;
-    no fault if the crawl meant to. trap_pages: URLs fetched under /trap/. strangers: URLs fetched
-    that are no pages and no traps; robots.txt and sitemaps are none. wrong_status, wrong_title:
-    records that tell another one than the truth. duplicates: pages fetched whose content another
-    page has exactly. missing: the first ten URLs not found. unexpected: the first ten that are
-    strangers, forbidden or repeated.
+    records: all records, `skipped` of them not fetched. wanted: pages that a perfect crawl of this
+    scope fetches. found: wanted pages that were fetched, with their own record or as the end of a
+    redirect. A page counts as fetched with any status; without one only if its fault explains that.
+    recall: found / wanted. precision: share of the fetched URLs, except traps, that are pages; 1.0
+    if nothing was fetched. repeats: records of a URL that an earlier record had.
+    robots_violations: URLs of this web, pages or not, fetched although robots.txt forbids them.
+    nofollow_pages, sitemap_pages: fetched pages that only a nofollow link, only a sitemap leads to.
+    trap_pages: URLs fetched under /trap/. strangers: fetched URLs that are neither pages nor traps,
+    nor robots.txt or sitemaps. wrong_status, wrong_title: records that differ from the truth.
+    duplicates: fetched pages whose content another page has exactly. missing: the first ten URLs
+    not found. unexpected: the first ten that are strangers, forbidden or repeated.
     """
 
     records: int
@@ -64,9 +63,9 @@ class ScoreResult:
 class Score:
     """Counts the records of one crawl against the truth of one web.
 
-    sitemaps: whether pages that only sitemaps know are wanted, too. nofollow: whether those that
-    only nofollow links lead to are. hosts: the numbers of the hosts that the crawl was to stay on;
-    None for all. Pages of other hosts are not wanted, but none is a stranger.
+    sitemaps, nofollow: pages that only sitemaps list, or only nofollow links lead to, are wanted,
+    too. hosts: the numbers of the hosts in the crawl's scope; None for all. Pages of other hosts
+    are not wanted, but they are not strangers.
     """
 
     def __init__(
@@ -91,10 +90,10 @@ class Score:
         return f"Score({self._graph}, {self._counts['records']} records)"
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """Count one record; raises ValueError if it has no URL or a status that is no number."""
+        """Count one record; raise ValueError without a URL or with an invalid status."""
         url = record.get("url")
         if not isinstance(url, str):
-            raise ValueError("a record without a url")  # noqa: TRY004  as for any wrong record
+            raise ValueError("a record without a url")  # noqa: TRY004  as for any invalid record
         visits = _visits(url, record)
         self._counts["records"] += 1
         if record.get("outcome") == "skipped":
@@ -107,7 +106,7 @@ class Score:
         self._counts["wrong_title"] += _wrong_title(nodes[-1], visits[-1], record)
 
     def result(self) -> ScoreResult:
-        """The score so far; one pass over the truth, some 10 us a page."""
+        """Return the score so far, in one pass over the truth."""
         counts, missing = self._counts, list[str]()
         wanted = found = 0
         for node in self._wanted():
@@ -134,7 +133,7 @@ class Score:
                 yield from (node for node in nodes(self._options, host) if node.wanted(self._meant))
 
     def _record(self, url: str) -> None:
-        """A record of its own: each URL should have one."""
+        """Count a URL's record; each URL should have exactly one."""
         read = parse(url)
         node = self._graph.named(read) if isinstance(read, Url) else None
         new = (
@@ -147,7 +146,7 @@ class Score:
             self._note(url)
 
     def _visit(self, visit: _Visit, *, answered: bool) -> Node | None:
-        """A URL that was asked for, by itself or in a redirect; the page that it is."""
+        """Count a URL that was requested, also within a redirect; return its page, if any."""
         read = parse(visit.url)
         node = self._graph.named(read) if isinstance(read, Url) else None
         if node is None:
@@ -193,7 +192,7 @@ _COUNTED_KINDS: Mapping[PageKind, str] = {
 
 
 class _Visit(NamedTuple):
-    """A URL that was asked for. status: None if not told; redirected: another visit follows."""
+    """A requested URL. status: None if unknown; redirected: another visit follows."""
 
     url: str
     status: int | None
@@ -201,7 +200,7 @@ class _Visit(NamedTuple):
 
 
 def _visits(url: str, record: Mapping[str, Any]) -> list[_Visit]:
-    """Redirects and then the end, as a record tells them."""
+    """Return the visits of a record: its redirects and the end."""
     final = record.get("final_url")
     end = final if isinstance(final, str) else url
     hops = [_hop(hop) for hop in record.get("redirects") or ()]
@@ -221,11 +220,11 @@ def _status(value: object) -> int | None:
         return value
     if isinstance(value, str) and value.isascii() and value.isdigit():
         return int(value)
-    raise ValueError(f"{value!r} is no status")
+    raise ValueError(f"expected a status, got {value!r}")
 
 
 def _wrong(node: Node | None, visit: _Visit) -> bool:
-    """Whether what is told of a visit contradicts the truth."""
+    """Return True if a visit's status contradicts the truth."""
     if node is None or not node.status:
         return False
     if visit.status is None:
@@ -234,7 +233,7 @@ def _wrong(node: Node | None, visit: _Visit) -> bool:
 
 
 def _wrong_title(node: Node | None, visit: _Visit, record: Mapping[str, Any]) -> bool:
-    """Whether the title of a page that answered is another one; white space does not count."""
+    """Return True if the title of a fetched page is wrong, apart from white space."""
     if node is None or not node.html or "title" not in record or visit.status not in (None, 200):
         return False
     if record.get("outcome") == "failed":
@@ -243,7 +242,7 @@ def _wrong_title(node: Node | None, visit: _Visit, record: Mapping[str, Any]) ->
 
 
 class _Bits:
-    """A set of numbers below a limit: one bit each."""
+    """A set of numbers below a limit, one bit each."""
 
     def __init__(self, limit: int) -> None:
         self._bytes = bytearray(-(-limit // 8))
@@ -252,7 +251,7 @@ class _Bits:
         return bool(self._bytes[number >> 3] >> (number & 7) & 1)
 
     def add(self, number: int) -> bool:
-        """Put a number in; False if it was there."""
+        """Add a number; return False if it was there."""
         if number in self:
             return False
         self._bytes[number >> 3] |= 1 << (number & 7)
@@ -260,13 +259,13 @@ class _Bits:
 
 
 class _Urls:
-    """The first `MAX_STRANGERS` fingerprints; what comes later always counts as new."""
+    """The first `MAX_STRANGERS` fingerprints; later ones always count as new."""
 
     def __init__(self) -> None:
         self._seen: set[int] = set()
 
     def add(self, fingerprint: int) -> bool:
-        """Put a fingerprint in; False if it was there."""
+        """Add a fingerprint; return False if it was there."""
         if fingerprint in self._seen:
             return False
         if len(self._seen) < MAX_STRANGERS:

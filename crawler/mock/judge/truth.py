@@ -1,11 +1,9 @@
-"""The truth about the graph: what a perfect crawl finds, page by page, streamed.
+"""The truth about the graph: the pages that a perfect crawl finds, streamed.
 
 It holds for a crawl that starts at host 0's front page, follows every link without rel=nofollow,
-obeys robots.txt by RFC 9309 in whatever form hosts answer it, and stays in the web. Other lines of
-robots.txt than the default ones have to forbid the same pages or whole hosts. Faults, traps, flat
-pages and the rest of the catalogue are no pages of the graph.
-
-Cost: about 35 us an entry, so a truth of ten million pages takes minutes; memory stays flat.
+obeys robots.txt by RFC 9309 in any form, and stays in the web. Lines of robots.txt other than the
+default must forbid the same pages or whole hosts. Faults, traps, flat pages and the rest of the
+catalogue are not pages of the graph. Memory stays constant.
 """
 
 from __future__ import annotations
@@ -25,15 +23,15 @@ from crawler.model.url import Url, parse
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What there is to know about one page; `PageKind` tells what the kinds mean.
+    """The truth about one page; see `PageKind` for the kinds.
 
-    url: canonical. status: of the answer to this URL itself, after flaky failures; 0 where a fault
-    leaves it open. title: of its HTML, empty if it is none. depth: the fewest clicks from its own
-    host's front page without leaving the host, redirects not counted; None if no link leads to it.
-    cluster: the URL whose content it has exactly or nearly, empty if it stands alone. location: the
-    URL that it redirects to, or empty. reachable: whether a crawl that follows links and obeys asks
-    for it; disallowed, nofollow: why not. sitemap: whether its host's sitemaps list it.
-    charset: as the Encoding Standard names it, empty if it is no HTML. fault: in the catalogue.
+    url: canonical. status: of the answer to this URL itself, after flaky failures; 0 if a fault
+    leaves it open. title: of its HTML, or empty. depth: the fewest clicks from its host's front
+    page on that host, not counting redirects; None if no link leads to it. cluster: the URL with
+    the same content, exactly or nearly, or empty. location: the target of its redirect, or empty.
+    reachable: an obedient crawl that follows links fetches it; disallowed, nofollow: why not.
+    sitemap: its host's sitemaps list it. charset: the Encoding Standard's name, empty unless it is
+    HTML. fault: in the catalogue.
     """
 
     url: str
@@ -54,12 +52,12 @@ class Entry:
 
 
 def front(options: MockWeb, host: int) -> str:
-    """The URL of a host's front page; `find` knows it if the host has pages."""
+    """Return the URL of a host's front page, even if the host has no pages."""
     return f"{graph(options).origin(host)}/"
 
 
 def entry(node: Node) -> Entry:
-    """The truth about one page."""
+    """Return the truth about one page."""
     kind, target = node.kind, node.target
     return Entry(
         url=node.url,
@@ -81,7 +79,7 @@ def entry(node: Node) -> Entry:
 
 
 def nodes(options: MockWeb, host: int | None = None) -> Iterator[Node]:
-    """Every page of the web, or of one host, in the order of their numbers."""
+    """Yield every page of the web, or of one host, in the order of their numbers."""
     web = graph(options)
     for number in range(web.layout.hosts) if host is None else (host,):
         for local in range(web.layout.size(number)):
@@ -89,35 +87,35 @@ def nodes(options: MockWeb, host: int | None = None) -> Iterator[Node]:
 
 
 def entries(options: MockWeb, host: int | None = None) -> Iterator[Entry]:
-    """The truth about every page of the web, or of one host, in the order of their numbers."""
+    """Yield the truth about every page, or those of one host, in the order of their numbers."""
     return map(entry, nodes(options, host))
 
 
 def find(options: MockWeb, url: str) -> Entry | None:
-    """The truth about an absolute URL in any spelling, or None if it is no page of the graph."""
+    """Return the truth about an absolute URL in any spelling; None if it is not a page."""
     read = parse(url)
     node = graph(options).named(read) if isinstance(read, Url) else None
     return None if node is None else entry(node)
 
 
 def listed(options: MockWeb, host: int) -> Iterator[tuple[str, str]]:
-    """URL and date (ISO 8601) of every page that a host's sitemaps list."""
+    """Yield URL and date (ISO 8601) of every page that a host's sitemaps list."""
     return listed_slice(options, host, 0, local_pages(options, host))
 
 
 def lines(options: MockWeb) -> Iterator[bytes]:
-    """The truth as JSON lines in UTF-8, one an entry, each with its line end."""
+    """Yield the truth as JSON lines in UTF-8, one per entry, with line ends."""
     for one in entries(options):
         yield orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def summary(options: MockWeb) -> dict[str, Any]:
-    """The truth in numbers, counted page by page.
+    """Return the truth in numbers, counted page by page.
 
     start: the URL to crawl from. kinds, statuses, depths, charsets: pages of each. reachable: pages
-    that a perfect crawl asks for, without sitemaps; `with_sitemaps` adds those that only sitemaps
-    know. disallowed: those that robots.txt forbids. traps: the paths by which front pages lead into
-    them; the set of trap URLs is all below /trap/, without an end and none of them a page.
+    that a perfect crawl fetches without sitemaps; `with_sitemaps` adds those that only sitemaps
+    list. disallowed: pages that robots.txt forbids. traps: the links of front pages into the traps,
+    which are endless, below /trap/, and not pages.
     """
     counts = {name: Counter[str]() for name in ("kinds", "statuses", "depths", "charsets")}
     told = Counter[str]()

@@ -59,5 +59,4 @@ def catalogue() -> Iterator[CatalogueEntry]:
     for row in _SINGLE:
         yield CatalogueEntry("Single answers", *row)
     for prefix in PREFIXES.values():
-        path = "/".join(["", prefix.name, *prefix.arguments])
-        yield CatalogueEntry("Prefixes of any path", prefix.name, path, prefix.help)
+        yield CatalogueEntry("Prefixes of any path", prefix.name, prefix.path, prefix.help)

@@ -19,7 +19,7 @@ from pathlib import Path
 from socket import socket
 from typing import Any
 
-from crawler.mock.judge.event_log import EventLog, merged_ledger
+from crawler.mock.judge.event_log import EventLog, merged
 from crawler.mock.judge.ledger import Ledger, LedgerSnapshot
 from crawler.mock.scenario import MockWeb
 from crawler.mock.server.access_log import AccessLog
@@ -100,7 +100,7 @@ class Serving:
         if self._directory is None:
             return self._ledger.snapshot()
         await everyone("flush", None)
-        return await asyncio.to_thread(merged_ledger, self._directory)
+        return (await asyncio.to_thread(merged, self._directory)).snapshot()
 
     @property
     def options(self) -> MockWeb:

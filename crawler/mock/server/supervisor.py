@@ -30,7 +30,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from crawler.mock.judge.event_log import merged_ledger
+from crawler.mock.judge.event_log import merged
 from crawler.mock.judge.ledger import LedgerSnapshot
 from crawler.mock.scenario import MockWeb
 from crawler.mock.server.responder import Statistics, total
@@ -132,7 +132,7 @@ class Supervisor:
     def ledger(self) -> LedgerSnapshot:
         """The merged ledger; reads the event logs, so only while it serves."""
         self.all("flush")
-        return merged_ledger(self._directory)
+        return merged(self._directory).snapshot()
 
     def _kept(self, order: str) -> list[Any] | None:
         return None if self._last is None else [row[order] for row in self._last]
