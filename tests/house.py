@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import tokenize
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +18,9 @@ import crawler
 PACKAGE = Path(crawler.__file__).parent
 SHARED_NAMES = {"__init__", "__main__"}
 """File names that Python gives, which may occur in every folder."""
+
+_CLAUSE = re.compile(r"(?:What|Whether|How|Where|Who|Why|When)\b")
+_IS_NO = re.compile(r"\bis no\b(?! longer)")
 
 Names = Mapping[str, Sequence[str]]
 
@@ -161,6 +165,13 @@ def comments(file: Module) -> int:
     return sum(token.type == tokenize.COMMENT for token in tokens)
 
 
+def docstrings(files: Iterable[Module]) -> list[str]:
+    """Return the docstrings of all modules, classes and functions."""
+    documented = ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef
+    nodes = (node for file in files for node in ast.walk(file.tree) if isinstance(node, documented))
+    return [text for node in nodes if (text := ast.get_docstring(node))]
+
+
 def figures() -> Iterator[tuple[str, object]]:
     """Yield what `python -m tests.house` prints: names and values."""
     files = modules()
@@ -181,6 +192,10 @@ def figures() -> Iterator[tuple[str, object]]:
     yield "function, median", f"{deciles[4]:g} lines"
     yield "function, 90th percentile", f"{deciles[8]:g} lines"
     yield "comments in 100 lines", f"{100 * sum(map(comments, files)) / lines:.1f}"
+    documented = docstrings(files)
+    clauses = sum(_CLAUSE.match(text) is not None for text in documented)
+    yield "docstrings what/how/where", f"{100 * clauses / len(documented):.1f} %"
+    yield '"is no"', sum(len(_IS_NO.findall(file.text)) for file in files)
 
 
 if __name__ == "__main__":
