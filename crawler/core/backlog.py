@@ -87,6 +87,7 @@ class Backlog:
 
         moved: it comes from the common shelf, so that URLs left there came after it.
         """
+        # Nothing overtakes the URLs of its host that are outside of memory.
         if self.count and (key in self.shelves or (not moved and self._shares(key))):
             return False
         return 2 * held < self._window or (held < self._window and queued < self._share(held))

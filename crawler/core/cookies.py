@@ -94,6 +94,7 @@ def read(line: str, url: Url, now: float, suffixes: SuffixList) -> Cookie | None
     attributes = dict(map(_attribute, rest.split(";")))
     _, host, path = _parts(url)
     domain = attributes.get("domain", "").removeprefix(".").lower()
+    # A host that is a public suffix itself may name itself, and then keeps the cookie to itself.
     if domain and domain != host and (not _within(host, domain) or suffixes.is_public(domain)):
         return None
     scope = attributes.get("path", "")

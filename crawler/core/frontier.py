@@ -124,12 +124,14 @@ class Frontier:
 
         It may be a host's own question (`Purpose.ADDRESS`, `Purpose.ROBOTS`).
         """
+        # Addresses whose time has come join the ring first.
         while self._timed and (due := self.next_time()) is not None and due <= now:
             address = heappop(self._timed)[2]
             address.place = QueuePlace.PARKED
             self._wake(address, now)
             if address.place is not QueuePlace.READY:
                 self._place(address, now)
+        # Each address has one turn: it goes back to the end of the ring, or to its heap.
         while self._ready:
             address = self._ready.popleft()
             address.place = QueuePlace.PARKED
@@ -165,6 +167,7 @@ class Frontier:
 
     def _refused(self, host: Host, now: float) -> Withdrawal | None:
         """Return the refusal of the first in the queue, if the host's rules or a veto forbid it."""
+        # Without valid rules nothing is judged yet: the host's own question starts first.
         if host.gate is not HostGate.OPEN or host.urgent or now >= host.rules_until:
             return None
         request = host.waiting[0]

@@ -153,6 +153,7 @@ class Host:
                 return _PARKED
         elif self.waiting or self.urgent or self.in_flight or self.ready_at <= now:
             return _PARKED
+        # A host without work stays on the heap for its delay; see the module.
         return _TIMED if self.ready_at > now else _READY
 
     def limit(self, now: float) -> Limit:
@@ -161,6 +162,7 @@ class Host:
         if self.breaker.is_open:
             return Limit.PAUSE
         if self.ready_at > now:
+            # Later than its spacing explains: somebody called `pause`.
             if self.ready_at > now + spacing or spacing == self.throttle.spacing:
                 return Limit.PAUSE
             return Limit.DELAY if spacing == self.politeness.delay else Limit.CRAWL_DELAY

@@ -284,6 +284,7 @@ class Outages:
         self.network.lives(started, ended, now)
         for other in list(self._doubted.values()):
             waiting = other.breaker.worked or self._patient(other)
+            # The network lives: decide on hosts that nothing waits for, or shows no more of.
             if other is not host and (not waiting or self._stands_still(other)):
                 self._decide(other, now)
                 self._judge(other, started)
@@ -314,6 +315,7 @@ class Outages:
         if self.waits(host, failure):
             self._resume(host, failure, now)
             return True
+        # Silence may be the network's fault; any other failure only that of a host that worked.
         asked = failure.request.purpose in (Purpose.PAGE, Purpose.SITEMAP)
         holds = _silent(failure) or (asked and host.breaker.worked)
         if not host.breaker.worked and unreached(failure):

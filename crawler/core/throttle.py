@@ -145,6 +145,7 @@ class Throttle:
     def _adapt(self, exchange: Exchange, now: float) -> None:
         latency = exchange.first_byte or 0.0
         self._smooth += (latency - self._smooth) * (_SMOOTHING if self._smooth else 1.0)
+        # The best latency drifts to the present one, so that a site that moved is not slow forever.
         drifted = self._best + (latency - self._best) * _FORGETTING if self._best < inf else inf
         self._best = min(latency, drifted)
         if self._smooth > _SLOW_FACTOR * self._best + _SLOW_SECONDS:

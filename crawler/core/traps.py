@@ -83,6 +83,7 @@ class Traps:
         start = href.index("/", 8)
         mark = href.find("?", start)
         path = href[start:] if mark < 0 else href[start:mark]
+        # The cheapest conditions first: most URLs need none of these checks.
         return (
             (path.count("/") > self._caps.repeats and self._segments(path))
             or ((mark >= 0 or ";" in path or "(" in path) and self._session(href))
@@ -146,6 +147,7 @@ class Traps:
     def _condemn(self, host: str, shape: str) -> None:
         shapes = self._barren.setdefault(host, set())
         if shape not in shapes:
+            # The oldest host's shapes make room, and may be this host's own.
             if self._shapes >= _BARREN:
                 oldest = next(iter(self._barren))
                 self._shapes -= len(self._barren.pop(oldest))

@@ -62,7 +62,7 @@ def capped(hrefs: Iterable[str], base: str) -> Links:
             found.add(href)
         elif href[-1:] > " " or not href:
             found.add(join(href, base))
-        else:
+        else:  # a trailing space: see `_exactly`
             return _exactly(hrefs, base)
     return found.links()
 

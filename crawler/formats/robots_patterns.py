@@ -184,6 +184,8 @@ class Patterns:
 
     def _starred(self, path: bytes, best: Rule | None) -> Rule | None:
         floor = best.octets if best else 0
+        # Sorted by length, so the first match is the longest. If matching would cost too much, a
+        # Disallow counts from its first part on, and an Allow is ignored: err on the polite side.
         costly = len(path) * self._work > MAX_WORK
         for wildcard in self._wildcards:
             rule, longest, parts, _ = wildcard

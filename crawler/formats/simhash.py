@@ -132,6 +132,7 @@ def _planes(row: int, count: int) -> list[int]:
     """Return how many of `count` lanes have each bit: plane p holds digit p of the 64 numbers."""
     planes = []
     while count:
+        # Add three thirds of the row at once until one lane is left; the carries make the next row.
         carries, carried = 0, 0
         while count > 1:
             third = -(-count // 3)

@@ -201,6 +201,7 @@ class _Items:
         self._depth += 1
         self._allowed -= 1
         above = self._depth - self._shape.level
+        # Only items and the leaves in them matter; any other element just counts.
         if above == 1:
             if name in self._leaves:
                 self._open(name, attributes)
@@ -218,6 +219,7 @@ class _Items:
     def _end(self, name: str) -> None:
         above = self._depth - self._shape.level
         self._depth -= 1
+        # A leaf ends before its item, which gives its guid if no link was kept.
         if above == 1 and self._leaf:
             self._close()
         elif above == 0:

@@ -95,6 +95,7 @@ class OnlyHttp2(Malformed):
 
 def check_start(data: bytes) -> None:
     """Raise `Malformed` if a response cannot begin with these bytes, which may be few."""
+    # A prefix may be all there is, so bytes are compared as far as they go.
     if data[:5].upper() != b"HTTP/"[: len(data)]:
         if not all(byte in may_be for byte, may_be in zip(data, _HTTP2, strict=False)):
             raise Malformed("not HTTP")
@@ -139,6 +140,7 @@ def _settled(status: int, text: bytes, *, old: bool) -> Head:
     if status in (204, 304) or status < 200:
         return Head(status=status, fields=kept, length=0, reusable=reusable and status != 101)
     lengths = told.get(b"content-length")
+    # A transfer coding overrides a length; after both the connection is not reused (6.3, smuggling).
     if codings := told.get(b"transfer-encoding"):
         named = [name for name in _elements(codings.lower()) if name not in (b"", b"identity")]
         if named:

@@ -37,6 +37,8 @@ def read(header: str) -> MediaType:
     found = MediaType("", {})
     for part in _PART.findall(header):
         here = _read_one(part)
+        # Fetch, "extract a MIME type": an invalid part changes nothing, and an equal type without a
+        # charset keeps that of the part before.
         if here.essence in ("", "*/*"):
             found = found if found.essence else here._replace(essence="")
         elif here.essence == found.essence and "charset" not in here.parameters:
