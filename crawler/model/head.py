@@ -140,7 +140,7 @@ def _settled(status: int, text: bytes, *, old: bool) -> Head:
     if status in (204, 304) or status < 200:
         return Head(status=status, fields=kept, length=0, reusable=reusable and status != 101)
     lengths = told.get(b"content-length")
-    # A transfer coding overrides a length; after both the connection is not reused (6.3, smuggling).
+    # A transfer coding overrides a length; after both the connection is not reused (smuggling).
     if codings := told.get(b"transfer-encoding"):
         named = [name for name in _elements(codings.lower()) if name not in (b"", b"identity")]
         if named:
