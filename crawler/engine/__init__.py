@@ -1,1 +1,1 @@
-"""What carries the core's steps out: on an event loop, or in threads."""
+"""Carries out the core's steps, on an event loop or in threads."""

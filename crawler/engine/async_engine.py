@@ -1,13 +1,13 @@
-"""The asynchronous engine: one event loop, one task a request in flight.
+"""The asynchronous engine: one event loop, one task per request in flight.
 
 A slot is a task that makes one visit after another: when a visit ends it asks the core for the next
-request itself, and starts slots for whatever else may start by then, so in the steady state no
-other task wakes up. Only when the core has nothing for it does the slot end, and the dispatcher
-takes over: it starts slots, or sleeps until the time that the core named, a slot ended, entries
-came in, or the sink has room again.
+request, and starts slots for whatever else may start by then, so that in the steady state no other
+task wakes up. Only when the core has no request for it does the slot end. The dispatcher then takes
+over: it starts slots, or sleeps until the time given by the core, a slot ends, entries arrive, or
+the sink has room again.
 
 Every request taken is finished exactly once, in a `finally`. Cancelling a slot finishes its request
-as CANCELLED; requests whose slot never began to run are finished when the engine ends.
+as CANCELLED; requests whose slot never ran are finished when the engine ends.
 """
 
 from __future__ import annotations
@@ -41,24 +41,24 @@ class AsyncFetcher(Protocol):
     """Makes one HTTP exchange."""
 
     async def fetch(self, request: Request) -> Fetched:
-        """What came of it; raises nothing but CancelledError."""
+        """Return the result of the exchange. Only CancelledError propagates."""
 
     def forget(self, request: Request) -> None:
-        """Forget what is held for a request: its visit has ended."""
+        """Release what is held for a request whose visit has ended."""
 
 
 class AsyncParser(Protocol):
-    """Parses at once what is cheap, and the rest wherever its executor runs."""
+    """Parses cheap pages at once, and the others wherever its executor runs."""
 
     def parse_nowait(self, response: RawResponse) -> Parsed | None:
-        """The result, or None if the page is to be handed over."""
+        """Return the result, or None if the page must be handed over."""
 
     async def parse(self, response: RawResponse) -> Parsed:
         """Hand the page over and wait for the result."""
 
 
 class AsyncEngine:
-    """Carries one crawl out. `stop`, `cancel` and `wake` belong on the engine's own loop."""
+    """Runs one crawl. Call `stop`, `cancel` and `wake` on the engine's own loop."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class AsyncEngine:
         self._awake_at = inf  # when the dispatcher looks again, if nothing wakes it before
 
     async def run(self, source: Source) -> None:
-        """Crawl until nothing is left. Raises CrawlerError if the list or the sink gave way."""
+        """Crawl until nothing is left. Raises CrawlerError if the list or the sink failed."""
         loop = asyncio.get_running_loop()
         self._feeder = Feeder(source, _on_loop(loop, self._fed))
         self._spool = Spooler(_on_loop(loop, self._recalled))
@@ -106,7 +106,7 @@ class AsyncEngine:
             raise self._failure
 
     def stop(self) -> None:
-        """Start nothing more; what is in flight has `drain_timeout` seconds to end."""
+        """Start nothing more; requests in flight have `drain_timeout` seconds to end."""
         self._emit(self._core.stop())
         if self._deadline is None:
             loop = asyncio.get_running_loop()
@@ -114,7 +114,7 @@ class AsyncEngine:
         self._wake.set()
 
     def cancel(self) -> None:
-        """Start nothing more, and end what is in flight now."""
+        """Start nothing more, and end the requests in flight now."""
         self._cancelled = True
         self._emit(self._core.stop())
         self._core.abandon()
@@ -123,7 +123,7 @@ class AsyncEngine:
         self._wake.set()
 
     def wake(self) -> None:
-        """Look again at what may start."""
+        """Check again what may start."""
         self._wake.set()
 
     # -- steps
@@ -140,13 +140,13 @@ class AsyncEngine:
                     await self._sleep(None)
 
     def _started(self) -> Wait | Idle:
-        """Start all that may start now; the step after that."""
+        """Start all that may start now, and return the step after that."""
         while isinstance(step := self._step(), Fetch):
             self._group.create_task(self._slot(step.request))
         return step
 
     def _step(self) -> Fetch | Wait | Idle:
-        """What to start or wait for; nothing new while the sink has no room."""
+        """Return what to start or wait for; nothing new while the sink has no room."""
         if not self._sink.has_room and not self._cancelled:
             self._core.hold(Limit.SINK, perf_counter())
             return BUSY
@@ -200,13 +200,13 @@ class AsyncEngine:
             self._wake.set()
 
     def _spread(self) -> None:
-        """One visit may let several others start: a robots.txt that was read, links, a width."""
+        """Start what the visit made possible: a host's pages, links, a wider host."""
         step = self._started()
         if isinstance(step, Wait) and perf_counter() + step.seconds < self._awake_at:
             self._wake.set()
 
     async def _visit(self, request: Request) -> None:
-        """Fetch, parse and finish, for one request."""
+        """Fetch, parse and finish one request."""
         outcome: Ended | None = None
         try:
             if not self._cancelled:
@@ -235,7 +235,7 @@ class AsyncEngine:
         self._emit(self._core.finish(request, outcome, perf_counter()))
 
     def _emit(self, finals: Iterable[Final]) -> None:
-        """Write outcomes. When the sink gives way the crawl ends: records would be lost."""
+        """Write outcomes. If the sink fails the crawl ends, as records would be lost."""
         try:
             for final in finals:
                 self._sink.put(final)
@@ -246,7 +246,7 @@ class AsyncEngine:
 
 
 class LagMonitor:
-    """Measures how late the loop runs what is due, every 10 ms."""
+    """Measures every 10 ms by how much the loop is late."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, core: CrawlCore) -> None:
         self._loop = loop
@@ -254,7 +254,7 @@ class LagMonitor:
         self._schedule()
 
     def close(self) -> None:
-        """Measure no more."""
+        """Stop measuring."""
         self._handle.cancel()
 
     def _schedule(self) -> None:
@@ -271,7 +271,7 @@ class LagMonitor:
 def _on_loop(
     loop: asyncio.AbstractEventLoop, deliver: Callable[[_Portion], None]
 ) -> Callable[[_Portion], None]:
-    """`deliver`, callable from another thread; a portion that comes after the loop is dropped."""
+    """Make `deliver` callable from another thread; drop what arrives after the loop has closed."""
 
     def from_thread(portion: _Portion) -> None:
         try:

@@ -130,7 +130,7 @@ class CrawlSession:
         return self.statistics()
 
     async def crawl(self) -> None:
-        """The same, on the running event loop and with the asynchronous engine."""
+        """Crawl on the running event loop, with the asynchronous engine."""
         with self._logs:
             await self._run_async()
 
@@ -220,7 +220,7 @@ class CrawlSession:
             raise self._failure
 
     def _filter(self, url: str) -> bool:
-        """Ask the caller's filter; when that raises, no link is followed and the crawl ends."""
+        """Ask the caller's filter; if it raises, no link is followed and the crawl ends."""
         try:
             wanted = self._plugins.link_filter
             return self._failure is None and (wanted is None or bool(wanted(url)))
@@ -231,7 +231,7 @@ class CrawlSession:
             return False
 
     def _budget(self) -> Budget:
-        """Return the memory that there is for bodies; one that waits does so as long as it may."""
+        """Return the memory budget for bodies; a body waits for memory up to the timeout."""
         config = self._config
         return Budget(self._bodies, patience=config.network.timeout, width=config.concurrency)
 
@@ -254,7 +254,7 @@ class CrawlSession:
             self._timer.start()
 
     def _out_of_time(self) -> None:
-        """The crawl has taken `max_time`: it ends as if a person had stopped it."""
+        """End the crawl after `max_time`, as if a person had stopped it."""
         self.overdue = True
         in_flight = self.statistics().in_flight
         time = f"--max-time {self._config.max_time:g} s is over"
@@ -284,20 +284,20 @@ class CrawlSession:
         self._command(lambda engine: engine.cancel)
 
     def wake(self) -> None:
-        """The sink has room again."""
+        """Resume, as the sink has room again."""
         self._command(lambda engine: engine.wake)
 
     def statistics(self) -> Snapshot:
-        """What was done so far."""
+        """Return the statistics so far."""
         return self._core.statistics(perf_counter())
 
     def totals(self) -> Totals:
-        """What was done to all hosts; when the crawl is over."""
+        """Return the totals over all hosts, once the crawl is over."""
         return self._core.totals()
 
     @property
     def parsing(self) -> str:
-        """Where pages are parsed, and why there."""
+        """The executor of the parser, and the reason for it."""
         return self._describe()
 
     @property

@@ -1,7 +1,7 @@
-"""Reads the list ahead, in a thread of its own.
+"""Reads the list ahead, in a dedicated thread.
 
-Reading may block for ever (a pipe with a slow writer), so neither the event loop nor a fetching
-thread may do it. The thread is a daemon: an exit never waits for a pipe.
+Reading may block forever (a pipe with a slow writer), so neither the event loop nor a fetching
+thread may do it. The thread is a daemon: exiting never waits for a pipe.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Feeder:
         self._rooms.put(room)
 
     def close(self) -> None:
-        """Deliver nothing from now on. Does not wait for a read that blocks."""
+        """Deliver nothing from now on, without waiting for a read that blocks."""
         with self._delivery:
             self._closed = True
         self._rooms.put(None)

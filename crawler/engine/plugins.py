@@ -1,7 +1,7 @@
-"""Parts of a crawl that its caller brings, and how each fits where the package's own would be.
+"""The caller's parts of a crawl, adapted to the places of the package's own.
 
-A caller's function may raise anything. From `fetcher` or `headers` it is that URL's failure; from
-`link_filter` it ends the crawl, which then raises `CrawlerError` with its reason.
+A caller's function may raise anything. An exception of `fetcher` or `headers` becomes that URL's
+failure; one of `link_filter` ends the crawl, which then raises `CrawlerError` with the reason.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Plugins:
     """The caller's parts; None stands for the package's own.
 
     fetcher: an object with the method `fetch(request)`. parser: a function from response to dict.
-    headers: a function from URL to further headers. link_filter: a function from the URL of a link
-    to whether it is followed. keep_headers: outcomes have the headers of their responses.
+    headers: a function from URL to additional headers. link_filter: a function that returns whether
+    to follow the URL of a link. keep_headers: keep response headers in outcomes.
     """
 
     fetcher: Any = None
@@ -65,14 +65,14 @@ class Plugins:
 
 
 class GivenAsyncFetcher:
-    """The caller's fetcher on the event loop; a plain `fetch` runs in a thread."""
+    """Runs the caller's fetcher on the event loop; a plain `fetch` runs in a thread."""
 
     def __init__(self, fetcher: Any, config: CrawlConfig) -> None:
         self._fetch: Callable[[Request], Any] = fetcher.fetch
         self._config = config
 
     async def fetch(self, request: Request) -> Fetched:
-        """Fetch within the time that an exchange has; an exception is a failure."""
+        """Fetch within the timeout of an exchange; an exception becomes a failure."""
         progress = ExchangeProgress(request)
         seconds = self._config.network.timeout
         try:
@@ -89,11 +89,11 @@ class GivenAsyncFetcher:
         return await result if inspect.isawaitable(result) else result
 
     def forget(self, request: Request) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is held."""
 
 
 class GivenThreadedFetcher:
-    """The caller's fetcher in the threads of the threaded engine."""
+    """Runs the caller's fetcher in the threads of the threaded engine."""
 
     def __init__(self, fetcher: Any, config: CrawlConfig) -> None:
         self.on_beat: Callable[[float], None] = lambda _late: None
@@ -101,7 +101,7 @@ class GivenThreadedFetcher:
         self._config = config
 
     def fetch(self, request: Request) -> Fetched:
-        """Fetch; an exception is a failure."""
+        """Fetch; an exception becomes a failure."""
         progress = ExchangeProgress(request)
         try:
             return _fetched(self._fetch(request), progress, self._config)
@@ -109,14 +109,14 @@ class GivenThreadedFetcher:
             return progress.failed(_fault(error))
 
     def forget(self, request: Request) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is held."""
 
     def abort(self) -> None:
         """Do nothing: the caller's exchanges end by themselves."""
 
 
 def _fetched(result: object, progress: ExchangeProgress, config: CrawlConfig) -> Fetched:
-    """Return what a fetcher has to return; a mere response is judged by its status."""
+    """Return the fetcher's result; a mere response is judged by its status."""
     if isinstance(result, Received | Redirect | Failed):
         return result
     if not isinstance(result, RawResponse):
@@ -139,7 +139,7 @@ def _refused(progress: ExchangeProgress, values: Callable[[str], Sequence[str]])
 
 
 def _fault(error: Exception) -> Fault:
-    """The failure that an exception of the caller's fetcher stands for."""
+    """Return the failure for an exception of the caller's fetcher."""
     if isinstance(error, Fault):
         return error
     reason = f"{type(error).__name__}: {error}".replace("\n", " ")[:200]

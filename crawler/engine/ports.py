@@ -1,4 +1,4 @@
-"""What an engine needs from outside: where entries come from and where outcomes go."""
+"""The interfaces of an engine to its surroundings: the source of entries, the sink of outcomes."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ class Source(Protocol):
     """A list of URLs, read by one thread."""
 
     def read(self, most: int) -> list[Seed] | LeftEntries:
-        """Up to `most` entries; blocks for the first, returns [] at the end of the list."""
+        """Return up to `most` entries; block for the first, return [] at the end of the list."""
 
     def close(self) -> None:
-        """Give back what is open."""
+        """Close what is open."""
 
 
 class Sink(Protocol):
-    """Where outcomes go.
+    """Takes outcomes.
 
-    `on_room` is called, from any thread, when `has_room` became true again or writing failed.
+    `on_room` is called, from any thread, when `has_room` becomes true again or writing has failed.
     """
 
     on_room: Callable[[], None]
 
     @property
     def has_room(self) -> bool:
-        """Whether the engine may start more; what is under way is taken in any case."""
+        """True if the engine may start more; outcomes of requests in flight are always accepted."""
 
     def end_within(self, seconds: float) -> None:
-        """The crawl was stopped: wait no longer than that for whoever takes the outcomes."""
+        """Wait at most `seconds` for the reader of the outcomes: the crawl was stopped."""
 
     def put(self, final: Final) -> None:
         """Take one outcome, without blocking. Raises CrawlerError when it cannot be kept."""

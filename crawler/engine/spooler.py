@@ -1,4 +1,4 @@
-"""Keeps URLs that have no room in memory, in a thread of its own: a disk may be slow."""
+"""Keeps URLs that have no room in memory, in a dedicated thread, as a disk may be slow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from crawler.store.spool import Spool
 
 
 class SpoolFailure(NamedTuple):
-    """Why nothing more can be kept; `lost`: nor can what was recalled be had."""
+    """An error of the spool; `lost` if URLs recalled from it are lost."""
 
     error: CrawlerError
     lost: bool
@@ -25,9 +25,9 @@ Order = Spill | Recall
 
 
 class Spooler:
-    """Carries orders out, one after the other, in its own thread, which starts when needed.
+    """Carries out orders one by one in a dedicated thread, which starts when needed.
 
-    `deliver` is called from there: with what was recalled, and with what went wrong.
+    `deliver` is called from there with recalled requests and with failures.
     """
 
     def __init__(self, deliver: Callable[[Recalled], None]) -> None:
@@ -38,14 +38,14 @@ class Spooler:
         self._thread: threading.Thread | None = None
 
     def order(self, order: Order) -> None:
-        """Ask for an order to be carried out; returns at once."""
+        """Queue an order; return at once."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="crawler-spool", daemon=True)
             self._thread.start()
         self._orders.put(order)
 
     def close(self) -> None:
-        """Deliver nothing from now on, and forget what is kept."""
+        """Deliver nothing from now on, and drop what is kept."""
         with self._delivery:
             self._closed = True
         self._orders.put(None)

@@ -22,7 +22,7 @@ def next_step(
     emit: Callable[[Iterable[Final]], None],
     announce: Callable[[str], None],
 ) -> Fetch | Wait | Idle:
-    """The next step; those that only move URLs or words about are carried out on the way."""
+    """Return the next step, carrying out those that only move URLs or messages on the way."""
     written = 0
     while True:
         match core.next(perf_counter()):

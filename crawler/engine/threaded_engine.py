@@ -1,10 +1,10 @@
-"""The threaded engine: the same core, one thread a slot.
+"""The threaded engine: the same core, one thread per slot.
 
-The core is asked and told under one lock; fetching, parsing and writing happen outside it. A thread
-with nothing to start waits on the lock's condition, at most until the time that the core named.
+The core is called under one lock; fetching, parsing and writing happen outside it. A thread with
+nothing to start waits on the lock's condition, at most until the time given by the core.
 
-A thread that waits for a name's address is no slot meanwhile: another takes its place, so that dead
-names do not hold the slots.
+A thread that looks up a name does not count as a slot meanwhile: another takes its place, so that
+unresolvable names do not hold the slots.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ class BlockingFetcher(Protocol):
     """Makes HTTP exchanges, from many threads at once."""
 
     def fetch(self, request: Request) -> Fetched:
-        """What came of it; raises nothing."""
+        """Return the result of the exchange. Raises nothing."""
 
     def forget(self, request: Request) -> None:
-        """Forget what is held for a request: its visit has ended."""
+        """Release what is held for a request whose visit has ended."""
 
     def abort(self) -> None:
-        """Make every exchange under way end promptly."""
+        """Make every exchange in flight end promptly."""
 
 
 class ThreadedParser(Protocol):
     """Parses pages for many threads at once."""
 
     def parse(self, response: RawResponse) -> Parsed:
-        """The result; waits for it."""
+        """Parse the page and return the result."""
 
 
 class ThreadedEngine:
-    """Carries one crawl out. Every method may be called from any thread."""
+    """Runs one crawl. Every method may be called from any thread."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class ThreadedEngine:
         self._deadline: float | None = None
 
     def run(self, source: Source) -> None:
-        """Crawl until nothing is left. Raises CrawlerError if the list or the sink gave way."""
+        """Crawl until nothing is left. Raises CrawlerError if the list or the sink failed."""
         self._feeder = Feeder(source, self._fed)
         self._spool = Spooler(self._recalled)
         try:
@@ -101,14 +101,14 @@ class ThreadedEngine:
             raise self._failure
 
     def stop(self) -> None:
-        """Start nothing more; what is in flight has `drain_timeout` seconds to end."""
+        """Start nothing more; requests in flight have `drain_timeout` seconds to end."""
         with self._changed:  # kept while writing: `run` must not end before these are written
             self._emit(self._core.stop())
             self._deadline = self._deadline or perf_counter() + self._drain_timeout
             self._changed.notify_all()
 
     def cancel(self) -> None:
-        """Start nothing more, and end what is in flight now."""
+        """Start nothing more, and end the requests in flight now."""
         self._cancelled = True
         self.stop()
         with self._changed:
@@ -117,12 +117,12 @@ class ThreadedEngine:
         self._fetcher.abort()
 
     def look(self, late: float) -> None:
-        """Take note of how late a regular look came."""
+        """Report by how much a regular check was late."""
         with self._changed:
             self._core.capacity.look(late, perf_counter())
 
     def wake(self) -> None:
-        """Look again at what may start."""
+        """Check again what may start."""
         with self._changed:
             self._changed.notify_all()
 
@@ -149,7 +149,7 @@ class ThreadedEngine:
                 self._visit(request)
 
     def _look_up(self, request: Request) -> None:
-        """Visit, with another thread in this one's place."""
+        """Visit, with another thread in place of this one."""
         with self._changed:
             self._looking_up += 1
             if len(self._threads) - self._looking_up < self._slots:
@@ -162,7 +162,7 @@ class ThreadedEngine:
                 self._looking_up -= 1
 
     def _take(self) -> Request | None:
-        """The next request to fetch; waits for one; None at the end of the crawl."""
+        """Wait for the next request to fetch; return None at the end of the crawl."""
         with self._changed:
             while True:
                 match self._step():
@@ -178,7 +178,7 @@ class ThreadedEngine:
                         self._changed.wait()
 
     def _step(self) -> Fetch | Wait | Idle:
-        """What to start or wait for; nothing new while the sink has no room."""
+        """Return what to start or wait for; nothing new while the sink has no room."""
         if not self._sink.has_room and not self._cancelled:
             self._core.hold(Limit.SINK, perf_counter())
             return BUSY
@@ -216,7 +216,7 @@ class ThreadedEngine:
     # -- visits
 
     def _visit(self, request: Request) -> None:
-        """Fetch, parse and finish, for one request."""
+        """Fetch, parse and finish one request."""
         outcome: Ended | None = None
         try:
             if not self._cancelled:
@@ -240,7 +240,7 @@ class ThreadedEngine:
         return parsed_as(fetched, received, self._parser.parse(received.response))
 
     def _emit(self, finals: Iterable[Final]) -> None:
-        """Write outcomes. When the sink gives way the crawl ends: records would be lost."""
+        """Write outcomes. If the sink fails the crawl ends, as records would be lost."""
         try:
             for final in finals:
                 self._sink.put(final)

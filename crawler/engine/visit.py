@@ -1,4 +1,4 @@
-"""What both engines make of a fetch, by what it was for, and of a visit that did not end as one."""
+"""Outcomes of visits, for both engines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AT_ONCE = 16_384
 
 
 def read(received: Received, agent: str) -> RobotsRead | Listing:
-    """The outcome of a robots.txt or a sitemap; `agent` is the crawler's name. Never raises."""
+    """Return the outcome of a robots.txt or sitemap; `agent` names the crawler. Never raises."""
     request, exchange, response = received.request, received.exchange, received.response
     if request.purpose is Purpose.ROBOTS:
         rules = RobotsRules.parse(response.body, agent)
@@ -32,7 +32,7 @@ def read(received: Received, agent: str) -> RobotsRead | Listing:
 
 
 def parsed_as(fetched: Fetched, received: Received, parsed: Parsed) -> Page | Failed:
-    """Return the outcome of a response that was parsed; an error page stays a failure."""
+    """Return the outcome of a response that was parsed; an error page remains a failure."""
     if isinstance(fetched, Failed) and not 200 <= received.response.status < 300:
         found = parsed if isinstance(parsed, Document) else None
         return replace(fetched, exchange=received.exchange, kept=None, document=found)
@@ -47,11 +47,11 @@ def parsed_as(fetched: Fetched, received: Received, parsed: Parsed) -> Page | Fa
 
 
 def cancelled(request: Request) -> Failed:
-    """The outcome of a visit that the end of the crawl cut off."""
+    """Return the outcome of a visit that the end of the crawl cut short."""
     return Failed(request=request, kind=Kind.CANCELLED, reason="stopped while in flight")
 
 
 def unforeseen(request: Request, error: Exception) -> Failed:
-    """The outcome of a visit in which something raised that should not."""
+    """Return the outcome of a visit with an unexpected exception."""
     reason = f"{type(error).__name__}: {error}".replace("\n", " ")[:200]
     return Failed(request=request, kind=Kind.INTERNAL, reason=reason)

@@ -63,7 +63,7 @@ class _Frame:
 
 
 def settle(blocks: Iterator[bytes], marks: Sequence[bytes]) -> bytes:
-    """Take blocks until it is clear whether the text starts with one of `marks`; b"" if empty."""
+    """Read blocks until it is clear if the text starts with one of `marks`; return b"" if empty."""
     head = b""
     for block in blocks:
         head += block
@@ -73,10 +73,10 @@ def settle(blocks: Iterator[bytes], marks: Sequence[bytes]) -> bytes:
 
 
 def unpacked(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
-    """The text of `blocks`, unpacked if it is an archive.
+    """Return the text of `blocks`, unpacked if it is an archive.
 
-    Raises `EnvironmentFailure` that names `name` if the archive is damaged or ends too early, or
-    if the name ends in .gz or .zst and there is none.
+    Raises `EnvironmentFailure` that names `name` if the archive is damaged or truncated, or if the
+    name ends in .gz or .zst and the text is not an archive.
     """
     head = settle(blocks, GZIP + ZSTD)
     if head.startswith(GZIP):
@@ -89,7 +89,7 @@ def unpacked(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
 
 
 class _Archive:
-    """Parts of one kind in a row; `name` is what its errors are about."""
+    """Consecutive parts of one kind; `name` appears in errors."""
 
     __slots__ = ("_marks", "_name", "_part", "_start")
 
@@ -119,7 +119,7 @@ class _Archive:
             data, self._part = self._part.unused_data, None
 
     def _fed(self, part: _ArchivePart, data: bytes | memoryview) -> Iterator[bytes]:
-        """Feed `data` to `part` until it wants more or is at its end."""
+        """Feed `data` to `part` until it needs more or ends."""
         more = True
         while more and not part.eof:
             try:

@@ -1,7 +1,7 @@
-"""What was really done to each host, as JSON lines: `--audit FILE`.
+"""The requests made to each host, as JSON lines: `--audit FILE`.
 
-A host has its line when it is forgotten, which the last 10,000 are at the end. One that comes again
-after that has another line: the gap between the two is in neither.
+A host's line is written when the host is evicted; the last 10,000 are written at the end. A host
+that returns later has another line: the gap between the two is in neither.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from crawler.store.log import LineLog
 
 
 class AuditLog(LineLog):
-    """The audit's file."""
+    """Writes the audit."""
 
     def put(self, audit: Audit) -> None:
         """Add a host."""

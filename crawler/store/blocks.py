@@ -1,10 +1,10 @@
 """Inputs as blocks of bytes: regular files, pipes, standard input.
 
-An `Input` is checked when it is made, so that a wrong name ends the crawl before it starts. A check
-never reads from a pipe: what is read from a pipe is gone.
+An `Input` is checked when it is created, so that a wrong name ends the crawl before it starts. A
+check never reads from a pipe, as what it reads would be lost.
 
-Reads are as large as what is there and never wait for more, so a slow pipe is heard line by line.
-On anything but a regular file the reader waits in short ticks and looks whether it was stopped: a
+A read returns what is available and never waits for more, so a slow pipe is processed line by line.
+On anything but a regular file the reader waits in short ticks and checks if it was stopped: a
 thread that is blocked in `read(2)` could not be ended from outside.
 """
 
@@ -26,11 +26,10 @@ _TICK = 100  # milliseconds between two looks at `stopped`
 
 
 class Input:
-    """One input by its name, `-` for standard input; exists and may be read.
+    """An input by its name, `-` for standard input; it exists and is readable.
 
-    `size` is the number of bytes that it holds, None where that cannot be known (pipes).
-
-    Raises `EnvironmentFailure` if it is missing, a directory, a socket, or may not be read.
+    `size` is its number of bytes, None if unknown (pipes). Raises `EnvironmentFailure` if it is
+    missing, a directory, a socket, or unreadable.
     """
 
     __slots__ = ("label", "name", "regular", "size")
@@ -50,7 +49,7 @@ class Input:
         return f"Input({self.name!r}, size={self.size})"
 
     def blocks(self, tally: Callable[[int], None], stopped: Callable[[], bool]) -> Iterator[bytes]:
-        """Yield what it holds, never b""; `tally` is told the size of every block.
+        """Yield its content, never b""; `tally` is called with the size of every block.
 
         Ends early once `stopped()` is true. Raises `EnvironmentFailure` for an I/O error.
         """
@@ -71,13 +70,13 @@ class Input:
             raise EnvironmentFailure(f"{self.label}: may not be read; check its permissions")
 
     def _left(self, size: int) -> int:
-        """A redirected standard input may have been read in part by another command."""
+        """Return the bytes left of a standard input that another command may have read in part."""
         at = os.lseek(0, 0, os.SEEK_CUR) if self.name == "-" else 0
         return max(0, size - at)
 
 
 class _Descriptor:
-    """A descriptor open for reading; standard input is lent and not closed."""
+    """A descriptor open for reading; standard input is not closed."""
 
     __slots__ = ("_fd", "_lent", "_poll")
 
@@ -90,14 +89,14 @@ class _Descriptor:
         self._poll.register(self._fd, select.POLLIN)
 
     def wait(self, stopped: Callable[[], bool]) -> bool:
-        """Wait until there is something to read (or the end); False once stopped."""
+        """Wait until there is something to read (or the end); return False once stopped."""
         while not stopped():
             if self._poll.poll(_TICK):
                 return True
         return False
 
     def read(self) -> bytes:
-        """What is there, at most `BLOCK` bytes; b"" at the end."""
+        """Return what is available, at most `BLOCK` bytes; b"" at the end."""
         return os.read(self._fd, BLOCK)
 
     def close(self) -> None:
@@ -107,7 +106,7 @@ class _Descriptor:
 
 @contextmanager
 def told(label: str) -> Iterator[None]:
-    """Turn what the system says about an input into a line for a person."""
+    """Turn a system error about an input into a one-line message."""
     try:
         yield
     except FileNotFoundError:

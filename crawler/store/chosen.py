@@ -1,4 +1,4 @@
-"""Records of some fields alone: `--fields`."""
+"""Records with selected fields: `--fields`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from crawler.store.record_schema import schema
 
 
 class Chosen:
-    """Encodes records with the fields in `names` alone, in that order.
+    """Encodes records with the fields in `names`, in that order.
 
-    A field keeps its place: `timings.total` is `total` inside of `timings`. What a parser of one's
-    own returned is below `parsed`, columns of the list are below `source.columns`. A field that not
-    every record has is left out where there is none.
+    A field keeps its place: `timings.total` is `total` inside `timings`. The results of a user's
+    parser are below `parsed`, columns of the list below `source.columns`. An optional field is left
+    out of records that do not have it.
 
-    Raises `ConfigurationError` for a name that is no field of the schema.
+    Raises `ConfigurationError` for a name that is not a field of the schema.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -32,7 +32,7 @@ class Chosen:
                 raise ConfigurationError(f"--fields {name}: {problem}")
 
     def __call__(self, final: Final) -> bytes:
-        """The record as one line of JSON."""
+        """Return the record as one line of JSON."""
         fields, document = final.halves()
         tops = {path[0] for path in self._paths}
         if not tops <= fields.keys():
@@ -50,7 +50,7 @@ def _source(final: Final) -> bytes:
 
 
 def _pick(value: dict[str, Any], path: Sequence[str], into: dict[str, Any]) -> None:
-    """Put what `path` leads to into the same place of `into`; nothing where it leads nowhere."""
+    """Copy the value at `path` to the same place of `into`, if there is one."""
     name, *rest = path
     if name not in value:
         return
@@ -61,7 +61,7 @@ def _pick(value: dict[str, Any], path: Sequence[str], into: dict[str, Any]) -> N
 
 
 def _problem(path: Sequence[str], fields: dict[str, Any]) -> str:
-    """Why the schema's `fields` have nothing at `path`; "" if they have, or leave it open."""
+    """Return why the schema's `fields` have nothing at `path`; "" if they do, or leave it open."""
     name, *rest = path
     if name not in fields:
         return f"no field {name!r}{closest(name, fields) or '; --schema lists them'}"

@@ -71,12 +71,12 @@ class Claim:
 
     @property
     def lent(self) -> bool:
-        """Whether this process was started with it, as with standard output."""
+        """True if the process was started with this descriptor, as with standard output."""
         return self._lent
 
     @property
     def ours(self) -> bool:
-        """Whether the rules hold: a regular file that this claim has opened."""
+        """True if the rules apply: a regular file that this claim has opened."""
         return self.regular and not self._lent
 
     def start(self) -> None:
@@ -140,7 +140,7 @@ class Claim:
 
 
 def inherited(path: str) -> int | None:
-    """The descriptor that `path` stands for, where it is a name for one; else None."""
+    """Return the descriptor that `path` is a name for, or None."""
     named = _INHERITED.fullmatch(path)
     return int(named[1]) if named else _STANDARD.get(path)
 
@@ -171,7 +171,7 @@ def _lock(fd: int, path: str) -> None:
 
 
 def _holder(fd: int) -> str:
-    """Who holds the lock of a file, as Linux tells it; other systems keep it to themselves."""
+    """Return the process that holds a file's lock, as Linux reports it; "" elsewhere."""
     try:
         with open("/proc/locks", encoding="ascii") as file:
             text = file.read()
@@ -189,7 +189,7 @@ def _holder(fd: int) -> str:
 
 
 def unwritable(path: str, error: OSError | ValueError) -> EnvironmentFailure:
-    """Why `path` cannot be written, in one line."""
+    """Return the error for a `path` that cannot be written."""
     folder = os.path.dirname(path) or "."
     if isinstance(error, IsADirectoryError):
         why = "is a directory; name a file"

@@ -63,7 +63,7 @@ class Descriptor:
 
 
 def _again(fd: int) -> int | None:
-    """The same pipe or terminal with flags that are ours alone; None where that cannot be had."""
+    """Reopen the same pipe or terminal with its own flags; None if that is not possible."""
     if not (stat.S_ISFIFO(os.fstat(fd).st_mode) or os.isatty(fd)):
         return None
     flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC

@@ -31,12 +31,11 @@ _PATIENCE = 1_000
 
 
 def entries(blocks: Iterator[bytes], name: str, config: CommandConfig) -> Iterator[list[Entry]]:
-    """The entries of an input's UTF-8 text, in the form that `config` or its name says.
+    """Yield the entries of an input's UTF-8 text, in the format given by `config` or its name.
 
-    A sitemap's are read elsewhere (`crawler.store.sitemaps`), as XML says itself what it is in.
-
-    Raises `ConfigurationError` if a CSV text has no column `config.url_column`, or if no line of
-    CSV or JSON has a URL where the options look for it.
+    Sitemaps are read elsewhere (`crawler.store.sitemaps`), as XML declares its own encoding. Raises
+    `ConfigurationError` if a CSV text has no column `config.url_column`, or if no line of CSV or
+    JSON has a URL where the options expect it.
     """
     form, origin = form_of(name, config), SeedOrigin.wanted(name, config)
     label = "standard input" if name == "-" else name
@@ -52,7 +51,7 @@ def entries(blocks: Iterator[bytes], name: str, config: CommandConfig) -> Iterat
 
 
 def form_of(name: str, config: CommandConfig) -> InputFormat:
-    """The form of an input, from what `config` or else its name says; never `auto`."""
+    """Return the format of an input, from `config` or else its name; never `auto`."""
     if config.input_format != "auto":
         return config.input_format
     stem = _stem(name)
@@ -65,7 +64,7 @@ def _stem(name: str) -> str:
 
 
 def _with_some(blocks: Iterator[list[Entry]], name: str, hint: str) -> Iterator[list[Entry]]:
-    """`blocks`, held back until one entry has a URL; so a wrong name is no list of bad URLs."""
+    """Hold `blocks` back until an entry has a URL, so that a wrong name is one error."""
     held: list[Entry] = []
     for block in blocks:
         held += block

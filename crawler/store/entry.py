@@ -53,14 +53,14 @@ def checksum(texts: Iterable[str], before: int = 0) -> int:
 
 
 def refused(text: str, reason: str) -> Seed:
-    """A seed for text that holds no URL."""
+    """Return a seed for text without a valid URL."""
     if len(text) > MAX_LENGTH:
         text = text[:SHOWN]
     return Seed(text, InvalidUrl(text, reason))
 
 
 def trimmed(text: str) -> str:
-    """`text` without the blanks, line ends and invisible marks around it."""
+    """Return `text` without surrounding blanks, line ends and invisible marks."""
     return text.strip().strip(_MARKS).strip()
 
 

@@ -1,8 +1,8 @@
-"""Where new records join old ones: the end of a file that is added to.
+"""Appending to a file: checks the end of the old records.
 
-A run that was killed may have left half a line, or half an archive. Records put behind that could
-not be read, so it is refused, with the way out; nothing is taken off, as the half line is not ours.
-A last line that is whole and lacks only its end gets that.
+A run that was killed may have left half a line or half an archive. Records appended to that could
+not be read, so it is refused, with a remedy; nothing is removed, as the half line may belong to
+somebody else. A whole last line that lacks only its line end gets one.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _LONGEST = 67_108_864
 
 
 def joint(fd: int, path: str) -> bytes:
-    """What has to stand between the lines of a file and the first new one: b"" or a line end.
+    """Return what must come between the file's lines and the first new one: b"" or a line end.
 
-    Reads an archive as a whole, of another file the last line alone; the descriptor's place stays.
+    Reads all of an archive, and the last line of any other file; the descriptor's position stays.
 
-    Raises `ConfigurationError` if the file's end is torn or its form is not that of its name.
+    Raises `ConfigurationError` if the end is torn or the format does not match the name.
     """
     packed = os.pread(fd, 4, 0).startswith((*GZIP, *ZSTD))
     if packed != path.lower().endswith(SUFFIXES):
@@ -50,7 +50,7 @@ def _cure(fd: int, path: str, rest: bytes, packed: bool) -> str:
 
 
 def _last_line(fd: int) -> bytes:
-    """What follows the last line end."""
+    """Return what follows the last line end."""
     at, rest = os.fstat(fd).st_size, b""
     while at > 0 and len(rest) <= _LONGEST:
         start = max(0, at - BLOCK)

@@ -1,4 +1,4 @@
-"""JSON lines: a URL in a field of an object, or a text alone, a line."""
+"""JSON lines: each an object with a URL in a field, or a string."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class JsonLines:
-    """Reads lines of JSON; `field` names the URL's, dots reach inside."""
+    """Reads lines of JSON; `field` names the URL's, dots reach into objects."""
 
     __slots__ = ("_field", "_origin")
 
@@ -26,7 +26,7 @@ class JsonLines:
         self._origin = origin
 
     def entries(self, blocks: Iterator[list[str]]) -> Iterator[list[Entry]]:
-        """The entries of the lines in `blocks`, without blank ones."""
+        """Yield the entries of the lines in `blocks`, without blank ones."""
         number = 0
         for block in blocks:
             yield [
@@ -63,7 +63,7 @@ class JsonLines:
 
 
 def looked_up(value: dict[str, Any], path: str) -> Any:
-    """The field that `path` names, as it stands or else step by step; None without one."""
+    """Return the field at `path`, as one name or else step by step; None if missing."""
     if path in value:
         return value[path]
     found: Any = value
@@ -75,7 +75,7 @@ def looked_up(value: dict[str, Any], path: str) -> Any:
 
 
 def _value(line: str) -> Any:
-    """What the line holds; a byte that is no UTF-8 spoils it only where it stands in the URL."""
+    """Return the line's value; invalid UTF-8 matters only within the URL."""
     if isinstance(line, Overlong):
         return refused(str(line), f"a line longer than {LONGEST} bytes")
     try:
@@ -86,7 +86,7 @@ def _value(line: str) -> Any:
 
 
 def _mended(line: str) -> str:
-    """Without a byte order mark, of files put together, and with U+FFFD for bytes of no UTF-8."""
+    """Remove a byte order mark (of concatenated files), and replace invalid UTF-8 by U+FFFD."""
     return _SURROGATE.sub("\ufffd", line.removeprefix("\ufeff"))
 
 

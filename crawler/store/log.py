@@ -1,4 +1,4 @@
-"""JSON lines that a crawl writes next to its records; they are never a reason to end it."""
+"""JSON lines that a crawl writes next to its records; their failure does not end it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _GROUP = 262_144  # bytes that are worth a write: a host takes 130
 
 
 class LineLog:
-    """Writes lines to `path`. Raises what `Outlet` raises, when made; `close` tells what failed.
+    """Writes lines to `path`. The constructor raises what `Outlet` raises.
 
-    In between a disk that gives way costs this file alone: the crawl goes on, and it is told at the
-    end. Called by one thread at a time.
+    A failing disk costs only this file: the crawl goes on, and `close` reports the failure. Called
+    by one thread at a time.
     """
 
     def __init__(self, path: str, existing: Existing = "refuse") -> None:
@@ -36,7 +36,7 @@ class LineLog:
             self._flush()
 
     def close(self, *, whole: bool = True) -> None:
-        """Write what is left; `whole` tells that the crawl came to its end."""
+        """Write the rest; `whole` if the crawl came to its end."""
         self._flush()
         try:
             if self._failure is None:
@@ -56,7 +56,7 @@ class LineLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close it; after a failure, that is the one to be told."""
+        """Close; an exception of the block takes precedence over a failure to write."""
         if kind is None:
             self.close()
             return

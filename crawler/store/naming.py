@@ -1,4 +1,4 @@
-"""What the name of an output promises: `out.parquet` is not JSON lines, whatever its content."""
+"""The format that an output's name promises: `out.parquet` must not hold JSON lines."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _FORM = re.compile(r"\.[a-z][a-z0-9]{0,7}")  # not `.1`, `.2026-11-29` or mktemp
 
 
 def check_name(path: str, forms: Sequence[str], *, packed: bool) -> None:
-    """Refuse a file whose suffix is none of `forms`; no suffix is right, too.
+    """Refuse a file whose suffix is not in `forms`; no suffix is fine, too.
 
-    packed: whether .gz and .zst may follow. Pipes and devices may have any name. Raises
+    packed: allow .gz and .zst as well. Pipes and devices may have any name. Raises
     `ConfigurationError`.
     """
     if inherited(path) is not None or (os.path.exists(path) and not os.path.isfile(path)):

@@ -1,7 +1,7 @@
-"""Where an entry stands in its list, and the columns next to it that travel to its record.
+"""The position of an entry in its list, and the columns that are copied to its record.
 
-This is JSON from the start: it is spliced into the record as it is, and costs one string a URL that
-waits, which is bounded as the window is.
+This is kept as JSON, which is spliced into the record unchanged, and costs one string per waiting
+URL; their number is bounded by the window.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ALL = "all"
 
 
 class SeedOrigin:
-    """Tells the places of one input's entries. `names` are the columns to keep."""
+    """Adds positions to one input's entries. `names` are the columns to keep."""
 
     def __init__(self, file: str, names: Sequence[str]) -> None:
         self._file = file
@@ -31,17 +31,17 @@ class SeedOrigin:
 
     @classmethod
     def wanted(cls, file: str, config: CommandConfig) -> SeedOrigin | None:
-        """What tells them, where a record or the list of repeats has them; else None."""
+        """Return an origin if records or the list of repeats need positions, else None."""
         return cls(file, config.keep) if config.keep or config.repeats else None
 
     def told(self, entry: str | Seed, line: int | None, columns: Mapping[str, Any]) -> Told:
-        """`entry` with its place: the number of its line, from 1, and its columns."""
+        """Return `entry` with its position: the line number, from 1, and its columns."""
         if len(dumps(columns)) > MOST:
             return Told(entry, self._json(line, None))
         return Told(entry, self._json(line, columns))
 
     def numbers(self) -> None:
-        """Refuse names of columns for a list whose columns have none."""
+        """Refuse column names for a list whose columns have none."""
         for name in self.names:
             if not (name.isdecimal() and int(name) > 0):
                 raise ConfigurationError(
@@ -50,7 +50,7 @@ class SeedOrigin:
                 )
 
     def numbered(self, cells: Sequence[str], url: int) -> dict[str, str]:
-        """The columns to keep of a row without names; the URL's is column `url`, from 0."""
+        """Return the columns to keep of a row without names; column `url`, from 0, has the URL."""
         row = {str(number): cell for number, cell in enumerate(cells, 1)}
         if self.everything:
             row.pop(str(url + 1), None)

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and never half written."""
+"""Files that are written as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -27,10 +27,9 @@ def write_json(path: str, value: Any) -> None:
 def write_whole(path: str, data: bytes) -> None:
     """Write a file; a reader sees the old one or the whole new one.
 
-    The data go to a file next to it first, which then takes its place. A device or a pipe is
-    written as it is, and so is a descriptor of this process (`/dev/stdout`).
-
-    Raises `EnvironmentFailure` that names `path`.
+    The data go to a temporary file next to it first, which then replaces it. A device, a pipe or a
+    descriptor of this process (`/dev/stdout`) is written directly. Raises `EnvironmentFailure` that
+    names `path`.
     """
     number = inherited(path)
     try:
@@ -45,10 +44,10 @@ def write_whole(path: str, data: bytes) -> None:
 
 
 class OutputDocument:
-    """A file that will be written once, at the end; from the start nobody else may have it.
+    """A file that is written once, at the end, and reserved from the start.
 
-    Raises what `check_name` and `Claim` raise. One document cannot be added to another, so that a
-    file which holds something is refused unless it is to be replaced.
+    Raises what `check_name` and `Claim` raise. A document cannot be appended to, so a file with
+    content is refused unless it is to be replaced.
     """
 
     def __init__(self, path: str, existing: Existing) -> None:
@@ -66,7 +65,7 @@ class OutputDocument:
             self._claim.started = True
 
     def close(self) -> None:
-        """Let go of the file; one that was made and not written is gone."""
+        """Release the file, and remove it if it was created and not written."""
         if self._claim is not None:
             self._claim.release()
 
@@ -92,7 +91,7 @@ def _write(number: int, data: bytes, settle: Callable[[int], None] = lambda _num
 
 
 def _mode(target: str) -> int:
-    """That of the file to be replaced, or of a new one."""
+    """Return the mode of the file to be replaced, or of a new one."""
     if os.path.exists(target):
         return os.stat(target).st_mode & 0o777
     mask = os.umask(0)

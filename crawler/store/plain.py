@@ -1,9 +1,9 @@
-"""Plain lists: a URL a line.
+"""Plain lists: one URL per line.
 
-The URL ends at the first tab; what follows are further columns. A blank inside it is refused and
-not guessed at: it may begin another column as well as be part of the path (browsers write it as
-%20, curl refuses it). A blank and a `#` begin a comment, as in a hosts file. Angle brackets or
-quotes around the URL are not part of it (RFC 3986, appendix C).
+The URL ends at the first tab; further columns follow. A blank inside the URL is refused: it may
+begin another column or be part of the path (browsers write it as %20, curl refuses it). A blank and
+a `#` begin a comment, as in a hosts file. Angle brackets or quotes around the URL are not part of
+it (RFC 3986, appendix C).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _AROUND = ("<>", '""', "''")
 
 
 def plain(blocks: Iterator[list[str]], origin: SeedOrigin | None) -> Iterator[list[Entry]]:
-    """The entries of the lines in `blocks`, without blank lines and comments."""
+    """Yield the entries of the lines in `blocks`, without blank lines and comments."""
     if origin is None:
         for block in blocks:
             yield [entry for line in block if (entry := _entry(line)) is not None]
@@ -63,7 +63,7 @@ def _dissected(line: str) -> str | Seed | None:
 
 
 def _bare(text: str) -> str:
-    """`text` without a pair of marks around it."""
+    """Return `text` without surrounding brackets or quotes."""
     if len(text) > 2 and text[0] + text[-1] in _AROUND:
         return text[1:-1].strip()
     return text

@@ -1,7 +1,7 @@
-"""One outcome as one line of JSON; the line's form is in `crawler.store.record_schema`.
+"""An outcome as one line of JSON; `crawler.store.record_schema` describes its format.
 
-The line is UTF-8 whatever the text was: lone surrogates (bytes of a list that were no UTF-8) become
-U+FFFD, and nothing in it acts on a terminal (`crawler.model.output`).
+The line is UTF-8 whatever the text was: lone surrogates (invalid UTF-8 in a list) become U+FFFD,
+and control characters are escaped (`crawler.model.output`).
 """
 
 from __future__ import annotations
@@ -15,5 +15,5 @@ __all__ = ["PARSED", "dumps", "encode", "schema"]
 
 
 def encode(final: Final) -> bytes:
-    """`final` as one line of JSON in UTF-8, with its line end. Every field is there."""
+    """Return `final` as one line of JSON in UTF-8, with all fields and a line end."""
     return spliced(*final.halves()) + b"\n"

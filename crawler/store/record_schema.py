@@ -1,4 +1,4 @@
-"""The JSON Schema of a record (draft 2020-12): what `crawler crawl --schema` prints."""
+"""The JSON Schema of a record (draft 2020-12), as `crawler crawl --schema` prints it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SECONDS = "seconds, in whole microseconds"
 
 
 def schema() -> dict[str, Any]:
-    """The schema of one line that `crawler.store.record.encode` writes."""
+    """Return the schema of a line that `crawler.store.record.encode` writes."""
     fields = _request_fields() | _exchange_fields() | _document_fields()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -32,7 +32,7 @@ def schema() -> dict[str, Any]:
 
 
 def _explained(outcomes: list[str], *, kind: str, reason: str) -> dict[str, Any]:
-    """What kind and reason are in records of these outcomes."""
+    """Return the rule for kind and reason in records of these outcomes."""
     return {
         "if": {"properties": {"outcome": {"enum": outcomes}}},
         "then": {"properties": {"kind": {"type": kind}, "reason": {"type": reason}}},

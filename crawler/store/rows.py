@@ -1,4 +1,4 @@
-"""CSV (RFC 4180) and its kin: a URL in a column of each row."""
+"""CSV (RFC 4180) and similar formats: a URL in a column of each row."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _DELIMITERS = (",", ";", "\t")
 
 
 class Rows:
-    """Rows to entries. Quoted fields may hold line ends, so a row may need lines of later blocks.
+    """Reads entries from rows, which may continue in later blocks as quoted fields have line ends.
 
-    `csv.reader` pulls its lines from here, and what it took for the row at hand is remembered: a
-    quote that is never closed would swallow all that follows. When that shows (at the csv module's
-    limit of 131,072 characters a field, or at the end) the row's first line alone is refused and
-    the others are read again.
+    `csv.reader` pulls its lines from here, and the lines of the current row are remembered: a quote
+    that is never closed would swallow everything after it. When that is detected (at the csv
+    module's limit of 131,072 characters per field, or at the end), only the row's first line is
+    refused and the others are read again.
 
     column: the URL's, by its name in the header or by its number from 1, then without a header.
     """
@@ -53,7 +53,7 @@ class Rows:
         self._ended = False
 
     def entries(self) -> Iterator[list[Entry]]:
-        """The entries of all rows that are not blank."""
+        """Yield the entries of all rows that are not blank."""
         self._begin()
         rows = self._reader()
         while self._more():
@@ -129,7 +129,7 @@ class Rows:
     # -- the header
 
     def _begin(self) -> None:
-        """Find the columns; reads the header if the URL's goes by its name."""
+        """Find the columns; read the header if the URL's column is given by name."""
         while self._more() and not self._pending[0].strip():
             self._next_line()
         if not self._pending:
@@ -144,7 +144,7 @@ class Rows:
             self._kept = list(self._columns(self._origin))
 
     def _counted(self, first: str) -> None:
-        """Choose the first delimiter by which the first row reaches the URL's column."""
+        """Choose the first delimiter that gives the first row enough columns."""
         for delimiter in (self._delimiter, *_DELIMITERS):
             if len(_cells(first, delimiter)) > self._url:
                 self._delimiter = delimiter
@@ -153,7 +153,7 @@ class Rows:
             self._origin.numbers()
 
     def _named(self, header: str) -> None:
-        """Find the column, trying the delimiters in use: the one with which it is there."""
+        """Find the named column, with the first delimiter that yields it."""
         for delimiter in (self._delimiter, *_DELIMITERS):
             names = [name.strip() for name in _cells(header, delimiter)]
             place = _place(names, self._column)
@@ -190,7 +190,7 @@ def _cells(line: str, delimiter: str) -> list[str]:
 
 
 def _place(names: Sequence[str], name: str) -> int | None:
-    """Where a column stands: by its name, whatever its case, or by its number from 1."""
+    """Return the index of a column by its name, in any case, or by its number from 1."""
     folded = [found.casefold() for found in names]
     if name.strip().casefold() in folded:
         return folded.index(name.strip().casefold())

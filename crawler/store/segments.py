@@ -1,9 +1,8 @@
-"""Bytes on disk that are appended and given back piece by piece, in files without a name.
+"""Append-only storage on disk in unnamed files, freed piece by piece.
 
-The files are in the directory for temporary files (`TMPDIR`); they are gone with the process,
-however that ends. A position counts through all of them. What is appended together lies in one
-file, and a file goes as soon as all of it was given back. Files grow with what is kept, so that
-never more than some 40 are open.
+The files are in the directory for temporary files (`TMPDIR`) and vanish with the process. Positions
+count through all of them. Data appended together are in one file, and a file is closed once all of
+it was freed. The file size grows with the amount kept, so that about 40 files are open at most.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _PART = 32  # of all that is kept, which a file may be
 
 
 class _Segment:
-    """One file: it begins at position `base`, and has `live` bytes that were not given back."""
+    """One file: it begins at position `base`, and has `live` bytes that were not freed."""
 
     __slots__ = ("base", "file", "live", "size")
 
@@ -33,7 +32,7 @@ class _Segment:
 
 
 class Segments:
-    """Append-only files. Raises OSError where the disk gives way; nothing is changed then."""
+    """Append-only files. Raises OSError if the disk fails; nothing is changed then."""
 
     def __init__(self) -> None:
         self._segments: list[_Segment] = []
@@ -45,11 +44,11 @@ class Segments:
 
     @property
     def files(self) -> int:
-        """Files that are open."""
+        """Number of open files."""
         return len(self._segments)
 
     def append(self, data: bytes) -> int:
-        """Write `data` behind all the rest; returns its position."""
+        """Append `data` and return its position."""
         current = self._segments[-1] if self._segments else None
         if current is None or current.size >= max(SEGMENT, self.live // _PART):
             self._end += 1  # what is next to each other lies in one file
@@ -67,7 +66,7 @@ class Segments:
         return position
 
     def read(self, position: int, size: int) -> bytes:
-        """Return `size` bytes that were appended together, or are a part of that."""
+        """Return `size` bytes that were appended together, or a part of such bytes."""
         segment = self._at(position)
         data = os.pread(segment.file.fileno(), size, position - segment.base)
         if len(data) < size:
@@ -75,7 +74,7 @@ class Segments:
         return data
 
     def give_back(self, position: int, size: int) -> None:
-        """These bytes are not read again."""
+        """Free bytes that will not be read again."""
         segment = self._at(position)
         segment.live -= size
         self.live -= size
@@ -84,7 +83,7 @@ class Segments:
             self._segments.remove(segment)
 
     def close(self) -> None:
-        """Give all files back."""
+        """Close all files."""
         for segment in self._segments:
             segment.file.close()
         self._segments.clear()

@@ -1,4 +1,4 @@
-"""A sitemap or feed as a list of URLs: a local file, whose locations have to be whole URLs."""
+"""A local sitemap or feed as a list of URLs, which must be absolute."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*:")
 def located(
     blocks: Iterator[bytes], label: str, origin: SeedOrigin | None = None
 ) -> Iterator[list[Entry]]:
-    """The entries of a sitemap, as they are found; `label` is what its errors are about.
+    """Yield the entries of a sitemap as they are found; `label` appears in errors.
 
     Raises `ConfigurationError` for an index of sitemaps, and, after all locations before the
-    damage, `EnvironmentFailure` for what is no sitemap or a broken one.
+    damage, `EnvironmentFailure` for a broken sitemap or another format.
     """
     for part in locations(blocks):
         if part.form == "sitemapindex" and part.locations:

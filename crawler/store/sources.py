@@ -1,11 +1,11 @@
-"""Where the URLs of a crawl come from: files, pipes, the command line, or any iterable.
+"""Sources of a crawl's URLs: files, pipes, the command line, or any iterable.
 
 A source is read by one thread, which may wait for a slow pipe, while others ask for its `progress`
-or close it. An input goes through a chain of generators, each of which holds one block at the most:
+or close it. An input goes through a chain of generators, each of which holds one block at most:
 
     bytes (blocks) -> unpacked (archive) -> UTF-8 -> lines (text) -> entries (entries) -> seeds
 
-Entries are read as URLs only when they are asked for.
+Entries are parsed as URLs only when they are requested.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _PATIENCE = 0.005  # seconds that `IterableSource.read` goes on collecting
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputProgress:
-    """How far a source was read.
+    """The progress of reading a source.
 
     `lines` counts entries found so far, of which `handed` were handed out; `bytes_read` and
-    `bytes_total` are bytes of the inputs as they lie on disk (packed, for an archive), and
-    `bytes_total` is None if an input's size is not known. Seeds of the command line count with
-    their own length. `known` is the number of entries where it is known beforehand; `limit` is the
-    number after which reading ends, 0 for none.
+    `bytes_total` are bytes of the inputs on disk (compressed, for an archive), and `bytes_total` is
+    None if an input's size is unknown. Seeds of the command line count with their own length.
+    `known` is the number of entries if it is known beforehand; `limit` is the number after which
+    reading ends, 0 for none.
     """
 
     lines: int
@@ -52,7 +52,7 @@ class InputProgress:
 
     @property
     def expected(self) -> int | None:
-        """Entries to expect in all, estimated from the bytes read so far; None if unknown."""
+        """Expected number of entries, estimated from the bytes read so far; None if unknown."""
         expected = self.known
         if expected is None and self.bytes_total is not None and self.bytes_read:
             expected = round(self.lines * max(1.0, self.bytes_total / self.bytes_read))
@@ -62,7 +62,7 @@ class InputProgress:
 
     @property
     def share(self) -> float | None:
-        """The part handed out of what is to be expected, 0 to 1; None if unknown."""
+        """Share of the expected entries that was handed out, 0 to 1; None if unknown."""
         expected = self.expected
         if expected is None:
             return None
@@ -72,11 +72,12 @@ class InputProgress:
 class UrlSource:
     """The seeds of the command line, then those of the inputs, one after the other.
 
-    `inputs` are file names, `-` is standard input. All are looked at before anything is read;
-    files (not pipes) are opened, too, and their first block is read as a trial.
+    `inputs` are file names, `-` is standard input. All are checked before anything is read; files
+    (not pipes) are also opened, and their first block is read as a trial.
 
-    Raises `EnvironmentFailure` for an input that is missing, a directory, unreadable, binary or no
-    archive in spite of its name, `ConfigurationError` for a missing CSV column or `-` given twice.
+    Raises `EnvironmentFailure` for an input that is missing, a directory, unreadable, binary, or
+    not the archive that its name promises, `ConfigurationError` for a missing CSV column or `-`
+    given twice.
     """
 
     def __init__(self, seeds: Sequence[str], inputs: Sequence[str], config: CrawlConfig) -> None:
@@ -88,7 +89,7 @@ class UrlSource:
         self.rewind()
 
     def rewind(self) -> None:
-        """Begin again with the first entry; not for pipes. Raises what the constructor raises."""
+        """Start again with the first entry; not for pipes. Raises what the constructor raises."""
         seeds, inputs = self._given
         self._inputs = deque(Input(name) for name in inputs)
         for found in self._inputs:
@@ -107,10 +108,10 @@ class UrlSource:
         return f"UrlSource({self.progress()})"
 
     def read(self, most: int) -> list[Seed]:
-        """The next seeds, at least one and at most `most`, as soon as there are any; [] at the end.
+        """Return the next seeds, at least one and at most `most`, once available; [] at the end.
 
-        Raises `EnvironmentFailure` or `ConfigurationError` for an input that turns out to be bad,
-        after all whole lines before the damage; reading may go on with the next input.
+        Raises `EnvironmentFailure` or `ConfigurationError` for an invalid input, after all whole
+        lines before the damage; reading may continue with the next input.
         """
         if self._config.limit:
             most = min(most, self._config.limit - self._handed)
@@ -125,7 +126,7 @@ class UrlSource:
         return []
 
     def skip(self, number: int) -> int:
-        """Pass over so many entries; return the checksum of those that there were.
+        """Skip `number` entries; return the checksum of those that there were.
 
         Raises what `read` raises.
         """
@@ -140,7 +141,7 @@ class UrlSource:
         return found
 
     def progress(self) -> InputProgress:
-        """How far the inputs were read; callable from any thread."""
+        """Return the progress; callable from any thread."""
         return InputProgress(
             lines=self._lines,
             handed=self._handed,
@@ -150,7 +151,7 @@ class UrlSource:
         )
 
     def close(self) -> None:
-        """End it; a `read` that waits for a pipe returns [] within a tenth of a second."""
+        """Close the source; a `read` that waits for a pipe returns [] within 0.1 s."""
         self._closed = True
         try:
             _end(self._current)
@@ -158,7 +159,7 @@ class UrlSource:
             return  # the reader is inside; it sees the flag, and leaving closes the file
 
     def _advance(self) -> bool:
-        """Fetch the next block of entries, maybe an empty one; False at the end of all input."""
+        """Fetch the next block of entries, maybe an empty one; return False at the end."""
         try:
             return self._fetch()
         except EnvironmentFailure:
@@ -197,9 +198,9 @@ class UrlSource:
 
 
 class IterableSource:
-    """The same over any iterable of texts; every item counts, also blank ones and comments.
+    """A source over any iterable of strings; every item counts, including blank ones and comments.
 
-    An iterator is asked ahead of need, and `read` collects from it for a few milliseconds.
+    An iterator is read ahead of need; `read` collects from it for a few milliseconds.
     """
 
     def __init__(self, urls: Iterable[str], config: CrawlConfig) -> None:
@@ -216,9 +217,9 @@ class IterableSource:
         return f"IterableSource({self.progress()})"
 
     def read(self, most: int) -> list[Seed]:
-        """The next seeds, at least one and at most `most`; [] at the end.
+        """Return the next seeds, at least one and at most `most`; [] at the end.
 
-        Raises `TypeError` for an item that is no text, and whatever the iterable raises.
+        Raises `TypeError` for an item that is not a string, and whatever the iterable raises.
         """
         if self._limit:
             most = min(most, self._limit - self._lines)
@@ -238,7 +239,7 @@ class IterableSource:
         return found
 
     def _next(self, found: list[Seed]) -> object:
-        """The next item; what the iterable raises waits until those found before it are out."""
+        """Return the next item; delay an exception until the items before it are out."""
         if self._failure is not None:
             raise self._failure
         try:
@@ -250,7 +251,7 @@ class IterableSource:
             return _END
 
     def progress(self) -> InputProgress:
-        """How many were read; callable from any thread."""
+        """Return the progress; callable from any thread."""
         return InputProgress(
             lines=self._lines,
             handed=self._lines,
@@ -261,7 +262,7 @@ class IterableSource:
         )
 
     def close(self) -> None:
-        """End it; the next `read` returns []."""
+        """Close the source; the next `read` returns []."""
         self._closed = True
 
 

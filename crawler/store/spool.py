@@ -1,8 +1,8 @@
-"""URLs that wait outside of memory: a queue for each shelf, in append-only segments.
+"""URLs that wait outside of memory: a queue per shelf, in append-only segments.
 
-A shelf is a host's, or is shared by many hosts (`crawler.core.backlog`). Lines collect in memory,
-up to `BUFFER` bytes; then those of each shelf are appended as one run, and all runs with one write.
-A shelf's cursor is the position of what it gives back next. Of a run memory has 16 bytes, of the
+A shelf belongs to a host, or is shared by many hosts (`crawler.core.backlog`). Lines collect in
+memory, up to `BUFFER` bytes; then those of each shelf are appended as one run, and all runs with
+one write. A shelf's cursor is the position of its next line. A run takes 16 bytes of memory, its
 requests none.
 """
 
@@ -34,7 +34,7 @@ class _Shelf:
         self.lines: list[bytes] = []
 
     def add(self, position: int, size: int) -> None:
-        """Put a run behind the others."""
+        """Append a run."""
         runs = self._runs
         if len(runs) > self._at and runs[-2] + runs[-1] == position and not size >> 32:
             runs[-1] += size
@@ -42,13 +42,13 @@ class _Shelf:
             runs.extend((position, size))
 
     def first(self) -> tuple[int, int] | None:
-        """The first run; None if all that is left is in memory."""
+        """Return the first run; None if everything left is in memory."""
         if self._at == len(self._runs):
             return None
         return self._runs[self._at], self._runs[self._at + 1]
 
     def taken(self, size: int) -> None:
-        """So many bytes of the first run were given back."""
+        """Advance past `size` bytes of the first run."""
         self._runs[self._at] += size
         self._runs[self._at + 1] -= size
         if not self._runs[self._at + 1]:
@@ -59,9 +59,9 @@ class _Shelf:
 
 
 class Spool:
-    """First in, first out, on each shelf. Raises `EnvironmentFailure` where the disk gives way.
+    """First in, first out, on each shelf. Raises `EnvironmentFailure` if the disk fails.
 
-    What cannot be written stays in memory, so that it can be taken all the same.
+    What cannot be written stays in memory, so that it can still be taken.
     """
 
     def __init__(self) -> None:
@@ -75,11 +75,11 @@ class Spool:
 
     @property
     def files(self) -> int:
-        """Files that are open."""
+        """Number of open files."""
         return self._segments.files
 
     def keep(self, parts: Iterable[tuple[str, Iterable[Request | Listed]]]) -> None:
-        """Put requests behind those of their shelves."""
+        """Append requests to their shelves."""
         for name, requests in parts:
             lines = list(map(lined, requests))
             shelf = self._shelves.setdefault(name, _Shelf())
@@ -90,11 +90,11 @@ class Spool:
             self._write()
 
     def take(self, parts: Iterable[tuple[str, int]]) -> list[Request]:
-        """The oldest of each shelf, up to the number asked for."""
+        """Return the oldest requests of each shelf, up to the number asked for."""
         return [request_of(line) for name, most in parts for line in self._taken(name, most)]
 
     def close(self) -> None:
-        """Give the files back."""
+        """Close the files."""
         self._segments.close()
 
     def _write(self) -> None:
@@ -134,7 +134,7 @@ class Spool:
                 del self._shelves[name]
 
     def _read(self, position: int, size: int, most: int) -> list[bytes]:
-        """Up to `most` whole lines of a run, and at least one."""
+        """Return up to `most` whole lines of a run, at least one."""
         part = min(size, max(_READ, most * _LINE))
         while True:
             try:

@@ -1,10 +1,10 @@
-"""Bytes to lines of text, a whole block at a time.
+"""Decodes bytes to lines of text, a whole block at a time.
 
 UTF-8 with or without a byte order mark; UTF-16 and UTF-32 with one. A line ends with LF, CRLF or
-CR. A byte that is no UTF-8 becomes a lone surrogate (PEP 383): the line it stands in is refused
-later and alone, where it is seen whether it is the URL that holds it.
+CR. An invalid byte becomes a lone surrogate (PEP 383): only its line is refused later, once it is
+known if the byte is within the URL.
 
-Memory is bounded: of a line above the limit only its head is kept, as an `Overlong`.
+Memory is bounded: only the head of a line above the limit is kept, as an `Overlong`.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ class Overlong(str):
 
 
 def utf8(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
-    """`blocks` as UTF-8 without a byte order mark.
+    """Yield `blocks` as UTF-8 without a byte order mark.
 
-    Raises `EnvironmentFailure` if the first block is no text.
+    Raises `EnvironmentFailure` if the first block is not text.
     """
     head = settle(blocks, tuple(_MARKS))
     mark = next((mark for mark in _MARKS if head.startswith(mark)), b"")
@@ -81,9 +81,9 @@ def utf8(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
 
 
 def lines(blocks: Iterable[bytes], most: int) -> Iterator[list[str]]:
-    """The lines of `blocks`, without their ends, as they become whole.
+    """Yield the lines of `blocks`, without their ends, as they become complete.
 
-    A line above `most` bytes that is not whole within its block comes as an `Overlong`.
+    A line above `most` bytes that is not complete within its block becomes an `Overlong`.
     """
     rest, skipping = b"", False
     for block in blocks:
@@ -107,13 +107,13 @@ def _recoded(decoder: codecs.IncrementalDecoder, block: bytes) -> bytes:
 
 
 def _whole(block: bytes) -> int:
-    """Bytes up to and with the last line end; a CR at the very end may be half of a CRLF."""
+    """Return the bytes up to the last line end; a CR at the very end may be half of a CRLF."""
     newline = block.rfind(b"\n")
     return max(newline, block.rfind(b"\r", newline + 1, len(block) - 1)) + 1
 
 
 def _from_line_end(block: bytes) -> bytes:
-    """What begins with the first line end; b"" without one."""
+    """Return everything from the first line end on; b"" without one."""
     ends = [at for at in (block.find(b"\n"), block.find(b"\r")) if at >= 0]
     return block[min(ends) :] if ends else b""
 
@@ -128,11 +128,11 @@ def _split(whole: bytes) -> list[str]:
 
 
 def _refuse_binary(head: bytes, name: str) -> None:
-    """Tell a list with a damaged line from what is no list at all.
+    """Refuse what is not a list, as opposed to a list with damaged lines.
 
-    Known forms, and markup, are told by their first bytes. Else, without a NUL it is taken for
-    text. With one it is binary if a tenth of the bytes are NULs (UTF-16 without its mark has half
-    of them) or if it is not UTF-8 either, in most of its lines (images, programs, random bytes).
+    Known formats and markup are recognized by their first bytes. Otherwise text without a NUL is
+    accepted. With one it is binary if a tenth of the bytes are NULs (UTF-16 without its mark has
+    half of them), or if most of its lines are not UTF-8 either (images, programs, random bytes).
     """
     for mark, form in _FORMS.items():
         if head.startswith(mark):
