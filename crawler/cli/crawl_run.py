@@ -1,4 +1,4 @@
-"""One crawl for a person: progress, signals, summary, statistics, exit code."""
+"""One crawl on the command line: progress, signals, summary, statistics, exit code."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 
 class Session(Protocol):
-    """The crawl itself; all but `run` may be called from any thread.
+    """The crawl; every method but `run` may be called from any thread.
 
-    `overdue` says whether its time was up before its work.
+    `overdue` is true if its time was up before its work was done.
     """
 
     overdue: bool
@@ -40,16 +40,16 @@ class Session(Protocol):
         """Crawl to the end; blocks."""
 
     def stop(self) -> None:
-        """Start nothing more, let what is in flight end."""
+        """Start nothing more, and let the requests in flight end."""
 
     def stop_now(self) -> None:
-        """End what is in flight, too."""
+        """End the requests in flight, too."""
 
     def statistics(self) -> Snapshot:
-        """What was done so far."""
+        """Return the statistics so far."""
 
     def totals(self) -> Totals:
-        """What was done to all hosts."""
+        """Return the totals over all hosts."""
 
     @property
     def worker_cpu_seconds(self) -> float:
@@ -57,25 +57,25 @@ class Session(Protocol):
 
     @property
     def parsing(self) -> str:
-        """Where pages were parsed, and why there."""
+        """The executor of the parser, and the reason for it."""
 
 
 class InputShare(Protocol):
-    """How far the list was read."""
+    """The progress of reading the list."""
 
     @property
     def expected(self) -> int | None:
-        """Entries in all, or an estimate; None if unknown."""
+        """Number of entries, or an estimate; None if unknown."""
 
 
 class RunInput(Protocol):
     """The list."""
 
     def progress(self) -> InputShare:
-        """How far it was read; from any thread."""
+        """Return the progress; from any thread."""
 
     def close(self) -> None:
-        """Give back what is open."""
+        """Close what is open."""
 
 
 class RunOutput(Protocol):
@@ -83,10 +83,10 @@ class RunOutput(Protocol):
 
     @property
     def written(self) -> int:
-        """Records that it really holds."""
+        """Number of records written."""
 
     def close(self, *, whole: bool = True) -> None:
-        """Write what waits; raises CrawlerError when it cannot be kept.
+        """Write the queued records; raises CrawlerError if they cannot be kept.
 
         whole: the crawl came to its end, so that an output without records is right.
         """
@@ -102,15 +102,15 @@ class Parts:
     lasting: bool = False
 
     def expected(self) -> int | None:
-        """How many entries the list has."""
+        """Return the expected number of entries."""
         return self.source.progress().expected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What the command line asks for: the options, the URLs, the lists, the output.
+    """The command line's order: the options, the URLs, the lists, the output.
 
-    passing: the URLs are those of a server that is gone afterwards.
+    passing: the URLs are those of a server that does not outlive the crawl.
     """
 
     config: CommandConfig
@@ -124,11 +124,11 @@ Opener = Callable[[Order, Callable[[str], None]], Parts]
 
 
 def run(order: Order, open_parts: Opener | None = None) -> int:
-    """Crawl, say what happened, and return the exit code.
+    """Crawl, print the summary, and return the exit code.
 
-    What gave way is told first, the output's failure before all others, then the summary. Nothing
-    is told when the reader of the output went away, as that is how pipes end. Raises CrawlerError
-    when nothing was crawled.
+    Failures are printed first, the output's before all others, then the summary. Nothing is printed
+    if the reader of the output went away, as that is how pipes end. Raises CrawlerError if nothing
+    was crawled.
     """
     _check_places(order)
     continued = _continued(order)
@@ -199,7 +199,7 @@ def _screen(order: Order) -> Screen:
 
 @contextmanager
 def _statistics(config: CommandConfig, existing: Existing) -> Iterator[Callable[[Any], None]]:
-    """What writes the statistics into their file, which is taken for as long as the block runs."""
+    """Yield the function that writes the statistics; reserve their file while the block runs."""
     if not config.stats:
         yield lambda _values: None
         return
@@ -210,7 +210,7 @@ def _statistics(config: CommandConfig, existing: Existing) -> Iterator[Callable[
 
 
 def _check_places(order: Order) -> None:
-    """Hours later would be a bad time to learn that the statistics have no place."""
+    """Refuse unusable output files before the crawl rather than hours later."""
     from crawler.store.sources import refuse_overwrite
 
     taken: dict[object, str] = {}
@@ -230,7 +230,7 @@ def _check_places(order: Order) -> None:
 
 
 def _place(path: str) -> object:
-    """What tells a file from others, whatever links lead to it."""
+    """Return the identity of a file, whatever links lead to it."""
     if not os.path.exists(path):
         return os.path.realpath(path)
     state = os.stat(path)
@@ -240,14 +240,14 @@ def _place(path: str) -> object:
 def _check_folder(name: str, path: str) -> None:
     folder = Path(path).parent
     if not os.access(folder, os.W_OK | os.X_OK):
-        reason = "is not writable" if folder.is_dir() else "is no directory"
+        reason = "is not writable" if folder.is_dir() else "is not a directory"
         raise EnvironmentFailure(f"{name}: {path}: {folder} {reason}")
 
 
 def open_crawl(
     order: Order, announce: Callable[[str], None], plugins: Plugins | None = None
 ) -> Parts:
-    """The real session, between a list of URLs and a file of records."""
+    """Create the real session, its source and its sink."""
     from crawler.core.changes import Lasting
     from crawler.engine.crawl_session import CrawlSession
     from crawler.store.chosen import Chosen
@@ -298,7 +298,7 @@ def keeps_state(order: Order) -> bool:
 def _crawl(
     parts: Parts, shown: Screen, config: CommandConfig, interrupts: Interrupts
 ) -> list[CrawlerError]:
-    """Run to the end; what gave way, the output before all others."""
+    """Run to the end and return the failures, the output's before all others."""
     session = parts.session
     with (
         shown.watching(session.statistics, parts.expected, lambda b: bound_by(b, config)),
@@ -317,7 +317,7 @@ def _crawl(
 
 
 def _attempt(action: Callable[[], object]) -> list[CrawlerError]:
-    """Do it, and return what gave way."""
+    """Call `action` and return its failure, if any."""
     try:
         action()
     except CrawlerError as error:
@@ -338,7 +338,7 @@ def _exit_code(report: Report) -> ExitCode:
 
 
 def _fell_short(config: CommandConfig, taken: Snapshot) -> bool:
-    """Whether nothing at all was fetched, or more failed than the options allow."""
+    """Return whether nothing was fetched, or more failed than the options allow."""
     if taken.records and not taken.succeeded:
         return True
     allowed = 0.0 if config.fail_on_error else config.fail_above

@@ -1,6 +1,6 @@
-"""What a crawl did, when it is over: a page of text for a person, the same as JSON for a program.
+"""The summary of a finished crawl: text for a person, the same as JSON for a program.
 
-The last line is the crawl's proof: every entry that was read has a record or was a repeat. If the
+The last line accounts for the URLs: every entry that was read has a record or was a repeat. If the
 numbers do not add up, it says so.
 """
 
@@ -38,11 +38,11 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")  # a requirement begins with it (PEP 508)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything that is said about a crawl that ended.
+    """The contents of the summary of a finished crawl.
 
-    `parsing` is the parser's own description; `interrupted` says whether a signal or `max_time`
-    ended the crawl, `expected` how many entries the list has (None if unknown), `written` how many
-    records the output really holds (None if nobody counted).
+    `parsing` is the parser's description; `interrupted` is true if a signal or `max_time` ended the
+    crawl, `expected` is the number of entries in the list (None if unknown), `written` the number
+    of records in the output (None if unknown).
     """
 
     config: CommandConfig
@@ -57,9 +57,9 @@ class Report:
 
     @property
     def adds_up(self) -> bool:
-        """Whether every entry that was read is accounted for, on disk too.
+        """True if every entry that was read is accounted for, on disk too.
 
-        What waited outside of memory has no record if there was no time for it at the end.
+        URLs that waited outside of memory have no record if there was no time for them at the end.
         """
         return self._lost == 0 and self.written in (None, self.snapshot.records)
 
@@ -78,11 +78,11 @@ class Report:
         return self._open if self.lasting and self.interrupted else 0
 
     def text(self) -> str:
-        """The summary; no line is longer than 80 columns."""
+        """Return the summary; no line is longer than 80 columns."""
         return "\n".join(map(printable, self._lines())) + "\n"
 
     def values(self) -> dict[str, Any]:
-        """The same as plain values, for `--stats`."""
+        """Return the summary as plain values, for `--stats`."""
         taken = self.snapshot
         return {
             **{name: getattr(taken, name) for name in _COUNTS},
@@ -112,7 +112,7 @@ class Report:
         yield from _outcomes(taken)
         yield from self._failures()
         yield from _found(taken)
-        yield from _manners(self.totals)
+        yield from _hosts(self.totals)
         yield from self._bound()
         yield from _waited(taken, self.totals)
         yield from _machine(taken, self.config)
@@ -204,19 +204,19 @@ def _rows(name: str, *parts: str) -> Iterator[str]:
 
 
 def _outcomes(taken: Snapshot) -> Iterator[str]:
-    """Pages first, then the others by how many they are; broken into lines between two kinds."""
+    """Yield the numbers of outcomes, pages first and then the most frequent."""
     kinds = sorted(taken.outcomes.items(), key=lambda item: (item[0] != "page", -item[1], item[0]))
     parts = [f"{kind} {count(number)}" for kind, number in kinds]
     yield from _rows("outcomes", *(parts or ["none"]))
     if taken.truncated:
-        yield _row("", f"truncated {count(taken.truncated)}: what came of the body was kept")
+        yield _row("", f"truncated {count(taken.truncated)}: the part received was kept")
     if taken.redirects or taken.retries:
         again = f"redirects followed {count(taken.redirects)}, retries {count(taken.retries)}"
         yield _row("", again)
 
 
 def _found(taken: Snapshot) -> Iterator[str]:
-    """What was found on pages, and what of it was left."""
+    """Yield the numbers of links that were followed, and of those that were not."""
     if not taken.found and not taken.refused:
         return
     reasons = sorted(taken.refused.items(), key=lambda item: (-item[1], item[0]))
@@ -224,24 +224,21 @@ def _found(taken: Snapshot) -> Iterator[str]:
     yield from _rows("found", *parts)
 
 
-def _manners(totals: Totals) -> Iterator[str]:
-    """What hosts had to bear at the worst."""
+def _hosts(totals: Totals) -> Iterator[str]:
+    """Yield the peak load on hosts."""
     if not totals.requests:
         return
     gap = totals.smallest_gap
-    parts = [
-        f"{counted(totals.hosts, 'host')}",
-        f"at most {totals.most_in_flight} in flight to one",
-    ]
+    parts = [counted(totals.hosts, "host"), f"at most {totals.most_in_flight} in flight to one"]
     if gap is not None:
         parts.append(f"smallest gap {milliseconds(gap)}")
     if totals.pauses:
         parts.append(counted(totals.pauses, "pause"))
-    yield from _rows("manners", *parts)
+    yield from _rows("load", *parts)
 
 
 def _waited(taken: Snapshot, totals: Totals) -> Iterator[str]:
-    """What the crawl waited for that was away."""
+    """Yield the outages that the crawl waited for."""
     parts = []
     if taken.outages:
         hosts = counted(taken.outages, "outage")
@@ -253,7 +250,7 @@ def _waited(taken: Snapshot, totals: Totals) -> Iterator[str]:
 
 
 def _machine(taken: Snapshot, config: CommandConfig) -> Iterator[str]:
-    """What this machine was too slow for."""
+    """Yield the limits that this machine set."""
     parts = []
     if taken.lowered_to:
         concurrency = f"{count(config.concurrency)} at once"
@@ -279,13 +276,13 @@ def _cost(cost: Cost) -> Iterator[str]:
 def _quantiles(
     measured: DurationDistribution, wanted: tuple[float, ...]
 ) -> dict[str, float | None]:
-    """Seconds by `p50`, ..., and `max`; None where nothing was measured."""
+    """Return seconds by `p50`, ..., and `max`; None if nothing was measured."""
     found = {f"p{q * 100:.0f}": measured.quantile(q) for q in wanted}
     return {**found, "max": measured.largest if measured.count else None}
 
 
 def _shown(config: CommandConfig) -> dict[str, Any]:
-    """The options; a proxy's password and what headers hold for one server are no statistics."""
+    """Return the options, without a proxy's password and secret headers."""
     values = config.values()
     values["proxy"] = [masked(proxy) for proxy in config.network.proxy]
     for name in ("header", "header_everywhere"):
@@ -294,7 +291,7 @@ def _shown(config: CommandConfig) -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    """The interpreter's, ours, and those of the packages that ours asks for, where installed."""
+    """Return the versions of the interpreter, the crawler and its installed dependencies."""
     found = {"python": platform.python_version(), "crawler": VERSION}
     for name in _required():
         try:

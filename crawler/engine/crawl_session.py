@@ -1,7 +1,7 @@
 """One crawl from beginning to end: builds the parts, runs the engine, takes signals.
 
     session = CrawlSession(config, source, sink)
-    session.run()          blocks; the asynchronous engine gets an event loop of its own
+    session.run()          blocks; the asynchronous engine gets its own event loop
     await session.crawl()  the asynchronous engine on the loop that runs already
 
 `stop`, `stop_now`, `wake` and `statistics` may be called from any thread and from signal handlers,
@@ -115,7 +115,8 @@ class CrawlSession:
     def run(self) -> Snapshot:
         """Crawl until nothing is left, or until stopped; blocks.
 
-        Raises CrawlerError when the list or the sink gave way; what could be done was done.
+        Raises CrawlerError if the list or the sink failed, after everything that was still
+        possible.
         """
         match self._config.engine:
             case "async":

@@ -84,7 +84,7 @@ def unpacked(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
     if head.startswith(ZSTD):
         return _Archive(name, ZSTD, _Frame).text(head, blocks)
     if head and name.lower().endswith(SUFFIXES):
-        raise EnvironmentFailure(f"{name}: is no archive, whatever its name says; rename it")
+        raise EnvironmentFailure(f"{name}: is not an archive, despite its name; rename it")
     return chain((head,) if head else (), blocks)
 
 

@@ -20,7 +20,7 @@ from contextlib import closing, contextmanager
 from crawler.model.errors import EnvironmentFailure
 
 BLOCK = 131_072
-"""Bytes read at once; larger ones are no faster, and a pipe holds 65,536."""
+"""Bytes read at once; larger ones are not faster, and a pipe holds 65,536."""
 
 _TICK = 100  # milliseconds between two looks at `stopped`
 
@@ -116,4 +116,4 @@ def told(label: str) -> Iterator[None]:
     except OSError as error:
         raise EnvironmentFailure(f"{label}: cannot be read: {error.strerror}") from error
     except ValueError as error:  # a NUL in the name
-        raise EnvironmentFailure(f"{label!r}: is no file name: {error}") from None
+        raise EnvironmentFailure(f"{label!r}: is not a file name: {error}") from None

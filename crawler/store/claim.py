@@ -88,7 +88,7 @@ class Claim:
             os.ftruncate(self.fd, 0)
 
     def release(self) -> None:
-        """Close what was opened, and remove a file that was made in vain. Raises `OSError`."""
+        """Close what was opened, and remove an unused new file. Raises `OSError`."""
         if self._lent:
             return
         self._lent = True
@@ -146,7 +146,7 @@ def inherited(path: str) -> int | None:
 
 
 def is_file(path: str) -> bool:
-    """Return whether a path is that of a file, or of one to be made; not of a pipe or device."""
+    """Return whether a path is an existing or new file, as opposed to a pipe or device."""
     if path == "-" or inherited(path) is not None:
         return False
     return os.path.isfile(path) or not os.path.exists(path)
@@ -200,5 +200,5 @@ def unwritable(path: str, error: OSError | ValueError) -> EnvironmentFailure:
     elif isinstance(error, OSError):
         why = f"cannot be written: {error.strerror}"
     else:
-        why = f"is no file name: {error}"
+        why = f"is not a file name: {error}"
     return EnvironmentFailure(f"{path}: {why}")

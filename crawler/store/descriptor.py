@@ -1,11 +1,11 @@
-"""A descriptor that can be left: whoever reads a pipe may stand still for ever.
+"""A descriptor that can be abandoned, as the reader of a pipe may stall forever.
 
 A thread that is blocked in write(2) cannot be ended from outside, and nobody knows how much of its
-data was taken. So pipes and terminals are written without blocking, and waited for in short ticks.
+data was taken. So pipes and terminals are written without blocking, and polled in short ticks.
 
-A descriptor that this process was given shares its flags with all that have it: a shell, a terminal
-that other programs write to. O_NONBLOCK would be theirs, too, so the pipe is opened once more, by
-its name in /proc. Where that cannot be (other systems, sockets) writing blocks as it always does.
+An inherited descriptor shares its flags with all processes that have it: a shell, or a terminal
+that other programs write to. O_NONBLOCK would affect them, too, so the pipe is opened once more by
+its name in /proc. Where that is not possible (other systems, sockets) writing blocks as usual.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _TICK = 50  # milliseconds between two looks at whether it was left
 
 
 class ReaderGone(OSError):
-    """Nobody took what was written, and it was left."""
+    """The reader took nothing more, and writing was abandoned."""
 
     def __init__(self) -> None:
         super().__init__(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
@@ -41,7 +41,7 @@ class Descriptor:
             self._fd, self._made = found, True
 
     def write(self, data: memoryview) -> int:
-        """Write some of `data`; returns how many bytes. Raises `ReaderGone` after `leave`."""
+        """Write some of `data`; return the number of bytes. Raises `ReaderGone` after `leave`."""
         while not self._left:
             try:
                 return os.write(self._fd, data)
@@ -56,7 +56,7 @@ class Descriptor:
         self._left = True
 
     def close(self) -> None:
-        """Close what was opened here; the descriptor that was given stays."""
+        """Close what was opened here; an inherited descriptor stays open."""
         if self._made:
             self._made = False
             os.close(self._fd)

@@ -49,7 +49,7 @@ class JsonLines:
             if value is None:
                 return refused(line, f"no field {self._field!r}")
             if not isinstance(value, str):
-                return refused(line, f"field {self._field!r} is no text")
+                return refused(line, f"field {self._field!r} is not text")
         if not isinstance(value, str):
             return refused(line, "neither a JSON object nor text")
         return refused(line, "not UTF-8") if _spoilt(value, line) else value

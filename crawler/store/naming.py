@@ -30,4 +30,4 @@ def check_name(path: str, forms: Sequence[str], *, packed: bool) -> None:
     suffix = os.path.splitext(stem)[1]
     if _FORM.fullmatch(suffix) and suffix not in forms:
         names = ", ".join((*forms, *(SUFFIXES if packed else ())))
-        raise ConfigurationError(f"{path}: there is no format {suffix}; known are {names}")
+        raise ConfigurationError(f"{path}: unknown format {suffix}; expected one of {names}")

@@ -1,7 +1,7 @@
-"""The descriptor that records go to, and the packing in front of it.
+"""The output for records: its descriptor, and the compression in front of it.
 
-Writes go straight to the descriptor: nothing waits in a buffer of Python's, so a closed pipe leaves
-nothing that the interpreter would try to write again, loudly, at its exit.
+Writes go straight to the descriptor: nothing waits in a Python buffer, so that a closed pipe leaves
+nothing for the interpreter to write again, with a traceback, at exit.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ _ZSTD_LEVEL = 3
 
 
 class Packing(Protocol):
-    """A streaming compressor, or nothing in its place."""
+    """A streaming compressor, or none."""
 
     def pack(self, data: bytes) -> bytes:
-        """All of `data`, packed so that it can be unpacked at once (for `tail -f`)."""
+        """Compress all of `data` so that it can be decompressed at once (for `tail -f`)."""
 
     def end(self) -> bytes:
-        """What closes the archive."""
+        """Return the end of the archive."""
 
 
 class Plain:
-    """No packing."""
+    """No compression."""
 
     def pack(self, data: bytes) -> bytes:
-        """`data` itself."""
+        """Return `data` itself."""
         return data
 
     def end(self) -> bytes:
-        """Nothing."""
+        """Return nothing."""
         return b""
 
 
@@ -54,41 +54,40 @@ class Gzip:
         self._object = zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP_WBITS)
 
     def pack(self, data: bytes) -> bytes:
-        """`data`, packed."""
+        """Compress `data`."""
         return self._object.compress(data) + self._object.flush(zlib.Z_SYNC_FLUSH)
 
     def end(self) -> bytes:
-        """The last block and the checksum."""
+        """Return the last block and the checksum."""
         return self._object.flush()
 
 
 class Zstd:
-    """One Zstandard frame; every group of records is a block of its own."""
+    """One Zstandard frame; every group of records is a separate block."""
 
     def __init__(self) -> None:
         compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True)
         self._object = compressor.compressobj()
 
     def pack(self, data: bytes) -> bytes:
-        """`data`, packed."""
+        """Compress `data`."""
         packed = self._object.compress(data)
         return packed + self._object.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
 
     def end(self) -> bytes:
-        """The last block and the checksum."""
+        """Return the last block and the checksum."""
         return self._object.flush()
 
 
 class Outlet:
-    """An output for lines (`-`: standard output), which is as it was until the first of them.
+    """An output for lines (`-`: standard output), unchanged until the first of them.
 
-    `live` tells that somebody may be watching: a terminal, a pipe, a device. `records` counts the
-    lines that are really written.
+    `live` is true if somebody may be watching: a terminal, a pipe, a device. `records` counts the
+    lines that were written.
 
-    apart: each write leaves a whole gzip member or Zstandard frame, so that whatever was written
-    is a whole archive. resumed: the file is that of an earlier run; `rewind` says where it ends.
-
-    Raises what `check_name`, `Claim` and `joint` raise.
+    apart: each write is a whole gzip member or Zstandard frame, so that the file is always a whole
+    archive. resumed: the file is that of an earlier run; `rewind` sets its end. Raises what
+    `check_name`, `Claim` and `joint` raise.
     """
 
     __slots__ = (
@@ -123,7 +122,7 @@ class Outlet:
 
     @property
     def packed(self) -> bool:
-        """Whether the lines are in an archive, which lacks its end after a failure."""
+        """True if the lines are in an archive, which lacks its end after a failure."""
         return not isinstance(self._packing, Plain)
 
     def write(self, lines: bytes) -> None:
@@ -150,8 +149,8 @@ class Outlet:
     def end(self, *, whole: bool = True) -> None:
         """Close the archive, if it is one. Raises `OSError`.
 
-        Where nothing was written, old content is kept: what came to nothing replaces nothing. Only
-        a run that was `whole` and had nothing to write leaves an empty output.
+        If nothing was written, old content is kept. Only a run that was `whole` and had nothing to
+        write leaves an empty output.
         """
         if not self._claim.started and (self._offset or not whole):
             return
@@ -161,23 +160,23 @@ class Outlet:
 
     @property
     def size(self) -> int:
-        """Bytes that the file has, where it is one of ours."""
+        """Size of the file in bytes, if it is one of ours."""
         return os.fstat(self._claim.fd).st_size if self._claim.ours else 0
 
     @property
     def written(self) -> int:
-        """Bytes up to the end of the last lines."""
+        """Number of bytes up to the end of the last lines."""
         return self._offset
 
     def rewind(self, size: int) -> None:
-        """Go on behind the first bytes of the file, and cut off the others. Raises `OSError`."""
+        """Continue after `size` bytes of the file, and cut off the rest. Raises `OSError`."""
         self._claim.start()
         disk.truncate(self._claim.fd, size)
         os.lseek(self._claim.fd, size, os.SEEK_SET)
         self._offset, self._lead = size, b""
 
     def settle(self, sync: Callable[[int], None]) -> None:
-        """Let what was written last, by `sync`. Raises `OSError`."""
+        """Make the last write durable with `sync`. Raises `OSError`."""
         sync(self._claim.fd)
 
     def close(self) -> None:
@@ -186,7 +185,7 @@ class Outlet:
         self._claim.release()
 
     def leave(self) -> None:
-        """Write nothing more, as nobody takes it: a write under way raises `LeftEntries`."""
+        """Write nothing more, as nobody reads it: a write in progress raises `ReaderGone`."""
         self._descriptor.leave()
 
     def _joint(self) -> bytes:
@@ -215,7 +214,7 @@ class Outlet:
         return len(data)
 
     def _cut(self) -> None:
-        """Take half a line, or half a packed group, off the end of a file of ours."""
+        """Cut half a line, or half a compressed group, off the end of a file of ours."""
         if self._claim.ours:
             os.ftruncate(self._claim.fd, self._offset)
 

@@ -41,7 +41,7 @@ def _explained(outcomes: list[str], *, kind: str, reason: str) -> dict[str, Any]
 
 def _request_fields() -> dict[str, Any]:
     return {
-        "url": _text("The URL in its WHATWG form; the text as given if it is no URL."),
+        "url": _text("The URL in its WHATWG form; the text as given if it is not a URL."),
         "input": _text("The entry of the list, as it was spelled."),
         "source": _source(),
         "final_url": _text("Where the redirects ended; null if nothing was asked for.", null=True),
@@ -180,7 +180,7 @@ def _text(description: str, *, null: bool = False) -> dict[str, Any]:
 
 def _texts(description: str) -> dict[str, Any]:
     return {
-        "description": f"{description} Null if it is no page.",
+        "description": f"{description} Null if it is not a page.",
         "type": ["array", "null"],
         "items": {"type": "string"},
     }

@@ -34,7 +34,7 @@ def lined(request: Request | Listed) -> bytes:
         number -= 1
     try:
         return orjson.dumps(values[:number], default=bytes.decode) + b"\n"
-    except TypeError:  # a cookie may hold bytes that are no UTF-8, as lone surrogates
+    except TypeError:  # a cookie may hold bytes that are not UTF-8, as lone surrogates
         return json.dumps(values[:number], default=bytes.decode).encode() + b"\n"
 
 

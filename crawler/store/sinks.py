@@ -1,19 +1,20 @@
-"""Where records go: encoded by whoever has them, written by one thread.
+"""The sink of records: encoded by the caller's thread, written by a dedicated one.
 
-`put` never waits for the disk. It encodes, queues the line and wakes the writer only when the queue
-was empty or has grown to a good write, so a crawl of thousands of pages a second costs the writer a
-few wake-ups a second. The writer writes at once if its last write is `pace` ago, otherwise it waits
-that long for more: nobody who follows a file waits above a quarter of a second, and the reader of a
-pipe or terminal above a fiftieth.
+`put` never waits for the disk. It encodes, queues the line and wakes the writer only if the queue
+was empty or has grown to a good write, so that a crawl of thousands of pages a second costs the
+writer a few wake-ups a second. The writer writes at once if its last write is `pace` ago, otherwise
+it waits that long for more: the reader of a file waits at most a quarter of a second, and the
+reader of a pipe or terminal a fiftieth.
 
-What waits is bounded by manners, not by force: above `LIMIT` bytes `has_room` is false, an engine
-starts nothing new, and `on_room` tells it when to go on. What is in flight then still fits.
+The queue is bounded by backpressure: above `LIMIT` bytes `has_room` is false, an engine starts
+nothing new, and `on_room` tells it when to continue. The outcomes of requests in flight still fit.
 
-After a failure nothing more is written, ever: no record follows half of another. The failure is
-raised by every `put` and by `close`.
+After a failure nothing more is written, so that no record follows half of another. Every `put` and
+`close` raise the failure.
 
-Once a crawl was stopped, who reads a pipe or a terminal has until `end_within` to take the records;
-what is left then is not written, and its number told. A file has no such bound: disks do not wait.
+Once a crawl was stopped, the reader of a pipe or a terminal has until `end_within` to take the
+records; the rest is not written, and its number is reported. A file has no such limit, as a disk
+does not stall.
 """
 
 from __future__ import annotations
@@ -49,29 +50,29 @@ _TICK = 0.05  # seconds between two looks of `close` at the clock
 
 
 class OutputClosed(CrawlerError):
-    """Whoever read the records went away (`| head -1`): the crawl ends, and nothing is wrong."""
+    """The reader of the records went away (`| head -1`): the crawl ends, without an error."""
 
     exit_code = ExitCode.FINISHED
 
 
 class OutputStalled(CrawlerError):
-    """Whoever reads the records did not take them, and the crawl was to end."""
+    """The reader of the records did not take them, and the crawl was to end."""
 
     exit_code = ExitCode.INTERRUPTED
 
 
 def _nobody() -> None:
-    """The listener where nobody listens."""
+    """Do nothing."""
 
 
 class RecordSink:
-    """Writes one JSON line an outcome to `path`, `-` for standard output.
+    """Writes one JSON line per outcome to `path`, `-` for standard output.
 
-    A file is written in place, so that it can be followed; what an old one holds is refused,
-    replaced or added to, as `existing` says, with the first record and not before. `.gz` and `.zst`
-    are packed. kept: the output and the journal of a crawl that can go on after it was killed.
-    `encode` makes the line of a record. `on_room` is called from the writer's thread,
-    when there is room again or when the writer failed; it must not raise.
+    A file is written in place, so that it can be followed; old content is refused, replaced or
+    appended to, as `existing` says, with the first record and not before. `.gz` and `.zst` are
+    compressed. kept: the output and the journal of a crawl that can be continued after it was
+    killed. `encode` makes the line of a record. `on_room` is called from the writer's thread when
+    there is room again or the writer has failed; it must not raise.
 
     Raises what `crawler.store.claim.Claim` raises.
     """
@@ -110,18 +111,18 @@ class RecordSink:
 
     @property
     def has_room(self) -> bool:
-        """Whether an engine may start new fetches; true as well once the writer has failed."""
+        """True if an engine may start new fetches, or if the writer has failed."""
         journalled = self._kept.journal.size if self._kept is not None else 0
         return self._waiting + journalled <= LIMIT
 
     @property
     def written(self) -> int:
-        """Records that were really written."""
+        """Number of records written."""
         return self._outlet.records
 
     @property
     def failure(self) -> Exception | None:
-        """What the writer met, None while all is well; `put` and `close` raise it."""
+        """The writer's failure, None without one; `put` and `close` raise it."""
         return self._failure
 
     def put(self, final: Final) -> None:
@@ -144,14 +145,14 @@ class RecordSink:
                 self._change.notify()
 
     def end_within(self, seconds: float) -> None:
-        """Let `close` wait no longer than that, from now, for the reader of a pipe or terminal."""
+        """Let `close` wait at most `seconds`, from now, for the reader of a pipe or terminal."""
         self._deadline = min(self._deadline, monotonic() + seconds)
 
     def close(self, *, whole: bool = True) -> None:
         """Write all that is queued and end the writer; may be called again.
 
-        `whole` tells that the crawl came to its end: then it replaces an old output even if it had
-        no record. Raises what `put` raises, and `OutputStalled` for a reader that stands still.
+        `whole`: the crawl came to its end, and replaces an old output even without a record. Raises
+        what `put` raises, and `OutputStalled` for a reader that has stalled.
         """
         with self._change:
             self._closing, self._whole = True, whole
@@ -162,7 +163,7 @@ class RecordSink:
             raise self._failure
 
     def _stalled(self) -> bool:
-        """Leave the reader, if its time is up; whether the writer is to be left behind, too."""
+        """Give up on the reader if its time is up; return whether the writer may be abandoned."""
         if not self._outlet.live or monotonic() < self._deadline:
             return False
         self._outlet.leave()
@@ -208,9 +209,9 @@ class RecordSink:
             self._outlet.write(group)
 
     def _next_group(self, due: float) -> tuple[bytes, array[int]]:
-        """Wait for lines, and until `due` for more of them; none at the end.
+        """Wait for lines, and until `due` for more of them; return none at the end.
 
-        With a journal there is something to commit without any, too.
+        With a journal there may be something to commit without any lines.
         """
         with self._change:
             patience = self._pace if self._kept is not None else None
@@ -248,7 +249,7 @@ class RecordSink:
         )
 
     def _way_on(self) -> str:
-        """What to do that loses nothing of what there is."""
+        """Return how to go on without losing what was written."""
         if self._kept is not None:
             return "make room, and run the same command again"
         addable = not (self._outlet.live or self._outlet.packed)

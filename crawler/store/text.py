@@ -77,7 +77,7 @@ def utf8(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
     for block in blocks:
         yield _recoded(decoder, block)
     if decoder.getstate()[0]:
-        yield b"\xff"  # half a character at the end: makes its line one that is no UTF-8
+        yield b"\xff"  # half a character at the end: its line becomes invalid UTF-8
 
 
 def lines(blocks: Iterable[bytes], most: int) -> Iterator[list[str]]:
@@ -147,7 +147,7 @@ def _refuse_binary(head: bytes, name: str) -> None:
         return
     if head:
         raise EnvironmentFailure(
-            f"{name}: is no text; give a list of URLs in UTF-8 (UTF-16 needs its byte order mark)"
+            f"{name}: is not text; give a list of URLs in UTF-8 (UTF-16 needs its byte order mark)"
         )
 
 

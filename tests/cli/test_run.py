@@ -180,7 +180,7 @@ def test_a_file_without_a_place_stops_the_crawl_before_it_begins(
     """A directory that is missing is an error that names it, before anything was fetched."""
     session, file = FakeSession(), tmp_path / "missing" / "file.json"
     parts = opening(session, FakeSink(), FakeSource())
-    with pytest.raises(EnvironmentFailure, match=rf"{option}: .*file\.json: .*is no directory"):
+    with pytest.raises(EnvironmentFailure, match=rf"{option}: .*file\.json: .*is not a directory"):
         run(order(CommandConfig(quiet=True, **{option: str(file)})), parts)  # type: ignore[arg-type]
     assert not session.began
 

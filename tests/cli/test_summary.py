@@ -53,8 +53,8 @@ def test_what_was_found_and_what_hosts_had_to_bear_are_told() -> None:
     snapshot = replace(SNAPSHOT, read=800, found=200, refused=refused)
     lines = report(snapshot, totals=TOTALS).text().splitlines()
     assert "  found     200 taken up, 12 out of scope, 3 deeper than --depth" in lines
-    manners = "1 host, at most 4 in flight to one, smallest gap 251 ms, 2 pauses"
-    assert f"  manners   {manners}" in lines
+    load = "1 host, at most 4 in flight to one, smallest gap 251 ms, 2 pauses"
+    assert f"  load      {load}" in lines
     assert lines[-1] == (
         "every URL is accounted for: 800 read + 200 found = 998 records + 2 repeats"
     )

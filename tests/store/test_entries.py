@@ -122,7 +122,7 @@ def test_json_lines_without_a_url_are_refused_one_by_one() -> None:
     assert all(isinstance(found.url, InvalidUrl) for found in seeds)
     assert texts(seeds)[1:5] == [
         "! no field 'url'",
-        "! field 'url' is no text",
+        "! field 'url' is not text",
         "! neither a JSON object nor text",
         "! neither a JSON object nor text",
     ]

@@ -31,7 +31,7 @@ BINARY = {
 )
 def test_a_name_of_another_format_is_refused(tmp_path: Path, name: str, packed: str) -> None:
     """JSON lines under such a name would be read as what they are not (L8); nothing is made."""
-    with pytest.raises(ConfigurationError, match=r"there is no format .*; known are \.jsonl"):
+    with pytest.raises(ConfigurationError, match=r"unknown format .*; expected one of \.jsonl"):
         Outlet(str(tmp_path / (name + packed)))
     assert not list(tmp_path.iterdir())
 

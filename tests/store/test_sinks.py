@@ -260,7 +260,7 @@ def test_a_closed_standard_output_is_said() -> None:
         ("none/out.jsonl", r"the directory '.*none' does not exist; make it first"),
         ("", "is a directory; name a file"),
         ("list/out", "cannot be written: Not a directory"),
-        ("a\0b", "is no file name"),
+        ("a\0b", "is not a file name"),
     ],
 )
 def test_an_output_that_cannot_be_opened_is_refused_at_once(

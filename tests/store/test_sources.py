@@ -111,7 +111,9 @@ def test_half_a_character_at_the_end_of_utf_16_spoils_its_line_alone(tmp_path: P
 def test_what_is_no_text_is_refused_before_the_crawl(tmp_path: Path, data: bytes) -> None:
     """A binary file, or UTF-16 without its mark, is one clear error and nothing of it is read."""
     path = wrote(tmp_path / "list", data)
-    with pytest.raises(EnvironmentFailure, match=r"list: is no text; give a list of URLs in UTF-8"):
+    with pytest.raises(
+        EnvironmentFailure, match=r"list: is not text; give a list of URLs in UTF-8"
+    ):
         UrlSource([], [str(path)], CommandConfig())
 
 
@@ -120,7 +122,7 @@ def test_a_binary_pipe_is_refused_when_it_is_read(pipe: tuple[str, int]) -> None
     source = UrlSource([], [pipe[0]], CommandConfig())
     os.write(pipe[1], bytes(100))
     os.close(pipe[1])
-    with pytest.raises(EnvironmentFailure, match="is no text"):
+    with pytest.raises(EnvironmentFailure, match="is not text"):
         source.read(10)
     assert source.read(10) == []
 
@@ -206,8 +208,8 @@ def test_a_truncated_archive_is_an_error_after_its_whole_lines(
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("list.gz", b"http://a/\n", r"list\.gz: is no archive"),
-        ("list.zst", b"http://a/\n", r"list\.zst: is no archive"),
+        ("list.gz", b"http://a/\n", r"list\.gz: is not an archive"),
+        ("list.zst", b"http://a/\n", r"list\.zst: is not an archive"),
         ("list.gz", b"\x1f\x8b\x08damaged, all of it", r"list\.gz: the archive is damaged"),
         ("list.zst", zstandard.MAGIC_NUMBER.to_bytes(4, "little") + b"\xff" * 40, "is damaged"),
     ],

@@ -1,4 +1,4 @@
-"""Every change that a journal makes to the disk, in one place: tests end the process in each."""
+"""Every change of a journal on the disk, in one place: tests end the process in each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def write(number: int, data: bytes) -> None:
 
 
 def replace(path: Path, data: bytes) -> None:
-    """Let a file be `data`, or stay as it was. Raises `OSError`."""
+    """Replace a file as a whole or not at all. Raises `OSError`."""
     draft = path.with_name(f"{path.name}.new")
     with draft.open("wb", buffering=0) as file:
         write(file.fileno(), data)
@@ -28,7 +28,7 @@ def rename(draft: Path, path: Path) -> None:
 
 
 def truncate(place: int | Path, length: int) -> None:
-    """Cut a file off. Raises `OSError`."""
+    """Truncate a file. Raises `OSError`."""
     os.truncate(place, length)
 
 
@@ -38,7 +38,7 @@ def remove(path: Path) -> None:
 
 
 def settle(folder: Path) -> None:
-    """Let the names in a folder last. Raises `OSError`."""
+    """Make the names in a folder durable. Raises `OSError`."""
     number = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(number)

@@ -31,10 +31,10 @@ class Damaged(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marks:
-    """How far a crawl has come: lengths of its files in bytes, and counts.
+    """The progress of a crawl: lengths of its files in bytes, and counts.
 
-    `cursor` is the number of entries that were read of the list as it is now, `entries` the CRC-32
-    of these, each with a line end.
+    `cursor` is the number of entries read of the list as it is now, `entries` their CRC-32, each
+    with a line end.
     """
 
     output: int = 0
@@ -48,13 +48,13 @@ class Marks:
 
     @property
     def left(self) -> int:
-        """URLs that have no record yet."""
+        """Number of URLs without a record."""
         return self.read + self.found - self.repeats - self.records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """What one commit has changed. `waiting` has keys and lines, each with its line end."""
+    """The changes of one commit. `waiting` has keys and lines, each with its line end."""
 
     marks: Marks
     ended: Sequence[int] = ()

@@ -89,31 +89,31 @@ class Journal(Changes):
 
     @property
     def size(self) -> int:
-        """Bytes that were published and not committed, roughly."""
+        """Approximate number of bytes published and not committed."""
         return self._published.size
 
     # -- what the core tells
 
     def read(self, seeds: Sequence[Seed], repeats: int) -> None:
-        """Note entries of the list."""
+        """Add entries of the list."""
         call = self._call
         call.entries = checksum((seed.input for seed in seeds), call.entries)
         call.read += len(seeds)
         call.repeats += repeats
 
     def found(self, number: int) -> None:
-        """Note how many URLs were found."""
+        """Add to the number of URLs found."""
         self._call.found += number
 
     def waits(self, request: Request | Listed) -> None:
-        """Note a request that waits."""
+        """Add a waiting request."""
         if isinstance(request, Listed):
             self._waits(fingerprint(request.url.href), lined(request))
         elif request.purpose in _LASTING:
             self._waits(request_key(request), lined(request))
 
     def unusable(self, seed: Seed) -> None:
-        """Note an entry that is not a URL."""
+        """Add an entry that is not a URL."""
         if isinstance(seed.url, InvalidUrl):
             self._waits(unusable_key(seed), unusable_line(seed, seed.url))
 
@@ -122,15 +122,15 @@ class Journal(Changes):
         self._call.size += len(line) + 8
 
     def seen(self, key: int) -> None:
-        """Note a fingerprint."""
+        """Add a fingerprint."""
         self._call.seen.append(key)
 
     def widened(self, url: Url) -> None:
-        """Note a URL of the scope."""
+        """Add a URL of the scope."""
         self._call.places.append(url.href)
 
     def publish(self) -> None:
-        """Let the next commit have what was noted."""
+        """Hand the changes over to the next commit."""
         call = self._call
         if not (call.read or call.waiting or call.seen or call.places):
             return
@@ -141,9 +141,9 @@ class Journal(Changes):
     # -- what the writer does
 
     def commit(self, ended: Sequence[int], output: int) -> None:
-        """Keep what was published, and that the records of these keys are in the output.
+        """Commit what was published, with the keys whose records are in the output.
 
-        `output` is the length that it has. Raises `EnvironmentFailure`.
+        `output` is the output's length. Raises `EnvironmentFailure`.
         """
         with self._lock:
             portion, self._published = self._published, Portion(self._published.entries)
@@ -168,7 +168,7 @@ class Journal(Changes):
             _put(journal, packed(frame), self._sync)
 
     def prepare(self) -> tuple[BinaryIO, BinaryIO]:
-        """Make the state, before the output is changed; return its files.
+        """Create the state, before the output is changed; return its files.
 
         Raises `EnvironmentFailure`.
         """
@@ -179,7 +179,7 @@ class Journal(Changes):
         return self._files
 
     def finish(self) -> None:
-        """Leave the receipt in place of the state, if every URL has its record.
+        """Replace the state by the receipt if every URL has its record.
 
         Raises `EnvironmentFailure`.
         """

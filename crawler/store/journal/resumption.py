@@ -1,8 +1,8 @@
-"""How a crawl begins: anew, where an earlier run ended, or not at all, as it is complete.
+"""The beginning of a crawl: a new one, one continued after an earlier run, or none if complete.
 
-The caller has locked the output by then, so nobody else writes the state. Everything is checked
-before anything is changed; then the output is cut to the length that the last frame names, and a
-new journal takes the place of the old one. Being killed between two of these steps repeats them.
+The caller has locked the output, so nobody else writes the state. Everything is checked before
+anything is changed; then the output is cut to the length in the last frame, and a new journal
+replaces the old one. A kill between two of these steps makes the next run repeat them.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ _WAY_ON = "--accept-change goes on all the same, --overwrite starts over"
 
 
 class Complete(CrawlerError):
-    """The crawl has ended before, with a record for every URL: there is nothing to do."""
+    """The crawl has ended before, with a record for every URL: there is nothing left to do."""
 
     exit_code = ExitCode.FINISHED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beginning:
-    """An output with its journal, and what earlier runs left; `resumed`: there were any.
+    """An output with its journal, and the state of earlier runs; `resumed` if there were any.
 
-    `left` has the lines of the `waiting` URLs that were left without a record.
+    `left` has the lines of the `waiting` URLs without a record.
     """
 
     kept: Kept
@@ -54,12 +54,12 @@ class Beginning:
 
     @property
     def news(self) -> str:
-        """What there is, for a person."""
+        """The state found, for a person."""
         return f"{self.earlier.records:,} records are there, {self.waiting:,} URLs wait"
 
 
 class ContinuedSource:
-    """What an earlier run left, and then the rest of the list."""
+    """The URLs that an earlier run left, and then the rest of the list."""
 
     def __init__(self, left: Iterator[bytes], source: UrlSource) -> None:
         self._left = left
@@ -69,12 +69,12 @@ class ContinuedSource:
         return f"ContinuedSource({self._source!r})"
 
     def read(self, most: int) -> list[Seed] | LeftEntries:
-        """The next entries, at least one and at most `most`; [] at the end."""
+        """Return the next entries, at least one and at most `most`; [] at the end."""
         left = LeftEntries(map(waiting_of, islice(self._left, most)))
         return left or self._source.read(most)
 
     def progress(self) -> InputProgress:
-        """How far the list was read."""
+        """Return the progress of reading the list."""
         return self._source.progress()
 
     def close(self) -> None:
@@ -104,7 +104,7 @@ def open_state(output: str, config: CommandConfig, source: UrlSource) -> Beginni
 
 
 def continues(output: str, config: CommandConfig) -> bool:
-    """Return whether an earlier run has left something to go on with."""
+    """Return whether an earlier run has left a state to continue from."""
     return config.existing != "replace" and StateFolder(output, config.state).begun
 
 
@@ -144,7 +144,7 @@ def check_complete(output: str, config: CommandConfig, source: UrlSource) -> Non
 def begin(
     folder: StateFolder, options: Mapping[str, Any], outlet: Outlet, *, sync: Sync
 ) -> Beginning:
-    """Begin anew; the state is made with the first commit."""
+    """Begin a new crawl; the state is created with the first commit."""
     marks = Marks(output=outlet.written)  # of an output that is added to
     return Beginning(kept=Kept(outlet, Journal(folder, options, marks, sync=sync), sync))
 
@@ -158,7 +158,7 @@ def resume(
     sync: Sync,
     accept_change: bool = False,
 ) -> Beginning:
-    """Begin where the last commit of an earlier run is. Raises `ConfigurationError`."""
+    """Continue after the last commit of an earlier run. Raises `ConfigurationError`."""
     begun = folder.options()
     if (changed := _changed(begun, options)) and not accept_change:
         raise ConfigurationError(f"{folder.output}: was begun with {changed}; {_WAY_ON}")
@@ -195,7 +195,7 @@ def resume(
 
 
 def _replayed(folder: StateFolder) -> tuple[Marks, dict[int, bytes], list[str]]:
-    """Return how far the crawl has come, the lines of what waits by their keys, and the scope."""
+    """Return the progress, the lines of waiting URLs by their keys, and the scope."""
     marks = Marks()
     waiting: dict[int, bytes] = {}
     places: list[str] = []

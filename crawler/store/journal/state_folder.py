@@ -44,7 +44,7 @@ class StateFolder:
 
     @property
     def begun(self) -> bool:
-        """Whether an earlier run has left something to go on with."""
+        """True if an earlier run has left a state to continue from."""
         return (self.path / "journal").exists()
 
     def options(self) -> dict[str, Any]:
