@@ -60,7 +60,7 @@ def test_pipes_have_any_name(tmp_path: Path) -> None:
 def test_statistics_are_one_document(tmp_path: Path) -> None:
     """--stats is JSON, never packed, and no lines."""
     for name in ("stats.gz", "stats.jsonl", "stats.csv", "stats.toml"):
-        with pytest.raises(ConfigurationError, match="there is no format"):
+        with pytest.raises(ConfigurationError, match="unknown format"):
             OutputDocument(str(tmp_path / name), "refuse")
 
 
