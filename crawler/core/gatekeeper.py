@@ -16,7 +16,6 @@ from crawler.core.retry import RetryPolicy
 from crawler.core.rules import (
     EXTENSION,
     LIFETIME,
-    MAX_REDIRECTS,
     Ended,
     allowed_by,
     verdict_on,
@@ -40,10 +39,6 @@ class Gatekeeper:
 
     def __repr__(self) -> str:
         return f"Gatekeeper({self._frontier!r})"
-
-    def redirects(self, request: Request, most: int) -> int:
-        """Return the maximum redirects for a request."""
-        return MAX_REDIRECTS if request.purpose is Purpose.ROBOTS else most
 
     # -- gates
 

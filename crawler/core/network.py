@@ -114,7 +114,8 @@ class Network:
         """Take in the silence of a host for requests that left from `since` on."""
         if self.gone or self.given_up or not self._patience or since <= self.life_at:
             return
-        self._silent[_name(failure.request.url.host_key)] = since, worked
+        # By name: the ports and schemes of one machine fall silent together.
+        self._silent[failure.request.url.host] = since, worked
         if not self._convinced():
             return
         self._silent.clear()
@@ -156,9 +157,3 @@ class Network:
         self.back_at = now
         self.paused += now - self.gone_at
         self._probe = None
-
-
-def _name(key: str) -> str:
-    """The host's name in its key: the ports and schemes of one machine fall silent together."""
-    host = key.partition("//")[2]
-    return host[: host.index("]") + 1] if host.startswith("[") else host.partition(":")[0]

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from crawler.core.domain import SuffixList, TopLevelDomains, registrable
+from crawler.core.domain import SuffixList, registrable
 from crawler.core.refusal import Refusal
 from crawler.core.seen import FingerprintSet
 from crawler.model.glob import Globs
@@ -42,12 +42,12 @@ class Scope:
         *,
         include: Iterable[str] = (),
         exclude: Iterable[str] = (),
-        suffixes: SuffixList | None = None,
+        suffixes: SuffixList,
     ) -> None:
         self._mode = mode
         self._include = Globs(include)
         self._exclude = Globs(exclude)
-        self._suffixes = suffixes or TopLevelDomains()
+        self._suffixes = suffixes
         self._seeds = FingerprintSet()
         self._depths = 0  # bit n: a seed's directory has n slashes
         self._known: dict[str, bool] = {}

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import Any
 
 from crawler.core.bottleneck import IN_FLIGHT, Bound, Held, Holds, Limit, bound
 from crawler.core.changes import Earlier
@@ -29,6 +30,12 @@ from crawler.model.outcome import (
 )
 
 _MOSTLY = 0.5  # of the time in flight
+
+_COUNTED = (
+    *("read", "repeats", "found", "earlier", "spilled", "failed", "skipped", "truncated"),
+    *("retries", "redirects", "wire_bytes", "body_bytes", "in_flight"),
+)
+"""Fields of `Snapshot` that are counted one by one."""
 
 _WORDS = {Page: "page", Redirected: "redirect", Listing: "sitemap"}
 
@@ -124,20 +131,8 @@ class StatisticsCollector:
         self._lock = lock if lock is not None else threading.Lock()
         self._started_at: float | None = None
         self._ended_at: float | None = None
-        self._read = 0
-        self._repeats = 0
-        self._found = 0
-        self._earlier = 0
+        self._counts: dict[str, Any] = dict.fromkeys(_COUNTED, 0)
         self._refused: Mapping[str, int] = {}
-        self._spilled = 0
-        self._failed = 0
-        self._skipped = 0
-        self._truncated = 0
-        self._retries = 0
-        self._redirects = 0
-        self._wire_bytes = 0
-        self._body_bytes = 0
-        self._in_flight = 0
         self._outcomes: dict[str, int] = {}
         self._causes: dict[str, CauseTally] = {}
         self._holds = Holds()
@@ -149,8 +144,12 @@ class StatisticsCollector:
 
     def resume(self, earlier: Earlier) -> None:
         """Continue the counts of an earlier run."""
-        self._read, self._repeats = earlier.read, earlier.repeats
-        self._found, self._earlier = earlier.found, earlier.records
+        self._counts |= {
+            "read": earlier.read,
+            "repeats": earlier.repeats,
+            "found": earlier.found,
+            "earlier": earlier.records,
+        }
 
     def begin(self, now: float) -> None:
         """Take note of the start."""
@@ -165,13 +164,13 @@ class StatisticsCollector:
     def add_read(self, entries: int, repeats: int) -> None:
         """Count entries of the list, and how many of them were seen before."""
         with self._lock:
-            self._read += entries
-            self._repeats += repeats
+            self._counts["read"] += entries
+            self._counts["repeats"] += repeats
 
     def add_found(self, number: int) -> None:
         """Count URLs found and taken up."""
         with self._lock:
-            self._found += number
+            self._counts["found"] += number
 
     def add_refused(self, counts: Mapping[str, int]) -> None:
         """Set the counts of found URLs that were refused, by reason."""
@@ -181,12 +180,12 @@ class StatisticsCollector:
     def add_spilled(self, number: int) -> None:
         """Count URLs, more or fewer, that wait for room."""
         with self._lock:
-            self._spilled += number
+            self._counts["spilled"] += number
 
     def add_started(self) -> None:
         """Count a fetch that was handed out."""
         with self._lock:
-            self._in_flight += 1
+            self._counts["in_flight"] += 1
 
     def hold(self, limit: Limit, hosts: int, now: float) -> None:
         """Attribute time from now on to `limit`, with so many hosts at work."""
@@ -206,12 +205,12 @@ class StatisticsCollector:
         """Count a finished fetch; `again`: it failed and will be retried."""
         exchange = outcome.exchange
         with self._lock:
-            self._in_flight -= 1
-            self._retries += again
-            self._redirects += isinstance(outcome, Redirect)
+            self._counts["in_flight"] -= 1
+            self._counts["retries"] += again
+            self._counts["redirects"] += isinstance(outcome, Redirect)
             if exchange is not None:
-                self._wire_bytes += exchange.wire_bytes
-                self._body_bytes += exchange.body_bytes
+                self._counts["wire_bytes"] += exchange.wire_bytes
+                self._counts["body_bytes"] += exchange.body_bytes
                 self._exchanged += exchange.total
                 self._after_exchange += max(now - exchange.started_at - exchange.total, 0.0)
                 if exchange.status is not None:
@@ -220,7 +219,7 @@ class StatisticsCollector:
     def add_retry(self) -> None:
         """Count a failure that will be retried after all."""
         with self._lock:
-            self._retries += 1
+            self._counts["retries"] += 1
 
     def add_record(self, final: Final) -> None:
         """Count a final outcome."""
@@ -228,12 +227,12 @@ class StatisticsCollector:
             if isinstance(final, (Failed, Skipped)):  # a union would be built on each call
                 key = final.kind.value
                 self._causes.setdefault(key, CauseTally()).add(final.url, final.reason)
-                self._failed += isinstance(final, Failed)
-                self._skipped += isinstance(final, Skipped)
+                self._counts["failed"] += isinstance(final, Failed)
+                self._counts["skipped"] += isinstance(final, Skipped)
             else:
                 key = _WORDS[type(final)]
             self._outcomes[key] = self._outcomes.get(key, 0) + 1
-            self._truncated += _truncated(final)
+            self._counts["truncated"] += _truncated(final)
 
     def add_loop_lag(self, seconds: float) -> None:
         """Count a lag of the event loop."""
@@ -247,23 +246,11 @@ class StatisticsCollector:
             ended, in_flight = self._ended_at, self._exchanged + self._after_exchange
             return Snapshot(
                 elapsed=(ended if ended is not None else now) - started,
-                read=self._read,
-                repeats=self._repeats,
+                **self._counts,
                 records=sum(self._outcomes.values()),
-                failed=self._failed,
-                skipped=self._skipped,
-                truncated=self._truncated,
-                retries=self._retries,
-                redirects=self._redirects,
-                in_flight=self._in_flight,
-                wire_bytes=self._wire_bytes,
-                body_bytes=self._body_bytes,
                 outcomes=dict(self._outcomes),
                 causes={kind: tally.cause() for kind, tally in self._causes.items()},
-                found=self._found,
-                earlier=self._earlier,
                 refused=dict(self._refused),
-                spilled=self._spilled,
                 held=self._holds.until(ended if ended is not None else now),
                 parsing=self._after_exchange / (in_flight or 1.0),
                 latency=self._latency.freeze(),

@@ -12,7 +12,7 @@ from crawler.core.frontier import Frontier
 from crawler.core.gatekeeper import Gatekeeper
 from crawler.core.host import Host
 from crawler.core.retry import RetryPolicy
-from crawler.core.rules import Ended, RobotsRead
+from crawler.core.rules import MAX_REDIRECTS, Ended, RobotsRead
 from crawler.core.statistics import StatisticsCollector
 from crawler.core.window import Window
 from crawler.model.config import CrawlConfig
@@ -158,7 +158,8 @@ class Visits:
         return self._follow(redirect, onward, now)
 
     def _onward(self, redirect: Redirect, now: float) -> Request | str:
-        most = self._gates.redirects(redirect.request, self._config.network.max_redirects)
+        robots = redirect.request.purpose is Purpose.ROBOTS
+        most = MAX_REDIRECTS if robots else self._config.network.max_redirects
         return redirects.onward(redirect, most, now, self._suffixes)
 
     def _follow(self, redirect: Redirect, onward: Request, now: float) -> list[Final]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from crawler.fetch.body import too_large
-from crawler.formats import robots, sitemap
+from crawler.formats import robots_file, sitemap
 from crawler.model import media
 from crawler.model.config import CrawlConfig
 from crawler.model.request import Purpose, Request
@@ -50,7 +50,7 @@ class Room(NamedTuple):
         """Return the limit for a request; standards define those of robots.txt and sitemaps."""
         if request.purpose is Purpose.ROBOTS:
             # The extra byte shows that the file is longer.
-            return cls(robots.MAX_BYTES + 1, cut=True, strict=True)
+            return cls(robots_file.MAX_BYTES + 1, cut=True, strict=True)
         sitemaps = request.purpose is Purpose.SITEMAP
         cap = (
             max(sitemap.MAX_BYTES, config.network.max_body) if sitemaps else config.network.max_body

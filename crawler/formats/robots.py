@@ -14,19 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from crawler.formats import robots_file
-from crawler.formats.robots_file import MAX_BYTES, MAX_RULES, MAX_SITEMAPS, product_token
+from crawler.formats.robots_file import MAX_RULES
 from crawler.formats.robots_patterns import PathTarget, Patterns, Rule, path_and_query
-
-__all__ = [
-    "ALLOW_ALL",
-    "DISALLOW_ALL",
-    "MAX_BYTES",
-    "MAX_RULES",
-    "MAX_SITEMAPS",
-    "RobotsRules",
-    "RobotsVerdict",
-    "product_token",
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -97,14 +97,8 @@ class Unit:
     def scaled(self, base: str, noun: str, examples: str) -> Unit:
         """Return the same unit with another base: minutes, megabytes."""
         size = self.factors[base]
-        return Unit(
-            noun=noun,
-            examples=examples,
-            metavar=self.metavar,
-            factors={name: factor / size for name, factor in self.factors.items()},
-            compound=self.compound,
-            rounds_up=self.rounds_up,
-        )
+        factors = {name: factor / size for name, factor in self.factors.items()}
+        return replace(self, noun=noun, examples=examples, factors=factors)
 
 
 def _plain(text: str) -> bool:

@@ -116,10 +116,6 @@ class Brownout:
             since = math.fmod(since, self.every)
         return max(self.end - self.begin - since, 0.0)
 
-    def active(self, now: float) -> bool:
-        """Tell whether it is on at `now`, in seconds since the start."""
-        return self.left(now) > 0
-
 
 def _words(value: object) -> list[str]:
     if not isinstance(value, str):

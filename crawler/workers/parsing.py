@@ -17,7 +17,7 @@ from typing import Any
 
 from crawler.formats import html
 from crawler.formats.follow import Following
-from crawler.formats.robots import product_token
+from crawler.formats.robots_file import product_token
 from crawler.model.choices import Parse
 from crawler.model.config import CrawlConfig
 from crawler.model.document import Document, RawResponse

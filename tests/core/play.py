@@ -10,7 +10,6 @@ from heapq import heappop, heappush
 import orjson
 
 from crawler.core.crawl_core import CrawlCore, Ended
-from crawler.core.domain import TopLevelDomains
 from crawler.core.rules import RobotsRead
 from crawler.core.step import DONE, Fetch, Notice, Recall, Refill, Spill, Wait, WriteRecord
 from crawler.formats.robots import RobotsRules
@@ -19,6 +18,7 @@ from crawler.model.document import Document, Leads
 from crawler.model.outcome import Exchange, Failed, Final, Kind, Page, Redirect, Resolved
 from crawler.model.request import Listed, Purpose, Request
 from crawler.model.url import Seed, Url, canonical, fingerprint
+from tests.top_level import TopLevelDomains
 
 Answer = Callable[[Request, float], Ended]
 

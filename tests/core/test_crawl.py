@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from crawler.core import backlog
 from crawler.core.crawl_core import CrawlCore
-from crawler.core.domain import TopLevelDomains
 from crawler.core.step import BUSY, DONE, Fetch, Recall, Refill, Spill, Step, Wait, WriteRecord
 from crawler.core.window import MAX_REFILL
 from crawler.model.config import CrawlConfig
@@ -24,6 +23,7 @@ from crawler.model.document import Document
 from crawler.model.outcome import Exchange, Failed, Final, Kind, Page, Redirect, Skipped
 from crawler.model.request import Request
 from crawler.model.url import Seed
+from tests.top_level import TopLevelDomains
 
 Outcome = Page | Redirect | Failed
 

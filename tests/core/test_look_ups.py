@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from crawler.core.crawl_core import CrawlCore
-from crawler.core.domain import TopLevelDomains
 from crawler.core.step import BUSY, Fetch
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Kind, Resolved
 from crawler.model.request import Purpose, Request
 from crawler.model.url import Seed
 from tests.core.play import failed
+from tests.top_level import TopLevelDomains
 
 
 def crawl(urls: list[str], *, look_ups: bool = False, **options: object) -> CrawlCore:

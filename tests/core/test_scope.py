@@ -121,7 +121,7 @@ PLACE = st.builds(
 @given(st.lists(PLACE, max_size=6), st.lists(PLACE, max_size=6))
 def test_prefixes_equal_their_definition(seeds: list[Url], links: list[Url]) -> None:
     """For any seeds and links, in any order of questions, a prefix is what `startswith` says."""
-    made = Scope("prefix")
+    made = Scope("prefix", suffixes=SUFFIXES)
     starts: list[str] = []
     for number, link in enumerate([*links, *links]):
         if number < len(seeds):

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from time import perf_counter
 
 from crawler.core.crawl_core import CrawlCore
-from crawler.core.domain import TopLevelDomains
 from crawler.engine.async_engine import AsyncEngine
 from crawler.engine.threaded_engine import ThreadedEngine
 from crawler.model.config import CrawlConfig
@@ -28,6 +27,7 @@ from crawler.model.outcome import (
 from crawler.model.request import Purpose, Request
 from crawler.model.url import Seed
 from crawler.runtime.event_loop import loop_factory
+from tests.top_level import TopLevelDomains
 from tests.unmannered import MANNERS_OFF
 
 ENGINES = ("asyncio", "uvloop", "threaded")

@@ -10,7 +10,6 @@ from collections import Counter
 import pytest
 
 from crawler.core.crawl_core import CrawlCore
-from crawler.core.domain import TopLevelDomains
 from crawler.core.step import BUSY, Wait, WriteRecord
 from crawler.engine.feed import Feeder
 from crawler.engine.spooler import Spooler
@@ -22,6 +21,7 @@ from crawler.model.url import Seed
 from crawler.store import spool
 from crawler.store.segments import Segments
 from tests.engine.harness import ENGINES, ListSource, Run
+from tests.top_level import TopLevelDomains
 
 
 def waiting(hosts: int, urls: int) -> list[str]:

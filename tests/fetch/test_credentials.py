@@ -11,7 +11,6 @@ import pytest
 import trustme
 
 from crawler.core.cookies import after
-from crawler.core.domain import TopLevelDomains
 from crawler.fetch.aiohttp_client import AioFetcher
 from crawler.fetch.names import Names, ResolvedAddress
 from crawler.fetch.urllib3_client import ThreadedFetcher
@@ -23,6 +22,7 @@ from crawler.model.url import Url, masked
 from tests.fetch.conftest import CONFIG, Way, certified
 from tests.fetch.raw import RawServer, header
 from tests.fetch.sites import SITE, message, says
+from tests.top_level import TopLevelDomains
 
 SECRETS = (
     *("Authorization: Bearer t0ken", "cookie: session=t0ken", "Proxy-Authorization: t0ken"),

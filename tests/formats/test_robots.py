@@ -10,16 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.formats.robots import (
-    ALLOW_ALL,
-    DISALLOW_ALL,
-    MAX_BYTES,
-    MAX_RULES,
-    MAX_SITEMAPS,
-    RobotsRules,
-    RobotsVerdict,
-    product_token,
-)
+from crawler.formats.robots import ALLOW_ALL, DISALLOW_ALL, RobotsRules, RobotsVerdict
+from crawler.formats.robots_file import MAX_BYTES, MAX_RULES, MAX_SITEMAPS, product_token
 from crawler.mock.judge.robots_rules import Rules
 
 AGENT = "FooBot/1.0 (+http://foo.example/bot)"

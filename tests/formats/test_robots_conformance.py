@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from crawler.formats.robots import ALLOW_ALL, DISALLOW_ALL, MAX_BYTES, RobotsRules
+from crawler.formats.robots import ALLOW_ALL, DISALLOW_ALL, RobotsRules
+from crawler.formats.robots_file import MAX_BYTES
 
 CONFORMANCE = Path(__file__).parents[3] / "shared" / "conformance"
 

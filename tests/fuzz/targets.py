@@ -25,7 +25,8 @@ from crawler.formats import caps, charset, links
 from crawler.formats import html as markup
 from crawler.formats.follow import Following, directives
 from crawler.formats.page import page
-from crawler.formats.robots import MAX_BYTES, MAX_SITEMAPS, RobotsRules, RobotsVerdict
+from crawler.formats.robots import RobotsRules, RobotsVerdict
+from crawler.formats.robots_file import MAX_BYTES, MAX_SITEMAPS
 from crawler.formats.sitemap_listing import sitemap
 from crawler.model.config import CrawlConfig
 from crawler.model.document import RawResponse
@@ -34,6 +35,7 @@ from crawler.model.outcome import Exchange, Kind, Listing, Skipped
 from crawler.model.url import InvalidUrl, Seed, Url, join, parse
 from tests.fuzz.invariants import START, ended, page_of, plain, recorded, rejected, request
 from tests.fuzz.invariants import whole_url as whole
+from tests.top_level import TopLevelDomains
 
 Target = Callable[[bytes], None]
 
@@ -95,7 +97,7 @@ def _joined(base: Url, reference: str) -> None:
 
 @cache
 def _scope() -> Scope:
-    scope = Scope("domain")
+    scope = Scope("domain", suffixes=TopLevelDomains())
     scope.add_seed(START)
     return scope
 

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.core.crawl_core import CrawlCore
-from crawler.core.domain import TopLevelDomains
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.request import Request
@@ -22,6 +21,7 @@ from crawler.store.repeats import RepeatLog
 from crawler.store.sources import UrlSource
 from crawler.store.spool import Spool
 from tests.store.test_entries import read
+from tests.top_level import TopLevelDomains
 
 A, B = "http://a.example/", "http://b.example/"
 

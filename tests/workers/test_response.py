@@ -80,7 +80,7 @@ def test_a_response_can_be_pickled() -> None:
 def crawled(web: Served, **options: Any) -> list[Any]:
     """The outcomes of two pages, the second of them one that the parser cannot bear."""
     urls = [f"{web.url}/page/1", f"{web.url}/page/13"]
-    given = {**MANNERS_OFF, "allow_private": True, "parser": OWN, "quiet": True, **options}
+    given = {**MANNERS_OFF, "allow_private": True, "parser": OWN, **options}
     found = crawler.run(urls, **given)
     return sorted(found, key=lambda outcome: len(outcome.url))
 
