@@ -43,7 +43,7 @@ def choose(comparisons: Sequence[Comparison], first: str, then: str = "") -> Cho
 
 
 def _about(comparisons: Sequence[Comparison], figure: str) -> list[Comparison]:
-    """Return the valid comparisons of arms that were run."""
+    """Return the valid comparisons of a figure that have been run."""
     valid = [each for each in comparisons if each.word != "invalid" and each.rounds]
     return [each for each in valid if each.contrast.figure.name == figure]
 

@@ -46,7 +46,7 @@ def has_loky(setting: Setting) -> bool:
 
 
 def absent(setting: Setting) -> list[Finding]:
-    """Say that loky is not compared, where it is not."""
+    """Return the finding that loky is not compared; nothing if it is."""
     if has_loky(setting):
         return []
     reason = (
@@ -58,7 +58,7 @@ def absent(setting: Setting) -> list[Finding]:
 
 
 def unloaded(setting: Setting) -> list[Finding]:
-    """Say why the parser does not run in interpreters, where there are some and it cannot."""
+    """Return why the parser does not run in interpreters; nothing if it does, or without them."""
     why = setting.interpreter.parser_refusal
     if not setting.interpreter.interpreters or not why:
         return []

@@ -55,13 +55,13 @@ def _interpreter(interpreter: Interpreter) -> Sequence[str]:
 
 
 def _packages(everyone: Sequence[Interpreter]) -> Iterator[Sequence[str]]:
-    """Return a row for each package with its version for each interpreter."""
+    """Yield a row for each package with its version for each interpreter."""
     for name in sorted({name for each in everyone for name in each.packages}):
         yield name, *(each.packages.get(name, "none") for each in everyone)
 
 
 def _options(result: ComparisonResult) -> Iterator[tuple[str, str]]:
-    """Return the experiments, and the options that differ from the defaults."""
+    """Yield the experiments, and the options that differ from the defaults."""
     yield "experiments", ", ".join(result.asked)
     yield "mode", result.config.mode
     for name, spec in CompareConfig.options().items():

@@ -31,7 +31,7 @@ _LEAST_REACH = 1.04  # an axis shows at least 4 % either way
 
 
 def ratios(part: Assessment, name: str) -> Plot | None:
-    """Return all comparisons of a part as a forest plot; None where not one has a ratio.
+    """Plot all comparisons of a part as a forest; None where not one has a ratio.
 
     Their claims are told by their numbers.
     """
@@ -100,7 +100,7 @@ def _row(axes: Axes, row: int, comparison: Comparison) -> None:
 
 
 def _called(shown: Sequence[Comparison]) -> str:
-    """Return the name of the ratios, if all have the same."""
+    """Return what the ratios are called, if all are called the same; else `times better`."""
     names = {each.contrast.figure.ratio for each in shown}
     return names.pop() if len(names) == 1 else "times better"
 
@@ -120,7 +120,7 @@ def _word_legend(figure: mpl.Figure, shown: Sequence[Comparison]) -> None:
 
 
 def over_time(part: Assessment, name: str) -> Plot | None:
-    """Draw the time of each turn in the order in which they ran: drifts and outliers show."""
+    """Plot the time of each turn in the order in which they ran: drifts and outliers show."""
     observed, figure = part.observed, main_figure(part)
     points = _points(observed, figure)
     if not points:

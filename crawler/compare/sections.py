@@ -57,7 +57,7 @@ def _extent(examined: Examined) -> str:
 
 
 def _parts(examined: Examined) -> Iterator[dict[str, Any]]:
-    """Pair parts and colours: a series has the same colour with each interpreter."""
+    """Yield the part of each interpreter; a series has the same colour in all of them."""
     own = [examined.experiment.charts(part.observed) for part in examined.parts]
     places = places_of([chart for each in own for chart in each])
     for count, (part, found) in enumerate(zip(examined.parts, own, strict=True)):
@@ -93,7 +93,7 @@ def _drawings(part: Assessment, found: Sequence[Chart], places: Places, name: st
 
 
 def _over_interpreters(examined: Examined) -> PageTable | None:
-    """Chart the medians of the arms that interpreters share, side by side."""
+    """Return a table of the medians of each interpreter, side by side."""
     if len(examined.parts) < 2:
         return None
     shown = main_figure(examined.parts[0])
@@ -129,7 +129,7 @@ def _middle(runs: Sequence[Run], name: str) -> float:
 
 
 def _own_figures(observed: Observed) -> list[PageTable]:
-    """Return medians of what the experiment measured besides the common readings."""
+    """Return tables of what the experiment measured besides the common readings."""
     figures = dict.fromkeys(name for run in observed.runs for name in run.figures)
     if not figures:
         return []

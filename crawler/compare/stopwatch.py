@@ -130,13 +130,13 @@ class _Counters:
 
     @classmethod
     def before(cls) -> Self:
-        """Read this process last, so that reading the others counts for nothing."""
+        """Read all, this process last: reading the others then counts for nothing."""
         others = _Others.now()
         return cls._of(resource.getrusage(resource.RUSAGE_SELF), others)
 
     @classmethod
     def after(cls) -> Self:
-        """Read this process first, for the same reason."""
+        """Read all, this process first, for the same reason."""
         mine = resource.getrusage(resource.RUSAGE_SELF)
         return cls._of(mine, _Others.now())
 

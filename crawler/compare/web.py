@@ -52,7 +52,7 @@ def served(*options: str, cores: Sequence[int] = ()) -> Iterator[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Drop the options given for mock webs: an experiment's web is always the same."""
+    """Return the environment without options for mock webs: this web is always the same."""
     return {k: v for k, v in environment().items() if not k.startswith("CRAWLER_MOCK_")}
 
 

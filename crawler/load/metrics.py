@@ -83,7 +83,7 @@ class Exposition(Collector):
         self._runs = self.whole, Measured(elapsed=0.0)
 
     def collect(self) -> Iterable[Metric]:
-        """Return all metrics."""
+        """Yield all metrics."""
         whole = self.whole
         yield _labelled("responses", "Responses by status.", "code", whole.statuses.items())
         failures = [(kind.value, whole.failures.get(kind, 0)) for kind in Failure]

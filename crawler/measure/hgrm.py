@@ -19,7 +19,7 @@ _MILLI = 1e3
 
 
 def spectrum(histogram: Histogram, ticks: int = TICKS) -> Iterator[tuple[float, float, int]]:
-    """Return (seconds, share from 0 to 1, values not above): rising, the last at 1."""
+    """Yield (seconds, share from 0 to 1, values not above): rising, the last at 1."""
     total, level, edge = histogram.count, 0.0, 0.0
     for edge, seen in histogram.cumulative():
         while 100 * seen / total >= level:

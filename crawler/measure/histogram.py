@@ -174,7 +174,7 @@ class Histogram:
             yield (least + width - 1) / MICRO, seen
 
     def counts_below(self, bounds: Iterable[float]) -> list[int]:
-        """Yield, for rising bounds, the values in buckets that begin at or below it."""
+        """Return, for rising bounds, the number of values in buckets that begin below."""
         found, seen = [], 0
         waiting = sorted(self.counts, reverse=True)
         for bound in bounds:

@@ -92,7 +92,7 @@ def doubts(result: ComparisonResult) -> Iterator[str]:
 
 
 def _elsewhere(result: ComparisonResult) -> Iterator[float]:
-    """Return the cores that others than the arms and the mock web used meanwhile."""
+    """Yield the cores that others than the arms and the mock web used meanwhile."""
     for part in (part for each in result.examined for part in each.parts):
         shares = [r.elsewhere / r.seconds for r in part.observed.runs if r.round and r.seconds]
         if shares:

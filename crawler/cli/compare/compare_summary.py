@@ -32,7 +32,7 @@ def head(
     config: CompareConfig,
     experiments: Sequence[Experiment],
 ) -> str:
-    """Yield where it runs, what will run, and about how long."""
+    """Return where it runs, what will run, and about how long."""
     lines = [
         f"{machine.python}, {counted(len(machine.cores), 'core')}, {machine.processor}",
         *(f"and {each.called}" for each in pythons[1:]),
@@ -50,7 +50,7 @@ def _what(config: CompareConfig, experiments: Sequence[Experiment]) -> str:
 
 
 def _extent(config: CompareConfig, experiments: Sequence[Experiment], interpreters: int) -> str:
-    """Say how long it will take; the least rounds may need their time with each interpreter."""
+    """Return how long it will take; the least rounds may need their time with each interpreter."""
     if config.rounds:
         return counted(config.rounds, "round")
     if experiments[0].kept:
@@ -62,7 +62,7 @@ def _extent(config: CompareConfig, experiments: Sequence[Experiment], interprete
 
 
 def examined(found: Examined) -> str:
-    """Yield the findings of an experiment: for each interpreter its figures and findings."""
+    """Return the findings of an experiment: for each interpreter its figures and findings."""
     experiment = found.experiment
     if experiment.kept:
         return _text([*compare_answer.lines(found)])
@@ -80,7 +80,7 @@ def examined(found: Examined) -> str:
 
 
 def tail(result: ComparisonResult, folder: Folder) -> str:
-    """Yield advice and decisions, whether to believe them, and where the report is."""
+    """Return advice and decisions, whether to believe them, and where the report is."""
     if result.examined and result.examined[0].experiment.kept:
         return _answered(result, folder)
     lines = [""]
@@ -96,7 +96,7 @@ def tail(result: ComparisonResult, folder: Folder) -> str:
 
 
 def _answered(result: ComparisonResult, folder: Folder) -> str:
-    """Yield the advice first, then what it lacks."""
+    """Return the advice first, then what it lacks."""
     (found,) = result.examined
     lines = [*compare_answer.doubts(result)]
     lines.append(result.advice or "No advice: nothing was decided that it could rest on.")

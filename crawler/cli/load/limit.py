@@ -123,7 +123,7 @@ def _show(
 
 
 def _answer(search: Search, bounds: str, results: Sequence[LoadResult]) -> Iterator[str]:
-    """Return the rate, or why there is none; then what ended the search, if not the server."""
+    """Yield the rate, or why there is none; then what ended the search, if not the server."""
     least = "" if search.limited_by == "threshold" and search.confirmed else "at least "
     again = "" if search.confirmed else " (tried once)"
     if search.found is not None:

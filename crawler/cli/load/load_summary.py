@@ -37,7 +37,7 @@ def text(result: LoadResult) -> str:
 
 
 def head(config: LoadConfig, target: str, targets: int = 1) -> Iterator[str]:
-    """Return the target, or the first of several, and the shape of the load."""
+    """Yield the target, or the first of several, and the shape of the load."""
     yield shortened(target)
     if targets > 1:
         yield f"and {counted(targets - 1, 'other target')}"

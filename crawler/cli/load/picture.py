@@ -47,7 +47,7 @@ class Picture:
         return f"Picture({len(self._columns)} columns)"
 
     def lines(self, measured: Measured) -> Iterator[str]:
-        """Return the picture, whose lines fit a terminal of 80 columns."""
+        """Yield the picture, whose lines fit a terminal of 80 columns."""
         for each in measured.rows[:-1]:  # the last one has only begun
             if each.at >= self._next:
                 self._add(each, measured.row_seconds)

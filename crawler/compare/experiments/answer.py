@@ -54,7 +54,7 @@ def _planned(setting: Setting) -> Iterator[Arm]:
 
 
 def _loops(setting: Setting) -> list[str]:
-    """Return event loops to compare; another interpreter is asked for uvloop in the turn itself."""
+    """Return the event loops to compare: uvloop only where it is installed."""
     here = not setting.interpreter.label
     has_uvloop = find_spec("uvloop") is not None if here else _packaged(setting)
     return [ASYNCIO, UVLOOP] if has_uvloop else [ASYNCIO]

@@ -74,7 +74,7 @@ def _contrasts(setting: Setting) -> Sequence[Contrast]:
 
 
 def _against_inline(setting: Setting, kind: str, longest: Figure) -> Contrast:
-    """Return the contrasts of the longest tasks: a second core pays, if the pool can use it."""
+    """Return the contrast of the longest task: a second core pays, if the pool can use it."""
     locked = kind == "thread" and setting.interpreter.gil
     if locked or _workers(setting) == 1:
         why = "under the lock" if _workers(setting) > 1 else "with one core"
@@ -140,7 +140,7 @@ def _checks(observed: Observed) -> Sequence[Finding]:
 
 
 def _break_even(observed: Observed, kind: str) -> Finding:
-    """Find where a pool begins to pay, by payload; the claim is one for no payload.
+    """Find where a pool begins to pay, by payload; one for no payload is claimed.
 
     With a megabyte to send it may be nowhere in the grid: that is told, and was not predicted.
     """
@@ -201,7 +201,7 @@ def _batching(observed: Observed) -> Finding:
 
 
 def _beyond(observed: Observed, kind: str, at: float) -> Outcome:
-    """Tell whether it surely pays at no length, at every one, or by chance of the medians."""
+    """Judge that it pays at no length, or at every one: sure, or chance of the medians."""
     end = _SHORTEST if at == 0 else _LONGEST
     inline, pool = (observed.values(arm, end.figure) for arm in ("inline", kind))
     found = estimate([*map(quotient, inline, pool)], seed=0)
@@ -304,7 +304,7 @@ def _curves(observed: Observed, pools: Sequence[str]) -> list[Chart]:
 
 
 def _overhead(observed: Observed, pools: Sequence[str]) -> Bars:
-    """Find the cost of the shortest tasks, which is nearly all hand-over."""
+    """Return the chart of the shortest tasks, whose cost is nearly all hand-over."""
     cells = [c for c in _cells(observed.setting) if c.steps == _STEPS[0]]
     return Bars(
         title="What handing a task over costs",

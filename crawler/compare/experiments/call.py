@@ -49,7 +49,7 @@ def planned(config: CompareConfig, interpreter: Interpreter) -> Mapping[str, Any
 
 
 def sizes(seconds: float, longest: float) -> Iterator[int]:
-    """Return the batch sizes in rising order: 1, and up to what takes `longest` in a row."""
+    """Yield the batch sizes in rising order: 1, and up to what takes `longest` in a row."""
     most = min(max(int(longest / max(seconds, 1e-9)), _FEWEST), _MOST)
     steps = sorted({max(most // _STEP**n, 1) for n in range(_STEPS)} | {1})
     yield from (_rounded(each) for each in steps)

@@ -96,7 +96,7 @@ def _contrasts(setting: Setting) -> Sequence[Contrast]:
 
 
 def _free(setting: Setting) -> Iterator[Contrast]:
-    """Tell whether workers need a core each, and no lock."""
+    """Yield the contrast without the lock: several threads compute more than one."""
     one, several = Beside("threads", 1), Beside("threads", len(setting.cores))
     if several != one:
         claim = f"without the lock {several.name} compute more beside it than one"
@@ -132,7 +132,7 @@ def _prompter(base: Beside, other: Beside, least: float, claim: str) -> Contrast
 
 
 def _prices(setting: Setting) -> Iterator[Contrast]:
-    """Return the price of a shorter interval; nothing is predicted: a switch takes microseconds."""
+    """Yield the price of a shorter interval; unpredicted, as a switch takes microseconds."""
     for workers in (1, _numbers(setting)[-1]):
         usual = Beside("threads", workers)
         short = usual._replace(interval=_SHORT)
@@ -158,7 +158,7 @@ def _checks(observed: Observed) -> Sequence[Finding]:
 
 
 def _prompt(observed: Observed, arm: str) -> Finding | None:
-    """Compare where nobody has the lock: as prompt as the machine is, not an interval late."""
+    """Find that nobody waits for a switch interval where nobody has the lock."""
     value, alone = observed.median(arm, "p99"), observed.median(ALONE, "p99")
     if isnan(value + alone) or observed.trouble(arm):
         return None
@@ -186,7 +186,7 @@ def _charts(observed: Observed) -> Sequence[Chart]:
 
 
 def _swept(observed: Observed, figure: str, scale: float) -> Iterator[Series]:
-    """Chart by switch interval, next to one thread and next to two a core."""
+    """Yield a series by switch interval, for one thread and for two a core."""
     for workers in (1, _numbers(observed.setting)[-1]):
         arms = [Beside("threads", workers, i) for i in _intervals(observed.setting)]
         values = [(arm.interval * 1e3, observed.median(arm.name, figure) * scale) for arm in arms]
@@ -198,7 +198,7 @@ def _known(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _delay(observed: Observed, swept: Sequence[Series]) -> Lines:
-    """Return the delays of a series; one process is a level line, as it has no interval."""
+    """Return the chart of delays; one process is a level line, as it has no interval."""
     intervals = [interval * 1e3 for interval in _intervals(observed.setting)]
     process = observed.median("1 process", "p99") * 1e3
     level = _known([(intervals[0], process), (intervals[-1], process)])
@@ -216,7 +216,7 @@ def _delay(observed: Observed, swept: Sequence[Series]) -> Lines:
 
 
 def _crowd(observed: Observed) -> Iterator[Series]:
-    """Chart by number of computing workers, with the usual interval."""
+    """Yield a series by number of computing workers, with the usual interval."""
     numbers = _numbers(observed.setting)
     for kind, figure, shown in (
         ("threads", "p50", "threads, middle"),

@@ -157,7 +157,7 @@ def _kinds(setting: Setting) -> list[str]:
 
 
 def _parallel(setting: Setting) -> list[str]:
-    """Return those that compute at the same time: threads only where there is no lock."""
+    """Return the kinds that compute at the same time: threads only without the lock."""
     locked = {"threads"} if setting.interpreter.gil else set()
     return [kind for kind in _kinds(setting) if kind not in locked]
 
@@ -191,7 +191,7 @@ def _arms(setting: Setting) -> Sequence[Arm]:
 
 
 def _sharing(setting: Setting) -> str:
-    """Return the arm of threads with the same numbers, where they may disturb each other."""
+    """Return the name of the arm of threads with the same numbers; "" where there is none."""
     n = len(setting.cores)
     return "" if setting.interpreter.gil or n < 2 else f"{named('threads', n)}, shared numbers"
 
@@ -205,7 +205,7 @@ def _contrasts(setting: Setting) -> Sequence[Contrast]:
 
 
 def _against_sharing(setting: Setting, n: int) -> Iterator[Contrast]:
-    """Compare with it; nothing is predicted, as a build may not count them (immortal)."""
+    """Yield the contrast with it; unpredicted, as a build may not count them (immortal)."""
     if sharing := _sharing(setting):
         each = named("threads", n)
         claim = f"{each} that share the code's numbers against {each} with numbers of their own"
@@ -213,7 +213,7 @@ def _against_sharing(setting: Setting, n: int) -> Iterator[Contrast]:
 
 
 def _faster(kind: str, n: int) -> Iterator[Contrast]:
-    """Compare like with like, where the number of workers differs; then with a thread."""
+    """Yield contrasts of several workers with one of their kind, then with one thread."""
     least = round(_SHARE * min(n, _MOST), 2)
     one, several = named(kind, 1), named(kind, n)
     yield Contrast(
@@ -250,7 +250,7 @@ def _checks(observed: Observed) -> Sequence[Finding]:
 
 
 def _thrift(observed: Observed, name: str) -> Iterator[Finding]:
-    """Compare CPU time: waiting is saved, not work."""
+    """Find that waiting is saved, not work."""
     wall, cpu = observed.median(name), observed.median(name, "cpu")
     usual = observed.median(BASE, "cpu")
     if isnan(wall + cpu + usual) or not usual:

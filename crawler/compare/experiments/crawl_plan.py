@@ -137,7 +137,7 @@ def _list_arms(setting: Setting) -> Iterator[Arm]:
 
 
 def _hosts(path: str) -> Iterator[str]:
-    """Return the host of each entry; "" for an invalid URL."""
+    """Yield the host of each entry; "" for an invalid URL."""
     from crawler.model.command_config import CommandConfig
     from crawler.model.url import Url
     from crawler.store.sources import UrlSource

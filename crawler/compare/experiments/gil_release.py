@@ -99,7 +99,7 @@ def _absent(setting: Setting) -> Iterator[Finding]:
 
 
 def _locked(observed: Observed) -> Iterator[Finding]:
-    """Find extensions that turn the lock on for everybody, as they do not declare otherwise."""
+    """Yield a finding for each extension that turns the lock on for the whole process."""
     if observed.interpreter.gil:
         return
     for name in _measured(observed.setting):

@@ -76,7 +76,7 @@ class LockWait(NamedTuple):
 
 
 def expected(name: str, *, gil: bool, cores: int) -> Iterator[LockWait]:
-    """Return the median wait predicted for another thread next to one that does this."""
+    """Yield the median waits predicted for another thread next to one that does this."""
     frees, native = KNOWN[name].frees, KNOWN[name].native
     beside, long = f"beside {name}", f"beside {name} with a page of 5 MB"
     if gil and name == LOOP:

@@ -157,7 +157,7 @@ def _widths(setting: Setting) -> Sequence[int]:
 
 
 def _tried(setting: Setting, in_flight: int) -> Sequence[str]:
-    """Tell whether to try a point: quick leaves out what takes longest and tells least."""
+    """Return the kinds to try; quick leaves out what takes longest and tells least."""
     bare = _BARE if in_flight in (MANY, _LARGE) else ()
     if setting.mode == "quick" and in_flight > MANY:
         return ("threads", "asyncio", *bare)
@@ -165,12 +165,12 @@ def _tried(setting: Setting, in_flight: int) -> Sequence[str]:
 
 
 def fetches(in_flight: int) -> int:
-    """Return twelve a slot, with 64 of them at least."""
+    """Return the fetches of an arm: twelve a slot, of 64 slots at least."""
     return _A_SLOT * max(in_flight, MANY)
 
 
 def _split_too(in_flight: int) -> bool:
-    """Tell whether to try processes: where one loop has enough to do."""
+    """Tell whether processes are tried: where one loop has enough to do."""
     return in_flight >= _SPLIT
 
 
@@ -180,7 +180,7 @@ def _possible(kind: str, in_flight: int) -> bool:
 
 
 def _processes(setting: Setting) -> int:
-    """Return at least two, and so many that each has as many in flight."""
+    """Return the number of processes: at least two, so that each has as many in flight."""
     most = max(2, len(setting.cores))
     return max(count for count in (2, 4, 8) if count <= most)
 
@@ -238,7 +238,7 @@ def _large(setting: Setting, names: _Names) -> Iterator[Contrast]:
 
 
 def _like(setting: Setting, names: _Names) -> Iterator[Contrast]:
-    """Compare the same client code on both sides: threads against a loop remain."""
+    """Yield contrasts of the same client on both sides: what is left is threads against a loop."""
     for in_flight in (MANY, _LARGE):
         for figure in (RATE, CPU_FETCH):
             if (BARE_THREADS, in_flight) in names:

@@ -133,7 +133,7 @@ def _looping(observed: Observed) -> Finding | None:
 
 
 def _sure(observed: Observed, arm: str, claim: str) -> Finding | None:
-    """Predict that each of two loses, not some and not at times."""
+    """Find whether exactly one of each two updates is lost, every time."""
     runs = _whole(observed, arm)
     always = all(run.value("least") == run.value("most") == 1 for run in runs)
     return _finding(
@@ -142,14 +142,14 @@ def _sure(observed: Observed, arm: str, claim: str) -> Finding | None:
 
 
 def _exact(observed: Observed, cure: str) -> Finding | None:
-    """Predict exact counts, also with threads that change all the time."""
+    """Find whether a cure loses nothing, also with threads that change all the time."""
     lost = any(map(_lost, _whole(observed, cure)))
     outcome: Outcome = "otherwise" if lost else "as predicted"
     return _finding(observed, cure, f"{cure} loses nothing", outcome)
 
 
 def _some(observed: Observed, runs: Sequence[Run]) -> Outcome:
-    """Predict some losses, which need two cores where nobody gives up in the middle."""
+    """Judge whether any are lost; with one core nobody is interrupted in the middle."""
     return _any(runs) if len(observed.setting.cores) > 1 else "told"
 
 

@@ -31,7 +31,7 @@ _PROCESSES = {"process": "the standard library's pool of processes", "loky": "lo
 
 
 def _arms(setting: Setting) -> Sequence[Arm]:
-    """Return the arms; the crawler's pages are text, so none of them cannot be pickled."""
+    """Return the arms; the crawler's pages are text, so its arm has no case "argument"."""
     pages = [case for case in CASES if case != "argument"]
     every = [(kind, list(CASES)) for kind in kinds(setting)]
     return [
@@ -60,14 +60,14 @@ def _checks(observed: Observed) -> Sequence[Finding]:
 
 
 def _finding(observed: Observed, arm: str, claim: str, held: Sequence[bool], text: str) -> Finding:
-    """Return a prediction that has to hold in each trial that was made."""
+    """Return the finding of a prediction that has to hold in each trial made."""
     trouble = observed.trouble(arm) or ("" if held else f"{arm}: no turn")
     outcome: Outcome = "as predicted" if all(held) else "otherwise"
     return Finding(claim=claim, outcome="invalid" if trouble else outcome, text=trouble or text)
 
 
 def _loses_all(observed: Observed, kind: str) -> Finding:
-    """Predict that one worker's end ends the pool, which fails what it still has."""
+    """Find that a dead worker ends the pool, which then fails what it still has."""
     trials = [t for case in _ENDINGS for t in _trials(observed, kind, case)]
     return _finding(
         observed,
@@ -90,7 +90,7 @@ def _unreadable(observed: Observed, kind: str) -> Finding:
 
 
 def _ends(observed: Observed, kind: str) -> Finding:
-    """Tell whether the process ends with the worker; an endless loop ends only with it."""
+    """Find that what should end a worker ends the process; an endless loop ends only with it."""
     trials = [t for case in (*_ENDINGS, "looping") for t in _trials(observed, kind, case)]
     return _finding(
         observed,
@@ -129,7 +129,7 @@ def _left_behind(observed: Observed) -> Finding:
 
 
 def _silent(observed: Observed) -> Finding:
-    """Find a guilty task that has failed unheard, and whose caller is given None.
+    """Find guilty tasks that failed unheard, so that the caller was given None.
 
     Interpreters of CPython 3.14.10 do so with a MemoryError, and give it to the next that fails.
     """
@@ -150,7 +150,7 @@ def _silent(observed: Observed) -> Finding:
 
 
 def _told(observed: Observed, arm: str) -> Finding:
-    """Say what became of each guilty task, as the first turn that counts saw it."""
+    """Tell the outcome of each guilty task, as the first turn that counts saw it."""
     lines = [
         f"{_TITLES[case]}: {trial['lost']} lost, {latency(trial['recovery'])}; {trial['said']}"
         for case in CASES

@@ -39,7 +39,7 @@ def guilty(case: str, _argument: object = None) -> Any:
 
 
 def fragile(response: RawResponse) -> dict[str, Any]:
-    """Run them as a parser of the crawler's: the page's body says which task it is."""
+    """Run a task as a parser of the crawler's: the page's body says which."""
     kind, _, detail = response.body.decode().partition(" ")
     return {"answer": innocent(int(detail)) if kind == "innocent" else guilty(detail)}
 

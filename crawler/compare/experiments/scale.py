@@ -112,7 +112,7 @@ def _checks(observed: Observed) -> Sequence[Finding]:
 
 
 def _left_out(setting: Setting) -> Iterator[Finding]:
-    """Say what this system does not allow."""
+    """Yield what this system does not allow."""
     for kind in (ASYNCIO, UVLOOP, THREADS):
         missing = sorted({*counts(setting, kind)} - {*possible(setting, kind)})
         if missing:
@@ -122,7 +122,7 @@ def _left_out(setting: Setting) -> Iterator[Finding]:
 
 
 def _reached(observed: Observed) -> Iterator[Finding]:
-    """Return the greatest number of each that did wait."""
+    """Yield the greatest number of each that did wait."""
     for kind in (ASYNCIO, UVLOOP, THREADS):
         good = [n for n in possible(observed.setting, kind) if _good(observed, _name(kind, n))]
         if good:

@@ -53,7 +53,7 @@ def _arms(setting: Setting) -> Sequence[Arm]:
 
 
 def _contrasts(setting: Setting) -> Sequence[Contrast]:
-    """Return each with what it needs; a system without fork has fewer."""
+    """Return the contrasts of the kinds that this system has."""
     planned = [
         *(_starts_faster("thread", process) for process in PROCESSES),
         _starts_faster("fork", "spawn"),

@@ -46,7 +46,7 @@ def _checks(observed: Observed) -> Sequence[Finding]:
 
 
 def _troubles(observed: Observed) -> str:
-    """Find failures; a different checksum is the answer here, not a failure."""
+    """Return the first failure, or ""; a different checksum is the answer here, not a failure."""
     failed = (run for arm in observed.arms for run in observed.of(arm.name) if run.failure)
     first = next(failed, None)
     if first is not None:
@@ -102,7 +102,7 @@ def _exceptions(observed: Observed) -> Finding:
 
 
 def _causes(observed: Observed) -> list[str]:
-    """Find where the worker's own traceback is kept; that does differ."""
+    """Return where each worker's own traceback is kept; that does differ."""
     causes = {arm.name: next(iter(observed.notes(arm.name, "cause")), "") for arm in observed.arms}
     return [
         f"{name}: the worker's traceback is in a {kind}" for name, kind in causes.items() if kind
