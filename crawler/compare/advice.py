@@ -209,7 +209,7 @@ def _connections(part: Assessment) -> Iterator[Decision]:
 def _beside(part: Assessment) -> Iterator[Decision]:
     comparison = _between(part, "1 thread", "1 process")
     if comparison is not None:
-        work = "compute beside something that must answer at once"
+        work = "compute next to something that must answer at once"
         model = _better(comparison, "a process for the computing", "a thread", "either")
         why = f"a process against a thread: {said(comparison)}"
         yield _row(work, comparison, model, why, "convoy")

@@ -66,10 +66,10 @@ def chosen(names: Sequence[str]) -> list[Experiment]:
 
 
 def check(names: Sequence[str]) -> None:
-    """Raise `ConfigurationError` for the first name that is no experiment's."""
+    """Raise `ConfigurationError` for the first unknown name."""
     for name in names:
         if name not in (*NAMES, *_OWN_COMMANDS):
             near = closest(name, [known.replace("-", "_") for known in NAMES]).replace("_", "-")
             raise ConfigurationError(
-                f"{name!r} is no experiment{near or '; --list shows them all'}"
+                f"{name!r} is not an experiment{near or '; --list shows them all'}"
             )

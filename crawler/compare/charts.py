@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _FEW_MARKS = 12  # up to so many places on the x axis, each is marked
 _UPRIGHT = 48  # letters of all labels below upright bars
 _MOST_UPRIGHT = 16  # bars
-_NAME_WIDTH = 20  # letters of a label beside lying bars
+_NAME_WIDTH = 20  # letters of a label next to lying bars
 _FLAT = 0.16  # inches of a lying bar
 _FILL = 0.3  # of a field in its winner's colour: text stays readable on it
 

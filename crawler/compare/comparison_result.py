@@ -1,6 +1,6 @@
 """The result of a comparison as one JSON document, which reports and repeats are made from.
 
-It keeps every turn. What was compared and found stands beside them for people and jq; on reading it
+It keeps every turn. What was compared and found is added for people and jq; on reading it
 is worked out again from the turns, so that the two cannot differ.
 """
 

@@ -2,7 +2,7 @@
 
 An experiment's module holds, in this order: the claim, the predictions, the work, the verdict.
 
-    def work(parameters, watch): ...     what one arm does, in a fresh process of its own
+    def work(parameters, watch): ...     what one arm does, in its own fresh process
     EXPERIMENT = Experiment(...)
 
 The life of a turn: the runner starts `python -m crawler.compare.child`, which imports the module,

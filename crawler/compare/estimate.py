@@ -31,9 +31,9 @@ from crawler.measure.json_document import told
 LEAST_ROUNDS = LEAST_FIGURES
 """Of fewer there are too few different samples for 95 %."""
 MARGIN = 0.03
-"""A difference of 3 % is no matter: whoever chooses a model by it chooses by chance."""
+"""A difference of 3 % does not matter: whoever chooses a model by it chooses by chance."""
 MOST_MORE = 1_000
-"""More rounds than this are not proposed: the difference, if there is one, is no matter."""
+"""More rounds than this are not proposed: the difference, if any, does not matter."""
 FARTHEST = 1e9
 """Where an interval ends at the latest, and its inverse. Student's t of a high confidence over few
 noisy rounds goes further than a float can; nothing is known of such a ratio anyway."""
@@ -107,7 +107,7 @@ def interval(figures: Sequence[float]) -> Ratio | None:
 
 
 def quotient(above: float, below: float) -> float:
-    """Return `above / below`, or nan, which is no ratio to `estimate`, if `below` is 0."""
+    """Return `above / below`, or nan, which `estimate` refuses, if `below` is 0."""
     return above / below if below else math.nan
 
 
@@ -176,7 +176,7 @@ def word_for(found: Estimate | None, confidence: float, band: float, margin: flo
     """Return the word for an estimate.
 
     band: the noise, 0.02 for 2 %; a smaller difference has no word, and none has one where the
-    noise is infinite: untold. margin: a difference that is surely smaller than this is no matter.
+    noise is infinite: untold. margin: a difference surely smaller than this does not matter.
     """
     if found is None or math.isinf(band):
         return "inconclusive"
@@ -193,8 +193,8 @@ def more_rounds(found: Estimate, confidence: float, band: float, margin: float) 
     """Return about how many more rounds would decide a comparison; at most `MOST_MORE`.
 
     An interval shrinks as the root of their number: until 1 is outside of it if the difference is
-    what was found (a word then follows, be the difference within the noise or not), or until all
-    of it is no matter, whichever comes first. Neither may ever be: `MOST_MORE`, too.
+    what was found (a word then follows, be the difference within the noise or not), or until none
+    of it matters, whichever comes first. Neither may ever be: `MOST_MORE`, too.
     """
     wide = found.drawn.interval(confidence)
     value = abs(math.log(found.ratio.value))

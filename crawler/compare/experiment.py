@@ -25,9 +25,9 @@ class Experiment:
 
     claim: what is held to be true, in one sentence. arms, contrasts: what is run and what is
     compared, planned from the setting before anything is measured. checks: findings that are facts
-    and no comparisons. charts: what the report draws beside the ratios. conditions, not_shown:
+    and no comparisons. charts: what the report draws next to the ratios. conditions, not_shown:
     sentences for the report. noise: which of the machine's noises its comparisons are held
-    against. stage: what has to run beside it, as a context that gives the base URL of a server.
+    against. stage: what has to run with it, as a context that gives the base URL of a server.
     module: where `work` is. kept: in place of it there is `keep`, whose process serves an arm's
     turns all along, and the budget is a promise even where fewer than 5 rounds fit. most_rounds:
     where more would show nothing. weight: its share of a budget. shown: the figures whose medians

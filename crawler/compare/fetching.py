@@ -128,5 +128,5 @@ def checksum(bodies: Iterable[bytes | None]) -> str:
 def _url(text: str) -> Url:
     found = parse(text)
     if not isinstance(found, Url):
-        raise ValueError(f"{text!r} is no URL: {found.reason}")  # noqa: TRY004  of its text
+        raise ValueError(f"{text!r} is not a URL: {found.reason}")  # noqa: TRY004  of its text
     return found

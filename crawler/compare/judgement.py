@@ -2,7 +2,7 @@
 
 Only whole rounds are compared: a ratio of a round needs both of its arms in it. A turn that failed,
 or whose checksum differs from that of arms that claim the same work, voids every comparison with
-its arm: a rate of different work is no rate.
+its arm: a rate of different work means nothing.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def _never(found: Estimate | None, rounds: int, band: float) -> str:
 
 
 def _bounds(observed: Observed, figure: Figure, judged: Ratio | None) -> tuple[float, float]:
-    """Return the difference below which there is no word, and the one that does not matter."""
+    """Return the least difference that has a word, and the least that matters."""
     if observed.band is None:  # the noise itself: that the same differs by no more than that
         return 0.0, min(max(MARGIN, 2 * _half(judged)), _MOST_NOISE)
     band = {"wall": observed.band, "cpu": observed.cpu_band, "": 0.0}[figure.noise]

@@ -86,7 +86,7 @@ class Gate:
 def main() -> None:
     """Be a member: do the job that standard input has."""
     said = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what the work prints is no answer
+    os.dup2(2, 1)  # what the work prints is not an answer
     job = json.loads(sys.stdin.readline())
     module, _, name = job["function"].partition(":")
     done = getattr(import_module(module), name)(job["parameters"], Gate(sys.stdin, said))

@@ -23,7 +23,7 @@ _READINGS = frozenset({"wall", "rss", "pss"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One turn, in a process of its own."""
+    """One turn, in its own process."""
 
     arm: Annotated[str, told("The arm's name.")]
     round: Annotated[int, told("0 warms up and counts for nothing.", ge=0)]
@@ -33,7 +33,7 @@ class Run:
     elsewhere: Annotated[
         float, told("CPU seconds that the machine spent on other things meanwhile.")
     ]
-    failure: Annotated[str, told("Why there is no reading; empty if there is one.")] = ""
+    failure: Annotated[str, told("The reason for a missing reading; empty if there is one.")] = ""
     gil: Annotated[bool, told("Whether the lock was on at its end.")] = True
     checksum: Annotated[str, told("Of what was done: equal for equal work.")] = ""
     errors: Annotated[int, told("How much of the work failed.", ge=0)] = 0

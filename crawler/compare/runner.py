@@ -7,7 +7,7 @@
 - *A stopping rule fixed beforehand.* Round 0 warms up files and caches, finds arms that cannot run,
   and tells how long a round takes; it counts for nothing. The number of rounds follows from that
   time and the budget alone, before any figure is looked at.
-- *Nothing is left behind.* A turn is a process group of its own, killed when its time is up, when
+- *Nothing is left behind.* A turn is its own process group, killed when its time is up, when
   the comparison is interrupted, after which what there is until then is kept, or when it is killed.
 """
 

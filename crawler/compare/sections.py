@@ -142,4 +142,4 @@ def _own_figures(observed: Observed) -> list[PageTable]:
         rows = [(a, *(cells[a, f] for f in figures)) for a in arms]
         columns = ["arm", *figures]
     note = "Medians; times are seconds, sizes bytes, unless a name says otherwise."
-    return [PageTable("Figures of its own", columns, rows, "wide", note, 4)]
+    return [PageTable("Its own figures", columns, rows, "wide", note, 4)]

@@ -1,4 +1,4 @@
-"""A mock web beside an experiment: a process of its own, on stated cores."""
+"""A mock web next to an experiment: a separate process, on stated cores."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The rows that templates take their columns from: a CSV file with a header, or JSON lines.
 
-All rows are kept in memory, as text. A JSON value that is no string is its JSON text.
+All rows are kept in memory, as text. A JSON value other than a string is its JSON text.
 """
 
 from __future__ import annotations

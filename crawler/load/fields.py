@@ -110,27 +110,27 @@ class Fields:
 def sendable(value: str) -> str:
     """Return the value of a header field; ValueError if none can hold it."""
     if not _VALUE.fullmatch(value) or not value.isascii():
-        raise ValueError(f"{value!r} has a character that no header field may hold")
+        raise ValueError(f"{value!r} has a character that a header field cannot hold")
     return value
 
 
 def _method(text: str) -> str:
     if not _TOKEN.fullmatch(text):
-        raise ValueError(f"{text!r} is no request method")
+        raise ValueError(f"{text!r} is not a request method")
     return text
 
 
 def _pair(line: str) -> Header:
     name, colon, value = line.partition(":")
     if not colon:
-        raise ValueError(f"{line!r} is no header field; write 'NAME: VALUE'")
+        raise ValueError(f"{line!r} is not a header field; expected 'NAME: VALUE'")
     return name, value
 
 
 def _field(name: str, value: str) -> Header:
     name, value = name.strip(), value.strip()
     if not _TOKEN.fullmatch(name):
-        raise ValueError(f"{f'{name}: {value}'!r} is no header field; write 'NAME: VALUE'")
+        raise ValueError(f"{f'{name}: {value}'!r} is not a header field; expected 'NAME: VALUE'")
     sendable(bare(pieces(value), lambda _: ""))
     return name, value
 

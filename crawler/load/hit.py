@@ -10,7 +10,7 @@ omission; Tene, "How not to measure latency", 2013): response and service side b
 Hits count from `start` on, by their intended time; those before are warm-up. Failures, and what is
 in flight at the end, are in the distributions as lower bounds.
 
-`crawler.load.by_target` counts each target of a list, too; here the request of a hit is no matter.
+`crawler.load.by_target` counts each target of a list, too; here a hit's request does not matter.
 
 A hit costs an append or three: the recorder counts what came in some 8 ms at once, into the current
 row alone, and adds that to the whole when it is over. A closed loop sends when it intends: for such

@@ -46,7 +46,8 @@ class Stage:
         try:
             seconds, rate = float(SECONDS.read(time)), float(RATE.read(number))
         except ValueError as error:
-            problem = f": {error}" if colon else " is no stage; write SECONDS:RATE, as in 10s:1000"
+            form = " is not a stage; expected SECONDS:RATE, as in 10s:1000"
+            problem = f": {error}" if colon else form
             raise OptionError("stages", f"{text[:60]!r}{problem}") from error
         if seconds < 0 or rate < 0:
             raise OptionError("stages", f"{text!r}: neither time nor rate can be below 0")
@@ -172,7 +173,7 @@ class Pace:
         return self._ramps[bisect_right(self._starts, due) - 1].reached(due)
 
     def _poisson(self) -> Iterator[float]:
-        draw = Random(self.seed).random  # noqa: S311  a schedule is no secret
+        draw = Random(self.seed).random  # noqa: S311  a schedule is not a secret
         due, measured = 0.0, 0
         while True:
             due -= math.log1p(-draw())

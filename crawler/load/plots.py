@@ -27,7 +27,7 @@ _MARKED = 60  # up to so many points are marked one by one
 def plots(measured: Measured) -> list[Plot]:
     """Return all plots of a run; raise `EnvironmentFailure` without matplotlib.
 
-    A closed loop sends as it intends: there is no lag to be drawn.
+    A closed loop sends as it intends: it has no lag to draw.
     """
     with style():
         return [

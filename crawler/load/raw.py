@@ -53,7 +53,7 @@ class RawLoop(ABC):
     async def open(self) -> None:
         """Open one connection to each target, which must succeed, and then the others.
 
-        Of those others a failure is no matter here: the hit that needs one meets it, and counts.
+        A failure of the others does not matter here: the hit that needs one meets it, and counts.
         """
         firsts = {line.origin: line for line in reversed(self.lines)}
         for line in firsts.values():
@@ -99,7 +99,7 @@ class RawLoop(ABC):
         self.load(start)
 
     def expire(self, now: float) -> None:
-        """Fail what was sent too long ago; an attempt to connect has a timer of its own."""
+        """Fail what was sent too long ago; an attempt to connect has its own timer."""
         oldest = now - self.job.config.timeout
         for line in self.lines:
             if line.busy and line.sent < oldest and not line.connecting:

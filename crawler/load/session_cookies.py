@@ -1,4 +1,4 @@
-"""The cookies of a connection, each a browser of its own (RFC 6265), for both engines.
+"""The cookies of a connection, each like a separate browser (RFC 6265), for both engines.
 
 A connection talks to one server, so a cookie's Domain says nothing new and is not looked at. Secure
 cookies go over plain HTTP, too, as browsers send them to a loopback server.

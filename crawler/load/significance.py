@@ -24,7 +24,7 @@ Word = Literal["faster", "slower", "indistinguishable", "inconclusive"]
 WORDS: Mapping[Word, str] = {
     "faster": "B is faster than A",
     "slower": "B is slower than A",
-    "indistinguishable": "A and B differ by less than 3 %, which is no matter",
+    "indistinguishable": "A and B differ by less than 3 %, which does not matter",
     "inconclusive": "too few figures, or too varied ones: measure longer, or more often",
 }
 MARGIN = 0.03

@@ -63,7 +63,7 @@ class Threshold:
         """Read a text of the table above; raise ValueError with what is wrong in it."""
         match = _FORM.fullmatch(text.strip())
         if not match:
-            raise ValueError(f"{text[:40]!r} is no threshold; write one as p99<50ms or errors<0.1%")
+            raise ValueError(f"{text[:40]!r} is not a threshold; expected p99<50ms or errors<0.1%")
         latency, figure = (match["latency"] or "").lower(), match["figure"].lower()
         if figure in _OF_ALL:
             if latency:
@@ -138,7 +138,7 @@ def _percentile(figure: str) -> float | None:
 def _check(text: str, name: str, known: tuple[str, ...]) -> None:
     if name not in known:
         if re.fullmatch(r"p[\d.]+", name):
-            raise ValueError(f"{text!r}: {name} is no percentile; they are from p0 to p100")
+            raise ValueError(f"{text!r}: {name} is not a percentile; expected p0 to p100")
         near = get_close_matches(name, known, 1, 0.5)
         meant = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
         raise ValueError(f"{text!r}: {name!r} is unknown{meant}")

@@ -183,16 +183,6 @@ class Histogram:
             found.append(seen)
         return found
 
-    def share_above(self, seconds: float) -> float:
-        """Return the share of values in buckets that begin above a time; 0 of nothing."""
-        total = self.count
-        above = sum(
-            count
-            for index, count in self.counts.items()
-            if span_of(index, self.bits)[0] > seconds * MICRO
-        )
-        return above / total if total else 0.0
-
     @property
     def mean(self) -> float:
         """The arithmetic mean, each value taken as the middle of its bucket; 0 of nothing."""

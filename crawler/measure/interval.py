@@ -31,7 +31,7 @@ RESAMPLES = 20_000
 """So that ten of them lie beyond the bounds that judge ten pairs; some 0.1 s a figure."""
 # Fewer resamples than this beyond a bound would make the bound a matter of luck.
 _BEYOND = 10
-# The logarithm beyond which a bound is no float any more.
+# The logarithm beyond which a float cannot hold a bound.
 _FARTHEST = 700.0
 
 
@@ -120,7 +120,7 @@ def draw_ratios(
 ) -> Drawn | None:
     """Return the basis of intervals of any confidence; arguments and errors as in `ratio`."""
     if paired and len(a) != len(b):
-        raise ValueError(f"{len(a)} and {len(b)} figures are no pairs")
+        raise ValueError(f"{len(a)} and {len(b)} figures cannot be paired")
     if min(len(a), len(b)) < LEAST_FIGURES or min(math.fsum(a), math.fsum(b)) <= 0:
         return None
     random = Random(seed)  # noqa: S311  a statistic should come out the same again

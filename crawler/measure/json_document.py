@@ -1,7 +1,7 @@
 """JSON documents of measurements: values of declared types, and the schemas that describe them.
 
-Each field of a document is spelled once, where its class declares it with `told`. A class with a
-JSON form of its own (a histogram: its buckets) has `json`, `of`, and a `FORM` that describes it.
+Each field of a document is spelled once, where its class declares it with `told`. A class with its
+own JSON form (a histogram: its buckets) has `json`, `of`, and a `FORM` that describes it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The common parts of a comparison's plots: colours, how series differ, axes, the legend.
 
-Two series never differ by colour alone: each has a marker and a dash of its own, too. The colours
+Two series never differ by colour alone: each has its own marker and dash, too. The colours
 are those of Okabe and Ito (Color Universal Design, 2008), darker on light paper and lighter on dark
 (`report.css`), so that all of them stand out from it.
 """
@@ -37,11 +37,11 @@ _DASHES = ("-", "--", "-.", ":")
 _HATCHES = ("", "///", "...", "\\\\\\", "xxx", "+++")
 _LETTERS = 69  # that a row of a legend has room for
 _HANDLE = 6  # letters in whose place a line or marker stands
-_ASIDE = 26  # letters beside a y axis
+_ASIDE = 26  # letters next to a y axis
 _LONGEST = 54  # letters of one of its entries
 _DECADES = 1_000  # up to so large a ratio 2 and 5 are marked, too: else there may be one mark alone
 _NARROW = 5  # up to so large a ratio marks are equal steps apart
-_LYING_DECADES = 100  # the same of an x axis, where figures stand beside each other
+_LYING_DECADES = 100  # the same of an x axis, where figures stand side by side
 _TICKS = 20  # more than there are: the locator would leave out some
 _APART = 0.07  # marks of an axis are at least this share of it apart
 _STEPS = (1, 2, 2.5, 5, 10)
@@ -112,7 +112,7 @@ def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> Non
 
 
 def clipped(label: str, width: int = _LONGEST) -> str:
-    """Return a label in one line that is no longer than this."""
+    """Return a label in one line, cut to this length."""
     if len(label) <= width:
         return label
     return shorten(label, width, placeholder=" …") if " " in label else f"{label[: width - 1]}…"

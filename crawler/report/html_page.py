@@ -31,7 +31,7 @@ def require() -> None:
 
 
 class PageTable(NamedTuple):
-    """A table in a section of its own; `kind` is its class: `words`, `wide`, `targets`, or none."""
+    """A table in its own section; `kind` is its class: `words`, `wide`, `targets`, or none."""
 
     title: str
     columns: Iterable[str]
@@ -54,6 +54,7 @@ def render(template: str, **values: Any) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters["prose"] = _prose
     style = files("crawler.report").joinpath("page.css").read_text(encoding="utf-8")

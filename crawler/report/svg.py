@@ -46,7 +46,7 @@ COLOURS = {name: f"#0101{number:02x}" for number, name in enumerate(_NAMES, 1)}
 def style() -> Iterator[None]:
     """Set matplotlib's defaults, whatever the user's settings, with the changes made here.
 
-    Raises `EnvironmentFailure` where there is no matplotlib.
+    Raises `EnvironmentFailure` without matplotlib.
     """
     try:
         import matplotlib as mpl

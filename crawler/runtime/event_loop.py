@@ -1,4 +1,4 @@
-"""The one place where an event loop is chosen, and where a process of its own is tuned for one."""
+"""The choice of the event loop, and the tuning of a separate process for it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 def collect_rarely() -> None:
-    """Keep the garbage collector from stopping the loop; for a process of its own alone."""
+    """Keep the garbage collector from stopping the loop; for a separate process alone."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECT_AFTER)

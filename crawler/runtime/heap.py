@@ -6,7 +6,7 @@ import ctypes
 from contextlib import suppress
 
 _MMAP_THRESHOLD, _ARENA_MAX = -3, -8  # malloc.h
-_LARGE = 262_144  # bytes of a block that gets a mapping of its own
+_LARGE = 262_144  # bytes of a block that gets its own mapping
 _ARENAS = 2
 
 

@@ -1,6 +1,6 @@
 """Resources that processes of `multiprocessing` leave behind, and their removal.
 
-*The folder.* A fork server listens on a socket in a folder of its own, `pymp-*`, which goes with
+*The folder.* A fork server listens on a socket in its own folder, `pymp-*`, which goes with
 the process that made it, but not after `kill -9`. So the folder gets a file that its owner keeps
 locked: one whose lock is free is nobody's any more, and the next start takes it away.
 

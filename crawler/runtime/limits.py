@@ -137,7 +137,7 @@ def _installed(root: Path) -> float:
 
 
 def _number(text: str) -> float:
-    """Return a limit; infinite for `max`, for what is no number, and for none (negative)."""
+    """Return a limit; infinite for `max`, for anything but a number, and for none (negative)."""
     return float(text) if text.isdigit() else inf
 
 

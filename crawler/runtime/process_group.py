@@ -1,8 +1,8 @@
 """A process with all that it starts, none of which outlives the block, or this process.
 
-It leads a session, and so a process group, of its own: Ctrl-C does not reach it, and the group is
+It leads its own session, and so process group: Ctrl-C does not reach it, and the group is
 killed as a whole. What is killed itself (`kill -9`) cleans nothing up any more, and workers of a
-pool wait for ever when nobody is left to give them work. So a shell sits beside the group, which
+pool wait for ever when nobody is left to give them work. So a shell sits next to the group, which
 waits for the end of a pipe that only this process holds open, costs nothing meanwhile, and then
 kills the group.
 """

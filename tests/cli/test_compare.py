@@ -188,8 +188,8 @@ def test_a_report_leaves_page_and_figures_and_can_be_repeated(run: Run, tmp_path
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["wayt"], 2, "'wayt' is no experiment; did you mean wait?"),
-        (["xyz"], 2, "'xyz' is no experiment; --list shows them all"),
+        (["wayt"], 2, "'wayt' is not an experiment; did you mean wait?"),
+        (["xyz"], 2, "'xyz' is not an experiment; --list shows them all"),
         (["wait", "--python", "python9"], 3, "--python: python9: no such interpreter"),
         (["--quick", "--full"], 2, "--full: give --quick or --full, not both"),
         (["--sabotage", "lots"], 2, "'lots' is not a share; expected 0.05 or 5%"),
@@ -281,7 +281,7 @@ def test_a_result_with_experiments_that_there_are_not(
     path.write_text(json.dumps(results))
     assert main(["compare", "rerun", str(path)]) == 3
     _, err = capsys.readouterr()
-    assert err.count("\n") == 1 and f"{name!r} is no experiment" in err
+    assert err.count("\n") == 1 and f"{name!r} is not an experiment" in err
 
 
 def test_a_report_that_cannot_be_written_is_known_beforehand(run: Run, tmp_path: Path) -> None:

@@ -124,8 +124,11 @@ def test_a_run_that_cannot_be_believed_is_a_code_of_its_own(url: str) -> None:
         (["--rate", "1e-9"], "--rate: 1e-09 is too small; the least is 0.001"),
         (["--rate", "1e9"], "--rate: 1000000000 is too large; the most is 1000000"),
         (["--rate", "fast"], "--rate: 'fast' is not a rate"),
-        (["--stages", "10s"], "--stages: '10s' is no stage; write SECONDS:RATE, as in 10s:1000"),
-        (["--stages", ""], "--stages: nothing is no schedule"),
+        (
+            ["--stages", "10s"],
+            "--stages: '10s' is not a stage; expected SECONDS:RATE, as in 10s:1000",
+        ),
+        (["--stages", ""], "--stages: expected a schedule"),
         (["--rate", "5", "--stages", "1s:1"], "--stages: give a rate or stages, not both"),
         (["--ratee", "5"], "Unknown option: --ratee. Did you mean --rate?"),
         (["--threshold", "p99<50"], "--threshold: 'p99<50': a latency needs a unit"),
@@ -136,7 +139,7 @@ def test_a_run_that_cannot_be_believed_is_a_code_of_its_own(url: str) -> None:
         (["--against", "http://127.0.0.1/", "--requests", "5"], "leave out --requests"),
         (["http://192.0.2.1/"], "--target-is-mine: 192.0.2.1 is not on loopback"),
         (["http://0.0.0.0/"], "--target-is-mine: 0.0.0.0 is not on loopback"),
-        (["127.0.0.1:80"], "'127.0.0.1:80' is no URL; write http:// or https:// before it"),
+        (["127.0.0.1:80"], "'127.0.0.1:80' is not a URL; put http:// or https:// before it"),
     ],
 )
 def test_bad_usage_is_one_line(
@@ -191,7 +194,7 @@ def test_a_machine_that_gives_way_is_one_line(url: str, tmp_path: Path) -> None:
         (["http://no-such-host.invalid/"], "cannot resolve no-such-host.invalid"),
         ([url.replace("http:", "https:")], "TLS failed"),
         (["-i", str(tmp_path / "none.txt")], "none.txt: no such file"),
-        ([url, "--out", str(tmp_path / "none" / "a.json")], "none is no directory"),
+        ([url, "--out", str(tmp_path / "none" / "a.json")], "none is not a directory"),
     ):
         code, out, err = load(*words, "--duration", "0.2")
         assert (code, out, err.count("\n")) == (3, "", 1)

@@ -70,10 +70,10 @@ def test_a_list_mixes_urls_and_objects(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ('{"url": "/a"}', "line 2: '/a' is no URL; write http:// or https:// before it"),
+        ('{"url": "/a"}', "line 2: '/a' is not a URL; put http:// or https:// before it"),
         ('{"url": "http://a/", "wait": 1}', "line 2: unknown field 'wait'"),
-        ("http://[::1/", "line 2: 'http://[::1/' is no URL"),
-        ("a.test/{{seq}}", "line 2: 'a.test/{{seq}}' is no URL; write http://"),
+        ("http://[::1/", "line 2: 'http://[::1/' is not a URL"),
+        ("a.test/{{seq}}", "line 2: 'a.test/{{seq}}' is not a URL; put http://"),
     ],
 )
 def test_a_bad_line_of_a_list_has_its_number(tmp_path: Path, line: str, said: str) -> None:
@@ -111,9 +111,9 @@ def test_results_by_target_fit_a_terminal() -> None:
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("127.0.0.1:8080", "'127.0.0.1:8080' is no URL; write http:// or https:// before it"),
-        ("ftp://127.0.0.1/", "write http:// or https://"),
-        ("http://[::1/", "'http://[::1/' is no URL: not a valid URL"),
+        ("127.0.0.1:8080", "'127.0.0.1:8080' is not a URL; put http:// or https:// before it"),
+        ("ftp://127.0.0.1/", "put http:// or https://"),
+        ("http://[::1/", "'http://[::1/' is not a URL: not a valid URL"),
     ],
 )
 def test_what_is_no_url_is_named(word: str, said: str) -> None:
@@ -173,7 +173,9 @@ def test_a_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:
 
 def test_files_without_a_place_are_refused_beforehand(tmp_path: Path) -> None:
     """A missing folder, a folder in a file's place: known before the load, and by which flag."""
-    with pytest.raises(EnvironmentFailure, match=r"--out: .*/no/out\.json: .*/no is no directory"):
+    with pytest.raises(
+        EnvironmentFailure, match=r"--out: .*/no/out\.json: .*/no is not a directory"
+    ):
         Outputs(out=str(tmp_path / "no" / "out.json")).check()
     with pytest.raises(EnvironmentFailure, match=r"--hgrm: .* is a directory"):
         Outputs(hgrm=str(tmp_path)).check()

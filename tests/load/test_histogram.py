@@ -180,8 +180,8 @@ def test_wide_buckets_do_not_go_into_narrow_ones() -> None:
 def test_nothing_reads_as_zero() -> None:
     """An empty histogram has 0 for every figure, and says that it is empty."""
     empty = Histogram()
-    figures = (empty.count, empty.quantile(0.99), empty.mean, empty.stdev, empty.share_above(0))
-    assert (*figures, empty.smallest, empty.largest) == (0,) * 7
+    figures = (empty.count, empty.quantile(0.99), empty.mean, empty.stdev)
+    assert (*figures, empty.smallest, empty.largest) == (0,) * 6
     assert repr(empty) == "Histogram(empty)"
 
 
@@ -190,11 +190,6 @@ def test_less_than_nothing_is_nothing() -> None:
     histogram = Histogram([-5.0])
     histogram.add(-5.0)
     assert histogram.counts == {0: 2}
-
-
-def test_the_share_above_a_bound() -> None:
-    """`share_above` counts what is above the bound, and not what is equal to it."""
-    assert Histogram([0.001, 0.002, 0.003, 0.004]).share_above(0.002) == 0.5
 
 
 def test_a_rank_is_not_lost_to_rounding() -> None:

@@ -181,9 +181,9 @@ def test_stages_are_read(text: str, found: list[tuple[float, float]]) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "is no stage; write SECONDS:RATE"),
-        ("10s", "'10s' is no stage"),
-        ("10s:1000,", "'' is no stage"),
+        ("", "is not a stage; expected SECONDS:RATE"),
+        ("10s", "'10s' is not a stage"),
+        ("10s:1000,", "'' is not a stage"),
         ("10x:5", "'10x' is not a duration"),
         ("10s:-5", "neither time nor rate can be below 0"),
         ("10s:1e9", "at most 1,000,000 requests/s"),

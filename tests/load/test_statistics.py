@@ -156,7 +156,7 @@ def test_too_little_has_no_ratio(a: Sequence[float], b: Sequence[float]) -> None
 
 def test_pairs_must_be_pairs() -> None:
     """An odd one would shift all that follow."""
-    with pytest.raises(ValueError, match="6 and 7 figures are no pairs"):
+    with pytest.raises(ValueError, match="6 and 7 figures cannot be paired"):
         ratio([1.0] * 6, [1.0] * 7, paired=True)
 
 

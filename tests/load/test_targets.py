@@ -71,9 +71,9 @@ def test_a_bad_line_is_one_error_with_its_number(line: str, said: str) -> None:
         ({"url": "http://{{seq}}/"}, "a template can stand in the path and the query alone"),
         ({"url": "http://127.0.0.1:{{seq}}/"}, "a template can stand in the path and the query"),
         ({"url": f"{URL}{{{{random 5 1}}}}"}, "{{random 5 1}}: expected two whole numbers"),
-        ({"url": URL, "method": "A B"}, "'A B' is no request method"),
-        ({"url": URL, "headers": (("A", "b\r\nC: d"),)}, "no header field may hold"),
-        ({"url": URL, "headers": (("A b", "c"),)}, "is no header field"),
+        ({"url": URL, "method": "A B"}, "'A B' is not a request method"),
+        ({"url": URL, "headers": (("A", "b\r\nC: d"),)}, "a header field cannot hold"),
+        ({"url": URL, "headers": (("A b", "c"),)}, "is not a header field"),
         ({"url": "http://[/"}, "not a URL"),
     ],
 )
@@ -124,7 +124,7 @@ def test_a_value_that_breaks_a_header_is_refused(tmp_path: Path) -> None:
     data = tmp_path / "users.jsonl"
     data.write_text('{"a": "x"}\n\n{"a": "x\\r\\nY: z"}\n')
     targets = [Endpoint(url=URL, headers=(("A", "{{a}}"),), body="{{a}}")]
-    with pytest.raises(ConfigurationError, match=r"users\.jsonl line 3: .*no header field"):
+    with pytest.raises(ConfigurationError, match=r"users\.jsonl line 3: .*a header field"):
         plan_of(LoadConfig(data=str(data)), targets)
 
 

@@ -124,7 +124,7 @@ def _missing(found: Examined, left: Sequence[Comparison], seconds: float) -> str
         return f"More rounds would not help: {never}."
     more = max(each.more for each in left)
     if more >= MOST_MORE:
-        return f"Not even {MOST_MORE:,} more rounds would tell: it is no matter, or noise."
+        return f"Not even {MOST_MORE:,} more rounds would tell: it does not matter, or is noise."
     spent = sum(run.seconds for part in found.parts for run in part.observed.runs)
     a_round = spent / (found.rounds + 1)  # with the warm-up
     longer = math.ceil((seconds + (more + 1) * a_round) / 5) * 5

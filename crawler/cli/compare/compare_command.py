@@ -107,7 +107,7 @@ def _called(words: Sequence[str], config: CompareConfig) -> Sequence[str]:
     if not config.call:
         raise ConfigurationError("call: name a function: crawler compare call package.module:name")
     if config.urls or set(words) - {catalogue.CALL}:
-        raise ConfigurationError("call is not for experiments and lists: it has work of its own")
+        raise ConfigurationError("call is not for experiments and lists: it has its own work")
     return [catalogue.CALL]
 
 

@@ -21,7 +21,7 @@ from crawler.model.errors import EnvironmentFailure, ExitCode
 def perform(
     config: CompareConfig, names: Sequence[str], folder: Folder, *, json: bool, quiet: bool
 ) -> ComparisonResult:
-    """Compare, leave the report, say the last words. A signal beside the measuring leaves at once.
+    """Compare, leave the report, say the last words; a signal while nothing is measured ends it.
 
     Raises `ConfigurationError` and `EnvironmentFailure`; before anything was run, if that can be.
     """

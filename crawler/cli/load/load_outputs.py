@@ -34,7 +34,7 @@ class Outputs:
             if Path(path).is_dir():
                 raise EnvironmentFailure(f"--{name}: {path} is a directory")
             if not os.access(folder, os.W_OK | os.X_OK):
-                reason = "is not writable" if folder.is_dir() else "is no directory"
+                reason = "is not writable" if folder.is_dir() else "is not a directory"
                 raise EnvironmentFailure(f"--{name}: {path}: {folder} {reason}")
         if self.report:
             require()
@@ -47,7 +47,7 @@ class Outputs:
     def write(self, result: LoadResult) -> None:
         """Write all that are wanted; raises `EnvironmentFailure` for the first that cannot be.
 
-        One that cannot be written is no reason to lose the others.
+        One that cannot be written does not cost the others.
         """
         failures = []
         for name, path in self._named():

@@ -1,4 +1,4 @@
-"""The options of a load as the command line has them, and the thresholds beside them."""
+"""The options of a load as the command line has them, and the thresholds with them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOAD = Spelling(
     lead=("Target", "Result"),
     unset={
         "rate": "0 sends nothing; leave it out for a closed loop",
-        "stages": "nothing is no schedule; leave it out for a closed loop",
+        "stages": "expected a schedule; leave it out for a closed loop",
     },
 )
 

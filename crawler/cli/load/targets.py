@@ -31,7 +31,7 @@ def targets(words: Sequence[str], lists: Sequence[str]) -> list[Target]:
     """Return all targets in order: URLs as the WHATWG standard writes them, or objects.
 
     A scheme has to be there: a crawl means https by a bare host, a load hardly ever does. Raises
-    `ConfigurationError` for what is no URL, for none at all and for more than `MOST`, and
+    `ConfigurationError` for an invalid URL, for none at all and for more than `MOST`, and
     `EnvironmentFailure` for a list that cannot be read.
     """
     found: list[Target] = []
@@ -94,13 +94,13 @@ def _word(text: str) -> Target:
 def _href(found: Seed, source: str) -> str:
     text = _checked(found.input.strip(), source)
     if not isinstance(found.url, Url):
-        raise ConfigurationError(f"{_place(source)}{text[:80]!r} is no URL: {found.url.reason}")
+        raise ConfigurationError(f"{_place(source)}{text[:80]!r} is not a URL: {found.url.reason}")
     return found.url.href
 
 
 def _checked(text: str, source: str) -> str:
     if not text.lower().startswith(("http://", "https://")):
-        problem = f"{text[:80]!r} is no URL; write http:// or https:// before it"
+        problem = f"{text[:80]!r} is not a URL; put http:// or https:// before it"
         raise ConfigurationError(f"{_place(source)}{problem}")
     return text
 

@@ -107,7 +107,7 @@ def _taken(setting: Setting, *, polite: bool) -> list[str]:
         if len(urls) >= most:
             break
     if not urls:
-        raise ConfigurationError(f"urls: there is no URL in {setting.urls}")
+        raise ConfigurationError(f"urls: {setting.urls} has no URL")
     return urls
 
 

@@ -83,7 +83,7 @@ def listed(path: str) -> ListedUrls:
         raise ConfigurationError("urls: every turn reads the list, and standard input has it once")
     hosts = list(_hosts(path))
     if not hosts:
-        raise ConfigurationError(f"urls: there is no URL in {path}")
+        raise ConfigurationError(f"urls: {path} has no URL")
     return ListedUrls(len(hosts), all(map(_loopback, set(hosts))))
 
 
@@ -149,7 +149,7 @@ def _hosts(path: str) -> Iterator[str]:
 
 
 def _loopback(host: str) -> bool:
-    if host in ("", "localhost"):  # what is no URL is never asked for
+    if host in ("", "localhost"):  # an invalid URL is never asked for
         return True
     try:
         return ip_address(host.strip("[]")).is_loopback

@@ -1,4 +1,4 @@
-"""`noise`: the same thing twice. What is smaller than what comes out here is no difference."""
+"""`noise`: the same thing twice. A smaller difference than this one means nothing."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def _arms(setting: Setting) -> Sequence[Arm]:
         PROCESSES: {"kind": "process barrier", "times": 100 * more},
         LOOPING: {"kind": "process loop", "times": 200_000 * more},
     }
-    if not setting.interpreter.gil:  # without the lock there is no interval to give it up after
+    if not setting.interpreter.gil:  # without the lock there are no switch intervals
         raced = {name: each for name, each in raced.items() if name != USUALLY}
     cures = {
         cure: {"kind": "cure", "cure": cure, "threads": 2, "times": 400_000 * more}
