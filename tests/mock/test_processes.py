@@ -168,7 +168,7 @@ def test_what_hinders_a_start_is_raised_and_leaves_nobody(tmp_path: Path) -> Non
 def test_a_context_of_ones_own_is_for_one_process() -> None:
     """A TLS context cannot be given to other processes, and that is said at once."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    expected = pytest.raises(ConfigurationError, match="one process")
+    expected = pytest.raises(ConfigurationError, match="a single process")
     with expected, running(MockWeb(processes=2), context=context):
         pytest.fail("it has started")
 

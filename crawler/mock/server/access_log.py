@@ -1,13 +1,12 @@
 """The access log: one line of JSON for each request, in the order in which they end.
 
-A line has `time` (when the request arrived, UTC), `client` and `address` (the two ends of the
+A line has `time` (of the request's arrival, UTC), `client` and `address` (the two ends of the
 connection), `host`, `method`, `target`, `status`, `bytes` (sent, header section included), `delay`
 (the planned seconds before the first byte), `seconds` (from the request's arrival to the answer's
 last byte), `kind` (of a special answer, or empty), `user_agent` and `process` (from 0).
 
-Lines of several processes share a file: each is appended whole (O_APPEND). What cannot be written
-ends the log with one line on stderr, never the server: a full disk, a reader that has gone, or one
-of a pipe that reads too slowly for too long.
+Several processes append whole lines to the same file (O_APPEND). A full disk, a reader that has
+gone, or one that reads a pipe too slowly ends the log with one line on stderr, never the server.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ import orjson
 
 from crawler.model.errors import EnvironmentFailure
 
-# Written at once when so much has come together; else the owner flushes.
+# Written immediately above this size; otherwise the owner flushes.
 BUFFER_BYTES = 64 * 1024
-# What a pipe's reader may lag behind, and how long it is waited for in the end.
+# Maximum lag of a pipe's reader, and seconds to wait for it at the end.
 MAX_LAG_BYTES = 16 * 1024 * 1024
 LAST_SECONDS = 1.0
-# POSIX: a pipe that can be written to takes PIPE_BUF bytes whole; 4,096 on Linux.
+# POSIX: a writable pipe takes PIPE_BUF bytes at once; 4,096 on Linux.
 PIPE_BYTES = select.PIPE_BUF
 _MAX_TARGET, _MAX_AGENT = 2048, 512
 _CUT = 256
@@ -36,7 +35,7 @@ _STDOUT = 1
 
 
 class AccessLog:
-    """An open access log; `path` is a file that is appended to, or `-` for stdout.
+    """An open access log; `path` is a file to append to, or `-` for stdout.
 
     Raises `EnvironmentFailure` if the file cannot be opened.
     """
@@ -69,7 +68,7 @@ class AccessLog:
         seconds: float,
         kind: str,
     ) -> None:
-        """One request that has ended now, `seconds` after it arrived."""
+        """Log a request that has ended now, `seconds` after it arrived."""
         if self._broken:
             return
         record = {
@@ -88,7 +87,7 @@ class AccessLog:
             "process": self._process,
         }
         line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
-        if len(line) > PIPE_BYTES:  # longer ones could be torn apart in a pipe
+        if len(line) > PIPE_BYTES:  # a pipe could split a longer line
             short = {"target": _text(target[:_CUT]), "user_agent": _text(agent[:_CUT])}
             line = orjson.dumps({**record, **short}, option=orjson.OPT_APPEND_NEWLINE)
         self._lines.append(line)
@@ -97,7 +96,7 @@ class AccessLog:
             self.flush()
 
     def flush(self) -> None:
-        """Write what has come together; of a pipe, as much as it takes without waiting."""
+        """Write the buffered lines; to a pipe, as many as it takes without waiting."""
         if not self._lines or self._broken:
             return
         try:
@@ -109,7 +108,7 @@ class AccessLog:
             self._break(error.strerror or str(error))
 
     def close(self) -> None:
-        """Write the rest and close the file; a slow reader of a pipe is waited for a second."""
+        """Write the rest and close the file; wait up to a second for a pipe's slow reader."""
         self.flush()
         if self._pipe is not None and self._lines and not self._broken:
             try:
@@ -125,11 +124,11 @@ class AccessLog:
         data = b"".join(self._lines)
         self._lines.clear()
         self._size = 0
-        while data:  # a disk that is nearly full takes a part and refuses the rest
+        while data:  # a nearly full disk takes only a part
             data = data[os.write(self._file, data) :]
 
     def _feed(self, pipe: select.poll, seconds: float) -> None:
-        """Whole lines to a pipe while it takes them, waiting up to `seconds` in all."""
+        """Write whole lines to a pipe while it takes them, waiting up to `seconds` in all."""
         deadline = time.monotonic() + seconds
         at = 0
         while at < len(self._lines):
@@ -142,7 +141,7 @@ class AccessLog:
             self._break("its reader is too slow")
 
     def _piece(self, start: int) -> tuple[bytes, int]:
-        """As many lines from `start` on as a pipe takes whole, at least one; and where they end."""
+        """Return the lines from `start` that a pipe takes at once, at least one, and their end."""
         size, end = len(self._lines[start]), start + 1
         while end < len(self._lines) and size + len(self._lines[end]) <= PIPE_BYTES:
             size += len(self._lines[end])
@@ -153,12 +152,12 @@ class AccessLog:
         self._broken = True
         self._lines.clear()
         name = "stdout" if self.path == "-" else self.path
-        print(  # noqa: T201 - the one word to the person that the log has ended
+        print(  # noqa: T201 - the only notice that the log has ended
             f"mock web: the access log ends here, cannot write {name}: {reason}", file=sys.stderr
         )
 
     def _time(self, seconds: float) -> str:
-        """ISO 8601 in UTC with milliseconds; the part down to the second is made once for it."""
+        """Return ISO 8601 in UTC with milliseconds; the part up to the second is cached."""
         second = int(seconds)
         if second != self._second:
             self._second = second
@@ -183,5 +182,5 @@ def _poll(file: int) -> select.poll:
 
 
 def _text(data: bytes) -> str:
-    r"""As text; bytes that are none as `\xNN`."""
+    r"""Return bytes as text, invalid ones as `\xNN`."""
     return data.decode("utf-8", "backslashreplace")

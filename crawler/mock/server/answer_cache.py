@@ -1,4 +1,4 @@
-"""Answers that only target and host decide, kept ready to be sent again: in bounded memory."""
+"""A bounded cache of answers that depend only on target and host."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Key = tuple[bytes, bytes]
 
 
 class Weighed(Protocol):
-    """What says how much memory it takes."""
+    """Anything with a size in memory."""
 
     @property
     def size(self) -> int:
@@ -23,7 +23,7 @@ Entry = TypeVar("Entry", bound=Weighed)
 
 
 class Cache(Generic[Entry]):
-    """Answers by host and target; the one that came first goes first."""
+    """Answers by host and target; the oldest is evicted first."""
 
     __slots__ = ("_entries", "get", "held_bytes")
 
@@ -33,7 +33,7 @@ class Cache(Generic[Entry]):
         self.held_bytes = 0
 
     def keep(self, key: Key, kept: Entry) -> None:
-        """Keep an answer that was not there, if it is not too large."""
+        """Keep a new answer unless it is too large."""
         size = kept.size
         if size > MAX_CACHED_BYTES:
             return

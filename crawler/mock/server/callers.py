@@ -1,11 +1,11 @@
-"""Who may use the control paths: no web page but one of this very server.
+"""Protect the control paths from web pages of other servers.
 
-A page that is open in somebody's browser can send requests to loopback as well: openly (the browser
-then says which origin it is of), or by a name of its maker's that leads to loopback once the page
-is there, so that the browser takes both for one origin (DNS rebinding). The first is known by
-`Origin` and `Sec-Fetch-Site` (Fetch, 3.2; Fetch Metadata, 2.3), the second by `Host`: it is neither
-a loopback name nor one of this server's. Clients that are no browsers send neither of the first
-two, and an address in `Host` cannot be rebound.
+A page in somebody's browser can send requests to loopback, too: openly, with its origin, or through
+DNS rebinding, by a name that resolves to loopback once the page is loaded, so that the browser
+takes both for one origin. The first is recognized by `Origin` and `Sec-Fetch-Site` (Fetch, 3.2;
+Fetch Metadata, 2.3), the second by a `Host` that is neither a loopback name nor one of this
+server's. Clients other than browsers send neither of the first two, and an address in `Host` cannot
+be rebound.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ Fields = Iterable[tuple[bytes, bytes]]
 
 
 def refusal(fields: Fields, options: MockWeb, local: str) -> str:
-    """Return in a line why these header fields may not ask for control paths; "" if they may.
+    """Return the reason to refuse control paths to these header fields; "" if they are allowed.
 
-    local: the address, with its port, that the client has connected to.
+    local: the address and port that the client has connected to.
     """
     named = [(name.lower(), value.decode("latin-1")) for name, value in fields]
     asked = [value for name, value in named if name == b"host"]
@@ -42,7 +42,7 @@ def refusal(fields: Fields, options: MockWeb, local: str) -> str:
 
 
 def _is_own(host: str, options: MockWeb, local: str) -> bool:
-    """Tell whether a Host field names this server and cannot lead a browser anywhere else."""
+    """Return True if a Host field names this server and cannot lead a browser elsewhere."""
     if options.host_number(host) is not None:
         return True
     name = _name(host)
@@ -52,12 +52,12 @@ def _is_own(host: str, options: MockWeb, local: str) -> bool:
         address = ipaddress.ip_address(name)
     except ValueError:
         return False
-    # With `--public` the address that clients know may be another machine's that passes them on.
+    # With `--public` clients may use the address of another machine that forwards to this one.
     return options.public or address.is_loopback or name == _name(local)
 
 
 def _name(authority: str) -> str:
-    """The host of `host:port`, in lower case and without brackets or a last dot."""
+    """Return the host of `host:port`, in lower case and without brackets or a final dot."""
     name, colon, tail = authority.rpartition(":")
     name = name if colon and not tail.endswith("]") else authority
     return name.lower().strip("[]").removesuffix(".")

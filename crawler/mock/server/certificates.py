@@ -1,12 +1,12 @@
 """Certificates for a mock web over TLS: a good one, and those that a client must refuse.
 
-All come from an authority that is made with them and trusted by nobody who is not told to
-(`Certificates.ca_pem`). They are made once, in a directory that several processes then load. Keys
-and dates are the one thing of a mock web that is not the same in two runs.
+All are signed by an authority made with them, which clients trust only if told to
+(`Certificates.ca_pem`). They are made once, in a directory that several processes load. Keys and
+dates are the only part of a mock web that differs between two runs.
 
-The faults of TLS cannot have paths: a client that refuses a certificate never says what it wants.
-They have addresses instead, in the order of `TLS_FAULTS`: the first is at 127.0.200.1, the second
-at 127.0.200.2, all at the web's own port. The addresses of hosts never reach that far.
+A client that refuses a certificate never sends a path, so the faults of TLS have addresses instead,
+in the order of `TLS_FAULTS`: 127.0.200.1, 127.0.200.2, and so on, all at the web's port. The
+addresses of hosts never reach that far.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 _GOOD = "good"
 _AUTHORITY = "ca.pem"
 _FIRST_FAULT = "127.0.200.1"
-# Every certificate of a fault but wrong-host's holds for all of them, so that each is wrong in one
-# way only.
+# Every faulty certificate except wrong-host's is valid for all addresses, so that each is wrong in
+# one way only.
 _DAY = timedelta(days=1)
 
 
 class Behaviour(enum.Enum):
-    """What a server does at a TLS port instead of shaking hands.
+    """The behaviour of a server at a TLS port instead of a handshake.
 
-    PLAIN: speaks HTTP without TLS. GARBAGE: answers the first bytes with what is no TLS, and
-    closes. CLOSE: closes when the first bytes have come. RESET: the same with a reset. SILENT:
-    takes what comes and says nothing.
+    PLAIN: speaks HTTP without TLS. GARBAGE: answers the first bytes with anything but TLS, and
+    closes. CLOSE: closes after the first bytes. RESET: resets after them. SILENT: reads and never
+    answers.
     """
 
     PLAIN = "plain"
@@ -48,9 +48,9 @@ class Behaviour(enum.Enum):
     SILENT = "silent"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class TlsFault:
-    """One way to break TLS, at an address of its own: a certificate or a behaviour."""
+    """One way to break TLS, at its own address: a certificate or a behaviour."""
 
     name: str
     help: str
@@ -61,7 +61,7 @@ class TlsFault:
 
 @dataclass(frozen=True, slots=True)
 class _Issue:
-    """What the leaves are made of: the authority, a child of it, a stranger, and the names."""
+    """The authority, its child, a foreign authority and the names, to issue certificates from."""
 
     authority: trustme.CA
     stranger: trustme.CA
@@ -115,30 +115,30 @@ def _pem(leaf: trustme.LeafCert) -> bytes:
 
 
 _CERTIFICATES: Mapping[str, tuple[str, Callable[[_Issue], bytes]]] = {
-    "expired": ("A certificate that ran out a month ago.", _expired),
-    "not-yet-valid": ("A certificate that begins in a month.", _not_yet),
+    "expired": ("A certificate that expired a month ago.", _expired),
+    "not-yet-valid": ("A certificate that becomes valid in a month.", _not_yet),
     "wrong-host": ("A certificate for another host.", _wrong_host),
-    "self-signed": ("A certificate that nobody else signed.", _self_signed),
-    "unknown-authority": ("A certificate by an authority that nobody knows.", _unknown_authority),
-    "incomplete": ("A chain whose middle certificate is not sent.", _incomplete),
+    "self-signed": ("A self-signed certificate.", _self_signed),
+    "unknown-authority": ("A certificate of an unknown authority.", _unknown_authority),
+    "incomplete": ("A chain without its intermediate certificate.", _incomplete),
 }
 
 _BEHAVIOURS: Mapping[str, tuple[str, Behaviour]] = {
     "plain-http": ("HTTP without TLS.", Behaviour.PLAIN),
-    "handshake-garbage": ("Bytes that are no TLS.", Behaviour.GARBAGE),
+    "handshake-garbage": ("Bytes that are not TLS.", Behaviour.GARBAGE),
     "handshake-close": ("Closes in the handshake.", Behaviour.CLOSE),
     "handshake-reset": ("Resets in the handshake.", Behaviour.RESET),
-    "handshake-silent": ("Never says a word of the handshake.", Behaviour.SILENT),
+    "handshake-silent": ("Never answers the handshake.", Behaviour.SILENT),
 }
 
 
 def fault_address(name: str) -> str:
-    """Where a fault of `TLS_FAULTS` is."""
+    """Return the address of a fault of `TLS_FAULTS`."""
     start, _, last = _FIRST_FAULT.rpartition(".")
     return f"{start}.{int(last) + [*_CERTIFICATES, *_BEHAVIOURS].index(name)}"
 
 
-# Name and one line for each, in the order of their addresses.
+# Names and descriptions, in the order of their addresses.
 TLS_FAULTS: tuple[tuple[str, str], ...] = tuple(
     (name, f"{fault_address(name)}: {text}")
     for name, (text, _) in (*_CERTIFICATES.items(), *_BEHAVIOURS.items())
@@ -147,10 +147,10 @@ TLS_FAULTS: tuple[tuple[str, str], ...] = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificates:
-    """What a process needs to serve TLS.
+    """The TLS contexts of one process.
 
     good: the context of the web itself. faults: by name, in the order of `TLS_FAULTS`. ca_pem: the
-    authority, for those who should trust it.
+    authority, for clients that should trust it.
     """
 
     good: ssl.SSLContext
@@ -159,11 +159,11 @@ class Certificates:
 
     @classmethod
     def make(cls, directory: Path, addresses: Sequence[str]) -> Self:
-        """Make them all, write them into an existing private directory, and load them.
+        """Make all certificates, write them into an existing private directory, and load them.
 
-        addresses: the names and IP addresses that the good certificate holds for, beside
-        `localhost`, 127.0.0.1 and ::1; a name may begin with `*.`. Raises `ConfigurationError`
-        where trustme is not installed, OSError if they cannot be written.
+        addresses: further names and IP addresses of the good certificate, next to `localhost`,
+        127.0.0.1 and ::1; a name may begin with `*.`. Raises `ConfigurationError` if trustme is not
+        installed, OSError if they cannot be written.
         """
         issue = _issue(addresses)
         directory.joinpath(_AUTHORITY).write_bytes(issue.authority.cert_pem.bytes())
@@ -174,13 +174,13 @@ class Certificates:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Those that `make` wrote into the directory; raises OSError if they are not there."""
+        """Load the certificates that `make` wrote into the directory; may raise OSError."""
         broken = [
-            _fault(name, text, context=_context(directory, name))
+            TlsFault(name, text, fault_address(name), context=_context(directory, name))
             for name, (text, _) in _CERTIFICATES.items()
         ]
         rude = [
-            _fault(name, text, behaviour=behaviour)
+            TlsFault(name, text, fault_address(name), behaviour=behaviour)
             for name, (text, behaviour) in _BEHAVIOURS.items()
         ]
         return cls(
@@ -205,22 +205,6 @@ def _issue(addresses: Sequence[str]) -> _Issue:
         stranger=trustme.CA(organization_name="Mock web", organization_unit_name="Stranger"),
         child=authority.create_child_ca(),
         names=tuple(names),
-    )
-
-
-def _fault(
-    name: str,
-    text: str,
-    *,
-    context: ssl.SSLContext | None = None,
-    behaviour: Behaviour | None = None,
-) -> TlsFault:
-    return TlsFault(
-        name=name,
-        help=text,
-        address=fault_address(name),
-        context=context,
-        behaviour=behaviour,
     )
 
 

@@ -1,51 +1,46 @@
 """One client's connection: requests in order, deliveries out.
 
-The reader collects requests into a queue. The queue is worked off one turn at a time, so pipelined
+The reader collects requests into a queue, which is processed one turn at a time, so pipelined
 answers keep their order whatever their delays. States:
 
-    idle       nothing to send; the next request of the queue is taken at once
-    pending    the answer is being made by a task (the control paths alone)
+    idle       nothing to send; the next request of the queue is taken immediately
+    pending    a task makes the answer (control paths only)
     delivering a delivery waits for its time, for its next piece, or for the client to read
-    ended      the last delivery closed, reset or hangs; nothing more is taken
+    ended      the last delivery closed, reset or hangs; no more requests are taken
 
-Bounds: reading stops while 128 requests wait; writing stops while the client does not read; a
-connection that is idle for too long is retired from outside. Waiting is `loop.call_later`: no task
-and no thread for a connection.
+Limits: reading stops while 128 requests wait; writing stops while the client does not read; an idle
+connection is retired from outside. Waiting is `loop.call_later`, without a task or thread per
+connection.
 
-A client that closes its side may still read (RFC 9112 section 9.6), and nobody can tell that from
-one that has gone. It gets its answer if that is due within a few seconds; to the ledger its request
-is over.
+A client that closes its side may still read (RFC 9112 section 9.6) and looks the same as one that
+has gone. It gets its answer if that is due within a few seconds; in the ledger its request is over.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-import socket
-import struct
 import time
 from collections.abc import Awaitable, Iterator
 from typing import cast
 
 from crawler.mock.reply import Ending
 from crawler.mock.server.delivery import Delivery, RequestTurn
-from crawler.mock.server.open_connections import Opened
+from crawler.mock.server.open_connections import Opened, reset
 from crawler.mock.server.request_reader import Reader
 from crawler.mock.server.responder import Responder
 
 MAX_QUEUED = 128
-# How long a refused client may go on sending before it is cut off.
+# Seconds that a refused client may go on sending before it is cut off.
 LINGER_SECONDS = 2.0
-# A reset destroys what the kernel has not sent yet; on loopback this is ample.
+# A reset destroys data that the kernel has not sent yet; on loopback this delay is ample.
 RESET_SECONDS = 0.05
-# An answer that is due later than this is not kept for a client that has closed its side.
+# Seconds within which an answer must be due for a client that has closed its side.
 HALF_CLOSED_SECONDS = 5.0
-# A body without an end must not keep the loop from the other clients.
+# An endless body must not keep the loop from the other clients.
 TURN_BYTES = 256 * 1024
-# Who waits for leave to send a body gets it (RFC 9110 section 10.1.1).
+# RFC 9110 section 10.1.1: the client waits for permission to send a body.
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-# SO_LINGER on, for zero seconds: close() sends RST (socket(7)).
-_RESET_LINGER = struct.pack("ii", 1, 0)
 
 
 class Connection(asyncio.Protocol):
@@ -80,7 +75,7 @@ class Connection(asyncio.Protocol):
     # The transport's side.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client has come (and has shaken hands, under TLS)."""
+        """Register a new client (after the handshake, under TLS)."""
         self._transport = cast(asyncio.Transport, transport)
         self._address = _text(transport.get_extra_info("sockname"))
         self.client = _text(transport.get_extra_info("peername"))
@@ -90,7 +85,7 @@ class Connection(asyncio.Protocol):
         self._open.add(self)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The client has gone; whatever was on its way to it is dropped."""
+        """Drop everything for a client that has gone."""
         self._stop_timer()
         if self._task is not None:
             self._task.cancel()
@@ -101,7 +96,7 @@ class Connection(asyncio.Protocol):
         self._responder.open_connections -= 1
 
     def data_received(self, data: bytes) -> None:
-        """Parse, then answer what has arrived whole."""
+        """Parse, then answer complete requests."""
         reader = self._reader
         reader.feed(data)
         if reader.expecting and self._turn is None and not reader.queue:
@@ -110,7 +105,7 @@ class Connection(asyncio.Protocol):
         self._work()
 
     def eof_received(self) -> bool:
-        """The client sends no more. True: the transport stays open for what is still to be sent."""
+        """Note that the client sends no more; return True to keep the transport for its answer."""
         self._reader.deaf = self._half_closed = True
         soon = self._due - time.monotonic() <= HALF_CLOSED_SECONDS
         unanswered = self._turn is not None or bool(self._reader.queue)
@@ -120,22 +115,22 @@ class Connection(asyncio.Protocol):
         return wanted
 
     def pause_writing(self) -> None:
-        """The client reads slower than we write."""
+        """Stop writing to a client that reads too slowly."""
         self._writable = False
 
     def resume_writing(self) -> None:
-        """The client has caught up."""
+        """Go on writing."""
         self._writable = True
         if self._turn is not None and self._task is None and self._timer is None:
             self._send()
         self._work()
 
     def abort(self) -> None:
-        """Drop the client at once; the server stops."""
+        """Drop the client immediately."""
         self._transport.abort()
 
     def retire(self) -> None:
-        """Close in order what has been idle for too long."""
+        """Close an idle connection in order."""
         self._ended = self._reader.deaf = True
         self._transport.close()
 
@@ -161,7 +156,7 @@ class Connection(asyncio.Protocol):
         self._mind_reading()
 
     def _mind_reading(self) -> None:
-        """Read no further while many requests wait; go on when few do."""
+        """Pause reading while many requests wait."""
         wanted = len(self._reader.queue) < MAX_QUEUED
         if wanted != self._reading and not self._ended and not self._transport.is_closing():
             self._reading = wanted
@@ -179,7 +174,7 @@ class Connection(asyncio.Protocol):
         try:
             delivery = await made
         except Exception:
-            self._transport.abort()  # a mistake of ours; the client must not wait for its answer
+            self._transport.abort()  # a bug; the client must not wait for its answer
             raise
         self._task = None
         self._begin(turn, delivery)
@@ -203,7 +198,7 @@ class Connection(asyncio.Protocol):
         self._await_due()
 
     def _await_due(self) -> None:
-        """Go on when it is time; timers may fire early, a mock's latency may not."""
+        """Go on at the due time; timers may fire early, but a mock's latency may not."""
         left = self._due - time.monotonic()
         if left > 0:
             # uvloop counts whole milliseconds and would round down.
@@ -218,7 +213,7 @@ class Connection(asyncio.Protocol):
         self._work()
 
     def _send(self) -> None:
-        """Write pieces until they end, a pause is due, the client has enough or others wait."""
+        """Write pieces until they end, a pause is due, the client is full or others wait."""
         turn, written = self._turn, 0
         if turn is None or turn.delivery is None:
             return
@@ -250,7 +245,7 @@ class Connection(asyncio.Protocol):
             self._pieces = iter(())
 
     def _end(self, ending: Ending) -> None:
-        """All pieces are written: do with the connection what the answer says."""
+        """End the turn, and the connection as the answer says."""
         if ending is Ending.KEEP:
             self._finish_turn()
             self.quiet_since = time.monotonic()
@@ -263,7 +258,7 @@ class Connection(asyncio.Protocol):
             case Ending.LINGER:
                 self._linger()
             case Ending.RESET:
-                self._timer = self._loop.call_later(RESET_SECONDS, self._reset)
+                self._timer = self._loop.call_later(RESET_SECONDS, reset, self._transport)
             case Ending.DEAF:
                 self._stop_hearing()
             case Ending.HANG:
@@ -280,18 +275,13 @@ class Connection(asyncio.Protocol):
         self._timer = self._loop.call_later(LINGER_SECONDS, self._transport.abort)
 
     def _stop_hearing(self) -> None:
-        """Read no more. That hides the client's leaving, too: the connection has a last hour."""
+        """Stop reading, with a time limit, as the client's end cannot be seen any more."""
         if self._reading:
             self._reading = False
             self._transport.pause_reading()
         self._timer = self._loop.call_later(
             self._responder.options.idle_timeout, self._transport.abort
         )
-
-    def _reset(self) -> None:
-        peer = self._transport.get_extra_info("socket")
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_LINGER)
-        self._transport.abort()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -303,7 +293,7 @@ class Connection(asyncio.Protocol):
 
 
 def _text(name: object) -> str:
-    """An IP socket's address as `address:port`."""
+    """Return an IP socket's address as `address:port`."""
     if not isinstance(name, tuple):
         return ""
     return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"

@@ -1,7 +1,7 @@
 """Validators and conditional requests (RFC 9110 sections 8.8 and 13).
 
-Both validators follow from the body alone: the `ETag` is a strong one, and the date a day of the
-years before 2026, so that another body has another. What has none is never 304.
+Both validators follow from the body: the `ETag` is strong, and the date is a moment of the two
+years before 2026. Answers without validators are never 304.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _KEPT_BY_304 = ("etag", "last-modified", "cache-control", "vary", "expires", "co
 
 
 def with_validators(answer: Answer) -> Answer:
-    """The same with `ETag` and `Last-Modified`, if it is a 200 with a body held in memory."""
+    """Add `ETag` and `Last-Modified` to a 200 whose body is in memory."""
     pieces = answer.pieces
     framed = answer.framing is not BodyFraming.RAW
     if answer.status != 200 or not framed or not isinstance(pieces, tuple):
         return answer
     if answer.length is not None or _field(answer.headers, "etag"):
-        return answer  # a body that lies about itself, or says which it is
+        return answer  # a wrong length is a fault; an ETag is there already
     digest = blake2b(digest_size=8)
     for piece in pieces:
         digest.update(piece)
@@ -41,10 +41,10 @@ def with_validators(answer: Answer) -> Answer:
 
 
 def is_fresh(answer: Answer, fields: Headers) -> bool:
-    """Whether a request's fields say that the client has this answer already.
+    """Return True if a request's fields say that the client has this answer already.
 
-    `If-None-Match` decides where it stands, by the weak comparison; else `If-Modified-Since`. A
-    date that is none is passed over (section 13.1.3). Of `answer` only status and headers count.
+    `If-None-Match` decides if present, by weak comparison; otherwise `If-Modified-Since`, ignored
+    if invalid (section 13.1.3). Only the status and headers of `answer` count.
     """
     tag, date = _field(answer.headers, "etag"), _field(answer.headers, "last-modified")
     if answer.status != 200 or not tag:
@@ -58,7 +58,7 @@ def is_fresh(answer: Answer, fields: Headers) -> bool:
 
 
 def not_modified(answer: Answer) -> Answer:
-    """The 304 for it: no body, and of its fields those that section 15.4.5 wants."""
+    """Return the 304 for an answer, with the fields of section 15.4.5."""
     kept = tuple((name, value) for name, value in answer.headers if name.lower() in _KEPT_BY_304)
     return replace(
         answer,
@@ -76,7 +76,7 @@ def _field(fields: Headers, name: str) -> str:
 
 
 def _date(value: str) -> datetime | None:
-    """An HTTP date, or None; one that lacks its zone is none (it could not be compared)."""
+    """Return an HTTP date; None if it is invalid or has no zone and cannot be compared."""
     try:
         date = parsedate_to_datetime(value)
     except (ValueError, OverflowError):

@@ -1,19 +1,18 @@
-"""Looking into a running mock web and changing it, over HTTP: the paths that begin with `/__`.
+"""Inspect and change a running mock web over HTTP: the paths that begin with `/__`.
 
     GET  /__ready       200 once it serves
     GET  /__scenario    every option as a JSON object
     PUT  /__scenario    change options: a JSON object, or TOML with a table [mock]
-    GET  /__truth       what a perfect crawl finds: JSON lines; ?summary: one JSON object
+    GET  /__truth       the result of a perfect crawl as JSON lines; ?summary: one JSON object
     GET  /__ledger      gaps, width and violations for each host and address
-    GET  /__statistics  counters, of all processes together
+    GET  /__statistics  counters of all processes together
     POST /__reset       forget ledger, attempts and counters
     GET  /__faults      the catalogue: faults, traps, forms of robots.txt, sitemaps, paths
     GET  /__ca.pem      with TLS: the authority that signed the certificate
 
-They are for who asks by a loopback name or by one of the server's own, not for web pages of another
-origin: 403 (`crawler.mock.server.callers`). Any process answers for all of them. They count neither
-in the ledger nor in the statistics. A change is in force in every process before it is answered
-with 200.
+They answer requests for a loopback name or one of the server's names; web pages of another origin
+get 403 (`crawler.mock.server.callers`). Any process answers for all of them. Control requests count
+neither in the ledger nor in the statistics. A change is in force in every process before the 200.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ from crawler.mock.scenario import MockWeb
 from crawler.mock.server.responder import Everyone
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 
-# Sockets, processes and files stand when the server has started.
+# Options of sockets, processes and files cannot change after the start.
 FIXED = ("authority", "hosts", "host", "port", "public", "processes", "tls", "access_log")
 
-# The truth is made while it is sent; between two pieces of this size others have their turn.
+# The truth is made while it is sent, in pieces of this size with pauses for other requests.
 _PIECE_BYTES = 32 * 1024
 _PIECE_PAUSE = 0.001
 
@@ -50,9 +49,8 @@ Result = TypeVar("Result")
 class Control:
     """The control paths of one process.
 
-    options: those in force now. everyone: has an order executed by all processes and gives their
-    results. ledger: the merged ledger as JSON knows it. catalogue: what can be
-    asked for. ca_pem: empty without TLS.
+    options: returns those in force now. everyone: has all processes execute an order and returns
+    their results. ledger: returns the merged ledger as JSON. ca_pem: empty without TLS.
     """
 
     options: Callable[[], MockWeb]
@@ -62,10 +60,7 @@ class Control:
     ca_pem: bytes = b""
 
     async def answer(self, ask: Ask, body: bytes) -> Answer:
-        """The answer to a control path; 404, 405, 400, 409 or 503 with one line if there is none.
-
-        body: of the request.
-        """
+        """Answer a control request; errors are 404, 405, 400, 409 or 503 with one line."""
         methods = _PATHS.get(ask.path)
         if methods is None:
             return notice(404, f"no control path {ask.path}; there are {', '.join(_PATHS)}")
@@ -81,15 +76,15 @@ class Control:
             return notice(503, str(error))
 
     async def ready(self, _ask: Ask, _body: bytes) -> Answer:
-        """Whoever answers is ready, and all processes listen before any of them answers."""
+        """Answer 200: all processes listen before any of them answers."""
         return notice(200, "ready", headers=_NOT_KEPT)
 
     async def scenario(self, _ask: Ask, _body: bytes) -> Answer:
-        """The options in force."""
+        """Answer with the options in force."""
         return _json(self.options().plain_values())
 
     async def change(self, _ask: Ask, body: bytes) -> Answer:
-        """Options applied over those in force, in every process."""
+        """Change options in every process."""
         present = self.options().plain_values()
         wanted = self.options().changed(_changes(body)).plain_values()
         changes = {name: value for name, value in wanted.items() if value != present[name]}
@@ -100,35 +95,35 @@ class Control:
         return _json(self.options().plain_values())
 
     async def truth(self, ask: Ask, _body: bytes) -> Answer:
-        """What a perfect crawl finds, streamed; the summary is counted beside the loop."""
+        """Stream the result of a perfect crawl; a thread counts the summary."""
         options = self.options()
         if ask.query("summary", "no") != "no":
-            return _json(await _beside(lambda: truth.summary(options)))
+            return _json(await _in_thread(lambda: truth.summary(options)))
         lines = Lazy(make=lambda: _grouped(truth.lines(options)))
         headers = (("Content-Type", "application/jsonl"), *_NOT_KEPT)
         return Answer(headers=headers, pieces=lines, pause=_PIECE_PAUSE)
 
     async def show_ledger(self, _ask: Ask, _body: bytes) -> Answer:
-        """The ledger of all processes."""
+        """Answer with the ledger of all processes."""
         return _json(await self.ledger())
 
     async def statistics(self, _ask: Ask, _body: bytes) -> Answer:
-        """The sum of the processes' counters; of the peaks, too, which is the most it can be."""
+        """Answer with the sums of the processes' counters; that of the peaks is an upper bound."""
         parts = await self.everyone("statistics", None)
         total = {name: sum(part[name] for part in parts) for name in parts[0]}
         return _json({**total, "processes": len(parts)})
 
     async def reset(self, _ask: Ask, _body: bytes) -> Answer:
-        """Everything that was remembered is forgotten, in every process."""
+        """Forget ledger, attempts and counters in every process."""
         await self.everyone("reset", None)
         return notice(200, "forgotten", headers=_NOT_KEPT)
 
     async def faults(self, _ask: Ask, _body: bytes) -> Answer:
-        """The catalogue."""
+        """Answer with the catalogue."""
         return _json([entry.values for entry in self.catalogue()])
 
     async def authority(self, _ask: Ask, _body: bytes) -> Answer:
-        """The certificate to trust."""
+        """Answer with the certificate to trust."""
         if not self.ca_pem:
             return notice(404, "no certificate was made for this web; see --tls")
         return content(self.ca_pem, "application/x-pem-file", headers=_NOT_KEPT)
@@ -153,17 +148,17 @@ def _json(value: object) -> Answer:
 
 
 def _changes(body: bytes) -> Mapping[str, object]:
-    """The body of a change, read; ConfigurationError in one line."""
+    """Return the changes in a request's body; raise `ConfigurationError` if it is invalid."""
     if body.lstrip().startswith(b"{"):
         try:
             found: dict[str, object] = orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            raise ConfigurationError(f"this is no JSON: {error}") from error
+            raise ConfigurationError(f"expected JSON: {error}") from error
         return found
     try:
         tables = tomllib.loads(body.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"this is neither JSON nor TOML: {error}") from error
+        raise ConfigurationError(f"expected JSON or TOML: {error}") from error
     table = tables.pop("mock", None)
     if tables or not isinstance(table, dict):
         raise ConfigurationError("TOML needs one table, [mock], and nothing else")
@@ -171,7 +166,7 @@ def _changes(body: bytes) -> Mapping[str, object]:
 
 
 def _grouped(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Lines gathered to pieces; each would be a chunk and a write of its own."""
+    """Join lines to pieces, as each piece is a chunk and a write."""
     gathered, size = [], 0
     for line in lines:
         gathered.append(line)
@@ -183,10 +178,10 @@ def _grouped(lines: Iterator[bytes]) -> Iterator[bytes]:
         yield b"".join(gathered)
 
 
-async def _beside(work: Callable[[], Result]) -> Result:
-    """`work` done by a daemon thread: a loop that ends does not wait for it, unlike an executor."""
+async def _in_thread(work: Callable[[], Result]) -> Result:
+    """Return the result of `work` in a daemon thread, which a loop's end does not wait for."""
     made: Future[Result] = Future()
-    made.set_running_or_notify_cancel()  # whoever stops waiting does not take it from the thread
+    made.set_running_or_notify_cancel()  # a cancelled wait must not cancel the thread's future
 
     def run() -> None:
         try:

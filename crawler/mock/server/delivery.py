@@ -1,9 +1,9 @@
-"""From an answer to the bytes that leave and when (HTTP/1.1, RFC 9112)."""
+"""Turn an answer into bytes and their times (HTTP/1.1, RFC 9112)."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -12,23 +12,22 @@ from itertools import chain
 from crawler.mock.reply import Answer, BodyFraming, Ending, Headers, Lazy, Parts, Pieces
 from crawler.mock.server.request_reader import ReceivedRequest
 
-# No Date and no version: the same answer is the same bytes, today and tomorrow.
+# No Date and no version, so that the same answer is always the same bytes.
 _SERVER = b"Server: mock\r\n"
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
-# A `Retry-After` beyond a day is a mistake, not a wish.
+# A longer `Retry-After` is a mistake.
 MAX_RETRY_AFTER = 86_400.0
-# A transfer that takes its time leaves in so many writes, the head among the first.
+# Number of writes of a slow transfer; the first includes the head.
 _TRANSFER_PIECES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """Bytes in the order they leave, `delay` seconds before the first, `pause` between pieces.
+    """Bytes in the order of sending, `delay` seconds before the first, `pause` between pieces.
 
-    status: of the answer. retry_after: seconds that it asks the client to stay away, or None.
-    kind: what it is, if special. headed: whether the first piece begins with
-    a status line of ours. at_once: all of it, if it is one write now on a connection that stays
-    open; else None.
+    status: of the answer. retry_after: seconds that it asks the client to wait, or None. kind: the
+    name of a special answer. headed: the first piece begins with a generated status line. at_once:
+    all bytes, if they are one immediate write on a connection that stays open; otherwise None.
     """
 
     pieces: Pieces
@@ -42,17 +41,17 @@ class Delivery:
     at_once: bytes | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        # Worked out here, because a cached delivery is asked for it on every request.
+        # Computed here, because a cached delivery needs it on every request.
         single = isinstance(self.pieces, tuple) and len(self.pieces) == 1
         plain = single and not self.delay and self.ending is Ending.KEEP
         object.__setattr__(self, "at_once", next(iter(self.pieces)) if plain else None)
 
     def timed(self, delay: float, transfer: float, parts: Parts) -> Delivery:
-        """The same, `delay` seconds later, its body spread over `transfer` seconds.
+        """Return this delivery `delay` seconds later, its body spread over `transfer` seconds.
 
-        parts: what the delay consists of. A header line tells them, and what the answer takes by
-        itself. It stands right below the status line, so that the rest of the head and the body are
-        the bytes that were made before. A body made while it is sent is not spread.
+        parts: of the delay. A header line lists them, and the answer's own delay and transfer. It
+        is inserted below the status line, so that the other bytes stay as they are. A body made
+        while it is sent is not spread.
         """
         pieces, pause = self.pieces, self.pause
         if transfer and isinstance(pieces, tuple):
@@ -61,7 +60,7 @@ class Delivery:
         line = server_timing((*parts, *self._own(pieces, pause))) if self.headed else b""
         if line:
             pieces = _with_line(pieces, line)
-        # Not `replace`, which looks at every field's definition: this is done for each answer.
+        # Not `replace`, which is too slow for each answer.
         return Delivery(
             pieces=pieces,
             delay=self.delay + delay,
@@ -74,16 +73,16 @@ class Delivery:
         )
 
     def _own(self, pieces: Pieces, pause: float) -> Parts:
-        """The delay that a path asked for, and the time between the first piece and the last."""
+        """Return the answer's own delay, and the time between its first and last piece."""
         taken = pause * (len(pieces) - 1) if isinstance(pieces, tuple) else 0.0
         own = (("delay", self.delay), ("transfer", taken))
         return tuple(part for part in own if part[1])
 
 
 def render(answer: Answer, *, head_only: bool, keep_alive: bool, chunks: bool) -> Delivery:
-    """The delivery of an answer to one client.
+    """Return the delivery of an answer to one client.
 
-    head_only: the request was HEAD. keep_alive: the client wants to go on. chunks: it
+    head_only: the request was HEAD. keep_alive: the client keeps the connection. chunks: it
     understands the chunked coding (HTTP/1.1).
     """
     framing = _framing(answer, chunks=chunks)
@@ -107,7 +106,7 @@ def render(answer: Answer, *, head_only: bool, keep_alive: bool, chunks: bool) -
 
 
 def _retry_after(answer: Answer) -> float | None:
-    """The seconds of a `Retry-After` (RFC 9110 section 10.2.3) that means something, or None."""
+    """Return the seconds of a 429's or 503's `Retry-After` (RFC 9110 section 10.2.3), or None."""
     if answer.status not in (429, 503):
         return None
     value = next((value for name, value in answer.headers if name == "Retry-After"), "")
@@ -151,7 +150,7 @@ def _head(answer: Answer, framing: BodyFraming, ending: Ending) -> bytes:
 
 
 def _fields(headers: Headers) -> bytes:
-    """Header fields; what Latin-1 has no place for goes out as UTF-8 (RFC 9110 section 5.5)."""
+    """Return header fields in Latin-1, or in UTF-8 if they need it (RFC 9110 section 5.5)."""
     text = "".join([f"{name}: {value}\r\n" for name, value in headers])
     try:
         return text.encode("latin-1")
@@ -193,14 +192,11 @@ def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _joined(head: bytes, body: Pieces) -> Pieces:
-    """Head and first piece in one write; a segment for the head alone would only cost time."""
+    """Join the head and the first piece, to save a write."""
     if isinstance(body, Lazy):
-        return Lazy(make=_ahead(head, body.make))
+        make = body.make
+        return Lazy(make=lambda: chain((head,), make()))
     return (head + body[0], *body[1:]) if body else (head,)
-
-
-def _ahead(head: bytes, make: Callable[[], Iterator[bytes]]) -> Callable[[], Iterator[bytes]]:
-    return lambda: chain((head,), make())
 
 
 def _with_line(pieces: Pieces, line: bytes) -> Pieces:
@@ -221,7 +217,7 @@ def _below_status(first: bytes, line: bytes) -> bytes:
 
 
 def _spread(pieces: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    """At least two pieces, cut evenly, unless there is but a byte."""
+    """Return pieces of even size, at least two unless there is only one byte."""
     if len(pieces) > 1:
         return pieces
     data = b"".join(pieces)
@@ -233,8 +229,8 @@ def _spread(pieces: tuple[bytes, ...]) -> tuple[bytes, ...]:
 class RequestTurn:
     """One request from its arrival to the last byte of its answer.
 
-    delivery: None as long as the answer is being made. host, address: the ledger's rows.
-    begun: when it arrived, on `time.monotonic`. sent: bytes written.
+    delivery: None until the answer is made. host, address: the ledger's rows. begun: time of its
+    arrival, by `time.monotonic`. sent: bytes written.
     """
 
     request: ReceivedRequest
@@ -249,16 +245,16 @@ class RequestTurn:
 
 
 KEPT_BYTES = 1024
-"""What a dict entry, its key and its delivery weigh in a cache next to the page."""
+"""Bytes of a cached answer without its body: dict entry, key and delivery."""
 
 
 @dataclass(slots=True)
 class CachedAnswer:
     """An answer ready to be sent.
 
-    head: the answer without its body, for those who ask whether it has changed. timed: the
-    delivery in a web where every answer takes the same time. verdicts: whether robots.txt forbids
-    it, by user agent; a few.
+    head: the answer without its body, for conditional requests. timed: the delivery in a web where
+    every answer takes the same time. verdicts: True by user agent if robots.txt forbids it, for the
+    first few agents.
     """
 
     head: Answer
@@ -268,13 +264,13 @@ class CachedAnswer:
 
     @property
     def size(self) -> int:
-        """What it weighs, in bytes; a body that is made while it is sent weighs next to nothing."""
+        """Its size in bytes, without a body that is made while it is sent."""
         pieces = self.delivery.pieces
         return KEPT_BYTES + (sum(map(len, pieces)) if isinstance(pieces, tuple) else 0)
 
 
 def server_timing(parts: Parts) -> bytes:
-    """The header line of W3C Server Timing, durations in milliseconds; nothing for no parts."""
+    """Return the header line of W3C Server Timing, in milliseconds; b"" without parts."""
     if not parts:
         return b""
     values = ", ".join([f"{name};dur={seconds * 1000:.3f}" for name, seconds in parts])

@@ -1,15 +1,13 @@
-"""TLS as it should not be: what waits at the addresses of the TLS faults.
+"""The servers at the addresses of the TLS faults.
 
-Those with a certificate shake hands with it and then serve the web like any other; the others do
-what their `Behaviour` says to whoever begins a handshake.
+Those with a certificate use it and then serve the web like any other; the others answer a handshake
+with their `Behaviour`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
-import socket
-import struct
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,15 +22,13 @@ from crawler.mock.server.certificates import (
     fault_address,
 )
 from crawler.mock.server.listen import ProtocolFactory, Welcome, welcome
-from crawler.mock.server.open_connections import Opened
+from crawler.mock.server.open_connections import Opened, reset
 
-_GARBAGE = b"\x00This is no TLS, whatever you have heard.\r\n" * 3
-# SO_LINGER on, for zero seconds: close() sends RST (socket(7)).
-_RESET_LINGER = struct.pack("ii", 1, 0)
+_GARBAGE = b"\x00This is not TLS, whatever you have heard.\r\n" * 3
 
 
 def fault_addresses(options: MockWeb) -> list[str]:
-    """Where the TLS faults of a web listen: nowhere but beside an IPv4 loopback address."""
+    """Return the addresses of a web's TLS faults: none unless it is at an IPv4 loopback address."""
     host = "127.0.0.1" if options.host == "localhost" else options.host
     address = ipaddress.ip_address(host)
     if not options.tls or address.version == 6 or not address.is_loopback:
@@ -41,7 +37,7 @@ def fault_addresses(options: MockWeb) -> list[str]:
 
 
 def certify(options: MockWeb, directory: Path) -> Certificates:
-    """Certificates for all hosts of a web, made in a directory; raises as `Certificates.make`."""
+    """Make certificates for all hosts of a web in a directory; raise as `Certificates.make`."""
     if options.authority == "names":
         return Certificates.make(directory, (options.host, options.domain, f"*.{options.domain}"))
     addresses = dict.fromkeys(options.address_of(number) for number in range(options.hosts))
@@ -49,7 +45,7 @@ def certify(options: MockWeb, directory: Path) -> Certificates:
 
 
 def greetings(faults: Sequence[TlsFault], make: ProtocolFactory, opened: Opened) -> list[Welcome]:
-    """What each fault does with an accepted client. `make` gives an ordinary connection."""
+    """Return each fault's handler of accepted clients; `make` creates an ordinary connection."""
     return [_greeting(fault, make, opened) for fault in faults]
 
 
@@ -61,7 +57,7 @@ def _greeting(fault: TlsFault, make: ProtocolFactory, opened: Opened) -> Welcome
 
 
 class _Rude(asyncio.Protocol):
-    """A server that does not shake hands."""
+    """A server that breaks the handshake."""
 
     _transport: asyncio.Transport
 
@@ -71,33 +67,31 @@ class _Rude(asyncio.Protocol):
         self.quiet_since: float | None = time.monotonic()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client has come."""
+        """Register a new client."""
         self._transport = cast(asyncio.Transport, transport)
         self._opened.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """The client's first words, whatever they are."""
+        """Answer the client's first bytes with the behaviour."""
         match self._behaviour:
             case Behaviour.GARBAGE:
                 self._transport.write(_GARBAGE)
                 self._transport.close()
             case Behaviour.RESET:
-                peer = self._transport.get_extra_info("socket")
-                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_LINGER)
-                self._transport.abort()
+                reset(self._transport)
             case Behaviour.SILENT:
                 pass
             case _:
                 self._transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The client has gone."""
+        """Remove a client that has gone."""
         self._opened.discard(self)
 
     def abort(self) -> None:
-        """Drop the client at once."""
+        """Drop the client immediately."""
         self._transport.abort()
 
     def retire(self) -> None:
-        """Close in order what has been waiting for too long."""
+        """Close an idle connection in order."""
         self._transport.close()

@@ -1,4 +1,4 @@
-"""Everything that the mock web can do to a client, by name: for a list and for `/__faults`."""
+"""The catalogue of all that the mock web can do to a client, for a list and for `/__faults`."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _SITEMAPS = (
 )
 _SINGLE = (
     ("page", "/page/N", "A flat page; 404 beyond the last."),
-    ("private", "/private/N", "The same, under what robots.txt forbids by default."),
+    ("private", "/private/N", "The same, below a path that robots.txt forbids by default."),
     ("status", "/status/CODE", "That status, 200 to 999."),
     (
         "retry",
         "/status/503?retry-after=V",
-        "With Retry-After: V as it stands, or date:+S, the date S seconds from now.",
+        "With Retry-After: V, or date:+S for the date S seconds from now.",
     ),
     ("redirect", "/redirect/K", "A chain of K redirects to a page."),
     ("redirect-loop", "/redirect-loop", "A redirect to itself."),
@@ -39,12 +39,12 @@ _SINGLE = (
     ("etag", "/etag/NAME", "A text that never changes: ETag, Last-Modified and 304."),
     ("charset", "/charset/NAME", "A page in that charset; ?declare=header|meta|both|none."),
     ("echo-headers", "/echo-headers", "The request's header fields as JSON."),
-    ("nonhtml", "/nonhtml", "A body that is no HTML, and says so."),
+    ("nonhtml", "/nonhtml", "A body that is not HTML and is declared so."),
 )
 
 
 def catalogue() -> Iterator[CatalogueEntry]:
-    """Every fault by its group, then traps, forms of robots.txt, sitemaps, TLS, paths, prefixes."""
+    """Yield faults by group, then traps, forms of robots.txt, sitemaps, TLS, paths, prefixes."""
     for fault in FAULTS.values():
         yield CatalogueEntry(f"Faults, {fault.group}", fault.name, fault.path, fault.help)
     for trap in TRAPS.values():

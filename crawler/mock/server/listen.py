@@ -1,14 +1,14 @@
-"""Listening sockets: bound before anybody is told, accepting while their owner wants it.
+"""Listening sockets: bound before the start is announced, accepting while their owner wants it.
 
-`reserve` binds every address of a web, in the parent when there are several processes; `accepting`
-takes the clients. It accepts by itself, because the loops' own servers give away the care for it:
-asyncio's logs a traceback each second when descriptors run out and uvloop's stops listening, and
-with TLS both shake hands out of sight, where no stop can reach a client that says nothing. Here
-whoever has been accepted is a task that its listener owns and cancels until there is a connection.
+`reserve` binds every address of a web, in the parent if there are several processes; `accepting`
+accepts the clients. The loops' own servers do not do: without descriptors asyncio's logs a
+traceback each second and uvloop's stops listening, and with TLS a stop cannot reach a silent client
+in its handshake. Here each accepted client is a task that its listener owns and can cancel until
+the connection is made.
 
-Out of descriptors, a listener leaves its clients in the kernel's line and looks again ten times a
-second. It stops while a few are left, so that files can still be opened. The first time there is a
-line on stderr: to the clients who wait it looks like a slow server.
+Out of descriptors, a listener leaves its clients in the kernel's queue and checks ten times a
+second. It does so while a few are left, so that files can still be opened, and prints a line on
+stderr the first time, as clients see only a slow server.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from crawler.model.option import OptionError
 
 # Linux caps this at net.core.somaxconn, 4096 by default since 5.4.
 BACKLOG = 4096
-# A client that opens a TLS port and says nothing holds a socket for no longer than this.
+# Time limit for a TLS handshake.
 HANDSHAKE_SECONDS = 10.0
-# Descriptors that clients do not get: files, pipes, the other processes.
+# Descriptors reserved for files, pipes and the other processes.
 KEPT_DESCRIPTORS = 16
 # Out of descriptors: give clients time to leave before the next attempt.
 _EXHAUSTED_SECONDS = 0.1
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-# In so many turns of a loop a client without TLS has its connection: one begins the task, one makes
-# the connection, one ends the task.
+# Turns of a loop until a client without TLS has its connection: one begins the task, one makes the
+# connection, one ends the task.
 _GREETING_TURNS = 4
-# How many clients are taken before those who are connected have their turn.
+# Clients accepted before connected ones have their turn.
 _AT_ONCE = 256
-# A free port is free at one address; each further one may refuse it.
+# A port that is free at one address may be taken at another.
 _PORT_ATTEMPTS = 50
 
 Place = tuple[str, int]
@@ -50,14 +50,14 @@ ProtocolFactory = Callable[[], asyncio.Protocol]
 
 
 def raise_descriptor_limit() -> None:
-    """Let this process have as many descriptors as it may; each client costs one."""
+    """Raise this process's limit of descriptors to the maximum; each client costs one."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):  # macOS says "unlimited" and does not mean it
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def places(options: MockWeb, further: Sequence[str] = ()) -> list[Place]:
-    """Where a web listens: each address and port of its hosts, then `further` addresses."""
+    """Return all listening places: each address and port of the hosts, then `further` addresses."""
     count = 1 if options.authority == "names" else options.hosts
     found = [(options.address_of(host), options.port_of(host)) for host in range(count)]
     return found + [(address, options.port) for address in further]
@@ -66,10 +66,10 @@ def places(options: MockWeb, further: Sequence[str] = ()) -> list[Place]:
 def reserve(
     options: MockWeb, further: Sequence[str] = (), *, shared: bool = False
 ) -> tuple[MockWeb, list[socket.socket]]:
-    """Sockets bound to all `places`, which do not listen yet, and the options with their port.
+    """Return the options with their port, and sockets bound to all `places`, not yet listening.
 
-    shared: other processes of this user may bind the same (SO_REUSEPORT). A place that somebody
-    listens on already is an OSError even so.
+    shared: other processes of this user may bind the same places (SO_REUSEPORT). Raises OSError if
+    another program listens on one of them.
     """
     for _ in range(_PORT_ATTEMPTS - 1 if not options.port else 0):
         with contextlib.suppress(OSError, OptionError):
@@ -93,7 +93,7 @@ def _reserved(
 
 
 def bound(*wanted: Place, shared: bool = False) -> list[socket.socket]:
-    """Sockets bound to all of `wanted`; raises OSError, and then none is left open."""
+    """Return sockets bound to all of `wanted`; raise OSError and leave none open if one fails."""
     with contextlib.ExitStack() as opened:
         sockets = [opened.enter_context(_bound(place, shared=shared)) for place in wanted]
         opened.pop_all()
@@ -115,13 +115,13 @@ def _bound(place: Place, *, shared: bool) -> socket.socket:
     except BaseException as error:
         listener.close()
         if isinstance(error, OSError):
-            error.filename = f"{address}, port {port}"  # of many, the one that cannot be had
+            error.filename = f"{address}, port {port}"  # the place of many that failed
         raise
     return listener
 
 
 def welcome(make: ProtocolFactory, tls: ssl.SSLContext | None = None) -> Welcome:
-    """What makes a connection of an accepted client; under TLS once hands are shaken."""
+    """Return a function that makes a connection of an accepted client, with `tls` after TLS."""
     loop = asyncio.get_running_loop()
     seconds = HANDSHAKE_SECONDS if tls else None
 
@@ -133,9 +133,9 @@ def welcome(make: ProtocolFactory, tls: ssl.SSLContext | None = None) -> Welcome
 
 @contextlib.asynccontextmanager
 async def accepting(listeners: Sequence[tuple[socket.socket, Welcome]]) -> AsyncIterator[None]:
-    """Listen and accept; left, nobody is accepted any more and the listeners are closed.
+    """Listen and accept within the block, then close the listeners.
 
-    Raises OSError if somebody else listens by now.
+    Raises OSError if another program listens by now.
     """
     shortage = _Shortage()
     async with contextlib.AsyncExitStack() as stack:
@@ -149,17 +149,17 @@ async def accepting(listeners: Sequence[tuple[socket.socket, Welcome]]) -> Async
 
 
 class _Shortage:
-    """Says once, for all listeners of a process, that descriptors have run out."""
+    """Reports once, for all listeners of a process, that descriptors have run out."""
 
     def __init__(self) -> None:
         self._said = False
 
     def say(self) -> None:
-        """One line on stderr; nothing from the second time on."""
+        """Print one line on stderr, the first time only."""
         if not self._said:
             self._said = True
             limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-            print(  # noqa: T201 - the one word to the person that clients wait
+            print(  # noqa: T201 - the only notice that clients wait
                 f"mock web: no descriptor is left of {limit} (ulimit -n); "
                 "further clients wait until others leave",
                 file=sys.stderr,
@@ -167,7 +167,7 @@ class _Shortage:
 
 
 class _Acceptor:
-    """Accepts clients and owns the task of each until there is a connection."""
+    """Accepts clients and owns the task of each until its connection is made."""
 
     def __init__(self, listener: socket.socket, greet: Welcome, shortage: _Shortage) -> None:
         self._listener = listener
@@ -179,16 +179,16 @@ class _Acceptor:
         self._ceiling = _descriptors()
 
     def start(self) -> None:
-        """Accept from now on."""
+        """Start accepting."""
         self._loop.add_reader(self._listener, self._accept)
 
     async def stop(self) -> None:
-        """Accept nobody any more, drop who is not connected yet, and wait until they are gone."""
+        """Stop accepting, drop clients that are not connected yet, and wait for their tasks."""
         self._loop.remove_reader(self._listener)
         if self._timer is not None:
             self._timer.cancel()
-        # Only handshakes are cancelled: a task that never began closes nothing, and one of uvloop's
-        # that is cancelled just when there is a connection never says that it was lost.
+        # Only handshakes are cancelled: a task that never began closes nothing, and in uvloop one
+        # cancelled just when the connection is made never reports its loss.
         for _ in range(_GREETING_TURNS):
             await asyncio.sleep(0)
         greeting = tuple(self._greeting)
@@ -198,15 +198,14 @@ class _Acceptor:
             await asyncio.wait(greeting)
 
     def _accept(self) -> None:
-        # A plain accept: one that is awaited loses its client when it is cancelled at the wrong
-        # moment.
+        # A plain accept: an awaited one may lose its client when it is cancelled.
         for _ in range(_AT_ONCE):
             try:
                 client, _ = self._listener.accept()
             except OSError as error:
                 if error.errno in _EXHAUSTED:
                     self._rest()
-                return  # nobody there, or gone already
+                return  # no client, or one that has gone
             task = self._loop.create_task(self._met(client))
             self._greeting.add(task)
             task.add_done_callback(self._greeting.discard)
@@ -215,12 +214,12 @@ class _Acceptor:
                 return
 
     async def _met(self, client: socket.socket) -> None:
-        # No TLS, a refused certificate, too late or gone: the client's affair, and its loss alone.
+        # No TLS, a refused certificate, too late or gone: only the client is affected.
         with contextlib.suppress(OSError):
             await self._greet(client)
 
     def _rest(self) -> None:
-        """The listener stays readable: look again later instead of spinning."""
+        """Pause accepting: the listener stays readable, and the loop would spin."""
         self._shortage.say()
         self._loop.remove_reader(self._listener)
         self._timer = self._loop.call_later(_EXHAUSTED_SECONDS, self._look_again)
@@ -234,13 +233,13 @@ class _Acceptor:
 
 
 def _descriptors() -> float:
-    """The first descriptor that no client gets."""
+    """Return the first descriptor that is reserved."""
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return float("inf") if most == resource.RLIM_INFINITY else most - KEPT_DESCRIPTORS
 
 
 def _lowest_free(opened: socket.socket) -> float:
-    """The descriptor that the next file would get; the lowest is always taken first (POSIX)."""
+    """Return the lowest free descriptor, which the next file would get (POSIX)."""
     try:
         copy = os.dup(opened.fileno())
     except OSError:

@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from typing import Protocol
 
 # A loop accepts a client some turns before it tells the protocol: in asyncio one turn to the task
 # that makes the transport, one to connection_made, one to connection_lost after an abort.
 _ACCEPT_TURNS = 4
+# SO_LINGER on, for zero seconds: close() sends RST (socket(7)).
+_RESET_LINGER = struct.pack("ii", 1, 0)
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Drop a client with a TCP reset."""
+    peer = transport.get_extra_info("socket")
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_LINGER)
+    transport.abort()
 
 
 class Closable(Protocol):
-    """A connection, as far as ending it goes.
+    """A connection that can be ended.
 
-    quiet_since: the `time.monotonic` since when nothing is asked and nothing sent; None while busy.
+    quiet_since: the start, by `time.monotonic`, of the time without requests; None while busy.
     """
 
     quiet_since: float | None
 
     def abort(self) -> None:
-        """Drop the client at once."""
+        """Drop the client immediately."""
 
     def retire(self) -> None:
         """Close in order."""
 
 
 class Opened:
-    """Who is connected; after `stop`, whoever still arrives is dropped as well."""
+    """The set of open connections; after `stop`, new ones are dropped as well."""
 
     def __init__(self) -> None:
         self._connections: set[Closable] = set()
@@ -35,33 +46,33 @@ class Opened:
         self._stopping = False
 
     def add(self, connection: Closable) -> None:
-        """A connection is made."""
+        """Add a connection."""
         self._connections.add(connection)
         self._none_left.clear()
         if self._stopping:
             connection.abort()
 
     def discard(self, connection: Closable) -> None:
-        """A connection is lost."""
+        """Remove a lost connection."""
         self._connections.discard(connection)
         if not self._connections:
             self._none_left.set()
 
     def sweep(self, now: float, seconds: float) -> None:
-        """Retire every connection that has been quiet for at least so many seconds."""
+        """Retire every connection that has been quiet for at least `seconds`."""
         latest = now - seconds
         for connection in tuple(self._connections):
             if connection.quiet_since is not None and connection.quiet_since <= latest:
                 connection.retire()
 
     def stop(self) -> None:
-        """Drop every client, and from now on every new one."""
+        """Drop every client, and from now on new ones, too."""
         self._stopping = True
         for connection in tuple(self._connections):
             connection.abort()
 
     async def none_left(self) -> None:
-        """Wait until all are gone; call it once nobody listens any more."""
+        """Wait until all are gone; call it after the listeners have stopped."""
         for _ in range(_ACCEPT_TURNS):
             await asyncio.sleep(0)
         await self._none_left.wait()

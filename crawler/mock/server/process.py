@@ -1,8 +1,8 @@
 """One process's part of a mock web: from bound sockets to a responder that answers.
 
-A web that one process serves has one `Serving`, one of several processes has one in each, and they
-share what changes an answer: options, start, attempts and token buckets. What happens to all of
-them at once is an *order*: a word with a JSON value, executed by each (`Serving.execute`).
+Each process of a web has one `Serving`. They share all that changes an answer: options, start,
+attempts and token buckets. An *order* is a word with a JSON value that all of them execute
+(`Serving.execute`).
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from crawler.mock.server.client_connection import Connection
 from crawler.mock.server.handshakes import fault_addresses, greetings
 from crawler.mock.server.listen import Welcome, accepting, welcome
 from crawler.mock.server.open_connections import Opened
-from crawler.mock.server.responder import Controlled, Everyone, Responder, Site, Statistics
+from crawler.mock.server.responder import Everyone, Responder, Site, Statistics
 from crawler.mock.server.table import Table
 
-# Connections are aborted, so this is never reached; it keeps a mistake from being a hang.
+# Connections are aborted, so this is never reached; it keeps a bug from being a hang.
 STOP_SECONDS = 2.0
-# The access log and the event log are never further behind.
+# Maximum lag of the access log and the event log.
 FLUSH_SECONDS = 0.2
-# A loop that has not come round by then has been ended in between.
+# A loop that has not answered by then has ended.
 LEDGER_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
-    """What the processes of one web have in common.
+    """The state that the processes of one web share.
 
-    start: of the web, on `time.monotonic`. directory: holds the event logs and `table`; None if one
-    process keeps both in its memory. process: which of them this is, from 0.
+    start: of the web, by `time.monotonic`. directory: of the event logs and `table`; None if a
+    single process keeps both in memory. process: number of this one, from 0.
     """
 
     start: float
@@ -58,7 +58,7 @@ class Shared:
 
 
 class Serving:
-    """What one process serves with. Used from its event loop, but for the two copies it gives."""
+    """The state of one serving process; for its event loop, unless a method says otherwise."""
 
     def __init__(self, options: MockWeb, site: Site, shared: Shared) -> None:
         self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
@@ -84,19 +84,15 @@ class Serving:
         }
 
     def execute(self, order: str, argument: object) -> Any:
-        """Do one order and give its result as JSON knows it; `OptionError` as `changed` raises."""
+        """Execute an order and return its result as JSON; raise `OptionError` as `changed`."""
         return self._orders[order](argument)
 
     async def alone(self, order: str, argument: object) -> list[Any]:
-        """The order given to all processes, where this is the only one."""
+        """Execute an order in all processes, where this is the only one."""
         return [self.execute(order, argument)]
 
-    def control(self, controlled: Controlled) -> None:
-        """Have the control paths answered."""
-        self.responder.control = controlled
-
     async def whole_ledger(self, everyone: Everyone) -> LedgerSnapshot:
-        """The ledger of all processes; each writes down first what it has."""
+        """Return the ledger of all processes, after each has flushed its log."""
         if self._directory is None:
             return self._ledger.snapshot()
         await everyone("flush", None)
@@ -104,21 +100,21 @@ class Serving:
 
     @property
     def options(self) -> MockWeb:
-        """Those in force."""
+        """The options in force."""
         return self.responder.options
 
     def statistics(self) -> Statistics:
-        """The counters of this process; from any thread."""
+        """Return the counters of this process; from any thread."""
         return self.responder.statistics()
 
     def recent(self) -> tuple[str, ...]:
-        """The last targets of this process, oldest first; from any thread."""
+        """Return the last targets of this process, oldest first; from any thread."""
         return self.responder.recent()
 
     def ledger(self) -> LedgerSnapshot:
-        """The ledger of this process, if it is the only one; from any thread, which waits for it.
+        """Return the ledger of this process, if it is the only one; from any thread.
 
-        The loop makes it, as rows come and go there; once that has ended, nobody changes them.
+        The loop makes the snapshot, as it changes the rows.
         """
         if threading.get_ident() == self._thread or self._loop.is_closed():
             return self._ledger.snapshot()
@@ -127,7 +123,7 @@ class Serving:
         return made.result(LEDGER_SECONDS)
 
     def keep_house(self, now: float, *, sweep: bool) -> None:
-        """What is due from time to time: write the logs, close who has been quiet for too long."""
+        """Flush the logs and, with `sweep`, close idle connections; call this regularly."""
         self._flush(None)
         if sweep:
             self.opened.sweep(now, self.responder.options.idle_timeout)
@@ -164,11 +160,11 @@ async def serving(
     *,
     tls: Certificates | ssl.SSLContext | None = None,
 ) -> AsyncIterator[Serving]:
-    """Serve on the running loop; left, every connection is closed and so are the sockets.
+    """Serve on the running loop within the block, then close every connection and socket.
 
     sockets: bound, not listening; those of `fault_addresses` come last, if `tls` has faults. Raises
-    OSError if somebody listens there by now, `EnvironmentFailure` if the access log cannot be
-    opened.
+    OSError if another program listens there by now, `EnvironmentFailure` if the access log cannot
+    be opened.
     """
     with contextlib.ExitStack() as stack:
         for each in sockets:
@@ -191,7 +187,7 @@ async def serving(
 def _greetings(
     part: Serving, count: int, tls: Certificates | ssl.SSLContext | None
 ) -> list[Welcome]:
-    """What is done with the clients of each of so many sockets."""
+    """Return the handler of accepted clients for each of `count` sockets."""
     loop = asyncio.get_running_loop()
 
     def make() -> Connection:
@@ -205,7 +201,7 @@ def _greetings(
 
 
 class _House:
-    """The one timer of a process."""
+    """The timer that keeps a process's logs and connections in order."""
 
     def __init__(self, part: Serving) -> None:
         self._part = part
@@ -214,7 +210,7 @@ class _House:
         self._timer = self._next()
 
     def stop(self) -> None:
-        """No more."""
+        """Stop the timer."""
         self._timer.cancel()
 
     @property

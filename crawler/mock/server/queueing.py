@@ -1,9 +1,9 @@
-"""A queue with c workers: M/G/c, first come first served, worked out when a request arrives.
+"""A queue with c workers: M/G/c, first come first served, computed when a request arrives.
 
-Whoever arrives takes the worker that is free first (Kiefer and Wolfowitz, On the Theory of Queues
-with Many Servers, 1955), so its wait is known at once and nothing has to happen later. The line is
-bounded: a request that finds it full is refused. For c workers of mean service s the knee lies at
-c / s requests a second. A client that leaves does not free its worker: the work is done anyway.
+A request takes the worker that is free first (Kiefer and Wolfowitz, On the Theory of Queues with
+Many Servers, 1955), so its wait is known immediately. The line is bounded: a request that finds it
+full is refused. For c workers of mean service s the capacity is c / s requests a second. A client
+that leaves does not free its worker.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from typing import NamedTuple
 
 
 class QueueWait(NamedTuple):
-    """Accepted: seconds in the line, then seconds with a worker."""
+    """The answer to an accepted request: seconds in the line, then with a worker."""
 
     wait: float
     service: float
 
 
 class Full(NamedTuple):
-    """Refused: `retry_after` is in how many seconds there will be room, if nobody else comes."""
+    """The answer to a refused request: seconds until there is room, if nobody else comes."""
 
     retry_after: float
 
 
 class Queue:
-    """`workers` serve, `waiting` more may wait. An arrival costs O(log workers), amortised."""
+    """A queue of `workers` with room for `waiting` requests; an arrival costs O(log workers)."""
 
     def __init__(self, workers: int, waiting: int) -> None:
         if workers < 1 or waiting < 0:
             raise ValueError(f"no queue has {workers} workers and room for {waiting}")
         self._free = [0.0] * workers  # a heap: when each worker is free
         self._room = waiting
-        # When those who wait will be served; it rises, as they are served in their order.
+        # Start times of those who wait, in order.
         self._starts: deque[float] = deque()
         self._now = 0.0
 
@@ -42,7 +42,7 @@ class Queue:
         return f"Queue(workers={len(self._free)}, room={self._room}, line={len(self._starts)})"
 
     def arrive(self, now: float, service: float) -> QueueWait | Full:
-        """A request comes at `now` (seconds from 0 on) and needs `service` seconds of a worker.
+        """Add a request that arrives at `now` and needs `service` seconds of a worker.
 
         An arrival before the last one counts as arriving with it.
         """

@@ -1,8 +1,7 @@
-"""One client's bytes to whole requests: httptools' callbacks collect them into a queue.
+"""Parse one client's bytes into requests: httptools' callbacks collect them into a queue.
 
-What a client sends never gets further than its own connection: what httptools does not accept
-becomes a request to be refused with 400, a header section of more than 64 KiB one with 431, a body
-that nobody wants to keep one with 413; after that nothing more is heard.
+A request that httptools does not accept is to be refused with 400, a header section of more than
+64 KiB with 431, a body that is too long with 413; after that nothing more is read.
 """
 
 from __future__ import annotations
@@ -13,14 +12,14 @@ from typing import NamedTuple
 import httptools
 
 MAX_HEAD_BYTES = 64 * 1024
-# Bodies are dropped, but for the few that the control paths take.
+# Only bodies for control paths are kept.
 MAX_BODY_BYTES = 64 * 1024
 
 
 class ReceivedRequest(NamedTuple):
     """One parsed request; `problem` is a status to refuse it with, or 0.
 
-    conditional: whether it has `If-None-Match` or `If-Modified-Since`.
+    conditional: it has `If-None-Match` or `If-Modified-Since`.
     """
 
     method: bytes
@@ -34,12 +33,17 @@ class ReceivedRequest(NamedTuple):
     body: bytes = b""
     problem: int = 0
 
+    @property
+    def fields(self) -> tuple[tuple[str, str], ...]:
+        """The header fields as text."""
+        return tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in self.headers)
+
 
 class Reader:
     """The requests of one connection.
 
-    queue: those that have arrived whole, for the connection to take. deaf: nothing more is heard.
-    expecting: a client waits for leave to send its body.
+    queue: complete requests, for the connection to take. deaf: nothing more is read. expecting: the
+    client waits for permission to send its body.
     """
 
     __slots__ = (
@@ -58,40 +62,40 @@ class Reader:
         self._in_head = False
 
     def feed(self, data: bytes) -> None:
-        """Parse what has arrived."""
+        """Parse received bytes."""
         if self.deaf or self._parser is None:
             return
         self._chunk_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self.deaf = True  # no other protocol is spoken here; the request itself is answered
+            self.deaf = True  # no other protocol is supported; the request itself is answered
         except httptools.HttpParserCallbackError:
-            raise  # a mistake of ours, not the client's
+            raise  # a bug, not the client's mistake
         except httptools.HttpParserError:
             self._refuse(400)
         if self._in_head and self._chunk_bytes > MAX_HEAD_BYTES:
             self._refuse(431)
 
     def close(self) -> None:
-        """Hear nothing more and forget what was heard."""
+        """Read nothing more and drop the queue."""
         self.deaf = True
         self.queue.clear()
-        self._parser = None  # the parser holds the reader and the reader the parser
+        self._parser = None  # break the reference cycle
 
-    # The parser's side. An exception that leaves one of these is a bug of ours.
+    # Callbacks of the parser.
 
     def on_message_begin(self) -> None:
-        """A request's first byte."""
+        """Begin a request."""
         self._begin_head()
 
     def on_url(self, url: bytes) -> None:
-        """A part of the target; long ones come in several."""
+        """Take a part of the target."""
         self._target += url
         self._head_bytes += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One whole header field."""
+        """Take a header field."""
         self._headers.append((name, value))
         size = len(name)
         self._head_bytes += size + len(value) + 4
@@ -108,17 +112,17 @@ class Reader:
             self._conditional = True
 
     def on_headers_complete(self) -> None:
-        """The head has ended."""
+        """End the head."""
         self._in_head = False
         self.expecting = self._expected
 
     def on_body(self, data: bytes) -> None:
-        """A part of a body; only the control paths look at one."""
+        """Take a part of a body for a control path."""
         if self._target.startswith(b"/__") and len(self._body) <= MAX_BODY_BYTES:
             self._body += data
 
     def on_message_complete(self) -> None:
-        """A whole request has arrived."""
+        """Queue a complete request, or refuse it."""
         parser = self._parser
         if parser is None or self.deaf:
             return
@@ -148,11 +152,11 @@ class Reader:
         self._headers = []
         self._conditional = self._expected = False
         self._head_bytes = 0
-        # Counts whole reads from the next one on: where in this one the head began is not known.
+        # Counts complete reads from the next one on, as the head's place in this one is unknown.
         self._chunk_bytes = 0
 
     def _refuse(self, status: int) -> None:
-        """Answer what came before, then this status; hear nothing more."""
+        """Queue a refusal with this status and read nothing more."""
         if not self.deaf:
             self.deaf = True
             self.queue.append(ReceivedRequest(b"", b"", b"", [], keep_alive=False, problem=status))

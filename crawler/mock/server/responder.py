@@ -1,8 +1,8 @@
-"""What all connections of one server share: the bounded cache, the ledger, the counters.
+"""The state that all connections of one server share: the cache, the ledger, the counters.
 
-The state of the mock web. What of it changes an answer is the table (attempts and token buckets,
-shared by all processes) and the clock with its queue; everything else only counts. Used from the
-server's event loop alone; `statistics()` and `recent()` copy, and may be called from any thread.
+Only the table (attempts and token buckets, shared by all processes) and the clock with its queue
+change answers; everything else counts. For the server's event loop only, except `statistics()` and
+`recent()`, which copy and may be called from any thread.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from crawler.mock.server.timing import Clock, Timing
 
 RECENT_TARGETS = 4096
 MAX_HOSTS = 10_000
-OPEN_TO_ALL = "/__ready"  # tells nothing, and probes of containers ask by any name
+OPEN_TO_ALL = "/__ready"  # reveals nothing, and container probes use any name
 
 _HOST = re.compile(rb"[A-Za-z0-9._:\[\]-]{1,255}")
 
 Site = Callable[[Ask, MockWeb], Answer]
 Everyone = Callable[[str, object], Awaitable[list[Any]]]
-"""Has an order executed by all processes and gives their results."""
+"""Has all processes execute an order and returns their results."""
 Controlled = Callable[[Ask, bytes], Awaitable[Answer]]
 
 
@@ -45,10 +45,10 @@ Controlled = Callable[[Ask, bytes], Awaitable[Answer]]
 class Statistics:
     """A snapshot of a mock web's counters.
 
-    connections: accepted so far; open_connections: of them, open now.
-    requests: answered or being answered. bad_requests: of them, refused as no good HTTP.
-    bytes_sent: handed to the sockets. waiting: requests held back now by latency or delay;
-    peak_waiting: the most of them at any time, which is the width of a client on a slow web.
+    connections: accepted so far; open_connections: open now. requests: answered or being answered;
+    bad_requests: of them, refused as invalid HTTP. bytes_sent: written to the sockets. waiting:
+    requests held back now by latency or delay; peak_waiting: their maximum, which is the width of a
+    client on a slow web.
     """
 
     connections: int = 0
@@ -61,14 +61,14 @@ class Statistics:
 
 
 def total(parts: Iterable[Mapping[str, int]]) -> Statistics:
-    """The counters of several processes as one; the sum of their peaks is the most it can be."""
+    """Return the sums of several processes' counters; that of the peaks is an upper bound."""
     rows = list(parts)
     return Statistics(**{name: sum(row[name] for row in rows) for name in asdict(Statistics())})
 
 
 @dataclass(slots=True)
 class _Host:
-    """What is known of one spelling of the Host field."""
+    """A host, by one spelling of the Host field."""
 
     name: str
     rules: Rules
@@ -76,10 +76,11 @@ class _Host:
 
 
 class Responder:
-    """Turns requests into deliveries and counts them; one for a process.
+    """Turns requests into deliveries and counts them; one per process.
 
-    site: what is answered. authority: what stands in for a missing Host field. ledger, table, log,
-    controlled, start: the shared parts; by default those of a server with one process and no log.
+    site: makes the answers. authority: replaces a missing Host field. ledger, table, log, start:
+    the shared parts; by default those of a single process without a log. control: answers control
+    paths, if set.
     """
 
     def __init__(
@@ -106,14 +107,14 @@ class Responder:
         self.apply(options)
 
     def apply(self, options: MockWeb) -> None:
-        """Be another web from the next request on."""
+        """Change the options from the next request on."""
         self.options = options
         self._clock = Clock(options, self._start)
         self._hosts: dict[bytes, _Host] = {}
         self._cache = Cache[CachedAnswer]()
 
     def reset(self) -> None:
-        """Forget what was counted; connections that are open stay counted."""
+        """Reset the counters, except that of open connections."""
         self.connections = self.requests = self.bad_requests = self.bytes_sent = 0
         self.peak_waiting = self.waiting
         self._recent.clear()
@@ -122,7 +123,7 @@ class Responder:
     # A request's way.
 
     def take(self, request: ReceivedRequest, address: str, client: str) -> RequestTurn:
-        """Begin a request's turn; its delivery is None if `controlled` has to make it."""
+        """Begin a request's turn; its delivery is None if `controlled` must make it."""
         now = time.monotonic()
         if request.problem:
             turn = RequestTurn(request, "", address, client, now, self._refusal(request.problem))
@@ -140,10 +141,10 @@ class Responder:
         return turn
 
     async def controlled(self, turn: RequestTurn) -> Delivery:
-        """The answer to a control path, which other processes may have to be asked for."""
+        """Answer a control path, which may need the other processes."""
         request, control = turn.request, self.control
         if control is None:
-            raise RuntimeError("nobody controls this server")
+            raise RuntimeError("this server has no control paths")
         ask = self._ask(request)
         problem = callers.refusal(request.headers, self.options, turn.address)
         if problem and ask.path != OPEN_TO_ALL:
@@ -151,7 +152,7 @@ class Responder:
         return _rendered(request, await control(ask, request.body))
 
     def end(self, turn: RequestTurn) -> None:
-        """Its last byte was written, or its client has gone; a second call changes nothing."""
+        """End a turn, after its last byte or when its client has gone; may be called again."""
         delivery = turn.delivery
         if turn.ended:
             return
@@ -165,7 +166,7 @@ class Responder:
     # Counters.
 
     def statistics(self) -> Statistics:
-        """The counters now."""
+        """Return the counters."""
         return Statistics(
             connections=self.connections,
             open_connections=self.open_connections,
@@ -177,28 +178,28 @@ class Responder:
         )
 
     def recent(self) -> tuple[str, ...]:
-        """The targets of the last requests (4,096 at most), oldest first."""
+        """Return the targets of the last requests (at most 4,096), oldest first."""
         return tuple(target.decode("latin-1") for target in self._recent.copy())
 
     def begin_wait(self) -> None:
-        """A request starts to be held back."""
+        """Count a request that is held back."""
         self.waiting += 1
         self.peak_waiting = max(self.peak_waiting, self.waiting)
 
     def end_wait(self) -> None:
-        """It is held back no longer, or its client has gone."""
+        """Stop counting a request that was held back."""
         self.waiting -= 1
 
     # Deciding.
 
     def _delivery(self, request: ReceivedRequest, host: _Host, now: float) -> tuple[Delivery, bool]:
-        """What to send, and whether robots.txt forbids to ask for it."""
+        """Return the delivery, and True if robots.txt forbids the request."""
         ordinary = request.method == b"GET" and request.keep_alive and request.version == "1.1"
         kept = self._cache.get((host.key, request.target)) if ordinary else None
         if kept is None:
             kept = self._made(request, host if ordinary else None)
         delivery = kept.delivery
-        if request.conditional and _fresh(kept.head, request):
+        if request.conditional and is_fresh(kept.head, request.fields):
             delivery = _rendered(request, not_modified(kept.head))
         forbidden = self._forbidden(kept, host, request)
         if self.options.rate or not self._clock.idle or delivery.at_once is None:
@@ -206,7 +207,7 @@ class Responder:
         return delivery, forbidden
 
     def _made(self, request: ReceivedRequest, keep_for: _Host | None) -> CachedAnswer:
-        """The answer made anew; kept if it is the same for ever."""
+        """Make an answer; cache it if it never changes."""
         ask = self._ask(request)
         reply = self._site(ask, self.options)
         if ask.settled:
@@ -224,7 +225,7 @@ class Responder:
         host: _Host,
         now: float,
     ) -> Delivery:
-        """The delivery when its time has come, or a refusal if there are too many requests."""
+        """Return the delivery with its timing, or a refusal if there are too many requests."""
         rate = self.options.rate
         if rate:
             wait = self.table.take(b"rate " + host.key, now, rate, self.options.burst)
@@ -275,7 +276,7 @@ class Responder:
         )
 
     def _host(self, field: bytes) -> _Host:
-        """What stands behind a Host field; unknown ones are hosts of their own in the ledger."""
+        """Return the host of a Host field; unknown names have their own rows in the ledger."""
         name = field.decode("ascii").lower() if _HOST.fullmatch(field) else self.authority
         number = self.options.host_number(name) or 0
         host = _Host(name, robots_rules(self.options, number), name.encode())
@@ -294,7 +295,7 @@ class Responder:
             scheme=self.options.scheme,
             host=host,
             method=request.method.decode("latin-1"),
-            fields=tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in request.headers),
+            fields=request.fields,
             count=lambda: self.table.count(f"{host.lower()}{target}".encode()),
             clock=lambda: time.monotonic() - start,
         )
@@ -319,13 +320,8 @@ def _timed(delivery: Delivery, timing: Timing) -> Delivery:
     return delivery.timed(timing.delay, timing.transfer, timing.parts)
 
 
-def _fresh(head: Answer, request: ReceivedRequest) -> bool:
-    fields = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in request.headers)
-    return is_fresh(head, fields)
-
-
 def _origin_form(target: bytes) -> str:
-    """Path and query; a proxy's client sends a whole URL (RFC 9112 section 3.2.2)."""
+    """Return path and query; a proxy's client sends a whole URL (RFC 9112 section 3.2.2)."""
     text = target.decode("latin-1")
     if text.startswith(("http://", "https://")):
         path = text.split("/", 3)[3:]

@@ -1,12 +1,11 @@
-"""Serving a mock web: on the running loop, on a thread of its own, or until a signal.
+"""Serve a mock web: on the running loop, on its own thread, or until a signal.
 
-All three are the same server: `serve` listens and, on the way out, stops listening, aborts every
-connection and waits until the last one is gone. `running` puts that on a thread and hands start-up
-errors to its caller; `main_loop` adds signals. Readiness is an event in each of them: when control
-comes back (or `announce` is called), the port accepts.
+`serve` listens and, at the end, stops listening, aborts every connection and waits for the last
+one. `running` does that on a thread and raises start-up errors in its caller; `main_loop` adds
+signals. When they return control (or call `announce`), the port accepts.
 
-With `processes` above 1 other processes do the serving (`crawler.mock.server.supervisor`), and
-leaving means that they have ended.
+With several `processes`, others do the serving (`crawler.mock.server.supervisor`) and have ended
+when the block is left.
 """
 
 from __future__ import annotations
@@ -42,17 +41,17 @@ from crawler.runtime.event_loop import LoopFactory, collect_rarely, new_event_lo
 async def serve(
     options: MockWeb | None = None, *, context: ssl.SSLContext | None = None
 ) -> AsyncIterator[Served]:
-    """Serve from the running loop; listening when entered, every connection closed when left.
+    """Serve from the running loop within the block.
 
-    context: a server's TLS context of one's own. Raises OSError if an address cannot be had,
+    context: another TLS context for the server. Raises OSError if an address is not available,
     `ConfigurationError` for a context with several processes, `EnvironmentFailure` if the access
-    log cannot be written, and, when left, if a process has died.
+    log cannot be written and, at the end, if a process has died.
     """
     options = options or MockWeb()
     if context is not None:
         options = replace(options, tls=True)
         if options.processes > 1:
-            raise ConfigurationError("a TLS context of one's own serves one process only")
+            raise ConfigurationError("a TLS context needs a single process")
     async with _alone(options, context) if options.processes == 1 else _several(options) as served:
         yield served
 
@@ -75,7 +74,7 @@ async def _alone(options: MockWeb, context: ssl.SSLContext | None) -> AsyncItera
 async def _several(options: MockWeb) -> AsyncIterator[Served]:
     with contextlib.ExitStack() as stack:
         settled, sockets = reserve(options, fault_addresses(options), shared=True)
-        for each in sockets:  # bound for as long as it serves: nobody takes the port in between
+        for each in sockets:  # bound while it serves, so that nobody else takes the port
             stack.enter_context(each)
         directory = stack.enter_context(_directory())
         shared = Shared(start=time.monotonic(), directory=directory)
@@ -98,7 +97,7 @@ async def _several(options: MockWeb) -> AsyncIterator[Served]:
 
 
 def control(part: Serving, everyone: Everyone, ca_pem: bytes) -> None:
-    """Have a process answer the control paths; `everyone` has an order executed by all."""
+    """Have a process answer the control paths; `everyone` has all processes execute an order."""
 
     async def ledger() -> object:
         return (await part.whole_ledger(everyone)).json
@@ -110,19 +109,19 @@ def control(part: Serving, everyone: Everyone, ca_pem: bytes) -> None:
         catalogue=catalogue,
         ca_pem=ca_pem,
     )
-    part.control(controls.answer)
+    part.responder.control = controls.answer
 
 
 @contextlib.contextmanager
 def _directory() -> Iterator[Path]:
-    """A directory of one's own, gone at the end."""
+    """Make a temporary directory for the block."""
     with tempfile.TemporaryDirectory(prefix="mock-web-", ignore_cleanup_errors=True) as name:
         yield Path(name)
 
 
 @contextlib.contextmanager
 def _writing_to(directory: Path) -> Iterator[None]:
-    """An OSError is about an address elsewhere; here it says which directory was the trouble."""
+    """Raise an OSError as an `EnvironmentFailure` that names the directory."""
     try:
         yield
     except OSError as error:
@@ -136,17 +135,14 @@ def running(
     context: ssl.SSLContext | None = None,
     loop_factory: LoopFactory = new_event_loop,
 ) -> Iterator[Served]:
-    """Serve on a thread with a loop of its own; listening when entered, gone when left.
-
-    Errors of start-up are raised here, in the caller: those of `serve`.
-    """
+    """Serve on a thread with its own loop within the block; raise the errors of `serve`."""
     started: Future[tuple[Served, Callable[[], None]]] = Future()
     ended: Future[None] = Future()
     thread = threading.Thread(
         target=_serve_on_thread,
         args=(options or MockWeb(), context, loop_factory, started, ended),
         name="mock-web",
-        daemon=True,  # an interpreter that ends without leaving the block is not held up
+        daemon=True,  # do not hold up an interpreter that ends within the block
     )
     thread.start()
     try:
@@ -196,9 +192,9 @@ def main_loop(
 ) -> None:
     """Serve until SIGINT, SIGTERM or SIGHUP, then close every connection and return.
 
-    `announce` is called once with the base URL, when the port accepts. Must be called in the main
-    thread; lets the process have as many descriptors as it may. Raises what `serve` raises, as soon
-    as a process has died, too, and whatever `announce` raises.
+    `announce` is called once with the base URL, when the port accepts. Call this in the main
+    thread; it raises the limit of descriptors. Raises the errors of `serve` (as soon as a process
+    has died, too) and of `announce`.
     """
     raise_descriptor_limit()
     collect_rarely()

@@ -1,4 +1,4 @@
-"""A mock web that is listening, as whoever started it sees it."""
+"""A listening mock web, as its starter sees it."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from crawler.mock.server.responder import Statistics
 
 
 class ServerProcesses(Protocol):
-    """Who serves, in one process or several."""
+    """The interface to the serving processes, one or several."""
 
     @property
     def options(self) -> MockWeb:
-        """Those in force."""
+        """The options in force."""
 
     def statistics(self) -> Statistics:
-        """The counters of all processes."""
+        """Return the counters of all processes."""
 
     def recent(self) -> tuple[str, ...]:
-        """The last targets of all processes."""
+        """Return the last targets of all processes."""
 
     def ledger(self) -> LedgerSnapshot:
-        """The ledger of all processes."""
+        """Return the ledger of all processes."""
 
 
 class Served:
-    """A mock web that is listening.
+    """A listening mock web.
 
-    options: those in force, `port` the one that was had. url: of host 0's listener. ca_pem: the
-    authority to trust, with the option `tls`; else empty.
+    options: those in force, with the actual `port`. url: of host 0's listener. ca_pem: the
+    authority to trust with the option `tls`, otherwise empty.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Served:
         return self._crew.options
 
     def urls(self, count: int | None = None) -> Iterator[str]:
-        """The URLs of the first `count` flat pages, of all by default; ValueError if too many."""
+        """Return the URLs of the first `count` flat pages, by default all; may raise ValueError."""
         there = self.options.pages
         wanted = there if count is None else count
         if not 0 <= wanted <= there:
@@ -66,32 +66,31 @@ class Served:
         return (f"{self.url}/page/{number}" for number in range(wanted))
 
     def statistics(self) -> Statistics:
-        """The counters now; from any thread.
+        """Return the counters; from any thread.
 
-        Of several processes the sum, of their peaks, too. Those are asked, which takes about a
-        millisecond; raises `EnvironmentFailure` if one has died.
+        Several processes are asked for theirs, and summed, peaks included; raises
+        `EnvironmentFailure` if one has died.
         """
         return self._crew.statistics()
 
     def recent(self) -> tuple[str, ...]:
-        """The targets (path and query) of a process's last 4,096 requests, oldest first.
+        """Return the targets (path and query) of a process's last 4,096 requests, oldest first.
 
-        Of several processes one after the other; raises as `statistics`.
+        Several processes follow one after the other; raises as `statistics`.
         """
         return self._crew.recent()
 
     def ledger(self) -> LedgerSnapshot:
-        """Gaps, width and violations for each host and address; from any thread.
+        """Return gaps, width and violations for each host and address; from any thread.
 
-        Of several processes the event logs are read and merged, some microseconds a request, and
-        only while it serves; raises as `statistics`.
+        The event logs of several processes are merged, while it serves; raises as `statistics`.
         """
         return self._crew.ledger()
 
     def call_at_end(self, act: Callable[[], None]) -> None:
-        """Call `act`, on some thread, when the serving processes have ended, if there are several.
+        """Call `act`, on any thread, when the serving processes have ended, if there are several.
 
-        They end before they are told to if one of them dies.
+        They all end early if one of them dies.
         """
         if self._ended is not None:
             self._ended.add_done_callback(lambda _: act())

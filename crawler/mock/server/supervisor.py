@@ -1,17 +1,17 @@
-"""The parent of a mock web of several processes: starts them, speaks for all, ends with any.
+"""The parent of a mock web of several processes: starts them, passes orders on, ends with any.
 
     caller (any thread) --order--> supervisor's thread --order--> every worker --result--> back
     worker's control path --relay--> supervisor's thread --order--> every worker --results--> back
 
-Workers are programs of their own (`crawler.mock.server.worker_process`), never forks of this one,
-which may have threads. Each has one end of a socket pair; messages are lines of JSON. All orders
-pass through one thread, so every worker executes the same ones in the same order.
+Workers are separate programs (`crawler.mock.server.worker_process`), not forks, as this process may
+have threads. Each has one end of a socket pair; messages are lines of JSON. All orders pass through
+one thread, so every worker executes the same ones in the same order.
 
 - Ready means that every worker listens.
-- A worker that dies takes the web with it, with one line that names it: half a web is a wrong one.
-- A parent that dies, however it does, closes the socket pairs: its workers see that and leave.
-- Ctrl-C, SIGTERM and SIGHUP reach the workers of a process group, too; they are born with all of
-  them blocked and leave when the parent says so.
+- A worker that dies ends the web, with one line that names it, as part of a web would be wrong.
+- The death of the parent closes the socket pairs; the workers notice and leave.
+- Ctrl-C, SIGTERM and SIGHUP reach the workers of a process group, too; they start with these
+  signals blocked and leave when the parent says so.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from crawler.model.errors import EnvironmentFailure
 from crawler.runtime.signals import ENDING
 
 START_SECONDS = 60.0
-# An order is a few dictionary look-ups; a worker that takes longer is stopped or swapped out.
+# An order takes microseconds; a worker that exceeds this is stopped or swapped out.
 ORDER_SECONDS = 15.0
-# From "stop" to the end; then they are killed.
+# Seconds from "stop" until workers are killed.
 LAST_SECONDS = 5.0
 
 Done = Callable[[list[Any] | Exception], None]
@@ -49,7 +49,7 @@ Done = Callable[[list[Any] | Exception], None]
 
 @dataclass(slots=True)
 class _Round:
-    """An order that is under way, and the results so far by worker."""
+    """An order in progress, and the results so far by worker."""
 
     order: str
     argument: object
@@ -60,9 +60,8 @@ class _Round:
 class Supervisor:
     """The workers of one web. `start` it, wait for `started`; `stop` it, wait for `ended`.
 
-    start: what every worker is told at first, as JSON knows it, beside options and number.
-    `started` holds why it could not begin (OSError, `EnvironmentFailure`), `ended` why it did not
-    go on (`EnvironmentFailure`).
+    start: the JSON of every worker's first order. `started` raises the error of the start (OSError,
+    `EnvironmentFailure`), `ended` that of the run (`EnvironmentFailure`).
     """
 
     def __init__(self, options: MockWeb, start: dict[str, Any]) -> None:
@@ -83,7 +82,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._bell, self._rope = socket.socketpair()
         for future in (self.started, self.ended):
-            future.set_running_or_notify_cancel()  # whoever stops waiting does not end it
+            future.set_running_or_notify_cancel()  # a cancelled wait must not cancel it
 
     def __repr__(self) -> str:
         return f"Supervisor({[worker.process.pid for worker in self._workers]})"
@@ -91,15 +90,15 @@ class Supervisor:
     # For any thread.
 
     def start(self) -> None:
-        """Begin; daemonic, as workers leave by themselves when this process is gone."""
+        """Start the thread: a daemon, as workers leave by themselves when this process has gone."""
         threading.Thread(target=self._run, name="mock-supervisor", daemon=True).start()
 
     def stop(self) -> None:
-        """Begin to end; a second call changes nothing."""
+        """Begin to stop; may be called again."""
         self._ask(self._stop)
 
     def all(self, order: str, argument: object = None) -> list[Any]:
-        """The results of one order from every worker; waits for them.
+        """Wait for the results of one order from every worker.
 
         Raises `EnvironmentFailure` if one has died or does not answer.
         """
@@ -119,18 +118,18 @@ class Supervisor:
             raise EnvironmentFailure("a process of the mock web does not answer") from None
 
     def statistics(self) -> Statistics:
-        """The sum of all counters, the last ones once it has ended; waits for the workers."""
+        """Return the sum of all counters, after the end the last ones; waits for the workers."""
         rows = self._kept("statistics")
         return total(self.all("statistics") if rows is None else rows)
 
     def recent(self) -> tuple[str, ...]:
-        """The last targets, one process after the other; waits for the workers."""
+        """Return the last targets, one process after the other; waits for the workers."""
         rows = self._kept("recent")
         rows = self.all("recent") if rows is None else rows
         return tuple(target for row in rows for target in row)
 
     def ledger(self) -> LedgerSnapshot:
-        """The merged ledger; reads the event logs, so only while it serves."""
+        """Return the merged ledger from the event logs, while it serves."""
         self.all("flush")
         return merged(self._directory).snapshot()
 
@@ -139,7 +138,7 @@ class Supervisor:
 
     def _ask(self, act: Callable[[], None]) -> None:
         self._asked.put(act)
-        with contextlib.suppress(OSError):  # ended: `_drain` has the last word
+        with contextlib.suppress(OSError):  # ended: drained below
             self._rope.send(b"!")
         if self.ended.done():
             self._drain()
@@ -147,7 +146,7 @@ class Supervisor:
     # The supervisor's thread.
 
     def _run(self) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # the workers are born with this
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # the workers inherit this
         try:
             self._selector.register(self._bell, selectors.EVENT_READ, self._answer_bell)
             self._spawn()

@@ -1,13 +1,12 @@
-"""What a mock web remembers of a key, in bounded memory, shared by all its processes.
+"""A mock web's memory of keys: bounded, and shared by all its processes.
 
 A hash table of fixed size in a memory map: anonymous for one process, a file for several. A key is
-known by 64 bits of BLAKE2b (RFC 7693), which name its set and tell it from the seven others there;
-a set holds its entries in the order in which they were touched, and a ninth key drops the one that
-was not touched for longest. So counts are exact until about a million keys are about; after that
-some keys are forgotten and start anew. Two keys share an entry with probability 2**-64 a pair.
+identified by 64 bits of BLAKE2b (RFC 7693), which also choose its set of eight. A set evicts the
+least recently used key. So counts are exact up to about a million keys; after that some keys are
+forgotten and start again. Two keys share an entry with probability 2**-64.
 
-In a file, each update holds a lock (POSIX, `fcntl`) on the bytes of its own set, so processes
-rarely wait for one another and no count is lost. Not for several threads of one process.
+In a file, each update locks (POSIX, `fcntl`) the bytes of its set, so processes rarely wait for one
+another and no count is lost. Not for several threads of one process.
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ _ZEROS = bytes(1 << 20)
 
 
 class Table:
-    """Fingerprint -> 64 bits; 16 MiB, of which only what is used takes memory.
+    """Maps fingerprints to 64 bits, in 16 MiB of which only used pages take memory.
 
-    path: of the file to share, made and sized by whoever comes first; OSError if that cannot be,
-    for want of space above all. None: for this process alone.
+    path: the shared file, created by the first process; raises OSError if that fails, for example
+    on a full disk. None: for this process alone.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -45,7 +44,7 @@ class Table:
         try:
             fcntl.lockf(self._file, fcntl.LOCK_EX)
             if os.fstat(self._file).st_size < _BYTES:
-                # With holes in it, a full disk would kill (SIGBUS) whoever touches one.
+                # In a sparse file, a full disk would kill (SIGBUS) a process that touches a hole.
                 os.posix_fallocate(self._file, 0, _BYTES)
             fcntl.lockf(self._file, fcntl.LOCK_UN)
             self._map = mmap.mmap(self._file, _BYTES)
@@ -57,14 +56,14 @@ class Table:
         return f"Table({'shared' if self._file is not None else 'own'}, entries={_WAYS * _SETS})"
 
     def count(self, key: bytes) -> int:
-        """How often this key was counted before; 0 the first time."""
+        """Count a key; return its count before, 0 the first time."""
         return self._update(key, lambda before: before + 1)
 
     def take(self, key: bytes, now: float, rate: float, burst: int) -> float:
-        """Take a token from the key's bucket: 0.0, or the seconds until there is one.
+        """Take a token from the key's bucket; return 0.0, or the seconds until there is one.
 
-        rate: tokens a second; burst: the most it holds, which is what it begins with. now: seconds
-        on a clock that all who share the table read. A wait takes nothing.
+        rate: tokens per second; burst: capacity and initial content. now: seconds on a clock that
+        all processes share. A wait takes no token.
         """
         bucket, wait = Bucket(rate, burst), 0.0
 
@@ -78,7 +77,7 @@ class Table:
         return wait
 
     def clear(self) -> None:
-        """Forget every key, for all who share the table."""
+        """Forget every key, in all processes."""
         if self._file is None:
             self._map.close()
             self._map = mmap.mmap(-1, _BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
@@ -91,14 +90,14 @@ class Table:
             fcntl.lockf(self._file, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Let go of the memory; the file stays. A second call does nothing."""
+        """Release the memory and keep the file; may be called again."""
         self._map.close()
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
     def _update(self, key: bytes, change: Callable[[int], int]) -> int:
-        """Replace the key's value, 0 for a new one, by `change(value)`; give the value before."""
+        """Replace the key's value (0 for a new key) by `change(value)`; return the value before."""
         mark = int.from_bytes(blake2b(key, digest_size=8).digest(), "little") or 1
         offset = mark % _SETS * _SET.size
         file = self._file
@@ -123,18 +122,18 @@ class Table:
 class Bucket(NamedTuple):
     """A token bucket as arithmetic on one float: virtual scheduling, ITU-T I.371 annex A (GCRA).
 
-    rate: tokens a second. burst: how many may pass at once, from 1 on. What is kept for a key is
-    its theoretical arrival time; 0 for a key that was never seen.
+    rate: tokens per second. burst: requests that may pass at once, at least 1. The state of a key
+    is its theoretical arrival time; 0 for a new key.
     """
 
     rate: float
     burst: int
 
     def take(self, arrival: float, now: float) -> tuple[float, float]:
-        """The theoretical arrival time to keep, and 0.0 if it passes or the seconds to wait."""
+        """Return the theoretical arrival time to keep, and the seconds to wait (0.0: it passes)."""
         interval = 1 / self.rate
         wait = arrival - (self.burst - 1) * interval - now
-        # An hour of sums is off by a nanosecond or so, and who waited as told has to pass.
+        # Sums are off by about a nanosecond after an hour, and a client that waited must pass.
         if wait > 1e-9:
             return arrival, wait
         return max(arrival, now) + interval, 0.0

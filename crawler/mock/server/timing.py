@@ -1,14 +1,14 @@
-"""When an answer leaves: latency, brown-outs, the queue and stalls, added up before it is sent.
+"""The timing of answers: latency, brownouts, the queue and stalls, added up before sending.
 
-Latency, transfer, service and a brown-out's draws follow from (seed, host and path, attempt) alone.
-What depends on the moment is whether a brown-out or a stall is on, and how long the queue is. The
-parts come in this order:
+Latency, transfer, service and a brownout's draws follow from (seed, host and path, attempt). Only
+brownouts, stalls and the length of the queue depend on the time of the request. The parts come in
+this order:
 
     latency    as configured
-    brownout   added while one is on when the request arrives
+    brownout   added if one is active when the request arrives
     queue      waiting for a worker
     service    the worker's time
-    stall      if the answer would leave within a stall, until that is over
+    stall      to the end of a stall within which the answer would leave
 
 No delay is longer than a day, whatever a power law draws.
 """
@@ -24,7 +24,7 @@ from crawler.mock.server.queueing import Full, Queue
 from crawler.model.distribution import Distribution
 from crawler.model.windows import Brownout, Stall
 
-# An event loop's timer overflows on what a heavy tail can draw.
+# A heavy tail may draw more than an event loop's timer can take.
 MAX_SECONDS = 86_400.0
 
 
@@ -42,11 +42,10 @@ class Timing(NamedTuple):
 
 
 class Clock:
-    """Plans the time of every answer of one process; holds the queue and nothing else that changes.
+    """Plans the time of every answer of one process; its only state is the queue.
 
-    start: when the server started, on the clock of the `now` that `plan` gets. idle: nothing is
-    configured, every plan is `Timing()`. needs_attempt: something is drawn, so that the attempt
-    makes a difference.
+    start: of the server, on the clock of `plan`'s `now`. idle: nothing is configured, every plan is
+    `Timing()`. needs_attempt: something is drawn, so that the attempt makes a difference.
     """
 
     def __init__(self, options: MockWeb, start: float) -> None:
@@ -62,19 +61,19 @@ class Clock:
         self.needs_attempt = any(each.fixed is None for each in drawn) or any(
             each.errors < 1 for each in self._brownouts if each.errors
         )
-        # The one plan there is, if nothing is drawn and nothing depends on the moment.
+        # The only plan, if nothing is drawn and nothing depends on the time.
         self._only = self._plan("", 0.0) if steady and not self.needs_attempt else None
         self.idle = self._only == Timing()
 
     @property
     def steady(self) -> Timing | None:
-        """The plan of every answer, if all have the same one."""
+        """The plan of every answer, if all are the same."""
         return self._only
 
     def plan(self, label: str, attempt: int, now: float) -> Timing:
-        """The time of the answer to a request that arrives at `now`.
+        """Return the timing of the answer to a request that arrives at `now`.
 
-        label: host and path. attempt: how often that was asked before; 0 unless `needs_attempt`.
+        label: host and path. attempt: earlier requests for it; 0 unless `needs_attempt`.
         """
         return self._only or self._plan(f"{label}/{attempt}", now - self._start)
 
@@ -100,7 +99,7 @@ class Clock:
         return Timing(min(delay + held, MAX_SECONDS), transfer, tuple(parts), refused)
 
     def _queued(self, parts: list[tuple[str, float]], label: str, now: float) -> float | None:
-        """Adds the line and the work to `parts`; when to come back, if the line is full."""
+        """Add the queue and the service to `parts`; return the Retry-After of a full queue."""
         if self._queue is None:
             return None
         service = self._drawn(self._options.service, "service", label)

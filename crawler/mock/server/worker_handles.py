@@ -1,4 +1,4 @@
-"""The workers of a mock web as their parent sees them: born, spoken to, listened to, buried."""
+"""The workers of a mock web as their parent sees them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from crawler.model.errors import EnvironmentFailure
 from crawler.runtime.children import environment, python
 from crawler.runtime.companion import obituary
 
-# A worker reads at once whatever it does; one that does not is stopped or swapped out.
+# A worker always reads immediately; one that does not is stopped or swapped out.
 SEND_SECONDS = 15.0
-# From the end of its line to the end of a worker; then it is killed.
+# Seconds from the end of its line until a worker is killed.
 LEAVING_SECONDS = 3.0
 
 _READ_BYTES = 1 << 18
@@ -38,16 +38,16 @@ class WorkerHandle:
         return f"process {self.process.pid} of the mock web"
 
     def send(self, message: Message) -> None:
-        """Say something; to one that has died it makes no difference, its end of file is next."""
+        """Send a message; ignore a dead worker, as its end of file follows."""
         try:
             self.line.sendall(orjson.dumps(message) + b"\n")
         except BrokenPipeError:
             return
         except TimeoutError:
-            raise EnvironmentFailure(f"{self} does not listen; the mock web stops") from None
+            raise EnvironmentFailure(f"{self} does not read; the mock web stops") from None
 
     def read(self) -> list[Message] | None:
-        """What it has said by now; None if it says nothing more. Waits if there is nothing."""
+        """Wait for messages and return them; None at the end of the line."""
         try:
             data = self.line.recv(_READ_BYTES)
         except ConnectionResetError:  # it has died with something unread
@@ -58,7 +58,7 @@ class WorkerHandle:
         return [orjson.loads(line) for line in lines]
 
     def obituary(self) -> str:
-        """Why it has closed its line."""
+        """Return the reason why it has closed its line."""
         try:
             code = self.process.wait(LEAVING_SECONDS)
         except subprocess.TimeoutExpired:
@@ -67,7 +67,7 @@ class WorkerHandle:
 
 
 def spawn(number: int) -> WorkerHandle:
-    """A new worker, which waits for its first order; its signals are masked as the caller's."""
+    """Start a worker, which waits for its first order; it inherits the caller's signal mask."""
     ours, theirs = socket.socketpair()
     with theirs:
         command = python("-m", "crawler.mock.server.worker_process", str(theirs.fileno()))
@@ -86,7 +86,7 @@ def spawn(number: int) -> WorkerHandle:
 
 
 def bury(workers: Iterable[WorkerHandle]) -> None:
-    """Wait for all; who does not leave at the end of its line is killed."""
+    """Close the lines and wait for all workers; kill those that do not leave."""
     for worker in workers:
         worker.line.close()
     deadline = time.monotonic() + LEAVING_SECONDS

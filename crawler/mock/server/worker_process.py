@@ -1,8 +1,8 @@
-"""One process of a mock web of several: `python -m crawler.mock.server.worker_process DESCRIPTOR`.
+"""One of several processes of a mock web: `python -m crawler.mock.server.worker_process FD`.
 
-Started by `crawler.mock.server.supervisor`, whose end of the socket pair it obeys; not for hands.
-It leaves when it is told to, and when that end closes, which is all that a killed parent can say.
-Then it also takes the web's directory away, as nobody else will.
+Started by `crawler.mock.server.supervisor`, whose orders come over a socket pair. It leaves when it
+is told to, and when the other end closes because the parent was killed; then it also removes the
+web's directory.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from crawler.mock.server.running import control
 from crawler.model.errors import CrawlerError, EnvironmentFailure
 from crawler.runtime.event_loop import collect_rarely, new_event_loop
 
-# Far more than any order; a line that is longer is a mistake.
+# Far more than any order has.
 MAX_LINE_BYTES = 64 * 1024 * 1024
 
 Message = dict[str, Any]
@@ -43,7 +43,7 @@ class _Parent:
         self._relayed: dict[int, asyncio.Future[list[Any]]] = {}
 
     async def order(self) -> Message | None:
-        """The next order; None if the parent has gone."""
+        """Return the next order; None if the parent has gone."""
         while True:
             try:
                 line = await self._reader.readline()
@@ -57,13 +57,13 @@ class _Parent:
             self._settle(message)
 
     def say(self, message: Message) -> None:
-        """Say something; to a parent that has gone it makes no difference."""
+        """Send a message; ignore a parent that has gone."""
         self._writer.write(orjson.dumps(message) + b"\n")
 
     async def relay(self, order: str, argument: object) -> list[Any]:
-        """The results of an order that every process executes, this one, too.
+        """Have every process, including this one, execute an order; return the results.
 
-        Raises `EnvironmentFailure` if that cannot be.
+        Raises `EnvironmentFailure` if that fails.
         """
         number = next(self._numbers)
         made: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
@@ -93,7 +93,7 @@ async def _work(line: socket.socket) -> None:
             await _serve(parent, first)
         await writer.drain()
     except ConnectionError:
-        return  # it has gone while we were leaving
+        return  # the parent has gone in the meantime
     finally:
         writer.close()
 
@@ -140,7 +140,7 @@ def _refusal(message: Message, error: Exception) -> Message:
 
 
 def main() -> None:
-    """Serve what the line says."""
+    """Serve as the parent says."""
     raise_descriptor_limit()
     collect_rarely()
     line = socket.socket(fileno=int(sys.argv[1]))
