@@ -6,7 +6,8 @@ import json
 import re
 from collections.abc import Mapping
 
-from crawler.load.load_result import LoadResult
+from crawler.load.load_result import LoadDocument
+from crawler.measure.json_document import typed
 
 SHARES: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 """The quantiles that all of them tell."""
@@ -55,7 +56,7 @@ def _number(pattern: str, said: str) -> float:
 
 def ours(said: str) -> Figures:
     """Of `crawler load --json`; ValueError if not every request was answered well."""
-    measured = LoadResult.of(json.loads(said)).measured
+    measured = typed(json.loads(said), LoadDocument).measured
     if measured.errors:
         raise ValueError(said)
     shown = zip(SHARES, measured.service.quantiles(SHARES.values()), strict=True)

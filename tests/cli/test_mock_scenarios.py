@@ -16,7 +16,7 @@ from crawler.mock.judge.truth import entries
 from crawler.model.errors import ExitCode
 from tests.unmannered import MANNERS_OFF, WORDS
 
-LOCAL: dict[str, Any] = MANNERS_OFF | {"allow_private": True, "parse": "inline", "quiet": True}
+LOCAL: dict[str, Any] = MANNERS_OFF | {"allow_private": True, "parse": "inline"}
 SCENARIOS = sorted((Path(__file__).parents[2] / "config").glob("mock-*.toml"))
 
 

@@ -196,7 +196,7 @@ def test_a_retry_leaves_a_connection_that_went_silent(
 ) -> None:
     """A server that answers once and never again costs the next page an attempt, not its record."""
     urls = [f"{web.url}/fault/{RUDE}", f"{web.url}/page/1"]
-    alone = {"concurrency": 1, "per_host": 1}
+    alone = {"concurrency": 1, "per_host": 1, "timeout": 2.0}
     finals = crawled(urls, **engine, **alone, retries=1, backoff=0.001)
     assert outcomes(finals) == dict.fromkeys(urls)
     assert [final.request.attempts for final in finals if isinstance(final, Page)] == [1, 2]

@@ -278,7 +278,7 @@ SCRIPT = """
     sys.path.insert(0, sys.argv[1])
     import asyncio, os
     from crawler.model.config import CrawlConfig
-    from crawler.model.document import Response
+    from crawler.model.document import RawResponse
     from crawler.workers.hand_over import AsyncParsing
 
     print("top", flush=True)

@@ -137,7 +137,7 @@ def test_a_pool_that_was_hung_up_works_and_ends_as_any_other(method: str) -> Non
 SCRIPT = """
     import asyncio, sys, threading
     from crawler.model.config import CrawlConfig
-    from crawler.model.document import Response
+    from crawler.model.document import RawResponse
     from crawler.workers.hand_over import AsyncParsing, ThreadedParsing
 
     def page(n):
