@@ -29,7 +29,7 @@ class Decision:
 
     work: Annotated[str, told("The kind of work.")]
     model: Annotated[str, told("The model for it; empty if undecided.")]
-    why: Annotated[str, told("What was measured, or is missing.")]
+    why: Annotated[str, told("The measurement behind it, or what is missing.")]
     experiment: Annotated[str, told("The name of the experiment that says so.")]
 
 

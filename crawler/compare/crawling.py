@@ -128,7 +128,7 @@ class CrawlTally:
             raise RuntimeError(f"the crawl ended after {self.count} of {self._wanted} URLs")
 
     def end(self) -> None:
-        """Do nothing: nothing comes any more."""
+        """Let `wait` end: nothing comes any more."""
         with self._lock:
             self._ended = True
             self._reached.set()

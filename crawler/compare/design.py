@@ -64,8 +64,8 @@ class Done:
 class Arm:
     """One configuration."""
 
-    name: Annotated[str, told("What it is called.")]
-    parameters: Annotated[Parameters, told("What its work was told, as JSON.")] = field(
+    name: Annotated[str, told("Its name.")]
+    parameters: Annotated[Parameters, told("Parameters of its work, as JSON.")] = field(
         default_factory=dict
     )
     equal: Annotated[
@@ -73,7 +73,7 @@ class Arm:
     ] = "all"
     limit: Annotated[float, told("Seconds until a turn is given up.")] = BASE_LIMIT
     slowed: Annotated[
-        bool, told("Whether it is the side that sabotage slows down; if none is, the second.")
+        bool, told("True if sabotage slows this side down; if none is, the second is slowed.")
     ] = False
     cores: Annotated[tuple[int, ...], told("The cores it may use; none is all.")] = ()
 
@@ -85,14 +85,14 @@ class Figure:
     name: Annotated[str, told("Its name among readings and figures.")]
     title: Annotated[str, told("Its name for people.")]
     unit: Annotated[str, told("Its unit: s, B, or another.")] = "s"
-    more: Annotated[bool, told("Whether more of it is better.")] = False
-    ratio: Annotated[str, told("What a ratio is called: times as fast.")] = "times as fast"
-    words: Annotated[tuple[str, str], told("What faster and slower are called.")] = (
+    more: Annotated[bool, told("True if more of it is better.")] = False
+    ratio: Annotated[str, told("Name of a ratio: times as fast.")] = "times as fast"
+    words: Annotated[tuple[str, str], told("Words for faster and slower.")] = (
         "faster",
         "slower",
     )
     noise: Annotated[
-        Literal["wall", "cpu", ""], told("Which noise it is held against; empty for none.")
+        Literal["wall", "cpu", ""], told("The noise that it is compared with; empty for none.")
     ] = "wall"
 
 
@@ -117,12 +117,12 @@ PSS = memory("pss", "memory (PSS)")
 class Contrast:
     """A comparison that is planned before the run."""
 
-    claim: Annotated[str, told("What is predicted, in words.")]
+    claim: Annotated[str, told("The prediction, in words.")]
     base: Annotated[str, told("The arm that is held against.")]
     other: Annotated[str, told("The arm that is held against it.")]
-    figure: Annotated[Figure, told("What is compared.")] = WALL
-    expect: Annotated[Expected, told("What is predicted; empty for nothing.")] = ""
-    least: Annotated[float, told("How many times better at least; 0 asks for no amount.")] = 0.0
+    figure: Annotated[Figure, told("The figure that is compared.")] = WALL
+    expect: Annotated[Expected, told("The predicted word; empty for none.")] = ""
+    least: Annotated[float, told("The least ratio predicted; 0 for any.")] = 0.0
     otherwise: Annotated[str, told("The explanation, if it comes out otherwise; or empty.")] = ""
 
 
@@ -131,10 +131,10 @@ class Finding:
     """The outcome of a prediction."""
 
     claim: Annotated[str, told("The prediction.")]
-    outcome: Annotated[Outcome, told("What came of it.")]
-    text: Annotated[str, told("What was found, in a sentence with its figures.")]
+    outcome: Annotated[Outcome, told("Its outcome.")]
+    text: Annotated[str, told("The result, in a sentence with its figures.")]
     detail: Annotated[str, told("The same at length; it may have lines, and may be empty.")] = ""
-    folded: Annotated[str, told("What the detail is, where it is folded away; else empty.")] = ""
+    folded: Annotated[str, told("Title of the detail, where it is folded away; else empty.")] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,11 +142,11 @@ class Interpreter:
     """A Python to measure with."""
 
     label: Annotated[str, told("3.14t, lock off; empty for the one that runs the comparison.")]
-    path: Annotated[str, told("Where it is.")]
+    path: Annotated[str, told("Its path.")]
     version: Annotated[str, told("Its version.")]
-    gil: Annotated[bool, told("Whether its lock is on, with the packages imported.")] = True
+    gil: Annotated[bool, told("True if its lock is on, with the packages imported.")] = True
     parser_refusal: Annotated[
-        str, told("Why the parser does not load in a subinterpreter; or empty.")
+        str, told("The reason that the parser does not load in a subinterpreter; or empty.")
     ] = ""
     packages: Annotated[Mapping[str, str], told("Package to version, of those installed.")] = field(
         default_factory=dict
@@ -176,7 +176,7 @@ class Interpreter:
 class Setting:
     """The setting that an experiment plans its arms by."""
 
-    mode: Annotated[Mode, told("How thorough.")]
+    mode: Annotated[Mode, told("Thoroughness.")]
     cores: Annotated[tuple[int, ...], told("The numbers of the cores to use.")]
     interpreter: Annotated[Interpreter, told("The interpreter.")]
     server: Annotated[str, told("The base URL of the experiment's server; empty for none.")] = ""

@@ -50,7 +50,7 @@ class Spread:
     mad: Annotated[
         float, told("The median distance from it; null of none.", extra_json_schema=_NULLABLE)
     ]
-    count: Annotated[int, told("How many.", ge=0)]
+    count: Annotated[int, told("Number of figures.", ge=0)]
 
 
 def spread(figures: Sequence[float]) -> Spread:

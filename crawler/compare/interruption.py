@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from types import TracebackType
+from contextlib import contextmanager
 from typing import Self
 
 from crawler.runtime import signals
 
 
 class Interruption:
-    """Within the block each signal asks for the end; `asked` says whether one has come.
+    """While `heard`, each signal asks for the end; `asked` says whether one has come.
 
     Where experiments run (`with interruption.welcome():`) the first one raises `KeyboardInterrupt`.
     Elsewhere, as where what was found is judged, it waits for the next such place. Later ones are
@@ -21,22 +20,15 @@ class Interruption:
     def __init__(self) -> None:
         self.asked = False
         self._welcome = False
-        self._answering = ExitStack()
 
     def __repr__(self) -> str:
         return f"Interruption(asked={self.asked})"
 
-    def __enter__(self) -> Self:
-        self._answering.enter_context(signals.answering(self._hear))
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._answering.close()
+    @contextmanager
+    def heard(self) -> Iterator[Self]:
+        """Answer signals while the block runs."""
+        with signals.answering(self._hear):
+            yield self
 
     @contextmanager
     def welcome(self) -> Iterator[None]:

@@ -52,17 +52,16 @@ class Comparison:
     contrast: Annotated[Contrast, told("As it was planned.")]
     base: Annotated[Spread, told("The figure of the base.")]
     other: Annotated[Spread, told("The figure of the other.")]
-    ratio: Annotated[
-        Ratio | None, told("How many times better, with its 95 % interval; null if unknown.")
-    ]
+    ratio: Annotated[Ratio | None, told("The ratio, with its 95 % interval; null if unknown.")]
     judged: Annotated[Ratio | None, told("The interval, wider, that the word rests on.")]
     word: Annotated[Word, told("The answer.")]
-    rounds: Annotated[int, told("How many were compared.", ge=0)]
+    rounds: Annotated[int, told("Rounds that were compared.", ge=0)]
     more: Annotated[
         int, told("About how many more would tell; 0 if none are needed, or none would.", ge=0)
     ] = 0
     why: Annotated[
-        str, told("What made it invalid, or inconclusive for ever; empty if nothing did.")
+        str,
+        told("The reason that it is invalid, or inconclusive for ever; empty if it is neither."),
     ] = ""
 
 

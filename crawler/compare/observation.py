@@ -27,16 +27,16 @@ class Run:
 
     arm: Annotated[str, told("The arm's name.")]
     round: Annotated[int, told("0 warms up and counts for nothing.", ge=0)]
-    at: Annotated[float, told("When: seconds since the experiment began.")]
-    seconds: Annotated[float, told("How long the process took, start and imports included.")]
+    at: Annotated[float, told("Start time: seconds since the experiment began.")]
+    seconds: Annotated[float, told("Seconds of the process, start and imports included.")]
     load: Annotated[float, told("The load average over a minute, before it.")]
     elsewhere: Annotated[
         float, told("CPU seconds that the machine spent on other things meanwhile.")
     ]
     failure: Annotated[str, told("The reason for a missing reading; empty if there is one.")] = ""
-    gil: Annotated[bool, told("Whether the lock was on at its end.")] = True
+    gil: Annotated[bool, told("True if the lock was on at its end.")] = True
     checksum: Annotated[str, told("Of what was done: equal for equal work.")] = ""
-    errors: Annotated[int, told("How much of the work failed.", ge=0)] = 0
+    errors: Annotated[int, told("Amount of the work that failed.", ge=0)] = 0
     reading: Annotated[
         Mapping[str, int | float],
         told(
@@ -47,7 +47,7 @@ class Run:
     figures: Annotated[Mapping[str, int | float], told("Figures of the experiment's own.")] = field(
         default_factory=dict
     )
-    notes: Annotated[Mapping[str, Any], told("Whatever else was worth keeping.")] = field(
+    notes: Annotated[Mapping[str, Any], told("Further values, as JSON.")] = field(
         default_factory=dict
     )
 
@@ -63,8 +63,8 @@ class Run:
 class InterpreterRuns(Struct, frozen=True, kw_only=True):
     """One interpreter in one experiment."""
 
-    setting: Annotated[Setting, told("What the arms were planned by.")]
-    arms: Annotated[Sequence[Arm], told("What was run.")]
+    setting: Annotated[Setting, told("The setting that the arms were planned by.")]
+    arms: Annotated[Sequence[Arm], told("The arms that were run.")]
     runs: Annotated[Sequence[Run], told("Every turn, in its order.")]
 
 

@@ -27,48 +27,50 @@ class PartDocument(InterpreterRuns, frozen=True, kw_only=True):
 
     band: Annotated[
         float | None,
-        told("What differences are held against; null for the noise itself, or for none."),
+        told(
+            "The noise that differences are compared with; null for the noise itself, or for none."
+        ),
     ]
     cpu_band: Annotated[float | None, told("The same for CPU times.")]
-    findings: Annotated[Sequence[Finding], told("What came of each prediction.")]
-    comparisons: Annotated[Sequence[Comparison], told("What was compared.")]
+    findings: Annotated[Sequence[Finding], told("The outcome of each prediction.")]
+    comparisons: Annotated[Sequence[Comparison], told("The planned comparisons and their answers.")]
 
 
 class StoredExperiment(Struct, frozen=True, kw_only=True):
     """One experiment."""
 
     name: Annotated[str, told("Its name.")]
-    rounds: Annotated[int, told("How many counted; the one that warms up does not.", ge=0)]
-    seconds: Annotated[float, told("How long it took.")]
-    partial: Annotated[bool, told("Whether it was stopped before its end.")]
+    rounds: Annotated[int, told("Rounds that count; the one that warms up does not.", ge=0)]
+    seconds: Annotated[float, told("Duration in seconds.")]
+    partial: Annotated[bool, told("True if it was stopped before its end.")]
     parts: Annotated[
-        tuple[InterpreterRuns, ...], told("What each interpreter did; the first ran it all.")
+        tuple[InterpreterRuns, ...], told("The turns of each interpreter; the first ran it all.")
     ]
 
 
 class ExperimentDocument(StoredExperiment, frozen=True, kw_only=True):
     """One experiment, and what came of it."""
 
-    question: Annotated[str, told("What it asks.")]
-    claim: Annotated[str, told("What is held to be true.")]
+    question: Annotated[str, told("Its question.")]
+    claim: Annotated[str, told("Its claim.")]
     outcome: Annotated[Outcome, told("The worst that came of a prediction.")]
     conditions: Annotated[tuple[str, ...], told("Under what conditions, in sentences.")]
-    not_shown: Annotated[tuple[str, ...], told("What it does not show, in sentences.")]
+    not_shown: Annotated[tuple[str, ...], told("Its limits, in sentences.")]
     parts: Annotated[
-        tuple[PartDocument, ...], told("What each interpreter did; the first ran it all.")
+        tuple[PartDocument, ...], told("The turns of each interpreter; the first ran it all.")
     ]
 
 
 class StoredComparison(Struct, frozen=True, kw_only=True):
     """A comparison: where it ran, and every turn."""
 
-    format: Annotated[Literal["crawler-compare/1"], told("How to read this document.")] = _FORMAT
+    format: Annotated[Literal["crawler-compare/1"], told("Format of this document.")] = _FORMAT
     started: Annotated[
-        str, told("When it began: RFC 3339, UTC.", extra_json_schema=json_document.TIME)
+        str, told("Start time: RFC 3339, UTC.", extra_json_schema=json_document.TIME)
     ]
-    seconds: Annotated[float, told("How long all of it took.")]
+    seconds: Annotated[float, told("Duration of all of it, in seconds.")]
     load_after: Annotated[tuple[float, ...], told("Load averages at the end.")]
-    partial: Annotated[bool, told("Whether it was stopped before its end.")]
+    partial: Annotated[bool, told("True if it was stopped before its end.")]
     asked: Annotated[tuple[str, ...], told("The experiments that were asked for.")]
     config: Annotated[Mapping[str, Any], told("The options of the comparison.")]
     machine: Annotated[Machine, told("The machine, and the interpreter that ran it.")]
@@ -85,7 +87,7 @@ class ComparisonDocument(StoredComparison, frozen=True, kw_only=True):
         told("Kind of work to the smallest difference that can be told, 0.02 for 2 %, or null."),
     ]
     advice: Annotated[str, told("One sentence for this machine; empty where none was decided.")]
-    decisions: Annotated[Sequence[Decision], told("Which model for which work.")]
+    decisions: Annotated[Sequence[Decision], told("The model for each kind of work.")]
     undecided: Annotated[Sequence[Decision], told("Work without a model yet; why it has none.")]
     experiments: Annotated[
         tuple[ExperimentDocument, ...], told("Those that were run, in their order.")

@@ -63,7 +63,7 @@ def compare(
             load_after=os.getloadavg(),
         )
 
-    with Interruption() as interruption:
+    with Interruption().heard() as interruption:
         machine = Machine.here(usable_cores(), memory())
         setting = _setting(config, machine, interpreters[0])
         if CALL in names:

@@ -32,7 +32,7 @@ class TargetCounts(Record, frozen=True, kw_only=True):
     """The outcomes of the hits of one target, or of several with the same name."""
 
     name: Annotated[str, told("Its name, or method and path.")]
-    targets: Annotated[int, told("How many targets of the list are counted here.", ge=1)] = 1
+    targets: Annotated[int, told("Targets of the list that are counted here.", ge=1)] = 1
     response: Annotated[Histogram, told("From the intended time to the end.")] = field(
         default_factory=Histogram
     )

@@ -72,10 +72,10 @@ class Judged(Record, frozen=True, kw_only=True):
     """One threshold, and whether it was met."""
 
     text: Annotated[str, told("As it was written: p99<50ms.")]
-    value: Annotated[float, told("What was measured: seconds, a share, or a rate.")]
-    met: Annotated[bool, told("Whether it was met.")]
+    value: Annotated[float, told("The measured value: seconds, a share, or a rate.")]
+    met: Annotated[bool, told("True if it was met.")]
     why: Annotated[
-        str, told("What it was missed for besides the value: too many errors; or empty.")
+        str, told("The reason besides the value that it was missed: too many errors; or empty.")
     ] = ""
 
     @classmethod
@@ -154,7 +154,7 @@ class TargetSummary(Record, frozen=True, kw_only=True):
 class Summary(Record, frozen=True, kw_only=True):
     """Figures that follow from `measured`, for people and jq."""
 
-    seconds: Annotated[float, told("How long was measured.")]
+    seconds: Annotated[float, told("Measured seconds.")]
     attempts: Annotated[int, told("Hits whose time had come.", ge=0)]
     answers: Annotated[int, told("Whole answers, whatever their status.", ge=0)]
     succeeded: Annotated[int, told("Answers with an expected status.", ge=0)]
@@ -193,13 +193,13 @@ class Summary(Record, frozen=True, kw_only=True):
 class LoadResult(Record, frozen=True, kw_only=True):
     """A run: what was asked for, where it ran, what was measured and what to think of it."""
 
-    format: Annotated[Literal["crawler-load/1"], told("How to read this document.")] = FORMAT
+    format: Annotated[Literal["crawler-load/1"], told("Format of this document.")] = FORMAT
     target: Annotated[str, told("The URL, or the first one of a list; a password is ***.")]
-    urls: Annotated[int, told("How many URLs were asked for in turn.", ge=1)]
-    started: Annotated[str, told("When it began: RFC 3339, UTC.", extra_json_schema=TIME)]
-    partial: Annotated[bool, told("Whether the run was stopped before its end.")] = False
+    urls: Annotated[int, told("URLs that were requested in turn.", ge=1)]
+    started: Annotated[str, told("Start time: RFC 3339, UTC.", extra_json_schema=TIME)]
+    partial: Annotated[bool, told("True if the run was stopped before its end.")] = False
     config: Annotated[LoadConfig, told("The options of the run; secrets in header fields are ***.")]
-    machine: Annotated[Generator, told("Where the generator ran.")]
+    machine: Annotated[Generator, told("The generator's machine.")]
     verdict: Annotated[Verdict, told("May the run be believed?")]
     thresholds: Annotated[tuple[Judged, ...], told("Those that were given.")] = ()
     probes: Annotated[Probes, told("Readings of the generator itself, over the measured time.")]
@@ -253,10 +253,10 @@ class LoadResult(Record, frozen=True, kw_only=True):
 class LoadDocument(LoadResult, frozen=True, kw_only=True):
     """A result as its file has it, with what follows from the rest."""
 
-    why: Annotated[str, told("Why the run failed as a whole (too many errors), or empty.")] = field(
-        name="failure"
-    )
-    summary: Annotated[Summary, told("What follows from `measured`.")]
+    why: Annotated[
+        str, told("The reason that the run failed as a whole (too many errors), or empty.")
+    ] = field(name="failure")
+    summary: Annotated[Summary, told("Figures that follow from `measured`.")]
 
 
 def schema() -> dict[str, Any]:

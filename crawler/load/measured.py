@@ -35,7 +35,7 @@ _Key = TypeVar("_Key", int, Failure)
 class Measured(Record, frozen=True, kw_only=True):
     """The outcome of a run, or of one process's share in it; merges exactly."""
 
-    elapsed: Annotated[float, told("How long was measured.")]
+    elapsed: Annotated[float, told("Measured seconds.")]
     response: Annotated[Histogram, told("From the intended time to the end.")] = field(
         default_factory=Histogram
     )
@@ -58,13 +58,15 @@ class Measured(Record, frozen=True, kw_only=True):
     carried: Annotated[
         float, told("Time that hits of the warm-up were in flight after the start.")
     ] = 0.0
-    rows: Annotated[tuple[Row, ...], told("What ended in each stretch of the run, in turn.")] = ()
+    rows: Annotated[
+        tuple[Row, ...], told("The hits that ended in each stretch of the run, in turn.")
+    ] = ()
     targets: Annotated[
         tuple[TargetCounts, ...],
         told("The same hits by target, in the order of the list; nothing before the end."),
     ] = ()
     row_seconds: Annotated[
-        int, told("How long a stretch is; the last one may be shorter.", ge=1)
+        int, told("Seconds of a stretch; the last one may be shorter.", ge=1)
     ] = 1
 
     @property

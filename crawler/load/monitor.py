@@ -7,7 +7,6 @@ hits whose time is up, so that no hit needs a timer.
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,12 +14,12 @@ from time import perf_counter
 
 from crawler.load.loop import Engine
 from crawler.measure.histogram import Histogram
+from crawler.measure.processes import machine_busy
 
 _INTERVAL = 0.01
 # A hit is failed at most so much of its timeout too late.
 _EXPIRE_SHARE = 0.05
 _COUNTERS = Path("/proc/net/netstat")
-_PROCESSOR = Path("/proc/stat")
 
 
 class Monitor:
@@ -64,7 +63,7 @@ class Monitor:
     @property
     def machine_cpu(self) -> float | None:
         """The CPU seconds of all programs of the machine from `start` on, if known."""
-        after = machine_cpu()
+        after = machine_busy()
         return None if after is None or self._machine is None else after - self._machine
 
     def stop(self, now: float) -> None:
@@ -91,19 +90,7 @@ class Monitor:
         self._cpu_last = time.process_time()
         if not self._first:
             self._first, self._first_area, self._cpu = now, self._last_area, self._cpu_last
-            self._machine = machine_cpu()
-
-
-def machine_cpu(read: Callable[[], str] = _PROCESSOR.read_text) -> float | None:
-    """Return the CPU seconds of all programs since the machine started; None if unknown.
-
-    Linux: /proc/stat (proc(5)), in ticks; guests count as user time, and waiting is idle.
-    """
-    try:
-        user, nice, system, _idle, _waiting, hard, soft = map(int, read().split()[1:8])
-    except (OSError, ValueError):
-        return None
-    return (user + nice + system + hard + soft) / os.sysconf("SC_CLK_TCK")
+            self._machine = machine_busy()
 
 
 def listen_overflows(read: Callable[[], str] = _COUNTERS.read_text) -> int | None:

@@ -74,7 +74,7 @@ class Latencies:
 class Row(Record, frozen=True, kw_only=True):
     """The hits that ended in one stretch of the run, failures among them."""
 
-    at: Annotated[int, told("Where it begins: seconds after the start of the measurement.", ge=0)]
+    at: Annotated[int, told("Its start: seconds after the start of the measurement.", ge=0)]
     count: Annotated[int, told("Answers.", ge=0)] = 0
     errors: Annotated[int, told("Failures, dropped hits, unexpected statuses.", ge=0)] = 0
     response: Annotated[Latencies, told("From the intended time to the end.")] = field(

@@ -47,11 +47,11 @@ class Probes(Record, frozen=True, kw_only=True):
 
     cpu_seconds: Annotated[float, told("CPU of all its processes, user and system.")] = 0.0
     cpu_share: Annotated[float, told("CPU of its busiest process, as a share of a core.")] = 0.0
-    loop_lag: Annotated[Histogram, told("How late timers of the event loop were.")] = field(
-        default_factory=Histogram
+    loop_lag: Annotated[Histogram, told("Lateness of the event loop's timers, in seconds.")] = (
+        field(default_factory=Histogram)
     )
     lateness: Annotated[
-        Histogram, told("How late the schedule was looked at; empty in a closed loop.")
+        Histogram, told("Lateness of the schedule, in seconds; empty in a closed loop.")
     ] = field(default_factory=Histogram)
     mean_in_flight: Annotated[float, told("Hits sent and not ended: their mean over time.")] = 0.0
     listen_overflows: Annotated[
@@ -97,18 +97,18 @@ class Probes(Record, frozen=True, kw_only=True):
 class Check(Record, frozen=True, kw_only=True):
     """One condition; one that does not hold and does not matter is a note."""
 
-    name: Annotated[str, told("What was checked.")]
-    ok: Annotated[bool, told("Whether it held.")]
-    value: Annotated[float | None, told("What was read; null if there was nothing to read.")]
-    bound: Annotated[float, told("What it may be.")]
+    name: Annotated[str, told("Name of the check.")]
+    ok: Annotated[bool, told("True if it held.")]
+    value: Annotated[float | None, told("The reading; null if there was none.")]
+    bound: Annotated[float, told("The bound of the reading.")]
     why: Annotated[str, told("A sentence on both.")]
-    matters: Annotated[bool, told("Whether anything rests on it; else it is a note.")] = True
+    matters: Annotated[bool, told("True if the verdict rests on it; else it is a note.")] = True
 
 
 class Verdict(Record, frozen=True, kw_only=True):
     """The verdict on a run, with all checks behind it."""
 
-    valid: Annotated[bool, told("Whether every check that matters held.")]
+    valid: Annotated[bool, told("True if every check that matters held.")]
     checks: Annotated[tuple[Check, ...], told("All that were made.")]
 
     @property

@@ -37,13 +37,15 @@ class Machine:
     processor: Annotated[str, told("The processor's name.")]
     cores: Annotated[tuple[int, ...], told("The numbers of the cores that could be used.")]
     memory: Annotated[int, told("Bytes; 0 where they are not told.", ge=0)]
-    governor: Annotated[str, told("How the kernel sets the clock; empty where it is not told.")]
+    governor: Annotated[str, told("The kernel's clock governor; empty if unknown.")]
     python: Annotated[str, told("Interpreter and version.")]
     build: Annotated[str, told("The options that the interpreter was built with.")]
-    gil: Annotated[bool, told("Whether it runs under its lock.")]
+    gil: Annotated[bool, told("True if it runs under its lock.")]
     switch_interval: Annotated[float, told("After how long another thread may ask for the lock.")]
-    gc_threshold: Annotated[tuple[int, ...], told("When objects are collected.")]
-    flags: Annotated[Mapping[str, str], told("What changes how Python runs: options, PYTHON*.")]
+    gc_threshold: Annotated[tuple[int, ...], told("Thresholds of the garbage collector.")]
+    flags: Annotated[
+        Mapping[str, str], told("Settings that change how Python runs: options, PYTHON*.")
+    ]
     crawler: Annotated[str, told("The version of crawler.")]
     load_before: Annotated[tuple[float, ...], told("Load averages over 1, 5, 15 minutes.")]
     busy: Annotated[

@@ -107,6 +107,6 @@ def test_further_signals_disturb_no_end() -> None:
 def test_afterwards_signals_are_what_they_were() -> None:
     """The handlers from before are back."""
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    with Interruption():
+    with Interruption().heard():
         assert signal.getsignal(signal.SIGTERM) != before[1]
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before

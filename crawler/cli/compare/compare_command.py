@@ -42,9 +42,9 @@ class CompareOutput:
     ] = ""
     json: Annotated[bool, _switch("The result as JSON on stdout.")] = False
     quiet: Annotated[bool, _switch("No live line and no summary.", "--quiet", "-q")] = False
-    list: Annotated[bool, _switch("List the experiments and leave.")] = False
-    schema: Annotated[bool, _switch("Print the results' JSON Schema and leave.")] = False
-    print_config: Annotated[bool, _switch("Print the options as TOML and leave.")] = False
+    list: Annotated[bool, _switch("List the experiments and exit.")] = False
+    schema: Annotated[bool, _switch("Print the JSON Schema of results and exit.")] = False
+    print_config: Annotated[bool, _switch("Print the configuration as TOML and exit.")] = False
 
 
 @with_options(COMPARE)

@@ -94,8 +94,8 @@ class Wanted:
     ] = None
     json: Annotated[bool, _switch("The result as JSON on stdout.")] = False
     quiet: Annotated[bool, _switch("No live picture and no summary.", "--quiet", "-q")] = False
-    schema: Annotated[bool, _switch("Print the results' JSON Schema and leave.")] = False
-    print_config: Annotated[bool, _switch("Print the options as TOML and leave.")] = False
+    schema: Annotated[bool, _switch("Print the JSON Schema of results and exit.")] = False
+    print_config: Annotated[bool, _switch("Print the configuration as TOML and exit.")] = False
 
     @property
     def files(self) -> Outputs:

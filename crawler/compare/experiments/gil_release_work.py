@@ -7,15 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from threading import Event, Thread
-from time import perf_counter, sleep
 
 from crawler.compare.design import Done, Parameters, Watch
+from crawler.compare.experiments.convoy_work import wakings
 
 ZLIB, LOOP, CALL = "zlib", "a Python loop", "one long C call"
 """The controls: frees the lock, gives it up when asked, and holds it until it returns."""
 _PARTS = 470  # of a page: 80 KB
 _PARAGRAPHS = 15_000  # of a long page: several switch intervals even for a library in C
-_PAUSE = 0.001  # seconds that the victim waits for nothing
 _LOOP_TURNS = 10_000  # about 0.5 ms
 _CALL_TURNS = 2_000_000  # about 30 ms
 
@@ -94,15 +93,10 @@ def _kept_out(doing: Doing | None, body: bytes, seconds: float, name: str) -> di
     busy = Thread(target=_until, args=(stop, doing, body)) if doing else None
     if busy:
         busy.start()
-    late: list[float] = []
-    ends = perf_counter() + seconds
-    while (now := perf_counter()) < ends:
-        sleep(_PAUSE)
-        late.append(perf_counter() - now - _PAUSE)
+    late = sorted(wakings(seconds))
     stop.set()
     if busy:
         busy.join()
-    late.sort()
     count = len(late)
     return {
         name: late[count // 2],
