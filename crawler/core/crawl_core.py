@@ -63,12 +63,8 @@ RECORDS = 500
 """Maximum outcomes handed out at once, so that writing them does not block for long."""
 
 
-def unaudited(_audit: Audit) -> None:
-    """Ignore an audit."""
-
-
-def unlisted(_repeat: Seed) -> None:
-    """Ignore a repeat."""
+def ignore(_told: object) -> None:
+    """Ignore an audit or a repeat."""
 
 
 F = TypeVar("F")
@@ -90,7 +86,7 @@ class CrawlCore:
         *,
         random: Callable[[], float],
         suffixes: SuffixList,
-        audit: Callable[[Audit], None] = unaudited,
+        audit: Callable[[Audit], None] = ignore,
         look_ups: bool = False,
         proxies: Proxies | None = None,
         link_filter: Callable[[str], bool] | None = None,
@@ -133,7 +129,7 @@ class CrawlCore:
             outages=self._outages,
             discovery=self._discovery,
             collector=self.collector,
-            repeated=unlisted,
+            repeated=ignore,
             changes=self._changes,
         )
         self._visits = Visits(

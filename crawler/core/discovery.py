@@ -18,7 +18,7 @@ from crawler.core.duplicates import NearDuplicates
 from crawler.core.refusal import Refusal
 from crawler.core.scope import Scope
 from crawler.core.seen import FingerprintSet
-from crawler.core.traps import Caps, Traps
+from crawler.core.traps import Traps
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Listing, Page
 from crawler.model.request import Purpose, Request
@@ -59,14 +59,7 @@ class Discovery:
         )
         self._scoped = following.follow or following.sitemaps
         self._tracking = Tracking(following.drop_params)
-        self._traps = Traps(
-            Caps(
-                depth=following.max_path_depth,
-                repeats=following.max_repeats,
-                queries=following.max_queries,
-                equal=following.max_equal_pages,
-            )
-        )
+        self._traps = Traps(following)
         self._near = NearDuplicates()
         self._met: set[int] = set()
         self._claims = FingerprintSet()  # URLs taken up by redirects, and each with its seed

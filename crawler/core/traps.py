@@ -22,15 +22,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 
 from crawler.core.refusal import Refusal
 from crawler.core.tally import Tally
+from crawler.formats import caps
+from crawler.model.following_config import FollowingConfig
 from crawler.model.url import Url
 
 _KEYS = 1 << 17
 _BARREN = 10_000
 _MOSTLY = 0.9
+_SESSIONS = 2  # URLs that differ only in a session
+_ORDERS = 1  # URLs that differ only in the order of their parameters
 
 # A session's value has 16 characters or more: `sid=17` is a story's number.
 _VALUE = r"=[\w.~!%-]{16,}"
@@ -42,32 +45,15 @@ _SESSION = re.compile(
 _VARYING = re.compile(r"[^/]*\d[^/]*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caps:
-    """Limits of a site; a URL beyond is refused.
+class Traps:
+    """Counts what hosts have shown, and refuses URLs beyond the caps of `options`.
 
-    length: characters of a URL (sitemaps.org allows 2,048). depth: segments of a path (Heritrix
-    has 20). repeats: occurrences of one segment in a path, except numbers. sessions: URLs that
-    differ only in a session; orders: only in the order of their parameters. combinations: sets of
-    parameter names of one path; queries: queries of one path. equal: pages of equal content on a
-    host.
+    combinations: maximum sets of parameter names of one path.
     """
 
-    length: int = 2_048
-    depth: int = 20
-    repeats: int = 2
-    sessions: int = 2
-    orders: int = 1
-    combinations: int = 100
-    queries: int = 1_000
-    equal: int = 100
-
-
-class Traps:
-    """Counts what hosts have shown, and refuses URLs beyond the caps."""
-
-    def __init__(self, caps: Caps | None = None) -> None:
-        self._caps = caps or Caps()
+    def __init__(self, options: FollowingConfig, combinations: int = 100) -> None:
+        self._options = options
+        self._combinations = combinations
         self._tally = Tally(_KEYS)
         self._barren: dict[str, set[str]] = {}  # shapes by host key
         self._shapes = 0
@@ -78,14 +64,14 @@ class Traps:
     def refusal(self, url: Url) -> Refusal | None:
         """Return why `url` is not to be followed, or None."""
         href = url.href
-        if len(href) > self._caps.length:
+        if len(href) > caps.URL:
             return Refusal.URL_LENGTH
         start = href.index("/", 8)
         mark = href.find("?", start)
         path = href[start:] if mark < 0 else href[start:mark]
         # The cheapest conditions first: most URLs need none of these checks.
         return (
-            (path.count("/") > self._caps.repeats and self._segments(path))
+            (path.count("/") > self._options.max_repeats and self._segments(path))
             or ((mark >= 0 or ";" in path or "(" in path) and self._session(href))
             or (mark >= 0 and self._query(href[:mark], href[mark + 1 :]))
             or self.barren(url)
@@ -104,9 +90,9 @@ class Traps:
         pages = self._tally.add((host, shape, "pages"))
         if equal > 1:
             repeated = self._tally.add((host, shape, "equal"))
-            if repeated > self._caps.equal and repeated >= _MOSTLY * pages:
+            if repeated > self._options.max_equal_pages and repeated >= _MOSTLY * pages:
                 self._condemn(host, shape)
-        return Refusal.EQUAL_CONTENT if equal > self._caps.equal else None
+        return Refusal.EQUAL_CONTENT if equal > self._options.max_equal_pages else None
 
     def barren(self, url: Url) -> Refusal | None:
         """Return the refusal of a URL that waited while its shape became barren, or None."""
@@ -118,31 +104,31 @@ class Traps:
     def _segments(self, path: str) -> Refusal | None:
         segments = path[1:].removesuffix("/").split("/")
         count = len(segments)
-        if count > self._caps.depth:
+        if count > self._options.max_path_depth:
             return Refusal.PATH_DEPTH
-        if count - len(set(segments)) < self._caps.repeats:
+        if count - len(set(segments)) < self._options.max_repeats:
             return None
-        often = (name for name, n in Counter(segments).items() if n > self._caps.repeats)
+        often = (name for name, n in Counter(segments).items() if n > self._options.max_repeats)
         return None if all(map(str.isdigit, often)) else Refusal.REPEATED_SEGMENTS
 
     def _session(self, href: str) -> Refusal | None:
         without, sessions = _SESSION.subn("", href)
-        if sessions and self._tally.add(("session", without)) > self._caps.sessions:
+        if sessions and self._tally.add(("session", without)) > _SESSIONS:
             return Refusal.SESSION
         return None
 
     def _query(self, page: str, query: str) -> Refusal | None:
         """Return the refusal of a query; each call counts, so it is made once per new URL."""
-        caps, tally = self._caps, self._tally
+        tally = self._tally
         pairs = query.split("&")
         if len(pairs) > 1:
             pairs.sort()
-            if tally.add((page, *pairs)) > caps.orders:
+            if tally.add((page, *pairs)) > _ORDERS:
                 return Refusal.PERMUTATION
         names = tuple([pair.partition("=")[0] for pair in pairs])
-        if not tally.admits((page, "names"), names, caps.combinations):
+        if not tally.admits((page, "names"), names, self._combinations):
             return Refusal.COMBINATIONS
-        return Refusal.QUERIES if tally.add((page, "queries")) > caps.queries else None
+        return Refusal.QUERIES if tally.add((page, "queries")) > self._options.max_queries else None
 
     def _condemn(self, host: str, shape: str) -> None:
         shapes = self._barren.setdefault(host, set())

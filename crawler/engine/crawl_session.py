@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from crawler.core.audit import Audit, Totals
 from crawler.core.changes import Lasting
-from crawler.core.crawl_core import CrawlCore, unaudited, unlisted
+from crawler.core.crawl_core import CrawlCore, ignore
 from crawler.core.statistics import Snapshot
 from crawler.engine.async_engine import AsyncEngine
 from crawler.engine.plugins import GivenAsyncFetcher, GivenThreadedFetcher, Plugins
@@ -84,8 +84,8 @@ class CrawlSession:
         if self._proxies.note:
             announce(self._proxies.note)
         with ExitStack() as stack:
-            audit: Callable[[Audit], None] = unaudited
-            repeated: Callable[[Seed], None] = unlisted
+            audit: Callable[[Audit], None] = ignore
+            repeated: Callable[[Seed], None] = ignore
             if config.audit:
                 audit = stack.enter_context(AuditLog(config.audit, config.existing)).put
             if config.repeats:

@@ -7,26 +7,21 @@ differences.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Final, Protocol
+from typing import Final
 
-from crawler.formats.found import Found, without
+from crawler.formats.found import Found
 from crawler.model.choices import Html
 from crawler.model.errors import ConfigurationError
 from crawler.model.extras import install
-
-__all__ = ["Found", "check", "find", "without"]
 
 _NEEDS: Final = {
     "frostwork": ("frostwork", "pip install frostwork"),
     "lexbor": ("selectolax", install("lexbor")),
 }
-
-
-class _Find(Protocol):
-    def __call__(self, body: bytes, encoding: str, token: str) -> Found: ...
 
 
 def check(library: Html) -> None:
@@ -46,6 +41,6 @@ def find(body: bytes, encoding: str, *, token: str = "", library: Html = "frostw
 
 
 @cache
-def _finder(library: Html) -> _Find:
-    found: _Find = import_module(f"crawler.formats.by_{library}").find
+def _finder(library: Html) -> Callable[[bytes, str, str], Found]:
+    found: Callable[[bytes, str, str], Found] = import_module(f"crawler.formats.by_{library}").find
     return found

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from crawler.formats import caps, charset, follow, html, links, refresh, sniff
 from crawler.formats.follow import Following, closed, directives
+from crawler.formats.found import Found, without
 from crawler.formats.refresh import Refresh
 from crawler.model.choices import Html
 from crawler.model.document import Document, Leads, RawResponse
@@ -95,9 +96,7 @@ def _read(
     return fields, leads
 
 
-def _refreshed(
-    response: RawResponse, found: html.Found, base: str
-) -> tuple[html.Found, Refresh | None]:
+def _refreshed(response: RawResponse, found: Found, base: str) -> tuple[Found, Refresh | None]:
     """Return `found` with the hrefs of all links, and the refresh that browsers would obey."""
     if not (response.refresh or found.refreshes or found.scriptless or found.related):
         return found, None  # as on nearly all pages
@@ -112,13 +111,11 @@ def _kept(robots: list[str]) -> list[str]:
     return [caps.cut(name, caps.DIRECTIVE) for name in robots[: caps.DIRECTIVES]]
 
 
-def _leads(
-    urls: list[str], found: html.Found, base: str, following: Following, *, shut: bool
-) -> Leads:
+def _leads(urls: list[str], found: Found, base: str, following: Following, *, shut: bool) -> Leads:
     if shut:
         followed: set[str] | None = set()
     elif found.nofollow:
-        followed = set(links.absolute(html.without(found.hrefs, found.nofollow), base))
+        followed = set(links.absolute(without(found.hrefs, found.nofollow), base))
     else:
         followed = None
     tracking = _tracking(following.drop_params)
@@ -130,7 +127,7 @@ def _tracking(names: tuple[str, ...]) -> Tracking:
     return Tracking(names)
 
 
-def _fields(encoding: str, found: html.Found, base: str) -> dict[str, Any]:
+def _fields(encoding: str, found: Found, base: str) -> dict[str, Any]:
     leads = links.capped(found.hrefs, base)
     return {
         "charset": encoding,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from crawler.core.refusal import Refusal
 from crawler.core.tally import Tally
-from crawler.core.traps import Caps, Traps
+from crawler.core.traps import Traps
 from crawler.formats import html, links
 from crawler.formats.simhash import likeness
 from crawler.mock.graph import page_markup
@@ -19,6 +19,7 @@ from crawler.mock.graph.trap_pages import TRAPS, trap
 from crawler.mock.judge.truth import entries, nodes
 from crawler.mock.reply import Ask
 from crawler.mock.scenario import MockWeb
+from crawler.model.following_config import FollowingConfig
 from crawler.model.url import Url
 
 ORIGIN = "http://mock.test"
@@ -35,8 +36,8 @@ def refusals(traps: Traps, *paths: str) -> list[Refusal | None]:
 class Walk:
     """A breadth-first crawl of one trap of the mock web, by the answers of `Traps`."""
 
-    def __init__(self, caps: Caps) -> None:
-        self.traps = Traps(caps)
+    def __init__(self, traps: Traps) -> None:
+        self.traps = traps
         self.fetched: list[str] = []
         self.refused: Counter[Refusal] = Counter()
         self._visits = count()
@@ -76,7 +77,7 @@ class Walk:
 @pytest.mark.parametrize("name", TRAPS)
 def test_the_mock_webs_traps_end(name: str) -> None:
     """Under modest caps each of the mock web's traps is left after a few dozen pages, counted."""
-    walk = Walk(Caps(equal=20, depth=10, queries=50, combinations=20))
+    walk = Walk(Traps(FollowingConfig(max_equal_pages=20, max_path_depth=10, max_queries=50), 20))
     walk.run(TRAPS[name].path, most=1_000)
     assert len(walk.fetched) < 60, walk.refused
     assert sum(walk.refused.values()) > 0
@@ -85,14 +86,14 @@ def test_the_mock_webs_traps_end(name: str) -> None:
 @pytest.mark.parametrize("name", TRAPS)
 def test_the_mock_webs_traps_end_by_default(name: str) -> None:
     """With the defaults, too, the traps end: after some 100 pages."""
-    walk = Walk(Caps())
+    walk = Walk(Traps(FollowingConfig()))
     walk.run(TRAPS[name].path, most=5_000)
     assert len(walk.fetched) < 220, walk.refused
 
 
 def test_nothing_legal_is_refused() -> None:
     """The defaults let the URL of every page of a legal web of 4,000 pages through."""
-    traps = Traps()
+    traps = Traps(FollowingConfig())
     refused = [
         (entry.url, reason)
         for entry in entries(MockWeb(pages=4_000, hosts=40))
@@ -103,7 +104,7 @@ def test_nothing_legal_is_refused() -> None:
 
 def test_no_legal_text_is_refused() -> None:
     """No page of a legal web, duplicates among them, is one of too many of equal content."""
-    traps = Traps(Caps(equal=5))
+    traps = Traps(FollowingConfig(max_equal_pages=5))
     for node in nodes(MockWeb(pages=300)):
         if node.html:
             found = html.find(page_markup.html(node), node.script.name, token="crawler")
@@ -128,7 +129,7 @@ def test_no_legal_text_is_refused() -> None:
 )
 def test_the_shape_of_a_path(path: str, reason: Refusal | None) -> None:
     """Length, depth and repeated segments have caps; numbers may repeat, queries do not count."""
-    assert Traps().refusal(url(path)) is reason
+    assert Traps(FollowingConfig()).refusal(url(path)) is reason
 
 
 @pytest.mark.parametrize(
@@ -145,34 +146,37 @@ def test_the_shape_of_a_path(path: str, reason: Refusal | None) -> None:
 def test_a_session_makes_no_new_page(form: str) -> None:
     """URLs that differ in a session alone are refused beyond two."""
     paths = [form.format(f"{number:024x}") for number in range(4)]
-    assert refusals(Traps(), *paths) == [None, None, Refusal.SESSION, Refusal.SESSION]
+    found = refusals(Traps(FollowingConfig()), *paths)
+    assert found == [None, None, Refusal.SESSION, Refusal.SESSION]
 
 
 def test_what_looks_like_a_session_only() -> None:
     """A short number is a story's, and `dressid` is no session."""
     paths = [f"/story?sid={number}" for number in range(9)]
     paths += [f"/shop?dressid={number:024x}" for number in range(9)]
-    assert not any(refusals(Traps(), *paths))
+    assert not any(refusals(Traps(FollowingConfig()), *paths))
 
 
 def test_orders_of_a_query() -> None:
     """The same parameters in another order are one page: the first order is followed."""
     paths = ["/p?" + "&".join(order) for order in permutations(("a=1", "b=2", "c=3"))]
-    assert refusals(Traps(), *paths) == [None, *[Refusal.PERMUTATION] * 5]
+    assert refusals(Traps(FollowingConfig()), *paths) == [None, *[Refusal.PERMUTATION] * 5]
 
 
 def test_combinations_of_names() -> None:
     """A path that is linked with ever other sets of parameters ends at its cap."""
     sets = ("&".join(f"{n}={i}" for i, n in zip(bits, "abcdefgh", strict=True) if i)
             for bits in product((0, 1), repeat=8))  # fmt: skip
-    found = Counter(refusals(Traps(Caps(combinations=30)), *[f"/p?{query}" for query in sets]))
+    found = Counter(
+        refusals(Traps(FollowingConfig(), combinations=30), *[f"/p?{query}" for query in sets])
+    )
     assert set(found) == {None, Refusal.COMBINATIONS}
     assert 30 <= found[None] <= 100  # in a map of 240 bits others share the bits of 30
 
 
 def test_queries_of_a_path() -> None:
     """Each path has its own count of queries; another path and another host begin anew."""
-    traps = Traps(Caps(queries=5))
+    traps = Traps(FollowingConfig(max_queries=5))
     assert refusals(traps, *[f"/p?n={n}" for n in range(7)])[4:] == [None, *[Refusal.QUERIES] * 2]
     assert refusals(traps, "/q?n=1") == [None]
     assert traps.refusal(Url("http://other.test/p?n=1")) is None
@@ -180,7 +184,7 @@ def test_queries_of_a_path() -> None:
 
 def test_pages_of_equal_content() -> None:
     """Beyond the cap links of such pages are not followed, and their shape is barren."""
-    traps = Traps(Caps(equal=3))
+    traps = Traps(FollowingConfig(max_equal_pages=3))
     answers = [traps.visited(url(f"/day/{n}"), 7) for n in range(12)]
     assert answers == [None] * 3 + [Refusal.EQUAL_CONTENT] * 9
     assert traps.barren(url("/day/99")) is Refusal.EQUAL_CONTENT
@@ -191,7 +195,7 @@ def test_pages_of_equal_content() -> None:
 
 def test_a_shape_with_pages_of_its_own_stays() -> None:
     """Where one page in five has a text of its own, new URLs of that shape are still followed."""
-    traps = Traps(Caps(equal=3))
+    traps = Traps(FollowingConfig(max_equal_pages=3))
     for n in range(200):
         traps.visited(url(f"/item/{n}"), 7 if n % 5 else 1_000 + n)
     assert traps.barren(url("/item/999")) is None
@@ -199,7 +203,7 @@ def test_a_shape_with_pages_of_its_own_stays() -> None:
 
 def test_pages_without_text_are_not_equal() -> None:
     """Pages that need scripts for their text are not taken for one page."""
-    traps = Traps(Caps(equal=3))
+    traps = Traps(FollowingConfig(max_equal_pages=3))
     assert not any(traps.visited(url(f"/app/{n}"), 0) for n in range(50))
 
 
@@ -235,6 +239,6 @@ def test_no_member_is_refused_below_the_cap(members: list[int], most: int) -> No
 @given(st.text(st.sampled_from("ab/?&=;1(S)#-.")))
 def test_no_url_raises(tail: str) -> None:
     """Whatever a path and a query look like, the answer is a value."""
-    traps = Traps(Caps(depth=3, queries=2))
+    traps = Traps(FollowingConfig(max_path_depth=3, max_queries=2))
     traps.visited(url(f"/{tail}"), 1)
     assert traps.refusal(url(f"/{tail}")) in {None, *Refusal}

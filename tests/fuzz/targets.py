@@ -30,6 +30,7 @@ from crawler.formats.robots_file import MAX_BYTES, MAX_SITEMAPS
 from crawler.formats.sitemap_listing import sitemap
 from crawler.model.config import CrawlConfig
 from crawler.model.document import RawResponse
+from crawler.model.following_config import FollowingConfig
 from crawler.model.head import Head, read_head
 from crawler.model.outcome import Exchange, Kind, Listing, Skipped
 from crawler.model.url import InvalidUrl, Seed, Url, join, parse
@@ -90,7 +91,7 @@ def _joined(base: Url, reference: str) -> None:
     whole(found)
     assert join(base, found.href) == found
     assert links.join(reference, base.href) in (found.href, None)
-    for refusal in (_scope().refusal(found), Traps().refusal(found)):
+    for refusal in (_scope().refusal(found), Traps(FollowingConfig()).refusal(found)):
         assert refusal is None or isinstance(refusal, Refusal)
     assert parse(exchange.target(found).href) is not None
 
