@@ -363,7 +363,7 @@ def _types(accept: tuple[str, ...]) -> MediaTypes:
 
 
 def default_port(parts: SplitResult) -> int:
-    """The port of a URL, its scheme's own where it names none."""
+    """Return the port of a URL, by default its scheme's."""
     return parts.port or (443 if parts.scheme == "https" else 80)
 
 

@@ -19,9 +19,13 @@ from urllib.parse import parse_qs
 
 Headers = tuple[tuple[str, str], ...]
 
-
 Parts = tuple[tuple[str, float], ...]
 """The reasons for an answer's delay, with the seconds of each."""
+
+
+def field_value(fields: Headers, name: str) -> str:
+    """Return the first value of a header field, "" if it is absent; `name` is in lower case."""
+    return next((value for key, value in fields if key.lower() == name), "")
 
 
 class PathError(ValueError):
@@ -125,9 +129,9 @@ class Ask:
         question, query = self.target.partition("?")[1:]
         return replace(self, target=f"{path}{question}{query}")
 
-    def header(self, name: str, default: str = "") -> str:
-        """Return the first value of a header field; `name` is in lower case."""
-        return next((value for key, value in self.headers if key.lower() == name), default)
+    def header(self, name: str) -> str:
+        """Return the first value of a header field, "" if it is absent; `name` is in lower case."""
+        return field_value(self.headers, name)
 
     def query(self, name: str, default: str) -> str:
         """Return the first value of a query parameter, percent-decoded."""

@@ -19,7 +19,7 @@ import pytest
 import crawler
 from crawler.mock import LoopFactory, MockWeb, Statistics, main_loop, running, serve
 from crawler.mock.graph.site import answer
-from crawler.mock.server.answer_cache import CACHE_BYTES
+from crawler.mock.server.delivery import CACHE_BYTES
 from crawler.mock.server.request_reader import ReceivedRequest
 from crawler.mock.server.responder import Responder
 

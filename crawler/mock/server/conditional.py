@@ -12,7 +12,7 @@ from datetime import datetime
 from email.utils import formatdate, parsedate_to_datetime
 from hashlib import blake2b
 
-from crawler.mock.reply import Answer, BodyFraming, Headers
+from crawler.mock.reply import Answer, BodyFraming, Headers, field_value
 
 # 2024-01-01T00:00:00Z, and the seconds of two years.
 _FIRST = 1_704_067_200
@@ -27,7 +27,7 @@ def with_validators(answer: Answer) -> Answer:
     framed = answer.framing is not BodyFraming.RAW
     if answer.status != 200 or not framed or not isinstance(pieces, tuple):
         return answer
-    if answer.length is not None or _field(answer.headers, "etag"):
+    if answer.length is not None or field_value(answer.headers, "etag"):
         return answer  # a wrong length is a fault; an ETag is there already
     digest = blake2b(digest_size=8)
     for piece in pieces:
@@ -46,14 +46,14 @@ def is_fresh(answer: Answer, fields: Headers) -> bool:
     `If-None-Match` decides if present, by weak comparison; otherwise `If-Modified-Since`, ignored
     if invalid (section 13.1.3). Only the status and headers of `answer` count.
     """
-    tag, date = _field(answer.headers, "etag"), _field(answer.headers, "last-modified")
+    tag, date = field_value(answer.headers, "etag"), field_value(answer.headers, "last-modified")
     if answer.status != 200 or not tag:
         return False
     asked = [value for name, value in fields if name.lower() == "if-none-match"]
     if asked:
         listed = ", ".join(asked).strip()
         return listed == "*" or tag.removeprefix("W/") in _TAG.findall(listed)
-    since, changed = _date(_field(fields, "if-modified-since")), _date(date)
+    since, changed = _date(field_value(fields, "if-modified-since")), _date(date)
     return since is not None and changed is not None and changed <= since
 
 
@@ -69,10 +69,6 @@ def not_modified(answer: Answer) -> Answer:
         length=None,
         trailers=(),
     )
-
-
-def _field(fields: Headers, name: str) -> str:
-    return next((value for key, value in fields if key.lower() == name), "")
 
 
 def _date(value: str) -> datetime | None:

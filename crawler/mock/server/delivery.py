@@ -9,7 +9,16 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from itertools import chain
 
-from crawler.mock.reply import Answer, BodyFraming, Ending, Headers, Lazy, Parts, Pieces
+from crawler.mock.reply import (
+    Answer,
+    BodyFraming,
+    Ending,
+    Headers,
+    Lazy,
+    Parts,
+    Pieces,
+    field_value,
+)
 from crawler.mock.server.request_reader import ReceivedRequest
 
 # No Date and no version, so that the same answer is always the same bytes.
@@ -109,7 +118,7 @@ def _retry_after(answer: Answer) -> float | None:
     """Return the seconds of a 429's or 503's `Retry-After` (RFC 9110 section 10.2.3), or None."""
     if answer.status not in (429, 503):
         return None
-    value = next((value for name, value in answer.headers if name == "Retry-After"), "")
+    value = field_value(answer.headers, "retry-after")
     if value.isascii() and value.isdigit() and len(value) < 10:
         return min(float(value), MAX_RETRY_AFTER)
     try:
@@ -244,6 +253,9 @@ class RequestTurn:
     counted: bool = True
 
 
+CACHE_BYTES = 32 * 1024 * 1024
+# A page that would evict everything else is cheaper to build again.
+MAX_CACHED_BYTES = CACHE_BYTES // 16
 KEPT_BYTES = 1024
 """Bytes of a cached answer without its body: dict entry, key and delivery."""
 
@@ -267,6 +279,27 @@ class CachedAnswer:
         """Its size in bytes, without a body that is made while it is sent."""
         pieces = self.delivery.pieces
         return KEPT_BYTES + (sum(map(len, pieces)) if isinstance(pieces, tuple) else 0)
+
+
+class AnswerCache:
+    """Answers that depend only on target and host, by both; the oldest is evicted first."""
+
+    __slots__ = ("_entries", "get", "held_bytes")
+
+    def __init__(self) -> None:
+        self._entries: dict[tuple[bytes, bytes], CachedAnswer] = {}
+        self.get = self._entries.get
+        self.held_bytes = 0
+
+    def keep(self, key: tuple[bytes, bytes], kept: CachedAnswer) -> None:
+        """Keep a new answer unless it is too large."""
+        size = kept.size
+        if size > MAX_CACHED_BYTES:
+            return
+        self._entries[key] = kept
+        self.held_bytes += size
+        while self.held_bytes > CACHE_BYTES:
+            self.held_bytes -= self._entries.pop(next(iter(self._entries))).size
 
 
 def server_timing(parts: Parts) -> bytes:

@@ -22,9 +22,8 @@ from crawler.mock.reply import Answer, Ask, Ending, notice
 from crawler.mock.scenario import MockWeb
 from crawler.mock.server import callers
 from crawler.mock.server.access_log import AccessLog
-from crawler.mock.server.answer_cache import Cache
 from crawler.mock.server.conditional import is_fresh, not_modified, with_validators
-from crawler.mock.server.delivery import CachedAnswer, Delivery, RequestTurn, render
+from crawler.mock.server.delivery import AnswerCache, CachedAnswer, Delivery, RequestTurn, render
 from crawler.mock.server.request_reader import ReceivedRequest
 from crawler.mock.server.table import Table
 from crawler.mock.server.timing import Clock, Timing
@@ -111,7 +110,7 @@ class Responder:
         self.options = options
         self._clock = Clock(options, self._start)
         self._hosts: dict[bytes, _Host] = {}
-        self._cache = Cache[CachedAnswer]()
+        self._cache = AnswerCache()
 
     def reset(self) -> None:
         """Reset the counters, except that of open connections."""
