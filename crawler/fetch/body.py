@@ -214,7 +214,7 @@ class Body:
 
         entry: Sink = sink
         codings, self.foreign = _codings(encoding)
-        for name in codings:
+        for name in codings:  # in the order applied, so the chain grows from its end
             decoder = _DECODERS[name](me._counted(entry))
             self._decoders.insert(0, (name, decoder))
             entry = decoder.feed
@@ -300,6 +300,7 @@ class Body:
             if total > me._cap:
                 sink(data[: me._left_of(data, total)])
                 raise _Full
+            # A bomb is refused even where a long body may be cut: it has nothing to read.
             if total > UNSUSPICIOUS and total > RATIO * me.wire_bytes:
                 raise Fault(Kind.TOO_LARGE, f"body unpacks to more than {RATIO} times its size")
             if data:

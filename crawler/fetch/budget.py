@@ -160,7 +160,7 @@ class Budget:
                 break
             self._go_on(account, account.need)
             woken.append(account)
-        if waiting and self.waiting == len(self._accounts):
+        if waiting and self.waiting == len(self._accounts):  # nobody would ever release memory
             woken.append(self._beyond(max(waiting, key=_held)))
         return woken
 

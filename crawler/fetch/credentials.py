@@ -60,6 +60,7 @@ class Credentials:
             return ()
         seed = Url(request.seed)
         asked_for = request.purpose in (Purpose.PAGE, Purpose.SITEMAP)
+        # Redirects and links keep the origin of the seed; credentials must not go elsewhere.
         if not asked_for or request.url.host_key != (request.origin or seed.host_key):
             return ()
         found = goal.authorization or target(seed).authorization

@@ -266,7 +266,7 @@ class ExchangeProgress:
 
     def _hopeless(self, kind: Kind) -> bool:
         """Return True if a retry would end alike: an endless body, or one of the wrong length."""
-        if kind is Kind.DISCONNECTED:
+        if kind is Kind.DISCONNECTED:  # the codings ended, so only the declared length is wrong
             return self._body is not None and self._body.complete
         now = time.perf_counter()
         return kind is Kind.TIMEOUT and now - self._arrived <= DELIVERING * (now - self.started_at)
@@ -281,6 +281,7 @@ class ExchangeProgress:
             return found
         if self.request.purpose is not Purpose.PAGE:
             return found
+        # An endless body may be a stream of sound or pictures: keep it only if it is HTML.
         return found if sniff.is_html(self.content_type, found.response.body) else None
 
     def _beginning(self) -> Received | None:
@@ -317,6 +318,7 @@ class ExchangeProgress:
         if status < 300:
             found = media.read(self.content_type).essence
             return self.failed(Fault(Kind.NOT_ACCEPTED, f"{found} is not among the types to read"))
+        # Only an HTTP proxy that forwards may send 407 in its own name.
         kind = Kind.PROXY if proxied and status == 407 else status_kind(status)
         wait = retry_after(first(values("Retry-After")), self.fetched_at)
         return self.failed(Fault(kind, f"HTTP {status} {_phrase(status)}".rstrip()), wait)

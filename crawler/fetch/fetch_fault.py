@@ -103,7 +103,7 @@ def handshake(error: ssl.SSLError, *, verify: bool) -> Fault:
     if isinstance(error, ssl.SSLCertVerificationError):
         known = "issuer" not in error.verify_message or _has_store()
         return Fault(Kind.TLS, f"certificate: {error.verify_message}{_WAY if known else _NO_STORE}")
-    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):  # may be temporary
         return Fault(Kind.DISCONNECTED, "closed while connecting", no_tls=True)
     reason = error.reason or _SOURCE.sub("", str(error))  # Python has no names of newer reasons
     reason = reason.replace("_", " ").lower()

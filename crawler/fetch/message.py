@@ -116,14 +116,14 @@ class Message:
     def _split(self, data: bytes, pieces: list[bytes]) -> None:
         at = 0
         while at < len(data) and not self.done:
-            if self._left:
+            if self._left:  # within a chunk
                 piece = data[at : at + self._left]
                 pieces.append(piece)
                 self._left -= len(piece)
                 at += len(piece)
                 continue
             end = data.find(b"\n", at)
-            if end < 0:
+            if end < 0:  # the line goes on in the next piece
                 break
             self._use(end + 1 - at)
             self._read_line(data[at:end].removesuffix(b"\r"))

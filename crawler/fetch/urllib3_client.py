@@ -205,6 +205,7 @@ class ThreadedFetcher:
                 return self._send(pool, path, headers)
             except ProtocolError as error:
                 stale += 1
+                # Repeat only what an idle connection explains that the server has closed.
                 hung_up = isinstance(error.args[-1], ConnectionError)
                 if call.fresh or not hung_up or stale > STALE_CONNECTIONS:
                     raise

@@ -138,7 +138,7 @@ class Call:
     def _failed(self, error: Exception) -> Fault:
         if isinstance(error, OSError) and str(error).startswith("Tunnel connection failed: "):
             return Fault(Kind.PROXY, f"proxy answered HTTP {str(error).split()[3]}")
-        if isinstance(error, TimeoutError) and error.errno is None:
+        if isinstance(error, TimeoutError) and error.errno is None:  # the socket's own timeout
             return self.watch.verdict
         if isinstance(error, http.client.RemoteDisconnected):
             return fetch_fault.closed()
@@ -183,6 +183,7 @@ class Call:
                 _negotiate(sock, socks.negotiation(proxy, goal, port))
             except BaseException as error:
                 sock.close()
+                # Only a fault of the target is worth another try.
                 if goal is goals[-1] or not isinstance(error, Fault) or error.kind is Kind.PROXY:
                     raise
             else:

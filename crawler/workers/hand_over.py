@@ -109,7 +109,7 @@ class AsyncParsing(Parsing):
 
     def _lingered(self) -> None:
         self._timer = None
-        if self._pool is not None and self._pool.statistics().waiting:
+        if self._pool is not None and self._pool.statistics().waiting:  # let the batch grow
             self._timer = self._loop.call_later(self._config.parsing.parse_linger, self._lingered)
         else:
             self._flush()

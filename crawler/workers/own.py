@@ -93,6 +93,7 @@ def accepting(config: CrawlConfig, call: Callable[..., Any]) -> CrawlConfig:
     if parse == "auto":
         return config if data and b"__main__" not in data else config.updated({"parse": "inline"})
     script = getattr(sys.modules["__main__"], "__file__", None) or ""  # none in a notebook
+    # A function of `__main__` can be sent only to a process that can run the main script.
     here = b"__main__" in (data or b"") and (parse == "interpreter" or not os.path.isfile(script))
     if parse in ("process", "interpreter") and (data is None or here):
         raise ConfigurationError(
@@ -200,7 +201,7 @@ def _loaded(spec: ModuleSpec) -> ModuleType:
 
 def _same(module: ModuleType, spec: ModuleSpec) -> bool:
     of = module.__spec__
-    if of is None or not (of.origin and spec.origin):
+    if of is None or not (of.origin and spec.origin):  # packages without a file
         return of is not None and not of.origin and not spec.origin
     return os.path.realpath(of.origin) == os.path.realpath(spec.origin)
 

@@ -186,6 +186,7 @@ class Parsing:
     def _place(self, response: RawResponse) -> ParsePlace:
         if not self._auto:
             return ParsePlace.POOL if self._pooled else ParsePlace.HERE
+        # Always ask the chooser, which learns from each question what a pool would save.
         place, large = self._chooser.place(len(response.body)), self._is_large(response)
         if self._pool is None and (large or self._chooser.pool_wanted):
             self._pool = self._started_pool()

@@ -188,7 +188,7 @@ class Pool:
     def _unsent(self, seat: _Seat, serial: int, error: BaseException) -> None:
         with self._lock:
             batch = None if seat.gone else seat.outstanding.get(serial)
-            if batch is not None and len(batch.picks) > 1:
+            if batch is not None and len(batch.picks) > 1:  # find the page that cannot be sent
                 del seat.outstanding[serial]
                 self._pending.extendleft(reversed(batch.singles()))
                 return
@@ -264,6 +264,7 @@ class Pool:
         seat.lane.kill()
         self._killed.append(seat.lane)
         at_work = seat.lane.progress()
+        # The page may have ended between the look and the kill.
         hung = self._hung if overdue is not None and at_work == overdue else None
         with self._lock:
             self._breaks += 1
@@ -309,6 +310,7 @@ class Pool:
         """Return True if a lane should be started: after a break only if there is work for it."""
         with self._lock:
             present = len(self._ready) + len(self._starting)
+            # After a break a lane starts only if there is work for it.
             wanted = min(self._lanes, self._batches()) if self._breaks else self._lanes
             return present < wanted and self._failures < _START_FAILURES
 
@@ -317,7 +319,7 @@ class Pool:
         return len(self._pending) + sum(len(seat.outstanding) for seat in self._ready)
 
     def _build(self, now: float) -> None:
-        seat = None
+        seat = None  # unless the lane can be made
         try:
             seat = _Seat(self._make_lane(), now)
             started = seat.lane.start()

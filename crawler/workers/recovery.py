@@ -108,7 +108,7 @@ def rule(
             continue
         index = batch.picks[position]
         rest = [pick for pick in batch.picks if pick != index]
-        if rest:
+        if rest:  # the innocent pages first, as the suspect runs alone
             again.append(Batch(batch.order, rest))
         if fault := hung or _crash(batch.order, index):
             failed.append(LaneVerdict(batch.order, index, fault))

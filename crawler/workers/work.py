@@ -191,7 +191,7 @@ class Parser:
         except BaseException as error:  # a parser may raise SystemExit or CancelledError, too
             return _fault(error, self._extracting)
         seconds = time.perf_counter() - started
-        if seconds > self._timeout:
+        if seconds > self._timeout:  # no alarm rang, as in a thread or in C code
             return self._overrun()
         return Document(json=document.json, seconds=seconds, leads=document.leads)
 

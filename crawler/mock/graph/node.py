@@ -97,7 +97,7 @@ class Graph:
         than its level.
         """
         rest = drawn >> 2
-        if not drawn & 3:
+        if not drawn & 3:  # one in four
             other = self.layout.place(rest % self.layout.pages)
             if other.host != place.host and not self.stances.closed(other.host):
                 return Node(self, other)
@@ -154,7 +154,7 @@ class Node:
         section, other = SECTIONS[drawn & 15], SECTIONS[drawn >> 4 & 15]
         first, second = SLUGS[drawn >> 8 & 31], SLUGS[drawn >> 13 & 31]
         name, style = f"{first}-{self.place.local}", drawn >> 18 & 15
-        if self.kind is PageKind.DISALLOWED:
+        if self.kind is PageKind.DISALLOWED:  # one of the two patterns of the default robots.txt
             return f"/members/{name}" if style & 1 else f"/{section}/{name}.print"
         if self.kind is PageKind.FILE:
             return f"/{section}/{name}.{self.file[0]}"

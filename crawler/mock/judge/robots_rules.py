@@ -120,7 +120,7 @@ class Rules:
         best, allowed = -1, True
         for rule in self._for(user_agent):
             octets = rule.octets
-            if octets >= best and rule.matches(path):
+            if octets >= best and rule.matches(path):  # the longest wins; in a tie, allow
                 allowed = rule.allow or (allowed and octets == best)
                 best = octets
         return allowed
@@ -172,7 +172,7 @@ def _groups(lines: Iterator[tuple[str, bytes]]) -> dict[str, Group]:
     naming = False  # True if the last line that counts named an agent
     for key, value in lines:
         if key == "user-agent":
-            if not naming:
+            if not naming:  # the first agent after a rule begins new groups
                 open_groups = []
             naming = True
             token = _agent(value.decode("latin-1"))

@@ -100,6 +100,7 @@ class Score:
             self._counts["skipped"] += 1
             return
         self._record(url)
+        # A null status means no answer; a record without the key comes from another crawler.
         ended = "status" not in record or record["status"] is not None
         nodes = [self._visit(visit, answered=ended or visit is not visits[-1]) for visit in visits]
         self._counts["wrong_status"] += any(map(_wrong, nodes, visits))
@@ -172,7 +173,7 @@ class Score:
         trapped = path.startswith("/trap/") or path == "/trap"
         self._counts["robots_violations"] += forbidden
         self._counts["trap_pages" if trapped else "strangers"] += 1
-        if forbidden or not trapped:
+        if forbidden or not trapped:  # allowed traps are too many for the examples
             self._note(read.href if isinstance(read, Url) else read.text)
 
     def _note(self, url: str) -> None:

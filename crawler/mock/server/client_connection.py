@@ -107,6 +107,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Note that the client sends no more; return True to keep the transport for its answer."""
         self._reader.deaf = self._half_closed = True
+        # TLS cannot be half-closed, and a client that has gone must not be waited for long.
         soon = self._due - time.monotonic() <= HALF_CLOSED_SECONDS
         unanswered = self._turn is not None or bool(self._reader.queue)
         wanted = unanswered and soon and not self._ended and self._transport.can_write_eof()
@@ -150,7 +151,7 @@ class Connection(asyncio.Protocol):
                 self.quiet_since = turn.begun
             else:
                 self._begin(turn, delivery)
-        if self._half_closed and self._turn is None and not self._ended:
+        if self._half_closed and self._turn is None and not self._ended:  # all is answered
             self._ended = True
             self._transport.close()
         self._mind_reading()
@@ -229,7 +230,7 @@ class Connection(asyncio.Protocol):
             if self._next is not None and delivery.pause:
                 self._wait(delivery.pause)
                 return
-            if written > TURN_BYTES:
+            if written > TURN_BYTES:  # go on after the other clients
                 self._timer = self._loop.call_soon(self._go_on)
                 return
 

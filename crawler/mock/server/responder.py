@@ -193,6 +193,7 @@ class Responder:
 
     def _delivery(self, request: ReceivedRequest, host: _Host, now: float) -> tuple[Delivery, bool]:
         """Return the delivery, and True if robots.txt forbids the request."""
+        # Only ordinary requests use the cache: the delivery of any other has another form.
         ordinary = request.method == b"GET" and request.keep_alive and request.version == "1.1"
         kept = self._cache.get((host.key, request.target)) if ordinary else None
         if kept is None:
@@ -233,7 +234,7 @@ class Responder:
         if self._clock.idle and not (delivery.delay or delivery.pause):
             return delivery
         steady = self._clock.steady
-        if steady is not None and delivery is kept.delivery:
+        if steady is not None and delivery is kept.delivery:  # the same bytes each time
             if kept.timed is None:
                 kept.timed = _timed(delivery, steady)
             return kept.timed

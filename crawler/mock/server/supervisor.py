@@ -204,9 +204,9 @@ class Supervisor:
             return
         number = message["id"]
         found = self._rounds.get(number)
-        if found is None:
+        if found is None:  # another worker's error has ended this round
             return
-        if "error" in message:
+        if "error" in message:  # the first error is the result of the round
             del self._rounds[number]
             found.done(_error(message))
             return

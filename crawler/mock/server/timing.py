@@ -54,28 +54,24 @@ class Clock:
         self._stall = Stall.read(options.stall)
         self._brownouts = tuple(map(Brownout.read, options.brownout))
         self._queue = Queue(options.workers, options.queue) if options.workers else None
-        drawn = [options.latency, options.transfer, *filter(None, map(_latency, self._brownouts))]
+        latencies = [each.latency for each in self._brownouts if each.latency is not None]
+        drawn = [options.latency, options.transfer, *latencies]
         if self._queue is not None:
             drawn.append(options.service)
         steady = self._queue is None and not (self._stall or self._brownouts)
         self.needs_attempt = any(each.fixed is None for each in drawn) or any(
             each.errors < 1 for each in self._brownouts if each.errors
         )
-        # The only plan, if nothing is drawn and nothing depends on the time.
-        self._only = self._plan("", 0.0) if steady and not self.needs_attempt else None
-        self.idle = self._only == Timing()
-
-    @property
-    def steady(self) -> Timing | None:
-        """The plan of every answer, if all are the same."""
-        return self._only
+        # The plan of every answer, if nothing is drawn and nothing depends on the time.
+        self.steady = self._plan("", 0.0) if steady and not self.needs_attempt else None
+        self.idle = self.steady == Timing()
 
     def plan(self, label: str, attempt: int, now: float) -> Timing:
         """Return the timing of the answer to a request that arrives at `now`.
 
         label: host and path. attempt: earlier requests for it; 0 unless `needs_attempt`.
         """
-        return self._only or self._plan(f"{label}/{attempt}", now - self._start)
+        return self.steady or self._plan(f"{label}/{attempt}", now - self._start)
 
     def _plan(self, label: str, now: float) -> Timing:
         parts: list[tuple[str, float]] = []
@@ -90,7 +86,7 @@ class Clock:
                 parts.append(("brownout", added))
             if brownout.errors and self._uniform(f"error-{number}", label) < brownout.errors:
                 refused = max(refused or 0.0, left)
-        if refused is None:
+        if refused is None:  # a request that fails in a brownout does not enter the queue
             refused = self._queued(parts, label, now)
         delay = min(sum(seconds for _, seconds in parts), MAX_SECONDS)
         if held := self._stall.left(now + delay):
@@ -116,7 +112,3 @@ class Clock:
 
     def _uniform(self, name: str, label: str) -> float:
         return uniform(f"{self._options.seed}/{name}/{label}")
-
-
-def _latency(brownout: Brownout) -> Distribution | None:
-    return brownout.latency
