@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterat
 from types import TracebackType
 from typing import Any, Protocol, Self, Unpack
 
-from crawler.core.statistics import Snapshot
+from crawler.core.collector import Snapshot
 from crawler.engine.crawl_session import CrawlSession
 from crawler.engine.plugins import Plugins
 from crawler.fetch.credentials import RequestHeaders

@@ -19,7 +19,7 @@ from crawler.cli.screen import Screen, screen
 from crawler.cli.telling import complain, show_traceback
 from crawler.cli.terminal import may_be_drawn_on
 from crawler.core.audit import Totals
-from crawler.core.statistics import Snapshot
+from crawler.core.collector import Snapshot
 from crawler.model.choices import Existing
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure, ExitCode

@@ -19,8 +19,8 @@ from crawler.cli.causes import explained
 from crawler.cli.cost import Cost
 from crawler.cli.unit_formats import count, counted, megabytes, milliseconds
 from crawler.core.audit import Totals
+from crawler.core.collector import Snapshot
 from crawler.core.durations import DurationDistribution
-from crawler.core.statistics import Snapshot
 from crawler.model.command_config import CommandConfig
 from crawler.model.extras import DISTRIBUTION
 from crawler.model.outcome import Kind

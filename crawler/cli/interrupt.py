@@ -22,7 +22,7 @@ from time import process_time
 from types import TracebackType
 from typing import Protocol, Self
 
-from crawler.core.statistics import Snapshot
+from crawler.core.collector import Snapshot
 from crawler.runtime import signals
 
 GRACE = 3.0

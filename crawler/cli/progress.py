@@ -13,7 +13,7 @@ from rich.text import Text
 
 from crawler.cli.unit_formats import count, counted, duration, megabytes
 from crawler.core.bottleneck import Bound
-from crawler.core.statistics import Snapshot
+from crawler.core.collector import Snapshot
 
 SPAN = 5.0
 """Seconds over which the rates are taken: what happens now, without jitter."""

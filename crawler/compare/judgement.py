@@ -19,7 +19,9 @@ from crawler.compare.design import (
     Outcome,
     Word,
 )
-from crawler.compare.estimate import (
+from crawler.compare.experiment import Experiment
+from crawler.compare.observation import Observed
+from crawler.compare.statistics import (
     LEAST_ROUNDS,
     MARGIN,
     MOST_MORE,
@@ -32,8 +34,6 @@ from crawler.compare.estimate import (
     spread,
     word_for,
 )
-from crawler.compare.experiment import Experiment
-from crawler.compare.observation import Observed
 from crawler.measure.interval import Ratio
 from crawler.measure.json_document import told
 from crawler.measure.quantity import number

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from msgspec import Struct
 
 from crawler.compare.design import Arm, Interpreter, Setting
-from crawler.compare.estimate import quotient, spread
+from crawler.compare.statistics import quotient, spread
 from crawler.compare.stopwatch import Reading
 from crawler.measure.json_document import told
 

@@ -28,9 +28,9 @@ from typing import Any
 
 from crawler.compare.arm_process import ArmProcess, with_last_words
 from crawler.compare.design import Arm, Interpreter, Setting
-from crawler.compare.estimate import LEAST_ROUNDS
 from crawler.compare.experiment import Experiment
 from crawler.compare.observation import InterpreterRuns, Run
+from crawler.compare.statistics import LEAST_ROUNDS
 from crawler.measure.processes import machine_busy
 from crawler.runtime.children import SAFE_PATH
 from crawler.runtime.companion import ended

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from crawler.compare.charts import Places, charts, drawable, places_of
 from crawler.compare.design import Chart
-from crawler.compare.estimate import spread
 from crawler.compare.examined import Assessment, Examined
 from crawler.compare.judgement import said
 from crawler.compare.observation import Observed, Run
 from crawler.compare.ratio_plots import main_figure, over_time, ratios
+from crawler.compare.statistics import spread
 from crawler.measure.quantity import plain, quantity
 from crawler.report.html_page import PageTable
 from crawler.report.svg import Plot

@@ -37,6 +37,7 @@ from crawler.core.audit import Audit, Totals
 from crawler.core.bottleneck import Limit
 from crawler.core.capacity import Capacity
 from crawler.core.changes import Changes, Earlier, Lasting
+from crawler.core.collector import Snapshot, StatisticsCollector
 from crawler.core.discovery import Discovery
 from crawler.core.domain import SuffixList
 from crawler.core.frontier import Frontier, Withdrawal
@@ -44,7 +45,6 @@ from crawler.core.gatekeeper import Gatekeeper
 from crawler.core.outages import Outages, cut_off
 from crawler.core.retry import RetryPolicy
 from crawler.core.rules import Ended
-from crawler.core.statistics import Snapshot, StatisticsCollector
 from crawler.core.step import BUSY, DONE, Fetch, Notice, Step, Wait, WriteRecord
 from crawler.core.visits import Visits
 from crawler.core.window import Window

@@ -22,13 +22,13 @@ from dataclasses import replace
 from math import inf
 
 from crawler.core.breaker import HeldHost
+from crawler.core.collector import Snapshot
 from crawler.core.frontier import Frontier, Withdrawal
 from crawler.core.gatekeeper import Gatekeeper
 from crawler.core.host import Host, HostGate
 from crawler.core.network import Network, Sign, sign
 from crawler.core.retry import RetryPolicy
 from crawler.core.rules import Ended
-from crawler.core.statistics import Snapshot
 from crawler.core.throttle import asks_for_later, is_trouble
 from crawler.model.outcome import Failed, Kind, Resolved
 from crawler.model.politeness_config import PolitenessConfig

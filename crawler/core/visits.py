@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from crawler.core import ends, redirects
+from crawler.core.collector import StatisticsCollector
 from crawler.core.discovery import Discovery
 from crawler.core.domain import SuffixList
 from crawler.core.fallback import falls_back
@@ -13,7 +14,6 @@ from crawler.core.gatekeeper import Gatekeeper
 from crawler.core.host import Host
 from crawler.core.retry import RetryPolicy
 from crawler.core.rules import MAX_REDIRECTS, Ended, RobotsRead
-from crawler.core.statistics import StatisticsCollector
 from crawler.core.window import Window
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import (

@@ -15,12 +15,12 @@ from itertools import count
 from crawler.core import ends
 from crawler.core.backlog import COMMON, PORTION, Backlog
 from crawler.core.changes import Changes
+from crawler.core.collector import StatisticsCollector
 from crawler.core.discovery import Discovery
 from crawler.core.fallback import falls_back, plain
 from crawler.core.frontier import Frontier
 from crawler.core.gatekeeper import Gatekeeper
 from crawler.core.outages import Outages
-from crawler.core.statistics import StatisticsCollector
 from crawler.core.step import Recall, Refill, Spill
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Final, Redirected

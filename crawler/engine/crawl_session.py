@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, assert_never
 
 from crawler.core.audit import Audit, Totals
 from crawler.core.changes import Lasting
+from crawler.core.collector import Snapshot
 from crawler.core.crawl_core import CrawlCore, ignore
-from crawler.core.statistics import Snapshot
 from crawler.engine.async_engine import AsyncEngine
 from crawler.engine.plugins import GivenAsyncFetcher, GivenThreadedFetcher, Plugins
 from crawler.engine.ports import Sink, Source, silent

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from crawler.cli.crawl_run import Opener, Order, Parts
 from crawler.core.audit import Totals
+from crawler.core.collector import Snapshot
 from crawler.core.durations import DurationHistogram
-from crawler.core.statistics import Snapshot
 from crawler.model.errors import CrawlerError
 
 

@@ -10,8 +10,8 @@ import pytest
 from crawler.cli.bound import bound_by
 from crawler.cli.causes import MOST_KINDS, explained
 from crawler.core.bottleneck import Bound, Held, Limit
+from crawler.core.collector import Snapshot
 from crawler.core.end_causes import Cause
-from crawler.core.statistics import Snapshot
 from crawler.model.command_config import CommandConfig
 from crawler.model.outcome import Kind
 from tests.cli.fakes import SNAPSHOT

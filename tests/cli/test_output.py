@@ -14,7 +14,7 @@ from rich.console import Console
 from crawler.cli import main
 from crawler.cli.crawl_summary import Report
 from crawler.cli.screen import Display, ScreenLines
-from crawler.core.statistics import Snapshot
+from crawler.core.collector import Snapshot
 from crawler.model.command_config import CommandConfig
 from crawler.store.record_schema import schema
 from tests.cli.fakes import SNAPSHOT

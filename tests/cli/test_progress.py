@@ -17,7 +17,7 @@ from crawler.cli.progress import (
     share_done,
     time_left,
 )
-from crawler.core.statistics import Snapshot
+from crawler.core.collector import Snapshot
 from tests.cli.fakes import SNAPSHOT
 
 

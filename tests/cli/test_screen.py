@@ -20,7 +20,7 @@ from rich.console import Console
 from crawler.cli.asking import ASKING
 from crawler.cli.screen import Display, ScreenLines, Silence, screen
 from crawler.cli.terminal import may_be_drawn_on
-from crawler.core.statistics import Snapshot
+from crawler.core.collector import Snapshot
 from tests.cli.fakes import SNAPSHOT
 from tests.unmannered import WORDS
 

@@ -11,7 +11,7 @@ from crawler.cli import crawl_summary
 from crawler.cli.cost import Cost
 from crawler.cli.crawl_summary import Report
 from crawler.cli.unit_formats import duration, megabytes, milliseconds
-from crawler.core.statistics import Snapshot
+from crawler.core.collector import Snapshot
 from crawler.model.command_config import CommandConfig
 from crawler.model.outcome import Kind
 from tests.cli.fakes import SNAPSHOT, TOTALS

@@ -16,7 +16,8 @@ from crawler.compare import estimate as statistics
 from crawler.compare.comparison_report import report
 from crawler.compare.comparison_result import ComparisonResult
 from crawler.compare.design import Arm, Contrast, Setting
-from crawler.compare.estimate import (
+from crawler.compare.observation import Run
+from crawler.compare.statistics import (
     FARTHEST,
     MOST_MORE,
     estimate,
@@ -24,7 +25,6 @@ from crawler.compare.estimate import (
     quotient,
     word_for,
 )
-from crawler.compare.observation import Run
 from crawler.measure.interval import ratio
 from tests.compare import sample, tiny
 from tests.compare.made import found, observed

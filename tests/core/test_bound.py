@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crawler.core.bottleneck import Bound, Held, Holds, Limit, bound
-from crawler.core.statistics import Snapshot
+from crawler.core.collector import Snapshot
 from crawler.model.outcome import Failed, Kind, Page
 from crawler.model.request import Request
 from tests.core.play import Play, failed, page

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
+from crawler.core.collector import StatisticsCollector
 from crawler.core.end_causes import SLOTS, CauseTally
-from crawler.core.statistics import StatisticsCollector
 from crawler.model.outcome import Kind, Skipped
 
 

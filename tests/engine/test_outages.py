@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from crawler.core.statistics import Snapshot
+from crawler.core.collector import Snapshot
 from crawler.engine.crawl_session import CrawlSession
 from crawler.fetch import fetch_fault
 from crawler.model.config import CrawlConfig

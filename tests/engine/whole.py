@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from crawler.core.audit import Totals
-from crawler.core.statistics import Snapshot
+from crawler.core.collector import Snapshot
 from crawler.engine.crawl_session import CrawlSession
 from crawler.mock import Served
 from crawler.mock.judge.ledger import LedgerRow

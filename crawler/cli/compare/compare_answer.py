@@ -12,13 +12,13 @@ from crawler.compare.advice import sizes
 from crawler.compare.catalogue import CALL
 from crawler.compare.comparison_result import ComparisonResult
 from crawler.compare.design import RSS, Figure
-from crawler.compare.estimate import LEAST_ROUNDS, MOST_MORE, interval
 from crawler.compare.examined import Examined
 from crawler.compare.experiments.answer import said
 from crawler.compare.experiments.call import figure
 from crawler.compare.experiments.crawl import CPU_PAGE, RATE
 from crawler.compare.judgement import Comparison, decided
 from crawler.compare.observation import Observed
+from crawler.compare.statistics import LEAST_ROUNDS, MOST_MORE, interval
 from crawler.measure.quantity import quantity
 
 _HEAD = ("", "pages/s", "95 % interval", "CPU a page", "memory")

@@ -11,8 +11,8 @@ from typing import Self, TextIO
 
 from crawler.cli.unit_formats import duration
 from crawler.compare.catalogue import ANSWER
-from crawler.compare.estimate import LEAST_ROUNDS
 from crawler.compare.runner import Turn
+from crawler.compare.statistics import LEAST_ROUNDS
 
 _CLEAR = "\r\x1b[K"
 _TICK, _LINE = 1.0, 10.0  # seconds between two looks on a terminal, and elsewhere

@@ -14,10 +14,10 @@ from crawler.compare.catalogue import DEMO
 from crawler.compare.compare_config import CompareConfig
 from crawler.compare.comparison_result import ComparisonResult
 from crawler.compare.design import Figure, Finding, Interpreter
-from crawler.compare.estimate import LEAST_ROUNDS, spread
 from crawler.compare.examined import Assessment, Examined, bands_of
 from crawler.compare.experiment import Experiment
 from crawler.compare.observation import Observed
+from crawler.compare.statistics import LEAST_ROUNDS, spread
 from crawler.measure.machine import BUSY, Machine
 from crawler.model.output import printable
 

@@ -18,11 +18,11 @@ from crawler.compare.design import (
     Series,
     Setting,
 )
-from crawler.compare.estimate import MARGIN, estimate, quotient, spread
 from crawler.compare.executors import absent, kinds
 from crawler.compare.experiment import Experiment
 from crawler.compare.experiments.break_even_work import Cell, grid
 from crawler.compare.observation import Observed
+from crawler.compare.statistics import MARGIN, estimate, quotient, spread
 from crawler.measure.quantity import latency, number, quantity
 
 _STEPS = (100, 1_000, 10_000, 100_000)  # at some 80 ns each about 10 us to 10 ms

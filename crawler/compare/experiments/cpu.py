@@ -33,9 +33,9 @@ from crawler.compare.design import (
     Setting,
     Watch,
 )
-from crawler.compare.estimate import quotient
 from crawler.compare.experiment import Experiment
 from crawler.compare.observation import Observed
+from crawler.compare.statistics import quotient
 from crawler.measure.quantity import number
 
 BASE = "1 thread"

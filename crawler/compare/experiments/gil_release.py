@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from math import isnan
 
 from crawler.compare.design import Arm, Bars, Chart, Contrast, Finding, Outcome, Setting
-from crawler.compare.estimate import quotient
 from crawler.compare.experiment import Experiment
 from crawler.compare.experiments.gil_release_known import KEPT, KNOWN, LockWait, expected, present
 from crawler.compare.experiments.gil_release_work import CALL, LOOP, ZLIB
 from crawler.compare.observation import Observed
+from crawler.compare.statistics import quotient
 from crawler.formats.libraries import MODULES
 from crawler.measure.quantity import number
 

@@ -14,11 +14,11 @@ from math import nan
 from typing import Any
 
 from crawler.compare.design import Arm, Bars, Chart, Contrast, Figure, Finding, Outcome, Setting
-from crawler.compare.estimate import quotient
 from crawler.compare.experiment import Experiment
 from crawler.compare.experiments.race_counters import CURES
 from crawler.compare.experiments.race_work import SHORT
 from crawler.compare.observation import Observed, Run
+from crawler.compare.statistics import quotient
 from crawler.measure.gil import USUAL
 
 NS = Figure(

@@ -106,7 +106,7 @@ class Collected:
     """The crawler's own collector: a method that takes a lock."""
 
     def __init__(self, _threads: int) -> None:
-        from crawler.core.statistics import StatisticsCollector
+        from crawler.core.collector import StatisticsCollector
 
         self._statistics = StatisticsCollector()
 

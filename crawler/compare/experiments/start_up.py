@@ -17,11 +17,11 @@ from crawler.compare.design import (
     Setting,
     memory,
 )
-from crawler.compare.estimate import MARGIN, estimate
 from crawler.compare.executors import absent, has_loky
 from crawler.compare.experiment import Experiment
 from crawler.compare.experiments.start_up_work import PROCESSES
 from crawler.compare.observation import Observed
+from crawler.compare.statistics import MARGIN, estimate
 from crawler.measure.quantity import number
 
 _MOST_WORKERS = 8

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from crawler.core.statistics import StatisticsCollector
+from crawler.core.collector import StatisticsCollector
 from crawler.model.outcome import Kind, Skipped
 
 SKIPPED = Skipped(url="x", input="x", kind=Kind.INVALID_URL, reason="x")
