@@ -151,7 +151,7 @@ def _check_inputs(seeds: Sequence[str], inputs: tuple[str, ...], mock: int | Non
         if name.startswith("--"):
             raise ConfigurationError(f"--input needs a file, not {name}; ./{name} if it is one")
     if mock is not None and mock < 1:
-        raise ConfigurationError(f"--mock: {mock} pages are too few; the least is 1")
+        raise ConfigurationError(f"--mock: {mock} pages are too few; the minimum is 1")
     if seeds or inputs or mock is not None:
         return
     hint = "" if sys.stdin.isatty() else "; to read stdin, say -i -"

@@ -158,7 +158,7 @@ class LoadConfig(Options):
         if not self.method:
             object.__setattr__(self, "method", "POST" if self.body else "GET")
         if 0 < self.rate < MIN_RATE:
-            raise OptionError("rate", f"{self.rate:g} is too small; the least is {MIN_RATE}")
+            raise OptionError("rate", f"{self.rate:g} is too small; the minimum is {MIN_RATE}")
         if self.rate and self.stages:
             raise OptionError("stages", "give a rate or stages, not both")
         if self.think_time and self.open_loop:

@@ -161,9 +161,9 @@ def _quantity(spec: Option, read: Callable[[str], Q], text: str) -> Q:
 
 def _check_range(spec: Option, value: float) -> None:
     if spec.least is not None and value < spec.least:
-        raise spec.fail(f"{_brief(value)} is too small; the least is {spec.least}")
+        raise spec.fail(f"{_brief(value)} is too small; the minimum is {spec.least}")
     if spec.most is not None and value > spec.most:
-        raise spec.fail(f"{_brief(value)} is too large; the most is {spec.most}")
+        raise spec.fail(f"{_brief(value)} is too large; the maximum is {spec.most}")
 
 
 def _brief(value: float) -> str:

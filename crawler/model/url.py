@@ -50,9 +50,9 @@ _DOTS = ".\u3002\uff0e\uff61"  # dots by UTS 46
 _NUMBERS = re.compile(r"(?:0[xX][0-9a-fA-F]*|[0-9]+)(?:\.(?:0[xX][0-9a-fA-F]*|[0-9]+))*\.?")
 _IPV4 = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})")
 _CREDENTIALS = re.compile(r"(?<=//)[^\s/?#]*@")
-_PLAIN = re.compile(r"[A-Za-z0-9_~!$&()*+,;=:@/.%?-]*")  # what no part after the host encodes
+_PLAIN = re.compile(r"[A-Za-z0-9_~!$&()*+,;=:@/.%?-]*")  # never encoded after the host
 _STRIPPED = "".join(map(chr, range(0x21)))  # C0 controls and space, WHATWG URL 4.4
-_REMOVED = re.compile(r"[\t\n\r]+")  # wherever they stand, by the same
+_REMOVED = re.compile(r"[\t\n\r]+")  # anywhere, by the same section
 
 
 def masked(text: str) -> str:

@@ -130,7 +130,7 @@ def _brief(words: list[str]) -> str:
 def _range(words: list[str]) -> tuple[float, float]:
     first, dots, last = words[0].partition("..")
     if not dots:
-        raise ValueError(f"{_brief(words)} names no time; {_BROWNOUT}")
+        raise ValueError(f"{_brief(words)} has no time; {_BROWNOUT}")
     begin, end = _duration(first), _duration(last)
     if begin >= end:
         raise ValueError(f"{_brief(words)} ends before it begins")
@@ -145,7 +145,7 @@ def _settings(words: list[str]) -> dict[str, str]:
     if len(names) != len(values):
         raise ValueError(f"{_brief(words)}: {names[-1]} needs a value")
     if len(set(names)) != len(names):
-        raise ValueError(f"{_brief(words)} says something twice")
+        raise ValueError(f"{_brief(words)} repeats a setting")
     return dict(zip(names, values, strict=True))
 
 

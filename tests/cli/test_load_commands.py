@@ -121,8 +121,8 @@ def test_a_run_that_cannot_be_believed_is_a_code_of_its_own(url: str) -> None:
     ("words", "said"),
     [
         (["--rate", "0"], "--rate: 0 sends nothing; leave it out for a closed loop"),
-        (["--rate", "1e-9"], "--rate: 1e-09 is too small; the least is 0.001"),
-        (["--rate", "1e9"], "--rate: 1000000000 is too large; the most is 1000000"),
+        (["--rate", "1e-9"], "--rate: 1e-09 is too small; the minimum is 0.001"),
+        (["--rate", "1e9"], "--rate: 1000000000 is too large; the maximum is 1000000"),
         (["--rate", "fast"], "--rate: 'fast' is not a rate"),
         (
             ["--stages", "10s"],
@@ -134,7 +134,7 @@ def test_a_run_that_cannot_be_believed_is_a_code_of_its_own(url: str) -> None:
         (["--threshold", "p99<50"], "--threshold: 'p99<50': a latency needs a unit"),
         (["--threshold", "eror<1%"], "'eror' is unknown; did you mean errors?"),
         (["--expect-status", "ok"], "--expect-status: 'ok' is not a status; expected a list such"),
-        (["--max-errors", "2"], "--max-errors: 2 is too large; the most is 1"),
+        (["--max-errors", "2"], "--max-errors: 2 is too large; the maximum is 1"),
         (["--find-limit", "p99<1s", "--against", "http://127.0.0.1/"], "--find-limit: leave out"),
         (["--against", "http://127.0.0.1/", "--requests", "5"], "leave out --requests"),
         (["http://192.0.2.1/"], "--target-is-mine: 192.0.2.1 is not on loopback"),

@@ -161,7 +161,7 @@ def test_an_empty_variable_is_none(orders: list[Order], monkeypatch: pytest.Monk
         (["--per-host", "0"], ["--per-host", "0 is too small"]),
         (["--per-host", "-3"], ["--per-host", "-3 is too small"]),
         (["--delay", "nan"], ["--delay", "'nan' is not a duration"]),
-        (["--delay=-1m"], ["--delay", "-60 is too small; the least is 0"]),
+        (["--delay=-1m"], ["--delay", "-60 is too small; the minimum is 0"]),
         (["--engine", "fast"], ["--engine", "'fast' is not one of async, threaded"]),
         (["--header", "nonsense"], ["--header", "'nonsense' is not a header"]),
         (["--proxy", "nonsense"], ["--proxy", "'nonsense'"]),

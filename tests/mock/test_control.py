@@ -87,7 +87,7 @@ def test_all_options_may_be_put_back(web: Served) -> None:
 BAD = {
     '{"latncy": 1}': "400 latncy: no such option; did you mean latency?",
     '{"pages": "many"}': "400 pages: 'many' is not a whole number",
-    '{"pages": 0}': "400 pages: 0 is too small; the least is 1",
+    '{"pages": 0}': "400 pages: 0 is too small; the minimum is 1",
     '{"pages"': "400 expected JSON",
     "latency = 1": "400 TOML needs one table, [mock], and nothing else",
     "[mock]\nlatency = = 1": "400 expected JSON or TOML: ",

@@ -64,11 +64,11 @@ def test_a_wrong_stall_is_named(text: object) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "empty text"), ("10s", "names no time"), ("10s..5s errors 1", "ends before"),
+        ("", "empty text"), ("10s", "has no time"), ("10s..5s errors 1", "ends before"),
         ("1s..2s", "changes nothing"), ("1s..2s errors 2", "not a share above"),
         ("1s..2s errors", "a value"),
         ("1s..2s errors x", "not a share"), ("1s..2s speed 1", "'speed' is not a setting"),
-        ("1s..2s errors 1 errors 1", "twice"),
+        ("1s..2s errors 1 errors 1", "repeats a setting"),
         ("1s..9s errors 1 every 8s", "longer than its period"),
         ("1s..2s latency what:1", "not a distribution"), ("a..b errors 1", "not a duration"),
     ],

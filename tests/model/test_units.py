@@ -150,9 +150,9 @@ def test_options_take_their_units_as_text() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("timeout", "5ms", "0.005 is too small; the least is 0.01"),
-        ("timeout", "2d", "172800 is too large; the most is 86400"),
-        ("delay", "-1s", "-1 is too small; the least is 0"),
+        ("timeout", "5ms", "0.005 is too small; the minimum is 0.01"),
+        ("timeout", "2d", "172800 is too large; the maximum is 86400"),
+        ("delay", "-1s", "-1 is too small; the minimum is 0"),
         ("max_body", "10TB", "10000000000000 is too large"),
         ("max_body", "10s", "'10s' is not a size"),
         ("concurrency", "5s", "'5s' is not a whole number"),

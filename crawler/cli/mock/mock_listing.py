@@ -68,7 +68,7 @@ def urls(
     """Write URLs to stdout; `URLS_HELP` is the help text."""
     settled = meant(web, scenario, options)
     if number is not None and number < 0:
-        raise ConfigurationError(f"--number: {number} is too small; the least is 0")
+        raise ConfigurationError(f"--number: {number} is too small; the minimum is 0")
     found = _flat(settled) if flat else _reachable(settled)
     for url in islice(found, number):
         sys.stdout.write(f"{url}\n")
