@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from crawler.cli import toml
-from crawler.cli.crawl_flags import CRAWL, lists, quantity, resolve, with_options
+from crawler.cli.crawl_flags import CRAWL, config_file, lists, quantity, switch, with_options
 from crawler.cli.help_text import UNCOMMON
 from crawler.cli.presets import UNLIMITED
 from crawler.cli.seeds import check
@@ -44,10 +44,6 @@ _LOOPBACK = "127.0.0.0/8"  # where the mock web's hosts are
 TITLE = "Every option of a crawl, with its value."
 
 
-def _switch(help: str) -> Parameter:
-    return Parameter(help=help, group=_OUTPUT, negative="", show_default=False)
-
-
 @with_options(CRAWL)
 def crawl(
     *seeds: Annotated[str, Parameter(name="SEED", help="URLs to crawl.", group=_INPUT)],
@@ -72,38 +68,27 @@ def crawl(
             allow_leading_hyphen=True,
         ),
     ] = "-",
-    config: Annotated[
-        str | None,
-        Parameter(
-            help="TOML file with [crawl], or a preset: polite, fast-local.",
-            group=_INPUT,
-            metavar="FILE",
-        ),
-    ] = None,
+    config: Annotated[str | None, config_file(CRAWL, _INPUT, "; or a preset")] = None,
     unlimited: Annotated[
         bool,
-        Parameter(
-            help="No politeness, any address and short timeouts (--config fast-local).",
-            group=CRAWL.group("Politeness"),
-            negative="",
-            show_default=False,
+        switch(
+            "No politeness, any address and short timeouts (--config fast-local).",
+            CRAWL.group("Politeness"),
         ),
     ] = False,
     schema: Annotated[
-        bool, _switch("Print the JSON Schema of the records and exit."), UNCOMMON
+        bool, switch("Print the JSON Schema of the records and exit.", _OUTPUT), UNCOMMON
     ] = False,
     print_config: Annotated[
-        bool, _switch("Print the configuration as TOML and exit."), UNCOMMON
+        bool, switch("Print the configuration as TOML and exit.", _OUTPUT), UNCOMMON
     ] = False,
     **options: object,
 ) -> int:
     """Crawl and return the exit code; `HELP` is the help text."""
     if schema:
         return _print_schema()
-    file = toml.read(CRAWL, config) if config is not None else {}
-    if unlimited:
-        file |= toml.read(CRAWL, UNLIMITED)
-    settled = resolve(CRAWL, file, options, lambda key: toml.place(CRAWL, str(config), key))
+    lifted = toml.read(CRAWL, UNLIMITED) if unlimited else {}
+    settled = toml.settle(CRAWL, config, {**lifted, **options})
     if print_config:
         print(toml.write(CRAWL, settled, TITLE), end="")
         return ExitCode.FINISHED

@@ -16,7 +16,6 @@ from cyclopts import Group, Parameter, Token
 
 from crawler.cli.help_text import UNCOMMON
 from crawler.model.command_config import CommandConfig
-from crawler.model.errors import ConfigurationError
 from crawler.model.option import Option, OptionError
 from crawler.model.units import Unit
 
@@ -117,6 +116,16 @@ def lists(group: Group) -> Parameter:
     )
 
 
+def config_file(spelling: Spelling[Any], group: Group, more: str = "") -> Parameter:
+    """Return the flag for a configuration file."""
+    return Parameter(help=f"TOML file with [{spelling.table}]{more}.", group=group, metavar="FILE")
+
+
+def switch(help: str, group: Group | None = None, *names: str) -> Parameter:
+    """Return a flag that is off by default."""
+    return Parameter(name=names or None, help=help, group=group, negative="", show_default=False)
+
+
 def quantity(unit: Unit, *, whole: bool = False) -> Callable[[Any, Sequence[Token]], float]:
     """Return a converter for a flag outside of a configuration: its text, in a unit."""
 
@@ -143,25 +152,6 @@ def with_options(spelling: Spelling[Any], *, show: bool = True) -> Callable[[Com
         return command
 
     return decorate
-
-
-def resolve(
-    spelling: Spelling[C],
-    file: Mapping[str, object],
-    given: Mapping[str, object],
-    place: Callable[[str], str],
-) -> C:
-    """Merge what flags and environment gave over `file` over the defaults.
-
-    place: returns an option's position in the file, for the error's text.
-    """
-    try:
-        return spelling.config.of({**spelling.defaults, **file, **given})
-    except OptionError as error:
-        if error.option in file and error.option not in given:
-            raise ConfigurationError(f"{place(error.option)}: {error}") from error
-        flag = spelling.options[error.option].flag
-        raise ConfigurationError(f"{flag}: {error.problem}") from error
 
 
 def table(spelling: Spelling[Any]) -> str:

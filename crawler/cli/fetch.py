@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from crawler.cli import toml
-from crawler.cli.crawl_flags import CRAWL, resolve, with_options
+from crawler.cli.crawl_flags import CRAWL, config_file, switch, with_options
 from crawler.cli.telling import complain
 from crawler.cli.unit_formats import count, milliseconds
 from crawler.model.command_config import CommandConfig
@@ -34,6 +34,7 @@ HELP = (
     "  crawler fetch https://example.com/ --parser words.py:parse\n"
     "  crawler fetch https://example.com/ --body >page.html\n"
 )
+_INPUT, _OUTPUT = CRAWL.group("Input"), CRAWL.group("Output")
 _LINKS, _WIDEST = 10, 30
 _ALONE = {
     "follow": False,
@@ -50,32 +51,21 @@ _ALONE = {
 _INLINE = {"parser": "", "extract": (), "parse": "inline", "strict": False}
 
 
-def _switch(help: str) -> Parameter:
-    return Parameter(help=help, group=CRAWL.group("Output"), negative="", show_default=False)
-
-
 @with_options(CRAWL, show=False)
 def fetch(
-    url: Annotated[str, Parameter(name="URL", help="Page to fetch.", group=CRAWL.group("Input"))],
+    url: Annotated[str, Parameter(name="URL", help="Page to fetch.", group=_INPUT)],
     *,
-    json: Annotated[bool, _switch("Print the record, headers and verdict as JSON.")] = False,
-    body: Annotated[bool, _switch("Print the decoded body alone.")] = False,
-    config: Annotated[
-        str | None,
-        Parameter(
-            help="TOML file with [crawl], or a preset.",
-            group=CRAWL.group("Input"),
-            metavar="FILE",
-        ),
-    ] = None,
+    json: Annotated[
+        bool, switch("Print the record, headers and verdict as JSON.", _OUTPUT)
+    ] = False,
+    body: Annotated[bool, switch("Print the decoded body alone.", _OUTPUT)] = False,
+    config: Annotated[str | None, config_file(CRAWL, _INPUT, "; or a preset")] = None,
     **options: object,
 ) -> int:
     """Fetch and return the exit code; `HELP` is the help text."""
     if json and body:
         raise ConfigurationError("--json and --body: give one of them")
-    file = toml.read(CRAWL, config) if config is not None else {}
-    settled = resolve(CRAWL, file, options, lambda key: toml.place(CRAWL, str(config), key))
-    settled = settled.updated(_ALONE)
+    settled = toml.settle(CRAWL, config, options).updated(_ALONE)
     return _print_body(url, settled) if body else _print_page(url, settled, json=json)
 
 

@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any
 
 from crawler.cli.crawl_flags import C, Spelling
@@ -41,9 +42,25 @@ def read(spelling: Spelling[Any], path: str) -> dict[str, Any]:
     return {key: _checked(spelling, path, text, key, item) for key, item in table.items()}
 
 
-def place(spelling: Spelling[Any], path: str, key: str) -> str:
-    """Return the position at which a file sets an option: `FILE, line 3`."""
-    return f"{path}, line {_find(_text(path), key, spelling.table)}"
+def settle(
+    spelling: Spelling[C],
+    path: str | None,
+    given: Mapping[str, object],
+    under: Mapping[str, object] = MappingProxyType({}),
+) -> C:
+    """Merge what flags and environment gave over the file over `under` over the defaults.
+
+    Raises ConfigurationError that names the flag, or the file and line.
+    """
+    file = read(spelling, path) if path is not None else {}
+    try:
+        return spelling.config.of({**spelling.defaults, **under, **file, **given})
+    except OptionError as error:
+        if path is not None and error.option in file and error.option not in given:
+            line = _find(_text(path), error.option, spelling.table)
+            raise ConfigurationError(f"{path}, line {line}: {error}") from error
+        flag = spelling.options[error.option].flag
+        raise ConfigurationError(f"{flag}: {error.problem}") from error
 
 
 def write(spelling: Spelling[C], config: C, title: str) -> str:

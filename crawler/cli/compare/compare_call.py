@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from crawler.cli.compare.compare_command import CompareOutput, compare
 from crawler.cli.compare.compare_spelling import COMPARE
-from crawler.cli.crawl_flags import with_options
+from crawler.cli.crawl_flags import config_file, with_options
 
 USAGE = "Usage: crawler compare call package.module:function [--async NAME] [--inputs FILE]"
 HELP = (
@@ -30,14 +30,7 @@ def call(
     ],
     /,
     *,
-    config: Annotated[
-        str | None,
-        Parameter(
-            help="TOML file with options below [compare].",
-            group=COMPARE.group("What"),
-            metavar="FILE",
-        ),
-    ] = None,
+    config: Annotated[str | None, config_file(COMPARE, COMPARE.group("What"))] = None,
     wanted: Annotated[CompareOutput, Parameter(name="*")] = _NOTHING,
     **options: object,
 ) -> int:

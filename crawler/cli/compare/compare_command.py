@@ -12,8 +12,8 @@ from cyclopts import Parameter
 from crawler.cli import toml
 from crawler.cli.compare import compare_listing, compare_session
 from crawler.cli.compare.compare_outputs import Folder
-from crawler.cli.compare.compare_spelling import COMPARE, settle
-from crawler.cli.crawl_flags import with_options
+from crawler.cli.compare.compare_spelling import COMPARE
+from crawler.cli.crawl_flags import config_file, switch, with_options
 from crawler.compare import catalogue
 from crawler.compare.compare_config import CompareConfig
 from crawler.model.errors import ConfigurationError, ExitCode
@@ -21,10 +21,6 @@ from crawler.model.errors import ConfigurationError, ExitCode
 ALL, _CRAWL = "all", "crawl"
 _TITLE = "Every option of a comparison, with its value."
 _WHAT, _RESULT = COMPARE.group("What"), COMPARE.group("Result")
-
-
-def _switch(help: str, *names: str) -> Parameter:
-    return Parameter(name=names or None, help=help, group=_RESULT, negative="", show_default=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +36,13 @@ class CompareOutput:
             show_default=False,
         ),
     ] = ""
-    json: Annotated[bool, _switch("The result as JSON on stdout.")] = False
-    quiet: Annotated[bool, _switch("No live line and no summary.", "--quiet", "-q")] = False
-    list: Annotated[bool, _switch("List the experiments and exit.")] = False
-    schema: Annotated[bool, _switch("Print the JSON Schema of results and exit.")] = False
-    print_config: Annotated[bool, _switch("Print the configuration as TOML and exit.")] = False
+    json: Annotated[bool, switch("The result as JSON on stdout.", _RESULT)] = False
+    quiet: Annotated[bool, switch("No live line and no summary.", _RESULT, "--quiet", "-q")] = False
+    list: Annotated[bool, switch("List the experiments and exit.", _RESULT)] = False
+    schema: Annotated[bool, switch("Print the JSON Schema of results and exit.", _RESULT)] = False
+    print_config: Annotated[bool, switch("Print the configuration as TOML and exit.", _RESULT)] = (
+        False
+    )
 
 
 @with_options(COMPARE)
@@ -52,10 +50,7 @@ def compare(
     *experiments: Annotated[
         str, Parameter(name="EXPERIMENT", help="See --list; or all.", group=_WHAT)
     ],
-    config: Annotated[
-        str | None,
-        Parameter(help="TOML file with options below [compare].", group=_WHAT, metavar="FILE"),
-    ] = None,
+    config: Annotated[str | None, config_file(COMPARE, _WHAT)] = None,
     wanted: Annotated[CompareOutput, Parameter(name="*")] = CompareOutput(),
     **options: object,
 ) -> int:
@@ -68,7 +63,7 @@ def compare(
 
         print(orjson.dumps(schema(), option=orjson.OPT_INDENT_2).decode())
         return ExitCode.FINISHED
-    settled = settle(config, options)
+    settled = toml.settle(COMPARE, config, options)
     if wanted.print_config:
         print(toml.write(COMPARE, settled, _TITLE), end="")
         return ExitCode.FINISHED

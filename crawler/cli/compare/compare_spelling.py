@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from crawler.cli import toml
-from crawler.cli.crawl_flags import Spelling, resolve
+from crawler.cli.crawl_flags import Spelling
 from crawler.compare.compare_config import CompareConfig
 
 COMPARE = Spelling(
@@ -16,9 +13,3 @@ COMPARE = Spelling(
     example="budget",
     lead=("What", "Result"),
 )
-
-
-def settle(file: str | None, given: Mapping[str, object]) -> CompareConfig:
-    """Merge the options: those given, over the file, over the defaults."""
-    found = toml.read(COMPARE, file) if file is not None else {}
-    return resolve(COMPARE, found, given, lambda key: toml.place(COMPARE, str(file), key))

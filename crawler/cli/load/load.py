@@ -12,7 +12,7 @@ import orjson
 from cyclopts import Group, Parameter
 
 from crawler.cli import toml
-from crawler.cli.crawl_flags import lists, with_options
+from crawler.cli.crawl_flags import config_file, lists, switch, with_options
 from crawler.cli.load import against, limit
 from crawler.cli.load.exposing import exposing
 from crawler.cli.load.load_outputs import Outputs
@@ -35,10 +35,6 @@ _OF_A_MOCK = {"duration": 3.0}
 """Options that differ where the mock web is loaded: a first look, which answers within seconds."""
 
 _TARGET, _RESULT = LOAD.group("Target"), LOAD.group("Result")
-
-
-def _switch(help: str, *names: str) -> Parameter:
-    return Parameter(name=names or None, help=help, group=_RESULT, negative="", show_default=False)
 
 
 def _file(help: str) -> Parameter:
@@ -77,7 +73,9 @@ class Wanted:
             show_default=False,
         ),
     ] = ""
-    mock: Annotated[bool, _switch("Load a mock web that runs as long as this load.")] = False
+    mock: Annotated[bool, switch("Load a mock web that runs as long as this load.", _RESULT)] = (
+        False
+    )
     out: Annotated[str, _file("Everything, as JSON.")] = ""
     report: Annotated[str, _file("One HTML file with plots.")] = ""
     hgrm: Annotated[str, _file("Response latencies, as HdrHistogram's percentiles.")] = ""
@@ -92,10 +90,14 @@ class Wanted:
             show_default=False,
         ),
     ] = None
-    json: Annotated[bool, _switch("The result as JSON on stdout.")] = False
-    quiet: Annotated[bool, _switch("No live picture and no summary.", "--quiet", "-q")] = False
-    schema: Annotated[bool, _switch("Print the JSON Schema of results and exit.")] = False
-    print_config: Annotated[bool, _switch("Print the configuration as TOML and exit.")] = False
+    json: Annotated[bool, switch("The result as JSON on stdout.", _RESULT)] = False
+    quiet: Annotated[bool, switch("No live picture and no summary.", _RESULT, "--quiet", "-q")] = (
+        False
+    )
+    schema: Annotated[bool, switch("Print the JSON Schema of results and exit.", _RESULT)] = False
+    print_config: Annotated[bool, switch("Print the configuration as TOML and exit.", _RESULT)] = (
+        False
+    )
 
     @property
     def files(self) -> Outputs:
@@ -107,10 +109,7 @@ class Wanted:
 def load(
     *urls: Annotated[str, Parameter(name="URL", help="What to ask for.", group=_TARGET)],
     input: Annotated[tuple[str, ...], lists(_TARGET)] = (),
-    config: Annotated[
-        str | None,
-        Parameter(help="TOML file with options below [load].", group=_TARGET, metavar="FILE"),
-    ] = None,
+    config: Annotated[str | None, config_file(LOAD, _TARGET)] = None,
     wanted: Annotated[Wanted, Parameter(name="*")] = Wanted(),
     **options: object,
 ) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from crawler.cli import toml
-from crawler.cli.crawl_flags import Spelling, resolve
+from crawler.cli.crawl_flags import Spelling
 from crawler.load.load_config import LoadConfig
 from crawler.load.threshold import Threshold
 from crawler.model.errors import ConfigurationError
@@ -31,8 +31,7 @@ def settle(
 
     Raises ConfigurationError.
     """
-    found = {**(usual or {}), **(toml.read(LOAD, file) if file is not None else {})}
-    return resolve(LOAD, found, given, lambda key: toml.place(LOAD, str(file), key))
+    return toml.settle(LOAD, file, given, usual or {})
 
 
 def thresholds(texts: Sequence[str], flag: str = "--threshold") -> list[Threshold]:

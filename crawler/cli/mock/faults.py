@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import orjson
-from cyclopts import Parameter
 
+from crawler.cli.crawl_flags import switch
 from crawler.cli.layout import explained
 from crawler.mock.reply import CatalogueEntry
 from crawler.mock.server.inventory import catalogue
@@ -18,9 +18,7 @@ HELP = "List every fault, trap, form of robots.txt, sitemap and path."
 
 def faults(
     *,
-    json: Annotated[
-        bool, Parameter(help="As JSON lines.", negative="", show_default=False)
-    ] = False,
+    json: Annotated[bool, switch("Print JSON lines.")] = False,
 ) -> int:
     """Print the catalogue; `HELP` is the help text."""
     entries = list(catalogue())

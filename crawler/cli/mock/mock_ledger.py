@@ -8,7 +8,7 @@ from typing import Annotated
 import orjson
 from cyclopts import Group, Parameter
 
-from crawler.cli.crawl_flags import quantity
+from crawler.cli.crawl_flags import quantity, switch
 from crawler.cli.layout import columns
 from crawler.cli.mock.remote import DEFAULT_URL, ask
 from crawler.cli.unit_formats import count, milliseconds
@@ -32,17 +32,13 @@ def ledger(
     url: Annotated[str, Parameter(name="URL", help="The mock web.")] = DEFAULT_URL,
     /,
     *,
-    json: Annotated[
-        bool, Parameter(help="One JSON object.", negative="", show_default=False)
-    ] = False,
+    json: Annotated[bool, switch("Print one JSON object.")] = False,
     assert_: Annotated[
         bool,
-        Parameter(
-            name="--assert",
-            help="Fail on requests within a Retry-After or disallowed by robots.txt.",
-            group=_LIMITS,
-            negative="",
-            show_default=False,
+        switch(
+            "Fail on requests within a Retry-After or disallowed by robots.txt.",
+            _LIMITS,
+            "--assert",
         ),
     ] = False,
     min_gap: Annotated[

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import orjson
 from cyclopts import Parameter
 
-from crawler.cli.crawl_flags import quantity, with_options
+from crawler.cli.crawl_flags import config_file, quantity, switch, with_options
 from crawler.cli.mock.mock_web import MOCK, settle
 from crawler.cli.mock.remote import scenario as scenario_of
-from crawler.cli.mock.serve import SCENARIO, file_parameter, switch
+from crawler.cli.mock.serve import SCENARIO
 from crawler.mock import MockWeb
 from crawler.model.errors import ConfigurationError, ExitCode
 from crawler.model.units import COUNT
@@ -59,10 +59,10 @@ def _with_port(options: MockWeb) -> MockWeb:
 @with_options(MOCK, show=False)
 def urls(
     *,
-    scenario: Annotated[str | None, file_parameter()] = None,
+    scenario: Annotated[str | None, config_file(MOCK, SCENARIO)] = None,
     web: Web = None,
     number: Number = None,
-    flat: Annotated[bool, switch("Print the flat pages, /page/0 to /page/N-1.")] = False,
+    flat: Annotated[bool, switch("Print the flat pages, /page/0 to /page/N-1.", SCENARIO)] = False,
     **options: object,
 ) -> int:
     """Write URLs to stdout; `URLS_HELP` is the help text."""
@@ -78,9 +78,9 @@ def urls(
 @with_options(MOCK, show=False)
 def truth(
     *,
-    scenario: Annotated[str | None, file_parameter()] = None,
+    scenario: Annotated[str | None, config_file(MOCK, SCENARIO)] = None,
     web: Web = None,
-    summary: Annotated[bool, switch("Print one object with the counts.")] = False,
+    summary: Annotated[bool, switch("Print one object with the counts.", SCENARIO)] = False,
     **options: object,
 ) -> int:
     """Write JSON lines to stdout; `TRUTH_HELP` is the help text."""

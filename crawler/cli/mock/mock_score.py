@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 import orjson
 from cyclopts import Group, Parameter
 
-from crawler.cli.crawl_flags import quantity, with_options
+from crawler.cli.crawl_flags import config_file, quantity, switch, with_options
 from crawler.cli.mock.mock_listing import Web, meant
 from crawler.cli.mock.mock_web import MOCK
-from crawler.cli.mock.serve import SCENARIO, file_parameter
+from crawler.cli.mock.serve import SCENARIO
 from crawler.cli.unit_formats import count
 from crawler.mock.judge.score import Score, ScoreResult
 from crawler.model.errors import EnvironmentFailure, ExitCode
@@ -43,10 +43,6 @@ def _least(help: str) -> Parameter:
 def _most(help: str) -> Parameter:
     read = quantity(COUNT, whole=True)
     return Parameter(help=help, group=_LIMITS, metavar="N", converter=read)
-
-
-def _scope(help: str) -> Parameter:
-    return Parameter(help=help, group=_CRAWL, negative="", show_default=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,13 +95,15 @@ def score(
     ],
     /,
     *,
-    scenario: Annotated[str | None, file_parameter()] = None,
+    scenario: Annotated[str | None, config_file(MOCK, SCENARIO)] = None,
     web: Web = None,
-    json: Annotated[
-        bool, Parameter(help="One JSON object.", group=SCENARIO, negative="", show_default=False)
+    json: Annotated[bool, switch("Print one JSON object.", SCENARIO)] = False,
+    with_sitemaps: Annotated[
+        bool, switch("Include pages listed only in sitemaps.", _CRAWL)
     ] = False,
-    with_sitemaps: Annotated[bool, _scope("Include pages listed only in sitemaps.")] = False,
-    with_nofollow: Annotated[bool, _scope("Include pages linked only with nofollow.")] = False,
+    with_nofollow: Annotated[
+        bool, switch("Include pages linked only with nofollow.", _CRAWL)
+    ] = False,
     on_host: Annotated[
         tuple[int, ...],
         Parameter(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 from crawler.cli import toml
-from crawler.cli.crawl_flags import Spelling, resolve
+from crawler.cli.crawl_flags import Spelling
 from crawler.mock import MockWeb, Served, running
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.option import OptionError
@@ -26,8 +26,7 @@ MOCK = Spelling(
 
 def settle(scenario: str | None, given: Mapping[str, object]) -> MockWeb:
     """Return the options: flags over the file over the defaults. Raises ConfigurationError."""
-    file = toml.read(MOCK, scenario) if scenario is not None else {}
-    return resolve(MOCK, file, given, lambda key: toml.place(MOCK, str(scenario), key))
+    return toml.settle(MOCK, scenario, given)
 
 
 @contextmanager

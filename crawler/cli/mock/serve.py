@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from crawler.cli import toml
-from crawler.cli.crawl_flags import with_options
+from crawler.cli.crawl_flags import config_file, switch, with_options
 from crawler.cli.mock.mock_web import MOCK, settle, unlistenable
 from crawler.mock import main_loop
 from crawler.model.errors import ConfigurationError, ExitCode
@@ -19,22 +19,14 @@ COMMANDS = ("urls", "truth", "score", "ledger", "faults", "set")
 SCENARIO = MOCK.group("Scenario")
 
 
-def switch(help: str, *names: str) -> Parameter:
-    """Return a flag that is off by default."""
-    return Parameter(name=names or None, help=help, group=SCENARIO, negative="", show_default=False)
-
-
-def file_parameter() -> Parameter:
-    """Return the flag for a scenario, the same for all commands."""
-    return Parameter(help="TOML file with [mock].", group=SCENARIO, metavar="FILE")
-
-
 @with_options(MOCK)
 def serve(
     *words: Annotated[str, Parameter(show=False)],
-    scenario: Annotated[str | None, file_parameter()] = None,
-    print_scenario: Annotated[bool, switch("Print the configuration as TOML and exit.")] = False,
-    quiet: Annotated[bool, switch("Do not print the address.", "--quiet", "-q")] = False,
+    scenario: Annotated[str | None, config_file(MOCK, SCENARIO)] = None,
+    print_scenario: Annotated[
+        bool, switch("Print the configuration as TOML and exit.", SCENARIO)
+    ] = False,
+    quiet: Annotated[bool, switch("Do not print the address.", SCENARIO, "--quiet", "-q")] = False,
     **options: object,
 ) -> int:
     """Serve until SIGINT, SIGTERM or SIGHUP; print the base URL to stdout once the port accepts.
