@@ -117,12 +117,7 @@ def _reaching(config: CommandConfig, mock: int | None) -> CommandConfig:
 
 
 def _run(
-    config: CommandConfig,
-    seeds: list[str],
-    inputs: tuple[str, ...],
-    output: str,
-    *,
-    passing: bool,
+    config: CommandConfig, seeds: list[str], inputs: tuple[str, ...], output: str, *, passing: bool
 ) -> int:
     allow_address_space(config.concurrency if config.engine == "threaded" else 0)
     from crawler.cli.crawl_run import Order, run  # rich, and with it soon aiohttp and the parser

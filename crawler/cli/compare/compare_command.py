@@ -36,8 +36,10 @@ class CompareOutput:
             show_default=False,
         ),
     ] = ""
-    json: Annotated[bool, switch("The result as JSON on stdout.", _RESULT)] = False
-    quiet: Annotated[bool, switch("No live line and no summary.", _RESULT, "--quiet", "-q")] = False
+    json: Annotated[bool, switch("Print the result as JSON.", _RESULT)] = False
+    quiet: Annotated[bool, switch("Show no progress and no summary.", _RESULT, "--quiet", "-q")] = (
+        False
+    )
     list: Annotated[bool, switch("List the experiments and exit.", _RESULT)] = False
     schema: Annotated[bool, switch("Print the JSON Schema of results and exit.", _RESULT)] = False
     print_config: Annotated[bool, switch("Print the configuration as TOML and exit.", _RESULT)] = (

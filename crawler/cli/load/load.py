@@ -90,8 +90,8 @@ class Wanted:
             show_default=False,
         ),
     ] = None
-    json: Annotated[bool, switch("The result as JSON on stdout.", _RESULT)] = False
-    quiet: Annotated[bool, switch("No live picture and no summary.", _RESULT, "--quiet", "-q")] = (
+    json: Annotated[bool, switch("Print the result as JSON.", _RESULT)] = False
+    quiet: Annotated[bool, switch("Show no progress and no summary.", _RESULT, "--quiet", "-q")] = (
         False
     )
     schema: Annotated[bool, switch("Print the JSON Schema of results and exit.", _RESULT)] = False

@@ -59,11 +59,7 @@ def run(
 
 
 def measure(
-    config: LoadConfig,
-    targets: Sequence[Target],
-    *,
-    quiet: bool,
-    metrics: Exposition | None = None,
+    config: LoadConfig, targets: Sequence[Target], *, quiet: bool, metrics: Exposition | None = None
 ) -> tuple[Measured, Probes, bool]:
     """Load the URLs, with a live picture on a terminal unless `quiet`.
 

@@ -16,10 +16,7 @@ from crawler.model.errors import ExitCode
 HELP = "List every fault, trap, form of robots.txt, sitemap and path."
 
 
-def faults(
-    *,
-    json: Annotated[bool, switch("Print JSON lines.")] = False,
-) -> int:
+def faults(*, json: Annotated[bool, switch("Print JSON lines.")] = False) -> int:
     """Print the catalogue; `HELP` is the help text."""
     entries = list(catalogue())
     if json:
