@@ -61,14 +61,10 @@ class ExchangeWatch:
                 return  # closed already, or not connected yet
 
 
-def _nothing(_late: float) -> None:
-    """Ignore a beat."""
-
-
 class Reaper:
     """Watches exchanges and beats `pulse`; calls `on_beat` with the seconds a beat is late."""
 
-    def __init__(self, pulse: Pulse, on_beat: Callable[[float], None] = _nothing) -> None:
+    def __init__(self, pulse: Pulse, on_beat: Callable[[float], None] = lambda _late: None) -> None:
         self._pulse = pulse
         self._on_beat = on_beat
         self._lock = threading.Lock()

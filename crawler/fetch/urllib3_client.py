@@ -202,29 +202,24 @@ class ThreadedFetcher:
         while True:
             call.fresh = False
             try:
-                return self._send(pool, path, headers)
+                return pool.urlopen(
+                    "GET",
+                    path,
+                    headers=headers,
+                    retries=False,
+                    redirect=False,
+                    assert_same_host=False,
+                    timeout=self._timeout,
+                    release_conn=False,
+                    preload_content=False,
+                    decode_content=False,
+                )
             except ProtocolError as error:
                 stale += 1
                 # Repeat only what an idle connection explains that the server has closed.
                 hung_up = isinstance(error.args[-1], ConnectionError)
                 if call.fresh or not hung_up or stale > STALE_CONNECTIONS:
                     raise
-
-    def _send(
-        self, pool: HTTPConnectionPool, path: str, headers: urllib3.HTTPHeaderDict
-    ) -> BaseHTTPResponse:
-        return pool.urlopen(
-            "GET",
-            path,
-            headers=headers,
-            retries=False,
-            redirect=False,
-            assert_same_host=False,
-            timeout=self._timeout,
-            release_conn=False,
-            preload_content=False,
-            decode_content=False,
-        )
 
     def _headers_with(self, credentials: Headers) -> urllib3.HTTPHeaderDict:
         if not credentials:

@@ -69,13 +69,12 @@ class _Issue:
     names: Sequence[str]
 
     def leaf(
-        self,
-        issuer: trustme.CA,
-        *,
-        not_before: datetime | None = None,
-        not_after: datetime | None = None,
+        self, issuer: trustme.CA, first: int | None = None, last: int | None = None
     ) -> trustme.LeafCert:
-        return issuer.issue_cert(*self.names, not_before=not_before, not_after=not_after)
+        """Issue a certificate for all names, valid between two days counted from today."""
+        now = datetime.now(UTC)
+        begin, end = (None if day is None else now + day * _DAY for day in (first, last))
+        return issuer.issue_cert(*self.names, not_before=begin, not_after=end)
 
 
 def _good(issue: _Issue) -> bytes:
@@ -83,13 +82,11 @@ def _good(issue: _Issue) -> bytes:
 
 
 def _expired(issue: _Issue) -> bytes:
-    now = datetime.now(UTC)
-    return _pem(issue.leaf(issue.authority, not_before=now - 400 * _DAY, not_after=now - 30 * _DAY))
+    return _pem(issue.leaf(issue.authority, -400, -30))
 
 
 def _not_yet(issue: _Issue) -> bytes:
-    now = datetime.now(UTC)
-    return _pem(issue.leaf(issue.authority, not_before=now + 30 * _DAY, not_after=now + 400 * _DAY))
+    return _pem(issue.leaf(issue.authority, 30, 400))
 
 
 def _wrong_host(issue: _Issue) -> bytes:

@@ -119,22 +119,21 @@ class Supervisor:
 
     def statistics(self) -> Statistics:
         """Return the sum of all counters, after the end the last ones; waits for the workers."""
-        rows = self._kept("statistics")
-        return total(self.all("statistics") if rows is None else rows)
+        return total(self._results("statistics"))
 
     def recent(self) -> tuple[str, ...]:
         """Return the last targets, one process after the other; waits for the workers."""
-        rows = self._kept("recent")
-        rows = self.all("recent") if rows is None else rows
-        return tuple(target for row in rows for target in row)
+        return tuple(target for row in self._results("recent") for target in row)
 
     def ledger(self) -> LedgerSnapshot:
         """Return the merged ledger from the event logs, while it serves."""
         self.all("flush")
         return merged(self._directory).snapshot()
 
-    def _kept(self, order: str) -> list[Any] | None:
-        return None if self._last is None else [row[order] for row in self._last]
+    def _results(self, order: str) -> list[Any]:
+        """Return the workers' results, after the end the last ones."""
+        last = self._last
+        return self.all(order) if last is None else [row[order] for row in last]
 
     def _ask(self, act: Callable[[], None]) -> None:
         self._asked.put(act)
