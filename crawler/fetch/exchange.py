@@ -66,27 +66,10 @@ class ExchangeProgress:
     """
 
     __slots__ = (
-        "_arrived",
-        "_body",
-        "_length",
-        "_received",
-        "_refusal",
-        "_room",
-        "_unsure",
-        "allowed",
-        "connect",
-        "content_type",
-        "cookies",
-        "fetched_at",
-        "fields",
-        "first_byte",
-        "refresh",
-        "request",
-        "robots_tag",
-        "started_at",
-        "status",
-        "wire_bytes",
-    )
+        "_arrived", "_body", "_length", "_received", "_refusal", "_room", "_unsure", "allowed",
+        "connect", "content_type", "cookies", "fetched_at", "fields", "first_byte", "refresh",
+        "request", "robots_tag", "started_at", "status", "wire_bytes",
+    )  # fmt: skip
 
     def __init__(self, request: Request) -> None:
         self.request = request

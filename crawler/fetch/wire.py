@@ -46,20 +46,9 @@ class Call:
     """One exchange, as its connection sees it; `policy` applies where no proxy connects."""
 
     __slots__ = (
-        "_config",
-        "_names",
-        "_paused",
-        "_policy",
-        "_pulse",
-        "_shadow",
-        "answer",
-        "forwarded",
-        "fresh",
-        "progress",
-        "proxy",
-        "target",
-        "watch",
-    )
+        "_config", "_names", "_paused", "_policy", "_pulse", "_shadow", "answer", "forwarded",
+        "fresh", "progress", "proxy", "target", "watch",
+    )  # fmt: skip
 
     def __init__(
         self,
