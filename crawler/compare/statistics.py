@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Annotated
 
-from crawler.compare.design import Word
+from crawler.compare.design import Outcome, Word
 from crawler.measure.interval import CONFIDENCE, LEAST_FIGURES, Drawn, Ratio, student
 from crawler.measure.json_document import told
 
@@ -187,6 +187,13 @@ def word_for(found: Estimate | None, confidence: float, band: float, margin: flo
     most = 1 + margin
     within = 1 / most <= found.ratio.low and found.ratio.high <= most
     return "indistinguishable" if within else "inconclusive"
+
+
+def faster(found: Estimate | None) -> Outcome:
+    """Return the outcome of a prediction that the ratio surely exceeds 1 by `MARGIN`."""
+    if found is None or found.ratio.low <= 1 + MARGIN <= found.ratio.high:
+        return "undecided"
+    return "as predicted" if found.ratio.low > 1 + MARGIN else "otherwise"
 
 
 def more_rounds(found: Estimate, confidence: float, band: float, margin: float) -> int:

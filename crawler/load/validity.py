@@ -277,8 +277,3 @@ def _samples(measured: Measured, claims: Sequence[Threshold]) -> Check:
 def needed(quantile: float) -> int:
     """Return the values needed to have `BEYOND` above a quantile (0 to 1, without 1)."""
     return math.ceil(BEYOND / (1 - quantile) - 1e-6) if quantile < 1 else 1
-
-
-def supported(count: int, quantiles: Sequence[float]) -> tuple[float, ...]:
-    """Return the quantiles that so many values can show."""
-    return tuple(quantile for quantile in quantiles if needed(quantile) <= count)

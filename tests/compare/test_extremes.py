@@ -11,8 +11,7 @@ import pytest
 
 from crawler.cli.compare import compare_summary
 from crawler.cli.compare.compare_outputs import Folder
-from crawler.compare import catalogue
-from crawler.compare import estimate as statistics
+from crawler.compare import catalogue, statistics
 from crawler.compare.comparison_report import report
 from crawler.compare.comparison_result import ComparisonResult
 from crawler.compare.design import Arm, Contrast, Setting

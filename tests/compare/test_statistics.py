@@ -8,7 +8,7 @@ from statistics import mean, stdev
 
 import pytest
 
-from crawler.compare import estimate as statistics
+from crawler.compare import statistics
 from crawler.compare.statistics import Estimate, estimate, holm, more_rounds, spread, word_for
 
 NOISE = 0.02

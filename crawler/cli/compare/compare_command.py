@@ -10,10 +10,11 @@ import orjson
 from cyclopts import Parameter
 
 from crawler.cli import toml
-from crawler.cli.compare import compare_listing, compare_session
+from crawler.cli.compare import compare_session
 from crawler.cli.compare.compare_outputs import Folder
 from crawler.cli.compare.compare_spelling import COMPARE
 from crawler.cli.crawl_flags import config_file, switch, with_options
+from crawler.cli.layout import explained
 from crawler.compare import catalogue
 from crawler.compare.compare_config import CompareConfig
 from crawler.model.errors import ConfigurationError, ExitCode
@@ -58,7 +59,8 @@ def compare(
 ) -> int:
     """Compare; returns the exit code. What it says to a person is the app's help."""
     if wanted.list:
-        compare_listing.show()
+        rows = [(e.name, "", e.question) for e in catalogue.every().values()]
+        print("\n".join(explained(rows)))
         return ExitCode.FINISHED
     if wanted.schema:
         from crawler.compare.schema import schema

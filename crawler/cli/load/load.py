@@ -17,7 +17,7 @@ from crawler.cli.load import against, limit
 from crawler.cli.load.exposing import exposing
 from crawler.cli.load.load_outputs import Outputs
 from crawler.cli.load.load_session import run
-from crawler.cli.load.load_spelling import LOAD, settle, thresholds
+from crawler.cli.load.load_spelling import LOAD, thresholds
 from crawler.cli.load.load_summary import text
 from crawler.cli.load.targets import targets
 from crawler.compare.web import served
@@ -117,7 +117,7 @@ def load(
     if wanted.schema:
         print(orjson.dumps(schema(), option=orjson.OPT_INDENT_2).decode())
         return ExitCode.FINISHED
-    settled = settle(config, options, _OF_A_MOCK if wanted.mock else None)
+    settled = toml.settle(LOAD, config, options, _OF_A_MOCK if wanted.mock else {})
     if wanted.print_config:
         print(toml.write(LOAD, settled, _TITLE), end="")
         return ExitCode.FINISHED

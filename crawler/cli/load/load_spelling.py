@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from crawler.cli import toml
 from crawler.cli.crawl_flags import Spelling
 from crawler.load.load_config import LoadConfig
 from crawler.load.threshold import Threshold
@@ -22,16 +21,6 @@ LOAD = Spelling(
         "stages": "expected a schedule; leave it out for a closed loop",
     },
 )
-
-
-def settle(
-    file: str | None, given: Mapping[str, object], usual: Mapping[str, object] | None = None
-) -> LoadConfig:
-    """Merge the options: those given, over the file, over what is `usual` here, over the defaults.
-
-    Raises ConfigurationError.
-    """
-    return toml.settle(LOAD, file, given, usual or {})
 
 
 def thresholds(texts: Sequence[str], flag: str = "--threshold") -> list[Threshold]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from textwrap import wrap
 
+from crawler.cli import unit_formats
 from crawler.cli.unit_formats import count
 from crawler.load.breakdown import ErrorKind, TargetCounts, largest
 from crawler.load.measured import Measured
@@ -55,8 +56,7 @@ def errors(kinds: Mapping[str, ErrorKind]) -> Iterator[str]:
 
 def milliseconds(seconds: float) -> str:
     """Return three digits, without the unit, which stands at the head of the table."""
-    value = seconds * 1e3
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return unit_formats.milliseconds(seconds).removesuffix(" ms")
 
 
 def shortened(text: str) -> str:

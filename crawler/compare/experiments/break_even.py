@@ -22,7 +22,7 @@ from crawler.compare.executors import absent, kinds
 from crawler.compare.experiment import Experiment
 from crawler.compare.experiments.break_even_work import Cell, grid
 from crawler.compare.observation import Observed
-from crawler.compare.statistics import MARGIN, estimate, quotient, spread
+from crawler.compare.statistics import MARGIN, estimate, faster, quotient, spread
 from crawler.measure.quantity import latency, number, quantity
 
 _STEPS = (100, 1_000, 10_000, 100_000)  # at some 80 ns each about 10 us to 10 ms
@@ -186,11 +186,7 @@ def _batching(observed: Observed) -> Finding:
     trouble = observed.trouble("process")
     names = [c.figure for c in (_SHORTEST, _SHORTEST._replace(batch=8))]
     found = estimate(observed.quotients("process", *names), seed=observed.setting.seed)
-    outcome: Outcome = "undecided"
-    if found and found.ratio.low > 1 + MARGIN:
-        outcome = "as predicted"
-    elif found and found.ratio.high < 1 + MARGIN:
-        outcome = "otherwise"
+    outcome = faster(found)
     shown = f"{number(found.ratio.value)} times as fast a task" if found else "too few rounds"
     alone, batched = (_shown(observed, name) for name in names)
     return Finding(

@@ -13,7 +13,6 @@ from crawler.compare.design import (
     Contrast,
     Figure,
     Finding,
-    Outcome,
     Setting,
     memory,
 )
@@ -21,7 +20,7 @@ from crawler.compare.executors import absent, has_loky
 from crawler.compare.experiment import Experiment
 from crawler.compare.experiments.start_up_work import PROCESSES
 from crawler.compare.observation import Observed
-from crawler.compare.statistics import MARGIN, estimate
+from crawler.compare.statistics import estimate, faster
 from crawler.measure.quantity import number
 
 _MOST_WORKERS = 8
@@ -101,12 +100,7 @@ def _second(observed: Observed) -> Finding:
     )
     if found is None:
         return Finding(claim=claim, outcome="undecided", text="too few rounds")
-    ratio = found.ratio
-    outcome: Outcome = "undecided"
-    if ratio.low > 1 + MARGIN:
-        outcome = "as predicted"
-    elif ratio.high < 1 + MARGIN:
-        outcome = "otherwise"
+    ratio, outcome = found.ratio, faster(found)
     shown = f"{number(ratio.low)} to {number(ratio.high)}; {found.rounds} rounds"
     return Finding(
         claim=claim, outcome=outcome, text=f"{number(ratio.value)} times as fast ({shown})"
