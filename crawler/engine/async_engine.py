@@ -13,23 +13,22 @@ as CANCELLED; requests whose slot never ran are finished when the engine ends.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from math import inf
 from time import perf_counter
 from typing import Protocol, TypeVar, cast
 
-from crawler.core.bottleneck import Limit
 from crawler.core.crawl_core import CrawlCore
 from crawler.core.rules import Ended
-from crawler.core.step import BUSY, Fetch, Idle, Wait
+from crawler.core.step import Fetch, Idle, Wait
 from crawler.engine.feed import Feeder, Portion
 from crawler.engine.ports import Sink, Source, silent
 from crawler.engine.spooler import Recalled, Spooler, SpoolFailure
-from crawler.engine.steps import next_step
+from crawler.engine.steps import Steps
 from crawler.engine.visit import AT_ONCE, cancelled, parsed_as, read, unforeseen
 from crawler.model.document import RawResponse
 from crawler.model.errors import CrawlerError
-from crawler.model.outcome import Fetched, Final, Parsed, Received
+from crawler.model.outcome import Fetched, Parsed, Received
 from crawler.model.request import LeftEntries, Purpose, Request
 
 _Portion = TypeVar("_Portion")
@@ -57,7 +56,7 @@ class AsyncParser(Protocol):
         """Hand the page over and wait for the result."""
 
 
-class AsyncEngine:
+class AsyncEngine(Steps):
     """Runs one crawl. Call `stop`, `cancel` and `wake` on the engine's own loop."""
 
     def __init__(
@@ -71,17 +70,13 @@ class AsyncEngine:
         agent: str = "",
         announce: Callable[[str], None] = silent,
     ) -> None:
-        self._core = core
+        super().__init__(core, sink, announce)
         self._fetcher = fetcher
         self._parser = parser
-        self._sink = sink
         self._drain_timeout = drain_timeout
         self._agent = agent
-        self._announce = announce
         self._wake = asyncio.Event()
         self._slots: set[asyncio.Task[None]] = set()
-        self._cancelled = False
-        self._failure: CrawlerError | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._awake_at = inf  # when the dispatcher looks again, if nothing wakes it before
 
@@ -144,13 +139,6 @@ class AsyncEngine:
         while isinstance(step := self._step(), Fetch):
             self._group.create_task(self._slot(step.request))
         return step
-
-    def _step(self) -> Fetch | Wait | Idle:
-        """Return what to start or wait for; nothing new while the sink has no room."""
-        if not self._sink.has_room and not self._cancelled:
-            self._core.hold(Limit.SINK, perf_counter())
-            return BUSY
-        return next_step(self._core, self._feeder, self._spool, self._emit, self._announce)
 
     async def _sleep(self, seconds: float | None) -> None:
         self._awake_at = inf if seconds is None else perf_counter() + seconds
@@ -233,16 +221,6 @@ class AsyncEngine:
 
     def _finish(self, request: Request, outcome: Ended) -> None:
         self._emit(self._core.finish(request, outcome, perf_counter()))
-
-    def _emit(self, finals: Iterable[Final]) -> None:
-        """Write outcomes. If the sink fails the crawl ends, as records would be lost."""
-        try:
-            for final in finals:
-                self._sink.put(final)
-        except CrawlerError as error:
-            if not self._cancelled:
-                self._failure = error
-                self.cancel()
 
 
 class LagMonitor:

@@ -1,18 +1,56 @@
-"""The core's next step that starts or ends something, for both engines."""
+"""The core's steps and the writing of outcomes, for both engines."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from time import perf_counter
 
+from crawler.core.bottleneck import Limit
 from crawler.core.crawl_core import CrawlCore
-from crawler.core.step import Fetch, Idle, Notice, Recall, Refill, Spill, Wait, WriteRecord
+from crawler.core.step import BUSY, Fetch, Idle, Notice, Recall, Refill, Spill, Wait, WriteRecord
 from crawler.engine.feed import Feeder
+from crawler.engine.ports import Sink
 from crawler.engine.spooler import Spooler
+from crawler.model.errors import CrawlerError
 from crawler.model.outcome import Final
 
 MOST = 500
 """Outcomes that are written before anything else has a turn."""
+
+
+class Steps:
+    """The steps of an engine, and the outcomes that they lead to."""
+
+    _feeder: Feeder
+    _spool: Spooler
+
+    def __init__(self, core: CrawlCore, sink: Sink, announce: Callable[[str], None]) -> None:
+        self._core = core
+        self._sink = sink
+        self._announce = announce
+        self._cancelled = False
+        self._failure: CrawlerError | None = None
+
+    def cancel(self) -> None:
+        """Start nothing more, and end the requests in flight now."""
+        raise NotImplementedError
+
+    def _step(self) -> Fetch | Wait | Idle:
+        """Return what to start or wait for; nothing new while the sink has no room."""
+        if not self._sink.has_room and not self._cancelled:
+            self._core.hold(Limit.SINK, perf_counter())
+            return BUSY
+        return next_step(self._core, self._feeder, self._spool, self._emit, self._announce)
+
+    def _emit(self, finals: Iterable[Final]) -> None:
+        """Write outcomes. If the sink fails the crawl ends, as records would be lost."""
+        try:
+            for final in finals:
+                self._sink.put(final)
+        except CrawlerError as error:
+            if not self._cancelled:
+                self._failure = error
+                self.cancel()
 
 
 def next_step(

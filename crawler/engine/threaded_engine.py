@@ -10,19 +10,18 @@ unresolvable names do not hold the slots.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from time import perf_counter
 from typing import Protocol
 
-from crawler.core.bottleneck import Limit
 from crawler.core.crawl_core import CrawlCore
 from crawler.core.rules import Ended
-from crawler.core.step import BUSY, Fetch, Idle, Wait
+from crawler.core.step import Fetch, Idle, Wait
 from crawler.engine.feed import Feeder, Portion
 from crawler.engine.ports import Sink, Source, silent
 from crawler.engine.spooler import Recalled, Spooler, SpoolFailure
-from crawler.engine.steps import next_step
+from crawler.engine.steps import Steps
 from crawler.engine.visit import cancelled, parsed_as, read, unforeseen
 from crawler.model.document import RawResponse
 from crawler.model.errors import CrawlerError
@@ -52,7 +51,7 @@ class ThreadedParser(Protocol):
         """Parse the page and return the result."""
 
 
-class ThreadedEngine:
+class ThreadedEngine(Steps):
     """Runs one crawl. Every method may be called from any thread."""
 
     def __init__(
@@ -67,19 +66,15 @@ class ThreadedEngine:
         agent: str = "",
         announce: Callable[[str], None] = silent,
     ) -> None:
-        self._core = core
+        super().__init__(core, sink, announce)
         self._fetcher = fetcher
         self._parser = parser
-        self._sink = sink
         self._slots = slots
         self._looking_up = 0
         self._threads: list[threading.Thread] = []
         self._drain_timeout = drain_timeout
         self._agent = agent
-        self._announce = announce
         self._changed = threading.Condition()
-        self._cancelled = False
-        self._failure: CrawlerError | None = None
         self._deadline: float | None = None
 
     def run(self, source: Source) -> None:
@@ -177,13 +172,6 @@ class ThreadedEngine:
                     case _:
                         self._changed.wait()
 
-    def _step(self) -> Fetch | Wait | Idle:
-        """Return what to start or wait for; nothing new while the sink has no room."""
-        if not self._sink.has_room and not self._cancelled:
-            self._core.hold(Limit.SINK, perf_counter())
-            return BUSY
-        return next_step(self._core, self._feeder, self._spool, self._emit, self._announce)
-
     def _fed(self, portion: Portion) -> None:
         finals: tuple[Final, ...] = ()
         with self._changed:
@@ -238,13 +226,3 @@ class ThreadedEngine:
         if request.purpose is not Purpose.PAGE:
             return read(received, self._agent)
         return parsed_as(fetched, received, self._parser.parse(received.response))
-
-    def _emit(self, finals: Iterable[Final]) -> None:
-        """Write outcomes. If the sink fails the crawl ends, as records would be lost."""
-        try:
-            for final in finals:
-                self._sink.put(final)
-        except CrawlerError as error:
-            if not self._cancelled:
-                self._failure = error
-                self.cancel()
