@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crawler.cli.asking import reporting
@@ -22,7 +21,7 @@ from crawler.core.audit import Totals
 from crawler.core.collector import Snapshot
 from crawler.model.choices import Existing
 from crawler.model.command_config import CommandConfig
-from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure, ExitCode
+from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
 
 if TYPE_CHECKING:
     from crawler.engine.plugins import Plugins
@@ -211,6 +210,7 @@ def _statistics(config: CommandConfig, existing: Existing) -> Iterator[Callable[
 
 def _check_places(order: Order) -> None:
     """Refuse unusable output files before the crawl rather than hours later."""
+    from crawler.store.output_files import check_folder
     from crawler.store.sources import refuse_overwrite
 
     taken: dict[object, str] = {}
@@ -220,7 +220,7 @@ def _check_places(order: Order) -> None:
         if path in ("", "-"):
             continue
         if name != "output":
-            _check_folder(name, path)
+            check_folder(name, path)
         place = _place(path)
         if place in taken and (os.path.isfile(path) or not os.path.exists(path)):
             reason = f"{path} is the file of --{taken[place]}, too; name another"
@@ -235,13 +235,6 @@ def _place(path: str) -> object:
         return os.path.realpath(path)
     state = os.stat(path)
     return (state.st_dev, state.st_ino)
-
-
-def _check_folder(name: str, path: str) -> None:
-    folder = Path(path).parent
-    if not os.access(folder, os.W_OK | os.X_OK):
-        reason = "is not writable" if folder.is_dir() else "is not a directory"
-        raise EnvironmentFailure(f"{name}: {path}: {folder} {reason}")
 
 
 def open_crawl(

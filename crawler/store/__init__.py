@@ -1,1 +1,1 @@
-"""What comes from files and what goes into them: URL lists, records, statistics."""
+"""Reads lists of URLs, and writes records, statistics and state."""

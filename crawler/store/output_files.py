@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from crawler.model.choices import Existing
+from crawler.model.errors import EnvironmentFailure
 from crawler.model.output import dumps
 from crawler.store.claim import Claim, inherited, unwritable
 from crawler.store.naming import check_name
@@ -22,6 +23,14 @@ _MODE = 0o666
 def write_json(path: str, value: Any) -> None:
     """Write `value` as indented JSON, as `write_whole` does."""
     write_whole(path, dumps(value, orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+def check_folder(name: str, path: str) -> None:
+    """Raise `EnvironmentFailure` that begins with `name` if no file can be made at `path`."""
+    folder = os.path.dirname(path) or "."
+    if not os.access(folder, os.W_OK | os.X_OK):
+        reason = "is not writable" if os.path.isdir(folder) else "is not a directory"
+        raise EnvironmentFailure(f"{name}: {path}: {folder} {reason}")
 
 
 def write_whole(path: str, data: bytes) -> None:

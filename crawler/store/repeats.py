@@ -1,7 +1,7 @@
-"""What a list has more than once, as JSON lines: `--repeats FILE`.
+"""Entries that a list repeats, as JSON lines: `--repeats FILE`.
 
-The record of a URL tells the place of its first entry; every other entry has a line here: `url`,
-`input`, and its place (`file`, `line`, `columns`). So each line of a list is in one of the two.
+The record of a URL gives the position of its first entry; every other entry has a line here: `url`,
+`input`, and its position (`file`, `line`, `columns`). So each line of a list is in one of the two.
 """
 
 from __future__ import annotations

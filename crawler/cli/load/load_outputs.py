@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,7 +10,7 @@ from crawler.load.load_result import LoadResult
 from crawler.measure.hgrm import hgrm
 from crawler.model.errors import EnvironmentFailure
 from crawler.report.html_page import require
-from crawler.store.output_files import write_whole
+from crawler.store.output_files import check_folder, write_whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +29,9 @@ class Outputs:
         Raises `EnvironmentFailure` that names the flag.
         """
         for name, path in self._named():
-            folder = Path(path).parent
             if Path(path).is_dir():
                 raise EnvironmentFailure(f"--{name}: {path} is a directory")
-            if not os.access(folder, os.W_OK | os.X_OK):
-                reason = "is not writable" if folder.is_dir() else "is not a directory"
-                raise EnvironmentFailure(f"--{name}: {path}: {folder} {reason}")
+            check_folder(f"--{name}", path)
         if self.report:
             require()
 

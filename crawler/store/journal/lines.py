@@ -1,4 +1,4 @@
-"""What waits, as lines of a journal, and the keys by which lines and records are matched."""
+"""Waiting URLs as lines of a journal, and the keys that match lines with records."""
 
 from __future__ import annotations
 
