@@ -46,7 +46,7 @@ def every() -> Mapping[str, Experiment]:
 def load(name: str) -> Experiment:
     """Return one experiment; its module is imported when it is asked for.
 
-    Raises `ConfigurationError` for a name that is none: a file of results may have any.
+    Raises `ConfigurationError` for an unknown name: a file of results may have any.
     """
     check([name])
     module = import_module(f"crawler.compare.experiments.{name.replace('-', '_')}")
@@ -57,7 +57,7 @@ def load(name: str) -> Experiment:
 def chosen(names: Sequence[str]) -> list[Experiment]:
     """Return those of these names in the catalogue's order, `noise` before them.
 
-    Raises `ConfigurationError` for a name that is none.
+    Raises `ConfigurationError` for an unknown name.
     """
     check(names)
     if len(names) == 1 and names[0] in _OWN_COMMANDS:

@@ -1,4 +1,4 @@
-"""The charts of an experiment's own: lines, bars, and maps of who wins where."""
+"""The charts of an experiment: lines, bars, and maps of the winners."""
 
 from __future__ import annotations
 

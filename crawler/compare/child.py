@@ -1,6 +1,6 @@
 """One turn: `python -m crawler.compare.child`, a fresh process for each.
 
-Reads a job as a line of JSON from standard input, does it, and writes what came of it as a line of
+Reads a job as a line of JSON from standard input, does it, and writes the outcome as a line of
 JSON to the file descriptor that the job names; standard output and error are the work's own.
 `crawler.runtime.process_group` sees to it that it ends with the process that started it.
 

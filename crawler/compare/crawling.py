@@ -66,7 +66,7 @@ class GatedSource:
         return []
 
     def close(self) -> None:
-        """End it, for one who waits, too."""
+        """End the source, also for a reader that waits."""
         self._closed = True
         self._let_in.release()
 
@@ -223,7 +223,7 @@ async def _looked_at(session: CrawlSession, lags: Lags) -> None:
 def crawl_warm(
     config: CrawlConfig, warm_ups: Sequence[Sequence[str]], urls: Sequence[str], watch: Watch
 ) -> tuple[CrawlTally, list[float]]:
-    """Crawl each of `warm_ups` and then, measured, `urls`; what came of these, and the lags."""
+    """Crawl each of `warm_ups` and then, measured, `urls`; return their tally and the lags."""
     sink, lags = CrawlTally(), Lags()
     source = GatedSource([*warm_ups, urls], config)
     span: list[float] = []

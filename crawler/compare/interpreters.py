@@ -1,4 +1,4 @@
-"""Other Pythons to measure with: whether they can, and whether they have their lock on.
+"""Other Pythons to measure with: checks that they can, and whether their lock is on.
 
 Importing a module that is not made for it turns the lock of a free-threaded build back on, so that
 its state is read after all that a crawl needs was imported. Such a build is measured twice, with

@@ -47,7 +47,7 @@ def together(function: str, shares: Sequence[Parameters], watch: Watch) -> list[
 
 def _expect(member: Companion, word: str) -> None:
     if (heard := member.heard()) != word:
-        raise RuntimeError(f"a process of the crew ended early: {heard or 'no'} and no {word}")
+        raise RuntimeError(f"a process of the crew ended early: expected {word!r}, got {heard!r}")
 
 
 def _answer(member: Companion) -> Done:

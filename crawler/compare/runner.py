@@ -196,7 +196,7 @@ class _Conductor:
                 self._given_up.add((index, arm.name))
 
     def _turn(self, index: int, arm: Arm, number: int, hash_seed: int) -> bool:
-        """Run an arm once; whether that went well."""
+        """Run an arm once; return whether that went well."""
         self._hear(index, arm, number)
         at = perf_counter() - self._began
         if kept := self._kept.get((index, arm.name)):

@@ -23,7 +23,7 @@ _FORMAT: Literal["crawler-compare/1"] = "crawler-compare/1"
 
 
 class PartDocument(InterpreterRuns, frozen=True, kw_only=True):
-    """One interpreter in one experiment, and what came of it."""
+    """One interpreter in one experiment, with its outcome."""
 
     band: Annotated[
         float | None,
@@ -49,7 +49,7 @@ class StoredExperiment(Struct, frozen=True, kw_only=True):
 
 
 class ExperimentDocument(StoredExperiment, frozen=True, kw_only=True):
-    """One experiment, and what came of it."""
+    """One experiment, with its outcome."""
 
     question: Annotated[str, told("Its question.")]
     claim: Annotated[str, told("Its claim.")]

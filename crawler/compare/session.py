@@ -43,8 +43,8 @@ def compare(
 ) -> ComparisonResult:
     """Run experiments by name; on Ctrl-C or SIGTERM the result is what there is until then.
 
-    interpreters: the first is the one that runs this. Raises `ConfigurationError` for a name that
-    is none or a list without URLs, `EnvironmentFailure` if an experiment cannot be staged.
+    interpreters: the first is the one that runs this. Raises `ConfigurationError` for an unknown
+    name or a list without URLs, `EnvironmentFailure` if an experiment cannot be staged.
     """
     began = perf_counter()
     started = datetime.now(UTC).isoformat(timespec="seconds")

@@ -31,7 +31,7 @@ from crawler.measure.json_document import told
 LEAST_ROUNDS = LEAST_FIGURES
 """Of fewer there are too few different samples for 95 %."""
 MARGIN = 0.03
-"""A difference of 3 % does not matter: whoever chooses a model by it chooses by chance."""
+"""A difference of 3 % does not matter: a model chosen by it is chosen by chance."""
 MOST_MORE = 1_000
 """More rounds than this are not proposed: the difference, if any, does not matter."""
 FARTHEST = 1e9

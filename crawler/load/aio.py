@@ -1,13 +1,12 @@
-"""The aiohttp engine: the client that applications are built with, and so what they would see.
+"""The aiohttp engine: the client that applications are built with, so that figures match theirs.
 
 As many coroutines as connections, each with one hit at a time. The requests are the raw engine's,
-field by field; redirects are not followed. It takes several times the CPU of the
-raw engine, so that its latencies have more of the client in them.
+field by field; redirects are not followed. It takes several times the CPU of the raw engine, so
+that its latencies have more of the client in them.
 
-What counts as an error is the raw engine's, too. aiohttp would repeat any GET that failed, and say
-nothing of it; here a request is repeated where its connection had been used before, and counted.
-Heads are read by the reader of the crawl (`crawler.model.head`) and given to aiohttp in their
-plainest form.
+Errors are those of the raw engine, too. aiohttp would silently repeat any GET that failed; here a
+request is repeated where its connection had been used before, and counted. Heads are read by the
+reader of the crawl (`crawler.model.head`) and given to aiohttp in their plainest form.
 """
 
 from __future__ import annotations
@@ -390,7 +389,7 @@ class _Connector(aiohttp.TCPConnector):
 
 
 class _Resolver(AbstractResolver):
-    """Says what was found when the target was checked."""
+    """Gives the address that was found when the target was checked."""
 
     def __init__(self, addresses: Mapping[str, str]) -> None:
         self._addresses = addresses

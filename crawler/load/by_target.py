@@ -1,4 +1,4 @@
-"""Counts the hits of each target of a list next to those of the whole run.
+"""Counts of the hits of each target of a list, next to those of the whole run.
 
 Only for runs whose hits differ (`Plan.mixed`): in any other the whole is the one target.
 """

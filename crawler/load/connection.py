@@ -168,7 +168,7 @@ class Line(asyncio.Protocol):
             self._owner.flow.change(now, -1)
 
     def lose(self) -> bool:
-        """Give a connection up that was made while the attempt at it ended; whether there is one.
+        """Give up a connection made while the attempt at it ended; return whether there was one.
 
         Whoever cancels `create_connection` after `connection_made` and before it has returned
         closes the transport. asyncio then calls `connection_lost` some time later, uvloop never

@@ -1,4 +1,4 @@
-"""Follows a schedule: every hit is handed out when it is due, whatever became of those before.
+"""The dispatcher of a schedule: every hit is handed out when due, whatever the earlier ones do.
 
 There is one for a run's process, and it does nothing but look at the clock: who takes the hits does
 not make it wait. How late it looks is the generator's own doing, and kept (`lateness`).

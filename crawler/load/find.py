@@ -6,7 +6,7 @@ between the highest kept and the lowest broken rate is halved, by ratio, until i
 rate found is tried again at the end; if it does not keep them then, it counts as broken, and the
 search goes on below it. It takes `MOST_TRIALS` trials at most, the last of which confirms.
 
-It is arithmetic alone: `rate` says what to try next, `tell` takes what came of it. A trial that
+It is arithmetic alone: `rate` says what to try next, `tell` takes its outcome. A trial that
 cannot be judged, because the generator did not keep up, ends the search: no rate above it could be
 judged either, and what came before it stands.
 """
@@ -117,7 +117,7 @@ class Search:
         return math.sqrt(highest * self._broken)
 
     def tell(self, trial: Trial) -> None:
-        """Take what came of the rate that was asked for last."""
+        """Take the outcome of the rate that was asked for last."""
         self._trials.append(trial)
         if trial.doubt:
             return

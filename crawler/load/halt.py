@@ -1,4 +1,4 @@
-"""Ends a run before its time: the first Ctrl-C, SIGTERM or SIGHUP gently, the second at once.
+"""Ending a run early: the first Ctrl-C, SIGTERM or SIGHUP does so gently, the second at once.
 
 The first one sets `halt`: a run that makes hits stops and tells what it has measured, one that is
 still looking up names or connecting has measured nothing. The second raises `KeyboardInterrupt`

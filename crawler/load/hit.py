@@ -105,7 +105,7 @@ class Recorder:
     """Counts hits from `start` on (seconds of the clock that all times given are of).
 
     `seconds_hint` is how long the run will be: rows are then long enough from the beginning.
-    `expected` are the statuses that are no error. Events are recorded when they happen: one after
+    `expected` are the statuses that are not errors. Events are recorded when they happen: one after
     the end of the current row closes it.
     """
 

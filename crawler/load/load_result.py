@@ -191,7 +191,7 @@ class Summary(Record, frozen=True, kw_only=True):
 
 
 class LoadResult(Record, frozen=True, kw_only=True):
-    """A run: what was asked for, where it ran, what was measured and what to think of it."""
+    """A run: options, machine, measurements and verdict."""
 
     format: Annotated[Literal["crawler-load/1"], told("Format of this document.")] = FORMAT
     target: Annotated[str, told("The URL, or the first one of a list; a password is ***.")]
@@ -231,7 +231,7 @@ class LoadResult(Record, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """The document as the text of a file: a line for each of its parts, for `diff` and eye."""
+        """The document as the text of a file: each of its parts on a line, for `diff`."""
         document = self._document
         parts = {each.encode_name: getattr(document, each.name) for each in fields(document)}
         lines = (f'"{name}": {text(part).decode()}' for name, part in parts.items())

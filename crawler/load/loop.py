@@ -47,7 +47,7 @@ class Job:
 
     @property
     def connections(self) -> int:
-        """Those of this process."""
+        """Connections of this process."""
         return self.share.of(self.config.connections)
 
     @property

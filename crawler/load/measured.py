@@ -1,4 +1,4 @@
-"""The outcome of a load run as counts: what a report, a verdict and a comparison are made from."""
+"""The outcome of a load run as counts, the basis of report, verdict and comparison."""
 
 from __future__ import annotations
 

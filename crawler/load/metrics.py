@@ -59,7 +59,7 @@ class Exposition(Collector):
 
     @property
     def whole(self) -> Measured:
-        """All that was told."""
+        """All runs together."""
         ended, under_way = self._runs
         return ended.merge(under_way)
 

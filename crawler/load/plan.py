@@ -39,7 +39,7 @@ class Origin(NamedTuple):
 
 
 class Aim(NamedTuple):
-    """A row of the results: the number of its counts, its name, the statuses that are no error.
+    """A row of the results: the number of its counts, its name, the expected statuses.
 
     targets: how many targets of the list are counted in it.
     """

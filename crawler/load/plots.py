@@ -1,4 +1,4 @@
-"""The plots of a run; how they become part of a page is told in `crawler.report.svg`."""
+"""The plots of a run; `crawler.report.svg` makes them a part of a page."""
 
 from __future__ import annotations
 

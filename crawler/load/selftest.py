@@ -1,4 +1,4 @@
-"""Loads whose outcome is known beforehand: what `crawler load selftest` measures a server with.
+"""Loads with a known outcome, which `crawler load selftest` measures a server with.
 
 Each case names the options of a mock web, a load, and what theory says must come out:
 

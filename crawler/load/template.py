@@ -1,4 +1,4 @@
-"""Templates in requests: text with `{{...}}` for what differs from request to request.
+"""Templates in requests: text with `{{...}}` for the parts that differ between requests.
 
 | written | is |
 |---|---|

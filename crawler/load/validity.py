@@ -39,7 +39,7 @@ BEYOND = 10
 """How many values there should be above a quantile that is shown: then its error is a third."""
 _FEW = 0.1
 RETRANSMISSION = 0.9
-"""Seconds: whoever found no place in a listen queue tries again after 1 s (RFC 6298, 2.1)."""
+"""Seconds: a connection that found a full listen queue is tried again after 1 s (RFC 6298, 2.1)."""
 
 
 class Probes(Record, frozen=True, kw_only=True):

@@ -51,7 +51,7 @@ def memory(root: str = "/") -> int:
 
 
 def default_memory(root: str = "/") -> int:
-    """Return the bytes that a crawl may take where nobody says how many: a quarter."""
+    """Return the default memory of a crawl in bytes: a quarter."""
     return memory(root) // _SHARE
 
 

@@ -27,7 +27,7 @@ _LEAST_WORKER = 96_000_000
 
 
 class Shares(NamedTuple):
-    """Bytes for all bodies; how many processes parse, and the bytes of each, 0 for any."""
+    """Bytes for all bodies, number of parser processes, and the bytes of each, 0 for any."""
 
     bodies: int
     workers: int

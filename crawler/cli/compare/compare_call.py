@@ -34,5 +34,5 @@ def call(
     wanted: Annotated[CompareOutput, Parameter(name="*")] = _NOTHING,
     **options: object,
 ) -> int:
-    """Compare; what it says to a person is `HELP`."""
+    """Compare the models by a function; `HELP` describes it."""
     return compare(config=config, wanted=wanted, **{**options, "call": function})

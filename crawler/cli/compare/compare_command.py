@@ -1,4 +1,4 @@
-"""`crawler compare` itself: run experiments, say what came of them, leave a report."""
+"""`crawler compare` itself: run experiments, print their results, leave a report."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def compare(
     wanted: Annotated[CompareOutput, Parameter(name="*")] = CompareOutput(),
     **options: object,
 ) -> int:
-    """Compare; returns the exit code. What it says to a person is the app's help."""
+    """Compare, and return the exit code; the app's help describes it."""
     if wanted.list:
         rows = [(e.name, "", e.question) for e in catalogue.every().values()]
         print("\n".join(explained(rows)))

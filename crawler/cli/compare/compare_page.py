@@ -25,7 +25,7 @@ def report(
     ],
     /,
 ) -> int:
-    """Write the page; what it says to a person is `HELP`."""
+    """Write the page; `HELP` describes it."""
     path = results_of(report)
     result = ComparisonResult.read(path)
     folder = Folder(str(path.parent))

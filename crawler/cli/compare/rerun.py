@@ -46,7 +46,7 @@ def rerun(
         ),
     ] = False,
 ) -> int:
-    """Repeat; what it says to a person is `HELP`."""
+    """Repeat a comparison; `HELP` describes it."""
     before = ComparisonResult.read(results_of(report))
     result = compare_session.perform(
         before.config, before.asked, Folder(into), json=False, quiet=quiet

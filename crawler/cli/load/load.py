@@ -1,4 +1,4 @@
-"""`crawler load` itself: measure a server, say what came of it and whether to believe it."""
+"""`crawler load` itself: measure a server, print the result and whether to believe it."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def load(
     wanted: Annotated[Wanted, Parameter(name="*")] = Wanted(),
     **options: object,
 ) -> int:
-    """Load; returns the exit code. What it says to a person is the app's help."""
+    """Load, and return the exit code; the app's help describes it."""
     if wanted.schema:
         print(orjson.dumps(schema(), option=orjson.OPT_INDENT_2).decode())
         return ExitCode.FINISHED

@@ -1,4 +1,4 @@
-"""`crawler load compare`: which of two results is faster, and how sure that is."""
+"""`crawler load compare`: find which of two results is faster, and how sure that is."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def compare(
         bool, Parameter(help="One JSON object.", group=_GROUP, negative="", show_default=False)
     ] = False,
 ) -> int:
-    """Compare two files; what it says to a person is `HELP`."""
+    """Compare two files; `HELP` describes it."""
     a, b = LoadResult.read(first), LoadResult.read(second)
     doubts = [*_doubts(first, a), *_doubts(second, b), *_differences(a, b)]
     show(compared(a.measured, b.measured), doubts, json=json)

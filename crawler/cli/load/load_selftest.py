@@ -1,4 +1,4 @@
-"""`crawler load selftest`: whether the generator measures what is known."""
+"""`crawler load selftest`: measure loads whose outcome is known."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def selftest(
         bool, Parameter(help="One JSON object.", group=_GROUP, negative="", show_default=False)
     ] = False,
 ) -> int:
-    """Run every case; what it says to a person is `HELP`."""
+    """Run every case; `HELP` describes it."""
     found: list[tuple[Case, Sequence[Expectation]]] = []
     for case in CASES:
         findings = _measured(case, engine)

@@ -37,7 +37,7 @@ def run(
     quiet: bool,
     metrics: Exposition | None = None,
 ) -> LoadResult:
-    """Load the URLs and judge what came of it; `partial` if a signal ended it.
+    """Load the URLs and judge the run; `partial` if a signal ended it.
 
     Raises `EnvironmentFailure` for a server that cannot be reached at all, `ConfigurationError`
     for options that the targets forbid.

@@ -1,4 +1,4 @@
-"""The arms of `crawl`: which engine, which loop, who parses, how many processes; and whose URLs."""
+"""The arms of `crawl`: engine, loop, parser, number of processes, and source of the URLs."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class Owned(Unlocked):
 
 
 class Summed:
-    """A counter for each thread; whoever asks adds them up."""
+    """A counter for each thread; their sum is the total."""
 
     def __init__(self, threads: int) -> None:
         self._counters = [Counter() for _ in range(threads)]

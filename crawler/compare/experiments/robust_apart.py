@@ -53,7 +53,7 @@ def apart(kind: str, case: str) -> TaskTrial:
 
 
 def _first_answer(kind: str) -> float:
-    """Start another process; when it has answered its first task."""
+    """Start another process; return when it answered its first task."""
     with _process(kind, "none") as process:
         for line in process.stdout:
             if line == "answered\n":

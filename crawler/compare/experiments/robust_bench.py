@@ -57,7 +57,7 @@ class Bench(Protocol):
 
 
 def ignore(_event: str) -> None:
-    """Tell nobody."""
+    """Do nothing."""
 
 
 def trial(bench: Bench, case: str, tell: Callable[[str], None] = ignore) -> TaskTrial:

@@ -82,7 +82,7 @@ def _memory(pool: Executor, workers: int, before: tuple[int, int]) -> dict[str, 
 
 
 def _all_at_work(pool: Executor, workers: int) -> set[int]:
-    """Have every worker do something at the same time; their processes."""
+    """Have every worker do something at the same time; return their processes."""
     for _ in range(_TRIES):
         at_work = {f.result() for f in [pool.submit(hold) for _ in range(workers)]}
         if len(at_work) == workers:
