@@ -153,6 +153,7 @@ def _cpu(part: Assessment) -> Iterator[Decision]:
             why = f"against one thread: {said(comparison)}"
             yield Decision(work="compute in Python", model=model, why=why, experiment="cpu")
             return
+    # Neither won: one thread will do, unless a comparison is still open.
     known = [each for each in found if each is not None]
     for each in known:
         if not decided(each):
@@ -186,7 +187,7 @@ def _tasks(part: Assessment) -> Iterator[Decision]:
         return
     ends = [c for c in part.comparisons if {c.contrast.base, c.contrast.other} == _POOLED]
     for each in ends:  # that it loses with the shortest and wins with the longest tasks
-        if each.word != "faster":
+        if each.word != "faster":  # without both ends a crossing means nothing
             if not decided(each):
                 yield _row("short tasks", each, "", "", "break-even")
             return

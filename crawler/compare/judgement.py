@@ -126,7 +126,7 @@ def _judged(
     word: Word = "invalid" if void else word_for(found, confidence, band, margin)
     rounds = len(list(_ratios(observed, contrast)))
     why = void or (_never(found, rounds, band) if word == "inconclusive" else "")
-    if word != "inconclusive" or why:
+    if word != "inconclusive" or why:  # decided, or no number of rounds would decide it
         more = 0
     else:
         more = more_rounds(found, confidence, band, margin) if found else LEAST_ROUNDS - rounds

@@ -41,7 +41,7 @@ MOST_ROUNDS = {"quick": 12, "normal": 30, "full": 100}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """How to run. interpreters: the first is this one. budget: seconds of one experiment.
+    """The order to run. interpreters: the first is this one. budget: seconds of one experiment.
 
     rounds: exactly so many; 0 lets the budget decide. slowdown: of the arms that are slowed.
     """

@@ -257,12 +257,13 @@ class Line(asyncio.Protocol):
         if self._gone is not None:
             if not self._gone.done():  # who waited for it has gone
                 self._gone.set_result(None)
-        elif self._unsent:
+        elif self._unsent:  # a hit came while the old connection was going
             self._owner.connect(self)
-        elif self._closing:
+        elif self._closing:  # the hit was counted before
             self._closing = False
             self._owner.free(self, perf_counter())
         elif self.busy and self._was_open and not (self._received or self._resent):
+            # Closed while idle, so that the server never saw the request (RFC 9112, 9.3.1).
             self._resent = self._unsent = True
             self._owner.reopened(self)
             self._owner.connect(self)

@@ -104,17 +104,18 @@ class Search:
         return None if rate is None else min(float(f"{rate:.3g}"), self._most)
 
     def _next(self) -> float | None:
-        if not self._kept:
+        if not self._kept:  # begin, or go down until a rate keeps them
             if math.isinf(self._broken):
                 return self._first
             return max(self._broken / _LONG, LEAST_RATE) if self._broken > LEAST_RATE else None
         highest = self._kept[-1]
+        # The last trial confirms the rate found, however wide the gap still is.
         narrow = self._broken <= highest * (1 + self._precision)
         if narrow or highest >= self._most or len(self._trials) == MOST_TRIALS - 1:
             return None if self._confirmed else highest
         if math.isinf(self._broken):
             return highest * (_SHORT if highest * _LONG > _CAUTIOUS_FROM else _LONG)
-        return math.sqrt(highest * self._broken)
+        return math.sqrt(highest * self._broken)  # halves the gap by ratio
 
     def tell(self, trial: Trial) -> None:
         """Take the outcome of the rate that was asked for last."""

@@ -140,7 +140,7 @@ def judge(
         _listen(probes, measured),
         _samples(measured, claims),
     ]
-    if config.open_loop:
+    if config.open_loop:  # a closed loop has no schedule to be late for
         checks[2:2] = [_lateness(probes, measured, claims), _achieved(measured, config)]
     valid = all(check.ok or not check.matters for check in checks)
     return Verdict(valid=valid, checks=tuple(checks))
