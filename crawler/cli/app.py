@@ -43,6 +43,10 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         _forget_output()
         return ExitCode.FINISHED
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # rich leaves so, with 1
+            return ExitCode.FINISHED
+        raise
     except Exception as error:
         if "--debug" in words:
             show_traceback(error)

@@ -99,6 +99,18 @@ def test_a_mock_crawl_from_end_to_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("words", ["crawl --help", "--help", "mock faults"])
+def test_help_into_a_closed_pipe_is_not_an_error(words: str) -> None:
+    """`--help | head -1`: exit code 0, and silence, whatever has the lines printed."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "crawler", *words.split()]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False, timeout=60)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_error() -> None:
     """`| head -1`: exit code 0, and silence."""
     with started("crawl", *WORDS, "--mock", "3000") as process:
