@@ -110,9 +110,11 @@ def test_a_crawl_that_fails_ends(web: Served) -> None:
         def __enter__(self) -> Self:
             raise OSError("no watch")
 
+    before = set(threading.enumerate())
     with pytest.raises(OSError, match="no watch"):
         crawl_warm(bare(2), [[f"{web.url}/page/1"]], [f"{web.url}/page/2"], Broken())
-    assert not [t for t in threading.enumerate() if t.name in ("conductor", "lag")]
+    left = set(threading.enumerate()) - before
+    assert not [t for t in left if t.name in ("conductor", "lag")]
 
 
 # -- source, sink and lag

@@ -181,9 +181,10 @@ def test_without_any_thread_a_look_up_is_temporary(monkeypatch: pytest.MonkeyPat
 
 def test_threads_are_used_again_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """One name after the other takes one thread, and a thread without work ends."""
+    before = set(threading.enumerate())  # those of a test before may take a while to end
     names = Names(0, look_up=lambda host: HERE)
     names.ask("a.test").answer.result(10)
-    (thread,) = [each for each in threading.enumerate() if each.name == "crawler-names"]
+    (thread,) = set(threading.enumerate()) - before
     monkeypatch.setattr(names_module, "IDLE", 0.0)  # for the next time that it waits
     for _ in range(3):
         names.ask("a.test").answer.result(10)

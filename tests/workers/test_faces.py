@@ -161,6 +161,8 @@ def test_a_cancelled_end_still_ends_the_workers(run: Runner) -> None:
             hung.set()
             await asyncio.wait([page])
 
+    before = set(threading.enumerate())
+
     async def main() -> None:
         hung = asyncio.Event()
         task = asyncio.create_task(crawl(hung))
@@ -175,7 +177,8 @@ def test_a_cancelled_end_still_ends_the_workers(run: Runner) -> None:
     run(main())
     (pool,) = pools
     assert pool.statistics().lanes == 0
-    assert not [t for t in threading.enumerate() if t.name == "crawler-pool"]
+    left = set(threading.enumerate()) - before
+    assert not [t for t in left if t.name == "crawler-pool"]
 
 
 def test_large_pages_leave_in_small_batches(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
