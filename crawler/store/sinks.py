@@ -224,10 +224,10 @@ class RecordSink:
 
     def _done(self, size: int) -> None:
         with self._change:
-            was_full = self._waiting > LIMIT
+            # What the journal holds may have filled the sink at any moment since the last commit.
+            was_full = self._kept is not None or self._waiting > LIMIT
             self._waiting -= size
-            room = was_full and self._waiting <= LIMIT
-        if room:
+        if was_full and self.has_room:
             self.on_room()
 
     def _fail(self, failure: Exception) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -18,9 +19,11 @@ from crawler.model.request import Listed
 from crawler.model.url import Seed, fingerprint
 from crawler.store.journal.frame import Damaged, Frame, Marks, frames, packed
 from crawler.store.journal.journal import Journal, unsynced
+from crawler.store.journal.kept import Kept
 from crawler.store.journal.resumption import Complete
 from crawler.store.journal.state_folder import StateFolder
 from crawler.store.outlet import Outlet
+from crawler.store.sinks import LIMIT, RecordSink
 from tests.crash.crawl import Site
 from tests.unmannered import MANNERS_OFF
 
@@ -270,6 +273,21 @@ def test_a_place_where_no_state_can_be_made_is_told_at_once(
     """One line before the crawl starts, with what to do."""
     with pytest.raises(ConfigurationError, match=f"{said}.*--state none"):
         place.crawl(state=str(tmp_path / state))
+
+
+def test_a_full_journal_wakes_the_engine_after_its_commit(tmp_path: Path) -> None:
+    """What waits for a commit counts as full, and an engine is told when it is committed."""
+    output = str(tmp_path / "out.jsonl")
+    journal = Journal(StateFolder(output), {}, sync=unsynced)
+    room = threading.Event()
+    seed = Seed.read("http://a.test/" + "x" * 1_000)
+    for _ in range(LIMIT // 1_000 + 1):
+        journal.waits(Listed(seed.url, seed, 0.0))
+    journal.publish()
+    kept = Kept(Outlet(output, apart=True), journal, unsynced)
+    with closing(RecordSink(output, kept=kept, on_room=room.set)) as sink:
+        assert room.wait(60)
+        assert sink.has_room
 
 
 def test_no_state_is_kept_where_none_is_wanted(place: Place) -> None:
