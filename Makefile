@@ -9,8 +9,12 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
-PIP = $(if $(UV),$(UV) pip install --python $(BIN)/python,\
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off)
+
+# A pip that can install elsewhere (22.3 and later) spares .venv one of its own, and 5 s of CPU.
+OWN_PIP = $(BIN)/python -m pip
+HOST_PIP = $(PYTHON) -m pip --python $(BIN)/python
+PIP = $(if $(UV),$(UV) pip install --python $(BIN)/python,$(if $(wildcard $(BIN)/pip),$(OWN_PIP),\
+	$(HOST_PIP)) install --disable-pip-version-check --progress-bar off)
 INSTALL = $(PIP) -c config/constraints.txt
 
 # Tests wait for half of their time, so there are more of their processes than cores.
@@ -43,9 +47,10 @@ ifneq ($(UV),)
 else
 	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer with venv and pip here" >&2; exit 1; }
 	@echo "setting up $(VENV) with $(PYTHON)" >&2
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv --without-pip $(VENV)
+	@$(HOST_PIP) --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --default-pip >&2
 endif
-	@$(INSTALL) -e . >&2
+	@$(INSTALL) $(if $(UV),,--no-compile) -e . >&2
 	@touch $@
 
 $(TESTS): $(BASE)
