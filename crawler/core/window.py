@@ -24,7 +24,7 @@ from crawler.core.outages import Outages
 from crawler.core.step import Recall, Refill, Spill
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Final, Redirected
-from crawler.model.request import Listed, Request
+from crawler.model.request import Listed, ListShare, Request
 from crawler.model.transfer import Exchange
 from crawler.model.url import InvalidUrl, Seed
 
@@ -93,6 +93,8 @@ class Window:
         new = [seed for seed in seeds if self._is_new(seed)]
         self._collector.add_read(len(seeds), len(seeds) - len(new))
         self._changes.read(seeds, len(seeds) - len(new))
+        for place in seeds.places if isinstance(seeds, ListShare) else ():
+            self._discovery.add_seed(place)
         finals: list[Final] = []
         behind = 0
         for seed in new:

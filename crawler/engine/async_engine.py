@@ -155,7 +155,7 @@ class AsyncEngine(Steps):
                 self._core.exhausted()
             case LeftEntries():
                 self._emit(self._core.resumed(portion, perf_counter()))
-            case []:
+            case [] if type(portion) is list:
                 self._core.exhausted()
             case seeds:
                 self._emit(self._core.admit(seeds, perf_counter()))

@@ -181,7 +181,7 @@ class ThreadedEngine(Steps):
                     self._core.exhausted()
                 case LeftEntries():
                     finals = self._core.resumed(portion, perf_counter())
-                case []:
+                case [] if type(portion) is list:
                     self._core.exhausted()
                 case seeds:
                     finals = self._core.admit(seeds, perf_counter())

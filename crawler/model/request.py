@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Any, NamedTuple
@@ -125,6 +126,21 @@ class Request:
 
 class LeftEntries(list["Request | Seed"]):
     """Entries that an earlier run of a crawl left without a record: they are counted already."""
+
+
+class ListShare(list["Seed"]):
+    """Entries of the list that belong to one partition.
+
+    `cursor` is the number of entries of the whole list up to here, `entries` their checksum. The
+    URLs of other partitions' entries are in `places` if they may widen the scope.
+    """
+
+    __slots__ = ("cursor", "entries", "places")
+
+    def __init__(self, seeds: Iterable[Seed] = ()) -> None:
+        super().__init__(seeds)
+        self.cursor = self.entries = 0
+        self.places: list[Url] = []
 
 
 class Listed(NamedTuple):

@@ -108,7 +108,11 @@ class UrlSource:
         return f"UrlSource({self.progress()})"
 
     def read(self, most: int) -> list[Seed]:
-        """Return the next seeds, at least one and at most `most`, once available; [] at the end.
+        """Return the next seeds, as `take` returns their entries."""
+        return [seed(entry) for entry in self.take(most)]
+
+    def take(self, most: int) -> list[Entry]:
+        """Return the next entries, at least one and at most `most`, once available; [] at the end.
 
         Raises `EnvironmentFailure` or `ConfigurationError` for an invalid input, after all whole
         lines before the damage; reading may continue with the next input.
@@ -120,7 +124,7 @@ class UrlSource:
             if part:
                 self._at += len(part)
                 self._handed += len(part)
-                return [seed(entry) for entry in part]
+                return part
             if not self._advance():
                 break
         return []

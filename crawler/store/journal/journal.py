@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 from crawler.core.changes import Changes
 from crawler.model.errors import EnvironmentFailure
-from crawler.model.request import Listed, Purpose, Request
+from crawler.model.request import Listed, ListShare, Purpose, Request
 from crawler.model.url import InvalidUrl, Seed, Url, fingerprint
 from crawler.store.entry import checksum
 from crawler.store.journal import disk
@@ -41,9 +41,12 @@ def unsynced(_number: int) -> None:
 class Portion:
     """Changes that belong together."""
 
-    __slots__ = ("entries", "found", "places", "read", "repeats", "seen", "size", "waiting")
+    __slots__ = (
+        *("cursor", "entries", "found", "places", "read", "repeats", "seen", "size", "waiting"),
+    )
 
-    def __init__(self, entries: int) -> None:
+    def __init__(self, cursor: int, entries: int) -> None:
+        self.cursor = cursor
         self.entries = entries
         self.read = self.repeats = self.found = 0
         self.seen = array("Q")
@@ -53,6 +56,7 @@ class Portion:
 
     def take(self, other: Portion) -> None:
         """Add what came after it."""
+        self.cursor = other.cursor
         self.entries = other.entries
         self.read += other.read
         self.repeats += other.repeats
@@ -81,8 +85,8 @@ class Journal(Changes):
         self._files = (folder.seen(), file) if file is not None else None
         self._sync = sync
         self._lock = threading.Lock()
-        self._call = Portion(self.marks.entries)
-        self._published = Portion(self.marks.entries)
+        self._call = Portion(self.marks.cursor, self.marks.entries)
+        self._published = Portion(self.marks.cursor, self.marks.entries)
 
     def __repr__(self) -> str:
         return f"Journal({self.folder!r}, {self.marks!r})"
@@ -97,7 +101,11 @@ class Journal(Changes):
     def read(self, seeds: Sequence[Seed], repeats: int) -> None:
         """Add entries of the list."""
         call = self._call
-        call.entries = checksum((seed.input for seed in seeds), call.entries)
+        if isinstance(seeds, ListShare):
+            call.cursor, call.entries = seeds.cursor, seeds.entries
+        else:
+            call.cursor += len(seeds)
+            call.entries = checksum((seed.input for seed in seeds), call.entries)
         call.read += len(seeds)
         call.repeats += repeats
 
@@ -132,9 +140,10 @@ class Journal(Changes):
     def publish(self) -> None:
         """Hand the changes over to the next commit."""
         call = self._call
-        if not (call.read or call.waiting or call.seen or call.places):
+        moved = call.cursor != self._published.cursor
+        if not (moved or call.read or call.waiting or call.seen or call.places):
             return
-        self._call = Portion(call.entries)
+        self._call = Portion(call.cursor, call.entries)
         with self._lock:
             self._published.take(call)
 
@@ -146,15 +155,17 @@ class Journal(Changes):
         `output` is the output's length. Raises `EnvironmentFailure`.
         """
         with self._lock:
-            portion, self._published = self._published, Portion(self._published.entries)
-        if not ended and not portion.read and not portion.waiting and not portion.seen:
+            portion = self._published
+            self._published = Portion(portion.cursor, portion.entries)
+        moved = portion.cursor != self.marks.cursor
+        if not (ended or moved or portion.waiting or portion.seen or portion.places):
             return
         seen, journal = self.prepare()
         self.marks = replace(
             self.marks,
             output=output,
             seen=self.marks.seen + 8 * len(portion.seen),
-            cursor=self.marks.cursor + portion.read,
+            cursor=portion.cursor,
             entries=portion.entries,
             read=self.marks.read + portion.read,
             repeats=self.marks.repeats + portion.repeats,

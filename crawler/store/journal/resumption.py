@@ -28,6 +28,7 @@ from crawler.store.journal.kept import Kept
 from crawler.store.journal.lines import waiting_of
 from crawler.store.journal.state_folder import StateFolder
 from crawler.store.outlet import Outlet
+from crawler.store.shared_source import SharedSource
 from crawler.store.sources import InputProgress, UrlSource
 
 _WAY_ON = "--accept-change goes on all the same, --overwrite starts over"
@@ -61,7 +62,7 @@ class Beginning:
 class ContinuedSource:
     """The URLs that an earlier run left, and then the rest of the list."""
 
-    def __init__(self, left: Iterator[bytes], source: UrlSource) -> None:
+    def __init__(self, left: Iterator[bytes], source: UrlSource | SharedSource) -> None:
         self._left = left
         self._source = source
 
@@ -153,7 +154,7 @@ def resume(
     folder: StateFolder,
     options: Mapping[str, Any],
     outlet: Outlet,
-    source: UrlSource,
+    source: UrlSource | SharedSource,
     *,
     sync: Sync,
     accept_change: bool = False,

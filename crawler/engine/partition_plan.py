@@ -1,0 +1,96 @@
+"""Plain values between a run with several partitions and whoever runs them.
+
+A run is `CrawlPlan.partitions` calls of `crawler.engine.partition.crawl_partition`, at the same
+time or in turn, once or in rounds, until `all_done` says so. Nothing else passes between a
+partition and its caller, so any `concurrent.futures.Executor` will do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol
+
+from crawler.core.collector import Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrawlPlan:
+    """One run: its options, lists and places, the same for every partition.
+
+    `options` are the values of a `CommandConfig` for the whole run; `state` is the directory of the
+    run's state. `partitions` is fixed for as long as the state lasts, `running` is the number of
+    partitions that run at once, which share `concurrency` and `memory`.
+    """
+
+    options: Mapping[str, Any]
+    seeds: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    output: str
+    state: str
+    partitions: int = 1
+    running: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """The committed progress of one partition.
+
+    `exhausted`: its list was read to the end. `ended`: besides, nothing waits or is in flight, and
+    everything is committed; `reason` tells why not, if the call failed. `read`, `found`, `repeats`
+    and `records` are those of `Snapshot`, over all calls. `sent` counts what was handed over to
+    other partitions, `consumed` what was received from them. `left` is the number of URLs without a
+    record. `part` is the file with the records, valid up to `length` bytes.
+    """
+
+    partition: int
+    ended: bool = False
+    exhausted: bool = False
+    read: int = 0
+    found: int = 0
+    repeats: int = 0
+    records: int = 0
+    sent: int = 0
+    consumed: int = 0
+    left: int = 0
+    part: str = ""
+    length: int = 0
+    reason: str = ""
+
+
+class Wish(Enum):
+    """What the caller wants of a running partition."""
+
+    GO_ON = "go on"
+    FINISH = "finish"  # return once there is nothing to do: no other partition sends any more
+    STOP = "stop"  # start nothing more, and let the requests in flight end
+    STOP_NOW = "stop now"
+
+
+class PartitionWatch(Protocol):
+    """The caller's view of a running partition, which calls it from a thread of its own.
+
+    With one, a partition without work waits for what others may hand over, until `look` answers
+    with another wish than `GO_ON`; without one, it returns.
+    """
+
+    def look(self, manifest: Manifest, taken: Snapshot) -> Wish:
+        """Take the progress, about twice a second, and return what is wanted."""
+
+    def announce(self, line: str) -> None:
+        """Show one line to the user."""
+
+
+def all_done(before: Sequence[Manifest], now: Sequence[Manifest]) -> bool:
+    """Return whether a run is complete, from two looks at all of its partitions.
+
+    The looks need not be at one instant: what was sent after the first partition was looked at and
+    received before the last one was makes the counts differ, or changes between the looks (Mattern,
+    "Algorithms for distributed termination detection", 1987: four counters).
+    """
+    if not now or list(before) != list(now):
+        return False
+    if not all(each.ended and each.exhausted and not each.left for each in now):
+        return False
+    return sum(each.sent for each in now) == sum(each.consumed for each in now)
