@@ -261,7 +261,10 @@ def open_crawl(
             if opened.resumed:
                 announce(f"continuing {order.output}: {opened.news}")
                 config = config.updated({"append": True})  # so are what it writes next to it
-            kept, lasting = opened.kept, Lasting(opened.kept.journal, opened.earlier)
+            kept, lasting = (
+                opened.kept,
+                Lasting(opened.kept.journal, opened.earlier, lambda: given.progress().expected),
+            )
             source = ContinuedSource(opened.left, given)
         sink = RecordSink(order.output, existing=config.existing, encode=encoded, kept=kept)
         stack.callback(sink.close, whole=False)

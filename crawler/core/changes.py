@@ -8,11 +8,12 @@ ended without its links.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from crawler.core.seen import FingerprintSet
+from crawler.core.waiting import LookAtCrawl
 from crawler.model.request import Listed, Request
 from crawler.model.url import Seed, Url
 
@@ -22,7 +23,7 @@ class Earlier:
     """The results of earlier runs of a crawl: counts, seen URLs, and a widened scope.
 
     `read`, `repeats`, `found` and `records` are those of `Snapshot`; the source returns the URLs
-    that they leave open.
+    that they leave open. `outcomes` counts the records by outcome, as far as that is known.
     """
 
     read: int = 0
@@ -31,6 +32,7 @@ class Earlier:
     records: int = 0
     seen: FingerprintSet = field(default_factory=FingerprintSet)
     places: Sequence[Url] = ()
+    outcomes: Mapping[str, int] = field(default_factory=dict)
 
 
 class Changes:
@@ -54,12 +56,23 @@ class Changes:
     def widened(self, url: Url) -> None:
         """Record a URL that widened the scope."""
 
+    def watch(self, look: LookAtCrawl) -> None:
+        """Record what `look` returns, now and then, for those who ask how the crawl is doing.
+
+        It may be called from any thread.
+        """
+
     def publish(self) -> None:
         """Complete the changes since the last call, which belong together."""
 
 
+def unknown() -> None:
+    """Return nothing: the length of the list is unknown."""
+
+
 class Lasting(NamedTuple):
-    """The receiver of a crawl's changes, and the results of its earlier runs."""
+    """The receiver of a crawl's changes, the results of its earlier runs, its list's length."""
 
     changes: Changes
     earlier: Earlier
+    expected: Callable[[], int | None] = unknown

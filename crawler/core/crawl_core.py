@@ -47,6 +47,7 @@ from crawler.core.retry import RetryPolicy
 from crawler.core.rules import Ended
 from crawler.core.step import BUSY, DONE, Fetch, Notice, Step, Wait, WriteRecord
 from crawler.core.visits import Visits
+from crawler.core.waiting import WaitingHost, WaitReason
 from crawler.core.window import Window
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Failed, Fetched, Final, Kind
@@ -118,7 +119,7 @@ class CrawlCore:
         self._outages = Outages(self._frontier, gates, retry, politeness, retried)
         self._gates = gates
         self._lasting = lasting is not None
-        self._changes, earlier = lasting or Lasting(Changes(), Earlier())
+        self._changes, earlier, _ = lasting or Lasting(Changes(), Earlier())
         self.collector.resume(earlier)
         self._discovery = Discovery(config, earlier.seen, suffixes, link_filter, self._changes)
         self._discovery.resume(earlier)
@@ -165,6 +166,13 @@ class CrawlCore:
         capacity = self.capacity
         lowest = capacity.lowest if capacity.lowest < self._config.concurrency else 0
         return replace(taken, lowered_to=lowest, stood_still=capacity.stood_still)
+
+    def waiting(self, most: int, now: float) -> tuple[WaitingHost, ...]:
+        """Return the hosts with the most waiting URLs, and why they wait; thread-safe."""
+        found = self._frontier.waiting(most, now)
+        if self._outages.network.gone:
+            found = [replace(host, why=WaitReason.NETWORK) for host in found]
+        return tuple(found)
 
     def totals(self) -> Totals:
         """Return the totals of all hosts so far."""

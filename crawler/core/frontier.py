@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
-from heapq import heappop, heappush
+from heapq import heappop, heappush, nlargest
 from itertools import count, islice
 from math import inf
 from typing import NamedTuple
@@ -24,6 +24,7 @@ from crawler.core.audit import Audit
 from crawler.core.backlog import Backlog
 from crawler.core.bottleneck import Limit
 from crawler.core.host import Address, Host, HostGate, QueuePlace
+from crawler.core.waiting import WaitingHost
 from crawler.model.outcome import Kind
 from crawler.model.politeness_config import PolitenessConfig
 from crawler.model.request import Purpose, Request
@@ -222,6 +223,24 @@ class Frontier:
     def at_work(self) -> int:
         """The number of hosts that have requests, or had one a moment ago."""
         return len(self._hosts)
+
+    def waiting(self, most: int, now: float) -> list[WaitingHost]:
+        """Return the hosts with the most waiting URLs; from any thread."""
+        hosts = list(
+            self._hosts.values()
+        )  # in one step of the interpreter: it may change meanwhile
+        counted = nlargest(most, ((self.left(host), n) for n, host in enumerate(hosts)))
+        return [
+            WaitingHost(
+                host=hosts[n].key,
+                waiting=number,
+                in_flight=hosts[n].in_flight,
+                why=hosts[n].wait_reason(now),
+                seconds=max(hosts[n].ready_at - now, 0.0),
+            )
+            for number, n in counted
+            if number
+        ]
 
     def host(self, key: str) -> Host:
         """Return the host of a key: at work, woken from its rest, or new."""

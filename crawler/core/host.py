@@ -28,6 +28,7 @@ from crawler.core.audit import Audit
 from crawler.core.bottleneck import Limit
 from crawler.core.breaker import Breaker
 from crawler.core.throttle import Throttle
+from crawler.core.waiting import WaitReason
 from crawler.formats.robots import ALLOW_ALL, RobotsRules
 from crawler.model.outcome import Kind
 from crawler.model.politeness_config import PolitenessConfig
@@ -171,6 +172,23 @@ class Host:
         if self.rules.crawl_delay:
             return Limit.CRAWL_DELAY
         return Limit.PER_HOST if self.throttle.width >= self.politeness.per_host else Limit.ADAPT
+
+    def wait_reason(self, now: float) -> WaitReason:
+        """Return why its next request does not start; from any thread, which may see it change."""
+        if self.breaker.is_open:
+            return WaitReason.BREAKER
+        spacing = self.spacing
+        if self.ready_at > now + spacing:  # later than its spacing explains, as in `limit`
+            return WaitReason.RETRY_AFTER if self.throttle.named else WaitReason.BACK_OFF
+        if self.gate in (HostGate.ADDRESS, _LOOKED_UP):
+            return WaitReason.ADDRESS
+        if self.gate is not _OPEN:
+            return WaitReason.ROBOTS
+        if self.ready_at > now:
+            if spacing == self.throttle.spacing:
+                return WaitReason.BACK_OFF
+            return WaitReason.DELAY if spacing == self.politeness.delay else WaitReason.CRAWL_DELAY
+        return WaitReason.IN_FLIGHT if self.in_flight else WaitReason.TURN
 
     def start(self, now: float) -> Request:
         """Take the next request, which is then in flight. Only when `place_at` is READY."""

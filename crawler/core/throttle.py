@@ -62,7 +62,8 @@ def asks_for_later(failure: Failed) -> bool:
 class Throttle:
     """The state learned of one host: the `width` and the `spacing` of its requests.
 
-    `now` is the core's clock. `random` returns a float in [0, 1), for jitter.
+    `named`: the last pause was as long as the server said (Retry-After). `now` is the core's clock.
+    `random` returns a float in [0, 1), for jitter.
     """
 
     __slots__ = (
@@ -77,6 +78,7 @@ class Throttle:
         "_smooth",
         "_strikes",
         "_width",
+        "named",
         "spacing",
         "width",
     )
@@ -88,6 +90,7 @@ class Throttle:
         self._set(min(_FIRST_WIDTH, widest) if politeness.adapt else widest)
         self._ceiling = widest  # below it the width still doubles with each round
         self.spacing = 0.0
+        self.named = False
         self._strikes = 0
         self._pauses = 0  # consecutive
         self._asked_since = 0.0  # start of the first of them
@@ -176,6 +179,7 @@ class Throttle:
             if self._pauses == 1:
                 self._asked_since = now
         self._paused_at = now
+        self.named = asked is not None
         if asked is not None:
             return asked * (1 + _JITTER * self._random())
         doubled = self._politeness.throttle * 2.0 ** min(self._strikes - 1, 30)

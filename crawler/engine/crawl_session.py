@@ -14,6 +14,7 @@ import asyncio
 import os
 import random
 import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import (
     AbstractAsyncContextManager,
@@ -28,6 +29,7 @@ from crawler.core.audit import Audit, Totals
 from crawler.core.changes import Lasting
 from crawler.core.collector import Snapshot
 from crawler.core.crawl_core import CrawlCore, ignore
+from crawler.core.waiting import LiveView
 from crawler.engine.async_engine import AsyncEngine
 from crawler.engine.plugins import GivenAsyncFetcher, GivenThreadedFetcher, Plugins
 from crawler.engine.ports import Sink, Source, silent
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
     from crawler.fetch.aiohttp_client import AioFetcher
     from crawler.fetch.urllib3_client import ThreadedFetcher
     from crawler.workers.parsing import Parsing
+
+_SHOWN_HOSTS = 8
 
 LAST_WRITES = 0.5
 """Seconds for the reader of the output to take what the end of the drain has left."""
@@ -111,6 +115,8 @@ class CrawlSession:
         self._describe: Callable[[], str] = str
         self._worker_cpu: Callable[[], float] = float
         sink.on_room = self.wake
+        if lasting is not None:
+            lasting.changes.watch(lambda: self._look(lasting))
 
     def run(self) -> Snapshot:
         """Crawl until nothing is left, or until stopped; blocks.
@@ -291,6 +297,21 @@ class CrawlSession:
     def statistics(self) -> Snapshot:
         """Return the statistics so far."""
         return self._core.statistics(perf_counter())
+
+    def _look(self, lasting: Lasting) -> LiveView:
+        """Return what `crawler status` shows; from any thread."""
+        taken = self.statistics()
+        return LiveView(
+            elapsed=taken.elapsed,
+            records=taken.records,
+            pages=taken.pages,
+            wire_bytes=taken.wire_bytes,
+            in_flight=taken.in_flight,
+            hosts_away=taken.hosts_away,
+            outcomes=Counter(lasting.earlier.outcomes) + Counter(taken.outcomes),
+            expected=lasting.expected(),
+            hosts=self._core.waiting(_SHOWN_HOSTS, perf_counter()),
+        )
 
     def totals(self) -> Totals:
         """Return the totals over all hosts, once the crawl is over."""

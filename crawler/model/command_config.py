@@ -79,6 +79,18 @@ class CommandConfig(CrawlConfig):
         values = self.values()
         return {name: _plain(values[name]) for name in _LASTING}
 
+    def given(self) -> dict[str, Any]:
+        """Return the options that differ from their defaults, as text where they are of a class.
+
+        Without secrets, and without what concerns one run alone: its files and its display.
+        """
+        values = self.values()
+        return {
+            name: values[name] if spec.type in _PLAIN or spec.choices else str(values[name])
+            for name, spec in self.options().items()
+            if spec.shown and name not in _PASSING and values[name] != spec.default
+        }
+
     def __init__(self, **options: Any) -> None:
         CrawlConfig.__init__(self, **options)
         for name in ("keep", "fields"):
@@ -106,6 +118,13 @@ _LASTING = (
     *("url_field", "keep", "fields", "format"),
 )
 """What decides which URLs are crawled and what their records hold; never a secret."""
+_PASSING = frozenset(
+    {
+        *("state", "accept_change", "overwrite", "append", "stats", "audit", "repeats"),
+        *("progress", "quiet", "debug", "max_time", "limit"),
+    }
+)
+_PLAIN = (bool, int, float, str, tuple[str, ...])
 
 
 def _plain(value: object) -> object:

@@ -62,6 +62,11 @@ class Kind(StrEnum):
         """Tell whether a retry of the same request may succeed."""
         return self in _RETRYABLE
 
+    @property
+    def may_pass(self) -> bool:
+        """Tell whether the URL may succeed in another crawl: `crawler retry` takes these."""
+        return self in _RETRYABLE or self in _PASSING
+
 
 class Lost(Enum):
     """The extent of a lost connection."""
@@ -80,6 +85,9 @@ _RETRYABLE = frozenset(
         Kind.UNAVAILABLE,
     }
 )
+
+_PASSING = frozenset({Kind.INTERRUPTED, Kind.CANCELLED, Kind.PROXY, Kind.THROTTLED, Kind.HOST_DOWN})
+"""Reasons in the state of a host or of a crawl, which no retry within the crawl has cured."""
 
 _UNAVAILABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 

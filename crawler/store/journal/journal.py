@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import Any, BinaryIO
 
 from crawler.core.changes import Changes
+from crawler.core.waiting import LookAtCrawl
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.request import Listed, ListShare, Purpose, Request
 from crawler.model.url import InvalidUrl, Seed, Url, fingerprint
@@ -26,6 +27,7 @@ from crawler.store.journal import disk
 from crawler.store.journal.frame import Frame, Marks, packed
 from crawler.store.journal.lines import request_key, unusable_key, unusable_line
 from crawler.store.journal.state_folder import FORMAT, StateFolder
+from crawler.store.journal.status_file import StatusFile
 from crawler.store.request_line import lined
 
 _LASTING = (Purpose.PAGE, Purpose.SITEMAP)
@@ -84,6 +86,7 @@ class Journal(Changes):
         self._options = options
         self._files = (folder.seen(), file) if file is not None else None
         self._sync = sync
+        self.status = StatusFile(folder.path)
         self._lock = threading.Lock()
         self._call = Portion(self.marks.cursor, self.marks.entries)
         self._published = Portion(self.marks.cursor, self.marks.entries)
@@ -137,6 +140,10 @@ class Journal(Changes):
         """Add a URL of the scope."""
         self._call.places.append(url.href)
 
+    def watch(self, look: LookAtCrawl) -> None:
+        """Write what `look` returns to the live status, after commits."""
+        self.status.look = look
+
     def publish(self) -> None:
         """Hand the changes over to the next commit."""
         call = self._call
@@ -178,6 +185,11 @@ class Journal(Changes):
                 _put(seen, portion.seen.tobytes(), self._sync)
             _put(journal, packed(frame), self._sync)
 
+    def pulse(self, *, now: bool = False) -> None:
+        """Renew the live status, if it is old or has to be now, and there is a state at all."""
+        if self._files is not None:
+            self.status.pulse(self.marks, now=now)
+
     def prepare(self) -> tuple[BinaryIO, BinaryIO]:
         """Create the state, before the output is changed; return its files.
 
@@ -205,6 +217,8 @@ class Journal(Changes):
                 {
                     "format": FORMAT,
                     "options": dict(self._options),
+                    "given": dict(self.folder.given),
+                    "outcomes": dict(self.status.outcomes),
                     "cursor": marks.cursor,
                     "entries": marks.entries,
                     "read": marks.read,

@@ -29,6 +29,7 @@ class Kept:
             self.outlet.write(lines)
             self.outlet.settle(self._sync)
         self.journal.commit(ended, self.outlet.written)
+        self.journal.pulse()
 
     def end(self, *, whole: bool) -> None:
         """Commit what is left; a crawl that is whole leaves its receipt in place of its state."""
@@ -37,4 +38,5 @@ class Kept:
             self.outlet.settle(self._sync)
             self.journal.finish()
         else:
+            self.journal.pulse(now=True)
             self.journal.close()

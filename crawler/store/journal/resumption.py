@@ -27,6 +27,7 @@ from crawler.store.journal.journal import Journal, Sync, unsynced
 from crawler.store.journal.kept import Kept
 from crawler.store.journal.lines import waiting_of
 from crawler.store.journal.state_folder import StateFolder
+from crawler.store.journal.status_file import read_status
 from crawler.store.outlet import Outlet
 from crawler.store.shared_source import SharedSource
 from crawler.store.sources import InputProgress, UrlSource
@@ -88,7 +89,7 @@ def open_state(output: str, config: CommandConfig, source: UrlSource) -> Beginni
 
     Raises what `Outlet` raises, and `ConfigurationError` for a state that cannot be gone on with.
     """
-    folder = StateFolder(output, config.state)
+    folder = StateFolder(output, config.state, given=config.given())
     options = config.lasting()
     sync: Sync = os.fdatasync if config.sync == "full" else unsynced
     folder.check()
@@ -188,6 +189,7 @@ def resume(
             records=marks.records,
             seen=seen,
             places=[Url(href) for href in places],
+            outcomes=read_status(folder.path).get("outcomes", {}),
         ),
         left=iter(waiting.values()),
         waiting=len(waiting),

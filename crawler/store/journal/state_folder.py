@@ -3,6 +3,7 @@
     OUT.state/run.json    format version, and the options that a later run has to share
     OUT.state/journal     frames (`crawler.store.journal.frame`)
     OUT.state/seen        fingerprints of all URLs that were taken up, 8 bytes each
+    OUT.state/status.json what the crawl is doing (`crawler.store.journal.status_file`)
     OUT.receipt.json      what a crawl that ended has done: the proof that nothing was lost
 
 The folder is made with the first commit, so a run that fails before it has anything to keep leaves
@@ -30,9 +31,15 @@ _PORTION = 10_000
 
 
 class StateFolder:
-    """The paths of one crawl's state. Nothing is opened or made before it is needed."""
+    """The paths of one crawl's state. Nothing is opened or made before it is needed.
 
-    def __init__(self, output: str, state: str = "") -> None:
+    given: the options that the crawl was given, for `crawler retry`.
+    """
+
+    def __init__(
+        self, output: str, state: str = "", *, given: Mapping[str, Any] | None = None
+    ) -> None:
+        self.given = given or {}
         self._place = place = os.path.realpath(output)
         self._named = bool(state)
         self.output = output
@@ -82,7 +89,9 @@ class StateFolder:
         disk.remove(self.receipt)
         self.path.mkdir(mode=0o700, exist_ok=True)
         disk.remove(self.path / "journal")
+        disk.remove(self.path / "status.json")
         run = {"format": FORMAT, "output": self._place, "options": dict(options)}
+        run |= {"given": dict(self.given)}
         disk.replace(self.path / "run.json", _json(run))
         disk.replace(self.path / "seen", b"")
         file = self.rebase(marks, {}, [])
@@ -136,7 +145,7 @@ class StateFolder:
 
     def discard(self) -> None:
         """Remove the state, as far as it is ours; the journal first, without which it is none."""
-        for name in ("journal", "seen", "run.json"):
+        for name in ("journal", "seen", "run.json", "status.json"):
             disk.remove(self.path / name)
             disk.remove(self.path / f"{name}.new")
         with suppress(OSError):  # somebody else has put something there
