@@ -105,12 +105,7 @@ class Report:
 
     def _lines(self) -> Iterator[str]:
         taken = self.snapshot
-        yield (
-            f"{counted(taken.records, 'record')} in {taken.elapsed:,.2f} s: "
-            f"{taken.pages_per_second:,.0f} pages/s, {self._throughput()}"
-        )
-        yield from _outcomes(taken)
-        yield from self._failures()
+        yield from _results(taken, self.config)
         yield from _found(taken)
         yield from _hosts(self.totals)
         yield from self._bound()
@@ -131,22 +126,12 @@ class Report:
             )
         yield self._account()
 
-    def _failures(self) -> Iterator[str]:
-        lines = explained(self.snapshot.causes, self.config, WIDTH - len(_row("", "")))
-        for number, line in enumerate(lines):
-            yield _row("" if number else "failures", line)
-
     def _bound(self) -> Iterator[str]:
         found = self.snapshot.bound()
         if text := bound_by(found, self.config):
             yield from _rows("bound by", text)
             if yours(found, self.config):
                 yield _row("", UNLIMITED)
-
-    def _throughput(self) -> str:
-        seconds = self.snapshot.elapsed
-        rate = self.snapshot.wire_bytes / seconds if seconds > 0 else 0.0
-        return f"{megabytes(rate)}/s"
 
     def _what_was_not_read(self) -> Iterator[str]:
         if self.lasting:
@@ -183,6 +168,30 @@ class Report:
         return f"NOT ACCOUNTED FOR: {came}, but {sums} leave {count(self._lost)} without a record"
 
 
+def record_lines(taken: Snapshot) -> str:
+    """Return the summary of what records alone tell; no line is longer than 80 columns."""
+    lines = [*_results(taken, CommandConfig())]
+    if taken.latency.count:
+        lines += _times("latency", taken.latency)
+    came = f"{count(taken.read)} of the list" + (
+        f" + {count(taken.found)} found" if taken.found else ""
+    )
+    lines.append(f"{counted(taken.records, 'record')}: {came}")
+    return "".join(f"{printable(line)}\n" for line in lines)
+
+
+def record_values(taken: Snapshot) -> dict[str, Any]:
+    """Return the same as plain values, by the names of `--stats`."""
+    causes = {kind: asdict(cause) for kind, cause in taken.causes.items()}
+    latency = _quantiles(taken.latency, (0.5, 0.9, 0.99))
+    counts = {name: getattr(taken, name) for name in _COUNTED}
+    return {"listed": taken.read, **counts, "causes": causes, "latency": latency}
+
+
+_COUNTED = (
+    *("elapsed", "found", "records", "pages", "truncated", "failed", "skipped"),
+    *("redirects", "retries", "pages_per_second", "outcomes", "wire_bytes", "body_bytes"),
+)
 _COUNTS = (
     *("elapsed", "read", "found", "repeats", "records", "pages", "truncated", "failed", "skipped"),
     *("redirects", "retries", "pages_per_second", "outcomes", "wire_bytes", "body_bytes"),
@@ -201,6 +210,20 @@ def _rows(name: str, *parts: str) -> Iterator[str]:
     text = parts[0] if len(parts) == 1 else ", ".join(part.replace(" ", _GLUE) for part in parts)
     for number, line in enumerate(wrap(text, WIDTH - len(_row("", "")), break_on_hyphens=False)):
         yield _row("" if number else name, line.replace(_GLUE, " "))
+
+
+def _results(taken: Snapshot, config: CommandConfig) -> Iterator[str]:
+    """Yield the numbers of records, outcomes and failures."""
+    seconds = taken.elapsed
+    rate = taken.wire_bytes / seconds if seconds > 0 else 0.0
+    yield (
+        f"{counted(taken.records, 'record')} in {seconds:,.2f} s: "
+        f"{taken.pages_per_second:,.0f} pages/s, {megabytes(rate)}/s"
+    )
+    yield from _outcomes(taken)
+    lines = explained(taken.causes, config, WIDTH - len(_row("", "")))
+    for number, line in enumerate(lines):
+        yield _row("" if number else "failures", line)
 
 
 def _outcomes(taken: Snapshot) -> Iterator[str]:

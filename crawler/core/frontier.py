@@ -236,7 +236,7 @@ class Frontier:
                 waiting=number,
                 in_flight=hosts[n].in_flight,
                 why=hosts[n].wait_reason(now),
-                seconds=max(hosts[n].ready_at - now, 0.0),
+                seconds=max(hosts[n].ready_at - now, hosts[n].address.ready_at - now, 0.0),
             )
             for number, n in counted
             if number

@@ -188,6 +188,8 @@ class Host:
             if spacing == self.throttle.spacing:
                 return WaitReason.BACK_OFF
             return WaitReason.DELAY if spacing == self.politeness.delay else WaitReason.CRAWL_DELAY
+        if self.address.in_flight >= self.address.width or self.address.ready_at > now:
+            return WaitReason.SHARED
         return WaitReason.IN_FLIGHT if self.in_flight else WaitReason.TURN
 
     def start(self, now: float) -> Request:

@@ -16,6 +16,7 @@ class WaitReason(StrEnum):
     BACK_OFF = "back_off"  # the host asked for less, and named no time
     CRAWL_DELAY = "crawl_delay"  # of robots.txt
     DELAY = "delay"  # --delay, or the one of --hosts
+    SHARED = "shared_address"  # --per-ip and --ip-delay
     ADDRESS = "address"  # its name is looked up
     ROBOTS = "robots"  # its robots.txt is read
     IN_FLIGHT = "in_flight"  # as many requests as it may have at once

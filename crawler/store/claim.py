@@ -19,6 +19,7 @@ import os
 import re
 import stat
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 
 from crawler.model.choices import Existing
@@ -171,21 +172,50 @@ def _lock(fd: int, path: str) -> None:
 
 
 def _holder(fd: int) -> str:
-    """Return the process that holds a file's lock, as Linux reports it; "" elsewhere."""
+    """Return the process that holds a file's lock, for a person."""
+    pid = _listed(fd)
+    if pid == os.getpid():
+        return "this very process"
+    return f"process {pid}" if pid > 0 else "another process"
+
+
+def _listed(fd: int) -> int:
+    """Return the process that holds a file's lock, as Linux reports it; 0 elsewhere."""
     try:
         with open("/proc/locks", encoding="ascii") as file:
             text = file.read()
     except OSError:
-        return "another process"
+        return 0
     state = os.fstat(fd)
     device = f"{os.major(state.st_dev):02x}:{os.minor(state.st_dev):02x}"
     found = [lock for lock in _LOCK.finditer(text) if int(lock["inode"]) == state.st_ino]
     # Some file systems have another device number in there than stat(2) gives.
     exact = [lock for lock in found if lock["device"] == device] or found
-    pid = int(exact[0]["pid"]) if exact else 0
-    if pid == os.getpid():
-        return "this very process"
-    return f"process {pid}" if pid > 0 else "another process"
+    return max(int(exact[0]["pid"]), 0) if exact else 0
+
+
+def writer_of(paths: Iterable[str]) -> int | None:
+    """Return the process that has locked one of these files: 0 if unknown, None if nobody has.
+
+    The locks are looked up where the system lists them. Elsewhere, and for a process of another
+    container, a lock that is shared and given back at once shows whether there is one.
+    """
+    for path in paths:
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError:
+            continue
+        try:
+            if pid := _listed(fd):
+                return pid
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return 0
+        except OSError:  # a file system without locks
+            continue
+        finally:
+            os.close(fd)
+    return None
 
 
 def unwritable(path: str, error: OSError | ValueError) -> EnvironmentFailure:

@@ -10,6 +10,7 @@ damage instead.
 
 from __future__ import annotations
 
+import os
 import struct
 from array import array
 from collections.abc import Iterator, Sequence
@@ -95,6 +96,24 @@ def frames(file: BinaryIO) -> Iterator[Frame]:
     for at in _starts(rest):
         if _whole(rest, at):
             raise Damaged(f"broken at byte {start:,}, and whole at byte {start + at:,}")
+
+
+def last_marks(file: BinaryIO) -> Marks | None:
+    """Return the marks of the last whole frame, without reading all before it; None if none is."""
+    size = os.fstat(file.fileno()).st_size
+    starts = [0]
+    while (header := file.read(_HEADER.size)) and len(header) == _HEADER.size:
+        magic, length, _ = _HEADER.unpack(header)
+        end = starts[-1] + _HEADER.size + length
+        if magic != _MAGIC or end > size:
+            break
+        starts = [*starts[-1:], end]
+        file.seek(end)
+    for start in reversed(starts):
+        file.seek(start)
+        if (frame := _next(file)) is not None:
+            return frame.marks
+    return None
 
 
 def _next(file: BinaryIO) -> Frame | None:
