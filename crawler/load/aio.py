@@ -1,10 +1,9 @@
-"""The aiohttp engine: the client that applications are built with, so that figures match theirs.
+"""The aiohttp client, which applications are built with, so that figures match theirs.
 
-As many coroutines as connections, each with one hit at a time. The requests are the raw engine's,
-field by field; redirects are not followed. It takes several times the CPU of the raw engine, so
-that its latencies have more of the client in them.
+The requests are the raw client's, field by field; redirects are not followed. It takes several
+times the CPU of the raw client, so that its latencies have more of the client in them.
 
-Errors are those of the raw engine, too. aiohttp would silently repeat any GET that failed; here a
+Errors are those of the raw client, too. aiohttp would silently repeat any GET that failed; here a
 request is repeated where its connection had been used before, and counted. Heads are read by the
 reader of the crawl (`crawler.model.head`) and given to aiohttp in their plainest form.
 """
@@ -14,9 +13,9 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from itertools import count, repeat
 from socket import AF_INET, AF_INET6, AF_UNSPEC
 from time import perf_counter
 from typing import Any, NamedTuple, Self, cast
@@ -26,30 +25,18 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
-from crawler.load.dispatcher import Dispatcher, schedule
-from crawler.load.hit import Failure, Recorder
-from crawler.load.loop import Flow, Job, failure_of, reach
+from crawler.load.hit import Failure
+from crawler.load.loop import Client, Engine, Job, Line
 from crawler.load.plan import Plan, Planned
-from crawler.load.reason import ended, overdue, unconnected, words
+from crawler.load.reason import ended, failure_of, overdue, unconnected, unreachable, words
 from crawler.load.session_cookies import SessionCookies
-from crawler.load.think import pauses
-from crawler.measure.histogram import Histogram
 from crawler.model.fault import one_line
 from crawler.model.head import HEADER_BYTES, Malformed, check_start, read_head
 
-# As the raw engine: what more is due is dropped.
-_MOST_WAITING = 1_000_000
-# Those of the raw engine's that aiohttp writes itself, as they depend on how it sends.
+# Those of the raw client's that aiohttp writes itself, as they depend on how it sends.
 _OWN_FIELDS = {"content-length", "connection"}
 _CLOSING_SECONDS = 0.5
 _HEAD_END = re.compile(rb"\n\r?\n")
-
-
-class _Waiting(NamedTuple):
-    """A hit that no coroutine has taken yet."""
-
-    due: float
-    request: Planned
 
 
 class _Asked(NamedTuple):
@@ -62,7 +49,7 @@ class _Asked(NamedTuple):
 
     @classmethod
     def of(cls, request: Planned, plan: Plan) -> Self:
-        """Take the raw engine's request apart."""
+        """Take the raw client's request apart."""
         head, _, body = request.data.partition(b"\r\n\r\n")
         first, *lines = head.decode("ascii").split("\r\n")
         fields = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
@@ -74,38 +61,27 @@ class _Asked(NamedTuple):
         )
 
 
-class AioLoop:
-    """Closed and open loop over one `aiohttp.ClientSession`."""
+class AioClient(Client["AioLine"]):
+    """Carries hits over one `aiohttp.ClientSession`."""
 
     def __init__(self, job: Job) -> None:
-        self.finished = asyncio.Event()
-        self.flow = Flow()
-        self.lateness = Histogram()
-        self._job = job
+        super().__init__(job)
         fixed = (each for each in job.plan.order if isinstance(each, Planned))
         self._asked = {id(each): _Asked.of(each, job.plan) for each in fixed}
         self._contexts = [target.context or True for target in job.targets]
-        self._under_way: dict[int, tuple[float, float, Planned]] = {}
-        self._waiting: asyncio.Queue[_Waiting] = asyncio.Queue()
-        self._crew: list[asyncio.Task[None]] = []
-        self._dispatcher: Dispatcher | None = None
-        self._request = job.plan.numbered()
-        sessions = job.connections if job.config.sessions else 0
-        self._cookies = [SessionCookies() for _ in range(sessions)]
-        self._stopped = False
 
-    def __repr__(self) -> str:
-        return f"AioLoop({len(self._crew)} coroutines, {self.flow})"
+    def line(self, engine: Engine, origin: int) -> AioLine:
+        """Return a line to an origin; which connection it uses is up to the session."""
+        cookies = SessionCookies() if self.job.config.sessions else None
+        return AioLine(engine, origin, usable=True, client=self, cookies=cookies)
 
     async def open(self) -> None:
         """Make the session, and see that each target can be reached."""
-        config = self._job.config
+        config, targets = self.job.config, self.job.targets
         self._connector = _Connector(
-            limit=self._job.connections,
-            force_close=not self._job.plan.keepalive,
-            resolver=_Resolver(
-                {target.origin.host: target.address for target in self._job.targets}
-            ),
+            limit=self.job.connections,
+            force_close=not self.job.plan.keepalive,
+            resolver=_Resolver({target.origin.host: target.address for target in targets}),
         )
         self._session = aiohttp.ClientSession(
             connector=self._connector,
@@ -114,140 +90,42 @@ class AioLoop:
             skip_auto_headers=("Accept-Encoding", "Content-Type"),
         )
         self._session._retry_connection = False  # noqa: SLF001 - there is no public way
-        for target in self._job.targets:
-            await reach(target, config.timeout)
-
-    def begin(self, recorder: Recorder, start: float) -> None:
-        """Start the coroutines, and follow the schedule if there is one."""
-        self._recorder = recorder
-        if self._job.config.open_loop:
-            times = schedule(self._job, start)
-            self._dispatcher = Dispatcher(times, self._hand_out, self._over, self.lateness)
-            work: Callable[[int], Coroutine[None, None, None]] = self._follow
-        else:
-            work = partial(self._repeat, self._closed(start), pauses(self._job))
-        self._crew = [asyncio.create_task(work(key)) for key in range(self._job.connections)]
+        for target in targets:
+            try:
+                async with asyncio.timeout(config.timeout):
+                    transport = await target.connected(asyncio.Protocol())
+            except (OSError, TimeoutError) as error:
+                raise unreachable(target, error) from error
+            cast("asyncio.Transport", transport).abort()
 
     def expire(self, now: float) -> None:
         """Do nothing: aiohttp has its own timers."""
 
-    def stop(self, now: float) -> None:
-        """Count what is in flight, and what waits, as unfinished."""
-        self._stopped = True
-        if self._dispatcher is not None:
-            self._dispatcher.stop()
-        for intended, sent, request in self._under_way.values():
-            self._recorder.unfinished(intended, sent, now, request)
-        while not self._waiting.empty():
-            due, request = self._waiting.get_nowait()
-            self._recorder.unfinished(due, None, now, request)
-
     async def close(self) -> None:
-        """Cancel every coroutine, and close the session.
+        """Cancel every hit, and close the session.
 
         aiohttp waits for the end of each connection, of which uvloop does not tell where a connect
         was cancelled after it was made. So that is bounded, and what is left goes with the loop. A
-        coroutine is not gathered: if that is cancelled, it goes on waiting.
+        task is not gathered: if that is cancelled, it goes on waiting.
         """
-        for task in self._crew:
+        tasks = [line.task for line in self.lines if line.task is not None]
+        for task in tasks:
             task.cancel()
         try:
             async with asyncio.timeout(_CLOSING_SECONDS):
-                if self._crew:
-                    await asyncio.wait(self._crew)
+                if tasks:
+                    await asyncio.wait(tasks)
                 await self._session.close()
         except TimeoutError:
             pass
         finally:  # also where the caller's time is up, too
             self._session.detach()
 
-    # The closed loop.
-
-    def _closed(self, start: float) -> Callable[[float], Planned | None]:
-        """Return what gives a coroutine its next request, which it will send at a time.
-
-        There is any number before `start`, and as many as asked for after; then None.
-        """
-        permits = None if self._job.requests is None else repeat(None, self._job.requests)
-        share = self._job.share
-        numbers = count(share.number, share.processes)
-        requests = self._job.plan.supply(None, numbers, (share.number, share.processes))
-
-        def take(at: float) -> Planned | None:
-            if permits is not None and at >= start and next(permits, self) is self:
-                return None
-            return next(requests)
-
-        return take
-
-    async def _repeat(
-        self, take: Callable[[float], Planned | None], pause: Callable[[], float], key: int
-    ) -> None:
-        request = take(perf_counter())
-        # aiohttp's timeout may have taken the cancellation for its own.
-        while request is not None and not self._stopped:
-            now = perf_counter()
-            await self._fetch(key, request, now, now)
-            seconds = pause()
-            request = take(perf_counter() + seconds)
-            if seconds and request is not None:
-                await asyncio.sleep(seconds)
-        self._rest(key)
-
-    def _rest(self, key: int) -> None:
-        others = [task for number, task in enumerate(self._crew) if number != key]
-        if all(task.done() for task in others):
-            self.finished.set()
-
-    # The open loop.
-
-    def _hand_out(self, due: float, number: int, now: float) -> None:
-        busy = len(self._under_way) + self._waiting.qsize()
-        request = self._request(number)
-        drop = self._job.config.late == "drop" and busy >= self._job.connections
-        if drop or self._waiting.qsize() >= _MOST_WAITING:
-            self._recorder.dropped(due, now, request)
-        else:
-            self._waiting.put_nowait(_Waiting(due, request))
-
-    def _over(self) -> None:
-        self._dispatcher = None
-        self._finish()
-
-    def _finish(self) -> None:
-        if self._dispatcher is None and not self._under_way and self._waiting.empty():
-            self.finished.set()
-
-    async def _follow(self, key: int) -> None:
-        while not self._stopped:
-            due, request = await self._waiting.get()
-            await self._fetch(key, request, due, perf_counter())
-            self._finish()
-
-    # One hit.
-
-    async def _fetch(self, key: int, request: Planned, intended: float, sent: float) -> None:
-        self._under_way[key] = intended, sent, request
-        self.flow.change(sent, 1)
-        try:
-            status, received = await self._exchange(key, request, intended)
-        except (aiohttp.ClientError, OSError, TimeoutError, Malformed) as error:
-            if not self._stopped:
-                failure, why = _failure(error), self._why(error)
-                self._recorder.failed(intended, sent, perf_counter(), failure, why, request=request)
-        else:
-            if not self._stopped:
-                self._recorder.hit(intended, sent, perf_counter(), status, received, request)
-        finally:
-            del self._under_way[key]
-            self.flow.change(perf_counter(), -1)
-
-    async def _exchange(self, key: int, request: Planned, intended: float) -> tuple[int, int]:
-        """Return the status and the size of an answer."""
-        received = 0
-        cookies = self._cookies[key] if self._cookies else None
+    async def exchange(self, line: AioLine) -> tuple[int, int]:
+        """Return the status and the size of the answer to a line's request."""
+        received, cookies, request = 0, line.cookies, line.request
         asked = request if cookies is None else cookies.sent_with(request)
-        async with await self._answer(asked, intended) as response:
+        async with await self._answer(line, asked) as response:
             if cookies is not None:
                 for value in response.headers.getall("Set-Cookie", ()):
                     cookies.keep(value.encode("utf-8", "surrogateescape"), request)
@@ -255,9 +133,9 @@ class AioLoop:
                 received += len(chunk)
             return response.status, received
 
-    async def _answer(self, request: Planned, intended: float) -> aiohttp.ClientResponse:
+    async def _answer(self, line: AioLine, request: Planned) -> aiohttp.ClientResponse:
         """Send a request until it has gone over a new connection, or has an answer."""
-        asked = self._asked.get(id(request)) or _Asked.of(request, self._job.plan)
+        asked = self._asked.get(id(request)) or _Asked.of(request, self.job.plan)
         while True:
             self._connector.forget()
             try:
@@ -270,12 +148,15 @@ class AioLoop:
                     ssl=self._contexts[request.origin],
                 )
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-                if self._stopped or self._connector.connected():
+                if not line.busy or self._connector.connected():
                     raise
-                self._recorder.reopened(intended)
+                line.engine.reopened(line)
+            finally:
+                self._connector.forget()
 
-    def _why(self, error: BaseException) -> str:
-        seconds = self._job.config.timeout
+    def why(self, error: BaseException) -> str:
+        """Return the reason for a failure in a few words."""
+        seconds = self.job.config.timeout
         if isinstance(error, Malformed):
             return error.reason
         if isinstance(error, TimeoutError):
@@ -289,6 +170,38 @@ class AioLoop:
         if isinstance(error, aiohttp.ClientOSError) and error.errno:
             return ended(error, 0)
         return one_line(words(error))
+
+
+@dataclass(slots=True, eq=False)
+class AioLine(Line):
+    """A hit at a time over the session, each in its own task."""
+
+    client: AioClient = field(kw_only=True)
+    cookies: SessionCookies | None = None
+    task: asyncio.Task[None] | None = None
+
+    def send(self, intended: float, now: float, request: Planned) -> None:
+        """Carry a hit; only when idle."""
+        self.busy = True
+        self.intended, self.sent, self.request = intended, now, request
+        if not self.counted:
+            self.counted = True
+            self.engine.flow.change(now, 1)
+        self.task = asyncio.get_running_loop().create_task(self._fetch())
+
+    async def _fetch(self) -> None:
+        try:
+            status, received = await self.client.exchange(self)
+        except (aiohttp.ClientError, OSError, TimeoutError, Malformed) as error:
+            if self.busy:
+                self.engine.failed(self, perf_counter(), _failure(error), self.client.why(error))
+        else:
+            if self.busy:
+                now = perf_counter()
+                self.hit(self.intended, self.sent, now, status, received, self.request)
+        if self.busy:  # else the run has been stopped, and counted it
+            self.busy = False
+            self.engine.free(self, perf_counter())
 
 
 def _failure(error: BaseException) -> Failure:

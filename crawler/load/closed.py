@@ -1,4 +1,4 @@
-"""The closed loop: every line busy all the time.
+"""The closed loop: every line busy all the time, but for the pauses of users who think.
 
 A line sends its next request in the very callback that brought the last of an answer. So the server
 sets the rate, and what it holds back is not asked of it: for latencies under a load that users
@@ -8,17 +8,18 @@ bring, the open loop is the one to use.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count, repeat
 from time import perf_counter
 
-from crawler.load.connection import Line
-from crawler.load.hit import Failure
-from crawler.load.plan import Requests
-from crawler.load.raw import RawLoop
+from crawler.load.load_config import think_range
+from crawler.load.loop import Engine, Job, Line
+from crawler.load.plan import Planned, Requests
 
 
-class ClosedLoop(RawLoop):
+class ClosedLoop(Engine):
     """Sends the requests of each origin in their order, again and again, over all its lines."""
 
     def load(self, start: float) -> None:
@@ -30,7 +31,7 @@ class ClosedLoop(RawLoop):
         self._supply(None)
         now = perf_counter()
         for line in self.lines:
-            self.free(line, now)
+            ClosedLoop.free(self, line, now)  # at once, also where users think
 
     def _supply(self, most: int | None) -> None:
         permits = repeat(None, most or 0)
@@ -47,17 +48,16 @@ class ClosedLoop(RawLoop):
         if self.stopped:
             return
         if now >= self._measure_from:
-            self.switch(now)
+            self.switch()
         for request in line.requests:
             line.send(now, now, request)
             return
         self.at_rest(line, now)
 
-    def switch(self, at: float) -> None:
+    def switch(self) -> None:
         """Supply as many requests as were asked for, from the start on."""
-        if at >= self._measure_from:
-            self._measure_from = math.inf
-            self._supply(self.job.requests)
+        self._measure_from = math.inf
+        self._supply(self.job.requests)
 
     def at_rest(self, line: Line, now: float) -> None:
         """Take note of a line that has no request left."""
@@ -66,11 +66,43 @@ class ClosedLoop(RawLoop):
         if self._at_rest == len(self.lines):
             self.finished.set()
 
-    def refused(self, origin: int, now: float, failure: Failure, why: str) -> None:
-        """Do nothing: in a closed loop nothing waits for connections."""
+
+class ThinkingLoop(ClosedLoop):
+    """Sends the first requests at once, and each further one after a pause."""
+
+    def load(self, start: float) -> None:
+        """Give every line its first hit."""
+        self._pause = _pauses(self.job)
+        super().load(start)
+
+    def free(self, line: Line, now: float) -> None:
+        """Take its next request, to be sent after a pause."""
+        if self.stopped:
+            return
+        pause = self._pause()
+        line.rest(now)
+        if now + pause >= self._measure_from:
+            self.switch()
+        request = next(line.requests, None)
+        if request is None:
+            self.at_rest(line, now)
+        else:
+            self.later(pause, partial(self._send, line, request))
+
+    @staticmethod
+    def _send(line: Line, request: Planned) -> None:
+        now = perf_counter()
+        line.send(now, now, request)
 
 
 def _permitted(requests: Requests, permits: Iterator[None]) -> Requests:
     """Yield requests for as long as there are permits, which several of these may share."""
     for _ in permits:
         yield next(requests)
+
+
+def _pauses(job: Job) -> Callable[[], float]:
+    """Return the function that draws a pause in seconds, evenly from the range of the options."""
+    least, most = think_range(job.config.think_time)
+    draw = random.Random(f"{job.config.seed} {job.share.number}")  # noqa: S311 - no secret
+    return lambda: draw.uniform(least, most)

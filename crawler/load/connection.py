@@ -24,105 +24,58 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Protocol, cast
+from typing import cast
 
 import httptools
 
 from crawler.load.hit import Failure
-from crawler.load.loop import Flow
-from crawler.load.plan import Aim, Planned
+from crawler.load.loop import Line
+from crawler.load.plan import Planned
 from crawler.load.reason import ended, shown
 from crawler.model.head import Malformed, check_start, read_head
 
 _HEAD_BYTES = 1 << 16
-_NOTHING = Planned(0, b"", Aim(0, "", frozenset()))
 _PARSER_ERRORS = (httptools.HttpParserError, httptools.HttpParserUpgrade)
 _HEAD_END = re.compile(rb"\n\r?\n")
 # RFC 9112 6.3: an answer with neither of them ends with its connection.
 _FRAMED = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
 
-Hit = Callable[[float, float, float, int, int, Planned], None]
+Connect = Callable[["RawLine"], None]
 
 
-class Owner(Protocol):
-    """Gives hits to lines and hears of their outcomes."""
+@dataclass(slots=True, eq=False)
+class RawLine(Line, asyncio.Protocol):
+    """A line of the raw client.
 
-    flow: Flow
-
-    def free(self, line: Line, now: float) -> None:
-        """Give the idle line a hit, or keep it."""
-
-    def connect(self, line: Line) -> None:
-        """Begin to open a connection for the line."""
-
-    def failed(self, line: Line, now: float, failure: Failure, why: str) -> None:
-        """Count the line's hit as failed; `why` in a few words."""
-
-    def reopened(self, line: Line) -> None:
-        """Count that the line's hit is sent again, as its connection was closed while idle."""
-
-
-class Line(asyncio.Protocol):
-    """A place for one connection to the origin of a number.
-
-    requests: what it sends in a closed loop. request, intended, sent: of its hit while `busy`.
-    usable: a request can be written at once. hit: counts it.
+    connect: begins to open its connection. connecting: its hit waits for that.
     """
 
-    __slots__ = (
-        "_closing",
-        "_counted",
-        "_feed",
-        "_gone",
-        "_head",
-        "_keepalive",
-        "_owner",
-        "_parser",
-        "_received",
-        "_resent",
-        "_reusable",
-        "_status",
-        "_transport",
-        "_unsent",
-        "_was_open",
-        "_write",
-        "busy",
-        "hit",
-        "intended",
-        "origin",
-        "request",
-        "requests",
-        "sent",
-        "usable",
-    )
+    connect: Connect = field(kw_only=True)
+    keepalive: bool = field(kw_only=True)
+    connecting: bool = False
+    _transport: asyncio.Transport | None = None
+    _gone: asyncio.Future[None] | None = None
+    _write: Callable[[bytes], None] = field(init=False)
+    _parser: httptools.HttpResponseParser = field(init=False)
+    _feed: Callable[[bytes], None] = field(init=False)
+    _head: bytes | None = None
+    _received: int = 0
+    _status: int = 0
+    _closing: bool = False
+    _reusable: bool = False
+    _was_open: bool = False
+    _resent: bool = False
 
-    def __init__(self, owner: Owner, origin: int, *, keepalive: bool) -> None:
-        self._owner = owner
-        self._keepalive = keepalive
-        self.origin = origin
-        self.requests: Iterator[Planned] = iter(())
-        self.request = _NOTHING
-        self.hit: Hit
-        self._transport: asyncio.Transport | None = None
-        self._gone: asyncio.Future[None] | None = None
-        self._write: Callable[[bytes], None]
-        self._received = self._status = 0
-        self.intended = self.sent = 0.0
-        self.busy = self.usable = False
-        self._unsent = self._closing = self._reusable = self._counted = False
-        self._was_open = self._resent = False
+    def __post_init__(self) -> None:
         self._renew()
-
-    def __repr__(self) -> str:
-        state = "busy" if self.busy else "closing" if self._closing else "idle"
-        return f"Line(origin {self.origin}, {state}, {'open' if self.usable else 'not open'})"
 
     def _renew(self) -> None:
         self._renew_parser()
-        self._head: bytes | None = None
-        self._received = self._status = 0
+        self._head = None
+        self._received = 0
 
     def _renew_parser(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
@@ -132,9 +85,9 @@ class Line(asyncio.Protocol):
     def send(self, intended: float, now: float, request: Planned) -> None:
         """Carry a hit; only when idle."""
         self.busy = True
-        if not self._counted:
-            self._counted = True
-            self._owner.flow.change(now, 1)
+        if not self.counted:
+            self.counted = True
+            self.engine.flow.change(now, 1)
         self.intended = intended
         self.sent = now
         self.request = request
@@ -143,29 +96,18 @@ class Line(asyncio.Protocol):
         if self.usable:
             self._write(request.data)
             return
-        self._unsent = True
+        self.connecting = True
         if self._transport is None:  # else as soon as the old connection is gone
-            self._owner.connect(self)
-
-    @property
-    def connecting(self) -> bool:
-        """True while its hit waits for a connection."""
-        return self._unsent
+            self.connect(self)
 
     def give_up(self, now: float, failure: Failure, why: str) -> None:
         """Count the hit as failed and end the connection; only when busy and connected."""
-        self._owner.failed(self, now, failure, why)
+        self.engine.failed(self, now, failure, why)
         self._end(now)
 
     def abandon(self) -> None:
         """Forget the hit, which somebody else has counted."""
-        self.busy = self._unsent = False
-
-    def rest(self, now: float) -> None:
-        """Take note that its hit has ended, and that none follows at once."""
-        if self._counted:
-            self._counted = False
-            self._owner.flow.change(now, -1)
+        self.busy = self.connecting = False
 
     def lose(self) -> bool:
         """Give up a connection made while the attempt at it ended; return whether there was one.
@@ -196,8 +138,8 @@ class Line(asyncio.Protocol):
         self._write = self._transport.write
         self._renew()
         self.usable = True
-        if self._unsent:
-            self._unsent = False
+        if self.connecting:
+            self.connecting = False
             self._write(self.request.data)
 
     def data_received(self, data: bytes) -> None:
@@ -257,16 +199,16 @@ class Line(asyncio.Protocol):
         if self._gone is not None:
             if not self._gone.done():  # who waited for it has gone
                 self._gone.set_result(None)
-        elif self._unsent:  # a hit came while the old connection was going
-            self._owner.connect(self)
+        elif self.connecting:  # a hit came while the old connection was going
+            self.connect(self)
         elif self._closing:  # the hit was counted before
             self._closing = False
-            self._owner.free(self, perf_counter())
+            self.engine.free(self, perf_counter())
         elif self.busy and self._was_open and not (self._received or self._resent):
             # Closed while idle, so that the server never saw the request (RFC 9112, 9.3.1).
-            self._resent = self._unsent = True
-            self._owner.reopened(self)
-            self._owner.connect(self)
+            self._resent = self.connecting = True
+            self.engine.reopened(self)
+            self.connect(self)
         elif self.busy:
             self._cut(perf_counter(), exc)
 
@@ -275,9 +217,9 @@ class Line(asyncio.Protocol):
         if status:
             self.hit(self.intended, self.sent, now, status, self._received, self.request)
         else:
-            self._owner.failed(self, now, Failure.DISCONNECTED, ended(exc, self._received))
+            self.engine.failed(self, now, Failure.DISCONNECTED, ended(exc, self._received))
         self.busy = False
-        self._owner.free(self, now)
+        self.engine.free(self, now)
 
     def _until_close(self) -> int:
         """Return the status of an answer that ends with its connection; else 0."""
@@ -293,7 +235,7 @@ class Line(asyncio.Protocol):
         self.busy = False
         self.hit(self.intended, self.sent, now, status, received, self.request)
         if self._reusable:
-            self._owner.free(self, now)
+            self.engine.free(self, now)
         else:
             self._end(now)
 
@@ -319,10 +261,10 @@ class Line(asyncio.Protocol):
         status = parser.get_status_code()
         if status >= 200:
             self._status = status
-            self._reusable = self._keepalive and parser.should_keep_alive()
+            self._reusable = self.keepalive and parser.should_keep_alive()
 
 
-class HeadLine(Line):
+class HeadLine(RawLine):
     """A line for requests with HEAD among them, whose answers end with their fields."""
 
     __slots__ = ()

@@ -39,6 +39,17 @@ class Target:
         """Return a target whose address was found before."""
         return cls(origin, address, _context(address) if origin.tls else None)
 
+    async def connected(self, protocol: asyncio.BaseProtocol) -> asyncio.BaseTransport:
+        """Connect a protocol, and return its transport."""
+        transport, _ = await asyncio.get_running_loop().create_connection(
+            lambda: protocol,
+            self.address,
+            self.origin.port,
+            ssl=self.context,
+            server_hostname=self.origin.host if self.context else None,
+        )
+        return transport
+
 
 async def resolve(origin: Origin, *, mine: bool) -> Target:
     """Return the target of a run.

@@ -77,7 +77,7 @@ class Monitor:
             self.loop_lag.add(now - self._expected)
         self._read(now)
         if now >= self._expire_at:
-            self._engine.expire(now)
+            self._engine.client.expire(now)
             self._expire_at = now + self._expire_every
         self._expected = now + _INTERVAL
         self._timer = self._loop.call_later(_INTERVAL, self._look)

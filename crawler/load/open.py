@@ -12,23 +12,19 @@ from __future__ import annotations
 
 from collections import deque
 
-from crawler.load.connection import Line
 from crawler.load.dispatcher import Dispatcher, schedule
-from crawler.load.hit import Failure
-from crawler.load.plan import Planned
-from crawler.load.raw import RawLoop
+from crawler.load.loop import Engine, Line
 
 # Some 100 MB. A run that is so far behind tells nothing new; what more is due is dropped.
 _MOST_WAITING = 1_000_000
 
 
-class OpenLoop(RawLoop):
+class OpenLoop(Engine):
     """Sends the plan's requests in turn at the times of the pace."""
 
     def load(self, start: float) -> None:
         """Follow the schedule."""
         self._idle: list[deque[Line]] = [deque() for _ in self.job.plan.origins]
-        self._waiting: list[deque[tuple[float, Planned]]] = [deque() for _ in self._idle]
         self._request = self.job.plan.numbered()
         for line in self.lines:
             self._idle[line.origin].append(line)
@@ -42,7 +38,7 @@ class OpenLoop(RawLoop):
         if idle:
             idle.pop().send(due, now, request)
             return
-        waiting = self._waiting[request.origin]
+        waiting = self.waiting[request.origin]
         if self.job.config.late == "drop" or len(waiting) >= _MOST_WAITING:
             self.recorder.dropped(due, now, request)
         else:
@@ -56,7 +52,7 @@ class OpenLoop(RawLoop):
         """Send what has waited for the longest time, or wait for what comes."""
         if self.stopped:
             return
-        waiting = self._waiting[line.origin]
+        waiting = self.waiting[line.origin]
         if waiting:
             intended, request = waiting.popleft()
             line.send(intended, now, request)
@@ -74,20 +70,7 @@ class OpenLoop(RawLoop):
         if sum(map(len, self._idle)) == len(self.lines):
             self.finished.set()
 
-    def refused(self, origin: int, now: float, failure: Failure, why: str) -> None:
-        """Fail what waits for an origin to which no connection is open."""
-        if any(line.usable for line in self.lines if line.origin == origin):
-            return
-        waiting = self._waiting[origin]
-        for intended, request in waiting:
-            self.recorder.failed(intended, None, now, failure, why, request=request)
-        waiting.clear()
-
     def stop(self, now: float) -> None:
-        """Count what is in flight, and what waits, as unfinished."""
+        """Make no more hits; what is in flight, and what waits, is recorded as unfinished."""
         super().stop(now)
         self._dispatcher.stop()
-        for waiting in self._waiting:
-            for intended, request in waiting:
-                self.recorder.unfinished(intended, None, now, request)
-            waiting.clear()

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from crawler.load.by_target import TargetRecorder, whole
-from crawler.load.closed import ClosedLoop
+from crawler.load.closed import ClosedLoop, ThinkingLoop
 from crawler.load.expected import statuses
 from crawler.load.guard import Target, resolve
 from crawler.load.halt import CLOSING_SECONDS, unless
@@ -23,7 +23,7 @@ from crawler.load.monitor import Monitor, listen_overflows
 from crawler.load.open import OpenLoop
 from crawler.load.pace import Pace
 from crawler.load.plan import Plan
-from crawler.load.think import ThinkingLoop
+from crawler.load.raw import RawClient
 from crawler.load.validity import Probes
 from crawler.runtime.files import allow_connections
 
@@ -161,13 +161,13 @@ async def opened(
 
 
 def _engine(job: Job) -> Engine:
-    if job.config.engine == "aiohttp":
-        from crawler.load.aio import AioLoop
+    config = job.config
+    kind = OpenLoop if config.open_loop else ThinkingLoop if config.think_time else ClosedLoop
+    if config.engine == "raw":
+        return kind(job, RawClient(job))
+    from crawler.load.aio import AioClient
 
-        return AioLoop(job)
-    if job.config.open_loop:
-        return OpenLoop(job)
-    return ThinkingLoop(job) if job.config.think_time else ClosedLoop(job)
+    return kind(job, AioClient(job))
 
 
 def _grown(before: int | None) -> int | None:

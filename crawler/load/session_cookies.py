@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from email.utils import mktime_tz, parsedate_tz
 from math import inf
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from crawler.load.connection import HeadLine
 from crawler.load.plan import Planned
@@ -79,9 +79,9 @@ class SessionLine(HeadLine):
 
     __slots__ = ("_cookies",)
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __post_init__(self) -> None:
         self._cookies = SessionCookies()
-        super().__init__(*args, **options)
+        super().__post_init__()
 
     def send(self, intended: float, now: float, request: Planned) -> None:
         """Carry a hit with the cookies that its path asks for."""

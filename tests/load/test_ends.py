@@ -9,25 +9,26 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from functools import partialmethod
 from time import perf_counter
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from crawler.load import crew as crew_module
 from crawler.load import part as part_module
 from crawler.load.closed import ClosedLoop
-from crawler.load.connection import Line
+from crawler.load.connection import RawLine
 from crawler.load.crew import Crew
 from crawler.load.guard import Target, resolve
 from crawler.load.halt import Halted, unless
 from crawler.load.hit import Failure, Measured, Recorder
 from crawler.load.load_config import LoadConfig
-from crawler.load.loop import Job, Share
+from crawler.load.loop import Engine, Job, Share
 from crawler.load.open import OpenLoop
 from crawler.load.part import Part
 from crawler.load.planner import plan_of
-from crawler.load.raw import RawLoop
+from crawler.load.raw import RawClient
 from crawler.load.run import run_load
 from crawler.model.errors import EnvironmentFailure
 from crawler.runtime.event_loop import LoopFactory, new_event_loop
@@ -48,27 +49,27 @@ def on(factory: LoopFactory, work: Coroutine[Any, Any, None]) -> None:
         runner.run(asyncio.wait_for(work, SOON))
 
 
-def engine(url: str, **options: Any) -> RawLoop:
+def engine(url: str, **options: Any) -> Engine:
     """A raw engine for a server, not yet open."""
     config = LoadConfig(**{"connections": 1, "duration": 10.0, **options})
     plan = plan_of(config, [url])
     targets = [Target.at(plan.origins[0], "127.0.0.1")]
     job = Job(config=config, plan=plan, targets=targets, share=Share())
-    return OpenLoop(job) if config.open_loop else ClosedLoop(job)
+    return (OpenLoop if config.open_loop else ClosedLoop)(job, RawClient(job))
 
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
     """What is to be called in the very moment in which a connection has been made, once each."""
     calls: list[Callable[[], None]] = []
-    plain = Line.connection_made
+    plain = RawLine.connection_made
 
-    def connection_made(line: Line, transport: asyncio.BaseTransport) -> None:
+    def connection_made(line: RawLine, transport: asyncio.BaseTransport) -> None:
         plain(line, transport)
         if calls:
             calls.pop()()
 
-    monkeypatch.setattr(Line, "connection_made", connection_made)
+    monkeypatch.setattr(RawLine, "connection_made", connection_made)
     return calls
 
 
@@ -87,7 +88,7 @@ def test_a_connect_cancelled_after_it_was_made_is_not_waited_for(
 
             def cancel() -> None:
                 loading.stop(perf_counter())
-                for task in loading._connecting:
+                for task in loading.client._connecting:
                     task.cancel()
                 cancelled.set()
 
@@ -99,28 +100,25 @@ def test_a_connect_cancelled_after_it_was_made_is_not_waited_for(
 
 
 class _Expiring:
-    """A loop whose first connection is made, closed without a word, and given up by its timeout."""
+    """Connects; its first connection is made, closed without a word, and told as timed out."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop, self.left = loop, 1
+    def __init__(self, connected: Callable[..., Any]) -> None:
+        self._connected, self.left = connected, 1
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loop, name)
-
-    async def create_connection(self, *given: Any, **options: Any) -> Any:
-        transport, protocol = await self._loop.create_connection(*given, **options)
+    async def __call__(self, target: Target, protocol: Any) -> Any:
+        transport = await self._connected(target, protocol)
         if self.left:
             self.left -= 1
             transport.set_protocol(asyncio.Protocol())
             transport.abort()
             raise TimeoutError
-        return transport, protocol
+        return transport
 
 
 @pytest.mark.parametrize("factory", LOOPS)
 @pytest.mark.parametrize("options", [{}, {"rate": 200.0}])
 def test_a_connect_that_timed_out_after_it_was_made_costs_its_hit_alone(
-    factory: LoopFactory, options: dict[str, float]
+    factory: LoopFactory, options: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """LD1's sibling in mid-run: the line goes on anew, and each hit counts once."""
 
@@ -129,7 +127,8 @@ def test_a_connect_that_timed_out_after_it_was_made_costs_its_hit_alone(
             loading = engine(url, keepalive=False, requests=4, **options)
             await loading.open()
             recorder = Recorder(perf_counter())
-            loading.loop = cast("asyncio.AbstractEventLoop", _Expiring(loading.loop))
+            connected = partialmethod(_Expiring(Target.connected))
+            monkeypatch.setattr(Target, "connected", connected)
             loading.begin(recorder, perf_counter())
             await loading.finished.wait()
             loading.stop(perf_counter())
