@@ -10,63 +10,54 @@ omission; Tene, "How not to measure latency", 2013): response and service side b
 Hits count from `start` on, by their intended time; those before are warm-up. Failures, and what is
 in flight at the end, are in the distributions as lower bounds.
 
-`crawler.load.by_target` counts each target of a list, too; here a hit's request does not matter.
-
 A hit costs an append or three: the recorder counts what came in some 8 ms at once, into the current
 row alone, and adds that to the whole when it is over. A closed loop sends when it intends: for such
-hits one latency stands for two, and the lag is 0.
+hits one latency stands for two, and the lag is 0. Only in a run whose hits differ (`Plan.mixed`)
+each answer is counted for its target, too; in any other the whole is the one target.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from crawler.load.expected import EXPECTED, statuses
-from crawler.load.measured import Failure, Measured
-from crawler.load.plan import Planned
+from crawler.load.measured import ErrorKind, Failure, Measured, TargetCounts, phrase
+from crawler.load.plan import Aim, Plan, Planned
 from crawler.load.series import MOST_ROWS, Latencies, Row, halved
 from crawler.measure.histogram import Histogram
 
 __all__ = ["Failure", "Measured", "Recorder"]
 
 _TICK = 1 / 128
+# Latencies of a target are put into buckets so many at once.
+_BATCH = 512
 
 
+@dataclass(slots=True)
 class _Stretch:
-    """The counts of the current row, or of the whole run."""
+    """The counts of the current row, or of the whole run.
 
-    __slots__ = (
-        "dropped",
-        "exceptions",
-        "expected",
-        "failures",
-        "lag",
-        "punctual",
-        "received",
-        "response",
-        "service",
-        "statuses",
-    )
+    exceptions: answers that are errors for their target alone, less those that are not.
+    """
 
-    def __init__(self, expected: AbstractSet[int]) -> None:
-        self.expected = expected
-        self.punctual = Histogram()
-        self.response = Histogram()
-        self.service = Histogram()
-        self.lag = Histogram()
-        self.statuses: Counter[int] = Counter()
-        self.failures: Counter[Failure] = Counter()
-        self.dropped = 0
-        self.received = 0
-        self.exceptions = 0
+    expected: AbstractSet[int]
+    punctual: Histogram = field(default_factory=Histogram)
+    response: Histogram = field(default_factory=Histogram)
+    service: Histogram = field(default_factory=Histogram)
+    lag: Histogram = field(default_factory=Histogram)
+    statuses: Counter[int] = field(default_factory=Counter)
+    failures: Counter[Failure] = field(default_factory=Counter)
+    dropped: int = 0
+    received: int = 0
+    exceptions: int = 0
 
     @property
     def unexpected(self) -> int:
-        """Answers whose status is an error.
-
-        `exceptions` are those that are so for their target alone, less those that are not.
-        """
+        """Answers whose status is an error."""
         counts = self.statuses.items()
         return self.exceptions + sum(n for status, n in counts if status not in self.expected)
 
@@ -101,37 +92,67 @@ class _Stretch:
         )
 
 
+@dataclass(slots=True)
+class _Target:
+    """The counts of one aim. firsts: message and request of the first error of each kind."""
+
+    aim: Aim
+    latencies: list[float] = field(default_factory=list)
+    response: Histogram = field(default_factory=Histogram)
+    statuses: Counter[int] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    firsts: dict[str, tuple[str, Planned]] = field(default_factory=dict)
+    received: int = 0
+    unfinished: int = 0
+
+    def error(self, kind: str, message: str, request: Planned, number: int = 1) -> None:
+        """Count errors; the first of their kind is kept."""
+        self.errors[kind] += number
+        self.firsts.setdefault(kind, (message, request))
+
+    def settle(self) -> None:
+        """Put the latencies into buckets."""
+        self.response.add_many(self.latencies)
+        self.latencies.clear()
+
+    def counts(self, plan: Plan) -> TargetCounts:
+        """Return all that was counted."""
+        self.settle()
+        errors = {}
+        for kind, (message, request) in self.firsts.items():
+            example = f"{request.method} {plan.url(request)}"
+            errors[kind] = ErrorKind(count=self.errors[kind], message=message, example=example)
+        return TargetCounts(
+            name=self.aim.name,
+            targets=self.aim.targets,
+            response=self.response,
+            statuses=dict(self.statuses),
+            errors=errors,
+            unfinished=self.unfinished,
+            received=self.received,
+        )
+
+
 class Recorder:
     """Counts hits from `start` on (seconds of the clock that all times given are of).
 
     `seconds_hint` is how long the run will be: rows are then long enough from the beginning.
-    `expected` are the statuses that are not errors. Events are recorded when they happen: one after
-    the end of the current row closes it.
+    `expected` are the statuses that are not errors. With a `plan`, `end` tells targets apart.
+    Events are recorded when they happen: one after the end of the current row closes it.
     """
 
-    __slots__ = (
-        "_carried",
-        "_expected",
-        "_lags",
-        "_messages",
-        "_punctual",
-        "_reopened",
-        "_responses",
-        "_row",
-        "_row_seconds",
-        "_rows",
-        "_services",
-        "_start",
-        "_tick_at",
-        "_total",
-        "_unfinished",
-    )
-
     def __init__(
-        self, start: float, seconds_hint: float = 0.0, *, expected: AbstractSet[int] | None = None
+        self,
+        start: float,
+        seconds_hint: float = 0.0,
+        *,
+        expected: AbstractSet[int] | None = None,
+        plan: Plan | None = None,
     ) -> None:
         self._start = start
         self._expected = statuses(EXPECTED) if expected is None else expected
+        self._plan = plan
+        self._targets = {aim.number: _Target(aim) for aim in (plan.aims if plan else ())}
         self._carried = 0.0
         self._unfinished = self._reopened = 0
         self._messages: dict[Failure, str] = {}
@@ -177,6 +198,30 @@ class Recorder:
         row.statuses[status] += 1
         row.received += received
 
+    def hit_of_target(  # noqa: PLR0917  as above
+        self,
+        intended: float,
+        sent: float,
+        ended: float,
+        status: int,
+        received: int,
+        request: Planned,
+    ) -> None:
+        """Record a whole answer of a run whose hits differ."""
+        self.hit(intended, sent, ended, status, received)
+        if intended < self._start:
+            return
+        target, expected = self._targets[request.aim.number], status in request.aim.expected
+        target.latencies.append(ended - min(intended, sent))
+        if len(target.latencies) >= _BATCH:
+            target.settle()
+        target.statuses[status] += 1
+        target.received += received
+        if not expected:
+            target.error(f"status {status}", phrase(status), request)
+        if expected != (status in self._expected):
+            self._row.exceptions += -1 if expected else 1
+
     def failed(
         self,
         intended: float,
@@ -188,10 +233,11 @@ class Recorder:
         request: Planned | None = None,
     ) -> None:
         """Record a hit without an answer, and `why`; `sent` is None if it never left."""
-        if self._bound(intended, sent, ended):
+        if self._bound(intended, sent, ended, request):
             self._row.failures[kind] += 1
             if why and kind not in self._messages:
                 self._messages[kind] = why if request is None else f"{why} ({request.line})"
+            self._error(kind.value, why, request)
 
     def reopened(self, intended: float) -> None:
         """Record a hit sent again, as its connection had been closed while idle."""
@@ -202,8 +248,10 @@ class Recorder:
         self, intended: float, sent: float | None, now: float, request: Planned | None = None
     ) -> None:
         """Record a hit still under way at the end, or still waiting (`sent` is None)."""
-        if self._bound(intended, sent, now):
+        if self._bound(intended, sent, now, request):
             self._unfinished += 1
+            if request is not None and self._targets:
+                self._targets[request.aim.number].unfinished += 1
 
     def dropped(self, intended: float, now: float, request: Planned | None = None) -> None:
         """Record a hit given up, as no connection was free: an error without a latency."""
@@ -211,6 +259,7 @@ class Recorder:
             self._tick(now)
         if intended >= self._start:
             self._row.dropped += 1
+            self._error("dropped", "no connection was free", request)
 
     def freeze(self, now: float) -> Measured:
         """Return all that was counted until now; the recorder may go on."""
@@ -238,7 +287,27 @@ class Recorder:
             row_seconds=self._row_seconds,
         )
 
-    def _bound(self, intended: float, sent: float | None, now: float) -> bool:
+    def end(self, now: float) -> Measured:
+        """Return all that was counted in the run, by target, too."""
+        measured, plan = self.freeze(now), self._plan
+        if plan is None:
+            return measured
+        if not plan.mixed:
+            (target,), first = self._targets.values(), plan.order[0].at(0, 0)
+            target.response, target.received = measured.response, measured.received
+            target.statuses.update(measured.statuses)
+            for status, number in measured.statuses.items():
+                if status not in self._expected:
+                    target.error(f"status {status}", phrase(status), first, number)
+        return replace(measured, targets=tuple(t.counts(plan) for t in self._targets.values()))
+
+    def _error(self, kind: str, message: str, request: Planned | None) -> None:
+        if request is not None and self._targets:
+            self._targets[request.aim.number].error(kind, message, request)
+
+    def _bound(
+        self, intended: float, sent: float | None, now: float, request: Planned | None
+    ) -> bool:
         """Count latencies of which only a lower bound is known; False in the warm-up."""
         if now >= self._tick_at:
             self._tick(now)
@@ -254,6 +323,8 @@ class Recorder:
             row.service.add_lower_bound(now - sent)
             intended = min(intended, sent)
         row.response.add_lower_bound(now - intended)
+        if request is not None and self._targets:
+            self._targets[request.aim.number].response.add_lower_bound(now - intended)
         return True
 
     def _warm(self, sent: float, ended: float) -> None:

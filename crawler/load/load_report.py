@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from crawler.load.breakdown import largest
 from crawler.load.load_config import LoadConfig
 from crawler.load.load_result import PERCENTILES, Judged, LoadResult
-from crawler.load.measured import Measured
+from crawler.load.measured import Measured, largest
 from crawler.load.plots import plots
 from crawler.load.threshold import Threshold
 from crawler.load.validity import BEYOND, Check, needed

@@ -16,10 +16,10 @@ from typing import Annotated, Any, Literal, Self
 from msgspec import field
 from msgspec.structs import fields
 
-from crawler.load.breakdown import ErrorKind, TargetCounts
 from crawler.load.expected import failure
 from crawler.load.load_config import LoadConfig
-from crawler.load.measured import Measured
+from crawler.load.measured import BY_KIND, ErrorKind, Measured, TargetCounts
+from crawler.load.series import LAG, RESPONSE, SERVICE, Seconds
 from crawler.load.threshold import Threshold
 from crawler.load.validity import Probes, Verdict
 from crawler.measure.histogram import Histogram
@@ -95,16 +95,16 @@ class Figures(Record, frozen=True, kw_only=True):
 
     count: Annotated[int, told("Values.", ge=0)]
     lower_bounds: Annotated[int, told("Values known to be at least as long as counted.", ge=0)]
-    mean: Annotated[float, told("Seconds.")]
-    stdev: Annotated[float, told("Seconds.")]
-    min: Annotated[float, told("Seconds.")]
-    p50: Annotated[float, told("Seconds.")]
-    p75: Annotated[float, told("Seconds.")]
-    p90: Annotated[float, told("Seconds.")]
-    p99: Annotated[float, told("Seconds.")]
-    p99_9: Annotated[float, told("Seconds.")] = field(name="p99.9")
-    p99_99: Annotated[float, told("Seconds.")] = field(name="p99.99")
-    max: Annotated[float, told("Seconds.")]
+    mean: Seconds
+    stdev: Seconds
+    min: Seconds
+    p50: Seconds
+    p75: Seconds
+    p90: Seconds
+    p99: Seconds
+    p99_9: Seconds = field(name="p99.9")
+    p99_99: Seconds = field(name="p99.99")
+    max: Seconds
 
     @classmethod
     def of(cls, histogram: Histogram) -> Self:
@@ -162,12 +162,10 @@ class Summary(Record, frozen=True, kw_only=True):
     error_share: Annotated[float, told("Errors among the attempts, 0 to 1.")]
     rate: Annotated[float, told("Answers a second.")]
     received: Annotated[int, told("Bytes.", ge=0)]
-    response: Annotated[Figures, told("From the intended time to the end.")]
-    service: Annotated[Figures, told("From sending to the end.")]
-    lag: Annotated[Figures, told("From the intended time to sending.")]
-    errors_by_kind: Annotated[
-        Mapping[str, ErrorKind], told("Kind (timeout, status 500, dropped) to its errors.")
-    ] = {}
+    response: Annotated[Figures, RESPONSE]
+    service: Annotated[Figures, SERVICE]
+    lag: Annotated[Figures, LAG]
+    errors_by_kind: Annotated[Mapping[str, ErrorKind], BY_KIND] = {}
     targets: Annotated[tuple[TargetSummary, ...], told("A row for each target.")] = ()
 
     @classmethod

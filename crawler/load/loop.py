@@ -179,7 +179,7 @@ class Engine(ABC):
         """Begin to make hits, the warm-up's first; those from `start` on are measured."""
         self.recorder = recorder
         for line in self.lines:
-            line.hit = recorder.hit
+            line.hit = recorder.hit_of_target if self.job.plan.mixed else recorder.hit
         self.load(start)
 
     def stop(self, now: float) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Annotated, TypeVar
+from functools import reduce
+from http import HTTPStatus
+from typing import Annotated
 
 from msgspec import field
 from msgspec.structs import replace
 
-from crawler.load.breakdown import ErrorKind, TargetCounts, merged_errors
-from crawler.load.series import Row, halved, merged_rows
+from crawler.load.series import LAG, RESPONSE, SERVICE, Row, halved
 from crawler.measure.histogram import Histogram
-from crawler.measure.json_document import Record, told
+from crawler.measure.json_document import Record, told, total
 
 
 class Failure(StrEnum):
@@ -29,22 +29,64 @@ class Failure(StrEnum):
     DESCRIPTOR_SHORTAGE = "descriptor_shortage"
 
 
-_Key = TypeVar("_Key", int, Failure)
+class ErrorKind(Record, frozen=True, kw_only=True):
+    """One kind of error."""
+
+    count: Annotated[int, told("Hits.", ge=1)]
+    message: Annotated[str, told("The first of its kind, in a few words.")] = ""
+    example: Annotated[str, told("The method and the URL of that one, or empty.")] = ""
+
+
+BY_KIND = told("Kind (timeout, status 500, dropped) to its errors.")
+
+
+class TargetCounts(Record, frozen=True, kw_only=True):
+    """The outcomes of the hits of one target, or of several with the same name."""
+
+    name: Annotated[str, told("Its name, or method and path.")]
+    targets: Annotated[
+        int, told("Targets of the list that are counted here.", merged=max, ge=1)
+    ] = 1
+    response: Annotated[Histogram, RESPONSE] = field(default_factory=Histogram)
+    statuses: Annotated[Mapping[int, int], told("HTTP status to answers.")] = {}
+    errors: Annotated[Mapping[str, ErrorKind], BY_KIND] = {}
+    unfinished: Annotated[int, told("Hits under way at the end.", ge=0)] = 0
+    received: Annotated[int, told("Bytes.", ge=0)] = 0
+
+    @property
+    def count(self) -> int:
+        """Answers, whatever their status."""
+        return sum(self.statuses.values())
+
+    @property
+    def outcomes(self) -> list[str]:
+        """Statuses and kinds of failure with their numbers: `302: 12`, `timeout: 3`."""
+        found = [f"{status}: {number:,}" for status, number in sorted(self.statuses.items())]
+        return found + [
+            f"{kind.replace('_', ' ')}: {error.count:,}"
+            for kind, error in sorted(self.errors.items())
+            if not kind.startswith("status ")
+        ]
+
+    @property
+    def failed(self) -> int:
+        """Errors of all kinds."""
+        return sum(kind.count for kind in self.errors.values())
+
+    @property
+    def attempts(self) -> int:
+        """All hits whose time had come."""
+        unanswered = (k.count for name, k in self.errors.items() if not name.startswith("status "))
+        return self.count + sum(unanswered) + self.unfinished
 
 
 class Measured(Record, frozen=True, kw_only=True):
     """The outcome of a run, or of one process's share in it; merges exactly."""
 
-    elapsed: Annotated[float, told("Measured seconds.")]
-    response: Annotated[Histogram, told("From the intended time to the end.")] = field(
-        default_factory=Histogram
-    )
-    service: Annotated[Histogram, told("From sending to the end.")] = field(
-        default_factory=Histogram
-    )
-    lag: Annotated[Histogram, told("From the intended time to sending.")] = field(
-        default_factory=Histogram
-    )
+    elapsed: Annotated[float, told("Measured seconds.", merged=max)]
+    response: Annotated[Histogram, RESPONSE] = field(default_factory=Histogram)
+    service: Annotated[Histogram, SERVICE] = field(default_factory=Histogram)
+    lag: Annotated[Histogram, LAG] = field(default_factory=Histogram)
     statuses: Annotated[Mapping[int, int], told("HTTP status to answers.")] = {}
     failures: Annotated[Mapping[Failure, int], told("Kind of failure to hits.")] = {}
     messages: Annotated[Mapping[Failure, str], told("Kind of failure to the first message.")] = {}
@@ -66,7 +108,7 @@ class Measured(Record, frozen=True, kw_only=True):
         told("The same hits by target, in the order of the list; nothing before the end."),
     ] = ()
     row_seconds: Annotated[
-        int, told("Seconds of a stretch; the last one may be shorter.", ge=1)
+        int, told("Seconds of a stretch; the last one may be shorter.", merged=max, ge=1)
     ] = 1
 
     @property
@@ -108,7 +150,7 @@ class Measured(Record, frozen=True, kw_only=True):
     def kinds(self) -> Mapping[str, ErrorKind]:
         """The errors by kind, with the first of each; before the end, failures alone."""
         if self.targets:
-            return merged_errors(target.errors for target in self.targets)
+            return reduce(total, (target.errors for target in self.targets))
         return {
             kind.value: ErrorKind(count=number, message=self.messages.get(kind, ""))
             for kind, number in self.failures.items()
@@ -133,24 +175,7 @@ class Measured(Record, frozen=True, kw_only=True):
     def merge(self, other: Measured) -> Measured:
         """Return both together, as two processes that measured side by side."""
         ours, theirs = self._at_least(other.row_seconds), other._at_least(self.row_seconds)
-        return Measured(
-            elapsed=max(self.elapsed, other.elapsed),
-            response=_sum(self.response, other.response),
-            service=_sum(self.service, other.service),
-            lag=_sum(self.lag, other.lag),
-            statuses=_added(self.statuses, other.statuses),
-            failures=_added(self.failures, other.failures),
-            messages={**other.messages, **self.messages},
-            reopened=self.reopened + other.reopened,
-            unexpected=self.unexpected + other.unexpected,
-            dropped=self.dropped + other.dropped,
-            unfinished=self.unfinished + other.unfinished,
-            received=self.received + other.received,
-            carried=self.carried + other.carried,
-            rows=tuple(merged_rows(ours.rows, theirs.rows)),
-            targets=_beside(self.targets, other.targets),
-            row_seconds=ours.row_seconds,
-        )
+        return super(Measured, ours).merge(theirs)
 
     def _at_least(self, row_seconds: int) -> Measured:
         measured = self
@@ -160,21 +185,23 @@ class Measured(Record, frozen=True, kw_only=True):
         return measured
 
 
-def _beside(
-    ours: tuple[TargetCounts, ...], theirs: tuple[TargetCounts, ...]
-) -> tuple[TargetCounts, ...]:
-    """Return the counts of two processes with the same targets in the same order."""
-    if not (ours and theirs):
-        return ours or theirs
-    return tuple(one.merge(other) for one, other in zip(ours, theirs, strict=True))
+def largest(rows: Iterable[TargetCounts], most: int) -> list[TargetCounts]:
+    """Return at most `most` rows, those with the most hits first; the last is all others."""
+    ordered = sorted(rows, key=lambda row: -row.attempts)
+    if len(ordered) <= most:
+        return ordered
+    rest = ordered[most - 1 :]
+    targets = sum(row.targets for row in rest)
+    others = reduce(TargetCounts.merge, rest)
+    return [
+        *ordered[: most - 1],
+        replace(others, name=f"{targets:,} other targets", targets=targets),
+    ]
 
 
-def _sum(one: Histogram, other: Histogram) -> Histogram:
-    total = one.copy()
-    total.merge(other)
-    return total
-
-
-def _added(one: Mapping[_Key, int], other: Mapping[_Key, int]) -> dict[_Key, int]:
-    both = Counter(one) + Counter(other)
-    return {key: both[key] for key in sorted(both)}
+def phrase(status: int) -> str:
+    """Return a status in words (RFC 9110, 15): `Not Found`."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "an unregistered status"

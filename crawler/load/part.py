@@ -9,9 +9,6 @@ from os import cpu_count
 from time import perf_counter
 from typing import Any
 
-from msgspec.structs import replace
-
-from crawler.load.by_target import TargetRecorder, whole
 from crawler.load.closed import ClosedLoop, ThinkingLoop
 from crawler.load.expected import statuses
 from crawler.load.guard import Target, resolve
@@ -61,7 +58,9 @@ class Part:
         config, engine = self._config, self._engine
         seconds = seconds_of(config)
         await asyncio.sleep(start - config.warmup - perf_counter())
-        recorder = self._recorder(start, seconds)
+        plan = self._plan
+        expected = statuses(config.expect_status) if plan.mixed else plan.aims[0].expected
+        recorder = Recorder(start, seconds, expected=expected, plan=plan)
         overflows = listen_overflows()
         watch = Monitor(engine, start, config.timeout)
         engine.begin(recorder, start)
@@ -72,7 +71,7 @@ class Part:
         engine.stop(now)
         if self._broken is not None:
             raise self._broken
-        return self._measured(recorder, now), Probes(
+        return recorder.end(now), Probes(
             cpu_seconds=watch.cpu_seconds,
             cpu_share=watch.cpu_share,
             loop_lag=watch.loop_lag,
@@ -82,19 +81,6 @@ class Part:
             machine_cpu=watch.machine_cpu,
             cores=cpu_count() or 1,
         )
-
-    def _recorder(self, start: float, seconds: float) -> Recorder:
-        plan = self._plan
-        if plan.mixed:
-            expected = statuses(self._config.expect_status)
-            return TargetRecorder(plan, start, seconds, expected=expected)
-        return Recorder(start, seconds, expected=plan.aims[0].expected)
-
-    def _measured(self, recorder: Recorder, now: float) -> Measured:
-        measured = recorder.freeze(now)
-        if isinstance(recorder, TargetRecorder):
-            return replace(measured, targets=recorder.targets())
-        return replace(measured, targets=(whole(self._plan, measured),))
 
     async def _wait(
         self, recorder: Recorder, start: float, seconds: float, on_second: OnSecond | None

@@ -18,16 +18,21 @@ from crawler.measure.json_document import Record, told
 MOST_ROWS = 3_600
 """An hour of seconds; about 10 MB where latencies are spread wide."""
 
+RESPONSE = told("From the intended time to the end.")
+SERVICE = told("From sending to the end.")
+LAG = told("From the intended time to sending.")
+Seconds = Annotated[float, told("Seconds.")]
+
 _SHOWN = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
 
 
 class Shown(Buckets, frozen=True, kw_only=True):
     """The JSON form of a row's latencies: figures, and the coarse buckets they follow from."""
 
-    p50: Annotated[float, told("Seconds.")]
-    p90: Annotated[float, told("Seconds.")]
-    p99: Annotated[float, told("Seconds.")]
-    max: Annotated[float, told("Seconds.")]
+    p50: Seconds
+    p90: Seconds
+    p99: Seconds
+    max: Seconds
 
 
 class Latencies:
@@ -52,11 +57,9 @@ class Latencies:
         """The histogram, unpacked."""
         return Histogram.unpacked(self.packed)
 
-    def merge(self, other: Latencies) -> Latencies:
+    def __add__(self, other: Latencies) -> Latencies:
         """Return both as one."""
-        histogram = self.histogram
-        histogram.merge(other.histogram)
-        return Latencies(histogram)
+        return Latencies(self.histogram + other.histogram)
 
     @property
     def json(self) -> dict[str, Any]:
@@ -74,40 +77,17 @@ class Latencies:
 class Row(Record, frozen=True, kw_only=True):
     """The hits that ended in one stretch of the run, failures among them."""
 
-    at: Annotated[int, told("Its start: seconds after the start of the measurement.", ge=0)]
+    at: Annotated[
+        int, told("Its start: seconds after the start of the measurement.", merged=min, ge=0)
+    ]
     count: Annotated[int, told("Answers.", ge=0)] = 0
     errors: Annotated[int, told("Failures, dropped hits, unexpected statuses.", ge=0)] = 0
-    response: Annotated[Latencies, told("From the intended time to the end.")] = field(
-        default_factory=Latencies
-    )
-    service: Annotated[Latencies, told("From sending to the end.")] = field(
-        default_factory=Latencies
-    )
-    lag: Annotated[Latencies, told("From the intended time to sending.")] = field(
-        default_factory=Latencies
-    )
-
-    def merge(self, other: Row) -> Row:
-        """Return both as one row, which begins where this one does."""
-        return Row(
-            at=self.at,
-            count=self.count + other.count,
-            errors=self.errors + other.errors,
-            response=self.response.merge(other.response),
-            service=self.service.merge(other.service),
-            lag=self.lag.merge(other.lag),
-        )
+    response: Annotated[Latencies, RESPONSE] = field(default_factory=Latencies)
+    service: Annotated[Latencies, SERVICE] = field(default_factory=Latencies)
+    lag: Annotated[Latencies, LAG] = field(default_factory=Latencies)
 
 
 def halved(rows: Sequence[Row]) -> list[Row]:
     """Merge each two rows into one; an odd last one stays alone."""
     pairs = zip_longest(rows[::2], rows[1::2])
     return [first.merge(second) if second else first for first, second in pairs]
-
-
-def merged_rows(one: Sequence[Row], other: Sequence[Row]) -> list[Row]:
-    """Add up rows of the same length, both from the start on, one by one."""
-    return [
-        first.merge(second) if first and second else first or second
-        for first, second in zip_longest(one, other)
-    ]

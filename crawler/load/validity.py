@@ -23,7 +23,7 @@ from crawler.load.measured import Failure, Measured
 from crawler.load.pace import Pace
 from crawler.load.threshold import Threshold
 from crawler.measure.histogram import Histogram
-from crawler.measure.json_document import Record, told
+from crawler.measure.json_document import Record, highest, told
 
 MOST_CPU = 0.9
 """Of a core: above it work queues in the generator, and the queue is measured along."""
@@ -46,7 +46,9 @@ class Probes(Record, frozen=True, kw_only=True):
     """Readings of the generator itself, over the measured time."""
 
     cpu_seconds: Annotated[float, told("CPU of all its processes, user and system.")] = 0.0
-    cpu_share: Annotated[float, told("CPU of its busiest process, as a share of a core.")] = 0.0
+    cpu_share: Annotated[
+        float, told("CPU of its busiest process, as a share of a core.", merged=max)
+    ] = 0.0
     loop_lag: Annotated[Histogram, told("Lateness of the event loop's timers, in seconds.")] = (
         field(default_factory=Histogram)
     )
@@ -54,14 +56,19 @@ class Probes(Record, frozen=True, kw_only=True):
         Histogram, told("Lateness of the schedule, in seconds; empty in a closed loop.")
     ] = field(default_factory=Histogram)
     mean_in_flight: Annotated[float, told("Hits sent and not ended: their mean over time.")] = 0.0
+    # Counters of the machine: each process reads the same ones.
     listen_overflows: Annotated[
         int | None,
-        told("Connections that listen queues had no room for; null if it cannot be read."),
+        told(
+            "Connections that listen queues had no room for; null if it cannot be read.",
+            merged=highest,
+        ),
     ] = None
     machine_cpu: Annotated[
-        float | None, told("CPU seconds of all programs of the machine; null if unknown.")
+        float | None,
+        told("CPU seconds of all programs of the machine; null if unknown.", merged=highest),
     ] = None
-    cores: Annotated[int, told("Cores of the machine, for whomever.", ge=0)] = 0
+    cores: Annotated[int, told("Cores of the machine, for whomever.", merged=max, ge=0)] = 0
 
     def others(self, seconds: float) -> float | None:
         """Return how many cores other programs used in so many seconds; None if unknown."""
@@ -73,25 +80,6 @@ class Probes(Record, frozen=True, kw_only=True):
         """Return the readings of a process that measured for `seconds` of a `whole` run."""
         share = seconds / whole if whole else 1.0
         return replace(self, mean_in_flight=self.mean_in_flight * share)
-
-    def merge(self, other: Probes) -> Probes:
-        """Return both together, as two processes of one run on one machine."""
-        loop_lag, lateness = self.loop_lag.copy(), self.lateness.copy()
-        loop_lag.merge(other.loop_lag)
-        lateness.merge(other.lateness)
-        overflows = [n for n in (self.listen_overflows, other.listen_overflows) if n is not None]
-        machine = [s for s in (self.machine_cpu, other.machine_cpu) if s is not None]
-        return Probes(
-            cpu_seconds=self.cpu_seconds + other.cpu_seconds,
-            cpu_share=max(self.cpu_share, other.cpu_share),
-            loop_lag=loop_lag,
-            lateness=lateness,
-            mean_in_flight=self.mean_in_flight + other.mean_in_flight,
-            # Counters of the machine: each process reads the same ones.
-            listen_overflows=max(overflows, default=None),
-            machine_cpu=max(machine, default=None),
-            cores=max(self.cores, other.cores),
-        )
 
 
 class Check(Record, frozen=True, kw_only=True):

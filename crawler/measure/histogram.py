@@ -135,6 +135,12 @@ class Histogram:
                 counts[index_of(span_of(index, other.bits)[0], bits)] += count
         self.lower_bounds += other.lower_bounds
 
+    def __add__(self, other: Histogram) -> Histogram:
+        """Return both as one, in buckets of this one's width."""
+        both = self.copy()
+        both.merge(other)
+        return both
+
     def copy(self, *, bits: int | None = None) -> Histogram:
         """Return a separate histogram with the same counts, or with wider buckets."""
         copied = Histogram(bits=self.bits if bits is None else bits)

@@ -6,8 +6,11 @@ own JSON form (a histogram: its buckets) has `json`, `of`, and a `FORM` that des
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import cache
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar, get_type_hints
 
 import msgspec
 
@@ -15,6 +18,8 @@ from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.option import Option, Options
 
 _Kind = TypeVar("_Kind")
+Way = Callable[[Any, Any], Any]
+"""Makes one value of the two that a field has in two records."""
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TIME = {"format": "date-time"}
 """What further the schema says of a point in time."""
@@ -24,10 +29,54 @@ _NAMES = {bool: "boolean", int: "integer", float: "number", str: "string"}
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of the records of a document: immutable, and without fields that are not declared."""
 
+    def merge(self, other: Self) -> Self:
+        """Return both as one, field by field: the total, or as its `told` says."""
+        ways = _ways(type(self)).items()
+        return type(self)(**{n: way(getattr(self, n), getattr(other, n)) for n, way in ways})
 
-def told(description: str, **bounds: Any) -> msgspec.Meta:
-    """Describe a field in `Annotated`; `bounds` are those of `msgspec.Meta`."""
-    return msgspec.Meta(description=description, **bounds)
+
+def told(description: str, *, merged: Way | None = None, **bounds: Any) -> msgspec.Meta:
+    """Describe a field in `Annotated`; `bounds` are those of `msgspec.Meta`.
+
+    merged: the value of the field in two records as one; by default their total.
+    """
+    extra = {"merged": merged} if merged else None
+    return msgspec.Meta(description=description, extra=extra, **bounds)
+
+
+def total(one: Any, other: Any) -> Any:
+    """Return two values as one: numbers add up, of two texts the first stays, records merge.
+
+    Mappings do that key by key, and tuples place by place; what one of them lacks is the other's.
+    """
+    if isinstance(one, Mapping):
+        keys = sorted({*one, *other})
+        return {
+            k: total(one[k], other[k]) if k in one and k in other else {**other, **one}[k]
+            for k in keys
+        }
+    if isinstance(one, tuple):
+        pairs = zip_longest(one, other)
+        return tuple(total(a, b) if a and b else a or b for a, b in pairs)
+    if isinstance(one, str):
+        return one or other
+    return one.merge(other) if isinstance(one, Record) else one + other
+
+
+def highest(one: float | None, other: float | None) -> float | None:
+    """Return the higher of two readings; one that is None is unknown."""
+    return max((value for value in (one, other) if value is not None), default=None)
+
+
+@cache
+def _ways(kind: Any) -> Mapping[str, Way]:
+    hints = get_type_hints(kind, include_extras=True)
+    found = {}
+    for field in msgspec.structs.fields(kind):
+        metas = getattr(hints[field.name], "__metadata__", ())
+        told = (meta.extra["merged"] for meta in metas if meta.extra)
+        found[field.name] = next(told, total)
+    return found
 
 
 def plain(value: object) -> Any:

@@ -17,12 +17,11 @@ from crawler.cli.load.load_outputs import Outputs
 from crawler.cli.load.load_summary import counts, latencies
 from crawler.cli.load.picture import Picture
 from crawler.cli.load.targets import targets
-from crawler.load.breakdown import ErrorKind, TargetCounts
 from crawler.load.endpoint import Endpoint
 from crawler.load.find import Trial
 from crawler.load.hit import Recorder
 from crawler.load.load_config import LoadConfig
-from crawler.load.measured import Failure, Measured
+from crawler.load.measured import ErrorKind, Failure, Measured, TargetCounts
 from crawler.measure.histogram import Histogram
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.store.output_files import write_whole

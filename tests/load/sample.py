@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from crawler.load.breakdown import ErrorKind, TargetCounts
 from crawler.load.hit import Recorder
 from crawler.load.load_config import LoadConfig
 from crawler.load.load_result import Generator, Judged, LoadResult
-from crawler.load.measured import Failure, Measured
+from crawler.load.measured import ErrorKind, Failure, Measured, TargetCounts
 from crawler.load.threshold import Threshold
 from crawler.load.validity import Probes, judge
 

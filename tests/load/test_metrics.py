@@ -8,8 +8,7 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from crawler.load.breakdown import TargetCounts
-from crawler.load.measured import Measured
+from crawler.load.measured import Measured, TargetCounts
 from crawler.load.metrics import HOST, Exposition, serving_metrics
 from crawler.model.errors import EnvironmentFailure
 from tests.load import sample

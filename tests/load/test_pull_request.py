@@ -7,11 +7,10 @@ from xml.etree import ElementTree as ET
 import pytest
 from msgspec.structs import replace
 
-from crawler.load.breakdown import TargetCounts
 from crawler.load.junit import junit
 from crawler.load.load_result import LoadResult
 from crawler.load.markdown import code, markdown
-from crawler.load.measured import Failure
+from crawler.load.measured import Failure, TargetCounts
 from tests.load import sample
 
 HOSTILE = "reset\x00\x1b </failure> & | `@all` ``#1``"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.load.series import Latencies, Row, halved, merged_rows
+from crawler.load.series import Latencies, Row, halved
 from crawler.measure.histogram import COARSE_BITS, Histogram
 from crawler.measure.json_document import plain, typed
+from crawler.measure.json_document import total as merged
 
 values = st.lists(st.floats(0, 5), max_size=6)
 
@@ -46,10 +47,10 @@ def test_halving_loses_nothing(found: list[Row]) -> None:
 @given(rows(), rows())
 def test_rows_of_two_processes_add_up(one: list[Row], other: list[Row]) -> None:
     """Second by second; where only one process has a row, it is that row."""
-    merged = merged_rows(one, other)
-    assert [row.at for row in merged] == list(range(max(len(one), len(other))))
-    assert total(merged) == total([*one, *other])
-    assert merged == merged_rows(other, one)
+    both = merged(tuple(one), tuple(other))
+    assert [row.at for row in both] == list(range(max(len(one), len(other))))
+    assert total(both) == total([*one, *other])
+    assert both == merged(tuple(other), tuple(one))
 
 
 @given(rows())

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from crawler.load.breakdown import largest
 from crawler.load.endpoint import Endpoint
 from crawler.load.load_config import LoadConfig
-from crawler.load.measured import Measured
+from crawler.load.measured import Measured, largest
 from crawler.load.plan import Plan
 from crawler.load.planner import MOST_AIMS, plan_of
 from crawler.measure.json_document import plain, typed

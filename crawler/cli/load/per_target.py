@@ -7,8 +7,7 @@ from textwrap import wrap
 
 from crawler.cli import unit_formats
 from crawler.cli.unit_formats import count
-from crawler.load.breakdown import ErrorKind, TargetCounts, largest
-from crawler.load.measured import Measured
+from crawler.load.measured import ErrorKind, Measured, TargetCounts, largest
 
 WIDTH = 80
 MOST = 20
