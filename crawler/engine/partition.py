@@ -126,7 +126,8 @@ class PartitionCrawl:
         outlet = Outlet(self._part, "replace", apart=True, resumed=resumed)
         try:
             if not resumed:
-                return begin(folder, config.lasting(), outlet, sync=sync)
+                inputs = self._source.inputs()
+                return begin(folder, config.lasting(), outlet, sync=sync, inputs=inputs)
             return resume(
                 folder,
                 config.lasting(),

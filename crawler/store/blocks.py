@@ -10,18 +10,21 @@ thread that is blocked in `read(2)` could not be ended from outside.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import select
 import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from typing import Any
 
 from crawler.model.errors import EnvironmentFailure
 
 BLOCK = 131_072
 """Bytes read at once; larger ones are not faster, and a pipe holds 65,536."""
 
+_HEAD = 4_096  # bytes that tell files apart
 _TICK = 100  # milliseconds between two looks at `stopped`
 
 
@@ -60,6 +63,19 @@ class Input:
                     return
                 tally(len(block))
                 yield block
+
+    def described(self) -> dict[str, Any]:
+        """Return what tells a file from another one of its name, as JSON values."""
+        if self.name == "-":
+            return {"name": "-", "size": self.size}
+        with told(self.label), open(self.name, "rb") as file:
+            state, head = os.fstat(file.fileno()), file.read(_HEAD)
+        return {
+            "name": self.name,
+            "size": state.st_size,
+            "time": round(state.st_mtime, 3),
+            "head": hashlib.sha256(head).hexdigest(),
+        }
 
     def _refuse(self, mode: int) -> None:
         if stat.S_ISDIR(mode):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from crawler.core.ownership import Ownership
 from crawler.model.request import LeftEntries, ListShare
 from crawler.model.url import Seed, Url
@@ -78,6 +80,10 @@ class SharedSource:
             share.append(given)
         elif self._widen and isinstance(given.url, Url):
             share.places.append(given.url)
+
+    def inputs(self) -> list[dict[str, Any]]:
+        """Return what tells the files of the list apart."""
+        return self._source.inputs()
 
     def progress(self) -> InputProgress:
         """Return the progress of reading the whole list."""

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any
 
 from crawler.model.command_config import CommandConfig
 from crawler.model.config import CrawlConfig
@@ -106,6 +107,10 @@ class UrlSource:
 
     def __repr__(self) -> str:
         return f"UrlSource({self.progress()})"
+
+    def inputs(self) -> list[dict[str, Any]]:
+        """Return name, size in bytes, time and a hash of the first bytes of each file."""
+        return [found.described() for found in map(Input, self._given[1]) if found.regular]
 
     def read(self, most: int) -> list[Seed]:
         """Return the next seeds, as `take` returns their entries."""

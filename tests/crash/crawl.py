@@ -22,14 +22,14 @@ from crawler.model.errors import CrawlerError
 from crawler.model.outcome import Exchange, Failed, Fetched, Kind, Received, Redirect
 from crawler.model.request import Request
 from crawler.store import descriptor, sinks
-from crawler.store.journal import disk
+from crawler.store.journal import disk, journal
 from crawler.store.journal.state_folder import StateFolder
 from tests.unmannered import MANNERS_OFF
 
 PAGES = 120
 FORMS = ("jsonl", "jsonl.gz", "jsonl.zst")
 KINDS = ("list", "follow")
-_SITE = "http://a.test"
+SITE = "http://a.test"
 _KILLED = 9
 
 
@@ -69,8 +69,9 @@ def continued(case: Case, folder: Path, draw: random.Random) -> str | None:
     child = os.fork()
     if child == 0:
         sinks._COMMIT, sinks._COMMIT_PACE = 2_000, 0.0
+        journal._LEAST, journal._GROWTH = 1_000, 1
         _killed_at(at, how)
-        os._exit(_crawl(case, folder))
+        os._exit(crawl(case, folder))
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if code == _KILLED:
         return how
@@ -78,11 +79,12 @@ def continued(case: Case, folder: Path, draw: random.Random) -> str | None:
     return None
 
 
-def _crawl(case: Case, folder: Path) -> int:
+def crawl(case: Case, folder: Path) -> int:
+    """Begin or continue the crawl; its exit code."""
     options: dict[str, Any] = dict(MANNERS_OFF, engine=case.engine, loop="asyncio", parse="inline")
     options |= {"retries": 1, "backoff": 0, "window": 40, "concurrency": 4, "per_host": 4}
     options |= {"follow": case.kind == "follow", "depth": 0, "quiet": True, "sync": "none"}
-    seeds, inputs = [f"{_SITE}/page/0"], []
+    seeds, inputs = [f"{SITE}/page/0"], []
     if case.kind == "list":
         (folder / "list.txt").write_text("\n".join(_entries()))
         inputs = [str(folder / "list.txt")]
@@ -97,7 +99,7 @@ def _crawl(case: Case, folder: Path) -> int:
 
 def _entries() -> list[str]:
     """Lines of the list: URLs, some of them twice, and what is no URL."""
-    urls = [_SITE + _path(n) for n in range(PAGES)]
+    urls = [SITE + _path(n) for n in range(PAGES)]
     return [*urls, *urls[::9], *(f"http://no url {n}/" for n in range(5))]
 
 
@@ -146,7 +148,8 @@ def wrong(case: Case, folder: Path, *, complete: bool) -> str:
             return "no receipt, or a state next to it"
         return _miscounted(case, output)
     if state.begun:
-        marks = state.frames()[-1].marks
+        *_, last = state.frames()
+        marks = last.marks
         if output.stat().st_size < marks.output:
             return f"{output.stat().st_size} bytes, and {marks.output} were committed"
     return ""
@@ -155,7 +158,7 @@ def wrong(case: Case, folder: Path, *, complete: bool) -> str:
 def _miscounted(case: Case, output: Path) -> str:
     records = [json.loads(line) for line in _unpacked(output).splitlines()]
     found = Counter(record["url"] for record in records)
-    wanted = {_SITE + _path(n) for n in range(PAGES)}
+    wanted = {SITE + _path(n) for n in range(PAGES)}
     if case.kind == "list":
         wanted |= {f"http://no url {n}/" for n in range(5)}
     if twice := [url for url, number in found.items() if number > 1]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import io
 import json
+import shutil
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -17,22 +22,34 @@ from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.request import Listed
 from crawler.model.url import Seed, fingerprint
+from crawler.store.journal import journal as journal_module
+from crawler.store.journal import replay as replay_module
 from crawler.store.journal.frame import Damaged, Frame, Marks, frames, packed
 from crawler.store.journal.journal import Journal, unsynced
 from crawler.store.journal.kept import Kept
-from crawler.store.journal.resumption import Complete
-from crawler.store.journal.state_folder import StateFolder
+from crawler.store.journal.replay import Replay
+from crawler.store.journal.resumption import Complete, open_state, resume
+from crawler.store.journal.state_folder import FORMAT, StateFolder
 from crawler.store.outlet import Outlet
 from crawler.store.sinks import LIMIT, RecordSink
-from tests.crash.crawl import Site
+from crawler.store.sources import UrlSource
+from tests.crash.crawl import SITE, Case, Site, crawl, wrong
 from tests.unmannered import MANNERS_OFF
 
 FRAMES = [
-    Frame(marks=Marks(output=10, read=2), waiting=[(7, b"http://a.test/ 1.0\n"), (8, b'["x"]\n')]),
-    Frame(marks=Marks(output=30, read=2, records=1), ended=[7], places=["http://a.test/"]),
+    Frame(marks=Marks(output=10, read=2), keys=[7, 8], text=b'http://a.test/ 1.0\n["x"]\n'),
+    Frame(
+        marks=Marks(output=30, read=2, records=1),
+        ended=[7],
+        hosts=b"http://a.test 9.0 {}\n",
+        places=["http://a.test/"],
+        by_host={"http://a.test": 2},
+    ),
     Frame(marks=Marks(output=50, read=2, records=2), ended=[8]),
 ]
 FILE = b"".join(map(packed, FRAMES))
+FORMER = Path(__file__).parent / "format_1"
+"""Crawls of `tests.crash` that the first version with a state was killed in."""
 
 
 def read(data: bytes) -> list[Marks]:
@@ -40,10 +57,11 @@ def read(data: bytes) -> list[Marks]:
 
 
 def test_frames_are_read_as_they_were_written() -> None:
-    """Marks, keys, lines and places come back."""
+    """Marks, keys, lines, hosts and places come back."""
     found = list(frames(io.BytesIO(FILE)))
     assert [list(frame.ended) for frame in found] == [[], [7], [8]]
-    assert found[0].waiting == FRAMES[0].waiting and found[1].places == FRAMES[1].places
+    assert list(found[0].keys) == [7, 8] and found[0].lines == FRAMES[0].lines
+    assert found[1] == replace(FRAMES[1], ended=found[1].ended, keys=found[1].keys)
 
 
 def test_a_file_cut_anywhere_is_a_prefix_of_its_frames() -> None:
@@ -92,7 +110,8 @@ class Place:
         folder.receipt.unlink()
         lines = self.output.read_bytes()[len(held) :].splitlines(keepends=True)
         marks = Marks(output=len(held))
-        journal = Journal(folder, config.lasting(), marks, sync=unsynced)
+        inputs = UrlSource([], [str(self.list)], config).inputs()
+        journal = Journal(folder, config.lasting(), marks, inputs=inputs, sync=unsynced)
         seeds = [Seed.read(line) for line in self.list.read_text().splitlines()]
         journal.read(seeds, 0)
         for seed in seeds:
@@ -210,7 +229,7 @@ def _break(path: Path) -> None:
 
 
 def _renew(path: Path) -> None:
-    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
+    path.write_text(path.read_text().replace('"format": 2', '"format": 3'))
 
 
 @pytest.mark.parametrize(
@@ -296,3 +315,145 @@ def test_no_state_is_kept_where_none_is_wanted(place: Place) -> None:
     assert sorted(path.name for path in place.output.parent.iterdir()) == ["list.txt", "out.jsonl"]
     with pytest.raises(ConfigurationError, match="holds"):
         place.crawl(state="none")
+
+
+@pytest.mark.parametrize("kind", ["list", "follow"])
+def test_a_state_of_format_1_is_continued_and_migrated(tmp_path: Path, kind: str) -> None:
+    """A state that an older version has left, with retries and redirects, loses nothing."""
+    shutil.copytree(FORMER / kind, tmp_path, dirs_exist_ok=True)
+    case = Case("async", kind, "jsonl")
+    before = [frame.marks.records for frame in StateFolder(str(tmp_path / "out.jsonl")).frames()]
+    assert crawl(case, tmp_path) == 0
+    assert wrong(case, tmp_path, complete=True) == ""
+    assert before[-1] > 10
+
+
+def test_what_a_migrated_state_holds_is_of_the_present_format(tmp_path: Path) -> None:
+    """The first thing that a run does with an older state is to write its base anew."""
+    shutil.copytree(FORMER / "list", tmp_path, dirs_exist_ok=True)
+    folder = StateFolder(str(tmp_path / "out.jsonl"))
+    options = folder.run()["options"]
+    with closing(UrlSource([f"{SITE}/page/0"], [str(tmp_path / "list.txt")], CommandConfig())) as s:
+        outlet = Outlet(folder.output, "add", apart=True, resumed=True)
+        begun = resume(folder, options, outlet, s, sync=unsynced)
+    with closing(outlet), closing(begun.kept.journal):
+        assert folder.run()["format"] == FORMAT
+        assert (folder.path / "journal").read_bytes().startswith(b"CRJ2")
+        assert len(begun.left.take(1_000)) == begun.waiting == begun.kept.journal.marks.left
+
+
+def test_a_line_counts_until_its_key_has_a_later_one_or_has_ended() -> None:
+    """A replay finds each URL that waits once, by its last line, in the order of the file."""
+    history = [
+        Frame(marks=Marks(), keys=[1, 2, 3], text=b"one\ntwo\nthree\n"),
+        Frame(marks=Marks(), keys=[1, 4], ended=[3], text=b"one again\nfour\n"),
+        Frame(marks=Marks(read=4), keys=[4], ended=[2], text=b"four again\n"),
+    ]
+    replay = Replay(io.BytesIO(b"".join(map(packed, history))))
+    base = io.BytesIO(b"".join(replay.base()))
+    lines = [line for frame in frames(base) for line in frame.lines]
+    assert lines == [b"one again\n", b"four again\n"]
+    assert replay.waiting == 2 and replay.marks == Marks(read=4)
+
+
+def test_classes_of_keys_come_to_the_same_as_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few keys are compared at a time, a replay finds the same lines in the same order."""
+    keys = [key * 2_654_435_761 % 2**64 for key in range(100)]
+    text = b"".join(b"%d\n" % key for key in keys)
+    data = packed(Frame(marks=Marks(), keys=keys, text=text))
+    data += packed(Frame(marks=Marks(), ended=keys[::3]))
+    bases = []
+    for most in (1_000, 7):
+        monkeypatch.setattr(replay_module, "_CLASS", most)
+        bases.append(b"".join(Replay(io.BytesIO(data)).base()))
+    assert bases[0] == bases[1]
+
+
+def test_a_journal_that_has_grown_gets_a_new_base_on_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It shrinks while it is written, and comes to the same as one that never did."""
+    monkeypatch.setattr(journal_module, "_LEAST", 10_000)
+    output = str(tmp_path / "out.jsonl")
+    Path(output).touch()
+    journal = Journal(StateFolder(output), {}, sync=unsynced)
+    seeds = [Seed.read(f"http://a.test/{n}") for n in range(2_000)]
+    sizes = []
+    for at, seed in enumerate(seeds):
+        journal.read([seed], 0)
+        journal.waits(Listed(seed.url, seed, 0.0))
+        journal.publish()
+        journal.commit([seeds[at - 5].url.fingerprint] if at >= 5 else [], 0)
+        if at % 10 == 0:
+            journal.settled()  # or the file grows while the thread waits for its turn
+        sizes.append((journal.folder.path / "journal").stat().st_size)
+    journal.close()
+    assert max(sizes) < 100_000 and any(b < a for a, b in pairwise(sizes))
+    with journal.folder.journal() as file:
+        replay = Replay(file)
+        left = [line.split()[0] for frame in frames(io.BytesIO(b"".join(replay.base())))
+                for line in frame.lines]  # fmt: skip
+    assert left == [seed.input.encode() for seed in seeds[-5:]]
+    assert replay.marks.records == len(seeds) - 5
+
+
+def test_after_a_failed_sync_nothing_is_tried_again(place: Place) -> None:
+    """What the disk has is not known then: the run ends, and the same command recovers."""
+    calls: list[int] = []
+
+    def failing(number: int) -> None:
+        calls.append(number)
+        if len(calls) >= 2:
+            raise OSError(errno.EIO, "Input/output error")
+
+    journal = Journal(StateFolder(str(place.output)), CommandConfig().lasting(), sync=failing)
+    kept = Kept(Outlet(str(place.output), apart=True), journal, failing)
+    seed = Seed.read("http://a.test/page/1")
+    journal.read([seed], 0)
+    journal.seen(seed.url.fingerprint)
+    journal.publish()
+    with pytest.raises(EnvironmentFailure, match="Input/output error"):
+        kept.write(b"{}\n", [])
+    before = len(calls), journal.folder.path.joinpath("journal").read_bytes()
+    journal.read([seed], 0)
+    journal.publish()
+    for again in (lambda: kept.write(b"{}\n", []), lambda: kept.end(whole=True)):
+        with pytest.raises(EnvironmentFailure):
+            again()
+    assert (len(calls), journal.folder.path.joinpath("journal").read_bytes()) == before
+    kept.outlet.close()
+    journal.close()
+
+
+def test_options_that_were_accepted_are_those_of_the_crawl_from_then_on(place: Place) -> None:
+    """--accept-change is needed once, however often the crawl is continued."""
+    place.half(robots="obey")
+    config = CommandConfig(**dict(MANNERS_OFF, accept_change=True))
+    with closing(UrlSource([], [str(place.list)], config)) as source:
+        begun = open_state(str(place.output), config, source)
+    with closing(begun.kept.outlet), closing(begun.kept.journal), closing(begun.left):
+        assert begun.resumed
+    assert place.crawl() == 0
+
+
+def test_an_option_that_is_newer_than_the_state_had_its_default(place: Place) -> None:
+    """A new version with a new option continues what an older one began."""
+    place.half(robots="ignore")
+    run = place.output.parent / "out.jsonl.state" / "run.json"
+    said = json.loads(run.read_bytes())
+    del said["options"]["max_pages"]
+    said["options"]["gone"] = 5
+    run.write_text(json.dumps(said))
+    assert place.crawl() == 0
+
+
+def test_the_state_says_what_the_list_was(place: Place) -> None:
+    """Name, size, time and the hash of its head; a list of another size is told by it."""
+    place.half(robots="ignore")
+    inputs = StateFolder(str(place.output)).run()["inputs"]
+    size = place.list.stat().st_size
+    assert [(each["name"], each["size"]) for each in inputs] == [(str(place.list), size)]
+    assert inputs[0]["head"] == hashlib.sha256(place.list.read_bytes()).hexdigest()
+    place.write(range(3, 12))
+    with pytest.raises(ConfigurationError, match=rf"list\.txt had {size} bytes and has"):
+        place.crawl()

@@ -2,10 +2,13 @@
 
 A frame is a header (magic, length and CRC-32 of what follows) and, as one JSON line, counts and the
 lengths that the other files had when it was written; then packed: the keys of URLs that ended, the
-keys of those that wait, and their lines (`crawler.store.request_line`). It is written after what it
-speaks of, so a frame that is whole can be believed. Whoever is killed leaves a torn frame at the
-very end at most, which was never believed by anybody. A broken frame with a whole one behind it is
-damage instead.
+keys of those that wait, their lines (`crawler.store.journal.lines`), and lines of hosts
+(`crawler.store.journal.host_lines`). It is written after what it speaks of, so a frame that is
+whole can be believed. A process that is killed leaves a torn frame at the very end at most, which
+nothing has relied on. A broken frame with a whole one behind it is damage instead.
+
+Frames of format 1 have no lines of hosts and fewer counts; both formats are read, the present one
+is written.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from __future__ import annotations
 import os
 import struct
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import BinaryIO
 from zlib import crc32
@@ -21,13 +24,14 @@ from zlib import crc32
 import orjson
 
 _HEADER = struct.Struct("<4sII")
-_MAGIC = b"CRJ1"
+_MAGIC = b"CRJ2"
+_FORMER = b"CRJ1"
 _LONGEST = 1 << 30
 """Bytes of a frame that are believed: far more than a commit holds."""
 
 
 class Damaged(Exception):
-    """The journal is broken in the middle: somebody else has changed it, or the disk has."""
+    """The journal is broken in the middle: another program has changed it, or the disk has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +39,8 @@ class Marks:
     """The progress of a crawl: lengths of its files in bytes, and counts.
 
     `cursor` is the number of entries read of the list as it is now, `entries` their CRC-32, each
-    with a line end.
+    with a line end. `taken` counts the pages that were found and taken up, `found` sitemaps, too.
+    `copied` is the length of the copy of standard input.
     """
 
     output: int = 0
@@ -46,6 +51,8 @@ class Marks:
     repeats: int = 0
     found: int = 0
     records: int = 0
+    taken: int = 0
+    copied: int = 0
 
     @property
     def left(self) -> int:
@@ -55,12 +62,24 @@ class Marks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """The changes of one commit. `waiting` has keys and lines, each with its line end."""
+    """The changes of one commit. `text` has the lines of `keys`, which wait; each has its line end.
+
+    `hosts` has the lines of hosts, `places` the URLs that widened the scope, `by_host` how many
+    pages were taken up by host.
+    """
 
     marks: Marks
     ended: Sequence[int] = ()
-    waiting: Sequence[tuple[int, bytes]] = ()
-    places: Sequence[str] = field(default=())
+    keys: Sequence[int] = ()
+    text: bytes = b""
+    hosts: bytes = b""
+    places: Sequence[str] = ()
+    by_host: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> list[bytes]:
+        """The lines of the URLs that wait, in the order of `keys`."""
+        return self.text.splitlines(keepends=True)
 
 
 def packed(frame: Frame) -> bytes:
@@ -68,29 +87,40 @@ def packed(frame: Frame) -> bytes:
     head = {
         "marks": asdict(frame.marks),
         "ended": len(frame.ended),
-        "waiting": len(frame.waiting),
+        "waiting": len(frame.keys),
+        "text": len(frame.text),
         "places": list(frame.places),
+        "by_host": dict(frame.by_host),
     }
-    keys = array("Q", (key for key, _ in frame.waiting))
     body = b"".join(
         (
             orjson.dumps(head) + b"\n",
             array("Q", frame.ended).tobytes(),
-            keys.tobytes(),
-            *(line for _, line in frame.waiting),
+            array("Q", frame.keys).tobytes(),
+            frame.text,
+            frame.hosts,
         )
     )
     return _HEADER.pack(_MAGIC, len(body), crc32(body)) + body
 
 
-def frames(file: BinaryIO) -> Iterator[Frame]:
-    """Yield the frames of a file, up to a torn one at its end. Raises `Damaged`."""
-    while True:
-        start = file.tell()
+def frames(file: BinaryIO, length: int | None = None) -> Iterator[Frame]:
+    """Yield the frames of a file, or of its first bytes, up to a torn one at its end.
+
+    Raises `Damaged`.
+    """
+    start = file.tell()
+    while length is None or start < length:
+        file.seek(start)  # the caller may have read elsewhere since
         frame = _next(file)
         if frame is None:
-            break
+            _check_rest(file, start)
+            return
+        start = file.tell()
         yield frame
+
+
+def _check_rest(file: BinaryIO, start: int) -> None:
     file.seek(start)
     rest = file.read()
     for at in _starts(rest):
@@ -105,7 +135,7 @@ def last_marks(file: BinaryIO) -> Marks | None:
     while (header := file.read(_HEADER.size)) and len(header) == _HEADER.size:
         magic, length, _ = _HEADER.unpack(header)
         end = starts[-1] + _HEADER.size + length
-        if magic != _MAGIC or end > size:
+        if magic not in (_MAGIC, _FORMER) or end > size:
             break
         starts = [*starts[-1:], end]
         file.seek(end)
@@ -121,31 +151,36 @@ def _next(file: BinaryIO) -> Frame | None:
     if len(header) < _HEADER.size:
         return None
     magic, length, check = _HEADER.unpack(header)
-    if magic != _MAGIC or length > _LONGEST:
+    if magic not in (_MAGIC, _FORMER) or length > _LONGEST:
         return None
     body = file.read(length)
     return _unpacked(body) if len(body) == length and crc32(body) == check else None
 
 
 def _unpacked(body: bytes) -> Frame:
-    line, _, rest = body.partition(b"\n")
-    head = orjson.loads(line)
-    middle = 8 * head["ended"]
-    end = middle + 8 * head["waiting"]
-    ended, keys = array("Q", rest[:middle]), array("Q", rest[middle:end])
+    start = body.index(b"\n") + 1
+    head = orjson.loads(body[:start])
+    middle = start + 8 * head["ended"]
+    text = middle + 8 * head["waiting"]
+    end = text + head["text"] if "text" in head else len(body)
+    ended, keys = array("Q", body[start:middle]), array("Q", body[middle:text])
     return Frame(
         marks=Marks(**head["marks"]),
         ended=ended,
-        waiting=list(zip(keys, rest[end:].splitlines(keepends=True), strict=True)),
+        keys=keys,
+        text=body[text:end],
+        hosts=body[end:],
         places=head["places"],
+        by_host=head.get("by_host", {}),
     )
 
 
 def _starts(data: bytes) -> Iterator[int]:
-    at = data.find(_MAGIC, 1)
-    while at >= 0:
-        yield at
-        at = data.find(_MAGIC, at + 1)
+    for magic in (_MAGIC, _FORMER):
+        at = data.find(magic, 1)
+        while at >= 0:
+            yield at
+            at = data.find(magic, at + 1)
 
 
 def _whole(data: bytes, at: int) -> bool:

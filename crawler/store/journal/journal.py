@@ -3,6 +3,10 @@
 The core's calls come from one thread at a time, `commit` from the sink's writer. A commit is what
 was published up to then. Its order makes it safe to be killed anywhere: the records are in the
 output before `commit` is called; it writes the fingerprints, then the frame that counts both.
+
+A journal that has grown to `_GROWTH` times its base gets a new one (`Compaction`) on the way. After
+a failed write or sync nothing is written any more: what the disk has then is known only to the run
+that reads it again.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import os
 import threading
 import time
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +29,7 @@ from crawler.model.request import Listed, ListShare, Purpose, Request
 from crawler.model.url import InvalidUrl, Seed, Url, fingerprint
 from crawler.store.entry import checksum
 from crawler.store.journal import disk
+from crawler.store.journal.compaction import Compaction
 from crawler.store.journal.frame import Frame, Marks, packed
 from crawler.store.journal.lines import request_key, unusable_key, unusable_line
 from crawler.store.journal.state_folder import FORMAT, StateFolder
@@ -32,6 +38,11 @@ from crawler.store.request_line import lined
 
 _LASTING = (Purpose.PAGE, Purpose.SITEMAP)
 """What gets a record; a name's address and robots.txt are asked for again."""
+
+_LEAST = 64 * 2**20
+"""Bytes of a journal that gets a new base."""
+_GROWTH = 4
+"""Times its base that such a journal has grown to: compaction costs a part of what writing did."""
 
 Sync = Callable[[int], None]
 
@@ -44,17 +55,26 @@ class Portion:
     """Changes that belong together."""
 
     __slots__ = (
-        *("cursor", "entries", "found", "places", "read", "repeats", "seen", "size", "waiting"),
+        *("by_host", "cursor", "entries", "found", "hosts", "keys", "lines", "places", "read"),
+        *("repeats", "seen", "size", "taken"),
     )
 
     def __init__(self, cursor: int, entries: int) -> None:
         self.cursor = cursor
         self.entries = entries
-        self.read = self.repeats = self.found = 0
+        self.read = self.repeats = self.found = self.taken = 0
         self.seen = array("Q")
-        self.waiting: list[tuple[int, bytes]] = []
+        self.keys = array("Q")
+        self.lines: list[bytes] = []
+        self.hosts: list[bytes] = []
         self.places: list[str] = []
+        self.by_host: Counter[str] = Counter()
         self.size = 0
+
+    @property
+    def empty(self) -> bool:
+        """True if there is nothing to commit, but for a cursor that has moved on."""
+        return not (self.read or self.lines or self.seen or self.places or self.hosts)
 
     def take(self, other: Portion) -> None:
         """Add what came after it."""
@@ -63,14 +83,22 @@ class Portion:
         self.read += other.read
         self.repeats += other.repeats
         self.found += other.found
+        self.taken += other.taken
         self.seen += other.seen
-        self.waiting += other.waiting
+        self.keys += other.keys
+        self.lines += other.lines
+        self.hosts += other.hosts
         self.places += other.places
+        if other.by_host:
+            self.by_host.update(other.by_host)
         self.size += other.size
 
 
 class Journal(Changes):
-    """Keeps the changes in a folder. `options` are those a later run has to share."""
+    """Keeps the changes in a folder. `options` are those a later run has to share.
+
+    inputs: what the list is, for people. file: the journal of an earlier run, which has a new base.
+    """
 
     def __init__(
         self,
@@ -78,13 +106,18 @@ class Journal(Changes):
         options: Mapping[str, Any],
         marks: Marks | None = None,
         *,
+        inputs: Sequence[Mapping[str, Any]] = (),
         file: BinaryIO | None = None,
         sync: Sync = os.fdatasync,
     ) -> None:
         self.folder = folder
         self.marks = marks or Marks()
         self._options = options
+        self._inputs = inputs
         self._files = (folder.seen(), file) if file is not None else None
+        self._base = self._length = _size(file) if file is not None else 0
+        self._compaction: Compaction | None = None
+        self._failed = False
         self._sync = sync
         self.status = StatusFile(folder.path)
         self._lock = threading.Lock()
@@ -129,7 +162,8 @@ class Journal(Changes):
             self._waits(unusable_key(seed), unusable_line(seed, seed.url))
 
     def _waits(self, key: int, line: bytes) -> None:
-        self._call.waiting.append((key, line))
+        self._call.keys.append(key)
+        self._call.lines.append(line)
         self._call.size += len(line) + 8
 
     def seen(self, key: int) -> None:
@@ -147,8 +181,7 @@ class Journal(Changes):
     def publish(self) -> None:
         """Hand the changes over to the next commit."""
         call = self._call
-        moved = call.cursor != self._published.cursor
-        if not (moved or call.read or call.waiting or call.seen or call.places):
+        if call.empty and call.cursor == self._published.cursor:
             return
         self._call = Portion(call.cursor, call.entries)
         with self._lock:
@@ -164,8 +197,7 @@ class Journal(Changes):
         with self._lock:
             portion = self._published
             self._published = Portion(portion.cursor, portion.entries)
-        moved = portion.cursor != self.marks.cursor
-        if not (ended or moved or portion.waiting or portion.seen or portion.places):
+        if not ended and portion.empty and portion.cursor == self.marks.cursor:
             return
         seen, journal = self.prepare()
         self.marks = replace(
@@ -178,12 +210,43 @@ class Journal(Changes):
             repeats=self.marks.repeats + portion.repeats,
             found=self.marks.found + portion.found,
             records=self.marks.records + len(ended),
+            taken=self.marks.taken + portion.taken,
         )
-        frame = Frame(marks=self.marks, ended=ended, waiting=portion.waiting, places=portion.places)
+        frame = packed(
+            Frame(
+                marks=self.marks,
+                ended=ended,
+                keys=portion.keys,
+                text=b"".join(portion.lines),
+                hosts=b"".join(portion.hosts),
+                places=portion.places,
+                by_host=portion.by_host,
+            )
+        )
         with self._explained():
             if portion.seen:
                 _put(seen, portion.seen.tobytes(), self._sync)
-            _put(journal, packed(frame), self._sync)
+            _put(journal, frame, self._sync)
+            self._length += len(frame)
+            self._compact(seen, journal)
+
+    def _compact(self, seen: BinaryIO, journal: BinaryIO) -> None:
+        """Give the journal a new base if it has grown, in a thread; raises `OSError`."""
+        compaction = self._compaction
+        if compaction is None:
+            if self._length > max(_LEAST, _GROWTH * self._base):
+                self._compaction = Compaction(self.folder, self._length)
+        elif compaction.done:
+            self._compaction = None
+            if compaction.failure is None:
+                file, self._base = compaction.finish()
+                journal.close()
+                self._files, self._length = (seen, file), _size(file)
+            elif isinstance(compaction.failure, OSError):  # no room, perhaps: the old one counts
+                self._base = self._length
+            else:
+                with self.folder.intact():
+                    raise compaction.failure
 
     def pulse(self, *, now: bool = False) -> None:
         """Renew the live status, if it is old or has to be now, and there is a state at all."""
@@ -195,10 +258,11 @@ class Journal(Changes):
 
         Raises `EnvironmentFailure`.
         """
-        if self._files is None:
-            with self._explained():
-                journal = self.folder.begin(self._options, self.marks)
+        with self._explained():
+            if self._files is None:
+                journal = self.folder.begin(self._options, self.marks, self._inputs)
                 self._files = self.folder.seen(), journal
+                self._base = self._length = _size(journal)
         return self._files
 
     def finish(self) -> None:
@@ -233,18 +297,35 @@ class Journal(Changes):
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
+        """Raise `EnvironmentFailure` for an `OSError`, and for every write after it."""
+        if self._failed:
+            raise EnvironmentFailure(f"{self.folder.path}: could not be written before")
         try:
-            yield
-        except OSError as error:
-            raise EnvironmentFailure(
-                f"{self.folder.path}: cannot be written: {error.strerror}; make room, and run the "
-                "same command again"
-            ) from None
+            with self.folder.explained():
+                yield
+        except BaseException:
+            self._failed = True
+            raise
+
+    def settled(self) -> None:
+        """Wait for the new base that is being written, if one is; a commit adopts it."""
+        if self._compaction is not None:
+            self._compaction.wait()
 
     def close(self) -> None:
         """Close the files; what was committed lasts."""
+        if self._compaction is not None:
+            self._compaction.close()
+            self._compaction = None
+        self._close_files()
+
+    def _close_files(self) -> None:
         for file in self._files or ():
             file.close()
+
+
+def _size(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size
 
 
 def _put(file: BinaryIO, data: bytes, sync: Sync) -> None:

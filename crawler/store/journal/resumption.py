@@ -8,11 +8,12 @@ replaces the old one. A kill between two of these steps makes the next run repea
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
@@ -22,10 +23,11 @@ from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
 from crawler.model.request import LeftEntries
 from crawler.model.url import Seed, Url
-from crawler.store.journal.frame import Marks
+from crawler.store.journal.frame import Marks, frames
 from crawler.store.journal.journal import Journal, Sync, unsynced
 from crawler.store.journal.kept import Kept
 from crawler.store.journal.lines import waiting_of
+from crawler.store.journal.replay import Replay
 from crawler.store.journal.state_folder import StateFolder
 from crawler.store.journal.status_file import read_status
 from crawler.store.outlet import Outlet
@@ -41,6 +43,39 @@ class Complete(CrawlerError):
     exit_code = ExitCode.FINISHED
 
 
+class LeftLines:
+    """The lines of the first `length` bytes of a journal, frame by frame.
+
+    The journal may go on behind them, and get another file in its place.
+    """
+
+    def __init__(self, file: BinaryIO | None = None, length: int = 0) -> None:
+        self._file = file
+        self._lines = self._read(file, length) if file is not None else iter(())
+
+    def __repr__(self) -> str:
+        return f"LeftLines({self._file!r})"
+
+    def take(self, most: int) -> list[bytes]:
+        """Return the next lines, up to `most`; [] at the end, and once closed."""
+        try:
+            return list(islice(self._lines, most))
+        except ValueError:
+            if self._file is not None and self._file.closed:  # by another thread, in the middle
+                return []
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def _read(self, file: BinaryIO, length: int) -> Iterator[bytes]:
+        for frame in frames(file, length):
+            yield from frame.lines
+        file.close()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beginning:
     """An output with its journal, and the state of earlier runs; `resumed` if there were any.
@@ -50,7 +85,7 @@ class Beginning:
 
     kept: Kept
     earlier: Earlier = field(default_factory=Earlier)
-    left: Iterator[bytes] = field(default_factory=lambda: iter(()))
+    left: LeftLines = field(default_factory=LeftLines)
     waiting: int = 0
     resumed: bool = False
 
@@ -63,7 +98,7 @@ class Beginning:
 class ContinuedSource:
     """The URLs that an earlier run left, and then the rest of the list."""
 
-    def __init__(self, left: Iterator[bytes], source: UrlSource | SharedSource) -> None:
+    def __init__(self, left: LeftLines, source: UrlSource | SharedSource) -> None:
         self._left = left
         self._source = source
 
@@ -72,7 +107,7 @@ class ContinuedSource:
 
     def read(self, most: int) -> list[Seed] | LeftEntries:
         """Return the next entries, at least one and at most `most`; [] at the end."""
-        left = LeftEntries(map(waiting_of, islice(self._left, most)))
+        left = LeftEntries(map(waiting_of, self._left.take(most)))
         return left or self._source.read(most)
 
     def progress(self) -> InputProgress:
@@ -80,8 +115,9 @@ class ContinuedSource:
         return self._source.progress()
 
     def close(self) -> None:
-        """Close the list."""
+        """Close the list, and the journal that it was read from."""
         self._source.close()
+        self._left.close()
 
 
 def open_state(output: str, config: CommandConfig, source: UrlSource) -> Beginning:
@@ -99,7 +135,7 @@ def open_state(output: str, config: CommandConfig, source: UrlSource) -> Beginni
         if resumed:
             accept = config.accept_change
             return resume(folder, options, outlet, source, sync=sync, accept_change=accept)
-        return begin(folder, options, outlet, sync=sync)
+        return begin(folder, options, outlet, sync=sync, inputs=source.inputs())
     except BaseException:
         outlet.close()
         raise
@@ -144,11 +180,17 @@ def check_complete(output: str, config: CommandConfig, source: UrlSource) -> Non
 
 
 def begin(
-    folder: StateFolder, options: Mapping[str, Any], outlet: Outlet, *, sync: Sync
+    folder: StateFolder,
+    options: Mapping[str, Any],
+    outlet: Outlet,
+    *,
+    sync: Sync,
+    inputs: Sequence[Mapping[str, Any]] = (),
 ) -> Beginning:
     """Begin a new crawl; the state is created with the first commit."""
     marks = Marks(output=outlet.written)  # of an output that is added to
-    return Beginning(kept=Kept(outlet, Journal(folder, options, marks, sync=sync), sync))
+    journal = Journal(folder, options, marks, inputs=inputs, sync=sync)
+    return Beginning(kept=Kept(outlet, journal, sync))
 
 
 def resume(
@@ -161,60 +203,70 @@ def resume(
     accept_change: bool = False,
 ) -> Beginning:
     """Continue after the last commit of an earlier run. Raises `ConfigurationError`."""
-    begun = folder.options()
-    if (changed := _changed(begun, options)) and not accept_change:
+    run = folder.run()
+    if (changed := _changed(run["options"], options)) and not accept_change:
         raise ConfigurationError(f"{folder.output}: was begun with {changed}; {_WAY_ON}")
-    marks, waiting, places = _replayed(folder)
-    if outlet.size < marks.output:
-        raise folder.damaged(
-            f"{folder.output} has {outlet.size:,} bytes, and had {marks.output:,} when it was kept"
-        )
-    if source.skip(marks.cursor) != marks.entries:
-        if not accept_change:
-            raise ConfigurationError(
-                f"{folder.output}: the list has changed: its first {marks.cursor:,} entries are "
-                f"not those that were read; {_WAY_ON}"
+    with folder.journal() as file, folder.intact():
+        replay = Replay(file)
+        marks = replay.marks
+        if outlet.size < marks.output:
+            raise folder.damaged(
+                f"{folder.output} has {outlet.size:,} bytes, and had {marks.output:,} when it was "
+                "kept"
             )
-        source.rewind()
-        marks = replace(marks, cursor=0, entries=0)
-    seen = FingerprintSet.of(folder.fingerprints(marks.seen))
-    outlet.rewind(marks.output)
-    file = folder.rebase(marks, waiting, places)
+        inputs = source.inputs()
+        if source.skip(marks.cursor) != marks.entries:
+            if not accept_change:
+                raise ConfigurationError(
+                    f"{folder.output}: the list has changed: its first {marks.cursor:,} entries "
+                    f"are not those that were read{_grown(run, inputs)}; {_WAY_ON}"
+                )
+            source.rewind()
+            marks = replace(marks, cursor=0, entries=0)
+        seen = FingerprintSet.of(folder.fingerprints(marks.seen))
+        with folder.explained():
+            outlet.rewind(marks.output)
+            outlet.settle(sync)  # before the journal relies on it
+            replay.hosts.drop_before(time.time())
+            folder.draft(replay.base(marks))
+            # First the format, so that an older program never takes the new journal for its own.
+            folder.describe(options, inputs)
+            journal = folder.adopt()
     return Beginning(
-        kept=Kept(outlet, Journal(folder, options, marks, file=file, sync=sync), sync),
+        kept=Kept(outlet, Journal(folder, options, marks, file=journal, sync=sync), sync),
         earlier=Earlier(
             read=marks.read,
             repeats=marks.repeats,
             found=marks.found,
             records=marks.records,
             seen=seen,
-            places=[Url(href) for href in places],
+            places=[Url(href) for href in replay.places],
             outcomes=read_status(folder.path).get("outcomes", {}),
         ),
-        left=iter(waiting.values()),
-        waiting=len(waiting),
+        left=LeftLines(folder.journal(), os.fstat(journal.fileno()).st_size),
+        waiting=replay.waiting,
         resumed=True,
     )
 
 
-def _replayed(folder: StateFolder) -> tuple[Marks, dict[int, bytes], list[str]]:
-    """Return the progress, the lines of waiting URLs by their keys, and the scope."""
-    marks = Marks()
-    waiting: dict[int, bytes] = {}
-    places: list[str] = []
-    for frame in folder.frames():
-        marks = frame.marks
-        waiting.update(frame.waiting)
-        places += frame.places
-        for key in frame.ended:
-            waiting.pop(key, None)
-    return marks, waiting, places
+def _grown(run: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]]) -> str:
+    """Return which input has another size than before, in words; "" if none has."""
+    before = {each["name"]: each["size"] for each in run.get("inputs", ())}
+    for each in inputs:
+        size = before.get(each["name"])
+        if size is not None and size != each["size"]:
+            return f" ({each['name']} had {size:,} bytes and has {each['size']:,})"
+    return ""
 
 
 def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Return the first option that differs, in words; "" if there is none."""
-    for name in sorted({*before, *now}):
-        old, new = before.get(name), now.get(name)
+    """Return the first option that differs, in words; "" if there is none.
+
+    An option that is newer than the state had its default; one that is gone decides nothing.
+    """
+    defaults = CommandConfig().lasting()
+    for name, new in sorted(now.items()):
+        old = before.get(name, defaults.get(name))
         if old != new:
             return f"{name} = {_shown(old)}, and not {_shown(new)}"
     return ""

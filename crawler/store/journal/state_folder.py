@@ -1,6 +1,6 @@
 """The state of a crawl on disk: a folder next to its output, and a receipt in its place at the end.
 
-    OUT.state/run.json    format version, and the options that a later run has to share
+    OUT.state/run.json    format version, the options that a later run has to share, and the inputs
     OUT.state/journal     frames (`crawler.store.journal.frame`)
     OUT.state/seen        fingerprints of all URLs that were taken up, 8 bytes each
     OUT.state/status.json what the crawl is doing (`crawler.store.journal.status_file`)
@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,9 +25,10 @@ from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.store.journal import disk
 from crawler.store.journal.frame import Damaged, Frame, Marks, frames, packed
 
-FORMAT = 1
-_PORTION = 10_000
-"""URLs that wait in one frame of a base."""
+FORMAT = 2
+"""The format that is written. Format 1 is read, and goes with the first base written in its place.
+"""
+_BLOCK = 2**20  # bytes of fingerprints read at once
 
 
 class StateFolder:
@@ -54,11 +55,11 @@ class StateFolder:
         """True if an earlier run has left a state to continue from."""
         return (self.path / "journal").exists()
 
-    def options(self) -> dict[str, Any]:
-        """Return the options of the run that began. Raises `ConfigurationError`."""
+    def run(self) -> dict[str, Any]:
+        """Return what `run.json` says. Raises `ConfigurationError`."""
         try:
             run = orjson.loads((self.path / "run.json").read_bytes())
-            version, options = run["format"], run["options"]
+            version, _ = run["format"], run["options"]
         except (OSError, ValueError, KeyError) as error:
             raise self.damaged(f"run.json: {error}") from None
         if version > FORMAT:
@@ -67,7 +68,7 @@ class StateFolder:
             raise ConfigurationError(
                 f"state: {self.path} belongs to {run.get('output')}; name another directory"
             )
-        return dict(options)
+        return dict(run)
 
     def check(self) -> None:
         """Raise `ConfigurationError` where no state can be made: better now than in an hour."""
@@ -81,7 +82,9 @@ class StateFolder:
             f"state: {place} {problem}; name another place with --state DIR, or say --state none"
         )
 
-    def begin(self, options: Mapping[str, Any], marks: Marks) -> BinaryIO:
+    def begin(
+        self, options: Mapping[str, Any], marks: Marks, inputs: Sequence[Mapping[str, Any]] = ()
+    ) -> BinaryIO:
         """Make the folder and return its journal, for writing; an older state is gone.
 
         Raises `OSError`.
@@ -90,52 +93,91 @@ class StateFolder:
         self.path.mkdir(mode=0o700, exist_ok=True)
         disk.remove(self.path / "journal")
         disk.remove(self.path / "status.json")
-        run = {"format": FORMAT, "output": self._place, "options": dict(options)}
-        run |= {"given": dict(self.given)}
-        disk.replace(self.path / "run.json", _json(run))
+        self.describe(options, inputs)
         disk.replace(self.path / "seen", b"")
-        file = self.rebase(marks, {}, [])
+        file = self.rebase([packed(Frame(marks=marks))])
         disk.settle(self.path.parent)
         return file
+
+    def describe(self, options: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]]) -> None:
+        """Write `run.json`. Raises `OSError`."""
+        run = {
+            "format": FORMAT,
+            "output": self._place,
+            "options": dict(options),
+            "inputs": list(map(dict, inputs)),
+            "given": dict(self.given),
+        }
+        disk.replace(self.path / "run.json", _json(run))
 
     def seen(self) -> BinaryIO:
         """Open the file of fingerprints, to be added to."""
         return (self.path / "seen").open("ab", buffering=0)
 
-    def frames(self) -> list[Frame]:
-        """Return what the journal holds. Raises `ConfigurationError` if it is damaged."""
+    def journal(self) -> BinaryIO:
+        """Open the journal, to be read. Raises `EnvironmentFailure`."""
         try:
-            with (self.path / "journal").open("rb") as file:
-                return list(frames(file))
-        except Damaged as error:
-            raise self.damaged(f"journal: {error}") from None
+            return (self.path / "journal").open("rb")
         except OSError as error:
             raise EnvironmentFailure(f"{self.path}: cannot be read: {error.strerror}") from None
 
-    def fingerprints(self, length: int) -> array[int]:
-        """Return the fingerprints in the first `length` bytes, and cut off what follows."""
+    def frames(self) -> Iterator[Frame]:
+        """Yield what the journal holds. Raises `ConfigurationError` if it is damaged."""
+        with self.journal() as file, self.intact():
+            yield from frames(file)
+
+    @contextmanager
+    def intact(self) -> Iterator[None]:
+        """Raise `ConfigurationError` for a journal that is damaged."""
+        try:
+            yield
+        except Damaged as error:
+            raise self.damaged(f"journal: {error}") from None
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Raise `EnvironmentFailure` in place of an `OSError`."""
+        try:
+            yield
+        except OSError as error:
+            raise EnvironmentFailure(
+                f"{self.path}: cannot be written: {error.strerror}; make room, and run the same "
+                "command again"
+            ) from None
+
+    def fingerprints(self, length: int) -> Iterator[int]:
+        """Yield the fingerprints in the first `length` bytes, and cut off what follows."""
         path = self.path / "seen"
         if path.stat().st_size < length:
             raise self.damaged(f"seen: is shorter than the {length:,} bytes that were written")
         disk.truncate(path, length)
-        keys = array("Q")
         with path.open("rb") as file:
-            keys.fromfile(file, length // keys.itemsize)
-        return keys
+            while block := file.read(_BLOCK):
+                yield from array("Q", block)
 
-    def rebase(self, marks: Marks, waiting: Mapping[int, bytes], places: list[str]) -> BinaryIO:
-        """Replace the journal by one that has only what still counts; return it, for writing."""
-        draft = self.path / "journal.new"
-        items = list(waiting.items())
-        with draft.open("wb", buffering=0) as file:
-            disk.write(file.fileno(), packed(Frame(marks=marks, places=places)))
-            for at in range(0, len(items), _PORTION):
-                frame = Frame(marks=marks, waiting=items[at : at + _PORTION])
-                disk.write(file.fileno(), packed(frame))
+    def draft(self, frames: Iterable[bytes]) -> None:
+        """Write a new journal next to the present one, which counts until `adopt`.
+
+        Raises `OSError`.
+        """
+        with (self.path / "journal.new").open("wb", buffering=0) as file:
+            for each in frames:
+                disk.write(file.fileno(), each)
             os.fsync(file.fileno())
-        disk.rename(draft, self.path / "journal")
+
+    def adopt(self) -> BinaryIO:
+        """Put the new journal in the place of the other; return it, for writing.
+
+        Raises `OSError`.
+        """
+        disk.rename(self.path / "journal.new", self.path / "journal")
         disk.settle(self.path)
         return (self.path / "journal").open("ab", buffering=0)
+
+    def rebase(self, frames: Iterable[bytes]) -> BinaryIO:
+        """Replace the journal as a whole; return the new one, for writing. Raises `OSError`."""
+        self.draft(frames)
+        return self.adopt()
 
     def finish(self, receipt: Mapping[str, Any]) -> None:
         """Put the receipt in the place of the state. Raises `OSError`."""
