@@ -28,7 +28,6 @@ from crawler.store.journal.frame import Damaged, Frame, Marks, frames, packed
 FORMAT = 2
 """The format that is written. Format 1 is read, and goes with the first base written in its place.
 """
-_BLOCK = 2**20  # bytes of fingerprints read at once
 
 
 class StateFolder:
@@ -145,15 +144,16 @@ class StateFolder:
                 "command again"
             ) from None
 
-    def fingerprints(self, length: int) -> Iterator[int]:
-        """Yield the fingerprints in the first `length` bytes, and cut off what follows."""
+    def fingerprints(self, length: int) -> array[int]:
+        """Return the fingerprints in the first `length` bytes, and cut off what follows."""
         path = self.path / "seen"
         if path.stat().st_size < length:
             raise self.damaged(f"seen: is shorter than the {length:,} bytes that were written")
         disk.truncate(path, length)
+        keys = array("Q")
         with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                yield from array("Q", block)
+            keys.fromfile(file, length // keys.itemsize)
+        return keys
 
     def draft(self, frames: Iterable[bytes]) -> None:
         """Write a new journal next to the present one, which counts until `adopt`.
