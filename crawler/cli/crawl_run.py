@@ -174,10 +174,13 @@ def _run(
 def _continued(order: Order) -> bool:
     """Return whether the crawl goes on with an earlier one. Raises `Complete` if that has ended."""
     from crawler.store.journal.resumption import check_complete, continues
+    from crawler.store.run_folder import RunFolder
     from crawler.store.sources import UrlSource
 
     if not keeps_state(order):
         return False
+    if RunFolder(order.output, order.config.state).partitions:
+        return order.config.existing != "replace"
     with closing(UrlSource(order.seeds, order.inputs, order.config)) as source:
         check_complete(order.output, order.config, source)
     return continues(order.output, order.config)
@@ -250,6 +253,8 @@ def open_crawl(
     from crawler.store.sources import UrlSource
 
     config = order.config
+    if plugins is None and (several := _in_parallel(order, announce)) is not None:
+        return several
     given = UrlSource(order.seeds, order.inputs, config)
     source: UrlSource | ContinuedSource = given
     with ExitStack() as stack:
@@ -275,15 +280,34 @@ def open_crawl(
     return Parts(session=session, source=source, sink=sink, lasting=kept is not None)
 
 
+def _in_parallel(order: Order, announce: Callable[[str], None]) -> Parts | None:
+    """Create a session of several partitions, if there are to be any."""
+    from crawler.engine.parallel_run import ParallelOrder, open_parallel, partitions_of
+
+    lasting = keeps_state(order)
+    given = ParallelOrder(
+        config=order.config,
+        seeds=order.seeds,
+        inputs=order.inputs,
+        output=order.output,
+        lasting=lasting,
+    )
+    partitions = partitions_of(given, announce)
+    if not partitions:
+        return None
+    opened = open_parallel(given, partitions, announce)
+    return Parts(session=opened.session, source=opened.source, sink=opened.sink, lasting=lasting)
+
+
 def keeps_state(order: Order) -> bool:
     """Return whether a crawl can be continued: its list and its output are files."""
-    from crawler.store.claim import is_file
+    from crawler.store.claim import is_directory, is_file
 
     state = order.config.state
     if state == "none":
         return False
     lists = not order.passing and all(is_file(name) for name in order.inputs)
-    if lists and is_file(order.output):
+    if lists and (is_file(order.output) or is_directory(order.output)):
         return True
     if state:
         what = "the output" if lists else "the list"

@@ -21,6 +21,7 @@ from crawler.core.changes import Lasting
 from crawler.core.collector import Snapshot
 from crawler.core.ownership import Ownership
 from crawler.engine.crawl_session import CrawlSession
+from crawler.engine.division import divided
 from crawler.engine.partition_plan import CrawlPlan, Manifest, PartitionWatch, Wish
 from crawler.engine.plugins import Plugins
 from crawler.engine.ports import silent
@@ -117,7 +118,12 @@ class PartitionCrawl:
             over.set()
             watcher.join()
             self._sink.close(whole=False)
-        return self._manifest(ended=True)
+        manifest = self._manifest(ended=True)
+        if self._watch is not None:
+            session = self._session
+            self._watch.look(manifest, session.statistics())
+            self._watch.sum_up(session.totals(), session.parsing, session.worker_cpu_seconds)
+        return manifest
 
     def _opened(self, config: CommandConfig) -> Beginning:
         folder = StateFolder(self._part, str(self._folder))
@@ -185,14 +191,9 @@ class PartitionCrawl:
 
 def share_of(config: CommandConfig, plan: CrawlPlan, folder: Path) -> CommandConfig:
     """Return the options of one partition: its share of the run's limits, and its own files."""
-    politeness = config.politeness
     own = {name: str(folder / f"{name}.jsonl") for name in ("audit", "repeats")}
-    return config.updated(
+    return divided(config, plan.running).updated(
         {
-            "concurrency": max(1, config.concurrency // plan.running),
-            "memory": config.memory // plan.running,
-            "per_ip": max(1, politeness.per_ip // plan.running) if politeness.per_ip else 0,
-            "ip_delay": politeness.ip_delay * plan.running,
             **{name: path for name, path in own.items() if getattr(config, name)},
             "max_time": 0.0,  # the caller's deadline, for all partitions
             "overwrite": False,

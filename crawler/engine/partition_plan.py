@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
+from crawler.core.audit import Totals
 from crawler.core.collector import Snapshot
 
 
@@ -80,6 +81,9 @@ class PartitionWatch(Protocol):
 
     def announce(self, line: str) -> None:
         """Show one line to the user."""
+
+    def sum_up(self, totals: Totals, parsing: str, parser_seconds: float) -> None:
+        """Take what is known at the end: totals over hosts, who parsed, and its CPU time."""
 
 
 def all_done(before: Sequence[Manifest], now: Sequence[Manifest]) -> bool:

@@ -9,7 +9,7 @@ Loop = Literal["uvloop", "asyncio"]
 Parse = Literal["auto", "inline", "thread", "process", "interpreter", "none"]
 Html = Literal["frostwork", "lexbor"]
 InputFormat = Literal["auto", "lines", "csv", "jsonl", "sitemap"]
-OutputFormat = Literal["jsonl"]
+OutputFormat = Literal["jsonl", "jsonl.gz", "jsonl.zst"]
 Existing = Literal["refuse", "replace", "add"]
 """How an output that already holds data is treated."""
 Robots = Literal["obey", "ignore"]

@@ -4,20 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from crawler.model.choices import InputFormat, OutputFormat, Progress, Sync
 from crawler.model.config import CrawlConfig
 from crawler.model.option import OptionError, option
-from crawler.model.units import SHARE
+from crawler.model.units import COUNT, SHARE
 
-_INPUT, _OUTPUT = "Input", "Output"
+_ENGINE, _INPUT, _OUTPUT = "Engine", "Input", "Output"
+_MOST_WORKERS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerCount:
+    """The number of processes that crawl at once; 0 is `auto`."""
+
+    number: int = 1
+
+    @classmethod
+    def read(cls, value: object) -> Self:
+        """Read a number or `auto`; raises ValueError for anything else."""
+        if isinstance(value, cls):
+            return value
+        if value == "auto":
+            return cls(0)
+        try:
+            number = COUNT.whole(str(value)) if not isinstance(value, bool) else 0
+        except ValueError:
+            number = 0
+        if not 1 <= number <= _MOST_WORKERS:
+            raise ValueError(f"{value!r} is neither a number from 1 to {_MOST_WORKERS} nor auto")
+        return cls(number)
+
+    def __str__(self) -> str:
+        return str(self.number or "auto")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, init=False, repr=False)
 class CommandConfig(CrawlConfig):
     """The options of `crawler crawl`: those of a crawl, of its lists and of what it writes."""
 
+    workers: WorkerCount = option(
+        _ENGINE,
+        WorkerCount(),
+        "Processes that crawl at once, each some of the hosts; auto is one a core for many hosts.",
+        metavar="N|auto",
+        common=True,
+    )
     input_format: InputFormat = option(
         _INPUT, "auto", "Input format; auto decides by the file's name."
     )
@@ -39,7 +72,9 @@ class CommandConfig(CrawlConfig):
         "Fields of a record to write, in this order (default: all).",
         metavar="NAME,...",
     )
-    format: OutputFormat = option(_OUTPUT, "jsonl", "Output format.")
+    format: OutputFormat = option(
+        _OUTPUT, "jsonl", "Output format of the parts, where the output is a directory."
+    )
     state: str = option(
         _OUTPUT,
         "",

@@ -24,6 +24,16 @@ _UNKNOWN = 2 * 2**30  # bytes, where nobody tells how many there are
 _ESCAPED = re.compile(r"\\([0-7]{3})")  # blanks in mountinfo: proc_pid_mountinfo(5)
 
 
+class _Sharing:
+    processes = 1
+    """Processes of one crawl, this one included, that share what there is."""
+
+
+def share(processes: int) -> None:
+    """Count cores and memory from now on as one of several processes that divide them."""
+    _Sharing.processes = processes
+
+
 def cores(root: str = "/") -> int:
     """Return how many cores may be busy at once: by affinity, and by quota, of which half counts.
 
@@ -34,7 +44,7 @@ def cores(root: str = "/") -> int:
     else:
         allowed = os.cpu_count() or 1
     quota = _quota(root)
-    return max(1, min(allowed, ceil(quota) if quota < inf else allowed))
+    return max(1, min(allowed, ceil(quota) if quota < inf else allowed) // _Sharing.processes)
 
 
 def usable_cores() -> tuple[int, ...]:
@@ -47,7 +57,7 @@ def usable_cores() -> tuple[int, ...]:
 def memory(root: str = "/") -> int:
     """Return the bytes of memory that there are for this process: the container's or all."""
     found = _memory(root)
-    return int(found) if found < inf else _UNKNOWN
+    return (int(found) if found < inf else _UNKNOWN) // _Sharing.processes
 
 
 def default_memory(root: str = "/") -> int:

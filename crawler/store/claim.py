@@ -109,7 +109,7 @@ class Claim:
         while True:
             fd = self._made_or_there(place)
             try:
-                _lock(fd, self.path)
+                lock(fd, self.path)
                 if os.path.exists(place) and os.path.samestat(os.stat(place), os.fstat(fd)):
                     return fd
             except BaseException:
@@ -153,6 +153,11 @@ def is_file(path: str) -> bool:
     return os.path.isfile(path) or not os.path.exists(path)
 
 
+def is_directory(output: str) -> bool:
+    """Return whether an output is a directory of parts: there already, or named with a `/`."""
+    return output.endswith("/") or os.path.isdir(output)
+
+
 def _lent(number: int) -> int:
     # What has the number 1 after a start without standard output is not it.
     if number == 1 and sys.__stdout__ is None:
@@ -160,7 +165,8 @@ def _lent(number: int) -> int:
     return number
 
 
-def _lock(fd: int, path: str) -> None:
+def lock(fd: int, path: str) -> None:
+    """Lock an open file or directory; raise `EnvironmentFailure` if another process has."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -105,7 +105,7 @@ class Outlet:
     ) -> None:
         check_name(path, LINES, packed=True)
         self._path = path
-        self._packing = _packing(path)
+        self._packing = packing(path)
         self._apart = apart
         self._claim = Claim(path, "add" if resumed else existing)
         self._descriptor = Descriptor(self._claim.fd, lent=self._claim.lent)
@@ -131,7 +131,7 @@ class Outlet:
         data = self._packing.pack(lines)
         if self._apart and self.packed:
             data += self._packing.end()
-            self._packing = _packing(self._path)
+            self._packing = packing(self._path)
         done = 0
         try:
             while done < len(data):
@@ -219,7 +219,8 @@ class Outlet:
             os.ftruncate(self._claim.fd, self._offset)
 
 
-def _packing(path: str) -> Packing:
+def packing(path: str) -> Packing:
+    """Return the compressor that a file's name asks for."""
     if path.lower().endswith(".gz"):
         return Gzip()
     return Zstd() if path.lower().endswith(".zst") else Plain()

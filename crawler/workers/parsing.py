@@ -80,8 +80,8 @@ class Parsing:
         self._own_name = config.parsing.custom or own.name_of(given)
         if config.parsing.parser:
             own.check(config.parsing.parser, self._work.folder)
-        self._here = Parser(self._work_here, inline=True)
         self._apart = _apart(config, self._own_name)
+        self._here = Parser(self._work_here, inline=True)
         self._chooser = Chooser(isolate=bool(self._apart))
         self._pool: Pool | None = None
         self._threads: Pool | None = None

@@ -16,7 +16,7 @@ from crawler.cli.load.load_spelling import LOAD
 from crawler.cli.mock.mock_app import app as mock_app
 from crawler.cli.mock.mock_web import MOCK
 from crawler.cli.mock.serve import COMMANDS
-from crawler.model.command_config import CommandConfig
+from crawler.model.command_config import CommandConfig, WorkerCount
 from crawler.model.errors import ExitCode
 from crawler.model.hosts import HostTable
 from crawler.model.option import Option
@@ -72,7 +72,7 @@ def test_every_option_has_its_flag_and_variable(
     special |= {"allow_network": ("10.0.0.0/8",), "allow_port": ("81-90",)}
     special |= {"hosts": HostTable.read("a.test: per_host=1, delay=0.5")}
     special |= {"sitemap": ("http://a.test/sitemap.xml",), "drop_params": ("utm_*",)}
-    special |= {"accept": ("text/html",)}
+    special |= {"accept": ("text/html",), "workers": WorkerCount.read("3")}
     special |= {"include": ("*/docs/*",), "exclude": ("*.pdf",)}
     for name, spec in CommandConfig.options().items():
         value = special.get(name, spec.choices[-1] if spec.choices else other.get(spec.type))

@@ -23,6 +23,7 @@ from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
 from crawler.model.request import LeftEntries
 from crawler.model.url import Seed, Url
+from crawler.store.gathering import size_of
 from crawler.store.journal.frame import Marks, frames
 from crawler.store.journal.journal import Journal, Sync, unsynced
 from crawler.store.journal.kept import Kept
@@ -34,7 +35,7 @@ from crawler.store.outlet import Outlet
 from crawler.store.shared_source import SharedSource
 from crawler.store.sources import InputProgress, UrlSource
 
-_WAY_ON = "--accept-change goes on all the same, --overwrite starts over"
+WAY_ON = "--accept-change goes on all the same, --overwrite starts over"
 
 
 class Complete(CrawlerError):
@@ -156,14 +157,14 @@ def check_complete(output: str, config: CommandConfig, source: UrlSource) -> Non
         return
     try:
         receipt = orjson.loads(folder.receipt.read_bytes())
-        same = os.stat(folder.output).st_size == receipt["bytes"]
+        same = size_of(folder.output, receipt) == receipt["bytes"]
     except (OSError, ValueError, KeyError, TypeError):
         return
     if not same:
         return
-    if changed := _changed(receipt["options"], options):
+    if what := changed(receipt["options"], options):
         raise ConfigurationError(
-            f"{folder.output}: is complete, with {changed}; --overwrite starts over"
+            f"{folder.output}: is complete, with {what}; --overwrite starts over"
         )
     entries = source.skip(receipt["cursor"])
     if entries != receipt["entries"] or source.read(1):
@@ -172,9 +173,14 @@ def check_complete(output: str, config: CommandConfig, source: UrlSource) -> Non
             "adds to it"
         )
     folder.discard()  # a run that was killed at its very end has left some of it
+    raise completed(folder.output, receipt)
+
+
+def completed(output: str, receipt: Mapping[str, Any]) -> Complete:
+    """Return what there is to say of a crawl that has ended."""
     ended = datetime.fromtimestamp(receipt["ended"], UTC).strftime("%Y-%m-%d %H:%M UTC")
-    raise Complete(
-        f"{folder.output}: complete since {ended}: {receipt['records']:,} records for "
+    return Complete(
+        f"{output}: complete since {ended}: {receipt['records']:,} records for "
         f"{receipt['read']:,} read; nothing to do"
     )
 
@@ -204,8 +210,8 @@ def resume(
 ) -> Beginning:
     """Continue after the last commit of an earlier run. Raises `ConfigurationError`."""
     run = folder.run()
-    if (changed := _changed(run["options"], options)) and not accept_change:
-        raise ConfigurationError(f"{folder.output}: was begun with {changed}; {_WAY_ON}")
+    if (what := changed(run["options"], options)) and not accept_change:
+        raise ConfigurationError(f"{folder.output}: was begun with {what}; {WAY_ON}")
     with folder.journal() as file, folder.intact():
         replay = Replay(file)
         marks = replay.marks
@@ -219,7 +225,7 @@ def resume(
             if not accept_change:
                 raise ConfigurationError(
                     f"{folder.output}: the list has changed: its first {marks.cursor:,} entries "
-                    f"are not those that were read{_grown(run, inputs)}; {_WAY_ON}"
+                    f"are not those that were read{_grown(run, inputs)}; {WAY_ON}"
                 )
             source.rewind()
             marks = replace(marks, cursor=0, entries=0)
@@ -259,7 +265,7 @@ def _grown(run: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]]) -> str:
     return ""
 
 
-def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Return the first option that differs, in words; "" if there is none.
 
     An option that is newer than the state had its default; one that is gone decides nothing.

@@ -1,0 +1,269 @@
+"""A crawl by several partitions, each in a process: starts and watches them, and knows the end.
+
+Each process gets its share of the limits that count for the whole crawl. It ends when this process
+does; one that dies alone is started again from its state, while the others go on. Partitions that
+do not run at once take turns. The crawl is complete when all partitions say so in two looks, the
+second of which was taken after the first had been sent by all (`all_done`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from multiprocessing.connection import wait
+from time import perf_counter
+from typing import Protocol
+
+from crawler.core.audit import Totals
+from crawler.core.collector import Snapshot
+from crawler.core.merged import merged, summed_totals
+from crawler.engine.crawl_session import LAST_WRITES
+from crawler.engine.partition_handle import PartitionHandle
+from crawler.engine.partition_messages import Farewell, Sighting
+from crawler.engine.partition_plan import CrawlPlan, Manifest, Wish, all_done
+from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure, ExitCode
+
+_TICK = 0.1  # seconds between two looks at wishes and time, if nothing is heard
+
+
+class Forward(Protocol):
+    """Takes what partitions have committed while they run, as far as there is room."""
+
+    def take(self, manifest: Manifest) -> None:
+        """Take more of a partition's part. Raises `CrawlerError`."""
+
+    def end_within(self, seconds: float) -> None:
+        """Wait at most so long for whoever reads it."""
+
+
+class ParallelCrawl:
+    """All partitions of one run; every method but `run` may be called from any thread.
+
+    announce: told, in one line each, what was decided. forward: given the commits as they come.
+    max_time: seconds after which the crawl stops, 0 for none. standard_input: file with what is
+    read there. `overdue` is true if the time was up before all was done.
+    """
+
+    def __init__(
+        self,
+        plan: CrawlPlan,
+        *,
+        announce: Callable[[str], None],
+        forward: Forward | None = None,
+        max_time: float = 0.0,
+        standard_input: str = "",
+    ) -> None:
+        self._plan = plan
+        self._announce = announce
+        self._forward = forward
+        self._max_time = max_time
+        self._standard_input = standard_input
+        self._handles = [PartitionHandle(number) for number in range(plan.partitions)]
+        self._turns = deque(self._handles)
+        self._in_turns = plan.running < plan.partitions
+        self._wish = Wish.FINISH if self._in_turns else Wish.GO_ON
+        self._lock = threading.Lock()
+        self._before: list[Sighting] = []
+        self._last_turn: list[Manifest] = []
+        self._told: set[str] = set()
+        self._failure: CrawlerError | None = None
+        self._started_at = self._ended_at = 0.0
+        self.overdue = False
+
+    def __repr__(self) -> str:
+        return f"ParallelCrawl({self._handles!r})"
+
+    # -- what the parent of the run asks
+
+    @property
+    def done(self) -> bool:
+        """True if every URL has its record."""
+        now = self.manifests
+        return not self._failure and all_done(now, now)
+
+    @property
+    def manifests(self) -> list[Manifest]:
+        """What each partition has committed."""
+        return [handle.manifest for handle in self._handles]
+
+    @property
+    def written(self) -> int:
+        """Number of records that this run has written."""
+        return sum(each.manifest.records - each.taken.earlier for each in self._handles)
+
+    @property
+    def parsing(self) -> str:
+        """The executor of the parser, and the reason for it."""
+        return next((each.farewell.parsing for each in self._handles if each.farewell.parsing), "")
+
+    @property
+    def worker_cpu_seconds(self) -> float:
+        """CPU time of the parser processes of all partitions."""
+        return sum(each.farewell.parser_seconds for each in self._handles)
+
+    def statistics(self) -> Snapshot:
+        """Return the statistics so far."""
+        now = self._ended_at or perf_counter()
+        elapsed = now - self._started_at if self._started_at else 0.0
+        share = max(1, self._plan.options["concurrency"] // self._plan.running)
+        return merged([handle.taken for handle in self._handles], elapsed, share)
+
+    def totals(self) -> Totals:
+        """Return the totals over all hosts."""
+        return summed_totals(handle.farewell.totals for handle in self._handles)
+
+    def stop(self) -> None:
+        """Start nothing more, and let the requests in flight end."""
+        self._end_within(self._plan.options["drain_timeout"] + LAST_WRITES)
+        self._want(Wish.STOP)
+
+    def stop_now(self) -> None:
+        """End the requests in flight, too."""
+        self._end_within(LAST_WRITES)
+        self._want(Wish.STOP_NOW)
+
+    def _end_within(self, seconds: float) -> None:
+        if self._forward is not None:
+            self._forward.end_within(seconds)
+
+    # -- the run
+
+    def run(self) -> Snapshot:
+        """Crawl until nothing is left, or until stopped; blocks. Raises `CrawlerError`."""
+        self._started_at = perf_counter()
+        try:
+            while self._start() or self._running or self._another_turn():
+                self._hear()
+                self._look_at_time()
+                self._look_at_all()
+        finally:
+            for handle in self._running:
+                handle.kill()
+                handle.bury()
+            self._ended_at = perf_counter()
+        if self._failure is not None:
+            raise self._failure
+        return self.statistics()
+
+    @property
+    def _running(self) -> list[PartitionHandle]:
+        return [handle for handle in self._handles if handle.connection is not None]
+
+    @property
+    def _stopping(self) -> bool:
+        return self._wish in (Wish.STOP, Wish.STOP_NOW)
+
+    def _want(self, wish: Wish) -> None:
+        with self._lock:
+            self._wish = wish
+            for handle in self._running:
+                handle.wish(wish)
+
+    def _start(self) -> bool:
+        """Start as many partitions as may run at once; return whether any was started."""
+        started = False
+        while self._turns and not self._stopping and len(self._running) < self._plan.running:
+            handle = self._turns.popleft()
+            with self._lock:
+                handle.start(self._plan, self._wish, self._standard_input)
+            started = True
+        return started
+
+    def _another_turn(self) -> bool:
+        """Give all partitions another turn if not all is done; return False if there is no use."""
+        now = self.manifests
+        if self._stopping or self._failure or all_done(now, now) or now == self._last_turn:
+            return False
+        self._last_turn = now
+        self._turns.extend(self._handles)
+        return True
+
+    def _hear(self) -> None:
+        heard = wait([each.connection for each in self._running if each.connection], _TICK)
+        for handle in [each for each in self._running if each.connection in heard]:
+            match handle.receive():
+                case str() as line:
+                    self._say(line)
+                case Sighting():
+                    self._pass_on(handle)
+                case Farewell(foreseen=True) as farewell:
+                    self._bury(handle)
+                    self._end(handle, farewell)
+                case _:
+                    self._lose(handle)
+
+    def _say(self, line: str) -> None:
+        """Announce what each partition says, once; of where they parse only the first."""
+        what = "parse" if line.startswith("parse:") else line
+        if what not in self._told:
+            self._told.add(what)
+            self._announce(line)
+
+    def _pass_on(self, handle: PartitionHandle) -> None:
+        if self._forward is not None:
+            self._forward.take(handle.manifest)
+
+    def _end(self, handle: PartitionHandle, farewell: Farewell) -> None:
+        self._pass_on(handle)
+        if not farewell.error:
+            return
+        usage = farewell.exit_code is ExitCode.USAGE
+        kind = ConfigurationError if usage else EnvironmentFailure
+        self._failure = self._failure or kind(farewell.error)
+        if usage:  # the others meet the same
+            self.stop_now()
+
+    def _lose(self, handle: PartitionHandle) -> None:
+        told = handle.died(self._bury(handle))
+        if not self._stopping:
+            self._announce(told)
+        if handle.failed:
+            failure = EnvironmentFailure(f"{handle.failed}; the same command goes on")
+            self._failure = self._failure or failure
+        else:
+            self._turns.append(handle)
+
+    def _bury(self, handle: PartitionHandle) -> int:
+        with self._lock:
+            return handle.bury()
+
+    def _look_at_time(self) -> None:
+        late = self._max_time and perf_counter() - self._started_at >= self._max_time
+        if late and not self._stopping:
+            self.overdue = True
+            in_flight = self.statistics().in_flight
+            time = f"--max-time {self._max_time:g} s is over"
+            self._announce(f"{time}: finishing {in_flight:,} in flight")
+            self.stop()
+
+    def _look_at_all(self) -> None:
+        """Let the partitions finish once none has anything left that it could give to another."""
+        if self._wish is not Wish.GO_ON:
+            return
+        now = self._sightings()
+        if not now:
+            return
+        before, self._before = self._before, now
+        first, second = ([each.manifest for each in looks] for looks in (before, now))
+        if self._failure is None:
+            done = all_done(first, second)
+        else:  # what was sent to a partition that failed is never received
+            done = first == second and all(each.ended for each in second)
+        if done:
+            self._want(Wish.FINISH)
+
+    def _sightings(self) -> list[Sighting]:
+        """Return a look at each partition, all begun after the last looks had been sent, or [].
+
+        One that has returned does not change any more.
+        """
+        found = [handle.last for handle in self._handles if not handle.failed]
+        sent = max((each.sent for each in self._before), default=0.0)
+        running = {handle.number for handle in self._running}
+        now = [
+            each
+            for each in found
+            if each and (each.since >= sent or each.manifest.partition not in running)
+        ]
+        return now if len(now) == len(found) else []

@@ -1,0 +1,179 @@
+"""What becomes of the parts that several partitions have written.
+
+`Gathered` puts them together at the end, in a file or a directory. `Forwarded` passes the records
+on as they are committed, to standard output, a pipe or a device. `PartLogs` collects what the
+partitions have written next to their records (`--audit`, `--repeats`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from math import inf
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any, cast
+
+from crawler.engine.parallel_crawl import ParallelCrawl
+from crawler.engine.partition_plan import Manifest
+from crawler.model.choices import Existing
+from crawler.model.errors import EnvironmentFailure
+from crawler.model.outcome import Final
+from crawler.store.gathering import CommittedPart
+from crawler.store.log import LineLog
+from crawler.store.run_folder import GatheringPlace, RunFolder
+from crawler.store.sinks import RecordSink
+
+_BLOCK = 1 << 20  # bytes that are passed on at once
+_PAUSE = 0.02  # seconds between two looks at a reader that has no room
+_COUNTED = ("read", "found", "records", "repeats")
+
+
+class Gathered:
+    """The output of a run, put together at its end.
+
+    lasting: the options that a later run has to share, for a run that leaves its state if it does
+    not come to its end; without them it leaves the records that there are. held: released last.
+    """
+
+    def __init__(
+        self,
+        crawl: ParallelCrawl,
+        place: GatheringPlace,
+        folder: RunFolder,
+        lasting: Mapping[str, Any] | None,
+        held: ExitStack,
+    ) -> None:
+        self._crawl = crawl
+        self._place = place
+        self._folder = folder
+        self._lasting = lasting
+        self._held = held
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"Gathered({self._place!r})"
+
+    @property
+    def written(self) -> int:
+        """Number of records that this run has written."""
+        return self._crawl.written
+
+    def close(self, *, whole: bool = True) -> None:
+        """Put the parts together if the crawl is `whole`; may be called again.
+
+        Raises `CrawlerError`.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        with self._held:
+            if self._lasting is None:
+                self._keep_what_there_is(whole=whole)
+            elif whole:
+                self._finish(self._lasting)
+            elif self._folder.untouched:
+                self._folder.discard()
+
+    def _keep_what_there_is(self, *, whole: bool) -> None:
+        parts = [
+            CommittedPart(each.partition, Path(each.part), each.length)
+            for each in self._crawl.manifests
+        ]
+        if whole or any(part.length for part in parts):
+            self._place.gather(parts)
+
+    def _finish(self, options: Mapping[str, Any]) -> None:
+        manifests = self._crawl.manifests
+        if not self._crawl.done:
+            left = sum(each.left for each in manifests)
+            raise EnvironmentFailure(f"{left:,} URLs have no record; the same command goes on")
+        sums = {name: sum(getattr(each, name) for each in manifests) for name in _COUNTED}
+        self._folder.end(options, sums)
+        self._folder.finish(self._place)
+
+
+class Forwarded:
+    """Passes on what partitions commit, each commit as a whole, to `path`.
+
+    held: released last, by `close`.
+    """
+
+    def __init__(self, path: str, held: ExitStack) -> None:
+        encode = cast("Callable[[Final], bytes]", bytes)  # what is put is encoded already
+        self._sink = RecordSink(path, encode=encode)
+        self._passed: dict[int, int] = {}
+        self._latest: dict[int, Manifest] = {}
+        self._deadline = inf
+        self._held = held
+
+    def __repr__(self) -> str:
+        return f"Forwarded({self._sink!r})"
+
+    @property
+    def written(self) -> int:
+        """Number of records written."""
+        return self._sink.written
+
+    def take(self, manifest: Manifest) -> None:
+        """Pass on more of a part, as far as there is room."""
+        self._latest[manifest.partition] = manifest
+        self._pass_on(manifest)
+
+    def end_within(self, seconds: float) -> None:
+        """Wait at most so long, from now, for whoever reads it."""
+        self._deadline = min(self._deadline, monotonic() + seconds)
+        self._sink.end_within(seconds)
+
+    def close(self, *, whole: bool = True) -> None:
+        """Pass on the rest; may be called again. Raises what `RecordSink` raises."""
+        with self._held:
+            try:
+                while any(map(self._pass_on, self._latest.values())):
+                    if monotonic() > self._deadline:
+                        break
+                    sleep(_PAUSE)
+            finally:
+                self._sink.close(whole=whole)
+
+    def _pass_on(self, manifest: Manifest) -> bool:
+        """Pass on what there is room for; return whether some of the part is left."""
+        number = manifest.partition
+        at = self._passed.get(number, 0)
+        while at < manifest.length and self._sink.has_room:
+            with open(manifest.part, "rb") as file:
+                lines = os.pread(file.fileno(), min(_BLOCK, manifest.length - at), at)
+            self._sink.put(cast("Final", lines))
+            at = self._passed[number] = at + len(lines)
+        return at < manifest.length
+
+
+class PartLogs:
+    """Files that each partition writes by itself, and which are one at the end.
+
+    existing: how files are treated that hold something. Raises what `Outlet` raises.
+    """
+
+    def __init__(self, paths: Mapping[str, str], existing: Existing, folder: Path) -> None:
+        self._folder = folder
+        self._logs: dict[str, LineLog] = {}
+        with ExitStack() as stack:
+            for name, path in paths.items():
+                self._logs[name] = stack.enter_context(LineLog(path, existing))
+            stack.pop_all()
+
+    def __repr__(self) -> str:
+        return f"PartLogs({sorted(self._logs)})"
+
+    def close(self) -> None:
+        """Collect what there is, and remove it there. Raises `CrawlerError`."""
+        for name, log in self._logs.items():
+            parts = sorted(self._folder.glob(f"p[0-9]*/{name}.jsonl"))
+            with log:
+                for part in parts:
+                    with part.open("rb") as file:
+                        for line in file:
+                            log.add(line)
+            for part in parts:
+                part.unlink()

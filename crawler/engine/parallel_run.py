@@ -1,0 +1,267 @@
+"""A run with several workers, from the command line's order: how many, where to, from which state.
+
+One partition is an ordinary crawl, unless its output is a directory of parts. The number of
+partitions is fixed when a run begins; a later one with more or fewer workers goes on with as many.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crawler.engine.division import divided
+from crawler.engine.parallel_crawl import ParallelCrawl
+from crawler.engine.parallel_output import Forwarded, Gathered, PartLogs
+from crawler.engine.partition_plan import CrawlPlan
+from crawler.model.command_config import CommandConfig
+from crawler.model.errors import ConfigurationError
+from crawler.model.url import Url
+from crawler.runtime import limits
+from crawler.store.archive import SUFFIXES
+from crawler.store.claim import is_directory, is_file
+from crawler.store.gathering import GatheredFile, PartDirectory
+from crawler.store.journal.resumption import WAY_ON, changed, completed
+from crawler.store.run_folder import GatheringPlace, RunFolder
+from crawler.store.sources import InputProgress, UrlSource
+
+_SAMPLE = 10_000
+"""Entries of a list that are looked at for its hosts."""
+_HOSTS = 2
+"""Hosts that `auto` wants for each partition: with one, the hash leaves too many without any."""
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParallelOrder:
+    """The order of a run. lasting: the same command continues it after it was ended."""
+
+    config: CommandConfig
+    seeds: Sequence[str]
+    inputs: Sequence[str]
+    output: str
+    lasting: bool
+
+    @property
+    def folder(self) -> RunFolder:
+        """The state of a run that lasts."""
+        return RunFolder(self.output, self.config.state)
+
+
+class SampledList:
+    """The list, as far as the parent looks at it: its length is an estimate."""
+
+    def __init__(self, order: ParallelOrder) -> None:
+        files = [name for name in order.inputs if name != "-"]
+        source = UrlSource(order.seeds, files, order.config)
+        hosts: set[str] = set()
+        number = 0
+        while number < _SAMPLE and (seeds := source.read(_SAMPLE - number)):
+            number += len(seeds)
+            hosts.update(seed.url.host_key for seed in seeds if isinstance(seed.url, Url))
+        self._progress = source.progress()
+        source.close()
+        self.hosts, self.looked_at = len(hosts), number
+
+    def __repr__(self) -> str:
+        return f"SampledList({self._progress})"
+
+    def progress(self) -> InputProgress:
+        """Return the progress of the look."""
+        return self._progress
+
+    def close(self) -> None:
+        """Do nothing: it is closed."""
+
+
+def partitions_of(order: ParallelOrder, announce: Callable[[str], None]) -> int:
+    """Return the number of partitions of a run; 0 for an ordinary crawl."""
+    config, fresh = order.config, order.config.existing == "replace"
+    wanted = config.workers.number
+    if order.lasting:
+        folder = order.folder
+        if fresh and folder.partitions:
+            folder.discard()
+        elif begun := folder.partitions:
+            return begun
+        elif folder.started_alone and not fresh:
+            if wanted != 1:
+                announce(f"workers: {order.output} was begun with one, and goes on so")
+            return 0
+    parts = is_directory(order.output)
+    if not wanted:
+        wanted = _automatic(order, announce)
+    return wanted if wanted > 1 or parts else 0
+
+
+def _automatic(order: ParallelOrder, announce: Callable[[str], None]) -> int:
+    """Return one partition a core, if the list has hosts enough."""
+    cores = limits.cores()
+    if "-" in order.inputs:
+        announce("workers: auto is 1, as the hosts of standard input are not known")
+        return 1
+    found = SampledList(order)
+    number = max(1, min(cores, found.hosts // _HOSTS))
+    announce(
+        f"workers: auto is {number}: {cores} cores, {found.hosts:,} hosts in the first "
+        f"{found.looked_at:,} URLs"
+    )
+    return number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParallelRun:
+    """A run that is ready: what crawls, what is read and what is written."""
+
+    session: ParallelCrawl
+    source: SampledList
+    sink: Gathered | Forwarded
+
+
+def open_parallel(
+    order: ParallelOrder, partitions: int, announce: Callable[[str], None]
+) -> ParallelRun:
+    """Begin a run of so many partitions, or go on with one.
+
+    Raises `Complete` if only its parts had to be put together, and what `RunFolder`, `GatheredFile`
+    and `PartDirectory` raise.
+    """
+    running = min(partitions, order.config.workers.number or limits.cores())
+    divided(order.config, running)  # refuses too little for all of them
+    _check(order)
+    sampled = SampledList(order)
+    held = ExitStack()
+    try:
+        crawl, sink = _opened(order, partitions, running, announce, held)
+    except BaseException:
+        held.close()
+        raise
+    return ParallelRun(session=crawl, source=sampled, sink=sink)
+
+
+def _opened(
+    order: ParallelOrder,
+    partitions: int,
+    running: int,
+    announce: Callable[[str], None],
+    held: ExitStack,
+) -> tuple[ParallelCrawl, Gathered | Forwarded]:
+    """Open the state and the output; `held` releases them."""
+    folder = _locked(order, held)
+    begun = folder.begun() if folder.partitions else None
+    output = Forwarded(order.output, held) if _passes_on(order.output) else _placed(order, begun)
+    if not isinstance(output, Forwarded):
+        held.callback(output.close)
+        if order.lasting:
+            _begin(order, partitions, folder, output, announce)
+    logs = _logs(order, folder, resumed=begun is not None)
+    held.callback(logs.close)
+    crawl = ParallelCrawl(
+        CrawlPlan(
+            options=order.config.values() | ({} if order.lasting else {"sync": "none"}),
+            seeds=tuple(order.seeds),
+            inputs=tuple(order.inputs),
+            output=f"part{_suffix(order)}",
+            state=str(folder.path),
+            partitions=partitions,
+            running=running,
+        ),
+        announce=announce,
+        forward=output if isinstance(output, Forwarded) else None,
+        max_time=order.config.max_time,
+        standard_input=_copied(folder.path) if "-" in order.inputs else "",
+    )
+    if isinstance(output, Forwarded):
+        return crawl, output
+    lasting = order.config.lasting() if order.lasting else None
+    return crawl, Gathered(crawl, output, folder, lasting, held)
+
+
+def _check(order: ParallelOrder) -> None:
+    """Raise `ConfigurationError` for what several processes cannot read."""
+    for name in order.inputs:
+        if name != "-" and not is_file(name):
+            raise ConfigurationError(
+                f"workers: {name} is a pipe, which only one process can read; use -i - or a file"
+            )
+
+
+def _locked(order: ParallelOrder, held: ExitStack) -> RunFolder:
+    """Return the state, locked; one that nobody continues is removed in the end."""
+    if order.lasting:
+        folder = order.folder
+    else:
+        place = tempfile.mkdtemp(prefix="crawler-")
+        held.callback(shutil.rmtree, place, ignore_errors=True)
+        folder = RunFolder(place, place)
+    held.callback(folder.close)
+    folder.lock()
+    return folder
+
+
+def _begin(
+    order: ParallelOrder,
+    partitions: int,
+    folder: RunFolder,
+    place: GatheringPlace,
+    announce: Callable[[str], None],
+) -> None:
+    """Begin, or check what is continued."""
+    if not folder.partitions:
+        folder.begin(order.config.lasting(), partitions, place)
+        return
+    if folder.ended:
+        raise completed(order.output, folder.finish(place))
+    before, now = folder.options(), order.config.lasting()
+    if (what := changed(before, now)) and not order.config.accept_change:
+        raise ConfigurationError(f"{order.output}: was begun with {what}; {WAY_ON}")
+    folder.wait_for_partitions()
+    announce(f"continuing {order.output}: {partitions} partitions")
+
+
+def _passes_on(output: str) -> bool:
+    """Return whether records go to standard output, a pipe or a device."""
+    return not (is_directory(output) or is_file(output))
+
+
+def _suffix(order: ParallelOrder) -> str:
+    """Return the suffix of the parts' names."""
+    form = f".{order.config.format}"
+    if is_directory(order.output):
+        return form
+    name = order.output.lower()
+    packed = "" if _passes_on(name) else next((s for s in SUFFIXES if name.endswith(s)), "")
+    if form not in (".jsonl", f".jsonl{packed}"):
+        raise ConfigurationError(
+            f"format: {order.config.format} is for a directory; {order.output} says itself what "
+            "it is"
+        )
+    return f".jsonl{packed}"
+
+
+def _placed(order: ParallelOrder, begun: Mapping[str, Any] | None) -> GatheringPlace:
+    existing = order.config.existing
+    if is_directory(order.output):
+        return PartDirectory(order.output, existing, begun, suffix=_suffix(order))
+    _suffix(order)
+    return GatheredFile(order.output, existing, begun)
+
+
+def _logs(order: ParallelOrder, folder: RunFolder, *, resumed: bool) -> PartLogs:
+    config = order.config
+    paths = {"audit": config.audit, "repeats": config.repeats}
+    given = {name: path for name, path in paths.items() if path}
+    return PartLogs(given, "add" if resumed else config.existing, folder.path)
+
+
+def _copied(folder: Path) -> str:
+    """Copy standard input, which only one process can read; return the copy's name."""
+    place = folder / "input"
+    with place.open("wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file, _BLOCK)
+    return str(place)

@@ -1,0 +1,42 @@
+"""What passes between the process of a partition and its parent, besides wishes and lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from crawler.core.audit import Totals
+from crawler.core.collector import Snapshot
+from crawler.engine.partition_plan import CrawlPlan, Manifest
+from crawler.model.errors import ExitCode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """One call of `crawl_partition`. epitaph: crawl nothing; each URL ends with this reason."""
+
+    plan: CrawlPlan
+    partition: int
+    epitaph: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """The progress of a partition at a moment between `since` and `sent` (`time.monotonic`)."""
+
+    manifest: Manifest
+    taken: Snapshot
+    since: float
+    sent: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Farewell:
+    """The end of a call: its result, or its error; `foreseen` unless that is a bug."""
+
+    manifest: Manifest | None = None
+    totals: Totals = field(default_factory=Totals)
+    parsing: str = ""
+    parser_seconds: float = 0.0
+    error: str = ""
+    exit_code: ExitCode = ExitCode.FINISHED
+    foreseen: bool = True

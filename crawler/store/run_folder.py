@@ -1,0 +1,217 @@
+"""The state of a run with several partitions: what its parent keeps next to theirs.
+
+    OUT.state/lock         locked by the parent
+    OUT.state/run.json     format, options, number of partitions, what the output held before
+    OUT.state/pN/          the state of partition N
+    OUT.state/ended.json   all have ended: their parts have to be put together, and no more
+
+With `ended.json` nothing is crawled any more. Whoever finds it puts the parts together again,
+writes the receipt and removes the state. As no receipt is there when a run begins, one next to a
+state says that only the removal is left to do.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
+
+from crawler.model.errors import EnvironmentFailure
+from crawler.store.claim import lock
+from crawler.store.gathering import CommittedPart, explained
+from crawler.store.journal import disk
+from crawler.store.journal.frame import Marks
+from crawler.store.journal.state_folder import FORMAT, StateFolder
+
+_PATIENCE = 10.0  # seconds for processes that notice at once that their parent has gone
+_PAUSE = 0.02
+
+
+class GatheringPlace(Protocol):
+    """An output that parts are put together in; `begun` is what to know to do that again."""
+
+    begun: dict[str, Any]
+
+    def gather(self, parts: Sequence[CommittedPart]) -> dict[str, Any]:
+        """Put the parts together, durably; return what the receipt says of the output."""
+
+    def close(self) -> None:
+        """Give the output up."""
+
+
+class RunFolder:
+    """The directory of a run's state, and its receipt. Nothing is made before `begin`."""
+
+    def __init__(self, output: str, state: str = "") -> None:
+        self._whole = StateFolder(output, state)
+        self.output = output
+        self.path = self._whole.path
+        self._lock = -1
+
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
+    @property
+    def partitions(self) -> int:
+        """Number of partitions of a run that was begun; 0 without one."""
+        try:
+            run = orjson.loads((self.path / "run.json").read_bytes())
+            return int(run.get("partitions", 0))
+        except (OSError, ValueError, AttributeError, TypeError):
+            return 0  # none, or one that `options` explains
+
+    @property
+    def started_alone(self) -> bool:
+        """True if a run without partitions has left its state here."""
+        return self._whole.begun
+
+    @property
+    def ended(self) -> bool:
+        """True if all partitions have ended, and `finish` is left to do."""
+        return (self.path / "ended.json").exists() or self._whole.receipt.exists()
+
+    def begun(self) -> dict[str, Any]:
+        """Return what `begin` was given of the output. Raises `ConfigurationError`."""
+        return dict(self._whole.run()["begun"])
+
+    @property
+    def untouched(self) -> bool:
+        """True if no partition has committed anything."""
+        return not any(self.path.glob("p[0-9]*/journal"))
+
+    def options(self) -> dict[str, Any]:
+        """Return the options of the run that began. Raises `ConfigurationError`."""
+        return dict(self._whole.run()["options"])
+
+    def lock(self) -> None:
+        """Keep other parents away. Raises `EnvironmentFailure` if there is another."""
+        self._whole.check()
+        try:
+            self.path.mkdir(mode=0o700, exist_ok=True)
+            self._lock = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise EnvironmentFailure(f"{self.path}: cannot be written: {error.strerror}") from None
+        lock(self._lock, self.output)
+
+    def wait_for_partitions(self) -> None:
+        """Wait until the partitions of an earlier parent have ended, which they do with it.
+
+        Raises `EnvironmentFailure` if one does not.
+        """
+        until = time.monotonic() + _PATIENCE
+        for path in self.path.glob("p[0-9]*/part.jsonl*"):
+            number = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                _wait_for(number, str(path), until)
+            finally:
+                os.close(number)
+
+    def begin(self, options: Mapping[str, Any], partitions: int, target: GatheringPlace) -> None:
+        """Begin a run of so many partitions. Raises `EnvironmentFailure`."""
+        run = {
+            "format": FORMAT,
+            "output": os.path.realpath(self.output),
+            "options": dict(options),
+            "partitions": partitions,
+            "begun": target.begun,
+        }
+        with explained(str(self.path)):
+            disk.remove(self._whole.receipt)
+            disk.replace(self.path / "run.json", _json(run))
+            disk.settle(self.path)
+            disk.settle(self.path.parent)
+
+    def end(self, options: Mapping[str, Any], counts: Mapping[str, int]) -> None:
+        """Write down that every partition has ended, durably. Raises `EnvironmentFailure`.
+
+        counts: sums over the partitions.
+        """
+        paths = [self.path / f"p{number}" for number in range(self.partitions)]
+        folders = [StateFolder(str(path), str(path)) for path in paths]
+        marks = list(map(_last_marks, folders))
+        ended = {
+            "format": FORMAT,
+            "options": dict(options),
+            "partitions": len(marks),
+            "cursor": marks[0].cursor,
+            "entries": marks[0].entries,
+            **counts,
+            "ended": round(time.time(), 3),
+            "lengths": [each.output for each in marks],
+        }
+        with explained(str(self.path)):
+            disk.replace(self.path / "ended.json", _json(ended))
+            disk.settle(self.path)
+
+    def finish(self, target: GatheringPlace) -> dict[str, Any]:
+        """Put the parts together, and the receipt in the place of the state; return the receipt.
+
+        Raises `EnvironmentFailure`.
+        """
+        with explained(str(self.path)):
+            if self._whole.receipt.exists():
+                receipt = dict(orjson.loads(self._whole.receipt.read_bytes()))
+            else:
+                receipt = self._read("ended.json")
+                lengths = receipt.pop("lengths")
+                receipt |= target.gather(list(map(self._part, range(len(lengths)), lengths)))
+                disk.replace(self._whole.receipt, _json(receipt))
+                disk.settle(self._whole.receipt.parent)
+            self.discard()
+        return receipt
+
+    def discard(self) -> None:
+        """Remove the state, as far as it is ours; what makes it one comes last.
+
+        Raises `OSError`.
+        """
+        for path in self.path.glob("p[0-9]*"):
+            shutil.rmtree(path)
+        for name in ("ended.json", "ended.json.new", "run.json.new", "lock", "run.json"):
+            disk.remove(self.path / name)
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
+
+    def close(self) -> None:
+        """Unlock it."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _part(self, partition: int, length: int) -> CommittedPart:
+        found = sorted((self.path / f"p{partition}").glob("part.jsonl*"))
+        return CommittedPart(partition, found[0] if found else Path(), length)
+
+    def _read(self, name: str) -> dict[str, Any]:
+        try:
+            return dict(orjson.loads((self.path / name).read_bytes()))
+        except (OSError, ValueError, TypeError) as error:
+            raise self._whole.damaged(f"{name}: {error}") from None
+
+
+def _last_marks(folder: StateFolder) -> Marks:
+    marks = Marks()
+    for frame in folder.frames() if folder.begun else ():
+        marks = frame.marks
+    return marks
+
+
+def _wait_for(number: int, path: str, until: float) -> None:
+    while True:
+        try:
+            lock(number, path)
+        except EnvironmentFailure:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
