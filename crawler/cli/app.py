@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from crawler.cli import crawl_command, fetch, status_command, summary_command
+from crawler.cli import crawl_command, fetch, retry_command, status_command, summary_command
 from crawler.cli.asking import blocked
 from crawler.cli.completion import add_completion
 from crawler.cli.crawl_flags import VERSION_FLAGS
@@ -85,6 +85,7 @@ def _app() -> App:
     app.command(crawl_command.crawl, help=crawl_command.HELP, usage=crawl_command.USAGE)
     app.command(fetch.fetch, help=fetch.HELP, usage=fetch.USAGE)
     app.command(status_command.status, help=status_command.HELP, usage=status_command.USAGE)
+    app.command(retry_command.retry, help=retry_command.HELP, usage=retry_command.USAGE)
     app.command(summary_command.summary, help=summary_command.HELP, usage=summary_command.USAGE)
     app.command("crawler.cli.mock.mock_app:app", name="mock", help=_MOCK_HELP)
     app.command("crawler.cli.load.load_app:app", name="load", help=_LOAD_HELP)

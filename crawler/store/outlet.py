@@ -25,6 +25,9 @@ _GZIP_WBITS = 31  # zlib.h: 15 bits of window + 16 for a gzip header
 _ZSTD_LEVEL = 3
 
 
+_HINT = "say --append or --overwrite, have `crawler retry` crawl its failures again"
+
+
 class Packing(Protocol):
     """A streaming compressor, or none."""
 
@@ -107,7 +110,7 @@ class Outlet:
         self._path = path
         self._packing = packing(path)
         self._apart = apart
-        self._claim = Claim(path, "add" if resumed else existing)
+        self._claim = Claim(path, "add" if resumed else existing, hint=_HINT)
         self._descriptor = Descriptor(self._claim.fd, lent=self._claim.lent)
         self.label = self._claim.label
         self.live = not self._claim.regular

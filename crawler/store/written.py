@@ -53,7 +53,7 @@ class WrittenRecord(msgspec.Struct):
     final_url: str | None = None
     redirects: list[WrittenHop] = msgspec.field(default_factory=list)
     outcome: str | None = None
-    kind: str | None = None
+    kind: str | msgspec.UnsetType | None = msgspec.UNSET
     reason: str | None = None
     depth: int = 0
     found_on: str | None = None
@@ -63,6 +63,11 @@ class WrittenRecord(msgspec.Struct):
     timings: WrittenTimes = msgspec.field(default_factory=WrittenTimes)
     attempts: int = 0
     fetched_at: str | None = None
+
+    @property
+    def word(self) -> str:
+        """Its place among the outcomes: `page`, `redirect`, `sitemap`, or a kind."""
+        return self.kind or self.outcome or "unknown"
 
 
 _decode = msgspec.json.Decoder(WrittenRecord).decode
@@ -135,8 +140,7 @@ class RecordTally:
 
     def add(self, record: WrittenRecord) -> None:
         """Count a record."""
-        outcome = record.outcome or "unknown"
-        key = record.kind or outcome
+        outcome, key = record.outcome, record.word
         self._outcomes[key] = self._outcomes.get(key, 0) + 1
         if outcome not in _FETCHED and key in _KINDS:
             self._causes.setdefault(key, CauseTally()).add(record.url or "", record.reason or "")

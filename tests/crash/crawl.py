@@ -30,7 +30,7 @@ PAGES = 120
 FORMS = ("jsonl", "jsonl.gz", "jsonl.zst")
 KINDS = ("list", "follow")
 SITE = "http://a.test"
-_KILLED = 9
+KILLED = 9
 
 
 class Case(NamedTuple):
@@ -70,10 +70,10 @@ def continued(case: Case, folder: Path, draw: random.Random) -> str | None:
     if child == 0:
         sinks._COMMIT, sinks._COMMIT_PACE = 2_000, 0.0
         journal._LEAST, journal._GROWTH = 1_000, 1
-        _killed_at(at, how)
+        killed_at(at, how)
         os._exit(crawl(case, folder))
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if code == _KILLED:
+    if code == KILLED:
         return how
     assert code == 0, f"{case}: exit code {code}"
     return None
@@ -107,21 +107,21 @@ def _output(case: Case, folder: Path) -> Path:
     return folder / f"out.{case.form}"
 
 
-def _killed_at(number: int, how: str) -> None:
+def killed_at(number: int, how: str) -> None:
     """End this process at its change to the disk of this number: before, in, or after it."""
     left = count(number, -1)
     part = {"before": 0.0, "middle": 0.5, "after": 1.0}[how]
 
     def put(fd: int, data: memoryview) -> None:
         os.write(fd, data[: int(len(data) * part)])
-        os._exit(_KILLED)
+        os._exit(KILLED)
 
     def wrapped(change: Callable[..., Any]) -> Callable[..., Any]:
         def changed(*arguments: Any) -> Any:
             if next(left) == 1:
                 if how == "after":
                     change(*arguments)
-                os._exit(_KILLED)
+                os._exit(KILLED)
             return change(*arguments)
 
         return changed
@@ -156,7 +156,7 @@ def wrong(case: Case, folder: Path, *, complete: bool) -> str:
 
 
 def _miscounted(case: Case, output: Path) -> str:
-    records = [json.loads(line) for line in _unpacked(output).splitlines()]
+    records = [json.loads(line) for line in unpacked(output.read_bytes()).splitlines()]
     found = Counter(record["url"] for record in records)
     wanted = {SITE + _path(n) for n in range(PAGES)}
     if case.kind == "list":
@@ -167,10 +167,10 @@ def _miscounted(case: Case, output: Path) -> str:
     return f"lost {sorted(lost)[:3]}, added {sorted(added)[:3]}" if lost or added else ""
 
 
-def _unpacked(path: Path) -> bytes:
-    data = path.read_bytes()
-    if path.suffix == ".gz":
+def unpacked(data: bytes) -> bytes:
+    """Return the lines of an output, packed or not."""
+    if data.startswith(b"\x1f\x8b"):
         return gzip.decompress(data)
-    if path.suffix == ".zst":
+    if data.startswith(b"\x28\xb5\x2f\xfd"):
         return zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True).read()
     return data
