@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from crawler.core.ownership import Ownership
 from crawler.core.seen import FingerprintSet
 from crawler.core.waiting import LookAtCrawl
-from crawler.model.request import Listed, Request
+from crawler.model.request import Arrivals, Listed, Request
 from crawler.model.url import Seed, Url
 
 
@@ -22,14 +23,16 @@ from crawler.model.url import Seed, Url
 class Earlier:
     """The results of earlier runs of a crawl: counts, seen URLs, and a widened scope.
 
-    `read`, `repeats`, `found` and `records` are those of `Snapshot`; the source returns the URLs
-    that they leave open. `outcomes` counts the records by outcome, as far as that is known.
+    `read`, `repeats`, `found`, `records` and `moved` are those of `Snapshot`; the source returns
+    the URLs that they leave open. `outcomes` counts the records by outcome, as far as that is
+    known.
     """
 
     read: int = 0
     repeats: int = 0
     found: int = 0
     records: int = 0
+    moved: int = 0
     seen: FingerprintSet = field(default_factory=FingerprintSet)
     places: Sequence[Url] = ()
     outcomes: Mapping[str, int] = field(default_factory=dict)
@@ -62,6 +65,15 @@ class Changes:
         It may be called from any thread.
         """
 
+    def handed_over(self, what: Request | Url, owner: int) -> None:
+        """Record what is for another partition: a request, or a URL that widens the scope.
+
+        A request with redirects ends here, and gets its record there.
+        """
+
+    def received(self, arrivals: Arrivals) -> None:
+        """Record the receipt of what another partition has handed over."""
+
     def publish(self) -> None:
         """Complete the changes since the last call, which belong together."""
 
@@ -71,8 +83,14 @@ def unknown() -> None:
 
 
 class Lasting(NamedTuple):
-    """The receiver of a crawl's changes, the results of its earlier runs, its list's length."""
+    """The receiver of a crawl's changes, the results of its earlier runs, its list's length.
+
+    Of one partition among several, there are also the owners of URLs, and what `max_pages` allows
+    it: called with the number of pages taken up, returns how many it may take up in all.
+    """
 
     changes: Changes
     earlier: Earlier
     expected: Callable[[], int | None] = unknown
+    ownership: Ownership | None = None
+    allow: Callable[[int], int] | None = None

@@ -32,8 +32,8 @@ from crawler.model.outcome import (
 _MOSTLY = 0.5  # of the time in flight
 
 _COUNTED = (
-    *("read", "repeats", "found", "earlier", "spilled", "failed", "skipped", "truncated"),
-    *("retries", "redirects", "wire_bytes", "body_bytes", "in_flight"),
+    *("read", "repeats", "found", "earlier", "spilled", "moved", "failed", "skipped"),
+    *("truncated", "retries", "redirects", "wire_bytes", "body_bytes", "in_flight"),
 )
 """Fields of `Snapshot` that are counted one by one."""
 
@@ -44,19 +44,19 @@ _WORDS = {Page: "page", Redirected: "redirect", Listing: "sitemap"}
 class Snapshot:
     """The state of a crawl at one moment. Times are seconds, sizes bytes.
 
-    Every entry of the list is a repeat, has a record, waits, or is in flight:
-    `read + found == repeats + records + earlier + pending + spilled`. `earlier` counts the records
-    of earlier runs of the same crawl; `read`, `found` and `repeats` include those runs. `found`
-    counts URLs of pages and sitemaps that were taken up, `refused` those that were not, by reason;
-    `spilled` URLs wait outside of memory, or were left there at a hasty end. `outcomes` counts
-    records by `page`, `redirect`, `sitemap` or by kind; `causes` has an example and the usual
-    reason of each kind. `held` has the seconds for which each limit kept the crawl from starting
-    more; `parsing` is the share of a request's time in flight after its exchange, with the parser
-    or waiting for it. `truncated`: bodies that were cut. `hosts_away`: hosts that no longer answer
-    and whose URLs wait; `outages` counts such events; `network_pauses` counts losses of the
-    network, for `network_paused` seconds in all. `lowered_to` is the least `concurrency` that a
-    slow machine allowed, 0 if never lowered; `stood_still` are the seconds in which the process
-    did not run.
+    Every entry of the list is a repeat, has a record, waits, or is in flight: `read + found ==
+    repeats + records + earlier + pending + spilled + moved`. `moved` counts URLs that redirects led
+    to another partition, less those that came from there. `earlier` counts the records of earlier
+    runs of the same crawl; `read`, `found` and `repeats` include those runs. `found` counts URLs of
+    pages and sitemaps that were taken up, `refused` those that were not, by reason; `spilled` URLs
+    wait outside of memory, or were left there at a hasty end. `outcomes` counts records by `page`,
+    `redirect`, `sitemap` or by kind; `causes` has an example and the usual reason of each kind.
+    `held` has the seconds for which each limit kept the crawl from starting more; `parsing` is the
+    share of a request's time in flight after its exchange, with the parser or waiting for it.
+    `truncated`: bodies that were cut. `hosts_away`: hosts that no longer answer and whose URLs
+    wait; `outages` counts such events; `network_pauses` counts losses of the network, for
+    `network_paused` seconds in all. `lowered_to` is the least `concurrency` that a slow machine
+    allowed, 0 if never lowered; `stood_still` are the seconds in which the process did not run.
     """
 
     elapsed: float = 0.0
@@ -75,6 +75,7 @@ class Snapshot:
     causes: dict[str, Cause] = field(default_factory=dict)
     found: int = 0
     earlier: int = 0
+    moved: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     spilled: int = 0
     held: dict[Limit, Held] = field(default_factory=dict)
@@ -112,7 +113,7 @@ class Snapshot:
     @property
     def pending(self) -> int:
         """The number of URLs in memory or in flight, whose record is still to come."""
-        ended = self.records + self.earlier + self.spilled
+        ended = self.records + self.earlier + self.spilled + self.moved
         return self.read + self.found - self.repeats - ended
 
     @property
@@ -149,6 +150,7 @@ class StatisticsCollector:
             "repeats": earlier.repeats,
             "found": earlier.found,
             "earlier": earlier.records,
+            "moved": earlier.moved,
         }
 
     def begin(self, now: float) -> None:
@@ -181,6 +183,11 @@ class StatisticsCollector:
         """Count URLs, more or fewer, that wait for room."""
         with self._lock:
             self._counts["spilled"] += number
+
+    def add_moved(self, number: int) -> None:
+        """Count URLs, more or fewer, that other partitions have taken."""
+        with self._lock:
+            self._counts["moved"] += number
 
     def add_started(self) -> None:
         """Count a fetch that was handed out."""

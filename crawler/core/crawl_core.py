@@ -52,7 +52,7 @@ from crawler.core.window import Window
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Failed, Fetched, Final, Kind
 from crawler.model.proxies import Proxies
-from crawler.model.request import Listed, Purpose, Request
+from crawler.model.request import Arrivals, Listed, Purpose, Request
 from crawler.model.url import Seed
 
 LOOK_UPS = 256
@@ -119,9 +119,10 @@ class CrawlCore:
         self._outages = Outages(self._frontier, gates, retry, politeness, retried)
         self._gates = gates
         self._lasting = lasting is not None
-        self._changes, earlier, _ = lasting or Lasting(Changes(), Earlier())
+        lasting = lasting or Lasting(Changes(), Earlier())
+        self._changes, earlier = lasting.changes, lasting.earlier
         self.collector.resume(earlier)
-        self._discovery = Discovery(config, earlier.seen, suffixes, link_filter, self._changes)
+        self._discovery = Discovery(config, earlier.seen, suffixes, link_filter, lasting)
         self._discovery.resume(earlier)
         self._window = Window(
             config,
@@ -202,6 +203,10 @@ class CrawlCore:
     def resumed(self, left: Sequence[Request | Seed], now: float) -> tuple[Final, ...]:
         """Take back URLs that an earlier run of this crawl left without a record."""
         return self._recorded(self._window.resumed(left, now))
+
+    def arrived(self, arrivals: Arrivals, now: float) -> tuple[Final, ...]:
+        """Take in what another partition of the crawl has handed over."""
+        return self._recorded(self._visits.arrived(arrivals, now))
 
     def exhausted(self) -> None:
         """Take note of the end of the list."""

@@ -12,7 +12,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-from crawler.core.changes import Changes, Earlier
+from crawler.core.changes import Changes, Earlier, Lasting
 from crawler.core.domain import SuffixList
 from crawler.core.duplicates import NearDuplicates
 from crawler.core.refusal import Refusal
@@ -45,12 +45,17 @@ class Discovery:
         seen: FingerprintSet,
         suffixes: SuffixList,
         link_filter: Callable[[str], bool] | None = None,
-        changes: Changes | None = None,
+        lasting: Lasting | None = None,
     ) -> None:
         self._link_filter = link_filter
         following = self._following = config.following
         self._seen = seen
-        self._changes = changes or Changes()
+        lasting = lasting or Lasting(Changes(), Earlier())
+        self._changes = lasting.changes
+        self._ownership = lasting.ownership
+        self._allow = lasting.allow or (lambda _taken_up: following.max_pages)
+        self._allowed = 0 if lasting.allow else following.max_pages
+        self.knows_scope = False  # all entries of the list have widened it
         self._scope = Scope(
             following.scope,
             include=following.include,
@@ -75,6 +80,22 @@ class Discovery:
         """Add a URL of the list to the scope."""
         if self._scoped and self._scope.add_seed(url):
             self._changes.widened(url)
+
+    def widen(self, url: Url) -> None:
+        """Add the target of a listed URL's redirect to the scope of all partitions."""
+        if self._scoped and self._scope.add_seed(url):
+            self._changes.widened(url)
+            for other in self._ownership.others if self._ownership is not None else ():
+                self._changes.handed_over(url, other)
+
+    def owner(self, request: Request) -> int | None:
+        """Return the partition to which a request is to go, None for this one.
+
+        What is asked about a host never moves.
+        """
+        if self._ownership is None or request.purpose not in (Purpose.PAGE, Purpose.SITEMAP):
+            return None
+        return self._ownership.other(request.url)
 
     def resume(self, earlier: Earlier) -> None:
         """Continue where an earlier run ended."""
@@ -173,7 +194,9 @@ class Discovery:
             if by.depth > _MOST_NESTED:
                 self.refused["sitemaps nested too deep"] += 1
                 continue
-            yield _request(url, by, by.url.href, now, Purpose.SITEMAP)
+            request = _request(url, by, by.url.href, now, Purpose.SITEMAP)
+            if not self._left_to_owner(request):
+                yield request
 
     def _new(self, links: bytes) -> list[tuple[int, int]]:
         """Return places and fingerprints of the links that the crawl has not met."""
@@ -189,15 +212,43 @@ class Discovery:
         self, found: Iterable[tuple[Url, int]], by: Request, where: str, now: float
     ) -> Iterator[Request]:
         for url, key in found:
-            if key not in self._judged and self._welcome(url, key) and self._see(key):
-                self._taken_up += 1
+            if self._ownership is not None and self._ownership.other(url) is not None:
+                # Its owner judges it, and needs to know of it once. What is out of scope for sure
+                # need not get there: that is most of what a page links to elsewhere.
+                if not (self.knows_scope and self._is_outside(url)) and self._see(key):
+                    self._left_to_owner(_request(url, by, where, now, Purpose.PAGE))
+            elif self._takes_up(url, key):
                 yield _request(url, by, where, now, Purpose.PAGE)
+
+    def _left_to_owner(self, request: Request) -> bool:
+        """Hand a found URL over to another partition if that owns it; return whether it does."""
+        owner = self.owner(request)
+        if owner is not None:
+            self._changes.handed_over(request, owner)
+        return owner is not None
+
+    def arrived(self, request: Request) -> bool:
+        """Take up a URL that another partition has found; return False if it is refused."""
+        if request.purpose is Purpose.SITEMAP:
+            return self._see(_sitemap_key(request.url))
+        key = self.key(request.url)
+        return key not in self._seen and self._takes_up(request.url, key)
+
+    def _takes_up(self, url: Url, key: int) -> bool:
+        new = key not in self._judged and self._welcome(url, key) and self._see(key)
+        self._taken_up += new
+        return new
+
+    def _is_outside(self, url: Url) -> bool:
+        """Tell whether a URL is out of scope; count it if so."""
+        refusal = self._scope.refusal(url) if self._scoped else None
+        if refusal is not None:
+            self.refused[refusal] += 1
+        return refusal is not None
 
     def _welcome(self, url: Url, key: int) -> bool:
         """Tell whether a new URL may join; count the reason if not."""
-        refusal = self._scope.refusal(url) if self._scoped else None
-        if refusal is not None:
-            self.refused[refusal] += 1  # not for good: a seed may widen the scope
+        if self._is_outside(url):  # not for good: a seed may widen the scope
             return False
         reason: str | None = self._traps.refusal(url) if self._following.follow else None
         if reason is None and self._link_filter is not None and not self._link_filter(url.href):
@@ -211,8 +262,10 @@ class Discovery:
     def _full(self, url: Url) -> str | None:
         """Return the limit that is reached, if any; else count the URL."""
         following = self._following
-        if following.max_pages and self._taken_up >= following.max_pages:
-            return "more than --max-pages"
+        if following.max_pages and self._taken_up >= self._allowed:
+            self._allowed = self._allow(self._taken_up)
+            if self._taken_up >= self._allowed:
+                return "more than --max-pages"
         if following.max_per_host:
             host = url.host_key
             if self._by_host[host] >= following.max_per_host:
@@ -221,9 +274,14 @@ class Discovery:
         return None
 
     def given(self, href: str, now: float) -> Request | None:
-        """Return the request for a sitemap that the user named; None if it was named before."""
+        """Return the request for a sitemap that the user named.
+
+        None if it was named before, or is another partition's.
+        """
         url = Url(href)
         self.add_seed(url)
+        if self._ownership is not None and self._ownership.other(url) is not None:
+            return None
         if not self._see(_sitemap_key(url)):
             return None
         return Request(url=url, seed=href, input=href, admitted_at=now, purpose=Purpose.SITEMAP)

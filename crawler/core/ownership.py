@@ -19,20 +19,31 @@ _MOST_KNOWN = 65_536
 
 
 class Ownership:
-    """The owners of URLs among so many partitions; `suffixes` defines domains.
+    """The owners of URLs among so many partitions, as `own`, one of them, sees them.
 
-    Any thread may ask.
+    `suffixes` defines domains. Any thread may ask.
     """
 
-    __slots__ = ("_known", "_suffixes", "partitions")
+    __slots__ = ("_known", "_suffixes", "own", "partitions")
 
-    def __init__(self, partitions: int, suffixes: SuffixList) -> None:
+    def __init__(self, partitions: int, own: int, suffixes: SuffixList) -> None:
         self.partitions = partitions
+        self.own = own
         self._suffixes = suffixes
         self._known: dict[str, int] = {}
 
     def __repr__(self) -> str:
-        return f"Ownership(partitions={self.partitions})"
+        return f"Ownership({self.own} of {self.partitions})"
+
+    @property
+    def others(self) -> list[int]:
+        """The other partitions."""
+        return [each for each in range(self.partitions) if each != self.own]
+
+    def other(self, url: Url) -> int | None:
+        """Return the owner of a URL if it is another partition."""
+        owner = self.of(url)
+        return owner if owner != self.own else None
 
     def known(self, text: str) -> int | None:
         """Return the owner of a raw entry of a list if it is plain and its origin is known.

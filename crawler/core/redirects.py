@@ -6,11 +6,14 @@ With other cookies the answer may differ, and often does.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from crawler.core import cookies
 from crawler.core.domain import SuffixList
 from crawler.model.outcome import Page, Redirect
 from crawler.model.request import Hop, Purpose, Request
-from crawler.model.url import InvalidUrl, join, masked
+from crawler.model.transfer import Exchange
+from crawler.model.url import InvalidUrl, Url, join, masked
 
 
 def onward(redirect: Redirect, most: int, now: float, suffixes: SuffixList) -> Request | str:
@@ -35,6 +38,16 @@ def onward(redirect: Redirect, most: int, now: float, suffixes: SuffixList) -> R
     if len(answered) > most:
         return f"more than {most} redirects"
     return request.redirected(target, hops, jar, now)
+
+
+def before(onward: Request, now: float) -> Redirect:
+    """Return the redirect that led to a request, as far as its last hop tells."""
+    *hops, last = onward.hops
+    request = replace(
+        onward, url=Url(last.url), hops=tuple(hops), attempts=max(1, onward.attempts - 1)
+    )
+    exchange = Exchange(status=last.status or None, started_at=now)
+    return Redirect(request=request, exchange=exchange, location=onward.url.href)
 
 
 def of(page: Page) -> Redirect | None:

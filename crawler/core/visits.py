@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
 from crawler.core import ends, redirects
@@ -26,8 +27,8 @@ from crawler.model.outcome import (
     Redirected,
     Resolved,
 )
-from crawler.model.request import Purpose, Request
-from crawler.model.url import masked
+from crawler.model.request import Arrivals, Purpose, Request
+from crawler.model.url import Url, masked
 
 
 class Visits:
@@ -163,10 +164,36 @@ class Visits:
         return redirects.onward(redirect, most, now, self._suffixes)
 
     def _follow(self, redirect: Redirect, onward: Request, now: float) -> list[Final]:
+        owner = self._discovery.owner(onward)
+        if owner is not None:
+            self._window.hand_over(onward, owner)
+            return []
+        return self._led_on(redirect, onward, now)
+
+    def arrived(self, arrivals: Arrivals, now: float) -> list[Final]:
+        """Take in what another partition has handed over: it has removed repeats, and no more."""
+        self._window.answered()
+        if self._window.stopped:
+            return []  # not received: it is there for the next run
+        self._window.taken_over(arrivals)
+        finals: list[Final] = []
+        found: list[Request] = []
+        for each in arrivals:
+            if isinstance(each, Url):
+                self._discovery.add_seed(each)
+            elif each.hops:
+                onward = replace(each, admitted_at=now)
+                finals += self._led_on(redirects.before(onward, now), onward, now)
+            elif self._discovery.arrived(each):
+                found.append(replace(each, admitted_at=now))
+        self._collector.add_refused(self._discovery.refused)
+        return [*finals, *self._window.take_up(found, now)]
+
+    def _led_on(self, redirect: Redirect, onward: Request, now: float) -> list[Final]:
         request, target = redirect.request, onward.url
         if request.purpose is Purpose.PAGE and self._config.following.follow:
             if not request.found_on:
-                self._discovery.add_seed(target)  # a site that has moved, to www or to https
+                self._discovery.widen(target)  # a site that has moved, to www or to https
             elif (out := self._discovery.refusal(target)) is not None:
                 reason = f"redirects to {masked(target.href)[:200]}: {out}"
                 return [ends.refused(redirect, Kind.OUT_OF_SCOPE, reason)]

@@ -24,7 +24,7 @@ from crawler.core.outages import Outages
 from crawler.core.step import Recall, Refill, Spill
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Final, Redirected
-from crawler.model.request import Listed, ListShare, Request
+from crawler.model.request import Arrivals, Listed, ListShare, Request
 from crawler.model.transfer import Exchange
 from crawler.model.url import InvalidUrl, Seed
 
@@ -137,8 +137,13 @@ class Window:
 
     def end_of_list(self) -> None:
         """Take note of the end of the list."""
-        self._refilling = False
+        self.answered()
         self.exhausted = True
+        self._discovery.knows_scope = True
+
+    def answered(self) -> None:
+        """Take note that what was asked for has come."""
+        self._refilling = False
 
     def take_up(self, requests: Sequence[Request], now: float) -> list[Final]:
         """Let found URLs wait."""
@@ -199,6 +204,16 @@ class Window:
         if refused is None:
             return []
         return [ends.unasked(*each) for each in self._gates.ended([request], *refused, now)]
+
+    def hand_over(self, onward: Request, owner: int) -> None:
+        """Let another partition end a redirect's target."""
+        self._collector.add_moved(1)
+        self._changes.handed_over(onward, owner)
+
+    def taken_over(self, arrivals: Arrivals) -> None:
+        """Take note of what another partition has handed over, which is in `arrivals`."""
+        self._collector.add_moved(-sum(isinstance(r, Request) and bool(r.hops) for r in arrivals))
+        self._changes.received(arrivals)
 
     def send_on(self, onward: Request, now: float) -> list[Final]:
         """Let a redirect's target wait, first at its host."""

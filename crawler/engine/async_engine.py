@@ -29,7 +29,7 @@ from crawler.engine.visit import AT_ONCE, cancelled, parsed_as, read, unforeseen
 from crawler.model.document import RawResponse
 from crawler.model.errors import CrawlerError
 from crawler.model.outcome import Fetched, Parsed, Received
-from crawler.model.request import LeftEntries, Purpose, Request
+from crawler.model.request import Arrivals, LeftEntries, Purpose, Request
 
 _Portion = TypeVar("_Portion")
 
@@ -153,6 +153,8 @@ class AsyncEngine(Steps):
             case CrawlerError():
                 self._failure = self._failure or portion
                 self._core.exhausted()
+            case Arrivals():
+                self._emit(self._core.arrived(portion, perf_counter()))
             case LeftEntries():
                 self._emit(self._core.resumed(portion, perf_counter()))
             case [] if type(portion) is list:

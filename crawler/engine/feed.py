@@ -12,10 +12,10 @@ from queue import SimpleQueue
 
 from crawler.engine.ports import Source
 from crawler.model.errors import CrawlerError
-from crawler.model.request import LeftEntries
+from crawler.model.request import Arrivals, LeftEntries
 from crawler.model.url import Seed
 
-Portion = list[Seed] | LeftEntries | CrawlerError
+Portion = list[Seed] | LeftEntries | Arrivals | CrawlerError
 """Entries ([] at the end of the list), or why no more can be read."""
 
 

@@ -26,19 +26,24 @@ from crawler.engine.partition_plan import CrawlPlan, Manifest, PartitionWatch, W
 from crawler.engine.plugins import Plugins
 from crawler.engine.ports import silent
 from crawler.model.command_config import CommandConfig
+from crawler.model.request import Arrivals, LeftEntries
+from crawler.model.url import Seed
 from crawler.runtime.suffixes import PublicSuffixes
 from crawler.store.archive import SUFFIXES
 from crawler.store.chosen import Chosen
-from crawler.store.journal.journal import Sync, unsynced
-from crawler.store.journal.resumption import Beginning, ContinuedSource, begin, resume
+from crawler.store.journal.handover import Inbox
+from crawler.store.journal.journal import Sync, positions_of, unsynced
+from crawler.store.journal.lines import waiting_of
+from crawler.store.journal.resumption import Beginning, LeftLines, begin, resume
 from crawler.store.journal.state_folder import StateFolder
 from crawler.store.outlet import Outlet
 from crawler.store.record import encode
 from crawler.store.shared_source import SharedSource
 from crawler.store.sinks import RecordSink
-from crawler.store.sources import UrlSource
+from crawler.store.sources import InputProgress, UrlSource
 
 _LOOK = 0.5  # seconds between two looks of the caller
+_POLL = 0.05  # seconds between two looks at what others have handed over
 
 
 def partition_folder(plan: CrawlPlan, partition: int) -> Path:
@@ -77,29 +82,39 @@ class PartitionCrawl:
         stack: ExitStack,
     ) -> None:
         self._partition = partition
+        self._partitions = plan.partitions
         self._watch = watch
         self._folder = folder = partition_folder(plan, partition)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._part = str(folder / f"part.jsonl{_suffix(plan.output)}")
         config = share_of(CommandConfig.of(plan.options), plan, folder)
-        ownership = Ownership(plan.partitions, PublicSuffixes())
+        ownership = Ownership(plan.partitions, partition, PublicSuffixes())
+        shared = plan.partitions > 1
         given = UrlSource(plan.seeds, plan.inputs, config)
-        following = config.following
-        widen = following.follow or following.sitemaps
-        self._source = SharedSource(given, ownership, partition, widen=widen)
         stack.callback(given.close)
-        beginning = self._opened(config)
-        self._journal = beginning.kept.journal
+        following = config.following
+        widens = following.follow or following.sitemaps
+        self._source = SharedSource(given, ownership, widens=widens)
+        beginning = self._opened(config, hands_over=shared)
+        self._journal = journal = beginning.kept.journal
+        folders = {n: partition_folder(plan, n) for n in ownership.others}
+        self._inbox = Inbox(partition, folders, positions_of(journal.marks))
+        stack.callback(self._inbox.close)
+        self._given = PartitionSource(
+            beginning.left, self._source, self._inbox, lingers=shared and watch is not None
+        )
         encoded = Chosen(config.fields) if config.fields else encode
+        stack.callback(self._given.close)
         self._sink = RecordSink(self._part, encode=encoded, kept=beginning.kept)
         stack.callback(self._sink.close, whole=False)
+        lasting = Lasting(journal, beginning.earlier, self._expected, ownership if shared else None)
         self._session = CrawlSession(
             config,
-            ContinuedSource(beginning.left, self._source),
+            self._given,
             self._sink,
             announce=watch.announce if watch is not None else silent,
             plugins=plugins,
-            lasting=Lasting(beginning.kept.journal, beginning.earlier),
+            lasting=lasting,
         )
 
     def __repr__(self) -> str:
@@ -125,7 +140,7 @@ class PartitionCrawl:
             self._watch.sum_up(session.totals(), session.parsing, session.worker_cpu_seconds)
         return manifest
 
-    def _opened(self, config: CommandConfig) -> Beginning:
+    def _opened(self, config: CommandConfig, *, hands_over: bool) -> Beginning:
         folder = StateFolder(self._part, str(self._folder))
         sync: Sync = os.fdatasync if config.sync == "full" else unsynced
         resumed = folder.begun
@@ -133,7 +148,14 @@ class PartitionCrawl:
         try:
             if not resumed:
                 inputs = self._source.inputs()
-                return begin(folder, config.lasting(), outlet, sync=sync, inputs=inputs)
+                return begin(
+                    folder,
+                    config.lasting(),
+                    outlet,
+                    sync=sync,
+                    inputs=inputs,
+                    hands_over=hands_over,
+                )
             return resume(
                 folder,
                 config.lasting(),
@@ -141,10 +163,16 @@ class PartitionCrawl:
                 self._source,
                 sync=sync,
                 accept_change=config.accept_change,
+                hands_over=hands_over,
             )
         except BaseException:
             outlet.close()
             raise
+
+    def _expected(self) -> int | None:
+        """Return the expected number of entries, if this partition has its part of the hosts."""
+        expected = self._source.progress().expected
+        return None if expected is None else expected // self._partitions
 
     def _manifest(self, *, ended: bool) -> Manifest:
         marks = self._journal.marks
@@ -157,6 +185,8 @@ class PartitionCrawl:
             found=marks.found,
             repeats=marks.repeats,
             records=marks.records,
+            sent=marks.sent,
+            consumed=marks.received,
             left=marks.left,
             part=self._part,
             length=marks.output,
@@ -182,11 +212,63 @@ class PartitionCrawl:
 
     def _carry_out(self, wish: Wish) -> None:
         actions: dict[Wish, Callable[[], None]] = {
+            Wish.FINISH: self._given.finish,
             Wish.STOP: self._session.stop,
             Wish.STOP_NOW: self._session.stop_now,
         }
         if action := actions.get(wish):
             action()
+
+
+class PartitionSource:
+    """What earlier calls left, then what others hand over and the entries of the list.
+
+    lingers: at the end of the list, wait for more from other partitions until `finish`.
+    """
+
+    def __init__(
+        self, left: LeftLines, source: SharedSource, inbox: Inbox, *, lingers: bool
+    ) -> None:
+        self._left = left
+        self._source = source
+        self._inbox = inbox
+        self._over = threading.Event()
+        if not lingers:
+            self._over.set()
+
+    def __repr__(self) -> str:
+        return f"PartitionSource({self._source!r}, {self._inbox!r})"
+
+    def read(self, most: int) -> list[Seed] | LeftEntries | Arrivals:
+        """Return about `most` of what is next; block for the first, return [] at the end."""
+        if left := LeftEntries(map(waiting_of, self._left.take(most))):
+            return left
+        while True:
+            over = self._over.is_set()
+            # Found URLs are judged by the scope, which the whole list makes.
+            judging = self._source.exhausted or not self._source.widens
+            if judging and (arrivals := self._inbox.take(most)) is not None:
+                return arrivals
+            if not self._source.exhausted and (share := self._source.read(most)):
+                return share
+            if over and judging:
+                return []
+            if judging:
+                self._over.wait(_POLL)
+
+    def finish(self) -> None:
+        """Wait for nothing more from others."""
+        self._over.set()
+
+    def progress(self) -> InputProgress:
+        """Return the progress of reading the list."""
+        return self._source.progress()
+
+    def close(self) -> None:
+        """Close the list."""
+        self.finish()
+        self._left.close()
+        self._source.close()
 
 
 def share_of(config: CommandConfig, plan: CrawlPlan, folder: Path) -> CommandConfig:

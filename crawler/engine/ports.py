@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from crawler.model.outcome import Final
-from crawler.model.request import LeftEntries
+from crawler.model.request import Arrivals, LeftEntries
 from crawler.model.url import Seed
 
 
@@ -17,7 +17,7 @@ def silent(_line: str) -> None:
 class Source(Protocol):
     """A list of URLs, read by one thread."""
 
-    def read(self, most: int) -> list[Seed] | LeftEntries:
+    def read(self, most: int) -> list[Seed] | LeftEntries | Arrivals:
         """Return up to `most` entries; block for the first, return [] at the end of the list."""
 
     def close(self) -> None:

@@ -26,7 +26,7 @@ from crawler.engine.visit import cancelled, parsed_as, read, unforeseen
 from crawler.model.document import RawResponse
 from crawler.model.errors import CrawlerError
 from crawler.model.outcome import Fetched, Final, Parsed, Received
-from crawler.model.request import LeftEntries, Purpose, Request
+from crawler.model.request import Arrivals, LeftEntries, Purpose, Request
 
 _POLL = 0.2  # seconds between two looks of the main thread at signals and the drain deadline
 
@@ -179,6 +179,8 @@ class ThreadedEngine(Steps):
                 case CrawlerError():
                     self._failure = self._failure or portion
                     self._core.exhausted()
+                case Arrivals():
+                    finals = self._core.arrived(portion, perf_counter())
                 case LeftEntries():
                     finals = self._core.resumed(portion, perf_counter())
                 case [] if type(portion) is list:

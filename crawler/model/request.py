@@ -143,6 +143,27 @@ class ListShare(list["Seed"]):
         self.places: list[Url] = []
 
 
+class Arrivals(list["Request | Url"]):
+    """What the partition `sender` has handed over: requests, and URLs that widen the scope.
+
+    `position` is that in what it has sent, after these.
+    """
+
+    __slots__ = ("position", "sender")
+
+    def __init__(self, given: Iterable[Request | Url], sender: int, position: Position) -> None:
+        super().__init__(given)
+        self.sender = sender
+        self.position = position
+
+
+class Position(NamedTuple):
+    """A place in what a partition has sent: a block, and how many of its lines were received."""
+
+    block: int = 0
+    lines: int = 0
+
+
 class Listed(NamedTuple):
     """A waiting URL of the list, far cheaper than a `Request`."""
 

@@ -17,25 +17,22 @@ _MOST_SCANNED = 20_000
 
 
 class SharedSource:
-    """Entries of a list that belong to `partition`; the others are skipped.
+    """Entries of a list that belong to the own partition; the others are skipped.
 
-    `exhausted` once the end was read. widen: return the URLs of the other entries, too, as they
+    `exhausted` once the end was read. widens: return the URLs of the other entries, too, as they
     widen the scope.
     """
 
-    def __init__(
-        self, source: UrlSource, ownership: Ownership, partition: int, *, widen: bool
-    ) -> None:
+    def __init__(self, source: UrlSource, ownership: Ownership, *, widens: bool) -> None:
         self._source = source
         self._ownership = ownership
-        self._partition = partition
-        self._widen = widen
+        self.widens = widens
         self._cursor = 0
         self._entries = 0
         self.exhausted = False
 
     def __repr__(self) -> str:
-        return f"SharedSource({self._partition} of {self._ownership.partitions}, {self._source!r})"
+        return f"SharedSource({self._ownership!r}, {self._source!r})"
 
     def skip(self, number: int) -> int:
         """Skip entries of the whole list; return the checksum of those that there were."""
@@ -71,14 +68,14 @@ class SharedSource:
     def _sort(self, entry: Entry, share: ListShare) -> None:
         """Add an entry to the share if it is this partition's."""
         owner = self._ownership.known(_text(entry))
-        if owner is not None and owner != self._partition and not self._widen:
+        if owner is not None and owner != self._ownership.own and not self.widens:
             return  # nearly all of a long list: decided without a look at more than its host
         given = seed(entry)
         if owner is None:
             owner = self._ownership.of(given.url)
-        if owner == self._partition:
+        if owner == self._ownership.own:
             share.append(given)
-        elif self._widen and isinstance(given.url, Url):
+        elif self.widens and isinstance(given.url, Url):
             share.places.append(given.url)
 
     def inputs(self) -> list[dict[str, Any]]:

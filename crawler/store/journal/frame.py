@@ -41,6 +41,10 @@ class Marks:
     `cursor` is the number of entries read of the list as it is now, `entries` their CRC-32, each
     with a line end. `taken` counts the pages that were found and taken up, `found` sitemaps, too.
     `copied` is the length of the copy of standard input.
+
+    Between partitions (`crawler.store.journal.handover`): `handed` is the length of what was handed
+    over, `sent` and `received` count the lines, `went` and `come` those of them that moved a URL
+    with its record; `positions` has sender, block and lines received of each.
     """
 
     output: int = 0
@@ -53,11 +57,17 @@ class Marks:
     records: int = 0
     taken: int = 0
     copied: int = 0
+    handed: int = 0
+    sent: int = 0
+    received: int = 0
+    went: int = 0
+    come: int = 0
+    positions: Sequence[Sequence[int]] = ()
 
     @property
     def left(self) -> int:
         """Number of URLs without a record."""
-        return self.read + self.found - self.repeats - self.records
+        return self.read + self.found + self.come - self.repeats - self.records - self.went
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +175,7 @@ def _unpacked(body: bytes) -> Frame:
     end = text + head["text"] if "text" in head else len(body)
     ended, keys = array("Q", body[start:middle]), array("Q", body[middle:text])
     return Frame(
-        marks=Marks(**head["marks"]),
+        marks=_marks(**head["marks"]),
         ended=ended,
         keys=keys,
         text=body[text:end],
@@ -173,6 +183,10 @@ def _unpacked(body: bytes) -> Frame:
         places=head["places"],
         by_host=head.get("by_host", {}),
     )
+
+
+def _marks(positions: Sequence[Sequence[int]] = (), **counts: int) -> Marks:
+    return Marks(positions=tuple(map(tuple, positions)), **counts)
 
 
 def _starts(data: bytes) -> Iterator[int]:

@@ -17,7 +17,7 @@ import threading
 import time
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, BinaryIO
@@ -25,12 +25,13 @@ from typing import Any, BinaryIO
 from crawler.core.changes import Changes
 from crawler.core.waiting import LookAtCrawl
 from crawler.model.errors import EnvironmentFailure
-from crawler.model.request import Listed, ListShare, Purpose, Request
+from crawler.model.request import Arrivals, Listed, ListShare, Position, Purpose, Request
 from crawler.model.url import InvalidUrl, Seed, Url, fingerprint
 from crawler.store.entry import checksum
 from crawler.store.journal import disk
 from crawler.store.journal.compaction import Compaction
 from crawler.store.journal.frame import Frame, Marks, packed
+from crawler.store.journal.handover import Outbox, Passing, moves
 from crawler.store.journal.lines import request_key, unusable_key, unusable_line
 from crawler.store.journal.state_folder import FORMAT, StateFolder
 from crawler.store.journal.status_file import StatusFile
@@ -55,8 +56,8 @@ class Portion:
     """Changes that belong together."""
 
     __slots__ = (
-        *("by_host", "cursor", "entries", "found", "hosts", "keys", "lines", "places", "read"),
-        *("repeats", "seen", "size", "taken"),
+        *("by_host", "cursor", "entries", "found", "hosts", "keys", "lines", "passing", "places"),
+        *("read", "repeats", "seen", "size", "taken"),
     )
 
     def __init__(self, cursor: int, entries: int) -> None:
@@ -69,12 +70,14 @@ class Portion:
         self.hosts: list[bytes] = []
         self.places: list[str] = []
         self.by_host: Counter[str] = Counter()
+        self.passing: Passing | None = None
         self.size = 0
 
     @property
     def empty(self) -> bool:
         """True if there is nothing to commit, but for a cursor that has moved on."""
-        return not (self.read or self.lines or self.seen or self.places or self.hosts)
+        changed = self.read or self.lines or self.seen or self.places or self.hosts
+        return not (changed or self.passing)
 
     def take(self, other: Portion) -> None:
         """Add what came after it."""
@@ -91,7 +94,23 @@ class Portion:
         self.places += other.places
         if other.by_host:
             self.by_host.update(other.by_host)
+        if self.passing is not None:
+            self._stay(other.keys)
+        if other.passing is not None:
+            self.passed().take(other.passing)
         self.size += other.size
+
+    def passed(self) -> Passing:
+        """Return what passed between partitions, to be added to."""
+        if self.passing is None:
+            self.passing = Passing()
+        return self.passing
+
+    def _stay(self, keys: Iterable[int]) -> None:
+        """Take note that requests wait here that had gone before: redirects led them back."""
+        gone = self.passed().gone
+        for key in keys if gone else ():
+            gone.pop(key, None)
 
 
 class Journal(Changes):
@@ -108,6 +127,7 @@ class Journal(Changes):
         *,
         inputs: Sequence[Mapping[str, Any]] = (),
         file: BinaryIO | None = None,
+        outbox: Outbox | None = None,
         sync: Sync = os.fdatasync,
     ) -> None:
         self.folder = folder
@@ -118,6 +138,8 @@ class Journal(Changes):
         self._base = self._length = _size(file) if file is not None else 0
         self._compaction: Compaction | None = None
         self._failed = False
+        self._outbox = outbox
+        self._positions = positions_of(self.marks)
         self._sync = sync
         self.status = StatusFile(folder.path)
         self._lock = threading.Lock()
@@ -178,6 +200,16 @@ class Journal(Changes):
         """Write what `look` returns to the live status, after commits."""
         self.status.look = look
 
+    def handed_over(self, what: Request | Url, owner: int) -> None:
+        """Add what is for another partition."""
+        self._call.size += self._call.passed().hand_over(what, owner)
+
+    def received(self, arrivals: Arrivals) -> None:
+        """Add what came from another partition; a request that moved waits here now."""
+        self._call.passed().receive(arrivals)
+        for each in filter(moves, arrivals):
+            self._waits(request_key(each), lined(each))
+
     def publish(self) -> None:
         """Hand the changes over to the next commit."""
         call = self._call
@@ -200,6 +232,7 @@ class Journal(Changes):
         if not ended and portion.empty and portion.cursor == self.marks.cursor:
             return
         seen, journal = self.prepare()
+        passing = portion.passing or Passing()
         self.marks = replace(
             self.marks,
             output=output,
@@ -211,24 +244,41 @@ class Journal(Changes):
             found=self.marks.found + portion.found,
             records=self.marks.records + len(ended),
             taken=self.marks.taken + portion.taken,
-        )
-        frame = packed(
-            Frame(
-                marks=self.marks,
-                ended=ended,
-                keys=portion.keys,
-                text=b"".join(portion.lines),
-                hosts=b"".join(portion.hosts),
-                places=portion.places,
-                by_host=portion.by_host,
-            )
+            sent=self.marks.sent + passing.sent,
+            received=self.marks.received + passing.received,
+            went=self.marks.went + passing.went,
+            come=self.marks.come + passing.come,
         )
         with self._explained():
+            self._pass_on(passing)
+            frame = packed(
+                Frame(
+                    marks=self.marks,
+                    ended=[*ended, *passing.gone] if passing.gone else ended,
+                    keys=portion.keys,
+                    text=b"".join(portion.lines),
+                    hosts=b"".join(portion.hosts),
+                    places=portion.places,
+                    by_host=portion.by_host,
+                )
+            )
             if portion.seen:
                 _put(seen, portion.seen.tobytes(), self._sync)
             _put(journal, frame, self._sync)
+            if self._outbox is not None and portion.passing is not None:
+                self._outbox.publish(self._positions)
             self._length += len(frame)
             self._compact(seen, journal)
+
+    def _pass_on(self, passing: Passing) -> None:
+        """Write what other partitions are to get, before the frame that counts it."""
+        if self._outbox is None:
+            return
+        if passing.lines:
+            self._outbox.write(passing.lines, self._sync)
+        self._positions |= passing.positions
+        positions = tuple((sender, *at) for sender, at in self._positions.items())
+        self.marks = replace(self.marks, handed=self._outbox.length, positions=positions)
 
     def _compact(self, seen: BinaryIO, journal: BinaryIO) -> None:
         """Give the journal a new base if it has grown, in a thread; raises `OSError`."""
@@ -322,6 +372,13 @@ class Journal(Changes):
     def _close_files(self) -> None:
         for file in self._files or ():
             file.close()
+        if self._outbox is not None:
+            self._outbox.close()
+
+
+def positions_of(marks: Marks) -> dict[int, Position]:
+    """Return how far was received what each other partition has sent."""
+    return {sender: Position(block, lines) for sender, block, lines in marks.positions}
 
 
 def _size(file: BinaryIO) -> int:

@@ -25,7 +25,8 @@ from crawler.model.request import LeftEntries
 from crawler.model.url import Seed, Url
 from crawler.store.gathering import size_of
 from crawler.store.journal.frame import Marks, frames
-from crawler.store.journal.journal import Journal, Sync, unsynced
+from crawler.store.journal.handover import Outbox
+from crawler.store.journal.journal import Journal, Sync, positions_of, unsynced
 from crawler.store.journal.kept import Kept
 from crawler.store.journal.lines import waiting_of
 from crawler.store.journal.replay import Replay
@@ -192,10 +193,15 @@ def begin(
     *,
     sync: Sync,
     inputs: Sequence[Mapping[str, Any]] = (),
+    hands_over: bool = False,
 ) -> Beginning:
-    """Begin a new crawl; the state is created with the first commit."""
+    """Begin a new crawl; the state is created with the first commit.
+
+    hands_over: it is one partition among several.
+    """
     marks = Marks(output=outlet.written)  # of an output that is added to
-    journal = Journal(folder, options, marks, inputs=inputs, sync=sync)
+    outbox = Outbox(folder.path, 0, {}) if hands_over else None
+    journal = Journal(folder, options, marks, inputs=inputs, outbox=outbox, sync=sync)
     return Beginning(kept=Kept(outlet, journal, sync))
 
 
@@ -207,13 +213,14 @@ def resume(
     *,
     sync: Sync,
     accept_change: bool = False,
+    hands_over: bool = False,
 ) -> Beginning:
     """Continue after the last commit of an earlier run. Raises `ConfigurationError`."""
     run = folder.run()
     if (what := changed(run["options"], options)) and not accept_change:
         raise ConfigurationError(f"{folder.output}: was begun with {what}; {WAY_ON}")
-    with folder.journal() as file, folder.intact():
-        replay = Replay(file)
+    with folder.journal() as former, folder.intact():
+        replay = Replay(former)
         marks = replay.marks
         if outlet.size < marks.output:
             raise folder.damaged(
@@ -237,19 +244,22 @@ def resume(
             folder.draft(replay.base(marks))
             # First the format, so that an older program never takes the new journal for its own.
             folder.describe(options, inputs)
-            journal = folder.adopt()
+            file = folder.adopt()
+            outbox = Outbox(folder.path, marks.handed, positions_of(marks)) if hands_over else None
+    journal = Journal(folder, options, marks, file=file, outbox=outbox, sync=sync)
     return Beginning(
-        kept=Kept(outlet, Journal(folder, options, marks, file=journal, sync=sync), sync),
+        kept=Kept(outlet, journal, sync),
         earlier=Earlier(
             read=marks.read,
             repeats=marks.repeats,
             found=marks.found,
             records=marks.records,
+            moved=marks.went - marks.come,
             seen=seen,
             places=[Url(href) for href in replay.places],
             outcomes=read_status(folder.path).get("outcomes", {}),
         ),
-        left=LeftLines(folder.journal(), os.fstat(journal.fileno()).st_size),
+        left=LeftLines(folder.journal(), os.fstat(file.fileno()).st_size),
         waiting=replay.waiting,
         resumed=True,
     )
