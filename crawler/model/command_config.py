@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 from crawler.model.choices import InputFormat, OutputFormat, Progress, Sync
@@ -11,7 +12,7 @@ from crawler.model.config import CrawlConfig
 from crawler.model.option import OptionError, option
 from crawler.model.units import COUNT, SHARE
 
-_ENGINE, _INPUT, _OUTPUT = "Engine", "Input", "Output"
+_input, _output = partial(option, "Input"), partial(option, "Output")
 _MOST_WORKERS = 512
 
 
@@ -45,69 +46,52 @@ class CommandConfig(CrawlConfig):
     """The options of `crawler crawl`: those of a crawl, of its lists and of what it writes."""
 
     workers: WorkerCount = option(
-        _ENGINE,
+        "Engine",
         WorkerCount(),
         "Processes that crawl at once, each some of the hosts; auto is one a core for many hosts.",
         metavar="N|auto",
         common=True,
     )
-    input_format: InputFormat = option(
-        _INPUT, "auto", "Input format; auto decides by the file's name."
+    input_format: InputFormat = _input("auto", "Input format; auto decides by the file's name.")
+    url_column: str = _input(
+        "url", "CSV column with the URL: a name, or a number from 1.", metavar="NAME"
     )
-    url_column: str = option(
-        _INPUT, "url", "CSV column with the URL: a name, or a number from 1.", metavar="NAME"
+    url_field: str = _input(
+        "url", "JSON lines field with the URL; dots reach into objects.", metavar="NAME"
     )
-    url_field: str = option(
-        _INPUT, "url", "JSON lines field with the URL; dots reach into objects.", metavar="NAME"
-    )
-    keep: tuple[str, ...] = option(
-        _INPUT,
+    keep: tuple[str, ...] = _input(
         (),
         "Columns or JSON fields of the list to copy into each record's source, or all.",
         metavar="COLUMN,...",
     )
-    fields: tuple[str, ...] = option(
-        _OUTPUT,
-        (),
-        "Fields of a record to write, in this order (default: all).",
-        metavar="NAME,...",
+    fields: tuple[str, ...] = _output(
+        (), "Fields of a record to write, in this order (default: all).", metavar="NAME,..."
     )
-    format: OutputFormat = option(
-        _OUTPUT, "jsonl", "Output format of the parts, where the output is a directory."
+    format: OutputFormat = _output(
+        "jsonl", "Output format of the parts, where the output is a directory."
     )
-    state: str = option(
-        _OUTPUT,
+    state: str = _output(
         "",
         "Directory for the state of a resumable crawl (default: OUT.state; none: keep no state).",
         metavar="DIR|none",
         common=True,
     )
-    sync: Sync = option(
-        _OUTPUT,
+    sync: Sync = _output(
         "full",
         "Protection against power cuts: full syncs every commit, none leaves it to the system.",
     )
-    accept_change: bool = option(
-        _OUTPUT, False, "Continue although the list or the options have changed."
+    accept_change: bool = _output(False, "Continue although the list or the options have changed.")
+    stats: str = _output(
+        "", "Write the statistics to this file, as JSON.", metavar="FILE.json", common=True
     )
-    stats: str = option(
-        _OUTPUT, "", "Write the statistics to this file, as JSON.", metavar="FILE.json", common=True
+    fail_on_error: bool = _output(False, "Exit with 1 if any URL failed.")
+    fail_above: float = _output(
+        1.0, "Exit with 1 if more than this share of the URLs failed.", least=0, most=1, unit=SHARE
     )
-    fail_on_error: bool = option(_OUTPUT, False, "Exit with 1 if any URL failed.")
-    fail_above: float = option(
-        _OUTPUT,
-        1.0,
-        "Exit with 1 if more than this share of the URLs failed.",
-        least=0,
-        most=1,
-        unit=SHARE,
+    progress: Progress = _output(
+        "auto", "Progress display: a redrawn bar, a line a minute, or none.", common=True
     )
-    progress: Progress = option(
-        _OUTPUT, "auto", "Progress display: a redrawn bar, a line a minute, or none.", common=True
-    )
-    quiet: bool = option(
-        _OUTPUT, False, "Show no progress and no summary.", short="-q", common=True
-    )
+    quiet: bool = _output(False, "Show no progress and no summary.", short="-q", common=True)
 
     def lasting(self) -> dict[str, Any]:
         """Return the options that a run has to share with the one that it continues."""

@@ -10,6 +10,7 @@ the groups. Times are seconds, sizes bytes; both may be text with a unit (`crawl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Unpack
 
 from crawler.model.choices import Engine, Existing, Loop
@@ -22,7 +23,8 @@ from crawler.model.parsing_config import ParsingConfig
 from crawler.model.politeness_config import PolitenessConfig
 from crawler.model.units import BYTES, SECONDS
 
-_ENGINE, _INPUT, _OUTPUT = "Engine", "Input", "Output"
+_option, _output = partial(option, "Engine"), partial(option, "Output")
+_seconds = partial(_option, least=0, unit=SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, init=False, repr=False)
@@ -34,76 +36,57 @@ class CrawlConfig(GroupedOptions):
     tuples.
     """
 
-    engine: Engine = option(_ENGINE, "async", "Run on asyncio or on threads.", common=True)
-    loop: Loop = option(
-        _ENGINE,
-        "uvloop",
-        "Event loop of the async engine; asyncio's own if uvloop is not installed.",
+    engine: Engine = _option("async", "Run on asyncio or on threads.", common=True)
+    loop: Loop = _option(
+        "uvloop", "Event loop of the async engine; asyncio's own if uvloop is not installed."
     )
-    concurrency: int = option(
-        _ENGINE, 256, "Maximum requests in flight.", least=1, most=100_000, short="-c", common=True
+    concurrency: int = _option(
+        256, "Maximum requests in flight.", least=1, most=100_000, short="-c", common=True
     )
-    memory: int = option(
-        _ENGINE,
+    memory: int = _option(
         0,
         "Memory limit in bytes (0: a quarter of the container's or machine's).",
         least=0,
         most=2**50,
         unit=BYTES,
     )
-    window: int = option(
-        _ENGINE,
-        20_000,
-        "Maximum URLs held in memory ahead of their fetch.",
-        least=1,
-        most=10_000_000,
+    window: int = _option(
+        20_000, "Maximum URLs held in memory ahead of their fetch.", least=1, most=10_000_000
     )
-    read_ahead: int = option(
-        _ENGINE,
+    read_ahead: int = _option(
         2_000_000,
         "Maximum URLs of the list kept on disk, in TMPDIR, while their hosts are busy.",
         least=0,
         most=1_000_000_000,
     )
-    drain_timeout: float = option(
-        _ENGINE,
+    drain_timeout: float = _seconds(
         8.0,  # containers are killed 10 s after SIGTERM
         "Seconds to finish and write what is in flight after Ctrl-C, SIGTERM or SIGHUP.",
-        least=0,
         most=3_600,
-        unit=SECONDS,
     )
-    max_time: float = option(
-        _ENGINE,
-        0.0,
-        "Seconds until the crawl stops as with Ctrl-C (0: no limit).",
-        least=0,
-        most=10**8,
-        unit=SECONDS,
-        common=True,
+    max_time: float = _seconds(
+        0.0, "Seconds until the crawl stops as with Ctrl-C (0: no limit).", most=10**8, common=True
     )
     politeness: PolitenessConfig = group(PolitenessConfig)
     following: FollowingConfig = group(FollowingConfig)
     network: NetworkConfig = group(NetworkConfig)
     parsing: ParsingConfig = group(ParsingConfig)
     limit: int = option(
-        _INPUT, 0, "Maximum URLs to read from the list (0: all).", least=0, most=2**53, common=True
+        "Input", 0, "Maximum URLs to read from the list (0: all).", least=0, most=2**53, common=True
     )
-    overwrite: bool = option(_OUTPUT, False, "Replace existing output files.", common=True)
-    append: bool = option(_OUTPUT, False, "Append to existing output files.", common=True)
-    audit: str = option(
-        _OUTPUT,
+    overwrite: bool = _output(False, "Replace existing output files.", common=True)
+    append: bool = _output(False, "Append to existing output files.", common=True)
+    audit: str = _output(
         "",
         "Write the load that each host had to bear to this file, as JSON lines.",
         metavar="FILE.jsonl",
     )
-    repeats: str = option(
-        _OUTPUT,
+    repeats: str = _output(
         "",
         "Write the URLs that the list holds more than once to this file, as JSON lines.",
         metavar="FILE.jsonl",
     )
-    debug: bool = option(_OUTPUT, False, "Show tracebacks and turn on asyncio's debug mode.")
+    debug: bool = _output(False, "Show tracebacks and turn on asyncio's debug mode.")
 
     def __init__(self, **options: Unpack[CrawlKeywords]) -> None:
         self.fill(options)

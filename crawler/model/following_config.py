@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from crawler.model.choices import ScopeMode
 from crawler.model.errors import ConfigurationError
@@ -11,69 +12,45 @@ from crawler.model.glob import Globs
 from crawler.model.option import OptionError, Options, option
 from crawler.model.url import TRACKING_PARAMETERS, InvalidUrl, Tracking, parse
 
-_FOLLOWING, _TRAPS = "Following", "Traps"
+_option = partial(option, "Following")
+_limit = partial(_option, least=0, most=2**53)
+_trap = partial(option, "Traps", least=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowingConfig(Options):
     """Scope, depth, sitemaps and the limits that keep a crawl out of traps."""
 
-    follow: bool = option(_FOLLOWING, False, "Follow the links of the pages.", common=True)
-    depth: int = option(
-        _FOLLOWING, 5, "Maximum link depth (0: no limit).", least=0, most=10_000, common=True
+    follow: bool = _option(False, "Follow the links of the pages.", common=True)
+    depth: int = _option(5, "Maximum link depth (0: no limit).", least=0, most=10_000, common=True)
+    scope: ScopeMode = _option(
+        "host", "Links to follow: to the same host, domain or path prefix, or any.", common=True
     )
-    scope: ScopeMode = option(
-        _FOLLOWING,
-        "host",
-        "Links to follow: to the same host, domain or path prefix, or any.",
-        common=True,
+    include: tuple[str, ...] = _option(
+        (), "Follow only matching URLs (*/docs/*); repeatable.", metavar="GLOB", common=True
     )
-    include: tuple[str, ...] = option(
-        _FOLLOWING,
-        (),
-        "Follow only matching URLs (*/docs/*); repeatable.",
-        metavar="GLOB",
-        common=True,
+    exclude: tuple[str, ...] = _option(
+        (), "Do not follow matching URLs (*.pdf); repeatable.", metavar="GLOB", common=True
     )
-    exclude: tuple[str, ...] = option(
-        _FOLLOWING,
-        (),
-        "Do not follow matching URLs (*.pdf); repeatable.",
-        metavar="GLOB",
-        common=True,
+    max_pages: int = _limit(0, "Maximum followed URLs (0: no limit).", common=True)
+    max_per_host: int = _limit(0, "Maximum followed URLs per host (0: no limit).")
+    sitemap: tuple[str, ...] = _option(
+        (), "Crawl the URLs of this sitemap; repeatable.", metavar="URL", common=True
     )
-    max_pages: int = option(
-        _FOLLOWING, 0, "Maximum followed URLs (0: no limit).", least=0, most=2**53, common=True
+    sitemaps: bool = _option(False, "Crawl the sitemaps that robots.txt names.", common=True)
+    skip_duplicates: bool = _option(
+        False, "Do not follow the links of pages that nearly equal an earlier one."
     )
-    max_per_host: int = option(
-        _FOLLOWING, 0, "Maximum followed URLs per host (0: no limit).", least=0, most=2**53
-    )
-    sitemap: tuple[str, ...] = option(
-        _FOLLOWING, (), "Crawl the URLs of this sitemap; repeatable.", metavar="URL", common=True
-    )
-    sitemaps: bool = option(
-        _FOLLOWING, False, "Crawl the sitemaps that robots.txt names.", common=True
-    )
-    skip_duplicates: bool = option(
-        _FOLLOWING, False, "Do not follow the links of pages that nearly equal an earlier one."
-    )
-    drop_params: tuple[str, ...] = option(
-        _FOLLOWING,
+    drop_params: tuple[str, ...] = _option(
         TRACKING_PARAMETERS,
         "Query parameters ignored when comparing URLs; a trailing * is a wildcard.",
         metavar="NAME",
     )
-    max_path_depth: int = option(
-        _TRAPS, 20, "Maximum path segments of a followed URL.", least=1, most=10_000
-    )
-    max_repeats: int = option(
-        _TRAPS, 2, "Maximum occurrences of the same segment in a path.", least=1, most=10_000
-    )
-    max_queries: int = option(
-        _TRAPS, 1_000, "Maximum different query strings of one path.", least=1, most=10**9
-    )
-    max_equal_pages: int = option(
-        _TRAPS, 100, "Maximum pages of equal content whose links are followed.", least=1, most=10**9
+    max_path_depth: int = _trap(20, "Maximum path segments of a followed URL.", most=10_000)
+    max_repeats: int = _trap(2, "Maximum occurrences of the same segment in a path.", most=10_000)
+    max_queries: int = _trap(1_000, "Maximum different query strings of one path.", most=10**9)
+    max_equal_pages: int = _trap(
+        100, "Maximum pages of equal content whose links are followed.", most=10**9
     )
 
     def __post_init__(self) -> None:

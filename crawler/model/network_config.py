@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from crawler.model.address import PORTS, AddressPolicy, policy, read_network, read_ports
 from crawler.model.media import MediaTypes
-from crawler.model.option import OptionError, Options, option, secret
+from crawler.model.option import OptionError, Options, option
 from crawler.model.proxies import DIRECT, Proxy
 from crawler.model.secrets import hidden, is_secret
 from crawler.model.units import BYTES, SECONDS
 from crawler.model.version import VERSION
 
-_FETCHING, _SAFETY = "Fetching", "Safety"
-
+_option, _safety = partial(option, "Fetching"), partial(option, "Safety")
+_seconds = partial(_option, least=0, most=86_400, unit=SECONDS)
 _NAME_START = re.compile(r"[^\s:=]{0,40}")
 _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2: token
 
@@ -24,39 +25,18 @@ _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2: to
 class NetworkConfig(Options):
     """Timeouts, retries, body limits, headers, proxies and the addresses that may be reached."""
 
-    timeout: float = option(
-        _FETCHING,
-        60.0,
-        "Seconds for a whole request and response.",
-        least=0.01,
-        most=86_400,
-        unit=SECONDS,
-        common=True,
+    timeout: float = _seconds(
+        60.0, "Seconds for a whole request and response.", least=0.01, common=True
     )
-    connect_timeout: float = option(
-        _FETCHING,
-        10.0,
-        "Seconds for DNS lookup, connecting and TLS.",
-        least=0.01,
-        most=3_600,
-        unit=SECONDS,
+    connect_timeout: float = _seconds(
+        10.0, "Seconds for DNS lookup, connecting and TLS.", least=0.01, most=3_600
     )
-    retries: int = option(
-        _FETCHING, 2, "Retries for transient failures.", least=0, most=100, common=True
+    retries: int = _option(2, "Retries for transient failures.", least=0, most=100, common=True)
+    backoff: float = _seconds(
+        0.5, "Seconds before the first retry; doubles with each one.", most=3_600
     )
-    backoff: float = option(
-        _FETCHING,
-        0.5,
-        "Seconds before the first retry; doubles with each one.",
-        least=0,
-        most=3_600,
-        unit=SECONDS,
-    )
-    backoff_max: float = option(
-        _FETCHING, 60.0, "Maximum seconds before a retry.", least=0, most=86_400, unit=SECONDS
-    )
-    max_body: int = option(
-        _FETCHING,
+    backoff_max: float = _seconds(60.0, "Maximum seconds before a retry.")
+    max_body: int = _option(
         10_485_760,
         "Maximum bytes of a body, on the wire and decoded; longer ones are cut.",
         least=1,
@@ -64,63 +44,46 @@ class NetworkConfig(Options):
         unit=BYTES,
         common=True,
     )
-    strict: bool = option(
-        _FETCHING, False, "Fail pages whose body was cut instead of keeping what arrived."
-    )
-    accept: tuple[str, ...] = option(
-        _FETCHING,
+    strict: bool = _option(False, "Fail pages whose body was cut instead of keeping what arrived.")
+    accept: tuple[str, ...] = _option(
         (),
         "Media types to read, 'text/html,image/*'; others fail before their body is read.",
         metavar="TYPE",
     )
-    max_redirects: int = option(_FETCHING, 10, "Maximum redirects of one URL.", least=0, most=100)
-    user_agent: str = option(
-        _FETCHING, f"crawler/{VERSION}", "User-Agent header.", metavar="TEXT", common=True
+    max_redirects: int = _option(10, "Maximum redirects of one URL.", least=0, most=100)
+    user_agent: str = _option(
+        f"crawler/{VERSION}", "User-Agent header.", metavar="TEXT", common=True
     )
-    header: tuple[str, ...] = secret(
-        option(
-            _FETCHING,
-            (),
-            "Request header; repeatable. Credentials go only to the origins of the list.",
-            metavar="'K: V'",
-            short="-H",
-            common=True,
-        )
+    header: tuple[str, ...] = _option(
+        (),
+        "Request header; repeatable. Credentials go only to the origins of the list.",
+        metavar="'K: V'",
+        short="-H",
+        common=True,
+        shown=False,
     )
-    header_everywhere: tuple[str, ...] = secret(
-        option(
-            _FETCHING,
-            (),
-            "Request header for every server, credentials included; repeatable.",
-            metavar="'K: V'",
-        )
+    header_everywhere: tuple[str, ...] = _option(
+        (),
+        "Request header for every server, credentials included; repeatable.",
+        metavar="'K: V'",
+        shown=False,
     )
-    proxy: tuple[str, ...] = secret(
-        option(
-            _FETCHING,
-            (),
-            "Proxy (http, https, socks5, socks5h), or none; of several, each host keeps one.",
-            metavar="URL",
-            common=True,
-        )
+    proxy: tuple[str, ...] = _option(
+        (),
+        "Proxy (http, https, socks5, socks5h), or none; of several, each host keeps one.",
+        metavar="URL",
+        common=True,
+        shown=False,
     )
-    insecure: bool = option(_FETCHING, False, "Do not verify TLS certificates.")
-    dns_ttl: float = option(
-        _FETCHING,
-        300.0,
-        "Seconds to cache DNS answers (0: no cache).",
-        least=0,
-        most=86_400,
-        unit=SECONDS,
+    insecure: bool = _option(False, "Do not verify TLS certificates.")
+    dns_ttl: float = _seconds(300.0, "Seconds to cache DNS answers (0: no cache).")
+    allow_private: bool = _safety(
+        False, "Allow loopback and private addresses, and any port.", common=True
     )
-    allow_private: bool = option(
-        _SAFETY, False, "Allow loopback and private addresses, and any port.", common=True
+    allow_network: tuple[str, ...] = _safety(
+        (), "Allow this network, on any port; repeatable.", metavar="CIDR", common=True
     )
-    allow_network: tuple[str, ...] = option(
-        _SAFETY, (), "Allow this network, on any port; repeatable.", metavar="CIDR", common=True
-    )
-    allow_port: tuple[str, ...] = option(
-        _SAFETY,
+    allow_port: tuple[str, ...] = _safety(
         (),
         f"Additional port, or range, next to {', '.join(map(str, PORTS))}; repeatable.",
         metavar="PORT",

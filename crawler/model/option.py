@@ -33,40 +33,15 @@ class OptionError(ConfigurationError):
         self.problem = problem
 
 
-def option(  # noqa: PLR0913  one for each property of an option
-    section: str,
-    default: Any,
-    help: str,
-    *,
-    least: float | None = None,
-    most: float | None = None,
-    unit: Unit | None = None,
-    metavar: str | None = None,
-    short: str | None = None,
-    common: bool = False,
-) -> Any:
-    """Return a field with its help, inclusive range (`least`, `most`), unit and short flag.
+def option(section: str, default: Any, help: str, **properties: Any) -> Any:
+    """Return a field for an option; `properties` are further fields of `Option`.
 
-    Without a unit, integers are counts (`10k`) and floats plain numbers. `--help` lists the common
-    options, `--help-all` every one.
+    A range (`least`, `most`) is inclusive. Without a unit, integers are counts (`10k`) and floats
+    plain numbers. `--help` lists the `common` options, `--help-all` every one. With `shown=False`
+    the value may hold credentials: `repr` and errors hide it.
     """
-    metadata: Mapping[str, Any] = {
-        "section": section,
-        "help": help,
-        "least": least,
-        "most": most,
-        "unit": unit,
-        "metavar": metavar,
-        "short": short,
-        "common": common,
-        "shown": True,
-    }
-    return field(default=default, metadata=metadata)
-
-
-def secret(made: Any) -> Any:
-    """Return an option whose value may hold credentials: `repr` and errors hide it."""
-    return field(default=made.default, repr=False, metadata={**made.metadata, "shown": False})
+    metadata = {"section": section, "help": help, **properties}
+    return field(default=default, repr=properties.get("shown", True), metadata=metadata)
 
 
 def group(config: type[Options]) -> Any:
@@ -83,13 +58,13 @@ class Option:
     default: Any
     section: str
     help: str
-    least: float | None
-    most: float | None
-    unit: Unit | None
-    metavar: str | None
-    short: str | None
-    common: bool
-    shown: bool
+    least: float | None = None
+    most: float | None = None
+    unit: Unit | None = None
+    metavar: str | None = None
+    short: str | None = None
+    common: bool = False
+    shown: bool = True
 
     @property
     def flag(self) -> str:

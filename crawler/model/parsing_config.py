@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 
 from crawler.model.choices import Html, Parse
 from crawler.model.errors import ConfigurationError
 from crawler.model.option import OptionError, Options, option
 from crawler.model.units import MEGABYTES, SECONDS
 
-_PARSING = "Parsing"
+_option = partial(option, "Parsing")
 
 _DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
 _PARSER = re.compile(rf"({_DOTTED}|[^\x00-\x1f]+\.py):{_DOTTED}")
@@ -20,50 +21,38 @@ _PARSER = re.compile(rf"({_DOTTED}|[^\x00-\x1f]+\.py):{_DOTTED}")
 class ParsingConfig(Options):
     """Executor, its limits, HTML library and parser."""
 
-    parse: Parse = option(
-        _PARSING, "auto", "Where pages are parsed; auto measures and chooses.", common=True
+    parse: Parse = _option(
+        "auto", "Where pages are parsed; auto measures and chooses.", common=True
     )
-    parse_workers: int = option(_PARSING, 0, "Parser workers (0: one per core).", least=0, most=512)
-    parse_timeout: float = option(
-        _PARSING, 10.0, "Seconds for parsing one page.", least=0.01, most=3_600, unit=SECONDS
+    parse_workers: int = _option(0, "Parser workers (0: one per core).", least=0, most=512)
+    parse_timeout: float = _option(
+        10.0, "Seconds for parsing one page.", least=0.01, most=3_600, unit=SECONDS
     )
-    parse_memory: int = option(
-        _PARSING,
+    parse_memory: int = _option(
         1_024,
         "Memory limit of a parser process, in MB (0: no limit).",
         least=0,
         most=10**6,
         unit=MEGABYTES,
     )
-    parse_batch: int = option(
-        _PARSING, 16, "Maximum pages handed to a worker at once.", least=1, most=1_000
-    )
-    parse_linger: float = option(
-        _PARSING,
+    parse_batch: int = _option(16, "Maximum pages handed to a worker at once.", least=1, most=1_000)
+    parse_linger: float = _option(
         0.002,
         "Maximum seconds that a page waits for its batch to fill.",
         least=0,
         most=1,
         unit=SECONDS,
     )
-    parser: str = option(
-        _PARSING,
-        "",
-        "Your parser: a function from response to dict.",
-        metavar="MODULE:FUNCTION",
-        common=True,
+    parser: str = _option(
+        "", "Your parser: a function from response to dict.", metavar="MODULE:FUNCTION", common=True
     )
-    extract: tuple[str, ...] = option(
-        _PARSING, (), "Installed extractor to run on each page; repeatable.", metavar="NAME"
+    extract: tuple[str, ...] = _option(
+        (), "Installed extractor to run on each page; repeatable.", metavar="NAME"
     )
-    html: Html = option(
-        _PARSING,
-        "frostwork",
-        "HTML library: frostwork is faster; lexbor needs the extra of that name.",
+    html: Html = _option(
+        "frostwork", "HTML library: frostwork is faster; lexbor needs the extra of that name."
     )
-    error_pages: bool = option(
-        _PARSING, False, "Parse the bodies of 4xx and 5xx responses as well."
-    )
+    error_pages: bool = _option(False, "Parse the bodies of 4xx and 5xx responses as well.")
 
     def __post_init__(self) -> None:
         self.settle()
