@@ -47,7 +47,7 @@ IMPURE = ("aiohttp", "asyncio", "concurrent", "logging", "socket", "threading", 
 """What the pure rooms do without. The collector alone may import threading."""
 
 HOMES = {
-    "aiohttp": "fetch/aiohttp_client.py load/aio.py",
+    "aiohttp": "fetch/aiohttp_*.py load/aio.py",
     "urllib3": "fetch/urllib3_client.py",
     "publicsuffixlist": "runtime/suffixes.py",
     "cyclopts": "cli/*",

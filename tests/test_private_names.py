@@ -25,12 +25,12 @@ PROJECT = PACKAGE.parent / "pyproject.toml"
 KNOWN: Mapping[str, set[tuple[str, str]]] = {
     "aiohttp": {
         ("fetch/aiohttp_client.py", "_buffer"),
-        ("fetch/aiohttp_client.py", "_conns"),
-        ("fetch/aiohttp_client.py", "_create_connection"),
-        ("fetch/aiohttp_client.py", "_payload"),
-        ("fetch/aiohttp_client.py", "_resolve_host"),
+        ("fetch/aiohttp_connections.py", "_conns"),
+        ("fetch/aiohttp_connections.py", "_create_connection"),
+        ("fetch/aiohttp_connections.py", "_payload"),
+        ("fetch/aiohttp_connections.py", "_resolve_host"),
         ("fetch/aiohttp_client.py", "_retry_connection"),
-        ("fetch/aiohttp_client.py", "_wrap_create_connection"),
+        ("fetch/aiohttp_connections.py", "_wrap_create_connection"),
         ("load/aio.py", "_create_connection"),
         ("load/aio.py", "_retry_connection"),
     },

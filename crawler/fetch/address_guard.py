@@ -13,9 +13,6 @@ can be judged (`check_url`). The proxy's own address comes from the user and is 
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
-from crawler.fetch.exchange import default_port
 from crawler.fetch.fetch_fault import RefusedExchange
 from crawler.fetch.names import Addresses
 from crawler.model.address import AddressPolicy
@@ -37,8 +34,7 @@ def admitted(policy: AddressPolicy, addresses: Addresses, port: int) -> Addresse
 
 def check_url(policy: AddressPolicy, url: Url) -> None:
     """Judge a URL that a proxy will fetch; raise `Fault` if it is refused."""
-    parts = urlsplit(url.host_key)
-    host, port = parts.hostname or "", default_port(parts)
+    host, port = url.hostname, url.port
     if ":" in host or host[-1:].isdigit():  # WHATWG URL: no name ends in a number
         refusal = policy.refusal(host, port)
     elif f".{host.rstrip('.')}".endswith(".localhost"):  # RFC 6761, 6.3: always loopback

@@ -16,7 +16,7 @@ from functools import cache
 from http import HTTPStatus
 from math import inf
 from typing import NamedTuple
-from urllib.parse import SplitResult, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from crawler.core.cookies import MOST as COOKIES
 from crawler.fetch.body import Body
@@ -345,11 +345,6 @@ def retry_after(value: str | None, now: float) -> float | None:
 @cache
 def _types(accept: tuple[str, ...]) -> MediaTypes:
     return MediaTypes(",".join(accept))
-
-
-def default_port(parts: SplitResult) -> int:
-    """Return the port of a URL, by default its scheme's."""
-    return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def request_headers(config: CrawlConfig) -> list[tuple[str, str]]:

@@ -1,13 +1,13 @@
 """Negotiate a connection with a SOCKS5 proxy (RFC 1928, RFC 1929).
 
-`negotiation` does no I/O: it yields the bytes to send and the number of bytes to read, so that both
-engines run it over their own sockets. It never reads beyond the reply: the target's bytes follow.
+Both engines pass their own ways to send and to receive. Nothing is read beyond the reply: the
+target's bytes follow.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable
 
 from socksio import ProtocolError, socks5
 
@@ -15,8 +15,9 @@ from crawler.model.fault import Fault
 from crawler.model.outcome import Kind
 from crawler.model.proxies import Proxy
 
-Negotiation = Generator[tuple[bytes, int], bytes, None]
-"""Yields bytes to send and the number of bytes to read, and is sent the bytes read."""
+Send = Callable[[bytes], Awaitable[None]]
+Receive = Callable[[int], Awaitable[bytes]]
+"""Returns at most so many bytes; b"" if the proxy has closed the connection."""
 
 _ADDRESS_BYTES = {1: 4, 4: 16}
 _UNREACHED = frozenset(
@@ -30,41 +31,53 @@ _UNREACHED = frozenset(
 """Replies about the target; the others are about the proxy."""
 
 
-def negotiation(proxy: Proxy, host: str, port: int) -> Negotiation:
+async def negotiate(proxy: Proxy, host: str, port: int, send: Send, receive: Receive) -> None:
     """Ask `proxy` for a connection to a host, by name or address; raise `Fault` if refused."""
+
+    async def read(size: int) -> bytes:
+        got = b""
+        while len(got) < size:
+            data = await receive(size - len(got))
+            if not data:
+                raise _refused("closed the connection")
+            got += data
+        return got
+
     connection = socks5.SOCKS5Connection()
     try:
-        yield from _greet(connection, proxy)
+        await _greet(connection, proxy, send, read)
         address = socks5.SOCKS5CommandRequest.from_address(
             socks5.SOCKS5Command.CONNECT, (_plain(host), port)
         )
         connection.send(address)
-        head = yield connection.data_to_send(), 4
+        await send(connection.data_to_send())
+        head = await read(4)
         length = _ADDRESS_BYTES.get(head[3])
         if length is None:
-            head += yield b"", 1
+            head += await read(1)
             length = head[-1]
-        rest = yield b"", length + 2
-        _check(connection.receive_data(head + rest))
+        _check(connection.receive_data(head + await read(length + 2)))
     except (ProtocolError, ValueError, OverflowError) as error:
-        raise refused(f"not SOCKS5: {error}") from None
+        raise _refused(f"not SOCKS5: {error}") from None
 
 
-def _greet(connection: socks5.SOCKS5Connection, proxy: Proxy) -> Negotiation:
+async def _greet(
+    connection: socks5.SOCKS5Connection, proxy: Proxy, send: Send, read: Receive
+) -> None:
     methods = [socks5.SOCKS5AuthMethod.NO_AUTH_REQUIRED]
     if proxy.user:
         methods.append(socks5.SOCKS5AuthMethod.USERNAME_PASSWORD)
     connection.send(socks5.SOCKS5AuthMethodsRequest(methods))
-    reply = connection.receive_data((yield connection.data_to_send(), 2))
-    method = getattr(reply, "method", None)
+    await send(connection.data_to_send())
+    method = getattr(connection.receive_data(await read(2)), "method", None)
     if method == socks5.SOCKS5AuthMethod.USERNAME_PASSWORD and proxy.user:
         user, password = proxy.user.encode(), proxy.password.encode()
         connection.send(socks5.SOCKS5UsernamePasswordRequest(user, password))
-        reply = connection.receive_data((yield connection.data_to_send(), 2))
-        if not getattr(reply, "success", False):
-            raise refused("wants other credentials")
+        await send(connection.data_to_send())
+        if not getattr(connection.receive_data(await read(2)), "success", False):
+            raise _refused("wants other credentials")
     elif method != socks5.SOCKS5AuthMethod.NO_AUTH_REQUIRED:
-        raise refused("wants credentials; write socks5://user:password@host:port")
+        raise _refused("wants credentials; write socks5://user:password@host:port")
 
 
 def _check(reply: object) -> None:
@@ -75,7 +88,7 @@ def _check(reply: object) -> None:
     if code in _UNREACHED:
         closed = code == socks5.SOCKS5ReplyCode.CONNECTION_REFUSED
         raise Fault(Kind.CONNECT, f"{words}, says the proxy", no_tls=closed)
-    raise refused(words)
+    raise _refused(words)
 
 
 def _plain(host: str) -> str:
@@ -86,6 +99,5 @@ def _plain(host: str) -> str:
         return host
 
 
-def refused(words: str) -> Fault:
-    """Return the fault of a proxy that refuses."""
+def _refused(words: str) -> Fault:
     return Fault(Kind.PROXY, f"proxy: {words}")

@@ -18,16 +18,17 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import wait
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from crawler.fetch import fetch_fault, socks
 from crawler.fetch.address_guard import admitted
 from crawler.fetch.exchange import ExchangeProgress
+from crawler.fetch.http_fetcher import finished
 from crawler.fetch.message import Message
 from crawler.fetch.names import Addresses, LookUp, Names, ResolvedAddress, literal_address
 from crawler.fetch.reaper import ExchangeWatch
-from crawler.fetch.room import Values
 from crawler.model.address import AddressPolicy
 from crawler.model.config import CrawlConfig
 from crawler.model.fault import Fault
@@ -42,65 +43,45 @@ PIECE = 65_536
 _ROUNDED = 0.01  # seconds
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class Call:
     """One exchange, as its connection sees it; `policy` applies where no proxy connects."""
 
-    __slots__ = (
-        "_config", "_names", "_paused", "_policy", "_pulse", "_shadow", "answer", "forwarded",
-        "fresh", "progress", "proxy", "target", "watch",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        config: CrawlConfig,
-        names: Names,
-        progress: ExchangeProgress,
-        watch: ExchangeWatch,
-        pulse: Pulse,
-        *,
-        policy: AddressPolicy,
-        proxy: Proxy | None,
-    ) -> None:
-        self._config = config
-        self._names = names
-        self._pulse = pulse
-        self._policy = policy
-        self.proxy = proxy
-        self.forwarded = False
-        self.progress = progress
-        self.watch = watch
-        self.target = ""
-        self.fresh = False
-        self.answer: WireResponse | None = None
-        self._shadow: socket.socket | None = None
-        self._paused = 0.0  # seconds that its clock stood still
+    config: CrawlConfig
+    names: Names
+    progress: ExchangeProgress
+    watch: ExchangeWatch
+    pulse: Pulse
+    policy: AddressPolicy
+    proxy: Proxy | None
+    forwarded: bool = False
+    target: str = ""
+    fresh: bool = False
+    answer: WireResponse | None = None
+    _shadow: socket.socket | None = None
+    _paused: float = 0.0  # seconds that its clock stood still
 
     @property
     def framing_room(self) -> int:
         """Maximum bytes of chunk sizes, extensions and trailers."""
-        return HEADER_BYTES + self._config.network.max_body
+        return HEADER_BYTES + self.config.network.max_body
 
     @property
-    def values(self) -> Values:
-        """Header access to the response."""
+    def head(self) -> Head:
+        """The head of the response."""
         if self.answer is None:
             raise RuntimeError("no response has arrived yet")
-        return self.answer.head.values
-
-    @property
-    def fields(self) -> tuple[tuple[str, str], ...]:
-        """All header fields of the response."""
-        return self.answer.head.pairs() if self.answer is not None else ()
+        return self.answer.head
 
     def connect(self, connect: Any) -> None:
         """Run `connect` within the connect timeout and measure it."""
         self.fresh = True
         begun, paused = time.perf_counter(), self._paused
         due, verdict = self.watch.due, self.watch.verdict
-        limit = self._pulse() + self._config.network.connect_timeout
+        limit = self.pulse() + self.config.network.connect_timeout
         if limit < due:
             self.watch.limit(
-                limit, fetch_fault.connect_overdue(self._config.network.connect_timeout)
+                limit, fetch_fault.connect_overdue(self.config.network.connect_timeout)
             )
         try:
             connect()
@@ -115,12 +96,12 @@ class Call:
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """Stop the exchange's clock."""
-        watch, since, due = self.watch, self._pulse(), self.watch.due
+        watch, since, due = self.watch, self.pulse(), self.watch.due
         watch.limit(math.inf, watch.verdict)
         try:
             yield
         finally:
-            waited = self._pulse() - since
+            waited = self.pulse() - since
             self._paused += waited
             watch.limit(due + waited, watch.verdict)
 
@@ -133,23 +114,23 @@ class Call:
             return fetch_fault.closed()
         if isinstance(error, http.client.HTTPException):
             return fetch_fault.malformed(str(error))
-        verify = not self._config.network.insecure
+        verify = not self.config.network.insecure
         return fetch_fault.connecting(error, proxied=self.proxy is not None, verify=verify)
 
     def look_up(self, host: str, port: int) -> str:
         """Return the address that a connection would try first."""
-        known = self._names.known(host)
+        known = self.names.known(host)
         if known is None:
-            self.watch.limit(self._pulse() + self._seconds, self.watch.verdict)
-            known = self._looked_up(self._names.ask(host))
-        return admitted(self._policy, known, port)[0].ip
+            self.watch.limit(self.pulse() + self._seconds, self.watch.verdict)
+            known = self._looked_up(self.names.ask(host))
+        return admitted(self.policy, known, port)[0].ip
 
     @property
     def _seconds(self) -> float:
         """Maximum seconds of a look-up."""
-        return min(self._config.network.connect_timeout, self._config.network.timeout)
+        return min(self.config.network.connect_timeout, self.config.network.timeout)
 
-    def open(self, host: str, port: int, options: Any) -> socket.socket:
+    def socket_to(self, host: str, port: int, options: Any) -> socket.socket:
         """Return a connected socket for urllib3, to the target or the proxy."""
         proxy = self.proxy
         if proxy is None:
@@ -162,14 +143,14 @@ class Call:
         return self._through(proxy, goals, port, options)
 
     def _judged(self, host: str, port: int) -> Addresses:
-        return admitted(self._policy, self._addresses(host), port)
+        return admitted(self.policy, self._addresses(host), port)
 
     def _through(self, proxy: Proxy, goals: list[str], port: int, options: Any) -> socket.socket:
         """Return a socket that a SOCKS proxy has connected to the first reachable of `goals`."""
         for goal in goals:
             sock = self._connected(self._addresses(proxy.host), proxy.port, options)
             try:
-                _negotiate(sock, socks.negotiation(proxy, goal, port))
+                _negotiate(sock, proxy, goal, port)
             except BaseException as error:
                 sock.close()
                 # Only a fault of the target is worth another try.
@@ -196,14 +177,14 @@ class Call:
         return sock
 
     def _left(self) -> float:
-        left = self.watch.due - self._pulse()
+        left = self.watch.due - self.pulse()
         if left <= 0:
             raise self.watch.verdict
         return left
 
     def _addresses(self, host: str) -> Addresses:
-        found = literal_address(host) or self._names.known(host)
-        return found or self._looked_up(self._names.ask(host))
+        found = literal_address(host) or self.names.known(host)
+        return found or self._looked_up(self.names.ask(host))
 
     def _looked_up(self, look_up: LookUp) -> Addresses:
         """Wait for a look-up; the exchange's clock stands still until it begins."""
@@ -222,12 +203,12 @@ class Call:
     def _reach(
         self, address: ResolvedAddress, port: int, options: Any, share: int
     ) -> socket.socket:
-        due = self._pulse() + self._left() / share
+        due = self.pulse() + self._left() / share
         while True:
             try:
-                return self._reached(address, port, options, due - self._pulse())
+                return self._reached(address, port, options, due - self.pulse())
             except TimeoutError as error:  # the system's clock goes on when the pulse stands still
-                if error.errno is not None or due - self._pulse() < _ROUNDED:
+                if error.errno is not None or due - self.pulse() < _ROUNDED:
                     raise
 
     def _reached(
@@ -247,19 +228,14 @@ class Call:
         return sock
 
 
-def _negotiate(sock: socket.socket, steps: socks.Negotiation) -> None:
-    """Run the negotiation with a SOCKS proxy over a socket."""
-    said = next(steps)
-    with suppress(StopIteration):
-        while True:
-            sock.sendall(said[0])
-            got = b""
-            while len(got) < said[1]:
-                data = sock.recv(said[1] - len(got))
-                if not data:
-                    raise socks.refused("closed the connection")
-                got += data
-            said = steps.send(got)
+def _negotiate(sock: socket.socket, proxy: Proxy, host: str, port: int) -> None:
+    async def send(data: bytes) -> None:
+        sock.sendall(data)
+
+    async def receive(size: int) -> bytes:
+        return sock.recv(size)
+
+    finished(socks.negotiate(proxy, host, port, send, receive))
 
 
 class Here(threading.local):

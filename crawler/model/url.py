@@ -89,6 +89,11 @@ class Url:
         return authority if authority.endswith("]") else authority.rpartition(":")[0] or authority
 
     @property
+    def hostname(self) -> str:
+        """The host as a name or address to connect to: `example.com`, `::1`."""
+        return self.host.strip("[]")
+
+    @property
     def port(self) -> int:
         """The port, that of the scheme where the URL has none."""
         text = self.authority[len(self.host) + 1 :]

@@ -15,7 +15,8 @@ import pytest
 import trustme
 import uvloop
 
-from crawler.fetch.aiohttp_client import AioFetcher, _GuardedResolver
+from crawler.fetch.aiohttp_client import AioFetcher
+from crawler.fetch.aiohttp_connections import GuardedResolver
 from crawler.fetch.names import Addresses, Names, ResolvedAddress
 from crawler.fetch.urllib3_client import ThreadedFetcher
 from crawler.model.outcome import Failed, Fetched, Kind, Received, Redirect
@@ -327,7 +328,7 @@ def test_no_content_type(way: Way) -> None:
 
 def test_idle_connections_are_bounded(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections to hosts of long ago are closed, so that descriptors do not run out."""
-    monkeypatch.setattr("crawler.fetch.aiohttp_client.IDLE_HOSTS", 2)
+    monkeypatch.setattr("crawler.fetch.aiohttp_connections.IDLE_HOSTS", 2)
     monkeypatch.setattr("crawler.fetch.urllib3_client.IDLE_HOSTS", 2)
     names = Names(60, look_up=lambda host: (ResolvedAddress(socket.AF_INET, "127.0.0.1"),))
     config = replace(CONFIG, concurrency=1)
@@ -352,7 +353,7 @@ def test_a_failed_look_up_that_nobody_waits_for_is_silent(
         running = asyncio.get_running_loop()
         running.set_exception_handler(lambda _, context: complaints.append(context["message"]))
         names = Names(60.0, look_up=look_up)
-        resolver = _GuardedResolver(names, CONFIG.network.addresses)
+        resolver = GuardedResolver(names, CONFIG.network.addresses)
         waiter = asyncio.create_task(resolver.resolve("a.example"))
         await asyncio.sleep(0)
         answer = asyncio.wrap_future(names.ask("a.example").answer)

@@ -1,0 +1,352 @@
+"""Connections of aiohttp's: guarded look-ups, SOCKS, deadlines, and strict reading.
+
+* Every address passes the guard, and the time to connect is measured, where connections are made:
+  at no cost to reused ones.
+* `crawler.fetch.message` reads a response before aiohttp's parser does, as in the other engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+import ssl
+import time
+from asyncio import CancelledError, Task
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, TypeVar, cast
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
+
+from crawler.fetch import fetch_fault, socks
+from crawler.fetch.address_guard import admitted
+from crawler.fetch.deadline import Deadline, Deadlines
+from crawler.fetch.exchange import IDLE_HOSTS
+from crawler.fetch.fetch_fault import RefusedExchange
+from crawler.fetch.message import Message
+from crawler.fetch.names import Addresses, LookUp, Names, literal_address
+from crawler.model.address import AddressPolicy
+from crawler.model.fault import Fault
+from crawler.model.head import HEADER_BYTES, Head, Malformed
+from crawler.model.outcome import Kind
+from crawler.model.proxies import Proxy
+
+_T = TypeVar("_T")
+
+IDLE_SECONDS = 15.0
+"""Seconds that an unused connection is kept."""
+
+
+class GuardedResolver(AbstractResolver):
+    """Connects aiohttp to `Names`, and returns only addresses that the guard admits.
+
+    `limit` and `lift` bound the time of the current task; its clock stops until a look-up begins.
+    `unanswered` holds the tasks whose deadline ended a look-up.
+    """
+
+    def __init__(self, names: Names, policy: AddressPolicy) -> None:
+        self._names = names
+        self.policy = policy
+        self._limits: dict[Task[Any] | None, tuple[Deadlines, Deadline]] = {}
+        self.unanswered: set[Task[Any] | None] = set()
+
+    def limit(self, deadlines: Deadlines) -> Deadline:
+        """Set a deadline for the current task and return it."""
+        deadline = deadlines.enter()
+        self._limits[deadline.task] = deadlines, deadline
+        return deadline
+
+    def lift(self, deadline: Deadline) -> None:
+        """Remove the deadline."""
+        self._limits.pop(deadline.task)[0].leave(deadline)
+        self.unanswered.discard(deadline.task)
+
+    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
+        """Return the host's addresses; the look-up itself outlives a cancelled waiter."""
+        found = await self.addresses(host)
+        return [_result(host, port, *each) for each in admitted(self.policy, found, port)]
+
+    async def addresses(self, host: str) -> Addresses:
+        """Return all addresses of a name, not judged by the guard."""
+        return self._names.known(host) or await self._looked_up(self._names.ask(host))
+
+    async def _looked_up(self, look_up: LookUp) -> Addresses:
+        task = asyncio.current_task()
+        limits = self._limits.get(task)
+        if limits is not None and not look_up.begun.done():
+            deadlines, limit = limits
+            deadlines.pause(limit)
+            try:
+                await _shared(look_up.begun)
+            finally:
+                deadlines.resume(limit)
+        try:
+            return await _shared(look_up.answer)
+        except CancelledError:
+            if limits is not None and limits[1].overdue:
+                self.unanswered.add(task)
+            raise
+
+    async def close(self) -> None:
+        """End the look-up threads."""
+        self._names.close()
+
+
+def _result(host: str, port: int, family: int, ip: str) -> ResolveResult:
+    return ResolveResult(hostname=host, host=ip, port=port, family=family, proto=0, flags=0)
+
+
+async def _shared(future: Future[_T]) -> _T:
+    """Wait for a shared future; cancelling this wait does not cancel the others'."""
+    asked = asyncio.wrap_future(future)
+    asked.add_done_callback(_taken)  # after a cancelled wait nobody else takes its failure
+    return await asyncio.shield(asked)
+
+
+def _taken(future: asyncio.Future[Any]) -> None:
+    """Retrieve a failure, so that asyncio does not warn about it."""
+    if not future.cancelled():
+        future.exception()
+
+
+class _ResponseProtocol(ResponseHandler):
+    """A connection whose bytes `Message` reads before aiohttp's parser does.
+
+    The parser gets every response in its plainest form, so that its view of odd ones does not
+    matter. Bytes that belong to no response end the connection: they would be taken for the answer
+    to the next request (RFC 9112, 9.2).
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, max_body: int) -> None:
+        super().__init__(loop)
+        self._room = HEADER_BYTES + max_body
+        self._message: Message | None = None
+        self._problem: Malformed | None = None
+        self._poll: select.poll | None = None
+
+    def set_response_params(self, **options: Any) -> None:
+        """Begin a response, just before the request is sent."""
+        self._message = Message(self._room)
+        super().set_response_params(**options)
+
+    def close(self) -> None:
+        """Close at once; a TLS shutdown would wait for the server, perhaps longer than the loop."""
+        if self.transport is not None and self.transport.get_extra_info("ssl_object"):
+            self.abort()
+        else:
+            super().close()
+
+    def is_connected(self) -> bool:
+        """Return True if nothing lies unread, which would be taken for the next answer.
+
+        Ask the kernel, as the loop may not have read it yet.
+        """
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return False
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return not self._poll.poll(0)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes from the connection.
+
+        aiohttp resumes its parser with b"", and keeps bytes that come before the first request: on
+        a new connection either may be first.
+        """
+        if not data or (self._message is None and self._problem is None):
+            super().data_received(data)
+        elif self._message is None or self._message.done:
+            self._unasked()
+        else:
+            self._read(self._message, data)
+
+    def _unasked(self) -> None:
+        self.force_close()
+        body = self._payload
+        if self.transport is not None and (body is None or body.is_eof()):
+            self.transport.close()
+
+    def _read(self, message: Message, data: bytes) -> None:
+        begun = message.head is not None
+        body = message.feed(data)
+        if message.surplus:
+            self.force_close()  # now: aiohttp keeps the connection once it has read the end
+        if message.head is not None:
+            plain = _plain(message, message.head, body, begun=begun)
+            if plain:
+                super().data_received(plain)
+        if message.problem is not None:
+            self._end(message.problem)
+
+    def _end(self, problem: Malformed) -> None:
+        self._message, self._problem = None, problem
+        self.set_exception(problem)  # who waits for it closes the connection
+        self._fail(self._payload)
+
+    def connection_lost(self, error: BaseException | None) -> None:
+        """End the response that is being read, with the problem found before, if any."""
+        body = self._payload
+        super().connection_lost(error)
+        self._fail(body)
+
+    def _fail(self, body: aiohttp.StreamReader | None) -> None:
+        if self._problem is not None and body is not None and not body.is_eof():
+            body.set_exception(self._problem)
+
+
+def _plain(message: Message, head: Head, body: bytes, *, begun: bool) -> bytes:
+    """Return a piece of a response framed anew, after its head unless that has `begun` before."""
+    parts = [] if begun else [head.plain()]
+    if head.chunked and body:
+        parts.append(b"%x\r\n%b\r\n" % (len(body), body))
+    elif body:
+        parts.append(body)
+    if head.chunked and message.done:
+        parts.append(b"0\r\n\r\n")
+    return b"".join(parts)
+
+
+class GuardedConnector(aiohttp.TCPConnector):
+    """Measures connecting, limits idle connections, and has the final say on an address.
+
+    `_socket` makes every socket, for the address that it will be connected to. Literal addresses,
+    which bypass the resolver, are judged there, and all others again.
+    """
+
+    def __init__(
+        self,
+        resolver: GuardedResolver,
+        context: ssl.SSLContext,
+        deadlines: Deadlines,
+        max_body: int,
+    ) -> None:
+        super().__init__(
+            resolver=resolver,
+            use_dns_cache=False,
+            ssl=context,
+            limit=0,
+            limit_per_host=0,
+            keepalive_timeout=IDLE_SECONDS,
+            socket_factory=self._socket,
+        )
+        self.guarded = resolver
+        self._deadlines = deadlines
+        protocol = partial(_ResponseProtocol, loop=self._loop, max_body=max_body)
+        self._factory = cast("partial[ResponseHandler]", protocol)
+        self._took: dict[Task[Any] | None, float] = {}
+
+    def connected(self) -> bool:
+        """Return True if the current task has made a connection since it last called `take`."""
+        return asyncio.current_task() in self._took
+
+    def take(self) -> float:
+        """Return the seconds that the current task spent on connecting since the last call."""
+        return self._took.pop(asyncio.current_task(), 0.0) if self._took else 0.0
+
+    async def _create_connection(self, *args: Any, **kwargs: Any) -> ResponseHandler:
+        self._make_room()
+        begun = time.perf_counter()
+        resolver = self.guarded
+        limit = resolver.limit(self._deadlines)
+        try:
+            return await super()._create_connection(*args, **kwargs)
+        except CancelledError:
+            if not limit.expired():
+                raise
+            asked = limit.task in resolver.unanswered
+            late = fetch_fault.unanswered if asked else fetch_fault.connect_overdue
+            raise late(self._deadlines.seconds) from None
+        finally:
+            resolver.lift(limit)
+            self._took[limit.task] = time.perf_counter() - begun
+
+    def _socket(self, address: tuple[Any, ...]) -> socket.socket:
+        family, kind, protocol, _, (ip, port, *_) = address
+        refusal = self.guarded.policy.refusal(ip, port)
+        if refusal is not None:
+            raise RefusedExchange(refusal)
+        return socket.socket(family, kind, protocol)
+
+    def _make_room(self) -> None:
+        """Close the connections of the host that has been idle longest, if there are too many.
+
+        Checked for new connections only, at no cost to reused ones.
+        """
+        while len(self._conns) >= IDLE_HOSTS:
+            for protocol, _ in self._conns.pop(next(iter(self._conns))):
+                protocol.close()
+
+
+_NOWHERE = "192.0.2.0"  # RFC 5737: a placeholder for the address that only the proxy knows
+
+
+class SocksConnector(GuardedConnector):
+    """Connects through a SOCKS5 proxy, to addresses that were judged here or to names.
+
+    Replaces aiohttp's method that opens a connection to given addresses.
+    """
+
+    def __init__(self, proxy: Proxy, *args: Any) -> None:
+        super().__init__(*args)
+        self._proxy = proxy
+
+    async def _resolve_host(self, host: str, port: int, *args: Any, **kwargs: Any) -> Any:
+        """Leave names to a proxy that looks them up."""
+        if not self._proxy.looks_up:
+            return await super()._resolve_host(host, port, *args, **kwargs)
+        return [_result(host, port, socket.AF_INET, _NOWHERE)]
+
+    async def _wrap_create_connection(
+        self, *args: Any, addr_infos: Any, req: Any, **kwargs: Any
+    ) -> Any:
+        del kwargs["timeout"], kwargs["client_error"]
+        goal = req.url.raw_host if self._proxy.looks_up else self._judged(*addr_infos[0][4][:2])
+        try:
+            sock = await self._reached()
+        except OSError as error:
+            raise fetch_fault.connecting(error, proxied=True) from None
+        try:
+            await socks.negotiate(
+                self._proxy,
+                goal,
+                req.port,
+                partial(self._loop.sock_sendall, sock),
+                partial(self._loop.sock_recv, sock),
+            )
+            return await self._loop.create_connection(*args, **kwargs, sock=sock)
+        except OSError as error:
+            sock.close()
+            raise aiohttp.ClientConnectorError(req.connection_key, error) from error
+        except BaseException:
+            sock.close()
+            raise
+
+    def _judged(self, ip: str, port: int) -> str:
+        if (refusal := self.guarded.policy.refusal(ip, port)) is not None:
+            raise Fault(Kind.BLOCKED_ADDRESS, refusal)
+        return ip
+
+    async def _reached(self) -> socket.socket:
+        """Return a socket that is connected to the proxy."""
+        address = literal_address(self._proxy.host)
+        addresses = address or await self.guarded.addresses(self._proxy.host)
+        failure: OSError = OSError("the proxy has no addresses")
+        for family, ip in addresses:
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            sock.setblocking(False)
+            try:
+                await self._loop.sock_connect(sock, (ip, self._proxy.port))
+            except OSError as error:
+                sock.close()
+                failure = error
+            except BaseException:
+                sock.close()
+                raise
+            else:
+                return sock
+        raise failure

@@ -1,0 +1,162 @@
+"""The steps of an exchange, written once for both fetchers.
+
+    open -> head -> wanted body, piece by piece -> Received
+                 -> nothing wanted, or an error page -> Redirect | Failed
+
+The steps are coroutines over a `Link`. In the asyncio fetcher a link's methods suspend; in the
+threaded one they block, so that its coroutines run to their end in one go (`finished`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from crawler.fetch import fetch_fault
+from crawler.fetch.address_guard import check_url
+from crawler.fetch.budget import STALLED, Account, Budget
+from crawler.fetch.credentials import Credentials, RequestHeaders
+from crawler.fetch.exchange import ExchangeProgress
+from crawler.fetch.names import Names
+from crawler.fetch.room import DROPPED_BODY, Values, worth_reading
+from crawler.model.config import CrawlConfig
+from crawler.model.fault import Fault
+from crawler.model.outcome import Fetched, Received
+from crawler.model.proxies import Proxies, Proxy
+from crawler.model.request import Request
+from crawler.runtime.pulse import Pulse
+
+_T = TypeVar("_T")
+
+
+class Link(Protocol):
+    """The way of one exchange to its server. `forwarded`: an HTTP proxy passes the request on."""
+
+    proxy: Proxy | None
+    forwarded: bool
+
+    async def open(self) -> tuple[int, Values]:
+        """Send the request, wait for the response's head, and return its status and values."""
+
+    def fields(self) -> tuple[tuple[str, str], ...]:
+        """Return all header fields of the response."""
+
+    async def read(self) -> bytes:
+        """Return the next piece of the body, b"" at its end."""
+
+    def event(self) -> Any:
+        """Return an event that `wait` can wait for."""
+
+    async def wait(self, room: Any) -> None:
+        """Stop reading, and the exchange's clock, until the event is set."""
+
+    @property
+    def end(self) -> Callable[[Fault], None]:
+        """Return the function that ends the exchange from outside."""
+
+    def close(self) -> None:
+        """Give the connection back; close it unless the body was read to its end."""
+
+
+class HttpFetcher:
+    """The base of both fetchers. Raises `ConfigurationError` for an invalid proxy.
+
+    `headers` returns further headers for a request; `keep_headers` keeps those of all responses.
+    """
+
+    errors: tuple[type[Exception], ...]
+    """The library's exceptions for a broken exchange."""
+
+    def __init__(
+        self,
+        config: CrawlConfig,
+        *,
+        names: Names | None = None,
+        proxies: Proxies | None = None,
+        budget: Budget | None = None,
+        headers: RequestHeaders | None = None,
+        keep_headers: bool = False,
+    ) -> None:
+        self._config = config
+        self._keep_headers = keep_headers or bool(config.parsing.custom)
+        self._budget = budget or Budget()
+        self._proxies = proxies or Proxies(config.network.proxy)
+        self._policy = config.network.addresses
+        self._credentials = Credentials(config, headers)
+        self._names = names or Names(config.network.dns_ttl)
+        self._pulse = Pulse()
+
+    def forget(self, request: Request) -> None:
+        """Release the memory of a request's body, after its visit."""
+        self._budget.release(request)
+
+    def _sweep(self) -> None:
+        self._budget.sweep(self._pulse(), self._pulse.quiet_since(STALLED))
+
+    async def _exchange(self, progress: ExchangeProgress, link: Link) -> Fetched:
+        if link.proxy is not None and link.proxy.looks_up:
+            check_url(self._policy, progress.request.url)
+        try:
+            status, values = await link.open()
+            progress.answered(status, values)
+            if self._keep_headers:
+                progress.fields = link.fields()
+            if 200 <= status < 300 and progress.wanted(self._config):
+                return await self._read(progress, link, values)
+            progress.refuse(values, proxied=link.forwarded)
+            await self._rest(progress, link, values)
+            return progress.settled()
+        finally:
+            link.close()
+
+    async def _read(self, progress: ExchangeProgress, link: Link, values: Values) -> Received:
+        progress.expect(values, self._config)
+        progress.allowed = self._budget.step
+        if progress.packed and self._budget.full:
+            await self._ask(progress, link, self._budget.step)
+        while (data := await link.read()) and progress.take(data):
+            if progress.held <= progress.allowed:
+                continue
+            if not await self._ask(progress, link, progress.need):
+                break
+        return progress.received()
+
+    async def _ask(self, progress: ExchangeProgress, link: Link, need: int) -> bool:
+        """Ask for memory and wait for it; return False if this body gets no more."""
+
+        def opened() -> Account:
+            return Account(progress.heard, link.event(), partial(link.end, fetch_fault.stalled()))
+
+        request, held, now = progress.request, progress.held, self._pulse()
+        account = self._budget.grow(request, held, need, now, opened)
+        if account.waits:
+            await link.wait(account.room)
+            progress.listens()
+        progress.allowed = account.granted
+        if account.cut:
+            progress.cut()
+        return not account.cut
+
+    async def _rest(self, progress: ExchangeProgress, link: Link, values: Values) -> None:
+        """Read an error page, or a small unwanted body, so that its connection can be reused.
+
+        Failures are ignored, as the status is all that counts; the connection is closed then.
+        """
+        with suppress(*self.errors, OSError, Fault):
+            if progress.wanted(self._config):
+                await self._read(progress, link, values)
+            elif worth_reading(values):
+                while progress.wire_bytes <= DROPPED_BODY and (data := await link.read()):
+                    progress.wire_bytes += len(data)
+
+
+def finished(steps: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine that never suspends, as it awaits only what blocks, and return its result."""
+    try:
+        steps.send(None)
+    except StopIteration as end:
+        result: _T = end.value
+        return result
+    raise RuntimeError("a coroutine that should block has suspended")
