@@ -194,7 +194,7 @@ class _Way(NamedTuple):
 
 
 class _AioLink:
-    """The `Link` of an exchange in a task; it has a response once it is `open`."""
+    """The `ExchangeLink` of an exchange in a task; it has a response once it is `open`."""
 
     __slots__ = (
         "_credentials", "_deadline", "_deadlines", "_progress", "_response", "_way", "end",

@@ -3,7 +3,7 @@
     open -> head -> wanted body, piece by piece -> Received
                  -> nothing wanted, or an error page -> Redirect | Failed
 
-The steps are coroutines over a `Link`. In the asyncio fetcher a link's methods suspend; in the
+The steps are coroutines over a `ExchangeLink`. In the asyncio fetcher a link's methods suspend; in the
 threaded one they block, so that its coroutines run to their end in one go (`finished`).
 """
 
@@ -31,7 +31,7 @@ from crawler.runtime.pulse import Pulse
 _T = TypeVar("_T")
 
 
-class Link(Protocol):
+class ExchangeLink(Protocol):
     """The way of one exchange to its server. `forwarded`: an HTTP proxy passes the request on."""
 
     proxy: Proxy | None
@@ -95,7 +95,7 @@ class HttpFetcher:
     def _sweep(self) -> None:
         self._budget.sweep(self._pulse(), self._pulse.quiet_since(STALLED))
 
-    async def _exchange(self, progress: ExchangeProgress, link: Link) -> Fetched:
+    async def _exchange(self, progress: ExchangeProgress, link: ExchangeLink) -> Fetched:
         if link.proxy is not None and link.proxy.looks_up:
             check_url(self._policy, progress.request.url)
         try:
@@ -111,7 +111,9 @@ class HttpFetcher:
         finally:
             link.close()
 
-    async def _read(self, progress: ExchangeProgress, link: Link, values: Values) -> Received:
+    async def _read(
+        self, progress: ExchangeProgress, link: ExchangeLink, values: Values
+    ) -> Received:
         progress.expect(values, self._config)
         progress.allowed = self._budget.step
         if progress.packed and self._budget.full:
@@ -123,7 +125,7 @@ class HttpFetcher:
                 break
         return progress.received()
 
-    async def _ask(self, progress: ExchangeProgress, link: Link, need: int) -> bool:
+    async def _ask(self, progress: ExchangeProgress, link: ExchangeLink, need: int) -> bool:
         """Ask for memory and wait for it; return False if this body gets no more."""
 
         def opened() -> Account:
@@ -139,7 +141,7 @@ class HttpFetcher:
             progress.cut()
         return not account.cut
 
-    async def _rest(self, progress: ExchangeProgress, link: Link, values: Values) -> None:
+    async def _rest(self, progress: ExchangeProgress, link: ExchangeLink, values: Values) -> None:
         """Read an error page, or a small unwanted body, so that its connection can be reused.
 
         Failures are ignored, as the status is all that counts; the connection is closed then.

@@ -171,7 +171,7 @@ class ThreadedFetcher(HttpFetcher):
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _UrllibLink(Call):
-    """The `Link` of an exchange in a thread; it has a response once it is `open`."""
+    """The `ExchangeLink` of an exchange in a thread; it has a response once it is `open`."""
 
     pools: urllib3.PoolManager
     headers: Callable[[Request, FetchTarget], urllib3.HTTPHeaderDict]
