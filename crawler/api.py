@@ -16,17 +16,18 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
-from types import TracebackType
 from typing import Any, Protocol, Self, Unpack
 
 from crawler.core.collector import Snapshot
 from crawler.engine.crawl_session import CrawlSession
 from crawler.engine.plugins import Plugins
 from crawler.fetch.credentials import RequestHeaders
+from crawler.formats.robots import RobotsRules
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError, CrawlerError
 from crawler.model.keywords import RunKeywords
 from crawler.model.outcome import Final
+from crawler.model.url import Url
 from crawler.store.sources import IterableSource
 
 _ROOM = 1_000  # outcomes; a page of 82 KB has a record of 50 KB
@@ -71,9 +72,6 @@ class OutcomeQueue:
         self._on_put = on_put
         self._takers = takers or {}
         self._outcomes: deque[Final] = deque()
-
-    def __repr__(self) -> str:
-        return f"OutcomeQueue({len(self._outcomes)} waiting)"
 
     @property
     def has_room(self) -> bool:
@@ -166,12 +164,7 @@ class Crawl:
         self._task.add_done_callback(lambda _task: self._changed.set())
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._session.stop_now()
         if kind is None:
             await self._task
@@ -200,7 +193,8 @@ class Crawl:
     def outcomes(self) -> Iterator[Final]:
         """Crawl in a thread and yield the outcomes; closing the iterator ends the crawl."""
         available = threading.Semaphore(0)
-        session, queue = self._opened(available.release)
+        self._session, queue = self._opened(available.release)
+        session = self._session
         failures: list[BaseException] = []
 
         def work() -> None:
@@ -226,6 +220,10 @@ class Crawl:
         """Return the statistics so far."""
         return self._session.statistics()
 
+    def robots(self, url: str) -> RobotsRules | None:
+        """Return the rules of the robots.txt of a URL's host; None if the crawl did not read it."""
+        return self._session.rules(Url(url).host_key)
+
     def stop(self) -> None:
         """Start nothing more; the iteration ends when the requests in flight have ended."""
         self._session.stop()
@@ -234,17 +232,19 @@ class Crawl:
         self._loop.call_soon_threadsafe(self._changed.set)
 
 
+class CrawlParts(RunKeywords, total=False):
+    """The arguments of `Crawl` after `config`."""
+
+    fetcher: Fetcher | None
+    parser: Parser | None
+    sink: OutcomeSink | None
+    headers: RequestedHeaders | None
+    on_outcome: Callable[[Any], object] | None
+    link_filter: Callable[[str], bool] | None
+
+
 def run(
-    urls: Iterable[str],
-    config: CrawlConfig | None = None,
-    *,
-    fetcher: Fetcher | None = None,
-    parser: Parser | None = None,
-    sink: OutcomeSink | None = None,
-    headers: RequestedHeaders | None = None,
-    on_outcome: Callable[[Any], object] | None = None,
-    link_filter: Callable[[str], bool] | None = None,
-    **options: Unpack[RunKeywords],
+    urls: Iterable[str], config: CrawlConfig | None = None, **options: Unpack[CrawlParts]
 ) -> Iterator[Final]:
     """Crawl `urls` and yield one outcome for each; the arguments are those of `Crawl`.
 
@@ -252,30 +252,12 @@ def run(
     first outcome is requested; closing the iterator ends it. Raises ConfigurationError at once for
     invalid options.
     """
-    return Crawl(
-        urls,
-        config,
-        fetcher=fetcher,
-        parser=parser,
-        sink=sink,
-        headers=headers,
-        on_outcome=on_outcome,
-        link_filter=link_filter,
-        **options,
-    ).outcomes()
+    return Crawl(urls, config, **options).outcomes()
 
 
-def fetch_one(
-    url: str,
-    config: CrawlConfig | None = None,
-    *,
-    fetcher: Fetcher | None = None,
-    parser: Parser | None = None,
-    headers: RequestedHeaders | None = None,
-    **options: Unpack[RunKeywords],
-) -> Final:
+def fetch_one(url: str, config: CrawlConfig | None = None, **options: Unpack[CrawlParts]) -> Final:
     """Fetch one URL, as a crawl would, and return its outcome; the arguments are those of `run`."""
-    (outcome,) = run([url], config, fetcher=fetcher, parser=parser, headers=headers, **options)
+    (outcome,) = run([url], config, **options)
     return outcome
 
 

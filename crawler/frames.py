@@ -11,7 +11,7 @@ import orjson
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.extras import install
 from crawler.model.outcome import Outcome
-from crawler.store.record_schema import schema
+from crawler.store.record import schema
 
 if TYPE_CHECKING:
     import pandas as pd

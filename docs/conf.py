@@ -16,7 +16,7 @@ from crawler.cli.compare.compare_spelling import COMPARE
 from crawler.cli.crawl_flags import CRAWL, table
 from crawler.cli.load.load_spelling import LOAD
 from crawler.cli.mock.mock_web import MOCK
-from crawler.store.record_schema import schema
+from crawler.store.record import schema
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx

@@ -41,7 +41,6 @@ KNOWN: Mapping[str, set[tuple[str, str]]] = {
     "python": {
         ("runtime/signals.py", "_thread"),  # a module
         ("measure/gil.py", "_is_gil_enabled"),  # documented, with its underscore
-        ("fetch/body.py", "_Decompress"),  # a type
         ("fetch/wire.py", "_read_status"),  # http.client
         ("workers/hang_up.py", "_reader"),
         ("workers/hang_up.py", "_result_queue"),
@@ -52,7 +51,6 @@ KNOWN: Mapping[str, set[tuple[str, str]]] = {
         ("workers/lanes.py", "_threads"),
         ("workers/lanes.py", "_threads_queues"),
         ("workers/parsing.py", "_ExecutorManagerThread"),
-        ("formats/sitemap_listing.py", "_Decompress"),  # a type
         ("workers/spawning.py", "_args_from_interpreter_flags"),
     },
 }

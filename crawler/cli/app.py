@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from crawler.cli import crawl_command, fetch, retry_command, status_command, summary_command
 from crawler.cli.asking import blocked
-from crawler.cli.completion import add_completion
 from crawler.cli.crawl_flags import VERSION_FLAGS
 from crawler.cli.help_text import EVERYTHING, HELP_FLAGS, shorten
 from crawler.cli.telling import complain, show_traceback
@@ -26,6 +26,13 @@ _HELP = "Crawl lists of web pages quickly and politely, and lose nothing."
 _MOCK_HELP = "Serve a mock web on loopback, and score crawls of it."
 _LOAD_HELP = "Load test a server, and check that the figures can be trusted."
 _COMPARE_HELP = "Compare async, threads and processes, with measurements that can be trusted."
+_COMPLETION_HELP = (
+    "Print a shell script that completes commands, options and values.\n\n"
+    "For example:\n\n"
+    '  eval "$(crawler completion bash)"           # in ~/.bashrc\n'
+    "  crawler completion zsh >~/.zfunc/_crawler   # a folder of $fpath\n"
+    "  crawler completion fish >~/.config/fish/completions/crawler.fish\n"
+)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -92,8 +99,23 @@ def _app() -> App:
     app.command("crawler.cli.compare.compare_app:app", name="compare", help=_COMPARE_HELP)
     app["--help"].help = f"Show the common options of a command; {EVERYTHING} shows all."
     app["--version"].help = "Show the version."
-    add_completion(app)
+    _add_completion(app)
     return app
+
+
+def _add_completion(app: App) -> None:
+
+    def completion(
+        shell: Annotated[
+            Literal["bash", "zsh", "fish"], Parameter(help="Shell of the script.", metavar="SHELL")
+        ],
+    ) -> int:
+        script = app.generate_completion(prog_name="crawler", shell=shell)
+        # Bash completes file names by itself where nothing else fits, if it is told to.
+        print(script.replace("complete -F ", "complete -o default -F "), end="")
+        return ExitCode.FINISHED
+
+    app.command(completion, help=_COMPLETION_HELP, usage="Usage: crawler completion bash|zsh|fish")
 
 
 def _fail(problem: str, code: int) -> int:

@@ -12,7 +12,6 @@ from cyclopts import Parameter
 from crawler.cli import toml
 from crawler.cli.crawl_flags import CRAWL, config_file, lists, quantity, switch, with_options
 from crawler.cli.help_text import UNCOMMON
-from crawler.cli.presets import UNLIMITED
 from crawler.cli.seeds import check
 from crawler.cli.telling import show_traceback
 from crawler.model.command_config import CommandConfig
@@ -87,7 +86,7 @@ def crawl(
     """Crawl and return the exit code; `HELP` is the help text."""
     if schema:
         return _print_schema()
-    lifted = toml.read(CRAWL, UNLIMITED) if unlimited else {}
+    lifted = toml.read(CRAWL, toml.UNLIMITED) if unlimited else {}
     settled = toml.settle(CRAWL, config, {**lifted, **options})
     if print_config:
         print(toml.write(CRAWL, settled, TITLE), end="")
@@ -153,7 +152,7 @@ def _mock_urls(pages: int | None) -> Iterator[Iterable[str]]:
 def _print_schema() -> int:
     import orjson
 
-    from crawler.store.record_schema import schema
+    from crawler.store.record import schema
 
     print(orjson.dumps(schema(), option=orjson.OPT_INDENT_2).decode())
     return ExitCode.FINISHED

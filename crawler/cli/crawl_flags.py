@@ -10,13 +10,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Generic, Protocol, Self, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from cyclopts import Group, Parameter, Token
 
 from crawler.cli.help_text import UNCOMMON
 from crawler.model.command_config import CommandConfig
-from crawler.model.option import Option, OptionError
+from crawler.model.option import Option, OptionError, Options
 from crawler.model.units import Unit
 
 Command = Callable[..., int]
@@ -25,22 +25,7 @@ VERSION_FLAGS = ("--version", "-V")
 _LONGEST_DEFAULT = 40
 
 
-class Configuration(Protocol):
-    """A configuration class whose fields were made by `crawler.model.option.option`."""
-
-    @classmethod
-    def options(cls) -> Mapping[str, Option]:
-        """Return every option by name."""
-
-    @classmethod
-    def of(cls, values: Mapping[str, object]) -> Self:
-        """Create a configuration from names and values; raises `OptionError` for an invalid one."""
-
-    def values(self) -> Mapping[str, Any]:
-        """Return every option's value by name."""
-
-
-C = TypeVar("C", bound=Configuration)
+C = TypeVar("C", bound=Options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from crawler.model.errors import ConfigurationError, ExitCode
 from crawler.model.output import dumps, printable
 
 if TYPE_CHECKING:
-    from crawler.formats.robots import RobotsVerdict
+    from crawler.formats.robots import RobotsRules, RobotsVerdict
     from crawler.model.outcome import Final, Outcome
 
 USAGE = "Usage: crawler fetch URL [--json|--body] [OPTIONS]"
@@ -92,11 +92,15 @@ def _with_body(url: str, config: CommandConfig) -> tuple[Final, bytes | None]:
 
 
 def _print_page(url: str, config: CommandConfig, *, json: bool) -> int:
-    from crawler.api import fetch_one
+    from crawler.api import Crawl
+    from crawler.formats.robots import DISALLOW_ALL
 
-    outcome = fetch_one(url, config)
+    crawl = Crawl([url], config)
+    (outcome,) = crawl.outcomes()
     _check(outcome)
-    report = PageReport(outcome, _verdict(outcome.url, config))
+    obeyed = config.politeness.robots == "obey"
+    rules = crawl.robots(outcome.url) if obeyed else _rules(outcome.url, config)
+    report = PageReport(outcome, (rules or DISALLOW_ALL).verdict(outcome.url))
     if json:
         sys.stdout.write(f"{dumps(report.values()).decode()}\n")
     else:
@@ -123,22 +127,18 @@ def _ended(outcome: Outcome) -> int:
     return ExitCode.FINISHED
 
 
-def _verdict(url: str, config: CommandConfig) -> RobotsVerdict:
-    """Return the verdict of the host's robots.txt on `url`, obeyed or not."""
+def _rules(url: str, config: CommandConfig) -> RobotsRules | None:
+    """Fetch the robots.txt that was not obeyed; return None if it cannot be had."""
     from crawler.core.rules import allowed_by
-    from crawler.formats.robots import DISALLOW_ALL, RobotsRules
+    from crawler.formats.robots import RobotsRules
     from crawler.model.outcome import Failed
     from crawler.model.url import Url
 
-    options = {"robots": "ignore", "accept": (), "error_pages": False, "max_redirects": 5}
-    place = f"{Url(url).host_key}/robots.txt"
-    outcome, body = _with_body(place, config.updated(options))
+    options = {"accept": (), "error_pages": False, "max_redirects": 5}
+    outcome, body = _with_body(f"{Url(url).host_key}/robots.txt", config.updated(options))
     if body is not None:
-        rules = RobotsRules.parse(body, config.network.user_agent)
-    else:
-        failed = outcome if isinstance(outcome, Failed) else None
-        rules = (failed and allowed_by(failed)) or DISALLOW_ALL
-    return rules.verdict(url)
+        return RobotsRules.parse(body, config.network.user_agent)
+    return allowed_by(outcome) if isinstance(outcome, Failed) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from queue import Empty, SimpleQueue
 from time import process_time
-from types import TracebackType
 from typing import Protocol, Self
 
 from crawler.core.collector import Snapshot
@@ -83,12 +82,7 @@ class Interrupts:
         self._answering.enter_context(signals.answering(self._on_signal))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._answering.close()
         self._tokens.put(False)
         self._thread.join()

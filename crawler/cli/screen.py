@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from math import inf
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import Final, Protocol
+from typing import Final
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -38,19 +39,44 @@ FIRST, EVERY = 10.0, 60.0
 _REPORT: Final = "\0report"  # no line that is said holds a NUL
 
 
-class Screen(Protocol):
+class Screen(ABC):
     """Prints lines for a person and shows progress while a crawl runs."""
 
+    def __init__(self) -> None:
+        self._tokens: SimpleQueue[str | None] = SimpleQueue()
+
+    @abstractmethod
     def say(self, line: str) -> None:
         """Print a line; from any thread."""
 
     def report(self) -> None:
         """Print a line about the progress, soon; from any thread or signal handler."""
+        self._tokens.put(_REPORT)
 
+    @contextmanager
     def watching(
         self, statistics: Statistics, expected: Expected, words: Words = no_words
-    ) -> AbstractContextManager[None]:
+    ) -> Iterator[None]:
         """Show progress while the block runs; `words` describe the bottleneck."""
+        window, log = RateWindow(), Log(statistics, expected, words)
+
+        def picture() -> RenderableType:
+            return frame(statistics(), expected(), window, words)
+
+        arguments = picture, log.text
+        thread = threading.Thread(
+            target=self._run, args=arguments, name="crawler-progress", daemon=True
+        )
+        thread.start()
+        try:
+            yield
+        finally:
+            self._tokens.put(None)
+            thread.join()
+
+    @abstractmethod
+    def _run(self, picture: Callable[[], RenderableType], text: Callable[[], str]) -> None:
+        """Show progress until a token is None."""
 
 
 def screen(mode: Mode, *, quiet: bool = False, alone: bool = True) -> Screen:
@@ -64,50 +90,28 @@ def screen(mode: Mode, *, quiet: bool = False, alone: bool = True) -> Screen:
     return ScreenLines(never=mode == "none")
 
 
-class Silence:
+class Silence(Screen):
     """Prints nothing and shows nothing."""
 
     def say(self, line: str) -> None:
         """Drop the line."""
 
-    def report(self) -> None:
-        """Report nothing."""
-
-    def watching(
-        self, _statistics: Statistics, _expected: Expected, _words: Words = no_words
-    ) -> AbstractContextManager[None]:
-        """Show nothing."""
-        return nullcontext()
+    def _run(self, picture: Callable[[], RenderableType], text: Callable[[], str]) -> None:
+        return
 
 
-class ScreenLines:
+class ScreenLines(Screen):
     """Plain lines on stderr, at `first` and then `every` so many seconds; `never`: only reports."""
 
     def __init__(self, *, first: float = FIRST, every: float = EVERY, never: bool = False) -> None:
+        super().__init__()
         self._first, self._every = (inf, inf) if never else (first, every)
-        self._tokens: SimpleQueue[str | None] = SimpleQueue()
 
     def say(self, line: str) -> None:
         """Print the line."""
         print(printable(line), file=sys.stderr, flush=True)
 
-    def report(self) -> None:
-        """Print a line now."""
-        self._tokens.put(_REPORT)
-
-    @contextmanager
-    def watching(
-        self, statistics: Statistics, expected: Expected, words: Words = no_words
-    ) -> Iterator[None]:
-        """Print a line at intervals while the block runs."""
-        log = Log(statistics, expected, words)
-        with _thread(lambda: self._run(log.text)):
-            try:
-                yield
-            finally:
-                self._tokens.put(None)
-
-    def _run(self, text: Callable[[], str]) -> None:
+    def _run(self, picture: Callable[[], RenderableType], text: Callable[[], str]) -> None:
         due = monotonic() + self._first
         while True:
             try:
@@ -120,36 +124,16 @@ class ScreenLines:
                 self.say(each)
 
 
-class Display:
-    """Two lines that are redrawn at the bottom of a terminal."""
+class Display(Screen):
+    """Two lines that are redrawn at the bottom of a terminal; others are printed above them."""
 
     def __init__(self, console: Console) -> None:
+        super().__init__()
         self._console = console
-        self._tokens: SimpleQueue[str | None] = SimpleQueue()
 
     def say(self, line: str) -> None:
-        """Print a line above the moving part, soon."""
+        """Print a line, soon; at the end every one is printed."""
         self._tokens.put(line)
-
-    def report(self) -> None:
-        """Print the figures above the moving part, to stay."""
-        self._tokens.put(_REPORT)
-
-    @contextmanager
-    def watching(
-        self, statistics: Statistics, expected: Expected, words: Words = no_words
-    ) -> Iterator[None]:
-        """Draw while the block runs; at its end every line said before is printed."""
-        window, log = RateWindow(), Log(statistics, expected, words)
-
-        def picture() -> RenderableType:
-            return frame(statistics(), expected(), window, words)
-
-        with _thread(lambda: self._run(picture, log.text)):
-            try:
-                yield
-            finally:
-                self._tokens.put(None)
 
     def _run(self, picture: Callable[[], RenderableType], text: Callable[[], str]) -> None:
         with Live(picture(), console=self._console, auto_refresh=False, transient=True) as live:
@@ -186,14 +170,3 @@ class Log:
             self._told = bound
             return f"{told}\n  bound by {bound}"
         return told
-
-
-@contextmanager
-def _thread(run: Callable[[], None]) -> Iterator[None]:
-    """Run in a thread alongside the block, which has to make it end."""
-    thread = threading.Thread(target=run, name="crawler-progress", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()

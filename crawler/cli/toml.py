@@ -3,6 +3,9 @@
 `tomllib` does not report the line of a key. To find it, `tomllib` is asked again: it is the last
 line that names the key while the lines above are valid TOML without it. That also holds with
 comments, multi-line values and dotted keys.
+
+Some files come with the package: `--config polite` is `config/polite.toml`. They are in the package
+in a wheel, and in `config/` in a checkout. A user's file of the same name takes precedence.
 """
 
 from __future__ import annotations
@@ -12,13 +15,19 @@ import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from crawler.cli.crawl_flags import C, Spelling
-from crawler.cli.presets import located, presets
 from crawler.model.errors import ConfigurationError
 from crawler.model.option import Option, OptionError, closest
+
+UNLIMITED = "fast-local"
+"""The preset that `--unlimited` stands for."""
+
+_PACKAGE = Path(__file__).parent.parent
+_FOLDERS = (_PACKAGE / "presets", _PACKAGE.parent / "config")
 
 _POSITION = re.compile(r" \(at line (\d+), column \d+\)$")
 _HEAD = """\
@@ -29,6 +38,21 @@ _HEAD = """\
 
 [{table}]
 """
+
+
+def located(name: str) -> Path:
+    """Return the file for `name`: the file itself, or the preset of that name."""
+    given = Path(name)
+    if given.is_file() or given.name != name:
+        return given
+    return presets().get(name.removesuffix(".toml"), given)
+
+
+def presets() -> dict[str, Path]:
+    """Return the presets by name."""
+    folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
+    files = sorted(folder.glob("*.toml")) if folder is not None else []
+    return {file.stem: file for file in files}
 
 
 def read(spelling: Spelling[Any], path: str) -> dict[str, Any]:

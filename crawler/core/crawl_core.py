@@ -49,6 +49,7 @@ from crawler.core.step import BUSY, DONE, Fetch, Notice, Step, Wait, WriteRecord
 from crawler.core.visits import Visits
 from crawler.core.waiting import WaitingHost, WaitReason
 from crawler.core.window import Window
+from crawler.formats.robots import RobotsRules
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Failed, Fetched, Final, Kind
 from crawler.model.proxies import Proxies
@@ -181,6 +182,10 @@ class CrawlCore:
         for audit in self._frontier.audits():
             totals.add(audit)
         return totals
+
+    def rules(self, key: str) -> RobotsRules | None:
+        """Return the rules that a host's robots.txt gave; None if it was not read."""
+        return self._frontier.rules(key)
 
     def close(self) -> None:
         """Call `audit` with the hosts that are still known."""

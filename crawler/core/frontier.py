@@ -25,6 +25,7 @@ from crawler.core.backlog import Backlog
 from crawler.core.bottleneck import Limit
 from crawler.core.host import Address, Host, HostGate, QueuePlace
 from crawler.core.waiting import WaitingHost
+from crawler.formats.robots import RobotsRules
 from crawler.model.outcome import Kind
 from crawler.model.politeness_config import PolitenessConfig
 from crawler.model.request import Purpose, Request
@@ -321,6 +322,11 @@ class Frontier:
         """Tell whether a host's port is known to refuse TLS."""
         host = self._hosts.get(key) or self._rested.get(key)
         return host is not None and host.no_tls
+
+    def rules(self, key: str) -> RobotsRules | None:
+        """Return the rules that a host's robots.txt gave; None if it was not read."""
+        host = self._hosts.get(key) or self._rested.get(key)
+        return host.rules if host is not None and 0 < host.rules_until < inf else None
 
     def drain(self) -> Iterator[Request]:
         """Take everything that waits; hosts with requests in flight stay known."""

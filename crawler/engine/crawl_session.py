@@ -35,6 +35,7 @@ from crawler.engine.plugins import GivenAsyncFetcher, GivenThreadedFetcher, Plug
 from crawler.engine.ports import Sink, Source, silent
 from crawler.engine.threaded_engine import ThreadedEngine
 from crawler.fetch.budget import Budget
+from crawler.formats.robots import RobotsRules
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import CrawlerError
 from crawler.model.proxies import Proxies
@@ -43,8 +44,7 @@ from crawler.runtime.event_loop import loop_factory
 from crawler.runtime.files import LOOK_UP_FILES, allow_connections
 from crawler.runtime.heap import give_back
 from crawler.runtime.suffixes import PublicSuffixes
-from crawler.store.audit_log import AuditLog
-from crawler.store.repeats import RepeatLog
+from crawler.store.log import AuditLog, RepeatLog
 from crawler.workers.memory import memory_shares
 
 if TYPE_CHECKING:
@@ -135,6 +135,10 @@ class CrawlSession:
             case other:
                 assert_never(other)
         return self.statistics()
+
+    def rules(self, key: str) -> RobotsRules | None:
+        """Return the rules that a host's robots.txt gave; None if it was not read."""
+        return self._core.rules(key)
 
     async def crawl(self) -> None:
         """Crawl on the running event loop, with the asynchronous engine."""

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import IO, Protocol, cast
 from weakref import proxy
 
 import brotli
 import zstandard
 
+from crawler.formats.unpacking import GZIP, PackedPart, Unpacker, member
 from crawler.model.fault import Fault
 from crawler.model.outcome import Kind
 
@@ -54,53 +56,41 @@ class Decoder(Protocol):
 
 
 class _Deflated:
-    """gzip (`zlib.MAX_WBITS | 16`), zlib or raw deflate (`wbits` None: decided by the first bytes).
+    """gzip, zlib or raw deflate (not `gzip`: decided by the first bytes).
 
     A gzip member may be followed by another; anything else after the end is ignored as padding.
     Two bytes decide, and they may come one at a time.
     """
 
-    def __init__(self, sink: Sink, wbits: int | None) -> None:
+    def __init__(self, sink: Sink, *, gzip: bool) -> None:
         self._sink = sink
-        self._wbits = wbits
+        self._gzip = gzip
         self._held = b""
-        self._padding = False
-        self._stream = zlib.decompressobj(wbits) if wbits else None
+        self._begun = self._padding = False
+        self._unpacker = Unpacker(self._begin, PIECE)
 
     def feed(self, data: bytes) -> None:
         data, self._held = self._held + data, b""
-        while data and not self._padding:
-            stream = self._stream
-            if stream is None or stream.eof:
-                if len(data) < 2:
-                    self._held = data
-                    return
-                stream = self._begin(data)
-            data = self._pump(stream, data)
+        for piece in self._unpacker.feed(data):
+            self._sink(piece)
 
     def end(self) -> None:
-        if self._stream is None or not self._stream.eof:
+        if not self._begun or self._unpacker.inside:
             raise EOFError
 
-    def _begin(self, data: bytes) -> zlib._Decompress:
-        """Return the stream that `data` begins, or the one that has ended."""
-        if self._stream is None:
-            # RFC 1950, 2.2: the header of zlib; raw deflate has none.
-            is_zlib = data[0] & 0x0F == 8 and (data[0] << 8 | data[1]) % 31 == 0
-            self._stream = zlib.decompressobj(zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
-        elif self._wbits is not None and data.startswith(b"\x1f\x8b"):
-            self._stream = zlib.decompressobj(self._wbits)
-        else:
-            self._padding = True
-        return self._stream
-
-    def _pump(self, stream: zlib._Decompress, data: bytes) -> bytes:
-        while data and not stream.eof:
-            self._sink(stream.decompress(data, PIECE))
-            data = stream.unconsumed_tail
-        while not stream.eof and (rest := stream.decompress(b"", PIECE)):
-            self._sink(rest)
-        return stream.unused_data
+    def _begin(self, data: bytes) -> PackedPart | None:
+        if len(data) < 2:
+            self._held = data
+            return None
+        self._padding |= self._begun and not (self._gzip and data.startswith(GZIP))
+        if self._padding:
+            return None
+        self._begun = True
+        if self._gzip:
+            return member()
+        # RFC 1950, 2.2: the header of zlib; raw deflate has none.
+        is_zlib = data[0] & 0x0F == 8 and (data[0] << 8 | data[1]) % 31 == 0
+        return member(zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
 
 
 class _Brotli:
@@ -164,9 +154,8 @@ class _Zstd:
 
 
 _DECODERS: dict[str, Callable[[Sink], Decoder]] = {
-    "gzip": lambda sink: _Deflated(sink, zlib.MAX_WBITS | 16),
-    "x-gzip": lambda sink: _Deflated(sink, zlib.MAX_WBITS | 16),
-    "deflate": lambda sink: _Deflated(sink, None),
+    **dict.fromkeys(("gzip", "x-gzip"), partial(_Deflated, gzip=True)),
+    "deflate": partial(_Deflated, gzip=False),
     "br": _Brotli,
     "zstd": _Zstd,
 }

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import inf
 from typing import Any
 
@@ -36,6 +37,7 @@ STALLED = 2.0
 """Seconds without a byte after which a body is ended while others wait for its memory."""
 
 
+@dataclass(slots=True, eq=False)
 class Account:
     """One body's memory. `room`, an asyncio or threading event, is set while it may grow.
 
@@ -43,17 +45,14 @@ class Account:
     may have; after `cut` it gets no more. `reading` is true until its exchange ends.
     """
 
-    __slots__ = ("cut", "end", "granted", "heard", "need", "reading", "room", "since")
-
-    def __init__(self, heard: Callable[[], float], room: Any, end: Callable[[], None]) -> None:
-        self.heard = heard
-        self.room = room
-        self.end = end
-        self.reading = True
-        self.granted = 0
-        self.need = 0
-        self.since = inf  # start of its wait
-        self.cut = False
+    heard: Callable[[], float]
+    room: Any
+    end: Callable[[], None]
+    reading: bool = True
+    granted: int = 0
+    need: int = 0
+    since: float = inf  # start of its wait
+    cut: bool = False
 
     @property
     def waits(self) -> bool:
@@ -73,9 +72,6 @@ class Budget:
         self._patience = patience
         self._lock = threading.Lock()
         self._accounts: dict[Request, Account] = {}
-
-    def __repr__(self) -> str:
-        return f"Budget({self.used} of {self._total:g}, waiting={self.waiting})"
 
     @property
     def full(self) -> bool:

@@ -3,7 +3,7 @@
     open -> head -> wanted body, piece by piece -> Received
                  -> nothing wanted, or an error page -> Redirect | Failed
 
-The steps are coroutines over a `ExchangeLink`. In the asyncio fetcher a link's methods suspend; in the
+The steps are coroutines over an `ExchangeLink`. In the asyncio fetcher its methods suspend; in the
 threaded one they block, so that its coroutines run to their end in one go (`finished`).
 """
 

@@ -96,9 +96,6 @@ class Names:
         self._threads = self._idle = 0
         self._closed = False
 
-    def __repr__(self) -> str:
-        return f"Names(kept={len(self._kept)}, asked={len(self._asked)}, threads={self._threads})"
-
     def known(self, host: str) -> Addresses | None:
         """Return the cached addresses, None if there are none or they have expired."""
         kept = self._kept.get(host)

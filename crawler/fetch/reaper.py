@@ -14,22 +14,21 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from crawler.model.fault import Fault
 from crawler.runtime.pulse import INTERVAL, TOLERANCE, Pulse
 
 
+@dataclass(slots=True, eq=False)
 class ExchangeWatch:
     """One exchange: its deadline, the fault for missing it, and its current socket."""
 
-    __slots__ = ("_lock", "_sock", "cause", "due", "verdict")
-
-    def __init__(self, due: float, verdict: Fault, lock: threading.Lock) -> None:
-        self.due = due
-        self.verdict = verdict
-        self.cause: Fault | None = None
-        self._lock = lock
-        self._sock: socket.socket | None = None
+    due: float
+    verdict: Fault
+    _lock: threading.Lock
+    cause: Fault | None = None
+    _sock: socket.socket | None = None
 
     def hold(self, sock: socket.socket) -> None:
         """Use `sock` from now on; raise the `Fault` of an exchange that was cut already."""

@@ -145,10 +145,6 @@ class Patterns:
         self._wildcards = tuple(wildcards)
         self._work = 2 * sum(len(wildcard.longest) for wildcard in wildcards)
 
-    def __repr__(self) -> str:
-        plain = len(self._prefixes) + len(self._exact)
-        return f"Patterns(plain={plain}, wildcards={len(self._wildcards)})"
-
     def longest(self, paths: Iterable[bytes]) -> Rule | None:
         """Return the rule with the most octets that matches one of the spellings."""
         best: Rule | None = None

@@ -16,6 +16,7 @@ from typing import Final
 
 from crawler.formats.charset import declared
 from crawler.formats.sitemap import MAX_BYTES, Form, SitemapPart, locations
+from crawler.formats.unpacking import GZIP, PackedPart, Unpacker, member
 from crawler.model.document import RawResponse
 from crawler.model.url import Url, join
 
@@ -29,8 +30,6 @@ MAX_MEMBERS: Final = 1_024
 """Maximum members of a gzip archive; parallel packers write one per 64 KiB or more."""
 
 _FREE: Final = 1_048_576  # unpacked bytes exempt from the ratio
-_GZIP: Final = b"\x1f\x8b"  # RFC 1952, 2.3.1
-_GZIP_WBITS: Final = 31  # zlib.h: 15 bits of window + 16 for a gzip header
 _PACKED: Final = 4_096  # packed bytes read at once; damage loses no more
 _UNPACKED: Final = 65_536
 _WEB = re.compile(r"https?:", re.IGNORECASE)
@@ -77,7 +76,7 @@ class _Body:
 
     def __iter__(self) -> Iterator[bytes]:
         left = MAX_BYTES
-        for piece in self._unpacked() if self._body.startswith(_GZIP) else self._plain():
+        for piece in self._unpacked() if self._body.startswith(GZIP) else self._plain():
             if len(piece) > left:
                 yield piece[:left]
                 self._cap(f"longer than {MAX_BYTES} bytes")
@@ -93,49 +92,36 @@ class _Body:
             yield self._body[at : at + _UNPACKED]
 
     def _unpacked(self) -> Iterator[bytes]:
-        size = 0
+        unpacker, size = Unpacker(_Members().begin, _UNPACKED), 0
         try:
-            for taken, piece in _gunzip(self._body):
-                yield piece
-                size += len(piece)
-                if size > max(_FREE, taken * MAX_RATIO):
-                    self._cap(f"packed more than {MAX_RATIO} to one")
-                    return
+            for at in range(0, len(self._body), _PACKED):
+                for piece in unpacker.feed(self._body[at : at + _PACKED]):
+                    yield piece
+                    size += len(piece)
+                    if size > max(_FREE, (at + _PACKED) * MAX_RATIO):
+                        self._cap(f"packed more than {MAX_RATIO} to one")
+                        return
+            if unpacker.inside:
+                raise EOFError("it ends too early")
         except (zlib.error, EOFError) as error:
             self.problem = f"the gzip archive is damaged: {error}"
 
 
-def _gunzip(body: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the bytes taken so far, and what the last of them unpack to.
+class _Members:
+    """The members of a gzip archive, up to the cap; anything after the last one is ignored."""
 
-    Raises `zlib.error` for damage, `EOFError` for an early end or too many members. Anything after
-    the last member is ignored.
-    """
-    member, members = None, 0
-    for at in range(0, len(body), _PACKED):
-        data = body[at : at + _PACKED]
-        while data:
-            if member is None:
-                if not _GZIP.startswith(data[:2]):
-                    return
-                if members == MAX_MEMBERS:
-                    raise EOFError(f"more than {MAX_MEMBERS} parts")
-                member, members = zlib.decompressobj(_GZIP_WBITS), members + 1
-            for piece in _inflated(member, data):
-                yield at + len(data), piece
-            data = member.unused_data
-            if member.eof:
-                member = None
-    if member is not None:
-        raise EOFError("it ends too early")
+    def __init__(self) -> None:
+        self._number = 0
+        self._over = False
 
-
-def _inflated(member: zlib._Decompress, data: bytes) -> Iterator[bytes]:
-    piece = b"-"
-    while (data or len(piece) == _UNPACKED) and not member.eof:
-        piece = member.decompress(data, _UNPACKED)
-        data = member.unconsumed_tail
-        yield piece
+    def begin(self, data: bytes) -> PackedPart | None:
+        self._over = self._over or not GZIP.startswith(data[:2])
+        if self._over:
+            return None
+        if self._number == MAX_MEMBERS:
+            raise EOFError(f"more than {MAX_MEMBERS} parts")
+        self._number += 1
+        return member()
 
 
 class _FoundLocations:

@@ -3,7 +3,7 @@
 Consume it with `match` and `assert_never`. Failure is data: `Failed.kind` classifies it, `reason`
 describes it, and the kind alone decides whether a retry makes sense.
 
-An outcome gives its record (the form is in `crawler.store.record_schema`) in two halves: the fields
+An outcome gives its record (the form is in `crawler.store.record`) in two halves: the fields
 of the request and the exchange, and those of the document, which come as JSON from where the page
 was parsed and are spliced in, so that long lists of links are encoded once.
 """

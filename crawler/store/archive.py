@@ -13,33 +13,19 @@ none, so it is fed small slices (a frame of repeats may grow 32,768 times, RFC 8
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Protocol
 
 import zstandard
 
+from crawler.formats.unpacking import GZIP, PackedPart, Unpacker, member
 from crawler.model.errors import EnvironmentFailure
 from crawler.store.blocks import BLOCK
 
-GZIP = (b"\x1f\x8b",)
 ZSTD = (b"\x28\xb5\x2f\xfd", *(bytes((n, 0x2A, 0x4D, 0x18)) for n in range(0x50, 0x60)))
 SUFFIXES = (".gz", ".zst")
 
 _SLICE = 128  # x 32,768 = 4 MB at the worst
-_GZIP_WBITS = 31  # zlib.h: 15 bits of window + 16 for a gzip header
-
-
-class _ArchivePart(Protocol):
-    """A gzip member or Zstandard frame; the names are zlib's."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    @property
-    def unconsumed_tail(self) -> bytes | memoryview: ...
-    def decompress(self, data: bytes | memoryview, max_length: int, /) -> bytes: ...
 
 
 class _Frame:
@@ -78,64 +64,38 @@ def unpacked(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
     Raises `EnvironmentFailure` that names `name` if the archive is damaged or truncated, or if the
     name ends in .gz or .zst and the text is not an archive.
     """
-    head = settle(blocks, GZIP + ZSTD)
+    head = settle(blocks, (GZIP, *ZSTD))
+    whole = chain((head,) if head else (), blocks)
     if head.startswith(GZIP):
-        return _Archive(name, GZIP, lambda: zlib.decompressobj(_GZIP_WBITS)).text(head, blocks)
+        return _text(whole, name, (GZIP,), member)
     if head.startswith(ZSTD):
-        return _Archive(name, ZSTD, _Frame).text(head, blocks)
+        return _text(whole, name, ZSTD, _Frame)
     if head and name.lower().endswith(SUFFIXES):
         raise EnvironmentFailure(f"{name}: is not an archive, despite its name; rename it")
-    return chain((head,) if head else (), blocks)
+    return whole
 
 
-class _Archive:
-    """Consecutive parts of one kind; `name` appears in errors."""
+def _text(
+    blocks: Iterable[bytes], name: str, marks: Sequence[bytes], start: Callable[[], PackedPart]
+) -> Iterator[bytes]:
+    """Yield the text of consecutive parts of one kind."""
 
-    __slots__ = ("_marks", "_name", "_part", "_start")
+    def failure(what: str) -> EnvironmentFailure:
+        return EnvironmentFailure(f"{name}: {what}; fetch it or pack it again")
 
-    def __init__(
-        self, name: str, marks: tuple[bytes, ...], start: Callable[[], _ArchivePart]
-    ) -> None:
-        self._name = name
-        self._marks = marks
-        self._start = start
-        self._part: _ArchivePart | None = None
-
-    def text(self, head: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
-        for block in chain((head,), blocks):
-            yield from self._unpacked(block)
-        if self._part is not None:
-            raise self._failure("the archive ends too early")
-
-    def _unpacked(self, data: bytes) -> Iterator[bytes]:
-        while data:
-            if self._part is None:
-                if not data.strip(b"\0"):
-                    return  # gzip archives may be padded with zeros
-                self._part = self._next_part(data)
-            yield from self._fed(self._part, data)
-            if not self._part.eof:
-                return
-            data, self._part = self._part.unused_data, None
-
-    def _fed(self, part: _ArchivePart, data: bytes | memoryview) -> Iterator[bytes]:
-        """Feed `data` to `part` until it needs more or ends."""
-        more = True
-        while more and not part.eof:
-            try:
-                text = part.decompress(data, BLOCK)
-            except (zlib.error, zstandard.ZstdError) as error:
-                raise self._failure(f"the archive is damaged ({error})") from None
-            if text:
-                yield text
-            data = part.unconsumed_tail
-            more = len(data) > 0 or len(text) >= BLOCK  # zlib may hold text back at its limit
-
-    def _next_part(self, data: bytes) -> _ArchivePart:
+    def begin(data: bytes) -> PackedPart | None:
+        if not data.strip(b"\0"):
+            return None  # gzip archives may be padded with zeros
         # A mark may be cut by the end of the block; then the decoder itself sees what follows.
-        if any(mark.startswith(data[: len(mark)]) for mark in self._marks):
-            return self._start()
-        raise self._failure("something else follows the archive")
+        if any(mark.startswith(data[: len(mark)]) for mark in marks):
+            return start()
+        raise failure("something else follows the archive")
 
-    def _failure(self, what: str) -> EnvironmentFailure:
-        return EnvironmentFailure(f"{self._name}: {what}; fetch it or pack it again")
+    unpacker = Unpacker(begin, BLOCK)
+    try:
+        for block in blocks:
+            yield from unpacker.feed(block)
+    except (zlib.error, zstandard.ZstdError) as error:
+        raise failure(f"the archive is damaged ({error})") from None
+    if unpacker.inside:
+        raise failure("the archive ends too early")

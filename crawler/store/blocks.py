@@ -48,9 +48,6 @@ class Input:
         self.regular = stat.S_ISREG(state.st_mode)
         self.size = self._left(state.st_size) if self.regular else None
 
-    def __repr__(self) -> str:
-        return f"Input({self.name!r}, size={self.size})"
-
     def blocks(self, tally: Callable[[int], None], stopped: Callable[[], bool]) -> Iterator[bytes]:
         """Yield its content, never b""; `tally` is called with the size of every block.
 

@@ -12,7 +12,7 @@ from crawler.model.errors import ConfigurationError
 from crawler.model.option import closest
 from crawler.model.outcome import Final, Skipped
 from crawler.model.output import dumps
-from crawler.store.record_schema import schema
+from crawler.store.record import schema
 
 
 class Chosen:

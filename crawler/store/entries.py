@@ -6,17 +6,18 @@ slow pipe has sent is handed on before more is asked for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from crawler.formats.sitemap import locations
 from crawler.model.choices import InputFormat
 from crawler.model.command_config import CommandConfig
-from crawler.model.errors import ConfigurationError
-from crawler.model.url import MAX_LENGTH, InvalidUrl
+from crawler.model.errors import ConfigurationError, EnvironmentFailure
+from crawler.model.url import MAX_LENGTH, InvalidUrl, Seed
 from crawler.store.archive import SUFFIXES
-from crawler.store.entry import Entry, Told, seed
+from crawler.store.entry import Entry, SeedOrigin, Told, refused, seed
 from crawler.store.json_lines import JsonLines
 from crawler.store.naming import LINES
-from crawler.store.origin import SeedOrigin
 from crawler.store.plain import plain
 from crawler.store.rows import Rows
 from crawler.store.text import LONGEST, SHOWN, lines
@@ -29,11 +30,13 @@ _FORMATS: dict[str, InputFormat] = {
 _PATIENCE = 1_000
 """Entries without a URL at the beginning of a list after which it is taken for one without any."""
 
+_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*:")
+
 
 def entries(blocks: Iterator[bytes], name: str, config: CommandConfig) -> Iterator[list[Entry]]:
     """Yield the entries of an input's UTF-8 text, in the format given by `config` or its name.
 
-    Sitemaps are read elsewhere (`crawler.store.sitemaps`), as XML declares its own encoding. Raises
+    Sitemaps are read by `located`, as XML declares its own encoding. Raises
     `ConfigurationError` if a CSV text has no column `config.url_column`, or if no line of CSV or
     JSON has a URL where the options expect it.
     """
@@ -48,6 +51,35 @@ def entries(blocks: Iterator[bytes], name: str, config: CommandConfig) -> Iterat
         found = JsonLines(config.url_field, origin).entries(lines(blocks, LONGEST))
         return _with_some(found, label, "name its field with --url-field, or say --input-format")
     return plain(lines(blocks, MAX_LENGTH), origin)
+
+
+def located(
+    blocks: Iterator[bytes], label: str, origin: SeedOrigin | None = None
+) -> Iterator[list[Entry]]:
+    """Yield the entries of a local sitemap or feed as they are found; its URLs must be absolute.
+
+    `label` appears in errors. Raises `ConfigurationError` for an index of sitemaps, and, after all
+    locations before the damage, `EnvironmentFailure` for a broken sitemap or another format.
+    """
+    for part in locations(blocks):
+        if part.form == "sitemapindex" and part.locations:
+            raise ConfigurationError(
+                f"{label}: is an index of sitemaps and names no pages; "
+                "give its own URL with --sitemap"
+            )
+        if part.locations:
+            found = map(_location, part.locations)
+            yield [origin.told(entry, None, {}) if origin else entry for entry in found]
+        if part.problem:
+            raise EnvironmentFailure(f"{label}: {part.problem}; give a whole sitemap or feed")
+
+
+def _location(text: str) -> str | Seed:
+    if "\ufffd" in text:
+        return refused(text, "not in the encoding that the sitemap declares")
+    if not _SCHEME.match(text):
+        return refused(text, "relative, and a file has no URL that it could be relative to")
+    return text
 
 
 def form_of(name: str, config: CommandConfig) -> InputFormat:

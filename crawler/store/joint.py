@@ -13,8 +13,9 @@ from shlex import quote
 
 import orjson
 
+from crawler.formats.unpacking import GZIP
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
-from crawler.store.archive import GZIP, SUFFIXES, ZSTD, unpacked
+from crawler.store.archive import SUFFIXES, ZSTD, unpacked
 from crawler.store.blocks import BLOCK
 
 _LONGEST = 67_108_864
@@ -28,7 +29,7 @@ def joint(fd: int, path: str) -> bytes:
 
     Raises `ConfigurationError` if the end is torn or the format does not match the name.
     """
-    packed = os.pread(fd, 4, 0).startswith((*GZIP, *ZSTD))
+    packed = os.pread(fd, 4, 0).startswith((GZIP, *ZSTD))
     if packed != path.lower().endswith(SUFFIXES):
         raise ConfigurationError(
             f"{path}: is {'packed' if packed else 'not packed'}, against its name; "

@@ -9,8 +9,7 @@ from typing import Any
 import orjson
 
 from crawler.model.url import Seed
-from crawler.store.entry import Entry, refused
-from crawler.store.origin import SeedOrigin
+from crawler.store.entry import Entry, SeedOrigin, refused
 from crawler.store.text import LONGEST, Overlong
 
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -1,17 +1,32 @@
-"""JSON lines that a crawl writes next to its records; their failure does not end it."""
+"""JSON lines that a crawl writes next to its records; their failure does not end it.
+
+`--audit FILE` has the requests made to each host. A host's line is written when the host is
+evicted; the last 10,000 are written at the end. A host that returns later has another line: the gap
+between the two is in neither.
+
+`--repeats FILE` has the entries that a list repeats. The record of a URL gives the position of its
+first entry; every other entry has a line here: `url`, `input`, and its position (`file`, `line`,
+`columns`). So each line of a list is in one of the two.
+"""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from types import TracebackType
 from typing import Self
 
+import orjson
+
+from crawler.core.audit import Audit
 from crawler.model.choices import Existing
 from crawler.model.errors import CrawlerError
+from crawler.model.output import dumps
+from crawler.model.url import Seed, Url
 from crawler.store.claim import unwritable
 from crawler.store.outlet import Outlet
 
 _GROUP = 262_144  # bytes that are worth a write: a host takes 130
+
+_NOWHERE = dumps({"file": None, "line": None, "columns": None})
 
 
 class LineLog:
@@ -50,12 +65,7 @@ class LineLog:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Close; an exception of the block takes precedence over a failure to write."""
         if kind is None:
             self.close()
@@ -71,3 +81,21 @@ class LineLog:
             self._outlet.write(b"".join(lines))
         except OSError as error:
             self._failure = error
+
+
+class AuditLog(LineLog):
+    """Writes the audit."""
+
+    def put(self, audit: Audit) -> None:
+        """Add a host."""
+        self.add(orjson.dumps(audit.json) + b"\n")
+
+
+class RepeatLog(LineLog):
+    """The file of the repeats."""
+
+    def put(self, seed: Seed) -> None:
+        """Add an entry whose URL the crawl has already."""
+        url = seed.url.href if isinstance(seed.url, Url) else seed.url.text
+        place = seed.source or _NOWHERE
+        self.add(b"%b,%b\n" % (dumps({"url": url, "input": seed.input})[:-1], place[1:]))

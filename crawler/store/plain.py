@@ -12,8 +12,7 @@ import re
 from collections.abc import Iterator
 
 from crawler.model.url import Seed
-from crawler.store.entry import Entry, refused, trimmed
-from crawler.store.origin import SeedOrigin
+from crawler.store.entry import Entry, SeedOrigin, refused, trimmed
 
 _BLANK = re.compile(r"[^\S\x85\u2028\u2029]")  # as a person sees it; not what ends lines elsewhere
 _COMMENT = re.compile(r"\s+#")

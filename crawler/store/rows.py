@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from crawler.model.errors import ConfigurationError
 from crawler.model.url import Seed
-from crawler.store.entry import Entry, refused
-from crawler.store.origin import SeedOrigin
+from crawler.store.entry import Entry, SeedOrigin, refused
 from crawler.store.text import LONGEST, SHOWN, Overlong
 
 _DELIMITERS = (",", ";", "\t")

@@ -23,10 +23,8 @@ from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.url import Seed
 from crawler.store.archive import unpacked
 from crawler.store.blocks import Input
-from crawler.store.entries import entries, form_of
-from crawler.store.entry import Entry, checksum, seed, text_of
-from crawler.store.origin import SeedOrigin
-from crawler.store.sitemaps import located
+from crawler.store.entries import entries, form_of, located
+from crawler.store.entry import Entry, SeedOrigin, checksum, seed, text_of
 from crawler.store.text import utf8
 
 _END = object()
@@ -104,9 +102,6 @@ class UrlSource:
         sizes = [found.size for found in self._inputs]
         known = [size for size in sizes if size is not None]
         self._bytes_total = self._bytes_read + sum(known) if len(known) == len(sizes) else None
-
-    def __repr__(self) -> str:
-        return f"UrlSource({self.progress()})"
 
     def inputs(self) -> list[dict[str, Any]]:
         """Return name, size in bytes, time and a hash of the first bytes of each file."""
@@ -221,9 +216,6 @@ class IterableSource:
         self._limit = config.limit
         self._lines = 0
         self._closed = False
-
-    def __repr__(self) -> str:
-        return f"IterableSource({self.progress()})"
 
     def read(self, most: int) -> list[Seed]:
         """Return the next seeds, at least one and at most `most`; [] at the end.

@@ -1,4 +1,9 @@
-"""URLs that wait outside of memory: a queue per shelf, in append-only segments.
+"""URLs that wait outside of memory: a queue per shelf, in append-only segments on disk.
+
+The segments are unnamed files in the directory for temporary files (`TMPDIR`), which vanish with
+the process. Positions count through all of them. Data appended together are in one file, and a file
+is closed once all of it was freed. The file size grows with the amount kept, so that about 40 files
+are open at most.
 
 A shelf belongs to a host, or is shared by many hosts (`crawler.core.backlog`). Lines collect in
 memory, up to `BUFFER` bytes; then those of each shelf are appended as one run, and all runs with
@@ -8,19 +13,99 @@ requests none.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from typing import IO
 
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.request import Listed, Request
 from crawler.store.request_line import lined, request_of
-from crawler.store.segments import Segments
 
 BUFFER = 2**20
 """Bytes that collect in memory: small crawls need no disk, and runs get long."""
 _READ = 4_096  # bytes read of a run at the least
 _LINE = 160  # bytes of a usual line
+
+SEGMENT = 4 * 2**20
+"""Bytes of a file, at the least, before the next one is begun."""
+_PART = 32  # of all that is kept, which a file may be
+
+
+class _Segment:
+    """One file: it begins at position `base`, and has `live` bytes that were not freed."""
+
+    __slots__ = ("base", "file", "live", "size")
+
+    def __init__(self, base: int) -> None:
+        self.base = base
+        self.size = 0
+        self.live = 0
+        self.file: IO[bytes] = tempfile.TemporaryFile(  # noqa: SIM115
+            prefix="crawler-spool-", buffering=0
+        )
+
+
+class Segments:
+    """Append-only files. Raises OSError if the disk fails; nothing is changed then."""
+
+    def __init__(self) -> None:
+        self._segments: list[_Segment] = []
+        self._end = 0
+        self.live = 0
+
+    @property
+    def files(self) -> int:
+        """Number of open files."""
+        return len(self._segments)
+
+    def append(self, data: bytes) -> int:
+        """Append `data` and return its position."""
+        current = self._segments[-1] if self._segments else None
+        if current is None or current.size >= max(SEGMENT, self.live // _PART):
+            self._end += 1  # what is next to each other lies in one file
+            current = _Segment(self._end)
+            self._segments.append(current)
+        written = 0
+        while written < len(data):
+            left = memoryview(data)[written:]
+            written += os.pwrite(current.file.fileno(), left, current.size + written)
+        position = self._end
+        current.size += written
+        current.live += written
+        self.live += written
+        self._end += written
+        return position
+
+    def read(self, position: int, size: int) -> bytes:
+        """Return `size` bytes that were appended together, or a part of such bytes."""
+        segment = self._at(position)
+        data = os.pread(segment.file.fileno(), size, position - segment.base)
+        if len(data) < size:
+            raise OSError(0, f"{size - len(data)} bytes are missing")
+        return data
+
+    def give_back(self, position: int, size: int) -> None:
+        """Free bytes that will not be read again."""
+        segment = self._at(position)
+        segment.live -= size
+        self.live -= size
+        if not segment.live:
+            segment.file.close()
+            self._segments.remove(segment)
+
+    def close(self) -> None:
+        """Close all files."""
+        for segment in self._segments:
+            segment.file.close()
+        self._segments.clear()
+
+    def _at(self, position: int) -> _Segment:
+        return self._segments[
+            bisect_right(self._segments, position, key=lambda each: each.base) - 1
+        ]
 
 
 class _Shelf:
@@ -69,9 +154,6 @@ class Spool:
         self._shelves: dict[str, _Shelf] = {}
         self._unwritten: dict[str, _Shelf] = {}
         self._buffered = 0
-
-    def __repr__(self) -> str:
-        return f"Spool(shelves={len(self._shelves)}, {self._buffered} bytes, {self._segments!r})"
 
     @property
     def files(self) -> int:

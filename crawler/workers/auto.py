@@ -48,12 +48,6 @@ class Chooser:
         self._per_byte = _PER_BYTE
         self._saved = 0.0
 
-    def __repr__(self) -> str:
-        return (
-            f"Chooser({self._per_byte * 1e9:.2f} ns a byte, "
-            f"hand-over {self.hand_over * 1e6:.0f} us, pool_ready={self.pool_ready})"
-        )
-
     def place(self, size: int) -> ParsePlace:
         """Return the best place to parse a body of `size` bytes."""
         estimate = self.estimate(size)

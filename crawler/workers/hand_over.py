@@ -10,20 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from time import perf_counter
-from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import NoReturn, Self
 
-from crawler.model.config import CrawlConfig
 from crawler.model.document import RawResponse
 from crawler.model.errors import CrawlerError, EnvironmentFailure
 from crawler.model.outcome import Parsed
 from crawler.workers.auto import ParsePlace
 from crawler.workers.failure_reason import one_line
-from crawler.workers.parsing import Parsing, silent
-from crawler.workers.work import Packed, PageAlarm, Parser, alarm, pack
+from crawler.workers.parsing import Parsing
+from crawler.workers.work import Packed, Parser, alarm, pack
 
 _CURE = "processes need room in /dev/shm; make it writable, or use --parse thread"
 _BATCH_BYTES = 1 << 20  # a batch of this size is sent early: pickling holds up the loop
@@ -32,21 +30,11 @@ _BATCH_BYTES = 1 << 20  # a batch of this size is sent early: pickling holds up 
 class AsyncParsing(Parsing):
     """Parsing for an event loop: `async with AsyncParsing(config) as parsing`."""
 
-    def __init__(
-        self,
-        config: CrawlConfig,
-        *,
-        announce: Callable[[str], None] = silent,
-        given: Callable[..., Any] | None = None,
-    ) -> None:
-        super().__init__(config, announce=announce, given=given)
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
         self._batch: list[tuple[Packed, asyncio.Future[Parsed]]] = []
         self._bytes = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._alarm: PageAlarm | None = None
-
-    async def __aenter__(self) -> Self:
-        self._loop = asyncio.get_running_loop()
         self._alarm = alarm(self._config.parsing.parse_timeout)
         self._here = Parser(self._work_here, self._alarm, inline=True)
         if (started := self._open()) is not None:
@@ -57,12 +45,7 @@ class AsyncParsing(Parsing):
                 _raise_start_failure(error)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._end()
 
     async def _end(self) -> None:
@@ -141,17 +124,8 @@ class AsyncParsing(Parsing):
 class ThreadedParsing(Parsing):
     """Parsing for many threads: `with ThreadedParsing(config) as parsing`."""
 
-    def __init__(
-        self,
-        config: CrawlConfig,
-        *,
-        announce: Callable[[str], None] = silent,
-        given: Callable[..., Any] | None = None,
-    ) -> None:
-        super().__init__(config, announce=announce, given=given)
-        self._lock = threading.Lock()
-
     def __enter__(self) -> Self:
+        self._lock = threading.Lock()
         if (started := self._open()) is not None:
             try:
                 started.result()
@@ -160,12 +134,7 @@ class ThreadedParsing(Parsing):
                 _raise_start_failure(error)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._close()
 
     def parse(self, response: RawResponse) -> Parsed:

@@ -20,13 +20,15 @@ import sys
 import tempfile
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from concurrent import futures
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from importlib import import_module
 from multiprocessing.connection import wait as wait_for
-from typing import Any, Final, NamedTuple, Protocol
+from multiprocessing.context import BaseContext
+from typing import Any, Final, NamedTuple, cast
 
 from crawler.model.errors import ConfigurationError
 from crawler.workers import own, parser_worker
@@ -57,78 +59,67 @@ class LaneProgress(NamedTuple):
     since: float
 
 
-class Lane(Protocol):
-    """The interface between a pool and its lanes. No method except `start` blocks for long."""
+class Lane(ABC):
+    """An executor with one worker, and its marker. No method except `start` blocks for long."""
 
+    _executor: Executor
+    _marker: Marker
+
+    @abstractmethod
     def start(self) -> Future[Any]:
         """Start the worker; the future ends when it is ready or has failed. Called once, first."""
 
+    @abstractmethod
     def submit(self, serial: int, pages: list[Packed]) -> Future[list[Answer]]:
         """Queue a batch behind those before it."""
 
     def progress(self) -> LaneProgress | None:
         """Return the page being parsed, None between pages."""
-
-    def cpu_seconds(self) -> float:
-        """Return the CPU time of the worker so far, if it is a running process; otherwise 0."""
-
-    def kill(self) -> None:
-        """End the worker now, whatever it does; on return nothing changes the marker any more."""
-
-    def settle(self, deadline: float) -> None:
-        """Wait for threads that still wind up after the worker's end; see `ProcessLane.settle`."""
-
-    def close(self) -> None:
-        """Let an idle worker end by itself, without waiting."""
-
-    def join(self, deadline: float) -> None:
-        """Wait for the worker's end until `deadline` (monotonic seconds), then kill it."""
-
-
-class _ExecutorLane:
-    """The common base of the lanes: an executor with one worker, and a marker."""
-
-    _executor: Executor
-    _marker: Marker
-
-    def progress(self) -> LaneProgress | None:
-        """Return the page that the worker has marked."""
         serial, index, since = (self._marker[cell] for cell in (SERIAL, INDEX, SINCE))
         return None if index < 0 else LaneProgress(int(serial), int(index), since)
 
     def cpu_seconds(self) -> float:
-        """Return 0: a thread's time counts as the crawler's."""
+        """Return the CPU time of the worker so far; 0 for a thread, whose time is the crawler's."""
         return 0.0
 
-    def settle(self, deadline: float) -> None:
-        """Do nothing: an abandoned thread is not waited for."""
+    @abstractmethod
+    def kill(self) -> None:
+        """End the worker now, whatever it does; on return nothing changes the marker any more."""
+
+    def settle(self, deadline: float) -> None:  # noqa: B027  an abandoned thread is not waited for
+        """Wait for threads that still wind up after the worker's end; see `ProcessLane.settle`."""
 
     def close(self) -> None:
-        """Let the worker end when it has nothing left to do."""
+        """Let the worker end by itself when it has nothing left to do, without waiting."""
         self._executor.shutdown(wait=False)
 
+    @abstractmethod
+    def join(self, deadline: float) -> None:
+        """Wait for the worker's end until `deadline` (monotonic seconds), then kill it."""
 
-class ProcessLane(_ExecutorLane):
+
+class ProcessLane(Lane):
     """A worker process behind a `ProcessPoolExecutor`."""
 
     _executor: ProcessPoolExecutor
 
     def __init__(self, work: Work) -> None:
-        self._recording, context = recording_context()
+        self._recording = recording_context()
         self._marker = self._recording.RawArray("d", [0.0, -1.0, 0.0, 0.0])
-        named = (work.parser, work.page)
-        self._with_main = own.needs_main(work.given) or any(
-            name.startswith("__main__:") for name in named
-        )
-        self._context, self._initargs = context, (work, self._marker)
-        self._make()
+        by_name = f"{work.parser} {work.page}"
+        self._with_main = own.needs_main(work.given) or "__main__:" in by_name
+        self._initargs = work, self._marker
         self._manager: threading.Thread | None = None
+        self._make()
 
     def _make(self) -> None:
         self._recording.made.clear()
         with apart():  # creating its semaphores may start the resource tracker
             self._executor = ProcessPoolExecutor(
-                1, self._context, initializer=parser_worker.start_process, initargs=self._initargs
+                1,
+                cast(BaseContext, self._recording),
+                initializer=parser_worker.start_process,
+                initargs=self._initargs,
             )
         calls: Any = getattr(self._executor, "_call_queue", None)
         self._call_reader: Any = getattr(calls, "_reader", None)
@@ -214,7 +205,7 @@ class ProcessLane(_ExecutorLane):
             self.kill()
 
 
-class ThreadLane(_ExecutorLane):
+class ThreadLane(Lane):
     """A thread behind a `ThreadPoolExecutor`. Start it from a daemon thread."""
 
     def __init__(self, work: Work) -> None:
@@ -259,9 +250,7 @@ def check_interpreters(work: Work) -> None:
         raise ConfigurationError(
             f"parse: interpreter needs Python 3.14 or later, this is {running}; use process"
         )
-    wanted = [
-        f"import {name}" for name in ("crawler.workers.parser_worker", "crawler.formats.page")
-    ]
+    wanted = ["import crawler.workers.parser_worker, crawler.formats.page"]
     if work.parser:
         wanted.append("from crawler.workers import own")
         wanted.append(f"own.load({work.parser!r}, {work.folder!r}, keep=True)")

@@ -18,31 +18,16 @@ import pickle
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.machinery import (
-    BYTECODE_SUFFIXES,
-    EXTENSION_SUFFIXES,
-    SOURCE_SUFFIXES,
-    ExtensionFileLoader,
-    FileFinder,
-    ModuleSpec,
-    SourceFileLoader,
-    SourcelessFileLoader,
-)
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
+from pkgutil import get_importer
 from types import ModuleType
 from typing import Any
 
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError
 from crawler.workers.failure_reason import one_line, place
-
-_LOADERS: Any = (
-    (ExtensionFileLoader, EXTENSION_SUFFIXES),
-    (SourceFileLoader, SOURCE_SUFFIXES),
-    (SourcelessFileLoader, BYTECODE_SUFFIXES),
-)
-"""The loaders that Python uses for a folder, in its order."""
 
 
 def current_directory() -> str:
@@ -169,11 +154,13 @@ def _specs(module: str, folder: str) -> list[ModuleSpec]:
         file = Path(folder, module)
         found = spec_from_file_location(file.stem, file) if file.is_file() else None
         return [found] if found else []
+    importlib.invalidate_caches()  # the module may just have been written
     specs: list[ModuleSpec] = []
     place, name = folder, ""
     for part in module.split("."):
         name = f"{name}.{part}" if name else part
-        spec = FileFinder(place, *_LOADERS).find_spec(name)
+        finder: Any = get_importer(place)
+        spec = finder.find_spec(name) if finder is not None else None
         if spec is None:
             return []
         specs.append(spec)

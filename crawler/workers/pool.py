@@ -22,15 +22,16 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Future
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.workers.failure_reason import one_line, overrun_reason
 from crawler.workers.lanes import Lane, LaneProgress
-from crawler.workers.recovery import Batch, BatchOrder, Ruling, rule, unfit
+from crawler.workers.recovery import Batch, BatchOrder, PageResult, Ruling, rule, unfit
 from crawler.workers.work import Exhausted, Packed
 from crawler.workers.worker_answer import MalformedAnswer, results
 
@@ -53,17 +54,15 @@ class PoolStatistics(NamedTuple):
     broken: int
 
 
+@dataclass(slots=True, eq=False)
 class _Seat:
-    """A lane in the pool and its batches by serial."""
+    """A lane in the pool; `since` is the time of its start or of the last sign of life."""
 
-    __slots__ = ("gone", "lane", "outstanding", "serial", "since")
-
-    def __init__(self, lane: Lane, now: float) -> None:
-        self.lane = lane
-        self.outstanding: dict[int, Batch] = {}
-        self.serial = 0
-        self.since = now  # time of its start or of the last sign of life
-        self.gone = False
+    lane: Lane
+    since: float
+    outstanding: dict[int, Batch] = field(default_factory=dict)  # by serial
+    serial: int = 0
+    gone: bool = False
 
 
 class Pool:
@@ -181,9 +180,16 @@ class Pool:
             if seat.gone or (batch := seat.outstanding.pop(serial, None)) is None:
                 return  # judged already; its pages run elsewhere
             seat.since = self._clock()
-            ends = [batch.order.record(*pair) for pair in zip(batch.picks, results, strict=True)]
-        if any(ends):
-            batch.order.resolve()
+        self._settle(
+            PageResult(batch.order, *pair) for pair in zip(batch.picks, results, strict=True)
+        )
+
+    def _settle(self, results: Iterable[PageResult]) -> None:
+        """Set pages' results, and resolve the orders that end by that."""
+        with self._lock:
+            ended = [order for order, page, parsed in results if order.record(page, parsed)]
+        for order in ended:
+            order.resolve()
 
     def _unsent(self, seat: _Seat, serial: int, error: BaseException) -> None:
         with self._lock:
@@ -196,34 +202,33 @@ class Pool:
             self._record(seat, serial, [ParseFault(kind=Kind.PARSE, reason=one_line(error))])
 
     def _report(self, seat: _Seat) -> None:
-        with self._lock:
-            self._lose(seat)
+        """Queue a seat for recovery."""
+        if self._lose(seat):
+            self._broken.append(seat)
         self._wake.set()
 
-    def _lose(self, seat: _Seat) -> None:
-        """Hand nothing more to a seat and queue it for recovery; under the lock."""
-        if not seat.gone:
-            seat.gone = True
-            if seat in self._ready:
-                self._ready.remove(seat)
-            self._broken.append(seat)
+    def _lose(self, seat: _Seat) -> bool:
+        """Hand nothing more to a seat; return False if it was lost before."""
+        with self._lock:
+            lost, seat.gone = not seat.gone, True
+            for seats in (self._ready, self._starting):
+                if seat in seats:
+                    seats.remove(seat)
+            return lost
 
     def _retire(self, seat: _Seat, serial: int, reason: str) -> None:
         """Judge the batches of a seat whose worker is unusable, and queue it for replacement."""
-        with self._lock:
-            if seat.gone:
-                return
-            ended = self._carry_out(seat, unfit(seat.outstanding, serial, reason))
-            self._lose(seat)
-        for order in ended:
-            order.resolve()
-        self._wake.set()
+        if self._lose(seat):
+            self._judge(seat, unfit(seat.outstanding, serial, reason))
+            self._broken.append(seat)
+            self._wake.set()
 
-    def _carry_out(self, seat: _Seat, ruling: Ruling) -> list[BatchOrder]:
-        """Record failures, queue what runs again, return orders that end; under the lock."""
-        seat.outstanding = {}
-        self._pending.extendleft(reversed(ruling.again))
-        return [v.order for v in ruling.failed if v.order.record(v.page, v.fault)]
+    def _judge(self, seat: _Seat, ruling: Ruling) -> None:
+        """Record the failures of a lost seat, and queue what runs again."""
+        with self._lock:
+            seat.outstanding = {}
+            self._pending.extendleft(reversed(ruling.again))
+        self._settle(ruling.failed)
 
     # -- keeping ----------------------------------------------------------------------------------
 
@@ -266,11 +271,8 @@ class Pool:
         at_work = seat.lane.progress()
         # The page may have ended between the look and the kill.
         hung = self._hung if overdue is not None and at_work == overdue else None
-        with self._lock:
-            self._breaks += 1
-            ended = self._carry_out(seat, rule(seat.outstanding, at_work, hung))
-        for order in ended:
-            order.resolve()
+        self._breaks += 1
+        self._judge(seat, rule(seat.outstanding, at_work, hung))
 
     def _watch(self, now: float) -> float:
         """Recover overdue lanes; return the seconds until the next can be overdue."""
@@ -281,7 +283,7 @@ class Pool:
             overdue, due = self._due(seat)
             if due > now:
                 next_due = min(next_due, due - now)
-            elif self._take(seat):
+            elif self._lose(seat):
                 self._recover(seat, overdue)
         for seat in starting:
             if now - max(seat.since, self._resumed) > START_LIMIT:
@@ -295,28 +297,15 @@ class Pool:
             return None, max(seat.since, self._resumed) + START_LIMIT
         return progress, max(progress.since, self._resumed) + self._limit
 
-    def _take(self, seat: _Seat) -> bool:
-        """Claim a ready seat for recovery; return False if it was reported already."""
-        with self._lock:
-            if seat.gone:
-                return False
-            seat.gone = True
-            self._ready.remove(seat)
-            return True
-
     # -- building ---------------------------------------------------------------------------------
 
     def _lacks_lane(self) -> bool:
         """Return True if a lane should be started: after a break only if there is work for it."""
         with self._lock:
+            batches = len(self._pending) + sum(len(seat.outstanding) for seat in self._ready)
+            wanted = min(self._lanes, batches) if self._breaks else self._lanes
             present = len(self._ready) + len(self._starting)
-            # After a break a lane starts only if there is work for it.
-            wanted = min(self._lanes, self._batches()) if self._breaks else self._lanes
             return present < wanted and self._failures < _START_FAILURES
-
-    def _batches(self) -> int:
-        """Return the number of batches on a lane or waiting for one; under the lock."""
-        return len(self._pending) + sum(len(seat.outstanding) for seat in self._ready)
 
     def _build(self, now: float) -> None:
         seat = None  # unless the lane can be made
@@ -351,13 +340,9 @@ class Pool:
         self._dispatch()
 
     def _start_failed(self, seat: _Seat | None, error: BaseException) -> None:
+        if seat is not None and not self._lose(seat):
+            return
         with self._lock:
-            if seat is not None:
-                if seat.gone:
-                    return
-                seat.gone = True
-                if seat in self._starting:
-                    self._starting.remove(seat)
             self._failures += 1
             self._failure = error
         if seat is not None:
@@ -379,11 +364,7 @@ class Pool:
 
     def _refuse(self, batches: list[Batch]) -> None:
         fault = ParseFault(kind=Kind.PARSE_CRASH, reason=self._end or "")
-        for batch in batches:
-            with self._lock:
-                ends = [batch.order.record(index, fault) for index in batch.picks]
-            if any(ends):
-                batch.order.resolve()
+        self._settle(PageResult(b.order, page, fault) for b in batches for page in b.picks)
 
     # -- ending -----------------------------------------------------------------------------------
 

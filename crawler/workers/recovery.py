@@ -30,6 +30,8 @@ from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.workers.lanes import LaneProgress
 from crawler.workers.work import Packed
 
+_CRASH = ParseFault(kind=Kind.PARSE_CRASH, reason="the parser ended its worker, twice")
+
 
 class BatchOrder:
     """Submitted pages, their results so far, and a future for all of them."""
@@ -72,18 +74,18 @@ class Batch(NamedTuple):
         return [Batch(self.order, (index,)) for index in self.picks]
 
 
-class LaneVerdict(NamedTuple):
-    """A page that has failed, with the fault."""
+class PageResult(NamedTuple):
+    """The result of a page of an order."""
 
     order: BatchOrder
     page: int
-    fault: ParseFault
+    parsed: Parsed
 
 
 class Ruling(NamedTuple):
     """The result of judging a broken lane; `again` goes to the head of the queue, in this order."""
 
-    failed: list[LaneVerdict]
+    failed: list[PageResult]
     again: list[Batch]
 
 
@@ -95,9 +97,24 @@ def rule(
     `at_work` is the page marked after the worker's end; `hung` is its fault if the worker was
     killed over it, None if the worker died by itself.
     """
-    failed: list[LaneVerdict] = []
+    return _judged(outstanding, _culprit(outstanding, at_work), hung, _CRASH)
+
+
+def unfit(outstanding: Mapping[int, Batch], serial: int, reason: str) -> Ruling:
+    """Judge the batches on a lane whose worker is unusable after the batch `serial`."""
+    fault = ParseFault(kind=Kind.PARSE, reason=reason)
+    return _judged(outstanding, _head(outstanding, serial), None, fault)
+
+
+def _judged(
+    outstanding: Mapping[int, Batch],
+    culprit: tuple[int, int | None] | None,
+    certain: ParseFault | None,
+    repeated: ParseFault,
+) -> Ruling:
+    """Fail the culprit: at once if that is `certain`, otherwise if it was suspected before."""
+    failed: list[PageResult] = []
     again: list[Batch] = []
-    culprit = _culprit(outstanding, at_work)
     for serial, batch in outstanding.items():
         if culprit is None or serial != culprit[0]:
             again.append(batch)
@@ -106,32 +123,15 @@ def rule(
         if position is None:  # any page of this batch may be guilty
             again.extend(batch.singles())
             continue
-        index = batch.picks[position]
+        order, index = batch.order, batch.picks[position]
         rest = [pick for pick in batch.picks if pick != index]
         if rest:  # the innocent pages first, as the suspect runs alone
-            again.append(Batch(batch.order, rest))
-        if fault := hung or _crash(batch.order, index):
-            failed.append(LaneVerdict(batch.order, index, fault))
-        else:
-            again.append(Batch(batch.order, (index,)))
-    return Ruling(failed, again)
-
-
-def unfit(outstanding: Mapping[int, Batch], serial: int, reason: str) -> Ruling:
-    """Judge the batches on a lane whose worker is unusable after the batch `serial`."""
-    failed: list[LaneVerdict] = []
-    again: list[Batch] = []
-    for number, batch in outstanding.items():
-        order, index = batch.order, batch.picks[0]
-        if number != serial:
-            again.append(batch)
-        elif len(batch.picks) > 1:
-            again.extend(batch.singles())
-        elif index in order.suspects:
-            failed.append(LaneVerdict(order, index, ParseFault(kind=Kind.PARSE, reason=reason)))
+            again.append(Batch(order, rest))
+        if certain or index in order.suspects:
+            failed.append(PageResult(order, index, certain or repeated))
         else:
             order.suspects.add(index)
-            again.append(batch)
+            again.append(Batch(order, (index,)))
     return Ruling(failed, again)
 
 
@@ -144,12 +144,9 @@ def _culprit(
     batch = outstanding.get(at_work.serial) if at_work is not None else None
     if at_work is not None and batch is not None and at_work.page < len(batch.picks):
         return at_work.serial, at_work.page
-    head = next(iter(outstanding))
-    return head, 0 if len(outstanding[head].picks) == 1 else None
+    return _head(outstanding, next(iter(outstanding)))
 
 
-def _crash(order: BatchOrder, index: int) -> ParseFault | None:
-    if index not in order.suspects:
-        order.suspects.add(index)
-        return None
-    return ParseFault(kind=Kind.PARSE_CRASH, reason="the parser ended its worker, twice")
+def _head(outstanding: Mapping[int, Batch], serial: int) -> tuple[int, int | None]:
+    alone = serial in outstanding and len(outstanding[serial].picks) == 1
+    return serial, 0 if alone else None

@@ -27,7 +27,7 @@ from contextlib import contextmanager
 from multiprocessing import spawn, util
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from crawler.runtime.leftovers import tidy
 from crawler.runtime.signals import ENDING
@@ -57,15 +57,14 @@ class RecordingContext:
         return getattr(self._context, name)
 
 
-def recording_context() -> tuple[RecordingContext, BaseContext]:
-    """Return the same object twice: as itself, and typed for an executor's `mp_context`."""
+def recording_context() -> RecordingContext:
+    """Return a context of the fork server, or of spawn where there is none."""
     tidy()
     methods = multiprocessing.get_all_start_methods()
     context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if hasattr(context, "set_forkserver_preload"):
         context.set_forkserver_preload(_PRELOAD)
-    recording = RecordingContext(context)
-    return recording, cast(BaseContext, recording)
+    return RecordingContext(context)
 
 
 @contextmanager

@@ -23,9 +23,10 @@ import threading
 import time
 from collections.abc import Callable, MutableSequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from importlib import import_module
+from operator import attrgetter
 from types import FrameType
 from typing import Any, Final
 
@@ -44,6 +45,10 @@ from crawler.workers.worker_answer import MAX_JSON, Answer
 
 Packed = tuple[str, int, str, bytes, str, str, tuple[tuple[str, str], ...]]
 """The fields of a `RawResponse`, in order."""
+
+_FIELDS: Final = tuple(each.name for each in fields(RawResponse))
+pack: Callable[[RawResponse], Packed] = attrgetter(*_FIELDS)
+"""Returns a response as a plain tuple for a worker."""
 
 PAGE: Final = "crawler.formats.page:page"
 # The marker's cells: serial of the batch, index of the page in it (-1: none), monotonic time at
@@ -245,30 +250,9 @@ def _with(json: bytes, name: bytes, fields: bytes) -> bytes:
     return b'%b%b"%b":%b}' % (json[:-1], comma, name, fields)
 
 
-def pack(response: RawResponse) -> Packed:
-    """Return a response as a plain tuple for a worker."""
-    return (
-        response.url,
-        response.status,
-        response.content_type,
-        response.body,
-        response.robots_tag,
-        response.refresh,
-        response.fields,
-    )
-
-
 def _unpacked(page: Packed) -> RawResponse:
-    url, status, content_type, body, robots_tag, refresh, fields = page
-    return RawResponse(
-        url=url,
-        status=status,
-        content_type=content_type,
-        body=body,
-        robots_tag=robots_tag,
-        refresh=refresh,
-        fields=fields,
-    )
+    values: Any = zip(_FIELDS, page, strict=True)
+    return RawResponse(**dict(values))
 
 
 def run_batch(parser: Parser, marker: Marker, serial: int, pages: list[Packed]) -> list[Answer]:

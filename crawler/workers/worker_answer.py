@@ -34,44 +34,42 @@ _LONGEST_REASON: Final = 2 * MAX_REASON  # with file and line
 
 
 class MalformedAnswer(Exception):
-    """A malformed answer; the message says what came and what was expected."""
+    """A malformed answer: what came, and what was expected."""
+
+    def __init__(self, came: object, expected: str) -> None:
+        super().__init__(f"the parser's worker sent {_kind(came)}, expected {expected}")
 
 
 def results(answers: object, pages: int) -> list[Parsed]:
     """Return the results of a batch of `pages` pages; raise `MalformedAnswer`."""
     if type(answers) is not list or len(answers) != pages:
-        came = f"{len(answers)} answers" if type(answers) is list else _kind(answers)
-        raise MalformedAnswer(f"the parser's worker sent {came}, expected answers to {pages} pages")
+        raise MalformedAnswer(answers, f"answers to {pages} pages")
     return [_result(answer) for answer in answers]
 
 
 def _result(answer: object) -> Parsed:
     if type(answer) is not tuple or len(answer) != 3:
-        raise MalformedAnswer(
-            f"the parser's worker sent {_kind(answer)}, expected a tuple of three"
-        )
+        raise MalformedAnswer(answer, "a tuple of three")
     first, second, third = answer
     if type(first) is bytes:
         return Document(json=_json(first), seconds=_seconds(second), leads=_leads(third))
     if type(first) is not str or first not in _KINDS or third is not None:
-        raise MalformedAnswer(
-            f"the parser's worker sent {_kind(first)}, expected JSON or a failure"
-        )
+        raise MalformedAnswer(first, "JSON or a failure")
     return ParseFault(kind=_KINDS[first], reason=_text(second, _LONGEST_REASON))
 
 
 def _json(json: bytes) -> bytes:
     """Return a page's fields, checked to be an object on one line: one record."""
     if len(json) > MAX_JSON:
-        raise MalformedAnswer(f"the fields have {len(json)} bytes, {MAX_JSON} are allowed")
+        raise MalformedAnswer(json, f"fields of at most {MAX_JSON}")
     if json[:1] != b"{" or json[-1:] != b"}" or b"\n" in json:
-        raise MalformedAnswer("the parser's worker sent bytes, expected a JSON object in one line")
+        raise MalformedAnswer(json, "a JSON object in one line")
     return json
 
 
 def _seconds(seconds: object) -> float:
     if type(seconds) is not float or not math.isfinite(seconds) or seconds < 0:
-        raise MalformedAnswer(f"the parser's worker sent {_kind(seconds)}, expected its seconds")
+        raise MalformedAnswer(seconds, "its seconds")
     return seconds
 
 
@@ -79,14 +77,12 @@ def _leads(leads: object) -> Leads | None:
     if leads is None:
         return None
     if type(leads) is not tuple or len(leads) != len(Leads._fields):
-        raise MalformedAnswer(f"the parser's worker sent {_kind(leads)}, expected a page's leads")
+        raise MalformedAnswer(leads, "a page's leads")
     links, *numbers, refresh = leads
     if type(links) is not bytes or len(links) % 8 or len(links) > _LEADS:
-        raise MalformedAnswer(
-            f"the parser's worker sent {_kind(links)}, expected links of 8 bytes each"
-        )
+        raise MalformedAnswer(links, "links of 8 bytes each")
     if any(type(each) is not int or each < 0 or each.bit_length() > 64 for each in numbers):
-        raise MalformedAnswer("the parser's worker sent other leads, expected numbers of 64 bits")
+        raise MalformedAnswer(numbers, "numbers of 64 bits")
     simhash, digest, skeleton = numbers
     return Leads(links, simhash, digest, skeleton, _text(refresh, caps.URL))
 
@@ -94,9 +90,7 @@ def _leads(leads: object) -> Leads | None:
 def _text(text: object, most: int) -> str:
     """Return a text, checked for its length and for lone surrogates, which JSON cannot hold."""
     if type(text) is not str or len(text) > most or not _is_unicode(text):
-        raise MalformedAnswer(
-            f"the parser's worker sent {_kind(text)}, expected a text of up to {most}"
-        )
+        raise MalformedAnswer(text, f"a text of up to {most}")
     return text
 
 

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from crawler.mock import MockWeb, running
-from crawler.store.record_schema import schema
+from crawler.store.record import schema
 from tests.cli.test_command import crawler
 from tests.unmannered import WORDS
 

@@ -10,6 +10,8 @@ import pytest
 
 from crawler.cli import main
 from crawler.mock import MockWeb, Served, running
+from tests.fetch.raw import RawServer
+from tests.fetch.sites import says
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +48,19 @@ def test_a_program_gets_a_record(web: Served, capfd: pytest.CaptureFixture[str])
     assert (record["outcome"], record["status"]) == ("page", 200)
     assert record["headers"]["server"] == record["parsed"]["server"] == "mock"
     assert record["robots_txt"] == {"allowed": True, "reason": ""}
+
+
+@pytest.mark.parametrize("robots", ["obey", "ignore"])
+def test_robots_txt_is_asked_for_once(capfd: pytest.CaptureFixture[str], robots: str) -> None:
+    """Its verdict is that of the crawl's own question, or of one more where it asks none."""
+    rules = b"User-agent: *\nAllow: /\n"
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n"
+    site = {"/robots.txt": says(head % len(rules) + rules), "/": says(head % 2 + b"ok")}
+    with RawServer(site) as server:
+        code, said, _ = fetched(capfd, server.url(), "--robots", robots)
+    assert code == 0 and "  allowed  robots.txt line 2: Allow: /" in said.splitlines()
+    asked = [head.split()[1] for head in server.heads]
+    assert sorted(asked) == [b"/", b"/robots.txt"]
 
 
 def test_the_body_is_printed_as_it_is(web: Served, capfd: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from crawler.cli.crawl_summary import Report
 from crawler.cli.screen import Display, ScreenLines
 from crawler.core.collector import Snapshot
 from crawler.model.command_config import CommandConfig
-from crawler.store.record_schema import schema
+from crawler.store.record import schema
 from tests.cli.fakes import SNAPSHOT
 from tests.cli.test_command import crawler
 from tests.cli.test_summary import COST

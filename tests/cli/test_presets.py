@@ -9,7 +9,7 @@ import pytest
 
 from crawler.cli import main, toml
 from crawler.cli.crawl_flags import CRAWL
-from crawler.cli.presets import presets
+from crawler.cli.toml import presets
 from crawler.cli.variables import unknown
 from crawler.model.errors import ConfigurationError, ExitCode
 from tests.unmannered import CONFIG

@@ -14,7 +14,7 @@ import pytest
 from crawler.engine.crawl_session import CrawlSession
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Failed, Kind, Listing, Page
-from crawler.store.record_schema import schema
+from crawler.store.record import schema
 from crawler.store.sinks import RecordSink
 from crawler.store.sources import UrlSource
 from tests.fetch.raw import Behaviour, RawServer

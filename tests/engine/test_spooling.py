@@ -19,7 +19,7 @@ from crawler.model.errors import EnvironmentFailure
 from crawler.model.outcome import Final, Kind, Page, Skipped
 from crawler.model.url import Seed
 from crawler.store import spool
-from crawler.store.segments import Segments
+from crawler.store.spool import Segments
 from tests.engine.harness import ENGINES, ListSource, Run
 from tests.top_level import TopLevelDomains
 

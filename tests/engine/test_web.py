@@ -15,7 +15,7 @@ import crawler
 from crawler.engine.crawl_session import CrawlSession
 from crawler.mock import MockWeb, Served, running
 from crawler.model.outcome import Failed, Kind, Page, Skipped
-from crawler.store.record_schema import schema
+from crawler.store.record import schema
 from crawler.store.sinks import RecordSink
 from crawler.store.sources import UrlSource
 from tests.unmannered import MANNERS_OFF

@@ -12,8 +12,7 @@ from crawler.formats import links
 from crawler.model.outcome import Exchange, Failed, Final, Page, Received, Redirect
 from crawler.model.request import Request
 from crawler.model.url import InvalidUrl, Url, canonical, masked, parse
-from crawler.store.record import encode
-from crawler.store.record_schema import schema
+from crawler.store.record import encode, schema
 
 MOST_RECORD = 8 * 2**20
 """Bytes of a record: what the caps on links and texts come to, with room for escapes."""

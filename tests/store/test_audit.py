@@ -10,7 +10,7 @@ import pytest
 
 from crawler.core.audit import Audit
 from crawler.model.errors import EnvironmentFailure
-from crawler.store.audit_log import AuditLog
+from crawler.store.log import AuditLog
 
 
 def test_a_line_a_host(tmp_path: Path) -> None:

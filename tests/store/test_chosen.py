@@ -12,8 +12,7 @@ from crawler.model.document import Document
 from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Final
 from crawler.store.chosen import Chosen
-from crawler.store.record import encode
-from crawler.store.record_schema import schema
+from crawler.store.record import encode, schema
 from tests.store.test_record import FAILED, FIELDS, PAGE, SKIPPED
 
 SOURCE = b'{"file":"a.csv","line":3,"columns":{"id":"7","n":"\\u202e"}}'

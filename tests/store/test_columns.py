@@ -15,9 +15,8 @@ from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.request import Request
 from crawler.model.url import Seed, Url
-from crawler.store.log import LineLog
-from crawler.store.origin import MOST
-from crawler.store.repeats import RepeatLog
+from crawler.store.entry import MOST
+from crawler.store.log import LineLog, RepeatLog
 from crawler.store.sources import UrlSource
 from crawler.store.spool import Spool
 from tests.store.test_entries import read

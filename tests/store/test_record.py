@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from crawler.model.document import Document
+from crawler.model.document import PARSED, Document
 from crawler.model.outcome import (
     Exchange,
     Failed,
@@ -24,8 +24,7 @@ from crawler.model.outcome import (
 )
 from crawler.model.request import Hop, Request
 from crawler.model.url import Url
-from crawler.store.record import PARSED, encode, schema
-from crawler.store.record_schema import OPTIONAL
+from crawler.store.record import OPTIONAL, encode, schema
 
 VALIDATOR = Draft202012Validator(schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
 FIELDS: dict[str, Any] = {

@@ -14,7 +14,7 @@ from crawler.model.cookie import Cookie
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.request import Hop, Listed, Purpose, Request
 from crawler.model.url import Seed, Url
-from crawler.store import segments, spool
+from crawler.store import spool
 from crawler.store.request_line import lined, request_of
 from crawler.store.spool import Spool
 
@@ -96,7 +96,7 @@ def test_a_line_is_short() -> None:
 def test_each_shelf_is_a_queue(monkeypatch: pytest.MonkeyPatch, buffer: int) -> None:
     """Whatever lies on disk or in memory, a shelf gives back what it was given first."""
     monkeypatch.setattr(spool, "BUFFER", buffer)
-    monkeypatch.setattr(segments, "SEGMENT", 2_000)
+    monkeypatch.setattr(spool, "SEGMENT", 2_000)
     kept, back = Spool(), dict[str, list[str]](a=[], b=[])
     for start in range(0, 1_000, 50):
         kept.keep([numbered("http://a", range(start, start + 50))])
@@ -116,7 +116,7 @@ def test_each_shelf_is_a_queue(monkeypatch: pytest.MonkeyPatch, buffer: int) -> 
 def test_runs_of_one_shelf_are_one_within_a_file_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """A long queue that fills several files is read back over their borders."""
     monkeypatch.setattr(spool, "BUFFER", 900)
-    monkeypatch.setattr(segments, "SEGMENT", 2_000)
+    monkeypatch.setattr(spool, "SEGMENT", 2_000)
     kept = Spool()
     for start in range(0, 1_000, 10):
         kept.keep([numbered("http://a", range(start, start + 10))])

@@ -11,7 +11,7 @@ from crawler.model.document import Document
 from crawler.model.outcome import Kind, ParseFault
 from crawler.runtime.event_loop import loop_factory
 from crawler.workers import recovery
-from crawler.workers.recovery import Batch, BatchOrder, LaneVerdict
+from crawler.workers.recovery import Batch, BatchOrder, PageResult
 from tests.workers.test_hand_over import HOSTILE, HTML, config, in_threads, on_a_loop
 
 LIMIT = 400
@@ -83,6 +83,6 @@ def test_alone_it_fails_the_second_time() -> None:
     batch = Batch(_pages(2), (1,))
     assert recovery.unfit({4: batch}, 4, REASON) == ([], [batch])
     assert recovery.unfit({1: batch}, 1, REASON) == (
-        [LaneVerdict(batch.order, 1, ParseFault(kind=Kind.PARSE, reason=REASON))],
+        [PageResult(batch.order, 1, ParseFault(kind=Kind.PARSE, reason=REASON))],
         [],
     )
