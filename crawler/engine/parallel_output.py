@@ -42,9 +42,12 @@ class Gathered:
         crawl: ParallelCrawl,
         place: GatheringPlace,
         folder: RunFolder,
+        *,
+        logs: PartLogs,
         lasting: Mapping[str, Any] | None,
         held: ExitStack,
     ) -> None:
+        self._logs = logs
         self._crawl = crawl
         self._place = place
         self._folder = folder
@@ -69,6 +72,7 @@ class Gathered:
             return
         self._closed = True
         with self._held:
+            self._logs.collect()
             if self._lasting is None:
                 self._keep_what_there_is(whole=whole)
             elif whole:
@@ -101,6 +105,7 @@ class Forwarded:
     """
 
     def __init__(self, path: str, held: ExitStack) -> None:
+        self.logs: PartLogs | None = None
         encode = cast("Callable[[Final], bytes]", bytes)  # what is put is encoded already
         self._sink = RecordSink(path, encode=encode)
         self._passed: dict[int, int] = {}
@@ -135,6 +140,8 @@ class Forwarded:
                         break
                     sleep(_PAUSE)
             finally:
+                if self.logs is not None:
+                    self.logs.collect()
                 self._sink.close(whole=whole)
 
     def _pass_on(self, manifest: Manifest) -> bool:
@@ -161,19 +168,20 @@ class PartLogs:
         with ExitStack() as stack:
             for name, path in paths.items():
                 self._logs[name] = stack.enter_context(LineLog(path, existing))
-            stack.pop_all()
+            self._stack = stack.pop_all()
 
     def __repr__(self) -> str:
         return f"PartLogs({sorted(self._logs)})"
 
-    def close(self) -> None:
-        """Collect what there is, and remove it there. Raises `CrawlerError`."""
+    def collect(self) -> None:
+        """Add what the partitions have written, and remove it there."""
         for name, log in self._logs.items():
-            parts = sorted(self._folder.glob(f"p[0-9]*/{name}.jsonl"))
-            with log:
-                for part in parts:
-                    with part.open("rb") as file:
-                        for line in file:
-                            log.add(line)
-            for part in parts:
+            for part in sorted(self._folder.glob(f"p[0-9]*/{name}.jsonl")):
+                with part.open("rb") as file:
+                    for line in file:
+                        log.add(line)
                 part.unlink()
+
+    def close(self) -> None:
+        """Close them. Raises `CrawlerError`."""
+        self._stack.close()

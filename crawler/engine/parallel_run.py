@@ -50,7 +50,7 @@ class ParallelOrder:
     @property
     def folder(self) -> RunFolder:
         """The state of a run that lasts."""
-        return RunFolder(self.output, self.config.state)
+        return RunFolder(self.output, self.config.state, given=self.config.given())
 
 
 class SampledList:
@@ -177,9 +177,10 @@ def _opened(
         standard_input=_copied(folder.path) if "-" in order.inputs else "",
     )
     if isinstance(output, Forwarded):
+        output.logs = logs
         return crawl, output
     lasting = order.config.lasting() if order.lasting else None
-    return crawl, Gathered(crawl, output, folder, lasting, held)
+    return crawl, Gathered(crawl, output, folder, logs=logs, lasting=lasting, held=held)
 
 
 def _check(order: ParallelOrder) -> None:

@@ -115,7 +115,10 @@ def main(descriptor: int) -> int:
     """Run one errand; return the exit code."""
     os.set_inheritable(descriptor, False)
     parent = ParentLine(Connection(descriptor))
-    errand = parent.errand()
+    try:
+        errand = parent.errand()
+    except (EOFError, OSError):  # the parent is gone already
+        return ExitCode.ENVIRONMENT
     limits.share(errand.plan.running)
     try:
         parent.leave(_run(errand, parent))

@@ -15,7 +15,9 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,6 +29,7 @@ from crawler.store.gathering import CommittedPart, explained
 from crawler.store.journal import disk
 from crawler.store.journal.frame import Marks
 from crawler.store.journal.state_folder import FORMAT, StateFolder
+from crawler.store.journal.status_file import NAME
 
 _PATIENCE = 10.0  # seconds for processes that notice at once that their parent has gone
 _PAUSE = 0.02
@@ -47,8 +50,10 @@ class GatheringPlace(Protocol):
 class RunFolder:
     """The directory of a run's state, and its receipt. Nothing is made before `begin`."""
 
-    def __init__(self, output: str, state: str = "") -> None:
-        self._whole = StateFolder(output, state)
+    def __init__(
+        self, output: str, state: str = "", *, given: Mapping[str, Any] | None = None
+    ) -> None:
+        self._whole = StateFolder(output, state, given=given)
         self.output = output
         self.path = self._whole.path
         self._lock = -1
@@ -117,6 +122,7 @@ class RunFolder:
             "format": FORMAT,
             "output": os.path.realpath(self.output),
             "options": dict(options),
+            "given": dict(self._whole.given),
             "partitions": partitions,
             "begun": target.begun,
         }
@@ -137,6 +143,8 @@ class RunFolder:
         ended = {
             "format": FORMAT,
             "options": dict(options),
+            "given": dict(self._whole.given),
+            "outcomes": _outcomes(paths),
             "partitions": len(marks),
             "cursor": marks[0].cursor,
             "entries": marks[0].entries,
@@ -199,6 +207,15 @@ def _last_marks(folder: StateFolder) -> Marks:
     for frame in folder.frames() if folder.begun else ():
         marks = frame.marks
     return marks
+
+
+def _outcomes(folders: Sequence[Path]) -> dict[str, int]:
+    """Return the number of records by outcome, as far as it is known."""
+    found: Counter[str] = Counter()
+    for folder in folders:
+        with suppress(OSError, ValueError, KeyError):  # without any records, or without room for it
+            found.update(orjson.loads((folder / NAME).read_bytes())["outcomes"])
+    return dict(found)
 
 
 def _wait_for(number: int, path: str, until: float) -> None:
