@@ -192,8 +192,9 @@ class RunFolder:
             self._lock = -1
 
     def _part(self, partition: int, length: int) -> CommittedPart:
-        found = sorted((self.path / f"p{partition}").glob("part.jsonl*"))
-        return CommittedPart(partition, found[0] if found else Path(), length)
+        folder = self.path / f"p{partition}"
+        found = sorted(folder.glob("part.jsonl*"))  # none once it has been moved away
+        return CommittedPart(partition, found[0] if found else folder / "part.jsonl", length)
 
     def _read(self, name: str) -> dict[str, Any]:
         try:
