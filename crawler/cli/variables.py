@@ -13,7 +13,7 @@ from crawler.cli.crawl_flags import CRAWL, Spelling
 # Where the options of the other commands stand; a module is imported only for a variable of its.
 _SPELLINGS = {
     "CRAWLER_MOCK_": "crawler.cli.mock.mock_web:MOCK",
-    "CRAWLER_LOAD_": "crawler.cli.load.load_spelling:LOAD",
+    "CRAWLER_LOAD_": "crawler.cli.load.load_session:LOAD",
     "CRAWLER_COMPARE_": "crawler.cli.compare.compare_spelling:COMPARE",
 }
 

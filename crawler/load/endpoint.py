@@ -20,7 +20,7 @@ from typing import Any
 
 import orjson
 
-from crawler.load.expected import statuses
+from crawler.load.load_config import statuses
 from crawler.model.errors import ConfigurationError
 from crawler.model.option import closest
 

@@ -14,8 +14,7 @@ judged either, and what came before it stands.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 LEAST_RATE = 1.0
@@ -43,90 +42,81 @@ class Trial:
     doubt: str = ""
 
 
+@dataclass(slots=True, kw_only=True)
 class Search:
     """One search: `rate` is None at its end, and `found` then the answer.
 
     first: where to begin. most: the highest rate to try. precision: how far the lowest broken rate
-    may be above the highest kept, as a share of it.
+    may be above the highest kept, as a share of it. trials: all so far, in their order. kept: the
+    rates that kept every threshold, rising, all under `broken`, the lowest that did not; None if
+    none did. confirmed: the rate found kept every threshold twice.
     """
 
-    def __init__(self, *, first: float, most: float, precision: float = 0.05) -> None:
-        if not 0 < first <= most:
-            raise ValueError(f"a search cannot begin at {first:g}/s and end at {most:g}/s")
-        self._first = max(first, LEAST_RATE)
-        self._most = most
-        self._precision = precision
-        self._kept: list[float] = []  # rising; all under `_broken`
-        self._broken = math.inf
-        self._confirmed = False
-        self._trials: list[Trial] = []
+    first: float
+    most: float
+    precision: float = 0.05
+    trials: list[Trial] = field(default_factory=list)
+    kept: list[float] = field(default_factory=list)
+    broken: float | None = None
+    confirmed: bool = False
 
-    @property
-    def trials(self) -> Sequence[Trial]:
-        """All so far, in their order."""
-        return tuple(self._trials)
+    def __post_init__(self) -> None:
+        if not 0 < self.first <= self.most:
+            raise ValueError(
+                f"a search cannot begin at {self.first:g}/s and end at {self.most:g}/s"
+            )
 
     @property
     def found(self) -> float | None:
         """The highest rate that kept every threshold; None if there is none (yet)."""
-        return self._kept[-1] if self._kept else None
-
-    @property
-    def confirmed(self) -> bool:
-        """True if the rate found kept every threshold twice."""
-        return self._confirmed
-
-    @property
-    def broken(self) -> float | None:
-        """The lowest rate that broke one; None if none did."""
-        return None if math.isinf(self._broken) else self._broken
+        return self.kept[-1] if self.kept else None
 
     @property
     def unjudged(self) -> Trial | None:
         """The trial that could not be judged, and ended the search."""
-        return self._trials[-1] if self._trials and self._trials[-1].doubt else None
+        return self.trials[-1] if self.trials and self.trials[-1].doubt else None
 
     @property
     def limited_by(self) -> Limit:
         """The reason that the answer is not higher."""
         if self.unjudged is not None:
             return "generator"
-        if self._kept and self._kept[-1] >= self._most:
+        if self.kept and self.kept[-1] >= self.most:
             return "most"
-        return "" if math.isinf(self._broken) else "threshold"
+        return "" if self.broken is None else "threshold"
 
     @property
     def rate(self) -> float | None:
         """Requests/s to try next, with three digits; None when the search has ended."""
-        if len(self._trials) >= MOST_TRIALS or self.unjudged is not None:
+        if len(self.trials) >= MOST_TRIALS or self.unjudged is not None:
             return None
         rate = self._next()
-        return None if rate is None else min(float(f"{rate:.3g}"), self._most)
+        return None if rate is None else min(float(f"{rate:.3g}"), self.most)
 
     def _next(self) -> float | None:
-        if not self._kept:  # begin, or go down until a rate keeps them
-            if math.isinf(self._broken):
-                return self._first
-            return max(self._broken / _LONG, LEAST_RATE) if self._broken > LEAST_RATE else None
-        highest = self._kept[-1]
+        if not self.kept:  # begin, or go down until a rate keeps them
+            if self.broken is None:
+                return max(self.first, LEAST_RATE)
+            return max(self.broken / _LONG, LEAST_RATE) if self.broken > LEAST_RATE else None
+        highest = self.kept[-1]
         # The last trial confirms the rate found, however wide the gap still is.
-        narrow = self._broken <= highest * (1 + self._precision)
-        if narrow or highest >= self._most or len(self._trials) == MOST_TRIALS - 1:
-            return None if self._confirmed else highest
-        if math.isinf(self._broken):
+        narrow = self.broken is not None and self.broken <= highest * (1 + self.precision)
+        if narrow or highest >= self.most or len(self.trials) == MOST_TRIALS - 1:
+            return None if self.confirmed else highest
+        if self.broken is None:
             return highest * (_SHORT if highest * _LONG > _CAUTIOUS_FROM else _LONG)
-        return math.sqrt(highest * self._broken)  # halves the gap by ratio
+        return math.sqrt(highest * self.broken)  # halves the gap by ratio
 
     def tell(self, trial: Trial) -> None:
         """Take the outcome of the rate that was asked for last."""
-        self._trials.append(trial)
+        self.trials.append(trial)
         if trial.doubt:
             return
         if trial.kept:
-            self._confirmed = trial.rate in self._kept
-            if not self._confirmed:
-                self._kept.append(trial.rate)
+            self.confirmed = trial.rate in self.kept
+            if not self.confirmed:
+                self.kept.append(trial.rate)
             return
-        self._broken = trial.rate
-        self._kept = [rate for rate in self._kept if rate < trial.rate]
-        self._confirmed = False
+        self.broken = trial.rate
+        self.kept = [rate for rate in self.kept if rate < trial.rate]
+        self.confirmed = False

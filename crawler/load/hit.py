@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from crawler.load.expected import EXPECTED, statuses
+from crawler.load.load_config import EXPECTED, statuses
 from crawler.load.measured import ErrorKind, Failure, Measured, TargetCounts, phrase
 from crawler.load.plan import Aim, Plan, Planned
 from crawler.load.series import MOST_ROWS, Latencies, Row, halved

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
-from crawler.load.expected import share
 from crawler.load.load_report import found
 from crawler.load.load_result import Judged, LoadResult
+from crawler.load.measured import share
 from crawler.load.validity import Check
 
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")

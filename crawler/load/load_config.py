@@ -6,10 +6,12 @@ fields. Times are seconds, rates requests a second.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
-from crawler.load.expected import EXPECTED, statuses
 from crawler.model.option import OptionError, Options, option
 from crawler.model.units import RATE, SECONDS, SHARE
 
@@ -21,6 +23,10 @@ _LOAD, _REQUEST, _RUN = "Load", "Request", "Run"
 MIN_RATE, MAX_RATE = 0.001, 1_000_000
 MAX_CONNECTIONS = 50_000
 MAX_PAUSE = 3_600
+
+EXPECTED = "200-399"
+"""Every status that is not an error (RFC 9110, 15); 1xx never ends an answer."""
+_PART = re.compile(r"(?:([1-9]\d\d)(?:\s*-\s*([1-9]\d\d))?|([1-9])xx)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,3 +199,24 @@ def think_range(text: str) -> tuple[float, float]:
     if not 0 <= least <= most <= MAX_PAUSE:
         raise ValueError(f"{text[:40]!r} is not a pause; expected 0 to {MAX_PAUSE} s, lower first")
     return least, most
+
+
+@cache
+def statuses(text: str) -> AbstractSet[int]:
+    """Return the statuses that a text such as `200-399,404` or `2xx` names.
+
+    Raises ValueError that says what was expected.
+    """
+    found: set[int] = set()
+    for part in text.split(","):
+        match = _PART.fullmatch(part.strip())
+        if match is None:
+            raise ValueError(
+                f"{part.strip()[:40]!r} is not a status; expected a list such as 200-399,404 or 2xx"
+            )
+        first = int(match[1] or f"{match[3]}00")
+        last = int(match[2] or (match[1] or f"{match[3]}99"))
+        if last < first:
+            raise ValueError(f"{part.strip()!r} is empty; write the lower status first")
+        found.update(range(first, last + 1))
+    return frozenset(found)

@@ -16,7 +16,6 @@ from typing import Annotated, Any, Literal, Self
 from msgspec import field
 from msgspec.structs import fields
 
-from crawler.load.expected import failure
 from crawler.load.load_config import LoadConfig
 from crawler.load.measured import BY_KIND, ErrorKind, Measured, TargetCounts
 from crawler.load.series import LAG, RESPONSE, SERVICE, Seconds
@@ -85,7 +84,7 @@ class Judged(Record, frozen=True, kw_only=True):
         Failures are fast, and leave the others more room: where there are too many of them, only a
         threshold on errors themselves can be met.
         """
-        why = "" if threshold.about_errors else failure(measured, most_errors)
+        why = "" if threshold.about_errors else measured.failure(most_errors)
         met = threshold.met(measured) and not why
         return cls(text=str(threshold), value=threshold.value(measured), met=met, why=why)
 
@@ -211,7 +210,7 @@ class LoadResult(Record, frozen=True, kw_only=True):
     @property
     def failure(self) -> str:
         """The reason that the run failed, whatever its latencies are; "" if it has not."""
-        return failure(self.measured, self.config.max_errors)
+        return self.measured.failure(self.config.max_errors)
 
     @property
     def failed(self) -> bool:

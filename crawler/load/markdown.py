@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from crawler.load.expected import share
 from crawler.load.load_report import TITLES, by_target, found, how, outcomes
 from crawler.load.load_result import PERCENTILES, LoadResult
-from crawler.load.measured import Measured
+from crawler.load.measured import Measured, share
 from crawler.load.validity import Check, needed
 from crawler.measure.quantity import latency
 

@@ -162,6 +162,19 @@ class Measured(Record, frozen=True, kw_only=True):
         time = self.service.mean * self.service.count + self.carried
         return time / self.elapsed if self.elapsed else 0.0
 
+    def failure(self, most_errors: float) -> str:
+        """Return why the run has failed: nothing succeeded, or more than `most_errors` did not.
+
+        `most_errors` is a share of all attempts; "" if the run has not failed.
+        """
+        if not self.succeeded:
+            what = f"none of {self.attempts:,} had" if self.attempts else "none was due, or had"
+            return f"NO REQUEST SUCCEEDED: {what} an expected answer"
+        if self.error_share > most_errors:
+            most = f"at most {share(most_errors)} may (--max-errors)"
+            return f"{share(self.error_share)} of the requests failed; {most}"
+        return ""
+
     def row_length(self, row: Row) -> float:
         """Return the seconds that a row of this run lasted; the last may be shorter."""
         return max(0.0, min(self.row_seconds, self.elapsed - row.at))
@@ -205,3 +218,8 @@ def phrase(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return "an unregistered status"
+
+
+def share(value: float) -> str:
+    """Return a share in percent with up to three digits: `1%`, `66.2%`."""
+    return f"{100 * value:.3g}%"

@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from os import cpu_count
 from pathlib import Path
 from time import perf_counter
+from typing import Any, NamedTuple
 
 from crawler.load.loop import Engine
+from crawler.load.validity import Probes
 from crawler.measure.histogram import Histogram
 from crawler.measure.processes import machine_busy
 
@@ -22,75 +25,67 @@ _EXPIRE_SHARE = 0.05
 _COUNTERS = Path("/proc/net/netstat")
 
 
+class _Reading(NamedTuple):
+    """What was read at a time; those of the machine are None where they are unknown."""
+
+    at: float
+    area: float
+    cpu: float
+    machine: float | None
+    overflows: int | None
+
+
 class Monitor:
     """Looks at an engine from `start` on until it is stopped; before, it fails late hits only."""
 
     def __init__(self, engine: Engine, start: float, timeout: float) -> None:
-        self.loop_lag = Histogram()
+        self._loop_lag = Histogram()
         self._engine = engine
         self._start = start
         self._loop = asyncio.get_running_loop()
         self._expire_every = timeout * _EXPIRE_SHARE
         self._expire_at = perf_counter() + self._expire_every
-        self._first_area = self._last_area = 0.0
-        self._first = self._last = 0.0
-        self._cpu = self._cpu_last = 0.0
-        self._machine: float | None = None
-        self._timer = self._loop.call_soon(self._look)
         self._expected = perf_counter()
-        self._read(self._expected)
+        self._first = self._read(self._expected) if self._expected >= start else None
+        self._timer = self._loop.call_soon(self._look)
 
-    def __repr__(self) -> str:
-        return f"Monitor(loop lag {self.loop_lag})"
-
-    @property
-    def mean_in_flight(self) -> float:
-        """The time-weighted mean of the hits in flight."""
-        seconds = self._last - self._first
-        return (self._last_area - self._first_area) / seconds if seconds > 0 else 0.0
-
-    @property
-    def cpu_share(self) -> float:
-        """This process's CPU time over the time; 1 is a whole core."""
-        seconds = self._last - self._first
-        return self.cpu_seconds / seconds if seconds > 0 else 0.0
-
-    @property
-    def cpu_seconds(self) -> float:
-        """This process's CPU time, user and system, from `start` on."""
-        return self._cpu_last - self._cpu
-
-    @property
-    def machine_cpu(self) -> float | None:
-        """The CPU seconds of all programs of the machine from `start` on, if known."""
-        after = machine_busy()
-        return None if after is None or self._machine is None else after - self._machine
-
-    def stop(self, now: float) -> None:
-        """Take the last readings."""
+    def stop(self, now: float) -> Probes:
+        """Take the last readings, and return what they say of the time since `start`."""
         self._timer.cancel()
-        self._read(now)
+        lateness, cores = self._engine.lateness, cpu_count() or 1
+        first, last = self._first, self._read(now)
+        if first is None or last.at <= first.at:
+            return Probes(loop_lag=self._loop_lag, lateness=lateness, cores=cores)
+        seconds, cpu = last.at - first.at, last.cpu - first.cpu
+        return Probes(
+            cpu_seconds=cpu,
+            cpu_share=cpu / seconds,
+            loop_lag=self._loop_lag,
+            lateness=lateness,
+            mean_in_flight=(last.area - first.area) / seconds,
+            listen_overflows=_grown(first.overflows, last.overflows),
+            machine_cpu=_grown(first.machine, last.machine),
+            cores=cores,
+        )
 
     def _look(self) -> None:
         now = perf_counter()
         if now >= self._start:
-            self.loop_lag.add(now - self._expected)
-        self._read(now)
+            self._loop_lag.add(now - self._expected)
+            self._first = self._first or self._read(now)
         if now >= self._expire_at:
             self._engine.client.expire(now)
             self._expire_at = now + self._expire_every
         self._expected = now + _INTERVAL
         self._timer = self._loop.call_later(_INTERVAL, self._look)
 
-    def _read(self, now: float) -> None:
-        if now < self._start:
-            return
-        self._last = now
-        self._last_area = self._engine.flow.area(now)
-        self._cpu_last = time.process_time()
-        if not self._first:
-            self._first, self._first_area, self._cpu = now, self._last_area, self._cpu_last
-            self._machine = machine_busy()
+    def _read(self, now: float) -> _Reading:
+        area, cpu = self._engine.flow.area(now), time.process_time()
+        return _Reading(now, area, cpu, machine_busy(), listen_overflows())
+
+
+def _grown(before: float | None, after: float | None) -> Any:
+    return None if before is None or after is None else after - before
 
 
 def listen_overflows(read: Callable[[], str] = _COUNTERS.read_text) -> int | None:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from os import cpu_count
 from time import perf_counter
 from typing import Any
 
 from crawler.load.closed import ClosedLoop, ThinkingLoop
-from crawler.load.expected import statuses
 from crawler.load.guard import Target, resolve
 from crawler.load.halt import CLOSING_SECONDS, unless
 from crawler.load.hit import Measured, Recorder
-from crawler.load.load_config import LoadConfig
+from crawler.load.load_config import LoadConfig, statuses
 from crawler.load.loop import Engine, Job, Share
-from crawler.load.monitor import Monitor, listen_overflows
+from crawler.load.monitor import Monitor
 from crawler.load.open import OpenLoop
 from crawler.load.pace import Pace
 from crawler.load.plan import Plan
@@ -61,26 +59,16 @@ class Part:
         plan = self._plan
         expected = statuses(config.expect_status) if plan.mixed else plan.aims[0].expected
         recorder = Recorder(start, seconds, expected=expected, plan=plan)
-        overflows = listen_overflows()
         watch = Monitor(engine, start, config.timeout)
         engine.begin(recorder, start)
         async with self._ending(halt):
             await self._wait(recorder, start, seconds, on_second)
         now = perf_counter()
-        watch.stop(now)
+        probes = watch.stop(now)
         engine.stop(now)
         if self._broken is not None:
             raise self._broken
-        return recorder.end(now), Probes(
-            cpu_seconds=watch.cpu_seconds,
-            cpu_share=watch.cpu_share,
-            loop_lag=watch.loop_lag,
-            lateness=engine.lateness,
-            mean_in_flight=watch.mean_in_flight,
-            listen_overflows=_grown(overflows),
-            machine_cpu=watch.machine_cpu,
-            cores=cpu_count() or 1,
-        )
+        return recorder.end(now), probes
 
     async def _wait(
         self, recorder: Recorder, start: float, seconds: float, on_second: OnSecond | None
@@ -154,8 +142,3 @@ def _engine(job: Job) -> Engine:
     from crawler.load.aio import AioClient
 
     return kind(job, AioClient(job))
-
-
-def _grown(before: int | None) -> int | None:
-    after = listen_overflows()
-    return None if before is None or after is None else after - before

@@ -18,9 +18,8 @@ from urllib.parse import urlsplit
 
 from crawler.load.dataset import Dataset
 from crawler.load.endpoint import Endpoint, shares
-from crawler.load.expected import statuses
 from crawler.load.fields import Fields, sendable
-from crawler.load.load_config import LoadConfig
+from crawler.load.load_config import LoadConfig, statuses
 from crawler.load.plan import Aim, Origin, Plan, Planned, Recipe
 from crawler.load.template import (
     Compiler,

@@ -12,7 +12,7 @@ claim no more than it could change the answer: 2 ms of it do not matter to `p99<
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 from msgspec import field
@@ -119,42 +119,50 @@ def judge(
     measured: Measured, probes: Probes, config: LoadConfig, *, claims: Sequence[Threshold] = ()
 ) -> Verdict:
     """Check all that the figures, and above all the `claims` made about them, rest on."""
-    checks = [
-        _cpu(probes),
-        _loop_lag(probes, measured, claims),
-        _little(probes, measured),
-        _ports(measured),
-        _descriptors(measured),
-        _listen(probes, measured),
-        _samples(measured, claims),
-    ]
-    if config.open_loop:  # a closed loop has no schedule to be late for
-        checks[2:2] = [_lateness(probes, measured, claims), _achieved(measured, config)]
-    valid = all(check.ok or not check.matters for check in checks)
-    return Verdict(valid=valid, checks=tuple(checks))
+    checks = tuple(_checks(measured, probes, config, claims))
+    return Verdict(valid=all(check.ok or not check.matters for check in checks), checks=checks)
 
 
-def _cpu(probes: Probes) -> Check:
+def _checks(
+    measured: Measured, probes: Probes, config: LoadConfig, claims: Sequence[Threshold]
+) -> Iterator[Check]:
     share = probes.cpu_share
-    return Check(
+    yield Check(
         name="generator CPU",
         ok=share < MOST_CPU,
         value=share,
         bound=MOST_CPU,
         why=f"the busiest generator process used {share:.0%} of a core (under {MOST_CPU:.0%})",
     )
-
-
-def _loop_lag(probes: Probes, measured: Measured, claims: Sequence[Threshold]) -> Check:
+    busy = _advice(probes, measured.elapsed)
+    timers, schedule = "timers of the event loop", "requests of the schedule"
     bound = _lag_allowed(MOST_LOOP_LAG, measured, claims)
-    advice = _advice(probes, measured.elapsed)
-    return _late("event-loop lag", "timers of the event loop", probes.loop_lag, bound, advice)
-
-
-def _lateness(probes: Probes, measured: Measured, claims: Sequence[Threshold]) -> Check:
-    bound = _lag_allowed(MOST_LATENESS, measured, claims)
-    advice = _advice(probes, measured.elapsed)
-    return _late("pacer lag", "requests of the schedule", probes.lateness, bound, advice)
+    yield _late("event-loop lag", timers, probes.loop_lag, bound, busy)
+    if config.open_loop:  # a closed loop has no schedule to be late for
+        bound = _lag_allowed(MOST_LATENESS, measured, claims)
+        yield _late("pacer lag", schedule, probes.lateness, bound, busy)
+        yield _achieved(measured, config)
+    yield _little(probes, measured)
+    ports = measured.failures.get(Failure.PORT_SHORTAGE, 0)
+    yield _none("ports", ports, "connections found no free local port")
+    descriptors = measured.failures.get(Failure.DESCRIPTOR_SHORTAGE, 0)
+    what = "connections found no free file descriptor (ulimit -n)"
+    yield _none("descriptors", descriptors, what)
+    # The kernel counts for all servers, so a hit must be late, too.
+    held_up = measured.service.largest >= RETRANSMISSION or Failure.CONNECT in measured.failures
+    what = "connections did not fit into a listen queue of this machine (of any server on it)"
+    yield _none("listen queue", probes.listen_overflows, what, matters=held_up)
+    # A note where no percentile is claimed, unless there are no samples at all.
+    claimed = [claim.quantile for claim in claims if claim.quantile is not None]
+    highest, count = max(claimed, default=0.5), measured.response.count
+    yield Check(
+        name="samples",
+        ok=count >= needed(highest),
+        value=float(count),
+        bound=float(needed(highest)),
+        why=f"{count:,} requests were timed (p{100 * highest:g} needs {needed(highest):,})",
+        matters=bool(claimed) or not count,
+    )
 
 
 def _lag_allowed(least: float, measured: Measured, claims: Sequence[Threshold]) -> float:
@@ -223,43 +231,10 @@ def _achieved(measured: Measured, config: LoadConfig) -> Check:
     )
 
 
-def _ports(measured: Measured) -> Check:
-    count = measured.failures.get(Failure.PORT_SHORTAGE, 0)
-    return _none("ports", count, "connections found no free local port")
-
-
-def _descriptors(measured: Measured) -> Check:
-    count = measured.failures.get(Failure.DESCRIPTOR_SHORTAGE, 0)
-    return _none("descriptors", count, "connections found no free file descriptor (ulimit -n)")
-
-
-def _listen(probes: Probes, measured: Measured) -> Check:
-    """Check listen queues; as the kernel counts for all servers, a hit must be late, too."""
-    what = "connections did not fit into a listen queue of this machine (of any server on it)"
-    held_up = measured.service.largest >= RETRANSMISSION or Failure.CONNECT in measured.failures
-    return replace(_none("listen queue", probes.listen_overflows, what), matters=held_up)
-
-
-def _none(name: str, count: int | None, what: str) -> Check:
+def _none(name: str, count: int | None, what: str, *, matters: bool = True) -> Check:
     why = f"whether {what} cannot be read here" if count is None else f"{count:,} {what}"
     value = None if count is None else float(count)
-    return Check(name=name, ok=not count, value=value, bound=0.0, why=why)
-
-
-def _samples(measured: Measured, claims: Sequence[Threshold]) -> Check:
-    """Check the number of samples; a note where no percentile is claimed, unless there are none."""
-    claimed = [claim.quantile for claim in claims if claim.quantile is not None]
-    highest = max(claimed, default=0.5)
-    bound = needed(highest)
-    count = measured.response.count
-    return Check(
-        name="samples",
-        ok=count >= bound,
-        value=float(count),
-        bound=float(bound),
-        why=f"{count:,} requests were timed (p{100 * highest:g} needs {bound:,})",
-        matters=bool(claimed) or not count,
-    )
+    return Check(name=name, ok=not count, value=value, bound=0.0, why=why, matters=matters)
 
 
 def needed(quantile: float) -> int:

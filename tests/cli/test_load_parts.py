@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from crawler.cli.load import limit, load_live, load_summary, per_target
+from crawler.cli.load import limit, load_summary, picture
 from crawler.cli.load.load_outputs import Outputs
 from crawler.cli.load.load_summary import counts, latencies
 from crawler.cli.load.picture import Picture
@@ -94,13 +94,13 @@ def test_results_by_target_fit_a_terminal() -> None:
     )
     other = TargetCounts(name="short", response=Histogram([0.2]), statuses={302: 1})
     run = Measured(elapsed=2.0, targets=(other, row))
-    head, name, figures, below, short = per_target.rows(run)
+    head, name, figures, below, short = load_summary.rows(run)
     assert head.split()[:3] == ["target", "requests", "rate/s"]
     assert len(name) <= 80 and name.endswith("/end")
     assert figures.split() == ["10", "4", "12.3", "12.3", "12.3", "mixed"]
     assert below.split("  ")[-3:] == ["200: 7", "302: 1", "timeout: 2"]
     assert short.split() == ["short", "1", "0", "200", "200", "200", "302"]
-    assert all(len(line) <= 80 for line in per_target.errors(run.kinds))
+    assert all(len(line) <= 80 for line in load_summary.errors(run.kinds))
     assert (
         load_summary.status(302, 5) == "302 (redirect): 5"
         and load_summary.status(304, 5) == "304: 5"
@@ -216,7 +216,7 @@ def test_without_a_terminal_nothing_moves(
     stream = io.StringIO()
     monkeypatch.setattr(stream, "isatty", lambda: terminal)
     monkeypatch.setattr("sys.stderr", stream)
-    with load_live.watching(LoadConfig(), quiet=quiet) as watch:
+    with picture.watching(LoadConfig(), quiet=quiet) as watch:
         assert watch is None
     assert stream.getvalue() == ""
 
@@ -233,7 +233,7 @@ def test_the_picture_is_gone_at_the_end(colours: bool, monkeypatch: pytest.Monke
         "NO_COLOR": "" if colours else "1",
     }.items():
         monkeypatch.setenv(name, value)
-    with load_live.watching(LoadConfig(), quiet=False) as watch:
+    with picture.watching(LoadConfig(), quiet=False) as watch:
         assert watch is not None
         watch(measured())
     text = stream.getvalue()

@@ -12,7 +12,7 @@ from crawler.cli import main
 from crawler.cli.compare.compare_spelling import COMPARE
 from crawler.cli.crawl_flags import CRAWL, Spelling, table
 from crawler.cli.crawl_run import Order
-from crawler.cli.load.load_spelling import LOAD
+from crawler.cli.load.load_session import LOAD
 from crawler.cli.mock.mock_app import app as mock_app
 from crawler.cli.mock.mock_web import MOCK
 from crawler.cli.mock.serve import COMMANDS

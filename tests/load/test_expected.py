@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.load.expected import failure, statuses
 from crawler.load.hit import Recorder
-from crawler.load.load_config import LoadConfig
+from crawler.load.load_config import LoadConfig, statuses
 from crawler.load.load_result import Judged
 from crawler.load.measured import Failure, Measured
 from crawler.load.threshold import Threshold
@@ -74,7 +73,7 @@ def test_a_run_in_which_nothing_succeeded_has_failed(way: dict[str, int]) -> Non
     """However many errors may be, and in whatever way (LD3)."""
     measured = run(0, **way)  # type: ignore[arg-type]
     assert measured.succeeded == 0
-    assert failure(measured, 1.0) == "NO REQUEST SUCCEEDED: none of 10 had an expected answer"
+    assert measured.failure(1.0) == "NO REQUEST SUCCEEDED: none of 10 had an expected answer"
     assert not Judged.of(Threshold.read("p99<100s"), measured, 1.0).met
 
 

@@ -46,9 +46,9 @@ async def test_before_the_start_nothing_is_measured() -> None:
     engine = FakeEngine(enough=2)
     watch = Monitor(engine, perf_counter() + 60, 0.2)
     await asyncio.wait_for(engine.finished.wait(), 10)
-    watch.stop(perf_counter())
-    assert watch.loop_lag.count == 0
-    assert (watch.cpu_seconds, watch.cpu_share, watch.mean_in_flight) == (0, 0, 0)
+    probes = watch.stop(perf_counter())
+    assert probes.loop_lag.count == 0
+    assert (probes.cpu_seconds, probes.cpu_share, probes.mean_in_flight) == (0, 0, 0)
 
 
 async def test_a_blocked_loop_is_lag_and_cpu() -> None:
@@ -61,10 +61,9 @@ async def test_a_blocked_loop_is_lag_and_cpu() -> None:
         pass
     engine.finished.clear()
     await asyncio.wait_for(engine.finished.wait(), 10)
-    watch.stop(perf_counter())
-    assert watch.loop_lag.largest >= 0.035  # the timer was due up to 10 ms after it began
-    assert watch.cpu_seconds >= 0.05 and 0 < watch.cpu_share <= 1.1
-    assert repr(watch).startswith("Monitor(loop lag Histogram(")
+    probes = watch.stop(perf_counter())
+    assert probes.loop_lag.largest >= 0.035  # the timer was due up to 10 ms after it began
+    assert probes.cpu_seconds >= 0.05 and 0 < probes.cpu_share <= 1.1
 
 
 async def test_hits_in_flight_are_averaged_over_time() -> None:
@@ -73,8 +72,7 @@ async def test_hits_in_flight_are_averaged_over_time() -> None:
     engine.flow.change(perf_counter(), 3)
     watch = Monitor(engine, perf_counter(), 0.4)
     await asyncio.wait_for(engine.finished.wait(), 10)
-    watch.stop(perf_counter())
-    assert watch.mean_in_flight == pytest.approx(3, rel=1e-6)
+    assert watch.stop(perf_counter()).mean_in_flight == pytest.approx(3, rel=1e-6)
 
 
 def test_the_flow_is_integrated_at_every_change() -> None:

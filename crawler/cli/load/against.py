@@ -8,7 +8,6 @@ from functools import reduce
 
 from crawler.cli.load.load_compare import show
 from crawler.cli.load.load_session import Load
-from crawler.load.expected import failure
 from crawler.load.load_config import LoadConfig
 from crawler.load.load_result import LoadResult
 from crawler.load.measured import Measured
@@ -70,7 +69,7 @@ def _measured(*sides: Sequence[LoadResult]) -> Iterator[list[Measured]]:
 def _failures(config: LoadConfig, *sides: Sequence[LoadResult]) -> Iterator[str]:
     """Yield the targets that failed, over all of their turns."""
     for name, measured in zip("AB", _measured(*sides), strict=True):
-        if measured and (why := failure(reduce(Measured.merge, measured), config.max_errors)):
+        if measured and (why := reduce(Measured.merge, measured).failure(config.max_errors)):
             yield f"{name} failed: {why}"
 
 

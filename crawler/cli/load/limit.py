@@ -11,8 +11,7 @@ import orjson
 
 from crawler.cli.load.load_outputs import Outputs
 from crawler.cli.load.load_session import Load
-from crawler.cli.load.load_summary import figure
-from crawler.cli.load.per_target import WIDTH
+from crawler.cli.load.load_summary import WIDTH, figure
 from crawler.load.find import Search, Trial
 from crawler.load.load_config import MAX_RATE, LoadConfig
 from crawler.load.load_result import LoadResult

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,10 +14,8 @@ from cyclopts import Group, Parameter
 from crawler.cli import toml
 from crawler.cli.crawl_flags import config_file, lists, switch, with_options
 from crawler.cli.load import against, limit
-from crawler.cli.load.exposing import exposing
 from crawler.cli.load.load_outputs import Outputs
-from crawler.cli.load.load_session import run
-from crawler.cli.load.load_spelling import LOAD, thresholds
+from crawler.cli.load.load_session import LOAD, exposing, run, thresholds
 from crawler.cli.load.load_summary import text
 from crawler.cli.load.targets import targets
 from crawler.compare.web import served
@@ -34,11 +32,8 @@ _TITLE = "Every option of a load, with its value."
 _OF_A_MOCK = {"duration": 3.0}
 """Options that differ where the mock web is loaded: a first look, which answers within seconds."""
 
+_NONE = Outputs()
 _TARGET, _RESULT = LOAD.group("Target"), LOAD.group("Result")
-
-
-def _file(help: str) -> Parameter:
-    return Parameter(help=help, group=_RESULT, metavar="FILE", show_default=False)
 
 
 def _bounds(group: Group, help: str) -> Parameter:
@@ -76,11 +71,7 @@ class Wanted:
     mock: Annotated[bool, switch("Load a mock web that runs as long as this load.", _RESULT)] = (
         False
     )
-    out: Annotated[str, _file("Everything, as JSON.")] = ""
-    report: Annotated[str, _file("One HTML file with plots.")] = ""
-    hgrm: Annotated[str, _file("Response latencies, as HdrHistogram's percentiles.")] = ""
-    junit: Annotated[str, _file("A test case a threshold and check, for build servers.")] = ""
-    markdown: Annotated[str, _file("The result for a pull request.")] = ""
+    files: Annotated[Outputs, Parameter(name="*")] = _NONE
     metrics: Annotated[
         int | None,
         Parameter(
@@ -98,11 +89,6 @@ class Wanted:
     print_config: Annotated[bool, switch("Print the configuration as TOML and exit.", _RESULT)] = (
         False
     )
-
-    @property
-    def files(self) -> Outputs:
-        """The files to be left."""
-        return Outputs(**{each.name: getattr(self, each.name) for each in fields(Outputs)})
 
 
 @with_options(LOAD)

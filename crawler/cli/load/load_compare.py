@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import orjson
 from cyclopts import Parameter
 
-from crawler.cli.load.load_spelling import LOAD
-from crawler.cli.load.per_target import milliseconds
+from crawler.cli.load.load_session import LOAD
+from crawler.cli.load.load_summary import milliseconds
 from crawler.load.load_result import LoadResult
 from crawler.load.significance import WORDS, RunComparison, judged_confidence
 from crawler.load.significance import compare as compared

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Annotated
 
+from cyclopts import Parameter
+
+from crawler.cli.load.load_session import LOAD
 from crawler.load.load_result import LoadResult
 from crawler.measure.hgrm import hgrm
 from crawler.model.errors import EnvironmentFailure
@@ -13,15 +17,19 @@ from crawler.report.html_page import require
 from crawler.store.output_files import check_folder, write_whole
 
 
+def _file(help: str) -> Parameter:
+    return Parameter(help=help, group=LOAD.group("Result"), metavar="FILE", show_default=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
     """Names of files, "" for none: the result as JSON, the page, and what other programs read."""
 
-    out: str = ""
-    report: str = ""
-    hgrm: str = ""
-    junit: str = ""
-    markdown: str = ""
+    out: Annotated[str, _file("Everything, as JSON.")] = ""
+    report: Annotated[str, _file("One HTML file with plots.")] = ""
+    hgrm: Annotated[str, _file("Response latencies, as HdrHistogram's percentiles.")] = ""
+    junit: Annotated[str, _file("A test case a threshold and check, for build servers.")] = ""
+    markdown: Annotated[str, _file("The result for a pull request.")] = ""
 
     def check(self) -> None:
         """Check that files can be made, before the load rather than after it.

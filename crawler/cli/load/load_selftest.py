@@ -9,8 +9,7 @@ from typing import Annotated, Any
 import orjson
 from cyclopts import Parameter
 
-from crawler.cli.load.load_session import measure
-from crawler.cli.load.load_spelling import LOAD
+from crawler.cli.load.load_session import LOAD, measure
 from crawler.compare.web import served
 from crawler.load.load_config import Engine
 from crawler.load.selftest import CASES, Case, Expectation

@@ -1,16 +1,17 @@
-"""One run: carry it out, judge it, and have it as a result."""
+"""One run: its options, what shows it meanwhile, its verdict and its result."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from crawler.cli.load.load_live import watching
-from crawler.cli.load.load_spelling import LOAD
+from crawler.cli.crawl_flags import Spelling
+from crawler.cli.load.picture import watching
 from crawler.load.load_config import LoadConfig
 from crawler.load.load_result import Generator, Judged, LoadResult
 from crawler.load.measured import Measured
@@ -24,6 +25,21 @@ from crawler.runtime.event_loop import collect_rarely, new_event_loop
 
 if TYPE_CHECKING:
     from crawler.load.metrics import Exposition
+
+LOAD = Spelling(
+    config=LoadConfig,
+    table="load",
+    prefix="CRAWLER_LOAD_",
+    use="crawler load --config FILE",
+    example="rate",
+    lead=("Target", "Result"),
+    unset={
+        "rate": "0 sends nothing; leave it out for a closed loop",
+        "stages": "expected a schedule; leave it out for a closed loop",
+    },
+)
+
+_LAST_PORT = 65_535
 
 Load = Callable[[LoadConfig, Sequence[Target], Sequence[Threshold]], LoadResult]
 """`run`, with what it shows meanwhile settled."""
@@ -89,3 +105,35 @@ def _collecting_rarely() -> Iterator[None]:
     finally:
         gc.set_threshold(*former)
         gc.unfreeze()
+
+
+def thresholds(texts: Sequence[str], flag: str = "--threshold") -> list[Threshold]:
+    """Read each text as a threshold; raise ConfigurationError for the first invalid one."""
+    return [_threshold(text, flag) for text in texts]
+
+
+def _threshold(text: str, flag: str) -> Threshold:
+    try:
+        return Threshold.read(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{flag}: {error}") from error
+
+
+@contextmanager
+def exposing(port: int | None, *, quiet: bool) -> Iterator[Exposition | None]:
+    """Serve metrics while the block runs, and say where; None without a port.
+
+    Raises `ConfigurationError` for what is not a port, `EnvironmentFailure` for one that is taken.
+    """
+    if port is None:
+        yield None
+        return
+    if not 0 <= port <= _LAST_PORT:
+        raise ConfigurationError(f"--metrics: {port} is not a port; expected 0 to {_LAST_PORT}")
+    from crawler.load.metrics import Exposition, serving_metrics
+
+    exposition = Exposition()
+    with serving_metrics(port, exposition) as address:
+        if not quiet:
+            print(f"metrics: {address}", file=sys.stderr)
+        yield exposition

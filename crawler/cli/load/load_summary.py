@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from itertools import chain
 from textwrap import wrap
 
-from crawler.cli.load.per_target import WIDTH, errors, milliseconds, rows, shortened
+from crawler.cli import unit_formats
 from crawler.cli.unit_formats import count, counted, megabytes
 from crawler.load.load_config import LoadConfig
 from crawler.load.load_result import LoadResult
-from crawler.load.measured import Measured
+from crawler.load.measured import ErrorKind, Measured, TargetCounts, largest
 from crawler.load.threshold import Threshold
 from crawler.load.validity import MOST_LATENESS, Verdict
 from crawler.measure.histogram import Histogram
 
+WIDTH = 80
+MOST_TARGETS = 20
+"""Rows of targets on a screen; the JSON has all that were counted."""
 _LABEL, _COLUMN = 10, 10
+_NAME, _FIGURE = 28, 9
 _SHARES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999, "p99.99": 0.9999}
 _GLUE = "\N{NO-BREAK SPACE}"
 # Where response and service differ by less, chance or a busy machine will do as the reason; and by
@@ -155,3 +159,53 @@ def row(label: str, parts: list[str]) -> Iterator[str]:
         subsequent_indent=" " * _LABEL,
     ):
         yield line.replace(_GLUE, " ")
+
+
+def rows(measured: Measured) -> Iterator[str]:
+    """Yield a row for each target, the largest first; nothing of a run with one."""
+    if len(measured.targets) < 2:
+        return
+    titles = ("requests", "rate/s", "p50 ms", "p90 ms", "p99 ms")
+    yield f"{'target':{_NAME}}" + "".join(f"{title:>{_FIGURE}}" for title in titles) + "  status"
+    for target in largest(measured.targets, MOST_TARGETS):
+        yield from _target(target, measured.elapsed)
+
+
+def _target(target: TargetCounts, elapsed: float) -> Iterator[str]:
+    found = target.outcomes
+    figures = [count(target.attempts), f"{target.count / elapsed if elapsed else 0:,.0f}"]
+    figures += map(milliseconds, target.response.quantiles((0.5, 0.9, 0.99)))
+    only = found[0].partition(":")[0] if len(found) == 1 else "mixed"
+    cells = "".join(f"{figure:>{_FIGURE}}" for figure in figures)
+    if len(target.name) < _NAME:
+        yield f"{target.name:{_NAME}}{cells}  {only:.5}".rstrip()
+    else:
+        yield shortened(target.name)
+        yield f"{'':{_NAME}}{cells}  {only:.5}".rstrip()
+    if len(found) > 1 or len(only) > 5:
+        indent = " " * 4
+        yield from wrap("  ".join(found), WIDTH, initial_indent=indent, subsequent_indent=indent)
+
+
+def errors(kinds: Mapping[str, ErrorKind]) -> Iterator[str]:
+    """Yield the first message of each kind of error, and what that one asked for."""
+    for kind, error in sorted(kinds.items()):
+        first = f"first {kind.replace('_', ' ')}: {error.message}"
+        indent = " " * 10
+        if error.message:
+            yield from wrap(first, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ")
+        if error.example:
+            yield shortened(f"{indent}  {error.example}")
+
+
+def milliseconds(seconds: float) -> str:
+    """Return three digits, without the unit, which stands at the head of the table."""
+    return unit_formats.milliseconds(seconds).removesuffix(" ms")
+
+
+def shortened(text: str) -> str:
+    """Return a line that fits; what is too long for it lacks its middle."""
+    if len(text) <= WIDTH:
+        return text
+    half = WIDTH // 2
+    return f"{text[: half - 2]}...{text[-(half - 1) :]}"

@@ -4,21 +4,32 @@
       5 ms  ▒▓█▒▒▓██  ████     22.0%      and the shares in the whole run
 
 A row is a band of latencies; bands grow as 1, 2, 5, 10 do. A second is counted once, when it is
-over and in coarse buckets, so that a redraw costs the same after an hour as at the start.
+over and in coarse buckets, so that a redraw costs the same after an hour as at the start. It is
+drawn by the generator itself, whose loop waits for it meanwhile. So it is plain text in one piece:
+styles for each of its parts would take several times as long.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
 from crawler.cli.load.load_summary import row
+from crawler.cli.terminal import in_background
 from crawler.cli.unit_formats import count, milliseconds
 from crawler.load.load_config import LoadConfig
 from crawler.load.measured import Measured
 from crawler.load.part import seconds_of
 from crawler.load.series import Row
 from crawler.measure.histogram import COARSE_BITS, Histogram
+
+Watch = Callable[[Measured], None]
 
 WIDTH = 79
 MOST_BANDS = 10
@@ -29,6 +40,34 @@ _BOUNDS = [digit * 10.0**power for power in range(-4, 2) for digit in (1, 2, 5)]
 _SECONDS = 40
 _BAR = 18
 _SHADES = " ░▒▓█"
+
+
+@contextmanager
+def watching(config: LoadConfig, *, quiet: bool) -> Iterator[Watch | None]:
+    """Give the function to call each second; None without a viewer. Clear the picture last."""
+    console = Console(stderr=True)
+    if quiet or not sys.stderr.isatty() or console.is_dumb_terminal:
+        yield None
+        return
+    picture = Picture(config)
+    with Live(
+        Text("starting"), console=console, auto_refresh=False, transient=True,
+        redirect_stdout=False, redirect_stderr=False,
+    ) as live:  # fmt: skip
+
+        def watch(measured: Measured) -> None:
+            if not in_background():
+                live.update(_text(picture, measured), refresh=True)
+
+        yield watch
+
+
+def _text(picture: Picture, measured: Measured) -> Text:
+    style = "red" if measured.errors else "green"
+    lines = list(picture.lines(measured))
+    text = Text("\n".join(lines), no_wrap=True, overflow="crop")
+    text.stylize(style, 0, len(lines[0]))
+    return text
 
 
 class Picture:
