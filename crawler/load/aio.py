@@ -11,32 +11,35 @@ reader of the crawl (`crawler.model.head`) and given to aiohttp in their plaines
 from __future__ import annotations
 
 import asyncio
-import re
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from socket import AF_INET, AF_INET6, AF_UNSPEC
 from time import perf_counter
 from typing import Any, NamedTuple, Self, cast
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
+from crawler.load.connection import plain_answer
+from crawler.load.guard import Target
 from crawler.load.hit import Failure
 from crawler.load.loop import Client, Engine, Job, Line
-from crawler.load.plan import Plan, Planned
+from crawler.load.plan import Planned
 from crawler.load.reason import ended, failure_of, overdue, unconnected, unreachable, words
 from crawler.load.session_cookies import SessionCookies
 from crawler.model.fault import one_line
-from crawler.model.head import HEADER_BYTES, Malformed, check_start, read_head
+from crawler.model.head import Malformed
 
 # Those of the raw client's that aiohttp writes itself, as they depend on how it sends.
 _OWN_FIELDS = {"content-length", "connection"}
 _CLOSING_SECONDS = 0.5
-_HEAD_END = re.compile(rb"\n\r?\n")
+# A body ended before its length.
+_CUT = (
+    aiohttp.http_exceptions.ContentLengthError,
+    aiohttp.http_exceptions.TransferEncodingError,
+)
 
 
 class _Asked(NamedTuple):
@@ -48,14 +51,16 @@ class _Asked(NamedTuple):
     body: bytes | None
 
     @classmethod
-    def of(cls, request: Planned, plan: Plan) -> Self:
-        """Take the raw client's request apart."""
+    def of(cls, request: Planned, targets: Sequence[Target]) -> Self:
+        """Take the raw client's request apart; it goes to the address that was checked."""
+        origin, address = targets[request.origin].origin, targets[request.origin].address
+        place = origin._replace(host=address.replace("%", "%25"))
         head, _, body = request.data.partition(b"\r\n\r\n")
         first, *lines = head.decode("ascii").split("\r\n")
         fields = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
         return cls(
             first.partition(" ")[0],
-            URL(plan.url(request), encoded=True),
+            URL(f"{place}{request.path}", encoded=True),
             [pair for pair in fields if pair[0].lower() not in _OWN_FIELDS],
             body or None,
         )
@@ -67,7 +72,7 @@ class AioClient(Client["AioLine"]):
     def __init__(self, job: Job) -> None:
         super().__init__(job)
         fixed = (each for each in job.plan.order if isinstance(each, Planned))
-        self._asked = {id(each): _Asked.of(each, job.plan) for each in fixed}
+        self._asked = {id(each): _Asked.of(each, job.targets) for each in fixed}
         self._contexts = [target.context or True for target in job.targets]
 
     def line(self, engine: Engine, origin: int) -> AioLine:
@@ -81,7 +86,6 @@ class AioClient(Client["AioLine"]):
         self._connector = _Connector(
             limit=self.job.connections,
             force_close=not self.job.plan.keepalive,
-            resolver=_Resolver({target.origin.host: target.address for target in targets}),
         )
         self._session = aiohttp.ClientSession(
             connector=self._connector,
@@ -92,11 +96,9 @@ class AioClient(Client["AioLine"]):
         self._session._retry_connection = False  # noqa: SLF001 - there is no public way
         for target in targets:
             try:
-                async with asyncio.timeout(config.timeout):
-                    transport = await target.connected(asyncio.Protocol())
+                await target.reach(config.timeout)
             except (OSError, TimeoutError) as error:
                 raise unreachable(target, error) from error
-            cast("asyncio.Transport", transport).abort()
 
     def expire(self, now: float) -> None:
         """Do nothing: aiohttp has its own timers."""
@@ -135,7 +137,7 @@ class AioClient(Client["AioLine"]):
 
     async def _answer(self, line: AioLine, request: Planned) -> aiohttp.ClientResponse:
         """Send a request until it has gone over a new connection, or has an answer."""
-        asked = self._asked.get(id(request)) or _Asked.of(request, self.job.plan)
+        asked = self._asked.get(id(request)) or _Asked.of(request, self.job.targets)
         while True:
             self._connector.forget()
             try:
@@ -146,6 +148,7 @@ class AioClient(Client["AioLine"]):
                     data=asked.body,
                     allow_redirects=False,
                     ssl=self._contexts[request.origin],
+                    server_hostname=self.job.targets[request.origin].origin.host,
                 )
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
                 if not line.busy or self._connector.connected():
@@ -153,23 +156,6 @@ class AioClient(Client["AioLine"]):
                 line.engine.reopened(line)
             finally:
                 self._connector.forget()
-
-    def why(self, error: BaseException) -> str:
-        """Return the reason for a failure in a few words."""
-        seconds = self.job.config.timeout
-        if isinstance(error, Malformed):
-            return error.reason
-        if isinstance(error, TimeoutError):
-            return overdue(seconds)
-        if isinstance(error, aiohttp.ClientConnectorError):
-            return unconnected(error.os_error, seconds)
-        if isinstance(error, aiohttp.ServerDisconnectedError):
-            return ended(None, 0)
-        if isinstance(error, aiohttp.ClientResponseError):
-            return one_line(error.message)
-        if isinstance(error, aiohttp.ClientOSError) and error.errno:
-            return ended(error, 0)
-        return one_line(words(error))
 
 
 @dataclass(slots=True, eq=False)
@@ -194,7 +180,8 @@ class AioLine(Line):
             status, received = await self.client.exchange(self)
         except (aiohttp.ClientError, OSError, TimeoutError, Malformed) as error:
             if self.busy:
-                self.engine.failed(self, perf_counter(), _failure(error), self.client.why(error))
+                failure, why = _failure(error, self.client.job.config.timeout)
+                self.engine.failed(self, perf_counter(), failure, why)
         else:
             if self.busy:
                 now = perf_counter()
@@ -204,26 +191,26 @@ class AioLine(Line):
             self.engine.free(self, perf_counter())
 
 
-def _failure(error: BaseException) -> Failure:
+def _failure(error: BaseException, timeout: float) -> tuple[Failure, str]:
+    """Return the kind of a failure, and the reason in a few words."""
     if isinstance(error, TimeoutError):
-        return Failure.TIMEOUT
-    if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
-        return Failure.TLS
+        return Failure.TIMEOUT, overdue(timeout)
     if isinstance(error, aiohttp.ClientConnectorError):
-        return failure_of(error.os_error)
-    disconnected = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, OSError, _CutShort)
-    if isinstance(error, disconnected) or _is_cut(error):
-        return Failure.DISCONNECTED
-    return Failure.PROTOCOL
-
-
-def _is_cut(error: BaseException) -> bool:
-    """Tell whether a body ended before its length."""
-    cause = error.__cause__
-    return isinstance(error, aiohttp.ClientPayloadError) and isinstance(
-        cause,
-        aiohttp.http_exceptions.ContentLengthError | aiohttp.http_exceptions.TransferEncodingError,
-    )
+        tls = isinstance(error, aiohttp.ClientSSLError)
+        kind = Failure.TLS if tls else failure_of(error.os_error)
+        return kind, unconnected(error.os_error, timeout)
+    if isinstance(error, ssl.SSLError):
+        return Failure.TLS, one_line(words(error))
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return Failure.DISCONNECTED, ended(None, 0)
+    if isinstance(error, Malformed):
+        return Failure.PROTOCOL, error.reason
+    if isinstance(error, aiohttp.ClientResponseError):
+        return Failure.PROTOCOL, one_line(error.message)
+    if isinstance(error, OSError) and error.errno:
+        return Failure.DISCONNECTED, ended(error, 0)
+    cut = isinstance(error, OSError | _CutShort) or isinstance(error.__cause__, _CUT)
+    return Failure.DISCONNECTED if cut else Failure.PROTOCOL, one_line(words(error))
 
 
 class _CutShort(aiohttp.ClientPayloadError):
@@ -249,7 +236,7 @@ class _Protocol(ResponseHandler):
             return
         raw = self._held + data
         try:
-            whole = _plain(raw)
+            whole = plain_answer(raw)
         except Malformed as problem:
             self._held = None
             self.set_exception(problem)  # who waits for it closes the connection
@@ -263,21 +250,6 @@ class _Protocol(ResponseHandler):
         if self._held:
             self.set_exception(_CutShort(ended(exc, len(self._held))))
         super().connection_lost(exc)
-
-
-def _plain(raw: bytes) -> bytes | None:
-    """Return an answer's head in its plainest form and what follows; None if it is not whole.
-
-    Those before the last (RFC 9110, 15.2) do not count. Raises `Malformed`.
-    """
-    if len(raw) > HEADER_BYTES and _HEAD_END.search(raw) is None:
-        raise Malformed("header too large")
-    check_start(raw)
-    while (end := _HEAD_END.search(raw)) is not None:
-        head, raw = read_head(raw[: end.end()]), raw[end.end() :]
-        if head.status >= 200:
-            return head.plain() + raw
-    return None
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -299,29 +271,3 @@ class _Connector(aiohttp.TCPConnector):
     async def _create_connection(self, *args: Any, **kwargs: Any) -> ResponseHandler:
         self._made.add(asyncio.current_task())
         return await super()._create_connection(*args, **kwargs)
-
-
-class _Resolver(AbstractResolver):
-    """Gives the address that was found when the target was checked."""
-
-    def __init__(self, addresses: Mapping[str, str]) -> None:
-        self._addresses = addresses
-
-    async def resolve(
-        self, host: str, port: int = 0, family: int = AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """Return the one address."""
-        address = self._addresses[host]
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=AF_INET6 if ":" in address else AF_INET,
-                proto=0,
-                flags=0,
-            )
-        ]
-
-    async def close(self) -> None:
-        """Do nothing: there is nothing to close."""

@@ -35,7 +35,7 @@ from crawler.load.hit import Failure
 from crawler.load.loop import Line
 from crawler.load.plan import Planned
 from crawler.load.reason import ended, shown
-from crawler.model.head import Malformed, check_start, read_head
+from crawler.model.head import HEADER_BYTES, Malformed, check_start, read_head
 
 _HEAD_BYTES = 1 << 16
 _PARSER_ERRORS = (httptools.HttpParserError, httptools.HttpParserUpgrade)
@@ -163,16 +163,11 @@ class RawLine(Line, asyncio.Protocol):
 
         Where the head is not whole yet, that is done with each further piece of it.
         """
-        rest = raw
         try:
-            check_start(rest)
-            while (end := _HEAD_END.search(rest)) is not None:
-                head, rest = read_head(rest[: end.end()]), rest[end.end() :]
-                if head.status >= 200:
-                    self._renew_parser()
-                    raw = head.plain() + rest
-                    self._feed(raw)
-                    break
+            if (whole := plain_answer(raw)) is not None:
+                self._renew_parser()
+                raw = whole
+                self._feed(raw)
         except Malformed as problem:
             self._refuse(f"{problem.reason}: {shown(raw)}")
         except _PARSER_ERRORS as problem:
@@ -283,3 +278,18 @@ class HeadLine(RawLine):
         super()._answered(now)
         if heads:
             self._renew()  # the parser waits for a body that does not come
+
+
+def plain_answer(raw: bytes) -> bytes | None:
+    """Return an answer's head in its plainest form and what follows; None if it is not whole.
+
+    Those before the last (RFC 9110, 15.2) do not count. Raises `Malformed`.
+    """
+    if len(raw) > HEADER_BYTES and _HEAD_END.search(raw) is None:
+        raise Malformed("header too large")
+    check_start(raw)
+    while (end := _HEAD_END.search(raw)) is not None:
+        head, raw = read_head(raw[: end.end()]), raw[end.end() :]
+        if head.status >= 200:
+            return head.plain() + raw
+    return None

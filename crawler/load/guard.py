@@ -13,6 +13,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Self
@@ -39,7 +40,7 @@ class Target:
         """Return a target whose address was found before."""
         return cls(origin, address, _context(address) if origin.tls else None)
 
-    async def connected(self, protocol: asyncio.BaseProtocol) -> asyncio.BaseTransport:
+    async def connected(self, protocol: asyncio.BaseProtocol) -> asyncio.Transport:
         """Connect a protocol, and return its transport."""
         transport, _ = await asyncio.get_running_loop().create_connection(
             lambda: protocol,
@@ -49,6 +50,12 @@ class Target:
             server_hostname=self.origin.host if self.context else None,
         )
         return transport
+
+    async def reach(self, seconds: float) -> None:
+        """See that it takes a connection; raises OSError, or TimeoutError after so many seconds."""
+        async with asyncio.timeout(seconds):
+            transport = await self.connected(asyncio.Protocol())
+        transport.abort()
 
 
 async def resolve(origin: Origin, *, mine: bool) -> Target:
@@ -87,39 +94,26 @@ async def _looked_up(host: str, port: int) -> list[tuple[Any, ...]]:
     It may take minutes where a name server does not answer, and the loop's own threads are joined
     when a run ends.
     """
-    loop = asyncio.get_running_loop()
-    found: asyncio.Future[list[tuple[Any, ...]]] = loop.create_future()
-
-    def tell(rows: list[Any], error: Exception | None) -> None:
-        if found.done():  # nobody waits any more
-            return
-        if error is None:
-            found.set_result(rows)
-        else:
-            found.set_exception(error)
+    found: Future[list[tuple[Any, ...]]] = Future()
+    found.set_running_or_notify_cancel()  # so that it goes on where nobody waits any more
 
     def look_up() -> None:
-        rows: list[Any] = []
-        failed: Exception | None = None
         try:
-            rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError) as error:
-            failed = error
-        with contextlib.suppress(RuntimeError):  # the loop has been closed
-            loop.call_soon_threadsafe(tell, rows, failed)
+            found.set_exception(error)
 
     threading.Thread(target=look_up, name="load-names", daemon=True).start()
-    return await found
+    return await asyncio.wrap_future(found)
 
 
 async def _answering(addresses: Sequence[str], port: int) -> str:
     """Return the first address that takes a connection; the first of all if none does."""
-    loop = asyncio.get_running_loop()
     for address in addresses if len(addresses) > 1 else ():
         with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(CONNECT_SECONDS):
-                transport, _ = await loop.create_connection(asyncio.Protocol, address, port)
-            transport.abort()
+            await Target(Origin(tls=False, host="", port=port), address, None).reach(
+                CONNECT_SECONDS
+            )
             return address
     return addresses[0]
 

@@ -21,23 +21,7 @@ from crawler.measure.histogram import Histogram
 from crawler.model.errors import EnvironmentFailure
 
 HOST = "127.0.0.1"
-BOUNDS = (
-    0.0005,
-    0.001,
-    0.0025,
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.1,
-    0.25,
-    0.5,
-    1.0,
-    2.5,
-    5.0,
-    10.0,
-    30.0,
-)
+BOUNDS = (0.0005, *(n * 10.0**power for power in range(-3, 1) for n in (1, 2.5, 5)), 10.0, 30.0)
 """Upper bounds of the buckets, in seconds: from a page in memory to a timeout."""
 
 _LATENCIES = {

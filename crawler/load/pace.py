@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice, pairwise
+from dataclasses import dataclass, field
+from itertools import count, islice, pairwise
 from random import Random
 from typing import Self
 
@@ -81,6 +81,7 @@ class _Ramp:
         return self.start + (2 * due / (self.first + root) if due else 0.0)
 
 
+@dataclass(slots=True)
 class Pace:
     """The schedule of a run. Equal arguments give the same times in every process.
 
@@ -89,29 +90,26 @@ class Pace:
     `most` hits of the measurement (0: any number), or when the time is up, the schedule has ended.
     """
 
-    def __init__(
-        self,
-        stages: Sequence[Stage],
-        *,
-        arrivals: Arrivals = "constant",
-        warmup: float = 0.0,
-        most: int = 0,
-        seed: int = 0,
-    ) -> None:
-        self.stages = tuple(stages)
-        self.arrivals = arrivals
-        self.warmup = warmup
-        self.most = most
-        self.seed = seed
-        self.seconds = warmup + math.fsum(stage.seconds for stage in stages)
-        self._ramps = tuple(_ramps(self.stages, warmup))
+    stages: Sequence[Stage]
+    arrivals: Arrivals = field(default="constant", kw_only=True)
+    warmup: float = field(default=0.0, kw_only=True)
+    most: int = field(default=0, kw_only=True)
+    seed: int = field(default=0, kw_only=True)
+    seconds: float = field(init=False)
+    _ramps: Sequence[_Ramp] = field(init=False, repr=False)
+    _starts: Sequence[float] = field(init=False, repr=False)
+    _total: float = field(init=False, repr=False)
+    _end: float = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.seconds = self.warmup + math.fsum(stage.seconds for stage in self.stages)
+        self._ramps = tuple(_ramps(self.stages, self.warmup))
         self._starts = [ramp.before for ramp in self._ramps]
         self._total = self.due(self.seconds)
         # A hit that would leave in the very moment of the end, but for rounding, does not.
         self._end = self._total * (1 - 1e-12) - 1e-9
-        if most:
-            self._end = min(self._end, math.ceil(self.due(warmup) - 1e-9) + most)
-        self._walk, self._next = self._poisson(), 0
+        if self.most:
+            self._end = min(self._end, math.ceil(self.due(self.warmup) - 1e-9) + self.most)
 
     @classmethod
     def read(cls, config: LoadConfig) -> Self:
@@ -130,44 +128,20 @@ class Pace:
             seed=config.seed,
         )
 
-    def __repr__(self) -> str:
-        stages = ",".join(f"{stage.seconds:g}s:{stage.rate:g}" for stage in self.stages)
-        return f"Pace({stages}, {self.arrivals}, warmup={self.warmup:g}, most={self.most})"
-
     def due(self, moment: float) -> float:
         """Return the expected number of hits in the first `moment` seconds."""
         reached = [ramp for ramp in self._ramps if ramp.start < moment]
         return reached[-1].due(moment) if reached else 0.0
-
-    def intended(self, n: int) -> float | None:
-        """Return the time of hit n (from 0), in seconds after the start; None after the last.
-
-        Of Poisson arrivals each time costs a step from the one asked for before; backwards, from
-        the first one on.
-        """
-        if self.arrivals == "constant":
-            return self._constant(n)
-        if n < self._next:
-            self._walk, self._next = self._poisson(), 0
-        moment = None
-        while self._next <= n:
-            moment = next(self._walk, None)
-            self._next += 1
-        return moment
 
     def times(self, first: int = 0, step: int = 1) -> Iterator[float]:
         """Yield the times of hits first, first + step, ...: one of `step` processes has these."""
         if self.arrivals == "poisson":
             yield from islice(self._poisson(), first, None, step)
             return
-        moment = self._constant(first)
-        while moment is not None:
-            yield moment
-            first += step
-            moment = self._constant(first)
-
-    def _constant(self, n: int) -> float | None:
-        return self._reached(n) if n < self._end else None
+        for number in count(first, step):
+            if number >= self._end:
+                return
+            yield self._reached(number)
 
     def _reached(self, due: float) -> float:
         return self._ramps[bisect_right(self._starts, due) - 1].reached(due)

@@ -42,8 +42,6 @@ class Part:
         self._config = config
         self._plan = plan
         self._engine = engine
-        self._broken: BaseException | None = None
-        self._wake = asyncio.Event()
 
     async def run(
         self, start: float, halt: asyncio.Event, on_second: OnSecond | None = None
@@ -53,61 +51,56 @@ class Part:
         Ends when the time is up, all hits have ended, or `halt` is set, and hears of each whole
         second by `on_second`. An error in a callback ends it, too, and is raised here.
         """
-        config, engine = self._config, self._engine
+        config, engine, plan = self._config, self._engine, self._plan
         seconds = seconds_of(config)
         await asyncio.sleep(start - config.warmup - perf_counter())
-        plan = self._plan
         expected = statuses(config.expect_status) if plan.mixed else plan.aims[0].expected
         recorder = Recorder(start, seconds, expected=expected, plan=plan)
         watch = Monitor(engine, start, config.timeout)
         engine.begin(recorder, start)
-        async with self._ending(halt):
-            await self._wait(recorder, start, seconds, on_second)
+        end, tick = start + seconds, start + 1
+        async with _first_of(halt, engine.finished) as ending:
+            while not ending.done() and (now := perf_counter()) < end:
+                if now >= tick:
+                    if on_second is not None:
+                        on_second(recorder.freeze(now))
+                    tick = start + int(now - start) + 1
+                await asyncio.wait((ending,), timeout=min(tick, end) - now)
         now = perf_counter()
         probes = watch.stop(now)
         engine.stop(now)
-        if self._broken is not None:
-            raise self._broken
+        if ending.done():
+            ending.result()
         return recorder.end(now), probes
 
-    async def _wait(
-        self, recorder: Recorder, start: float, seconds: float, on_second: OnSecond | None
-    ) -> None:
-        """Wait until the run is to end."""
-        end, tick = start + seconds, start + 1
-        while not self._wake.is_set() and (now := perf_counter()) < end:
-            if now >= tick:
-                if on_second is not None:
-                    on_second(recorder.freeze(now))
-                tick = start + int(now - start) + 1
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), min(tick, end) - now)
 
-    @contextlib.asynccontextmanager
-    async def _ending(self, halt: asyncio.Event) -> AsyncIterator[None]:
-        """Wake up when all hits have ended, `halt` is set, or a callback has failed."""
-        loop = asyncio.get_running_loop()
-        before = loop.get_exception_handler()
-        loop.set_exception_handler(self._failed)
-        waits = [loop.create_task(self._relay(each)) for each in (halt, self._engine.finished)]
-        try:
-            yield
-        finally:
-            loop.set_exception_handler(before)
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+@contextlib.asynccontextmanager
+async def _first_of(*events: asyncio.Event) -> AsyncIterator[asyncio.Future[None]]:
+    """Give a future that is done when an event is set, or a callback of the loop has failed."""
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[None] = loop.create_future()
 
-    async def _relay(self, event: asyncio.Event) -> None:
+    async def relay(event: asyncio.Event) -> None:
         await event.wait()
-        self._wake.set()
+        if not found.done():
+            found.set_result(None)
 
-    def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def failed(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
-        if error is None or isinstance(error, OSError):  # a connection's end, which its line counts
-            return
-        self._broken = self._broken or error
-        self._wake.set()
+        # A connection's end is an OSError, which its line counts.
+        if error is not None and not isinstance(error, OSError) and not found.done():
+            found.set_exception(error)
+
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(failed)
+    waits = [loop.create_task(relay(event)) for event in events]
+    try:
+        yield found
+    finally:
+        loop.set_exception_handler(before)
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

@@ -98,18 +98,6 @@ def test_processes_share_a_schedule_exactly(
     assert all(share == whole[number::processes] for number, share in enumerate(shares))
 
 
-@given(scheduled, arrivals, st.data())
-def test_a_hit_can_be_asked_for_alone(
-    found: list[Stage], kind: Arrivals, data: st.DataObject
-) -> None:
-    """`intended` gives the same times in any order, and None beyond the last."""
-    pace = Pace(found, arrivals=kind, seed=1)
-    whole = list(pace.times())
-    asked = data.draw(st.lists(st.integers(0, len(whole) + 2), max_size=5))
-    expected = [whole[n] if n < len(whole) else None for n in asked]
-    assert [pace.intended(n) for n in asked] == expected
-
-
 @given(scheduled, arrivals, st.integers(1, 500), st.floats(0, 0.5))
 def test_no_more_than_asked_for_after_the_warm_up(
     found: list[Stage], kind: Arrivals, most: int, warmup: float
@@ -203,7 +191,7 @@ def test_stages_that_cannot_be_say_why(text: str, said: str) -> None:
 def test_the_options_make_a_pace() -> None:
     """Rate and duration are one stage; a closed loop has no schedule."""
     pace = Pace.read(LoadConfig(rate=50, duration=2, warmup=1, requests=30))
-    assert repr(pace) == "Pace(2s:50, constant, warmup=1, most=30)"
+    assert (pace.stages, pace.warmup, pace.most) == ((Stage(2, 50),), 1, 30)
     assert len(list(pace.times())) == 80
     with pytest.raises(OptionError, match="needs a rate"):
         Pace.read(LoadConfig())
