@@ -54,7 +54,7 @@ class _Asked(NamedTuple):
     def of(cls, request: Planned, targets: Sequence[Target]) -> Self:
         """Take the raw client's request apart; it goes to the address that was checked."""
         origin, address = targets[request.origin].origin, targets[request.origin].address
-        place = origin._replace(host=address.replace("%", "%25"))
+        place = origin._replace(host=address)
         head, _, body = request.data.partition(b"\r\n\r\n")
         first, *lines = head.decode("ascii").split("\r\n")
         fields = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]

@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import reduce
 from time import perf_counter
 from typing import Any, Self, TypeVar
 
-import orjson
+from msgspec.structs import replace
 
 from crawler.load.halt import unless
 from crawler.load.hit import Measured
@@ -19,7 +19,8 @@ from crawler.load.load_config import LoadConfig
 from crawler.load.part import OnSecond, seconds_of
 from crawler.load.planner import Target
 from crawler.load.validity import Probes
-from crawler.measure.json_document import typed
+from crawler.load.worker import Order, Report
+from crawler.measure.json_document import parsed, text
 from crawler.model.errors import ConfigurationError, EnvironmentFailure, ExitCode
 from crawler.runtime.children import environment, python
 from crawler.runtime.companion import obituary
@@ -43,7 +44,7 @@ class Worker:
     process: Process
 
     @classmethod
-    async def started(cls, order: dict[str, Any]) -> Self:
+    async def started(cls, order: Order) -> Self:
         """Start a process with its first line; raise `EnvironmentFailure` if that fails."""
         try:
             process = await asyncio.create_subprocess_exec(
@@ -59,27 +60,23 @@ class Worker:
         worker.say(order)
         return worker
 
-    def say(self, message: dict[str, Any]) -> None:
+    def say(self, message: object) -> None:
         """Write a line; to one that has died it makes no difference, its end of file is next."""
         assert self.process.stdin is not None  # noqa: S101 - it was started with one
-        self.process.stdin.write(orjson.dumps(message) + b"\n")
+        self.process.stdin.write(text(message) + b"\n")
 
-    async def hear(self) -> dict[str, Any]:
+    async def hear(self) -> Report:
         """Return its next line; raise its error, or `EnvironmentFailure` if it has died."""
         assert self.process.stdout is not None  # noqa: S101 - it was started with one
         line = await self.process.stdout.readline()
         if not line.endswith(b"\n"):
-            raise EnvironmentFailure(f"{await self._obituary()}; the load stops")
-        message: dict[str, Any] = orjson.loads(line)
-        if "error" in message:
-            usage = message["code"] == ExitCode.USAGE
-            raise (ConfigurationError if usage else EnvironmentFailure)(message["error"])
-        return message
-
-    async def _obituary(self) -> str:
-        code = await self.process.wait()
-        name = f"process {self.process.pid} of the load"
-        return obituary(name, code)
+            name = f"process {self.process.pid} of the load"
+            raise EnvironmentFailure(f"{obituary(name, await self.process.wait())}; the load stops")
+        report = parsed(line, Report)
+        if report.error:
+            usage = report.code == ExitCode.USAGE
+            raise (ConfigurationError if usage else EnvironmentFailure)(report.error)
+        return report
 
     async def gone(self) -> None:
         """End its input, and wait for its end; kill it if that takes too long."""
@@ -100,9 +97,6 @@ class Crew:
         self._workers = workers
         self._so_far: dict[Worker, Measured] = {}
 
-    def __repr__(self) -> str:
-        return f"Crew({[worker.process.pid for worker in self._workers]})"
-
     @classmethod
     @contextlib.asynccontextmanager
     async def started(
@@ -117,14 +111,10 @@ class Crew:
         Raises `Halted` if `halt` is set before all of them are ready.
         """
         workers: list[Worker] = []
-        order = {
-            "config": asdict(config),
-            "targets": [each if isinstance(each, str) else asdict(each) for each in targets],
-            "addresses": list(addresses),
-        }
+        order = Order(config=config, targets=tuple(targets), addresses=tuple(addresses))
         try:
             for number in range(config.processes):
-                workers.append(await Worker.started({**order, "number": number}))  # noqa: PERF401 - those started must be ended
+                workers.append(await Worker.started(replace(order, number=number)))  # noqa: PERF401 - those started must be ended
             await unless(halt, _all(worker.hear() for worker in workers))
             yield cls(config, workers)
         finally:
@@ -138,7 +128,7 @@ class Crew:
         Raises `EnvironmentFailure` if a worker has died, or does not tell its result in time.
         """
         start = perf_counter() + _HEAD_START + self._config.warmup
-        self._say({"start": start})
+        self._say(start)
         end = asyncio.get_running_loop().time() + start - perf_counter() + seconds_of(self._config)
         bound = asyncio.timeout_at(end + _RESULT_SECONDS)
         stop = asyncio.create_task(self._relay(halt, bound))
@@ -153,23 +143,26 @@ class Crew:
             stop.cancel()
             await asyncio.gather(stop, return_exceptions=True)
 
-    def _say(self, message: dict[str, Any]) -> None:
+    def _say(self, message: object) -> None:
         for worker in self._workers:
             worker.say(message)
 
     async def _relay(self, halt: asyncio.Event, bound: asyncio.Timeout) -> None:
         await halt.wait()
-        self._say({"halt": True})
+        self._say("halt")
         with contextlib.suppress(RuntimeError):  # its time has come in the same moment
             bound.reschedule(asyncio.get_running_loop().time() + _RESULT_SECONDS)
 
     async def _result(self, worker: Worker, on_second: OnSecond | None) -> tuple[Measured, Probes]:
-        while "probes" not in (message := await worker.hear()):
-            self._so_far[worker] = typed(message["measured"], Measured)
+        while True:
+            report = await worker.hear()
+            if report.measured is not None and report.probes is not None:
+                return report.measured, report.probes
+            if report.measured is not None:
+                self._so_far[worker] = report.measured
             if on_second is not None and len(self._so_far) == len(self._workers):
                 on_second(reduce(Measured.merge, self._so_far.values()))
                 self._so_far.clear()
-        return typed(message["measured"], Measured), typed(message["probes"], Probes)
 
 
 async def _all(waits: Iterable[Coroutine[Any, Any, _Result]]) -> list[_Result]:

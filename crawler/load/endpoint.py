@@ -11,7 +11,7 @@ A body that is an object or an array is sent as JSON. URL, header values and bod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm
@@ -57,45 +57,46 @@ class Endpoint:
         except ValueError as error:
             raise ConfigurationError(f"{source}: {error}") from None
 
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Endpoint:
-        """Return what `dataclasses.asdict` has made JSON of."""
-        headers = tuple((name, value) for name, value in values["headers"])
-        return cls(**{**values, "headers": headers})
-
 
 def _checked(values: object, source: str, folder: Path) -> Endpoint:
-    if not isinstance(values, dict):
-        raise _unfit("target", "a JSON object or a URL", values)
-    for name in values:
+    given = _expected("target", values, dict, "a JSON object or a URL")
+    for name in given:
         if name not in FIELDS:
             known = closest(name, FIELDS) or f"; expected {', '.join(FIELDS)}"
             raise ValueError(f"unknown field {name[:40]!r}{known}")
-    if "url" not in values:
+    found = {name: _field(name, value) for name, value in given.items() if value is not None}
+    if "url" not in found:
         raise ValueError('no "url"')
-    if values.get("body") is not None and values.get("body_file"):
+    if "body" in found and found.get("body_file"):
         raise ValueError("body and body_file are both given; leave one out")
-    found = {name: _READERS[name](value) for name, value in values.items() if value is not None}
     if found.get("body_file"):
         found["body_file"] = str(folder / found["body_file"])
-    return Endpoint(**found, json=isinstance(values.get("body"), dict | list), source=source)
+    return Endpoint(**found, json=isinstance(given.get("body"), dict | list), source=source)
 
 
-def _text(field: str) -> Callable[[object], str]:
-    def read(value: object) -> str:
-        if not isinstance(value, str):
-            raise _unfit(field, "a string", value)
+def _field(name: str, value: Any) -> Any:
+    """Return the value of a field as `Endpoint` has it; ValueError says what was expected."""
+    if name == "headers":
+        if isinstance(value, list):
+            value = dict(map(_pair, value))
+        found = _expected(name, value, dict, "an object of names and values")
+        return tuple((each, _header(each, text)) for each, text in found.items())
+    if name == "body":
+        text = _expected(name, value, str | dict | list, "a string, an object or an array")
+        return text if isinstance(text, str) else orjson.dumps(text).decode()
+    if name == "expect_status":
+        text = ",".join(map(str, value)) if isinstance(value, list) else value
+        listed = str(_expected(name, text, str | int, "200 or '200-299,404'"))
+        try:
+            statuses(listed)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+        return listed
+    if name == "weight":
+        if _expected(name, value, int | float, "a number above 0") <= 0:
+            raise _unfit(name, "a number above 0", value)
         return value
-
-    return read
-
-
-def _headers(value: object) -> tuple[tuple[str, str], ...]:
-    if isinstance(value, list):
-        value = dict(_pair(line) for line in value)
-    if not isinstance(value, dict):
-        raise _unfit("headers", "an object of names and values", value)
-    return tuple((name, _header(name, text)) for name, text in value.items())
+    return _expected(name, value, str, "a string")
 
 
 def _pair(line: object) -> tuple[str, str]:
@@ -106,48 +107,17 @@ def _pair(line: object) -> tuple[str, str]:
 
 
 def _header(name: str, value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise _unfit(f"headers: {name[:40]}", "a string", value)
-    return str(value)
+    return str(_expected(f"headers: {name[:40]}", value, str | int | float, "a string"))
 
 
-def _body(value: object) -> str:
-    if isinstance(value, dict | list):
-        return orjson.dumps(value).decode()
-    if not isinstance(value, str):
-        raise _unfit("body", "a string, an object or an array", value)
-    return value
-
-
-def _status(value: object) -> str:
-    if isinstance(value, list):
-        value = ",".join(map(str, value))
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise _unfit("expect_status", "200 or '200-299,404'", value)
-    try:
-        statuses(str(value))
-    except ValueError as error:
-        raise ValueError(f"expect_status: {error}") from None
-    return str(value)
-
-
-def _weight(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-        raise _unfit("weight", "a number above 0", value)
+def _expected(field: str, value: Any, kind: Any, expected: str) -> Any:
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise _unfit(field, expected, value)
     return value
 
 
 def _unfit(field: str, expected: str, value: object) -> ValueError:
     return ValueError(f"{field}: expected {expected}, got {orjson.dumps(value).decode()[:40]}")
-
-
-_READERS: Mapping[str, Callable[[object], Any]] = {
-    "headers": _headers,
-    "body": _body,
-    "expect_status": _status,
-    "weight": _weight,
-    **{field: _text(field) for field in ("url", "method", "body_file", "name")},
-}
 
 
 def shares(weights: Sequence[float]) -> list[int]:

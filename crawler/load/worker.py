@@ -11,9 +11,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from typing import Any
 
-import orjson
 from msgspec.structs import replace
 
 from crawler.load.endpoint import Endpoint
@@ -23,7 +21,8 @@ from crawler.load.load_config import LoadConfig
 from crawler.load.loop import Share
 from crawler.load.part import opened
 from crawler.load.planner import plan_of
-from crawler.measure.json_document import text
+from crawler.load.validity import Probes
+from crawler.measure.json_document import Record, parsed, text
 from crawler.model.errors import CrawlerError
 from crawler.runtime.event_loop import collect_rarely, new_event_loop
 
@@ -31,6 +30,24 @@ from crawler.runtime.event_loop import collect_rarely, new_event_loop
 _LONGEST_LINE = 1 << 30
 # Of the seconds so far, the last are sent for a live view; all are in the result.
 _RECENT = 60
+
+
+class Order(Record, frozen=True, kw_only=True):
+    """The first line of a worker's input; addresses: one for each origin of the plan."""
+
+    config: LoadConfig
+    targets: tuple[str | Endpoint, ...]
+    addresses: tuple[str, ...]
+    number: int = 0
+
+
+class Report(Record, frozen=True, kw_only=True):
+    """A line of a worker's output: of nothing when it is ready, with `probes` the result."""
+
+    measured: Measured | None = None
+    probes: Probes | None = None
+    error: str = ""
+    code: int = 0
 
 
 def main() -> None:
@@ -49,32 +66,27 @@ async def _work() -> None:
     try:
         await _carry_out(orders)
     except CrawlerError as error:
-        _say({"error": str(error), "code": int(error.exit_code)})
+        _say(Report(error=str(error), code=int(error.exit_code)))
 
 
 async def _carry_out(orders: asyncio.StreamReader) -> None:
-    first = orjson.loads(await orders.readline())
-    config = LoadConfig.of({**first["config"], "header": tuple(first["config"]["header"])})
-    given = [each if isinstance(each, str) else Endpoint.of(each) for each in first["targets"]]
-    plan = plan_of(config, given)
-    targets = [
-        Target.at(origin, address)
-        for origin, address in zip(plan.origins, first["addresses"], strict=True)
-    ]
-    share = Share(number=first["number"], processes=config.processes)
+    order = parsed(await orders.readline(), Order)
+    config, plan = order.config, plan_of(order.config, order.targets)
+    targets = list(map(Target.at, plan.origins, order.addresses))
+    share = Share(number=order.number, processes=config.processes)
     halt = asyncio.Event()
     async with opened(config, plan, targets, share, halt) as part:
-        _say({"ready": True})
+        _say(Report())
         line = await orders.readline()
         if not line:
             return
         ending = asyncio.create_task(_halted(orders, halt))
         try:
-            measured, probes = await part.run(orjson.loads(line)["start"], halt, _tell)
+            measured, probes = await part.run(parsed(line, float), halt, _tell)
         finally:
             ending.cancel()
             await asyncio.gather(ending, return_exceptions=True)
-        _say({"measured": measured, "probes": probes})
+        _say(Report(measured=measured, probes=probes))
 
 
 async def _halted(orders: asyncio.StreamReader, halt: asyncio.Event) -> None:
@@ -84,12 +96,12 @@ async def _halted(orders: asyncio.StreamReader, halt: asyncio.Event) -> None:
 
 
 def _tell(measured: Measured) -> None:
-    _say({"measured": replace(measured, rows=measured.rows[-_RECENT:])})
+    _say(Report(measured=replace(measured, rows=measured.rows[-_RECENT:])))
 
 
-def _say(message: dict[str, Any]) -> None:
+def _say(report: Report) -> None:
     with contextlib.suppress(BrokenPipeError):  # the parent is gone, and its end of input is next
-        sys.stdout.buffer.write(text(message) + b"\n")
+        sys.stdout.buffer.write(text(report) + b"\n")
         sys.stdout.buffer.flush()
 
 

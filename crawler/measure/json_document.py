@@ -94,10 +94,15 @@ def typed(json: object, kind: type[_Kind]) -> _Kind:
     return msgspec.convert(json, kind, dec_hook=_own, str_keys=True)
 
 
+def parsed(raw: bytes, kind: type[_Kind]) -> _Kind:
+    """Return what `text` made JSON of; raises `msgspec.DecodeError` or `ValidationError`."""
+    return msgspec.json.decode(raw, type=kind, dec_hook=_own)
+
+
 def read(path: Path, kind: type[_Kind], called: str) -> _Kind:
     """Read a document; raises `EnvironmentFailure` that names the file and says what is wrong."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind, dec_hook=_own)
+        return parsed(path.read_bytes(), kind)
     except OSError as error:
         raise EnvironmentFailure(f"{path}: cannot be read: {error.strerror}") from None
     except (msgspec.ValidationError, ConfigurationError) as error:
