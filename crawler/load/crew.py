@@ -19,7 +19,7 @@ from crawler.load.load_config import LoadConfig
 from crawler.load.part import OnSecond, seconds_of
 from crawler.load.planner import Target
 from crawler.load.validity import Probes
-from crawler.load.worker import Order, Report
+from crawler.load.worker import WorkerOrder, WorkerReport
 from crawler.measure.json_document import parsed, text
 from crawler.model.errors import ConfigurationError, EnvironmentFailure, ExitCode
 from crawler.runtime.children import environment, python
@@ -44,7 +44,7 @@ class Worker:
     process: Process
 
     @classmethod
-    async def started(cls, order: Order) -> Self:
+    async def started(cls, order: WorkerOrder) -> Self:
         """Start a process with its first line; raise `EnvironmentFailure` if that fails."""
         try:
             process = await asyncio.create_subprocess_exec(
@@ -65,14 +65,14 @@ class Worker:
         assert self.process.stdin is not None  # noqa: S101 - it was started with one
         self.process.stdin.write(text(message) + b"\n")
 
-    async def hear(self) -> Report:
+    async def hear(self) -> WorkerReport:
         """Return its next line; raise its error, or `EnvironmentFailure` if it has died."""
         assert self.process.stdout is not None  # noqa: S101 - it was started with one
         line = await self.process.stdout.readline()
         if not line.endswith(b"\n"):
             name = f"process {self.process.pid} of the load"
             raise EnvironmentFailure(f"{obituary(name, await self.process.wait())}; the load stops")
-        report = parsed(line, Report)
+        report = parsed(line, WorkerReport)
         if report.error:
             usage = report.code == ExitCode.USAGE
             raise (ConfigurationError if usage else EnvironmentFailure)(report.error)
@@ -111,7 +111,7 @@ class Crew:
         Raises `Halted` if `halt` is set before all of them are ready.
         """
         workers: list[Worker] = []
-        order = Order(config=config, targets=tuple(targets), addresses=tuple(addresses))
+        order = WorkerOrder(config=config, targets=tuple(targets), addresses=tuple(addresses))
         try:
             for number in range(config.processes):
                 workers.append(await Worker.started(replace(order, number=number)))  # noqa: PERF401 - those started must be ended

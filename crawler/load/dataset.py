@@ -78,14 +78,9 @@ def _json_rows(text: str) -> Iterator[tuple[int, dict[str, str]]]:
             values = orjson.loads(row)
         except orjson.JSONDecodeError as error:
             raise ValueError(f" line {line}: invalid JSON: {error}") from None
-        yield line, _row(values, line)
-
-
-def _row(values: Any, line: int) -> dict[str, str]:
-    try:
-        return {name: _cell(value) for name, value in values.items()}
-    except AttributeError:
-        raise ValueError(f" line {line}: expected a JSON object") from None
+        if not isinstance(values, dict):
+            raise ValueError(f" line {line}: expected a JSON object")  # noqa: TRY004  bad data
+        yield line, {name: _cell(value) for name, value in values.items()}
 
 
 def _cell(value: Any) -> str:

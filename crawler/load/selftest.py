@@ -28,7 +28,7 @@ _WORKERS, _SERVICE, _BUSY = 4, 0.01, 16
 _CHANCE_SERVICE, _CHANCE_RATE = 0.004, 125.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Expectation:
     """A figure and the bounds that theory gives it, in seconds or requests/s."""
 
@@ -56,41 +56,24 @@ class Case:
 
 def _near(name: str, value: float, expected: float, share: float, unit: str = "s") -> Expectation:
     """Return an expectation with a tolerance of `share` either way."""
-    least, most = expected * (1 - share), expected * (1 + share)
-    return Expectation(name=name, value=value, least=least, most=most, unit=unit)
+    return Expectation(name, value, expected * (1 - share), expected * (1 + share), unit)
 
 
 def _stalled(measured: Measured) -> Sequence[Expectation]:
-    shown = _STALL - 0.01 * _PERIOD
+    shown, service = _STALL - 0.01 * _PERIOD, measured.service
     # Under 20 %: a stall that the run's end cuts in two shows less of itself.
     return (
         _near("response p99 shows the stall", measured.response.quantile(0.99), shown, 0.2),
-        Expectation(
-            name="service p99 does not",
-            value=measured.service.quantile(0.99),
-            least=0.0,
-            most=shown / 5,
-        ),
-        Expectation(
-            name="service max is a stall",
-            value=measured.service.largest,
-            least=_STALL * 0.5,
-            most=_STALL * 1.2,
-        ),
+        Expectation("service p99 does not", service.quantile(0.99), 0.0, shown / 5),
+        Expectation("service max is a stall", service.largest, _STALL * 0.5, _STALL * 1.2),
     )
 
 
 def _full(measured: Measured) -> Sequence[Expectation]:
-    latency = _BUSY * _SERVICE / _WORKERS
+    latency, rate = _BUSY * _SERVICE / _WORKERS, measured.service.count / measured.elapsed
     return (
         _near("service p50 of a full queue", measured.service.quantile(0.5), latency, 0.1),
-        _near(
-            "rate of a full queue",
-            measured.service.count / measured.elapsed,
-            _WORKERS / _SERVICE,
-            0.1,
-            "/s",
-        ),
+        _near("rate of a full queue", rate, _WORKERS / _SERVICE, 0.1, "/s"),
     )
 
 

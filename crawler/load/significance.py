@@ -11,14 +11,14 @@ second of them shows. Runs in turns are what a claim should rest on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from crawler.load.measured import Measured
 from crawler.load.series import halved
 from crawler.measure.histogram import Histogram
-from crawler.measure.interval import CONFIDENCE, RESAMPLES, Drawn, Ratio, draw_ratios, mean
+from crawler.measure.interval import CONFIDENCE, RESAMPLES, Ratio, draw_ratios, mean
 
 Word = Literal["faster", "slower", "indistinguishable", "inconclusive"]
 WORDS: Mapping[Word, str] = {
@@ -54,11 +54,11 @@ def judged_confidence() -> float:
     return 1 - (1 - CONFIDENCE) / len(_FIGURES)
 
 
-def word_for(ratio: Ratio | None, *, more_is_better: bool, margin: float = MARGIN) -> Word:
+def word_for(ratio: Ratio | None, *, more_is_better: bool) -> Word:
     """Return the word for a ratio B / A."""
     if ratio is None:
         return "inconclusive"
-    if 1 - margin <= ratio.low and ratio.high <= 1 + margin:
+    if ratio.low >= 1 - MARGIN and ratio.high <= 1 + MARGIN:
         return "indistinguishable"
     if ratio.low <= 1 <= ratio.high:
         return "inconclusive"
@@ -67,7 +67,8 @@ def word_for(ratio: Ratio | None, *, more_is_better: bool, margin: float = MARGI
 
 def compare(a: Measured, b: Measured, *, seed: int = 0) -> tuple[RunComparison, ...]:
     """Compare two runs by their seconds: rate, response p50 and p99, service p50."""
-    return _compared(_seconds(a), _seconds(b), paired=False, seed=seed, resamples=RESAMPLES)
+    found = _compared(_seconds(a), _seconds(b), paired=False, seed=seed, resamples=RESAMPLES)
+    return tuple(found)
 
 
 def compare_blocks(
@@ -81,7 +82,7 @@ def compare_blocks(
     first, second = (
         [_Part(run.rate, run.response, run.service) for run in runs] for runs in (a, b)
     )
-    return _compared(first, second, paired=True, seed=seed, resamples=resamples)
+    return tuple(_compared(first, second, paired=True, seed=seed, resamples=resamples))
 
 
 class _Part(NamedTuple):
@@ -111,24 +112,16 @@ def _seconds(measured: Measured) -> list[_Part]:
 
 def _compared(
     a: Sequence[_Part], b: Sequence[_Part], *, paired: bool, seed: int, resamples: int
-) -> tuple[RunComparison, ...]:
-    found = []
+) -> Iterator[RunComparison]:
     for name, take in _FIGURES.items():
         ours, theirs = list(map(take, a)), list(map(take, b))
         drawn = draw_ratios(ours, theirs, paired=paired, seed=seed, resamples=resamples)
-        found.append(_comparison(name, ours, theirs, drawn))
-    return tuple(found)
-
-
-def _comparison(
-    name: str, a: Sequence[float], b: Sequence[float], drawn: Drawn | None
-) -> RunComparison:
-    judged = drawn and drawn.interval(judged_confidence())
-    return RunComparison(
-        figure=name,
-        a=mean(a) if a else 0.0,
-        b=mean(b) if b else 0.0,
-        ratio=drawn and drawn.interval(CONFIDENCE),
-        judged=judged,
-        word=word_for(judged, more_is_better=name == "rate"),
-    )
+        judged = drawn and drawn.interval(judged_confidence())
+        yield RunComparison(
+            figure=name,
+            a=mean(ours) if ours else 0.0,
+            b=mean(theirs) if theirs else 0.0,
+            ratio=drawn and drawn.interval(CONFIDENCE),
+            judged=judged,
+            word=word_for(judged, more_is_better=name == "rate"),
+        )

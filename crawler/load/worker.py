@@ -32,7 +32,7 @@ _LONGEST_LINE = 1 << 30
 _RECENT = 60
 
 
-class Order(Record, frozen=True, kw_only=True):
+class WorkerOrder(Record, frozen=True, kw_only=True):
     """The first line of a worker's input; addresses: one for each origin of the plan."""
 
     config: LoadConfig
@@ -41,7 +41,7 @@ class Order(Record, frozen=True, kw_only=True):
     number: int = 0
 
 
-class Report(Record, frozen=True, kw_only=True):
+class WorkerReport(Record, frozen=True, kw_only=True):
     """A line of a worker's output: of nothing when it is ready, with `probes` the result."""
 
     measured: Measured | None = None
@@ -66,17 +66,17 @@ async def _work() -> None:
     try:
         await _carry_out(orders)
     except CrawlerError as error:
-        _say(Report(error=str(error), code=int(error.exit_code)))
+        _say(WorkerReport(error=str(error), code=int(error.exit_code)))
 
 
 async def _carry_out(orders: asyncio.StreamReader) -> None:
-    order = parsed(await orders.readline(), Order)
+    order = parsed(await orders.readline(), WorkerOrder)
     config, plan = order.config, plan_of(order.config, order.targets)
     targets = list(map(Target.at, plan.origins, order.addresses))
     share = Share(number=order.number, processes=config.processes)
     halt = asyncio.Event()
     async with opened(config, plan, targets, share, halt) as part:
-        _say(Report())
+        _say(WorkerReport())
         line = await orders.readline()
         if not line:
             return
@@ -86,7 +86,7 @@ async def _carry_out(orders: asyncio.StreamReader) -> None:
         finally:
             ending.cancel()
             await asyncio.gather(ending, return_exceptions=True)
-        _say(Report(measured=measured, probes=probes))
+        _say(WorkerReport(measured=measured, probes=probes))
 
 
 async def _halted(orders: asyncio.StreamReader, halt: asyncio.Event) -> None:
@@ -96,10 +96,10 @@ async def _halted(orders: asyncio.StreamReader, halt: asyncio.Event) -> None:
 
 
 def _tell(measured: Measured) -> None:
-    _say(Report(measured=replace(measured, rows=measured.rows[-_RECENT:])))
+    _say(WorkerReport(measured=replace(measured, rows=measured.rows[-_RECENT:])))
 
 
-def _say(report: Report) -> None:
+def _say(report: WorkerReport) -> None:
     with contextlib.suppress(BrokenPipeError):  # the parent is gone, and its end of input is next
         sys.stdout.buffer.write(text(report) + b"\n")
         sys.stdout.buffer.flush()

@@ -14,9 +14,8 @@ what troubled the machine then troubled both.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from random import Random
 from statistics import NormalDist, variance
 from typing import Annotated, NamedTuple
@@ -45,23 +44,6 @@ class Ratio:
 
     def __str__(self) -> str:
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
-
-
-def ratio(
-    a: Sequence[float],
-    b: Sequence[float],
-    *,
-    paired: bool = False,
-    confidence: float = CONFIDENCE,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-) -> Ratio | None:
-    """Return the mean of `b` over that of `a`; None of fewer than 5 figures, or with a mean of 0.
-
-    paired: a[i] and b[i] were measured one after the other; they must be as many (ValueError).
-    """
-    drawn = draw_ratios(a, b, paired=paired, seed=seed, resamples=resamples)
-    return None if drawn is None else drawn.interval(confidence)
 
 
 def student(share: float, freedom: float) -> float:
@@ -116,46 +98,37 @@ class Drawn(NamedTuple):
 
 
 def draw_ratios(
-    a: Sequence[float], b: Sequence[float], *, paired: bool, seed: int, resamples: int
+    a: Sequence[float],
+    b: Sequence[float],
+    *,
+    paired: bool = False,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
 ) -> Drawn | None:
-    """Return the basis of intervals of any confidence; arguments and errors as in `ratio`."""
+    """Return the basis of intervals of any confidence for the mean of `b` over that of `a`.
+
+    None of fewer than 5 figures, or with a mean of 0. paired: a[i] and b[i] were measured one after
+    the other; they must be as many (ValueError).
+    """
     if paired and len(a) != len(b):
         raise ValueError(f"{len(a)} and {len(b)} figures cannot be paired")
     if min(len(a), len(b)) < LEAST_FIGURES or min(math.fsum(a), math.fsum(b)) <= 0:
         return None
     random = Random(seed)  # noqa: S311  a statistic should come out the same again
-    draw, freedom, few = _pairs(a, b, random) if paired else _blocks(a, b, random)
-    return Drawn(
-        value=mean(b) / mean(a),
-        ratios=sorted(islice(draw, resamples)),
-        freedom=freedom,
-        widened=math.sqrt(few / (few - 1)),
-    )
+    ours, theirs, pairs = _Blocks(a), _Blocks(b), list(zip(a, b, strict=False))
+    freedom, few = _freedom(ours, theirs), min(ours.count, theirs.count)
+    if paired:
+        freedom, few = len(a) - 1, len(a)
 
+    def drawn() -> float:
+        if paired:
+            below, above = map(math.fsum, zip(*random.choices(pairs, k=few), strict=True))
+        else:
+            below, above = ours.drawn(random), theirs.drawn(random)
+        return above / below if below else math.inf
 
-_Draws = tuple[Iterator[float], float, int]
-"""Ratios without end, degrees of freedom, and of how many figures the shorter side is."""
-
-
-def _pairs(a: Sequence[float], b: Sequence[float], random: Random) -> _Draws:
-    return _ratios_of_pairs(list(zip(a, b, strict=True)), random), len(a) - 1, len(a)
-
-
-def _ratios_of_pairs(pairs: Sequence[tuple[float, float]], random: Random) -> Iterator[float]:
-    while True:
-        below, above = map(math.fsum, zip(*random.choices(pairs, k=len(pairs)), strict=True))
-        yield above / below if below else math.inf
-
-
-def _blocks(a: Sequence[float], b: Sequence[float], random: Random) -> _Draws:
-    ours, theirs = _Blocks(a), _Blocks(b)
-    return _ratios(ours, theirs, random), _freedom(ours, theirs), min(ours.count, theirs.count)
-
-
-def _ratios(a: _Blocks, b: _Blocks, random: Random) -> Iterator[float]:
-    while True:
-        below = a.drawn(random)
-        yield b.drawn(random) / below if below else math.inf
+    ratios = sorted(drawn() for _ in range(resamples))
+    return Drawn(mean(b) / mean(a), ratios, freedom, math.sqrt(few / (few - 1)))
 
 
 class _Blocks:

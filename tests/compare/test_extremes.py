@@ -24,7 +24,7 @@ from crawler.compare.statistics import (
     quotient,
     word_for,
 )
-from crawler.measure.interval import ratio
+from crawler.measure.interval import draw_ratios
 from tests.compare import sample, tiny
 from tests.compare.made import found, observed
 
@@ -90,7 +90,8 @@ def test_the_interval_of_a_load_is_a_float_however_few_and_wild_its_figures(
     random = Random(0)
     for _ in range(20):
         a, b = (random.choices((1e-12, 1.0, 1e12, 1e100), k=6) for _ in range(2))
-        judged = ratio(a, b, paired=paired, confidence=1 - 1e-9, resamples=300)
+        drawn = draw_ratios(a, b, paired=paired, resamples=300)
+        judged = drawn and drawn.interval(1 - 1e-9)
         assert judged is not None and 0 <= judged.low <= judged.high
 
 

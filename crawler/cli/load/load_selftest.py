@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 from cyclopts import Parameter
@@ -43,7 +43,11 @@ def selftest(
             print("".join(f"  {_line(finding)}\n" for finding in findings), end="", flush=True)
     ok = all(finding.ok for _, findings in found for finding in findings)
     if json:
-        print(orjson.dumps(_values(found, ok), option=orjson.OPT_INDENT_2).decode())
+        cases = [
+            {"name": case.name, "findings": [{**asdict(each), "ok": each.ok} for each in findings]}
+            for case, findings in found
+        ]
+        print(orjson.dumps({"ok": ok, "cases": cases}, option=orjson.OPT_INDENT_2).decode())
     else:
         print("the generator can be believed" if ok else "THE GENERATOR CANNOT BE BELIEVED HERE")
     return ExitCode.FINISHED if ok else ExitCode.INVALID
@@ -67,14 +71,3 @@ def _line(finding: Expectation) -> str:
 
 def _figure(value: float, unit: str) -> str:
     return f"{value * 1e3:.3g} ms" if unit == "s" else f"{value:,.0f}{unit}"
-
-
-def _values(found: Sequence[tuple[Case, Sequence[Expectation]]], ok: bool) -> dict[str, Any]:
-    cases = [
-        {
-            "name": case.name,
-            "findings": [{**asdict(finding), "ok": finding.ok} for finding in findings],
-        }
-        for case, findings in found
-    ]
-    return {"ok": ok, "cases": cases}
