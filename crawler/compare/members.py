@@ -11,17 +11,12 @@ still read what they cost.
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import asdict
 from importlib import import_module
-from typing import IO, Any, Self
+from typing import Self
 
 from crawler.compare.design import Done, Parameters, Watch
-from crawler.runtime.companion import Companion, companion
+from crawler.runtime.companion import Companion, Line, companions
 
 
 def together(function: str, shares: Sequence[Parameters], watch: Watch) -> list[Done]:
@@ -29,10 +24,9 @@ def together(function: str, shares: Sequence[Parameters], watch: Watch) -> list[
 
     Raises `RuntimeError` when a member ends early; why is on standard error.
     """
-    with ExitStack() as stack:
-        members = [stack.enter_context(companion(__name__)) for _ in shares]
+    with companions(__name__, len(shares), "the crew", blocked=()) as members:
         for member, share in zip(members, shares, strict=True):
-            member.tell(json.dumps({"function": function, "parameters": dict(share)}))
+            member.tell((function, dict(share)))
         for member in members:
             _expect(member, "ready")
         with watch:
@@ -46,14 +40,15 @@ def together(function: str, shares: Sequence[Parameters], watch: Watch) -> list[
 
 
 def _expect(member: Companion, word: str) -> None:
-    if (heard := member.heard()) != word:
+    if (heard := member.hear()) != word:
         raise RuntimeError(f"a process of the crew ended early: expected {word!r}, got {heard!r}")
 
 
 def _answer(member: Companion) -> Done:
-    if not (line := member.heard()):
+    done: Done | None = member.hear()
+    if done is None:
         raise RuntimeError("a process of the crew ended without an answer")
-    return Done(**json.loads(line))
+    return done
 
 
 class Gate:
@@ -62,41 +57,33 @@ class Gate:
     wall = 0.0
     cpu = 0.0
 
-    def __init__(self, told: IO[str], said: IO[str]) -> None:
-        self._told, self._said = told, said
+    def __init__(self, parent: Line) -> None:
+        self._parent = parent
 
     def __repr__(self) -> str:
         return "Gate()"
 
     def __enter__(self) -> Self:
-        _say(self._said, "ready")
+        self._parent.tell("ready")
         self._wait("go")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
         if kind is None:
-            _say(self._said, "done")
+            self._parent.tell("done")
             self._wait("end")
 
     def _wait(self, word: str) -> None:
-        if self._told.readline().strip() != word:
+        if self._parent.hear() != word:
             raise RuntimeError(f"the parent ended before it said {word}")
 
 
 def main() -> None:
-    """Be a member: do the job that standard input has."""
-    said = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what the work prints is not an answer
-    job = json.loads(sys.stdin.readline())
-    module, _, name = job["function"].partition(":")
-    done = getattr(import_module(module), name)(job["parameters"], Gate(sys.stdin, said))
-    _say(said, json.dumps(asdict(done)))
-
-
-def _say(pipe: IO[Any] | None, line: str) -> None:
-    if pipe is not None:
-        pipe.write(f"{line}\n")
-        pipe.flush()
+    """Be a member: do the job that the parent tells."""
+    parent = Line.to_parent()
+    function, parameters = parent.hear()
+    module, _, name = function.partition(":")
+    parent.tell(getattr(import_module(module), name)(parameters, Gate(parent)))
 
 
 if __name__ == "__main__":

@@ -16,8 +16,7 @@ options, `reply` the requests and answers.
 
 from crawler.mock.scenario import MockWeb
 from crawler.mock.server.responder import Statistics
-from crawler.mock.server.running import main_loop, running, serve
-from crawler.mock.server.served import Served
+from crawler.mock.server.running import Served, main_loop, running, serve
 from crawler.runtime.event_loop import LoopFactory, new_event_loop
 
 __all__ = [

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from crawler.mock.scenario import MockWeb
-from crawler.mock.server.running import running
-from crawler.mock.server.served import Served
+from crawler.mock.server.running import Served, running
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import socket
 import sys
 from typing import Self
 
@@ -11,6 +11,7 @@ import pytest
 from crawler.compare.design import Done, Parameters, Watch
 from crawler.compare.experiments.noise import checksum
 from crawler.compare.members import Gate, together
+from crawler.runtime.companion import Line
 from tests.compare.observing import FakeWatch
 
 NOISE = "crawler.compare.experiments.noise:work"
@@ -49,15 +50,26 @@ def test_a_member_that_fails_is_an_error(function: str, monkeypatch: pytest.Monk
         together(function, [{}, {}], FakeWatch())
 
 
-def test_a_member_waits_at_the_gate() -> None:
+@pytest.fixture
+def lines() -> tuple[Line, Line]:
+    """Both ends of a line."""
+    parent, member = socket.socketpair()
+    return Line(parent.detach()), Line(member.detach())
+
+
+def test_a_member_waits_at_the_gate(lines: tuple[Line, Line]) -> None:
     """It says that it is ready before it is told to go, and that it is done before it cleans up."""
-    said = io.StringIO()
-    with Gate(io.StringIO("go\nend\n"), said):
-        assert said.getvalue() == "ready\n"
-    assert said.getvalue() == "ready\ndone\n"
+    parent, member = lines
+    parent.tell("go")
+    parent.tell("end")
+    with Gate(member):
+        assert parent.hear() == "ready"
+    assert parent.hear() == "done"
 
 
-def test_a_member_without_a_parent_does_not_go_on() -> None:
+def test_a_member_without_a_parent_does_not_go_on(lines: tuple[Line, Line]) -> None:
     """When the parent ends, whoever waits at the gate fails and does not measure."""
-    with pytest.raises(RuntimeError, match="before it said go"), Gate(io.StringIO(), io.StringIO()):
+    parent, member = lines
+    parent.hang_up()
+    with pytest.raises(RuntimeError, match="before it said go"), Gate(member):
         pytest.fail("it went on")

@@ -33,7 +33,7 @@ def pids(served: Served) -> list[int]:
     """The worker processes of a mock web."""
     crew = served._crew
     assert isinstance(crew, Supervisor)
-    return [worker.process.pid for worker in crew._workers]
+    return [worker.pid for worker in crew._workers]
 
 
 def gone(pid: int, seconds: float = GUARD_SECONDS) -> bool:

@@ -1,12 +1,12 @@
 """The other end of `scale`: takes connections, and wakes them up at moments that it writes down.
 
-`python -m crawler.compare.experiments.scale_peer` says its port. Then it is told, a line each:
+It is a companion (`crawler.runtime.companion`) that tells its port. Then it is told:
 
-    take 100                   accept so many, in place of those that it had; it says `taken`
-    wake 500 0.25 7            500 wake-ups within 0.25 s, to connections drawn with the seed 7
+    "take", 100                accept so many, in place of those that it had; it says `taken`
+    "wake", 500, 0.25, 7       500 wake-ups within 0.25 s, to connections drawn with the seed 7
 
 A wake-up is the time at which it was sent, as `perf_counter` has it: one clock for all processes of
-a machine. The peer ends when standard input does.
+a machine.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from __future__ import annotations
 import resource
 import socket
 import struct
-import sys
 from itertools import islice
 from random import Random
 from time import perf_counter, sleep
+
+from crawler.runtime.companion import Line
 
 STAMP = struct.Struct("d")
 """A wake-up: seconds."""
@@ -28,20 +29,21 @@ RESET = struct.pack("ii", 1, 0)
 
 
 def main() -> None:
-    """Do what standard input says."""
+    """Do what the parent tells."""
+    parent = Line.to_parent()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as server:
-        _say(server.getsockname()[1])
+        parent.tell(server.getsockname()[1])
         connections: list[socket.socket] = []
-        for line in sys.stdin:
-            match line.split():
-                case ["take", count]:
-                    connections = take(server, int(count))
-                    _say("taken")
-                case ["wake", count, seconds, seed]:
-                    wake(connections, int(count), float(seconds), int(seed))
+        while (told := parent.hear()) is not None:
+            match told:
+                case "take", count:
+                    connections = take(server, count)
+                    parent.tell("taken")
+                case "wake", count, seconds, seed:
+                    wake(connections, count, seconds, seed)
 
 
 def take(server: socket.socket, count: int) -> list[socket.socket]:
@@ -63,10 +65,6 @@ def wake(connections: list[socket.socket], count: int, seconds: float, seed: int
     for connection in islice(order, count):
         sleep(seconds / count)
         connection.send(STAMP.pack(perf_counter()))
-
-
-def _say(word: object) -> None:
-    print(word, flush=True)  # noqa: T201  for who started it
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from crawler.compare.design import Done, Parameters, Watch
 from crawler.compare.experiments.scale_peer import RESET, STAMP
 from crawler.measure.processes import pss
 from crawler.measure.quantile import ranked
-from crawler.runtime.companion import Companion, companion
+from crawler.runtime.companion import Companion, companions
 
 if TYPE_CHECKING:
     from crawler.model.choices import Loop
@@ -64,22 +64,22 @@ class Peer:
 
     def __init__(self, process: Companion) -> None:
         self._process = process
-        self._port = int(process.heard())
+        self._port = process.hear()
 
     def __repr__(self) -> str:
         return f"Peer({self._port})"
 
     def connect(self, count: int) -> list[socket.socket]:
         """Open so many connections, all of them accepted."""
-        self._process.tell(f"take {count}")
+        self._process.tell(("take", count))
         found = [self._connection() for _ in range(count)]
-        if self._process.heard() != "taken":
+        if self._process.hear() != "taken":
             raise RuntimeError("the peer did not take all connections")
         return found
 
     def wake(self, calls: Calls) -> None:
         """Begin to wake; returns at once."""
-        self._process.tell(f"wake {calls.wake_ups} {calls.seconds} {calls.seed}")
+        self._process.tell(("wake", calls.wake_ups, calls.seconds, calls.seed))
 
     def _connection(self) -> socket.socket:
         found = socket.create_connection(("127.0.0.1", self._port))
@@ -90,7 +90,8 @@ class Peer:
 @contextmanager
 def peer() -> Iterator[Peer]:
     """Start the peer; it ends with the block."""
-    with companion("crawler.compare.experiments.scale_peer") as process:
+    module = "crawler.compare.experiments.scale_peer"
+    with companions(module, 1, "scale", blocked=()) as (process,):
         yield Peer(process)
 
 

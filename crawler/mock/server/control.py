@@ -22,7 +22,7 @@ import threading
 import tomllib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 import orjson
@@ -30,7 +30,7 @@ import orjson
 from crawler.mock.judge import truth
 from crawler.mock.reply import Answer, Ask, CatalogueEntry, Lazy, content, notice
 from crawler.mock.scenario import MockWeb
-from crawler.mock.server.responder import Everyone
+from crawler.mock.server.responder import Everyone, total
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 
 # Options of sockets, processes and files cannot change after the start.
@@ -110,8 +110,7 @@ class Control:
     async def statistics(self, _ask: Ask, _body: bytes) -> Answer:
         """Answer with the sums of the processes' counters; that of the peaks is an upper bound."""
         parts = await self.everyone("statistics", None)
-        total = {name: sum(part[name] for part in parts) for name in parts[0]}
-        return _json({**total, "processes": len(parts)})
+        return _json({**asdict(total(parts)), "processes": len(parts)})
 
     async def reset(self, _ask: Ask, _body: bytes) -> Answer:
         """Forget ledger, attempts and counters in every process."""

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -28,7 +28,7 @@ from crawler.mock.server.client_connection import Connection
 from crawler.mock.server.handshakes import fault_addresses, greetings
 from crawler.mock.server.listen import Welcome, accepting, welcome
 from crawler.mock.server.open_connections import Opened
-from crawler.mock.server.responder import Everyone, Responder, Site, Statistics
+from crawler.mock.server.responder import Responder, Site
 from crawler.mock.server.table import Table
 
 # Connections are aborted, so this is never reached; it keeps a bug from being a hang.
@@ -36,7 +36,9 @@ STOP_SECONDS = 2.0
 # Maximum lag of the access log and the event log.
 FLUSH_SECONDS = 0.2
 # A loop that has not answered by then has ended.
-LEDGER_SECONDS = 10.0
+_ORDER_SECONDS = 10.0
+ORDERS = ("statistics", "recent")
+"""Orders whose last results are kept after the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +58,20 @@ class Shared:
         """The file of attempts and token buckets."""
         return None if self.directory is None else self.directory / "table"
 
+    def ledger(self, results: list[Any]) -> LedgerSnapshot:
+        """Return the ledger of all processes by their results of the order "ledger"."""
+        if self.directory is None:
+            own: LedgerSnapshot = results[0]
+            return own
+        return merged(self.directory, truncated=any(results)).snapshot()
+
 
 class Serving:
     """The state of one serving process; for its event loop, unless a method says otherwise."""
 
     def __init__(self, options: MockWeb, site: Site, shared: Shared) -> None:
         self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
-        self._directory = shared.directory
+        self.shared = shared
         self._log = AccessLog(options.access_log, shared.process) if options.access_log else None
         self._events = EventLog(shared.directory, shared.process) if shared.directory else None
         self._ledger = Ledger()
@@ -76,57 +85,33 @@ class Serving:
             start=shared.start,
         )
         self._orders: Mapping[str, Callable[[Any], object]] = {
-            "apply": self._apply,
-            "reset": self._reset,
-            "flush": self._flush,
-            "statistics": lambda _: asdict(self.statistics()),
-            "recent": lambda _: self.recent(),
+            "apply": lambda changes: self.responder.apply(self.options.changed(changes)),
+            "reset": lambda _: self._reset(),
+            "ledger": lambda _: self._ledger_part(),
+            "statistics": lambda _: self.responder.statistics(),
+            "recent": lambda _: self.responder.recent(),
         }
 
-    def execute(self, order: str, argument: object) -> Any:
-        """Execute an order and return its result as JSON; raise `OptionError` as `changed`."""
+    def execute(self, order: str, argument: object = None) -> Any:
+        """Execute an order and return its result; raise `OptionError` as `changed`."""
         return self._orders[order](argument)
 
     async def alone(self, order: str, argument: object) -> list[Any]:
         """Execute an order in all processes, where this is the only one."""
         return [self.execute(order, argument)]
 
-    async def whole_ledger(self, everyone: Everyone) -> LedgerSnapshot:
-        """Return the ledger of all processes, after each has flushed its log."""
-        if self._directory is None:
-            return self._ledger.snapshot()
-        await everyone("flush", None)
-        return (await asyncio.to_thread(merged, self._directory)).snapshot()
+    def all(self, order: str) -> list[Any]:
+        """Do the same from any thread; the loop executes the order, as it changes the rows."""
+        if threading.get_ident() == self._thread or self._loop.is_closed():
+            return [self.execute(order)]
+        made: Future[Any] = Future()
+        self._loop.call_soon_threadsafe(lambda: made.set_result(self.execute(order)))
+        return [made.result(_ORDER_SECONDS)]
 
     @property
     def options(self) -> MockWeb:
         """The options in force."""
         return self.responder.options
-
-    def statistics(self) -> Statistics:
-        """Return the counters of this process; from any thread."""
-        return self.responder.statistics()
-
-    def recent(self) -> tuple[str, ...]:
-        """Return the last targets of this process, oldest first; from any thread."""
-        return self.responder.recent()
-
-    def ledger(self) -> LedgerSnapshot:
-        """Return the ledger of this process, if it is the only one; from any thread.
-
-        The loop makes the snapshot, as it changes the rows.
-        """
-        if threading.get_ident() == self._thread or self._loop.is_closed():
-            return self._ledger.snapshot()
-        made: Future[LedgerSnapshot] = Future()
-        self._loop.call_soon_threadsafe(lambda: made.set_result(self._ledger.snapshot()))
-        return made.result(LEDGER_SECONDS)
-
-    def keep_house(self, now: float, *, sweep: bool) -> None:
-        """Flush the logs and, with `sweep`, close idle connections; call this regularly."""
-        self._flush(None)
-        if sweep:
-            self.opened.sweep(now, self.responder.options.idle_timeout)
 
     def close(self) -> None:
         """Write and close the logs."""
@@ -136,19 +121,24 @@ class Serving:
             self._events.close()
         self.responder.table.close()
 
-    def _apply(self, changes: Mapping[str, object]) -> None:
-        self.responder.apply(self.responder.options.changed(changes))
-
-    def _reset(self, _: object) -> None:
-        self.responder.table.clear()
-        (self._events or self._ledger).reset()
-        self.responder.reset()
-
-    def _flush(self, _: object) -> None:
+    def flush(self) -> None:
+        """Write the logs; call this regularly."""
         if self._log is not None:
             self._log.flush()
         if self._events is not None:
             self._events.flush()
+
+    def _reset(self) -> None:
+        self.responder.table.clear()
+        (self._events or self._ledger).reset()
+        self.responder.reset()
+
+    def _ledger_part(self) -> LedgerSnapshot | bool:
+        """Return the ledger; if it is in the event logs, whether this process's is truncated."""
+        if self._events is None:
+            return self._ledger.snapshot()
+        self._events.flush()
+        return self._events.truncated
 
 
 @contextlib.asynccontextmanager
@@ -173,12 +163,14 @@ async def serving(
         stack.callback(part.close)
         greets = _greetings(part, len(sockets), tls)
         async with accepting(list(zip(sockets, greets, strict=True))):
-            house = _House(part)
+            house = asyncio.create_task(_keep_house(part))
             try:
                 yield part
             finally:
-                house.stop()
+                house.cancel()
                 part.opened.stop()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await house
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await part.opened.none_left()
@@ -200,30 +192,13 @@ def _greetings(
     return good + greetings(faults, make, part.opened)
 
 
-class _House:
-    """The timer that keeps a process's logs and connections in order."""
-
-    def __init__(self, part: Serving) -> None:
-        self._part = part
-        self._loop = asyncio.get_running_loop()
-        self._swept = time.monotonic()
-        self._timer = self._next()
-
-    def stop(self) -> None:
-        """Stop the timer."""
-        self._timer.cancel()
-
-    @property
-    def _sweep_seconds(self) -> float:
-        return self._part.responder.options.idle_timeout / 4
-
-    def _next(self) -> asyncio.TimerHandle:
-        return self._loop.call_later(min(FLUSH_SECONDS, self._sweep_seconds), self._keep)
-
-    def _keep(self) -> None:
-        now = time.monotonic()
-        sweep = now - self._swept >= self._sweep_seconds
-        if sweep:
-            self._swept = now
-        self._timer = self._next()
-        self._part.keep_house(now, sweep=sweep)
+async def _keep_house(part: Serving) -> None:
+    """Flush the logs and close idle connections, at intervals."""
+    swept = time.monotonic()
+    while True:
+        interval = part.options.idle_timeout / 4
+        await asyncio.sleep(min(FLUSH_SECONDS, interval))
+        part.flush()
+        if (now := time.monotonic()) - swept >= interval:
+            swept = now
+            part.opened.sweep(now, part.options.idle_timeout)

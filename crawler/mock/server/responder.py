@@ -11,8 +11,8 @@ import math
 import re
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 from crawler.mock.graph.robots_forms import rules as robots_rules
@@ -40,7 +40,7 @@ Everyone = Callable[[str, object], Awaitable[list[Any]]]
 Controlled = Callable[[Ask, bytes], Awaitable[Answer]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """A snapshot of a mock web's counters.
 
@@ -59,10 +59,9 @@ class Statistics:
     peak_waiting: int = 0
 
 
-def total(parts: Iterable[Mapping[str, int]]) -> Statistics:
+def total(parts: Iterable[Statistics]) -> Statistics:
     """Return the sums of several processes' counters; that of the peaks is an upper bound."""
-    rows = list(parts)
-    return Statistics(**{name: sum(row[name] for row in rows) for name in asdict(Statistics())})
+    return Statistics(*map(sum, zip(*map(astuple, parts), strict=True)))
 
 
 @dataclass(slots=True)
@@ -166,15 +165,7 @@ class Responder:
 
     def statistics(self) -> Statistics:
         """Return the counters."""
-        return Statistics(
-            connections=self.connections,
-            open_connections=self.open_connections,
-            requests=self.requests,
-            bad_requests=self.bad_requests,
-            bytes_sent=self.bytes_sent,
-            waiting=self.waiting,
-            peak_waiting=self.peak_waiting,
-        )
+        return Statistics(**{name: getattr(self, name) for name in Statistics.__slots__})
 
     def recent(self) -> tuple[str, ...]:
         """Return the targets of the last requests (at most 4,096), oldest first."""

@@ -19,22 +19,79 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from crawler.mock.graph.site import answer
+from crawler.mock.judge.ledger import LedgerSnapshot
 from crawler.mock.scenario import MockWeb
 from crawler.mock.server.control import Control
 from crawler.mock.server.handshakes import certify, fault_addresses
 from crawler.mock.server.inventory import catalogue
 from crawler.mock.server.listen import raise_descriptor_limit, reserve
 from crawler.mock.server.process import STOP_SECONDS, Serving, Shared, serving
-from crawler.mock.server.responder import Everyone
-from crawler.mock.server.served import Served
+from crawler.mock.server.responder import Everyone, Statistics, total
 from crawler.mock.server.supervisor import Supervisor
 from crawler.mock.server.table import Table
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.runtime import signals
 from crawler.runtime.event_loop import LoopFactory, collect_rarely, new_event_loop
+
+
+class Served:
+    """A listening mock web, as its starter sees it; every method from any thread.
+
+    url: of host 0's listener. ca_pem: the authority to trust with the option `tls`, otherwise
+    empty. Several processes are asked for their parts; one that has died is `EnvironmentFailure`.
+    """
+
+    def __init__(self, crew: Serving | Supervisor, shared: Shared, ca_pem: bytes) -> None:
+        options = crew.options
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        self.port = options.port
+        self.url = f"{options.scheme}://{host}:{options.port}"
+        self.ca_pem = ca_pem
+        self._crew = crew
+        self._shared = shared
+
+    def __repr__(self) -> str:
+        return f"Served({self.url!r})"
+
+    @property
+    def options(self) -> MockWeb:
+        """The options in force, with the actual port."""
+        return self._crew.options
+
+    def urls(self, count: int | None = None) -> Iterator[str]:
+        """Return the URLs of the first `count` flat pages, by default all; may raise ValueError."""
+        there = self.options.pages
+        wanted = there if count is None else count
+        if not 0 <= wanted <= there:
+            raise ValueError(f"this mock web has {there} pages, not {wanted}")
+        return (f"{self.url}/page/{number}" for number in range(wanted))
+
+    def statistics(self) -> Statistics:
+        """Return the counters, those of several processes summed, peaks included."""
+        return total(self._crew.all("statistics"))
+
+    def recent(self) -> tuple[str, ...]:
+        """Return the targets (path and query) of a process's last 4,096 requests, oldest first.
+
+        Several processes follow one after the other.
+        """
+        return tuple(chain.from_iterable(self._crew.all("recent")))
+
+    def ledger(self) -> LedgerSnapshot:
+        """Return gaps, width and violations by host and address; of several, while it serves."""
+        return self._shared.ledger(self._crew.all("ledger"))
+
+    def call_at_end(self, act: Callable[[], None]) -> None:
+        """Call `act`, on any thread, when the serving processes have ended, if there are several.
+
+        They all end early if one of them dies.
+        """
+        if isinstance(self._crew, Supervisor):
+            self._crew.ended.add_done_callback(lambda _: act())
 
 
 @contextlib.asynccontextmanager
@@ -67,7 +124,7 @@ async def _alone(options: MockWeb, context: ssl.SSLContext | None) -> AsyncItera
     async with serving(settled, answer, sockets, shared, tls=certificates or context) as part:
         ca_pem = certificates.ca_pem if certificates else b""
         control(part, part.alone, ca_pem)
-        yield Served(settled, part, ca_pem)
+        yield Served(part, shared, ca_pem)
 
 
 @contextlib.asynccontextmanager
@@ -81,16 +138,11 @@ async def _several(options: MockWeb) -> AsyncIterator[Served]:
         with _writing_to(directory):
             ca_pem = certify(settled, directory).ca_pem if settled.tls else b""
             stack.enter_context(contextlib.closing(Table(shared.table)))
-        start = {
-            "options": settled.plain_values(),
-            "directory": str(directory),
-            "start": shared.start,
-        }
-        crew = Supervisor(settled, start)
+        crew = Supervisor(settled, shared)
         crew.start()
         try:
             await asyncio.wrap_future(crew.started)
-            yield Served(settled, crew, ca_pem, crew.ended)
+            yield Served(crew, shared, ca_pem)
         finally:
             crew.stop()
             await asyncio.shield(asyncio.wrap_future(crew.ended))
@@ -100,7 +152,8 @@ def control(part: Serving, everyone: Everyone, ca_pem: bytes) -> None:
     """Have a process answer the control paths; `everyone` has all processes execute an order."""
 
     async def ledger() -> object:
-        return (await part.whole_ledger(everyone)).json
+        results = await everyone("ledger", None)
+        return (await asyncio.to_thread(part.shared.ledger, results)).json
 
     controls = Control(
         options=lambda: part.options,
