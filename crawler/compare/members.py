@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import Self
 
 from crawler.compare.design import Done, Parameters, Watch
-from crawler.runtime.companion import Companion, Line, companions
+from crawler.runtime.companion import Companion, ProcessLine, companions
 
 
 def together(function: str, shares: Sequence[Parameters], watch: Watch) -> list[Done]:
@@ -57,7 +57,7 @@ class Gate:
     wall = 0.0
     cpu = 0.0
 
-    def __init__(self, parent: Line) -> None:
+    def __init__(self, parent: ProcessLine) -> None:
         self._parent = parent
 
     def __repr__(self) -> str:
@@ -80,7 +80,7 @@ class Gate:
 
 def main() -> None:
     """Be a member: do the job that the parent tells."""
-    parent = Line.to_parent()
+    parent = ProcessLine.to_parent()
     function, parameters = parent.hear()
     module, _, name = function.partition(":")
     parent.tell(getattr(import_module(module), name)(parameters, Gate(parent)))

@@ -33,7 +33,7 @@ from crawler.runtime.signals import ENDING
 LEAVING_SECONDS = 3.0
 
 
-class Line:
+class ProcessLine:
     """One end of the line between two processes; any thread may `tell`, one may `hear`."""
 
     def __init__(self, descriptor: int) -> None:
@@ -75,7 +75,7 @@ class Line:
             end.shutdown(socket.SHUT_WR)
 
 
-class Companion(Line):
+class Companion(ProcessLine):
     """A process as its parent sees it; `what` it belongs to is part of its name in messages."""
 
     def __init__(self, process: subprocess.Popen[bytes], what: str, descriptor: int) -> None:

@@ -11,7 +11,7 @@ import pytest
 from crawler.compare.design import Done, Parameters, Watch
 from crawler.compare.experiments.noise import checksum
 from crawler.compare.members import Gate, together
-from crawler.runtime.companion import Line
+from crawler.runtime.companion import ProcessLine
 from tests.compare.observing import FakeWatch
 
 NOISE = "crawler.compare.experiments.noise:work"
@@ -51,13 +51,13 @@ def test_a_member_that_fails_is_an_error(function: str, monkeypatch: pytest.Monk
 
 
 @pytest.fixture
-def lines() -> tuple[Line, Line]:
+def lines() -> tuple[ProcessLine, ProcessLine]:
     """Both ends of a line."""
     parent, member = socket.socketpair()
-    return Line(parent.detach()), Line(member.detach())
+    return ProcessLine(parent.detach()), ProcessLine(member.detach())
 
 
-def test_a_member_waits_at_the_gate(lines: tuple[Line, Line]) -> None:
+def test_a_member_waits_at_the_gate(lines: tuple[ProcessLine, ProcessLine]) -> None:
     """It says that it is ready before it is told to go, and that it is done before it cleans up."""
     parent, member = lines
     parent.tell("go")
@@ -67,7 +67,7 @@ def test_a_member_waits_at_the_gate(lines: tuple[Line, Line]) -> None:
     assert parent.hear() == "done"
 
 
-def test_a_member_without_a_parent_does_not_go_on(lines: tuple[Line, Line]) -> None:
+def test_a_member_without_a_parent_does_not_go_on(lines: tuple[ProcessLine, ProcessLine]) -> None:
     """When the parent ends, whoever waits at the gate fails and does not measure."""
     parent, member = lines
     parent.hang_up()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from crawler.runtime.companion import Line
+from crawler.runtime.companion import ProcessLine
 
 
 def main() -> None:
     """Repeat until the parent has gone."""
-    parent = Line.to_parent()
+    parent = ProcessLine.to_parent()
     while (heard := parent.hear()) is not None:
         if isinstance(heard, int):
             sys.exit(heard)

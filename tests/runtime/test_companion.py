@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from crawler.runtime.companion import Line, companions
+from crawler.runtime.companion import ProcessLine, companions
 
 PARROT = "tests.runtime.parrot"
 
@@ -57,7 +57,7 @@ def test_a_signal_of_the_terminal_does_not_end_a_companion() -> None:
 
 async def test_a_loop_can_wait_for_a_value() -> None:
     """`heard` gives values and then None, as `hear` does."""
-    one, other = (Line(end.detach()) for end in socket.socketpair())
+    one, other = (ProcessLine(end.detach()) for end in socket.socketpair())
     other.tell("first")
     assert await one.heard() == "first"
     other.hang_up()

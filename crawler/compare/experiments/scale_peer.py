@@ -18,7 +18,7 @@ from itertools import islice
 from random import Random
 from time import perf_counter, sleep
 
-from crawler.runtime.companion import Line
+from crawler.runtime.companion import ProcessLine
 
 STAMP = struct.Struct("d")
 """A wake-up: seconds."""
@@ -30,7 +30,7 @@ RESET = struct.pack("ii", 1, 0)
 
 def main() -> None:
     """Do what the parent tells."""
-    parent = Line.to_parent()
+    parent = ProcessLine.to_parent()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

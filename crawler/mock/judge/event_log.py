@@ -16,18 +16,45 @@ from __future__ import annotations
 import heapq
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import orjson
 
-from crawler.mock.judge.ledger import Ledger
+from crawler.mock.judge.ledger import Ledger, LedgerSnapshot
 
 _END, _BEGIN, _FORBIDDEN = range(3)
 MAX_BYTES = 512 * 1024 * 1024
 _BUFFERED = 1024
 
 Event = tuple[float, int, str, str, float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """The state that the processes of one web share.
+
+    start: of the web, by `time.monotonic`. directory: of the event logs and `table`; None if a
+    single process keeps both in memory. process: number of this one, from 0.
+    """
+
+    start: float
+    directory: Path | None = None
+    process: int = 0
+
+    @property
+    def table(self) -> Path | None:
+        """The file of attempts and token buckets."""
+        return None if self.directory is None else self.directory / "table"
+
+    def ledger(self, results: list[Any]) -> LedgerSnapshot:
+        """Return the ledger of all processes by their results of the order "ledger"."""
+        if self.directory is None:
+            own: LedgerSnapshot = results[0]
+            return own
+        return merged(self.directory, truncated=any(results)).snapshot()
 
 
 class EventLog:

@@ -14,12 +14,10 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from pathlib import Path
 from socket import socket
 from typing import Any
 
-from crawler.mock.judge.event_log import EventLog, merged
+from crawler.mock.judge.event_log import EventLog, Shared
 from crawler.mock.judge.ledger import Ledger, LedgerSnapshot
 from crawler.mock.scenario import MockWeb
 from crawler.mock.server.access_log import AccessLog
@@ -39,31 +37,6 @@ FLUSH_SECONDS = 0.2
 _ORDER_SECONDS = 10.0
 ORDERS = ("statistics", "recent")
 """Orders whose last results are kept after the end."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shared:
-    """The state that the processes of one web share.
-
-    start: of the web, by `time.monotonic`. directory: of the event logs and `table`; None if a
-    single process keeps both in memory. process: number of this one, from 0.
-    """
-
-    start: float
-    directory: Path | None = None
-    process: int = 0
-
-    @property
-    def table(self) -> Path | None:
-        """The file of attempts and token buckets."""
-        return None if self.directory is None else self.directory / "table"
-
-    def ledger(self, results: list[Any]) -> LedgerSnapshot:
-        """Return the ledger of all processes by their results of the order "ledger"."""
-        if self.directory is None:
-            own: LedgerSnapshot = results[0]
-            return own
-        return merged(self.directory, truncated=any(results)).snapshot()
 
 
 class Serving:

@@ -23,13 +23,14 @@ from itertools import chain
 from pathlib import Path
 
 from crawler.mock.graph.site import answer
+from crawler.mock.judge.event_log import Shared
 from crawler.mock.judge.ledger import LedgerSnapshot
 from crawler.mock.scenario import MockWeb
 from crawler.mock.server.control import Control
 from crawler.mock.server.handshakes import certify, fault_addresses
 from crawler.mock.server.inventory import catalogue
 from crawler.mock.server.listen import raise_descriptor_limit, reserve
-from crawler.mock.server.process import STOP_SECONDS, Serving, Shared, serving
+from crawler.mock.server.process import STOP_SECONDS, Serving, serving
 from crawler.mock.server.responder import Everyone, Statistics, total
 from crawler.mock.server.supervisor import Supervisor
 from crawler.mock.server.table import Table

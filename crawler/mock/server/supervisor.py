@@ -21,8 +21,8 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
+from crawler.mock.judge.event_log import Shared
 from crawler.mock.scenario import MockWeb
-from crawler.mock.server.process import Shared
 from crawler.model.errors import EnvironmentFailure
 from crawler.runtime.companion import Companion, companions
 

@@ -12,14 +12,15 @@ import shutil
 from typing import Any
 
 from crawler.mock.graph.site import answer
+from crawler.mock.judge.event_log import Shared
 from crawler.mock.scenario import MockWeb
 from crawler.mock.server.certificates import Certificates
 from crawler.mock.server.handshakes import fault_addresses
 from crawler.mock.server.listen import bound, places, raise_descriptor_limit
-from crawler.mock.server.process import ORDERS, Serving, Shared, serving
+from crawler.mock.server.process import ORDERS, Serving, serving
 from crawler.mock.server.running import control
 from crawler.model.errors import CrawlerError, EnvironmentFailure
-from crawler.runtime.companion import Line
+from crawler.runtime.companion import ProcessLine
 from crawler.runtime.event_loop import collect_rarely, new_event_loop
 
 
@@ -27,7 +28,7 @@ class _Worker:
     """Serves as the parent says."""
 
     def __init__(self) -> None:
-        self._parent = Line.to_parent()
+        self._parent = ProcessLine.to_parent()
         self._numbers = itertools.count()
         self._relayed: dict[int, asyncio.Future[list[Any]]] = {}
 
