@@ -14,11 +14,12 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import orjson
+
 from crawler.core.changes import Lasting
-from crawler.core.collector import Snapshot
 from crawler.core.ownership import Ownership
 from crawler.engine.crawl_session import CrawlSession
 from crawler.engine.division import divided
@@ -26,7 +27,8 @@ from crawler.engine.partition_plan import CrawlPlan, Manifest, PartitionWatch, W
 from crawler.engine.plugins import Plugins
 from crawler.engine.ports import silent
 from crawler.model.command_config import CommandConfig
-from crawler.model.request import Arrivals, LeftEntries
+from crawler.model.errors import ConfigurationError
+from crawler.model.request import Arrivals, LeftEntries, Position
 from crawler.model.url import Seed
 from crawler.runtime.suffixes import PublicSuffixes
 from crawler.store.archive import SUFFIXES
@@ -34,8 +36,9 @@ from crawler.store.chosen import Chosen
 from crawler.store.journal.handover import Inbox
 from crawler.store.journal.journal import Sync, positions_of, unsynced
 from crawler.store.journal.lines import waiting_of
+from crawler.store.journal.page_quota import PageQuota
 from crawler.store.journal.resumption import Beginning, LeftLines, begin, resume
-from crawler.store.journal.state_folder import StateFolder
+from crawler.store.journal.state_folder import FORMAT, StateFolder
 from crawler.store.outlet import Outlet
 from crawler.store.record import encode
 from crawler.store.shared_source import SharedSource
@@ -43,6 +46,7 @@ from crawler.store.sinks import RecordSink
 from crawler.store.sources import InputProgress, UrlSource
 
 _LOOK = 0.5  # seconds between two looks of the caller
+_LONGEST_DRAIN = 3_600.0  # seconds
 _POLL = 0.05  # seconds between two looks at what others have handed over
 
 
@@ -65,8 +69,10 @@ def crawl_partition(
     plain values, unless there are `plugins`. Raises `CrawlerError` if the state, the list or the
     output cannot be used; what was committed lasts.
     """
+    _check_number(plan)
     with ExitStack() as stack:
-        crawl = PartitionCrawl(plan, partition, watch, plugins, stack)
+        timed = deadline is not None
+        crawl = PartitionCrawl(plan, partition, watch, plugins, stack, timed=timed)
         return crawl.run(deadline)
 
 
@@ -80,6 +86,8 @@ class PartitionCrawl:
         watch: PartitionWatch | None,
         plugins: Plugins | None,
         stack: ExitStack,
+        *,
+        timed: bool,
     ) -> None:
         self._partition = partition
         self._partitions = plan.partitions
@@ -88,6 +96,9 @@ class PartitionCrawl:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._part = str(folder / f"part.jsonl{_suffix(plan.output)}")
         config = share_of(CommandConfig.of(plan.options), plan, folder)
+        if timed:  # a deadline stops what starts, not what is in flight
+            patience = max(config.drain_timeout, min(config.network.timeout, _LONGEST_DRAIN))
+            config = config.updated({"drain_timeout": patience})
         ownership = Ownership(plan.partitions, partition, PublicSuffixes())
         shared = plan.partitions > 1
         given = UrlSource(plan.seeds, plan.inputs, config)
@@ -107,7 +118,17 @@ class PartitionCrawl:
         stack.callback(self._given.close)
         self._sink = RecordSink(self._part, encode=encoded, kept=beginning.kept)
         stack.callback(self._sink.close, whole=False)
-        lasting = Lasting(journal, beginning.earlier, self._expected, ownership if shared else None)
+        self._quota = None
+        if shared and following.max_pages:
+            quota = Path(plan.state) / "pages"
+            self._quota = PageQuota(quota, partition, plan.partitions, following.max_pages)
+        lasting = Lasting(
+            journal,
+            beginning.earlier,
+            self._expected,
+            ownership if shared else None,
+            self._quota.allow if self._quota is not None else None,
+        )
         self._session = CrawlSession(
             config,
             self._given,
@@ -134,6 +155,8 @@ class PartitionCrawl:
             watcher.join()
             self._sink.close(whole=False)
         manifest = self._manifest(ended=True)
+        if self._quota is not None:
+            self._quota.give_back(manifest.found)
         if self._watch is not None:
             session = self._session
             self._watch.look(manifest, session.statistics())
@@ -205,10 +228,21 @@ class PartitionCrawl:
         if self._watch is None:
             return before
         taken = self._session.statistics()
-        wish = self._watch.look(self._manifest(ended=_idle(taken)), taken)
+        idle = not (taken.in_flight or taken.pending or taken.spilled)
+        wish = self._watch.look(self._manifest(ended=idle and self._settled), taken)
         if wish is not before:
             self._carry_out(wish)
         return wish
+
+    @property
+    def _settled(self) -> bool:
+        """True if all that was read and received so far is committed."""
+        marks = self._journal.marks
+        committed = positions_of(marks)
+        taken = self._inbox.positions
+        return marks.cursor == self._source.cursor and all(
+            committed.get(sender, Position()) == position for sender, position in taken.items()
+        )
 
     def _carry_out(self, wish: Wish) -> None:
         actions: dict[Wish, Callable[[], None]] = {
@@ -249,8 +283,10 @@ class PartitionSource:
             judging = self._source.exhausted or not self._source.widens
             if judging and (arrivals := self._inbox.take(most)) is not None:
                 return arrivals
-            if not self._source.exhausted and (share := self._source.read(most)):
-                return share
+            if not self._source.exhausted:
+                share = self._source.read(most)
+                if not self._source.exhausted:
+                    return share  # maybe without an entry, but further on in the list
             if over and judging:
                 return []
             if judging:
@@ -271,6 +307,31 @@ class PartitionSource:
         self._source.close()
 
 
+def _check_number(plan: CrawlPlan) -> None:
+    """Refuse another number of partitions than the run was begun with.
+
+    Whoever comes first writes it down; raises `ConfigurationError`.
+    """
+    if not 0 < plan.running <= plan.partitions:
+        raise ConfigurationError(f"partitions: {plan.running} of {plan.partitions} cannot run")
+    state = Path(plan.state)
+    place, draft = state / "run.json", state / f"run.json.{os.getpid()}.{threading.get_ident()}"
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not place.exists():
+        options = CommandConfig.of(plan.options).lasting()
+        run = {"format": FORMAT, "partitions": plan.partitions, "options": options, "begun": {}}
+        draft.write_bytes(orjson.dumps(run))
+        with suppress(FileExistsError):
+            os.link(draft, place)  # as a whole, or not at all; never over another's
+        draft.unlink()
+    begun = orjson.loads(place.read_bytes())["partitions"]
+    if begun != plan.partitions:
+        raise ConfigurationError(
+            f"{state}: was begun with {begun} partitions, and goes on with as many; "
+            f"{plan.partitions} were asked for"
+        )
+
+
 def share_of(config: CommandConfig, plan: CrawlPlan, folder: Path) -> CommandConfig:
     """Return the options of one partition: its share of the run's limits, and its own files."""
     own = {name: str(folder / f"{name}.jsonl") for name in ("audit", "repeats")}
@@ -286,10 +347,6 @@ def share_of(config: CommandConfig, plan: CrawlPlan, folder: Path) -> CommandCon
 
 def _suffix(output: str) -> str:
     return next((each for each in SUFFIXES if output.lower().endswith(each)), "")
-
-
-def _idle(taken: Snapshot) -> bool:
-    return not taken.pending and not taken.spilled
 
 
 def _until(deadline: float) -> float:

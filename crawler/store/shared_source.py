@@ -19,15 +19,15 @@ _MOST_SCANNED = 20_000
 class SharedSource:
     """Entries of a list that belong to the own partition; the others are skipped.
 
-    `exhausted` once the end was read. widens: return the URLs of the other entries, too, as they
-    widen the scope.
+    `exhausted` once the end was read; `cursor` is the number of entries of the whole list up to
+    here. widens: return the URLs of the other entries, too, as they widen the scope.
     """
 
     def __init__(self, source: UrlSource, ownership: Ownership, *, widens: bool) -> None:
         self._source = source
         self._ownership = ownership
         self.widens = widens
-        self._cursor = 0
+        self.cursor = 0
         self._entries = 0
         self.exhausted = False
 
@@ -37,13 +37,13 @@ class SharedSource:
     def skip(self, number: int) -> int:
         """Skip entries of the whole list; return the checksum of those that there were."""
         self._entries = self._source.skip(number)
-        self._cursor = number
+        self.cursor = number
         return self._entries
 
     def rewind(self) -> None:
         """Start again with the first entry."""
         self._source.rewind()
-        self._cursor = self._entries = 0
+        self.cursor = self._entries = 0
 
     def read(self, most: int) -> list[Seed] | LeftEntries:
         """Return the next entries of this partition, about `most`; a plain [] at the end.
@@ -60,8 +60,8 @@ class SharedSource:
             self._entries = checksum(map(text_of, part), self._entries)
             for entry in part:
                 self._sort(entry, share)
-        self._cursor += scanned
-        share.cursor, share.entries = self._cursor, self._entries
+        self.cursor += scanned
+        share.cursor, share.entries = self.cursor, self._entries
         self.exhausted = not scanned
         return share if scanned else []
 

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from crawler.core.audit import Totals
+from crawler.core.collector import Snapshot
+from crawler.core.ownership import Ownership
 from crawler.engine.partition import crawl_partition
-from crawler.engine.partition_plan import CrawlPlan, Manifest, all_done
+from crawler.engine.partition_plan import CrawlPlan, Manifest, Wish, all_done
 from crawler.engine.plugins import Plugins
 from crawler.model.command_config import CommandConfig
+from crawler.model.errors import ConfigurationError
+from crawler.model.url import Url
+from crawler.runtime.suffixes import PublicSuffixes
 from tests.engine.partition_web import HOSTS, PAGES, ManyHosts, page, place
 from tests.unmannered import MANNERS_OFF
 
 OPTIONS: dict[str, Any] = dict(MANNERS_OFF, loop="asyncio", parse="inline", retries=1, backoff=0)
 FOLLOWING: dict[str, Any] = {"follow": True, "depth": 0}
 Map = Callable[..., Iterator[Manifest]]
+LONG_AGO = 1.0
 
 
 def planned(folder: Path, lines: Sequence[str], partitions: int = 3, **options: Any) -> CrawlPlan:
     """Return the plan of a crawl of these lines into a folder."""
+    folder.mkdir(exist_ok=True)
     listed = folder / "list.txt"
     listed.write_text("".join(f"{line}\n" for line in lines))
     return CrawlPlan(
@@ -68,6 +81,11 @@ def listed() -> list[str]:
     return [*urls, *urls[::9], *(f"http://no url {n}/" for n in range(5)), "h9.test/page/1"]
 
 
+def owner(url: str, partitions: int = 3) -> int:
+    """Return the partition that a URL belongs to."""
+    return Ownership(partitions, 0, PublicSuffixes()).of(Url(url))
+
+
 def test_each_entry_of_a_list_is_read_by_one_partition(tmp_path: Path) -> None:
     """Over all partitions, the entries read are those of the list, each with its record."""
     lines = listed()
@@ -83,10 +101,151 @@ def test_partitions_give_the_records_of_one_crawl(
 ) -> None:
     """Links and redirects to other partitions' hosts lead to the records of one crawl."""
     lines = [page(n) for n in range(HOSTS)] if options else listed()
-    parts: list[dict[str, tuple[Any, ...]]] = []
-    for partitions in (1, 3):
-        folder = tmp_path / str(partitions)
-        folder.mkdir()
-        plan = planned(folder, lines, partitions, engine=engine, **options)
-        parts.append(records(rounds(plan)))
-    assert parts[0] == parts[1]
+    one, three = (
+        records(
+            rounds(planned(tmp_path / str(partitions), lines, partitions, engine=engine, **options))
+        )
+        for partitions in (1, 3)
+    )
+    assert one == three
+
+
+def _processes() -> Executor:
+    return ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{}, FOLLOWING], ids=["list", "follow"])
+def test_rounds_by_threads_processes_and_a_loop_give_the_same_records(
+    tmp_path: Path, options: dict[str, Any]
+) -> None:
+    """Whatever executor calls the partitions, in rounds, the union of their records is the same."""
+    lines = [page(n) for n in range(HOSTS)] if options else listed()
+    found = []
+    executors: list[Callable[[], Any]] = [nullcontext, lambda: ThreadPoolExecutor(3), _processes]
+    for number, executor in enumerate(executors):
+        plan = planned(tmp_path / str(number), lines, **options)
+        with executor() as opened:
+            found.append(records(rounds(plan, opened.map if opened is not None else map)))
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_call_after_its_deadline_starts_nothing_and_the_next_goes_on(tmp_path: Path) -> None:
+    """What a deadline leaves is counted as left, and crawled by later calls, once."""
+    plan = planned(tmp_path, listed())
+    stopped = [called(plan, n, LONG_AGO) for n in range(3)]
+    assert not any(each.ended for each in stopped)
+    assert not any(each.records > len("no url") for each in stopped)
+    assert len(records(rounds(plan))) == len(set(listed()))
+
+
+def test_a_call_after_the_end_changes_nothing(tmp_path: Path) -> None:
+    """A partition that has ended returns the same manifest and the same part once more."""
+    plan = planned(tmp_path, [page(n) for n in range(HOSTS)], **FOLLOWING)
+    before = rounds(plan)
+    parts = [Path(each.part).read_bytes() for each in before]
+    assert [called(plan, n) for n in range(3)] == before
+    assert [Path(each.part).read_bytes() for each in before] == parts
+
+
+def test_the_robots_of_a_host_that_redirects_to_another_partitions_host(tmp_path: Path) -> None:
+    """The partition that asks follows the redirect of robots.txt itself, and obeys the rules."""
+    assert owner("http://h0.test/") != owner("http://h1.test/")
+    found = rounds(planned(tmp_path, [page(7), page(14)], robots="obey"))
+    assert not any(each.sent for each in found)
+    assert {url: said[:2] for url, said in records(found).items()} == {
+        page(7): ("skipped", "robots"),
+        page(14): ("page", None),
+    }
+
+
+def test_a_list_that_ends_while_a_late_hand_over_arrives(tmp_path: Path) -> None:
+    """A partition without work waits for what others still send, until it is told to finish."""
+    moved = [n for n in range(PAGES) if n % 5 == 3 and owner(place(n)) != owner(page(n))]
+    source, target = place(moved[0]), page(moved[0])
+    plan = planned(tmp_path, [source])
+    waiting = LateCall(plan, owner(target))
+    with waiting:
+        waiting.idle.wait()  # its list has ended
+        first = called(plan, owner(source))
+        waiting.received.wait()
+    assert (first.sent, first.left, first.records) == (1, 0, 0)
+    assert waiting.manifest.consumed == waiting.manifest.records == 1
+    assert records(rounds(plan)) == {source: ("page", None, 200, target)}
+
+
+class LateCall:
+    """A partition in a thread that finishes when it has received something and crawled it."""
+
+    def __init__(self, plan: CrawlPlan, partition: int) -> None:
+        self.idle, self.received = threading.Event(), threading.Event()
+        self.manifest = Manifest(partition=partition)
+        self._thread = threading.Thread(target=self._run, args=(plan, partition))
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_error: object) -> None:
+        self._thread.join()
+
+    def _run(self, plan: CrawlPlan, partition: int) -> None:
+        plugins = Plugins(fetcher=ManyHosts())
+        try:
+            self.manifest = crawl_partition(plan, partition, None, watch=self, plugins=plugins)
+        finally:
+            self.idle.set()
+            self.received.set()
+
+    def look(self, manifest: Manifest, taken: Snapshot) -> Wish:
+        if manifest.ended:
+            self.idle.set()
+        if manifest.ended and manifest.consumed:
+            self.received.set()
+            return Wish.FINISH
+        return Wish.GO_ON
+
+    def announce(self, line: str) -> None:
+        pass
+
+    def sum_up(self, totals: Totals, parsing: str, parser_seconds: float) -> None:
+        pass
+
+
+def test_a_resume_with_another_number_of_workers(tmp_path: Path) -> None:
+    """The partitions stay as many as they were; how many run at once may change."""
+    plan = planned(tmp_path, listed())
+    called(plan, 0)
+    with pytest.raises(ConfigurationError, match="was begun with 3 partitions"):
+        called(replace(plan, partitions=2), 0)
+    assert len(records(rounds(replace(plan, running=2)))) == len(set(listed()))
+
+
+def test_the_limit_of_pages_holds_for_all_partitions_together(tmp_path: Path) -> None:
+    """Never more pages than --max-pages are taken up, and at most a twentieth less."""
+    plan = planned(tmp_path, [page(n) for n in range(HOSTS)], max_pages=60, **FOLLOWING)
+    found = rounds(plan)
+    assert 60 - 3 <= sum(each.found for each in found) <= 60
+    assert len(records(found)) == HOSTS + sum(each.found for each in found)
+
+
+DONE = Manifest(partition=0, ended=True, exhausted=True, records=5)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "done"),
+    [
+        ([DONE], [DONE], True),
+        ([], [], False),
+        ([DONE], [replace(DONE, records=6)], False),
+        ([replace(DONE, ended=False)] * 2, [replace(DONE, ended=False)] * 2, False),
+        ([replace(DONE, exhausted=False)], [replace(DONE, exhausted=False)], False),
+        ([replace(DONE, left=1)], [replace(DONE, left=1)], False),
+        ([replace(DONE, sent=2), DONE], [replace(DONE, sent=2), DONE], False),
+        *[([replace(DONE, sent=2), replace(DONE, consumed=2)],) * 2 + (True,)],
+    ],
+)
+def test_all_is_done_when_nothing_is_left_or_on_its_way(
+    before: list[Manifest], now: list[Manifest], done: bool
+) -> None:
+    """Lists ended, nothing left, sent equals received, and two looks are equal."""
+    assert all_done(before, now) is done
