@@ -13,6 +13,7 @@ from __future__ import annotations
 from math import inf
 from typing import NamedTuple
 
+from crawler.core.host_state import BreakerState
 from crawler.model.outcome import Failed
 from crawler.model.politeness_config import PolitenessConfig
 from crawler.model.request import Request
@@ -70,6 +71,25 @@ class Breaker:
     def __repr__(self) -> str:
         state = "open" if self.is_open else "shut"
         return f"Breaker({state}, failures={self.failures}, held={len(self.held)})"
+
+    def state(self, now: float) -> BreakerState:
+        """Return what is to be remembered."""
+        return BreakerState(
+            worked=self.worked,
+            failures=self.failures,
+            probes=self._probes,
+            unreached=self.unreached,
+            lost=self.lost,
+            open_for=now - self.opened_at if self.is_open else inf,
+        )
+
+    def restore(self, state: BreakerState, now: float) -> None:
+        """Continue from a state: an open breaker stays open, unless the options have none."""
+        self.worked, self.failures, self._probes = state.worked, state.failures, state.probes
+        self.unreached, self.lost = state.unreached, state.lost
+        if self.used and state.open_for < inf:
+            self.is_open = True
+            self.opened_at = now - state.open_for
 
     @property
     def used(self) -> bool:

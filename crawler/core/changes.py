@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from crawler.core.host_state import HostState, nothing_known
 from crawler.core.ownership import Ownership
 from crawler.core.seen import FingerprintSet
 from crawler.core.waiting import LookAtCrawl
@@ -25,8 +26,12 @@ class Earlier:
 
     `read`, `repeats`, `found`, `records` and `moved` are those of `Snapshot`; the source returns
     the URLs that they leave open. `outcomes` counts the records by outcome, as far as that is
-    known.
+    known. `taken` counts the pages that were found and taken up, `by_host` those of each host if
+    there is a limit. `hosts` returns the state of a host by its key, or None. `resumed`: there was
+    an earlier run.
     """
+
+    resumed: bool = False
 
     read: int = 0
     repeats: int = 0
@@ -36,6 +41,9 @@ class Earlier:
     seen: FingerprintSet = field(default_factory=FingerprintSet)
     places: Sequence[Url] = ()
     outcomes: Mapping[str, int] = field(default_factory=dict)
+    taken: int = 0
+    by_host: Mapping[str, int] = field(default_factory=dict)
+    hosts: Callable[[str], HostState | None] = nothing_known
 
 
 class Changes:
@@ -47,8 +55,14 @@ class Changes:
     def found(self, number: int) -> None:
         """Record the number of URLs found and taken up."""
 
-    def waits(self, request: Request | Listed) -> None:
-        """Record a waiting URL: a new one, a redirect's target, or a retry."""
+    def taken(self, host: str) -> None:
+        """Record a page that was found and taken up; `host` is its key if hosts have a limit."""
+
+    def waits(self, request: Request | Listed, wait: float = 0.0) -> None:
+        """Record a waiting URL: a new one, a redirect's target, or a retry after `wait` seconds."""
+
+    def host(self, state: HostState) -> None:
+        """Record what a host must not forget."""
 
     def unusable(self, seed: Seed) -> None:
         """Record an invalid entry of the list that waits for its record."""

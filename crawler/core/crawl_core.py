@@ -53,7 +53,7 @@ from crawler.formats.robots import RobotsRules
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Failed, Fetched, Final, Kind
 from crawler.model.proxies import Proxies
-from crawler.model.request import Arrivals, Listed, Purpose, Request
+from crawler.model.request import Arrivals, Listed, Postponed, Purpose, Request
 from crawler.model.url import Seed
 
 LOOK_UPS = 256
@@ -122,6 +122,7 @@ class CrawlCore:
         self._lasting = lasting is not None
         lasting = lasting or Lasting(Changes(), Earlier())
         self._changes, earlier = lasting.changes, lasting.earlier
+        self._earlier = earlier
         self.collector.resume(earlier)
         self._discovery = Discovery(config, earlier.seen, suffixes, link_filter, lasting)
         self._discovery.resume(earlier)
@@ -158,6 +159,8 @@ class CrawlCore:
     def begin(self, now: float) -> None:
         """Start the crawl, with the sitemaps that the options name."""
         self.collector.begin(now)
+        if self._earlier.resumed:
+            self._frontier.resume(self._earlier.hosts, now)
         given = (self._discovery.given(href, now) for href in self._config.following.sitemap)
         self._window.take_up([request for request in given if request is not None], now)
         self._changes.publish()
@@ -187,6 +190,19 @@ class CrawlCore:
         """Return the rules that a host's robots.txt gave; None if it was not read."""
         return self._frontier.rules(key)
 
+    def remember(self, now: float) -> None:
+        """Record the state of every host that is known, for a run that continues this one."""
+        if self._lasting and self._window.stopped:
+            self._frontier.note_all()
+            self._note_hosts(now)
+            self._changes.publish()
+
+    def _note_hosts(self, now: float) -> None:
+        noted, self._frontier.noted = self._frontier.noted, {}
+        if self._lasting:
+            for host in noted.values():
+                self._changes.host(host.state(now))
+
     def close(self) -> None:
         """Call `audit` with the hosts that are still known."""
         for audit in self._frontier.audits():
@@ -205,7 +221,7 @@ class CrawlCore:
         """Take entries of the list; return the outcomes of invalid ones."""
         return self._recorded(self._window.admit(seeds, now))
 
-    def resumed(self, left: Sequence[Request | Seed], now: float) -> tuple[Final, ...]:
+    def resumed(self, left: Sequence[Request | Seed | Postponed], now: float) -> tuple[Final, ...]:
         """Take back URLs that an earlier run of this crawl left without a record."""
         return self._recorded(self._window.resumed(left, now))
 
@@ -322,6 +338,8 @@ class CrawlCore:
         if host.breaker.is_open:
             self._outages.rest(host.key, now)
         self._frontier.changed(host, now)
+        if self._frontier.noted:
+            self._note_hosts(now)
         if not left:
             return self._recorded(chain(finals, decided))
         return self._recorded(chain(finals, (ends.unasked(*each) for each in left), decided))

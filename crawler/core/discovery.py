@@ -99,7 +99,8 @@ class Discovery:
 
     def resume(self, earlier: Earlier) -> None:
         """Continue where an earlier run ended."""
-        self._taken_up = earlier.found
+        self._taken_up = earlier.taken
+        self._by_host.update(earlier.by_host)
         if self._scoped:
             for url in earlier.places:
                 self._scope.add_seed(url)
@@ -236,7 +237,8 @@ class Discovery:
 
     def _takes_up(self, url: Url, key: int) -> bool:
         new = key not in self._judged and self._welcome(url, key) and self._see(key)
-        self._taken_up += new
+        if new:
+            self._count(url)
         return new
 
     def _is_outside(self, url: Url) -> bool:
@@ -260,18 +262,23 @@ class Discovery:
         return reason is None
 
     def _full(self, url: Url) -> str | None:
-        """Return the limit that is reached, if any; else count the URL."""
+        """Return the limit that is reached, if any."""
         following = self._following
         if following.max_pages and self._taken_up >= self._allowed:
             self._allowed = self._allow(self._taken_up)
             if self._taken_up >= self._allowed:
                 return "more than --max-pages"
-        if following.max_per_host:
-            host = url.host_key
-            if self._by_host[host] >= following.max_per_host:
-                return "more than --max-per-host"
-            self._by_host[host] += 1
+        most = following.max_per_host
+        if most and self._by_host[url.host_key] >= most:
+            return "more than --max-per-host"
         return None
+
+    def _count(self, url: Url) -> None:
+        self._taken_up += 1
+        host = url.host_key if self._following.max_per_host else ""
+        if host:
+            self._by_host[host] += 1
+        self._changes.taken(host)
 
     def given(self, href: str, now: float) -> Request | None:
         """Return the request for a sitemap that the user named.

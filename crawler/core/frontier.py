@@ -9,6 +9,9 @@ the fetches and cannot delay them.
 
 A host with nothing to do rests as soon as its time has passed: its state (rules, width, troubles)
 is kept for the last `RESTED_HOSTS` of them and 64 MB of rules, and is forgotten after that.
+
+A crawl that is continued takes over what its hosts must not forget. Each host and address then
+waits its full spacing from the start: nobody knows how late the earlier run has asked it.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from crawler.core.audit import Audit
 from crawler.core.backlog import Backlog
 from crawler.core.bottleneck import Limit
 from crawler.core.host import Address, Host, HostGate, QueuePlace
+from crawler.core.host_state import HostState, nothing_known
 from crawler.core.waiting import WaitingHost
 from crawler.formats.robots import RobotsRules
 from crawler.model.outcome import Kind
@@ -50,7 +54,8 @@ class Frontier:
     random: returns a float in [0, 1). look_ups: maximum concurrent lookups; 0 for none. proxied:
     tells whether a proxy resolves a host key's name; its address is then unknown and has no
     limits. veto: returns the reason to skip a found request when its turn comes, or None. on_rest:
-    called for each forgotten host.
+    called for each forgotten host. on_away: called for each host that was away when an earlier run
+    ended. `noted` has the hosts of which something is to be remembered.
     """
 
     def __init__(
@@ -68,6 +73,10 @@ class Frontier:
         self._random = random
         self._veto = veto
         self._on_rest = on_rest
+        self.on_away: Callable[[], None] = lambda: None
+        self.noted: dict[str, Host] = {}
+        self._continued_at = -inf
+        self._remembered: Callable[[str], HostState | None] = nothing_known
         self._look_ups = look_ups
         self._proxied = proxied
         self._unknown = Address("", width=look_ups, delay=0.0)
@@ -257,17 +266,40 @@ class Frontier:
             self._hosts[key] = host
         return host
 
+    def resume(self, remembered: Callable[[str], HostState | None], now: float) -> None:
+        """Continue an earlier run, of whose hosts `remembered` returns the state, or None."""
+        self._remembered = remembered
+        self._continued_at = now
+
+    def note(self, host: Host) -> None:
+        """Take note that something of a host is to be remembered."""
+        self.noted[host.key] = host
+
+    def note_all(self) -> None:
+        """Take note of every known host that was asked."""
+        for hosts in (self._rested, self._hosts):
+            self.noted.update((key, host) for key, host in hosts.items() if host.audit.requests)
+
     def _new(self, key: str) -> Host:
         proxied = self._proxied(key)
         ip = "" if proxied else literal(key)
         asks = self._look_ups > 0 and not (ip or proxied)
         address = self._unknown if asks else self._at(ip)
         host = Host(key, self._politeness.of_host(key), address, self._random)
+        if self._continued_at > -inf:
+            self._restore(host)
         if asks:
             host.gate = HostGate.ADDRESS
         else:
             host.opened(0.0)
         return host
+
+    def _restore(self, host: Host) -> None:
+        if (state := self._remembered(host.key)) is not None:
+            host.restore(state, self._continued_at)
+            if host.breaker.is_open:
+                self.on_away()
+        host.pause(self._continued_at + host.spacing)
 
     def known(self, key: str) -> Host | None:
         """Return the host of a key, if it is at work."""
@@ -366,6 +398,7 @@ class Frontier:
             if len(self._addresses) > 2 * len(self._hosts) + _SPARE_ADDRESSES:
                 self._addresses = {ip: a for ip, a in self._addresses.items() if a.hosts}
             address = Address(ip, width=self._politeness.per_ip, delay=self._politeness.ip_delay)
+            address.ready_at = max(0.0, self._continued_at + address.delay)
             self._addresses[ip] = address
         return address
 

@@ -56,6 +56,7 @@ class Gatekeeper:
             host.rules_until = now + lifetime
             host.pause(now + host.asked_delay)  # its robots.txt was a request, too
             host.opened(now)
+            self._frontier.note(host)
             self._frontier.changed(host, now)
 
     def failed(self, failure: Failed, now: float, *, again: bool) -> list[Withdrawal]:
@@ -118,6 +119,7 @@ class Gatekeeper:
             return []
         host.audit.pauses += 1
         host.pause(now + pause)
+        self._frontier.note(host)
         asked = failure.retry_after
         if asked is not None and asked > self._politeness.retry_after_max:
             reason = f"its host asked to be left alone for {asked:,.0f} s"
@@ -132,6 +134,7 @@ class Gatekeeper:
         host.down = kind, reason
         host.down_until = now + (self._politeness.breaker_pause if seconds is None else seconds)
         host.reopen(now)
+        self._frontier.note(host)
         left = list(self.ended(self._frontier.take_all(host), kind, reason, now))
         self._frontier.changed(host, now)
         return left

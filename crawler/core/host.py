@@ -27,6 +27,7 @@ from itertools import count
 from crawler.core.audit import Audit
 from crawler.core.bottleneck import Limit
 from crawler.core.breaker import Breaker
+from crawler.core.host_state import HostState
 from crawler.core.throttle import Throttle
 from crawler.core.waiting import WaitReason
 from crawler.formats.robots import ALLOW_ALL, RobotsRules
@@ -143,6 +144,34 @@ class Host:
     def asked_delay(self) -> float:
         """The Crawl-delay in force: seconds, 0 without one."""
         return min(self.rules.crawl_delay or 0.0, LONGEST_CRAWL_DELAY)
+
+    def state(self, now: float) -> HostState:
+        """Return what is to be remembered of the host."""
+        known = self.politeness.robots == "obey" and self.rules_until > now
+        return HostState(
+            key=self.key,
+            pause=max(0.0, self.ready_at - now),
+            down=self.down if self.down_until > now else None,
+            down_for=max(0.0, self.down_until - now),
+            rules=self.rules if known else None,
+            rules_for=self.rules_until - now if known else 0.0,
+            no_tls=self.no_tls,
+            throttle=self.throttle.state(now),
+            breaker=self.breaker.state(now),
+        )
+
+    def restore(self, state: HostState, now: float) -> None:
+        """Continue from a state that an earlier run has left; before anything waits."""
+        if state.down is not None:
+            self.down, self.down_until = state.down, now + state.down_for
+        if state.rules is not None and self.politeness.robots == "obey":
+            self.rules, self.rules_until = state.rules, now + state.rules_for
+        self.no_tls = state.no_tls
+        if state.throttle is not None:
+            self.throttle.restore(state.throttle, now)
+        if state.breaker is not None:
+            self.breaker.restore(state.breaker, now)
+        self.pause(now + state.pause)
 
     def place_at(self, now: float) -> QueuePlace:
         """Return the host's place. Called several times per URL, so it is written out."""

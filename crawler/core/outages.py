@@ -92,10 +92,15 @@ class Outages:
         self.held = 0
         self.away = 0
         self.outages = 0
+        frontier.on_away = self._away_before
         self.network = Network(politeness.breaker_give_up if politeness.breaker else 0.0)
 
     def __repr__(self) -> str:
         return f"Outages(away={self.away}, held={self.held}, {self.network!r})"
+
+    def _away_before(self) -> None:
+        """Count a host that was away already when an earlier run ended."""
+        self.away += 1
 
     def settled(self, host: Host, request: Request) -> Request:
         """Return a request without the attempts that are given back."""
@@ -243,6 +248,7 @@ class Outages:
         host.throttle.probing()
         host.pause(probe_at)
         host.audit.pauses += 1
+        self._frontier.note(host)
         self.away += 1
         self.outages += 1
         self._release(host, now)
@@ -254,6 +260,7 @@ class Outages:
 
     def _shut(self, host: Host, now: float) -> None:
         self.away -= 1
+        self._frontier.note(host)
         host.audit.away += now - host.breaker.opened_at
 
     def _probed(self, host: Host, failure: Failed, now: float) -> None:
@@ -261,6 +268,7 @@ class Outages:
         if now < deadline and not self.network.given_up:
             own = not doubtful(failure)
             host.pause(host.breaker.next_probe(now, deadline, first=own))
+            self._frontier.note(host)
             return
         self._shut(host, now)
         away = now - host.breaker.opened_at

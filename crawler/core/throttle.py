@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import inf
 
+from crawler.core.host_state import ThrottleState
 from crawler.model.outcome import Failed, Kind
 from crawler.model.politeness_config import PolitenessConfig
 from crawler.model.transfer import Exchange
@@ -103,6 +104,29 @@ class Throttle:
             f"Throttle(width={self._width:.1f}, spacing={self.spacing:.2f}, "
             f"strikes={self._strikes}, pauses={self._pauses})"
         )
+
+    def state(self, now: float) -> ThrottleState:
+        """Return what is to be remembered."""
+        return ThrottleState(
+            width=self._width,
+            ceiling=self._ceiling,
+            spacing=self.spacing,
+            strikes=self._strikes,
+            pauses=self._pauses,
+            asked_for=now - self._asked_since if self._pauses else 0.0,
+            paused_for=now - self._paused_at,
+        )
+
+    def restore(self, state: ThrottleState, now: float) -> None:
+        """Continue from a state; the options of now bound what was learned."""
+        widest = float(self._politeness.per_host)
+        if self._politeness.adapt:
+            self._set(max(1.0, min(state.width, widest)))
+            self._ceiling = min(state.ceiling, widest)
+        self.spacing = state.spacing
+        self._strikes, self._pauses = state.strikes, state.pauses
+        self._asked_since = now - state.asked_for
+        self._paused_at = now - state.paused_for
 
     def answered(self, exchange: Exchange, now: float) -> None:
         """Take in a response without trouble, whatever it says of the page."""

@@ -69,6 +69,7 @@ class Visits:
         if not isinstance(outcome, Failed) or not outcome.no_tls or host.breaker.worked:
             return []
         host.no_tls = True
+        self._frontier.note(host)
         waiting = self._frontier.take_if(host, falls_back)
         fallen = (self._window.fall_back(request.unasked(), now, new=True) for request in waiting)
         return [final for finals in fallen for final in finals]
@@ -144,7 +145,7 @@ class Visits:
             case _ if self.plain_instead(failure):
                 return self._window.fall_back(failure.request, now)
             case _ if again is not None:
-                self._window.retry(again, now + self._retry.wait(failure))
+                self._window.retry(again, self._retry.wait(failure), now)
                 return []
             case _:
                 return [failure]

@@ -24,7 +24,7 @@ from crawler.core.outages import Outages
 from crawler.core.step import Recall, Refill, Spill
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Final, Redirected
-from crawler.model.request import Arrivals, Listed, ListShare, Request
+from crawler.model.request import Arrivals, Listed, ListShare, Postponed, Request
 from crawler.model.transfer import Exchange
 from crawler.model.url import InvalidUrl, Seed
 
@@ -117,7 +117,7 @@ class Window:
         self._collector.add_spilled(behind)
         return finals
 
-    def resumed(self, left: Sequence[Request | Seed], now: float) -> list[Final]:
+    def resumed(self, left: Sequence[Request | Seed | Postponed], now: float) -> list[Final]:
         """Take back URLs that an earlier run counted and left."""
         self._refilling = False
         finals: list[Final] = []
@@ -125,6 +125,10 @@ class Window:
         for each in left:
             if isinstance(each, Request):
                 requests.append(replace(each, admitted_at=now))
+            elif isinstance(each, Postponed):
+                if not self.stopped:
+                    again = replace(each.request, admitted_at=now)
+                    self._postpone(again, each.seconds, now)
             elif isinstance(each.url, InvalidUrl):
                 finals.append(ends.unusable(each, each.url))
         return finals + self._entered(requests, now)
@@ -234,10 +238,13 @@ class Window:
 
     # -- retries
 
-    def retry(self, request: Request, due: float) -> None:
-        """Let a request wait for its time, and then come first at its host."""
-        self._changes.waits(request)
-        heappush(self._later, (due, next(self._number), request))
+    def retry(self, request: Request, wait: float, now: float) -> None:
+        """Let a request wait for `wait` seconds, and then come first at its host."""
+        self._changes.waits(request, wait)
+        self._postpone(request, wait, now)
+
+    def _postpone(self, request: Request, wait: float, now: float) -> None:
+        heappush(self._later, (now + wait, next(self._number), request))
 
     def due(self, now: float) -> Request | None:
         """Return a retry whose time has come, or None."""

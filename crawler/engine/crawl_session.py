@@ -277,6 +277,7 @@ class CrawlSession:
             self._timer.cancel()
         self._tell = None
         self._core.collector.end(perf_counter())
+        self._core.remember(perf_counter())
         self._core.close()
 
     def stop(self) -> None:

@@ -145,6 +145,12 @@ class Patterns:
         self._wildcards = tuple(wildcards)
         self._work = 2 * sum(len(wildcard.longest) for wildcard in wildcards)
 
+    @property
+    def rules(self) -> list[Rule]:
+        """The rules that may decide, in the order of their lines; `Patterns` of them are equal."""
+        starred = {wildcard.rule for wildcard in self._wildcards}
+        return sorted({*self._prefixes.values(), *self._exact.values(), *starred}, key=_line)
+
     def longest(self, paths: Iterable[bytes]) -> Rule | None:
         """Return the rule with the most octets that matches one of the spellings."""
         best: Rule | None = None
@@ -193,6 +199,10 @@ class Patterns:
             elif longest in path and wildcard.matches(path):
                 return rule
         return best
+
+
+def _line(rule: Rule) -> int:
+    return rule.line
 
 
 def path_and_query(url: str) -> str:

@@ -124,7 +124,14 @@ class Request:
         return masked(f"Request({known})")
 
 
-class LeftEntries(list["Request | Seed"]):
+class Postponed(NamedTuple):
+    """A request that is to be made in so many seconds."""
+
+    request: Request
+    seconds: float
+
+
+class LeftEntries(list["Request | Seed | Postponed"]):
     """Entries that an earlier run of a crawl left without a record: they are counted already."""
 
 

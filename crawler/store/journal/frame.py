@@ -174,6 +174,7 @@ def _unpacked(body: bytes) -> Frame:
     text = middle + 8 * head["waiting"]
     end = text + head["text"] if "text" in head else len(body)
     ended, keys = array("Q", body[start:middle]), array("Q", body[middle:text])
+    head["marks"].setdefault("taken", head["marks"]["found"])  # format 1 knew no better
     return Frame(
         marks=_marks(**head["marks"]),
         ended=ended,

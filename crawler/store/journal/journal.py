@@ -23,6 +23,7 @@ from dataclasses import replace
 from typing import Any, BinaryIO
 
 from crawler.core.changes import Changes
+from crawler.core.host_state import HostState
 from crawler.core.waiting import LookAtCrawl
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.request import Arrivals, Listed, ListShare, Position, Purpose, Request
@@ -32,10 +33,10 @@ from crawler.store.journal import disk
 from crawler.store.journal.compaction import Compaction
 from crawler.store.journal.frame import Frame, Marks, packed
 from crawler.store.journal.handover import Outbox, Passing, moves
-from crawler.store.journal.lines import request_key, unusable_key, unusable_line
+from crawler.store.journal.host_line import host_line
+from crawler.store.journal.lines import request_key, unusable_key, unusable_line, waiting_line
 from crawler.store.journal.state_folder import FORMAT, StateFolder
 from crawler.store.journal.status_file import StatusFile
-from crawler.store.request_line import lined
 
 _LASTING = (Purpose.PAGE, Purpose.SITEMAP)
 """What gets a record; a name's address and robots.txt are asked for again."""
@@ -171,12 +172,24 @@ class Journal(Changes):
         """Add to the number of URLs found."""
         self._call.found += number
 
-    def waits(self, request: Request | Listed) -> None:
+    def taken(self, host: str) -> None:
+        """Add a page that was taken up."""
+        self._call.taken += 1
+        if host:
+            self._call.by_host[host] += 1
+
+    def waits(self, request: Request | Listed, wait: float = 0.0) -> None:
         """Add a waiting request."""
         if isinstance(request, Listed):
-            self._waits(fingerprint(request.url.href), lined(request))
+            self._waits(fingerprint(request.url.href), waiting_line(request))
         elif request.purpose in _LASTING:
-            self._waits(request_key(request), lined(request))
+            self._waits(request_key(request), waiting_line(request, wait))
+
+    def host(self, state: HostState) -> None:
+        """Add the state of a host."""
+        line = host_line(state, time.time())
+        self._call.hosts.append(line)
+        self._call.size += len(line)
 
     def unusable(self, seed: Seed) -> None:
         """Add an entry that is not a URL."""

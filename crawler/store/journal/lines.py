@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import orjson
 
 from crawler.model.outcome import Final, Skipped
-from crawler.model.request import Purpose, Request
+from crawler.model.request import Listed, Postponed, Purpose, Request
 from crawler.model.url import InvalidUrl, Seed, fingerprint
-from crawler.store.request_line import request_of
+from crawler.store.request_line import lined, request_of
 
 
 def key_of(final: Final) -> int:
@@ -49,8 +50,22 @@ def unusable_line(seed: Seed, invalid: InvalidUrl) -> bytes:
         return json.dumps(values).encode() + b"\n"
 
 
-def waiting_of(line: bytes) -> Request | Seed:
+def waiting_line(request: Request | Listed, wait: float = 0.0) -> bytes:
+    """Return the line of a request that waits, for its turn or first for so many seconds.
+
+    The wait has its end as Unix time and its length, to which it is clamped when it is read.
+    """
+    if not wait:
+        return lined(request)
+    return b"@%.3f %.3f %b" % (time.time() + wait, wait, lined(request))
+
+
+def waiting_of(line: bytes) -> Request | Seed | Postponed:
     """Return what a line stands for."""
+    if line.startswith(b"@"):
+        until, length, rest = line[1:].split(b" ", 2)
+        left = min(float(until) - time.time(), float(length))
+        return Postponed(request_of(rest), max(0.0, left))
     if not line.startswith(b"{"):
         return request_of(line)
     try:

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from crawler.core.changes import Earlier
+from crawler.core.host_state import HostState
 from crawler.core.seen import FingerprintSet
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
@@ -26,6 +27,8 @@ from crawler.model.url import Seed, Url
 from crawler.store.gathering import size_of
 from crawler.store.journal.frame import Marks, frames
 from crawler.store.journal.handover import Outbox
+from crawler.store.journal.host_line import host_state
+from crawler.store.journal.host_lines import HostLines
 from crawler.store.journal.journal import Journal, Sync, positions_of, unsynced
 from crawler.store.journal.kept import Kept
 from crawler.store.journal.lines import waiting_of
@@ -219,6 +222,7 @@ def resume(
     run = folder.run()
     if (what := changed(run["options"], options)) and not accept_change:
         raise ConfigurationError(f"{folder.output}: was begun with {what}; {WAY_ON}")
+    now = time.time()
     with folder.journal() as former, folder.intact():
         replay = Replay(former)
         marks = replay.marks
@@ -240,7 +244,7 @@ def resume(
         with folder.explained():
             outlet.rewind(marks.output)
             outlet.settle(sync)  # before the journal relies on it
-            replay.hosts.drop_before(time.time())
+            replay.hosts.drop_before(now)
             folder.draft(replay.base(marks))
             # First the format, so that an older program never takes the new journal for its own.
             folder.describe(options, inputs)
@@ -250,6 +254,7 @@ def resume(
     return Beginning(
         kept=Kept(outlet, journal, sync),
         earlier=Earlier(
+            resumed=True,
             read=marks.read,
             repeats=marks.repeats,
             found=marks.found,
@@ -257,12 +262,21 @@ def resume(
             moved=marks.went - marks.come,
             seen=seen,
             places=[Url(href) for href in replay.places],
+            taken=marks.taken,
+            by_host=replay.by_host,
+            hosts=lambda key: _state(replay.hosts, key, now),
             outcomes=read_status(folder.path).get("outcomes", {}),
         ),
         left=LeftLines(folder.journal(), os.fstat(file.fileno()).st_size),
         waiting=replay.waiting,
         resumed=True,
     )
+
+
+def _state(lines: HostLines, key: str, now: float) -> HostState | None:
+    """Return the state of a host, which is asked for once, as of Unix time `now`."""
+    line = lines.pop(key)
+    return host_state(line, now) if line is not None else None
 
 
 def _grown(run: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]]) -> str:
