@@ -171,6 +171,8 @@ class Host:
             self.throttle.restore(state.throttle, now)
         if state.breaker is not None:
             self.breaker.restore(state.breaker, now)
+            if self.breaker.is_open:
+                self.throttle.probing()
         self.pause(now + state.pause)
 
     def place_at(self, now: float) -> QueuePlace:

@@ -9,6 +9,7 @@ from heapq import heappop, heappush
 
 import orjson
 
+from crawler.core.changes import Lasting
 from crawler.core.crawl_core import CrawlCore, Ended
 from crawler.core.rules import RobotsRead
 from crawler.core.step import DONE, Fetch, Notice, Recall, Refill, Spill, Wait, WriteRecord
@@ -16,7 +17,7 @@ from crawler.formats.robots import RobotsRules
 from crawler.model.config import CrawlConfig
 from crawler.model.document import Document, Leads
 from crawler.model.outcome import Exchange, Failed, Final, Kind, Page, Redirect, Resolved
-from crawler.model.request import Listed, Purpose, Request
+from crawler.model.request import Listed, Postponed, Purpose, Request
 from crawler.model.url import Seed, Url, canonical, fingerprint
 from tests.top_level import TopLevelDomains
 
@@ -83,11 +84,14 @@ class Play:
         *,
         gates: bool = False,
         latency: Callable[[Request, float], float] = lambda _request, _now: LATENCY,
+        lasting: Lasting | None = None,
         **options: object,
     ) -> None:
         plain: dict[str, object] = {"per_host": 8, "delay": 0.0, "per_ip": 0, "adapt": False}
         self.config = CrawlConfig(**{**plain, **options})  # type: ignore[arg-type]
-        self.core = CrawlCore(self.config, random=lambda: 0.5, suffixes=TopLevelDomains())
+        self.core = CrawlCore(
+            self.config, random=lambda: 0.5, suffixes=TopLevelDomains(), lasting=lasting
+        )
         self.now = 0.0
         self.starts: list[tuple[float, Request]] = []
         self.finals: list[Final] = []
@@ -98,8 +102,10 @@ class Play:
         self._latency = latency
         self._flying: list[tuple[float, int, float, Request]] = []  # end, number, start
 
-    def run(self, *entries: str, limit: int = 100_000) -> list[Final]:
-        """Crawl a list to the end; fails if it has none."""
+    def run(
+        self, *entries: str, limit: int = 100_000, left: Sequence[Request | Postponed] = ()
+    ) -> list[Final]:
+        """Crawl a list to the end, or what an earlier run has `left`; fails if it has none."""
         waiting = [Seed.read(entry) for entry in entries]
         self.core.begin(self.now)
         for _ in range(limit):
@@ -110,7 +116,8 @@ class Play:
                     heappush(self._flying, (end, len(self.starts), self.now, request))
                 case Refill(room):
                     taken, waiting = waiting[:room], waiting[room:]
-                    self.finals += self.core.admit(taken, self.now) if taken else self._exhausted()
+                    self.finals += self._fed(taken, left)
+                    left = ()
                 case Spill() as spill:
                     self._spill(spill)
                 case Recall() as recall:
@@ -153,9 +160,13 @@ class Play:
             del kept[:number]
         return back
 
-    def _exhausted(self) -> Sequence[Final]:
-        self.core.exhausted()
-        return ()
+    def _fed(self, seeds: list[Seed], left: Sequence[Request | Postponed]) -> Sequence[Final]:
+        finals = self.core.resumed(left, self.now) if left else ()
+        if seeds:
+            return (*finals, *self.core.admit(seeds, self.now))
+        if not left:
+            self.core.exhausted()
+        return finals
 
     def _pass(self, until: float | None) -> None:
         """Let time pass to the next end of an exchange, or to `until` if that is sooner."""

@@ -16,11 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from crawler.cli.crawl_run import Order, open_crawl, run
+from crawler.cli.crawl_run import Order, Parts, open_crawl, run
 from crawler.engine.plugins import Plugins
 from crawler.model.command_config import CommandConfig
+from crawler.model.document import RawResponse
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
-from crawler.model.request import Listed
+from crawler.model.outcome import Exchange, Fetched, Received
+from crawler.model.request import Listed, Purpose, Request
 from crawler.model.url import Seed, fingerprint
 from crawler.store.journal import journal as journal_module
 from crawler.store.journal import replay as replay_module
@@ -457,3 +459,55 @@ def test_the_state_says_what_the_list_was(place: Place) -> None:
     place.write(range(3, 12))
     with pytest.raises(ConfigurationError, match=rf"list\.txt had {size} bytes and has"):
         place.crawl()
+
+
+class Asked:
+    """A site with a robots.txt that stops its crawl after so many pages, and counts requests."""
+
+    def __init__(self) -> None:
+        self.left = 0
+        self.robots = 0
+        self.parts: Parts | None = None
+
+    def fetch(self, request: Request) -> Fetched:
+        if request.purpose is not Purpose.PAGE:
+            self.robots += 1
+            return self.received(request, b"User-agent: *\nDisallow: /page/3\n")
+        self.left -= 1
+        if self.left == 0 and self.parts is not None:
+            self.parts.session.stop()
+        return self.received(request, b"<p>a page")
+
+    def received(self, request: Request, body: bytes) -> Fetched:
+        url = request.url.href
+        response = RawResponse(url=url, status=200, content_type="text/html", body=body)
+        return Received(request=request, exchange=Exchange(status=200), response=response)
+
+
+@pytest.mark.parametrize("engine", ["async", "threaded"])
+def test_a_robots_txt_is_read_once_by_all_runs_of_a_crawl(place: Place, engine: str) -> None:
+    """Its rules are in the state: the second run skips what they forbid without asking."""
+    site = Asked()
+    options = dict(MANNERS_OFF, robots="obey", parse="inline", quiet=True, per_host=1)
+    order = Order(
+        config=CommandConfig(**options, engine=engine),
+        seeds=[],
+        inputs=[str(place.list)],
+        output=str(place.output),
+    )
+
+    def opened(order: Order, say: Callable[[str], None]) -> Parts:
+        site.parts = open_crawl(order, say, Plugins(fetcher=site))
+        return site.parts
+
+    site.left = 2
+    run(order, opened)
+    assert StateFolder(str(place.output)).begun and site.robots == 1
+    site.left = 0
+    assert run(order, opened) == 0
+    assert site.robots == 1
+    records = [json.loads(line) for line in place.output.read_bytes().splitlines()]
+    assert sorted(record["url"] for record in records if record["kind"] == "robots") == [
+        "http://a.test/page/3"
+    ]
+    assert len(records) == 9

@@ -33,8 +33,8 @@ def host_line(state: HostState, now: float) -> bytes:
         "rules": rules if known else None,
         "rules_for": _wait(state.rules_for if known else 0.0, now),
         "no_tls": state.no_tls,
-        "throttle": state.throttle,
-        "breaker": state.breaker,
+        "throttle": state.throttle and tuple(state.throttle),
+        "breaker": state.breaker and tuple(state.breaker),
     }
     longest = max(_LEARNED, state.pause, state.down_for, state.rules_for)
     return b"%b %.3f %b\n" % (state.key.encode(), now + longest, orjson.dumps(values))
