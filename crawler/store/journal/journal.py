@@ -221,7 +221,7 @@ class Journal(Changes):
         """Add what came from another partition; a request that moved waits here now."""
         self._call.passed().receive(arrivals)
         for each in filter(moves, arrivals):
-            self._waits(request_key(each), lined(each))
+            self._waits(request_key(each), waiting_line(each))
 
     def publish(self) -> None:
         """Hand the changes over to the next commit."""

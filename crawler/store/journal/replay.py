@@ -1,7 +1,7 @@
 """A journal replayed: what its frames come to, in memory that does not grow with them.
 
 The lines of a URL that still waits are found by reading the frames backwards: the last line of a
-key counts, unless the key has ended. A URL ends once and never waits again. Keys are compared in
+key counts, unless the key has ended since, or has moved to another partition. Keys are compared in
 classes, `_CLASS` of them in memory at a time; one byte for each line says whether it counts.
 """
 
