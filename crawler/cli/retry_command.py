@@ -79,10 +79,15 @@ def retry(
 @contextmanager
 def _claimed(output: str) -> Iterator[None]:
     """Keep other crawls away from the output while the block runs."""
-    from crawler.store.claim import Claim
+    from crawler.store.claim import Claim, lock
 
     if os.path.isdir(output):
-        yield
+        number = os.open(output, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            lock(number, output)
+            yield
+        finally:
+            os.close(number)
         return
     claim = Claim(output, "add")
     try:

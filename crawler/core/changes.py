@@ -25,10 +25,9 @@ class Earlier:
     """The results of earlier runs of a crawl: counts, seen URLs, and a widened scope.
 
     `read`, `repeats`, `found`, `records` and `moved` are those of `Snapshot`; the source returns
-    the URLs that they leave open. `outcomes` counts the records by outcome, as far as that is
-    known. `taken` counts the pages that were found and taken up, `by_host` those of each host if
-    there is a limit. `hosts` returns the state of a host by its key, or None. `resumed`: there was
-    an earlier run.
+    the URLs that they leave open. `taken` counts the pages that were found and taken up, `by_host`
+    those of each host if there is a limit. `hosts` returns the state of a host by its key, or None.
+    `resumed`: there was an earlier run.
     """
 
     resumed: bool = False
@@ -40,7 +39,6 @@ class Earlier:
     moved: int = 0
     seen: FingerprintSet = field(default_factory=FingerprintSet)
     places: Sequence[Url] = ()
-    outcomes: Mapping[str, int] = field(default_factory=dict)
     taken: int = 0
     by_host: Mapping[str, int] = field(default_factory=dict)
     hosts: Callable[[str], HostState | None] = nothing_known

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -38,9 +38,9 @@ class WaitingHost:
 class LiveView:
     """A crawl at one moment, for those who ask from outside.
 
-    `elapsed`, `records`, `pages` and `wire_bytes` are those of this run; `outcomes` are those of
-    earlier runs, too. `expected` is the number of entries in the list, None if unknown; `hosts` are
-    the busiest, `hosts_away` counts those that do not answer.
+    `elapsed`, `records`, `pages` and `wire_bytes` are those of this run. `expected` is the number
+    of entries in the list, None if unknown; `hosts` are the busiest, `hosts_away` counts those that
+    do not answer.
     """
 
     elapsed: float
@@ -49,7 +49,6 @@ class LiveView:
     wire_bytes: int
     in_flight: int
     hosts_away: int
-    outcomes: Mapping[str, int] = field(default_factory=dict)
     expected: int | None = None
     hosts: tuple[WaitingHost, ...] = ()
 

@@ -14,7 +14,6 @@ import asyncio
 import os
 import random
 import threading
-from collections import Counter
 from collections.abc import Callable
 from contextlib import (
     AbstractAsyncContextManager,
@@ -313,7 +312,6 @@ class CrawlSession:
             wire_bytes=taken.wire_bytes,
             in_flight=taken.in_flight,
             hosts_away=taken.hosts_away,
-            outcomes=Counter(lasting.earlier.outcomes) + Counter(taken.outcomes),
             expected=lasting.expected(),
             hosts=self._core.waiting(_SHOWN_HOSTS, perf_counter()),
         )

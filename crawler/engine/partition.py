@@ -193,9 +193,13 @@ class PartitionCrawl:
             raise
 
     def _expected(self) -> int | None:
-        """Return the expected number of entries, if this partition has its part of the hosts."""
-        expected = self._source.progress().expected
-        return None if expected is None else expected // self._partitions
+        """Return the expected number of entries that are this partition's, by those so far."""
+        whole, own = self._source.progress(), self._journal.marks.read
+        if whole.expected is None:
+            return None
+        if not whole.handed:
+            return whole.expected // self._partitions
+        return round(own * whole.expected / whole.handed)
 
     def _manifest(self, *, ended: bool) -> Manifest:
         marks = self._journal.marks

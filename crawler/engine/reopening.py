@@ -30,11 +30,11 @@ from crawler.model.request import Purpose, Request
 from crawler.model.url import InvalidUrl, Tracking, Url, canonical, fingerprint, parse
 from crawler.runtime.suffixes import PublicSuffixes
 from crawler.store.claim import unwritable
+from crawler.store.gathering import size_of
 from crawler.store.journal import disk
 from crawler.store.journal.frame import Marks
 from crawler.store.journal.journal import Journal
 from crawler.store.journal.state_folder import StateFolder
-from crawler.store.journal.status_file import NAME
 from crawler.store.outlet import Outlet
 from crawler.store.written import WrittenRecord, parts_of, written_lines, written_record
 
@@ -75,9 +75,11 @@ class Reopening:
     def earlier(self) -> dict[str, Any]:
         """Return the receipt of the crawl; {} without one that fits its output."""
         receipt = _json(self.receipt)
-        if self._place.is_file() and self._place.stat().st_size != receipt.get("bytes"):
-            return {}
-        return receipt
+        try:
+            fits = bool(receipt) and size_of(str(self._place), receipt) == receipt["bytes"]
+        except (OSError, KeyError):  # a part has gone, or the receipt is none of ours
+            fits = False
+        return receipt if fits else {}
 
     def passing(self) -> dict[str, int]:
         """Return the number of records to be replaced, by file; those without any are left out.
@@ -193,9 +195,19 @@ class Copying:
         sizes = [self._copied(*pair) for pair in zip(parts, copies, strict=True)]
         repeats, found = self._earlier.get("repeats", 0), self._earlier.get("found", 0)
         # The counts of the crawl that goes on are those of the whole output.
-        kept = self._kept + _records([part for part in self._all if part not in parts])
-        read = kept + sum(parts.values()) + repeats - found
-        marks = Marks(output=sizes[0], read=read, repeats=repeats, found=found, records=kept)
+        for part in self._all:
+            if part not in parts:
+                self._count(part)
+        read = self._kept + sum(parts.values()) + repeats - found
+        marks = Marks(
+            output=sizes[0],
+            read=read,
+            repeats=repeats,
+            found=found,
+            taken=found,
+            records=self._kept,
+            outcomes=dict(self._outcomes),
+        )
         folder = StateFolder(str(copies[0]), given=self._config.given())
         journal = Journal(folder, self._config.lasting(), marks)
         with closing(journal):
@@ -204,7 +216,6 @@ class Copying:
                     self._tell(journal, written_record(part, line), sizes[0])
             journal.publish()
             journal.commit((), sizes[0])
-        disk.replace(folder.path / NAME, orjson.dumps({"outcomes": dict(self._outcomes)}))
 
     def _copied(self, part: str, copy: Path) -> int:
         """Copy what stays of a file; return the size of the copy."""
@@ -228,6 +239,12 @@ class Copying:
             outlet.end()
             outlet.settle(os.fsync)
             return outlet.written
+
+    def _count(self, part: str) -> None:
+        """Count the records of a file that stays as it is."""
+        for line in written_lines(part):
+            self._kept += 1
+            self._outcomes[written_record(part, line).word] += 1
 
     def _tell(self, journal: Journal, record: WrittenRecord, output: int) -> None:
         """Tell the journal of a record: its URL was seen, and waits if it is to be replaced."""
@@ -310,10 +327,6 @@ def _passing_of(part: str) -> Iterator[WrittenRecord]:
             )
         if may_pass(record):
             yield record
-
-
-def _records(parts: list[str]) -> int:
-    return sum(1 for part in parts for _ in written_lines(part))
 
 
 def _measured(folder: Path, names: Any) -> dict[str, Any]:

@@ -17,8 +17,6 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
@@ -29,7 +27,6 @@ from crawler.store.gathering import CommittedPart, explained
 from crawler.store.journal import disk
 from crawler.store.journal.frame import Marks
 from crawler.store.journal.state_folder import FORMAT, StateFolder
-from crawler.store.journal.status_file import NAME
 
 _PATIENCE = 10.0  # seconds for processes that notice at once that their parent has gone
 _PAUSE = 0.02
@@ -140,11 +137,14 @@ class RunFolder:
         paths = [self.path / f"p{number}" for number in range(self.partitions)]
         folders = [StateFolder(str(path), str(path)) for path in paths]
         marks = list(map(_last_marks, folders))
+        outcomes: Counter[str] = Counter()
+        for each in marks:
+            outcomes.update(each.outcomes)
         ended = {
             "format": FORMAT,
             "options": dict(options),
             "given": dict(self._whole.given),
-            "outcomes": _outcomes(paths),
+            "outcomes": dict(outcomes),
             "partitions": len(marks),
             "cursor": marks[0].cursor,
             "entries": marks[0].entries,
@@ -208,15 +208,6 @@ def _last_marks(folder: StateFolder) -> Marks:
     for frame in folder.frames() if folder.begun else ():
         marks = frame.marks
     return marks
-
-
-def _outcomes(folders: Sequence[Path]) -> dict[str, int]:
-    """Return the number of records by outcome, as far as it is known."""
-    found: Counter[str] = Counter()
-    for folder in folders:
-        with suppress(OSError, ValueError, KeyError):  # without any records, or without room for it
-            found.update(orjson.loads((folder / NAME).read_bytes())["outcomes"])
-    return dict(found)
 
 
 def _wait_for(number: int, path: str, until: float) -> None:

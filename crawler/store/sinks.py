@@ -30,7 +30,7 @@ from crawler.model.errors import CrawlerError, EnvironmentFailure, ExitCode
 from crawler.model.outcome import Final
 from crawler.store.descriptor import ReaderGone
 from crawler.store.journal.kept import Kept
-from crawler.store.journal.lines import key_of
+from crawler.store.journal.lines import key_of, word_of
 from crawler.store.outlet import Outlet
 from crawler.store.output_files import write_json
 from crawler.store.record import encode
@@ -101,6 +101,7 @@ class RecordSink:
         self._deadline = inf
         self._pace = _LIVE_PACE if self._outlet.live else _PACE
         self._group, self._ended = _GROUP, array("Q")
+        self._words: list[str] = []
         if kept is not None:
             self._pace, self._group = _COMMIT_PACE, _COMMIT
         self._thread = threading.Thread(target=self._run, name="record-sink", daemon=True)
@@ -138,6 +139,7 @@ class RecordSink:
             before = self._queued
             if self._kept is not None:
                 self._ended.append(key_of(final))
+                self._words.append(word_of(final))
             self._queue.append(line)
             self._queued += len(line)
             self._waiting += len(line)
@@ -190,8 +192,8 @@ class RecordSink:
         try:
             last = -self._pace
             while not self._closing or self._queue:
-                group, ended = self._next_group(last + self._pace)
-                self._write(group, ended)
+                group, ended, words = self._next_group(last + self._pace)
+                self._write(group, ended, words)
                 last = monotonic()
                 self._done(len(group))
             self._outlet.end(whole=self._whole)
@@ -202,13 +204,13 @@ class RecordSink:
             if self._kept is not None:
                 self._kept.journal.close()
 
-    def _write(self, group: bytes, ended: array[int]) -> None:
+    def _write(self, group: bytes, ended: array[int], words: list[str]) -> None:
         if self._kept is not None:
-            self._kept.write(group, ended)
+            self._kept.write(group, ended, words)
         elif group:
             self._outlet.write(group)
 
-    def _next_group(self, due: float) -> tuple[bytes, array[int]]:
+    def _next_group(self, due: float) -> tuple[bytes, array[int], list[str]]:
         """Wait for lines, and until `due` for more of them; return none at the end.
 
         With a journal there may be something to commit without any lines.
@@ -220,7 +222,8 @@ class RecordSink:
             self._change.wait_for(lambda: self._queued >= self._group or self._closing, pause)
             lines, self._queue, self._queued = self._queue, [], 0
             ended, self._ended = self._ended, array("Q")
-        return b"".join(lines), ended
+            words, self._words = self._words, []
+        return b"".join(lines), ended, words
 
     def _done(self, size: int) -> None:
         with self._change:

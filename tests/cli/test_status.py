@@ -31,7 +31,6 @@ VIEW = LiveView(
     wire_bytes=4_000_000,
     in_flight=1,
     hosts_away=1,
-    outcomes={"page": 2, "connect": 2},
     expected=19,
     hosts=(HOST,),
 )
@@ -43,11 +42,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     return Place(tmp_path)
 
 
+OUTCOMES = {"page": 2, "connect": 2}
+
+
 def told(folder: Path, view: LiveView = VIEW, **marks: int) -> StatusFile:
     """Write the live status of a crawl with these marks."""
     file = StatusFile(folder, clock=lambda: 1_000.0)
     file.look = lambda: view
-    file.pulse(Marks(**{"read": 9, "records": 4, **marks}))
+    file.pulse(Marks(outcomes=OUTCOMES, **{"read": 9, "records": 4, **marks}))
     return file
 
 
@@ -65,7 +67,7 @@ def test_a_crawl_that_was_killed_is_stopped_and_its_journal_counts(
     code, text = status(capsys)
     assert code == 1
     assert text.splitlines()[0].startswith("out.jsonl: stopped, last heard of at 1970-01-01")
-    assert "done    4 of 19 (21%)" in text and "failed  2: connect 2" in text
+    assert "done    4 of 19 (21%)" in text and "failed  0" in text
     assert "left    5 waiting, 10 not read yet" in text
     assert text.endswith("the same command continues it\n")
 

@@ -18,7 +18,7 @@ import struct
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from zlib import crc32
 
 import orjson
@@ -40,7 +40,7 @@ class Marks:
 
     `cursor` is the number of entries read of the list as it is now, `entries` their CRC-32, each
     with a line end. `taken` counts the pages that were found and taken up, `found` sitemaps, too.
-    `copied` is the length of the copy of standard input.
+    `copied` is the length of the copy of standard input. `outcomes` counts the records by outcome.
 
     Between partitions (`crawler.store.journal.handover`): `handed` is the length of what was handed
     over, `sent` and `received` count the lines, `went` and `come` those of them that moved a URL
@@ -63,6 +63,7 @@ class Marks:
     went: int = 0
     come: int = 0
     positions: Sequence[Sequence[int]] = ()
+    outcomes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def left(self) -> int:
@@ -176,7 +177,7 @@ def _unpacked(body: bytes) -> Frame:
     ended, keys = array("Q", body[start:middle]), array("Q", body[middle:text])
     head["marks"].setdefault("taken", head["marks"]["found"])  # format 1 knew no better
     return Frame(
-        marks=_marks(**head["marks"]),
+        marks=_marks(head["marks"]),
         ended=ended,
         keys=keys,
         text=body[text:end],
@@ -186,8 +187,8 @@ def _unpacked(body: bytes) -> Frame:
     )
 
 
-def _marks(positions: Sequence[Sequence[int]] = (), **counts: int) -> Marks:
-    return Marks(positions=tuple(map(tuple, positions)), **counts)
+def _marks(values: dict[str, Any]) -> Marks:
+    return Marks(**{**values, "positions": tuple(map(tuple, values.get("positions", ())))})
 
 
 def _starts(data: bytes) -> Iterator[int]:

@@ -234,10 +234,12 @@ class Journal(Changes):
 
     # -- what the writer does
 
-    def commit(self, ended: Sequence[int], output: int) -> None:
+    def commit(self, ended: Sequence[int], output: int, words: Sequence[str] = ()) -> None:
         """Commit what was published, with the keys whose records are in the output.
 
-        `output` is the output's length. Raises `EnvironmentFailure`.
+        `output` is the output's length, `words` are the outcomes of the records.
+
+        Raises `EnvironmentFailure`.
         """
         with self._lock:
             portion = self._published
@@ -256,6 +258,7 @@ class Journal(Changes):
             repeats=self.marks.repeats + portion.repeats,
             found=self.marks.found + portion.found,
             records=self.marks.records + len(ended),
+            outcomes=dict(Counter(self.marks.outcomes) + Counter(words)),
             taken=self.marks.taken + portion.taken,
             sent=self.marks.sent + passing.sent,
             received=self.marks.received + passing.received,
@@ -345,7 +348,7 @@ class Journal(Changes):
                     "format": FORMAT,
                     "options": dict(self._options),
                     "given": dict(self.folder.given),
-                    "outcomes": dict(self.status.outcomes),
+                    "outcomes": dict(marks.outcomes),
                     "cursor": marks.cursor,
                     "entries": marks.entries,
                     "read": marks.read,

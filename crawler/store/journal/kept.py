@@ -19,16 +19,17 @@ class Kept:
     def __repr__(self) -> str:
         return f"Kept({self.outlet!r}, {self.journal!r})"
 
-    def write(self, lines: bytes, ended: Sequence[int]) -> None:
+    def write(self, lines: bytes, ended: Sequence[int], words: Sequence[str] = ()) -> None:
         """Write the records of these keys and commit them, with what the core has told until then.
 
-        Raises `OSError` for the output, `EnvironmentFailure` for the state.
+        words: their outcomes, as `crawler.store.journal.lines.word_of` has them. Raises `OSError`
+        for the output, `EnvironmentFailure` for the state.
         """
         if lines:
             self.journal.prepare()
             self.outlet.write(lines)
             self.outlet.settle(self._sync)
-        self.journal.commit(ended, self.outlet.written)
+        self.journal.commit(ended, self.outlet.written, words)
         self.journal.pulse()
 
     def end(self, *, whole: bool) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 
 import orjson
 
-from crawler.model.outcome import Final, Skipped
+from crawler.model.outcome import Failed, Final, Listing, Page, Redirected, Skipped
 from crawler.model.request import Listed, Postponed, Purpose, Request
 from crawler.model.url import InvalidUrl, Seed, fingerprint
 from crawler.store.request_line import lined, request_of
+
+_WORDS = {Redirected: "redirect", Listing: "sitemap"}
 
 
 def key_of(final: Final) -> int:
@@ -19,6 +21,13 @@ def key_of(final: Final) -> int:
     if isinstance(final, Skipped):
         return _key(final.url, final.purpose)
     return request_key(final.request)
+
+
+def word_of(final: Final) -> str:
+    """Return the outcome by which a record is counted: `page`, `redirect`, `sitemap`, or a kind."""
+    if isinstance(final, (Failed, Skipped)):  # a union would be built on each call
+        return final.kind.value
+    return "page" if isinstance(final, Page) else _WORDS[type(final)]
 
 
 def request_key(request: Request) -> int:

@@ -34,7 +34,6 @@ from crawler.store.journal.kept import Kept
 from crawler.store.journal.lines import waiting_of
 from crawler.store.journal.replay import Replay
 from crawler.store.journal.state_folder import StateFolder
-from crawler.store.journal.status_file import read_status
 from crawler.store.outlet import Outlet
 from crawler.store.shared_source import SharedSource
 from crawler.store.sources import InputProgress, UrlSource
@@ -265,7 +264,6 @@ def resume(
             taken=marks.taken,
             by_host=replay.by_host,
             hosts=lambda key: _state(replay.hosts, key, now),
-            outcomes=read_status(folder.path).get("outcomes", {}),
         ),
         left=LeftLines(folder.journal(), os.fstat(file.fileno()).st_size),
         waiting=replay.waiting,

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import orjson
 
 from crawler.store.claim import writer_of
+from crawler.store.gathering import size_of
 from crawler.store.journal.frame import Marks, last_marks
 from crawler.store.journal.status_file import read_status
 
@@ -114,8 +115,11 @@ def _files(state: Path | None) -> Iterator[Path]:
 
 
 def _complete(output: str, place: str, receipt: dict[str, Any]) -> Standing:
-    whole = not os.path.isfile(place) or os.path.getsize(place) == receipt.get("bytes")
-    if not receipt or not os.path.exists(place) or not whole:
+    try:
+        whole = bool(receipt) and size_of(place, receipt) == receipt["bytes"]
+    except (OSError, KeyError):  # the output has gone, or the receipt is none of ours
+        whole = False
+    if not whole:
         return Standing(output=output)
     names = ("read", "found", "repeats", "records")
     return Standing(
@@ -165,7 +169,8 @@ def _told(part: Path, *, live: bool) -> dict[str, Any]:
     if live or (marks := _marks(part)) is None:
         return values
     counts = {each.name: getattr(marks, each.name) for each in fields(Marks)}
-    named = {name: counts[name] for name in ("read", "found", "repeats", "records")}
+    names = ("read", "found", "repeats", "records", "outcomes")
+    named = {name: counts[name] for name in names}
     if values.get("unread") is not None:
         values["unread"] = max(values["unread"] + values["read"] - marks.read, 0)
     return {**values, **dict.fromkeys(_PACE, 0), **named, "waiting": marks.left}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -57,11 +57,6 @@ class StatusFile:
     def __repr__(self) -> str:
         return f"StatusFile({str(self._path)!r})"
 
-    @property
-    def outcomes(self) -> Mapping[str, int]:
-        """The number of records by outcome, those of earlier runs included."""
-        return self.look().outcomes if self.look is not None else {}
-
     def pulse(self, marks: Marks, *, now: bool = False) -> None:
         """Write a version after a commit, if the last one is a second old, or if it has to be now.
 
@@ -93,7 +88,7 @@ class StatusFile:
             "found": marks.found,
             "repeats": marks.repeats,
             "records": marks.records,
-            "outcomes": dict(view.outcomes),
+            "outcomes": dict(marks.outcomes),
             "waiting": marks.left,
             "unread": unread,
             "in_flight": view.in_flight,
