@@ -93,12 +93,17 @@ class RunOutput(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """A crawl that is ready to run. lasting: the same command continues it after it was stopped."""
+    """A crawl that is ready to run.
+
+    lasting: the same command continues it after it was stopped. ending: seconds that other
+    processes may take to end, after the drain timeout.
+    """
 
     session: Session
     source: RunInput
     sink: RunOutput
     lasting: bool = False
+    ending: float = 0.0
 
     def expected(self) -> int | None:
         """Return the expected number of entries."""
@@ -134,7 +139,7 @@ def run(order: Order, open_parts: Opener | None = None) -> int:
     shown = _screen(order)
     with _statistics(order.config, "replace" if continued else order.config.existing) as publish:
         parts = (open_parts or open_crawl)(order, shown.say)
-        drain = order.config.drain_timeout
+        drain = order.config.drain_timeout + parts.ending
         with Interrupts(parts.session, shown.say, drain=drain) as interrupts:
             return _run(order, parts, shown, publish, interrupts)
 
@@ -282,6 +287,7 @@ def open_crawl(
 
 def _in_parallel(order: Order, announce: Callable[[str], None]) -> Parts | None:
     """Create a session of several partitions, if there are to be any."""
+    from crawler.engine.parallel_crawl import ENDING
     from crawler.engine.parallel_run import ParallelOrder, open_parallel, partitions_of
 
     lasting = keeps_state(order)
@@ -296,7 +302,13 @@ def _in_parallel(order: Order, announce: Callable[[str], None]) -> Parts | None:
     if not partitions:
         return None
     opened = open_parallel(given, partitions, announce)
-    return Parts(session=opened.session, source=opened.source, sink=opened.sink, lasting=lasting)
+    return Parts(
+        session=opened.session,
+        source=opened.source,
+        sink=opened.sink,
+        lasting=lasting,
+        ending=ENDING,
+    )
 
 
 def keeps_state(order: Order) -> bool:

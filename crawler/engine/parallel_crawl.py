@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from multiprocessing.connection import wait
 from time import perf_counter
 from typing import Protocol
@@ -23,6 +24,9 @@ from crawler.engine.partition_handle import PartitionHandle
 from crawler.engine.partition_messages import Farewell, Sighting
 from crawler.engine.partition_plan import CrawlPlan, Manifest, Wish, all_done
 from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure, ExitCode
+
+ENDING = 10.0
+"""Seconds that partitions have to end after the drain timeout; then they are killed."""
 
 _TICK = 0.1  # seconds between two looks at wishes and time, if nothing is heard
 
@@ -69,6 +73,7 @@ class ParallelCrawl:
         self._told: set[str] = set()
         self._failure: CrawlerError | None = None
         self._started_at = self._ended_at = 0.0
+        self._ends_at = inf
         self.overdue = False
 
     def __repr__(self) -> str:
@@ -115,7 +120,9 @@ class ParallelCrawl:
 
     def stop(self) -> None:
         """Start nothing more, and let the requests in flight end."""
-        self._end_within(self._plan.options["drain_timeout"] + LAST_WRITES)
+        drain = self._plan.options["drain_timeout"]
+        self._end_within(drain + LAST_WRITES)
+        self._ends_at = min(self._ends_at, perf_counter() + drain + ENDING)
         self._want(Wish.STOP)
 
     def stop_now(self) -> None:
@@ -236,6 +243,9 @@ class ParallelCrawl:
             time = f"--max-time {self._max_time:g} s is over"
             self._announce(f"{time}: finishing {in_flight:,} in flight")
             self.stop()
+        if perf_counter() > self._ends_at:
+            for handle in self._running:
+                handle.kill()
 
     def _look_at_all(self) -> None:
         """Let the partitions finish once none has anything left that it could give to another."""

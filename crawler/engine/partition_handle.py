@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+from dataclasses import replace
 from multiprocessing.connection import Connection
 
 from crawler.core.collector import Snapshot
@@ -18,6 +19,8 @@ from crawler.runtime.signals import ENDING
 
 _RESTARTS = 3
 """Starts after a death; those before the partition came further count no more."""
+_TOGETHER = ("auto", "inline", "thread", "interpreter")
+"""Values of `parse` by which a page can end the process of its partition."""
 _LEAVING = 5.0  # seconds from the farewell of a process to its end; then it is killed
 
 
@@ -35,6 +38,7 @@ class PartitionHandle:
         self._process: subprocess.Popen[bytes] | None = None
         self._deaths = 0
         self._records = 0  # that were there at the last death
+        self._suspicious = False  # a page that was parsed may have been the cause of a death
         self._epitaph = ""
 
     def __repr__(self) -> str:
@@ -69,6 +73,8 @@ class PartitionHandle:
             theirs.close()
         self.connection = Connection(ours.detach())
         self.last = None
+        if self._suspicious and plan.options["parse"] in _TOGETHER:
+            plan = replace(plan, options={**plan.options, "parse": "process"})
         self._send(Errand(plan=plan, partition=self.number, epitaph=self._epitaph))
         if wish is not Wish.GO_ON:
             self.wish(wish)
@@ -110,8 +116,10 @@ class PartitionHandle:
     def died(self, code: int) -> str:
         """Take note of a death that nobody wanted; return what is done about it, for the user.
 
-        It is started again a few times, and then to end its URLs; after that it has `failed`.
+        It is started again a few times, and then to end its URLs; after that it has `failed`. From
+        now on pages are parsed in processes, where the one that was the cause ends its own alone.
         """
+        self._suspicious = True
         if self.manifest.records > self._records:
             self._deaths = 0
         self._records = self.manifest.records
