@@ -12,7 +12,6 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from math import inf
-from multiprocessing.connection import wait
 from time import perf_counter
 from typing import Protocol
 
@@ -24,6 +23,7 @@ from crawler.engine.partition_handle import PartitionHandle
 from crawler.engine.partition_messages import Farewell, Sighting
 from crawler.engine.partition_plan import CrawlPlan, Manifest, Wish, all_done
 from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure, ExitCode
+from crawler.runtime.companion import heard_first
 
 ENDING = 10.0
 """Seconds that partitions have to end after the drain timeout; then they are killed."""
@@ -155,7 +155,7 @@ class ParallelCrawl:
 
     @property
     def _running(self) -> list[PartitionHandle]:
-        return [handle for handle in self._handles if handle.connection is not None]
+        return [handle for handle in self._handles if handle.process is not None]
 
     @property
     def _stopping(self) -> bool:
@@ -187,8 +187,8 @@ class ParallelCrawl:
         return True
 
     def _hear(self) -> None:
-        heard = wait([each.connection for each in self._running if each.connection], _TICK)
-        for handle in [each for each in self._running if each.connection in heard]:
+        heard = heard_first([each.process for each in self._running if each.process], _TICK)
+        for handle in [each for each in self._running if each.process in heard]:
             match handle.receive():
                 case str() as line:
                     self._say(line)

@@ -1,9 +1,9 @@
 """The process of one partition: `python -m crawler.engine.partition_process DESCRIPTOR`.
 
-It talks to its parent over a socket, by pickled values. First comes the `Errand`; then `Sighting`s
-and lines for the user go up, and `Wish`es come down; last goes the `Farewell`. Once the parent has
-gone the socket is closed, and this process ends at once: its state is good at any moment. Signals
-that end a command are blocked here, as they are the parent's to answer.
+It talks to its parent over a line (`crawler.runtime.companion`). First comes the `Errand`; then
+`Sighting`s and lines for the user go up, and `Wish`es come down; last goes the `Farewell`. Once the
+parent has gone this process ends at once, as its state is good at any moment. Signals that end a
+command are blocked here: they are the parent's to answer.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import sys
 import threading
 from dataclasses import replace
-from multiprocessing.connection import Connection
 from time import monotonic
 from typing import Any
 
@@ -26,36 +25,36 @@ from crawler.model.errors import CrawlerError, ExitCode
 from crawler.model.outcome import Failed, Kind
 from crawler.model.request import Request
 from crawler.runtime import limits
+from crawler.runtime.companion import ProcessLine
 
 
-class ParentLine:
-    """The parent, as the partition sees it: a `Watch`."""
+class ParentWatch:
+    """The parent, as the partition sees it: a `PartitionWatch`."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._sending = threading.Lock()
+    def __init__(self, line: ProcessLine) -> None:
+        self._line = line
         self._wish = Wish.GO_ON
         self._since = monotonic()
         self._end = Farewell()
 
     def __repr__(self) -> str:
-        return f"ParentLine({self._wish})"
+        return f"ParentWatch({self._wish})"
 
-    def errand(self) -> Errand:
-        """Wait for the errand, and follow the parent's wishes from then on."""
-        found: Errand = self._connection.recv()
+    def errand(self) -> Errand | None:
+        """Wait for the errand, and follow the parent's wishes from then on; None without one."""
+        found: Errand | None = self._line.hear()
         threading.Thread(target=self._listen, name="partition-parent", daemon=True).start()
         return found
 
     def look(self, manifest: Manifest, taken: Snapshot) -> Wish:
         """Send the progress; return the parent's wish."""
         since, self._since = self._since, monotonic()
-        self.tell(Sighting(manifest=manifest, taken=taken, since=since, sent=self._since))
+        self._line.tell(Sighting(manifest=manifest, taken=taken, since=since, sent=self._since))
         return self._wish
 
     def announce(self, line: str) -> None:
         """Send a line for the user."""
-        self.tell(line)
+        self._line.tell(line)
 
     def sum_up(self, totals: Totals, parsing: str, parser_seconds: float) -> None:
         """Take what goes with the farewell."""
@@ -68,19 +67,12 @@ class ParentLine:
             end = replace(end, error=str(error), exit_code=error.exit_code)
         elif error is not None:
             end = replace(end, error=f"{type(error).__name__}: {error}", foreseen=False)
-        self.tell(end)
-
-    def tell(self, message: Sighting | Farewell | str) -> None:
-        """Send a value to the parent."""
-        with self._sending:
-            self._connection.send(message)
+        self._line.tell(end)
 
     def _listen(self) -> None:
-        try:
-            while True:
-                self._wish = self._connection.recv()
-        except (EOFError, OSError):
-            os._exit(ExitCode.ENVIRONMENT)
+        while (wish := self._line.hear()) is not None:
+            self._wish = wish
+        os._exit(ExitCode.ENVIRONMENT)
 
 
 class Obituarist:
@@ -111,13 +103,11 @@ _UNFETCHED: dict[str, Any] = {
 """The options of a partition that only ends its URLs, as fast as they come."""
 
 
-def main(descriptor: int) -> int:
+def main() -> int:
     """Run one errand; return the exit code."""
-    os.set_inheritable(descriptor, False)
-    parent = ParentLine(Connection(descriptor))
-    try:
-        errand = parent.errand()
-    except (EOFError, OSError):  # the parent is gone already
+    parent = ParentWatch(ProcessLine.to_parent())
+    errand = parent.errand()
+    if errand is None:
         return ExitCode.ENVIRONMENT
     limits.share(errand.plan.running)
     try:
@@ -130,7 +120,7 @@ def main(descriptor: int) -> int:
     return ExitCode.FINISHED
 
 
-def _run(errand: Errand, parent: ParentLine) -> Manifest:
+def _run(errand: Errand, parent: ParentWatch) -> Manifest:
     plan, plugins = errand.plan, None
     if errand.epitaph:
         plan = replace(plan, options={**plan.options, **_UNFETCHED})
@@ -139,4 +129,4 @@ def _run(errand: Errand, parent: ParentLine) -> Manifest:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))
+    sys.exit(main())

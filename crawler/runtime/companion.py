@@ -21,9 +21,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Any, Self
 
 from crawler.model.errors import EnvironmentFailure
@@ -137,6 +137,12 @@ class Companion(ProcessLine):
             return obituary(self._name, self._process.wait(LEAVING_SECONDS))
         except subprocess.TimeoutExpired:
             return f"{self._name} has closed its line"
+
+
+def heard_first(found: Iterable[Companion], seconds: float) -> list[Companion]:
+    """Return those that can be heard or have gone, after at most so many seconds."""
+    by_end = {each._connection: each for each in found}  # noqa: SLF001  of this module
+    return [by_end[end] for end in wait(list(by_end), seconds) if isinstance(end, Connection)]
 
 
 @contextmanager

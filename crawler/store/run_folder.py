@@ -3,6 +3,7 @@
     OUT.state/lock         locked by the parent
     OUT.state/run.json     format, options, number of partitions, what the output held before
     OUT.state/pN/          the state of partition N
+    OUT.state/pages        the quota of `--max-pages`
     OUT.state/ended.json   all have ended: their parts have to be put together, and no more
 
 With `ended.json` nothing is crawled any more. Whoever finds it puts the parts together again,
@@ -180,7 +181,9 @@ class RunFolder:
         """
         for path in self.path.glob("p[0-9]*"):
             shutil.rmtree(path)
-        for name in ("ended.json", "ended.json.new", "run.json.new", "lock", "run.json"):
+        for path in (*self.path.glob("pages*"), *self.path.glob("run.json.*")):
+            disk.remove(path)
+        for name in ("ended.json", "ended.json.new", "lock", "run.json"):
             disk.remove(self.path / name)
         if not any(self.path.iterdir()):
             self.path.rmdir()
