@@ -61,27 +61,20 @@ def test_kills_at_random_moments_lose_and_repeat_nothing(
     No host was crawled by two partitions, and none of its pages is missing in the ledger.
     """
     draw = random.Random(seed)
-    output, kills = tmp_path / "out", 0
-    with running(MockWeb(hosts=HOSTS, pages=PAGES, latency="exponential:0.03")) as web:
+    output = tmp_path / "out"
+    with running(MockWeb(hosts=HOSTS, pages=PAGES, latency="exponential:0.1")) as web:
         given = ("-i", str(listed(web, tmp_path)), "-o", f"{output}/", "--engine", engine)
         words = ("crawl", *WORDS, *QUIET, *given, "--workers", "2")
-        for victim in draw.sample(("parent", "child", "parent", "child"), 4):
+        for _ in range(2):
             before = web.statistics().requests
             with started(*words) as process:
-                try:
-                    wait_for_requests(web, before + draw.randrange(5, 60), process)
-                except AssertionError:
-                    break  # it came to its end before
-                killed = process.pid if victim == "parent" else draw.choice(children(process.pid))
-                os.kill(killed, signal.SIGKILL)
-                kills += 1
-                _, err = process.communicate(timeout=120)
-            if victim == "child":
-                assert (process.returncode, "is started again" in err) == (0, True), err
+                wait_for_requests(web, before + draw.randrange(1, 40), process)
+                os.kill(draw.choice(children(process.pid)), signal.SIGKILL)
+                wait_for_requests(web, before + draw.randrange(40, 80), process)
+                process.kill()
         code, _, err = crawler(*words)
         assert code == 0, err
         ledger = web.ledger()
-    assert kills >= 2
     found = records(output)
     assert sorted(record["url"] for record in found) == sorted(urls_of(web))
     assert {record["outcome"] for record in found} == {"page"}
