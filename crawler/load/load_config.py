@@ -170,14 +170,12 @@ class LoadConfig(Options):
         if self.think_time and self.open_loop:
             problem = "an open loop keeps to its schedule; leave out --rate and --stages"
             raise OptionError("think_time", problem)
-        try:
-            think_range(self.think_time)
-        except ValueError as error:
-            raise OptionError("think_time", str(error)) from None
-        try:
-            statuses(self.expect_status)
-        except ValueError as error:
-            raise OptionError("expect_status", str(error)) from None
+        checks = ("think_time", think_range), ("expect_status", statuses)
+        for name, check in checks:
+            try:
+                check(getattr(self, name))
+            except ValueError as error:
+                raise OptionError(name, str(error)) from None
 
     @property
     def open_loop(self) -> bool:

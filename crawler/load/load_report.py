@@ -156,7 +156,7 @@ def by_target(run: Measured) -> Iterator[list[str]]:
         yield [
             target.name,
             f"{target.attempts:,}",
-            f"{target.count / run.elapsed if run.elapsed else 0:,.3g}",
+            f"{target.rate(run.elapsed):,.3g}",
             *map(latency, target.response.quantiles((0.5, 0.9, 0.99))),
             ", ".join(target.outcomes),
         ]

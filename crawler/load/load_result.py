@@ -109,15 +109,9 @@ class Figures(Record, frozen=True, kw_only=True):
     def of(cls, histogram: Histogram) -> Self:
         """Return the figures of a histogram."""
         quantiles = histogram.quantiles(PERCENTILES.values())
-        return cls(
-            count=histogram.count,
-            lower_bounds=histogram.lower_bounds,
-            mean=histogram.mean,
-            stdev=histogram.stdev,
-            min=histogram.smallest,
-            max=histogram.largest,
-            **{name.replace(".", "_"): q for name, q in zip(PERCENTILES, quantiles, strict=True)},
-        )
+        names = (name.replace(".", "_") for name in PERCENTILES)
+        ends = {"min": histogram.smallest, "max": histogram.largest}
+        return cls.taken(histogram, **ends, **dict(zip(names, quantiles, strict=True)))
 
 
 class TargetSummary(Record, frozen=True, kw_only=True):
@@ -137,17 +131,8 @@ class TargetSummary(Record, frozen=True, kw_only=True):
     def of(cls, target: TargetCounts, elapsed: float) -> Self:
         """Return the figures of a target."""
         p50, p90, p99 = target.response.quantiles((0.5, 0.9, 0.99))
-        return cls(
-            name=target.name,
-            attempts=target.attempts,
-            answers=target.count,
-            errors=target.failed,
-            rate=target.count / elapsed if elapsed else 0.0,
-            statuses=target.statuses,
-            p50=p50,
-            p90=p90,
-            p99=p99,
-        )
+        counts = {"answers": target.count, "errors": target.failed}
+        return cls.taken(target, **counts, rate=target.rate(elapsed), p50=p50, p90=p90, p99=p99)
 
 
 class Summary(Record, frozen=True, kw_only=True):
@@ -170,15 +155,10 @@ class Summary(Record, frozen=True, kw_only=True):
     @classmethod
     def of(cls, measured: Measured) -> Self:
         """Return the figures that most people want."""
-        return cls(
+        return cls.taken(
+            measured,
             seconds=measured.elapsed,
-            attempts=measured.attempts,
             answers=measured.count,
-            succeeded=measured.succeeded,
-            errors=measured.errors,
-            error_share=measured.error_share,
-            rate=measured.rate,
-            received=measured.received,
             response=Figures.of(measured.response),
             service=Figures.of(measured.service),
             lag=Figures.of(measured.lag),

@@ -79,6 +79,10 @@ class TargetCounts(Record, frozen=True, kw_only=True):
         unanswered = (k.count for name, k in self.errors.items() if not name.startswith("status "))
         return self.count + sum(unanswered) + self.unfinished
 
+    def rate(self, elapsed: float) -> float:
+        """Return the answers a second of a run that took so many seconds."""
+        return self.count / elapsed if elapsed else 0.0
+
 
 class Measured(Record, frozen=True, kw_only=True):
     """The outcome of a run, or of one process's share in it; merges exactly."""

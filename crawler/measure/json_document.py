@@ -29,6 +29,12 @@ _NAMES = {bool: "boolean", int: "integer", float: "number", str: "string"}
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of the records of a document: immutable, and without fields that are not declared."""
 
+    @classmethod
+    def taken(cls, source: object, **others: Any) -> Self:
+        """Return a record with the attributes of a source by the same names, and `others`."""
+        names = (name for name in cls.__struct_fields__ if name not in others)
+        return cls(**{name: getattr(source, name) for name in names}, **others)
+
     def merge(self, other: Self) -> Self:
         """Return both as one, field by field: the total, or as its `told` says."""
         ways = _ways(type(self)).items()

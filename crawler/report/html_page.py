@@ -42,12 +42,10 @@ class PageTable(NamedTuple):
 
 
 def render(template: str, **values: Any) -> str:
-    """Return the page that a template makes; raises `EnvironmentFailure` without jinja2."""
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-    except ImportError:
-        why = f"a report needs jinja2: {install('report')}"
-        raise EnvironmentFailure(why) from None
+    """Return the page that a template makes; raises `EnvironmentFailure` as `require` does."""
+    require()
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("crawler.report"),
         autoescape=True,

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from crawler.model.errors import EnvironmentFailure
-from crawler.model.extras import install
+from crawler.report.html_page import require
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,11 +47,9 @@ def style() -> Iterator[None]:
 
     Raises `EnvironmentFailure` without matplotlib.
     """
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        why = f"a report needs matplotlib: {install('report')}"
-        raise EnvironmentFailure(why) from None
+    require()
+    import matplotlib as mpl
+
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_settings())

@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from crawler.cli.load.load_outputs import Outputs
-from crawler.cli.load.load_session import Load
+from crawler.cli.load.load_outputs import Wanted
+from crawler.cli.load.load_session import Load, thresholds
 from crawler.cli.load.load_summary import WIDTH, figure
 from crawler.load.find import Search, Trial
 from crawler.load.load_config import MAX_RATE, LoadConfig
@@ -29,16 +29,7 @@ OWN = frozenset({"generator CPU", "event-loop lag", "pacer lag", "ports", "descr
 """Checks that fail by the generator's fault, so that a step cannot be judged."""
 
 
-def find(
-    load: Load,
-    config: LoadConfig,
-    urls: Sequence[Target],
-    bounds: Sequence[Threshold],
-    files: Outputs,
-    *,
-    json: bool,
-    quiet: bool,
-) -> int:
+def find(load: Load, config: LoadConfig, urls: Sequence[Target], wanted: Wanted) -> int:
     """Search for the limit, with one run of `config.duration` a trial.
 
     The files are those of the rate found, or else of the last that was tried.
@@ -47,6 +38,7 @@ def find(
     """
     if config.stages:
         raise ConfigurationError("--find-limit: chooses the rates itself; leave out --stages")
+    bounds = thresholds(wanted.find_limit, "--find-limit")
     search = Search(first=config.rate or FIRST, most=MAX_RATE)
     results: dict[float, LoadResult] = {}
     partial = False
@@ -56,14 +48,17 @@ def find(
         if not partial:
             search.tell(_trial(rate, result))
             results[rate] = result
-            _tell(search.trials[-1], result, quiet=quiet or json)
+            if not (wanted.quiet or wanted.json):
+                print("\n".join(_lines(search.trials[-1], result)), flush=True)
     if results:
-        files.write(results.get(search.found or 0.0, result))
-    _show(search, bounds, tuple(results.values()), partial=partial, json=json)
-    return ExitCode.INTERRUPTED if partial else _code(search)
-
-
-def _code(search: Search) -> ExitCode:
+        wanted.files.write(results.get(search.found or 0.0, result))
+    if wanted.json:
+        values = {**_values(search, bounds), "partial": partial}
+        print(orjson.dumps(values, option=orjson.OPT_INDENT_2).decode())
+    else:
+        _show(search, " and ".join(map(str, bounds)), tuple(results.values()), partial=partial)
+    if partial:
+        return ExitCode.INTERRUPTED
     if search.found is not None:
         return ExitCode.FINISHED
     return ExitCode.THRESHOLD if search.limited_by == "threshold" else ExitCode.INVALID
@@ -81,13 +76,6 @@ def _trial(rate: float, result: LoadResult) -> Trial:
     )
 
 
-def _tell(trial: Trial, result: LoadResult, *, quiet: bool) -> None:
-    if quiet:
-        return
-    for line in _lines(trial, result):
-        print(line, flush=True)
-
-
 def _lines(trial: Trial, result: LoadResult) -> Iterator[str]:
     what = "not judged" if trial.doubt else "kept" if trial.kept else "broken"
     figures = [
@@ -103,19 +91,8 @@ def _lines(trial: Trial, result: LoadResult) -> Iterator[str]:
             yield from wrap(check.why, WIDTH, initial_indent=indent, subsequent_indent=indent)
 
 
-def _show(
-    search: Search,
-    bounds: Sequence[Threshold],
-    results: Sequence[LoadResult],
-    *,
-    partial: bool,
-    json: bool,
-) -> None:
-    if json:
-        values = {**_values(search, bounds), "partial": partial}
-        print(orjson.dumps(values, option=orjson.OPT_INDENT_2).decode())
-        return
-    for line in _answer(search, " and ".join(map(str, bounds)), results):
+def _show(search: Search, bounds: str, results: Sequence[LoadResult], *, partial: bool) -> None:
+    for line in _answer(search, bounds, results):
         print("\n".join(wrap(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False)))
     if partial:
         print("PARTIAL: the search was stopped before its end")
@@ -125,20 +102,17 @@ def _answer(search: Search, bounds: str, results: Sequence[LoadResult]) -> Itera
     """Yield the rate, or why there is none; then what ended the search, if not the server."""
     least = "" if search.limited_by == "threshold" and search.confirmed else "at least "
     again = "" if search.confirmed else " (tried once)"
+    end = f"; {search.broken:,g}/s broke that" if search.broken else ""
+    if search.limited_by == "most":
+        end = "; more is not tried"
     if search.found is not None:
-        yield f"{least}{search.found:,g} requests/s keep {bounds}{again}{_end(search)}"
+        yield f"{least}{search.found:,g} requests/s keep {bounds}{again}{end}"
     elif search.limited_by == "threshold":
         yield f"no rate keeps {bounds}: tried down to {search.broken:,g}/s"
         if not any(result.measured.succeeded for result in results):
             yield f"FAILED: {results[-1].failure}"
     if (trial := search.unjudged) is not None:
         yield f"NOT BELIEVABLE: stopped at {trial.rate:,g}/s, which cannot be judged: {trial.doubt}"
-
-
-def _end(search: Search) -> str:
-    if search.limited_by == "most":
-        return "; more is not tried"
-    return f"; {search.broken:,g}/s broke that" if search.broken else ""
 
 
 def _values(search: Search, bounds: Sequence[Threshold]) -> dict[str, Any]:

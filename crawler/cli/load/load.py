@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import orjson
-from cyclopts import Group, Parameter
+from cyclopts import Parameter
 
 from crawler.cli import toml
-from crawler.cli.crawl_flags import config_file, lists, switch, with_options
+from crawler.cli.crawl_flags import config_file, lists, with_options
 from crawler.cli.load import against, limit
-from crawler.cli.load.load_outputs import Outputs
+from crawler.cli.load.load_outputs import NOTHING_MORE, Wanted
 from crawler.cli.load.load_session import LOAD, exposing, run, thresholds
 from crawler.cli.load.load_summary import text
 from crawler.cli.load.targets import targets
@@ -32,63 +31,7 @@ _TITLE = "Every option of a load, with its value."
 _OF_A_MOCK = {"duration": 3.0}
 """Options that differ where the mock web is loaded: a first look, which answers within seconds."""
 
-_NONE = Outputs()
 _TARGET, _RESULT = LOAD.group("Target"), LOAD.group("Result")
-
-
-def _bounds(group: Group, help: str) -> Parameter:
-    return Parameter(
-        help=help,
-        group=group,
-        metavar="TEXT",
-        negative="",
-        consume_multiple=False,
-        show_default=False,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """The outputs and modes of a load, next to its options."""
-
-    threshold: Annotated[
-        tuple[str, ...],
-        _bounds(_RESULT, "Exit code 4 if missed: 'p99<50ms', 'errors<0.1%'; repeatable."),
-    ] = ()
-    find_limit: Annotated[
-        tuple[str, ...],
-        _bounds(_TARGET, "Search for the highest rate that keeps a threshold; repeatable."),
-    ] = ()
-    against: Annotated[
-        str,
-        Parameter(
-            help="Load this URL by turns with the other, and compare.",
-            group=_TARGET,
-            metavar="URL",
-            show_default=False,
-        ),
-    ] = ""
-    mock: Annotated[bool, switch("Load a mock web that runs as long as this load.", _RESULT)] = (
-        False
-    )
-    files: Annotated[Outputs, Parameter(name="*")] = _NONE
-    metrics: Annotated[
-        int | None,
-        Parameter(
-            help="Serve Prometheus metrics on this port of 127.0.0.1; 0 takes a free one.",
-            group=_RESULT,
-            metavar="PORT",
-            show_default=False,
-        ),
-    ] = None
-    json: Annotated[bool, switch("Print the result as JSON.", _RESULT)] = False
-    quiet: Annotated[bool, switch("Show no progress and no summary.", _RESULT, "--quiet", "-q")] = (
-        False
-    )
-    schema: Annotated[bool, switch("Print the JSON Schema of results and exit.", _RESULT)] = False
-    print_config: Annotated[bool, switch("Print the configuration as TOML and exit.", _RESULT)] = (
-        False
-    )
 
 
 @with_options(LOAD)
@@ -96,7 +39,7 @@ def load(
     *urls: Annotated[str, Parameter(name="URL", help="What to ask for.", group=_TARGET)],
     input: Annotated[tuple[str, ...], lists(_TARGET)] = (),
     config: Annotated[str | None, config_file(LOAD, _TARGET)] = None,
-    wanted: Annotated[Wanted, Parameter(name="*")] = Wanted(),
+    wanted: Annotated[Wanted, Parameter(name="*")] = NOTHING_MORE,
     **options: object,
 ) -> int:
     """Load, and return the exit code; the app's help describes it."""
@@ -129,26 +72,21 @@ def _loaded(
     wanted: Wanted,
     metrics: Exposition | None,
 ) -> int:
-    json, quiet = wanted.json, wanted.quiet
-    load = partial(run, quiet=quiet or json, metrics=metrics)
+    load = partial(run, quiet=wanted.quiet or wanted.json, metrics=metrics)
     if wanted.find_limit:
-        bounds = thresholds(wanted.find_limit, "--find-limit")
-        return limit.find(load, settled, aims, bounds, wanted.files, json=json, quiet=quiet)
+        return limit.find(load, settled, aims, wanted)
     if wanted.against:
-        return against.compare_with(load, settled, aims, targets([wanted.against], ()), json=json)
-    result = run(settled, aims, kept, quiet=quiet, metrics=metrics)
+        others = targets([wanted.against], ())
+        return against.compare_with(load, settled, aims, others, json=wanted.json)
+    result = run(settled, aims, kept, quiet=wanted.quiet, metrics=metrics)
     try:
         wanted.files.write(result)
     finally:  # a full disk costs the file, and not the figures, too
-        _show(result, json=json, quiet=quiet)
+        if wanted.json:
+            print(result.text, end="")
+        elif not wanted.quiet:
+            print(text(result), end="")
     return exit_code(result)
-
-
-def _show(result: LoadResult, *, json: bool, quiet: bool) -> None:
-    if json:
-        print(result.text, end="")
-    elif not quiet:
-        print(text(result), end="")
 
 
 def exit_code(result: LoadResult) -> ExitCode:

@@ -1,4 +1,7 @@
-"""The files that a load leaves: each whole or absent, and known to be writable beforehand."""
+"""The flags of a load next to its options: its modes, and the files that it leaves.
+
+A file is whole or absent, and known to be writable beforehand.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
+from crawler.cli.crawl_flags import switch
 from crawler.cli.load.load_session import LOAD
 from crawler.load.load_result import LoadResult
 from crawler.measure.hgrm import hgrm
@@ -16,9 +20,11 @@ from crawler.model.errors import EnvironmentFailure
 from crawler.report.html_page import require
 from crawler.store.output_files import check_folder, write_whole
 
+_TARGET, _RESULT = LOAD.group("Target"), LOAD.group("Result")
+
 
 def _file(help: str) -> Parameter:
-    return Parameter(help=help, group=LOAD.group("Result"), metavar="FILE", show_default=False)
+    return Parameter(help=help, group=_RESULT, metavar="FILE", show_default=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +71,67 @@ class Outputs:
     def _named(self) -> Iterator[tuple[str, str]]:
         names = (each.name for each in fields(self))
         yield from ((name, path) for name in names if (path := getattr(self, name)))
+
+
+_NONE = Outputs()
+
+
+def _bounds(group: Group, help: str) -> Parameter:
+    return Parameter(
+        help=help,
+        group=group,
+        metavar="TEXT",
+        negative="",
+        consume_multiple=False,
+        show_default=False,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The outputs and modes of a load, next to its options."""
+
+    threshold: Annotated[
+        tuple[str, ...],
+        _bounds(_RESULT, "Exit code 4 if missed: 'p99<50ms', 'errors<0.1%'; repeatable."),
+    ] = ()
+    find_limit: Annotated[
+        tuple[str, ...],
+        _bounds(_TARGET, "Search for the highest rate that keeps a threshold; repeatable."),
+    ] = ()
+    against: Annotated[
+        str,
+        Parameter(
+            help="Load this URL by turns with the other, and compare.",
+            group=_TARGET,
+            metavar="URL",
+            show_default=False,
+        ),
+    ] = ""
+    mock: Annotated[bool, switch("Load a mock web that runs as long as this load.", _RESULT)] = (
+        False
+    )
+    files: Annotated[Outputs, Parameter(name="*")] = _NONE
+    metrics: Annotated[
+        int | None,
+        Parameter(
+            help="Serve Prometheus metrics on this port of 127.0.0.1; 0 takes a free one.",
+            group=_RESULT,
+            metavar="PORT",
+            show_default=False,
+        ),
+    ] = None
+    json: Annotated[bool, switch("Print the result as JSON.", _RESULT)] = False
+    quiet: Annotated[bool, switch("Show no progress and no summary.", _RESULT, "--quiet", "-q")] = (
+        False
+    )
+    schema: Annotated[bool, switch("Print the JSON Schema of results and exit.", _RESULT)] = False
+    print_config: Annotated[bool, switch("Print the configuration as TOML and exit.", _RESULT)] = (
+        False
+    )
+
+
+NOTHING_MORE = Wanted()
 
 
 def _text(name: str, result: LoadResult) -> str:

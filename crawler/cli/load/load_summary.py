@@ -173,7 +173,7 @@ def rows(measured: Measured) -> Iterator[str]:
 
 def _target(target: TargetCounts, elapsed: float) -> Iterator[str]:
     found = target.outcomes
-    figures = [count(target.attempts), f"{target.count / elapsed if elapsed else 0:,.0f}"]
+    figures = [count(target.attempts), f"{target.rate(elapsed):,.0f}"]
     figures += map(milliseconds, target.response.quantiles((0.5, 0.9, 0.99)))
     only = found[0].partition(":")[0] if len(found) == 1 else "mixed"
     cells = "".join(f"{figure:>{_FIGURE}}" for figure in figures)
