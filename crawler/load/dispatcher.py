@@ -52,9 +52,6 @@ class Dispatcher:
         self._alarm = _alarm(self._look)
         self._alarm.set(perf_counter())
 
-    def __repr__(self) -> str:
-        return f"Dispatcher(next {self._next})"
-
     def stop(self) -> None:
         """Hand out nothing more."""
         self._alarm.close()

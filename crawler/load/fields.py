@@ -41,18 +41,20 @@ class Fields:
 
         Raises `OptionError` for what cannot be sent, `EnvironmentFailure` for an unreadable body.
         """
+        option = "method"
         try:
             method = _method(config.method)
-        except ValueError as error:
-            raise OptionError("method", str(error)) from None
-        try:
+            option = "header"
             given = [_field(*_pair(line)) for line in config.header]
         except ValueError as error:
-            raise OptionError("header", str(error)) from None
+            raise OptionError(option, str(error)) from None
+        body = config.body.encode()
+        if config.body.startswith("@"):
+            body = _file(config.body[1:])
         own = [("User-Agent", f"crawler-load/{VERSION}"), ("Accept", "*/*")]
         if not config.keepalive:
             own.append(("Connection", "close"))
-        return cls(method, _over(own, given), _body(config.body))
+        return cls(method, _over(own, given), body)
 
     def of_target(self, target: Endpoint) -> Fields:
         """Apply a target of a list on top of these. Raises ValueError, `EnvironmentFailure`."""
@@ -139,10 +141,6 @@ def _over(usual: Sequence[Header], given: Sequence[Header]) -> tuple[Header, ...
     """Return the given fields, and those of the usual ones that are not among them."""
     names = {name.lower() for name, _ in given}
     return (*(pair for pair in usual if pair[0].lower() not in names), *given)
-
-
-def _body(text: str) -> bytes:
-    return _file(text[1:]) if text.startswith("@") else text.encode()
 
 
 def _file(path: str) -> bytes:

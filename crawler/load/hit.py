@@ -122,15 +122,8 @@ class _Target:
         for kind, (message, request) in self.firsts.items():
             example = f"{request.method} {plan.url(request)}"
             errors[kind] = ErrorKind(count=self.errors[kind], message=message, example=example)
-        return TargetCounts(
-            name=self.aim.name,
-            targets=self.aim.targets,
-            response=self.response,
-            statuses=dict(self.statuses),
-            errors=errors,
-            unfinished=self.unfinished,
-            received=self.received,
-        )
+        name, targets = self.aim.name, self.aim.targets
+        return TargetCounts.taken(self, name=name, targets=targets, errors=errors)
 
 
 class Recorder:
@@ -269,21 +262,17 @@ class Recorder:
         row = self._row.row(len(self._rows) * self._row_seconds)
         total.add(self._total)
         total.add(self._row)
-        return Measured(
+        return Measured.taken(
+            total,
             elapsed=max(0.0, now - self._start),
-            response=total.response,
-            service=total.service,
-            lag=total.lag,
             statuses=dict(sorted(total.statuses.items())),
             failures=dict(sorted(total.failures.items())),
             messages=dict(self._messages),
             reopened=self._reopened,
-            unexpected=total.unexpected,
-            dropped=total.dropped,
             unfinished=self._unfinished,
-            received=total.received,
             carried=self._carried,
             rows=(*self._rows, row),
+            targets=(),
             row_seconds=self._row_seconds,
         )
 

@@ -38,9 +38,6 @@ class Exposition(Collector):
         nothing = Measured(elapsed=0.0)
         self._runs = nothing, nothing  # those that have ended, and the one under way
 
-    def __repr__(self) -> str:
-        return f"Exposition({self.whole.attempts} requests)"
-
     @property
     def whole(self) -> Measured:
         """All runs together."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _HEIGHT = 3.5  # inches
 _LEAST = 1e-6  # the resolution; a logarithmic axis has no 0
 _BRIEF = 0.1  # a stretch of less than so much of a whole one is left out
+_SHARES = {"max": 1.0, "p99": 0.99, "p90": 0.9, "p50": 0.5}
 _MARKED = 60  # up to so many points are marked one by one
 
 
@@ -50,37 +51,34 @@ def _percentiles(run: Measured, figure: Figure) -> None:
         axes.plot(at, seconds, color=COLOURS[name], label=name, gid=name)
     axes.set_xscale("log")
     axes.set_xlim(1, highest)
-    _percent_ticks(axes, highest)
+    ticks = [1, 2, *(10**n for n in range(1, math.floor(math.log10(highest)) + 1))]
+    axes.set_xticks(ticks, [f"{100 - 100 / tick:.10g}%" for tick in ticks])
+    axes.set_xticks([], minor=True)
     axes.set_xlabel("share of the hits that were no slower")
     _latency_axis(axes)
 
 
-def _percent_ticks(axes: Axes, highest: int) -> None:
-    ticks = [1, 2, *(10**n for n in range(1, math.floor(math.log10(highest)) + 1))]
-    axes.set_xticks(ticks, [f"{100 - 100 / tick:.10g}%" for tick in ticks])
-    axes.set_xticks([], minor=True)
-
-
 def _latency(run: Measured, figure: Figure) -> None:
     axes = figure.add_subplot()
-    lines = {"max": (1.0, "max"), "response": (0.99, "p99"), "p90": (0.9, "p90")}
-    for colour, (share, label) in {**lines, "p50": (0.5, "p50")}.items():
-        _over_time(axes, run, "response", share, color=COLOURS[colour], label=label)
+    for label, colour in (("max", "max"), ("p99", "response"), ("p90", "p90"), ("p50", "p50")):
+        _over_time(axes, run, "response", label, color=COLOURS[colour])
     style: dict[str, Any] = {"color": COLOURS["service"], "linestyle": "--"}
-    _over_time(axes, run, "service", 0.99, label="p99 of service", **style)
+    _over_time(axes, run, "service", "p99 of service", **style)
     _time_axis(axes, run)
     _latency_axis(axes)
 
 
 def _lag(run: Measured, figure: Figure) -> None:
     axes = figure.add_subplot()
-    for colour, share, label in (("max", 1.0, "max"), ("lag", 0.99, "p99"), ("p50", 0.5, "p50")):
-        _over_time(axes, run, "lag", share, color=COLOURS[colour], label=label)
+    for label, colour in (("max", "max"), ("p99", "lag"), ("p50", "p50")):
+        _over_time(axes, run, "lag", label, color=COLOURS[colour])
     _time_axis(axes, run)
     _latency_axis(axes)
 
 
 def _throughput(run: Measured, figure: Figure) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     rows = _telling(run)
     lengths = [run.row_length(row) for row in rows]
@@ -94,20 +92,15 @@ def _throughput(run: Measured, figure: Figure) -> None:
             axes.stairs(rates, edges, gid=f"rate-{name}", **style)
         axes.set_ylim(0, max([*rates, 0]) * 1.1 or 1)
         axes.yaxis.set_major_formatter("{x:,.4g}")
-        axes.yaxis.set_major_locator(_locator(4 if axes is upper else 2))
+        axes.yaxis.set_major_locator(MaxNLocator(4 if axes is upper else 2, min_n_ticks=2))
     upper.set_ylabel("answers/s")
     lower.set_ylabel("errors/s")
     _time_axis(lower, run)
 
 
-def _locator(steps: int) -> Any:
-    from matplotlib.ticker import MaxNLocator
-
-    return MaxNLocator(steps, min_n_ticks=2)
-
-
-def _over_time(axes: Axes, run: Measured, name: str, share: float, **style: Any) -> None:
+def _over_time(axes: Axes, run: Measured, name: str, label: str, **style: Any) -> None:
     """Draw one quantile of each row that has any values, at the middle of the row."""
+    share = _SHARES[label.partition(" ")[0]]
     at, seconds = [], []
     for row in _telling(run):
         histogram = getattr(row, name).histogram
@@ -115,7 +108,7 @@ def _over_time(axes: Axes, run: Measured, name: str, share: float, **style: Any)
         at.append(row.at + run.row_length(row) / 2)
         seconds.append(math.nan if empty else histogram.quantile(share))
     marker = "." if len(at) <= _MARKED else ""
-    axes.plot(at, seconds, marker=marker, gid=f"{name}-{share:g}", **style)
+    axes.plot(at, seconds, marker=marker, gid=f"{name}-{share:g}", label=label, **style)
 
 
 def _telling(run: Measured) -> list[Row]:
@@ -135,10 +128,6 @@ def _latency_axis(axes: Axes) -> None:
     seconds = [max(float(y), _LEAST) for line in drawn for y in line if not math.isnan(y)]
     wide = max(seconds, default=1.0) > min(seconds, default=_LEAST) * drawing.WIDE
     drawing.value_axis(axes, "y", seconds, "s", log=wide)
-    _legend(axes)
-
-
-def _legend(axes: Axes) -> None:
     axes.legend(
         loc="lower left",
         bbox_to_anchor=(-0.02, 1),

@@ -49,9 +49,6 @@ class Latencies:
 
     __hash__ = None  # type: ignore[assignment]  # nobody needs it
 
-    def __repr__(self) -> str:
-        return f"Latencies({self.histogram})"
-
     @property
     def histogram(self) -> Histogram:
         """The histogram, unpacked."""

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from email.utils import mktime_tz, parsedate_tz
 from math import inf
-from typing import NamedTuple
 
 from crawler.load.connection import HeadLine
 from crawler.load.plan import Planned
@@ -22,18 +21,13 @@ _HEADER = re.compile(rb"\r\ncookie:[^\r]*", re.IGNORECASE)
 _SECONDS = re.compile(r"-?\d{1,18}", re.ASCII)
 
 
-class _Kept(NamedTuple):
-    value: bytes
-    expires: float
-
-
 class SessionCookies:
     """The cookies that a server has set, by name and path."""
 
     __slots__ = ("_kept",)
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[bytes, str], _Kept] = {}
+        self._kept: dict[tuple[bytes, str], tuple[bytes, float]] = {}
 
     def __repr__(self) -> str:
         return f"SessionCookies({len(self._kept)})"
@@ -53,10 +47,11 @@ class SessionCookies:
     def _matching(self, path: str) -> Iterator[bytes]:
         """Yield the cookies for a path, those of longer paths first (5.4)."""
         now = time.time()
-        for (name, scope), kept in sorted(self._kept.items(), key=lambda item: -len(item[0][1])):
+        longest_first = sorted(self._kept.items(), key=lambda item: -len(item[0][1]))
+        for (name, scope), (value, expires) in longest_first:
             below = path.startswith(scope if scope.endswith("/") else f"{scope}/")
-            if (below or path == scope) and kept.expires > now:
-                yield name + b"=" + kept.value
+            if (below or path == scope) and expires > now:
+                yield name + b"=" + value
 
     def keep(self, value: bytes, request: Planned) -> None:
         """Take a Set-Cookie field of the answer to a request; one that has expired goes."""
@@ -71,7 +66,7 @@ class SessionCookies:
         expires = _expires(given)
         self._kept.pop((name, scope), None)
         if expires > time.time() and len(self._kept) < _MOST:
-            self._kept[name, scope] = _Kept(content, expires)
+            self._kept[name, scope] = content, expires
 
 
 class SessionLine(HeadLine):
@@ -109,4 +104,4 @@ def _expires(given: dict[str, str]) -> float:
 
 
 def _path(request: Planned) -> str:
-    return request.line.partition(" ")[2].partition("?")[0]
+    return request.path.partition("?")[0]

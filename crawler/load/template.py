@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import blake2b
 from html import escape
 from itertools import count, groupby
@@ -77,11 +77,6 @@ def bare(found: Pieces, mark: Callable[[int], str]) -> str:
     return "".join(p if isinstance(p, str) else mark(next(numbers)) for p in found)
 
 
-def literal(text: str) -> str:
-    """Return the text itself; "no change" as an `Escape`."""
-    return text
-
-
 def percent(text: str) -> str:
     """Encode for a path segment or a query (RFC 3986, 2.1)."""
     return quote(text, safe="")
@@ -113,7 +108,7 @@ def escapes(found: Pieces, content_type: str) -> Iterator[Escape]:
     if "json" in content_type or (not content_type and _is_json(found)):
         yield from _json_escapes(found)
         return
-    kind = next((each for name, each in _BY_TYPE.items() if name in content_type), literal)
+    kind = next((each for name, each in _BY_TYPE.items() if name in content_type), str)
     yield from (kind for piece in found if isinstance(piece, Placeholder))
 
 
@@ -142,7 +137,7 @@ class Compiler:
     def __init__(self, data: Dataset, seed: int) -> None:
         self._data = data
         self._key = blake2b(b"%d" % seed).digest() if seed else os.urandom(64)
-        self._encoded: dict[tuple[str, Escape], Sequence[bytes]] = {}
+        self._encoded: dict[tuple[str, Escape], list[bytes]] = {}
 
     def segments(self, found: Pieces, kinds: Iterator[Escape], places: Iterator[int]) -> Segments:
         """Compile pieces, with the escape and the place of each placeholder in turn.
@@ -164,29 +159,26 @@ class Compiler:
         if name == "random":
             return self._random(text, arguments, place)
         if name not in _FUNCTIONS or arguments:
-            raise ValueError(self._unknown(text))
+            known = ("seq", "uuid", "random 1 100", *self._data.columns)
+            data = "" if self._data.name else "; columns need --data"
+            raise ValueError(
+                f"unknown template {{{{{text[:40]}}}}}; known: {', '.join(known)}{data}"
+            )
         if name == "seq":
             return lambda number, row: b"%d" % (number + 1)
         draw = self._draw
         return lambda number, row: str(UUID(int=draw(number, place), version=4)).encode()
 
-    def _unknown(self, text: str) -> str:
-        known = ("seq", "uuid", "random 1 100", *self._data.columns)
-        data = "" if self._data.name else "; columns need --data"
-        return f"unknown template {{{{{text[:40]}}}}}; known: {', '.join(known)}{data}"
-
     def _column(self, name: str, kind: Escape) -> Value:
         if (name, kind) not in self._encoded:
-            pairs = zip(self._data.lines, self._data.columns[name], strict=True)
-            self._encoded[name, kind] = [self._cell(kind, line, text) for line, text in pairs]
+            encoded = self._encoded[name, kind] = []
+            for line, text in zip(self._data.lines, self._data.columns[name], strict=True):
+                try:
+                    encoded.append(kind(text).encode())
+                except ValueError as error:
+                    raise ValueError(f"{self._data.name} line {line}: {error}") from None
         values = self._encoded[name, kind]
         return lambda number, row: values[row % len(values)]
-
-    def _cell(self, kind: Escape, line: int, text: str) -> bytes:
-        try:
-            return kind(text).encode()
-        except ValueError as error:
-            raise ValueError(f"{self._data.name} line {line}: {error}") from None
 
     def _random(self, text: str, arguments: list[str], place: int) -> Value:
         try:

@@ -1,10 +1,12 @@
-"""Format figures for people."""
+"""Figures: the nearest rank, and their form for people."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+_ROUNDING = 1e-9  # of a product that should be whole
 _SIZES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
@@ -43,3 +45,8 @@ def plain(value: float) -> str:
 def number(value: float) -> str:
     """Return three digits: `1.07`, `21.3`, `1,250`."""
     return f"{value:,.0f}" if value >= 99.95 else f"{value:#.3g}"
+
+
+def ranked(ordered: Sequence[float], share: float) -> float:
+    """Return the figure that a share of ascending figures, at least one, do not exceed."""
+    return ordered[max(1, math.ceil(share * len(ordered) - _ROUNDING)) - 1]

@@ -89,10 +89,7 @@ def _doubts(name: str, result: LoadResult) -> Iterator[str]:
 def _differences(a: LoadResult, b: LoadResult) -> Iterator[str]:
     if a.machine != b.machine:
         yield "the generator ran on different machines or versions"
-    changed = [name for name in a.config.options() if _option(a, name) != _option(b, name)]
+    theirs = b.config.values()
+    changed = [name for name, value in a.config.values().items() if value != theirs[name]]
     if changed:
         yield f"the loads differ in {', '.join(changed)}"
-
-
-def _option(result: LoadResult, name: str) -> object:
-    return getattr(result.config, name)

@@ -109,12 +109,8 @@ def _collecting_rarely() -> Iterator[None]:
 
 def thresholds(texts: Sequence[str], flag: str = "--threshold") -> list[Threshold]:
     """Read each text as a threshold; raise ConfigurationError for the first invalid one."""
-    return [_threshold(text, flag) for text in texts]
-
-
-def _threshold(text: str, flag: str) -> Threshold:
     try:
-        return Threshold.read(text)
+        return [Threshold.read(text) for text in texts]
     except ValueError as error:
         raise ConfigurationError(f"{flag}: {error}") from error
 

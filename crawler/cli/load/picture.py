@@ -82,9 +82,6 @@ class Picture:
         self._service = Histogram(bits=COARSE_BITS)
         self._next = 0
 
-    def __repr__(self) -> str:
-        return f"Picture({len(self._columns)} columns)"
-
     def lines(self, measured: Measured) -> Iterator[str]:
         """Yield the picture, whose lines fit a terminal of 80 columns."""
         for each in measured.rows[:-1]:  # the last one has only begun

@@ -94,16 +94,16 @@ def _word(text: str) -> Target:
 def _href(found: Seed, source: str) -> str:
     text = _checked(found.input.strip(), source)
     if not isinstance(found.url, Url):
-        raise ConfigurationError(f"{_place(source)}{text[:80]!r} is not a URL: {found.url.reason}")
+        raise _refused(text, f": {found.url.reason}", source)
     return found.url.href
 
 
 def _checked(text: str, source: str) -> str:
     if not text.lower().startswith(("http://", "https://")):
-        problem = f"{text[:80]!r} is not a URL; put http:// or https:// before it"
-        raise ConfigurationError(f"{_place(source)}{problem}")
+        raise _refused(text, "; put http:// or https:// before it", source)
     return text
 
 
-def _place(source: str) -> str:
-    return f"{source}: " if source else ""
+def _refused(text: str, why: str, source: str) -> ConfigurationError:
+    place = f"{source}: " if source else ""
+    return ConfigurationError(f"{place}{text[:80]!r} is not a URL{why}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from time import perf_counter
 
 from crawler.compare.design import Done, Parameters, Watch
-from crawler.measure.quantile import ranked
+from crawler.measure.quantity import ranked
 
 Figures = Mapping[str, float]
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from crawler.compare.design import Done, Parameters, Watch
 from crawler.compare.experiments.scale_peer import RESET, STAMP
 from crawler.measure.processes import pss
-from crawler.measure.quantile import ranked
+from crawler.measure.quantity import ranked
 from crawler.runtime.companion import Companion, companions
 
 if TYPE_CHECKING:
