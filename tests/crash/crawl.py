@@ -150,8 +150,9 @@ def wrong(case: Case, folder: Path, *, complete: bool) -> str:
     if state.begun:
         *_, last = state.frames()
         marks = last.marks
-        if output.stat().st_size < marks.output:
-            return f"{output.stat().st_size} bytes, and {marks.output} were committed"
+        size = output.stat().st_size if output.exists() else 0
+        if size < marks.output:
+            return f"{size} bytes, and {marks.output} were committed"
     return ""
 
 
