@@ -55,7 +55,6 @@ _WORDS = {
 
 
 def _rate(places: int, delay: float) -> str:
-    """Return the maximum rate, or nothing without a delay."""
     if not delay:
         return ""
     rate = places / delay

@@ -48,7 +48,6 @@ def _wrapped(text: str, width: int, *, indent: str = "", **options: Any) -> list
 
 
 def _cure(kind: Kind, reason: str, config: CommandConfig) -> str:
-    """Return what to do about a kind of failure; empty if nothing can be done here."""
     match kind:
         case Kind.BLOCKED_ADDRESS if opens := _OPENS.search(reason):
             return f"{opens[1]} opens that port"

@@ -204,7 +204,6 @@ def _converter(spelling: Spelling[Any], spec: Option) -> Callable[[Any, Sequence
 
 
 def _lines(_hint: Any, text: str, delimiter: str | None = None) -> list[str]:
-    """Split a variable that holds a list into its lines."""
     return text.splitlines()
 
 
@@ -223,7 +222,6 @@ def _shown(default: Any) -> str:
 
 
 def _shortened(text: str) -> str:
-    """Shorten a list that is too long for the help."""
     if len(text) <= _LONGEST_DEFAULT:
         return text
     return text[:_LONGEST_DEFAULT].rpartition("; ")[0] + "; ..."

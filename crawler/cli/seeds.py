@@ -54,7 +54,6 @@ def _switches(
 
 
 def _hint(switch: Option) -> str:
-    """Return what to write instead of a value after a flag that takes none."""
     off = f"--no-{switch.flag[2:]} turns it off"
     cure = off if switch.default else "leave it out to have none"
     return f"; {switch.flag} takes no value, {cure}"

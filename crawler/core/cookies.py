@@ -21,7 +21,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from crawler.core.domain import SuffixList, is_number
-from crawler.model.cookie import Cookie
+from crawler.model.request import Cookie
 from crawler.model.url import Url, fingerprint
 
 Jar = tuple[Cookie, ...]

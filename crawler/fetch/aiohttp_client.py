@@ -42,7 +42,7 @@ from crawler.model.head import HEADER_BYTES, legible
 from crawler.model.outcome import Failed, Fetched, Kind, Resolved
 from crawler.model.proxies import Proxy
 from crawler.model.request import Purpose, Request
-from crawler.runtime.pulse import INTERVAL, Pulse
+from crawler.runtime.pulse import INTERVAL, TOLERANCE, Pulse
 
 
 class AioFetcher(HttpFetcher):
@@ -60,14 +60,13 @@ class AioFetcher(HttpFetcher):
         self._loop = asyncio.get_running_loop()
         self._pulse = Pulse()
         self._beats = self._loop.call_later(INTERVAL, self._beat)
-        self._deadlines = self._due_after(network.timeout)
-        self._look_ups = self._due_after(min(network.connect_timeout, network.timeout))
-        self._connects = self._due_after(network.connect_timeout)
+        self._waited = False
+        self._deadlines = Deadlines(network.timeout, self._pulse)
+        seconds = min(network.connect_timeout, network.timeout)
+        self._look_ups = Deadlines(seconds, self._pulse)
+        self._connects = Deadlines(network.connect_timeout, self._pulse)
         self._ways = {each: self._way(each, tls) for each in (None, *self._proxies.all)}
         return self
-
-    def _due_after(self, seconds: float) -> Deadlines:
-        return Deadlines(self._loop, seconds, self._pulse)
 
     def _way(self, proxy: Proxy | None, tls: ssl.SSLContext) -> _Way:
         """Return a session through `proxy`; the guard judges the names that it does not resolve."""
@@ -96,8 +95,6 @@ class AioFetcher(HttpFetcher):
 
     async def __aexit__(self, *_: object) -> None:
         self._beats.cancel()
-        for deadlines in (self._deadlines, self._look_ups, self._connects):
-            deadlines.close()
         for way in self._ways.values():
             await way.session.close()
         self._names.close()
@@ -145,8 +142,14 @@ class AioFetcher(HttpFetcher):
         return Resolved(request=progress.request, address=found[0]["host"])
 
     def _beat(self) -> None:
-        self._pulse.beat()
+        late = self._pulse.beat()
         self._sweep()
+        # After a late beat nothing is ended at first: data that came meanwhile is read before the
+        # next. Only once, so that a loop that is always late ends exchanges, too.
+        self._waited = late > TOLERANCE and not self._waited
+        if not self._waited:
+            for deadlines in (self._deadlines, self._look_ups, self._connects):
+                deadlines.look()
         self._beats = self._loop.call_later(INTERVAL, self._beat)
 
     def _translated(self, error: Exception, *, proxied: bool) -> Fault | None:

@@ -128,7 +128,6 @@ class _ResponseProtocol(ResponseHandler):
         self._poll: select.poll | None = None
 
     def set_response_params(self, **options: Any) -> None:
-        """Begin a response, just before the request is sent."""
         self._message = Message(self._room)
         super().set_response_params(**options)
 

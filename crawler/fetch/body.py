@@ -131,7 +131,6 @@ class _Zstd:
         self._writer = stream.stream_writer(cast(IO[bytes], proxy(self)), write_size=PIECE)
 
     def write(self, data: bytes) -> int:
-        """Take decoded bytes; called by the library."""
         if self._ending:
             self._tail += data
         else:

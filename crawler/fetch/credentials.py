@@ -83,7 +83,6 @@ def _merged(own: Headers, found: dict[str, str]) -> Headers:
 
 
 def _replaced(own: Headers, further: Mapping[str, str]) -> Headers:
-    """Return `own` with `further`, which replace headers with the same names."""
     named = {name.lower() for name in further}
     lines = [split_header(f"{name}: {value}", "headers") for name, value in further.items()]
     return [*(pair for pair in own if pair[0].lower() not in named), *lines]

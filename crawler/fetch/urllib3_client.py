@@ -304,7 +304,6 @@ class _Connection(HTTPConnection):
     response_class = WireResponse
 
     def connect(self) -> None:
-        """Connect within the exchange's deadlines."""
         here.call.connect(super().connect)
 
     def _new_conn(self) -> socket.socket:

@@ -127,7 +127,6 @@ class Call:
 
     @property
     def _seconds(self) -> float:
-        """Maximum seconds of a look-up."""
         return min(self.config.network.connect_timeout, self.config.network.timeout)
 
     def socket_to(self, host: str, port: int, options: Any) -> socket.socket:

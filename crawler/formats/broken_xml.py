@@ -47,18 +47,6 @@ Nesting = Callable[[str], int | None]
 class BrokenXml:
     """Calls `start` and `end` as `Xml` does; `depth` elements are open already."""
 
-    __slots__ = (
-        "_allowed",
-        "_end",
-        "_heard",
-        "_listener",
-        "_nesting",
-        "_open",
-        "_section",
-        "_start",
-        "_text",
-    )
-
     def __init__(self, start: Start, end: End, nesting: Nesting, depth: int) -> None:
         self._start, self._end, self._nesting = start, end, nesting
         self._open = [""] * depth  # names; unknown for those opened before

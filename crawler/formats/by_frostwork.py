@@ -18,8 +18,7 @@ from typing import Final
 
 import frostwork
 
-from crawler.formats.found import NO_MEDIA, Found, clean, related, without
-from crawler.formats.tame import tamed
+from crawler.formats.found import NO_MEDIA, Found, clean, related, tamed, without
 
 _HREFS: Final = (
     *("a::attr(href)", "area::attr(href)", r"svg a::attr(xlink\:href)"),

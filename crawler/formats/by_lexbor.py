@@ -21,8 +21,7 @@ from typing import Final
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from crawler.formats import charset
-from crawler.formats.found import NO_MEDIA, Found, clean, related
-from crawler.formats.tame import tamed
+from crawler.formats.found import NO_MEDIA, Found, clean, related, tamed
 
 _HREFS: Final = (
     f"a, area[href], frame[src], iframe[src], embed[src]{NO_MEDIA}, object[data]{NO_MEDIA}"

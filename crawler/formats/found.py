@@ -6,15 +6,33 @@ A link is anything that leads to a document: `<a>`, `<area>`, frames, embedded c
 and `<link>` where the HTML standard calls its type a hyperlink (4.6.7) or HTML 4 has it for
 navigation, if its target is HTML as far as declared. Feeds and links for programs would cost a
 request per page and lead nowhere new; form targets are left to visitors.
+
+Some pages have so many tags that an HTML library would take minutes; they are flattened (`tamed`).
+Frostwork's time is linear but for an unmatched end tag and for `<frameset>`: each looks at every
+open element, so that 100,000 `<b>` before 100,000 `</i>` take many seconds. Lexbor does the same
+for each `<div>` and the like. On a page with that many tags, every tag that is not a link and does
+not change how text is read first becomes a `<br>`. Links stay (but for a tag inside an href); those
+inside templates then count.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from crawler.formats import charset
+
+_COUNTED: Final = 1 << 17
+"""Size in bytes from which tags are counted."""
+_TAGS: Final = 1 << 15
+"""Maximum tags of a page left as it is."""
+_FLAT = re.compile(
+    rb"</?(?!(?:a|area|base|head|html|body|link|meta|title|script|style|textarea|xmp|iframe|frame"
+    rb"|embed|object|noembed|noframes|plaintext)[\t\n\f\r />])[a-z][^\t\n\f\r />]*",
+    re.IGNORECASE,
+)
 
 _MEDIA: Final = ("image/", "video/", "audio/", "font/", "application/x-shockwave")
 NO_MEDIA: Final = "".join(f":not([type^='{kind}' i])" for kind in _MEDIA)
@@ -65,6 +83,13 @@ def clean(body: bytes, encoding: str) -> tuple[bytes, str]:
         text = charset.text(body, encoding).replace("\0", "\ufffd")
         body, encoding = text.encode(), "utf-8"
     return body, encoding
+
+
+def tamed(body: bytes) -> bytes:
+    """Return `body`, with `<br>` for its plain tags if it has very many."""
+    if len(body) < _COUNTED or body.count(b"<") < _TAGS:
+        return body
+    return _FLAT.sub(b"<br", body)
 
 
 def without(values: list[str], inert: Sequence[str]) -> list[str]:

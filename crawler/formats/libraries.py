@@ -21,22 +21,12 @@ class Asked(NamedTuple):
 
 Parser = Callable[[bytes], Asked]
 
-MODULES: Mapping[str, str] = {
-    "frostwork": "frostwork",
-    "selectolax": "selectolax.lexbor",
-    "turbohtml": "turbohtml",
-    "lxml": "lxml.html",
-    "html.parser": "html.parser",
-    "html5lib": "html5lib",
-    "BeautifulSoup": "bs4",
-}
-"""The libraries by name, with the module that each needs."""
-
 
 def parser(name: str) -> Parser:
     """Return a library's function; raises ImportError if not installed, KeyError if unknown."""
-    import_module(MODULES[name])
-    return _PARSERS[name]
+    module, found = _LIBRARIES[name]
+    import_module(module)
+    return found
 
 
 def _frostwork(body: bytes) -> Asked:
@@ -104,12 +94,15 @@ def _standard(body: bytes) -> Asked:
     return Asked(reader.title, reader.hrefs)
 
 
-_PARSERS: Mapping[str, Parser] = {
-    "frostwork": _frostwork,
-    "selectolax": _selectolax,
-    "turbohtml": _turbohtml,
-    "lxml": _lxml,
-    "html.parser": _standard,
-    "html5lib": _html5lib,
-    "BeautifulSoup": _beautiful_soup,
+_LIBRARIES: Mapping[str, tuple[str, Parser]] = {
+    "frostwork": ("frostwork", _frostwork),
+    "selectolax": ("selectolax.lexbor", _selectolax),
+    "turbohtml": ("turbohtml", _turbohtml),
+    "lxml": ("lxml.html", _lxml),
+    "html.parser": ("html.parser", _standard),
+    "html5lib": ("html5lib", _html5lib),
+    "BeautifulSoup": ("bs4", _beautiful_soup),
 }
+
+MODULES: Mapping[str, str] = {name: module for name, (module, _) in _LIBRARIES.items()}
+"""The libraries by name, with the module that each needs."""

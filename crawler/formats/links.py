@@ -94,7 +94,6 @@ class _FoundLinks:
             self.full = True
 
     def links(self) -> Links:
-        """Return the kept URLs."""
         return Links(list(self._urls), self.left_off)
 
 

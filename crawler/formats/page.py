@@ -150,7 +150,6 @@ def _base(url: str, bases: list[str]) -> str:
 
 
 def _first(values: list[str], most: int) -> str | None:
-    """Return the first value, its ASCII whitespace collapsed; None if it is empty or missing."""
     return caps.cut(_RUN.sub(" ", values[0]).strip(_SPACES), most) or None if values else None
 
 

@@ -134,11 +134,9 @@ class _Group:
         self._lines.append((line, allow, pattern))
 
     def add_delay(self, seconds: float) -> None:
-        """Keep the longest of several delays."""
         self.delay = max(seconds, self.delay or 0.0)
 
     def rules(self) -> tuple[Rule, ...]:
-        """Return the rules, ready for matching."""
         return tuple(
             Rule.read(allow=allow, line=line, pattern=pattern)
             for line, allow, pattern in self._lines
@@ -156,7 +154,6 @@ class _GroupReader:
         self._sitemaps: dict[str, None] = {}
 
     def take(self, line: int, name: Field, value: bytes) -> None:
-        """Take the next record of the file."""
         match name:
             case Field.USER_AGENT:
                 self._name(product_token(value.decode("latin-1")))
@@ -180,7 +177,6 @@ class _GroupReader:
             self._open.append(named)
 
     def said(self) -> Said:
-        """Return the rules after the last record."""
         group = self._own if self._own.named else self._everybody
         return Said(
             rules=group.rules(),

@@ -146,11 +146,6 @@ class _Items:
     that is open.
     """
 
-    __slots__ = (
-        *("_allowed", "_depth", "_given", "_guid", "_item", "_kept", "_leaf", "_leaves", "_shape"),
-        *("_size", "_text", "_whole", "found", "xml"),
-    )
-
     def __init__(self) -> None:
         self.xml: Xml | BrokenXml = Xml(self._start, self._end)
         self._whole = self.xml
@@ -176,7 +171,6 @@ class _Items:
         return self._shape.form
 
     def take(self) -> list[str]:
-        """Return the locations found since the last call."""
         found, self.found = self.found, []
         return found
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from crawler.formats.charset import declared
-from crawler.formats.sitemap import MAX_BYTES, Form, SitemapPart, locations
+from crawler.formats.sitemap import MAX_BYTES, Form, locations
 from crawler.formats.unpacking import GZIP, PackedPart, Unpacker, member
 from crawler.model.document import RawResponse
 from crawler.model.url import Url, join
@@ -56,18 +56,41 @@ def sitemap(response: RawResponse) -> Sitemap:
 
     Never raises for any body; one without URLs (an HTML page) is a `Sitemap` with a `problem`.
     """
-    body = _Body(response.body)
-    found = _FoundLocations(Url(response.url))
+    body, base = _Body(response.body), Url(response.url)
+    form: Form | None = None
+    urls: list[str] = []
+    invalid, problem, truncated = 0, "", False
     for part in locations(body, declared(response.content_type) or ""):
-        if not found.add(part):
+        left = MAX_LOCATIONS - len(urls) - invalid
+        form, texts, problem = part
+        found = [_href(base, text, form) for text in texts[:left]]
+        urls += [href for href in found if href is not None]
+        invalid += found.count(None)
+        if len(texts) > left:
+            problem, truncated = f"more than {MAX_LOCATIONS} locations", True
             break
-    return found.sitemap(body)
+    if not truncated:  # the first to end the reading takes precedence
+        problem = body.problem or problem or ("an empty document" if form is None else "")
+    index = form == "sitemapindex"
+    return Sitemap(
+        pages=() if index else tuple(urls),
+        sitemaps=tuple(urls) if index else (),
+        invalid=invalid,
+        problem=problem,
+        truncated=truncated or body.truncated,
+    )
+
+
+def _href(base: Url, text: str, form: Form) -> str | None:
+    """Return the URL of a location; None for a damaged or invalid one."""
+    if "\ufffd" in text or (form == "text" and not _WEB.match(text)):
+        return None
+    url = join(base, text)
+    return url.href if isinstance(url, Url) else None
 
 
 class _Body:
     """The bytes of a body without gzip; ends at a cap or at damage, and then has a `problem`."""
-
-    __slots__ = ("_body", "problem", "truncated")
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -122,53 +145,3 @@ class _Members:
             raise EOFError(f"more than {MAX_MEMBERS} parts")
         self._number += 1
         return member()
-
-
-class _FoundLocations:
-    """The URLs of a document's parts, up to the cap."""
-
-    __slots__ = ("_base", "_form", "_invalid", "_problem", "_truncated", "_urls")
-
-    def __init__(self, base: Url) -> None:
-        self._base = base
-        self._form: Form | None = None
-        self._urls: list[str] = []
-        self._invalid = 0
-        self._problem = ""
-        self._truncated = False
-
-    def add(self, part: SitemapPart) -> bool:
-        """Add a part; return False once no more may come."""
-        left = MAX_LOCATIONS - len(self._urls) - self._invalid
-        self._form, texts, self._problem = part
-        for text in texts[:left]:
-            href = self._href(text)
-            if href is None:
-                self._invalid += 1
-            else:
-                self._urls.append(href)
-        if len(texts) > left:
-            self._problem, self._truncated = f"more than {MAX_LOCATIONS} locations", True
-        return not self._truncated
-
-    def _href(self, text: str) -> str | None:
-        """Return the URL of a location; None for a damaged or invalid one."""
-        if "\ufffd" in text or (self._form == "text" and not _WEB.match(text)):
-            return None
-        url = join(self._base, text)
-        return url.href if isinstance(url, Url) else None
-
-    def sitemap(self, body: _Body) -> Sitemap:
-        """Return the sitemap; a problem of `body` takes precedence."""
-        problem = self._problem if self._truncated else body.problem or self._problem
-        if self._form is None:
-            problem = problem or "an empty document"
-        urls = tuple(self._urls)
-        index = self._form == "sitemapindex"
-        return Sitemap(
-            pages=() if index else urls,
-            sitemaps=urls if index else (),
-            invalid=self._invalid,
-            problem=problem,
-            truncated=self._truncated or body.truncated,
-        )

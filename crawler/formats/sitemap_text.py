@@ -83,7 +83,6 @@ class _Declared:
         self._other = other
 
     def decode(self, data: bytes, final: bool = False) -> str:
-        """Return the text of the next piece."""
         if self._utf8 is None:
             return self._other.decode(data, final)
         try:

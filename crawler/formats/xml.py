@@ -48,8 +48,6 @@ class Xml:
     Namespaces are not resolved: an undeclared prefix would be an error, and is common.
     """
 
-    __slots__ = ("_fed", "_held", "_mark", "_names", "_parser", "broken")
-
     def __init__(self, start: Start, end: End) -> None:
         self._fed = 0
         self._held = b""  # the last bytes that were fed

@@ -33,8 +33,6 @@ _EITHER_WAY = re.compile(r"%(?:2[27]|3[CE]|5[CE]|60|7[BCD])")
 class Globs:
     """A set of globs, of which one has to match. Raises `ConfigurationError` for an invalid one."""
 
-    __slots__ = ("_paths", "_patterns", "_urls")
-
     def __init__(self, patterns: Iterable[str]) -> None:
         self._patterns = tuple(patterns)
         globs = [_read(pattern) for pattern in self._patterns]

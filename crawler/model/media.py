@@ -74,8 +74,6 @@ class MediaTypes:
     Raises `ValueError` for an invalid pattern. An empty set matches every type.
     """
 
-    __slots__ = ("_expression", "patterns")
-
     def __init__(self, text: str) -> None:
         patterns = [each.strip(_SPACES).lower() for each in text.split(",")]
         self.patterns = tuple(dict.fromkeys(each for each in patterns if each))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
@@ -157,16 +157,14 @@ class Outcome:
 
     def record(self) -> dict[str, Any]:
         """Return the record that `crawler crawl` writes as one line of JSON."""
-        record: dict[str, Any] = orjson.loads(spliced(*self.halves()))
-        return record
+        return cast("dict[str, Any]", orjson.loads(spliced(*self.halves())))
 
     def __repr__(self) -> str:
         words = [str(self.status or ""), _brief(self.url, 90), _brief(self._summary(), 60)]
         return f"<{type(self).__name__} {' '.join(word for word in words if word)}>"
 
     def _exchange(self) -> Exchange | None:
-        exchange: Exchange | None = getattr(self, "exchange", None)
-        return exchange
+        return cast("Exchange | None", getattr(self, "exchange", None))
 
     def _summary(self) -> str:
         return ""
@@ -188,6 +186,21 @@ class _Requested(Outcome):
     def url(self) -> str:
         """The URL as it was listed or found, in its WHATWG form."""
         return self.request.seed
+
+
+class _Explained(Outcome):
+    """Base of the outcomes with a reason, whose URLs are shown without credentials."""
+
+    __slots__ = ()
+    kind: Kind
+    reason: str
+
+    def __post_init__(self) -> None:
+        if "@" in self.reason:
+            object.__setattr__(self, "reason", masked(self.reason))
+
+    def _summary(self) -> str:
+        return f"{self.kind}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -224,14 +237,12 @@ class Page(_Requested):
     @property
     def title(self) -> str | None:
         """The page's title, or None."""
-        title: str | None = self.fields.get("title")
-        return title
+        return cast("str | None", self.fields.get("title"))
 
     @property
     def links(self) -> list[str]:
         """The absolute URLs that the page links to, without repeats and fragments."""
-        links: list[str] = self.fields.get("links", [])
-        return links
+        return cast("list[str]", self.fields.get("links", []))
 
     @property
     def ok(self) -> bool:
@@ -312,7 +323,7 @@ class Resolved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Failed(_Requested):
+class Failed(_Requested, _Explained):
     """A URL that did not become a page. `retry_after` is the server's request, in seconds.
 
     The reason contains no credentials of URLs. `hopeless`: a retry would end alike, whatever the
@@ -332,10 +343,6 @@ class Failed(_Requested):
     no_tls: bool = False
     lost: Lost | None = None
 
-    def __post_init__(self) -> None:
-        if "@" in self.reason:
-            object.__setattr__(self, "reason", masked(self.reason))
-
     def halves(self) -> Halves:
         """Return the record's halves; an error page may have a document."""
         request, found = self.request, self.document
@@ -346,12 +353,9 @@ class Failed(_Requested):
             fields |= self.exchange.record(request, found.seconds if found else None)
         return fields, found.json if found else NO_DOCUMENT
 
-    def _summary(self) -> str:
-        return f"{self.kind}: {self.reason}"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Skipped(Outcome):
+class Skipped(_Explained):
     """A URL that was never requested, and the reason."""
 
     url: str
@@ -362,10 +366,6 @@ class Skipped(Outcome):
     found_on: str = ""
     source: bytes = b""
     purpose: Purpose = Purpose.PAGE
-
-    def __post_init__(self) -> None:
-        if "@" in self.reason:
-            object.__setattr__(self, "reason", masked(self.reason))
 
     def halves(self) -> Halves:
         """Return the record's halves."""
@@ -383,9 +383,6 @@ class Skipped(Outcome):
             "near_duplicate_of": None,
         }
         return fields | no_exchange(0), NO_DOCUMENT
-
-    def _summary(self) -> str:
-        return f"{self.kind}: {self.reason}"
 
 
 Final = Page | Redirected | Listing | Failed | Skipped

@@ -108,7 +108,6 @@ class Proxies:
         return proxy is not None and proxy.looks_up
 
     def _route(self, key: str) -> Proxy | None:
-        """Return the proxy for a host key, or None."""
         parts = urlsplit(key)
         host = (parts.hostname or "").rstrip(".")
         if self._named:
@@ -164,7 +163,6 @@ def _with_port(entry: str) -> tuple[str, int | None]:
 
 
 def _is_local(host: str) -> bool:
-    """Tell whether a host is this machine or on a private network."""
     if f".{host}".endswith(".localhost"):  # RFC 6761, 6.3
         return True
     address = read_address(host)

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from crawler.model.cookie import Cookie
 from crawler.model.url import Seed, Url, masked
 
 
@@ -37,6 +36,28 @@ class Hop:
     url: str
     status: int
     cookies: int = field(default=0, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Cookie:
+    """One cookie of a redirect chain (RFC 6265, 5.3).
+
+    `expires` is Unix time, infinity for a session cookie.
+
+    `domain` is the host that set it if `host_only`, else its Domain attribute. The value may be a
+    secret and is left out of the `repr`.
+    """
+
+    name: str
+    value: str
+    domain: str
+    path: str
+    host_only: bool
+    secure: bool
+    expires: float
+
+    def __repr__(self) -> str:
+        return f"Cookie({self.name[:40]!r}, {self.domain!r}, {self.path[:40]!r})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)

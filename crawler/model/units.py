@@ -102,7 +102,6 @@ class Unit:
 
 
 def _plain(text: str) -> bool:
-    """Tell whether a quantity is a number alone."""
     return text.strip()[-1:].isdigit() or text.strip().endswith(".")
 
 

@@ -159,8 +159,6 @@ class Tracking:
     A trailing `*` is a wildcard; case is ignored. Raises `ConfigurationError` for an invalid name.
     """
 
-    __slots__ = ("_found", "names")
-
     def __init__(self, names: Iterable[str] = ()) -> None:
         self.names = tuple(names)
         for name in self.names:
@@ -310,7 +308,6 @@ def names_scheme(text: str) -> bool:
 
 
 def _scheme(bare: str) -> str:
-    """Return the scheme of `bare`; "" without one, as in `example.com:8080/`."""
     found = _SCHEME.match(bare)
     name = found[1].lower() if found else ""
     return "" if name not in _NO_HOSTS and _HOST_AND_PORT.match(bare) else name

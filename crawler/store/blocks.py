@@ -35,8 +35,6 @@ class Input:
     missing, a directory, a socket, or unreadable.
     """
 
-    __slots__ = ("label", "name", "regular", "size")
-
     def __init__(self, name: str) -> None:
         self.name = name
         self.label = "standard input" if name == "-" else name
@@ -91,8 +89,6 @@ class Input:
 class _Descriptor:
     """A descriptor open for reading; standard input is not closed."""
 
-    __slots__ = ("_fd", "_lent", "_poll")
-
     def __init__(self, name: str) -> None:
         # Without O_NONBLOCK, opening a named pipe would wait for its writer, deaf to `stopped`.
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
@@ -109,7 +105,6 @@ class _Descriptor:
         return False
 
     def read(self) -> bytes:
-        """Return what is available, at most `BLOCK` bytes; b"" at the end."""
         return os.read(self._fd, BLOCK)
 
     def close(self) -> None:

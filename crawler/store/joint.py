@@ -51,7 +51,6 @@ def _cure(fd: int, path: str, rest: bytes, packed: bool) -> str:
 
 
 def _last_line(fd: int) -> bytes:
-    """Return what follows the last line end."""
     at, rest = os.fstat(fd).st_size, b""
     while at > 0 and len(rest) <= _LONGEST:
         start = max(0, at - BLOCK)

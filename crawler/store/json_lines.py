@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -15,14 +16,12 @@ from crawler.store.text import LONGEST, Overlong
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+@dataclass(frozen=True)
 class JsonLines:
     """Reads lines of JSON; `field` names the URL's, dots reach into objects."""
 
-    __slots__ = ("_field", "_origin")
-
-    def __init__(self, field: str, origin: SeedOrigin | None) -> None:
-        self._field = field
-        self._origin = origin
+    field: str
+    origin: SeedOrigin | None
 
     def entries(self, blocks: Iterator[list[str]]) -> Iterator[list[Entry]]:
         """Yield the entries of the lines in `blocks`, without blank ones."""
@@ -38,17 +37,17 @@ class JsonLines:
     def _entry(self, line: str, number: int) -> Entry:
         value = _value(line)
         entry = value if isinstance(value, Seed) else self._url(value, line)
-        if self._origin is None:
+        if self.origin is None:
             return entry
-        return self._origin.told(entry, number, self._columns(value, self._origin))
+        return self.origin.told(entry, number, self._columns(value, self.origin))
 
     def _url(self, value: Any, line: str) -> str | Seed:
         if isinstance(value, dict):
-            value = looked_up(value, self._field)
+            value = looked_up(value, self.field)
             if value is None:
-                return refused(line, f"no field {self._field!r}")
+                return refused(line, f"no field {self.field!r}")
             if not isinstance(value, str):
-                return refused(line, f"field {self._field!r} is not text")
+                return refused(line, f"field {self.field!r} is not text")
         if not isinstance(value, str):
             return refused(line, "neither a JSON object nor text")
         return refused(line, "not UTF-8") if _spoilt(value, line) else value
@@ -57,7 +56,7 @@ class JsonLines:
         if not isinstance(value, dict):
             return {}
         if origin.everything:
-            return {name: item for name, item in value.items() if name != self._field}
+            return {name: item for name, item in value.items() if name != self.field}
         return {name: looked_up(value, name) for name in origin.names}
 
 

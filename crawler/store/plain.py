@@ -62,7 +62,6 @@ def _dissected(line: str) -> str | Seed | None:
 
 
 def _bare(text: str) -> str:
-    """Return `text` without surrounding brackets or quotes."""
     if len(text) > 2 and text[0] + text[-1] in _AROUND:
         return text[1:-1].strip()
     return text

@@ -13,8 +13,7 @@ from typing import Any
 
 import orjson
 
-from crawler.model.cookie import Cookie
-from crawler.model.request import Hop, Listed, Purpose, Request
+from crawler.model.request import Cookie, Hop, Listed, Purpose, Request
 from crawler.model.url import Url
 
 _USUAL: tuple[Any, ...] = (0, 0, 0, b"", "page", 0, "", "", 1, 1, 0, "", (), ())

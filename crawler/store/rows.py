@@ -25,11 +25,6 @@ class Rows:
     column: the URL's, by its name in the header or by its number from 1, then without a header.
     """
 
-    __slots__ = (
-        *("_blocks", "_column", "_delimiter", "_ended", "_kept", "_name", "_names", "_number"),
-        *("_origin", "_pending", "_taken", "_url"),
-    )
-
     def __init__(
         self,
         blocks: Iterator[list[str]],
@@ -152,7 +147,6 @@ class Rows:
             self._origin.numbers()
 
     def _named(self, header: str) -> None:
-        """Find the named column, with the first delimiter that yields it."""
         for delimiter in (self._delimiter, *_DELIMITERS):
             names = [name.strip() for name in _cells(header, delimiter)]
             place = _place(names, self._column)

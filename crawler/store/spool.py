@@ -119,7 +119,6 @@ class _Shelf:
         self.lines: list[bytes] = []
 
     def add(self, position: int, size: int) -> None:
-        """Append a run."""
         runs = self._runs
         if len(runs) > self._at and runs[-2] + runs[-1] == position and not size >> 32:
             runs[-1] += size
@@ -127,13 +126,11 @@ class _Shelf:
             runs.extend((position, size))
 
     def first(self) -> tuple[int, int] | None:
-        """Return the first run; None if everything left is in memory."""
         if self._at == len(self._runs):
             return None
         return self._runs[self._at], self._runs[self._at + 1]
 
     def taken(self, size: int) -> None:
-        """Advance past `size` bytes of the first run."""
         self._runs[self._at] += size
         self._runs[self._at + 1] -= size
         if not self._runs[self._at + 1]:

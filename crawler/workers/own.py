@@ -1,10 +1,17 @@
-"""Find and load a user's parser by its name.
+"""Find and load a user's parser, and installed extractors, by name.
 
 `file.py:function` names a file. `module:function` names a module in the current directory if there
 is one, otherwise an installed one (PYTHONPATH counts). The directory is searched for this name
 only. The module's folder is then searched for its own imports, after everything else so that
 nothing there shadows a library: in workers from then on, in the crawler's own process only while
 the module loads.
+
+An extractor is a function that an installed distribution provides by name, for `--extract`:
+
+    [project.entry-points."crawler.extractors"]
+    prices = "shop_extractors:prices"
+
+It takes a `crawler.Response` and returns anything that can be written as JSON.
 
 A worker gets the name and the folder in its `Work`, so the crawler's own process need not import
 the parser: `check` finds what can be found without importing.
@@ -16,9 +23,10 @@ import importlib
 import os
 import pickle
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
+from importlib.metadata import entry_points
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from pkgutil import get_importer
@@ -27,7 +35,30 @@ from typing import Any
 
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError
+from crawler.model.option import closest
 from crawler.workers.failure_reason import one_line, place
+
+EXTRACTORS = "crawler.extractors"
+
+Extractors = tuple[tuple[str, str], ...]
+"""Pairs of a name and its `module:function`."""
+
+
+def installed() -> dict[str, str]:
+    """Return the installed extractors: `module:function` by name."""
+    return {point.name: point.value for point in entry_points(group=EXTRACTORS)}
+
+
+def located(names: Sequence[str]) -> Extractors:
+    """Return the extractors with these names; raise `ConfigurationError` for an unknown one."""
+    if not names:
+        return ()
+    known = installed()
+    for name in names:
+        if name not in known:
+            hint = closest(name, known) or f"; installed: {', '.join(sorted(known)) or 'none'}"
+            raise ConfigurationError(f"extract: no extractor {name!r} is installed{hint}")
+    return tuple((name, known[name].partition("[")[0].strip()) for name in names)
 
 
 def current_directory() -> str:

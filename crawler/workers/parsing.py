@@ -25,7 +25,6 @@ from crawler.model.outcome import Parsed
 from crawler.runtime import limits
 from crawler.workers import own
 from crawler.workers.auto import Chooser, ParsePlace
-from crawler.workers.extractors import located
 from crawler.workers.lanes import InterpreterLane, Lane, ProcessLane, ThreadLane, check_interpreters
 from crawler.workers.memory import memory_shares, wanted_workers
 from crawler.workers.pool import Pool
@@ -65,7 +64,7 @@ class Parsing:
             page=f"crawler.formats.page:{page}",
             parser=config.parsing.parser,
             given=given,
-            extractors=located(config.parsing.extract),
+            extractors=own.located(config.parsing.extract),
             folder=own.current_directory() if config.parsing.parser else "",
             timeout=config.parsing.parse_timeout,
             memory=self._shares.worker // 10**6,

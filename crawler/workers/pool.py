@@ -155,8 +155,11 @@ class Pool:
             return seat, seat.serial, batch
 
     def _done(self, seat: _Seat, serial: int, future: Future[Any]) -> None:
+        with self._lock:
+            batch = seat.outstanding.get(serial)
         try:
-            parsed = results(future.result(), self._pages_of(seat, serial))
+            # Without a batch it was judged already, and its pages run elsewhere.
+            parsed = results(future.result(), len(batch.picks) if batch is not None else 0)
         except (BrokenExecutor, CancelledError):
             self._report(seat)
             return
@@ -168,12 +171,6 @@ class Pool:
         else:
             self._record(seat, serial, parsed)
         self._dispatch()
-
-    def _pages_of(self, seat: _Seat, serial: int) -> int:
-        """Return the number of pages in a batch; 0 if it was judged already and runs elsewhere."""
-        with self._lock:
-            batch = seat.outstanding.get(serial)
-            return len(batch.picks) if batch is not None else 0
 
     def _record(self, seat: _Seat, serial: int, results: list[Parsed]) -> None:
         with self._lock:
@@ -235,17 +232,14 @@ class Pool:
     def _keep(self) -> None:
         while not self._closed:
             delay = self.tend(self._clock())
-            if self._at_work():
-                delay = min(delay, _LOOK)
+            with self._lock:
+                if self._starting or any(seat.outstanding for seat in self._ready):
+                    delay = min(delay, _LOOK)
             due = self._clock() + delay
             self._wake.wait(delay)
             self._wake.clear()
             self.woken(due, self._clock())
         self._cancel_pending()  # batches that were judged while the pool was closing
-
-    def _at_work(self) -> bool:
-        with self._lock:
-            return bool(self._starting) or any(seat.outstanding for seat in self._ready)
 
     def woken(self, due: float, now: float) -> None:
         """Notice a stop (Ctrl-Z) and restart all limits, as its time must not count for a page."""
@@ -264,7 +258,6 @@ class Pool:
         return delay
 
     def _recover(self, seat: _Seat, overdue: LaneProgress | None) -> None:
-        """Kill the lane of a lost `seat` and judge its batches."""
         self._spent += seat.lane.cpu_seconds()
         seat.lane.kill()
         self._killed.append(seat.lane)
@@ -387,16 +380,8 @@ class Pool:
                 self._pending.extend(seat.outstanding.values())
             self._ready, self._starting = [], []
         self._cancel_pending()
-        self._end_lanes(idle, [seat for seat in seats if seat not in idle], deadline)
-
-    def _cancel_pending(self) -> None:
-        with self._lock:
-            pending, self._pending = self._pending, deque()
-        for batch in pending:
-            batch.order.future.cancel()
-
-    def _end_lanes(self, idle: list[_Seat], others: list[_Seat], deadline: float) -> None:
-        """Let idle lanes end by themselves until `deadline`; end the others at once."""
+        # Idle lanes end by themselves until the deadline, the others at once.
+        others = [seat for seat in seats if seat not in idle]
         for seat in idle:
             seat.lane.close()
         for seat in others:
@@ -405,3 +390,9 @@ class Pool:
             seat.lane.join(deadline)
         for lane in [*self._killed, *(seat.lane for seat in [*others, *idle])]:
             lane.settle(deadline + WINDING_UP)
+
+    def _cancel_pending(self) -> None:
+        with self._lock:
+            pending, self._pending = self._pending, deque()
+        for batch in pending:
+            batch.order.future.cancel()

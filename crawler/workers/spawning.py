@@ -22,11 +22,12 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import spawn, util
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 from typing import Any, Final
 
 from crawler.runtime.leftovers import tidy
@@ -36,7 +37,6 @@ _PRELOAD: Final = [
     *("crawler.workers.forked", "crawler.workers.parser_worker"),
     *("crawler.formats.page", "crawler.formats.by_frostwork"),
 ]
-_FLAGS: Final = "_args_from_interpreter_flags"
 _STARTING = threading.Lock()
 
 
@@ -70,33 +70,22 @@ def recording_context() -> RecordingContext:
 @contextmanager
 def quiet_start(*, with_main: bool) -> Iterator[None]:
     """Start processes inside: no signals for them, and no `__main__` unless `with_main`."""
-    with apart(), _signals_blocked(), _main_hidden(not with_main):
-        yield
+    from multiprocessing import resource_tracker
+
+    hidden = _altered(
+        spawn, "get_preparation_data", lambda data: data if with_main else _bare(data)
+    )
+    with apart():
+        resource_tracker.ensure_running()
+        with _masked(set(ENDING)), hidden:
+            yield
 
 
 @contextmanager
 def apart() -> Iterator[None]:
     """Start processes inside, without the current directory on their path and without SIGHUP."""
-    with _STARTING, _masked({signal.SIGHUP}):
-        original, starter = getattr(util, _FLAGS), threading.get_ident()
-
-        def with_safe_path() -> list[str]:
-            flags: list[str] = original()
-            return [*flags, "-P"] if threading.get_ident() == starter else flags
-
-        setattr(util, _FLAGS, with_safe_path)
-        try:
-            yield
-        finally:
-            setattr(util, _FLAGS, original)
-
-
-@contextmanager
-def _signals_blocked() -> Iterator[None]:
-    from multiprocessing import resource_tracker
-
-    resource_tracker.ensure_running()
-    with _masked(set(ENDING)):
+    safe = _altered(util, "_args_from_interpreter_flags", lambda flags: [*flags, "-P"])
+    with _STARTING, _masked({signal.SIGHUP}), safe:
         yield
 
 
@@ -110,21 +99,21 @@ def _masked(numbers: set[signal.Signals]) -> Iterator[None]:
 
 
 @contextmanager
-def _main_hidden(hidden: bool) -> Iterator[None]:
-    if not hidden:
-        yield
-        return
-    original, starter = spawn.get_preparation_data, threading.get_ident()
+def _altered(module: ModuleType, name: str, alter: Callable[[Any], Any]) -> Iterator[None]:
+    """Alter what a function of `module` returns to this thread, within the block."""
+    original, starter = getattr(module, name), threading.get_ident()
 
-    def without_main(name: str) -> dict[str, Any]:
-        data = original(name)
-        if threading.get_ident() == starter:
-            for key in [key for key in data if key.startswith("init_main_from")]:
-                del data[key]
-        return data
+    def altered(*args: Any) -> Any:
+        result = original(*args)
+        return alter(result) if threading.get_ident() == starter else result
 
-    spawn.get_preparation_data = without_main
+    setattr(module, name, altered)
     try:
         yield
     finally:
-        spawn.get_preparation_data = original
+        setattr(module, name, original)
+
+
+def _bare(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a child's preparation data without the main script."""
+    return {key: value for key, value in data.items() if not key.startswith("init_main_from")}

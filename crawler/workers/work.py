@@ -39,7 +39,6 @@ from crawler.model.document import Document, RawResponse
 from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.model.output import escaped
 from crawler.workers import own
-from crawler.workers.extractors import Extractors
 from crawler.workers.failure_reason import one_line, overrun_reason, place
 from crawler.workers.worker_answer import MAX_JSON, Answer
 
@@ -69,7 +68,7 @@ class Work:
     page: str = PAGE
     parser: str = ""
     given: Callable[..., Any] | None = None
-    extractors: Extractors = ()
+    extractors: own.Extractors = ()
     folder: str = ""
     timeout: float = 10.0
     memory: int = 0
@@ -218,7 +217,6 @@ class Parser:
         return document
 
     def _with_own(self, json: bytes, response: RawResponse) -> bytes:
-        """Return `json` with the results of the user's code added."""
         given = own_response.Response.of(response)
         if self._own is not None:
             json = _with(json, b"parsed", self._fields(self._own(given)))

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crawler.formats.found import tamed
 from crawler.formats.page import page
 from crawler.formats.sniff import is_html
-from crawler.formats.tame import tamed
 from crawler.model.choices import Html
 from crawler.model.document import Document, RawResponse
 from tests.formats.agreement import reference

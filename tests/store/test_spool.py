@@ -10,9 +10,8 @@ from math import inf
 
 import pytest
 
-from crawler.model.cookie import Cookie
 from crawler.model.errors import EnvironmentFailure
-from crawler.model.request import Hop, Listed, Purpose, Request
+from crawler.model.request import Cookie, Hop, Listed, Purpose, Request
 from crawler.model.url import Seed, Url
 from crawler.store import spool
 from crawler.store.request_line import lined, request_of
