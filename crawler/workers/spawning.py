@@ -72,9 +72,7 @@ def quiet_start(*, with_main: bool) -> Iterator[None]:
     """Start processes inside: no signals for them, and no `__main__` unless `with_main`."""
     from multiprocessing import resource_tracker
 
-    hidden = _altered(
-        spawn, "get_preparation_data", lambda data: data if with_main else _bare(data)
-    )
+    hidden = _altered(spawn, "get_preparation_data", dict if with_main else _bare)
     with apart():
         resource_tracker.ensure_running()
         with _masked(set(ENDING)), hidden:
