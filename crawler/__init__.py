@@ -74,33 +74,21 @@ __all__ = [
     "to_pandas",
 ]
 
-_HOMES = {
-    "ConfigurationError": "model.errors",
-    "Crawl": "api",
-    "CrawlConfig": "model.config",
-    "CrawlerError": "model.errors",
-    "EnvironmentFailure": "model.errors",
-    "Exchange": "model.transfer",
-    "Failed": "model.outcome",
-    "FollowingConfig": "model.following_config",
-    "Kind": "model.outcome",
-    "Listing": "model.outcome",
-    "NetworkConfig": "model.network_config",
-    "Outcome": "model.outcome",
-    "Page": "model.outcome",
-    "ParsingConfig": "model.parsing_config",
-    "PolitenessConfig": "model.politeness_config",
-    "Received": "model.outcome",
-    "Redirect": "model.outcome",
-    "Redirected": "model.outcome",
-    "Request": "model.request",
-    "Response": "formats.response",
-    "Skipped": "model.outcome",
-    "fetch_one": "api",
-    "run": "api",
-    "to_arrow": "frames",
-    "to_pandas": "frames",
+_NAMES = {
+    "api": "Crawl fetch_one run",
+    "formats.response": "Response",
+    "frames": "to_arrow to_pandas",
+    "model.config": "CrawlConfig",
+    "model.errors": "ConfigurationError CrawlerError EnvironmentFailure",
+    "model.following_config": "FollowingConfig",
+    "model.network_config": "NetworkConfig",
+    "model.outcome": "Failed Kind Listing Outcome Page Received Redirect Redirected Skipped",
+    "model.parsing_config": "ParsingConfig",
+    "model.politeness_config": "PolitenessConfig",
+    "model.request": "Request",
+    "model.transfer": "Exchange",
 }
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> "Any":

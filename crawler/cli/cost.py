@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
+
+from crawler.measure.processes import peak_rss
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,8 @@ class Cost:
             system=own.ru_stime,
             children_user=children.ru_utime,
             children_system=children.ru_stime,
-            peak_rss=_high_water() or _in_bytes(own.ru_maxrss),
+            # Linux's own figure first: `ru_maxrss` survives exec, so it may be the parent's.
+            peak_rss=peak_rss([os.getpid()]) or _in_bytes(own.ru_maxrss),
             peak_rss_children=_in_bytes(children.ru_maxrss),
             parsers=parsers,
         )
@@ -49,18 +52,6 @@ class Cost:
     def workers(self) -> float:
         """The CPU seconds of all other processes."""
         return self.children_user + self.children_system + self.parsers
-
-
-def _high_water() -> int | None:
-    """Return Linux's own figure: `ru_maxrss` survives exec, so it may be the parent's."""
-    try:
-        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return None
-    for line in status.splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    return None
 
 
 def _in_bytes(maxrss: int) -> int:

@@ -53,6 +53,7 @@ class AioFetcher(HttpFetcher):
     """
 
     errors = (aiohttp.ClientError,)
+    event = asyncio.Event
 
     async def __aenter__(self) -> Self:
         network = self._config.network
@@ -114,13 +115,6 @@ class AioFetcher(HttpFetcher):
                 late = deadline.verdict or fetch_fault.overdue(self._config.network.timeout)
                 return progress.overdue(late)
             raise
-        except Fault as found:
-            return progress.failed(found)
-        except Exception as error:
-            known = self._translated(error, proxied=way.proxied is not None)
-            if known is None and self._config.debug:
-                raise
-            return progress.failed(known or Fault(Kind.INTERNAL, repr(error)))
         finally:
             self._budget.received(request)
             self._deadlines.leave(deadline)
@@ -152,13 +146,13 @@ class AioFetcher(HttpFetcher):
                 deadlines.look()
         self._beats = self._loop.call_later(INTERVAL, self._beat)
 
-    def _translated(self, error: Exception, *, proxied: bool) -> Fault | None:
-        """Return the fault for an exception of aiohttp; None for an unexpected one."""
+    def _translated(self, error: Exception, link: _AioLink) -> Fault | None:
         verify = not self._config.network.insecure
         match error:
             case aiohttp.ClientHttpProxyError():
                 return Fault(Kind.PROXY, f"proxy answered HTTP {error.status}")
             case aiohttp.ClientConnectorError():
+                proxied = link.proxy is not None and not link.proxy.socks
                 return fetch_fault.connecting(error.os_error, proxied=proxied, verify=verify)
             case aiohttp.InvalidURL():
                 return Fault(Kind.INVALID_URL, "the host is not valid")
@@ -252,9 +246,6 @@ class _AioLink:
                 content._buffer.clear()  # noqa: SLF001
                 return left
             raise
-
-    def event(self) -> asyncio.Event:
-        return asyncio.Event()
 
     async def wait(self, room: asyncio.Event) -> None:
         connection = self._response.connection

@@ -23,7 +23,7 @@ from crawler.fetch.names import Names
 from crawler.fetch.room import DROPPED_BODY, Values, worth_reading
 from crawler.model.config import CrawlConfig
 from crawler.model.fault import Fault
-from crawler.model.outcome import Fetched, Received
+from crawler.model.outcome import Fetched, Kind, Received
 from crawler.model.proxies import Proxies, Proxy
 from crawler.model.request import Request
 from crawler.runtime.pulse import Pulse
@@ -46,9 +46,6 @@ class ExchangeLink(Protocol):
     async def read(self) -> bytes:
         """Return the next piece of the body, b"" at its end."""
 
-    def event(self) -> Any:
-        """Return an event that `wait` can wait for."""
-
     async def wait(self, room: Any) -> None:
         """Stop reading, and the exchange's clock, until the event is set."""
 
@@ -68,6 +65,8 @@ class HttpFetcher:
 
     errors: tuple[type[Exception], ...]
     """The library's exceptions for a broken exchange."""
+    event: Callable[[], Any]
+    """Makes an event that a link can wait for."""
 
     def __init__(
         self,
@@ -96,9 +95,9 @@ class HttpFetcher:
         self._budget.sweep(self._pulse(), self._pulse.quiet_since(STALLED))
 
     async def _exchange(self, progress: ExchangeProgress, link: ExchangeLink) -> Fetched:
-        if link.proxy is not None and link.proxy.looks_up:
-            check_url(self._policy, progress.request.url)
         try:
+            if link.proxy is not None and link.proxy.looks_up:
+                check_url(self._policy, progress.request.url)
             status, values = await link.open()
             progress.answered(status, values)
             if self._keep_headers:
@@ -108,8 +107,19 @@ class HttpFetcher:
             progress.refuse(values, proxied=link.forwarded)
             await self._rest(progress, link, values)
             return progress.settled()
+        except Fault as found:
+            return progress.failed(found)
+        except Exception as error:
+            known = self._translated(error, link)
+            if known is None and self._config.debug:
+                raise
+            return progress.failed(known or Fault(Kind.INTERNAL, repr(error)))
         finally:
             link.close()
+
+    def _translated(self, error: Exception, link: Any) -> Fault | None:
+        """Return the fault for an exception of the library's; None for an unexpected one."""
+        raise NotImplementedError
 
     async def _read(
         self, progress: ExchangeProgress, link: ExchangeLink, values: Values
@@ -129,7 +139,7 @@ class HttpFetcher:
         """Ask for memory and wait for it; return False if this body gets no more."""
 
         def opened() -> Account:
-            return Account(progress.heard, link.event(), partial(link.end, fetch_fault.stalled()))
+            return Account(progress.heard, self.event(), partial(link.end, fetch_fault.stalled()))
 
         request, held, now = progress.request, progress.held, self._pulse()
         account = self._budget.grow(request, held, need, now, opened)

@@ -43,7 +43,7 @@ from crawler.fetch.room import Values
 from crawler.fetch.wire import PIECE, Call, WireResponse, here
 from crawler.model.config import CrawlConfig
 from crawler.model.fault import Fault
-from crawler.model.outcome import Fetched, Kind, Resolved
+from crawler.model.outcome import Failed, Fetched, Kind, Resolved
 from crawler.model.proxies import Proxy
 from crawler.model.request import Purpose, Request
 
@@ -61,6 +61,7 @@ class ThreadedFetcher(HttpFetcher):
     """
 
     errors = (HTTPError,)
+    event = threading.Event
 
     def __init__(self, config: CrawlConfig, **parts: Any) -> None:
         super().__init__(config, **parts)
@@ -120,19 +121,11 @@ class ThreadedFetcher(HttpFetcher):
         return progress.overdue(watch.cause) if late else progress.failed(watch.cause)
 
     def _made(self, call: _UrllibLink) -> Fetched:
-        try:
-            if call.watch.cause is not None:
-                raise call.watch.cause
-            if call.progress.request.purpose is Purpose.ADDRESS:
-                return _look_up(call)
-            return finished(self._exchange(call.progress, call))
-        except Fault as found:
-            return call.progress.failed(found)
-        except Exception as error:
-            known = self._translated(error, call.progress)
-            if known is None and self._config.debug and call.watch.cause is None:
-                raise
-            return call.progress.failed(known or Fault(Kind.INTERNAL, repr(error)))
+        if call.watch.cause is not None:
+            return call.progress.failed(call.watch.cause)
+        if call.progress.request.purpose is Purpose.ADDRESS:
+            return _look_up(call)
+        return finished(self._exchange(call.progress, call))
 
     def _headers_of(self, request: Request, goal: FetchTarget) -> urllib3.HTTPHeaderDict:
         credentials = self._credentials.headers(request, goal)
@@ -149,15 +142,14 @@ class ThreadedFetcher(HttpFetcher):
         self._sweep()
         self.on_beat(late)
 
-    def _translated(self, error: Exception, progress: ExchangeProgress) -> Fault | None:
-        """Return the fault for an exception of urllib3 or http.client; None if unexpected."""
+    def _translated(self, error: Exception, link: _UrllibLink) -> Fault | None:
         if isinstance(error, PoolSSLError) and isinstance(error.args[0], ssl.SSLError):
             error = error.args[0]
         match error:
             case ReadTimeoutError():
                 return fetch_fault.overdue(self._config.network.timeout)
             case ProtocolError():
-                return _broken(error, progress)
+                return _broken(error, link.progress)
             case LocationValueError():
                 return Fault(Kind.INVALID_URL, "the host is not valid")
             case http.client.HTTPException():
@@ -166,7 +158,7 @@ class ThreadedFetcher(HttpFetcher):
                 return fetch_fault.handshake(error, verify=not self._config.network.insecure)
             case OSError():
                 return fetch_fault.exchanging(error)
-        return None
+        return link.watch.cause
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -217,9 +209,6 @@ class _UrllibLink(Call):
         data: bytes = self._response.read1(PIECE, decode_content=False)
         return data
 
-    def event(self) -> threading.Event:
-        return threading.Event()
-
     async def wait(self, room: threading.Event) -> None:
         with self.waiting():
             while not room.wait(_LOOK) and self.watch.cause is None:
@@ -247,12 +236,14 @@ def _sent(pair: tuple[str, str]) -> tuple[str, str]:
     return name, value.encode().decode("latin-1")
 
 
-def _look_up(call: Call) -> Resolved:
+def _look_up(call: Call) -> Resolved | Failed:
     request = call.progress.request
     try:
         address = call.look_up(request.url.hostname, request.url.port)
+    except Fault as found:
+        return call.progress.failed(found)
     except OSError as error:
-        raise fetch_fault.connecting(error) from None
+        return call.progress.failed(fetch_fault.connecting(error))
     return Resolved(request=request, address=address)
 
 

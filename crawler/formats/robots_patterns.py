@@ -26,6 +26,8 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from crawler.model.glob import fits
+
 MAX_WORK = 64_000_000
 """Maximum octet comparisons for wildcards per path; a real file needs 100,000."""
 
@@ -112,21 +114,6 @@ class Wildcard(NamedTuple):
     parts: tuple[bytes, ...]
     anchored: bool
 
-    def matches(self, path: bytes) -> bool:
-        """Tell whether the pattern matches the path; reads no octet for two parts."""
-        first, *between, last = self.parts
-        if not path.startswith(first):
-            return False
-        at = len(first)
-        for part in between:
-            found = path.find(part, at)
-            if found < 0:
-                return False
-            at = found + len(part)
-        if self.anchored:
-            return len(path) - len(last) >= at and path.endswith(last)
-        return path.find(last, at) >= 0
-
 
 class Patterns:
     """The rules of one kind, ready for comparison. The longest match is wanted."""
@@ -190,13 +177,13 @@ class Patterns:
         # Disallow counts from its first part on, and an Allow is ignored: err on the polite side.
         costly = len(path) * self._work > MAX_WORK
         for wildcard in self._wildcards:
-            rule, longest, parts, _ = wildcard
+            rule, longest, parts, anchored = wildcard
             if rule.octets <= floor:
                 break
             if costly:
                 if not rule.allow and path.startswith(parts[0]):
                     return rule
-            elif longest in path and wildcard.matches(path):
+            elif longest in path and fits(parts, path, anchored=anchored):
                 return rule
         return best
 

@@ -17,7 +17,8 @@ place where a glob's piece fits is always right, so matching never goes back.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import AnyStr
 from urllib.parse import quote
 
 from crawler.model.errors import ConfigurationError
@@ -57,20 +58,27 @@ class Globs:
         return any(_matches(pieces, path) for pieces in self._paths)
 
 
-def _matches(pieces: list[str], text: str) -> bool:
-    if len(pieces) == 1:
-        return text == pieces[0]
+def fits(pieces: Sequence[AnyStr], text: AnyStr, *, anchored: bool = True) -> bool:
+    """Tell whether `text` begins with the first of several pieces, and has the others in order.
+
+    anchored: the last one ends it. Linear in the text, as the leftmost place of a piece will do.
+    """
     first, last = pieces[0], pieces[-1]
-    end = len(text) - len(last)
-    if not text.startswith(first) or not text.endswith(last):
+    if not text.startswith(first):
         return False
     at = len(first)
     for piece in pieces[1:-1]:
-        at = text.find(piece, at, end)
-        if at < 0:
+        found = text.find(piece, at)
+        if found < 0:
             return False
-        at += len(piece)
-    return at <= end
+        at = found + len(piece)
+    if anchored:
+        return len(text) - len(last) >= at and text.endswith(last)
+    return text.find(last, at) >= 0
+
+
+def _matches(pieces: list[str], text: str) -> bool:
+    return text == pieces[0] if len(pieces) == 1 else fits(pieces, text)
 
 
 def _read(pattern: str) -> str:
