@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,9 @@ _SAMPLE = 10_000
 """Entries of a list that are looked at for its hosts."""
 _HOSTS = 2
 """Hosts that `auto` wants for each partition: with one, the hash leaves too many without any."""
+_URLS = 1_000
+"""URLs of a list that `auto` wants for each partition: a process takes as long to start as they do.
+"""
 _BLOCK = 1 << 20
 
 
@@ -65,6 +68,8 @@ class SampledList:
             number += len(seeds)
             hosts.update(seed.url.host_key for seed in seeds if isinstance(seed.url, Url))
         self._progress = source.progress()
+        if "-" in order.inputs:
+            self._progress = replace(self._progress, bytes_total=None)
         source.close()
         self.hosts, self.looked_at = len(hosts), number
 
@@ -106,12 +111,12 @@ def _automatic(order: ParallelOrder, announce: Callable[[str], None]) -> int:
         announce("workers: auto is 1, as the hosts of standard input are not known")
         return 1
     found = SampledList(order)
-    number = max(1, min(cores, found.hosts // _HOSTS))
-    announce(
-        f"workers: auto is {number}: {cores} cores, {found.hosts:,} hosts in the first "
-        f"{found.looked_at:,} URLs"
-    )
-    return number
+    number = min(cores, found.hosts // _HOSTS)
+    if not order.config.following.follow:
+        number = min(number, (found.progress().expected or 0) // _URLS)
+    hosts = f"{found.hosts:,} hosts in the first {found.looked_at:,} URLs"
+    announce(f"workers: auto is {max(1, number)}, with {cores} cores and {hosts}")
+    return max(1, number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +171,7 @@ def _opened(
             options=order.config.values() | ({} if order.lasting else {"sync": "none"}),
             seeds=tuple(order.seeds),
             inputs=tuple(order.inputs),
-            output=f"part{_suffix(order)}",
+            output=_named(order),
             state=str(folder.path),
             partitions=partitions,
             running=running,
@@ -219,8 +224,10 @@ def _begin(
     if folder.ended:
         raise completed(order.output, folder.finish(place))
     before, now = folder.options(), order.config.lasting()
-    if (what := changed(before, now)) and not order.config.accept_change:
-        raise ConfigurationError(f"{order.output}: was begun with {what}; {WAY_ON}")
+    if what := changed(before, now):
+        if not order.config.accept_change:
+            raise ConfigurationError(f"{order.output}: was begun with {what}; {WAY_ON}")
+        folder.accept(now)
     folder.wait_for_partitions()
     announce(f"continuing {order.output}: {partitions} partitions")
 
@@ -243,6 +250,14 @@ def _suffix(order: ParallelOrder) -> str:
             "it is"
         )
     return f".jsonl{packed}"
+
+
+def _named(order: ParallelOrder) -> str:
+    """Return a name that tells people of the output, and partitions how to write their parts."""
+    suffix = _suffix(order)
+    return (
+        f"{order.output.rstrip('/')}/part{suffix}" if is_directory(order.output) else order.output
+    )
 
 
 def _placed(order: ParallelOrder, begun: Mapping[str, Any] | None) -> GatheringPlace:

@@ -94,6 +94,7 @@ class PartitionCrawl:
         self._watch = watch
         self._folder = folder = partition_folder(plan, partition)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._label = plan.output
         self._part = str(folder / f"part.jsonl{_suffix(plan.output)}")
         config = share_of(CommandConfig.of(plan.options), plan, folder)
         if timed:  # a deadline stops what starts, not what is in flight
@@ -165,6 +166,7 @@ class PartitionCrawl:
 
     def _opened(self, config: CommandConfig, *, hands_over: bool) -> Beginning:
         folder = StateFolder(self._part, str(self._folder))
+        folder.label = self._label
         sync: Sync = os.fdatasync if config.sync == "full" else unsynced
         resumed = folder.begun
         outlet = Outlet(self._part, "replace", apart=True, resumed=resumed)

@@ -116,19 +116,19 @@ class RunFolder:
 
     def begin(self, options: Mapping[str, Any], partitions: int, target: GatheringPlace) -> None:
         """Begin a run of so many partitions. Raises `EnvironmentFailure`."""
-        run = {
-            "format": FORMAT,
-            "output": os.path.realpath(self.output),
-            "options": dict(options),
-            "given": dict(self._whole.given),
-            "partitions": partitions,
-            "begun": target.begun,
-        }
+        run = self._described(options) | {"partitions": partitions, "begun": target.begun}
         with explained(str(self.path)):
             disk.remove(self._whole.receipt)
             disk.replace(self.path / "run.json", _json(run))
             disk.settle(self.path)
             disk.settle(self.path.parent)
+
+    def accept(self, options: Mapping[str, Any]) -> None:
+        """Go on with other options. Raises `EnvironmentFailure`."""
+        with explained(str(self.path)):
+            disk.replace(
+                self.path / "run.json", _json(self._whole.run() | self._described(options))
+            )
 
     def end(self, options: Mapping[str, Any], counts: Mapping[str, int]) -> None:
         """Write down that every partition has ended, durably. Raises `EnvironmentFailure`.
@@ -193,6 +193,14 @@ class RunFolder:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+    def _described(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "output": os.path.realpath(self.output),
+            "options": dict(options),
+            "given": dict(self._whole.given),
+        }
 
     def _part(self, partition: int, length: int) -> CommittedPart:
         folder = self.path / f"p{partition}"

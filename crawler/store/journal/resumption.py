@@ -220,7 +220,7 @@ def resume(
     """Continue after the last commit of an earlier run. Raises `ConfigurationError`."""
     run = folder.run()
     if (what := changed(run["options"], options)) and not accept_change:
-        raise ConfigurationError(f"{folder.output}: was begun with {what}; {WAY_ON}")
+        raise ConfigurationError(f"{folder.label}: was begun with {what}; {WAY_ON}")
     now = time.time()
     with folder.journal() as former, folder.intact():
         replay = Replay(former)
@@ -234,7 +234,7 @@ def resume(
         if source.skip(marks.cursor) != marks.entries:
             if not accept_change:
                 raise ConfigurationError(
-                    f"{folder.output}: the list has changed: its first {marks.cursor:,} entries "
+                    f"{folder.label}: the list has changed: its first {marks.cursor:,} entries "
                     f"are not those that were read{_grown(run, inputs)}; {WAY_ON}"
                 )
             source.rewind()

@@ -43,6 +43,7 @@ class StateFolder:
         self._place = place = os.path.realpath(output)
         self._named = bool(state)
         self.output = output
+        self.label = output  # what the crawl is for a person
         self.path = Path(state or f"{place}.state")
         self.receipt = Path(f"{place}.receipt.json")
 
