@@ -3,6 +3,7 @@
 Each crawl runs in a process of its own, which ends itself (`_exit`, as by SIGKILL) before, in the
 middle of, or after one of its changes to the disk: writes of records, of fingerprints and of
 frames, renames, truncations and removals. Then the same command runs again, until it is complete.
+Every other crawl runs in partitions, one or three, called by a loop or at the same time.
 All along, the output never is shorter than the journal says; in the end there is one valid record
 for each URL, no more.
 """
@@ -15,10 +16,11 @@ import random
 import sys
 import tempfile
 from collections import Counter
-from itertools import product
+from itertools import cycle, product
 from pathlib import Path
 
 from tests.crash.crawl import FORMS, KINDS, Case, continued, wrong
+from tests.crash.partitioned import CALLERS, RoundsCase, continued_rounds, wrong_rounds
 
 ENGINES = ("async", "threaded")
 
@@ -30,18 +32,21 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     draw = random.Random(given.seed)
-    cases = [Case(*each) for each in product(ENGINES, KINDS, FORMS)]
+    alone = [Case(*each) for each in product(ENGINES, KINDS, FORMS)]
+    rounds = [RoundsCase(*each) for each in product(ENGINES, KINDS, FORMS, (1, 3), CALLERS)]
+    draw.shuffle(rounds)
+    cases: list[Case | RoundsCase] = [case for pair in zip(cycle(alone), rounds) for case in pair]
     kills: Counter[str] = Counter()
     crawls = 0
     while kills.total() < given.kills:
         case = cases[crawls % len(cases)]
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            while (where := continued(case, folder, draw)) is not None:
+            while (where := _continued(case, folder, draw)) is not None:
                 kills[where] += 1
-                if problem := wrong(case, folder, complete=False):
+                if problem := _wrong(case, folder, complete=False):
                     return _refuted(case, problem)
-            if problem := wrong(case, folder, complete=True):
+            if problem := _wrong(case, folder, complete=True):
                 return _refuted(case, problem)
         crawls += 1
     where = ", ".join(f"{name} {number}" for name, number in sorted(kills.items()))
@@ -49,7 +54,19 @@ def main() -> int:
     return 0
 
 
-def _refuted(case: Case, problem: str) -> int:
+def _continued(case: Case | RoundsCase, folder: Path, draw: random.Random) -> str | None:
+    if isinstance(case, RoundsCase):
+        return continued_rounds(case, folder, draw)
+    return continued(case, folder, draw)
+
+
+def _wrong(case: Case | RoundsCase, folder: Path, *, complete: bool) -> str:
+    if isinstance(case, RoundsCase):
+        return wrong_rounds(case, folder, complete=complete)
+    return wrong(case, folder, complete=complete)
+
+
+def _refuted(case: Case | RoundsCase, problem: str) -> int:
     print(f"{case}: {problem}", file=sys.stderr)
     return 1
 
