@@ -157,7 +157,7 @@ class PartitionCrawl:
             self._sink.close(whole=False)
         manifest = self._manifest(ended=True)
         if self._quota is not None:
-            self._quota.give_back(manifest.found)
+            self._quota.give_back(self._journal.marks.taken)
         if self._watch is not None:
             session = self._session
             self._watch.look(manifest, session.statistics())

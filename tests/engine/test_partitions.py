@@ -228,6 +228,14 @@ def test_the_limit_of_pages_holds_for_all_partitions_together(tmp_path: Path) ->
     assert len(records(found)) == HOSTS + sum(each.found for each in found)
 
 
+def test_the_limit_of_pages_of_a_host_holds_for_all_finders(tmp_path: Path) -> None:
+    """A host's owner counts what all partitions find of it."""
+    plan = planned(tmp_path, [page(n) for n in range(HOSTS)], max_per_host=3, **FOLLOWING)
+    found = records(rounds(plan))
+    hosts = [Url(url).host_key for url in found if url not in map(page, range(HOSTS))]
+    assert max(map(hosts.count, hosts)) == 3
+
+
 DONE = Manifest(partition=0, ended=True, exhausted=True, records=5)
 
 

@@ -1,0 +1,76 @@
+"""The owner of a URL: the same however it is written, and by the fast filter as by the parser."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from crawler.core.ownership import Ownership
+from crawler.model.url import Url, parse
+from crawler.runtime.suffixes import PublicSuffixes
+from crawler.store.entry import seed
+
+SUFFIXES = PublicSuffixes()
+PARTITIONS = 1_000
+
+
+def owner(text: str) -> int:
+    """Return the owner of a text as it stands in a list."""
+    return Ownership(PARTITIONS, 0, SUFFIXES).of(seed(text).url)
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        (
+            "http://a.test/",
+            "https://a.test/b?c",
+            "a.test",
+            "HTTP://A.test:80",
+            "https://a.test:80/",
+        ),
+        ("http://www.example.co.uk/", "https://example.co.uk/x", "//shop.example.co.uk"),
+        ("http://127.0.0.1/", "http://127.1/", "http://0x7f.1/a", "http://user:word@127.0.0.1/"),
+        ("http://a.test:8080/", "https://a.test:8080/b"),
+        ("http://[::1]:81/", "http://[0:0::1]:81/x"),
+    ],
+)
+def test_spellings_of_one_site_have_one_owner(same: tuple[str, ...]) -> None:
+    """Scheme, spelling, credentials and subdomain make no difference; a port of its own does."""
+    assert len(set(map(owner, same))) == 1
+    assert owner("http://b.test/") != owner("http://b.test:8080/")
+
+
+ORIGINS = ("http://a.test", "https://www.example.org", "http://a.test:8080", "http://127.1")
+TEXTS = st.text(st.sampled_from("ahtps:/\\?#@.%[]0189 \t\u00e9-_x"), max_size=30)
+
+
+@given(origin=st.sampled_from(ORIGINS), before=TEXTS, after=TEXTS)
+@example(origin="http://a.test", before="", after="/@b.test/")
+@example(origin="http://a.test", before="", after="\\@b.test/")
+@example(origin="http://a.test", before="", after="?/@b.test/")
+@example(origin="http://a.test", before="http:///", after="/")
+@example(origin="http://a.test", before="", after="/" + "x" * 65_600)
+def test_the_fast_filter_never_disagrees_with_the_parser(
+    origin: str, before: str, after: str
+) -> None:
+    """What it decides of a raw entry is what the URL standard makes of it; it may leave it open."""
+    ownership = Ownership(PARTITIONS, 0, SUFFIXES)
+    for known in ORIGINS:
+        url = parse(f"{known}/")
+        assert isinstance(url, Url)
+        ownership.of(url)
+    for text in (origin + after, before + origin + after):
+        decided = ownership.known(text)
+        url = seed(text).url
+        if decided is not None and isinstance(url, Url):
+            assert decided == ownership.of(url)
+
+
+def test_the_filter_decides_plain_lines_of_known_origins() -> None:
+    """A line of an origin that was met costs no parsing, and its owner never depends on a salt."""
+    ownership = Ownership(8, 0, SUFFIXES)
+    assert ownership.known("http://www.example.org/a") is None
+    assert ownership.of(Url("http://www.example.org/")) == 5
+    assert ownership.known("http://www.example.org/a?b=//c") == 5
