@@ -17,7 +17,6 @@ from crawler.load.halt import unless
 from crawler.load.hit import Measured
 from crawler.load.load_config import LoadConfig
 from crawler.load.part import OnSecond, seconds_of
-from crawler.load.planner import Target
 from crawler.load.validity import Probes
 from crawler.load.worker import WorkerOrder, WorkerReport
 from crawler.measure.json_document import parsed, text
@@ -99,24 +98,17 @@ class Crew:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def started(
-        cls,
-        config: LoadConfig,
-        targets: Sequence[Target],
-        addresses: Sequence[str],
-        halt: asyncio.Event,
-    ) -> AsyncIterator[Self]:
+    async def started(cls, order: WorkerOrder, halt: asyncio.Event) -> AsyncIterator[Self]:
         """Start the workers and open their connections; end them when the block is left.
 
         Raises `Halted` if `halt` is set before all of them are ready.
         """
         workers: list[Worker] = []
-        order = WorkerOrder(config=config, targets=tuple(targets), addresses=tuple(addresses))
         try:
-            for number in range(config.processes):
+            for number in range(order.config.processes):
                 workers.append(await Worker.started(replace(order, number=number)))  # noqa: PERF401 - those started must be ended
             await unless(halt, _all(worker.hear() for worker in workers))
-            yield cls(config, workers)
+            yield cls(order.config, workers)
         finally:
             await asyncio.gather(*(worker.gone() for worker in workers))
 

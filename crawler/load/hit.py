@@ -115,15 +115,22 @@ class _Target:
         self.response.add_many(self.latencies)
         self.latencies.clear()
 
-    def counts(self, plan: Plan) -> TargetCounts:
-        """Return all that was counted."""
+    def counts(self, plan: Plan, *, latencies: bool) -> TargetCounts:
+        """Return all that was counted, with or without the latencies."""
         self.settle()
         errors = {}
         for kind, (message, request) in self.firsts.items():
             example = f"{request.method} {plan.url(request)}"
             errors[kind] = ErrorKind(count=self.errors[kind], message=message, example=example)
-        name, targets = self.aim.name, self.aim.targets
-        return TargetCounts.taken(self, name=name, targets=targets, errors=errors)
+        return TargetCounts(
+            name=self.aim.name,
+            targets=self.aim.targets,
+            response=self.response if latencies else Histogram(),
+            statuses=dict(self.statuses),
+            errors=errors,
+            unfinished=self.unfinished,
+            received=self.received,
+        )
 
 
 class Recorder:
@@ -276,6 +283,14 @@ class Recorder:
             row_seconds=self._row_seconds,
         )
 
+    def so_far(self, now: float) -> Measured:
+        """Return what was counted until now; of targets that differ without their latencies."""
+        measured, plan = self.freeze(now), self._plan
+        if plan is None or not plan.mixed:
+            return measured
+        targets = (each.counts(plan, latencies=False) for each in self._targets.values())
+        return replace(measured, targets=tuple(targets))
+
     def end(self, now: float) -> Measured:
         """Return all that was counted in the run, by target, too."""
         measured, plan = self.freeze(now), self._plan
@@ -288,7 +303,8 @@ class Recorder:
             for status, number in measured.statuses.items():
                 if status not in self._expected:
                     target.error(f"status {status}", phrase(status), first, number)
-        return replace(measured, targets=tuple(t.counts(plan) for t in self._targets.values()))
+        targets = (each.counts(plan, latencies=True) for each in self._targets.values())
+        return replace(measured, targets=tuple(targets))
 
     def _error(self, kind: str, message: str, request: Planned | None) -> None:
         if request is not None and self._targets:

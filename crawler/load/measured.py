@@ -109,7 +109,7 @@ class Measured(Record, frozen=True, kw_only=True):
     ] = ()
     targets: Annotated[
         tuple[TargetCounts, ...],
-        told("The same hits by target, in the order of the list; nothing before the end."),
+        told("The same hits by target, in the order of the list."),
     ] = ()
     row_seconds: Annotated[
         int, told("Seconds of a stretch; the last one may be shorter.", merged=max, ge=1)
@@ -152,7 +152,7 @@ class Measured(Record, frozen=True, kw_only=True):
 
     @property
     def kinds(self) -> Mapping[str, ErrorKind]:
-        """The errors by kind, with the first of each; before the end, failures alone."""
+        """The errors by kind, with the first of each; without targets, failures alone."""
         if self.targets:
             return reduce(total, (target.errors for target in self.targets))
         return {

@@ -2,12 +2,13 @@
 
 What is shown is a second old at most, as the generator tells of itself once a second: it never
 waits for a scrape. Several runs (`--find-limit`, `--against`) are one series: counters only rise.
-Labels are statuses and kinds of failure, of which there are few; no URL is one.
+Labels are statuses, kinds of failure, and in a list of several targets the rows of the results, of
+which there are few: a list of a million URLs has a hundred rows and one for all others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from msgspec.structs import replace
@@ -15,9 +16,10 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from crawler.load.measured import Failure, Measured
+from crawler.load.measured import Failure, Measured, TargetCounts
 from crawler.load.part import OnSecond
 from crawler.measure.histogram import Histogram
+from crawler.measure.json_document import total
 from crawler.model.errors import EnvironmentFailure
 
 HOST = "127.0.0.1"
@@ -31,12 +33,16 @@ _LATENCIES = {
 }
 
 
+_ByName = Mapping[str, TargetCounts]
+
+
 class Exposition(Collector):
     """The last measurements; told by the generator, read by the server's threads."""
 
     def __init__(self) -> None:
         nothing = Measured(elapsed=0.0)
         self._runs = nothing, nothing  # those that have ended, and the one under way
+        self._targets: tuple[_ByName, _ByName] = {}, {}
 
     @property
     def whole(self) -> Measured:
@@ -46,6 +52,7 @@ class Exposition(Collector):
 
     def tell(self, measured: Measured) -> None:
         """Take what the run under way has measured so far."""
+        self._targets = self._targets[0], {each.name: each for each in measured.targets}
         self._runs = self._runs[0], replace(measured, rows=(), targets=())
 
     def before(self, watch: OnSecond | None) -> OnSecond:
@@ -62,6 +69,7 @@ class Exposition(Collector):
         """Take what a run has measured in all."""
         self.tell(measured)
         self._runs = self.whole, Measured(elapsed=0.0)
+        self._targets = total(*self._targets), {}
 
     def collect(self) -> Iterable[Metric]:
         """Yield all metrics."""
@@ -78,15 +86,33 @@ class Exposition(Collector):
             yield CounterMetricFamily(f"crawler_load_{name}", words, value=value)
         for name, words in _LATENCIES.items():
             yield _latency(f"crawler_load_{name}_seconds", words, getattr(whole, name))
+        yield from self._by_target()
+
+    def _by_target(self) -> Iterable[Metric]:
+        targets: _ByName = total(*self._targets)
+        if len(targets) < 2:
+            return
+        answers = _family("target_responses", "Responses by target and status.", "target", "code")
+        errors = _family("target_errors", "Errors by target and kind.", "target", "kind")
+        for name, target in targets.items():
+            for status, number in target.statuses.items():
+                answers.add_metric([name, str(status)], number)
+            for kind, error in target.errors.items():
+                errors.add_metric([name, kind], error.count)
+        yield from (answers, errors)
 
 
 def _labelled(
     name: str, help: str, label: str, values: Iterable[tuple[object, int]]
 ) -> CounterMetricFamily:
-    family = CounterMetricFamily(f"crawler_load_{name}", help, labels=[label])
+    family = _family(name, help, label)
     for key, value in values:
         family.add_metric([str(key)], value)
     return family
+
+
+def _family(name: str, help: str, *labels: str) -> CounterMetricFamily:
+    return CounterMetricFamily(f"crawler_load_{name}", help, labels=labels)
 
 
 def _latency(name: str, help: str, histogram: Histogram) -> HistogramMetricFamily:

@@ -63,7 +63,7 @@ class Part:
             while not ending.done() and (now := perf_counter()) < end:
                 if now >= tick:
                     if on_second is not None:
-                        on_second(recorder.freeze(now))
+                        on_second(recorder.so_far(now))
                     tick = start + int(now - start) + 1
                 await asyncio.wait((ending,), timeout=min(tick, end) - now)
         now = perf_counter()

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import count, cycle
+from math import ceil
 from typing import NamedTuple
 
 from crawler.load.template import Segments, filled
@@ -100,7 +101,8 @@ Requests = Iterator[Planned]
 class Plan:
     """Every request of a run, and the origins that they go to.
 
-    aims: the rows of the results. head: whether there is a HEAD among the requests.
+    aims: the rows of the results. head: whether there is a HEAD among the requests. begun: hits of
+    earlier runs, whose numbers and rows are not used again.
     """
 
     keepalive: bool
@@ -108,6 +110,7 @@ class Plan:
     order: tuple[Planned | Recipe, ...]
     aims: tuple[Aim, ...]
     head: bool
+    begun: int = 0
 
     @property
     def mixed(self) -> bool:
@@ -127,7 +130,10 @@ class Plan:
         """
         mine = [each for each in self.order if origin in (None, each.origin)]
         fixed = [each for each in mine if isinstance(each, Planned)]
-        return cycle(fixed) if len(fixed) == len(mine) else _filled(mine, numbers, share)
+        if len(fixed) == len(mine):
+            return cycle(fixed)
+        rounds = ceil(self.begun / len(self.order) / share[1])
+        return _filled(mine, map(self.begun.__add__, numbers), share, rounds)
 
     def numbered(self) -> Callable[[int], Planned]:
         """Return the function that gives the request of a hit's number."""
@@ -137,6 +143,7 @@ class Plan:
         turns = _turns(order)
 
         def request(number: int) -> Planned:
+            number += self.begun
             each, first, step = turns[number % length]
             return each.at(number, first + number // length * step)
 
@@ -172,12 +179,12 @@ def _turns(order: Sequence[Planned | Recipe]) -> list[tuple[Planned | Recipe, in
 
 
 def _filled(
-    order: Sequence[Planned | Recipe], numbers: Iterator[int], share: tuple[int, int]
+    order: Sequence[Planned | Recipe], numbers: Iterator[int], share: tuple[int, int], begun: int
 ) -> Requests:
-    """Yield the requests of an order; processes share the rows out."""
+    """Yield the requests of an order, some rounds of which are over; processes share the rows."""
     mine, processes = share
     turns = _turns(order)
-    for cycles in count():
+    for cycles in count(begun):
         for request, first, step in turns:
             row = (first + cycles * step) * processes + mine
             yield request.at(next(numbers), row)

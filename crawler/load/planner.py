@@ -49,8 +49,8 @@ _NO_AIM = Aim(0, "", frozenset())
 Target = str | Endpoint
 
 
-def plan_of(config: LoadConfig, targets: Sequence[Target]) -> Plan:
-    """Plan a run over targets, of which a text is a URL.
+def plan_of(config: LoadConfig, targets: Sequence[Target], begun: int = 0) -> Plan:
+    """Plan a run over targets, of which a text is a URL; `begun` hits were made of them before.
 
     Raises `ConfigurationError` if there are none, or one that cannot be sent, and
     `EnvironmentFailure` for a file that cannot be read.
@@ -74,6 +74,7 @@ def plan_of(config: LoadConfig, targets: Sequence[Target]) -> Plan:
         order=tuple(order),
         aims=tuple(dict(sorted((aim.number, aim) for aim in {*aims})).values()),
         head=head,
+        begun=begun,
     )
 
 

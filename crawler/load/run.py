@@ -25,6 +25,7 @@ from crawler.load.part import OnSecond, opened, targets_of
 from crawler.load.plan import Plan
 from crawler.load.planner import Target, plan_of
 from crawler.load.validity import Probes
+from crawler.load.worker import WorkerOrder
 from crawler.model.option import OptionError
 
 
@@ -32,11 +33,13 @@ async def run_load(
     config: LoadConfig,
     targets: Sequence[Target],
     *,
+    begun: int = 0,
     on_second: OnSecond | None = None,
     halt: asyncio.Event | None = None,
 ) -> tuple[Measured, Probes]:
     """Load the targets as the options say, and return what was measured; a text is a URL.
 
+    begun: hits of earlier runs, whose numbers and rows of data templates do not use again.
     on_second: called with what was measured so far, about once a second. halt: ends the run early
     when it is set, and is set by SIGINT and SIGTERM (if this is the main thread); so set afterwards
     means that the result is partial. A second signal raises `KeyboardInterrupt`.
@@ -46,7 +49,7 @@ async def run_load(
     at the start, and for a process that has died.
     """
     halt = halt or asyncio.Event()
-    plan = plan_of(config, targets)
+    plan = plan_of(config, targets, begun)
     _check(config, plan)
     with halted_by_signals(halt):
         try:
@@ -76,8 +79,11 @@ async def _parts(
     if config.processes == 1:
         async with opened(config, plan, places, Share(), halt) as part:
             return [await part.run(perf_counter() + config.warmup, halt, on_second)]
-    addresses = [each.address for each in places]
-    async with Crew.started(config, targets, addresses, halt) as crew:
+    addresses = tuple(each.address for each in places)
+    order = WorkerOrder(
+        config=config, targets=tuple(targets), addresses=addresses, begun=plan.begun
+    )
+    async with Crew.started(order, halt) as crew:
         return await crew.run(halt, on_second)
 
 

@@ -39,6 +39,7 @@ class WorkerOrder(Record, frozen=True, kw_only=True):
     targets: tuple[str | Endpoint, ...]
     addresses: tuple[str, ...]
     number: int = 0
+    begun: int = 0
 
 
 class WorkerReport(Record, frozen=True, kw_only=True):
@@ -71,7 +72,7 @@ async def _work() -> None:
 
 async def _carry_out(orders: asyncio.StreamReader) -> None:
     order = parsed(await orders.readline(), WorkerOrder)
-    config, plan = order.config, plan_of(order.config, order.targets)
+    config, plan = order.config, plan_of(order.config, order.targets, order.begun)
     targets = list(map(Target.at, plan.origins, order.addresses))
     share = Share(number=order.number, processes=config.processes)
     halt = asyncio.Event()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -53,6 +56,44 @@ def test_two_servers_take_turns() -> None:
     assert service["a"] >= 0.01 and service["b"] >= 0.06 and service["ratio"]["low"] > 1
     assert service["ratio"]["value"] == pytest.approx(service["b"] / service["a"])
     assert bool(json.loads(out)["doubts"]) == (code == 5)
+
+
+class _Asked(BaseHTTPRequestHandler):
+    """Answers each request, and keeps what it asked for."""
+
+    protocol_version = "HTTP/1.1"
+    paths: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.paths.append(self.path)
+        self.send_response(204)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_templates_count_on_from_turn_to_turn(tmp_path: Path) -> None:
+    """No number is sent twice and no row is left out, though each turn is its own run."""
+    targets, data = tmp_path / "list.jsonl", tmp_path / "rows.csv"
+    data.write_text("name\n" + "".join(f"row{n}\n" for n in range(10)))
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Asked) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        lines = ({"url": f"{url}/{path}/{{{{seq}}}}/{{{{name}}}}"} for path in "ab")
+        targets.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+        words = ("-i", str(targets), "--data", str(data), "--rate", "40", "-d", "1.5", "-c", "2")
+        unknown = load(*words, "--against", f"{url}/{{{{nobody}}}}")
+        assert unknown[0] == 2 and "unknown template {{nobody}}" in unknown[2]
+        assert not _Asked.paths
+        code, out, err = load(*words, "--against", f"{url}/other/{{{{seq}}}}", "--json")
+        server.shutdown()
+    assert code in {0, 5} and err == "" and len(json.loads(out)["comparisons"]) == 4
+    asked = [path.split("/")[1:] for path in _Asked.paths]
+    numbers = [int(number) for _, number, *_ in asked]
+    assert len(numbers) >= 60 and len(set(numbers)) == len(numbers)
+    for path in "ab":
+        assert {parts[2] for parts in asked if parts[0] == path} == {f"row{n}" for n in range(10)}
 
 
 def test_the_limit_of_a_known_queue_is_found() -> None:

@@ -30,6 +30,7 @@ from crawler.load.part import Part
 from crawler.load.planner import plan_of
 from crawler.load.raw import RawClient
 from crawler.load.run import run_load
+from crawler.load.worker import WorkerOrder
 from crawler.model.errors import EnvironmentFailure
 from crawler.runtime.event_loop import LoopFactory, new_event_loop
 from tests.load.endings import latest
@@ -253,7 +254,8 @@ def test_a_process_that_tells_no_result_ends_the_run(monkeypatch: pytest.MonkeyP
     async def scenario() -> None:
         async with serving(answering(OK)) as url:
             config = LoadConfig(processes=2, connections=2, duration=0.1)
-            async with Crew.started(config, [url], ["127.0.0.1"], asyncio.Event()) as crew:
+            order = WorkerOrder(config=config, targets=(url,), addresses=("127.0.0.1",))
+            async with Crew.started(order, asyncio.Event()) as crew:
                 os.kill(crew._workers[1].process.pid, signal.SIGSTOP)
                 await crew.run(asyncio.Event(), None)
 

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from urllib.request import urlopen
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
+from crawler.load.load_config import LoadConfig
 from crawler.load.measured import Measured, TargetCounts
 from crawler.load.metrics import HOST, Exposition, serving_metrics
+from crawler.load.run import run_load
 from crawler.model.errors import EnvironmentFailure
 from tests.load import sample
+from tests.load.servers import OK, answering, serving
 
 Scraped = Mapping[tuple[str, ...], float]
 
@@ -39,7 +43,7 @@ def test_counters_and_latencies_are_those_of_the_run() -> None:
     assert buckets == sorted(buckets) and buckets[-1] == 1_200
     assert found["crawler_load_service_seconds_bucket", "0.005"] == 480
     assert found["crawler_load_response_seconds_count",] == 1_200
-    assert {len(key) for key in found} <= {1, 2}
+    assert {len(key) for key in found} <= {1, 2, 3}
 
 
 def test_counters_rise_over_several_runs() -> None:
@@ -54,6 +58,31 @@ def test_counters_rise_over_several_runs() -> None:
     watch(Measured(elapsed=0.1, statuses={200: 1}))
     assert exposition.whole.statuses == {200: 3} and seen == [2, 1]
     assert exposition.whole.rows == ()
+
+
+def test_targets_are_told_apart() -> None:
+    """By status and kind of error, over several runs; a run with one target has no such figures."""
+    exposition, run = Exposition(), sample.measured()
+    first, second = (target.name for target in run.targets)
+    with serving_metrics(0, exposition) as address:
+        exposition.end(replace(run, targets=run.targets[:1]))
+        assert not any("target" in key[0] for key in scrape(address))
+        exposition.before(None)(run)
+        found = scrape(address)
+    assert found["crawler_load_target_responses_total", "200", first] == 2 * 1_164
+    assert found["crawler_load_target_responses_total", "302", second] == 1
+    assert found["crawler_load_target_errors_total", "timeout", first] == 2 * 13
+
+
+async def test_targets_are_told_while_the_run_lasts() -> None:
+    """Each second's counts have those of the targets, without their latencies."""
+    seen: list[Measured] = []
+    async with serving(answering(OK)) as url:
+        config = LoadConfig(connections=1, rate=50, duration=1.5)
+        await run_load(config, [f"{url}a", f"{url}b"], on_second=seen.append)
+    assert [target.name for target in seen[0].targets] == ["GET /a", "GET /b"]
+    assert sum(target.count for target in seen[0].targets) == seen[0].count > 0
+    assert not any(target.response.count for target in seen[0].targets)
 
 
 def test_a_port_that_is_taken_is_one_line() -> None:

@@ -16,6 +16,7 @@ from crawler.load.monitor import listen_overflows
 from crawler.load.planner import plan_of
 from crawler.load.run import run_load, together
 from crawler.load.validity import Probes
+from crawler.load.worker import WorkerOrder
 from crawler.mock import MockWeb, running
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.runtime.event_loop import new_event_loop
@@ -112,7 +113,8 @@ def test_a_process_that_dies_ends_the_run() -> None:
 
     async def run(urls: list[str]) -> None:
         config = LoadConfig(processes=2, connections=2, duration=30)
-        async with Crew.started(config, urls, ["127.0.0.1"], asyncio.Event()) as crew:
+        order = WorkerOrder(config=config, targets=tuple(urls), addresses=("127.0.0.1",))
+        async with Crew.started(order, asyncio.Event()) as crew:
             running = asyncio.ensure_future(crew.run(asyncio.Event(), None))
             await asyncio.sleep(0.3)
             crew._workers[1].process.kill()

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import reduce
+from math import ceil
 
 from crawler.cli.load.load_compare import show
-from crawler.cli.load.load_session import Load
+from crawler.cli.load.load_session import Load, flagged
 from crawler.load.load_config import LoadConfig
 from crawler.load.load_result import LoadResult
 from crawler.load.measured import Measured
-from crawler.load.planner import Target
+from crawler.load.planner import Target, plan_of
 from crawler.load.significance import compare_blocks
 from crawler.model.errors import ConfigurationError, ExitCode
 
@@ -30,6 +31,8 @@ def compare_with(
     if config.stages or config.requests:
         flag = "--stages" if config.stages else "--requests"
         raise ConfigurationError(f"--against takes turns by time; leave out {flag}")
+    with flagged():  # before the first turn of the other
+        plan_of(config, others)
     a, b = _taken(load, config, (urls, others))
     doubted = [each for each in (*a, *b) if not each.verdict.valid]
     failures = list(_failures(config, a, b))
@@ -47,19 +50,31 @@ def compare_with(
 def _taken(
     load: Load, config: LoadConfig, sides: Sequence[Sequence[Target]]
 ) -> tuple[list[LoadResult], list[LoadResult]]:
-    """Return the results of all turns, as many of each side; under `BLOCKS` after a signal."""
+    """Return the results of all turns, as many of each side; under `BLOCKS` after a signal.
+
+    Templates count on from turn to turn, so that no number and no row comes twice.
+    """
     least = config.options()["duration"].least or 0.0
     block = replace(config, duration=max(config.duration / BLOCKS, least))
     taken: tuple[list[LoadResult], list[LoadResult]] = [], []
+    begun = 0
     for turn in range(BLOCKS):
         pair: dict[int, LoadResult] = {}
         for side in (0, 1) if turn % 2 == 0 else (1, 0):
-            pair[side] = load(block, sides[side], ())
+            pair[side] = load(block, sides[side], (), begun=begun)
+            begun += _hits(pair[side])
             if pair[side].partial:
                 return taken
         for side, result in pair.items():
             taken[side].append(result)
     return taken
+
+
+def _hits(result: LoadResult) -> int:
+    """Return at least as many as there were; of a warm-up, which may be faster, an estimate."""
+    measured, config = result.measured, result.config
+    warm = 2 * config.warmup / measured.elapsed if measured.elapsed else 0.0
+    return ceil(measured.attempts * (1 + warm)) + config.connections
 
 
 def _measured(*sides: Sequence[LoadResult]) -> Iterator[list[Measured]]:

@@ -41,7 +41,7 @@ LOAD = Spelling(
 
 _LAST_PORT = 65_535
 
-Load = Callable[[LoadConfig, Sequence[Target], Sequence[Threshold]], LoadResult]
+Load = Callable[..., LoadResult]
 """`run`, with what it shows meanwhile settled."""
 
 
@@ -52,6 +52,7 @@ def run(
     *,
     quiet: bool,
     metrics: Exposition | None = None,
+    begun: int = 0,
 ) -> LoadResult:
     """Load the URLs and judge the run; `partial` if a signal ended it.
 
@@ -59,7 +60,7 @@ def run(
     for options that the targets forbid.
     """
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
-    measured, probes, partial = measure(config, targets, quiet=quiet, metrics=metrics)
+    measured, probes, partial = measure(config, targets, quiet=quiet, metrics=metrics, begun=begun)
     return LoadResult(
         target=first if isinstance(first := targets[0], str) else first.url,
         urls=len(targets),
@@ -75,24 +76,36 @@ def run(
 
 
 def measure(
-    config: LoadConfig, targets: Sequence[Target], *, quiet: bool, metrics: Exposition | None = None
+    config: LoadConfig,
+    targets: Sequence[Target],
+    *,
+    quiet: bool,
+    metrics: Exposition | None = None,
+    begun: int = 0,
 ) -> tuple[Measured, Probes, bool]:
     """Load the URLs, with a live picture on a terminal unless `quiet`.
 
     Returns what was measured, what was read off the generator, and whether a signal ended it.
     """
     halt = asyncio.Event()
-    with watching(config, quiet=quiet) as watch, _collecting_rarely():
-        try:
-            with asyncio.Runner(loop_factory=new_event_loop) as runner:
-                told = watch if metrics is None else metrics.before(watch)
-                measured, probes = runner.run(run_load(config, targets, on_second=told, halt=halt))
-        except OptionError as error:
-            flag = LOAD.options[error.option].flag
-            raise ConfigurationError(f"{flag}: {error.problem}") from error
+    with watching(config, quiet=quiet) as watch, _collecting_rarely(), flagged():
+        told = watch if metrics is None else metrics.before(watch)
+        work = run_load(config, targets, begun=begun, on_second=told, halt=halt)
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            measured, probes = runner.run(work)
     if metrics is not None:
         metrics.end(measured)
     return measured, probes, halt.is_set()
+
+
+@contextmanager
+def flagged() -> Iterator[None]:
+    """Name the flag of an option that cannot be, as targets need it."""
+    try:
+        yield
+    except OptionError as error:
+        flag = LOAD.options[error.option].flag
+        raise ConfigurationError(f"{flag}: {error.problem}") from error
 
 
 @contextmanager
