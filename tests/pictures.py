@@ -1,4 +1,4 @@
-"""Make the README's pictures from real runs: `python -m tests.pictures [crawl|compare]`."""
+"""Make the README's pictures from real runs: `python -m tests.pictures [crawl|killed|compare]`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from crawler.mock import MockWeb, running
 from tests.browser import Browser
 
 ROOT = Path(__file__).parents[1]
@@ -26,12 +27,50 @@ def crawl() -> None:
     with tempfile.TemporaryDirectory() as folder:
         said = "crawler crawl --mock 2000 --config fast-local -o crawl.jsonl"
         output = terminal([*said.split()[1:], "--progress", "none"], Path(folder))
+    draw("crawl", [(said, output)])
+
+
+def killed() -> None:
+    """Draw a crawl that is killed, and continued by the same command."""
+    with tempfile.TemporaryDirectory() as folder:
+        draw("killed", killed_and_continued(Path(folder), pages=300, after=100))
+
+
+def killed_and_continued(folder: Path, *, pages: int, after: int) -> list[tuple[str, str]]:
+    """Crawl, kill with SIGKILL after some records, and crawl again; commands and their output."""
+    said = "crawler crawl -i list.txt -o out.jsonl --allow-private"
+    words = [*said.split()[1:], "--progress", "none"]
+    shown: list[tuple[str, str]] = []
+    with running(MockWeb(pages=pages, hosts=8)) as web:
+        (folder / "list.txt").write_text("\n".join(web.urls()))
+        (folder / "out.jsonl").touch()
+        with (
+            subprocess.Popen([COMMAND, *words], cwd=folder, stderr=subprocess.PIPE) as process,
+            subprocess.Popen(
+                ["tail", "-n", "+1", "-F", "out.jsonl"], cwd=folder, stdout=subprocess.PIPE
+            ) as tail,
+        ):
+            assert tail.stdout is not None
+            for _ in range(after):
+                tail.stdout.readline()
+            process.kill()
+            tail.kill()
+        shown += [(f"{said} &", ""), ("kill -9 %1", "")]
+        for command, run in (("crawler status", ["status"]), (said, words)):
+            shown.append((command, terminal(run, folder)))
+    return shown
+
+
+def draw(name: str, shown: list[tuple[str, str]]) -> None:
+    """Draw commands and what the terminal has shown of them."""
     console = Console(width=COLUMNS, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
-    console.print(Text(f"$ {said}"))
-    console.print(Text.from_ansi(output.strip()))
-    picture = console.export_svg(title="crawler", unique_id="crawl")
+    for command, output in shown:
+        console.print(Text(f"$ {command}"))
+        if output.strip():
+            console.print(Text.from_ansi(output.strip()))
+    picture = console.export_svg(title="crawler", unique_id=name)
     picture = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)  # loads nothing
-    (IMAGES / "crawl.svg").write_text(picture, encoding="utf-8")
+    (IMAGES / f"{name}.svg").write_text(picture, encoding="utf-8")
 
 
 def terminal(arguments: list[str], folder: Path) -> str:
@@ -66,7 +105,7 @@ def compare() -> None:
 def main(names: list[str]) -> None:
     """Make the pictures that are named, or all."""
     IMAGES.mkdir(exist_ok=True)
-    makers = {"crawl": crawl, "compare": compare}
+    makers = {"crawl": crawl, "killed": killed, "compare": compare}
     for name in names or makers:
         makers[name]()
 

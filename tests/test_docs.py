@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 import crawler
 from crawler.model.errors import ExitCode
 from tests.generated import files
+from tests.pictures import killed_and_continued
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -79,3 +82,20 @@ def test_every_page_is_in_the_table_of_contents() -> None:
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     names = (path.relative_to(ROOT / "docs").with_suffix("").as_posix() for path in PAGES)
     assert [name for name in names if name != "index" and f"\n{name}\n" not in index] == []
+
+
+@pytest.mark.slow
+def test_the_demo_of_the_readme_holds(tmp_path: Path) -> None:
+    """A crawl that is killed, asked about and continued looks as its picture does, and is whole."""
+    shown = dict(killed_and_continued(tmp_path, pages=24, after=6))
+    picture = (ROOT / "docs" / "images" / "killed.svg").read_text(encoding="utf-8")
+    pictured = html.unescape(re.sub(r"<[^>]+>", "", picture)).replace("\xa0", " ")
+    assert all(f"$ {command}" in pictured for command in shown)
+    _, asked, again = (text for command, text in shown.items() if "kill" not in command)
+    for said, parts in (
+        (asked, ("out.jsonl: stopped, last heard of at", "the same command continues it")),
+        (again, ("continuing out.jsonl: ", "every URL is accounted for: 24 read = ")),
+    ):
+        assert all(part in said and part.rpartition(": 24")[0] in pictured for part in parts)
+    records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
+    assert len({record["url"] for record in records}) == len(records) == 24
