@@ -243,8 +243,9 @@ class ParallelCrawl:
             time = f"--max-time {self._max_time:g} s is over"
             self._announce(f"{time}: finishing {in_flight:,} in flight")
             self.stop()
-        if perf_counter() > self._ends_at:
-            for handle in self._running:
+        late = perf_counter() > self._ends_at
+        for handle in self._running if self._stopping else ():
+            if late or handle.last is None:  # it is still starting, and has nothing in flight
                 handle.kill()
 
     def _look_at_all(self) -> None:

@@ -10,7 +10,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,9 @@ def partitions_of(order: ParallelOrder, announce: Callable[[str], None]) -> int:
     if order.lasting:
         folder = order.folder
         if fresh and folder.partitions:
-            folder.discard()
+            with closing(folder):
+                folder.lock()
+                folder.discard()
         elif begun := folder.partitions:
             return begun
         elif folder.started_alone and not fresh:

@@ -18,6 +18,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 import orjson
@@ -119,6 +120,8 @@ class RunFolder:
         run = self._described(options) | {"partitions": partitions, "begun": target.begun}
         with explained(str(self.path)):
             disk.remove(self._whole.receipt)
+            for name in ("journal", "seen", "status.json"):  # of a crawl that is replaced
+                disk.remove(self.path / name)
             disk.replace(self.path / "run.json", _json(run))
             disk.settle(self.path)
             disk.settle(self.path.parent)
@@ -183,16 +186,20 @@ class RunFolder:
             shutil.rmtree(path)
         for path in (*self.path.glob("pages*"), *self.path.glob("run.json.*")):
             disk.remove(path)
-        for name in ("ended.json", "ended.json.new", "lock", "run.json"):
+        for name in ("ended.json", "ended.json.new", "lock"):
             disk.remove(self.path / name)
-        if not any(self.path.iterdir()):
-            self.path.rmdir()
+        self._whole.discard()
 
     def close(self) -> None:
-        """Unlock it."""
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        """Unlock it; a directory in which nothing was begun is removed."""
+        if self._lock < 0:
+            return
+        if not (self.path / "run.json").exists():
+            disk.remove(self.path / "lock")
+            with suppress(OSError):  # somebody else has put something there, or it is gone
+                self.path.rmdir()
+        os.close(self._lock)
+        self._lock = -1
 
     def _described(self, options: Mapping[str, Any]) -> dict[str, Any]:
         return {

@@ -1,0 +1,125 @@
+"""How many partitions a run has, and what is refused before any process is started."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from crawler.engine.parallel_run import ParallelOrder, open_parallel, partitions_of
+from crawler.engine.partition_handle import PartitionHandle
+from crawler.engine.partition_plan import Manifest
+from crawler.model.command_config import CommandConfig
+from crawler.model.errors import ConfigurationError, EnvironmentFailure
+from crawler.runtime import limits
+from crawler.store.journal.frame import Marks
+from crawler.store.journal.state_folder import StateFolder
+from crawler.store.run_folder import RunFolder
+
+
+def order(folder: Path, *, hosts: int = 8, urls: int = 3_000, **options: Any) -> ParallelOrder:
+    """An order for a list of so many URLs and hosts."""
+    output = options.pop("output", "out.jsonl")
+    listed = folder / "list.txt"
+    listed.write_text("".join(f"http://h{n % hosts}.test/{n}\n" for n in range(urls)))
+    inputs = options.pop("inputs", (str(listed),))
+    config = CommandConfig(**{"workers": "auto"} | options)
+    return ParallelOrder(
+        config=config, seeds=(), inputs=inputs, output=f"{folder}/{output}", lasting=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("hosts", "urls", "options", "partitions"),
+    [
+        (8, 4_000, {}, 4),
+        (100, 3_000, {}, 3),
+        (6, 9_000, {}, 3),
+        (100, 900, {}, 0),
+        (100, 900, {"follow": True}, 4),
+        (1, 9_000, {}, 0),
+        (1, 10, {"workers": "7"}, 7),
+        (100, 9_000, {"workers": "1"}, 0),
+        (1, 10, {"output": "out/"}, 1),
+    ],
+)
+def test_auto_is_one_a_core_for_a_list_with_hosts_enough(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    hosts: int,
+    urls: int,
+    options: dict[str, Any],
+    partitions: int,
+) -> None:
+    """Two hosts and 1,000 URLs each; an ordinary crawl (0) but for a directory; a number stands."""
+    monkeypatch.setattr(limits, "cores", lambda: 4)
+    said: list[str] = []
+    given = order(tmp_path, hosts=hosts, urls=urls, **options)
+    assert partitions_of(given, said.append) == partitions
+    assert [line.startswith(f"workers: auto is {partitions or 1}, ") for line in said] == [True] * (
+        "workers" not in options
+    )
+
+
+def test_the_number_of_partitions_lasts_as_long_as_the_state(tmp_path: Path) -> None:
+    """One that was begun alone goes on alone, one of five with five, unless it is replaced."""
+    said: list[str] = []
+    given = order(tmp_path, workers="3")
+    StateFolder(given.output).begin({}, Marks()).close()
+    assert partitions_of(given, said.append) == 0
+    assert said == [f"workers: {given.output} was begun with one, and goes on so"]
+    assert partitions_of(order(tmp_path, workers="3", overwrite=True), said.append) == 3
+    path = RunFolder(given.output).path
+    for name in ("journal", "seen"):
+        (path / name).unlink()
+    (path / "run.json").write_bytes(orjson.dumps({"format": 1, "partitions": 5, "options": {}}))
+    assert partitions_of(given, said.append) == 5
+    assert partitions_of(order(tmp_path, workers="3", overwrite=True), said.append) == 3
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"format": "jsonl.gz"}, "format: jsonl.gz is for a directory"),
+        ({"memory": "300MB"}, "memory: 2 workers need 400MB or more"),
+        ({"inputs": ("PIPE",)}, "is a pipe, which only one process can read; use -i - or a file"),
+    ],
+)
+def test_what_several_processes_cannot_do_is_refused_and_leaves_nothing(
+    tmp_path: Path, options: dict[str, Any], problem: str
+) -> None:
+    """The error names the option or the list; neither a state nor an output is made."""
+    os.mkfifo(tmp_path / "PIPE")
+    options |= {"inputs": (str(tmp_path / "PIPE"),)} if "inputs" in options else {}
+    given = order(tmp_path, workers="2", **options)
+    with pytest.raises(ConfigurationError, match=problem):
+        open_parallel(given, 2, print)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["PIPE", "list.txt"]
+
+
+def test_deaths_are_counted_anew_after_progress() -> None:
+    """Three restarts without a new record, then an epitaph, and after one more death it is over."""
+    handle = PartitionHandle(2)
+    for _ in range(3):
+        assert handle.died(-9) == "partition 2 is started again: its process was killed by SIGKILL"
+    handle.manifest = Manifest(partition=2, records=1)
+    for _ in range(3):
+        assert "is started again" in handle.died(1)
+    assert "partition 2 is given up after 4 deaths" in handle.died(1)
+    assert not handle.failed
+    handle.died(1)
+    assert handle.failed == "partition 2 is given up: its process has ended with exit code 1"
+
+
+def test_a_state_has_one_parent(tmp_path: Path) -> None:
+    """The second is told who has it."""
+    first, second = (RunFolder(str(tmp_path / "out.jsonl")) for _ in range(2))
+    first.lock()
+    with pytest.raises(EnvironmentFailure, match="is being written by this very process"):
+        second.lock()
+    first.close()
+    second.lock()
