@@ -312,13 +312,16 @@ def _in_parallel(order: Order, announce: Callable[[str], None]) -> Parts | None:
 
 
 def keeps_state(order: Order) -> bool:
-    """Return whether a crawl can be continued: its list and its output are files."""
+    """Return whether a crawl can be continued.
+
+    Its list is in files or on standard input, which is copied, and its output is a file.
+    """
     from crawler.store.claim import is_directory, is_file
 
     state = order.config.state
     if state == "none":
         return False
-    lists = not order.passing and all(is_file(name) for name in order.inputs)
+    lists = not order.passing and all(name == "-" or is_file(name) for name in order.inputs)
     if lists and (is_file(order.output) or is_directory(order.output)):
         return True
     if state:

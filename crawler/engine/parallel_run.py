@@ -7,7 +7,6 @@ partitions is fixed when a run begins; a later one with more or fewer workers go
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -24,9 +23,12 @@ from crawler.model.errors import ConfigurationError
 from crawler.model.url import Url
 from crawler.runtime import limits
 from crawler.store.archive import SUFFIXES
+from crawler.store.blocks import Input
 from crawler.store.claim import is_directory, is_file
 from crawler.store.gathering import GatheredFile, PartDirectory
+from crawler.store.input_copy import copied_whole
 from crawler.store.journal.resumption import WAY_ON, changed, completed
+from crawler.store.journal.state_folder import StateFolder
 from crawler.store.run_folder import GatheringPlace, RunFolder
 from crawler.store.sources import InputProgress, UrlSource
 
@@ -181,7 +183,7 @@ def _opened(
         announce=announce,
         forward=output if isinstance(output, Forwarded) else None,
         max_time=order.config.max_time,
-        standard_input=_copied(folder.path) if "-" in order.inputs else "",
+        standard_input=_copied(order, folder.path) if "-" in order.inputs else "",
     )
     if isinstance(output, Forwarded):
         output.logs = logs
@@ -277,9 +279,10 @@ def _logs(order: ParallelOrder, folder: RunFolder, *, resumed: bool) -> PartLogs
     return PartLogs(given, "add" if resumed else config.existing, folder.path)
 
 
-def _copied(folder: Path) -> str:
+def _copied(order: ParallelOrder, folder: Path) -> str:
     """Copy standard input, which only one process can read; return the copy's name."""
     place = folder / "input"
-    with place.open("wb") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file, _BLOCK)
+    fresh = Input("-").blocks(lambda _size: None, lambda: False)
+    with StateFolder(order.output, str(folder)).explained():
+        copied_whole(place, fresh, accept_change=order.config.accept_change)
     return str(place)

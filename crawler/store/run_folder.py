@@ -184,7 +184,11 @@ class RunFolder:
         """
         for path in self.path.glob("p[0-9]*"):
             shutil.rmtree(path)
-        for path in (*self.path.glob("pages*"), *self.path.glob("run.json.*")):
+        for path in (
+            *self.path.glob("pages*"),
+            *self.path.glob("input*"),
+            *self.path.glob("run.json.*"),
+        ):
             disk.remove(path)
         for name in ("ended.json", "ended.json.new", "lock"):
             disk.remove(self.path / name)

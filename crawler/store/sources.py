@@ -25,6 +25,7 @@ from crawler.store.archive import unpacked
 from crawler.store.blocks import Input
 from crawler.store.entries import entries, form_of, located
 from crawler.store.entry import Entry, SeedOrigin, checksum, seed, text_of
+from crawler.store.input_copy import InputCopy
 from crawler.store.text import utf8
 
 _END = object()
@@ -84,6 +85,8 @@ class UrlSource:
             raise ConfigurationError("input: standard input can be read only once; give one '-'")
         self._config = CommandConfig.over(config)
         self._given = tuple(seeds), tuple(inputs)
+        self._copy: InputCopy | None = None
+        self._piped = 0
         self._closed = False
         self.rewind()
 
@@ -102,6 +105,20 @@ class UrlSource:
         sizes = [found.size for found in self._inputs]
         known = [size for size in sizes if size is not None]
         self._bytes_total = self._bytes_read + sum(known) if len(known) == len(sizes) else None
+
+    def copied_to(self, copy: InputCopy) -> None:
+        """Read standard input by its copy, before anything is read."""
+        self._copy = copy
+
+    @property
+    def piped(self) -> bool:
+        """True if standard input is among the inputs."""
+        return "-" in self._given[1]
+
+    @property
+    def silent(self) -> bool:
+        """True if standard input is among the inputs, and nothing has come from it."""
+        return self.piped and not self._piped
 
     def inputs(self) -> list[dict[str, Any]]:
         """Return name, size in bytes, time and a hash of the first bytes of each file."""
@@ -188,11 +205,26 @@ class UrlSource:
         self._bytes_read += size
 
     def _open(self, found: Input, tally: Callable[[int], None]) -> Iterator[list[Entry]]:
-        blocks = found.blocks(tally, lambda: self._closed)
+        blocks = self._blocks(found, tally)
         text = unpacked(blocks, found.label)
         if form_of(found.name, self._config) == "sitemap":
             return located(text, found.label, SeedOrigin.wanted(found.name, self._config))
         return entries(utf8(text, found.label), found.name, self._config)
+
+    def _blocks(self, found: Input, tally: Callable[[int], None]) -> Iterator[bytes]:
+        def stopped() -> bool:
+            return self._closed
+
+        if found.name != "-":
+            return found.blocks(tally, stopped)
+
+        def counted(size: int) -> None:
+            self._piped += size
+            tally(size)
+
+        if self._copy is None:
+            return found.blocks(counted, stopped)
+        return self._copy.blocks(found.blocks(_uncounted, stopped), counted, stopped)
 
     def _try(self, found: Input) -> None:
         if found.regular and found.name != "-":
@@ -265,6 +297,10 @@ class IterableSource:
     def close(self) -> None:
         """Close the source; the next `read` returns []."""
         self._closed = True
+
+
+def _uncounted(_size: int) -> None:
+    """Ignore the size of a block that is counted when it is read from its copy."""
 
 
 def _end(entries: Iterator[list[Entry]] | None) -> None:

@@ -20,21 +20,24 @@ from crawler.model.command_config import CommandConfig
 from crawler.model.document import RawResponse
 from crawler.model.errors import CrawlerError
 from crawler.model.outcome import Exchange, Failed, Fetched, Kind, Received, Redirect
-from crawler.model.request import Request
-from crawler.store import descriptor, sinks
+from crawler.model.request import Purpose, Request
+from crawler.store import blocks, descriptor, sinks
 from crawler.store.journal import disk, journal
 from crawler.store.journal.state_folder import StateFolder
 from tests.unmannered import MANNERS_OFF
 
 PAGES = 120
 FORMS = ("jsonl", "jsonl.gz", "jsonl.zst")
-KINDS = ("list", "follow")
+KINDS = ("list", "follow", "stdin")
 SITE = "http://a.test"
 KILLED = 9
 
 
 class Case(NamedTuple):
-    """An engine, what is crawled (a list, or a site by its links), and the output's form."""
+    """An engine, what is crawled, and the output's form.
+
+    A list, a site by its links, or a list on standard input whose host has a robots.txt.
+    """
 
     engine: str
     kind: str
@@ -47,6 +50,9 @@ class Site:
     def fetch(self, request: Request) -> Fetched:
         """Answer as the path says."""
         href = request.url.href
+        if request.purpose is Purpose.ROBOTS:
+            text = RawResponse(url=href, status=200, content_type="text/plain", body=b"")
+            return Received(request=request, exchange=Exchange(status=200), response=text)
         number = int(href.rpartition("/")[2] or 0)
         exchange = Exchange(status=200, body_bytes=4, wire_bytes=4, total=0.01)
         if "/moved/" in href:
@@ -70,6 +76,7 @@ def continued(case: Case, folder: Path, draw: random.Random) -> str | None:
     if child == 0:
         sinks._COMMIT, sinks._COMMIT_PACE = 2_000, 0.0
         journal._LEAST, journal._GROWTH = 1_000, 1
+        blocks.BLOCK = 500
         killed_at(at, how)
         os._exit(crawl(case, folder))
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -88,6 +95,11 @@ def crawl(case: Case, folder: Path) -> int:
     if case.kind == "list":
         (folder / "list.txt").write_text("\n".join(_entries()))
         inputs = [str(folder / "list.txt")]
+    if case.kind == "stdin":
+        (folder / "list.txt").write_text("\n".join(_entries()))
+        os.dup2(os.open(folder / "list.txt", os.O_RDONLY), 0)
+        inputs = ["-"]
+        options["robots"] = "obey"
     config = CommandConfig(**options)
     order = Order(config=config, seeds=seeds, inputs=inputs, output=str(_output(case, folder)))
     try:
@@ -160,7 +172,7 @@ def _miscounted(case: Case, output: Path) -> str:
     records = [json.loads(line) for line in unpacked(output.read_bytes()).splitlines()]
     found = Counter(record["url"] for record in records)
     wanted = {SITE + _path(n) for n in range(PAGES)}
-    if case.kind == "list":
+    if case.kind != "follow":
         wanted |= {f"http://no url {n}/" for n in range(5)}
     if twice := [url for url, number in found.items() if number > 1]:
         return f"recorded twice: {twice[:3]}"

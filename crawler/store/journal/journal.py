@@ -29,6 +29,7 @@ from crawler.model.errors import EnvironmentFailure
 from crawler.model.request import Arrivals, Listed, ListShare, Position, Purpose, Request
 from crawler.model.url import InvalidUrl, Seed, Url, fingerprint
 from crawler.store.entry import checksum
+from crawler.store.input_copy import InputCopy
 from crawler.store.journal import disk
 from crawler.store.journal.compaction import Compaction
 from crawler.store.journal.frame import Frame, Marks, packed
@@ -139,6 +140,8 @@ class Journal(Changes):
         self._base = self._length = _size(file) if file is not None else 0
         self._compaction: Compaction | None = None
         self._failed = False
+        self._copy: InputCopy | None = None
+        self._preparing = threading.Lock()
         self._outbox = outbox
         self._positions = positions_of(self.marks)
         self._sync = sync
@@ -149,6 +152,11 @@ class Journal(Changes):
 
     def __repr__(self) -> str:
         return f"Journal({self.folder!r}, {self.marks!r})"
+
+    def copy_input(self, copy: InputCopy) -> None:
+        """Commit the copy of standard input, too."""
+        self._copy = copy
+        copy.prepare = self.prepare
 
     @property
     def size(self) -> int:
@@ -266,6 +274,8 @@ class Journal(Changes):
             come=self.marks.come + passing.come,
         )
         with self._explained():
+            if self._copy is not None:
+                self.marks = replace(self.marks, copied=self._copy.settle(self._sync))
             self._pass_on(passing)
             frame = packed(
                 Frame(
@@ -324,7 +334,7 @@ class Journal(Changes):
 
         Raises `EnvironmentFailure`.
         """
-        with self._explained():
+        with self._preparing, self._explained():
             if self._files is None:
                 journal = self.folder.begin(self._options, self.marks, self._inputs)
                 self._files = self.folder.seen(), journal
@@ -380,6 +390,8 @@ class Journal(Changes):
 
     def close(self) -> None:
         """Close the files; what was committed lasts."""
+        if self._copy is not None:
+            self._copy.close()
         if self._compaction is not None:
             self._compaction.close()
             self._compaction = None

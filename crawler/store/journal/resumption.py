@@ -25,6 +25,7 @@ from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
 from crawler.model.request import LeftEntries
 from crawler.model.url import Seed, Url
 from crawler.store.gathering import size_of
+from crawler.store.input_copy import InputCopy
 from crawler.store.journal.frame import Marks, frames
 from crawler.store.journal.handover import Outbox
 from crawler.store.journal.host_line import host_state
@@ -84,7 +85,8 @@ class LeftLines:
 class Beginning:
     """An output with its journal, and the state of earlier runs; `resumed` if there were any.
 
-    `left` has the lines of the `waiting` URLs without a record.
+    `left` has the lines of the `waiting` URLs without a record. `cut`: the end of standard input
+    was not seen yet.
     """
 
     kept: Kept
@@ -92,11 +94,14 @@ class Beginning:
     left: LeftLines = field(default_factory=LeftLines)
     waiting: int = 0
     resumed: bool = False
+    cut: bool = False
 
     @property
     def news(self) -> str:
         """The state found, for a person."""
-        return f"{self.earlier.records:,} records are there, {self.waiting:,} URLs wait"
+        there = f"{self.earlier.records:,} records are there, {self.waiting:,} URLs wait"
+        hint = "; the end of standard input was not read: give it again" if self.cut else ""
+        return f"{there}{hint}"
 
 
 class ContinuedSource:
@@ -135,11 +140,19 @@ def open_state(output: str, config: CommandConfig, source: UrlSource) -> Beginni
     folder.check()
     resumed = continues(output, config)
     outlet = Outlet(output, config.existing, apart=True, resumed=resumed)
+    copy = InputCopy(folder.path / "input") if source.piped else None
+    if copy is not None:
+        source.copied_to(copy)
     try:
         if resumed:
             accept = config.accept_change
-            return resume(folder, options, outlet, source, sync=sync, accept_change=accept)
-        return begin(folder, options, outlet, sync=sync, inputs=source.inputs())
+            return resume(
+                folder, options, outlet, source, sync=sync, accept_change=accept, copy=copy
+            )
+        beginning = begin(folder, options, outlet, sync=sync, inputs=source.inputs())
+        if copy is not None:
+            beginning.kept.journal.copy_input(copy)
+        return beginning
     except BaseException:
         outlet.close()
         raise
@@ -170,7 +183,8 @@ def check_complete(output: str, config: CommandConfig, source: UrlSource) -> Non
             f"{folder.output}: is complete, with {what}; --overwrite starts over"
         )
     entries = source.skip(receipt["cursor"])
-    if entries != receipt["entries"] or source.read(1):
+    # Nothing at all on standard input says nothing of the list: `< /dev/null` asks how it is.
+    if not source.silent and (entries != receipt["entries"] or source.read(1)):
         raise ConfigurationError(
             f"{folder.output}: is complete, for another list; --overwrite starts over, --append "
             "adds to it"
@@ -216,6 +230,7 @@ def resume(
     sync: Sync,
     accept_change: bool = False,
     hands_over: bool = False,
+    copy: InputCopy | None = None,
 ) -> Beginning:
     """Continue after the last commit of an earlier run. Raises `ConfigurationError`."""
     run = folder.run()
@@ -231,14 +246,18 @@ def resume(
                 "kept"
             )
         inputs = source.inputs()
-        if source.skip(marks.cursor) != marks.entries:
+        if copy is not None:
+            _load(folder, copy, marks)
+        other = source.skip(marks.cursor) != marks.entries
+        renewed = copy is not None and copy.differs(accept_change=accept_change)
+        if other or renewed:
             if not accept_change:
                 raise ConfigurationError(
                     f"{folder.label}: the list has changed: its first {marks.cursor:,} entries "
                     f"are not those that were read{_grown(run, inputs)}; {WAY_ON}"
                 )
             source.rewind()
-            marks = replace(marks, cursor=0, entries=0)
+            marks = replace(marks, cursor=0, entries=0, copied=0)
         seen = FingerprintSet.of(folder.fingerprints(marks.seen))
         with folder.explained():
             outlet.rewind(marks.output)
@@ -248,9 +267,14 @@ def resume(
             # First the format, so that an older program never takes the new journal for its own.
             folder.describe(options, inputs)
             file = folder.adopt()
+            if copy is not None and renewed:
+                copy.renew()
             outbox = Outbox(folder.path, marks.handed, positions_of(marks)) if hands_over else None
     journal = Journal(folder, options, marks, file=file, outbox=outbox, sync=sync)
+    if copy is not None:
+        journal.copy_input(copy)
     return Beginning(
+        cut=copy is not None and not copy.ended,
         kept=Kept(outlet, journal, sync),
         earlier=Earlier(
             resumed=True,
@@ -269,6 +293,17 @@ def resume(
         waiting=replay.waiting,
         resumed=True,
     )
+
+
+def _load(folder: StateFolder, copy: InputCopy, marks: Marks) -> None:
+    """Take over the copy of standard input; there may be none if nothing was read of it."""
+    try:
+        copy.load(marks.copied)
+    except FileNotFoundError:
+        if marks.copied:
+            raise folder.damaged("input: is not there") from None
+    except ValueError as error:
+        raise folder.damaged(f"input: {error}") from None
 
 
 def _state(lines: HostLines, key: str, now: float) -> HostState | None:
