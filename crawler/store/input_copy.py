@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from struct import Struct
 from typing import BinaryIO
@@ -34,18 +35,20 @@ _LONGEST = 2**24
 """Bytes of a block that are believed; a read returns fewer."""
 _TICK = 0.1  # seconds between two looks at whether the crawl has ended
 _COMPARED = 2**20  # bytes compared at once
+_PATIENCE = 1.0  # seconds for the thread to see that it is closed
 _FIRST = 1.0  # seconds in which another list is noticed before anything is crawled
 
 
 class InputCopy:
-    """The copy at `path`. `prepare` is called before it is first written, and makes its folder.
+    """The copy at `path`, whose directory is made when something comes.
 
-    `ended` is true if the end of the input was seen.
+    Without an earlier run it has another name until there is a state (`adopt`): a run that fails
+    before it has anything to keep leaves nothing behind. `ended`: the end of the input was seen.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.prepare: Callable[[], object] = lambda: None
+        self._place = path.with_name(f"{path.name}.new")
         self.ended = False
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -54,7 +57,7 @@ class InputCopy:
         self._length = 0  # bytes of the file
         self._synced = 0
         self._read = 0  # bytes of the file that the crawl has read
-        self._over = False
+        self._over = self._closing = False
         self._compared = False  # the first block, or the end, has come
         self._other = b""  # the first block, if it is of another list
         self._failure: CrawlerError | None = None
@@ -67,6 +70,7 @@ class InputCopy:
 
         Raises `ValueError` if it is shorter than the `length` that was committed.
         """
+        self._place = self._path
         with self._path.open("rb") as file:
             while (block := _next(file)) is not None:
                 self._kept += _HEADER.size + len(block)
@@ -75,6 +79,21 @@ class InputCopy:
             raise ValueError(f"has {self._kept:,} whole bytes, and had {length:,}")
         disk.truncate(self._path, self._kept)
         self._length = self._kept
+
+    def adopt(self) -> None:
+        """Give the copy its name, as there is a state now. Raises `OSError`."""
+        with self._change:
+            if self._place != self._path and self._file is not None:
+                disk.rename(self._place, self._path)
+            self._place = self._path
+
+    def drop(self) -> None:
+        """Remove a copy that has no state. Raises `OSError`."""
+        with self._change:
+            if self._place != self._path and self._length:
+                disk.remove(self._place)
+                with suppress(OSError):  # an earlier state is there
+                    self._place.parent.rmdir()
 
     # -- what the crawl reads
 
@@ -89,7 +108,7 @@ class InputCopy:
         self._start(fresh, stopped)
         at = 0
         while (end := self._wait(at, stopped)) > at:
-            with self._path.open("rb") as file:
+            with self._opened() as file:
                 file.seek(at)
                 while at < end and not stopped():
                     block = _next(file) or b""
@@ -100,6 +119,10 @@ class InputCopy:
                         yield block
             if stopped():
                 return
+
+    def _opened(self) -> BinaryIO:
+        with self._change:  # `adopt` may rename it
+            return self._place.open("rb")
 
     def _wait(self, at: int, stopped: Callable[[], bool]) -> int:
         """Wait for more than `at` bytes; return the length of the file."""
@@ -131,7 +154,7 @@ class InputCopy:
 
     def renew(self) -> None:
         """Begin the copy anew, with what has come. Raises `OSError`."""
-        disk.truncate(self._path, 0)
+        disk.truncate(self._place, 0)
         with self._change:
             self._kept = self._length = self._synced = self._read = 0
             self._failure = None
@@ -148,20 +171,25 @@ class InputCopy:
         return length
 
     def close(self) -> None:
-        """Close the file; the thread has ended, or ends without it."""
+        """End the thread, and close the file."""
         with self._change:
-            self._over = True
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+            self._closing = True
             self._change.notify_all()
+        if self._thread is not None:
+            self._thread.join(_PATIENCE)
+        if self._file is not None and (self._thread is None or not self._thread.is_alive()):
+            self._file.close()
+            self._file = None
 
     # -- what the thread writes
 
     def _start(self, fresh: Iterator[bytes], stopped: Callable[[], bool]) -> None:
         if self._thread is None:
             self._thread = threading.Thread(
-                target=self._run, args=(fresh, stopped), name="crawler-input", daemon=True
+                target=self._run,
+                args=(fresh, lambda: self._closing or stopped()),
+                name="crawler-input",
+                daemon=True,
             )
             self._thread.start()
 
@@ -180,6 +208,8 @@ class InputCopy:
 
     def _copy(self, fresh: Iterator[bytes], stopped: Callable[[], bool]) -> None:
         for block in self._beyond(fresh, stopped):
+            if stopped():
+                return
             self._append(block)
             with self._change:
                 while self._length - self._read > AHEAD and not stopped():
@@ -206,7 +236,7 @@ class InputCopy:
 
     def _before(self) -> Iterator[bytes]:
         if self._kept:
-            with self._path.open("rb") as file:
+            with self._place.open("rb") as file:
                 while file.tell() < self._kept:
                     if block := _next(file):
                         yield block
@@ -232,8 +262,9 @@ class InputCopy:
 
     def _append(self, block: bytes) -> None:
         if self._file is None:
-            self.prepare()
-            self._file = self._path.open("ab", buffering=0)
+            self._place.parent.mkdir(mode=0o700, exist_ok=True)
+            with self._change:
+                self._file = self._place.open("ab" if self._length else "wb", buffering=0)
         data = _HEADER.pack(len(block), crc32(block)) + block
         disk.write(self._file.fileno(), data)
         with self._change:

@@ -28,6 +28,7 @@ def read(copy: InputCopy, fresh: list[bytes]) -> bytes:
 def copied(path: Path, fresh: list[bytes]) -> InputCopy:
     copy = InputCopy(path)
     read(copy, fresh)
+    copy.adopt()
     copy.close()
     return copy
 
@@ -43,7 +44,7 @@ def test_what_is_read_is_in_the_copy_before(tmp_path: Path) -> None:
     copy = InputCopy(tmp_path / "input")
     for number, block in enumerate(copy.blocks(iter(LIST), lambda _size: None, never)):
         assert block == LIST[number]
-        assert block in (tmp_path / "input").read_bytes()
+        assert block in (tmp_path / "input.new").read_bytes()
     copy.close()
 
 

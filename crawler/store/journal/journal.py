@@ -141,7 +141,6 @@ class Journal(Changes):
         self._compaction: Compaction | None = None
         self._failed = False
         self._copy: InputCopy | None = None
-        self._preparing = threading.Lock()
         self._outbox = outbox
         self._positions = positions_of(self.marks)
         self._sync = sync
@@ -156,7 +155,6 @@ class Journal(Changes):
     def copy_input(self, copy: InputCopy) -> None:
         """Commit the copy of standard input, too."""
         self._copy = copy
-        copy.prepare = self.prepare
 
     @property
     def size(self) -> int:
@@ -334,9 +332,11 @@ class Journal(Changes):
 
         Raises `EnvironmentFailure`.
         """
-        with self._preparing, self._explained():
+        with self._explained():
             if self._files is None:
                 journal = self.folder.begin(self._options, self.marks, self._inputs)
+                if self._copy is not None:
+                    self._copy.adopt()
                 self._files = self.folder.seen(), journal
                 self._base = self._length = _size(journal)
         return self._files
@@ -392,6 +392,8 @@ class Journal(Changes):
         """Close the files; what was committed lasts."""
         if self._copy is not None:
             self._copy.close()
+            if self._files is None:
+                self._copy.drop()
         if self._compaction is not None:
             self._compaction.close()
             self._compaction = None
