@@ -17,6 +17,7 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import KW_ONLY, dataclass, field
 from queue import Empty, SimpleQueue
 from time import process_time
 from typing import Protocol, Self
@@ -47,6 +48,14 @@ class Stoppable(Protocol):
         """Return the statistics so far."""
 
 
+def leave_at_once() -> None:
+    """End this process and its workers, without running anything that may block."""
+    for worker in multiprocessing.active_children():
+        worker.kill()
+    os._exit(signals.code())
+
+
+@dataclass(eq=False)
 class Interrupts:
     """Handles the signals while the block runs. Enter it in the main thread.
 
@@ -54,24 +63,17 @@ class Interrupts:
     seconds that the crawl has for requests in flight after `stop`.
     """
 
-    def __init__(
-        self,
-        crawl: Stoppable,
-        say: Callable[[str], None],
-        *,
-        drain: float = 0.0,
-        leave: Callable[[], None] | None = None,
-        grace: float = GRACE,
-        idle: float = IDLE,
-    ) -> None:
-        self.interrupted = False
-        self.over = False
-        self._crawl = crawl
-        self._say = say
-        self._drain = drain
-        self._leave = leave if leave is not None else leave_at_once
-        self._grace = grace
-        self._idle = idle
+    crawl: Stoppable
+    say: Callable[[str], None]
+    _: KW_ONLY
+    drain: float = 0.0
+    leave: Callable[[], None] = leave_at_once
+    grace: float = GRACE
+    idle: float = IDLE
+    interrupted: bool = field(default=False, init=False)
+    over: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
         self._tokens: SimpleQueue[bool] = SimpleQueue()
         self._thread = threading.Thread(target=self._watch, name="crawler-signals", daemon=True)
         self._answering = ExitStack()
@@ -98,18 +100,18 @@ class Interrupts:
         if not self._tokens.get():
             return
         self._aside(self._tell).join(_TELLING)
-        self._aside(self._crawl.stop)
-        again = self._next(self._drain)
+        self._aside(self.crawl.stop)
+        again = self._next(self.drain)
         while again is None:
             spent = process_time()
-            again = self._next(self._idle)
-            if again is None and process_time() - spent < _WORK * self._idle:
-                self._leave()
+            again = self._next(self.idle)
+            if again is None and process_time() - spent < _WORK * self.idle:
+                self.leave()
                 return
         if again:
-            self._crawl.stop_now()
-            if self._next(self._grace) is not False:
-                self._leave()
+            self.crawl.stop_now()
+            if self._next(self.grace) is not False:
+                self.leave()
 
     def _aside(self, work: Callable[[], None]) -> threading.Thread:
         """Run work that may block, on the reader of a line or on a lock of the crawl."""
@@ -119,8 +121,8 @@ class Interrupts:
 
     def _tell(self) -> None:
         if not self.over:
-            in_flight = self._crawl.statistics().in_flight
-            self._say(f"stopping: finishing {in_flight:,} in flight; again to leave at once")
+            in_flight = self.crawl.statistics().in_flight
+            self.say(f"stopping: finishing {in_flight:,} in flight; again to leave at once")
 
     def _next(self, seconds: float) -> bool | None:
         """Return the next token: a signal, or that the block has ended; None after `seconds`."""
@@ -128,10 +130,3 @@ class Interrupts:
             return self._tokens.get(timeout=seconds)
         except Empty:
             return None
-
-
-def leave_at_once() -> None:
-    """End this process and its workers, without running anything that may block."""
-    for worker in multiprocessing.active_children():
-        worker.kill()
-    os._exit(signals.code())

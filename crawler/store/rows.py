@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from crawler.model.errors import ConfigurationError
 from crawler.model.url import Seed
@@ -14,6 +15,7 @@ from crawler.store.text import LONGEST, SHOWN, Overlong
 _DELIMITERS = (",", ";", "\t")
 
 
+@dataclass(eq=False)
 class Rows:
     """Reads entries from rows, which may continue in later blocks as quoted fields have line ends.
 
@@ -25,26 +27,18 @@ class Rows:
     column: the URL's, by its name in the header or by its number from 1, then without a header.
     """
 
-    def __init__(
-        self,
-        blocks: Iterator[list[str]],
-        name: str,
-        column: str,
-        delimiter: str,
-        origin: SeedOrigin | None = None,
-    ) -> None:
-        self._blocks = blocks
-        self._name = name
-        self._column = column
-        self._delimiter = delimiter
-        self._origin = origin
-        self._url = 0  # where the URL stands in a row
-        self._names: list[str] = []  # the header
-        self._kept: list[tuple[str, int]] = []  # names and places of the columns to keep
-        self._number = 0  # lines taken
-        self._pending: deque[str] = deque()
-        self._taken: list[str] = []
-        self._ended = False
+    blocks: Iterator[list[str]]
+    name: str
+    column: str
+    delimiter: str
+    origin: SeedOrigin | None = None
+    _url: int = 0  # where the URL stands in a row
+    _names: list[str] = field(default_factory=list)  # the header
+    _kept: list[tuple[str, int]] = field(default_factory=list)  # columns to keep, and their places
+    _number: int = 0  # lines taken
+    _pending: deque[str] = field(default_factory=deque)
+    _taken: list[str] = field(default_factory=list)
+    _ended: bool = False
 
     def entries(self) -> Iterator[list[Entry]]:
         """Yield the entries of all rows that are not blank."""
@@ -78,11 +72,11 @@ class Rows:
         return self._pending.popleft()
 
     def _reader(self) -> Iterator[list[str]]:
-        return csv.reader(self, delimiter=self._delimiter)
+        return csv.reader(self, delimiter=self.delimiter)
 
     def _more(self) -> bool:
         while not self._pending:
-            block = next(self._blocks, None)
+            block = next(self.blocks, None)
             if block is None:
                 return False
             self._pending.extend(block)
@@ -107,18 +101,18 @@ class Rows:
     def _cell(self, row: list[str]) -> str | Seed:
         if self._url < len(row) and row[self._url] and not row[self._url].isspace():
             return row[self._url]
-        return refused("\n".join(self._taken), f"no URL in column {self._column}")
+        return refused("\n".join(self._taken), f"no URL in column {self.column}")
 
     def _told(self, entry: str | Seed, number: int, row: Sequence[str]) -> Entry:
-        if self._origin is None:
+        if self.origin is None:
             return entry
         if not self._names:
-            return self._origin.told(entry, number, self._origin.numbered(row, self._url))
+            return self.origin.told(entry, number, self.origin.numbered(row, self._url))
         kept = {name: row[place] for name, place in self._kept if place < len(row)}
-        if self._origin.everything:  # cells that the header has no name for
+        if self.origin.everything:  # cells that the header has no name for
             for place in range(len(self._names), len(row)):
                 kept[str(place + 1)] = row[place]
-        return self._origin.told(entry, number, kept)
+        return self.origin.told(entry, number, kept)
 
     # -- the header
 
@@ -128,32 +122,32 @@ class Rows:
             self._next_line()
         if not self._pending:
             return  # an empty text has no columns and no rows
-        if self._column.isdecimal() and int(self._column) > 0:
-            self._url = int(self._column) - 1
+        if self.column.isdecimal() and int(self.column) > 0:
+            self._url = int(self.column) - 1
             self._counted(self._pending[0])
             return
         self._named(self._pending[0])
         self._row(self._reader())
-        if self._origin is not None:
-            self._kept = list(self._columns(self._origin))
+        if self.origin is not None:
+            self._kept = list(self._columns(self.origin))
 
     def _counted(self, first: str) -> None:
         """Choose the first delimiter that gives the first row enough columns."""
-        for delimiter in (self._delimiter, *_DELIMITERS):
+        for delimiter in (self.delimiter, *_DELIMITERS):
             if len(_cells(first, delimiter)) > self._url:
-                self._delimiter = delimiter
+                self.delimiter = delimiter
                 break
-        if self._origin is not None:
-            self._origin.numbers()
+        if self.origin is not None:
+            self.origin.numbers()
 
     def _named(self, header: str) -> None:
-        for delimiter in (self._delimiter, *_DELIMITERS):
+        for delimiter in (self.delimiter, *_DELIMITERS):
             names = [name.strip() for name in _cells(header, delimiter)]
-            place = _place(names, self._column)
+            place = _place(names, self.column)
             if place is not None:
-                self._delimiter, self._url, self._names = delimiter, place, names
+                self.delimiter, self._url, self._names = delimiter, place, names
                 return
-        raise self._lacking(self._column, header, "--url-column")
+        raise self._lacking(self.column, header, "--url-column")
 
     def _columns(self, origin: SeedOrigin) -> Iterator[tuple[str, int]]:
         if origin.everything:
@@ -165,12 +159,12 @@ class Rows:
         for name in origin.names:
             place = _place(self._names, name)
             if place is None:
-                raise self._lacking(name, self._delimiter.join(self._names), "--keep")
+                raise self._lacking(name, self.delimiter.join(self._names), "--keep")
             yield self._names[place], place
 
     def _lacking(self, column: str, header: str, flag: str) -> ConfigurationError:
         return ConfigurationError(
-            f"{self._name}: no column {column!r} in {header[:SHOWN]!r}; "
+            f"{self.name}: no column {column!r} in {header[:SHOWN]!r}; "
             f"name one with {flag}, or count it from 1"
         )
 
