@@ -14,14 +14,11 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
-from fractions import Fraction
 from functools import cache
-from typing import Any, Literal, Self, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Self, cast, get_args, get_origin, get_type_hints
 
 from crawler.model.errors import ConfigurationError
 from crawler.model.units import COUNT, NUMBER, Unit
-
-Q = TypeVar("Q", int, Fraction)
 
 
 class OptionError(ConfigurationError):
@@ -107,31 +104,22 @@ def _boolean(spec: Option, value: object) -> bool:
     return value
 
 
-def _integer(spec: Option, value: object) -> int:
-    if isinstance(value, str):
-        value = _quantity(spec, (spec.unit or COUNT).whole, value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise spec.fail(f"{value!r} is not a whole number")
-    _check_range(spec, value)
-    return value
-
-
 def _number(spec: Option, value: object) -> float:
+    """Return a number of the option's type, which is `int` or `float`."""
+    whole = spec.type is int
     if isinstance(value, str):
-        value = float(_quantity(spec, (spec.unit or NUMBER).read, value))
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise spec.fail(f"{value!r} is not a number")
+        unit = spec.unit or (COUNT if whole else NUMBER)
+        try:
+            value = unit.whole(value) if whole else float(unit.read(value))
+        except ValueError as error:
+            raise spec.fail(str(error)) from error
+    kind = "a whole number" if whole else "a number"
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        raise spec.fail(f"{value!r} is not {kind}")
     _check_range(spec, value)  # first: an integer may be too large for a float
-    if math.isnan(value):
-        raise spec.fail(f"{value!r} is not a number")
-    return float(value)
-
-
-def _quantity(spec: Option, read: Callable[[str], Q], text: str) -> Q:
-    try:
-        return read(text)
-    except ValueError as error:
-        raise spec.fail(str(error)) from error
+    if not whole and math.isnan(value):
+        raise spec.fail(f"{value!r} is not {kind}")
+    return value if whole else float(value)
 
 
 def _check_range(spec: Option, value: float) -> None:
@@ -172,7 +160,7 @@ def _made(spec: Option, value: object) -> Any:
 
 _CHECKS: Mapping[Any, Callable[[Option, object], Any]] = {
     bool: _boolean,
-    int: _integer,
+    int: _number,
     float: _number,
     str: _text,
     tuple[str, ...]: _texts,

@@ -16,7 +16,7 @@ import select
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from crawler.model.errors import EnvironmentFailure
@@ -51,9 +51,11 @@ class Input:
 
         Ends early once `stopped()` is true. Raises `EnvironmentFailure` for an I/O error.
         """
-        with told(self.label), closing(_Descriptor(self.name)) as descriptor:
-            while self.regular or descriptor.wait(stopped):
-                block = descriptor.read()
+        with told(self.label), _opened(self.name) as fd:
+            poll = select.poll()
+            poll.register(fd, select.POLLIN)
+            while self.regular or _has_some(poll, stopped):
+                block = os.read(fd, BLOCK)
                 if not block or stopped():
                     return
                 tally(len(block))
@@ -86,30 +88,26 @@ class Input:
         return max(0, size - at)
 
 
-class _Descriptor:
-    """A descriptor open for reading; standard input is not closed."""
+@contextmanager
+def _opened(name: str) -> Iterator[int]:
+    """Open an input for reading; standard input is not closed."""
+    if name == "-":
+        yield 0
+        return
+    # Without O_NONBLOCK, opening a named pipe would wait for its writer, deaf to `stopped`.
+    fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
-    def __init__(self, name: str) -> None:
-        # Without O_NONBLOCK, opening a named pipe would wait for its writer, deaf to `stopped`.
-        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-        self._lent = name == "-"
-        self._fd = 0 if self._lent else os.open(name, flags)
-        self._poll = select.poll()
-        self._poll.register(self._fd, select.POLLIN)
 
-    def wait(self, stopped: Callable[[], bool]) -> bool:
-        """Wait until there is something to read (or the end); return False once stopped."""
-        while not stopped():
-            if self._poll.poll(_TICK):
-                return True
-        return False
-
-    def read(self) -> bytes:
-        return os.read(self._fd, BLOCK)
-
-    def close(self) -> None:
-        if not self._lent:
-            os.close(self._fd)
+def _has_some(poll: select.poll, stopped: Callable[[], bool]) -> bool:
+    """Wait until there is something to read (or the end); return False once stopped."""
+    while not stopped():
+        if poll.poll(_TICK):
+            return True
+    return False
 
 
 @contextmanager
