@@ -12,9 +12,8 @@ from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 from crawler.load.load_report import found
-from crawler.load.load_result import Judged, LoadResult
+from crawler.load.load_result import LoadResult
 from crawler.load.measured import share
-from crawler.load.validity import Check
 
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
 """All but XML 1.0's characters (2.2)."""
@@ -43,7 +42,11 @@ def junit(result: LoadResult) -> str:
     named = {"name": _legal(name), "timestamp": result.started}
     suite = ET.SubElement(suites, "testsuite", {**named, **totals})
     for case in cases:
-        _add(suite, case)
+        named = {"classname": f"crawler.load.{case.kind}", "name": _legal(case.name)}
+        element = ET.SubElement(suite, "testcase", named)
+        if case.state:
+            why = _legal(case.why)
+            ET.SubElement(element, case.state, message=why).text = why
     ET.indent(suites)
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -55,30 +58,12 @@ def _cases(result: LoadResult) -> Iterator[_Case]:
     yield _Case("run", "complete", *(("error", "stopped before its end") if result.partial else ()))
     most = f"errors at most {share(result.config.max_errors)}"
     yield _Case("run", most, *(("failure", result.failure) if result.failure else ()))
-    yield from map(_threshold, result.thresholds)
-    yield from map(_check, result.verdict.checks)
-
-
-def _threshold(judged: Judged) -> _Case:
-    if judged.met:
-        return _Case("threshold", judged.text)
-    why = f"measured {found(judged)}" + (f"; {judged.why}" if judged.why else "")
-    return _Case("threshold", judged.text, "failure", why)
-
-
-def _check(check: Check) -> _Case:
-    if check.ok:
-        return _Case("check", check.name)
-    return _Case("check", check.name, "error" if check.matters else "skipped", check.why)
-
-
-def _add(suite: ET.Element, case: _Case) -> None:
-    element = ET.SubElement(
-        suite, "testcase", classname=f"crawler.load.{case.kind}", name=_legal(case.name)
-    )
-    if case.state:
-        why = _legal(case.why)
-        ET.SubElement(element, case.state, message=why).text = why
+    for judged in result.thresholds:
+        why = f"measured {found(judged)}" + (f"; {judged.why}" if judged.why else "")
+        yield _Case("threshold", judged.text, *(() if judged.met else ("failure", why)))
+    for check in result.verdict.checks:
+        state = "error" if check.matters else "skipped"
+        yield _Case("check", check.name, *(() if check.ok else (state, check.why)))
 
 
 def _legal(text: str) -> str:

@@ -152,7 +152,7 @@ class Client(ABC, Generic[_Line]):
 
 
 class Engine(ABC):
-    """One way to make hits. In this order: `open`, `begin`, then `stop`, then `close`.
+    """One way to make hits. In this order: `client.open`, `begin`, then `stop`, then `close`.
 
     finished: set when all the hits that there should be have ended. lateness: how late the schedule
     was looked at, which is the generator's doing alone; empty in a closed loop. flow: the hits that
@@ -170,10 +170,6 @@ class Engine(ABC):
         self.lines: Sequence[Line] = client.lines
         self.waiting: list[deque[tuple[float, Planned]]] = [deque() for _ in job.plan.origins]
         self._pausing: set[asyncio.TimerHandle] = set()
-
-    async def open(self) -> None:
-        """Open the connections; raises `EnvironmentFailure` if a target cannot be reached."""
-        await self.client.open()
 
     def begin(self, recorder: Recorder, start: float) -> None:
         """Begin to make hits, the warm-up's first; those from `start` on are measured."""

@@ -1,8 +1,9 @@
 """The open loop: hits leave on schedule, whatever the server does.
 
-The dispatcher hands every hit that is due to a line that is free. With none free the hit
-waits, its intended time kept, or is dropped, as the options say. Hits wait in order, and for lines
-of their own origin only, so that a slow server does not hold up another.
+Every hit that is due is handed to a line that is free, by nothing but a look at the clock: how late
+it looks is the generator's own doing, and kept (`lateness`). With no line free the hit waits, its
+intended time kept, or is dropped, as the options say. Hits wait in order, and for lines of their
+own origin only, so that a slow server does not hold up another.
 
 While a server cannot be connected to, whatever waits for it fails with the attempt, as it would
 have failed, too; unless other connections to it are open, which then take what waits.
@@ -11,12 +12,17 @@ have failed, too; unless other connections to it are open, which then take what 
 from __future__ import annotations
 
 from collections import deque
+from itertools import count
+from time import perf_counter
 
-from crawler.load.dispatcher import Dispatcher, schedule
+from crawler.load.alarm import alarm
 from crawler.load.loop import Engine, Line
+from crawler.load.pace import Pace
 
 # Some 100 MB. A run that is so far behind tells nothing new; what more is due is dropped.
 _MOST_WAITING = 1_000_000
+# The loop is asked for input after so many hits at the latest, however far behind the schedule is.
+_BATCH = 64
 
 
 class OpenLoop(Engine):
@@ -28,9 +34,29 @@ class OpenLoop(Engine):
         self._request = self.job.plan.numbered()
         for line in self.lines:
             self._idle[line.origin].append(line)
-        self._last_sent = False
-        times = schedule(self.job, start)
-        self._dispatcher = Dispatcher(times, self._hand_out, self._over, self.lateness)
+        begin, share = start - self.job.config.warmup, self.job.share
+        times = Pace.read(self.job.config).times(share.number, share.processes)
+        numbers = count(share.number, share.processes)
+        self._schedule = zip((begin + at for at in times), numbers, strict=False)
+        self._next = next(self._schedule, None)
+        self._alarm = alarm(self._look)
+        self._alarm.set(perf_counter())
+
+    def _look(self) -> None:
+        for _ in range(_BATCH):
+            if self._next is None:
+                self._alarm.close()
+                self._finish()
+                return
+            due, number = self._next
+            now = perf_counter()
+            if due > now:
+                self._alarm.set(due)
+                return
+            self.lateness.add(now - due)
+            self._hand_out(due, number, now)
+            self._next = next(self._schedule, None)
+        self._alarm.set(perf_counter())
 
     def _hand_out(self, due: float, number: int, now: float) -> None:
         request = self._request(number)
@@ -43,10 +69,6 @@ class OpenLoop(Engine):
             self.recorder.dropped(due, now, request)
         else:
             waiting.append((due, request))
-
-    def _over(self) -> None:
-        self._last_sent = True
-        self._finish()
 
     def free(self, line: Line, now: float) -> None:
         """Send what has waited for the longest time, or wait for what comes."""
@@ -63,7 +85,7 @@ class OpenLoop(Engine):
             idle.append(line)
         else:
             idle.appendleft(line)  # taken only when no open connection is free
-        if self._last_sent:
+        if self._next is None:
             self._finish()
 
     def _finish(self) -> None:
@@ -73,4 +95,4 @@ class OpenLoop(Engine):
     def stop(self, now: float) -> None:
         """Make no more hits; what is in flight, and what waits, is recorded as unfinished."""
         super().stop(now)
-        self._dispatcher.stop()
+        self._alarm.close()

@@ -119,7 +119,7 @@ async def opened(
     allow_connections(job.connections, option="connections")
     engine = _engine(job)
     try:
-        await unless(halt, engine.open())
+        await unless(halt, engine.client.open())
         yield Part(config, plan, engine)
     finally:
         with contextlib.suppress(TimeoutError):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain, count, repeat
 from typing import NamedTuple, cast
 from urllib.parse import urlsplit
@@ -61,7 +61,7 @@ def plan_of(config: LoadConfig, targets: Sequence[Target], begun: int = 0) -> Pl
     drafts = [drafter.draft(target) for target in targets]
     head = any(draft.method == "HEAD" for draft in drafts)
     places = _places(targets)
-    aims = _aims(config, targets, drafts, places, tuple(map(str, drafter.origins)))
+    aims = drafter.aims(targets, drafts, places)
     requests = cast("list[Planned | Recipe]", drafts)
     for number, aim in enumerate(aims):  # each in its place, as there may be a million
         requests[number] = _request(drafts[number])._replace(aim=aim)
@@ -94,46 +94,6 @@ def _places(targets: Sequence[Target]) -> Sequence[int]:
     return [number for _, number in sorted(spread)]
 
 
-def _aims(
-    config: LoadConfig,
-    targets: Sequence[Target],
-    drafts: Sequence[_Draft | Planned],
-    places: Sequence[int],
-    servers: Sequence[str],
-) -> list[Aim]:
-    """Return the row of results of each target; targets with the same name share it.
-
-    In a list of URLs alone these stand for their names, which only those with a row are given.
-    """
-    names = targets if all(isinstance(d, Planned) for d in drafts) else _labels(drafts, servers)
-    targets_of = Counter(names)
-    shares_of = Counter(map(names.__getitem__, places)) if len(places) > len(names) else targets_of
-    rows = {name: row for row, (name, _) in enumerate(shares_of.most_common(MOST_AIMS))}
-    others = len(drafts) - sum(targets_of[name] for name in rows)
-    usual, found, kept = statuses(config.expect_status), [], dict[Target, str]()
-    rest = Aim(MOST_AIMS, f"{others:,} other targets", usual, others)
-    for name, draft in zip(names, drafts, strict=True):
-        given = draft.expect if isinstance(draft, _Draft) else ""
-        expected = statuses(given) if given else usual
-        if name in rows:
-            label = kept.setdefault(name, "") or _labels([draft], servers)[0]
-            kept[name] = label
-            found.append(Aim(rows[name], label, expected, targets_of[name]))
-        else:
-            found.append(rest if expected is usual else rest._replace(expected=expected))
-    return found
-
-
-def _labels(drafts: Iterable[_Draft | Planned], servers: Sequence[str]) -> list[str]:
-    """Return the names of targets: those given, else method, server (if several) and path."""
-    many = len(servers) > 1
-    return [
-        (isinstance(draft, _Draft) and draft.name)
-        or f"{draft.method} {servers[_request(draft).origin] if many else ''}{draft.path}"
-        for draft in drafts
-    ]
-
-
 def _request(draft: _Draft | Planned | Recipe) -> Planned | Recipe:
     return draft.request if isinstance(draft, _Draft) else draft
 
@@ -154,9 +114,44 @@ class _Drafter:
     def __init__(self, config: LoadConfig) -> None:
         self.fields = Fields.of(config)
         self.origins: dict[Origin, int] = {}
+        self._expected = statuses(config.expect_status)
         self._rests: dict[Origin, bytes] = {}
         self._plain = not self.fields.templated
         self._compiler = Compiler(Dataset.read(config.data), config.seed)
+
+    def aims(
+        self, targets: Sequence[Target], drafts: Sequence[_Draft | Planned], places: Sequence[int]
+    ) -> list[Aim]:
+        """Return the row of results of each target; targets with the same name share it.
+
+        In a list of URLs alone these stand for their names, which only those with a row are given.
+        """
+        many = len(self.origins) > 1
+        self._servers = [str(origin) if many else "" for origin in self.origins]
+        plain = all(isinstance(draft, Planned) for draft in drafts)
+        names = targets if plain else list(map(self._label, drafts))
+        targets_of = Counter(names)
+        weighted = len(places) > len(names)
+        shares_of = Counter(map(names.__getitem__, places)) if weighted else targets_of
+        rows = {name: row for row, (name, _) in enumerate(shares_of.most_common(MOST_AIMS))}
+        others = len(drafts) - sum(targets_of[name] for name in rows)
+        found, kept = [], dict[Target, str]()
+        rest = Aim(MOST_AIMS, f"{others:,} other targets", self._expected, others)
+        for name, draft in zip(names, drafts, strict=True):
+            given = draft.expect if isinstance(draft, _Draft) else ""
+            expected = statuses(given) if given else self._expected
+            if name in rows:
+                kept[name] = kept.get(name) or self._label(draft)
+                found.append(Aim(rows[name], kept[name], expected, targets_of[name]))
+            else:
+                found.append(rest if not given else rest._replace(expected=expected))
+        return found
+
+    def _label(self, draft: _Draft | Planned) -> str:
+        """Return the name of a target: the one given, else method, server (if several) and path."""
+        if isinstance(draft, _Draft) and draft.name:
+            return draft.name
+        return f"{draft.method} {self._servers[_request(draft).origin]}{draft.path}"
 
     def draft(self, target: Target) -> _Draft | Planned:
         if isinstance(target, str):

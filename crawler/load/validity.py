@@ -70,12 +70,6 @@ class Probes(Record, frozen=True, kw_only=True):
     ] = None
     cores: Annotated[int, told("Cores of the machine, for whomever.", merged=max, ge=0)] = 0
 
-    def others(self, seconds: float) -> float | None:
-        """Return how many cores other programs used in so many seconds; None if unknown."""
-        if self.machine_cpu is None or seconds <= 0:
-            return None
-        return max(0.0, self.machine_cpu - self.cpu_seconds) / seconds
-
     def over(self, seconds: float, whole: float) -> Probes:
         """Return the readings of a process that measured for `seconds` of a `whole` run."""
         share = seconds / whole if whole else 1.0
@@ -192,9 +186,9 @@ def _late(name: str, what: str, histogram: Histogram, bound: float, advice: str)
 
 
 def _advice(probes: Probes, seconds: float) -> str:
-    others = probes.others(seconds)
-    if others is None:
+    if probes.machine_cpu is None or seconds <= 0:
         return ""
+    others = max(0.0, probes.machine_cpu - probes.cpu_seconds) / seconds
     return f": other programs used {others:.1f} of {probes.cores} cores"
 
 

@@ -83,7 +83,7 @@ def test_a_connect_cancelled_after_it_was_made_is_not_waited_for(
     async def scenario() -> None:
         async with serving(answering(OK)) as url:
             loading = engine(url, keepalive=False)
-            await loading.open()
+            await loading.client.open()
             loading.begin(Recorder(perf_counter()), perf_counter())
             cancelled = asyncio.Event()
 
@@ -126,7 +126,7 @@ def test_a_connect_that_timed_out_after_it_was_made_costs_its_hit_alone(
     async def scenario() -> None:
         async with serving(answering(OK)) as url:
             loading = engine(url, keepalive=False, requests=4, **options)
-            await loading.open()
+            await loading.client.open()
             recorder = Recorder(perf_counter())
             connected = partialmethod(_Expiring(Target.connected))
             monkeypatch.setattr(Target, "connected", connected)

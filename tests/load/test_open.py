@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from crawler.load.dispatcher import KernelAlarm, LoopAlarm
+from crawler.load.alarm import KernelAlarm, LoopAlarm
 from crawler.load.hit import Failure, Recorder
 from crawler.load.load_config import LoadConfig
 from crawler.load.run import run_load
