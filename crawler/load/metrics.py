@@ -20,9 +20,10 @@ from crawler.load.measured import Failure, Measured, TargetCounts
 from crawler.load.part import OnSecond
 from crawler.measure.histogram import Histogram
 from crawler.measure.json_document import total
-from crawler.model.errors import EnvironmentFailure
+from crawler.model.errors import ConfigurationError, EnvironmentFailure
 
 HOST = "127.0.0.1"
+_LAST_PORT = 65_535
 BOUNDS = (0.0005, *(n * 10.0**power for power in range(-3, 1) for n in (1, 2.5, 5)), 10.0, 30.0)
 """Upper bounds of the buckets, in seconds: from a page in memory to a timeout."""
 
@@ -126,8 +127,10 @@ def _latency(name: str, help: str, histogram: Histogram) -> HistogramMetricFamil
 def serving_metrics(port: int, exposition: Exposition) -> Iterator[str]:
     """Serve for as long as the block lasts; yields the address. Port 0 is any that is free.
 
-    Raises `EnvironmentFailure` if the port cannot be had.
+    Raises `ConfigurationError` for what is not a port, `EnvironmentFailure` for one that is taken.
     """
+    if not 0 <= port <= _LAST_PORT:
+        raise ConfigurationError(f"--metrics: {port} is not a port; expected 0 to {_LAST_PORT}")
     registry = CollectorRegistry()
     registry.register(exposition)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -14,7 +15,7 @@ from crawler.cli import toml
 from crawler.cli.crawl_flags import config_file, lists, with_options
 from crawler.cli.load import against, limit
 from crawler.cli.load.load_outputs import NOTHING_MORE, Wanted
-from crawler.cli.load.load_session import LOAD, exposing, run, thresholds
+from crawler.cli.load.load_session import LOAD, run, thresholds
 from crawler.cli.load.load_summary import text
 from crawler.cli.load.targets import targets
 from crawler.compare.web import served
@@ -56,7 +57,14 @@ def load(
     if wanted.mock and (urls or input):
         raise ConfigurationError("--mock brings its own page; leave out the URL, or --mock")
     with ExitStack() as stack:
-        metrics = stack.enter_context(exposing(wanted.metrics, quiet=wanted.quiet))
+        metrics = None
+        if wanted.metrics is not None:
+            from crawler.load.metrics import Exposition, serving_metrics
+
+            metrics = Exposition()
+            address = stack.enter_context(serving_metrics(wanted.metrics, metrics))
+            if not wanted.quiet:
+                print(f"metrics: {address}", file=sys.stderr)
         aims: Sequence[Target]
         if wanted.mock:
             aims = [f"{stack.enter_context(served())}/page/1"]

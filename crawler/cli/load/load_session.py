@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -38,8 +37,6 @@ LOAD = Spelling(
         "stages": "expected a schedule; leave it out for a closed loop",
     },
 )
-
-_LAST_PORT = 65_535
 
 Load = Callable[..., LoadResult]
 """`run`, with what it shows meanwhile settled."""
@@ -126,23 +123,3 @@ def thresholds(texts: Sequence[str], flag: str = "--threshold") -> list[Threshol
         return [Threshold.read(text) for text in texts]
     except ValueError as error:
         raise ConfigurationError(f"{flag}: {error}") from error
-
-
-@contextmanager
-def exposing(port: int | None, *, quiet: bool) -> Iterator[Exposition | None]:
-    """Serve metrics while the block runs, and say where; None without a port.
-
-    Raises `ConfigurationError` for what is not a port, `EnvironmentFailure` for one that is taken.
-    """
-    if port is None:
-        yield None
-        return
-    if not 0 <= port <= _LAST_PORT:
-        raise ConfigurationError(f"--metrics: {port} is not a port; expected 0 to {_LAST_PORT}")
-    from crawler.load.metrics import Exposition, serving_metrics
-
-    exposition = Exposition()
-    with serving_metrics(port, exposition) as address:
-        if not quiet:
-            print(f"metrics: {address}", file=sys.stderr)
-        yield exposition
