@@ -64,8 +64,7 @@ def _doubts(result: LoadResult) -> Iterator[tuple[str, str]]:
 def _judged(result: LoadResult) -> Iterator[tuple[str, str]]:
     for judged in result.thresholds:
         kind, word = ("good", "met") if judged.met else ("bad", "missed")
-        errors = ", but too many requests failed" if judged.why else ""
-        yield kind, f"threshold {judged.text}: {word}, with {found(judged)}{errors}"
+        yield kind, f"threshold {judged.text}: {word}, with {found(judged)}{judged.but}"
 
 
 def found(judged: Judged) -> str:

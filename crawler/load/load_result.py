@@ -77,6 +77,11 @@ class Judged(Record, frozen=True, kw_only=True):
         str, told("The reason besides the value that it was missed: too many errors; or empty.")
     ] = ""
 
+    @property
+    def but(self) -> str:
+        """The end of a sentence on its value: why it was missed nevertheless."""
+        return ", but too many requests failed" if self.why else ""
+
     @classmethod
     def of(cls, threshold: Threshold, measured: Measured, most_errors: float) -> Self:
         """Hold what was measured against a threshold.

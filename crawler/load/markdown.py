@@ -43,10 +43,8 @@ def code(text: str) -> str:
 
 def _heading(result: LoadResult) -> str:
     run = result.measured
-    figures = (
-        f"{run.rate:,.0f} answers/s, p99 {latency(run.response.quantile(0.99))}, "
-        f"{share(run.error_share)} errors"
-    )
+    p99, errors = latency(run.response.quantile(0.99)), share(run.error_share)
+    figures = f"{run.rate:,.0f} answers/s, p99 {p99}, {errors} errors"
     return f"crawler load: {_outcome(result)}, {figures}"
 
 
@@ -68,27 +66,18 @@ def _doubts(result: LoadResult) -> Iterator[str]:
 
 def _thresholds(result: LoadResult) -> Iterator[str]:
     if result.thresholds:
-        rows = (
-            (
-                code(judged.text),
-                "met" if judged.met else "**missed**",
-                found(judged) + (", but too many requests failed" if judged.why else ""),
-            )
-            for judged in result.thresholds
-        )
+        words = {True: "met", False: "**missed**"}
+        rows = ((code(j.text), words[j.met], found(j) + j.but) for j in result.thresholds)
         yield _table(("threshold", "", "measured"), rows)
 
 
 def _latencies(run: Measured) -> str:
     """Return the three latencies, without percentiles that have too few requests."""
     shares = {n: q for n, q in PERCENTILES.items() if run.response.count >= needed(q)}
+    kinds = {"response": run.response, "service": run.service, "lag": run.lag}
     rows = (
         (name, *map(latency, histogram.quantiles(shares.values())), latency(histogram.largest))
-        for name, histogram in (
-            ("response", run.response),
-            ("service", run.service),
-            ("lag", run.lag),
-        )
+        for name, histogram in kinds.items()
     )
     return _table(("latency", *shares, "max"), rows)
 

@@ -13,7 +13,7 @@ from crawler.load.guard import Target, resolve
 from crawler.load.halt import CLOSING_SECONDS, unless
 from crawler.load.hit import Measured, Recorder
 from crawler.load.load_config import LoadConfig, statuses
-from crawler.load.loop import Engine, Job, Share
+from crawler.load.loop import Engine, Job
 from crawler.load.monitor import Monitor
 from crawler.load.open import OpenLoop
 from crawler.load.pace import Pace
@@ -38,9 +38,7 @@ def seconds_of(config: LoadConfig) -> float:
 class Part:
     """The work of one process: the whole run, or its share of it."""
 
-    def __init__(self, config: LoadConfig, plan: Plan, engine: Engine) -> None:
-        self._config = config
-        self._plan = plan
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     async def run(
@@ -51,7 +49,7 @@ class Part:
         Ends when the time is up, all hits have ended, or `halt` is set, and hears of each whole
         second by `on_second`. An error in a callback ends it, too, and is raised here.
         """
-        config, engine, plan = self._config, self._engine, self._plan
+        engine, config, plan = self._engine, self._engine.job.config, self._engine.job.plan
         seconds = seconds_of(config)
         await asyncio.sleep(start - config.warmup - perf_counter())
         expected = statuses(config.expect_status) if plan.mixed else plan.aims[0].expected
@@ -104,23 +102,16 @@ async def _first_of(*events: asyncio.Event) -> AsyncIterator[asyncio.Future[None
 
 
 @contextlib.asynccontextmanager
-async def opened(
-    config: LoadConfig,
-    plan: Plan,
-    targets: Sequence[Target],
-    share: Share,
-    halt: asyncio.Event,
-) -> AsyncIterator[Part]:
+async def opened(job: Job, halt: asyncio.Event) -> AsyncIterator[Part]:
     """Open the connections of a part; close them, in a bounded time, when the block is left.
 
     Raises `EnvironmentFailure` if a target cannot be reached, `Halted` if `halt` is set before.
     """
-    job = Job(config=config, plan=plan, targets=targets, share=share)
     allow_connections(job.connections, option="connections")
     engine = _engine(job)
     try:
         await unless(halt, engine.client.open())
-        yield Part(config, plan, engine)
+        yield Part(engine)
     finally:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSING_SECONDS):

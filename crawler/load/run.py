@@ -19,7 +19,7 @@ from crawler.load.crew import Crew
 from crawler.load.halt import Halted, halted_by_signals, unless
 from crawler.load.hit import Measured, Recorder
 from crawler.load.load_config import LoadConfig
-from crawler.load.loop import Share
+from crawler.load.loop import Job, Share
 from crawler.load.pace import Pace
 from crawler.load.part import OnSecond, opened, targets_of
 from crawler.load.plan import Plan
@@ -77,7 +77,8 @@ async def _parts(
     """Return the measurements of each process; raise `Halted` if ended before the first hit."""
     places = await unless(halt, targets_of(config, plan))
     if config.processes == 1:
-        async with opened(config, plan, places, Share(), halt) as part:
+        job = Job(config=config, plan=plan, targets=places, share=Share())
+        async with opened(job, halt) as part:
             return [await part.run(perf_counter() + config.warmup, halt, on_second)]
     addresses = tuple(each.address for each in places)
     order = WorkerOrder(

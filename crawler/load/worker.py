@@ -18,7 +18,7 @@ from crawler.load.endpoint import Endpoint
 from crawler.load.guard import Target
 from crawler.load.hit import Measured
 from crawler.load.load_config import LoadConfig
-from crawler.load.loop import Share
+from crawler.load.loop import Job, Share
 from crawler.load.part import opened
 from crawler.load.planner import plan_of
 from crawler.load.validity import Probes
@@ -75,8 +75,8 @@ async def _carry_out(orders: asyncio.StreamReader) -> None:
     config, plan = order.config, plan_of(order.config, order.targets, order.begun)
     targets = list(map(Target.at, plan.origins, order.addresses))
     share = Share(number=order.number, processes=config.processes)
-    halt = asyncio.Event()
-    async with opened(config, plan, targets, share, halt) as part:
+    job, halt = Job(config=config, plan=plan, targets=targets, share=share), asyncio.Event()
+    async with opened(job, halt) as part:
         _say(WorkerReport())
         line = await orders.readline()
         if not line:

@@ -115,8 +115,8 @@ def judgement(result: LoadResult) -> Iterator[str]:
     """Yield each threshold, then whether to believe any of it, and why not."""
     for judged in result.thresholds:
         value = figure(Threshold.read(judged.text), judged.value)
-        errors = ", but too many requests failed" if judged.why else ""
-        yield f"threshold {judged.text}: {'met' if judged.met else 'MISSED'} with {value}{errors}"
+        word = "met" if judged.met else "MISSED"
+        yield f"threshold {judged.text}: {word} with {value}{judged.but}"
     if result.partial:
         yield "PARTIAL: stopped before its end"
     if result.failure:
