@@ -16,7 +16,8 @@ class Cost:
     """CPU seconds and peak resident bytes.
 
     `children` are processes that ended and were waited for; their peak is the largest one's.
-    `parsers` is the CPU time of parser processes, which a fork server waits for.
+    `parsers` is the CPU time of parser processes, which a fork server waits for. `peak_rss` is this
+    process's, with those of partitions, each at its own time.
     """
 
     user: float
@@ -28,8 +29,8 @@ class Cost:
     parsers: float = 0.0
 
     @classmethod
-    def measure(cls, parsers: float = 0.0) -> Self:
-        """Measure everything so far, with the CPU time of the parser processes."""
+    def measure(cls, parsers: float = 0.0, partitions: int = 0) -> Self:
+        """Measure everything so far, with the CPU time of parsers and the peak of partitions."""
         own = resource.getrusage(resource.RUSAGE_SELF)
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         return cls(
@@ -38,7 +39,7 @@ class Cost:
             children_user=children.ru_utime,
             children_system=children.ru_stime,
             # Linux's own figure first: `ru_maxrss` survives exec, so it may be the parent's.
-            peak_rss=peak_rss([os.getpid()]) or _in_bytes(own.ru_maxrss),
+            peak_rss=partitions + (peak_rss([os.getpid()]) or _in_bytes(own.ru_maxrss)),
             peak_rss_children=_in_bytes(children.ru_maxrss),
             parsers=parsers,
         )

@@ -96,7 +96,7 @@ class Parts:
     """A crawl that is ready to run.
 
     lasting: the same command continues it after it was stopped. ending: seconds that other
-    processes may take to end, after the drain timeout.
+    processes may take to end, after the drain timeout. peak_rss: the peak memory of those, in all.
     """
 
     session: Session
@@ -104,6 +104,7 @@ class Parts:
     sink: RunOutput
     lasting: bool = False
     ending: float = 0.0
+    peak_rss: Callable[[], int] = int
 
     def expected(self) -> int | None:
         """Return the expected number of entries."""
@@ -162,7 +163,7 @@ def _run(
     report = Report(
         config=order.config,
         snapshot=parts.session.statistics(),
-        cost=Cost.measure(parts.session.worker_cpu_seconds),
+        cost=Cost.measure(parts.session.worker_cpu_seconds, parts.peak_rss()),
         totals=parts.session.totals(),
         parsing=parts.session.parsing,
         interrupted=interrupts.interrupted or parts.session.overdue,
@@ -308,6 +309,7 @@ def _in_parallel(order: Order, announce: Callable[[str], None]) -> Parts | None:
         sink=opened.sink,
         lasting=lasting,
         ending=ENDING,
+        peak_rss=opened.session.peak_rss,
     )
 
 

@@ -107,6 +107,10 @@ class ParallelCrawl:
         """CPU time of the parser processes of all partitions."""
         return sum(each.farewell.parser_seconds for each in self._handles)
 
+    def peak_rss(self) -> int:
+        """Return the sum of the partitions' peak memory in bytes, of those that have ended."""
+        return sum(each.farewell.peak_rss for each in self._handles)
+
     def statistics(self) -> Snapshot:
         """Return the statistics so far."""
         now = self._ended_at or perf_counter()

@@ -31,12 +31,16 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Farewell:
-    """The end of a call: its result, or its error; `foreseen` unless that is a bug."""
+    """The end of a call: its result, or its error; `foreseen` unless that is a bug.
+
+    peak_rss: the largest number of bytes that the process had in memory.
+    """
 
     manifest: Manifest | None = None
     totals: Totals = field(default_factory=Totals)
     parsing: str = ""
     parser_seconds: float = 0.0
+    peak_rss: int = 0
     error: str = ""
     exit_code: ExitCode = ExitCode.FINISHED
     foreseen: bool = True

@@ -9,6 +9,7 @@ command are blocked here: they are the parent's to answer.
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import threading
 from dataclasses import replace
@@ -62,7 +63,7 @@ class ParentWatch:
 
     def leave(self, manifest: Manifest | None, error: Exception | None = None) -> None:
         """Send the end of the call: its result, or its error."""
-        end = replace(self._end, manifest=manifest)
+        end = replace(self._end, manifest=manifest, peak_rss=_peak_rss())
         if isinstance(error, CrawlerError):
             end = replace(end, error=str(error), exit_code=error.exit_code)
         elif error is not None:
@@ -73,6 +74,12 @@ class ParentWatch:
         while (wish := self._line.hear()) is not None:
             self._wish = wish
         os._exit(ExitCode.ENVIRONMENT)
+
+
+def _peak_rss() -> int:
+    """Return the peak memory in bytes; `ru_maxrss` is in KB except on macOS (getrusage(2))."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 class Obituarist:
