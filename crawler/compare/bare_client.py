@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
 from threading import Barrier, BrokenBarrierError, Thread
 from time import perf_counter
 from typing import BinaryIO, NamedTuple
@@ -58,7 +57,10 @@ def by_threads(urls: Sequence[str], in_flight: int, watch: Watch) -> Fetched:
 
     def slot(number: int) -> None:
         try:
-            with _connected(urls[number]) as (connection, file):
+            with (
+                socket.create_connection(_address(urls[number])) as connection,
+                connection.makefile("rb") as file,
+            ):
                 _blocking(connection, file, urls[number])
                 ready.wait()
                 go.wait()
@@ -140,13 +142,6 @@ async def _waiting(
         except StopIteration as end:  # a coroutine may not let it out
             body: bytes | None = end.value
             return body
-
-
-@contextmanager
-def _connected(url: str) -> Iterator[tuple[socket.socket, BinaryIO]]:
-    """Return a connection with its buffered reader."""
-    with socket.create_connection(_address(url)) as connection, connection.makefile("rb") as file:
-        yield connection, file
 
 
 def _address(url: str) -> tuple[str, int]:

@@ -58,32 +58,22 @@ def drawable(chart: Chart) -> bool:
 
 def places_of(found: Sequence[Chart]) -> Places:
     """Number the series in the order in which they are met."""
-    names: dict[str, None] = {}
-    for chart in found:
-        match chart:
-            case Lines():
-                names |= dict.fromkeys(series.name for series in chart.series)
-            case Bars():
-                names |= dict.fromkeys(chart.values)
-            case Map():
-                names |= dict.fromkeys(chart.kinds)
+    names = dict.fromkeys(name for chart in found for name in chart.names)
     return {name: index for index, name in enumerate(names)}
 
 
 def _drawing(chart: Chart, places: Places) -> tuple[float, Callable[[Figure], None]]:
     """Return the height of a chart in inches, and the function that draws it."""
+    legend = 0.2 * drawing.legend_rows(chart.names)
     match chart:
         case Lines():
-            names = [series.name for series in chart.series]
-            height = 3.0 + 0.2 * drawing.legend_rows(names)
-            return height, lambda figure: _lines(figure, chart, places)
+            return 3.0 + legend, lambda figure: _lines(figure, chart, places)
         case Bars():
             rows = len(chart.groups) * max(len(_present(chart)), 1)
             height = 3.2 if _upright(chart) else 1.1 + _FLAT * rows + 0.14 * len(chart.groups)
-            height += 0.2 * drawing.legend_rows(list(chart.values))
-            return height, lambda figure: _bars(figure, chart, places)
+            return height + legend, lambda figure: _bars(figure, chart, places)
         case Map():
-            height = 1.3 + 0.46 * len(chart.rows) + 0.2 * drawing.legend_rows(chart.kinds)
+            height = 1.3 + 0.46 * len(chart.rows) + legend
             return height, lambda figure: _map(figure, chart, places)
 
 
@@ -100,7 +90,11 @@ def _lines(figure: Figure, chart: Lines, places: Places) -> None:
     points = [point for each in all_series for point in _finite(each.points)]
     if chart.log_x and any(x > 0 for x, _ in points):
         axes.set_xscale("log", nonpositive="clip")
-    _x_marks(axes, [x for x, _ in points], log=chart.log_x)
+    marks = [x for x, _ in points]
+    if len(set(marks)) <= _FEW_MARKS:
+        drawing.marks_at(axes, marks, log=chart.log_x)
+    elif chart.log_x:
+        drawing.value_axis(axes, "x", marks, "", log=True)
     ends = [y for each in chart.series for pair in each.spread for y in pair if math.isfinite(y)]
     values = [y for _, y in points] + ends
     drawing.value_axis(axes, "y", values, chart.unit, log=chart.log_y)
@@ -126,13 +120,6 @@ def _line(axes: Axes, series: Series, place: int) -> Any:
 
 def _finite(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
-
-
-def _x_marks(axes: Axes, xs: Sequence[float], *, log: bool) -> None:
-    if len(set(xs)) <= _FEW_MARKS:
-        drawing.marks_at(axes, xs, log=log)
-    elif log:
-        drawing.value_axis(axes, "x", xs, "", log=True)
 
 
 def _present(chart: Bars) -> dict[str, Sequence[float]]:

@@ -7,6 +7,7 @@ documentation derive from the fields.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 from crawler.compare.design import Mode
@@ -16,7 +17,6 @@ from crawler.model.units import MINUTES, SECONDS, SHARE
 _WHAT, _OWN, _HOW = "What", "Your own function", "How long"
 _SECONDS: dict[Mode, float] = {"quick": 46.0, "normal": 150.0, "full": 900.0}
 ANSWER_SECONDS = 30.0
-MOST_SABOTAGE = 1.0
 
 
 class Percentage(float):
@@ -25,24 +25,19 @@ class Percentage(float):
     @classmethod
     def read(cls, value: object) -> Self:
         """Read text or a number, 0.05 being 5 %; raise ValueError if invalid or out of range."""
-        found = cls._read(value)
-        if not 0 <= found <= MOST_SABOTAGE:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ValueError(f"{value!r} is not a share; expected {SHARE.examples}")  # noqa: TRY004
+        found = float(SHARE.read(value) if isinstance(value, str) else value)
+        if not 0 <= found <= 1:
             raise ValueError(f"{value!r} is not between 0% and 100%")
         return cls(found)
-
-    @staticmethod
-    def _read(value: object) -> float:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
-        if not isinstance(value, str):
-            raise ValueError(f"{value!r} is not a share; expected {SHARE.examples}")  # noqa: TRY004
-        return float(SHARE.read(value))
 
     def __str__(self) -> str:
         return f"{float(self) * 100:g}%"
 
 
 _NONE = Percentage(0)
+_option = partial(option, common=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,66 +47,49 @@ class CompareConfig(Options):
     Raises `ConfigurationError` that names the option, its value and what it may be.
     """
 
-    urls: str = option(
+    urls: str = _option(
         _WHAT,
         "",
         "Crawl these URLs instead of the mock web's; a list as for crawl -i.",
         metavar="LIST",
-        common=True,
     )
-    mock_latency: float = option(
+    mock_latency: float = _option(
         _WHAT,
         0.1,
         "Seconds before the mock web's first byte, without a named experiment.",
         least=0,
         most=60,
         unit=SECONDS,
-        common=True,
     )
-    width: int = option(
+    width: int = _option(
         _WHAT,
         100,
         "Requests in flight without a named experiment (sequential: 1); with call, calls.",
         least=2,
         most=10_000,
-        common=True,
     )
-    call: str = option(
-        _OWN,
-        "",
-        "Function to call: package.module:function or file.py:function.",
-        metavar="NAME",
-        common=True,
+    call: str = _option(
+        _OWN, "", "Function to call: package.module:function or file.py:function.", metavar="NAME"
     )
-    async_call: str = option(
+    async_call: str = _option(
         _OWN,
         "",
         "Async function that does the same, to call on an event loop.",
         metavar="NAME",
         short="--async",
-        common=True,
     )
-    inputs: str = option(
+    inputs: str = _option(
         _OWN,
         "",
         "File with one argument per line, as text or, in .jsonl, as JSON (default: no argument).",
         metavar="FILE",
-        common=True,
     )
-    python: tuple[str, ...] = option(
-        _WHAT,
-        (),
-        "Measure with this interpreter as well; repeatable.",
-        metavar="PATH",
-        common=True,
+    python: tuple[str, ...] = _option(
+        _WHAT, (), "Measure with this interpreter as well; repeatable.", metavar="PATH"
     )
-    quick: bool = option(
-        _HOW, False, "Small work and few rounds; everything in 10 minutes.", common=True
-    )
-    full: bool = option(
-        _HOW, False, "Large work and many rounds; everything in some hours.", common=True
-    )
-    budget: float = option(
+    quick: bool = _option(_HOW, False, "Small work and few rounds; everything in 10 minutes.")
+    full: bool = _option(_HOW, False, "Large work and many rounds; everything in some hours.")
+    budget: float = _option(
         _HOW,
         0.0,
         "Total time, in minutes (0: 30 s, or as --quick and --full); 5 rounds at least by name.",
@@ -119,24 +97,17 @@ class CompareConfig(Options):
         most=10_000,
         unit=MINUTES,
         short="--in",
-        common=True,
     )
-    rounds: int = option(
-        _HOW,
-        0,
-        "Number of rounds (0: as many as there is time for).",
-        least=0,
-        most=1_000,
-        common=True,
+    rounds: int = _option(
+        _HOW, 0, "Number of rounds (0: as many as there is time for).", least=0, most=1_000
     )
-    sabotage: Percentage = option(
+    sabotage: Percentage = _option(
         _HOW,
         _NONE,
         "Slow one side of each experiment by this share, to see that it is detected.",
         metavar="5%",
-        common=True,
     )
-    seed: int = option(_HOW, 0, "Seed of the order of turns and of all random values.", common=True)
+    seed: int = _option(_HOW, 0, "Seed of the order of turns and of all random values.")
 
     def __post_init__(self) -> None:
         self.settle()

@@ -1,34 +1,99 @@
 """The result of a comparison as one JSON document, which reports and repeats are made from.
 
-It keeps every turn. What was compared and found is added for people and jq; on reading it
-is worked out again from the turns, so that the two cannot differ.
+The file, `results.json`, keeps every turn. What was compared and found is added for people and jq;
+on reading it is worked out again from the turns, so that the two cannot differ.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
+from msgspec import Struct
 
 from crawler.compare import advice, catalogue
 from crawler.compare.advice import Decision
 from crawler.compare.compare_config import CompareConfig
-from crawler.compare.examined import Assessment, Bands, Examined, bands_of, parts_of
-from crawler.compare.observation import Run
-from crawler.compare.runner import Conducted
-from crawler.compare.schema import (
-    ComparisonDocument,
-    ExperimentDocument,
-    PartDocument,
-    StoredComparison,
-)
-from crawler.measure.json_document import plain, read, text
+from crawler.compare.design import Finding, Outcome
+from crawler.compare.judgement import Assessment, Bands, Comparison, Examined, bands_of
+from crawler.compare.observation import Conducted, InterpreterRuns, Run
+from crawler.measure import json_document
+from crawler.measure.json_document import plain, read, text, told
 from crawler.measure.machine import Machine
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
+
+_FORMAT: Literal["crawler-compare/1"] = "crawler-compare/1"
+
+
+class PartDocument(InterpreterRuns, frozen=True, kw_only=True):
+    """One interpreter in one experiment, with its outcome."""
+
+    band: Annotated[
+        float | None,
+        told(
+            "The noise that differences are compared with; null for the noise itself, or for none."
+        ),
+    ]
+    cpu_band: Annotated[float | None, told("The same for CPU times.")]
+    findings: Annotated[Sequence[Finding], told("The outcome of each prediction.")]
+    comparisons: Annotated[Sequence[Comparison], told("The planned comparisons and their answers.")]
+
+
+class ExperimentDocument(Conducted, frozen=True, kw_only=True):
+    """One experiment, with its outcome."""
+
+    question: Annotated[str, told("Its question.")]
+    claim: Annotated[str, told("Its claim.")]
+    outcome: Annotated[Outcome, told("The worst that came of a prediction.")]
+    conditions: Annotated[tuple[str, ...], told("Under what conditions, in sentences.")]
+    not_shown: Annotated[tuple[str, ...], told("Its limits, in sentences.")]
+    parts: Annotated[
+        tuple[PartDocument, ...], told("The turns of each interpreter; the first ran it all.")
+    ]
+
+
+class StoredComparison(Struct, frozen=True, kw_only=True):
+    """A comparison: where it ran, and every turn."""
+
+    format: Annotated[Literal["crawler-compare/1"], told("Format of this document.")] = _FORMAT
+    started: Annotated[
+        str, told("Start time: RFC 3339, UTC.", extra_json_schema=json_document.TIME)
+    ]
+    seconds: Annotated[float, told("Duration of all of it, in seconds.")]
+    load_after: Annotated[tuple[float, ...], told("Load averages at the end.")]
+    partial: Annotated[bool, told("True if it was stopped before its end.")]
+    asked: Annotated[tuple[str, ...], told("The experiments that were asked for.")]
+    config: Annotated[Mapping[str, Any], told("The options of the comparison.")]
+    machine: Annotated[Machine, told("The machine, and the interpreter that ran it.")]
+    experiments: Annotated[tuple[Conducted, ...], told("Those that were run, in their order.")]
+
+
+class ComparisonDocument(StoredComparison, frozen=True, kw_only=True):
+    """A comparison: where it ran, every turn, what follows. Times are seconds, sizes bytes."""
+
+    noise: Annotated[
+        Mapping[str, float | None],
+        told("Kind of work to the smallest difference that can be told, 0.02 for 2 %, or null."),
+    ]
+    advice: Annotated[str, told("One sentence for this machine; empty where none was decided.")]
+    decisions: Annotated[Sequence[Decision], told("The model for each kind of work.")]
+    undecided: Annotated[Sequence[Decision], told("Work without a model yet; why it has none.")]
+    experiments: Annotated[
+        tuple[ExperimentDocument, ...], told("Those that were run, in their order.")
+    ]
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of the document."""
+    return json_document.schema(ComparisonDocument, "A result of crawler compare", CompareConfig)
+
+
+_SHARED = ("started", "seconds", "partial", "machine", "load_after")
+"""What result and file have under the same name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +124,6 @@ class ComparisonResult:
         """True if anything cannot be believed."""
         return any(each.outcome == "invalid" for each in self.examined)
 
-    def parts(self, name: str) -> Sequence[Assessment]:
-        """Return what was found in an experiment; nothing if it was not run."""
-        return parts_of(self.examined, name)
-
     @property
     def decisions(self) -> Sequence[Decision]:
         """The model for each kind of work, as far as it was measured."""
@@ -80,7 +141,7 @@ class ComparisonResult:
 
     @property
     def json(self) -> dict[str, Any]:
-        """The document; `crawler.compare.schema` describes it."""
+        """The document; `schema` describes it."""
         return plain(self._document)  # type: ignore[no-any-return]
 
     @property
@@ -91,13 +152,9 @@ class ComparisonResult:
     @property
     def _document(self) -> ComparisonDocument:
         return ComparisonDocument(
-            started=self.started,
-            seconds=self.seconds,
-            load_after=self.load_after,
-            partial=self.partial,
+            **{name: getattr(self, name) for name in _SHARED},
             asked=tuple(self.asked),
             config={**asdict(self.config), "sabotage": float(self.config.sabotage)},
-            machine=self.machine,
             noise=self.bands,
             advice=self.advice,
             decisions=self.decisions,
@@ -111,19 +168,12 @@ class ComparisonResult:
         catalogue.check(stored.asked)
         examined: list[Examined] = []
         for each in stored.experiments:
-            conducted = Conducted(
-                parts=each.parts, rounds=each.rounds, seconds=each.seconds, partial=each.partial
-            )
-            examined.append(Examined.of(catalogue.load(each.name), conducted, bands_of(examined)))
+            examined.append(Examined.of(catalogue.load(each.name), each, bands_of(examined)))
         return cls(
-            started=stored.started,
-            seconds=stored.seconds,
-            partial=stored.partial,
+            **{name: getattr(stored, name) for name in _SHARED},
             asked=stored.asked,
             config=CompareConfig.of(stored.config),
-            machine=stored.machine,
             examined=examined,
-            load_after=stored.load_after,
         )
 
     @classmethod
@@ -139,13 +189,8 @@ class ComparisonResult:
 def _experiment_document(examined: Examined) -> ExperimentDocument:
     experiment = examined.experiment
     return ExperimentDocument(
-        name=experiment.name,
-        question=experiment.question,
-        claim=experiment.claim,
-        outcome=examined.outcome,
-        rounds=examined.rounds,
-        seconds=examined.seconds,
-        partial=examined.partial,
+        **{name: getattr(examined, name) for name in ("outcome", "rounds", "seconds", "partial")},
+        **{name: getattr(experiment, name) for name in ("name", "question", "claim")},
         conditions=tuple(experiment.conditions),
         not_shown=tuple(experiment.not_shown),
         parts=tuple(map(_part_document, examined.parts)),
@@ -155,9 +200,7 @@ def _experiment_document(examined: Examined) -> ExperimentDocument:
 def _part_document(part: Assessment) -> PartDocument:
     observed = part.observed
     return PartDocument(
-        setting=observed.setting,
-        band=observed.band,
-        cpu_band=observed.cpu_band,
+        **{name: getattr(observed, name) for name in ("setting", "band", "cpu_band")},
         findings=part.findings,
         comparisons=part.comparisons,
         arms=tuple(observed.arms),

@@ -1,8 +1,8 @@
 """A crawl by the project's own engine, as experiments need it: warmed up, watched, and compared.
 
-A crawl is made once and cannot be paused. So its list comes in portions (`GatedSource`): the first
+A crawl is made once and cannot be paused. So its list comes in portions (`Portions`): the first
 ones warm it up, and its pool of parsers with it; when all of their outcomes are there and no worker
-is still starting, the watch starts and the last portion is let in.
+is still starting, the watch starts and the next portion is let in.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import blake2b
+from queue import SimpleQueue
 from time import perf_counter, sleep
 from zlib import crc32
 
@@ -36,39 +37,30 @@ _TICK = 0.011  # seconds of CPU that may be counted late: one tick
 _LONGEST_START = 10.0
 
 
-class GatedSource:
-    """URLs in portions; each is handed out when `let_in` was called once more."""
+class Portions:
+    """A source that waits for its next portion; None ends it."""
 
-    def __init__(self, portions: Sequence[Sequence[str]], config: CrawlConfig) -> None:
-        self._portions = deque(IterableSource(urls, config) for urls in portions)
-        self._let_in = threading.Semaphore(0)
-        self._inside = False
-        self._closed = False
+    def __init__(self, config: CrawlConfig) -> None:
+        self._config = config
+        self._waiting: SimpleQueue[Sequence[str] | None] = SimpleQueue()
+        self._now = IterableSource([], config)
 
-    def __repr__(self) -> str:
-        return f"GatedSource({len(self._portions)} portions left)"
-
-    def let_in(self) -> None:
-        """Hand the next portion out."""
-        self._let_in.release()
+    def put(self, urls: Sequence[str] | None) -> None:
+        """Let a portion in."""
+        self._waiting.put(urls)
 
     def read(self, most: int) -> list[Seed]:
         """Return the next seeds; wait before each portion; [] at the end."""
-        while self._portions and not self._closed:
-            if not self._inside:
-                self._let_in.acquire()
-                self._inside = True
-                continue
-            if found := self._portions[0].read(most):
-                return found
-            self._portions.popleft()
-            self._inside = False
-        return []
+        while not (found := self._now.read(most)):
+            urls = self._waiting.get()
+            if urls is None:
+                return []
+            self._now = IterableSource(urls, self._config)
+        return found
 
     def close(self) -> None:
         """End the source, also for a reader that waits."""
-        self._closed = True
-        self._let_in.release()
+        self.put(None)
 
 
 class CrawlTally:
@@ -81,16 +73,13 @@ class CrawlTally:
     has_room = True
 
     def __init__(self, *, strict: bool = True, query: bool = True) -> None:
-        self.on_room: Callable[[], None] = _nothing
+        self.on_room: Callable[[], None] = lambda: None  # nobody is waiting for room
         self._strict, self._query = strict, query
         self._lock = threading.Lock()
         self._reached = threading.Event()
         self._wanted = 0
         self._ended = False
         self._sum = self.count = self.failed = 0
-
-    def __repr__(self) -> str:
-        return f"CrawlTally({self.count} records, {self.failed} failed)"
 
     @property
     def checksum(self) -> int:
@@ -102,16 +91,14 @@ class CrawlTally:
 
     def put(self, final: Final) -> None:
         """Count one outcome; callable from any thread."""
-        record = int.from_bytes(blake2b(self._line(final), digest_size=16).digest())
+        told = line(final, self._strict, query=self._query)
+        record = int.from_bytes(blake2b(told, digest_size=16).digest())
         with self._lock:
             self._sum = (self._sum + record) % _MODULUS
             self.count += 1
             self.failed += not isinstance(final, Page)
             if self.count >= self._wanted:
                 self._reached.set()
-
-    def _line(self, final: Final) -> bytes:
-        return line(final, self._strict, query=self._query)
 
     def await_next(self, wanted: int) -> None:
         """Begin anew and let `wait` end after so many outcomes."""
@@ -140,9 +127,6 @@ class Lags:
     def __init__(self) -> None:
         self._samples: list[tuple[float, float]] = []
         self._stop = threading.Event()
-
-    def __repr__(self) -> str:
-        return f"Lags({len(self._samples)} samples)"
 
     def between(self, start: float, end: float) -> list[float]:
         """Return the lags due in this time, in their order; the least is 0."""
@@ -198,17 +182,16 @@ def crawl(config: CrawlConfig, source: Source, sink: CrawlTally, lags: Lags | No
     if config.engine == "async":
         with asyncio.Runner(loop_factory=loop_factory(config.loop)) as runner:
             runner.run(_looked_at(session, lags) if lags else session.crawl())
-        return
-    if lags is None:
+    elif lags is None:
         session.run()
-        return
-    thread = threading.Thread(target=lags.in_thread, name="lag")
-    thread.start()
-    try:
-        session.run()
-    finally:
-        lags.stop()
-        thread.join()
+    else:
+        thread = threading.Thread(target=lags.in_thread, name="lag")
+        thread.start()
+        try:
+            session.run()
+        finally:
+            lags.stop()
+            thread.join()
 
 
 async def _looked_at(session: CrawlSession, lags: Lags) -> None:
@@ -220,65 +203,69 @@ async def _looked_at(session: CrawlSession, lags: Lags) -> None:
         await asyncio.wait([looking])
 
 
+@contextmanager
+def going_on(
+    config: CrawlConfig, lags: Lags | None = None, *, query: bool = True
+) -> Iterator[Callable[[Sequence[str]], CrawlTally]]:
+    """Run a crawl that goes on from portion to portion, with its threads and connections.
+
+    Yields what crawls a portion and returns its tally; it raises what has ended the crawl.
+    """
+    source, sink = Portions(config), CrawlTally(query=query)
+    failures: list[BaseException] = []
+
+    def crawled(urls: Sequence[str]) -> CrawlTally:
+        sink.await_next(len(urls))
+        source.put(urls)
+        try:
+            sink.wait()
+        except RuntimeError as error:
+            raise next(iter(failures), error) from None
+        return sink
+
+    def conduct() -> None:
+        try:
+            crawl(config, source, sink, lags)
+        except BaseException as error:  # handed to the caller's thread, above
+            failures.append(error)
+        finally:
+            sink.end()
+
+    thread = threading.Thread(target=conduct, name="crawl")
+    thread.start()
+    try:
+        yield crawled
+    finally:
+        source.close()
+        thread.join()
+
+
 def crawl_warm(
     config: CrawlConfig, warm_ups: Sequence[Sequence[str]], urls: Sequence[str], watch: Watch
 ) -> tuple[CrawlTally, list[float]]:
     """Crawl each of `warm_ups` and then, measured, `urls`; return their tally and the lags."""
-    sink, lags = CrawlTally(), Lags()
-    source = GatedSource([*warm_ups, urls], config)
-    span: list[float] = []
-    failures: list[BaseException] = []
-
-    def conduct() -> None:
-        try:
-            for number, warm_up in enumerate(warm_ups):
-                if number and config.parsing.parse != "inline":
-                    _settle()
-                _let_in(source, sink, len(warm_up))
-            with watch:
-                span.append(perf_counter())
-                _let_in(source, sink, len(urls))
-                span.append(perf_counter())
-        except BaseException as error:  # handed to the caller's thread, below
-            failures.append(error)
-        finally:
-            source.close()
-
-    conductor = threading.Thread(target=conduct, name="conductor")
-    conductor.start()
-    try:
-        crawl(config, source, sink, lags)
-    finally:
-        sink.end()
-        conductor.join()
-    if failures:
-        raise failures[0]
-    return sink, lags.between(*span)
-
-
-def _let_in(source: GatedSource, sink: CrawlTally, count: int) -> None:
-    sink.await_next(count)
-    source.let_in()
-    sink.wait()
+    lags = Lags()
+    with going_on(config, lags) as crawled:
+        for number, warm_up in enumerate(warm_ups):
+            if number and config.parsing.parse != "inline":
+                _settle()
+            crawled(warm_up)
+        with watch:
+            began = perf_counter()
+            sink = crawled(urls)
+            ended = perf_counter()
+    return sink, lags.between(began, ended)
 
 
 def _settle() -> None:
     """Wait until neither this process nor its workers compute: none is still starting."""
     gives_up = perf_counter() + _LONGEST_START
-    before, now = -1.0, _spent()
+    before, now = -1.0, cpu_of(tree(os.getpid())).total
     while now - before > _TICK and perf_counter() < gives_up:
         sleep(_SETTLED)
-        before, now = now, _spent()
-
-
-def _spent() -> float:
-    return cpu_of(tree(os.getpid())).total
+        before, now = now, cpu_of(tree(os.getpid())).total
 
 
 def _resolve(ran: asyncio.Future[float]) -> None:
     if not ran.done():
         ran.set_result(perf_counter())
-
-
-def _nothing() -> None:
-    """Do nothing: nobody is waiting for room."""

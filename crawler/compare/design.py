@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Protocol
+from statistics import median
+from typing import Annotated, Any, Literal, Protocol, Self
 
 from crawler.measure.json_document import told
 
@@ -78,7 +79,7 @@ class Arm:
     cores: Annotated[tuple[int, ...], told("The cores it may use; none is all.")] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Figure:
     """Something measured; a ratio tells how many times better the other arm is."""
 
@@ -87,33 +88,42 @@ class Figure:
     unit: Annotated[str, told("Its unit: s, B, or another.")] = "s"
     more: Annotated[bool, told("True if more of it is better.")] = False
     ratio: Annotated[str, told("Name of a ratio: times as fast.")] = "times as fast"
-    words: Annotated[tuple[str, str], told("Words for faster and slower.")] = (
-        "faster",
-        "slower",
-    )
+    words: Annotated[tuple[str, str], told("Words for faster and slower.")] = ("faster", "slower")
     noise: Annotated[
         Literal["wall", "cpu", ""], told("The noise that it is compared with; empty for none.")
     ] = "wall"
 
 
-THRIFT = ("thriftier", "dearer")
-WALL = Figure(name="wall", title="wall time")
-CPU = Figure(
-    name="cpu", title="CPU time", ratio="times as thrifty of CPU", words=THRIFT, noise="cpu"
-)
+_THRIFT = ("thriftier", "dearer")
+
+
+def cpu_time(name: str, title: str) -> Figure:
+    """Return a figure in CPU seconds."""
+    return Figure(name, title, ratio="times as thrifty of CPU", words=_THRIFT, noise="cpu")
+
+
+def lateness(name: str, title: str) -> Figure:
+    """Return a figure in seconds that something came too late."""
+    return Figure(name, title, ratio="times as prompt", words=("prompter", "later"))
 
 
 def memory(name: str, title: str) -> Figure:
     """Return a figure in bytes."""
-    ratio = "times as thrifty of memory"
-    return Figure(name=name, title=title, unit="B", ratio=ratio, words=THRIFT, noise="")
+    return Figure(name, title, "B", ratio="times as thrifty of memory", words=_THRIFT, noise="")
 
 
+def rate(title: str) -> Figure:
+    """Return the figure `rate`: so many a second."""
+    return Figure("rate", title, "/s", more=True)
+
+
+WALL = Figure("wall", "wall time")
+CPU = cpu_time("cpu", "CPU time")
 RSS = memory("rss", "peak memory")
 PSS = memory("pss", "memory (PSS)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Contrast:
     """A comparison that is planned before the run."""
 
@@ -126,7 +136,7 @@ class Contrast:
     otherwise: Annotated[str, told("The explanation, if it comes out otherwise; or empty.")] = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Finding:
     """The outcome of a prediction."""
 
@@ -135,6 +145,12 @@ class Finding:
     text: Annotated[str, told("The result, in a sentence with its figures.")]
     detail: Annotated[str, told("The same at length; it may have lines, and may be empty.")] = ""
     folded: Annotated[str, told("Title of the detail, where it is folded away; else empty.")] = ""
+
+    @classmethod
+    def of(cls, claim: str, held: bool, text: str, *, detail: str = "", trouble: str = "") -> Self:
+        """Judge a prediction by whether it held; trouble makes it invalid, and says why."""
+        outcome: Outcome = "as predicted" if held else "otherwise"
+        return cls(claim, "invalid" if trouble else outcome, trouble or text, detail)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,12 +206,11 @@ class Setting:
 
     def pick(self, quick: Any, normal: Any, full: Any = None) -> Any:
         """Return a value by mode; `full` is `normal` where it is left out."""
-        return {"quick": quick, "normal": normal, "full": normal if full is None else full}[
-            self.mode
-        ]
+        found = {"quick": quick, "normal": normal, "full": normal if full is None else full}
+        return found[self.mode]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Series:
     """A line of a chart: points `(x, y)`; `spread` has the least and the greatest y of each."""
 
@@ -203,8 +218,15 @@ class Series:
     points: Sequence[tuple[float, float]]
     spread: Sequence[tuple[float, float]] = ()
 
+    @classmethod
+    def over(cls, name: str, values: Mapping[Any, Sequence[float]]) -> Self:
+        """Return the line of the medians of what was measured at each x."""
+        found = {float(x): each for x, each in values.items() if each}
+        points = [(x, median(each)) for x, each in found.items()]
+        return cls(name, points, [(min(each), max(each)) for each in found.values()])
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True)
 class Lines:
     """A chart of lines. `ideal`: a dashed line to hold them against."""
 
@@ -218,8 +240,13 @@ class Lines:
     log_y: bool = False
     unit: str = ""
 
+    @property
+    def names(self) -> list[str]:
+        """Names of its series."""
+        return [series.name for series in self.series]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True)
 class Bars:
     """A chart of bars, one group a label; `values[series][group]`; nan leaves a bar out."""
 
@@ -231,8 +258,13 @@ class Bars:
     unit: str = ""
     log: bool = False
 
+    @property
+    def names(self) -> list[str]:
+        """Names of its series."""
+        return list(self.values)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True)
 class Map:
     """A table in colours: which of `kinds` wins in each cell, and by how many times.
 
@@ -247,6 +279,11 @@ class Map:
     rows: Sequence[str]
     kinds: Sequence[str]
     cells: Sequence[Sequence[tuple[str | None, float]]]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of its kinds."""
+        return list(self.kinds)
 
 
 Chart = Lines | Bars | Map

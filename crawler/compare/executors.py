@@ -1,4 +1,4 @@
-"""The executors that the pool experiments compare: one interface, one class each.
+"""The executors that the pool experiments compare, and what this system lets one process have.
 
 Processes start by the fork server, and loky's by an exec of their own, never by a fork of a process
 that has threads. A subinterpreter loads no extension module that has not been made for it: what
@@ -7,18 +7,23 @@ runs in one is pure Python.
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
+import resource
+from collections.abc import Callable
 from concurrent import futures
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
+from threading import get_ident
 from time import perf_counter, sleep
 from typing import Any
 
 from crawler.compare.design import Finding, Setting
 from crawler.measure.processes import tree
 from crawler.model.extras import install
+from crawler.runtime.files import OTHER_FILES
 
 CLASSES = {
     "thread": "concurrent.futures.ThreadPoolExecutor",
@@ -29,6 +34,8 @@ CLASSES = {
 """Where each comes from, by its short name."""
 
 _STARTERS = (b"multiprocessing.forkserver", b"resource_tracker")
+_HOLD = 0.05  # seconds
+_TRIES = 20
 _PATIENCE = 2.0  # seconds for processes that were told to end
 
 
@@ -49,12 +56,10 @@ def absent(setting: Setting) -> list[Finding]:
     """Return the finding that loky is not compared; nothing if it is."""
     if has_loky(setting):
         return []
-    reason = (
-        "only the interpreter that runs the comparison is asked for it"
-        if setting.interpreter.label
-        else f"it is not installed: {install('compare')}"
-    )
-    return [Finding(claim="loky is compared, too", outcome="told", text=f"loky: no; {reason}")]
+    reason = f"it is not installed: {install('compare')}"
+    if setting.interpreter.label:
+        reason = "only the interpreter that runs the comparison is asked for it"
+    return [Finding("loky is compared, too", "told", f"loky: no; {reason}")]
 
 
 def unloaded(setting: Setting) -> list[Finding]:
@@ -62,8 +67,7 @@ def unloaded(setting: Setting) -> list[Finding]:
     why = setting.interpreter.parser_refusal
     if not setting.interpreter.interpreters or not why:
         return []
-    text = f"left out: {why}"
-    return [Finding(claim="the parser runs in subinterpreters, too", outcome="told", text=text)]
+    return [Finding("the parser runs in subinterpreters, too", "told", f"left out: {why}")]
 
 
 def executor(kind: str, workers: int) -> Executor:
@@ -74,18 +78,32 @@ def executor(kind: str, workers: int) -> Executor:
         case "process":
             return ProcessPoolExecutor(workers, multiprocessing.get_context("forkserver"))
         case "interpreter":
-            return _interpreters(workers)
+            made: Any = futures.InterpreterPoolExecutor  # type: ignore[attr-defined]  # 3.14's
         case _:
             import loky
 
-            pool: Executor = loky.ProcessPoolExecutor(workers)
-            return pool
+            made = loky.ProcessPoolExecutor
+    pool: Executor = made(workers)
+    return pool
 
 
-def _interpreters(workers: int) -> Executor:
-    pool: Any = futures.InterpreterPoolExecutor  # type: ignore[attr-defined]  # 3.14 has it
-    made: Executor = pool(workers)
-    return made
+Worker = tuple[int, int]
+"""A worker's process and thread."""
+
+
+def hold() -> Worker:
+    """Return the worker that did this; it takes a while, so that each of them gets one."""
+    sleep(_HOLD)
+    return os.getpid(), get_ident()
+
+
+def all_at_work(pool: Executor, workers: int, task: Callable[[], Worker]) -> set[int]:
+    """Have every worker do a task that holds it at the same time; return their processes."""
+    for _ in range(_TRIES):
+        at_work = {f.result() for f in [pool.submit(task) for _ in range(workers)]}
+        if len(at_work) == workers:
+            return {pid for pid, _ in at_work}
+    raise RuntimeError(f"{workers} workers never worked at the same time")
 
 
 def left_behind(patience: float = _PATIENCE) -> int:
@@ -113,3 +131,35 @@ def _is_starter(pid: int) -> bool:
     except OSError:
         return False
     return any(name in line for name in _STARTERS)
+
+
+_OTHER_THREADS = 500  # of whatever else the user and the machine run
+_MAPPINGS = 2  # of a thread: its stack, and the page that guards it
+_SHARE = 0.5  # of what the whole machine has
+
+
+def most_connections() -> float:
+    """Return the connections that the limit of open files allows; infinite without one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return math.inf if hard == resource.RLIM_INFINITY else hard - OTHER_FILES
+
+
+def most_threads() -> float:
+    """Return the threads that a process may surely have: by user, control group, mappings."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    bounds = [
+        math.inf if soft == resource.RLIM_INFINITY else float(soft),
+        _number("/sys/fs/cgroup/pids.max"),
+        _number("/proc/sys/kernel/threads-max"),
+        _number("/proc/sys/kernel/pid_max"),
+        _number("/proc/sys/vm/max_map_count") / _MAPPINGS,
+    ]
+    return _SHARE * min(bounds) - _OTHER_THREADS
+
+
+def _number(path: str) -> float:
+    """Return the number in a file of the kernel's; infinite where there is none."""
+    try:
+        return float(Path(path).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return math.inf

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from crawler.compare.design import Arm, Chart, Contrast, Figure, Finding, Noise, Setting
 from crawler.compare.observation import Observed
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def listed(function: Callable[P, Iterable[T]]) -> Callable[P, list[T]]:
+    """Have a generator return a list of what it yields."""
+
+    @wraps(function)
+    def found(*args: P.args, **others: P.kwargs) -> list[T]:
+        return list(function(*args, **others))
+
+    return found
 
 
 def _no_stage(_setting: Setting) -> AbstractContextManager[str]:
     return nullcontext("")
 
 
-def _nothing(_observed: Observed) -> Sequence[Any]:
+def _nothing(_planned: Setting | Observed) -> Sequence[Any]:
     return ()
 
 
@@ -39,8 +53,8 @@ class Experiment:
     claim: str
     module: str
     arms: Callable[[Setting], Sequence[Arm]]
-    contrasts: Callable[[Setting], Sequence[Contrast]]
     not_shown: Sequence[str]
+    contrasts: Callable[[Setting], Sequence[Contrast]] = _nothing
     conditions: Sequence[str] = ()
     checks: Callable[[Observed], Sequence[Finding]] = _nothing
     charts: Callable[[Observed], Sequence[Chart]] = _nothing

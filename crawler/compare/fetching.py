@@ -43,15 +43,13 @@ def bare(in_flight: int, **others: Any) -> CrawlConfig:
 
 def requests(urls: Iterable[str]) -> list[Request]:
     """Return a request for each URL; raise ValueError for an invalid one."""
-    return [Request(url=_url(text), seed=text, input=text) for text in urls]
-
-
-async def fetch_async(urls: Sequence[str], in_flight: int) -> list[bytes | None]:
-    """Fetch bodies by aiohttp on the running loop; None for what failed."""
-    from crawler.fetch.aiohttp_client import AioFetcher
-
-    async with AioFetcher(bare(in_flight)) as fetcher:
-        return await _in_slots(fetcher, requests(urls), in_flight)
+    found = []
+    for text in urls:
+        url = parse(text)
+        if not isinstance(url, Url):
+            raise ValueError(f"{text!r} is not a URL: {url.reason}")  # noqa: TRY004  of its text
+        found.append(Request(url=url, seed=text, input=text))
+    return found
 
 
 async def steady_async(urls: Sequence[str], in_flight: int, watch: Watch) -> Fetched:
@@ -118,15 +116,3 @@ def digests(bodies: Iterable[bytes | None]) -> list[str]:
 def combined(found: Iterable[str]) -> str:
     """Return the SHA-256 over digests in their order."""
     return hashlib.sha256(b"".join(map(bytes.fromhex, found))).hexdigest()
-
-
-def checksum(bodies: Iterable[bytes | None]) -> str:
-    """Return the SHA-256 over all bodies in their order, a failed one counting as none."""
-    return combined(digests(bodies))
-
-
-def _url(text: str) -> Url:
-    found = parse(text)
-    if not isinstance(found, Url):
-        raise ValueError(f"{text!r} is not a URL: {found.reason}")  # noqa: TRY004  of its text
-    return found

@@ -55,12 +55,11 @@ def here() -> Interpreter:
 
 
 def others(paths: Sequence[str]) -> list[Interpreter]:
-    """Return those of `--python`; raise `EnvironmentFailure` for one that cannot measure."""
-    return _told_apart([found for path in paths for found in _probed(path)])
+    """Return those of `--python`; raise `EnvironmentFailure` for one that cannot measure.
 
-
-def _told_apart(found: Sequence[Interpreter]) -> list[Interpreter]:
-    """Add its path to the label of each that shares its version with another."""
+    Each that shares its version with another has its path in its label, too.
+    """
+    found = [each for path in paths for each in _probed(path)]
     taken = Counter([sys.version.split()[0], *(each.label for each in found)])
     return [
         replace(each, label=f"{each.label} ({each.path})") if taken[each.label] > 1 else each
@@ -112,15 +111,15 @@ def _asked(path: str, environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _check(name: str, told: Mapping[str, Any]) -> None:
-    version = tuple(int(part) for part in told["version"].split(".")[:2])
-    if version < _OLDEST:
-        raise EnvironmentFailure(f"--python: {name} is Python {told['version']}, older than 3.11")
-    if "crawler" not in told:
-        raise EnvironmentFailure(
-            f"--python: {name} has no package crawler {VERSION} ({told['problem']}); "
-            f"install it there: {name} -m pip install {DISTRIBUTION}"
-        )
-    if told["crawler"] != VERSION:
-        raise EnvironmentFailure(f"--python: {name} has crawler {told['crawler']}, not {VERSION}")
-    if "problem" in told:
-        raise EnvironmentFailure(f"--python: {name} cannot crawl: {told['problem']}")
+    version, why = told["version"], ""
+    if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
+        why = f"is Python {version}, older than 3.11"
+    elif "crawler" not in told:
+        why = f"has no package crawler {VERSION} ({told['problem']}); install it there: "
+        why += f"{name} -m pip install {DISTRIBUTION}"
+    elif told["crawler"] != VERSION:
+        why = f"has crawler {told['crawler']}, not {VERSION}"
+    elif "problem" in told:
+        why = f"cannot crawl: {told['problem']}"
+    if why:
+        raise EnvironmentFailure(f"--python: {name} {why}")

@@ -8,19 +8,14 @@ its arm: a rate of different work means nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Annotated
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
 
-from crawler.compare.design import (
-    Contrast,
-    Figure,
-    Finding,
-    Outcome,
-    Word,
-)
+from crawler.compare.design import Contrast, Figure, Finding, Outcome, Word
 from crawler.compare.experiment import Experiment
-from crawler.compare.observation import Observed
+from crawler.compare.experiments import noise
+from crawler.compare.observation import Conducted, Observed
 from crawler.compare.statistics import (
     LEAST_ROUNDS,
     MARGIN,
@@ -45,7 +40,7 @@ _MOST_NOISE = 0.25
 same."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """A planned comparison and its answer."""
 
@@ -67,10 +62,15 @@ class Comparison:
 
 def compared(observed: Observed, contrasts: Sequence[Contrast]) -> list[Comparison]:
     """Judge every planned comparison, all together."""
-    found = [_estimate(observed, contrast) for contrast in contrasts]
+    ratios = [list(_ratios(observed, contrast)) for contrast in contrasts]
+    found = [
+        None if _void(observed, contrast) else estimate(each, seed=observed.setting.seed)
+        for contrast, each in zip(contrasts, ratios, strict=True)
+    ]
     levels = iter(holm([each.p for each in found if each]))
     confidences = [next(levels) if each else 0.0 for each in found]
-    return [_judged(observed, *parts) for parts in zip(contrasts, found, confidences, strict=True)]
+    together = zip(contrasts, map(len, ratios), found, confidences, strict=True)
+    return [_judged(observed, *parts) for parts in together]
 
 
 def band_of(comparisons: Sequence[Comparison]) -> float:
@@ -98,10 +98,9 @@ def verdict(found: Sequence[Finding]) -> Outcome:
     return "told"
 
 
-def _estimate(observed: Observed, contrast: Contrast) -> Estimate | None:
-    if observed.trouble(contrast.base) or observed.trouble(contrast.other):
-        return None
-    return estimate(list(_ratios(observed, contrast)), seed=observed.setting.seed)
+def _void(observed: Observed, contrast: Contrast) -> str:
+    """Return why nothing can be compared; "" if it can."""
+    return observed.trouble(contrast.base) or observed.trouble(contrast.other)
 
 
 def _ratios(observed: Observed, contrast: Contrast) -> Iterator[float]:
@@ -118,29 +117,23 @@ def _ratios(observed: Observed, contrast: Contrast) -> Iterator[float]:
 
 
 def _judged(
-    observed: Observed, contrast: Contrast, found: Estimate | None, confidence: float
+    observed: Observed, contrast: Contrast, rounds: int, found: Estimate | None, confidence: float
 ) -> Comparison:
-    void = observed.trouble(contrast.base) or observed.trouble(contrast.other)
+    void = _void(observed, contrast)
     judged = found.drawn.interval(confidence) if found else None
     band, margin = _bounds(observed, contrast.figure, judged)
     word: Word = "invalid" if void else word_for(found, confidence, band, margin)
-    rounds = len(list(_ratios(observed, contrast)))
     why = void or (_never(found, rounds, band) if word == "inconclusive" else "")
     if word != "inconclusive" or why:  # decided, or no number of rounds would decide it
         more = 0
     else:
         more = more_rounds(found, confidence, band, margin) if found else LEAST_ROUNDS - rounds
-    return Comparison(
-        contrast=contrast,
-        base=spread(observed.values(contrast.base, contrast.figure.name)),
-        other=spread(observed.values(contrast.other, contrast.figure.name)),
-        ratio=found.ratio if found else None,
-        judged=judged,
-        word=word,
-        rounds=rounds,
-        more=more,
-        why=why,
+    base, other = (
+        spread(observed.values(arm, contrast.figure.name))
+        for arm in (contrast.base, contrast.other)
     )
+    ratio = found.ratio if found else None
+    return Comparison(contrast, base, other, ratio, judged, word, rounds, more, why)
 
 
 def _never(found: Estimate | None, rounds: int, band: float) -> str:
@@ -177,7 +170,7 @@ def _finding(comparison: Comparison) -> Finding:
     contrast, outcome, text = comparison.contrast, _outcome(comparison), said(comparison)
     if outcome == "otherwise" and contrast.otherwise:
         text += f". {contrast.otherwise}"
-    return Finding(claim=contrast.claim, outcome=outcome, text=text)
+    return Finding(contrast.claim, outcome, text)
 
 
 def decided(comparison: Comparison) -> bool:
@@ -261,3 +254,71 @@ def _enough(comparison: Comparison) -> Outcome:
     if not least or ratio is None or ratio.low >= least:
         return "as predicted"
     return "otherwise" if ratio.high < least else "undecided"
+
+
+Bands = Mapping[str, float]
+"""The noise of each kind by its name, 0.02 for 2 %: `fetch` of times, `fetch CPU` of CPU times."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """The turns of one interpreter in an experiment, compared and judged."""
+
+    observed: Observed
+    comparisons: Sequence[Comparison]
+    findings: Sequence[Finding]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """An experiment with what each interpreter did; the first is the one that ran it all."""
+
+    experiment: Experiment
+    parts: Sequence[Assessment]
+    rounds: int
+    seconds: float
+    partial: bool
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome of all its predictions."""
+        return verdict([finding for part in self.parts for finding in part.findings])
+
+    @classmethod
+    def of(cls, experiment: Experiment, conducted: Conducted, bands: Bands) -> Self:
+        """Judge what was run."""
+        parts = []
+        for part in conducted.parts:
+            observed = Observed(
+                experiment=experiment.name,
+                setting=part.setting,
+                arms=part.arms,
+                runs=part.runs,
+                band=bands.get(experiment.noise, 0.0),
+                cpu_band=bands.get(f"{experiment.noise} CPU", 0.0),
+            )
+            if experiment.name == noise.EXPERIMENT.name:
+                observed = replace(observed, band=None, cpu_band=0.0)
+            comparisons = compared(observed, experiment.contrasts(observed.setting))
+            found = findings(experiment, observed, comparisons)
+            parts.append(Assessment(observed=observed, comparisons=comparisons, findings=found))
+        return cls(
+            experiment=experiment,
+            parts=parts,
+            rounds=conducted.rounds,
+            seconds=conducted.seconds,
+            partial=conducted.partial,
+        )
+
+
+def bands_of(examined: Sequence[Examined]) -> Bands:
+    """Return the noise of each kind as the first interpreter had it."""
+    name = noise.EXPERIMENT.name
+    found = next((e.parts[0] for e in examined if e.experiment.name == name and e.parts), None)
+    comparisons = found.comparisons if found else ()
+    return {noise.named(each.contrast): band_of([each]) for each in comparisons}
+
+
+def parts_of(examined: Sequence[Examined], name: str) -> Sequence[Assessment]:
+    """Return what each interpreter did in an experiment; nothing if it was not run."""
+    return next((each.parts for each in examined if each.experiment.name == name), ())

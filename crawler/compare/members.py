@@ -60,9 +60,6 @@ class Gate:
     def __init__(self, parent: ProcessLine) -> None:
         self._parent = parent
 
-    def __repr__(self) -> str:
-        return "Gate()"
-
     def __enter__(self) -> Self:
         self._parent.tell("ready")
         self._wait("go")

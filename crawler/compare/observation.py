@@ -68,6 +68,18 @@ class InterpreterRuns(Struct, frozen=True, kw_only=True):
     runs: Annotated[Sequence[Run], told("Every turn, in its order.")]
 
 
+class Conducted(Struct, frozen=True, kw_only=True):
+    """One experiment, as it was run."""
+
+    name: Annotated[str, told("Its name.")]
+    rounds: Annotated[int, told("Rounds that count; the one that warms up does not.", ge=0)]
+    seconds: Annotated[float, told("Duration in seconds.")]
+    partial: Annotated[bool, told("True if it was stopped before its end.")]
+    parts: Annotated[
+        tuple[InterpreterRuns, ...], told("The turns of each interpreter; the first ran it all.")
+    ]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """The turns of one interpreter in one experiment.
@@ -97,15 +109,18 @@ class Observed:
         """Return the turns of an arm that count, failed ones too, in their order."""
         return [run for run in self.runs if run.arm == arm and run.round]
 
+    def good(self, arm: str) -> list[Run]:
+        """Return the turns of an arm that count and have not failed, in their order."""
+        return [run for run in self.of(arm) if not run.failure]
+
     def values(self, arm: str, figure: str) -> list[float]:
         """Return a figure of an arm in each turn that has it; infinity is none."""
-        found = (run.value(figure) for run in self.of(arm) if not run.failure)
+        found = (run.value(figure) for run in self.good(arm))
         return [value for value in found if math.isfinite(value)]
 
     def quotients(self, arm: str, above: str, below: str) -> list[float]:
         """Return one figure over another in each turn of an arm; nan without a ratio."""
-        runs = [run for run in self.of(arm) if not run.failure]
-        return [quotient(run.value(above), run.value(below)) for run in runs]
+        return [quotient(run.value(above), run.value(below)) for run in self.good(arm)]
 
     def median(self, arm: str, figure: str = "wall") -> float:
         """Return the median; nan if there is none."""
@@ -127,14 +142,11 @@ class Observed:
         errors = sum(run.errors for run in runs)
         if errors:
             return f"{arm}: {errors} errors"
-        usual = self._usual(group)
+        # The checksum that most turns of the group have.
+        members = {each.name for each in self.arms if each.equal == group}
+        sums = Counter(r.checksum for r in self.runs if r.arm in members and not r.failure)
+        usual = max(sums, key=lambda text: sums[text], default="")
         odd = [run.checksum for run in runs if group and run.checksum != usual]
         if odd:
             return f"{arm}: other work was done: checksum {odd[0][:12]} and not {usual[:12]}"
         return ""
-
-    def _usual(self, group: str) -> str:
-        """Return the checksum that most turns of a group have."""
-        members = {arm.name for arm in self.arms if arm.equal == group}
-        sums = Counter(r.checksum for r in self.runs if r.arm in members and not r.failure)
-        return max(sums, key=lambda text: sums[text], default="")

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from crawler.compare.design import WALL, Figure, Word
-from crawler.compare.examined import Assessment
-from crawler.compare.judgement import Comparison
+from crawler.compare.judgement import Assessment, Comparison
 from crawler.compare.observation import Observed
 from crawler.measure.quantity import number
 from crawler.report import drawing

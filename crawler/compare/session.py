@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import perf_counter
+from typing import Self
 
 from crawler.compare.catalogue import CALL, chosen
 from crawler.compare.compare_config import CompareConfig
 from crawler.compare.comparison_result import ComparisonResult
 from crawler.compare.design import Interpreter, Setting
-from crawler.compare.examined import Examined, bands_of
 from crawler.compare.experiment import Experiment
 from crawler.compare.experiments.call import planned
-from crawler.compare.interruption import Interruption
+from crawler.compare.judgement import Examined, bands_of
 from crawler.compare.runner import OnTurn, Schedule, conduct
 from crawler.measure.machine import Machine
+from crawler.runtime import signals
 from crawler.runtime.limits import memory, usable_cores
 
 _AROUND = 2.5  # seconds until a comparison begins, and from its end to the last word
@@ -33,6 +35,41 @@ class Listener:
     begins: Callable[[Machine, Sequence[Experiment]], None]
     turn: OnTurn
     ends: Callable[[ComparisonResult], None]
+
+
+class Interruption:
+    """While `heard`, each signal asks for the end; `asked` says whether one has come.
+
+    Where experiments run (`with interruption.welcome():`) the first one raises `KeyboardInterrupt`.
+    Elsewhere, as where what was found is judged, it waits for the next such place. Later ones are
+    of no effect: what was started is being ended, which takes seconds, and would be left behind.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._welcome = False
+
+    @contextmanager
+    def heard(self) -> Iterator[Self]:
+        """Answer signals while the block runs."""
+        with signals.answering(self._hear):
+            yield self
+
+    @contextmanager
+    def welcome(self) -> Iterator[None]:
+        """Let a signal raise `KeyboardInterrupt` here, also one that has come before."""
+        self._welcome = True
+        try:
+            if self.asked:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._welcome = False
+
+    def _hear(self) -> None:
+        first, self.asked = not self.asked, True
+        if first and self._welcome:
+            raise KeyboardInterrupt
 
 
 def compare(
@@ -65,54 +102,41 @@ def compare(
 
     with Interruption().heard() as interruption:
         machine = Machine.here(usable_cores(), memory())
-        setting = _setting(config, machine, interpreters[0])
+        setting = Setting(
+            mode=config.mode,
+            cores=machine.cores,
+            interpreter=interpreters[0],
+            urls=config.urls,
+            seed=config.seed,
+            latency=config.mock_latency,
+            width=config.width,
+        )
         if CALL in names:
             with interruption.welcome():
                 setting = replace(setting, call=planned(config, interpreters[0]))
         for experiment in experiments:  # a list that cannot be read is known before the noise is
             experiment.arms(setting)
         listener.begins(machine, experiments)
+        weights = sum(each.weight for each in experiments)
+        whole = config.seconds(len(experiments)) * len(experiments)
         for experiment in experiments:
             if interruption.asked:
                 break
-            plan = _plan(config, experiment, experiments, setting, interpreters)
+            budget = whole * experiment.weight / weights
             if experiment.kept:
-                left = config.answer_seconds - (perf_counter() - began) - _AROUND
-                plan = replace(plan, budget=left)
+                budget = config.answer_seconds - (perf_counter() - began) - _AROUND
+            # The noise is slowed alone, else what is found elsewhere would be held against it.
+            slowed = len(experiments) == 1 or experiment.name != "noise"
+            plan = Schedule(
+                setting=setting,
+                interpreters=interpreters,
+                budget=budget,
+                rounds=config.rounds,
+                slowdown=float(config.sabotage) if slowed else 0.0,
+            )
             conducted = conduct(experiment, plan, listener.turn, interruption.welcome())
             examined.append(Examined.of(experiment, conducted, bands_of(examined)))
             listener.ends(so_far())
             if conducted.partial:
                 break
     return so_far()
-
-
-def _plan(
-    config: CompareConfig,
-    experiment: Experiment,
-    experiments: Sequence[Experiment],
-    setting: Setting,
-    interpreters: Sequence[Interpreter],
-) -> Schedule:
-    alone = len(experiments) == 1  # else what is found elsewhere would be held against it
-    slowed = alone or experiment.name != "noise"
-    share = experiment.weight * len(experiments) / sum(each.weight for each in experiments)
-    return Schedule(
-        setting=setting,
-        interpreters=interpreters,
-        budget=config.seconds(len(experiments)) * share,
-        rounds=config.rounds,
-        slowdown=float(config.sabotage) if slowed else 0.0,
-    )
-
-
-def _setting(config: CompareConfig, machine: Machine, interpreter: Interpreter) -> Setting:
-    return Setting(
-        mode=config.mode,
-        cores=machine.cores,
-        interpreter=interpreter,
-        urls=config.urls,
-        seed=config.seed,
-        latency=config.mock_latency,
-        width=config.width,
-    )

@@ -61,32 +61,32 @@ class Stopwatch:
             raise RuntimeError("a turn is measured once")
         gc.collect()
         gc.callbacks.append(self._on_collection)
-        self._before = _Counters.before()
+        # This process last: reading the others then counts for nothing. At the end it is first.
+        others = _Others.now()
+        self._before = resource.getrusage(resource.RUSAGE_SELF), others
         self._start = perf_counter()
         return self
 
     def __exit__(self, *_error: object) -> None:
         if self._slowdown:
-            _compute(perf_counter() + (perf_counter() - self._start) * self._slowdown)
+            until = perf_counter() + (perf_counter() - self._start) * self._slowdown
+            while perf_counter() < until:
+                pass
         wall = perf_counter() - self._start
-        after, before = _Counters.after(), self._before
+        after, others = resource.getrusage(resource.RUSAGE_SELF), _Others.now()
         gc.callbacks.remove(self._on_collection)
+        before, others_before = self._before
+        theirs, switches = others.since(others_before)
         pids = tree(os.getpid())
-        own = Busy(after.own.user - before.own.user, after.own.system - before.own.system)
-        others = Busy(
-            max(after.others.busy.user - before.others.busy.user, 0.0),
-            max(after.others.busy.system - before.others.busy.system, 0.0),
-        )
-        switches = after.switches_since(before)
         self.reading = Reading(
             wall=wall,
-            user=own.user + others.user,
-            system=own.system + others.system,
-            children=others.total,
+            user=after.ru_utime - before.ru_utime + theirs.user,
+            system=after.ru_stime - before.ru_stime + theirs.system,
+            children=theirs.total,
             rss=peak_rss(pids),
             pss=pss(pids),
-            voluntary=switches.voluntary,
-            involuntary=switches.involuntary,
+            voluntary=after.ru_nvcsw - before.ru_nvcsw + switches.voluntary,
+            involuntary=after.ru_nivcsw - before.ru_nivcsw + switches.involuntary,
             collections=len(self._pauses),
             collecting=sum(self._pauses),
             longest_collection=max(self._pauses, default=0.0),
@@ -121,41 +121,16 @@ class _Others:
             {pid: switches_of(pid) for pid in living},
         )
 
-
-@dataclass(frozen=True, slots=True)
-class _Counters:
-    own: Busy
-    switches: Switches
-    others: _Others
-
-    @classmethod
-    def before(cls) -> Self:
-        """Read all, this process last: reading the others then counts for nothing."""
-        others = _Others.now()
-        return cls._of(resource.getrusage(resource.RUSAGE_SELF), others)
-
-    @classmethod
-    def after(cls) -> Self:
-        """Read all, this process first, for the same reason."""
-        mine = resource.getrusage(resource.RUSAGE_SELF)
-        return cls._of(mine, _Others.now())
-
-    @classmethod
-    def _of(cls, mine: resource.struct_rusage, others: _Others) -> Self:
-        own = Busy(mine.ru_utime, mine.ru_stime)
-        return cls(own, Switches(mine.ru_nvcsw, mine.ru_nivcsw), others)
-
-    def switches_since(self, before: Self) -> Switches:
-        """Return the switches of this process and of the others."""
-        pairs = [(self.switches, before.switches), (self.others.switches, before.others.switches)]
-        none, then = Switches(0, 0), before.others.living
-        pairs += [(now, then.get(pid, none)) for pid, now in self.others.living.items()]
-        return Switches(
-            sum(max(now.voluntary - was.voluntary, 0) for now, was in pairs),
-            sum(max(now.involuntary - was.involuntary, 0) for now, was in pairs),
+    def since(self, before: Self) -> tuple[Busy, Switches]:
+        """Return what they have used since then."""
+        busy, was = self.busy, before.busy
+        none = Switches(0, 0)
+        pairs = [(self.switches, before.switches)]
+        pairs += [(now, before.living.get(pid, none)) for pid, now in self.living.items()]
+        return (
+            Busy(max(busy.user - was.user, 0.0), max(busy.system - was.system, 0.0)),
+            Switches(
+                sum(max(now.voluntary - then.voluntary, 0) for now, then in pairs),
+                sum(max(now.involuntary - then.involuntary, 0) for now, then in pairs),
+            ),
         )
-
-
-def _compute(until: float) -> None:
-    while perf_counter() < until:
-        pass

@@ -17,15 +17,13 @@ _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
 
 
-def server_cores(setting: Setting) -> tuple[int, ...]:
-    """Return the last core; the measured processes may use all of them, this one too."""
-    return setting.cores[-1:]
-
-
 @contextmanager
 def mock_web(setting: Setting, *options: str) -> Iterator[str]:
-    """Run `crawler mock` with these options on the server's core; yields its base URL."""
-    with served(*options, cores=server_cores(setting)) as url:
+    """Run `crawler mock` with these options on the last core; yields its base URL.
+
+    The measured processes may use all cores, this one too.
+    """
+    with served(*options, cores=setting.cores[-1:]) as url:
         yield url
 
 
@@ -41,7 +39,8 @@ def served(*options: str, cores: Sequence[int] = ()) -> Iterator[str]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=_environment(),
+        # Without options for mock webs: this web is always the same.
+        env={k: v for k, v in environment().items() if not k.startswith("CRAWLER_MOCK_")},
     ) as process:
         if cores and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(process.pid, cores)
@@ -49,11 +48,6 @@ def served(*options: str, cores: Sequence[int] = ()) -> Iterator[str]:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
             process.wait(_STOP_SECONDS)
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment without options for mock webs: this web is always the same."""
-    return {k: v for k, v in environment().items() if not k.startswith("CRAWLER_MOCK_")}
 
 
 def _address(process: subprocess.Popen[bytes]) -> str:

@@ -16,15 +16,15 @@ from typing import Any
 import pytest
 
 from crawler.cli import main
-from crawler.cli.compare import compare_outputs
+from crawler.cli.compare import compare_session
 from crawler.cli.compare.compare_command import meant
 from crawler.cli.compare.compare_summary import shown
 from crawler.compare import catalogue
 from crawler.compare.compare_config import CompareConfig
 from crawler.compare.comparison_result import ComparisonResult
 from crawler.compare.design import Arm, Contrast
-from crawler.compare.examined import Examined
 from crawler.compare.experiment import Experiment
+from crawler.compare.judgement import Examined
 from crawler.model.errors import ConfigurationError, EnvironmentFailure, ExitCode
 from tests.compare import sample
 from tests.compare.tiny import experiment
@@ -100,14 +100,14 @@ def test_what_an_experiment_found_is_kept_as_soon_as_it_is_there(
     monkeypatch.setattr(Examined, "of", broken)
     code, _, err = run("noise", "wait", "--rounds", "1", "--report", str(tmp_path))
     assert code == ExitCode.ENVIRONMENT and "OverflowError" in err
-    left = ComparisonResult.read(tmp_path / compare_outputs.RESULTS)
+    left = ComparisonResult.read(tmp_path / compare_session.RESULTS)
     assert left.partial and [each.experiment.name for each in left.examined] == ["noise"]
-    assert [path.name for path in tmp_path.iterdir()] == [compare_outputs.RESULTS]
+    assert [path.name for path in tmp_path.iterdir()] == [compare_session.RESULTS]
     code, out, _ = run("report", str(tmp_path))
     assert (code, out) == (0, f"report: {tmp_path / 'report.html'}\n")
     assert "topped before its end" in (tmp_path / "report.html").read_text()
     monkeypatch.setattr(Examined, "of", judged)
-    code, out, _ = run("rerun", str(tmp_path / compare_outputs.RESULTS), "--quiet")
+    code, out, _ = run("rerun", str(tmp_path / compare_session.RESULTS), "--quiet")
     assert code == 0 and out.startswith("Against ")
 
 
@@ -246,7 +246,7 @@ def test_a_full_disk_costs_the_report_alone(
     def full(_path: str, _text: str) -> None:
         raise EnvironmentFailure("No space left on device")
 
-    monkeypatch.setattr(compare_outputs, "write_whole", full)
+    monkeypatch.setattr(compare_session, "write_whole", full)
     code, out, err = run("noise", "--rounds", "1", "--report", str(tmp_path))
     assert code == 3 and err == "crawler: No space left on device\n"
     assert "in all" in out and "report:" not in out

@@ -23,8 +23,8 @@ from crawler.compare.design import (
     Series,
     Setting,
 )
-from crawler.compare.examined import Examined, bands_of
 from crawler.compare.experiment import Experiment
+from crawler.compare.judgement import Examined, bands_of
 from crawler.compare.observation import InterpreterRuns, Observed, Run
 from crawler.measure.machine import Machine
 
@@ -123,7 +123,9 @@ def conducted(
         InterpreterRuns(setting=setting(who), arms=arms, runs=made) for who, arms, made in parts
     ]
     last = max((run.round for _, _, made in parts for run in made), default=0)
-    return runner.Conducted(parts=found, rounds=last, seconds=12.5, partial=partial)
+    return runner.Conducted(
+        name="made-up", parts=tuple(found), rounds=last, seconds=12.5, partial=partial
+    )
 
 
 def _arms(_setting: Setting) -> Sequence[Arm]:

@@ -8,7 +8,7 @@ from crawler.compare import catalogue
 from crawler.compare.compare_config import CompareConfig
 from crawler.compare.comparison_result import ComparisonResult
 from crawler.compare.design import Arm, Setting
-from crawler.compare.examined import Examined
+from crawler.compare.judgement import Examined
 from crawler.compare.observation import InterpreterRuns, Run
 from crawler.compare.runner import Conducted
 from crawler.measure.machine import Machine
@@ -31,9 +31,8 @@ def _result(
         for arm, values in figures.items()
         for number, by in enumerate((jitters or {}).get(arm, JITTER)[:rounds], 1)
     ]
-    conducted = Conducted(
-        parts=[_part(SETTING, arms, runs)], rounds=rounds, seconds=1.0, partial=False
-    )
+    parts = (_part(SETTING, arms, runs),)
+    conducted = Conducted(name=name, parts=parts, rounds=rounds, seconds=1.0, partial=False)
     examined = Examined.of(experiment, conducted, {})
     return ComparisonResult(
         started="2026-01-01T00:00:00+00:00",

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from crawler.cli.compare import compare_answer
+from crawler.cli.compare import compare_summary
 from crawler.compare import advice
 from crawler.compare.compare_config import CompareConfig
 from crawler.compare.design import Setting
-from crawler.compare.examined import Examined
 from crawler.compare.experiments.call import EXPERIMENT, kinds, planned, sizes
 from crawler.compare.experiments.call_work import canonical
+from crawler.compare.judgement import Examined
 from crawler.compare.observation import InterpreterRuns, Run
 from crawler.compare.runner import Conducted, Schedule, conduct
 from crawler.model.errors import ConfigurationError
@@ -130,7 +130,7 @@ def _examined(setting: Setting, times: Mapping[str, Sequence[float]], rounds: in
         for n, jitter in enumerate([0.999, 1.001, 1.0, 1.002, 0.998, 1.0][:rounds], 1)
     ]
     part = InterpreterRuns(setting=setting, arms=EXPERIMENT.arms(setting), runs=runs)
-    conducted = Conducted(parts=[part], rounds=rounds, seconds=6.0, partial=False)
+    conducted = Conducted(name="call", parts=(part,), rounds=rounds, seconds=6.0, partial=False)
     return Examined.of(EXPERIMENT, conducted, {})
 
 
@@ -143,5 +143,5 @@ def test_which_wins_from_which_size_on() -> None:
     assert advice._called(part) == f"On this machine, {told}"
     few = _examined(setting, times, 3)
     assert advice._called(few.parts[0]) == ""
-    text = "\n".join(compare_answer.undecided(few, 30.0))
+    text = "\n".join(compare_summary.undecided(few, 30.0))
     assert "which is best for 1, 10 calls" in text and "about 2 more rounds would tell" in text

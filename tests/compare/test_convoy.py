@@ -62,11 +62,9 @@ def test_a_turn_has_delays_and_leaves_nothing_behind(kind: str, workers: int) ->
 def test_nobody_computes_before_it_is_told_to() -> None:
     """All are there, and have done nothing, until `go`."""
     threads = threading.active_count()
-    crowd = Crowd("threads", 2)
-    crowd.gather()
-    assert list(crowd.units) == [0, 0]
-    crowd.go()
-    crowd.stop()
+    with Crowd("threads", 2) as crowd:
+        assert list(crowd.units) == [0, 0]
+        crowd.go()
     assert threading.active_count() == threads
 
 

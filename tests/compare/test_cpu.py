@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from crawler.compare.design import Bars, Lines, Setting
+from crawler.compare.executors import all_at_work
 from crawler.compare.experiments.cpu import (
     BASE,
     EXPERIMENT,
+    arrive,
     compute,
-    gather,
     shared,
     widths,
     work,
@@ -66,7 +67,7 @@ def test_less_work_has_another_checksum() -> None:
 def test_each_worker_is_there_before_the_watch_starts() -> None:
     """A pool has all of its workers when they have gathered, and no task is left."""
     with ThreadPoolExecutor(5) as pool:
-        gather(pool, 5)
+        all_at_work(pool, 5, arrive)
         assert len(pool._threads) == 5
         assert pool._work_queue.empty()
 

@@ -11,9 +11,9 @@ from typing import Any, Self
 
 import pytest
 
-from crawler.compare.crawling import CrawlTally, GatedSource, Lags, crawl_warm, line
+from crawler.compare.crawling import CrawlTally, Lags, Portions, crawl_warm, line
 from crawler.compare.experiments.crawl import EXPERIMENT
-from crawler.compare.experiments.crawl_plan import in_flight, listed, processes, served
+from crawler.compare.experiments.crawl_plan import in_flight, processes, read_list, served
 from crawler.compare.experiments.crawl_work import work
 from crawler.compare.fetching import bare
 from crawler.compare.runner import run_job
@@ -114,7 +114,7 @@ def test_a_crawl_that_fails_ends(web: Served) -> None:
     with pytest.raises(OSError, match="no watch"):
         crawl_warm(bare(2), [[f"{web.url}/page/1"]], [f"{web.url}/page/2"], Broken())
     left = set(threading.enumerate()) - before
-    assert not [t for t in left if t.name in ("conductor", "lag")]
+    assert not [t for t in left if t.name in ("crawl", "lag")]
 
 
 # -- source, sink and lag
@@ -122,17 +122,18 @@ def test_a_crawl_that_fails_ends(web: Served) -> None:
 
 def test_portions_wait_until_they_are_let_in() -> None:
     """A portion is handed out only after it was let in; the list ends after the last."""
-    source = GatedSource([["http://a/"], ["http://b/"]], bare(1))
-    source.let_in()
+    source = Portions(bare(1))
+    source.put(["http://a/"])
     assert [seed.input for seed in source.read(9)] == ["http://a/"]
-    source.let_in()
+    source.put(["http://b/"])
     assert [seed.input for seed in source.read(9)] == ["http://b/"]
+    source.put(None)
     assert source.read(9) == []
 
 
 def test_a_closed_source_ends_for_one_who_waits() -> None:
     """Closing lets go of a reader that waits for a portion."""
-    source = GatedSource([["http://a/"]], bare(1))
+    source = Portions(bare(1))
     read: list[object] = []
     reader = threading.Thread(target=lambda: read.append(source.read(9)))
     reader.start()
@@ -264,7 +265,7 @@ def test_manners_are_left_out_on_loopback_alone(host: str, loopback: bool, tmp_p
     """One host that is not on this machine, and the whole list has the default manners."""
     urls = tmp_path / "urls"
     urls.write_text(f"http://127.0.0.1/\n{host}\n")
-    assert listed(str(urls)) == (2, loopback)
+    assert read_list(str(urls)) == (2, loopback)
     arms = EXPERIMENT.arms(setting(urls=str(urls)))
     assert {arm.parameters["bare"] for arm in arms} == {loopback}
 

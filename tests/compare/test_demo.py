@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.compare.experiments.demo import EXPERIMENT, picture
-from crawler.compare.experiments.demo_work import spans_of, together, work
+from crawler.compare.experiments.demo import EXPERIMENT, picture, spans_of, together, work
 from tests.compare.made import SETTING
 from tests.compare.turns import Looking, observed, turn
 

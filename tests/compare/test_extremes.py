@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from crawler.cli.compare import compare_summary
-from crawler.cli.compare.compare_outputs import Folder
 from crawler.compare import catalogue, statistics
 from crawler.compare.comparison_report import report
 from crawler.compare.comparison_result import ComparisonResult
@@ -132,4 +131,4 @@ def test_no_figure_ends_a_comparison(name: str) -> None:
     result = _wild(name)
     assert result.text and report(result)
     assert all(compare_summary.examined(each) for each in result.examined)
-    assert compare_summary.tail(result, Folder(""))
+    assert compare_summary.tail(result, "")

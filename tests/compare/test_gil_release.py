@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from crawler.compare.design import Interpreter, Setting
-from crawler.compare.experiments import gil_release_known, gil_release_work
-from crawler.compare.experiments.gil_release import EXPERIMENT, named
-from crawler.compare.experiments.gil_release_known import KNOWN, present
+from crawler.compare.experiments import gil_release, gil_release_work
+from crawler.compare.experiments.gil_release import EXPERIMENT, KNOWN, named, present
 from crawler.compare.experiments.gil_release_work import CALL, CONTROLS, LOOP, ZLIB, page, work
 from crawler.compare.observation import Run
 from crawler.formats.libraries import MODULES, parser
@@ -35,7 +34,7 @@ VICTIM = {
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """An interpreter that has the libraries of `VICTIM` and no others."""
     there = [name for name in MODULES if name in VICTIM]
-    monkeypatch.setattr(gil_release_known, "_present", lambda _path: there)
+    monkeypatch.setattr(gil_release, "_present", lambda _path: there)
 
 
 def _runs(idle: float = FREE, **changed: dict[str, float]) -> list[Run]:

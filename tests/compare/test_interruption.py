@@ -17,8 +17,7 @@ from crawler.compare.compare_config import CompareConfig
 from crawler.compare.comparison_report import report
 from crawler.compare.comparison_result import ComparisonResult
 from crawler.compare.design import Arm
-from crawler.compare.interruption import Interruption
-from crawler.compare.session import Listener, compare
+from crawler.compare.session import Interruption, Listener, compare
 from tests.compare.made import HERE
 from tests.compare.tiny import experiment
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from crawler.compare import sections
+from crawler.compare import comparison_report
 from crawler.compare.charts import charts, drawable, places_of
 from crawler.compare.design import Bars, Chart, Lines, Map, Series
-from crawler.compare.examined import Assessment
+from crawler.compare.judgement import Assessment
 from crawler.compare.ratio_plots import main_figure, over_time, ratios
 from crawler.measure.quantity import quantity
 from crawler.report import drawing
@@ -186,7 +186,7 @@ def test_without_a_ratio_a_sentence_stands() -> None:
         for each in part.comparisons
     ]
     assert ratios(replace(part, comparisons=few), "it") is None
-    told = sections._drawings(replace(part, comparisons=few), [], {}, "it")[0]
+    told = comparison_report._drawings(replace(part, comparisons=few), [], {}, "it")[0]
     assert told.plot is None
     assert told.title == "How many times better"
     assert told.why == "inconclusive: too few rounds; it takes at least 2 more"

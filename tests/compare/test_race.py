@@ -19,8 +19,7 @@ from crawler.compare.experiments.race import (
     PROCESSES,
     USUALLY,
 )
-from crawler.compare.experiments.race_counters import CURES, Counter, Cure, Unlocked
-from crawler.compare.experiments.race_work import calling, work
+from crawler.compare.experiments.race_work import CURES, Counter, Cure, calling, unlocked, work
 from crawler.compare.observation import Observed, Run
 from crawler.measure.gil import USUAL, switch_interval
 from tests.compare.made import found, setting
@@ -108,11 +107,11 @@ def test_each_cure_is_exact(cure: str) -> None:
 def test_a_cure_that_loses_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its cost is then no cost of a cure."""
 
-    class Forgetful(Unlocked):
-        def total(self) -> int:
-            return super().total() - 2
+    def forgetful(threads: int) -> Cure:
+        add, total = unlocked(threads)
+        return add, lambda: total() - 2
 
-    made: dict[str, type[Cure]] = {"a Lock": Forgetful}
+    made = {"a Lock": forgetful}
     monkeypatch.setattr(race_work, "CURES", made)
     parameters = {"kind": "cure", "cure": "a Lock", "threads": 1, "times": 100}
     done = work(parameters, Looking())

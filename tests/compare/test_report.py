@@ -202,7 +202,8 @@ def test_equal_results_have_equal_pages() -> None:
 def test_a_comparison_that_was_stopped_at_once_has_a_page() -> None:
     """Without a turn there is no plot of turns, no nan, and the page is marked."""
     experiment, done = sample.noise()
-    stopped = replace(done, parts=[structs.replace(done.parts[0], runs=[])], rounds=0, partial=True)
+    part = structs.replace(done.parts[0], runs=[])
+    stopped = structs.replace(done, parts=(part,), rounds=0, partial=True)
     result = sample.result((experiment, stopped), partial=True)
     page = report(replace(result, examined=result.examined[1:]))
     assert "plot-noise-0-ratios" not in page and "plot-noise-0-turns" not in page

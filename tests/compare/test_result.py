@@ -14,8 +14,7 @@ from jsonschema import Draft202012Validator
 from msgspec import structs
 
 from crawler.compare import catalogue
-from crawler.compare.comparison_result import ComparisonResult
-from crawler.compare.schema import StoredComparison, schema
+from crawler.compare.comparison_result import ComparisonResult, StoredComparison, schema
 from crawler.measure.json_document import typed
 from tests.compare import sample
 
@@ -44,7 +43,7 @@ def _odd() -> ComparisonResult:
     reading = {**first.reading, "pss": math.nan}
     odd = [replace(first, round=1, figures=figures, notes=notes, reading=reading), *others]
     return sample.result(
-        (experiment, replace(done, parts=[structs.replace(part, runs=odd)])), jitter=0.3
+        (experiment, structs.replace(done, parts=(structs.replace(part, runs=odd),))), jitter=0.3
     )
 
 
@@ -76,7 +75,8 @@ def test_no_infinity_and_no_nan_is_written() -> None:
 def test_without_rounds_there_is_no_bound_and_no_median() -> None:
     """Of a comparison that was stopped at once the document has null where nothing is known."""
     experiment, done = sample.noise()
-    stopped = replace(done, parts=[structs.replace(done.parts[0], runs=[])], rounds=0, partial=True)
+    part = structs.replace(done.parts[0], runs=[])
+    stopped = structs.replace(done, parts=(part,), rounds=0, partial=True)
     made = sample.result((experiment, stopped))
     made = replace(made, examined=made.examined[1:], partial=True)
     document = _document(made)

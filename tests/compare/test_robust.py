@@ -14,10 +14,8 @@ from crawler.compare.design import Bars
 from crawler.compare.executors import left_behind
 from crawler.compare.experiments import robust_apart
 from crawler.compare.experiments.robust import EXPERIMENT
-from crawler.compare.experiments.robust_apart import apart
-from crawler.compare.experiments.robust_bench import INNOCENT, NOTHING, trial
+from crawler.compare.experiments.robust_apart import INNOCENT, NOTHING, apart, trial, work
 from crawler.compare.experiments.robust_tasks import CASES, Unreadable, fragile, guilty
-from crawler.compare.experiments.robust_work import work
 from crawler.compare.observation import Observed, Run
 from crawler.model.document import RawResponse
 from tests.compare.made import found, outcome, setting

@@ -108,9 +108,10 @@ def test_a_turn_leaves_no_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     """Not even one that is killed together with the comparison: its answer never has a name."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     seen: list[str] = []
-    monkeypatch.setattr(runner, "_read", lambda answer: seen.extend(os.listdir(tmp_path)) or {})
-    with pytest.raises(KeyError):
-        _answer()
+    monkeypatch.setattr(
+        arm_process, "ended", lambda code: seen.extend(os.listdir(tmp_path)) or f"code {code}"
+    )
+    assert _answer(do="die")["failure"] == f"code {-signal.SIGKILL}"
     assert seen == []
 
 

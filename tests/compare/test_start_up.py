@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from crawler.compare.design import Bars
-from crawler.compare.executors import left_behind
+from crawler.compare.executors import hold, left_behind
 from crawler.compare.experiments.start_up import EXPERIMENT
-from crawler.compare.experiments.start_up_work import hold, work
+from crawler.compare.experiments.start_up_work import work
 from crawler.compare.observation import Observed
 from tests.compare.made import found, outcome, setting
 from tests.compare.pools import ROUNDS, in_child, observed, run, worked

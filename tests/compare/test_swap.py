@@ -9,14 +9,15 @@ import pytest
 
 from crawler.compare.design import Bars
 from crawler.compare.executors import left_behind
-from crawler.compare.experiments.swap import EXPERIMENT, program
-from crawler.compare.experiments.swap_work import (
+from crawler.compare.experiments.swap import (
+    EXPERIMENT,
     broken,
     cancels,
     caught,
     checksum,
     completed,
     mapped,
+    program,
     subject,
     work,
 )

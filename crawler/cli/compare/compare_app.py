@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cyclopts import App
 
-from crawler.cli.compare import compare_call, compare_command, compare_page, rerun
+from crawler.cli.compare import compare_command, rerun
 from crawler.cli.crawl_flags import VERSION_FLAGS
 from crawler.cli.help_text import HELP_FLAGS
 
@@ -48,6 +48,9 @@ app = App(
     version_flags=VERSION_FLAGS,
     help_flags=HELP_FLAGS,
 )
-app.command(compare_call.call, help=compare_call.HELP, usage=compare_call.USAGE, help_epilogue="")
-app.command(compare_page.report, help=compare_page.HELP, usage=compare_page.USAGE, help_epilogue="")
-app.command(rerun.rerun, help=rerun.HELP, usage=rerun.USAGE, help_epilogue="")
+for command, text, usage in (
+    (compare_command.call, compare_command.CALL_HELP, compare_command.CALL_USAGE),
+    (rerun.report, rerun.PAGE_HELP, rerun.PAGE_USAGE),
+    (rerun.rerun, rerun.HELP, rerun.USAGE),
+):
+    app.command(command, help=text, usage=usage, help_epilogue="")

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from crawler.cli import toml
 from crawler.cli.compare import compare_session
-from crawler.cli.compare.compare_outputs import Folder
+from crawler.cli.compare.compare_session import Folder
 from crawler.cli.compare.compare_spelling import COMPARE
 from crawler.cli.crawl_flags import config_file, switch, with_options
 from crawler.cli.layout import explained
@@ -20,6 +20,11 @@ from crawler.compare.compare_config import CompareConfig
 from crawler.model.errors import ConfigurationError, ExitCode
 
 ALL, _CRAWL = "all", "crawl"
+CALL_USAGE = "Usage: crawler compare call package.module:function [--async NAME] [--inputs FILE]"
+CALL_HELP = (
+    "Call a function of your own over threads, processes, interpreters (Python 3.14) and, with "
+    "--async, asyncio: check that the results are equal, and say which wins from which size on."
+)
 _TITLE = "Every option of a comparison, with its value."
 _WHAT, _RESULT = COMPARE.group("What"), COMPARE.group("Result")
 
@@ -63,7 +68,7 @@ def compare(
         print("\n".join(explained(rows)))
         return ExitCode.FINISHED
     if wanted.schema:
-        from crawler.compare.schema import schema
+        from crawler.compare.comparison_result import schema
 
         print(orjson.dumps(schema(), option=orjson.OPT_INDENT_2).decode())
         return ExitCode.FINISHED
@@ -77,20 +82,36 @@ def compare(
     return compare_session.exit_code(result)
 
 
+@with_options(COMPARE)
+def call(
+    function: Annotated[
+        str,
+        Parameter(
+            name="FUNCTION", help="package.module:function or file.py:function.", group=_WHAT
+        ),
+    ],
+    /,
+    *,
+    config: Annotated[str | None, config_file(COMPARE, _WHAT)] = None,
+    wanted: Annotated[CompareOutput, Parameter(name="*")] = CompareOutput(),
+    **options: object,
+) -> int:
+    """Compare the models by a function; `CALL_HELP` describes it."""
+    return compare(config=config, wanted=wanted, **{**options, "call": function})
+
+
 def meant(words: Sequence[str], config: CompareConfig) -> Sequence[str]:
     """Return the experiments meant; raise `ConfigurationError` for an unknown word."""
     everything = config.quick or config.full
     if config.call or catalogue.CALL in words:
         return _called(words, config)
-    if not words and not config.urls:
-        _check_free(config, everything)
-        return catalogue.NAMES if everything else [catalogue.ANSWER]
     if config.urls and set(words) - {_CRAWL, catalogue.ANSWER}:
         raise ConfigurationError("--urls is for the experiment crawl, or for none by name")
+    _check_free(config, [*words] != [catalogue.ANSWER] if words else everything)
+    if not words and not everything:
+        return [catalogue.ANSWER]
     if not words:
-        _check_free(config, everything)
-        return [_CRAWL if everything else catalogue.ANSWER]
-    _check_free(config, [*words] != [catalogue.ANSWER])
+        return [_CRAWL] if config.urls else catalogue.NAMES
     if ALL in words:
         return catalogue.NAMES
     catalogue.check(words)

@@ -6,7 +6,6 @@ import os
 import shutil
 import threading
 from time import perf_counter
-from types import TracebackType
 from typing import Self, TextIO
 
 from crawler.cli.unit_formats import duration
@@ -45,12 +44,7 @@ class Live:
             self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._ended.set()
         if self._stream is not None:
             self._thread.join()

@@ -1,4 +1,4 @@
-"""`crawler compare rerun`: the same comparison once more, and what came out otherwise."""
+"""Commands on a results.json: its page, and the same comparison once more."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from crawler.cli.compare import compare_session
-from crawler.cli.compare.compare_outputs import Folder, results_of
+from crawler.cli.compare.compare_session import Folder, results_of
 from crawler.cli.compare.compare_spelling import COMPARE
+from crawler.cli.crawl_flags import switch
 from crawler.compare.comparison_result import ComparisonResult
 from crawler.model.errors import ExitCode
 
@@ -18,7 +19,28 @@ HELP = (
     "Repeat a comparison from its results.json (or the directory that holds it): the same "
     "experiments, options and seed. Says what came out otherwise than then."
 )
+PAGE_USAGE = "Usage: crawler compare report REPORT"
+PAGE_HELP = (
+    "Write report.html from a results.json (or the directory that holds it), next to it. A "
+    "comparison that was killed leaves what its finished experiments found."
+)
 _RESULT = COMPARE.group("Result")
+
+
+def report(
+    report: Annotated[
+        str, Parameter(name="REPORT", help="A directory of --report.", group=_RESULT)
+    ],
+    /,
+) -> int:
+    """Write the page, also of a file that a kill has left; `PAGE_HELP` describes it."""
+    path = results_of(report)
+    result = ComparisonResult.read(path)
+    folder = Folder(str(path.parent))
+    folder.check()
+    folder.draw(result)
+    print(f"report: {folder.report}")
+    return ExitCode.FINISHED
 
 
 def rerun(
@@ -36,14 +58,7 @@ def rerun(
         ),
     ] = "",
     quiet: Annotated[
-        bool,
-        Parameter(
-            name=["--quiet", "-q"],
-            help="No live line; only what came out otherwise.",
-            group=_RESULT,
-            negative="",
-            show_default=False,
-        ),
+        bool, switch("No live line; only what came out otherwise.", _RESULT, "--quiet", "-q")
     ] = False,
 ) -> int:
     """Repeat a comparison; `HELP` describes it."""
@@ -73,10 +88,10 @@ def changes(before: ComparisonResult, after: ComparisonResult) -> Iterator[str]:
             yield f"    now  {outcome}: {text}"
 
 
-_Key = tuple[str, str, str]
-
-
-def _outcomes(result: ComparisonResult) -> Iterator[tuple[_Key, tuple[str, str]]]:
+def _outcomes(
+    result: ComparisonResult,
+) -> Iterator[tuple[tuple[str, str, str], tuple[str, str]]]:
+    """Yield the outcome and the text of each finding: by experiment, interpreter and claim."""
     for examined in result.examined:
         for part in examined.parts:
             label = part.observed.interpreter.label

@@ -7,16 +7,16 @@ processes, memory of thousands of connections) is left to the experiments by nam
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from crawler.compare.design import RSS, Arm, Contrast, Finding, Setting
-from crawler.compare.experiment import Experiment
+from crawler.compare.experiment import Experiment, listed
 from crawler.compare.experiments.crawl import CPU_PAGE, RATE
-from crawler.compare.experiments.crawl_plan import ASYNCIO, ENGINES, UVLOOP, listed
+from crawler.compare.experiments.crawl_plan import ASYNCIO, ENGINES, UVLOOP, entries, read_list
 from crawler.compare.web import mock_web
 from crawler.model.errors import ConfigurationError
 
@@ -34,20 +34,16 @@ _PAGE_BYTES, _LINKS = 8_192, 20
 _LIMIT = 60.0
 
 
-def _arms(setting: Setting) -> Sequence[Arm]:
-    return list(_planned(setting))
-
-
-def _planned(setting: Setting) -> Iterator[Arm]:
-    work = _list_work(setting) if setting.urls else _mock_work(setting)
-    alone, wide = work
+@listed
+def _arms(setting: Setting) -> Iterator[Arm]:
+    alone, wide = _work(setting)
     for name in (SEQUENTIAL, THREADED, *_loops(setting)):
         engine, loop = ENGINES.get(name, ("threaded", "asyncio"))
-        parameters = alone if name == SEQUENTIAL else wide
+        one = name == SEQUENTIAL
         yield Arm(
             name=name,
-            parameters={**parameters, "options": {"engine": engine, "loop": loop}},
-            equal="sequential" if name == SEQUENTIAL else "wide",
+            parameters={**(alone if one else wide), "options": {"engine": engine, "loop": loop}},
+            equal="sequential" if one else "wide",
             limit=_LIMIT,
             slowed=name == THREADED,
         )
@@ -55,22 +51,9 @@ def _planned(setting: Setting) -> Iterator[Arm]:
 
 def _loops(setting: Setting) -> list[str]:
     """Return the event loops to compare: uvloop only where it is installed."""
-    here = not setting.interpreter.label
-    has_uvloop = find_spec("uvloop") is not None if here else _packaged(setting)
-    return [ASYNCIO, UVLOOP] if has_uvloop else [ASYNCIO]
-
-
-def _packaged(setting: Setting) -> bool:
-    return "uvloop" in setting.interpreter.packages
-
-
-_Work = tuple[dict[str, Any], dict[str, Any]]
-"""Parameters of the sequential arm and of the others."""
-
-
-def _mock_work(setting: Setting) -> _Work:
-    wide = {"server": setting.server, "in_flight": setting.width, "pages": pages(setting)}
-    return {**wide, "in_flight": 1, "pages": _alone(setting)}, wide
+    packages = setting.interpreter.packages
+    there = "uvloop" in packages if setting.interpreter.label else find_spec("uvloop")
+    return [ASYNCIO, UVLOOP] if there else [ASYNCIO]
 
 
 def pages(setting: Setting) -> int:
@@ -88,18 +71,22 @@ def _alone(setting: Setting) -> int:
     return min(max(round(_TURN / setting.latency), _FEWEST), _MOST_ALONE)
 
 
-def _list_work(setting: Setting) -> _Work:
-    found = listed(setting.urls)
-    urls = _taken(setting, polite=not found.loopback)
-    wide = {"urls": urls, "in_flight": setting.width, "bare": found.loopback}
-    return {**wide, "urls": urls[: _alone(setting)], "in_flight": 1}, wide
+def _work(setting: Setting) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the parameters of the sequential arm and of the others."""
+    if setting.urls:
+        found = read_list(setting.urls)
+        urls = _taken(setting, polite=not found.loopback)
+        wide = {"urls": urls, "in_flight": setting.width, "bare": found.loopback}
+        return {**wide, "urls": urls[: _alone(setting)], "in_flight": 1}, wide
+    wide = {"server": setting.server, "in_flight": setting.width, "pages": pages(setting)}
+    return {**wide, "in_flight": 1, "pages": _alone(setting)}, wide
 
 
 def _taken(setting: Setting, *, polite: bool) -> list[str]:
     """Return the first URLs of the list; only two of a host that politeness applies to."""
     most, taken = pages(setting), dict[str, int]()
     urls: list[str] = []
-    for url in _urls(setting.urls):
+    for url in dict.fromkeys(filter(None, entries(setting.urls))):
         host = urlsplit(url).netloc
         taken[host] = taken.get(host, 0) + 1
         if not polite or taken[host] <= _A_HOST:
@@ -111,46 +98,25 @@ def _taken(setting: Setting, *, polite: bool) -> list[str]:
     return urls
 
 
-def _urls(path: str) -> Iterator[str]:
-    from crawler.model.command_config import CommandConfig
-    from crawler.model.url import Url
-    from crawler.store.sources import UrlSource
-
-    seen = set[str]()
-    with closing(UrlSource([], [path], CommandConfig())) as source:
-        while seeds := source.read(1_000):
-            for seed in seeds:
-                if isinstance(seed.url, Url) and seed.url.href not in seen:
-                    seen.add(seed.url.href)
-                    yield seed.url.href
-
-
-def _contrasts(setting: Setting) -> Sequence[Contrast]:
-    return list(_compared(_loops(setting)))
+@listed
+def _contrasts(setting: Setting) -> Iterator[Contrast]:
+    loops = _loops(setting)
+    pairs = [(THREADED, loop) for loop in loops]
+    pairs += [(ASYNCIO, UVLOOP)] if len(loops) > 1 else []
+    for base, other, figure in (
+        (SEQUENTIAL, THREADED, RATE),
+        *((*pair, figure) for figure in (RATE, CPU_PAGE) for pair in pairs),
+        (THREADED, ASYNCIO, RSS),
+    ):
+        yield Contrast(f"{other} against {base}: {figure.title}", base, other, figure)
 
 
-def _compared(loops: Sequence[str]) -> Iterator[Contrast]:
-    yield _against(SEQUENTIAL, THREADED, RATE)
-    for figure in (RATE, CPU_PAGE):
-        for loop in loops:
-            yield _against(THREADED, loop, figure)
-        if len(loops) > 1:
-            yield _against(ASYNCIO, UVLOOP, figure)
-    yield _against(THREADED, ASYNCIO, RSS)
-
-
-def _against(base: str, other: str, figure: Any) -> Contrast:
-    claim = f"{other} against {base}: {figure.title}"
-    return Contrast(claim=claim, base=base, other=other, figure=figure)
-
-
-def _checks(observed: Observed) -> Sequence[Finding]:
-    setting = observed.setting
-    found = [Finding(claim="what was crawled", outcome="told", text=said(observed))]
-    if UVLOOP not in _loops(setting):
+@listed
+def _checks(observed: Observed) -> Iterator[Finding]:
+    yield Finding("what was crawled", "told", said(observed))
+    if UVLOOP not in _loops(observed.setting):
         text = "uvloop is not installed and was left out"
-        found.append(Finding(claim="uvloop is compared, too", outcome="told", text=text))
-    return found
+        yield Finding("uvloop is compared, too", "told", text)
 
 
 def said(observed: Observed) -> str:
@@ -169,20 +135,15 @@ def said(observed: Observed) -> str:
 def _stage(setting: Setting) -> AbstractContextManager[str]:
     if setting.urls:
         return nullcontext("")
-    words = {
-        "--pages": pages(setting),
-        "--page-bytes": _PAGE_BYTES,
-        "--links": _LINKS,
-        "--latency": setting.latency,
-    }
-    return mock_web(setting, *(str(word) for pair in words.items() for word in pair))
+    size = (f"--pages={pages(setting)}", f"--page-bytes={_PAGE_BYTES}", f"--links={_LINKS}")
+    return mock_web(setting, *size, f"--latency={setting.latency}")
 
 
 EXPERIMENT = Experiment(
     name=NAME,
     question="Sequential, threads or asyncio, at the same width?",
     claim="Waiting overlaps with threads as with an event loop; they differ in what a page costs.",
-    module="crawler.compare.experiments.answer_work",
+    module="crawler.compare.experiments.crawl_work",
     arms=_arms,
     contrasts=_contrasts,
     checks=_checks,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from crawler.compare.design import (
     Arm,
     Bars,
     Chart,
     Contrast,
+    Expected,
     Figure,
     Finding,
     Lines,
@@ -19,7 +20,7 @@ from crawler.compare.design import (
     Setting,
 )
 from crawler.compare.executors import absent, kinds
-from crawler.compare.experiment import Experiment
+from crawler.compare.experiment import Experiment, listed
 from crawler.compare.experiments.break_even_work import Cell, grid
 from crawler.compare.observation import Observed
 from crawler.compare.statistics import MARGIN, estimate, faster, quotient, spread
@@ -45,57 +46,17 @@ def _cells(setting: Setting) -> list[Cell]:
 def _arms(setting: Setting) -> Sequence[Arm]:
     cells = [list(cell) for cell in _cells(setting)]
     common = {"workers": _workers(setting), "cells": cells}
-    return [Arm(name=kind, parameters={"kind": kind, **common}) for kind in _kinds(setting)]
-
-
-def _kinds(setting: Setting) -> list[str]:
-    return ["inline", *kinds(setting)]
+    return [
+        Arm(name=kind, parameters={"kind": kind, **common}) for kind in ("inline", *kinds(setting))
+    ]
 
 
 def _figure(cell: Cell) -> Figure:
-    return Figure(name=cell.figure, title=f"time a task, {cell.figure}")
+    return Figure(cell.figure, f"time a task, {cell.figure}")
 
 
 _SHORTEST = Cell(_STEPS[0], 0, 1)
 _LONGEST = Cell(_STEPS[-1], 0, 1)
-
-
-def _contrasts(setting: Setting) -> Sequence[Contrast]:
-    shortest, longest = _figure(_SHORTEST), _figure(_LONGEST)
-    short = Contrast(
-        claim="the shortest task is done inline at least twice as fast as by a pool of processes",
-        base="process",
-        other="inline",
-        figure=shortest,
-        expect="faster",
-        least=2.0,
-    )
-    return [short, *(_against_inline(setting, kind, longest) for kind in kinds(setting))]
-
-
-def _against_inline(setting: Setting, kind: str, longest: Figure) -> Contrast:
-    """Return the contrast of the longest task: a second core pays, if the pool can use it."""
-    locked = kind == "thread" and setting.interpreter.gil
-    if locked or _workers(setting) == 1:
-        why = "under the lock" if _workers(setting) > 1 else "with one core"
-        return Contrast(
-            claim=f"{why} the longest task is done no faster by {_PLURAL[kind]} than inline",
-            base="inline",
-            other=kind,
-            figure=longest,
-            expect="not faster",
-            otherwise=_WHY_THREADS,
-        )
-    return Contrast(
-        claim=f"the longest task is done at least {_PAYS} times as fast by {_PLURAL[kind]}",
-        base="inline",
-        other=kind,
-        figure=longest,
-        expect="faster",
-        least=_PAYS,
-    )
-
-
 _WHY_THREADS = (
     "Inline is the main thread, and where a thread's memory lies makes some percent either way; "
     "computing in parallel would make it nearly as many times as there are cores"
@@ -106,6 +67,24 @@ _PLURAL = {
     "interpreter": "interpreters",
     "loky": "loky's processes",
 }
+
+
+@listed
+def _contrasts(setting: Setting) -> Iterator[Contrast]:
+    """Yield the contrasts; with the longest task a second core pays, if the pool can use it."""
+    shortest, longest = _figure(_SHORTEST), _figure(_LONGEST)
+    claim = "the shortest task is done inline at least twice as fast as by a pool of processes"
+    yield Contrast(claim, "process", "inline", shortest, "faster", 2.0)
+    alone = _workers(setting) == 1
+    for kind in kinds(setting):
+        if alone or (kind == "thread" and setting.interpreter.gil):
+            why = "with one core" if alone else "under the lock"
+            claim = f"{why} the longest task is done no faster by {_PLURAL[kind]} than inline"
+            expect: Expected = "not faster"
+            yield Contrast(claim, "inline", kind, longest, expect, otherwise=_WHY_THREADS)
+        else:
+            claim = f"the longest task is done at least {_PAYS} times as fast by {_PLURAL[kind]}"
+            yield Contrast(claim, "inline", kind, longest, "faster", _PAYS)
 
 
 def crossing(lengths: Sequence[float], ratios: Sequence[float]) -> float:
@@ -127,16 +106,14 @@ def crossing(lengths: Sequence[float], ratios: Sequence[float]) -> float:
     return math.exp(x[0] + (x[1] - x[0]) * above / (above - below))
 
 
-def _checks(observed: Observed) -> Sequence[Finding]:
+@listed
+def _checks(observed: Observed) -> Iterator[Finding]:
     setting = observed.setting
-    pools = [k for k in kinds(setting) if not (k == "thread" and observed.gil)]
-    if _workers(setting) == 1:
-        pools = []
-    return [
-        *(_break_even(observed, kind) for kind in pools),
-        _batching(observed),
-        *absent(setting),
-    ]
+    for kind in kinds(setting) if _workers(setting) > 1 else ():
+        if kind != "thread" or not observed.gil:
+            yield _break_even(observed, kind)
+    yield _batching(observed)
+    yield from absent(setting)
 
 
 def _break_even(observed: Observed, kind: str) -> Finding:
@@ -144,16 +121,15 @@ def _break_even(observed: Observed, kind: str) -> Finding:
 
     With a megabyte to send it may be nowhere in the grid: that is told, and was not predicted.
     """
-    found = [(p, b, _crosses(observed, kind, p, b)) for p in _PAYLOADS for b in (1, 8)]
-    plain = next(at for payload, batch, at in found if not payload and batch == 1)
+    found = {(p, b): _crosses(observed, kind, p, b) for p in _PAYLOADS for b in (1, 8)}
+    plain, trouble = found[0, 1], observed.trouble(kind)
     outcome: Outcome = "as predicted" if 0 < plain < math.inf else _beyond(observed, kind, plain)
+    lines = [f"{_NAMES[p]}, {_batch(b)}: pays {_from(at)}" for (p, b), at in found.items()]
     return Finding(
-        claim=f"tasks have a length from which on {_PLURAL[kind]} pay, and shorter ones do not",
-        outcome="invalid" if observed.trouble(kind) or math.isnan(plain) else outcome,
-        text=observed.trouble(kind) or f"without payload, one by one, it pays {_from(plain)}",
-        detail="\n".join(
-            f"{_NAMES[payload]}, {_batch(batch)}: pays {_from(at)}" for payload, batch, at in found
-        ),
+        f"tasks have a length from which on {_PLURAL[kind]} pay, and shorter ones do not",
+        "invalid" if trouble or math.isnan(plain) else outcome,
+        trouble or f"without payload, one by one, it pays {_from(plain)}",
+        "\n".join(lines),
     )
 
 
@@ -186,14 +162,11 @@ def _batching(observed: Observed) -> Finding:
     trouble = observed.trouble("process")
     names = [c.figure for c in (_SHORTEST, _SHORTEST._replace(batch=8))]
     found = estimate(observed.quotients("process", *names), seed=observed.setting.seed)
-    outcome = faster(found)
     shown = f"{number(found.ratio.value)} times as fast a task" if found else "too few rounds"
-    alone, batched = (_shown(observed, name) for name in names)
-    return Finding(
-        claim="in batches of eight the shortest task costs less by a pool of processes",
-        outcome="invalid" if trouble else outcome,
-        text=trouble or f"{shown}: {alone} one by one, {batched}",
-    )
+    alone, batched = (quantity(observed.median("process", name), "s") for name in names)
+    claim = "in batches of eight the shortest task costs less by a pool of processes"
+    text = trouble or f"{shown}: {alone} one by one, {batched}"
+    return Finding(claim, "invalid" if trouble else faster(found), text)
 
 
 def _beyond(observed: Observed, kind: str, at: float) -> Outcome:
@@ -201,13 +174,8 @@ def _beyond(observed: Observed, kind: str, at: float) -> Outcome:
     end = _SHORTEST if at == 0 else _LONGEST
     inline, pool = (observed.values(arm, end.figure) for arm in ("inline", kind))
     found = estimate([*map(quotient, inline, pool)], seed=0)
-    if found is None or found.ratio.low <= 1 <= found.ratio.high:
-        return "undecided"
-    return "otherwise"
-
-
-def _shown(observed: Observed, figure: str) -> str:
-    return quantity(observed.median("process", figure), "s")
+    open_yet = found is None or found.ratio.low <= 1 <= found.ratio.high
+    return "undecided" if open_yet else "otherwise"
 
 
 def _from(at: float) -> str:
@@ -222,13 +190,27 @@ def _batch(batch: int) -> str:
     return "one by one" if batch == 1 else f"{batch} a batch"
 
 
-def _charts(observed: Observed) -> Sequence[Chart]:
+@listed
+def _charts(observed: Observed) -> Iterator[Chart]:
     pools = [kind for kind in kinds(observed.setting) if not observed.trouble(kind)]
     if not pools or observed.trouble("inline"):
-        return []
+        return
     stdlib = [kind for kind in pools if kind != "loky"]
-    maps = [_map(observed, stdlib, batched=False), _map(observed, stdlib, batched=True)]
-    return [*maps, *_curves(observed, pools), _overhead(observed, pools)]
+    yield _map(observed, stdlib, batched=False)
+    yield _map(observed, stdlib, batched=True)
+    yield _curves(observed, pools)
+    # The shortest tasks, whose cost is nearly all hand-over.
+    cells = [c for c in _cells(observed.setting) if c.steps == _STEPS[0]]
+    yield Bars(
+        title="What handing a task over costs",
+        note=f"Tasks of {latency(observed.median('inline', _SHORTEST.figure))}: nearly all of "
+        "the time is the hand-over.",
+        x="payload and batch",
+        groups=[f"{_NAMES[c.payload]}, {_batch(c.batch)}" for c in cells],
+        values={kind: [observed.median(kind, c.figure) * 1e6 for c in cells] for kind in pools},
+        unit="us",
+        log=True,
+    )
 
 
 def _map(observed: Observed, pools: Sequence[str], *, batched: bool) -> Map:
@@ -271,46 +253,23 @@ def winner(
     return (kind, times) if times > 1 else ("inline", 1 / times)
 
 
-def _curves(observed: Observed, pools: Sequence[str]) -> list[Chart]:
-    cells = [c for c in _cells(observed.setting) if (c.payload, c.batch) == (0, 1)]
-    lengths = [observed.median("inline", cell.figure) * 1e6 for cell in cells]
-    series = [
-        Series(
-            name=kind,
-            points=[
-                (at, observed.median(kind, c.figure) * 1e6)
-                for at, c in zip(lengths, cells, strict=True)
-            ],
-        )
-        for kind in pools
-    ]
-    return [
-        Lines(
-            title="What a task costs, by its length",
-            note="No payload, one task in a submission. Below the dashed line a pool pays.",
-            x="length of a task (us, inline)",
-            y="us a task",
-            series=series,
-            ideal=Series(name="inline", points=[(at, at) for at in lengths]),
-            log_x=True,
-            log_y=True,
-            unit="us",
-        )
-    ]
+def _curves(observed: Observed, pools: Sequence[str]) -> Lines:
+    figures = [c.figure for c in _cells(observed.setting) if (c.payload, c.batch) == (0, 1)]
 
+    def costs(kind: str) -> list[float]:
+        return [observed.median(kind, figure) * 1e6 for figure in figures]
 
-def _overhead(observed: Observed, pools: Sequence[str]) -> Bars:
-    """Return the chart of the shortest tasks, whose cost is nearly all hand-over."""
-    cells = [c for c in _cells(observed.setting) if c.steps == _STEPS[0]]
-    return Bars(
-        title="What handing a task over costs",
-        note=f"Tasks of {latency(observed.median('inline', _SHORTEST.figure))}: nearly all of "
-        "the time is the hand-over.",
-        x="payload and batch",
-        groups=[f"{_NAMES[c.payload]}, {_batch(c.batch)}" for c in cells],
-        values={kind: [observed.median(kind, c.figure) * 1e6 for c in cells] for kind in pools},
+    lengths = costs("inline")
+    return Lines(
+        title="What a task costs, by its length",
+        note="No payload, one task in a submission. Below the dashed line a pool pays.",
+        x="length of a task (us, inline)",
+        y="us a task",
+        series=[Series(kind, list(zip(lengths, costs(kind), strict=True))) for kind in pools],
+        ideal=Series("inline", [(at, at) for at in lengths]),
+        log_x=True,
+        log_y=True,
         unit="us",
-        log=True,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
+from functools import partial
 from hashlib import sha256
 from time import perf_counter
 from typing import NamedTuple
@@ -50,11 +51,8 @@ class Cell(NamedTuple):
 def grid(steps: Sequence[int], payloads: Sequence[int], batches: Sequence[int]) -> list[Cell]:
     """Return every cell, without batches of long tasks or much data, which show nothing."""
     cells = (Cell(s, p, b) for s in steps for p in payloads for b in batches)
-    return [c for c in cells if c.batch == 1 or _worth_it(c)]
-
-
-def _worth_it(cell: Cell) -> bool:
-    return cell.steps * cell.batch <= _STEPS and cell.payload * cell.batch <= _BYTES
+    worth_it = ((c, c.steps * c.batch <= _STEPS, c.payload * c.batch <= _BYTES) for c in cells)
+    return [c for c, short, small in worth_it if c.batch == 1 or (short and small)]
 
 
 def task(steps: int, payload: bytes) -> int:
@@ -82,7 +80,11 @@ def work(parameters: Parameters, watch: Watch) -> Done:
     figures: dict[str, float] = {}
     digest, errors = sha256(), 0
     with ExitStack() as stack:
-        hand = _inline if kind == "inline" else _pooled(stack.enter_context(_warm(kind, workers)))
+        hand: Hand = _inline
+        if kind != "inline":
+            pool = stack.enter_context(executor(kind, workers))
+            list(pool.map(task, [1_000] * _WARM_UP * workers, [b""] * _WARM_UP * workers))
+            hand = partial(_pooled, pool)
         with watch:
             for cell in cells:
                 figures[cell.figure], results, wrong = _measured(hand, cell, workers)
@@ -91,22 +93,13 @@ def work(parameters: Parameters, watch: Watch) -> Done:
     return Done(checksum=digest.hexdigest(), errors=errors, figures=figures)
 
 
-def _warm(kind: str, workers: int) -> Executor:
-    pool = executor(kind, workers)
-    list(pool.map(task, [1_000] * _WARM_UP * workers, [b""] * _WARM_UP * workers))
-    return pool
-
-
 def _inline(steps: int, submissions: int, load: Load) -> list[list[int]]:
     return [tasks(steps, load) for _ in range(submissions)]
 
 
-def _pooled(pool: Executor) -> Hand:
-    def hand(steps: int, submissions: int, load: Load) -> list[list[int]]:
-        waiting = [pool.submit(tasks, steps, load) for _ in range(submissions)]
-        return [future.result() for future in waiting]
-
-    return hand
+def _pooled(pool: Executor, steps: int, submissions: int, load: Load) -> list[list[int]]:
+    waiting = [pool.submit(tasks, steps, load) for _ in range(submissions)]
+    return [future.result() for future in waiting]
 
 
 def _measured(hand: Hand, cell: Cell, workers: int) -> tuple[float, list[int], int]:

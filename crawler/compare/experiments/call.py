@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from crawler.compare.compare_config import CompareConfig
 from crawler.compare.design import Arm, Contrast, Figure, Interpreter, Setting
 from crawler.compare.executors import CLASSES
-from crawler.compare.experiment import Experiment
+from crawler.compare.experiment import Experiment, listed
 from crawler.compare.runner import run_job
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.workers import own
@@ -100,36 +101,25 @@ def _name(kind: str, workers: int) -> str:
 
 
 def _arms(setting: Setting) -> Sequence[Arm]:
-    return [
-        Arm(
-            name=name,
-            parameters={**setting.call, "kind": kind, "workers": workers},
-            limit=_LIMIT,
-        )
+    planned = {
+        name: {**setting.call, "kind": kind, "workers": workers}
         for name, (kind, workers) in kinds(setting).items()
-    ]
+    }
+    return [Arm(name=name, parameters=each, limit=_LIMIT) for name, each in planned.items()]
 
 
 def figure(size: int) -> Figure:
     """Return the figure for the seconds of a batch."""
-    return Figure(name=f"calls_{size}", title=f"{size:,} call{'' if size == 1 else 's'}")
+    return Figure(f"calls_{size}", f"{size:,} call{'' if size == 1 else 's'}")
 
 
-def _contrasts(setting: Setting) -> Sequence[Contrast]:
-    """Return all arms against sequential, and those that a person chooses between."""
-    names = list(kinds(setting))
-    pairs = [(SEQUENTIAL, other) for other in names[1:]]
-    pairs += [(a, b) for n, a in enumerate(names[1:], 1) for b in names[n + 1 :]]
-    return [
-        Contrast(
-            claim=f"{other} against {base}: {figure(size).title}",
-            base=base,
-            other=other,
-            figure=figure(size),
-        )
-        for size in setting.call.get("sizes", ())
-        for base, other in pairs
-    ]
+@listed
+def _contrasts(setting: Setting) -> Iterator[Contrast]:
+    """Yield all arms against sequential, and those that a person chooses between."""
+    for size in setting.call.get("sizes", ()):
+        for base, other in combinations(kinds(setting), 2):
+            claim = f"{other} against {base}: {figure(size).title}"
+            yield Contrast(claim, base, other, figure(size))
 
 
 EXPERIMENT = Experiment(

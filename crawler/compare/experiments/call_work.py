@@ -80,15 +80,21 @@ def _arguments(parameters: Parameters) -> list[Arguments]:
 
 def _runner(parameters: Parameters) -> Callable[[Sequence[Arguments]], list[Any]]:
     kind, workers = parameters["kind"], parameters["workers"]
-    name = parameters["afunction"] if kind == "asyncio" else parameters["function"]
-    path, folder = name, parameters["folder"]
+    path, folder = parameters["function"], parameters["folder"]
+    call = partial(one, path, folder)
     match kind:
         case "sequential":
-            return lambda calls: [one(path, folder, each) for each in calls]
+            return lambda calls: list(map(call, calls))
         case "asyncio":
-            return lambda calls: asyncio.run(_together(path, folder, calls, workers))
-        case _:
-            return partial(_pooled, kind, workers, path, folder)
+            call = partial(one, parameters["afunction"], folder)
+            return lambda calls: asyncio.run(_together(call, calls, workers))
+
+    def pooled(calls: Sequence[Arguments]) -> list[Any]:
+        chunk = max(1, len(calls) // (workers * _CHUNKS))
+        with executor(kind, workers) as pool:
+            return list(pool.map(call, calls, chunksize=chunk))
+
+    return pooled
 
 
 def one(path: str, folder: str, arguments: Arguments) -> Any:
@@ -101,21 +107,15 @@ def _function(path: str, folder: str) -> Callable[..., Any]:
     return own.load(path, folder, keep=True, option="call")
 
 
-def _pooled(
-    kind: str, workers: int, path: str, folder: str, calls: Sequence[Arguments]
+async def _together(
+    call: Callable[[Arguments], Any], calls: Sequence[Arguments], at_once: int
 ) -> list[Any]:
-    chunk = max(1, len(calls) // (workers * _CHUNKS))
-    with executor(kind, workers) as pool:
-        return list(pool.map(partial(one, path, folder), calls, chunksize=chunk))
-
-
-async def _together(path: str, folder: str, calls: Sequence[Arguments], at_once: int) -> list[Any]:
     found: list[Any] = [None] * len(calls)
     left = iter(enumerate(calls))
 
     async def slot() -> None:
         for index, arguments in left:
-            found[index] = await one(path, folder, arguments)
+            found[index] = await call(arguments)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(min(at_once, len(calls))):

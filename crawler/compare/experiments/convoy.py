@@ -18,26 +18,18 @@ from crawler.compare.design import (
     Figure,
     Finding,
     Lines,
-    Outcome,
     Series,
     Setting,
+    lateness,
 )
-from crawler.compare.experiment import Experiment
+from crawler.compare.experiment import Experiment, listed
 from crawler.compare.observation import Observed
 from crawler.measure.gil import USUAL
 from crawler.measure.quantity import number
 
-PROMPT = ("prompter", "later")
-P50 = Figure(name="p50", title="wake-up p50", ratio="times as prompt", words=PROMPT)
-P99 = Figure(name="p99", title="wake-up p99", ratio="times as prompt", words=PROMPT)
-UNITS = Figure(
-    name="units",
-    title="computed/s",
-    unit="1/s",
-    more=True,
-    ratio="times as much computed",
-    words=("more", "less"),
-)
+P50 = lateness("p50", "wake-up p50")
+P99 = lateness("p99", "wake-up p99")
+UNITS = Figure("units", "computed/s", "1/s", True, "times as much computed", ("more", "less"))
 ALONE = "alone"
 _SHORT, _LONG = 0.0005, 0.020  # seconds, beside the usual 0.005
 
@@ -72,184 +64,143 @@ def _numbers(setting: Setting) -> list[int]:
     return sorted({1, n, 2 * n})
 
 
-def _planned(setting: Setting) -> list[Beside]:
+@listed
+def _arms(setting: Setting) -> Iterator[Arm]:
+    """Yield the arms; none claims equal work, as each does what it can in the same time."""
     numbers = _numbers(setting)
     swept = [Beside("threads", k, i) for k in (1, numbers[-1]) for i in _intervals(setting)]
     between = [Beside("threads", k) for k in numbers[1:-1]]
     processes = [Beside("processes", k) for k in sorted({1, len(setting.cores)})]
-    return [Beside("threads", 0), *swept, *between, *processes]
-
-
-def _arms(setting: Setting) -> Sequence[Arm]:
-    """Return the arms; none claims equal work, as each does what it can in the same time."""
     seconds = setting.pick(0.3, 1.0, 3.0)
-    return [
-        Arm(name=each.name, parameters={**each._asdict(), "seconds": seconds}, equal="")
-        for each in _planned(setting)
-    ]
+    for each in (Beside("threads", 0), *swept, *between, *processes):
+        yield Arm(name=each.name, parameters={**each._asdict(), "seconds": seconds}, equal="")
 
 
-def _contrasts(setting: Setting) -> Sequence[Contrast]:
-    if setting.interpreter.gil:
-        return [*_locked(setting), *_prices(setting)]
-    return list(_free(setting))
+@listed
+def _contrasts(setting: Setting) -> Iterator[Contrast]:
+    one = Beside("threads", 1)
+    if not setting.interpreter.gil:
+        several = Beside("threads", len(setting.cores))
+        if several != one:
+            claim = f"without the lock {several.name} compute more beside it than one"
+            yield Contrast(claim, one.name, several.name, UNITS, "faster")
+        return
+    claim = "alone it wakes at least five times as promptly as beside one thread that computes"
+    yield Contrast(claim, one.name, ALONE, P99, "faster", 5.0)
+    yield from _locked(setting, one, Beside("threads", _numbers(setting)[-1]))
+    for usual in (one, Beside("threads", _numbers(setting)[-1])):
+        # Unpredicted: a switch takes microseconds.
+        do = "computes" if usual == one else "compute"
+        claim = f"what {usual.name} {do} with a tenth of the interval"
+        yield Contrast(claim, usual.name, usual._replace(interval=_SHORT).name, UNITS)
 
 
-def _free(setting: Setting) -> Iterator[Contrast]:
-    """Yield the contrast without the lock: several threads compute more than one."""
-    one, several = Beside("threads", 1), Beside("threads", len(setting.cores))
-    if several != one:
-        claim = f"without the lock {several.name} compute more beside it than one"
-        yield Contrast(
-            claim=claim, base=one.name, other=several.name, figure=UNITS, expect="faster"
-        )
-
-
-def _locked(setting: Setting) -> Iterator[Contrast]:
-    one, many = Beside("threads", 1), Beside("threads", _numbers(setting)[-1])
+def _locked(setting: Setting, one: Beside, many: Beside) -> Iterator[Contrast]:
     short, long = one._replace(interval=_SHORT), one._replace(interval=_LONG)
-    yield Contrast(
-        claim="alone it wakes at least five times as promptly as beside one thread that computes",
-        base=one.name,
-        other=ALONE,
-        figure=P99,
-        expect="faster",
-        least=5.0,
-    )
-    yield _prompter(one, short, 2.0, "with a tenth of the interval it wakes twice as promptly")
-    yield _prompter(long, one, 2.0, "with four times the interval it wakes half as promptly")
-    yield _prompter(many, one, 0.0, f"beside {many.name} it wakes less promptly than beside one")
+    planned = [
+        (one, short, 2.0, "with a tenth of the interval it wakes twice as promptly"),
+        (long, one, 2.0, "with four times the interval it wakes half as promptly"),
+        (many, one, 0.0, f"beside {many.name} it wakes less promptly than beside one"),
+    ]
     if len(setting.cores) > 1:
         claim = "beside a process that computes it wakes five times as promptly as beside a thread"
-        process = Beside("processes", 1)
-        yield _prompter(one, process, 5.0, claim)
+        planned.append((one, Beside("processes", 1), 5.0, claim))
+    for base, other, least, claim in planned:
+        yield Contrast(claim, base.name, other.name, P50, "faster", least)
 
 
-def _prompter(base: Beside, other: Beside, least: float, claim: str) -> Contrast:
-    return Contrast(
-        claim=claim, base=base.name, other=other.name, figure=P50, expect="faster", least=least
-    )
-
-
-def _prices(setting: Setting) -> Iterator[Contrast]:
-    """Yield the price of a shorter interval; unpredicted, as a switch takes microseconds."""
-    for workers in (1, _numbers(setting)[-1]):
-        usual = Beside("threads", workers)
-        short = usual._replace(interval=_SHORT)
-        claim = (
-            f"what {usual.name} compute{'s' if workers == 1 else ''} with a tenth of the interval"
-        )
-        yield Contrast(claim=claim, base=usual.name, other=short.name, figure=UNITS)
-
-
-def _checks(observed: Observed) -> Sequence[Finding]:
+@listed
+def _checks(observed: Observed) -> Iterator[Finding]:
+    """Yield the findings that nobody waits for a switch interval where nobody has the lock."""
     if len(observed.setting.cores) < 2:
-        return [
-            Finding(
-                claim="beside a process it wakes as promptly as alone",
-                outcome="told",
-                text="not predicted: there is one core, and it has to be given up as well",
-            )
-        ]
+        text = "not predicted: there is one core, and it has to be given up as well"
+        yield Finding("beside a process it wakes as promptly as alone", "told", text)
+        return
     free = [Beside("processes", 1)]
     if not observed.interpreter.gil:
         free += [Beside("threads", 1), Beside("threads", 1, _LONG)]
-    return [each for one in free if (each := _prompt(observed, one.name))]
-
-
-def _prompt(observed: Observed, arm: str) -> Finding | None:
-    """Find that nobody waits for a switch interval where nobody has the lock."""
-    value, alone = observed.median(arm, "p99"), observed.median(ALONE, "p99")
-    if isnan(value + alone) or observed.trouble(arm):
-        return None
-    low: Outcome = "as predicted" if value < USUAL else "otherwise"
-    return Finding(
-        claim=f"beside {arm} 99 % of its wakings are late by less than a switch interval",
-        outcome="undecided" if alone >= USUAL else low,
-        text=f"99 % are late by less than {_ms(value)}; alone by {_ms(alone)}",
-    )
+    for arm in (each.name for each in free):
+        value, alone = observed.median(arm, "p99"), observed.median(ALONE, "p99")
+        if isnan(value + alone) or observed.trouble(arm):
+            continue
+        claim = f"beside {arm} 99 % of its wakings are late by less than a switch interval"
+        text = f"99 % are late by less than {_ms(value)}; alone by {_ms(alone)}"
+        if alone >= USUAL:
+            yield Finding(claim, "undecided", text)
+        else:
+            yield Finding.of(claim, value < USUAL, text)
 
 
 def _ms(seconds: float) -> str:
     return f"{number(seconds * 1e3)} ms"
 
 
-def _charts(observed: Observed) -> Sequence[Chart]:
-    swept = [s for s in _swept(observed, "p99", 1e3) if s.points]
-    computed = [s for s in _swept(observed, "units", 1.0) if s.points]
-    crowd = [s for s in _crowd(observed) if s.points]
-    return [
-        *([_delay(observed, swept)] if swept else []),
-        *([_beside(crowd)] if crowd else []),
-        *([_computed(computed)] if computed else []),
-    ]
+@listed
+def _charts(observed: Observed) -> Iterator[Chart]:
+    intervals = [interval * 1e3 for interval in _intervals(observed.setting)]
+    if swept := _swept(observed, "p99", 1e3):
+        # One process is a level line, as it has no interval.
+        process = observed.median("1 process", "p99") * 1e3
+        level = _series("1 process", [(intervals[0], process), (intervals[-1], process)])
+        yield Lines(
+            title="Delay of a waking against the switch interval",
+            note="99 % are shorter; medians of the turns. A process has a lock of its own.",
+            x="switch interval, ms",
+            y="delay, ms",
+            series=[*swept, *level],
+            ideal=Series("the interval itself", [(i, i) for i in intervals]),
+            log_x=True,
+            log_y=True,
+            unit="ms",
+        )
+    if crowd := _crowd(observed):
+        yield Lines(
+            title="Delay of a waking against those that compute beside it",
+            note=f"With the usual switch interval of {USUAL * 1e3:g} ms.",
+            x="threads or processes that compute",
+            y="delay, ms",
+            series=crowd,
+            log_y=True,
+            unit="ms",
+        )
+    if computed := _swept(observed, "units", 1.0):
+        yield Lines(
+            title="Computed beside it, against the switch interval",
+            note="Units of some 10 us of pure Python; what a shorter interval costs.",
+            x="switch interval, ms",
+            y="units/s",
+            series=computed,
+            log_x=True,
+            unit="1/s",
+        )
 
 
+def _series(name: str, points: Sequence[tuple[float, float]]) -> list[Series]:
+    """Return the line of the points that were measured; none without any."""
+    known = [(x, y) for x, y in points if not isnan(y)]
+    return [Series(name, known)] if known else []
+
+
+@listed
 def _swept(observed: Observed, figure: str, scale: float) -> Iterator[Series]:
     """Yield a series by switch interval, for one thread and for two a core."""
     for workers in (1, _numbers(observed.setting)[-1]):
         arms = [Beside("threads", workers, i) for i in _intervals(observed.setting)]
         values = [(arm.interval * 1e3, observed.median(arm.name, figure) * scale) for arm in arms]
-        yield Series(name=Beside("threads", workers).name, points=_known(values))
+        yield from _series(Beside("threads", workers).name, values)
 
 
-def _known(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    return [(x, y) for x, y in points if not isnan(y)]
-
-
-def _delay(observed: Observed, swept: Sequence[Series]) -> Lines:
-    """Return the chart of delays; one process is a level line, as it has no interval."""
-    intervals = [interval * 1e3 for interval in _intervals(observed.setting)]
-    process = observed.median("1 process", "p99") * 1e3
-    level = _known([(intervals[0], process), (intervals[-1], process)])
-    return Lines(
-        title="Delay of a waking against the switch interval",
-        note="99 % are shorter; medians of the turns. A process has a lock of its own.",
-        x="switch interval, ms",
-        y="delay, ms",
-        series=[*swept, *([Series(name="1 process", points=level)] if level else [])],
-        ideal=Series(name="the interval itself", points=[(i, i) for i in intervals]),
-        log_x=True,
-        log_y=True,
-        unit="ms",
-    )
-
-
+@listed
 def _crowd(observed: Observed) -> Iterator[Series]:
     """Yield a series by number of computing workers, with the usual interval."""
-    numbers = _numbers(observed.setting)
     for kind, figure, shown in (
         ("threads", "p50", "threads, middle"),
         ("threads", "p99", "threads, 99 %"),
         ("processes", "p99", "processes, 99 %"),
     ):
-        arms = [Beside(kind, workers) for workers in (0, *numbers)]
+        arms = [Beside(kind, workers) for workers in (0, *_numbers(observed.setting))]
         values = [(float(a.workers), observed.median(a.name, figure) * 1e3) for a in arms]
-        yield Series(name=shown, points=_known(values))
-
-
-def _beside(crowd: Sequence[Series]) -> Lines:
-    return Lines(
-        title="Delay of a waking against those that compute beside it",
-        note=f"With the usual switch interval of {USUAL * 1e3:g} ms.",
-        x="threads or processes that compute",
-        y="delay, ms",
-        series=crowd,
-        log_y=True,
-        unit="ms",
-    )
-
-
-def _computed(computed: Sequence[Series]) -> Lines:
-    return Lines(
-        title="Computed beside it, against the switch interval",
-        note="Units of some 10 us of pure Python; what a shorter interval costs.",
-        x="switch interval, ms",
-        y="units/s",
-        series=computed,
-        log_x=True,
-        unit="1/s",
-    )
+        yield from _series(shown, values)
 
 
 EXPERIMENT = Experiment(

@@ -6,12 +6,11 @@ after each would wait for the lock like the thread that is measured.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from multiprocessing import get_context
 from threading import Barrier, BrokenBarrierError, Thread
 from time import perf_counter, sleep
-from typing import Any
+from typing import Any, Self
 
 from crawler.compare.design import Done, Parameters, Watch
 from crawler.measure.gil import switch_interval
@@ -24,7 +23,7 @@ _PATIENCE = 30.0  # seconds until all that compute are there
 
 def work(parameters: Parameters, watch: Watch) -> Done:
     """Measure for some seconds how late the thread wakes, and how much was computed next to it."""
-    with _crowd(parameters["kind"], parameters["workers"]) as crowd, watch:
+    with Crowd(parameters["kind"], parameters["workers"]) as crowd, watch:
         crowd.go()
         with switch_interval(parameters["interval"]):
             wakings(PAUSE)
@@ -33,7 +32,8 @@ def work(parameters: Parameters, watch: Watch) -> Done:
             rate = (sum(crowd.units) - before) / (perf_counter() - began)
         crowd.stop()
     idle = sum(units == 0 for units in crowd.units)
-    return Done(errors=idle, figures={**_delays(late), "units": rate})
+    figures = {"wakings": len(late), **delays(late, "p50", "p99", "longest"), "units": rate}
+    return Done(errors=idle, figures=figures)
 
 
 def wakings(seconds: float) -> list[float]:
@@ -46,15 +46,11 @@ def wakings(seconds: float) -> list[float]:
     return late
 
 
-def _delays(late: Sequence[float]) -> dict[str, float]:
-    """Return the delays; of few wakings the 99th percentile is the longest."""
+def delays(late: Sequence[float], median: str, p99: str, longest: str) -> dict[str, float]:
+    """Return three delays by these names; of few wakings the 99th percentile is the longest."""
     ordered, count = sorted(late), len(late)
-    return {
-        "wakings": count,
-        "p50": ordered[count // 2],
-        "p99": ordered[min(int(count * 0.99), count - 1)],
-        "longest": ordered[-1],
-    }
+    at = {median: count // 2, p99: min(int(count * 0.99), count - 1), longest: count - 1}
+    return {name: ordered[place] for name, place in at.items()}
 
 
 class Crowd:
@@ -73,39 +69,32 @@ class Crowd:
         shared = (self._barrier, self._stopped, self.units)
         self._members = [start(target=spin, args=(*shared, n)) for n in range(workers)]
 
-    def gather(self) -> None:
+    def __enter__(self) -> Self:
         """Start them, and wait until all are there; none computes yet."""
-        for member in self._members:
-            member.start()
-        self._barrier.wait(_PATIENCE)
+        try:
+            for member in self._members:
+                member.start()
+            self._barrier.wait(_PATIENCE)
+        except BaseException as error:
+            self.__exit__(type(error))
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        """End them, those that still wait for `go` too."""
+        if kind is not None:
+            self._barrier.abort()
+        self.stop()
 
     def go(self) -> None:
         """Let them compute from now on."""
         self._barrier.wait(_PATIENCE)
-
-    def abandon(self) -> None:
-        """Let those that still wait for `go` wait no longer."""
-        self._barrier.abort()
 
     def stop(self) -> None:
         """Stop them and wait for their end."""
         self._stopped[0] = 1
         for member in self._members:
             member.join()
-
-
-@contextmanager
-def _crowd(kind: str, workers: int) -> Iterator[Crowd]:
-    """Gather the crowd, and end it whatever happens."""
-    crowd = Crowd(kind, workers)
-    try:
-        crowd.gather()
-        yield crowd
-    except BaseException:
-        crowd.abandon()
-        raise
-    finally:
-        crowd.stop()
 
 
 def spin(barrier: Any, stopped: Any, units: Any, place: int) -> None:

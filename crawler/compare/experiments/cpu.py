@@ -7,15 +7,9 @@ Obviously Wrong!, 2009), and this way it is the same on both sides.
 
 from __future__ import annotations
 
-import concurrent.futures
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from math import isnan, lcm
-from multiprocessing import get_context
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from statistics import median
 
 from crawler.compare.design import (
     CPU,
@@ -33,7 +27,8 @@ from crawler.compare.design import (
     Setting,
     Watch,
 )
-from crawler.compare.experiment import Experiment
+from crawler.compare.executors import Worker, all_at_work, executor, hold
+from crawler.compare.experiment import Experiment, listed
 from crawler.compare.observation import Observed
 from crawler.compare.statistics import quotient
 from crawler.measure.quantity import number
@@ -48,6 +43,7 @@ _WHY_LESS = (
 )
 _WARM = 20_000  # turns of a worker before it counts: some milliseconds
 _SHARED = "shared"
+_KINDS = {"threads": "thread", "processes": "process", "interpreters": "interpreter"}
 _NUMBERS = ("16807", "2147483647")
 
 
@@ -85,59 +81,17 @@ def work(parameters: Parameters, watch: Watch) -> Done:
     turns = parameters["turns"] // chunks
     shares = [range(1 + first, 1 + chunks, workers) for first in range(workers)]
     run = shared if parameters.get(_SHARED) else compute
-    with _pool(parameters["kind"], workers) as pool:
-        gather(pool, workers)
+    with executor(_KINDS[parameters["kind"]], workers) as pool:
+        all_at_work(pool, workers, arrive)
         with watch:
             ends = list(pool.map(run, shares, [turns] * workers))
     return Done(checksum=f"{sum(ends):x}")
 
 
-def _pool(kind: str, workers: int) -> Executor:
-    match kind:
-        case "threads":
-            return ThreadPoolExecutor(workers)
-        case "processes":
-            return ProcessPoolExecutor(workers, mp_context=get_context("forkserver"))
-        case _:
-            futures: Any = concurrent.futures
-            pool: Executor = futures.InterpreterPoolExecutor(workers)
-            return pool
-
-
-def gather(pool: Executor, workers: int) -> None:
-    """Wait until each worker of a new pool has started, imported this, and computed a little.
-
-    They meet at two named pipes, as those are the same for threads, processes and interpreters: a
-    worker that waits there is not idle, so that the pool starts another for the next task.
-    """
-    with TemporaryDirectory(prefix="crawler-compare-") as folder:
-        here, go = str(Path(folder) / "here"), str(Path(folder) / "go")
-        ends = [_pipe(here), _pipe(go)]
-        try:
-            arrivals = [pool.submit(arrive, here, go) for _ in range(workers)]
-            for _ in range(workers):
-                os.read(ends[0], 1)
-            os.write(ends[1], b"." * workers)
-            for arrival in arrivals:
-                arrival.result()
-        finally:
-            for end in ends:
-                os.close(end)
-
-
-def arrive(here: str, go: str) -> None:
-    """Say that a worker is here, and wait for the others."""
+def arrive() -> Worker:
+    """Say which worker this is, when it has imported this and computed a little."""
     compute([1], _WARM)
-    with open(here, "wb", buffering=0) as arrivals:
-        arrivals.write(b".")
-    with open(go, "rb", buffering=0) as gate:
-        gate.read(1)
-
-
-def _pipe(path: str) -> int:
-    """Make a pipe and open it both ways, so that nobody's opening waits for another's."""
-    os.mkfifo(path, 0o600)
-    return os.open(path, os.O_RDWR)
+    return hold()
 
 
 def widths(setting: Setting) -> list[int]:
@@ -152,42 +106,33 @@ def widths(setting: Setting) -> list[int]:
 
 
 def _kinds(setting: Setting) -> list[str]:
-    more = ["interpreters"] if setting.interpreter.interpreters else []
-    return ["threads", "processes", *more]
+    return [k for k in _KINDS if k != "interpreters" or setting.interpreter.interpreters]
 
 
 def _parallel(setting: Setting) -> list[str]:
     """Return the kinds that compute at the same time: threads only without the lock."""
-    locked = {"threads"} if setting.interpreter.gil else set()
-    return [kind for kind in _kinds(setting) if kind not in locked]
+    return [k for k in _kinds(setting) if k != "threads" or not setting.interpreter.gil]
 
 
 def named(kind: str, workers: int) -> str:
     """Return a name such as `2 threads` or `1 process`."""
-    one = {"processes": "process"}.get(kind, kind.removesuffix("s"))
-    return f"{workers} {kind if workers > 1 else one}"
+    return f"{workers} {kind if workers > 1 else _KINDS[kind]}"
 
 
-def _arms(setting: Setting) -> Sequence[Arm]:
+@listed
+def _arms(setting: Setting) -> Iterator[Arm]:
     tried = widths(setting)
-    amount = {
-        "turns": setting.pick(8_000_000, 24_000_000, 80_000_000),
-        "chunks": lcm(*tried),
-    }
-    found = [
-        Arm(
-            name=named(kind, workers),
-            parameters={"kind": kind, "workers": workers, **amount},
-            slowed=kind == "threads" and workers == tried[1],
-        )
-        for kind in _kinds(setting)
-        for workers in tried
-    ]
+    turns = setting.pick(8_000_000, 24_000_000, 80_000_000)
+    amount = {"turns": turns, "chunks": lcm(*tried)}
+    for kind in _kinds(setting):
+        for workers in tried:
+            parameters = {"kind": kind, "workers": workers, **amount}
+            slowed = kind == "threads" and workers == tried[1]
+            yield Arm(name=named(kind, workers), parameters=parameters, slowed=slowed)
     if sharing := _sharing(setting):
-        n = len(setting.cores)
-        parameters = {"kind": "threads", "workers": n, _SHARED: True, **amount}
-        found.append(Arm(name=sharing, parameters=parameters))
-    return found
+        workers = len(setting.cores)
+        parameters = {"kind": "threads", "workers": workers, _SHARED: True, **amount}
+        yield Arm(name=sharing, parameters=parameters)
 
 
 def _sharing(setting: Setting) -> str:
@@ -196,107 +141,62 @@ def _sharing(setting: Setting) -> str:
     return "" if setting.interpreter.gil or n < 2 else f"{named('threads', n)}, shared numbers"
 
 
-def _contrasts(setting: Setting) -> Sequence[Contrast]:
+@listed
+def _contrasts(setting: Setting) -> Iterator[Contrast]:
     n = len(setting.cores)
-    predicted = [each for kind in _parallel(setting) for each in _faster(kind, n)] if n > 1 else []
-    if setting.interpreter.gil:
-        predicted += [_no_faster(workers) for workers in widths(setting) if workers > 1]
-    return [*predicted, *_against_sharing(setting, n)]
+    for kind in _parallel(setting) if n > 1 else ():
+        least = round(_SHARE * min(n, _MOST), 2)
+        one, several = named(kind, 1), named(kind, n)
+        claim = f"{several} are at least {number(least)} times as fast as {one}"
+        yield Contrast(claim, one, several, WALL, "faster", least, _WHY_LESS)
+        if one != BASE:
+            yield Contrast(f"{several} are faster than {BASE}", BASE, several, WALL, "faster")
+    for workers in widths(setting) if setting.interpreter.gil else ():
+        if workers > 1:
+            name = named("threads", workers)
+            claim = f"{name} are no faster than one: there is one lock, and one computes at a time"
+            yield Contrast(claim, BASE, name, WALL, "not faster")
+    if sharing := _sharing(setting):  # unpredicted, as a build may not count them (immortal)
+        own = named("threads", n)
+        claim = f"{own} that share the code's numbers against {own} with numbers of their own"
+        yield Contrast(claim, own, sharing)
 
 
-def _against_sharing(setting: Setting, n: int) -> Iterator[Contrast]:
-    """Yield the contrast with it; unpredicted, as a build may not count them (immortal)."""
-    if sharing := _sharing(setting):
-        each = named("threads", n)
-        claim = f"{each} that share the code's numbers against {each} with numbers of their own"
-        yield Contrast(claim=claim, base=each, other=sharing)
-
-
-def _faster(kind: str, n: int) -> Iterator[Contrast]:
-    """Yield contrasts of several workers with one of their kind, then with one thread."""
-    least = round(_SHARE * min(n, _MOST), 2)
-    one, several = named(kind, 1), named(kind, n)
-    yield Contrast(
-        claim=f"{several} are at least {number(least)} times as fast as {one}",
-        base=one,
-        other=several,
-        expect="faster",
-        least=least,
-        otherwise=_WHY_LESS,
-    )
-    if one != BASE:
-        claim = f"{several} are faster than {BASE}"
-        yield Contrast(claim=claim, base=BASE, other=several, expect="faster")
-
-
-def _no_faster(workers: int) -> Contrast:
-    name = named("threads", workers)
-    claim = f"{name} are no faster than one: there is one lock, and one computes at a time"
-    return Contrast(claim=claim, base=BASE, other=name, expect="not faster")
-
-
-def _checks(observed: Observed) -> Sequence[Finding]:
+@listed
+def _checks(observed: Observed) -> Iterator[Finding]:
+    """Yield the findings that waiting is saved, not work."""
     n = len(observed.setting.cores)
-    if n > 1:
-        several = [named(kind, n) for kind in _parallel(observed.setting)]
-        return [each for name in several for each in _thrift(observed, name)]
-    return [
-        Finding(
-            claim="processes compute at the same time",
-            outcome="told",
-            text="not predicted: there is one core, where nothing can",
-        )
-    ]
-
-
-def _thrift(observed: Observed, name: str) -> Iterator[Finding]:
-    """Find that waiting is saved, not work."""
-    wall, cpu = observed.median(name), observed.median(name, "cpu")
-    usual = observed.median(BASE, "cpu")
-    if isnan(wall + cpu + usual) or not usual:
+    if n == 1:
+        text = "not predicted: there is one core, where nothing can"
+        yield Finding("processes compute at the same time", "told", text)
         return
-    more = cpu / usual
-    yield Finding(
-        claim=f"{name} save time, not work: about the same CPU seconds "
-        f"(at most {_MORE_CPU:g} times as many)",
-        outcome="as predicted" if more <= _MORE_CPU else "otherwise",
-        text=f"{cpu:.2f} CPU seconds in {wall:.2f} s, and {usual:.2f} in "
-        f"{observed.median(BASE):.2f} s of one thread: {number(more)} times as many",
-    )
+    for name in (named(kind, n) for kind in _parallel(observed.setting)):
+        wall, cpu = observed.median(name), observed.median(name, "cpu")
+        usual = observed.median(BASE, "cpu")
+        if not isnan(wall + cpu + usual) and usual:
+            claim = f"{name} save time, not work: about the same CPU seconds"
+            claim += f" (at most {_MORE_CPU:g} times as many)"
+            text = f"{cpu:.2f} CPU seconds in {wall:.2f} s, and {usual:.2f} in "
+            text += f"{observed.median(BASE):.2f} s of one thread: {number(cpu / usual)}"
+            yield Finding.of(claim, cpu / usual <= _MORE_CPU, f"{text} times as many")
 
 
-def _charts(observed: Observed) -> Sequence[Chart]:
+@listed
+def _charts(observed: Observed) -> Iterator[Chart]:
     names = [arm.name for arm in observed.arms if not isnan(observed.median(arm.name))]
     if BASE not in names:
-        return []
-    return [_speed_up(observed, names), _seconds(observed, names)]
-
-
-def _speed_up(observed: Observed, names: Sequence[str]) -> Lines:
+        return
     n, tried = len(observed.setting.cores), widths(observed.setting)
     shown = {k: [w for w in tried if named(k, w) in names] for k in _kinds(observed.setting)}
-    return Lines(
+    yield Lines(
         title="Speed-up against workers",
         note=f"The same work, split; one thread is 1. Ideal: a core for each, up to {n}.",
         x="workers",
         y="times as fast",
         series=[_series(observed, kind, workers) for kind, workers in shown.items() if workers],
-        ideal=Series(name="ideal", points=[(w, min(w, n)) for w in tried]),
+        ideal=Series("ideal", [(w, min(w, n)) for w in tried]),
     )
-
-
-def _series(observed: Observed, kind: str, workers: Sequence[int]) -> Series:
-    base = observed.median(BASE)
-    walls = {w: observed.values(named(kind, w), "wall") for w in workers}
-    return Series(
-        name=kind,
-        points=[(w, quotient(base, observed.median(named(kind, w)))) for w in workers],
-        spread=[(quotient(base, max(walls[w])), quotient(base, min(walls[w]))) for w in workers],
-    )
-
-
-def _seconds(observed: Observed, names: Sequence[str]) -> Bars:
-    return Bars(
+    yield Bars(
         title="Wall against CPU seconds",
         note="Medians. Who really works at the same time has more CPU seconds than wall seconds.",
         x="",
@@ -307,6 +207,14 @@ def _seconds(observed: Observed, names: Sequence[str]) -> Bars:
         },
         unit="s",
     )
+
+
+def _series(observed: Observed, kind: str, workers: Sequence[int]) -> Series:
+    base = observed.median(BASE)
+    walls = {w: observed.values(named(kind, w), "wall") for w in workers}
+    points = [(w, quotient(base, median(each))) for w, each in walls.items()]
+    spread = [(quotient(base, max(each)), quotient(base, min(each))) for each in walls.values()]
+    return Series(kind, points, spread)
 
 
 EXPERIMENT = Experiment(

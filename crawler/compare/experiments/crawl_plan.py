@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from crawler.compare.design import Arm, Setting
-from crawler.compare.experiments import crawl_work
+from crawler.compare.experiment import listed
 from crawler.model.errors import ConfigurationError
 
 UVLOOP, ASYNCIO, THREADED = "async uvloop", "async asyncio", "threaded"
@@ -67,46 +67,52 @@ def executors(setting: Setting) -> Sequence[str]:
     return _EXECUTORS if loads else _EXECUTORS[:-1]
 
 
-def arms(setting: Setting) -> Sequence[Arm]:
-    """Return all arms: on the user's list, or on the mock web."""
-    return list(_list_arms(setting) if setting.urls else _mock_arms(setting))
+@listed
+def arms(setting: Setting) -> Iterator[Arm]:
+    """Yield all arms: on the user's list, or on the mock web."""
+    if setting.urls:
+        yield from _list_arms(setting)
+        return
+    count = processes(setting)
+    planned = [(name_of(e, who), e, who, 1) for e in ENGINES for who in executors(setting)]
+    planned += [(split_name(e, setting), e, "inline", count) for e in SPLIT]
+    for name, engine, executor, several in planned:
+        parameters = {
+            **_sizes(setting),
+            "server": setting.server,
+            "in_flight": in_flight(setting),
+            "processes": several,
+            "options": _options(setting, engine, executor),
+        }
+        yield Arm(name=name, parameters=parameters, limit=_LIMIT)
 
 
 def served(setting: Setting) -> int:
     """Return the number of pages that the mock web needs."""
-    return crawl_work.pages_of(_sizes(setting))
+    sizes = _sizes(setting)
+    return sizes["pages"] + 2 * sizes["warm_up"]
 
 
-def listed(path: str) -> ListedUrls:
+def read_list(path: str) -> ListedUrls:
     """Return the contents of a list. Raises what reading it for a crawl raises."""
     if path == "-":
         raise ConfigurationError("urls: every turn reads the list, and standard input has it once")
-    hosts = list(_hosts(path))
+    hosts = [urlsplit(url).hostname or "" for url in entries(path)]
     if not hosts:
         raise ConfigurationError(f"urls: {path} has no URL")
     return ListedUrls(len(hosts), all(map(_loopback, set(hosts))))
 
 
-def _mock_arms(setting: Setting) -> Iterator[Arm]:
-    for engine in ENGINES:
-        for executor in executors(setting):
-            yield _arm(setting, name_of(engine, executor), engine, executor, 1)
-    for engine in SPLIT:
-        yield _arm(setting, split_name(engine, setting), engine, "inline", processes(setting))
+def entries(path: str) -> Iterator[str]:
+    """Yield the URL of each entry of a list; "" for an invalid one."""
+    from crawler.model.command_config import CommandConfig
+    from crawler.model.url import Url
+    from crawler.store.sources import UrlSource
 
-
-def _arm(setting: Setting, name: str, engine: str, executor: str, count: int) -> Arm:
-    return Arm(
-        name=name,
-        parameters={
-            **_sizes(setting),
-            "server": setting.server,
-            "in_flight": in_flight(setting),
-            "processes": count,
-            "options": _options(setting, engine, executor),
-        },
-        limit=_LIMIT,
-    )
+    with closing(UrlSource([], [path], CommandConfig())) as source:
+        while seeds := source.read(10_000):
+            for seed in seeds:
+                yield seed.url.href if isinstance(seed.url, Url) else ""
 
 
 def _sizes(setting: Setting) -> dict[str, int]:
@@ -121,31 +127,17 @@ def _options(setting: Setting, engine: str, executor: str) -> dict[str, Any]:
 
 
 def _list_arms(setting: Setting) -> Iterator[Arm]:
-    found = listed(setting.urls)
+    found = read_list(setting.urls)
     for engine in ENGINES:
-        yield Arm(
-            name=name_of(engine, "auto"),
-            parameters={
-                "list": setting.urls,
-                "urls": found.urls,
-                "bare": found.loopback,
-                "in_flight": in_flight(setting),
-                "options": _options(setting, engine, "auto"),
-            },
-            limit=10 * _LIMIT + found.urls,  # a polite crawl of one host makes 4 a second
-        )
-
-
-def _hosts(path: str) -> Iterator[str]:
-    """Yield the host of each entry; "" for an invalid URL."""
-    from crawler.model.command_config import CommandConfig
-    from crawler.model.url import Url
-    from crawler.store.sources import UrlSource
-
-    with closing(UrlSource([], [path], CommandConfig())) as source:
-        while seeds := source.read(10_000):
-            for seed in seeds:
-                yield (urlsplit(seed.url.href).hostname or "") if isinstance(seed.url, Url) else ""
+        parameters = {
+            "list": setting.urls,
+            "urls": found.urls,
+            "bare": found.loopback,
+            "in_flight": in_flight(setting),
+            "options": _options(setting, engine, "auto"),
+        }
+        limit = 10 * _LIMIT + found.urls  # a polite crawl of one host makes 4 a second
+        yield Arm(name=name_of(engine, "auto"), parameters=parameters, limit=limit)
 
 
 def _loopback(host: str) -> bool:

@@ -2,21 +2,37 @@
 
 Two threads, two processes and two tasks compute the same for a moment. A row stands for a worker,
 a column for a moment; it is filled where the worker ran. Nothing is compared; it is to be seen.
+
+A worker looks at the clock after every step of some 20 us. Where two looks lie far apart it did not
+run: another had the lock, or the core, or it had given up its turn itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+import asyncio
+import multiprocessing
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
-from crawler.compare.design import WALL, Arm, Finding, Setting
-from crawler.compare.experiment import Experiment
-from crawler.compare.experiments.demo_work import Span
+from crawler.compare.design import WALL, Arm, Done, Finding, Parameters, Setting, Watch
+from crawler.compare.experiment import Experiment, listed
 
 if TYPE_CHECKING:
     from crawler.compare.observation import Observed, Run
 
 NAME = "demo"
+WORKERS = 2
+_STEP = 300  # additions between two looks at the clock
+_STEPS = 5_000
+_AWAITS = 250  # steps between two awaits of a task
+_APART = 0.0015  # seconds; less than the switch interval, more than a look takes
+_PATIENCE = 60.0
+
+Span = tuple[float, float]
 _COLUMNS = 50
 _RAN, _WAITED = "█", "·"
 _SHOWN = 0.1  # seconds at the most, so that a turn of 5 ms is seen
@@ -33,22 +49,15 @@ def _arms(_setting: Setting) -> Sequence[Arm]:
     return [Arm(name=kind, parameters={"kind": kind}) for kind in _TOLD]
 
 
-def _checks(observed: Observed) -> Sequence[Finding]:
-    return list(_findings(observed))
-
-
-def _findings(observed: Observed) -> Iterator[Finding]:
+@listed
+def _checks(observed: Observed) -> Iterator[Finding]:
     for kind, claim in _TOLD.items():
-        runs = [run for run in observed.of(kind) if not run.failure]
+        runs = observed.good(kind)
         if why := observed.trouble(kind):
-            yield Finding(claim=claim, outcome="invalid", text=why)
+            yield Finding(claim, "invalid", why)
         elif runs:
-            yield Finding(
-                claim=claim,
-                outcome="told",
-                text=_said(kind, runs[-1], gil=observed.gil),
-                detail=picture(_ONE[kind], runs[-1].notes["spans"]),
-            )
+            text = _said(kind, runs[-1], gil=observed.gil)
+            yield Finding(claim, "told", text, picture(_ONE[kind], runs[-1].notes["spans"]))
 
 
 def _said(kind: str, run: Run, *, gil: bool) -> str:
@@ -64,16 +73,12 @@ def picture(worker: str, spans: Sequence[Sequence[Span]]) -> str:
     """Draw a row of blocks for each worker, of its first moments, and the time below."""
     whole = min(max(each[-1][1] for each in spans), _SHOWN)
     width = len(worker) + 2
-    rows = [
-        f"{f'{worker} {number}':{width}} {_row(each, whole)}"
-        for number, each in enumerate(spans, 1)
-    ]
+    rows = []
+    for number, each in enumerate(spans, 1):
+        row = "".join(_column(each, whole, column) for column in range(_COLUMNS))
+        rows.append(f"{f'{worker} {number}':{width}} {row}")
     end = f"{whole * 1e3:,.0f} ms"
     return "\n".join([*rows, f"{'':{width}} 0{end:>{_COLUMNS - 1}}"])
-
-
-def _row(spans: Sequence[Span], whole: float) -> str:
-    return "".join(_column(spans, whole, number) for number in range(_COLUMNS))
 
 
 def _column(spans: Sequence[Span], whole: float, number: int) -> str:
@@ -82,13 +87,109 @@ def _column(spans: Sequence[Span], whole: float, number: int) -> str:
     return _RAN if ran >= _FILLED * (end - begin) > 0 else _WAITED
 
 
+def work(parameters: Parameters, watch: Watch) -> Done:
+    """Let the workers compute; the spans in which each ran are noted, from the first one on."""
+    with watch:
+        stamps = _KINDS[parameters["kind"]]()
+    begin = min(each[0] for each in stamps)
+    spans = [spans_of([stamp - begin for stamp in each]) for each in stamps]
+    return Done(
+        checksum=str([len(each) for each in stamps]),
+        figures={"together": together(spans)},
+        notes={"spans": spans},
+    )
+
+
+def spans_of(stamps: Sequence[float]) -> list[Span]:
+    """Return the times in which a worker that read the clock at these moments ran."""
+    found = [(stamps[0], stamps[0])]
+    for before, now in pairwise(stamps):
+        if now - before > _APART:
+            found.append((now, now))
+        else:
+            found[-1] = (found[-1][0], now)
+    return found
+
+
+def together(spans: Sequence[Sequence[Span]]) -> float:
+    """Return the share of the time in which all ran at once."""
+    one, other = spans
+    overlap = sum(
+        max(min(end, stop) - max(begin, start), 0.0) for begin, end in one for start, stop in other
+    )
+    whole = max(each[-1][1] for each in spans)
+    return overlap / whole if whole else 0.0
+
+
+def _compute() -> list[float]:
+    """Add up, and look at the clock after every step."""
+    stamps, total = [perf_counter()], 0
+    for _ in range(_STEPS):
+        for number in range(_STEP):
+            total += number
+        stamps.append(perf_counter())
+    return stamps
+
+
+def _threads() -> list[list[float]]:
+    start = threading.Barrier(WORKERS)
+
+    def run(_index: int) -> list[float]:
+        start.wait(_PATIENCE)
+        return _compute()
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return list(pool.map(run, range(WORKERS)))
+
+
+def _processes() -> list[list[float]]:
+    """Run processes; their clocks agree, as `perf_counter` counts from the machine's start."""
+    context = multiprocessing.get_context("forkserver")
+    start, pipes = context.Barrier(WORKERS), [context.Pipe(duplex=False) for _ in range(WORKERS)]
+    workers = [context.Process(target=_process, args=(start, end)) for _, end in pipes]
+    for worker in workers:
+        worker.start()
+    found = [receiver.recv() for receiver, _ in pipes]
+    for worker in workers:
+        worker.join()
+    return found
+
+
+def _process(start: Any, answers: Any) -> None:
+    start.wait(_PATIENCE)
+    answers.send(_compute())
+
+
+def _tasks() -> list[list[float]]:
+    async def run() -> list[float]:
+        stamps, total = [perf_counter()], 0
+        for step in range(_STEPS):
+            for number in range(_STEP):
+                total += number
+            stamps.append(perf_counter())
+            if step % _AWAITS == 0:
+                await asyncio.sleep(0)
+        return stamps
+
+    async def all_of_them() -> list[list[float]]:
+        return await asyncio.gather(*(run() for _ in range(WORKERS)))
+
+    return asyncio.run(all_of_them())
+
+
+_KINDS: dict[str, Callable[[], list[list[float]]]] = {
+    "threads": _threads,
+    "processes": _processes,
+    "asyncio": _tasks,
+}
+
+
 EXPERIMENT = Experiment(
     name=NAME,
     question="Who holds the lock when?",
     claim="Threads take turns at computing, processes do not, tasks take turns where they await.",
-    module="crawler.compare.experiments.demo_work",
+    module=__name__,
     arms=_arms,
-    contrasts=lambda _setting: (),
     checks=_checks,
     conditions=(
         (

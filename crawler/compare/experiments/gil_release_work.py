@@ -9,7 +9,7 @@ from hashlib import sha256
 from threading import Event, Thread
 
 from crawler.compare.design import Done, Parameters, Watch
-from crawler.compare.experiments.convoy_work import wakings
+from crawler.compare.experiments.convoy_work import delays, wakings
 
 ZLIB, LOOP, CALL = "zlib", "a Python loop", "one long C call"
 """The controls: frees the lock, gives it up when asked, and holds it until it returns."""
@@ -59,8 +59,10 @@ def work(parameters: Parameters, watch: Watch) -> Done:
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(doing, [body] * threads))
         with watch:
-            shares = [pool.submit(_share, doing, body, pages // threads) for _ in range(threads)]
-            numbers = [found for share in shares for found in share.result()]
+            shares = pool.map(
+                lambda _: [doing(body) for _ in range(pages // threads)], range(threads)
+            )
+            numbers = [found for share in shares for found in share]
     wrong = sum(found != expected for found in numbers) + abs(pages - len(numbers))
     figures = {"page": watch.wall / pages}
     if seconds:
@@ -69,10 +71,6 @@ def work(parameters: Parameters, watch: Watch) -> Done:
     if seconds and parameters["long"]:
         figures |= _kept_out(doing, long_page(), seconds, "long")
     return Done(checksum=checksum, errors=wrong, figures=figures)
-
-
-def _share(doing: Doing, body: bytes, pages: int) -> list[int]:
-    return [doing(body) for _ in range(pages)]
 
 
 def _prepared(name: str) -> tuple[Doing, str]:
@@ -90,28 +88,17 @@ def _prepared(name: str) -> tuple[Doing, str]:
 def _kept_out(doing: Doing | None, body: bytes, seconds: float, name: str) -> dict[str, float]:
     """Return median, p99 and maximum of how late a thread wakes from a sleep of 1 ms."""
     stop = Event()
-    busy = Thread(target=_until, args=(stop, doing, body)) if doing else None
-    if busy:
-        busy.start()
-    late = sorted(wakings(seconds))
+
+    def busy() -> None:
+        while doing and not stop.is_set():
+            doing(body)
+
+    thread = Thread(target=busy)
+    thread.start()
+    late = wakings(seconds)
     stop.set()
-    if busy:
-        busy.join()
-    count = len(late)
-    return {
-        name: late[count // 2],
-        f"{name}_p99": late[min(int(count * 0.99), count - 1)],
-        f"{name}_longest": late[-1],
-    }
-
-
-def _until(stop: Event, doing: Doing, body: bytes) -> None:
-    while not stop.is_set():
-        doing(body)
-
-
-def _compress(body: bytes) -> int:
-    return len(zlib.compress(body, 6))
+    thread.join()
+    return delays(late, name, f"{name}_p99", f"{name}_longest")
 
 
 def _loop(_body: bytes) -> int:
@@ -122,8 +109,8 @@ def _loop(_body: bytes) -> int:
     return state
 
 
-def _call(_body: bytes) -> int:
-    return sum(range(_CALL_TURNS))
-
-
-CONTROLS: dict[str, Doing] = {ZLIB: _compress, LOOP: _loop, CALL: _call}
+CONTROLS: dict[str, Doing] = {
+    ZLIB: lambda body: len(zlib.compress(body, 6)),
+    LOOP: _loop,
+    CALL: lambda _body: sum(range(_CALL_TURNS)),
+}

@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
-from crawler.compare.bounds import most_connections, most_threads
 from crawler.compare.design import (
     PSS,
-    THRIFT,
     Arm,
     Chart,
     Contrast,
     Done,
+    Expected,
     Figure,
     Finding,
     Lines,
@@ -23,8 +21,11 @@ from crawler.compare.design import (
     Series,
     Setting,
     Watch,
+    cpu_time,
+    rate,
 )
-from crawler.compare.experiment import Experiment
+from crawler.compare.executors import most_connections, most_threads
+from crawler.compare.experiment import Experiment, listed
 from crawler.compare.web import mock_web
 
 if TYPE_CHECKING:
@@ -32,15 +33,9 @@ if TYPE_CHECKING:
     from crawler.compare.observation import Observed
     from crawler.model.choices import Loop
 
-RATE = Figure(name="rate", title="fetches/s", unit="/s", more=True)
-CPU_FETCH = Figure(
-    name="cpu_per_fetch",
-    title="CPU a fetch",
-    ratio="times as thrifty of CPU",
-    words=THRIFT,
-    noise="cpu",
-)
-START_UP = Figure(name="start_up", title="start-up")
+RATE = rate("fetches/s")
+CPU_FETCH = cpu_time("cpu_per_fetch", "CPU a fetch")
+START_UP = Figure("start_up", "start-up")
 
 LATENCY = 0.025  # seconds
 MANY = 64
@@ -50,7 +45,7 @@ _WHY_LESS = (
     f"Waiting alone would allow {MANY} times as many; the rest is the CPU time of a fetch, which "
     "takes longer with a slower interpreter, or on cores that others use, too"
 )
-_SPLIT = 256  # in flight, from which on processes are tried, too
+_SPLIT = 256  # in flight, from which on processes are tried, too: one loop has enough to do
 _A_SLOT = 12  # fetches, so that what a slot starts with hardly counts
 _ALONE = 40  # fetches one after the other
 _PAGES = 1_000
@@ -137,16 +132,14 @@ class _Point(NamedTuple):
         return SEQUENTIAL if self.kind == SEQUENTIAL else f"{self.kind}, {self.in_flight} in flight"
 
 
-def points(setting: Setting) -> list[_Point]:
-    """Return all points that the limits of this system leave room for."""
-    found = [_Point(SEQUENTIAL, 1, _ALONE)]
+@listed
+def points(setting: Setting) -> Iterator[_Point]:
+    """Yield all points that the limits of this system leave room for."""
+    yield _Point(SEQUENTIAL, 1, _ALONE)
     for in_flight in _widths(setting):
-        found += [
-            _Point(kind, in_flight, fetches(in_flight))
-            for kind in _tried(setting, in_flight)
-            if _possible(kind, in_flight)
-        ]
-    return found
+        for kind in _tried(setting, in_flight):
+            if _possible(kind, in_flight):  # twelve a slot, of 64 slots at least
+                yield _Point(kind, in_flight, _A_SLOT * max(in_flight, MANY))
 
 
 def _widths(setting: Setting) -> Sequence[int]:
@@ -161,17 +154,7 @@ def _tried(setting: Setting, in_flight: int) -> Sequence[str]:
     bare = _BARE if in_flight in (MANY, _LARGE) else ()
     if setting.mode == "quick" and in_flight > MANY:
         return ("threads", "asyncio", *bare)
-    return (*_KINDS, *bare, *(["processes"] if _split_too(in_flight) else []))
-
-
-def fetches(in_flight: int) -> int:
-    """Return the fetches of an arm: twelve a slot, of 64 slots at least."""
-    return _A_SLOT * max(in_flight, MANY)
-
-
-def _split_too(in_flight: int) -> bool:
-    """Tell whether processes are tried: where one loop has enough to do."""
-    return in_flight >= _SPLIT
+    return (*_KINDS, *bare, *(["processes"] if in_flight >= _SPLIT else []))
 
 
 def _possible(kind: str, in_flight: int) -> bool:
@@ -179,119 +162,70 @@ def _possible(kind: str, in_flight: int) -> bool:
     return in_flight <= bound
 
 
-def _processes(setting: Setting) -> int:
-    """Return the number of processes: at least two, so that each has as many in flight."""
+@listed
+def _arms(setting: Setting) -> Iterator[Arm]:
     most = max(2, len(setting.cores))
-    return max(count for count in (2, 4, 8) if count <= most)
+    split = max(count for count in (2, 4, 8) if count <= most)  # so that each has as many in flight
+    for point in points(setting):
+        kind, in_flight, fetches = point
+        parameters = {
+            "kind": kind,
+            "server": setting.server,
+            "in_flight": in_flight,
+            "fetches": fetches,
+            "pages": _PAGES,
+            **({"processes": split} if kind == "processes" else {}),
+        }
+        slowed = kind == "threads" and in_flight == MANY
+        equal = f"{fetches} fetches"
+        yield Arm(name=point.name, parameters=parameters, equal=equal, slowed=slowed)
 
 
-def _arms(setting: Setting) -> Sequence[Arm]:
-    return [
-        Arm(
-            name=point.name,
-            parameters={
-                "kind": point.kind,
-                "server": setting.server,
-                "in_flight": point.in_flight,
-                "fetches": point.fetches,
-                "pages": _PAGES,
-                **({"processes": _processes(setting)} if point.kind == "processes" else {}),
-            },
-            equal=f"{point.fetches} fetches",
-            slowed=point.kind == "threads" and point.in_flight == MANY,
-        )
-        for point in points(setting)
-    ]
-
-
-def _contrasts(setting: Setting) -> Sequence[Contrast]:
+@listed
+def _contrasts(setting: Setting) -> Iterator[Contrast]:
     names = {(point.kind, point.in_flight): point.name for point in points(setting)}
-    return [*_against_one(names), *_large(setting, names), *_like(setting, names), *_told(names)]
-
-
-_Names = dict[tuple[str, int], str]
-
-
-def _against_one(names: _Names) -> Iterator[Contrast]:
     for kind in _KINDS:
-        yield Contrast(
-            claim=f"{kind} with {MANY} in flight: 20 times as many fetches as one after the other",
-            base=SEQUENTIAL,
-            other=names[kind, MANY],
-            figure=RATE,
-            expect="faster",
-            least=_LEAST_TIMES,
-            otherwise=_WHY_LESS,
-        )
-
-
-def _large(setting: Setting, names: _Names) -> Iterator[Contrast]:
-    for in_flight in sorted({point.in_flight for point in points(setting)}):
-        if in_flight >= _LARGE and ("threads", in_flight) in names:
-            yield Contrast(
-                claim=f"asyncio is not slower than threads with {in_flight:,} in flight",
-                base=names["threads", in_flight],
-                other=names["asyncio", in_flight],
-                figure=RATE,
-                expect="not slower" if setting.interpreter.gil else "",
-            )
-
-
-def _like(setting: Setting, names: _Names) -> Iterator[Contrast]:
-    """Yield contrasts of the same client on both sides: what is left is threads against a loop."""
-    for in_flight in (MANY, _LARGE):
+        claim = f"{kind} with {MANY} in flight: 20 times as many fetches as one after the other"
+        other = names[kind, MANY]
+        yield Contrast(claim, SEQUENTIAL, other, RATE, "faster", _LEAST_TIMES, _WHY_LESS)
+    expect: Expected = "not slower" if setting.interpreter.gil else ""
+    for n in sorted({n for kind, n in names if kind == "threads" and n >= _LARGE}):
+        claim = f"asyncio is not slower than threads with {n:,} in flight"
+        yield Contrast(claim, names["threads", n], names["asyncio", n], RATE, expect)
+    # The same client on both sides: what is left is threads against a loop.
+    for n in (MANY, _LARGE):
         for figure in (RATE, CPU_FETCH):
-            if (BARE_THREADS, in_flight) in names:
-                yield Contrast(
-                    claim=f"the same client without a library on asyncio and in threads, "
-                    f"{in_flight} in flight: {figure.title}",
-                    base=names[BARE_THREADS, in_flight],
-                    other=names[BARE_ASYNCIO, in_flight],
-                    figure=figure,
-                )
-        if ("threads", in_flight) in names:
-            yield Contrast(
-                claim=f"aiohttp on asyncio against urllib3 in threads, {in_flight} in flight: "
-                f"{CPU_FETCH.title}",
-                base=names["threads", in_flight],
-                other=names["asyncio", in_flight],
-                figure=CPU_FETCH,
-            )
+            if (BARE_THREADS, n) in names:
+                claim = "the same client without a library on asyncio and in threads"
+                claim += f", {n} in flight: {figure.title}"
+                yield Contrast(claim, names[BARE_THREADS, n], names[BARE_ASYNCIO, n], figure)
+        if ("threads", n) in names:
+            claim = f"aiohttp on asyncio against urllib3 in threads, {n} in flight"
+            claim += f": {CPU_FETCH.title}"
+            yield Contrast(claim, names["threads", n], names["asyncio", n], CPU_FETCH)
+    for kind, against in (("uvloop", "asyncio"), ("processes", "uvloop")):
+        if (kind, 512) in names:
+            claim = f"{kind} against {against} with 512 in flight"
+            yield Contrast(claim, names[against, 512], names[kind, 512], RATE)
 
 
-def _told(names: _Names) -> Iterator[Contrast]:
-    for other, base in (("uvloop", "asyncio"), ("processes", "uvloop")):
-        if (other, 512) in names:
-            yield Contrast(
-                claim=f"{other} against {base} with 512 in flight",
-                base=names[base, 512],
-                other=names[other, 512],
-                figure=RATE,
-            )
-
-
-def _checks(observed: Observed) -> Sequence[Finding]:
-    """Report what could not be run here."""
+@listed
+def _checks(observed: Observed) -> Iterator[Finding]:
+    """Yield what could not be run here."""
     wanted = [width for width in _widths(observed.setting) if width >= _LARGE]
     left_out = [f"{kind} at {n:,}" for n in wanted for kind in _KINDS if not _possible(kind, n)]
-    if not left_out:
-        return []
-    text = f"left out, as this system's limits forbid it: {', '.join(left_out)}"
-    return [Finding(claim=f"up to {max(wanted):,} in flight", outcome="told", text=text)]
+    if left_out:
+        text = f"left out, as this system's limits forbid it: {', '.join(left_out)}"
+        yield Finding(f"up to {max(wanted):,} in flight", "told", text)
 
 
-def _charts(observed: Observed) -> Sequence[Chart]:
-    arms = {arm.name: arm for arm in observed.arms if not observed.trouble(arm.name)}
-    series = [
-        found
-        for kind in (*_KINDS, *_BARE, "processes")
-        if (found := _series(observed, kind, arms)).points
-    ]
-    if not series:
-        return []
-    most = max(x for each in series for x, _ in each.points)
-    return [
-        Lines(
+@listed
+def _charts(observed: Observed) -> Iterator[Chart]:
+    arms = [arm for arm in observed.arms if not observed.trouble(arm.name)]
+    lines = [_series(observed, kind, arms) for kind in (*_KINDS, *_BARE, "processes")]
+    if series := [each for each in lines if each.points]:
+        most = max(x for each in series for x, _ in each.points)
+        yield Lines(
             title="Fetches a second by the number in flight",
             note=(
                 "Dashed: what waiting alone would allow, the number in flight divided by the "
@@ -300,37 +234,27 @@ def _charts(observed: Observed) -> Sequence[Chart]:
             x="in flight",
             y="fetches a second",
             series=series,
-            ideal=Series(
-                name="waiting alone", points=[(n, n / LATENCY) for n in (1.0, max(most, 2.0))]
-            ),
+            ideal=Series("waiting alone", [(n, n / LATENCY) for n in (1.0, max(most, 2.0))]),
             log_x=True,
             log_y=True,
             unit="/s",
         )
-    ]
 
 
-def _series(observed: Observed, kind: str, arms: dict[str, Arm]) -> Series:
+def _series(observed: Observed, kind: str, arms: Sequence[Arm]) -> Series:
     """Return one kind's rates; one thread is the same as one after the other."""
     kinds = (kind, SEQUENTIAL) if kind == "threads" else (kind,)
-    rates = sorted(
-        (float(arm.parameters["in_flight"]), observed.values(name, "rate"))
-        for name, arm in arms.items()
-        if arm.parameters["kind"] in kinds and observed.values(name, "rate")
-    )
-    return Series(
-        name=kind,
-        points=[(n, median(values)) for n, values in rates],
-        spread=[(min(values), max(values)) for _, values in rates],
-    )
+    rates = {
+        arm.parameters["in_flight"]: observed.values(arm.name, "rate")
+        for arm in arms
+        if arm.parameters["kind"] in kinds
+    }
+    return Series.over(kind, rates)
 
 
 def _stage(setting: Setting) -> AbstractContextManager[str]:
-    return mock_web(
-        setting,
-        *("--pages", str(_PAGES), "--page-bytes", "2048", "--links", "5"),
-        *("--latency", str(LATENCY)),
-    )
+    words = (f"--pages={_PAGES}", "--page-bytes=2048", "--links=5", f"--latency={LATENCY}")
+    return mock_web(setting, *words)
 
 
 EXPERIMENT = Experiment(

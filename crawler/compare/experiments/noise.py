@@ -3,44 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from time import perf_counter, sleep
 from typing import Any
 
-from crawler.compare.design import (
-    CPU,
-    WALL,
-    Arm,
-    Contrast,
-    Done,
-    Figure,
-    Noise,
-    Parameters,
-    Setting,
-    Watch,
-)
-from crawler.compare.experiment import Experiment
+from crawler.compare.design import CPU, WALL, Arm, Contrast, Done, Noise, Parameters, Setting, Watch
+from crawler.compare.experiment import Experiment, listed
 from crawler.compare.web import mock_web
 
-KINDS: Sequence[Noise] = ("compute", "wait", "fetch")
 _WAIT = 0.15  # seconds
 _IN_FLIGHT = 32
-DOING: Mapping[str, str] = {
-    "compute": "computing",
-    "wait": "waiting",
-    "fetch": "fetching",
-}
-_COMPUTING: Sequence[Noise] = ("compute", "fetch")
+DOING: Mapping[str, str] = {"compute": "computing", "wait": "waiting", "fetch": "fetching"}
 
 
 def work(parameters: Parameters, watch: Watch) -> Done:
     """Compute, wait or fetch, always the same amount."""
     match parameters["kind"]:
         case "compute":
-            return _compute(parameters["turns"], watch)
+            checksum(parameters["turns"] // 10)
+            with watch:
+                found = checksum(parameters["turns"])
+            return Done(checksum=str(found))
         case "wait":
-            return _wait(watch)
+            with watch:
+                ends = perf_counter() + _WAIT
+                while (left := ends - perf_counter()) > 0:
+                    sleep(left)
+            return Done()
         case _:
             return _fetch(parameters["server"], parameters["fetches"], watch)
 
@@ -53,63 +43,37 @@ def checksum(turns: int) -> int:
     return state
 
 
-def _compute(turns: int, watch: Watch) -> Done:
-    checksum(turns // 10)
-    with watch:
-        found = checksum(turns)
-    return Done(checksum=str(found))
-
-
-def _wait(watch: Watch) -> Done:
-    with watch:
-        ends = perf_counter() + _WAIT
-        while (left := ends - perf_counter()) > 0:
-            sleep(left)
-    return Done()
-
-
 def _fetch(server: str, fetches: int, watch: Watch) -> Done:
     from crawler.compare import fetching
 
     urls = [f"{server}/page/{n % 1000}" for n in range(fetches)]
-    asyncio.run(fetching.fetch_async(urls[:50], _IN_FLIGHT))
-    with watch:
-        bodies = asyncio.run(fetching.fetch_async(urls, _IN_FLIGHT))
+    bodies, _ = asyncio.run(fetching.steady_async(urls, _IN_FLIGHT, watch))
     errors = sum(each is None for each in bodies)
-    return Done(checksum=fetching.checksum(bodies), errors=errors)
+    return Done(checksum=fetching.combined(fetching.digests(bodies)), errors=errors)
 
 
-def _arms(setting: Setting) -> Sequence[Arm]:
-    parameters: dict[Noise, dict[str, Any]] = {
+@listed
+def _arms(setting: Setting) -> Iterator[Arm]:
+    planned: dict[Noise, dict[str, Any]] = {
         "compute": {"turns": setting.pick(3_000_000, 6_000_000)},
         "wait": {},
         "fetch": {"server": setting.server, "fetches": setting.pick(1_600, 4_000)},
     }
-    return [
-        Arm(
-            name=f"{kind} {side}",
-            parameters={"kind": kind, **parameters[kind]},
-            equal=kind,
-            slowed=side == "B",
-        )
-        for kind in KINDS
-        for side in "AB"
-    ]
+    for kind, amount in planned.items():
+        for side in "AB":
+            parameters = {"kind": kind, **amount}
+            yield Arm(name=f"{kind} {side}", parameters=parameters, equal=kind, slowed=side == "B")
 
 
-def _contrasts(_setting: Setting) -> Sequence[Contrast]:
-    return [*(_contrast(kind, WALL) for kind in KINDS), *(_contrast(k, CPU) for k in _COMPUTING)]
-
-
-def _contrast(kind: Noise, figure: Figure) -> Contrast:
-    how = "is as fast as" if figure is WALL else "takes as much CPU time as"
-    return Contrast(
-        claim=f"{DOING[kind]} {how} the same once more",
-        base=f"{kind} A",
-        other=f"{kind} B",
-        figure=figure,
-        expect="indistinguishable",
-    )
+@listed
+def _contrasts(_setting: Setting) -> Iterator[Contrast]:
+    for figure, how, kinds in (
+        (WALL, "is as fast as", [*DOING]),
+        (CPU, "takes as much CPU time as", ["compute", "fetch"]),
+    ):
+        for kind in kinds:
+            claim = f"{DOING[kind]} {how} the same once more"
+            yield Contrast(claim, f"{kind} A", f"{kind} B", figure, "indistinguishable")
 
 
 def named(contrast: Contrast) -> str:

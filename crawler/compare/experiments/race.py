@@ -9,28 +9,21 @@ that bytecode on that interpreter, and no promise. With anything else between th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from math import nan
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from crawler.compare.design import Arm, Bars, Chart, Contrast, Figure, Finding, Outcome, Setting
-from crawler.compare.experiment import Experiment
-from crawler.compare.experiments.race_counters import CURES
-from crawler.compare.experiments.race_work import SHORT
+from crawler.compare.design import Arm, Bars, Chart, Contrast, Expected, Figure, Finding, Setting
+from crawler.compare.experiment import Experiment, listed
+from crawler.compare.experiments.race_work import CURES, SHORT
 from crawler.compare.observation import Observed, Run
 from crawler.compare.statistics import quotient
 from crawler.measure.gil import USUAL
 
-NS = Figure(
-    name="ns",
-    title="ns an increment",
-    unit="ns",
-    ratio="times as cheap",
-    words=("cheaper", "dearer"),
-)
+NS = Figure("ns", "ns an increment", "ns", False, "times as cheap", ("cheaper", "dearer"))
 PLAIN, CALL, USUALLY = "+=", "a call between", "a call between, 5 ms"
 BARRIER, AWAIT = "a Barrier between", "an await between"
 PROCESSES, LOOPING = "a Barrier between, processes", "+=, processes"
+_RACED = (PLAIN, CALL, USUALLY, BARRIER, AWAIT, PROCESSES, LOOPING)
 _THREADS = 4
 _SUREST = {
     BARRIER: "two threads that meet between read and write lose exactly one of two updates",
@@ -40,125 +33,65 @@ _SUREST = {
 """Sure on every interpreter: both have read before one writes."""
 _LOCK, _NO_LOCK, SUM = "a Lock", "no lock", "a sum per thread"
 _QUEUE, _COLLECTOR = "a queue and an owner", "the crawler's collector"
+_COSTS: Sequence[tuple[str, str, Expected, str]] = (
+    (_NO_LOCK, _LOCK, "slower", "a Lock around it makes an increment dearer"),
+    (_LOCK, SUM, "faster", "a sum per thread is cheaper than a Lock"),
+    (_LOCK, _COLLECTOR, "slower", "the crawler's collector is dearer: a call more"),
+    (_LOCK, _QUEUE, "", "a queue to a thread that owns the counter, against a Lock"),
+)
 
 
-def _arms(setting: Setting) -> Sequence[Arm]:
+@listed
+def _arms(setting: Setting) -> Iterator[Arm]:
+    raced: dict[str, tuple[str, int, dict[str, float]]] = {
+        PLAIN: ("plain", 500_000, {"interval": SHORT}),
+        CALL: ("call", 100_000, {"interval": SHORT}),
+        USUALLY: ("call", 250_000, {"interval": USUAL}),
+        BARRIER: ("barrier", 100, {}),
+        AWAIT: ("await", 100, {}),
+        PROCESSES: ("process barrier", 100, {}),
+        LOOPING: ("process loop", 200_000, {}),
+    }
     more = setting.pick(1, 3, 10)
-    raced: Mapping[str, Mapping[str, Any]] = {
-        PLAIN: {"kind": "plain", "times": 500_000 * more, "interval": SHORT},
-        CALL: {"kind": "call", "times": 100_000 * more, "interval": SHORT},
-        USUALLY: {"kind": "call", "times": 250_000 * more, "interval": USUAL},
-        BARRIER: {"kind": "barrier", "times": 100 * more},
-        AWAIT: {"kind": "await", "times": 100 * more},
-        PROCESSES: {"kind": "process barrier", "times": 100 * more},
-        LOOPING: {"kind": "process loop", "times": 200_000 * more},
-    }
-    if not setting.interpreter.gil:  # without the lock there are no switch intervals
-        raced = {name: each for name, each in raced.items() if name != USUALLY}
-    cures = {
-        cure: {"kind": "cure", "cure": cure, "threads": 2, "times": 400_000 * more}
-        for cure in CURES
-    }
-    return [
-        *[
-            Arm(name=name, parameters={"threads": _THREADS, **parameters}, equal="")
-            for name, parameters in raced.items()
-        ],
-        *[
-            Arm(
-                name=name,
-                parameters=parameters,
-                equal="" if name == _NO_LOCK else "cured",
-                slowed=name == _LOCK,
-            )
-            for name, parameters in cures.items()
-        ],
-    ]
+    for name, (kind, times, interval) in raced.items():
+        if setting.interpreter.gil or name != USUALLY:  # without it there are no switch intervals
+            parameters = {"threads": _THREADS, "kind": kind, "times": times * more, **interval}
+            yield Arm(name=name, parameters=parameters, equal="")
+    for cure in CURES:
+        parameters = {"kind": "cure", "cure": cure, "threads": 2, "times": 400_000 * more}
+        equal = "" if cure == _NO_LOCK else "cured"
+        yield Arm(name=cure, parameters=parameters, equal=equal, slowed=cure == _LOCK)
 
 
-def _contrasts(setting: Setting) -> Sequence[Contrast]:
-    return [
-        _costs(_NO_LOCK, _LOCK, "slower", "a Lock around it makes an increment dearer"),
-        _costs(_LOCK, SUM, "faster", "a sum per thread is cheaper than a Lock"),
-        _costs(_LOCK, _COLLECTOR, "slower", "the crawler's collector is dearer: a call more"),
-        _costs(_LOCK, _QUEUE, "", "a queue to a thread that owns the counter, against a Lock"),
-    ]
+def _contrasts(_setting: Setting) -> Sequence[Contrast]:
+    return [Contrast(claim, base, other, NS, expect) for base, other, expect, claim in _COSTS]
 
 
-def _costs(base: str, other: str, expect: Any, claim: str) -> Contrast:
-    return Contrast(claim=claim, base=base, other=other, figure=NS, expect=expect)
-
-
-def _checks(observed: Observed) -> Sequence[Finding]:
-    found = [
-        _plain(observed),
-        _called(observed),
-        *[_sure(observed, arm, claim) for arm, claim in _SUREST.items()],
-        _usually(observed),
-        _looping(observed),
-        *[_exact(observed, cure) for cure in CURES if cure != _NO_LOCK],
-    ]
-    return [each for each in found if each]
-
-
-def _plain(observed: Observed) -> Finding | None:
-    runs = _whole(observed, PLAIN)
-    if observed.interpreter.gil:
+@listed
+def _checks(observed: Observed) -> Iterator[Finding]:
+    gil = observed.interpreter.gil
+    # On one core nobody is interrupted in the middle, but under the lock threads take turns there.
+    predicted = len(observed.setting.cores) > 1
+    lost = {arm: any(map(_lost, observed.good(arm))) for arm in (*_RACED, *CURES)}
+    if gil:
         claim = "+= in a loop happens to lose nothing under the lock; not shown is not safe"
-        outcome: Outcome = "otherwise" if any(map(_lost, runs)) else "as predicted"
+        yield from _finding(observed, PLAIN, claim, not lost[PLAIN], code=True)
     else:
         claim = "+= in a loop loses updates where the lock is off"
-        outcome = _some(observed, runs)
-    bytecode = next((str(text) for text in observed.notes(PLAIN, "bytecode")), "")
-    return _finding(observed, PLAIN, claim, outcome, bytecode)
-
-
-def _called(observed: Observed) -> Finding | None:
+        yield from _finding(observed, PLAIN, claim, lost[PLAIN] if predicted else None, code=True)
     claim = "a call between read and write loses updates"
-    runs = _whole(observed, CALL)
-    sure = observed.interpreter.gil  # under the lock threads take turns on one core, too
-    outcome = _any(runs) if sure else _some(observed, runs)
-    bytecode = next((str(text) for text in observed.notes(CALL, "bytecode")), "")
-    return _finding(observed, CALL, claim, outcome, bytecode)
-
-
-def _usually(observed: Observed) -> Finding | None:
+    held = lost[CALL] if gil or predicted else None
+    yield from _finding(observed, CALL, claim, held, code=True)
+    for arm, claim in _SUREST.items():
+        always = all(r.value("least") == r.value("most") == 1 for r in observed.good(arm))
+        yield from _finding(observed, arm, f"{claim}, every time", always)
     claim = "the same with the switch interval as it usually is: a gap that tests may miss"
-    return _finding(observed, USUALLY, claim, "told")
-
-
-def _looping(observed: Observed) -> Finding | None:
+    yield from _finding(observed, USUALLY, claim, None)
     claim = "+= by two processes on shared memory loses updates: the lock is each one's own"
-    return _finding(observed, LOOPING, claim, _some(observed, _whole(observed, LOOPING)))
-
-
-def _sure(observed: Observed, arm: str, claim: str) -> Finding | None:
-    """Find whether exactly one of each two updates is lost, every time."""
-    runs = _whole(observed, arm)
-    always = all(run.value("least") == run.value("most") == 1 for run in runs)
-    return _finding(
-        observed, arm, f"{claim}, every time", "as predicted" if always else "otherwise"
-    )
-
-
-def _exact(observed: Observed, cure: str) -> Finding | None:
-    """Find whether a cure loses nothing, also with threads that change all the time."""
-    lost = any(map(_lost, _whole(observed, cure)))
-    outcome: Outcome = "otherwise" if lost else "as predicted"
-    return _finding(observed, cure, f"{cure} loses nothing", outcome)
-
-
-def _some(observed: Observed, runs: Sequence[Run]) -> Outcome:
-    """Judge whether any are lost; with one core nobody is interrupted in the middle."""
-    return _any(runs) if len(observed.setting.cores) > 1 else "told"
-
-
-def _any(runs: Sequence[Run]) -> Outcome:
-    return "as predicted" if any(map(_lost, runs)) else "otherwise"
-
-
-def _whole(observed: Observed, arm: str) -> list[Run]:
-    return [run for run in observed.of(arm) if not run.failure]
+    yield from _finding(observed, LOOPING, claim, lost[LOOPING] if predicted else None)
+    for cure in CURES:  # exact also with threads that change all the time
+        if cure != _NO_LOCK:
+            yield from _finding(observed, cure, f"{cure} loses nothing", not lost[cure])
 
 
 def _lost(run: Run) -> float:
@@ -166,23 +99,20 @@ def _lost(run: Run) -> float:
 
 
 def _finding(
-    observed: Observed, arm: str, claim: str, outcome: Outcome, detail: str = ""
-) -> Finding | None:
-    """Return the finding with its counts; None where the arm did not run."""
+    observed: Observed, arm: str, claim: str, held: bool | None, *, code: bool = False
+) -> Iterator[Finding]:
+    """Yield the finding with its counts, where the arm did run; None was not predicted.
+
+    code: whether the disassembly of what ran is told.
+    """
     runs = observed.of(arm)
-    failed = [run.failure for run in runs if run.failure]
-    if failed:
-        text = f"{len(failed)} of {len(runs)} turns failed: {failed[0]}"
-        return Finding(claim=claim, outcome="invalid", text=text)
-    if not runs:
-        return None
-    return Finding(
-        claim=claim,
-        outcome=outcome,
-        text=_counted(runs),
-        detail=detail,
-        folded="disassembly" if detail else "",
-    )
+    if failed := [run.failure for run in runs if run.failure]:
+        yield Finding(claim, "invalid", f"{len(failed)} of {len(runs)} turns failed: {failed[0]}")
+    elif runs:
+        detail = next(map(str, observed.notes(arm, "bytecode")), "") if code else ""
+        found = Finding.of(claim, bool(held), _counted(runs), detail=detail)
+        outcome = "told" if held is None else found.outcome
+        yield replace(found, outcome=outcome, folded="disassembly" if detail else "")
 
 
 def _counted(runs: Sequence[Run]) -> str:
@@ -196,32 +126,20 @@ def _counted(runs: Sequence[Run]) -> str:
     )
 
 
-def _charts(observed: Observed) -> Sequence[Chart]:
-    return [*_shares(observed), *_prices(observed)]
-
-
-def _shares(observed: Observed) -> Iterator[Bars]:
-    raced = [PLAIN, CALL, USUALLY, BARRIER, AWAIT, PROCESSES, LOOPING]
-    worst = {arm: _worst(observed, arm) for arm in raced if _whole(observed, arm)}
-    if worst:
+@listed
+def _charts(observed: Observed) -> Iterator[Chart]:
+    good = {arm: runs for arm in _RACED if (runs := observed.good(arm))}
+    shares = [[quotient(_lost(run), run.value("made")) for run in runs] for runs in good.values()]
+    if good:
         yield Bars(
             title="Updates lost",
             note="Of all updates, in the worst turn. What has no bar lost none here.",
             x="",
-            groups=list(worst),
-            values={"lost": list(worst.values())},
+            groups=list(good),
+            values={"lost": [100 * max(of) for of in shares]},
             unit="%",
         )
-
-
-def _worst(observed: Observed, arm: str) -> float:
-    shares = (quotient(run.value("lost"), run.value("made")) for run in _whole(observed, arm))
-    return max((100 * share for share in shares), default=nan)
-
-
-def _prices(observed: Observed) -> Iterator[Bars]:
-    cures = [cure for cure in CURES if observed.values(cure, "ns")]
-    if cures:
+    if cures := [cure for cure in CURES if observed.values(cure, "ns")]:
         yield Bars(
             title="What an increment costs",
             note="Wall time of two threads by the number of increments; medians.",

@@ -1,4 +1,4 @@
-"""The work of `race`: several at one counter, without and with a cure.
+"""The work of `race`: several at one counter, without and with a cure, each with its cost.
 
 Each variant says how many updates were made and how many of them the counter does not have. What
 is to be shown by chance runs with a switch interval of a microsecond; what is certain is repeated.
@@ -7,20 +7,113 @@ is to be shown by chance runs with a switch interval of a microsecond; what is c
 from __future__ import annotations
 
 import dis
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
-from threading import Barrier
+from queue import SimpleQueue
+from threading import Barrier, Lock, Thread
 from typing import Any
 
 from crawler.compare.design import Done, Parameters, Watch
-from crawler.compare.experiments.race_counters import CURES, Counter, Cure, plain
 from crawler.measure.gil import switch_interval
 
 SHORT = 1e-6
 """Seconds: threads change as often as the machine can, so that a gap is hit."""
 _PATIENCE = 30.0  # seconds at a barrier: a partner that is not there by then has failed
 _TRIED = 10_000  # increments of each thread with the short interval, before a cure's cost is taken
+
+
+class Counter:
+    """Several add to `value`, and nothing protects it."""
+
+    def __init__(self) -> None:
+        self.value = 0
+
+
+def plain(counter: Counter, times: int) -> None:
+    """Read, add and write, with nothing between."""
+    for _ in range(times):
+        counter.value += 1
+
+
+Cure = tuple[Callable[[int, int], None], Callable[[], int]]
+"""A counter that several threads may add to.
+
+The first adds 1 so many times as thread `index`; the second returns the total when all have added,
+once.
+"""
+
+
+def unlocked(_threads: int) -> Cure:
+    """Return no cure, for its cost: it adds as `plain` does, and may lose updates."""
+    counter = Counter()
+    return lambda _index, times: plain(counter, times), lambda: counter.value
+
+
+def _locked(_threads: int) -> Cure:
+    counter, lock = Counter(), Lock()
+
+    def add(_index: int, times: int) -> None:
+        for _ in range(times):
+            with lock:
+                counter.value += 1
+
+    return add, lambda: counter.value
+
+
+def _owned(_threads: int) -> Cure:
+    """Let one thread own the counter; the others send it a message for each update."""
+    counter, queue = Counter(), SimpleQueue[int]()
+
+    def own() -> None:
+        while more := queue.get():
+            counter.value += more
+
+    def add(_index: int, times: int) -> None:
+        put = queue.put
+        for _ in range(times):
+            put(1)
+
+    def total() -> int:
+        queue.put(0)
+        owner.join()  # it has read all messages
+        return counter.value
+
+    owner = Thread(target=own)
+    owner.start()
+    return add, total
+
+
+def _summed(threads: int) -> Cure:
+    """Give each thread a counter that nobody else writes; their sum is the total."""
+    counters = [Counter() for _ in range(threads)]
+    return (
+        lambda index, times: plain(counters[index], times),
+        lambda: sum(counter.value for counter in counters),
+    )
+
+
+def _collected(_threads: int) -> Cure:
+    """Count as an engine does that has started a fetch: a method that takes a lock."""
+    from crawler.core.collector import StatisticsCollector
+
+    statistics = StatisticsCollector()
+
+    def add(_index: int, times: int) -> None:
+        add_started = statistics.add_started
+        for _ in range(times):
+            add_started()
+
+    return add, lambda: statistics.snapshot(0.0).in_flight
+
+
+CURES: dict[str, Callable[[int], Cure]] = {
+    "no lock": unlocked,
+    "a Lock": _locked,
+    "a queue and an owner": _owned,
+    "a sum per thread": _summed,
+    "the crawler's collector": _collected,
+}
 
 
 def calling(counter: Counter, times: int) -> None:
@@ -71,7 +164,6 @@ def together(run: Callable[[int], None], threads: int) -> None:
 
 def _certain(kind: str, times: int, watch: Watch) -> Done:
     """Run variants of two updates as often as asked; note the least and most lost of each two."""
-    found: Sequence[int]
     match kind:
         case "barrier":
             found = _met(times, watch)
@@ -173,5 +265,6 @@ def _cured(parameters: Parameters, watch: Watch) -> Done:
 
 
 def _added(cure: Cure, threads: int, times: int) -> int:
-    together(lambda index: cure.add(index, times), threads)
-    return cure.total()
+    add, total = cure
+    together(lambda index: add(index, times), threads)
+    return total()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from crawler.compare.design import Arm, Bars, Chart, Finding, Outcome, Setting
+from crawler.compare.design import Arm, Bars, Chart, Finding, Setting
 from crawler.compare.executors import absent, kinds
-from crawler.compare.experiment import Experiment
-from crawler.compare.experiments.robust_bench import INNOCENT, NOTHING, PATIENCE
+from crawler.compare.experiment import Experiment, listed
+from crawler.compare.experiments.robust_apart import INNOCENT, NOTHING, PATIENCE, THREADS
 from crawler.compare.experiments.robust_tasks import CASES
-from crawler.compare.experiments.robust_work import THREADS
 from crawler.compare.observation import Observed
 from crawler.measure.quantity import latency
 
@@ -27,126 +26,76 @@ _TITLES = {
     "unreadable": "exception that cannot be unpickled",
 }
 _ENDINGS = ("killed", "crashed")
+_Trial = dict[str, Any]
 _PROCESSES = {"process": "the standard library's pool of processes", "loky": "loky's pool"}
 
 
-def _arms(setting: Setting) -> Sequence[Arm]:
-    """Return the arms; the crawler's pages are text, so its arm has no case "argument"."""
-    pages = [case for case in CASES if case != "argument"]
-    every = [(kind, list(CASES)) for kind in kinds(setting)]
-    return [
-        Arm(name=kind, parameters={"kind": kind, "cases": cases}, equal="")
-        for kind, cases in [*every, (CRAWLER, pages)]
-    ]
+@listed
+def _arms(setting: Setting) -> Iterator[Arm]:
+    """Yield the arms; the crawler's pages are text, so its arm has no case "argument"."""
+    for kind in (*kinds(setting), CRAWLER):
+        cases = [case for case in CASES if kind != CRAWLER or case != "argument"]
+        yield Arm(name=kind, parameters={"kind": kind, "cases": cases}, equal="")
 
 
-def _trials(observed: Observed, arm: str, case: str) -> list[dict[str, Any]]:
-    trials: list[dict[str, Any]] = observed.notes(arm, case)
-    return trials
+def _trials(observed: Observed, arm: str, *cases: str) -> list[_Trial]:
+    return [trial for case in cases for trial in observed.notes(arm, case)]
 
 
-def _checks(observed: Observed) -> Sequence[Finding]:
+@listed
+def _checks(observed: Observed) -> Iterator[Finding]:
     arms = [arm.name for arm in observed.arms]
-    return [
-        *(_loses_all(observed, kind) for kind in _PROCESSES if kind in arms),
-        *(_unreadable(observed, kind) for kind in _PROCESSES if kind in arms),
-        *(_ends(observed, kind) for kind in THREADS if kind in arms),
-        _guilty_alone(observed),
-        _left_behind(observed),
-        _silent(observed),
-        *(_told(observed, arm) for arm in arms),
-        *absent(observed.setting),
-    ]
+    pools = {kind: pool for kind, pool in _PROCESSES.items() if kind in arms}
+    for kind, pool in pools.items():  # a dead worker ends the pool, which fails what it still has
+        claim = f"when a worker dies, {pool} loses the innocent tasks that are not done, too"
+        trials = _trials(observed, kind, *_ENDINGS)
+        held = [0 < trial["lost"] <= INNOCENT for trial in trials]
+        yield _finding(observed, kind, claim, held, f"{_lost(trials)}, {_first_said(trials)}")
+    for kind, pool in pools.items():
+        claim = f"an exception that cannot be unpickled breaks {pool} like a dead worker"
+        trials = _trials(observed, kind, "unreadable")
+        held = [trial["lost"] > 0 for trial in trials]
+        yield _finding(observed, kind, claim, held, f"{_lost(trials)}, {_first_said(trials)}")
+    for kind in [kind for kind in THREADS if kind in arms]:  # an endless loop ends only with it
+        claim = (
+            f"a worker of a pool of {kind}s cannot be killed: what should end it ends the process"
+        )
+        held = [trial["ended"] for trial in _trials(observed, kind, *_ENDINGS, "looping")]
+        text = f"in {sum(held)} of {len(held)} trials the process had to end"
+        yield _finding(observed, kind, claim, held, text)
+    claim = "the crawler's parser processes lose the guilty page alone, whatever it does"
+    trials = _trials(observed, CRAWLER, *CASES)
+    held = [trial["lost"] == 0 for trial in trials]
+    ruined = _trials(observed, CRAWLER, *CASES[1:])
+    held += [trial["said"].startswith("PageFailed: parse") for trial in ruined]
+    yield _finding(observed, CRAWLER, claim, held, _lost(trials, "pages"))
+    left = {arm: observed.values(arm, "left behind") for arm in arms}
+    some = {name: max(counts) for name, counts in left.items() if any(counts)}
+    claim = "after all that no worker process is left behind"
+    trouble = "" if any(left.values()) else "no turn"
+    yield Finding.of(claim, not some, f"left: {some}" if some else "none", trouble=trouble)
+    yield _silent(observed, arms)
+    yield from (_told(observed, arm) for arm in arms)
+    yield from absent(observed.setting)
 
 
 def _finding(observed: Observed, arm: str, claim: str, held: Sequence[bool], text: str) -> Finding:
     """Return the finding of a prediction that has to hold in each trial made."""
     trouble = observed.trouble(arm) or ("" if held else f"{arm}: no turn")
-    outcome: Outcome = "as predicted" if all(held) else "otherwise"
-    return Finding(claim=claim, outcome="invalid" if trouble else outcome, text=trouble or text)
+    return Finding.of(claim, all(held), text, trouble=trouble)
 
 
-def _loses_all(observed: Observed, kind: str) -> Finding:
-    """Find that a dead worker ends the pool, which then fails what it still has."""
-    trials = [t for case in _ENDINGS for t in _trials(observed, kind, case)]
-    return _finding(
-        observed,
-        kind,
-        f"when a worker dies, {_PROCESSES[kind]} loses the innocent tasks that are not done, too",
-        [0 < trial["lost"] <= INNOCENT for trial in trials],
-        f"{_range(trials)} of {INNOCENT} innocent tasks lost, {_first_said(trials)}",
-    )
-
-
-def _unreadable(observed: Observed, kind: str) -> Finding:
-    trials = _trials(observed, kind, "unreadable")
-    return _finding(
-        observed,
-        kind,
-        f"an exception that cannot be unpickled breaks {_PROCESSES[kind]} like a dead worker",
-        [trial["lost"] > 0 for trial in trials],
-        f"{_range(trials)} of {INNOCENT} innocent tasks lost, {_first_said(trials)}",
-    )
-
-
-def _ends(observed: Observed, kind: str) -> Finding:
-    """Find that what should end a worker ends the process; an endless loop ends only with it."""
-    trials = [t for case in (*_ENDINGS, "looping") for t in _trials(observed, kind, case)]
-    return _finding(
-        observed,
-        kind,
-        f"a worker of a pool of {kind}s cannot be killed: what should end it ends the process",
-        [trial["ended"] for trial in trials],
-        f"in {sum(t['ended'] for t in trials)} of {len(trials)} trials the process had to end",
-    )
-
-
-def _guilty_alone(observed: Observed) -> Finding:
-    trials = [t for case in CASES for t in _trials(observed, CRAWLER, case)]
-    ruined = [t for case in CASES[1:] for t in _trials(observed, CRAWLER, case)]
-    return _finding(
-        observed,
-        CRAWLER,
-        "the crawler's parser processes lose the guilty page alone, whatever it does",
-        [
-            *(trial["lost"] == 0 for trial in trials),
-            *(trial["said"].startswith("PageFailed: parse") for trial in ruined),
-        ],
-        f"{_range(trials)} of {INNOCENT} innocent pages lost",
-    )
-
-
-def _left_behind(observed: Observed) -> Finding:
-    left = {arm.name: observed.values(arm.name, "left behind") for arm in observed.arms}
-    some = {name: max(counts) for name, counts in left.items() if any(counts)}
-    measured = any(left.values())
-    outcome: Outcome = "otherwise" if some else "as predicted"
-    return Finding(
-        claim="after all that no worker process is left behind",
-        outcome=outcome if measured else "invalid",
-        text=f"left: {some}" if some else "none" if measured else "no turn",
-    )
-
-
-def _silent(observed: Observed) -> Finding:
+def _silent(observed: Observed, arms: Sequence[str]) -> Finding:
     """Find guilty tasks that failed unheard, so that the caller was given None.
 
     Interpreters of CPython 3.14.10 do so with a MemoryError, and give it to the next that fails.
     """
-    trials = [
-        (arm.name, case, trial["said"])
-        for arm in observed.arms
-        for case in CASES
-        for trial in _trials(observed, arm.name, case)
-    ]
-    silent = dict.fromkeys((arm, case) for arm, case, said in trials if said == NOTHING)
+    said = {(a, c): [t["said"] for t in _trials(observed, a, c)] for a in arms for c in CASES}
+    silent = [where for where, words in said.items() if NOTHING in words]
     named = "; ".join(f"{arm}, {_TITLES[case]}: {NOTHING}" for arm, case in silent)
-    outcome: Outcome = "otherwise" if silent else "as predicted"
-    return Finding(
-        claim="who waits for a guilty task is told how it ended, whatever it does",
-        outcome=outcome if trials else "invalid",
-        text=named or ("by each pool" if trials else "no turn"),
-    )
+    claim = "who waits for a guilty task is told how it ended, whatever it does"
+    trouble = "" if any(said.values()) else "no turn"
+    return Finding.of(claim, not silent, named or "by each pool", trouble=trouble)
 
 
 def _told(observed: Observed, arm: str) -> Finding:
@@ -156,60 +105,49 @@ def _told(observed: Observed, arm: str) -> Finding:
         for case in CASES
         for trial in _trials(observed, arm, case)[:1]
     ]
-    lost = sum(_median(observed, arm, "lost", case) > 0 for case in CASES)
-    return Finding(
-        claim=f"what a guilty task does to the {arm} pool",
-        outcome="told",
-        text=f"{lost} of {len(lines) - 1} kinds of guilt cost innocent tasks",
-        detail="\n".join(lines),
-    )
+    lost = sum(observed.median(arm, f"lost, {case}") > 0 for case in CASES)
+    text = f"{lost} of {len(lines) - 1} kinds of guilt cost innocent tasks"
+    return Finding(f"what a guilty task does to the {arm} pool", "told", text, "\n".join(lines))
 
 
-def _range(trials: Sequence[dict[str, Any]]) -> str:
+def _lost(trials: Sequence[_Trial], what: str = "tasks") -> str:
     lost = sorted({trial["lost"] for trial in trials})
     if not lost:
-        return "none"
-    return str(lost[0]) if len(lost) == 1 else f"{lost[0]} to {lost[-1]}"
+        return f"none of {INNOCENT} innocent {what} lost"
+    several = str(lost[0]) if len(lost) == 1 else f"{lost[0]} to {lost[-1]}"
+    return f"{several} of {INNOCENT} innocent {what} lost"
 
 
-def _first_said(trials: Sequence[dict[str, Any]]) -> str:
+def _first_said(trials: Sequence[_Trial]) -> str:
     return next((trial["said"].partition(":")[0] for trial in trials), "")
 
 
-def _median(observed: Observed, arm: str, what: str, case: str) -> float:
-    return observed.median(arm, f"{what}, {case}")
-
-
-def _charts(observed: Observed) -> Sequence[Chart]:
+@listed
+def _charts(observed: Observed) -> Iterator[Chart]:
     arms = [arm.name for arm in observed.arms if not observed.trouble(arm.name)]
-    lost = {arm: [_median(observed, arm, "lost", case) for case in CASES] for arm in arms}
-    recovery = {arm: [_median(observed, arm, "recovery", case) for case in CASES] for arm in arms}
+    lost, recovery = (
+        {arm: [observed.median(arm, f"{what}, {case}") for case in CASES] for arm in arms}
+        for what in ("lost", "recovery")
+    )
     titles = [_TITLES[case] for case in CASES]
-    return [
-        Bars(
-            title="Innocent tasks lost",
-            note=f"Of {INNOCENT}, {INNOCENT - _spared(lost)} at the most, as the others were done.",
-            x="the guilty task",
-            groups=titles,
-            values=lost,
-        ),
-        Bars(
-            title="Seconds until the pool answered again",
-            note=f"From the guilty task's submission; a task may take {PATIENCE} s. The first "
-            "group is what the innocent tasks alone take.",
-            x="the guilty task",
-            groups=titles,
-            values=recovery,
-            unit="s",
-            log=True,
-        ),
-    ]
-
-
-def _spared(lost: dict[str, list[float]]) -> int:
-    """Count innocent tasks that were done in the worst case."""
     every = [count for counts in lost.values() for count in counts if not math.isnan(count)]
-    return INNOCENT - int(max(every, default=0))
+    yield Bars(
+        title="Innocent tasks lost",
+        note=f"Of {INNOCENT}, {int(max(every, default=0))} at the most, as the others were done.",
+        x="the guilty task",
+        groups=titles,
+        values=lost,
+    )
+    yield Bars(
+        title="Seconds until the pool answered again",
+        note=f"From the guilty task's submission; a task may take {PATIENCE} s. The first "
+        "group is what the innocent tasks alone take.",
+        x="the guilty task",
+        groups=titles,
+        values=recovery,
+        unit="s",
+        log=True,
+    )
 
 
 EXPERIMENT = Experiment(
@@ -217,9 +155,8 @@ EXPERIMENT = Experiment(
     question="What does one bad task cost the others?",
     claim="Pools of processes survive what ends threads, but the ready-made ones lose all that "
     "was under way; the crawler's own loses the guilty page alone.",
-    module="crawler.compare.experiments.robust_work",
+    module="crawler.compare.experiments.robust_apart",
     arms=_arms,
-    contrasts=lambda _setting: (),
     checks=_checks,
     charts=_charts,
     conditions=(

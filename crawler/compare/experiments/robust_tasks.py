@@ -72,7 +72,8 @@ def _hoard() -> int:
     It is mapped, and so not the machine's before it is written to, with any allocator of Python's.
     """
     before, most = resource.getrlimit(resource.RLIMIT_AS)
-    limit = _size() + _ROOM
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    limit = pages * resource.getpagesize() + _ROOM  # bytes of address space
     with suppress(ValueError, OSError):  # there is a narrower one
         resource.setrlimit(resource.RLIMIT_AS, (limit, most))
     try:
@@ -82,12 +83,6 @@ def _hoard() -> int:
     finally:
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_AS, (before, most))
-
-
-def _size() -> int:
-    """Return the bytes of address space of this process."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    return pages * resource.getpagesize()
 
 
 def _unreadable() -> NoReturn:

@@ -6,29 +6,27 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import TYPE_CHECKING
 
-from crawler.compare.bounds import most_connections, most_threads
 from crawler.compare.design import (
     Arm,
     Chart,
     Contrast,
-    Figure,
+    Expected,
     Finding,
     Lines,
     Series,
     Setting,
+    lateness,
     memory,
 )
-from crawler.compare.experiment import Experiment
+from crawler.compare.executors import most_connections, most_threads
+from crawler.compare.experiment import Experiment, listed
 
 if TYPE_CHECKING:
     from crawler.compare.observation import Observed
 
 MEMORY = memory("memory", "memory a connection")
-WAKE = Figure(
-    name="wake_p99", title="wake-up p99", ratio="times as prompt", words=("prompter", "later")
-)
-
-ASYNCIO, UVLOOP, THREADS = "asyncio", "uvloop", "threads"
+WAKE = lateness("wake_p99", "wake-up p99")
+ASYNCIO, UVLOOP, THREADS = _KINDS = "asyncio", "uvloop", "threads"
 MANY = 1_000
 _WHY_LATER = (
     "Few are woken at a time here, and the kernel wakes a thread straight away, on a core of its "
@@ -37,7 +35,7 @@ _WHY_LATER = (
 _RATE = 2_000  # wake-ups a second, whatever the number of connections
 
 
-def counts(setting: Setting, kind: str) -> list[int]:
+def counts(setting: Setting, kind: str) -> Sequence[int]:
     """Return the numbers of connections to try in this mode."""
     full = (100, MANY, 2_000, 5_000, 10_000, 20_000)
     wanted: dict[str, Sequence[int]] = {
@@ -45,7 +43,7 @@ def counts(setting: Setting, kind: str) -> list[int]:
         UVLOOP: setting.pick((), (MANY, 10_000), full),
         THREADS: setting.pick((100, MANY, 2_000), (100, MANY, 2_000, 5_000), full),
     }
-    return list(wanted[kind])
+    return wanted[kind]
 
 
 def possible(setting: Setting, kind: str) -> list[int]:
@@ -62,130 +60,85 @@ def _name(kind: str, count: int) -> str:
     return f"{kind}, {count:,} waiting"
 
 
-def _arms(setting: Setting) -> Sequence[Arm]:
+@listed
+def _arms(setting: Setting) -> Iterator[Arm]:
     wake_ups = setting.pick(600, 2_000, 6_000)
-    return [
-        Arm(
-            name=_name(kind, count),
-            parameters={
-                "kind": kind,
-                "connections": count,
-                "wake_ups": wake_ups,
-                "seconds": wake_ups / _RATE,
-                "seed": setting.seed,
-            },
-            slowed=(kind, count) == (THREADS, MANY),
-        )
-        for kind in (ASYNCIO, UVLOOP, THREADS)
-        for count in possible(setting, kind)
-    ]
+    calls = {"wake_ups": wake_ups, "seconds": wake_ups / _RATE, "seed": setting.seed}
+    for kind in _KINDS:
+        for count in possible(setting, kind):
+            parameters = {"kind": kind, "connections": count, **calls}
+            slowed = (kind, count) == (THREADS, MANY)
+            yield Arm(name=_name(kind, count), parameters=parameters, slowed=slowed)
 
 
-def _contrasts(setting: Setting) -> Sequence[Contrast]:
+@listed
+def _contrasts(setting: Setting) -> Iterator[Contrast]:
     common = sorted({*possible(setting, ASYNCIO)} & {*possible(setting, THREADS)})
-    return list(_predicted(common)) if common else []
-
-
-def _predicted(common: Sequence[int]) -> Iterator[Contrast]:
-    for count in common:
+    pairs = [(count, _name(THREADS, count), _name(ASYNCIO, count)) for count in common]
+    for count, thread, task in pairs:
         if count >= MANY:  # fewer may find room in what the process has already
-            yield Contrast(
-                claim=f"{count:,} waiting tasks need less memory a connection than threads",
-                base=_name(THREADS, count),
-                other=_name(ASYNCIO, count),
-                figure=MEMORY,
-                expect="faster",
-            )
-    for count in common:
-        yield Contrast(
-            claim=f"with {count:,} waiting a task wakes up no later than a thread (p99)",
-            base=_name(THREADS, count),
-            other=_name(ASYNCIO, count),
-            figure=WAKE,
-            expect="not slower" if count == max(common) else "",
-            otherwise=_WHY_LATER,
-        )
+            claim = f"{count:,} waiting tasks need less memory a connection than threads"
+            yield Contrast(claim, thread, task, MEMORY, "faster")
+    for count, thread, task in pairs:
+        claim = f"with {count:,} waiting a task wakes up no later than a thread (p99)"
+        expect: Expected = "not slower" if count == max(common) else ""
+        yield Contrast(claim, thread, task, WAKE, expect, otherwise=_WHY_LATER)
 
 
-def _checks(observed: Observed) -> Sequence[Finding]:
-    return [*_left_out(observed.setting), *_reached(observed)]
-
-
-def _left_out(setting: Setting) -> Iterator[Finding]:
-    """Yield what this system does not allow."""
-    for kind in (ASYNCIO, UVLOOP, THREADS):
-        missing = sorted({*counts(setting, kind)} - {*possible(setting, kind)})
-        if missing:
+@listed
+def _checks(observed: Observed) -> Iterator[Finding]:
+    """Yield what this system does not allow, then the greatest number of each that did wait."""
+    setting = observed.setting
+    for kind in _KINDS:
+        if missing := sorted({*counts(setting, kind)} - {*possible(setting, kind)}):
             which = ", ".join(f"{count:,}" for count in missing)
             text = f"left out: {which}; the limits here allow {_bound(kind):,.0f} at most"
-            yield Finding(claim=f"{kind} with many connections", outcome="told", text=text)
-
-
-def _reached(observed: Observed) -> Iterator[Finding]:
-    """Yield the greatest number of each that did wait."""
-    for kind in (ASYNCIO, UVLOOP, THREADS):
-        good = [n for n in possible(observed.setting, kind) if _good(observed, _name(kind, n))]
+            yield Finding(f"{kind} with many connections", "told", text)
+    for kind in _KINDS:
+        names = {n: _name(kind, n) for n in possible(setting, kind)}
+        good = [n for n, arm in names.items() if _sound(observed, arm, WAKE.name)]
         if good:
-            text = _sentence(observed, kind, max(good))
-            yield Finding(claim=f"the most that {kind} held", outcome="told", text=text)
+            text = f"{max(good):,}: {_sentence(observed, names[max(good)])}"
+            yield Finding(f"the most that {kind} held", "told", text)
 
 
-def _good(observed: Observed, name: str) -> bool:
-    return bool(observed.values(name, WAKE.name)) and not observed.trouble(name)
+def _sound(observed: Observed, arm: str, figure: str) -> list[float]:
+    return [] if observed.trouble(arm) else observed.values(arm, figure)
 
 
-def _sentence(observed: Observed, kind: str, count: int) -> str:
-    name = _name(kind, count)
+def _sentence(observed: Observed, name: str) -> str:
     memory, wake = observed.values(name, MEMORY.name), observed.median(name, WAKE.name)
     each = f"{median(memory) / 1e3:.1f} KB each, " if memory else ""
     connecting = observed.median(name, "connecting")
-    return f"{count:,}: {each}set up in {connecting:.2f} s, woken within {wake * 1e3:.2f} ms (p99)"
+    return f"{each}set up in {connecting:.2f} s, woken within {wake * 1e3:.2f} ms (p99)"
 
 
-def _charts(observed: Observed) -> Sequence[Chart]:
-    found = [
-        _lines(
-            observed,
-            MEMORY,
-            "Memory a waiting connection",
-            "Of the process alone (PSS); what the kernel keeps of a socket is not in it.",
-        ),
-        _lines(
-            observed,
-            WAKE,
-            "Wake-up, 99th percentile",
-            f"From sending to the waiter's next step, {_RATE:,} wake-ups a second.",
-        ),
-    ]
-    return [chart for chart in found if chart.series]
+@listed
+def _charts(observed: Observed) -> Iterator[Chart]:
+    own = "Of the process alone (PSS); what the kernel keeps of a socket is not in it."
+    late = f"From sending to the waiter's next step, {_RATE:,} wake-ups a second."
+    for figure, title, note in (
+        (MEMORY, "Memory a waiting connection", own),
+        (WAKE, "Wake-up, 99th percentile", late),
+    ):
+        series = [_series(observed, kind, figure.name) for kind in _KINDS]
+        if known := [each for each in series if each.points]:
+            yield Lines(
+                title=title,
+                note=note,
+                x="connections",
+                y=figure.title,
+                series=known,
+                log_x=True,
+                log_y=True,
+                unit=figure.unit,
+            )
 
 
-def _lines(observed: Observed, figure: Figure, title: str, note: str) -> Lines:
-    series = [_series(observed, kind, figure) for kind in (ASYNCIO, UVLOOP, THREADS)]
-    return Lines(
-        title=title,
-        note=note,
-        x="connections",
-        y=figure.title,
-        series=[each for each in series if each.points],
-        log_x=True,
-        log_y=True,
-        unit=figure.unit,
-    )
-
-
-def _series(observed: Observed, kind: str, figure: Figure) -> Series:
-    found = [
-        (float(count), values)
-        for count in possible(observed.setting, kind)
-        if not observed.trouble(_name(kind, count))
-        and (values := [v for v in observed.values(_name(kind, count), figure.name) if v > 0])
-    ]
-    return Series(
-        name=kind,
-        points=[(count, median(values)) for count, values in found],
-        spread=[(min(values), max(values)) for _, values in found],
-    )
+def _series(observed: Observed, kind: str, figure: str) -> Series:
+    names = {count: _name(kind, count) for count in possible(observed.setting, kind)}
+    found = {n: [v for v in _sound(observed, arm, figure) if v > 0] for n, arm in names.items()}
+    return Series.over(kind, found)
 
 
 EXPERIMENT = Experiment(

@@ -66,13 +66,12 @@ class Peer:
         self._process = process
         self._port = process.hear()
 
-    def __repr__(self) -> str:
-        return f"Peer({self._port})"
-
     def connect(self, count: int) -> list[socket.socket]:
         """Open so many connections, all of them accepted."""
         self._process.tell(("take", count))
-        found = [self._connection() for _ in range(count)]
+        found = [socket.create_connection(("127.0.0.1", self._port)) for _ in range(count)]
+        for connection in found:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         if self._process.hear() != "taken":
             raise RuntimeError("the peer did not take all connections")
         return found
@@ -80,11 +79,6 @@ class Peer:
     def wake(self, calls: Calls) -> None:
         """Begin to wake; returns at once."""
         self._process.tell(("wake", calls.wake_ups, calls.seconds, calls.seed))
-
-    def _connection(self) -> socket.socket:
-        found = socket.create_connection(("127.0.0.1", self._port))
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        return found
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from crawler.compare.design import (
     WALL,
@@ -17,7 +17,7 @@ from crawler.compare.design import (
     memory,
 )
 from crawler.compare.executors import absent, has_loky
-from crawler.compare.experiment import Experiment
+from crawler.compare.experiment import Experiment, listed
 from crawler.compare.experiments.start_up_work import PROCESSES
 from crawler.compare.observation import Observed
 from crawler.compare.statistics import estimate, faster
@@ -25,7 +25,7 @@ from crawler.measure.quantity import number
 
 _MOST_WORKERS = 8
 _WORKER = memory("worker_pss", "memory a worker")
-_SECOND = Figure(name="second", title="second pool")
+_SECOND = Figure("second", "second pool")
 _NAMES = {
     "thread": "threads",
     "interpreter": "interpreters",
@@ -46,101 +46,78 @@ def _kinds(setting: Setting) -> list[str]:
 
 def _arms(setting: Setting) -> Sequence[Arm]:
     workers = min(len(setting.cores), _MOST_WORKERS)
-    return [
-        Arm(name=kind, parameters={"kind": kind, "workers": workers}) for kind in _kinds(setting)
-    ]
-
-
-def _contrasts(setting: Setting) -> Sequence[Contrast]:
-    """Return the contrasts of the kinds that this system has."""
-    planned = [
-        *(_starts_faster("thread", process) for process in PROCESSES),
-        _starts_faster("fork", "spawn"),
-        _starts_faster("interpreter", "spawn"),
-        _smaller("thread", "fork"),
-        _smaller("thread", "spawn"),
-        _smaller("interpreter", "spawn"),
-    ]
     kinds = _kinds(setting)
-    return [each for each in planned if each.base in kinds and each.other in kinds]
+    return [Arm(name=kind, parameters={"kind": kind, "workers": workers}) for kind in kinds]
 
 
-def _starts_faster(other: str, base: str) -> Contrast:
-    return Contrast(
-        claim=f"{_NAMES[other]} give their first result before {_NAMES[base]}",
-        base=base,
-        other=other,
-        figure=WALL,
-        expect="faster",
-    )
+@listed
+def _contrasts(setting: Setting) -> Iterator[Contrast]:
+    """Yield the contrasts of the kinds that this system has."""
+    sooner = [
+        *(("thread", each) for each in PROCESSES),
+        ("fork", "spawn"),
+        ("interpreter", "spawn"),
+    ]
+    smaller = [("thread", "fork"), ("thread", "spawn"), ("interpreter", "spawn")]
+    kinds = _kinds(setting)
+    for pairs, how, figure in (
+        (sooner, "give their first result before", WALL),
+        (smaller, "take less memory than", _WORKER),
+    ):
+        for other, base in pairs:
+            if {base, other} <= {*kinds}:
+                claim = f"{_NAMES[other]} {how} {_NAMES[base]}"
+                yield Contrast(claim, base, other, figure, "faster")
 
 
-def _smaller(other: str, base: str) -> Contrast:
-    return Contrast(
-        claim=f"{_NAMES[other]} take less memory than {_NAMES[base]}",
-        base=base,
-        other=other,
-        figure=_WORKER,
-        expect="faster",
-    )
-
-
-def _checks(observed: Observed) -> Sequence[Finding]:
-    found = [_second(observed)] if "forkserver" in _kinds(observed.setting) else []
-    return [*found, *absent(observed.setting)]
+@listed
+def _checks(observed: Observed) -> Iterator[Finding]:
+    if "forkserver" in _kinds(observed.setting):
+        yield _second(observed)
+    yield from absent(observed.setting)
 
 
 def _second(observed: Observed) -> Finding:
     """Compare the fork server's first pool with its second, within each turn."""
     claim = "the fork server's second pool starts faster than its first, which starts the server"
     if trouble := observed.trouble("forkserver"):
-        return Finding(claim=claim, outcome="invalid", text=f"invalid: {trouble}")
-    found = estimate(
-        observed.quotients("forkserver", "first", "second"), seed=observed.setting.seed
-    )
+        return Finding(claim, "invalid", f"invalid: {trouble}")
+    ratios = observed.quotients("forkserver", "first", "second")
+    found = estimate(ratios, seed=observed.setting.seed)
     if found is None:
-        return Finding(claim=claim, outcome="undecided", text="too few rounds")
-    ratio, outcome = found.ratio, faster(found)
+        return Finding(claim, "undecided", "too few rounds")
+    ratio = found.ratio
     shown = f"{number(ratio.low)} to {number(ratio.high)}; {found.rounds} rounds"
-    return Finding(
-        claim=claim, outcome=outcome, text=f"{number(ratio.value)} times as fast ({shown})"
-    )
+    return Finding(claim, faster(found), f"{number(ratio.value)} times as fast ({shown})")
 
 
-def _charts(observed: Observed) -> Sequence[Chart]:
+@listed
+def _charts(observed: Observed) -> Iterator[Chart]:
     kinds = [kind for kind in _kinds(observed.setting) if not observed.trouble(kind)]
-    names = [_NAMES[kind] for kind in kinds]
-    times = {
-        "from nothing": [observed.median(kind, "first") * 1e3 for kind in kinds],
-        "the second pool": [observed.median(kind, "second") * 1e3 for kind in kinds],
-    }
-    memory = {
-        "a worker": [observed.median(kind, "worker_pss") / 1e6 for kind in kinds],
-        "all that came with the pool, by worker": [
-            observed.median(kind, "added_pss") / 1e6 for kind in kinds
-        ],
-    }
-    return [
-        Bars(
-            title="Time to the first result",
-            note="From the call that makes the pool to the first answer, in the median.",
-            x="pool",
-            groups=names,
-            values=times,
-            unit="ms",
-            log=True,
-        ),
-        Bars(
-            title="Memory a worker",
-            note="Processes: what they share is divided (PSS). Threads and interpreters: "
-            "the private memory that they added.",
-            x="pool",
-            groups=names,
-            values=memory,
-            unit="MB",
-            log=True,
-        ),
-    ]
+
+    def medians(figure: str, scale: float) -> list[float]:
+        return [observed.median(kind, figure) * scale for kind in kinds]
+
+    yield Bars(
+        title="Time to the first result",
+        note="From the call that makes the pool to the first answer, in the median.",
+        x="pool",
+        groups=[_NAMES[kind] for kind in kinds],
+        values={"from nothing": medians("first", 1e3), "the second pool": medians("second", 1e3)},
+        unit="ms",
+        log=True,
+    )
+    all_of_it = "all that came with the pool, by worker"
+    yield Bars(
+        title="Memory a worker",
+        note="Processes: what they share is divided (PSS). Threads and interpreters: "
+        "the private memory that they added.",
+        x="pool",
+        groups=[_NAMES[kind] for kind in kinds],
+        values={"a worker": medians("worker_pss", 1e-6), all_of_it: medians("added_pss", 1e-6)},
+        unit="MB",
+        log=True,
+    )
 
 
 EXPERIMENT = Experiment(

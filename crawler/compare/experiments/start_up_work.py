@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -15,12 +14,10 @@ from time import perf_counter
 from typing import Any
 
 from crawler.compare.design import Done, Parameters, Watch
-from crawler.compare.executors import executor
+from crawler.compare.executors import all_at_work, executor, hold
 from crawler.measure.processes import pss, tree
 
 PROCESSES = ("fork", "forkserver", "spawn")
-_HOLD = 0.05  # seconds that each worker keeps its task, so that each of them gets one
-_TRIES = 20
 _PAGE = 4096  # bytes; less is not seen
 
 
@@ -60,12 +57,6 @@ def first() -> int:
     return 1
 
 
-def hold() -> tuple[int, int]:
-    """Return the process and the thread that did this; it takes a while."""
-    time.sleep(_HOLD)
-    return os.getpid(), threading.get_ident()
-
-
 def _memory(pool: Executor, workers: int, before: tuple[int, int]) -> dict[str, float]:
     """Return the bytes a worker while all of them live.
 
@@ -73,21 +64,12 @@ def _memory(pool: Executor, workers: int, before: tuple[int, int]) -> dict[str, 
     threads and interpreters it is the private memory that they added: what a process shares with
     others weighs less as soon as a stranger maps it, too.
     """
-    pids = _all_at_work(pool, workers) - {os.getpid()}
+    pids = all_at_work(pool, workers, hold) - {os.getpid()}
     if pids:
         added = (pss(tree(os.getpid())) - before[0]) / workers
         return {"worker_pss": pss(sorted(pids)) / len(pids), "added_pss": max(added, _PAGE)}
     added = max((_private() - before[1]) / workers, _PAGE)
     return {"worker_pss": added, "added_pss": added}
-
-
-def _all_at_work(pool: Executor, workers: int) -> set[int]:
-    """Have every worker do something at the same time; return their processes."""
-    for _ in range(_TRIES):
-        at_work = {f.result() for f in [pool.submit(hold) for _ in range(workers)]}
-        if len(at_work) == workers:
-            return {pid for pid, _ in at_work}
-    raise RuntimeError(f"{workers} workers never worked at the same time")
 
 
 def _private() -> int:
