@@ -46,7 +46,7 @@ class Schedule:
     slowdown: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Turn:
     """A turn that is about to run."""
 
@@ -181,15 +181,8 @@ class _Conductor:
         return run
 
     def _hear(self, part: InterpreterRuns, arm: Arm, number: int) -> None:
-        self._on_turn(
-            Turn(
-                experiment=self._experiment.name,
-                arm=arm.name,
-                interpreter=part.setting.interpreter.label,
-                round=number,
-                rounds=self.rounds,
-            )
-        )
+        label = part.setting.interpreter.label
+        self._on_turn(Turn(self._experiment.name, arm.name, label, number, self.rounds))
 
     def _job(self, part: InterpreterRuns, arm: Arm) -> dict[str, Any]:
         # Where no arm says that it is the one to slow down, it is the second.

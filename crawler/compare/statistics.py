@@ -120,13 +120,8 @@ def estimate(ratios: Sequence[float], *, seed: int = 0) -> Estimate | None:
     """Estimate from the ratios of rounds; None of fewer than 5, or if one is not positive."""
     if len(ratios) < LEAST_ROUNDS or not all(0 < r < math.inf for r in ratios):
         return None
-    drawn = _drawn([math.log(r) for r in ratios], seed)
-    return Estimate(drawn.interval(CONFIDENCE), _p(drawn), len(ratios), drawn)
-
-
-def _drawn(logs: Sequence[float], seed: int) -> Sampled:
     random = Random(seed)  # noqa: S311  a statistic should come out the same again
-    count = len(logs)
+    logs, count = [math.log(r) for r in ratios], len(ratios)
     means = (math.fsum(random.choices(logs, k=count)) / count for _ in range(_RESAMPLES))
     drawn = Drawn(
         value=math.exp(math.fsum(logs) / count),
@@ -134,7 +129,8 @@ def _drawn(logs: Sequence[float], seed: int) -> Sampled:
         freedom=count - 1,
         widened=math.sqrt(count / (count - 1)),
     )
-    return Sampled(drawn, statistics.stdev(logs) / math.sqrt(count))
+    sampled = Sampled(drawn, statistics.stdev(logs) / math.sqrt(count))
+    return Estimate(sampled.interval(CONFIDENCE), _p(sampled), count, sampled)
 
 
 def _p(drawn: Sampled) -> float:

@@ -15,7 +15,7 @@ from crawler.compare.executors import left_behind
 from crawler.compare.experiments import robust_apart
 from crawler.compare.experiments.robust import EXPERIMENT
 from crawler.compare.experiments.robust_apart import INNOCENT, NOTHING, apart, trial, work
-from crawler.compare.experiments.robust_tasks import CASES, Unreadable, fragile, guilty
+from crawler.compare.experiments.robust_tasks import CASES, Unreadable, do, fragile
 from crawler.compare.observation import Observed, Run
 from crawler.model.document import RawResponse
 from tests.compare.made import found, outcome, setting
@@ -97,7 +97,7 @@ def test_a_hungry_task_meets_a_limit_and_lifts_it_again() -> None:
     """It ends with a MemoryError, and the process has the limit that it had before."""
     before = resource.getrlimit(resource.RLIMIT_AS)
     with pytest.raises(MemoryError):
-        guilty("hungry")
+        do("guilty hungry")
     assert resource.getrlimit(resource.RLIMIT_AS) == before
 
 
@@ -122,21 +122,22 @@ class _Bench:
     patience = 0.0
 
     def __init__(self, *, broken: int = 0, wrong: int = 0, hangs: bool = False) -> None:
-        self.broken, self.wrong, self.hangs = broken, wrong, hangs
+        self.broken, self.wrong = broken, wrong
         self.gave_up = self.probed = 0
+        self.accused: Future[Any] = Future()
+        if not hangs:
+            self.accused.set_exception(ValueError("first line\nsecond"))
 
-    def innocent(self, number: int) -> Future[int]:
-        future: Future[int] = Future()
+    def submit(self, task: str) -> Future[Any]:
+        kind, _, detail = task.partition(" ")
+        if kind == "guilty":
+            return self.accused
+        future: Future[Any] = Future()
+        number = int(detail)
         if number >= INNOCENT - self.broken:
             future.set_exception(BrokenProcessPool())
         else:
             future.set_result(number * number + (number < self.wrong))
-        return future
-
-    def guilty(self, _case: str) -> Future[Any]:
-        future: Future[Any] = Future()
-        if not self.hangs:
-            future.set_exception(ValueError("first line\nsecond"))
         return future
 
     def give_up(self, waiting: Future[Any]) -> None:
@@ -161,10 +162,8 @@ def test_a_trial_counts_what_has_no_right_answer() -> None:
 
 def test_a_task_that_fails_and_says_nothing_is_seen() -> None:
     """None is the result of no case: whoever is given it does not hear of the failure."""
-    bench = _Bench()
-    silent: Future[Any] = Future()
-    silent.set_result(None)
-    bench.guilty = lambda _case: silent  # type: ignore[method-assign]
+    bench = _Bench(hangs=True)
+    bench.accused.set_result(None)
     assert trial(bench, "hungry").said == NOTHING
 
 

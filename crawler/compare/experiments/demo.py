@@ -10,15 +10,14 @@ run: another had the lock, or the core, or it had given up its turn itself.
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crawler.compare.design import WALL, Arm, Done, Finding, Parameters, Setting, Watch
+from crawler.compare.executors import all_at_work, executor, hold
 from crawler.compare.experiment import Experiment, listed
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ _STEP = 300  # additions between two looks at the clock
 _STEPS = 5_000
 _AWAITS = 250  # steps between two awaits of a task
 _APART = 0.0015  # seconds; less than the switch interval, more than a look takes
-_PATIENCE = 60.0
 
 Span = tuple[float, float]
 _COLUMNS = 50
@@ -121,7 +119,7 @@ def together(spans: Sequence[Sequence[Span]]) -> float:
     return overlap / whole if whole else 0.0
 
 
-def _compute() -> list[float]:
+def compute(_worker: int) -> list[float]:
     """Add up, and look at the clock after every step."""
     stamps, total = [perf_counter()], 0
     for _ in range(_STEPS):
@@ -131,33 +129,11 @@ def _compute() -> list[float]:
     return stamps
 
 
-def _threads() -> list[list[float]]:
-    start = threading.Barrier(WORKERS)
-
-    def run(_index: int) -> list[float]:
-        start.wait(_PATIENCE)
-        return _compute()
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        return list(pool.map(run, range(WORKERS)))
-
-
-def _processes() -> list[list[float]]:
-    """Run processes; their clocks agree, as `perf_counter` counts from the machine's start."""
-    context = multiprocessing.get_context("forkserver")
-    start, pipes = context.Barrier(WORKERS), [context.Pipe(duplex=False) for _ in range(WORKERS)]
-    workers = [context.Process(target=_process, args=(start, end)) for _, end in pipes]
-    for worker in workers:
-        worker.start()
-    found = [receiver.recv() for receiver, _ in pipes]
-    for worker in workers:
-        worker.join()
-    return found
-
-
-def _process(start: Any, answers: Any) -> None:
-    start.wait(_PATIENCE)
-    answers.send(_compute())
+def _pooled(kind: str) -> list[list[float]]:
+    """Run a pool; the clocks of processes agree: `perf_counter` counts from the machine's start."""
+    with executor(kind, WORKERS) as pool:
+        all_at_work(pool, WORKERS, hold)
+        return list(pool.map(compute, range(WORKERS)))
 
 
 def _tasks() -> list[list[float]]:
@@ -178,8 +154,8 @@ def _tasks() -> list[list[float]]:
 
 
 _KINDS: dict[str, Callable[[], list[list[float]]]] = {
-    "threads": _threads,
-    "processes": _processes,
+    "threads": partial(_pooled, "thread"),
+    "processes": partial(_pooled, "process"),
     "asyncio": _tasks,
 }
 

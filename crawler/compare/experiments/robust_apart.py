@@ -8,17 +8,17 @@ hears them knows what was done when the process ended.
 from __future__ import annotations
 
 import multiprocessing
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from threading import Lock, Timer
 from time import perf_counter
 from typing import Any, Protocol
 
 from crawler.compare.design import Done, Parameters, Watch
 from crawler.compare.executors import executor, left_behind
-from crawler.compare.experiments.robust_tasks import guilty, innocent
+from crawler.compare.experiments.robust_tasks import do
 from crawler.runtime.companion import Companion, ProcessLine, companions, obituary
 
 THREADS = ("thread", "interpreter")
@@ -49,15 +49,12 @@ class TaskTrial:
 
 
 class Bench(Protocol):
-    """A pool to try tasks on."""
+    """A pool to try tasks on. Tasks are named in words, `innocent 7` or `guilty killed`."""
 
     patience: float
 
-    def innocent(self, number: int) -> Future[int]:
-        """Hand an innocent task over; never raises."""
-
-    def guilty(self, case: str) -> Future[Any]:
-        """Hand a guilty task over; never raises."""
+    def submit(self, task: str) -> Future[Any]:
+        """Hand a task over; never raises."""
 
     def give_up(self, waiting: Future[Any]) -> None:
         """End a task that takes too long, by whatever means there are."""
@@ -75,11 +72,12 @@ def trial(bench: Bench, case: str, tell: Callable[[str], None] = lambda _event: 
     tell: is told at once that the guilty task was `submitted`, each innocent one `answered`, the
     guilty one `overdue`, and the pool `recovered`.
     """
-    futures = [_told(bench.innocent(number), tell) for number in range(_PLACE)]
+    tasks = [f"innocent {number}" for number in range(INNOCENT)]
+    futures = [_told(bench.submit(task), tell) for task in tasks[:_PLACE]]
     began = perf_counter()
     tell("submitted")
-    accused = bench.guilty(case)
-    futures += [_told(bench.innocent(number), tell) for number in range(_PLACE, INNOCENT)]
+    accused = bench.submit(f"guilty {case}")
+    futures += [_told(bench.submit(task), tell) for task in tasks[_PLACE:]]
     wait(futures, _LIMIT)
     wait([accused], max(began + bench.patience - perf_counter(), 0.0))
     said = "overdue" if not accused.done() else _said(accused)
@@ -125,20 +123,13 @@ class ExecutorBench:
 
     def _made(self) -> Executor:
         pool = executor(self._kind, WORKERS)
-        wait([pool.submit(innocent, 1) for _ in range(WORKERS)], _LIMIT)
+        wait([pool.submit(do, "innocent 1") for _ in range(WORKERS)], _LIMIT)
         return pool
 
-    def innocent(self, number: int) -> Future[int]:
-        """Hand an innocent task over."""
-        return self._submit(innocent, number)
-
-    def guilty(self, case: str) -> Future[Any]:
-        """Hand a guilty task over; a lock cannot be pickled."""
-        return self._submit(guilty, case, threading.Lock() if case == "argument" else None)
-
-    def _submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+    def submit(self, task: str) -> Future[Any]:
+        """Hand a task over; a lock cannot be pickled."""
         try:
-            return self._pool.submit(function, *arguments)
+            return self._pool.submit(do, task, Lock() if task == "guilty argument" else None)
         except RuntimeError as error:  # BrokenExecutor, and loky's own for a pool that was killed
             failed: Future[Any] = Future()
             failed.set_exception(error)
@@ -162,7 +153,7 @@ class ExecutorBench:
                 raise RuntimeError(f"{self._kind}: a new pool does not answer")
 
     def _asked(self) -> Future[int]:
-        asked = self.innocent(7)
+        asked = self.submit("innocent 7")
         wait([asked], _LIMIT)
         return asked
 
@@ -194,13 +185,9 @@ class CrawlerBench:
         self._parsing.__enter__()
         self._callers = ThreadPoolExecutor(INNOCENT + 2)
 
-    def innocent(self, number: int) -> Future[int]:
-        """Hand an innocent page over."""
-        return self._callers.submit(self._parse, f"innocent {number}")
-
-    def guilty(self, case: str) -> Future[Any]:
-        """Hand a guilty page over."""
-        return self._callers.submit(self._parse, f"guilty {case}")
+    def submit(self, task: str) -> Future[Any]:
+        """Hand a page over that says the task."""
+        return self._callers.submit(self._parse, task)
 
     def _parse(self, body: str) -> int:
         from crawler.model.document import Document, RawResponse
@@ -220,7 +207,7 @@ class CrawlerBench:
 
     def probe(self) -> None:
         """Ask the same pool."""
-        if self.innocent(7).result(_LIMIT) != 49:
+        if self.submit("innocent 7").result(_LIMIT) != 49:
             raise RuntimeError("the parser's pool answers wrongly")
 
     def close(self) -> None:
@@ -294,7 +281,7 @@ def _first_answer(kind: str) -> float:
 @contextmanager
 def _process(kind: str, case: str) -> Iterator[Companion]:
     with companions(__name__, 1, "robust", blocked=()) as (process,):
-        alarm = threading.Timer(_LIMIT, process.kill)
+        alarm = Timer(_LIMIT, process.kill)
         alarm.start()
         try:
             process.tell((kind, case))

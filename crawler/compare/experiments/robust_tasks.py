@@ -27,21 +27,18 @@ _ROOM = 256 << 20  # bytes above what the worker has already
 _PIECES = 2 * _ROOM // _PIECE  # where no limit holds
 
 
-def innocent(number: int) -> int:
-    """Return the square of a number, after two milliseconds."""
+def do(task: str, _argument: object = None) -> Any:
+    """Do what the words say: `innocent 7` is its square after two milliseconds; `guilty killed`."""
+    kind, _, detail = task.partition(" ")
+    if kind == "guilty":
+        return _CASES[detail]()
     time.sleep(_TAKES)
-    return number * number
-
-
-def guilty(case: str, _argument: object = None) -> Any:
-    """Do what the case says."""
-    return _CASES[case]()
+    return int(detail) ** 2
 
 
 def fragile(response: RawResponse) -> dict[str, Any]:
     """Run a task as a parser of the crawler's: the page's body says which."""
-    kind, _, detail = response.body.decode().partition(" ")
-    return {"answer": innocent(int(detail)) if kind == "innocent" else guilty(detail)}
+    return {"answer": do(response.body.decode())}
 
 
 class Unreadable(Exception):
