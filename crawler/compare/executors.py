@@ -78,13 +78,13 @@ def executor(kind: str, workers: int) -> Executor:
         case "process":
             return ProcessPoolExecutor(workers, multiprocessing.get_context("forkserver"))
         case "interpreter":
-            made: Any = futures.InterpreterPoolExecutor  # type: ignore[attr-defined]  # 3.14's
+            pools: Any = futures  # of Python 3.14
+            made: Executor = pools.InterpreterPoolExecutor(workers)
         case _:
             import loky
 
-            made = loky.ProcessPoolExecutor
-    pool: Executor = made(workers)
-    return pool
+            made = loky.ProcessPoolExecutor(workers)
+    return made
 
 
 Worker = tuple[int, int]
