@@ -17,7 +17,7 @@ import pytest
 
 from crawler.cli import main
 from crawler.cli.compare import compare_session
-from crawler.cli.compare.compare_command import meant
+from crawler.cli.compare.compare_app import meant
 from crawler.cli.compare.compare_summary import shown
 from crawler.compare import catalogue
 from crawler.compare.compare_config import CompareConfig
