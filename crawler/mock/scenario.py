@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from typing import Any, Literal
 
 from crawler.model.distribution import Distribution
@@ -52,18 +53,23 @@ MAX_LISTENERS = 1_000
 
 _HOST_LABEL = re.compile(r"h(0|[1-9][0-9]{0,6})")
 
-_WEB, _FLAT, _GRAPH = "Web", "Flat pages (/page/N)", "Graph (/)"
-_TIME, _LIMITS, _SERVER = "Time", "Robots and limits", "Server"
+_web, _flat, _graph, _time, _limits, _server = (
+    partial(option, section)
+    for section in (
+        *("Web", "Flat pages (/page/N)", "Graph (/)"),
+        *("Time", "Robots and limits", "Server"),
+    )
+)
 
 
 def _share(default: float, which: str, *, common: bool = False) -> Any:
     text = f"Share of pages {which}."
-    return option(_GRAPH, default, text, least=0, most=0.5, unit=SHARE, common=common)
+    return _graph(default, text, least=0, most=0.5, unit=SHARE, common=common)
 
 
 def _times(default: str, help: str, *, common: bool = False) -> Any:
     spread = Distribution.read(default)
-    return option(_TIME, spread, help, unit=SECONDS, metavar="DIST", common=common)
+    return _time(spread, help, unit=SECONDS, metavar="DIST", common=common)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,31 +79,27 @@ class MockWeb(Options):
     Raises `ConfigurationError` that names the option, its value and what was expected.
     """
 
-    seed: int = option(_WEB, 0, "Seed of the generated web.", common=True)
-    pages: int = option(
-        _WEB,
+    seed: int = _web(0, "Seed of the generated web.", common=True)
+    pages: int = _web(
         1000,
         "Pages of the graph, and flat pages /page/0 to /page/N-1.",
         least=1,
         most=MAX_PAGES,
         common=True,
     )
-    hosts: int = option(
-        _WEB, 1, "Hosts that the graph is spread over.", least=1, most=1_000_000, common=True
+    hosts: int = _web(
+        1, "Hosts that the graph is spread over.", least=1, most=1_000_000, common=True
     )
-    authority: Authority = option(
-        _WEB,
+    authority: Authority = _web(
         "addresses",
         "How hosts differ: by address (127.0.0.1, .2, ...), by port, or by name (Host header).",
     )
-    domain: str = option(
-        _WEB,
+    domain: str = _web(
         "mock.test",
         "Domain of hosts with names: host H is hH.DOMAIN, reached by proxy.",
         metavar="DOMAIN",
     )
-    page_bytes: int = option(
-        _FLAT,
+    page_bytes: int = _flat(
         8192,
         "Size of a flat page, in bytes.",
         least=0,
@@ -105,28 +107,19 @@ class MockWeb(Options):
         unit=BYTES,
         common=True,
     )
-    links: int = option(_FLAT, 20, "Links on a flat page.", least=0, most=MAX_LINKS, common=True)
+    links: int = _flat(20, "Links on a flat page.", least=0, most=MAX_LINKS, common=True)
 
-    size: Distribution = option(
-        _GRAPH,
+    size: Distribution = _graph(
         Distribution.read("pareto:3000,1.4"),
         "Bytes of a page, 1 MB at most.",
         unit=BYTES,
         metavar="DIST",
     )
-    degree: Distribution = option(
-        _GRAPH,
-        Distribution.read("lognormal:12,0.8"),
-        "Links on a page, 2,000 at most.",
-        metavar="DIST",
+    degree: Distribution = _graph(
+        Distribution.read("lognormal:12,0.8"), "Links on a page, 2,000 at most.", metavar="DIST"
     )
-    depth: float = option(
-        _GRAPH,
-        4.0,
-        "Median clicks from a host's front page (log-normal).",
-        least=1,
-        most=50,
-        metavar="N",
+    depth: float = _graph(
+        4.0, "Median clicks from a host's front page (log-normal).", least=1, most=50, metavar="N"
     )
     disallowed: float = _share(0.05, "that robots.txt disallows")
     nofollow: float = _share(0.03, "linked only with rel=nofollow")
@@ -139,44 +132,37 @@ class MockWeb(Options):
     duplicates: float = _share(0.04, "with another page's content")
     near_duplicates: float = _share(0.03, "with nearly another page's content")
     files: float = _share(0.02, "that are not HTML")
-    traps: bool = option(_GRAPH, False, "Link to the crawler traps from front pages.", common=True)
+    traps: bool = _graph(False, "Link to the crawler traps from front pages.", common=True)
 
     latency: Distribution = _times("0", "Seconds before the first byte.", common=True)
     transfer: Distribution = _times("0", "Seconds from a body's first byte to its last.")
-    stall: Stall = option(
-        _TIME, Stall(), "Hold back all responses at intervals: '1.4s every 10s'.", metavar="TEXT"
+    stall: Stall = _time(
+        Stall(), "Hold back all responses at intervals: '1.4s every 10s'.", metavar="TEXT"
     )
-    brownout: tuple[str, ...] = option(
-        _TIME,
+    brownout: tuple[str, ...] = _time(
         (),
         "Bad period after the start: '10s..20s latency lognormal:0.5,0.4 errors 0.2'.",
         metavar="TEXT",
     )
-    workers: int = option(
-        _TIME, 0, "Workers of a simulated queue, M/G/c (0: no queue).", least=0, most=10_000
+    workers: int = _time(
+        0, "Workers of a simulated queue, M/G/c (0: no queue).", least=0, most=10_000
     )
     service: Distribution = _times(
         "0.01", "Seconds that a worker of the queue takes for a request."
     )
-    queue: int = option(
-        _TIME,
-        1000,
-        "Maximum requests that wait for a worker; more get 503.",
-        least=0,
-        most=1_000_000,
+    queue: int = _time(
+        1000, "Maximum requests that wait for a worker; more get 503.", least=0, most=1_000_000
     )
 
-    robots: tuple[str, ...] = option(
-        _LIMITS, DEFAULT_ROBOTS, "Lines of robots.txt; the default fits the graph.", metavar="LINE"
+    robots: tuple[str, ...] = _limits(
+        DEFAULT_ROBOTS, "Lines of robots.txt; the default fits the graph.", metavar="LINE"
     )
-    robots_forms: tuple[str, ...] = option(
-        _LIMITS,
+    robots_forms: tuple[str, ...] = _limits(
         ("plain",),
         "How hosts answer /robots.txt, in turn; `crawler mock faults` lists the names.",
         metavar="FORM",
     )
-    rate: float = option(
-        _LIMITS,
+    rate: float = _limits(
         0.0,
         "Requests/s per host before it answers 429 (0: no limit).",
         least=0,
@@ -184,40 +170,23 @@ class MockWeb(Options):
         unit=RATE,
         common=True,
     )
-    burst: int = option(
-        _LIMITS,
-        10,
-        "Requests that a host accepts at once, in spite of --rate.",
-        least=1,
-        most=1_000_000,
+    burst: int = _limits(
+        10, "Requests that a host accepts at once, in spite of --rate.", least=1, most=1_000_000
     )
-    retry_after: bool = option(_LIMITS, True, "Send Retry-After with 429 and 503.")
+    retry_after: bool = _limits(True, "Send Retry-After with 429 and 503.")
 
-    host: str = option(
-        _SERVER, "127.0.0.1", "Address to listen on.", metavar="ADDRESS", common=True
+    host: str = _server("127.0.0.1", "Address to listen on.", metavar="ADDRESS", common=True)
+    port: int = _server(
+        0, "Port to listen on (0: any free port).", least=0, most=65_535, common=True
     )
-    port: int = option(
-        _SERVER, 0, "Port to listen on (0: any free port).", least=0, most=65_535, common=True
+    public: bool = _server(False, "Allow a --host that other machines can reach.")
+    processes: int = _server(1, "Server processes.", least=1, most=256, common=True)
+    tls: bool = _server(False, "Serve HTTPS with a certificate made at startup.", common=True)
+    access_log: str = _server(
+        "", "Write a JSON line per request to this file; - is stdout.", metavar="FILE", common=True
     )
-    public: bool = option(_SERVER, False, "Allow a --host that other machines can reach.")
-    processes: int = option(_SERVER, 1, "Server processes.", least=1, most=256, common=True)
-    tls: bool = option(
-        _SERVER, False, "Serve HTTPS with a certificate made at startup.", common=True
-    )
-    access_log: str = option(
-        _SERVER,
-        "",
-        "Write a JSON line per request to this file; - is stdout.",
-        metavar="FILE",
-        common=True,
-    )
-    idle_timeout: float = option(
-        _SERVER,
-        75.0,
-        "Seconds before an idle connection is closed.",
-        least=0.05,
-        most=86_400,
-        unit=SECONDS,
+    idle_timeout: float = _server(
+        75.0, "Seconds before an idle connection is closed.", least=0.05, most=86_400, unit=SECONDS
     )
 
     def __post_init__(self) -> None:
