@@ -13,10 +13,9 @@ from typing import Any, Self, TypeVar
 
 from msgspec.structs import replace
 
-from crawler.load.halt import unless
 from crawler.load.hit import Measured
 from crawler.load.load_config import LoadConfig
-from crawler.load.part import OnSecond, seconds_of
+from crawler.load.part import OnSecond, seconds_of, unless
 from crawler.load.validity import Probes
 from crawler.load.worker import WorkerOrder, WorkerReport
 from crawler.measure.json_document import parsed, text

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 from crawler.load.closed import ClosedLoop, ThinkingLoop
 from crawler.load.guard import Target, resolve
-from crawler.load.halt import CLOSING_SECONDS, unless
 from crawler.load.hit import Measured, Recorder
 from crawler.load.load_config import LoadConfig, statuses
 from crawler.load.loop import Engine, Job
@@ -22,7 +21,29 @@ from crawler.load.raw import RawClient
 from crawler.load.validity import Probes
 from crawler.runtime.files import allow_connections
 
+CLOSING_SECONDS = 2.0
+"""What an engine has for closing its connections. The figures are there by then."""
+
+_Result = TypeVar("_Result")
 OnSecond = Callable[[Measured], None]
+
+
+class Halted(Exception):
+    """The run was ended before its first hit."""
+
+
+async def unless(halt: asyncio.Event, work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Return what `work` returns; if `halt` is set first, cancel it and raise `Halted`."""
+    doing, ending = asyncio.ensure_future(work), asyncio.ensure_future(halt.wait())
+    try:
+        await asyncio.wait((doing, ending), return_when=asyncio.FIRST_COMPLETED)
+        if not doing.done():
+            raise Halted
+        return doing.result()
+    finally:
+        doing.cancel()
+        ending.cancel()
+        await asyncio.gather(doing, ending, return_exceptions=True)
 
 
 async def targets_of(config: LoadConfig, plan: Plan) -> Sequence[Target]:

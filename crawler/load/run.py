@@ -4,29 +4,35 @@
     worker --ready--> run_load --start--> all --second, ..., result--> run_load: merged exactly
 
 Workers are programs of their own; lines of JSON go both ways over their standard streams. The end
-of its input ends a worker, so none outlives this process. Ctrl-C and SIGTERM end a run early, with
-what it has measured until then (`crawler.load.halt`).
+of its input ends a worker, so none outlives this process.
+
+The first Ctrl-C, SIGTERM or SIGHUP ends a run gently. It sets `halt`: a run that makes hits stops
+and tells what it has measured, one that is still looking up names or connecting has measured
+nothing. The second raises `KeyboardInterrupt` out of the event loop, in case what the first one
+asked for does not come. Should the loop itself be stuck, as in a write to a terminal that was
+stopped, the process exits half a second later.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from time import perf_counter
 
 from crawler.load.crew import Crew
-from crawler.load.halt import Halted, halted_by_signals, unless
 from crawler.load.hit import Measured, Recorder
 from crawler.load.load_config import LoadConfig
 from crawler.load.loop import Job, Share
 from crawler.load.pace import Pace
-from crawler.load.part import OnSecond, opened, targets_of
+from crawler.load.part import Halted, OnSecond, opened, targets_of, unless
 from crawler.load.plan import Plan
 from crawler.load.planner import Target, plan_of
 from crawler.load.validity import Probes
 from crawler.load.worker import WorkerOrder
 from crawler.model.option import OptionError
+from crawler.runtime import signals
 
 
 async def run_load(
@@ -97,3 +103,27 @@ def _check(config: LoadConfig, plan: Plan) -> None:
     if not least:
         raise OptionError("processes", f"{len(shares)}, but only {config.connections} connections")
     plan.shared_out(least)
+
+
+@contextlib.contextmanager
+def halted_by_signals(halt: asyncio.Event) -> Iterator[None]:
+    """Set `halt` on the first signal that ends a command; raise `KeyboardInterrupt` on the second.
+
+    Only the main thread can have signals; elsewhere nothing is done.
+    """
+    loop = asyncio.get_running_loop()
+    heard: list[bool] = []
+
+    def act() -> None:
+        if halt.is_set():
+            raise KeyboardInterrupt
+        halt.set()
+
+    def answer() -> None:  # between any two lines of any code: the loop is to act
+        if heard:
+            signals.hurry()
+        heard.append(True)
+        loop.call_soon_threadsafe(act)
+
+    with signals.answering(answer):
+        yield

@@ -21,12 +21,11 @@ from crawler.load.closed import ClosedLoop
 from crawler.load.connection import RawLine
 from crawler.load.crew import Crew
 from crawler.load.guard import Target, resolve
-from crawler.load.halt import Halted, unless
 from crawler.load.hit import Failure, Measured, Recorder
 from crawler.load.load_config import LoadConfig
 from crawler.load.loop import Engine, Job, Share
 from crawler.load.open import OpenLoop
-from crawler.load.part import Part
+from crawler.load.part import Halted, Part, unless
 from crawler.load.planner import plan_of
 from crawler.load.raw import RawClient
 from crawler.load.run import run_load
