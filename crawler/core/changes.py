@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from crawler.core.crawl_tables import NO_TABLES, CrawlTables
 from crawler.core.host_state import HostState, nothing_known
 from crawler.core.ownership import Ownership
 from crawler.core.seen import FingerprintSet
@@ -26,7 +27,8 @@ class Earlier:
 
     `read`, `repeats`, `found`, `records` and `moved` are those of `Snapshot`; the source returns
     the URLs that they leave open. `taken` counts the pages that were found and taken up, `by_host`
-    those of each host if there is a limit. `hosts` returns the state of a host by its key, or None.
+    those of each host if there is a limit. `hosts` returns the state of a host by its key, or None;
+    `tables` has what was learned of pages.
     `resumed`: there was an earlier run.
     """
 
@@ -42,6 +44,7 @@ class Earlier:
     taken: int = 0
     by_host: Mapping[str, int] = field(default_factory=dict)
     hosts: Callable[[str], HostState | None] = nothing_known
+    tables: CrawlTables = NO_TABLES
 
 
 class Changes:
@@ -85,6 +88,12 @@ class Changes:
 
     def received(self, arrivals: Arrivals) -> None:
         """Record the receipt of what another partition has handed over."""
+
+    def learns(self, tables: Callable[[], CrawlTables]) -> None:
+        """Record what `tables` returns, now and then, and at the end of the run.
+
+        It is called within `publish`, and after the last of them.
+        """
 
     def publish(self) -> None:
         """Complete the changes since the last call, which belong together."""

@@ -126,6 +126,8 @@ class CrawlCore:
         self.collector.resume(earlier)
         self._discovery = Discovery(config, earlier.seen, suffixes, link_filter, lasting)
         self._discovery.resume(earlier)
+        if config.following.follow:
+            self._changes.learns(self._discovery.tables)
         self._window = Window(
             config,
             frontier=self._frontier,

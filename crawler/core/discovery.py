@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from crawler.core.changes import Changes, Earlier, Lasting
+from crawler.core.crawl_tables import CrawlTables
 from crawler.core.domain import SuffixList
 from crawler.core.duplicates import NearDuplicates
 from crawler.core.refusal import Refusal
@@ -101,9 +102,25 @@ class Discovery:
         """Continue where an earlier run ended."""
         self._taken_up = earlier.taken
         self._by_host.update(earlier.by_host)
+        tables = earlier.tables
+        self._traps.restore(tables.counts, tables.barren)
+        self._near.restore(tables.signatures, tables.pages)
+        self.refused.update(tables.refused)
         if self._scoped:
             for url in earlier.places:
                 self._scope.add_seed(url)
+
+    def tables(self) -> CrawlTables:
+        """Return what the crawl has learned of its pages."""
+        counts, barren = self._traps.state()
+        signatures, pages = self._near.state()
+        return CrawlTables(
+            counts=counts,
+            barren=barren,
+            signatures=signatures,
+            pages=pages,
+            refused=dict(self.refused),
+        )
 
     def _see(self, key: int) -> bool:
         """Take up a fingerprint; return False if it was there before."""

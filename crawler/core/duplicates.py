@@ -52,6 +52,16 @@ class NearDuplicates:
     def __repr__(self) -> str:
         return f"NearDuplicates({len(self)} of {self._capacity}, distance={self._distance})"
 
+    def state(self) -> tuple[array[int], array[int]]:
+        """Return the numbers that are kept and their names, the oldest first."""
+        first = self._added % self._capacity if self._added > self._capacity else 0
+        return self._own[first:] + self._own[:first], self._names[first:] + self._names[:first]
+
+    def restore(self, numbers: array[int], names: array[int]) -> None:
+        """Keep what an earlier run has kept."""
+        for number, name in zip(numbers, names, strict=True):
+            self._keep(number, name)
+
     def add(self, simhash: int, name: int) -> int | None:
         """Return the name of an earlier page like this one; None if there is none, and keep it.
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from crawler.core.refusal import Refusal
 from crawler.core.tally import Tally
@@ -61,6 +62,17 @@ class Traps:
     def __repr__(self) -> str:
         return f"Traps({self._tally!r}, barren shapes={self._shapes})"
 
+    def state(self) -> tuple[dict[int, int], dict[str, list[str]]]:
+        """Return the counts by fingerprint, and the barren shapes by host key."""
+        return self._tally.state(), {host: list(each) for host, each in self._barren.items()}
+
+    def restore(self, counts: Mapping[int, int], barren: Mapping[str, Sequence[str]]) -> None:
+        """Continue with what an earlier run has counted."""
+        self._tally.restore(counts)
+        for host, shapes in barren.items():
+            for shape in shapes:
+                self._condemn(host, shape)
+
     def refusal(self, url: Url) -> Refusal | None:
         """Return why `url` is not to be followed, or None."""
         href = url.href
@@ -86,10 +98,10 @@ class Traps:
         if not skeleton:
             return None
         host, shape = url.host_key, _shape(url)
-        equal = self._tally.add((host, skeleton))
-        pages = self._tally.add((host, shape, "pages"))
+        equal = self._tally.add(_joined(host, str(skeleton)))
+        pages = self._tally.add(_joined(host, shape, "pages"))
         if equal > 1:
-            repeated = self._tally.add((host, shape, "equal"))
+            repeated = self._tally.add(_joined(host, shape, "equal"))
             if repeated > self._options.max_equal_pages and repeated >= _MOSTLY * pages:
                 self._condemn(host, shape)
         return Refusal.EQUAL_CONTENT if equal > self._options.max_equal_pages else None
@@ -113,7 +125,7 @@ class Traps:
 
     def _session(self, href: str) -> Refusal | None:
         without, sessions = _SESSION.subn("", href)
-        if sessions and self._tally.add(("session", without)) > _SESSIONS:
+        if sessions and self._tally.add(_joined("session", without)) > _SESSIONS:
             return Refusal.SESSION
         return None
 
@@ -123,12 +135,16 @@ class Traps:
         pairs = query.split("&")
         if len(pairs) > 1:
             pairs.sort()
-            if tally.add((page, *pairs)) > _ORDERS:
+            if tally.add(_joined(page, *pairs)) > _ORDERS:
                 return Refusal.PERMUTATION
-        names = tuple([pair.partition("=")[0] for pair in pairs])
-        if not tally.admits((page, "names"), names, self._combinations):
+        names = _joined(*[pair.partition("=")[0] for pair in pairs])
+        if not tally.admits(_joined(page, "names"), names, self._combinations):
             return Refusal.COMBINATIONS
-        return Refusal.QUERIES if tally.add((page, "queries")) > self._options.max_queries else None
+        return (
+            Refusal.QUERIES
+            if tally.add(_joined(page, "queries")) > self._options.max_queries
+            else None
+        )
 
     def _condemn(self, host: str, shape: str) -> None:
         shapes = self._barren.setdefault(host, set())
@@ -140,6 +156,10 @@ class Traps:
                 shapes = self._barren.setdefault(host, set())
             shapes.add(shape)
             self._shapes += 1
+
+
+def _joined(*parts: str) -> str:
+    return "\0".join(parts)  # which no URL holds
 
 
 def _shape(url: Url) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 
@@ -9,8 +10,10 @@ import pytest
 
 from crawler.core.changes import Changes, Earlier, Lasting
 from crawler.core.crawl_core import Ended
+from crawler.core.crawl_tables import CrawlTables
 from crawler.core.host_state import BreakerState, HostState
-from crawler.model.outcome import Kind
+from crawler.core.refusal import Refusal
+from crawler.model.outcome import Kind, Page
 from crawler.model.request import Listed, Postponed, Purpose, Request
 from crawler.model.url import Url
 from tests.core.play import Play, always, failed, page, robots
@@ -213,3 +216,29 @@ def test_a_run_that_is_stopped_notes_what_it_has_learned_of_its_hosts() -> None:
     play.core.remember(play.now)
     throttle = notes.hosts[HOST].throttle
     assert throttle is not None and throttle.width == 8.0
+
+
+def test_what_was_learned_of_pages_is_that_of_the_next_run() -> None:
+    """Traps, near-duplicates and counts of refusals go on where the last run ended."""
+
+    class Learning(Notes):
+        def learns(self, tables: Callable[[], CrawlTables]) -> None:
+            self.tables = tables
+
+    notes = Learning()
+    options = {"follow": True, "max_queries": 3, "depth": 0}
+    links = [f"{HOST}/list?page={n}" for n in range(9)]
+
+    def answer(request: Request, now: float) -> Ended:
+        return page(request, *(links if request.url.path == "/start" else ()), words=0xF0F)
+
+    Play(answer, lasting=Lasting(notes, Earlier()), **options).run(f"{HOST}/start")
+    tables = notes.tables()
+    assert len(tables.signatures) == 1 and tables.refused == {Refusal.QUERIES: 6}
+    earlier = Earlier(resumed=True, tables=tables)
+    again = Learning()
+    play = Play(answer, lasting=Lasting(again, earlier), **options)
+    [*_, last] = play.run(f"{HOST}/start")
+    assert play.asked() == [f"{HOST}/start"]  # its links are beyond the cap already
+    assert isinstance(last, Page) and last.near_duplicate_of is not None
+    assert again.tables().refused == {Refusal.QUERIES: 15}

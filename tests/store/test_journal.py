@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from crawler.cli.crawl_run import Order, Parts, open_crawl, run
+from crawler.core.crawl_tables import CrawlTables
 from crawler.engine.plugins import Plugins
 from crawler.model.command_config import CommandConfig
 from crawler.model.document import RawResponse
@@ -32,6 +33,7 @@ from crawler.store.journal.kept import Kept
 from crawler.store.journal.replay import Replay
 from crawler.store.journal.resumption import Complete, open_state, resume
 from crawler.store.journal.state_folder import FORMAT, StateFolder
+from crawler.store.journal.tables_file import read_tables
 from crawler.store.outlet import Outlet
 from crawler.store.sinks import LIMIT, RecordSink
 from crawler.store.sources import UrlSource
@@ -511,3 +513,27 @@ def test_a_robots_txt_is_read_once_by_all_runs_of_a_crawl(place: Place, engine: 
         "http://a.test/page/3"
     ]
     assert len(records) == 9
+
+
+def test_what_was_learned_is_written_with_a_new_base_and_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill loses what was learned since the last base at most, and a stopped run nothing."""
+    monkeypatch.setattr(journal_module, "_LEAST", 500)
+    output = str(tmp_path / "out.jsonl")
+    journal = Journal(StateFolder(output), {}, sync=unsynced)
+    kept = Kept(Outlet(output, apart=True), journal, unsynced)
+    refused = {"more than --max-pages": 1}
+    journal.learns(lambda: CrawlTables(refused=dict(refused)))
+    for number in range(20):
+        seed = Seed.read(f"http://a.test/{number}")
+        journal.read([seed], 0)
+        journal.waits(Listed(seed.url, seed, 0.0))
+        journal.publish()
+        kept.write(b"{}\n", [])
+        journal.settled()
+    assert read_tables(journal.folder.path).refused == refused
+    refused["more than --max-pages"] = 2
+    kept.end(whole=False)
+    kept.outlet.close()
+    assert read_tables(journal.folder.path).refused == refused

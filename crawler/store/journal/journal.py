@@ -23,6 +23,7 @@ from dataclasses import replace
 from typing import Any, BinaryIO
 
 from crawler.core.changes import Changes
+from crawler.core.crawl_tables import CrawlTables
 from crawler.core.host_state import HostState
 from crawler.core.waiting import LookAtCrawl
 from crawler.model.errors import EnvironmentFailure
@@ -38,6 +39,7 @@ from crawler.store.journal.host_line import host_line
 from crawler.store.journal.lines import request_key, unusable_key, unusable_line, waiting_line
 from crawler.store.journal.state_folder import FORMAT, StateFolder
 from crawler.store.journal.status_file import StatusFile
+from crawler.store.journal.tables_file import write_tables
 
 _LASTING = (Purpose.PAGE, Purpose.SITEMAP)
 """What gets a record; a name's address and robots.txt are asked for again."""
@@ -139,6 +141,9 @@ class Journal(Changes):
         self._files = (folder.seen(), file) if file is not None else None
         self._base = self._length = _size(file) if file is not None else 0
         self._compaction: Compaction | None = None
+        self._learned: Callable[[], CrawlTables] | None = None
+        self._tables: CrawlTables | None = None
+        self._tables_wanted = False
         self._failed = False
         self._copy: InputCopy | None = None
         self._outbox = outbox
@@ -229,8 +234,14 @@ class Journal(Changes):
         for each in filter(moves, arrivals):
             self._waits(request_key(each), waiting_line(each))
 
+    def learns(self, tables: Callable[[], CrawlTables]) -> None:
+        """Write what `tables` returns with each new base, and at the end of the run."""
+        self._learned = tables
+
     def publish(self) -> None:
         """Hand the changes over to the next commit."""
+        if self._tables_wanted and self._learned is not None:
+            self._tables_wanted, self._tables = False, self._learned()
         call = self._call
         if call.empty and call.cursor == self._published.cursor:
             return
@@ -310,10 +321,12 @@ class Journal(Changes):
         if compaction is None:
             if self._length > max(_LEAST, _GROWTH * self._base):
                 self._compaction = Compaction(self.folder, self._length)
+                self._tables_wanted = True
         elif compaction.done:
             self._compaction = None
             if compaction.failure is None:
                 file, self._base = compaction.finish()
+                self._write_tables()
                 journal.close()
                 self._files, self._length = (seen, file), _size(file)
             elif isinstance(compaction.failure, OSError):  # no room, perhaps: the old one counts
@@ -382,6 +395,21 @@ class Journal(Changes):
         except BaseException:
             self._failed = True
             raise
+
+    def remember(self) -> None:
+        """Write what was learned of pages, for the run that continues this one, which has ended.
+
+        Raises `EnvironmentFailure`.
+        """
+        if self._files is not None and self._learned is not None:
+            self._tables = self._learned()
+            with self._explained():
+                self._write_tables()
+
+    def _write_tables(self) -> None:
+        tables, self._tables = self._tables, None
+        if tables is not None:
+            write_tables(self.folder.path, tables)
 
     def settled(self) -> None:
         """Wait for the new base that is being written, if one is; a commit adopts it."""

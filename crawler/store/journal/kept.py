@@ -39,5 +39,6 @@ class Kept:
             self.outlet.settle(self._sync)
             self.journal.finish()
         else:
+            self.journal.remember()
             self.journal.pulse(now=True)
             self.journal.close()

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from crawler.core.changes import Earlier
+from crawler.core.crawl_tables import CrawlTables
 from crawler.core.host_state import HostState
 from crawler.core.seen import FingerprintSet
 from crawler.model.command_config import CommandConfig
@@ -35,6 +36,7 @@ from crawler.store.journal.kept import Kept
 from crawler.store.journal.lines import waiting_of
 from crawler.store.journal.replay import Replay
 from crawler.store.journal.state_folder import StateFolder
+from crawler.store.journal.tables_file import read_tables
 from crawler.store.outlet import Outlet
 from crawler.store.shared_source import SharedSource
 from crawler.store.sources import InputProgress, UrlSource
@@ -258,6 +260,7 @@ def resume(
                 )
             source.rewind()
             marks = replace(marks, cursor=0, entries=0, copied=0)
+        tables = _tables(folder)
         seen = FingerprintSet.of(folder.fingerprints(marks.seen))
         with folder.explained():
             outlet.rewind(marks.output)
@@ -287,6 +290,7 @@ def resume(
             places=[Url(href) for href in replay.places],
             taken=marks.taken,
             by_host=replay.by_host,
+            tables=tables,
             hosts=lambda key: _state(replay.hosts, key, now),
         ),
         left=LeftLines(folder.journal(), os.fstat(file.fileno()).st_size),
@@ -304,6 +308,13 @@ def _load(folder: StateFolder, copy: InputCopy, marks: Marks) -> None:
             raise folder.damaged("input: is not there") from None
     except ValueError as error:
         raise folder.damaged(f"input: {error}") from None
+
+
+def _tables(folder: StateFolder) -> CrawlTables:
+    try:
+        return read_tables(folder.path)
+    except ValueError as error:
+        raise folder.damaged(f"tables: {error}") from None
 
 
 def _state(lines: HostLines, key: str, now: float) -> HostState | None:

@@ -3,6 +3,7 @@
     OUT.state/run.json    format version, the options that a later run has to share, and the inputs
     OUT.state/journal     frames (`crawler.store.journal.frame`)
     OUT.state/seen        fingerprints of all URLs that were taken up, 8 bytes each
+    OUT.state/tables      traps and signatures of pages (`crawler.store.journal.tables_file`)
     OUT.state/input       a copy of standard input (`crawler.store.input_copy`)
     OUT.state/status.json what the crawl is doing (`crawler.store.journal.status_file`)
     OUT.receipt.json      what a crawl that ended has done: the proof that nothing was lost
@@ -95,6 +96,7 @@ class StateFolder:
         disk.remove(self.path / "journal")
         disk.remove(self.path / "status.json")
         disk.remove(self.path / "input")
+        disk.remove(self.path / "tables")
         self.describe(options, inputs)
         disk.replace(self.path / "seen", b"")
         file = self.rebase([packed(Frame(marks=marks))])
@@ -190,7 +192,7 @@ class StateFolder:
 
     def discard(self) -> None:
         """Remove the state, as far as it is ours; the journal first, without which it is none."""
-        for name in ("journal", "seen", "input", "run.json", "status.json"):
+        for name in ("journal", "seen", "tables", "input", "run.json", "status.json"):
             disk.remove(self.path / name)
             disk.remove(self.path / f"{name}.new")
         with suppress(OSError):  # somebody else has put something there
