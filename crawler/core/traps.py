@@ -23,12 +23,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from zlib import crc32
 
 from crawler.core.refusal import Refusal
 from crawler.core.tally import Tally
 from crawler.formats import caps
 from crawler.model.following_config import FollowingConfig
-from crawler.model.url import Url
+from crawler.model.url import Url, fingerprint
 
 _KEYS = 1 << 17
 _BARREN = 10_000
@@ -43,6 +44,8 @@ _SESSION = re.compile(
     r"|/\([A-Z]\([\w-]{16,}\)\))",
     re.IGNORECASE | re.ASCII,
 )
+# What is counted of one place: its hash, with some bits turned round.
+_PAGES, _EQUAL, _NAMES, _QUERIES = (n * 0x9E37_79B9_7F4A_7C15 % 2**64 for n in (1, 2, 3, 4))
 _VARYING = re.compile(r"[^/]*\d[^/]*")
 
 
@@ -98,10 +101,11 @@ class Traps:
         if not skeleton:
             return None
         host, shape = url.host_key, _shape(url)
-        equal = self._tally.add(_joined(host, str(skeleton)))
-        pages = self._tally.add(_joined(host, shape, "pages"))
+        place = fingerprint(f"{host}{shape}")
+        equal = self._tally.add(fingerprint(host) ^ skeleton)
+        pages = self._tally.add(place ^ _PAGES)
         if equal > 1:
-            repeated = self._tally.add(_joined(host, shape, "equal"))
+            repeated = self._tally.add(place ^ _EQUAL)
             if repeated > self._options.max_equal_pages and repeated >= _MOSTLY * pages:
                 self._condemn(host, shape)
         return Refusal.EQUAL_CONTENT if equal > self._options.max_equal_pages else None
@@ -125,26 +129,24 @@ class Traps:
 
     def _session(self, href: str) -> Refusal | None:
         without, sessions = _SESSION.subn("", href)
-        if sessions and self._tally.add(_joined("session", without)) > _SESSIONS:
+        if sessions and self._tally.add(fingerprint(f"session {without}")) > _SESSIONS:
             return Refusal.SESSION
         return None
 
     def _query(self, page: str, query: str) -> Refusal | None:
         """Return the refusal of a query; each call counts, so it is made once per new URL."""
-        tally = self._tally
+        tally, place = self._tally, fingerprint(page)
         pairs = query.split("&")
         if len(pairs) > 1:
             pairs.sort()
-            if tally.add(_joined(page, *pairs)) > _ORDERS:
+            if tally.add(place ^ fingerprint("&".join(pairs))) > _ORDERS:
                 return Refusal.PERMUTATION
-        names = _joined(*[pair.partition("=")[0] for pair in pairs])
-        if not tally.admits(_joined(page, "names"), names, self._combinations):
-            return Refusal.COMBINATIONS
-        return (
-            Refusal.QUERIES
-            if tally.add(_joined(page, "queries")) > self._options.max_queries
-            else None
+        names = crc32(
+            "&".join([pair.partition("=")[0] for pair in pairs]).encode("utf-8", "replace")
         )
+        if not tally.admits(place ^ _NAMES, names, self._combinations):
+            return Refusal.COMBINATIONS
+        return Refusal.QUERIES if tally.add(place ^ _QUERIES) > self._options.max_queries else None
 
     def _condemn(self, host: str, shape: str) -> None:
         shapes = self._barren.setdefault(host, set())
@@ -156,10 +158,6 @@ class Traps:
                 shapes = self._barren.setdefault(host, set())
             shapes.add(shape)
             self._shapes += 1
-
-
-def _joined(*parts: str) -> str:
-    return "\0".join(parts)  # which no URL holds
 
 
 def _shape(url: Url) -> str:
