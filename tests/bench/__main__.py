@@ -26,6 +26,7 @@ from tests.bench import (
     work_manners,
     work_mock,
     work_pages,
+    work_partitions,
     work_small,
 )
 from tests.bench.measure import NotDone
@@ -37,6 +38,7 @@ from tests.real.site import nginx
 WORKS: Mapping[str, Callable[[Setting], Result]] = {
     "pages": work_pages.measure,
     "small": work_small.measure,
+    "partitions": work_partitions.measure,
     "latency": work_latency.measure,
     "lag": work_lag.measure,
     "closed": work_closed.measure,

@@ -24,12 +24,17 @@ def row(
         peer=f"{peer_rate:,.0f} pages/s",
         value=rate_ratio(ours, peer),
         target=target,
-        note=f"whole commands {_walls(ours)} against {_walls(peer)}, {wall:.2f}x a page",
+        note=f"whole commands {_walls(ours)} against {_walls(peer)}, {wall:.2f}x a page; "
+        f"CPU {_cpu(ours):.0f} us against {_cpu(peer):.0f} us a page",
     )
 
 
 def _wall_rate(samples: Sequence[Sample]) -> float:
     return statistics.median(sample.pages / sample.wall for sample in samples)
+
+
+def _cpu(samples: Sequence[Sample]) -> float:
+    return 1e6 * statistics.median(sample.cpu / sample.pages for sample in samples)
 
 
 def _walls(samples: Sequence[Sample]) -> str:

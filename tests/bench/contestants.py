@@ -43,16 +43,18 @@ def our_command(
     urls: UrlList,
     *,
     engine: str = "async",
+    parse: str = "auto",
     width: int = WIDTH,
     manners: bool = False,
     options: Sequence[str] = (),
 ) -> CrawlCommand:
-    """Our crawl of a list, parsing as `--parse auto` decides, into a directory of its own."""
+    """Our crawl of a list into a directory of its own."""
     room = urls.beside("ours")
     return CrawlCommand(
         urls=urls.path,
         output=room / "out.jsonl",
         engine=engine,
+        parse=parse,
         width=width,
         stats=room / "stats.json",
         manners=manners,

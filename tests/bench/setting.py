@@ -38,17 +38,23 @@ class Setting:
         clear(command)
         return profile.in_missed(rows, self.python, command.words())
 
-    def doc_pages(self) -> UrlList:
-        """Four URLs for each documentation page under 400 KB (2,084 for 521 pages)."""
+    def doc_pages(self, queries: int = _QUERIES) -> UrlList:
+        """So many URLs for each documentation page under 400 KB (2,084 for 521 pages and 4)."""
         chosen = [page for page in pages() if page.size < _LIMIT]
-        queries = range(1 if self.quick else _QUERIES)
-        urls = [self.site.url(page.path, f"i={query}") for query in queries for page in chosen]
-        return self._list("pages", urls)
+        numbers = range(1 if self.quick else queries)
+        urls = [self.site.url(page.path, f"i={number}") for number in numbers for page in chosen]
+        return self._list(f"pages-{queries}", urls)
 
     def small_pages(self, count: int) -> UrlList:
         """`count` URLs of the page of 1,400 bytes."""
         urls = [self.site.url("/small.html", f"i={number}") for number in range(count)]
         return self._list(f"small-{count}", urls)
+
+    def spread(self, urls: UrlList, hosts: int) -> UrlList:
+        """The URLs of a list, by turns at so many hosts."""
+        texts = urls.path.read_text().split()
+        moved = [self.site.elsewhere(url, number % hosts) for number, url in enumerate(texts)]
+        return self._list(f"{urls.path.stem}-at-{hosts}", moved)
 
     def list_of(self, name: str, paths: list[str], count: int) -> UrlList:
         """`count` URLs that go round `paths`, told apart by their query."""

@@ -14,6 +14,8 @@ What it serves:
     /doors.html               a page whose links lead to all that following has to cope with
     /robots.txt               allows all; `Site.robots` replaces or removes it
 
+It listens on `ADDRESSES` addresses, 127.0.0.1 and up, so that there are as many hosts.
+
 A query string never changes what is served, so `?i=1`, `?i=2` give as many URLs as one likes.
 """
 
@@ -44,6 +46,7 @@ BIG_PAGES = 12
 _MADE = ("/robots.txt", "/small.html", "/kilobyte.html", "/doors.html")
 _PORT_ATTEMPTS = 5  # another process may take the free port before nginx binds it
 _STOP_SECONDS = 5.0
+ADDRESSES = 100
 _READY = "start worker process "
 _CONFIGURATION = """\
 daemon off;
@@ -69,7 +72,7 @@ http {{
   uwsgi_temp_path {prefix}/uwsgi;
   scgi_temp_path {prefix}/scgi;
   server {{
-    listen 127.0.0.1:{port} backlog=4096;
+{listens}
     root {docs};
     location = /robots.txt {{ root {made}; open_file_cache off; }}
     location = /small.html {{ root {made}; }}
@@ -104,6 +107,10 @@ class Site:
     def url(self, path: str, query: str = "") -> str:
         """The absolute URL of `path`, with `?query` when one is given."""
         return f"{self.origin}{path}{'?' if query else ''}{query}"
+
+    def elsewhere(self, url: str, number: int) -> str:
+        """The same URL at another address, one of `ADDRESSES`."""
+        return url.replace("127.0.0.1", f"127.0.0.{1 + number % ADDRESSES}", 1)
 
     def robots(self, text: str | None) -> None:
         """Serve `text` as robots.txt from now on; None for none, which answers 404."""
@@ -169,7 +176,7 @@ def _launch(prefix: Path, port: int) -> subprocess.Popen[str]:
         raise Unavailable("nginx is gone from this machine")
     user = "user www-data;" if os.geteuid() == 0 else ""
     text = _CONFIGURATION.format(
-        prefix=prefix, port=port, docs=DOCS, made=prefix / "made", user=user
+        prefix=prefix, listens=_listens(port), docs=DOCS, made=prefix / "made", user=user
     )
     configuration = prefix / "nginx.conf"
     configuration.write_text(text)
@@ -180,6 +187,12 @@ def _launch(prefix: Path, port: int) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
+    )
+
+
+def _listens(port: int) -> str:
+    return "\n".join(
+        f"    listen 127.0.0.{number}:{port} backlog=4096;" for number in range(1, ADDRESSES + 1)
     )
 
 
