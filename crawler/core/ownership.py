@@ -12,7 +12,7 @@ import re
 from crawler.core.domain import SuffixList, registrable
 from crawler.model.url import MAX_LENGTH, InvalidUrl, Url, fingerprint
 
-_USUAL_PORTS = frozenset({80, 443})
+_USUAL_PORTS = frozenset({"80", "443"})
 _PLAIN = re.compile(r"https?://[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[1-9][0-9]{0,4})?")
 _MOST_KNOWN = 65_536
 """Maximum cached owners; an origin takes some 150 bytes."""
@@ -63,14 +63,17 @@ class Ownership:
         key = url.host_key
         owner = self._known.get(key)
         if owner is None:
-            owner = fingerprint(self._key(url)) % self.partitions
+            owner = fingerprint(self._named(key)) % self.partitions
             if _PLAIN.fullmatch(key):
                 if len(self._known) >= _MOST_KNOWN:
                     self._known.clear()
                 self._known[key] = owner
         return owner
 
-    def _key(self, url: Url) -> str:
-        if url.port in _USUAL_PORTS:
-            return registrable(url.host, self._suffixes)
-        return f"{url.host}:{url.port}"
+    def _named(self, key: str) -> str:
+        """Return what the owner of a host key is named by."""
+        authority = key.partition("//")[2]
+        host, colon, port = authority.rpartition(":")
+        if authority.endswith("]") or not colon:
+            return registrable(authority, self._suffixes)
+        return registrable(host, self._suffixes) if port in _USUAL_PORTS else authority

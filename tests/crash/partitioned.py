@@ -82,7 +82,8 @@ def _entries() -> list[str]:
 
 def continued_rounds(case: RoundsCase, folder: Path, draw: random.Random) -> str | None:
     """Run rounds until all is done, killed at a random change; where, or None at the end."""
-    at, how = draw.randrange(2, 80), draw.choice(("before", "middle", "after"))
+    # To go on with a partition takes 20 changes or so, which has to leave room for progress.
+    at, how = draw.randrange(2, 80 * case.partitions), draw.choice(("before", "middle", "after"))
     child = os.fork()
     if child == 0:
         sinks._COMMIT, sinks._COMMIT_PACE = 2_000, 0.0

@@ -10,7 +10,7 @@ import pytest
 
 @pytest.mark.slow
 def test_crawls_that_are_killed_in_their_writes_lose_and_repeat_nothing() -> None:
-    """Both engines, lists and links, plain and packed outputs: two kills for each, or more."""
+    """Both engines, lists and links, alone and in partitions, plain and packed outputs."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.crash", "--kills", "30"],
         capture_output=True,
