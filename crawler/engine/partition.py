@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -33,7 +33,8 @@ from crawler.model.url import Seed
 from crawler.runtime.suffixes import PublicSuffixes
 from crawler.store.archive import SUFFIXES
 from crawler.store.chosen import Chosen
-from crawler.store.journal.handover import Inbox
+from crawler.store.journal.frame import Marks
+from crawler.store.journal.handover import Inbox, Outbox
 from crawler.store.journal.journal import Sync, positions_of, unsynced
 from crawler.store.journal.lines import waiting_of
 from crawler.store.journal.page_quota import PageQuota
@@ -107,9 +108,9 @@ class PartitionCrawl:
         following = config.following
         widens = following.follow or following.sitemaps
         self._source = SharedSource(given, ownership, widens=widens)
-        beginning = self._opened(config, hands_over=shared)
-        self._journal = journal = beginning.kept.journal
         folders = {n: partition_folder(plan, n) for n in ownership.others}
+        beginning = self._opened(config, list(folders.values()))
+        self._journal = journal = beginning.kept.journal
         self._inbox = Inbox(partition, folders, positions_of(journal.marks))
         stack.callback(self._inbox.close)
         self._given = PartitionSource(
@@ -164,7 +165,15 @@ class PartitionCrawl:
             self._watch.sum_up(session.totals(), session.parsing, session.worker_cpu_seconds)
         return manifest
 
-    def _opened(self, config: CommandConfig, *, hands_over: bool) -> Beginning:
+    def _opened(self, config: CommandConfig, others: Sequence[Path]) -> Beginning:
+        def outbox(marks: Marks) -> Outbox | None:
+            positions = positions_of(marks)
+            return (
+                Outbox(self._folder, marks.handed, positions, own=self._partition, receivers=others)
+                if others
+                else None
+            )
+
         folder = StateFolder(self._part, str(self._folder))
         folder.label = self._label
         sync: Sync = os.fdatasync if config.sync == "full" else unsynced
@@ -179,7 +188,7 @@ class PartitionCrawl:
                     outlet,
                     sync=sync,
                     inputs=inputs,
-                    hands_over=hands_over,
+                    outbox=outbox,
                 )
             return resume(
                 folder,
@@ -188,7 +197,7 @@ class PartitionCrawl:
                 self._source,
                 sync=sync,
                 accept_change=config.accept_change,
-                hands_over=hands_over,
+                outbox=outbox,
             )
         except BaseException:
             outlet.close()

@@ -22,7 +22,7 @@ from crawler.engine.plugins import Plugins
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import CrawlerError
 from crawler.store import sinks
-from crawler.store.journal import journal
+from crawler.store.journal import handover, journal
 from crawler.store.journal.frame import Marks
 from crawler.store.journal.state_folder import StateFolder
 from tests.crash.crawl import KILLED, killed_at, unpacked
@@ -88,6 +88,7 @@ def continued_rounds(case: RoundsCase, folder: Path, draw: random.Random) -> str
     if child == 0:
         sinks._COMMIT, sinks._COMMIT_PACE = 2_000, 0.0
         journal._LEAST, journal._GROWTH = 1_000, 1
+        handover.SEGMENT = 2_000
         killed_at(at, how)
         os._exit(_rounds(case, folder))
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -12,7 +12,8 @@ import pytest
 from crawler.model.errors import ConfigurationError
 from crawler.model.request import Arrivals, Hop, Position, Request
 from crawler.model.url import Url
-from crawler.store.journal.handover import Inbox, Outbox, line_of, read_offer
+from crawler.store.journal import handover
+from crawler.store.journal.handover import Inbox, Outbox, line_of, read_offer, segments
 from crawler.store.journal.journal import unsynced
 
 Closed = Callable[[Any], Any]
@@ -111,9 +112,38 @@ def test_a_file_shorter_than_committed_is_refused(tmp_path: Path, until_end: Clo
     outbox = until_end(Outbox(tmp_path, 0, {}))
     sent(outbox, 1, 1, 2)
     outbox.publish({})
-    path = tmp_path / "handed"
+    path = tmp_path / "handed.0"
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(ConfigurationError, match=r"has .* bytes, and had"):
         until_end(Outbox(tmp_path, outbox.length, {}))
     with pytest.raises(ConfigurationError, match="is damaged at byte 0"):
         until_end(Inbox(1, {0: tmp_path}, {})).take(9)
+
+
+def test_segments_are_deleted_once_all_others_have_committed_their_reading(
+    tmp_path: Path, until_end: Closed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What somebody still needs stays, and reading goes on from one segment to the next."""
+    monkeypatch.setattr(handover, "SEGMENT", 1)
+    sender, near, far = (tmp_path / name for name in ("p0", "p1", "p2"))
+    for folder in (sender, near, far):
+        folder.mkdir()
+    outbox = until_end(Outbox(sender, 0, {}, own=0, receivers=[near, far]))
+    starts = []
+    for number in range(4):
+        starts.append(outbox.length)
+        sent(outbox, 1, number)
+        outbox.publish({})
+    assert segments(sender) == starts
+    inbox = until_end(Inbox(1, {0: sender}, {}))
+    assert taken(inbox) == [f"http://a.test/{n}" for n in range(4)]
+    until_end(Outbox(near, 0, inbox.positions))  # offers how far it has come
+    outbox.publish({})
+    assert segments(sender) == starts
+    until_end(Outbox(far, 0, {0: Position(starts[2])}))
+    outbox.publish({})
+    assert segments(sender) == starts[2:]
+    late = until_end(Inbox(9, {0: sender}, {0: Position(starts[2])}))
+    assert taken(late) == ["http://z.test/"] * 2
+    again = until_end(Outbox(sender, outbox.length, {}, own=0, receivers=[near, far]))
+    assert segments(sender) == starts[2:] and again.length == outbox.length

@@ -1,7 +1,9 @@
 """What partitions hand over to each other: one file a sender, read by all the others.
 
-    pN/handed    blocks of lines, each with an index: how many bytes and lines are for whom
-    pN/offer     how much of it is committed, and how far N has read what others have handed over
+    pN/handed.P   blocks of lines from position P on, each with an index of the bytes for each
+    pN/offer      how much of it is committed, and how far N has read what others have handed over
+
+The file is cut into segments, of which those that all the others have read are deleted.
 
 A block is written before the frame that counts it, and named in `offer` after that. So nobody reads
 what a sender could still take back; and what a receiver has read is in the frame that also has its
@@ -28,6 +30,8 @@ from crawler.store.journal import disk
 from crawler.store.journal.lines import request_key
 from crawler.store.request_line import lined, request_of
 
+SEGMENT = 64 * 2**20
+"""Bytes after which another segment begins."""
 _INDEX = 4_096
 """Bytes that are read at once of a block's index: enough for 100 partitions."""
 
@@ -102,24 +106,37 @@ def read_offer(folder: Path) -> tuple[int, dict[int, int]]:
     return offer["handed"], {int(sender): at for sender, at in offer["received"].items()}
 
 
+def segments(folder: Path) -> list[int]:
+    """Return where the segments of what a partition has handed over begin, in order."""
+    return sorted(int(path.suffix[1:]) for path in folder.glob("handed.*"))
+
+
 class Outbox:
     """The lines that a partition hands over, in its folder, after `length` bytes of earlier runs.
 
-    Raises `OSError`, and `ConfigurationError` if the file is shorter.
+    own: its number; receivers: the folders of the others. Raises `OSError`, and
+    `ConfigurationError` if there are fewer bytes.
     """
 
-    def __init__(self, folder: Path, length: int, positions: Mapping[int, Position]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        length: int,
+        positions: Mapping[int, Position],
+        *,
+        own: int = 0,
+        receivers: Iterable[Path] = (),
+    ) -> None:
         self._folder = folder
+        self._own = own
+        self._receivers = list(receivers)
         self.length = length
         self._file: BinaryIO | None = None
-        path = folder / "handed"
-        size = path.stat().st_size if path.exists() else 0
-        if size < length:
-            raise ConfigurationError(
-                f"{path}: has {size:,} bytes, and had {length:,}; --overwrite starts over"
-            )
-        if size > length:
-            disk.truncate(path, length)
+        self._starts = segments(folder)
+        while self._starts and self._starts[-1] >= length:  # never committed
+            disk.remove(self._path(self._starts.pop()))
+        if length:
+            self._cut()
         if length or positions:
             self.publish(positions)
         else:
@@ -133,11 +150,45 @@ class Outbox:
         parts = {receiver: b"".join(given) for receiver, given in lines.items()}
         index = orjson.dumps([(receiver, len(part)) for receiver, part in parts.items()])
         block = b"".join((index, b"\n", *parts.values()))
-        if self._file is None:
-            self._file = (self._folder / "handed").open("ab", buffering=0)
-        disk.write(self._file.fileno(), block)
-        sync(self._file.fileno())
+        file = self._segment()
+        disk.write(file.fileno(), block)
+        sync(file.fileno())
         self.length += len(block)
+
+    def _segment(self) -> BinaryIO:
+        """Return the file to add to: another once the last is long enough."""
+        if not self._starts or self.length - self._starts[-1] >= SEGMENT:
+            self.close()
+            self._starts.append(self.length)
+            self._path(self.length).touch(mode=0o600)
+            disk.settle(self._folder)
+        if self._file is None:
+            self._file = self._path(self._starts[-1]).open("ab", buffering=0)
+        return self._file
+
+    def _path(self, start: int) -> Path:
+        return self._folder / f"handed.{start}"
+
+    def _cut(self) -> None:
+        """Cut off what was not committed."""
+        size = 0
+        if self._starts:
+            path = self._path(self._starts[-1])
+            size = self._starts[-1] + path.stat().st_size
+        if size < self.length:
+            raise ConfigurationError(
+                f"{self._folder}: what was handed over has {size:,} bytes, and had "
+                f"{self.length:,}; --overwrite starts over"
+            )
+        if size > self.length:
+            disk.truncate(path, self.length - self._starts[-1])
+
+    def _forget(self) -> None:
+        """Delete segments that all others have read, by what they have committed."""
+        if len(self._starts) > 1 and self._receivers:
+            read = min(read_offer(each)[1].get(self._own, 0) for each in self._receivers)
+            while len(self._starts) > 1 and self._starts[1] <= read:
+                disk.remove(self._path(self._starts.pop(0)))
 
     def publish(self, positions: Mapping[int, Position]) -> None:
         """Offer what was written, now that it is committed. Raises `OSError`."""
@@ -146,11 +197,13 @@ class Outbox:
         with draft.open("wb", buffering=0) as file:
             disk.write(file.fileno(), orjson.dumps({"handed": self.length, "received": received}))
         disk.rename(draft, self._folder / "offer")
+        self._forget()
 
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
             self._file.close()
+            self._file = None
 
 
 class Inbox:
@@ -163,13 +216,14 @@ class Inbox:
             Sender(number, own, folder, positions.get(number, Position()))
             for number, folder in folders.items()
         ]
+        self._turn = 0
 
     def __repr__(self) -> str:
         return f"Inbox({self._senders!r})"
 
     @property
     def positions(self) -> dict[int, Position]:
-        """How far each partition's lines were taken."""
+        """How far each partition's lines were taken; from any thread."""
         return {sender.number: sender.position for sender in self._senders}
 
     def take(self, most: int) -> Arrivals | None:
@@ -178,8 +232,8 @@ class Inbox:
         Senders take turns. Raises `OSError`, and `ConfigurationError` for a damaged file.
         """
         for _ in self._senders:
-            sender = self._senders.pop(0)
-            self._senders.append(sender)
+            sender = self._senders[self._turn]
+            self._turn = (self._turn + 1) % len(self._senders)
             if (arrivals := sender.take(most)) is not None:
                 return arrivals
         return None
@@ -199,6 +253,7 @@ class Sender:
         self._receiver = receiver
         self._folder = folder
         self._file: int | None = None
+        self._start = 0  # of the segment
         self._lines: list[bytes] = []  # of the block, after the position
         self._next = 0
         self._offered = 0
@@ -229,7 +284,7 @@ class Sender:
     def _open_block(self) -> None:
         """Read the lines of the next block; one without any is passed."""
         block = self._found(self.position.block)
-        data = os.pread(self._number(), block.size, block.start) if block.size else b""
+        data = self._read(block.size, block.start)
         if len(data) < block.size:
             raise self._damaged()
         self._lines = data.splitlines(keepends=True)[self.position.lines :]
@@ -238,9 +293,11 @@ class Sender:
             self.position = Position(block.next)
 
     def _found(self, at: int) -> Block:
-        head = os.pread(self._number(), _INDEX, at)
-        while b"\n" not in head and len(head) % _INDEX == 0 and head:
-            head += os.pread(self._number(), _INDEX, at + len(head))
+        self._open(at)
+        head = more = self._read(_INDEX, at)
+        while b"\n" not in head and len(more) == _INDEX:
+            more = self._read(_INDEX, at + len(head))
+            head += more
         line, end, _ = head.partition(b"\n")
         try:
             index: list[tuple[int, int]] = orjson.loads(line)
@@ -254,21 +311,32 @@ class Sender:
             start += size
         return Block(*own, start)
 
-    def _number(self) -> int:
-        if self._file is None:
-            self._file = os.open(self._folder / "handed", os.O_RDONLY | os.O_CLOEXEC)
-        return self._file
+    def _open(self, at: int) -> None:
+        """Open the segment with this position, where another may begin."""
+        new = at != self._start and (self._folder / f"handed.{at}").exists()
+        if self._file is not None and not new:
+            return
+        self.close()
+        start = max((each for each in segments(self._folder) if each <= at), default=None)
+        if start is None:
+            raise self._damaged()
+        self._file = os.open(self._folder / f"handed.{start}", os.O_RDONLY | os.O_CLOEXEC)
+        self._start = start
+
+    def _read(self, size: int, at: int) -> bytes:
+        return b"" if self._file is None else os.pread(self._file, size, at - self._start)
 
     def _damaged(self) -> ConfigurationError:
         return ConfigurationError(
-            f"{self._folder / 'handed'} is damaged at byte {self.position.block:,}; --overwrite "
-            "starts over"
+            f"{self._folder}: what was handed over is damaged at byte {self.position.block:,}; "
+            "--overwrite starts over"
         )
 
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
             os.close(self._file)
+            self._file = None
 
 
 def _given(line: bytes) -> Request | Url:

@@ -51,12 +51,15 @@ class PageQuota:
 
     def _settle(self, taken_up: int, *, claims: bool) -> None:
         try:
+            new = not self._path.exists()
             number = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(number, fcntl.LOCK_EX)
                 self._claim(number, taken_up, claims=claims)
             finally:
                 os.close(number)
+            if new:
+                disk.settle(self._path.parent)
         except OSError as error:
             raise EnvironmentFailure(
                 f"{self._path}: cannot be written: {error.strerror}; make room, and run the same "

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -31,7 +31,7 @@ from crawler.store.journal.frame import Marks, frames
 from crawler.store.journal.handover import Outbox
 from crawler.store.journal.host_line import host_state
 from crawler.store.journal.host_lines import HostLines
-from crawler.store.journal.journal import Journal, Sync, positions_of, unsynced
+from crawler.store.journal.journal import Journal, Sync, unsynced
 from crawler.store.journal.kept import Kept
 from crawler.store.journal.lines import waiting_of
 from crawler.store.journal.replay import Replay
@@ -40,6 +40,8 @@ from crawler.store.journal.tables_file import read_tables
 from crawler.store.outlet import Outlet
 from crawler.store.shared_source import SharedSource
 from crawler.store.sources import InputProgress, UrlSource
+
+OutboxMaker = Callable[[Marks], Outbox | None]
 
 WAY_ON = "--accept-change goes on all the same, --overwrite starts over"
 
@@ -204,6 +206,10 @@ def completed(output: str, receipt: Mapping[str, Any]) -> Complete:
     )
 
 
+def no_outbox(_marks: Marks) -> None:
+    """Hand nothing over."""
+
+
 def begin(
     folder: StateFolder,
     options: Mapping[str, Any],
@@ -211,15 +217,14 @@ def begin(
     *,
     sync: Sync,
     inputs: Sequence[Mapping[str, Any]] = (),
-    hands_over: bool = False,
+    outbox: OutboxMaker = no_outbox,
 ) -> Beginning:
     """Begin a new crawl; the state is created with the first commit.
 
-    hands_over: it is one partition among several.
+    outbox: makes that of one partition among several.
     """
     marks = Marks(output=outlet.written)  # of an output that is added to
-    outbox = Outbox(folder.path, 0, {}) if hands_over else None
-    journal = Journal(folder, options, marks, inputs=inputs, outbox=outbox, sync=sync)
+    journal = Journal(folder, options, marks, inputs=inputs, outbox=outbox(marks), sync=sync)
     return Beginning(kept=Kept(outlet, journal, sync))
 
 
@@ -231,7 +236,7 @@ def resume(
     *,
     sync: Sync,
     accept_change: bool = False,
-    hands_over: bool = False,
+    outbox: OutboxMaker = no_outbox,
     copy: InputCopy | None = None,
 ) -> Beginning:
     """Continue after the last commit of an earlier run. Raises `ConfigurationError`."""
@@ -272,8 +277,8 @@ def resume(
             file = folder.adopt()
             if copy is not None and renewed:
                 copy.renew()
-            outbox = Outbox(folder.path, marks.handed, positions_of(marks)) if hands_over else None
-    journal = Journal(folder, options, marks, file=file, outbox=outbox, sync=sync)
+            opened = outbox(marks)
+    journal = Journal(folder, options, marks, file=file, outbox=opened, sync=sync)
     if copy is not None:
         journal.copy_input(copy)
     return Beginning(
