@@ -6,8 +6,6 @@ partitions is fixed when a run begins; a later one with more or fewer workers go
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -22,6 +20,7 @@ from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.url import Url
 from crawler.runtime import limits
+from crawler.runtime.leftovers import temporary_directory
 from crawler.store.archive import SUFFIXES
 from crawler.store.blocks import Input
 from crawler.store.claim import is_directory, is_file
@@ -206,8 +205,7 @@ def _locked(order: ParallelOrder, held: ExitStack) -> RunFolder:
     if order.lasting:
         folder = order.folder
     else:
-        place = tempfile.mkdtemp(prefix="crawler-")
-        held.callback(shutil.rmtree, place, ignore_errors=True)
+        place = str(held.enter_context(temporary_directory()))
         folder = RunFolder(place, place)
     held.callback(folder.close)
     folder.lock()

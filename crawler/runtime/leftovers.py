@@ -4,6 +4,8 @@
 the process that made it, but not after `kill -9`. So the folder gets a file that its owner keeps
 locked: one whose lock is free is nobody's any more, and the next start takes it away.
 
+*Temporary directories* of this package's own are marked in the same way (`temporary_directory`).
+
 *The resource tracker* unlinks semaphores that a process could not unlink itself, and says so. That
 it does so is what it is for, and nothing that a person could act on: it is told not to say it. One
 that was killed is started anew, and would show a traceback for each name it was not told of: it is
@@ -18,11 +20,13 @@ import shutil
 import sys
 import tempfile
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker, util
 from pathlib import Path
 
 _LOCK = "crawler.lock"
+_OWN = "crawler-run-"
 _IGNORED = "ignore:resource_tracker:UserWarning"  # the form of `python -W`
 
 
@@ -46,6 +50,24 @@ def tidy() -> None:
     with suppress(OSError):  # a full disk says so where it matters
         _State.lock = _locked(Path(util.get_temp_dir()))
         _clear(Path(tempfile.gettempdir()))
+
+
+@contextmanager
+def temporary_directory() -> Iterator[Path]:
+    """Make a directory in TMPDIR that goes with the block, after `kill -9` with the next call.
+
+    Raises `OSError`.
+    """
+    _clear(Path(tempfile.gettempdir()))
+    folder = Path(tempfile.mkdtemp(prefix=_OWN))
+    try:
+        fd = _locked(folder)
+        try:
+            yield folder
+        finally:
+            os.close(fd)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 _tracker_told, _tracker_untold = resource_tracker.register, resource_tracker.unregister
@@ -77,7 +99,7 @@ def _locked(folder: Path) -> int:
 
 def _clear(place: Path) -> None:
     """Take away the marked folders of processes that are gone."""
-    for mark in place.glob(f"pymp-*/{_LOCK}"):
+    for mark in (*place.glob(f"pymp-*/{_LOCK}"), *place.glob(f"{_OWN}*/{_LOCK}")):
         with suppress(OSError):  # held, gone meanwhile, or another user's
             fd = os.open(mark, os.O_WRONLY | os.O_CLOEXEC)
             try:

@@ -192,3 +192,30 @@ def test_links_are_followed_across_partitions(tmp_path: Path) -> None:
             assert crawler(*words)[0] == 0
             found.append(sorted(record["url"] for record in records(output)))
     assert found[0] == found[1] and len(found[0]) > PAGES // 2
+
+
+def test_a_reader_that_has_had_enough_ends_all(tmp_path: Path) -> None:
+    """`| head -1`: exit code 0, nothing on stderr, no process left."""
+    with running(MockWeb(hosts=HOSTS, pages=PAGES, latency=0.05)) as web:
+        words = ("crawl", *WORDS, *QUIET, "-i", str(listed(web, tmp_path)), "--workers", "2", "-q")
+        with started(*words) as process:
+            assert process.stdout is not None and process.stderr is not None
+            assert json.loads(process.stdout.readline())["outcome"] == "page"
+            below = children(process.pid)
+            process.stdout.close()
+            assert (process.stderr.read(), process.wait(60)) == ("", 0)
+    assert not any(map(os.path.exists, (f"/proc/{pid}" for pid in below)))
+
+
+def test_one_worker_writes_a_directory_of_one_part(tmp_path: Path) -> None:
+    """A name with a slash is a directory, whatever the number of workers; it may be added to."""
+    output = tmp_path / "out"
+    with running(MockWeb(hosts=HOSTS, pages=PAGES)) as web:
+        words = ("crawl", *WORDS, *QUIET, "-i", str(listed(web, tmp_path)), "-o", f"{output}/")
+        assert crawler(*words)[0] == 0
+        assert [path.name for path in output.iterdir()] == ["part-00000.jsonl"]
+        assert crawler(*words)[0] == 0  # complete
+        assert crawler(*words, "--append", "--format", "jsonl.gz")[0] == 0
+    names = sorted(path.name for path in output.iterdir())
+    assert names == ["part-00000.jsonl", "part-00001.jsonl.gz"]
+    assert sorted(each["url"] for each in records(output)) == sorted(urls_of(web) * 2)

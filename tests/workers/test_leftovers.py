@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from crawler.mock import MockWeb, running
+from crawler.runtime.leftovers import temporary_directory
 from tests.unmannered import WORDS
 from tests.workers.killing import PAGES, left_over, one
 
@@ -64,3 +66,18 @@ def test_processes_killed_at_random_cost_no_record_and_no_time(engine: str) -> N
     with running(MockWeb(pages=PAGES)) as web:
         urls = list(web.urls())
         assert [wrong for seed in range(RUNS) for wrong in one(seed, urls, engine, LATE)] == []
+
+
+def test_a_temporary_directory_goes_with_its_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One whose owner was killed is removed by the next; that of a living one stays."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left = tmp_path / "crawler-run-killed"
+    left.mkdir()
+    (left / "crawler.lock").touch()
+    with temporary_directory() as first:
+        assert not left.exists()
+        with temporary_directory() as second:
+            assert sorted(tmp_path.iterdir()) == sorted((first, second))
+    assert list(tmp_path.iterdir()) == []
