@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from asyncio import CancelledError
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple, Self
 
 import aiohttp
@@ -52,7 +52,7 @@ class AioFetcher(HttpFetcher):
     `config.debug`).
     """
 
-    errors = (aiohttp.ClientError,)
+    errors = (aiohttp.ClientError, OSError)
     event = asyncio.Event
 
     async def __aenter__(self) -> Self:
@@ -194,9 +194,11 @@ class _AioLink:
     """The `ExchangeLink` of an exchange in a task; it has a response once it is `open`."""
 
     __slots__ = (
-        "_credentials", "_deadline", "_deadlines", "_progress", "_response", "_way", "end",
-        "forwarded", "proxy",
+        "_credentials", "_deadline", "_deadlines", "_progress", "_response", "_way", "proxy",
+        "read",
     )  # fmt: skip
+
+    read: Callable[[], Awaitable[bytes]]
 
     def __init__(
         self,
@@ -207,8 +209,6 @@ class _AioLink:
         deadline: Deadline,
     ) -> None:
         self.proxy = way.proxy
-        self.forwarded = way.proxied is not None and progress.request.url.scheme == "http"
-        self.end = deadline.end
         self._way = way
         self._credentials = credentials
         self._progress = progress
@@ -231,21 +231,23 @@ class _AioLink:
                     raise
             finally:
                 self._progress.connect = way.connector.take()
+        self.read = self._response.content.readany
         return self._response.status, _values(self._response)
 
     def fields(self) -> tuple[tuple[str, str], ...]:
         return tuple((name, _text(value)) for name, value in self._response.headers.items())
 
-    async def read(self) -> bytes:
-        content: aiohttp.StreamReader = self._response.content
-        try:
-            return await content.readany()
-        except (aiohttp.ClientError, OSError):
-            # Bytes that came together with the end; aiohttp has no public way to them.
-            if left := b"".join(content._buffer):  # noqa: SLF001
-                content._buffer.clear()  # noqa: SLF001
-                return left
-            raise
+    def left(self) -> bytes:
+        # aiohttp has no public way to them.
+        return b"".join(self._response.content._buffer)  # noqa: SLF001
+
+    @property
+    def forwarded(self) -> bool:
+        return self._way.proxied is not None and self._progress.request.url.scheme == "http"
+
+    @property
+    def end(self) -> Callable[[Fault], None]:
+        return self._deadline.end
 
     async def wait(self, room: asyncio.Event) -> None:
         connection = self._response.connection

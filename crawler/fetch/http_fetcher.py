@@ -9,7 +9,7 @@ threaded one they block, so that its coroutines run to their end in one go (`fin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -32,10 +32,13 @@ _T = TypeVar("_T")
 
 
 class ExchangeLink(Protocol):
-    """The way of one exchange to its server. `forwarded`: an HTTP proxy passes the request on."""
+    """The way of one exchange to its server."""
 
     proxy: Proxy | None
-    forwarded: bool
+
+    @property
+    def forwarded(self) -> bool:
+        """True if an HTTP proxy passes the request on."""
 
     async def open(self) -> tuple[int, Values]:
         """Send the request, wait for the response's head, and return its status and values."""
@@ -43,8 +46,12 @@ class ExchangeLink(Protocol):
     def fields(self) -> tuple[tuple[str, str], ...]:
         """Return all header fields of the response."""
 
-    async def read(self) -> bytes:
-        """Return the next piece of the body, b"" at its end."""
+    @property
+    def read(self) -> Callable[[], Awaitable[bytes]]:
+        """Return the function that waits for the next piece of the body, b"" at its end."""
+
+    def left(self) -> bytes:
+        """Return the bytes that came together with the end of a broken body."""
 
     async def wait(self, room: Any) -> None:
         """Stop reading, and the exchange's clock, until the event is set."""
@@ -128,11 +135,17 @@ class HttpFetcher:
         progress.allowed = self._budget.step
         if progress.packed and self._budget.full:
             await self._ask(progress, link, self._budget.step)
-        while (data := await link.read()) and progress.take(data):
-            if progress.held <= progress.allowed:
-                continue
-            if not await self._ask(progress, link, progress.need):
-                break
+        read = link.read
+        try:
+            while (data := await read()) and progress.take(data):
+                if progress.held <= progress.allowed:
+                    continue
+                if not await self._ask(progress, link, progress.need):
+                    break
+        except self.errors:
+            if left := link.left():
+                progress.take(left)
+            raise
         return progress.received()
 
     async def _ask(self, progress: ExchangeProgress, link: ExchangeLink, need: int) -> bool:
@@ -156,7 +169,7 @@ class HttpFetcher:
 
         Failures are ignored, as the status is all that counts; the connection is closed then.
         """
-        with suppress(*self.errors, OSError, Fault):
+        with suppress(*self.errors, Fault):
             if progress.wanted(self._config):
                 await self._read(progress, link, values)
             elif worth_reading(values):

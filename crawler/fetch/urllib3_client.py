@@ -60,7 +60,7 @@ class ThreadedFetcher(HttpFetcher):
     `fetch` returns failures (unexpected errors propagate with `config.debug`).
     """
 
-    errors = (HTTPError,)
+    errors = (HTTPError, OSError)
     event = threading.Event
 
     def __init__(self, config: CrawlConfig, **parts: Any) -> None:
@@ -208,6 +208,9 @@ class _UrllibLink(Call):
     async def read(self) -> bytes:
         data: bytes = self._response.read1(PIECE, decode_content=False)
         return data
+
+    def left(self) -> bytes:
+        return b""
 
     async def wait(self, room: threading.Event) -> None:
         with self.waiting():
