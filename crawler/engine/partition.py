@@ -3,9 +3,18 @@
     OUT.state/run.json             the number of partitions, and the options of the run
     OUT.state/pN/journal, seen     the state of partition N (`crawler.store.journal`)
     OUT.state/pN/part.jsonl        its records; .gz or .zst as the output
+    OUT.state/pN/handed.P, offer   what it hands over to others (`crawler.store.journal.handover`)
+    OUT.state/pages                what each has claimed of `max_pages`
 
 `crawl_partition` may be called again at any time, from any process, whatever ended it before: it
 goes on where its last commit ended. A lock on the part keeps two calls for one partition apart.
+
+Found URLs and the targets of redirects go to the partition that owns their host. When links are
+followed, that judges them once it has read the list to its end, as every entry may widen the scope;
+it also reads the entries of others for that. Compared with one process, three things differ: a
+page's depth is that of the first link to arrive, which need not be the shortest; up to a twentieth
+of `max_pages` may be missing; and the record of a redirect to another partition's host that ends
+there without a fetch has no times.
 """
 
 from __future__ import annotations
