@@ -24,7 +24,7 @@ USAGE = "Usage: crawler status [OUT] [--json]"
 HELP = (
     "Show how a crawl is doing: done, failed, left, rate, time to go, hosts that wait.\n\n"
     "Works while the crawl runs, after it was stopped or killed, and once it is complete. A crawl "
-    "has a state if it reads files and writes to a file (not with --state none).\n\n"
+    "has a state if it writes to a file (not with --state none).\n\n"
     "Exit codes: 0 running, or complete; 1 stopped, or nothing is known of it.\n\n"
     "For example:\n\n"
     "  crawler status\n"
