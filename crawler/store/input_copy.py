@@ -85,6 +85,7 @@ class InputCopy:
         with self._change:
             if self._place != self._path and self._file is not None:
                 disk.rename(self._place, self._path)
+                disk.settle(self._path.parent)  # before a frame counts on the name
             self._place = self._path
 
     def drop(self) -> None:

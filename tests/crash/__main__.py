@@ -5,7 +5,8 @@ middle of, or after one of its changes to the disk: writes of records, of finger
 frames, renames, truncations and removals. Then the same command runs again, until it is complete.
 Every other crawl runs in partitions, one or three, called by a loop or at the same time.
 All along, the output never is shorter than the journal says; in the end there is one valid record
-for each URL, no more.
+for each URL, no more. Then `crawler retry` is killed in the same way (`tests.crash.retried`), and
+the power is cut (`tests.crash.power`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from pathlib import Path
 
 from tests.crash.crawl import FORMS, KINDS, Case, continued, wrong
 from tests.crash.partitioned import CALLERS, RoundsCase, continued_rounds, wrong_rounds
+from tests.crash.power import cut_power
+from tests.crash.retried import kill_retries
 
 ENGINES = ("async", "threaded")
 
@@ -29,29 +32,42 @@ def main() -> int:
     """Kill so many crawls; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
     parser.add_argument("--kills", type=int, default=1_000)
+    parser.add_argument("--retries", type=int, default=200, help="kills of crawler retry")
+    parser.add_argument("--cuts", type=int, default=500, help="power cuts")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     draw = random.Random(given.seed)
+    problem = _killed(given.kills, draw)
+    problem = problem or (given.retries and kill_retries(given.retries, draw)) or ""
+    problem = problem or (given.cuts and cut_power(given.cuts, draw)) or ""
+    if problem:
+        print(f"seed {given.seed}: {problem}", file=sys.stderr)
+    return 1 if problem else 0
+
+
+def _killed(number: int, draw: random.Random) -> str:
+    """Kill so many crawls, and tell of it; return what is wrong, or ""."""
     alone = [Case(*each) for each in product(ENGINES, KINDS, FORMS)]
     rounds = [RoundsCase(*each) for each in product(ENGINES, KINDS, FORMS, (1, 3), CALLERS)]
     draw.shuffle(rounds)
     cases: list[Case | RoundsCase] = [case for pair in zip(cycle(alone), rounds) for case in pair]
     kills: Counter[str] = Counter()
     crawls = 0
-    while kills.total() < given.kills:
+    while kills.total() < number:
         case = cases[crawls % len(cases)]
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             while (where := _continued(case, folder, draw)) is not None:
                 kills[where] += 1
                 if problem := _wrong(case, folder, complete=False):
-                    return _refuted(case, problem)
+                    return f"{case}: {problem}"
             if problem := _wrong(case, folder, complete=True):
-                return _refuted(case, problem)
+                return f"{case}: {problem}"
         crawls += 1
     where = ", ".join(f"{name} {number}" for name, number in sorted(kills.items()))
-    print(f"{kills.total():,} kills in {crawls:,} crawls: nothing lost, nothing repeated ({where})")
-    return 0
+    text = f"{kills.total():,} kills in {crawls:,} crawls: nothing lost, nothing repeated ({where})"
+    print(text, flush=True)
+    return ""
 
 
 def _continued(case: Case | RoundsCase, folder: Path, draw: random.Random) -> str | None:
@@ -64,11 +80,6 @@ def _wrong(case: Case | RoundsCase, folder: Path, *, complete: bool) -> str:
     if isinstance(case, RoundsCase):
         return wrong_rounds(case, folder, complete=complete)
     return wrong(case, folder, complete=complete)
-
-
-def _refuted(case: Case | RoundsCase, problem: str) -> int:
-    print(f"{case}: {problem}", file=sys.stderr)
-    return 1
 
 
 if __name__ == "__main__":

@@ -86,11 +86,11 @@ def continued(case: Case, folder: Path, draw: random.Random) -> str | None:
     return None
 
 
-def crawl(case: Case, folder: Path) -> int:
+def crawl(case: Case, folder: Path, *, sync: str = "none") -> int:
     """Begin or continue the crawl; its exit code."""
     options: dict[str, Any] = dict(MANNERS_OFF, engine=case.engine, loop="asyncio", parse="inline")
     options |= {"retries": 1, "backoff": 0, "window": 40, "concurrency": 4, "per_host": 4}
-    options |= {"follow": case.kind == "follow", "depth": 0, "quiet": True, "sync": "none"}
+    options |= {"follow": case.kind == "follow", "depth": 0, "quiet": True, "sync": sync}
     seeds, inputs = [f"{SITE}/page/0"], []
     if case.kind == "list":
         (folder / "list.txt").write_text("\n".join(_entries()))

@@ -1,4 +1,4 @@
-"""`python -m tests.crash.retried`: kill `crawler retry` anywhere in its writes, and run it again.
+"""Kill `crawler retry` anywhere in its writes, and run it again.
 
 All along, the output is the old one, byte by byte, or the new one; in the end each URL has one
 record, and none that failed for a reason that may pass. Plain and packed files, and directories of
@@ -7,11 +7,9 @@ parts.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
-import sys
 import tempfile
 from collections import Counter
 from functools import partial
@@ -29,24 +27,19 @@ FORMS = ("jsonl", "jsonl.gz", "jsonl.zst", "parts")
 _MOST = 60  # kills of one retry before it has to come to its end
 
 
-def main() -> int:
-    """Kill so many retries; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tests.crash.retried", description=__doc__)
-    parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    draw = random.Random(given.seed)
+def kill_retries(number: int, draw: random.Random) -> str:
+    """Kill so many retries, and tell of it; return what is wrong, or ""."""
     kills: Counter[str] = Counter()
     retries = 0
-    while kills.total() < given.kills:
+    while kills.total() < number:
         form = FORMS[retries % len(FORMS)]
         with tempfile.TemporaryDirectory() as name:
             if problem := _retried(Path(name), form, draw, kills):
-                print(f"{form}: {problem}", file=sys.stderr)
-                return 1
+                return f"retry of {form}: {problem}"
         retries += 1
-    print(f"{kills.total():,} kills in {retries:,} retries: nothing lost, nothing repeated")
-    return 0
+    text = f"{kills.total():,} kills in {retries:,} retries: nothing lost, nothing repeated"
+    print(text, flush=True)
+    return ""
 
 
 def _retried(folder: Path, form: str, draw: random.Random, kills: Counter[str]) -> str:
@@ -126,8 +119,3 @@ def _whole(data: bytes) -> bool:
 def _remains(output: Path) -> str:
     found = [path.name for path in output.parent.iterdir() if ".retry" in path.name]
     return f"left behind: {found}" if found else ""
-
-
-if __name__ == "__main__":
-    sys.stdout.flush()
-    os._exit(main())
