@@ -6,7 +6,7 @@ frames, renames, truncations and removals. Then the same command runs again, unt
 Every other crawl runs in partitions, one or three, called by a loop or at the same time.
 All along, the output never is shorter than the journal says; in the end there is one valid record
 for each URL, no more. Then `crawler retry` is killed in the same way (`tests.crash.retried`), and
-the power is cut (`tests.crash.power`).
+the power is cut (`tests.crash.power`), and processes are killed (`tests.crash.processes`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pathlib import Path
 from tests.crash.crawl import FORMS, KINDS, Case, continued, wrong
 from tests.crash.partitioned import CALLERS, RoundsCase, continued_rounds, wrong_rounds
 from tests.crash.power import cut_power
+from tests.crash.processes import kill_processes
 from tests.crash.retried import kill_retries
 
 ENGINES = ("async", "threaded")
@@ -34,12 +35,14 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=1_000)
     parser.add_argument("--retries", type=int, default=200, help="kills of crawler retry")
     parser.add_argument("--cuts", type=int, default=500, help="power cuts")
+    parser.add_argument("--processes", type=int, default=100, help="processes killed at any time")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     draw = random.Random(given.seed)
     problem = _killed(given.kills, draw)
     problem = problem or (given.retries and kill_retries(given.retries, draw)) or ""
     problem = problem or (given.cuts and cut_power(given.cuts, draw)) or ""
+    problem = problem or (given.processes and kill_processes(given.processes, draw)) or ""
     if problem:
         print(f"seed {given.seed}: {problem}", file=sys.stderr)
     return 1 if problem else 0
