@@ -10,8 +10,8 @@ from itertools import islice
 import pytest
 
 from crawler.mock import MockWeb, Served
-from crawler.mock.faults import FAULTS, FaultRecipe
-from crawler.mock.faults.recipe import Group, always, raw, whole
+from crawler.mock.faults import FAULTS, FaultRecipe, by_name
+from crawler.mock.faults.recipe import always, raw, whole
 from crawler.mock.graph.site import answer
 from crawler.mock.reply import Answer, Ask, BodyFraming, Ending, Lazy, PathError, content
 
@@ -121,10 +121,9 @@ def test_a_missing_package_is_said() -> None:
 
 def test_a_name_is_taken_once() -> None:
     """A second fault of one name is a mistake that shows at once."""
-    group = Group("connection")
-    group.add("one", "One.", always(raw(b"")))
-    with pytest.raises(ValueError, match="two faults are called one"):
-        group.add("one", "Another.", always(raw(b"")))
+    rows = (("one", "One.", always(raw(b""))),)
+    with pytest.raises(ValueError, match="two faults"):
+        by_name(connection=rows, head=rows)
 
 
 def test_unknown_fault() -> None:

@@ -11,25 +11,28 @@ from collections.abc import Mapping, Sequence
 
 from crawler.mock.faults import encoding, framing, header, hostile_body, redirection, tcp
 from crawler.mock.faults.prefixes import PLAIN, Prefix
-from crawler.mock.faults.recipe import FaultRecipe
+from crawler.mock.faults.recipe import FaultRecipe, Rows
 from crawler.mock.reply import Answer, Ask, PathError
 from crawler.mock.scenario import MockWeb
 
-_GROUPS = (
-    tcp.GROUP,
-    header.GROUP,
-    framing.GROUP,
-    encoding.GROUP,
-    redirection.GROUP,
-    hostile_body.GROUP,
+
+def by_name(**groups: Rows) -> dict[str, FaultRecipe]:
+    """Return the faults of all groups by their names; raise ValueError if two have one name."""
+    faults = [FaultRecipe(*row, group) for group, rows in groups.items() for row in rows]
+    found = {fault.name: fault for fault in faults}
+    if len(found) != len(faults):
+        raise ValueError("two faults have one name")
+    return found
+
+
+FAULTS: Mapping[str, FaultRecipe] = by_name(
+    connection=tcp.FAULTS,
+    head=header.FAULTS,
+    framing=framing.FAULTS,
+    coding=encoding.FAULTS,
+    redirect=redirection.FAULTS,
+    content=hostile_body.FAULTS,
 )
-
-FAULTS: Mapping[str, FaultRecipe] = {
-    name: fault for group in _GROUPS for name, fault in group.faults.items()
-}
-
-if len(FAULTS) != sum(len(group.faults) for group in _GROUPS):
-    raise ValueError("two groups have a fault of one name")
 
 
 def _fault(arguments: Sequence[str], inner: Answer, ask: Ask, options: MockWeb) -> Answer:

@@ -8,12 +8,9 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from crawler.mock.faults.recipe import Group, Make, html_head, on_body, page, raw, whole
+from crawler.mock.faults.recipe import HTML, Make, Rows, head_of, on_answer, on_body, raw, whole
 from crawler.mock.graph.packing import brotlied, deflated, gzipped, raw_deflated, zstandarded
-from crawler.mock.reply import Answer, Ask
-from crawler.mock.scenario import MockWeb
-
-GROUP = Group("coding")
+from crawler.mock.reply import Answer
 
 BOMB_BYTES = 16 * 1024 * 1024
 # Zeros shrink about 1,000 times by gzip, and what comes out of that about 100 times again.
@@ -29,13 +26,13 @@ def _encoded(inner: Answer, token: str, body: bytes) -> Answer:
 
 def _coded(token: str, change: Callable[[bytes], bytes]) -> Make:
     """Change the body and declare that Content-Encoding."""
-    return lambda inner, ask, options: _encoded(inner, token, change(whole(inner)))
+    return on_answer(lambda inner: _encoded(inner, token, change(whole(inner))))
 
 
 def _bomb(token: str, compress: Callable[[bytes], bytes], size: int = BOMB_BYTES) -> Make:
     """Send `size` zeros that are small on the wire; made on first use."""
     made = cache(lambda: compress(bytes(size)))
-    return lambda inner, ask, options: _encoded(page(b""), token, made())
+    return on_answer(lambda _: _encoded(Answer(headers=HTML), token, made()))
 
 
 def _lzw(body: bytes) -> bytes:
@@ -72,28 +69,34 @@ def _wide_window(body: bytes) -> bytes:
     return magic + bytes((0, (27 - 10) << 3)) + block.to_bytes(3, "little") + body[:100]
 
 
-@GROUP.fault("coding-many", "Twenty gzip codings, one in the other.")
-def _many(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
-    body = whole(inner)
+def _many(body: bytes) -> bytes:
     for _ in range(_STACKED):
         body = gzipped(body)
-    return _encoded(inner, ", ".join(("gzip",) * _STACKED), body)
+    return body
 
 
-@GROUP.fault("length-unpacked", "gzip data with the length of the decoded body, then closes.")
-def _length_unpacked(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
-    body = whole(inner)
-    fields = (b"Content-Encoding: gzip", b"Content-Length: %d" % (len(body) + 9_999))
-    return raw(html_head(*fields) + gzipped(body))
+def _length_unpacked(body: bytes) -> Answer:
+    length = b"Content-Length: %d" % (len(body) + 9_999)
+    return raw(head_of(body, b"Content-Encoding: gzip", length) + gzipped(body))
 
 
 def _transferred(body: bytes) -> Answer:
     packed = gzipped(body)
     chunk = b"%x\r\n%b\r\n0\r\n\r\n" % (len(packed), packed)
-    return raw(html_head(b"Transfer-Encoding: gzip, chunked") + chunk)
+    return raw(head_of(body, b"Transfer-Encoding: gzip, chunked") + chunk)
 
 
-for _name, _help, _make in (
+FAULTS: Rows = (
+    (
+        "coding-many",
+        "Twenty gzip codings, one in the other.",
+        _coded(", ".join(("gzip",) * _STACKED), _many),
+    ),
+    (
+        "length-unpacked",
+        "gzip data with the length of the decoded body, then closes.",
+        on_body(_length_unpacked),
+    ),
     (
         "bad-gzip",
         "Not gzip data, declared as gzip.",
@@ -153,5 +156,4 @@ for _name, _help, _make in (
         _coded("br, gzip", lambda b: brotlied(gzipped(b))),
     ),
     ("transfer-gzip", "gzip as Transfer-Encoding, not asked for.", on_body(_transferred)),
-):
-    GROUP.add(_name, _help, _make)
+)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 
-from crawler.mock.faults.recipe import HTML, Group, Make
+from crawler.mock.faults.recipe import HTML, Make, Rows, always
 from crawler.mock.reply import Answer, Lazy, content
-
-GROUP = Group("content")
 
 _TITLE = "Grüße, Привет, 日本語"
 _LINK = b'<p><a href="/page/%08d">A link of a page with very many</a></p>\n'
@@ -31,8 +29,7 @@ def _document(title: str, rest: str = "<p>Text.</p>", *, meta: str = "") -> str:
 
 
 def _typed(body: bytes, content_type: str) -> Make:
-    reply = content(body, content_type)
-    return lambda inner, ask, options: reply
+    return always(content(body, content_type))
 
 
 def _html(text: str | bytes) -> Make:
@@ -54,8 +51,7 @@ def _long(start: bytes, unit: bytes, times: int, end: bytes) -> Make:
 
 
 def _lazily(make: Callable[[], Iterator[bytes]], size: int) -> Make:
-    reply = Answer(headers=HTML, pieces=Lazy(make=make, length=size))
-    return lambda inner, ask, options: reply
+    return always(Answer(headers=HTML, pieces=Lazy(make=make, length=size)))
 
 
 def _numbered(start: bytes, unit: bytes, times: int, end: bytes) -> Make:
@@ -70,8 +66,6 @@ def _numbered(start: bytes, unit: bytes, times: int, end: bytes) -> Make:
     return _lazily(pieces, len(start) + len(unit % 0) * times + len(end))
 
 
-_NO_TYPE: Make = lambda inner, ask, options: Answer(pieces=(_document("No type").encode(),))  # noqa: E731
-_EMPTY: Make = lambda inner, ask, options: Answer(headers=HTML)  # noqa: E731
 _PLAIN = _document(_TITLE)
 _NOTED = 'text/html; note="a;charset=utf-8"; charset=iso-8859-2'
 _START, _END = b"<!DOCTYPE html>\n<title>Long</title>\n", b"\n"
@@ -80,7 +74,7 @@ _SHIFT_JIS = _document("日本語").encode("shift_jis")
 _SCHEMES = ("javascript", "data", "mailto", "tel", "file", "ftp", "blob", "about", "vbscript")
 _PARTS = b"--abc\r\nContent-Type: text/plain\r\n\r\nhello\r\n--abc--\r\n"
 
-for _name, _help, _make in (
+FAULTS: Rows = (
     ("charset-lie", "The header says UTF-8, the bytes are Shift_JIS.", _html(_SHIFT_JIS)),
     (
         "charset-unknown",
@@ -131,7 +125,7 @@ for _name, _help, _make in (
         "The word charset in a quoted parameter, before the real one.",
         _typed(_document("\u0141").encode("iso-8859-2"), _NOTED),
     ),
-    ("type-missing", "No Content-Type.", _NO_TYPE),
+    ("type-missing", "No Content-Type.", always(Answer(pieces=(_document("No type").encode(),)))),
     (
         "type-multipart",
         "Legal: a multipart/mixed body.",
@@ -147,7 +141,7 @@ for _name, _help, _make in (
         "A Content-Type of 30 KB.",
         _typed(_PLAIN.encode(), "text/html" + "; x=y" * 6000),
     ),
-    ("body-empty", "An empty page.", _EMPTY),
+    ("body-empty", "An empty page.", always(Answer(headers=HTML))),
     ("body-blank", "A page of 1 MB of blanks.", _long(b"", b" ", 1024 * 1024, b"")),
     (
         "html-nul",
@@ -243,5 +237,4 @@ for _name, _help, _make in (
         "A link of 1 MB.",
         _long(_START + b'<a href="/page/0?', b"x", 1024 * 1024, b'">link</a>\n'),
     ),
-):
-    GROUP.add(_name, _help, _make)
+)

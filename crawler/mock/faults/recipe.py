@@ -1,31 +1,68 @@
-"""Building blocks of faults."""
+"""Building blocks of faults.
+
+Most faults are bytes on the wire, so the tables of `read` show those, with `|` for a line end (CR
+LF), escapes as in Python, and:
+
+    {head}      the status line 200 and {html}, the Content-Type of a page
+    {page}      a right Content-Length, the end of the head, and the body
+    {chunked}   Transfer-Encoding: chunked, and the end of the head
+    {chunk}     the body as one chunk; {size} is its size
+    {body}      the valid answer's body; {n} is its length, {half} half of that
+    {smuggled}  an answer that a naive client takes for that to its next request
+    {x*100}     x a hundred times
+
+The connection closes after them, unless `!` and another `Ending` follow.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple
 
 from crawler.mock.reply import Answer, Ask, BodyFraming, Ending, Lazy, PathError, notice
 from crawler.mock.scenario import MockWeb
 
 Make = Callable[[Answer, Ask, MockWeb], Answer]
+Rows = tuple[tuple[str, str, Make], ...]
+"""Name, help and maker of each fault."""
 
 # Maximum body that a prefix or a fault may change; the longest page has this size.
 MAX_WHOLE_BYTES = 64 * 1024 * 1024
 HTML = (("Content-Type", "text/html; charset=utf-8"),)
 
+_HTML = b"Content-Type: text/html; charset=utf-8\r\n"
+_CONSTANT = {
+    b"": b"",
+    b"html": _HTML,
+    b"head": b"HTTP/1.1 200 OK\r\n" + _HTML,
+    b"chunked": b"Transfer-Encoding: chunked\r\n\r\n",
+    b"smuggled": (
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 8\r\n\r\nsmuggled"
+    ),
+}
+_OF_BODY: Mapping[bytes, Callable[[bytes], bytes]] = {
+    b"n": lambda body: b"%d" % len(body),
+    b"half": lambda body: b"%d" % (len(body) // 2),
+    b"size": lambda body: b"%x" % len(body),
+    b"body": lambda body: body,
+    b"page": lambda body: b"Content-Length: %d\r\n\r\n%b" % (len(body), body),
+    b"chunk": lambda body: b"%x\r\n%b\r\n" % (len(body), body),
+}
+_TOKEN = re.compile(rb"\{([^{}]*)\}")
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaultRecipe:
+
+class FaultRecipe(NamedTuple):
     """One way for a server to be broken, hostile or merely odd.
 
     build: makes the broken answer from the valid one, the request and the options.
     """
 
     name: str
-    group: str
     help: str
     build: Make
+    group: str
 
     @property
     def path(self) -> str:
@@ -41,27 +78,32 @@ class FaultRecipe:
         return replace(broken, delay=inner.delay, kind=self.name)
 
 
-class Group:
-    """The faults of one module, by name in their order."""
+def read(table: str, made: Mapping[str, Make]) -> Rows:
+    """Return the faults of a table of `NAME: HELP => WIRE`; the makers of `@` are in `made`."""
+    rows = (line.partition(": ") for line in table.strip().replace("\n    =>", " =>").splitlines())
+    split = ((name, *rest.partition(" => ")) for name, _, rest in rows)
+    return tuple(
+        (name, text, made[name] if form == "@" else _wire(form)) for name, text, _, form in split
+    )
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.faults: dict[str, FaultRecipe] = {}
 
-    def add(self, name: str, help: str, build: Make) -> None:
-        """Add a fault; raise ValueError if its name is taken."""
-        if name in self.faults:
-            raise ValueError(f"two faults are called {name}")
-        self.faults[name] = FaultRecipe(name=name, group=self.name, help=help, build=build)
+def filled(form: str) -> bytes:
+    """Return the bytes of a wire, in which only tokens that depend on the body are left."""
+    data = form.replace("|", "\r\n").encode().decode("unicode_escape").encode("latin-1")
 
-    def fault(self, name: str, help: str) -> Callable[[Make], Make]:
-        """Return `add` as a decorator."""
+    def value(found: re.Match[bytes]) -> bytes:
+        unit, times, number = found[1].rpartition(b"*")
+        return unit * int(number) if times else _CONSTANT.get(found[1], found[0])
 
-        def register(build: Make) -> Make:
-            self.add(name, help, build)
-            return build
+    return _TOKEN.sub(value, data)
 
-        return register
+
+def _wire(form: str) -> Make:
+    form, _, ending = form.partition(" !")
+    data, end = filled(form), Ending(ending or "close")
+    if not _TOKEN.search(data):
+        return always(raw(data, end))
+    return on_body(lambda body: raw(_TOKEN.sub(lambda found: _OF_BODY[found[1]](body), data), end))
 
 
 def lacking(error: ImportError) -> Answer:
@@ -77,19 +119,10 @@ def whole(inner: Answer) -> bytes:
     return inner.body
 
 
-def head(*fields: bytes, status: bytes = b"HTTP/1.1 200 OK") -> bytes:
-    """Return a header section with its empty line."""
-    return b"\r\n".join((status, *fields, b"", b""))
-
-
-def html_head(*fields: bytes, status: bytes = b"HTTP/1.1 200 OK") -> bytes:
-    """Return the header section of a page."""
-    return head(b"Content-Type: text/html; charset=utf-8", *fields, status=status)
-
-
-def length(body: bytes) -> bytes:
-    """Return the correct Content-Length field."""
-    return b"Content-Length: %d" % len(body)
+def head_of(body: bytes, *fields: bytes) -> bytes:
+    """Return the header section of a page, by default with a right Content-Length alone."""
+    lines = fields or (b"Content-Length: %d" % len(body),)
+    return b"\r\n".join((_CONSTANT[b"head"][:-2], *lines, b"", b""))
 
 
 def raw(data: bytes, ending: Ending = Ending.CLOSE) -> Answer:
@@ -112,6 +145,11 @@ def on_body(build: Callable[[bytes], Answer]) -> Make:
     return lambda inner, ask, options: build(whole(inner))
 
 
-def page(body: bytes) -> Answer:
-    """Return a valid answer with a page."""
-    return Answer(headers=HTML, pieces=(body,) if body else ())
+def on_answer(build: Callable[[Answer], Answer]) -> Make:
+    """Return a fault that depends on the valid answer alone."""
+    return lambda inner, ask, options: build(inner)
+
+
+def on_ask(build: Callable[[Ask], Answer]) -> Make:
+    """Return a fault that depends on the request alone."""
+    return lambda inner, ask, options: build(ask)

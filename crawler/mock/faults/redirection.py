@@ -6,110 +6,110 @@ address where clouds serve credentials, and the machine itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from crawler.mock.faults.recipe import Group, Make
+from crawler.mock.faults.recipe import HTML, Make, Rows, always, on_ask
 from crawler.mock.reply import Answer, Ask, content, notice
-from crawler.mock.scenario import MockWeb
 
-GROUP = Group("redirect")
-
-_CHAIN = 20
 # Each hop's URL grows by this much; servers and clients give up at 64 KiB or before.
 _GROWTH = "x" * 100
-_SEEN = b"<!DOCTYPE html><title>With the cookie</title>"
+_SEEN = content(b"<!DOCTYPE html><title>With the cookie</title>", HTML[0][1])
 
 
-def _found(*locations: str, status: int = 302) -> Answer:
-    fields = tuple(("Location", location) for location in locations)
-    return notice(status, "elsewhere", headers=fields)
+def _found(*locations: str, status: int = 302, cookie: str = "") -> Answer:
+    fields = [("Location", location) for location in locations]
+    fields += [("Set-Cookie", cookie)] if cookie else []
+    return notice(status, "elsewhere", headers=tuple(fields))
 
 
 def _to(*locations: str, status: int = 302) -> Make:
-    reply = _found(*locations, status=status)
-    return lambda inner, ask, options: reply
+    return always(_found(*locations, status=status))
 
 
-@GROUP.fault("redirect-self", "Redirects to itself.")
-def _self(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
-    return _found(ask.target)
+def _walled(otherwise: Callable[[Ask], Answer]) -> Make:
+    """Return a page for clients with the cookie `seen`, another answer for others."""
+    return on_ask(lambda ask: _SEEN if "seen=1" in ask.header("cookie") else otherwise(ask))
 
 
-def _walled(ask: Ask, location: str, cookie: str = "") -> Answer:
-    """Return a page for clients with the cookie `seen`, a redirect for others."""
-    if "seen=1" in ask.header("cookie"):
-        return content(_SEEN, "text/html; charset=utf-8")
-    fields = (("Location", location), ("Set-Cookie", cookie))
-    return notice(302, "elsewhere", headers=fields if cookie else fields[:1])
-
-
-@GROUP.fault("redirect-cookie", "Common: redirects to itself until its cookie comes back.")
-def _cookie(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
-    return _walled(ask, ask.target, "seen=1; Path=/")
-
-
-@GROUP.fault("redirect-cookie-two", "Common: a second URL sets the cookie and redirects back.")
-def _cookie_two(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+def _cookie_two(ask: Ask) -> Answer:
     if ask.target != ask.path:
-        return _walled(ask, ask.path, "seen=1; Max-Age=60; HttpOnly")
-    return _walled(ask, f"{ask.path}?set")
+        return _found(ask.path, cookie="seen=1; Max-Age=60; HttpOnly")
+    return _found(f"{ask.path}?set")
 
 
-@GROUP.fault("refresh-cookie", "Common: a page that sets a cookie and shows itself again.")
-def _refresh_cookie(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
-    if "seen=1" in ask.header("cookie"):
-        return content(_SEEN, "text/html; charset=utf-8")
+def _refresh_cookie(ask: Ask) -> Answer:
     fields = (("Set-Cookie", "seen=1"), ("Refresh", f"0; url={ask.target}"))
     return content(b"<!DOCTYPE html><title>Wait</title>", "text/html", headers=fields)
 
 
-@GROUP.fault("redirect-cookie-foreign", "Redirects to itself and sets another site's cookie.")
-def _cookie_foreign(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
-    return _walled(ask, ask.target, "seen=1; Domain=example.com; Path=/")
-
-
-@GROUP.fault("redirect-cookie-counts", "Redirects to itself, each time with another cookie.")
-def _cookie_counts(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
-    count = len(ask.header("cookie"))
-    fields = (("Location", ask.target), ("Set-Cookie", f"n={'x' * count}"))
-    return notice(302, "elsewhere", headers=fields)
-
-
-@GROUP.fault("redirect-growing", "Redirects to itself with a longer query each time.")
-def _growing(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+def _growing(ask: Ask) -> Answer:
     return _found(f"{ask.target}{'&' if '?' in ask.target else '?'}{_GROWTH}")
 
 
-@GROUP.fault("redirect-deeper", "Redirects to ever deeper paths.")
-def _deeper(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+def _deeper(ask: Ask) -> Answer:
     return _found(f"/fault/redirect-deeper{'/deeper' * (ask.path.count('/deeper') + 1)}")
 
 
-@GROUP.fault("redirect-escapes", "Redirects to itself, percent-encoded once more each time.")
-def _escapes(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
+def _escapes(ask: Ask) -> Answer:
     query = ask.target.partition("?")[2] or "%20"
     return _found(f"{ask.path}?{query.replace('%', '%25')}")
 
 
-@GROUP.fault("redirect-body", "A redirect with a body of 1 MB.")
-def _body(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
-    return replace(_found("/page/0"), pieces=(b"elsewhere\n" * 10_000,) * 10)
-
-
-@GROUP.fault("refresh", "Redirects to itself by a Refresh field and a meta element.")
-def _refresh(inner: Answer, ask: Ask, options: MockWeb) -> Answer:
-    headers = (("Content-Type", "text/html; charset=utf-8"), ("Refresh", f"0; url={ask.path}"))
+def _refresh(ask: Ask) -> Answer:
     page = f'<!DOCTYPE html><title>Refresh</title><meta http-equiv=refresh content="0;{ask.path}">'
-    return Answer(headers=headers, pieces=(page.encode(),))
+    return content(page.encode(), HTML[0][1], headers=(("Refresh", f"0; url={ask.path}"),))
 
 
 def _moved(*fields: tuple[str, str], meta: str = "") -> Make:
     page = f"<!DOCTYPE html><title>Moved</title>{meta}<a href=/page/1>One</a>"
-    reply = content(page.encode(), "text/html; charset=utf-8", headers=fields)
-    return lambda inner, ask, options: reply
+    return always(content(page.encode(), HTML[0][1], headers=fields))
 
 
-for _name, _help, _make in (
+FAULTS: Rows = (
+    ("redirect-self", "Redirects to itself.", on_ask(lambda ask: _found(ask.target))),
+    (
+        "redirect-cookie",
+        "Common: redirects to itself until its cookie comes back.",
+        _walled(lambda ask: _found(ask.target, cookie="seen=1; Path=/")),
+    ),
+    (
+        "redirect-cookie-two",
+        "Common: a second URL sets the cookie and redirects back.",
+        _walled(_cookie_two),
+    ),
+    (
+        "refresh-cookie",
+        "Common: a page that sets a cookie and shows itself again.",
+        _walled(_refresh_cookie),
+    ),
+    (
+        "redirect-cookie-foreign",
+        "Redirects to itself and sets another site's cookie.",
+        _walled(lambda ask: _found(ask.target, cookie="seen=1; Domain=example.com; Path=/")),
+    ),
+    (
+        "redirect-cookie-counts",
+        "Redirects to itself, each time with another cookie.",
+        on_ask(lambda ask: _found(ask.target, cookie=f"n={'x' * len(ask.header('cookie'))}")),
+    ),
+    (
+        "redirect-growing",
+        "Redirects to itself with a longer query each time.",
+        on_ask(_growing),
+    ),
+    ("redirect-deeper", "Redirects to ever deeper paths.", on_ask(_deeper)),
+    (
+        "redirect-escapes",
+        "Redirects to itself, percent-encoded once more each time.",
+        on_ask(_escapes),
+    ),
+    (
+        "redirect-body",
+        "A redirect with a body of 1 MB.",
+        always(replace(_found("/page/0"), pieces=(b"elsewhere\n" * 10_000,) * 10)),
+    ),
+    ("refresh", "Redirects to itself by a Refresh field and a meta element.", on_ask(_refresh)),
     (
         "refresh-header",
         "Common: moves on by a Refresh field.",
@@ -127,7 +127,7 @@ for _name, _help, _make in (
             ("Refresh", "0;url=javascript:alert(1)"), meta="<meta http-equiv=refresh content=x>"
         ),
     ),
-    ("redirect-chain", "A chain of twenty redirects to a page.", _to(f"/redirect/{_CHAIN - 1}")),
+    ("redirect-chain", "A chain of twenty redirects to a page.", _to("/redirect/19")),
     ("redirect-two", "Redirects to redirect-two-back.", _to("/fault/redirect-two-back")),
     ("redirect-two-back", "Redirects to redirect-two.", _to("/fault/redirect-two")),
     ("redirect-no-location", "A redirect without Location.", _to()),
@@ -165,5 +165,4 @@ for _name, _help, _make in (
         "Redirects to gopher, once a way to forge requests.",
         _to("gopher://127.0.0.1:25/_HELO"),
     ),
-):
-    GROUP.add(_name, _help, _make)
+)
