@@ -9,8 +9,9 @@ from contextlib import closing
 import pytest
 
 from crawler.mock import MockWeb, running
-from crawler.mock.graph.robots_forms import FORMS, Taken, answer, form_of, rules, sitemap_lines
+from crawler.mock.graph.robots_forms import FORMS, answer, form_of, rules, sitemap_lines
 from crawler.mock.graph.site import answer as web_answer
+from crawler.mock.graph.stance import Stance
 from crawler.mock.judge.robots_rules import MAX_BYTES, Rules
 from crawler.mock.reply import Answer, Ask, BodyFraming, Ending
 from crawler.mock.scenario import ROBOTS_FORMS
@@ -51,14 +52,14 @@ def verdicts(found: Rules) -> dict[str, bool]:
 def test_what_a_form_amounts_to(name: str) -> None:
     """Forms with a text forbid what the lines say, however they write it; others all or nothing."""
     form, found = FORMS[name], verdicts(rules(options_of(name), 0))
-    if form.taken is Taken.TEXT and name not in ("empty", "html"):
+    if form.taken is Stance.LINES and name not in ("empty", "html"):
         assert found == EXPECTED
     else:
-        assert set(found.values()) == {form.taken is not Taken.DISALLOW}
+        assert set(found.values()) == {form.taken is not Stance.CLOSED}
     assert rules(options_of(name), 0).allows("x", "/robots.txt")
 
 
-@pytest.mark.parametrize("name", [n for n in FORMS if FORMS[n].taken is not Taken.DISALLOW])
+@pytest.mark.parametrize("name", [n for n in FORMS if FORMS[n].taken is not Stance.CLOSED])
 def test_what_is_served_says_the_same(name: str) -> None:
     """Whoever follows redirects and reads what is served comes to the same rules."""
     hops, reply = followed(options_of(name))

@@ -10,9 +10,9 @@ A chain of redirects uses `/robots-hop/K/TEXT`, which is always allowed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from crawler.mock.graph import robots_texts as texts
 from crawler.mock.graph.packing import gzipped
@@ -36,20 +36,11 @@ _ANYTHING, _FORBIDDEN = "/", "/members/x"
 Send = Callable[[bytes, Ask, MockWeb], Answer]
 
 
-class Taken(Enum):
-    """The careful reading of a form: its text counts, or everything is allowed or forbidden."""
-
-    TEXT = "text"
-    ALLOW = "allow"
-    DISALLOW = "disallow"
-
-
 def _send(text: bytes, ask: Ask, options: MockWeb) -> Answer:
     return content(text, TEXT)
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(NamedTuple):
     """One way to answer `/robots.txt`.
 
     taken: the careful reading (RFC 9309 section 2.3.1). write: makes the text from the lines of the
@@ -58,19 +49,9 @@ class Form:
 
     name: str
     help: str
-    taken: Taken = Taken.TEXT
+    taken: Stance = Stance.LINES
     write: Write = texts.plain
     send: Send = _send
-
-    def rules(self, lines: Lines) -> Rules:
-        """Return the rules of hosts with this form; its hops are always allowed."""
-        match self.taken:
-            case Taken.ALLOW:
-                return Rules()
-            case Taken.DISALLOW:
-                return Rules.nothing(free=_FREE)
-            case Taken.TEXT:
-                return Rules.read(self.write(lines, ()), free=_FREE)
 
 
 def answer(ask: Ask, options: MockWeb) -> Answer:
@@ -81,21 +62,31 @@ def answer(ask: Ask, options: MockWeb) -> Answer:
 
 
 def rules(options: MockWeb, host: int) -> Rules:
-    """Return the rules that a careful crawler follows on a host."""
+    """Return the rules that a careful crawler follows on a host; hops are always allowed."""
     return _rules(form_of(options, host).name, options.robots)
+
+
+@lru_cache(maxsize=128)
+def _rules(name: str, lines: Lines) -> Rules:
+    form = FORMS[name]
+    match form.taken:
+        case Stance.OPEN:
+            return Rules()
+        case Stance.CLOSED:
+            return Rules.nothing(free=_FREE)
+        case Stance.LINES:
+            return Rules.read(form.write(lines, ()), free=_FREE)
 
 
 def stances(options: MockWeb) -> tuple[Stance, ...]:
     """Return the stance of each host's robots.txt, for one period of the forms."""
     if options.robots == DEFAULT_ROBOTS and options.robots_forms == ("plain",):
         return (Stance.LINES,)
-    return tuple(
-        _stance(options, host) for host in range(min(len(options.robots_forms), options.hosts))
-    )
+    period = min(len(options.robots_forms), options.hosts)
+    return tuple(_stance(rules(options, host)) for host in range(period))
 
 
-def _stance(options: MockWeb, host: int) -> Stance:
-    in_force = rules(options, host)
+def _stance(in_force: Rules) -> Stance:
     if not in_force.allows("*", _ANYTHING):
         return Stance.CLOSED
     return Stance.OPEN if in_force.allows("*", _FORBIDDEN) else Stance.LINES
@@ -126,11 +117,6 @@ def hop(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
             if len(left) < 3 and int(left) <= _MAX_HOPS:
                 return _elsewhere(f"/{HOPS}/{int(left) - 1}/{text}")
     raise PathError(f"expected /{HOPS}/K/plain or /{HOPS}/K/empty, K at most {_MAX_HOPS}")
-
-
-@lru_cache(maxsize=128)
-def _rules(name: str, lines: Lines) -> Rules:
-    return FORMS[name].rules(lines)
 
 
 def _host(ask: Ask, options: MockWeb) -> int:
@@ -181,9 +167,9 @@ def _elsewhere(location: str, status: int = 302) -> Answer:
 
 
 def _forms() -> Iterator[Form]:
-    allow, disallow = Taken.ALLOW, Taken.DISALLOW
+    allow, disallow = Stance.OPEN, Stance.CLOSED
     yield Form("plain", "An ordinary text.")
-    yield Form("empty", "An empty text: all is allowed.", write=texts.nothing)
+    yield Form("empty", "An empty text: all is allowed.", write=lambda *_: b"")
     for name, status in (("none", 404), ("gone", 410), ("unauthorized", 401), ("forbidden", 403)):
         yield Form(name, f"{status}: all is allowed.", allow, send=_send_status(status))
     yield Form(

@@ -30,11 +30,6 @@ def plain(lines: Lines, sitemaps: Lines) -> bytes:
     return _joined((*lines, *sitemaps))
 
 
-def nothing(lines: Lines, sitemaps: Lines) -> bytes:
-    """Return an empty text."""
-    return b""
-
-
 def ended(end: str) -> Write:
     """Return a writer of lines with another end."""
     return lambda lines, sitemaps: _joined((*lines, *sitemaps), end)

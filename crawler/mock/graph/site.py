@@ -1,6 +1,6 @@
 """The whole mock web as one pure function: `answer(ask, options)`.
 
-A path is any number of prefixes (`PREFIXES`), then a plain path (`PATHS`) or a page of the graph.
+A path is any number of prefixes (`PREFIXES`), then a plain path (`plain`) or a page of the graph.
 The prefixes are removed from the left, the rest is answered, and the prefixes are applied to that
 answer from the inside out. Nothing here does I/O, reads a clock or has state.
 """
@@ -15,8 +15,7 @@ from crawler.mock.graph.file_bodies import file
 from crawler.mock.graph.kind import PageKind
 from crawler.mock.graph.node import Graph, Node, graph
 from crawler.mock.graph.page_markup import content_type, html, noindex_header
-from crawler.mock.graph.plain_paths import HTML, PATHS, missing
-from crawler.mock.graph.sitemap_files import find
+from crawler.mock.graph.plain_paths import HTML, missing, plain
 from crawler.mock.reply import Answer, Ask, PathError, content, notice
 from crawler.mock.scenario import MockWeb
 
@@ -57,11 +56,10 @@ def _peel(segments: list[str]) -> tuple[Peeled, list[str]]:
 
 
 def _plain(segments: list[str], ask: Ask, options: MockWeb) -> Answer:
-    path = PATHS.get(segments[0]) or find(segments[0]) if segments else None
-    if path is not None:
-        return path(segments[1:], ask, options)
     if not segments:  # `*`, or the target of CONNECT
         return missing(ask)
+    if (reply := plain(segments, ask, options)) is not None:
+        return reply
     bare = ask.at(f"/{'/'.join(segments)}")
     reply = page_of_graph(bare, options)
     ask.settled = ask.settled and bare.settled

@@ -1,8 +1,7 @@
 """Sitemaps by the protocol of sitemaps.org, and some that break it.
 
-`crawler.mock.server.inventory` lists them. Part K is a range of local page numbers, in plain XML
-for even K and gzipped for odd K. Parts are made while they are sent, from the graph alone: a host
-of ten million pages costs no memory.
+Part K is a range of local page numbers, in plain XML for even K and gzipped for odd K. Parts are
+made while they are sent, from the graph alone: a host of ten million pages costs no memory.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from email.utils import format_datetime
+from functools import partial
 from html import escape
 from itertools import chain
 
@@ -20,6 +20,8 @@ from crawler.mock.reply import Answer, Ask, Headers, Lazy, PathError, content, n
 from crawler.mock.scenario import MockWeb
 
 Path = Callable[[Sequence[str], Ask, MockWeb], Answer]
+Make = Callable[[MockWeb, int], Answer]
+"""Makes a sitemap of a host."""
 
 PART = 5_000
 # The protocol's own limit, for the URLs of a text and for the parts of an index.
@@ -41,24 +43,25 @@ Item = tuple[str, str]
 def find(segment: str) -> Path | None:
     """Return the function for a path's first segment, None unless it names a sitemap."""
     found = _NAME.fullmatch(segment)
-    if found is None:
-        return PATHS.get(segment)
-    number, packed = int(found[1]), found[2] is not None
-    return lambda arguments, ask, options: _part(number, packed, arguments, ask, options)
+    make = partial(_part, int(found[1]), found[2] is not None) if found else PATHS.get(segment)
+    if make is None:
+        return None
+
+    def answer(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
+        if arguments:
+            raise PathError("expected no path below a sitemap")
+        return make(options, options.host_number(ask.host) or 0)  # an unknown host is host 0
+
+    return answer
 
 
-def _index(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
-    host = _host(arguments, ask, options)
-    names = (_name(number, bool(number % 2)) for number in range(_parts(options, host)))
-    return content(_index_of(options, host, names), _XML)
+def _index(options: MockWeb, host: int) -> Answer:
+    return _index_of(options, host, *map(_name, range(_parts(options, host))))
 
 
-def _part(
-    number: int, packed: bool, arguments: Sequence[str], ask: Ask, options: MockWeb
-) -> Answer:
-    host = _host(arguments, ask, options)
+def _part(number: int, packed: bool, options: MockWeb, host: int) -> Answer:
     if number >= _parts(options, host) or packed != bool(number % 2):
-        return notice(404, f"{_name(number, packed)} does not exist")
+        return notice(404, f"sitemap-{number}.xml{'.gz' if packed else ''} does not exist")
     size = _size(options, host)
 
     def make() -> Iterator[bytes]:
@@ -69,8 +72,7 @@ def _part(
     return _lazy(make, _XML)
 
 
-def _text(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
-    host = _host(arguments, ask, options)
+def _text(options: MockWeb, host: int) -> Answer:
 
     def make() -> Iterator[bytes]:
         for batch in _items(options, host, 0, MAX_URLS):
@@ -79,8 +81,7 @@ def _text(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
     return _lazy(make, "text/plain; charset=utf-8")
 
 
-def _rss(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
-    host = _host(arguments, ask, options)
+def _rss(options: MockWeb, host: int) -> Answer:
     origin = escape(options.origin_of(host))
     text = "".join(
         f"<item><title>page</title><link>{escape(url)}</link><guid>{escape(url)}</guid>"
@@ -93,8 +94,7 @@ def _rss(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
     return content(_DECLARATION + body.encode(), "application/rss+xml; charset=utf-8")
 
 
-def _atom(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
-    host = _host(arguments, ask, options)
+def _atom(options: MockWeb, host: int) -> Answer:
     origin = escape(options.origin_of(host))
     items = [item for batch in _items(options, host, 0, FEED) for item in batch]
     text = "".join(
@@ -111,9 +111,8 @@ def _atom(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
     return content(_DECLARATION + body.encode(), "application/atom+xml; charset=utf-8")
 
 
-def _broken(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
+def _broken(options: MockWeb, host: int) -> Answer:
     """Answer with a file that is valid up to an error; a careful reader keeps that part."""
-    host = _host(arguments, ask, options)
     whole = b"".join(_urlset(_items(options, host, 0, _BATCH)))
     sound = whole.removesuffix(_END)
     origin = escape(options.origin_of(host))
@@ -121,15 +120,12 @@ def _broken(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
     return content(sound + rest.encode(), _XML)
 
 
-def _loop(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
-    host = _host(arguments, ask, options)
-    names = ("sitemap-loop.xml", "sitemap-loop-back.xml")
-    return content(_index_of(options, host, iter(names)), _XML)
+def _loop(options: MockWeb, host: int) -> Answer:
+    return _index_of(options, host, "sitemap-loop.xml", "sitemap-loop-back.xml")
 
 
-def _bomb(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
+def _bomb(options: MockWeb, host: int) -> Answer:
     """Answer with nested entities ("billion laughs"): a kilobyte that expands to 10 GB."""
-    host = _host(arguments, ask, options)
     grown = (
         f'<!ENTITY e{level} "{f"&e{level - 1};" * 10}">\n' for level in range(1, _BOMB_LEVELS + 1)
     )
@@ -142,16 +138,21 @@ def _bomb(arguments: Sequence[str], ask: Ask, options: MockWeb) -> Answer:
     return content(_DECLARATION + body.encode(), _XML)
 
 
-PATHS: Mapping[str, Path] = {
-    "sitemap.xml": _index,
-    "sitemap.txt": _text,
-    "sitemap-rss.xml": _rss,
-    "sitemap-atom.xml": _atom,
-    "sitemap-broken.xml": _broken,
-    "sitemap-loop.xml": _loop,
-    "sitemap-loop-back.xml": _loop,
-    "sitemap-bomb.xml": _bomb,
-}
+ROWS: Sequence[tuple[str, str, str, Make | None]] = (
+    ("index", "/sitemap.xml", "An index of all parts; robots.txt names it.", _index),
+    ("part", "/sitemap-0.xml", "Pages of a part with an even number.", None),
+    ("gzip", "/sitemap-1.xml.gz", "Pages of a part with an odd number, by gzip.", None),
+    ("text", "/sitemap.txt", "URLs, one a line.", _text),
+    ("rss", "/sitemap-rss.xml", "RSS 2.0.", _rss),
+    ("atom", "/sitemap-atom.xml", "Atom 1.0.", _atom),
+    ("broken", "/sitemap-broken.xml", "An undeclared entity, then it ends in mid-tag.", _broken),
+    ("loop", "/sitemap-loop.xml", "An index of itself and loop-back.", _loop),
+    ("loop-back", "/sitemap-loop-back.xml", "An index of loop and itself.", _loop),
+    ("bomb", "/sitemap-bomb.xml", "Entities that grow to 10 GB.", _bomb),
+)
+"""Name, path, help and function of each sitemap of the catalogue."""
+
+PATHS: Mapping[str, Make] = {path[1:]: make for _, path, _, make in ROWS if make is not None}
 """The sitemaps without a number; see `find` for the others."""
 
 
@@ -172,8 +173,8 @@ def _size(options: MockWeb, host: int) -> int:
     return max(min(PART, -(-pages // 2)), -(-pages // MAX_URLS), 1)
 
 
-def _name(number: int, packed: bool) -> str:
-    return f"sitemap-{number}.xml{'.gz' if packed else ''}"
+def _name(number: int) -> str:
+    return f"sitemap-{number}.xml{'.gz' if number % 2 else ''}"
 
 
 def _items(options: MockWeb, host: int, start: int, stop: int) -> Iterator[list[Item]]:
@@ -199,11 +200,11 @@ def _urlset(batches: Iterator[list[Item]]) -> Iterator[bytes]:
     return chain((_DECLARATION + f"<urlset {_NAMESPACE}>\n".encode(),), rows(), (_END,))
 
 
-def _index_of(options: MockWeb, host: int, names: Iterator[str]) -> bytes:
+def _index_of(options: MockWeb, host: int, *names: str) -> Answer:
     origin = escape(options.origin_of(host))
     rows = "".join(f"<sitemap><loc>{origin}/{name}</loc></sitemap>\n" for name in names)
     text = f"<sitemapindex {_NAMESPACE}>\n{rows}</sitemapindex>\n"
-    return _DECLARATION + text.encode()
+    return content(_DECLARATION + text.encode(), _XML)
 
 
 def _gzipped(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -223,10 +224,3 @@ def _lazy(make: Callable[[], Iterator[bytes]], content_type: str) -> Answer:
 
 def _moment(day: str) -> datetime:
     return datetime.combine(date.fromisoformat(day), time(), UTC)
-
-
-def _host(arguments: Sequence[str], ask: Ask, options: MockWeb) -> int:
-    """Return the requested host; an unknown one counts as host 0."""
-    if arguments:
-        raise PathError("expected no path below a sitemap")
-    return options.host_number(ask.host) or 0

@@ -21,9 +21,8 @@ from crawler.mock.judge.event_log import EventLog, Shared
 from crawler.mock.judge.ledger import Ledger, LedgerSnapshot
 from crawler.mock.scenario import MockWeb
 from crawler.mock.server.access_log import AccessLog
-from crawler.mock.server.certificates import Certificates
+from crawler.mock.server.certificates import Certificates, fault_addresses
 from crawler.mock.server.client_connection import Connection
-from crawler.mock.server.handshakes import fault_addresses, greetings
 from crawler.mock.server.listen import Welcome, accepting, welcome
 from crawler.mock.server.open_connections import Opened
 from crawler.mock.server.responder import Responder, Site
@@ -160,9 +159,8 @@ def _greetings(
 
     if not isinstance(tls, Certificates):
         return [welcome(make, tls)] * count
-    faults = tuple(tls.faults.values()) if fault_addresses(part.options) else ()
-    good = [welcome(make, tls.good)] * (count - len(faults))
-    return good + greetings(faults, make, part.opened)
+    faults = tls.greetings(make, part.opened) if fault_addresses(part.options) else []
+    return [welcome(make, tls.good)] * (count - len(faults)) + faults
 
 
 async def _keep_house(part: Serving) -> None:

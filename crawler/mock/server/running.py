@@ -26,8 +26,8 @@ from crawler.mock.graph.site import answer
 from crawler.mock.judge.event_log import Shared
 from crawler.mock.judge.ledger import LedgerSnapshot
 from crawler.mock.scenario import MockWeb
+from crawler.mock.server.certificates import Certificates, fault_addresses
 from crawler.mock.server.control import Control
-from crawler.mock.server.handshakes import certify, fault_addresses
 from crawler.mock.server.inventory import catalogue
 from crawler.mock.server.listen import raise_descriptor_limit, reserve
 from crawler.mock.server.process import STOP_SECONDS, Serving, serving
@@ -119,7 +119,7 @@ async def _alone(options: MockWeb, context: ssl.SSLContext | None) -> AsyncItera
     certificates = None
     if options.tls and context is None:
         with _directory() as directory, _writing_to(directory):
-            certificates = certify(options, directory)
+            certificates = Certificates.of_web(options, directory)
     settled, sockets = reserve(options, fault_addresses(options) if certificates else ())
     shared = Shared(start=time.monotonic())
     async with serving(settled, answer, sockets, shared, tls=certificates or context) as part:
@@ -137,7 +137,7 @@ async def _several(options: MockWeb) -> AsyncIterator[Served]:
         directory = stack.enter_context(_directory())
         shared = Shared(start=time.monotonic(), directory=directory)
         with _writing_to(directory):
-            ca_pem = certify(settled, directory).ca_pem if settled.tls else b""
+            ca_pem = Certificates.of_web(settled, directory).ca_pem if settled.tls else b""
             stack.enter_context(contextlib.closing(Table(shared.table)))
         crew = Supervisor(settled, shared)
         crew.start()

@@ -14,8 +14,7 @@ from typing import Any
 from crawler.mock.graph.site import answer
 from crawler.mock.judge.event_log import Shared
 from crawler.mock.scenario import MockWeb
-from crawler.mock.server.certificates import Certificates
-from crawler.mock.server.handshakes import fault_addresses
+from crawler.mock.server.certificates import Certificates, fault_addresses
 from crawler.mock.server.listen import bound, places, raise_descriptor_limit
 from crawler.mock.server.process import ORDERS, Serving, serving
 from crawler.mock.server.running import control
