@@ -208,8 +208,3 @@ class CatalogueEntry(NamedTuple):
     name: str
     path: str
     help: str
-
-    @property
-    def values(self) -> dict[str, str]:
-        """The row as a JSON object."""
-        return self._asdict()

@@ -6,7 +6,7 @@ from cyclopts import App
 
 from crawler.cli.crawl_flags import VERSION_FLAGS
 from crawler.cli.help_text import HELP_FLAGS
-from crawler.cli.mock import change, faults, mock_ledger, mock_listing, mock_score, serve
+from crawler.cli.mock import change, mock_ledger, mock_listing, mock_score, serve
 
 _HELP = "Serve a mock web on loopback, and score crawls of it."
 
@@ -49,5 +49,5 @@ app.command(
     mock_score.score, help=f"{mock_score.HELP}{_ABOUT}", usage=mock_score.USAGE, help_epilogue=""
 )
 app.command(mock_ledger.ledger, help=mock_ledger.HELP, usage=mock_ledger.USAGE, help_epilogue="")
-app.command(faults.faults, help=faults.HELP, help_epilogue="")
+app.command(mock_listing.faults, help=mock_listing.FAULTS_HELP, help_epilogue="")
 app.command(change.set_options, name="set", help=change.HELP, usage=change.USAGE, help_epilogue="")

@@ -24,7 +24,7 @@ HELP = (
     "and those that robots.txt disallows."
 )
 
-_LIMITS = Group("Limits (exit code 1 beyond any)", sort_key=101)
+LIMITS = Group("Limits (exit code 1 beyond any)", sort_key=101)
 _HEADINGS = ("requests", "gap", "most", "now", "too early", "forbidden")
 
 
@@ -37,7 +37,7 @@ def ledger(
         bool,
         switch(
             "Fail on requests within a Retry-After or disallowed by robots.txt.",
-            _LIMITS,
+            LIMITS,
             "--assert",
         ),
     ] = False,
@@ -45,7 +45,7 @@ def ledger(
         float | None,
         Parameter(
             help="As --assert, and minimum seconds between two requests to a host.",
-            group=_LIMITS,
+            group=LIMITS,
             metavar="TIME",
             converter=quantity(SECONDS),
         ),
@@ -54,14 +54,18 @@ def ledger(
         int | None,
         Parameter(
             help="As --assert, and maximum requests in flight to a host.",
-            group=_LIMITS,
+            group=LIMITS,
             metavar="N",
             converter=quantity(COUNT, whole=True),
         ),
     ] = None,
 ) -> int:
     """Print the ledger; exit code 1 for a breach. `HELP` is the help text."""
-    snapshot = _read(url)
+    values = ask(url, "__ledger")
+    try:
+        snapshot = LedgerSnapshot.of(values)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise EnvironmentFailure(f"{url}: is a mock web of another version") from error
     asserted = assert_ or min_gap is not None or max_in_flight is not None
     breaches = check(snapshot, max_in_flight=max_in_flight, min_gap=min_gap) if asserted else []
     if json:
@@ -70,14 +74,6 @@ def ledger(
     else:
         print(_as_text(snapshot, breaches), end="")
     return ExitCode.FAILURES if breaches else ExitCode.FINISHED
-
-
-def _read(url: str) -> LedgerSnapshot:
-    values = ask(url, "__ledger")
-    try:
-        return LedgerSnapshot.of(values)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise EnvironmentFailure(f"{url}: is a mock web of another version") from error
 
 
 def _as_text(snapshot: LedgerSnapshot, breaches: list[str]) -> str:

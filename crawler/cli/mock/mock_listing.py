@@ -1,9 +1,9 @@
-"""`crawler mock urls` and `crawler mock truth`: the URLs and pages to be found."""
+"""`crawler mock urls`, `truth` and `faults`: what there is to be found."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Annotated, Any
 
@@ -11,10 +11,14 @@ import orjson
 from cyclopts import Parameter
 
 from crawler.cli.crawl_flags import config_file, quantity, switch, with_options
+from crawler.cli.layout import explained
 from crawler.cli.mock.mock_web import MOCK, settle
 from crawler.cli.mock.remote import scenario as scenario_of
 from crawler.cli.mock.serve import SCENARIO
 from crawler.mock import MockWeb
+from crawler.mock.judge import truth as judge
+from crawler.mock.reply import CatalogueEntry
+from crawler.mock.server.inventory import catalogue
 from crawler.model.errors import ConfigurationError, ExitCode
 from crawler.model.units import COUNT
 
@@ -24,6 +28,7 @@ TRUTH_HELP = (
     "URL, kind, status, title and more, for a crawl that starts at the first URL, follows links, "
     "obeys robots.txt and rel=nofollow, and requests nothing twice."
 )
+FAULTS_HELP = "List every fault, trap, form of robots.txt, sitemap and path."
 
 Web = Annotated[
     str | None, Parameter(help="Ask a running mock web.", group=SCENARIO, metavar="URL")
@@ -43,17 +48,16 @@ Number = Annotated[
 def meant(web: str | None, scenario: str | None, given: Mapping[str, Any]) -> MockWeb:
     """Return the options of the running mock web at `web`, or those given."""
     if web is None:
-        return _with_port(settle(scenario, given))
+        options = settle(scenario, given)
+        if not options.port:
+            raise ConfigurationError(
+                "--port: URLs need the server's own, not 0; --web URL asks for it"
+            )
+        return options
     if scenario is not None or given:
         extra = MOCK.options[next(iter(given))].flag if given else "--scenario"
         raise ConfigurationError(f"--web: the server has its own options; leave out {extra}")
     return scenario_of(web)
-
-
-def _with_port(options: MockWeb) -> MockWeb:
-    if not options.port:
-        raise ConfigurationError("--port: URLs need the server's own, not 0; --web URL asks for it")
-    return options
 
 
 @with_options(MOCK, show=False)
@@ -69,7 +73,12 @@ def urls(
     settled = meant(web, scenario, options)
     if number is not None and number < 0:
         raise ConfigurationError(f"--number: {number} is too small; the minimum is 0")
-    found = _flat(settled) if flat else _reachable(settled)
+    origin = settled.origin_of(0)
+    found = (
+        (f"{origin}/page/{page}" for page in range(settled.pages))
+        if flat
+        else (entry.url for entry in judge.entries(settled) if entry.reachable)
+    )
     for url in islice(found, number):
         sys.stdout.write(f"{url}\n")
     return ExitCode.FINISHED
@@ -84,25 +93,34 @@ def truth(
     **options: object,
 ) -> int:
     """Write JSON lines to stdout; `TRUTH_HELP` is the help text."""
-    from crawler.mock.judge import truth as graph
-
     settled = meant(web, scenario, options)
     if summary:
-        print(orjson.dumps(graph.summary(settled), option=orjson.OPT_INDENT_2).decode())
+        print(orjson.dumps(judge.summary(settled), option=orjson.OPT_INDENT_2).decode())
         return ExitCode.FINISHED
     sys.stdout.flush()
-    for line in graph.lines(settled):
-        sys.stdout.buffer.write(line if line.endswith(b"\n") else line + b"\n")
+    sys.stdout.buffer.writelines(judge.lines(settled))
     sys.stdout.buffer.flush()
     return ExitCode.FINISHED
 
 
-def _flat(options: MockWeb) -> Iterator[str]:
-    origin = options.origin_of(0)
-    return (f"{origin}/page/{number}" for number in range(options.pages))
+def faults(*, json: Annotated[bool, switch("Print JSON lines.")] = False) -> int:
+    """Print the catalogue; `FAULTS_HELP` is the help text."""
+    entries = list(catalogue())
+    if json:
+        for entry in entries:
+            print(orjson.dumps(entry._asdict()).decode())
+        return ExitCode.FINISHED
+    for group in dict.fromkeys(entry.group for entry in entries):
+        print("\n".join(_section(group, [entry for entry in entries if entry.group == group])))
+        print()
+    return ExitCode.FINISHED
 
 
-def _reachable(options: MockWeb) -> Iterator[str]:
-    from crawler.mock.judge.truth import entries
-
-    return (entry.url for entry in entries(options) if entry.reachable)
+def _section(group: str, entries: Sequence[CatalogueEntry]) -> Iterator[str]:
+    """Yield a heading and the rows; a path that follows from the name is in the heading only."""
+    if all(entry.path == f"/fault/{entry.name}" for entry in entries):
+        yield f"{group}: /fault/NAME"
+        yield from explained([(entry.name, "", entry.help) for entry in entries])
+    else:
+        yield group
+        yield from explained([(entry.name, entry.path, entry.help) for entry in entries])

@@ -11,6 +11,7 @@ import orjson
 from cyclopts import Group, Parameter
 
 from crawler.cli.crawl_flags import config_file, quantity, switch, with_options
+from crawler.cli.mock.mock_ledger import LIMITS
 from crawler.cli.mock.mock_listing import Web, meant
 from crawler.cli.mock.mock_web import MOCK
 from crawler.cli.mock.serve import SCENARIO
@@ -33,16 +34,15 @@ HELP = (
 _MAX_LINE = 64 * 1024 * 1024
 
 _CRAWL = Group("Scope of the crawl", sort_key=100)
-_LIMITS = Group("Limits (exit code 1 beyond any)", sort_key=101)
 
 
 def _least(help: str) -> Parameter:
-    return Parameter(help=help, group=_LIMITS, metavar="SHARE", converter=quantity(SHARE))
+    return Parameter(help=help, group=LIMITS, metavar="SHARE", converter=quantity(SHARE))
 
 
 def _most(help: str) -> Parameter:
     read = quantity(COUNT, whole=True)
-    return Parameter(help=help, group=_LIMITS, metavar="N", converter=read)
+    return Parameter(help=help, group=LIMITS, metavar="N", converter=read)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +134,7 @@ def score(
 def _records(name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield every record with its line number; raises EnvironmentFailure for an invalid line."""
     source, number = Input(name), 0
-    text = utf8(unpacked(source.blocks(_ignore, _never), source.label), source.label)
+    text = utf8(unpacked(source.blocks(lambda _: None, lambda: False), source.label), source.label)
     for found in lines(text, _MAX_LINE):
         for line in found:
             number += 1
@@ -160,37 +160,29 @@ def _unreadable(name: str, number: int, problem: str) -> EnvironmentFailure:
     )
 
 
-def _ignore(_size: int) -> None:
-    """Ignore the number of bytes read."""
-
-
-def _never() -> bool:
-    return False
-
-
 def _as_json(result: ScoreResult, breaches: list[str]) -> str:
     values = {**asdict(result), "breaches": breaches}
     return orjson.dumps(values, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
 
 
 def _as_text(result: ScoreResult, breaches: list[str]) -> str:
+    recalled = f"{count(result.found)} of {count(result.wanted)} pages"
+    counted = (
+        ("records", "records", f"{count(result.skipped)} of them skipped"),
+        ("repeats", "repeats", "records too many for their URL"),
+        ("robots violations", "robots_violations", "pages that robots.txt forbids"),
+        ("trap pages", "trap_pages", "URLs under /trap/"),
+        ("strangers", "strangers", "URLs that are not pages of this web"),
+        ("wrong status", "wrong_status", "records that tell another"),
+        ("wrong title", "wrong_title", "records that tell another"),
+        ("duplicates", "duplicates", "pages with the content of another"),
+        ("only nofollow", "nofollow_pages", "pages that other links do not lead to"),
+        ("only sitemaps", "sitemap_pages", "pages that no link leads to"),
+    )
     rows = [
-        (
-            "recall",
-            _number(result.recall),
-            f"{count(result.found)} of {count(result.wanted)} pages",
-        ),
+        ("recall", _number(result.recall), recalled),
         ("precision", _number(result.precision), "of the fetched URLs are pages; traps aside"),
-        ("records", count(result.records), f"{count(result.skipped)} of them skipped"),
-        ("repeats", count(result.repeats), "records too many for their URL"),
-        ("robots violations", count(result.robots_violations), "pages that robots.txt forbids"),
-        ("trap pages", count(result.trap_pages), "URLs under /trap/"),
-        ("strangers", count(result.strangers), "URLs that are not pages of this web"),
-        ("wrong status", count(result.wrong_status), "records that tell another"),
-        ("wrong title", count(result.wrong_title), "records that tell another"),
-        ("duplicates", count(result.duplicates), "pages with the content of another"),
-        ("only nofollow", count(result.nofollow_pages), "pages that other links do not lead to"),
-        ("only sitemaps", count(result.sitemap_pages), "pages that no link leads to"),
+        *((name, count(getattr(result, field)), note) for name, field, note in counted),
     ]
     width, digits = (max(len(row[at]) for row in rows) for at in (0, 1))
     table = [f"{name:{width}}  {value:>{digits}}  {note}" for name, value, note in rows]

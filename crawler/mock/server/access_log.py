@@ -47,7 +47,9 @@ class AccessLog:
         self._size = 0
         self._second, self._stamp = -1, ""
         self._file = _open(path)
-        self._pipe = None if stat.S_ISREG(os.fstat(self._file).st_mode) else _poll(self._file)
+        self._ready = select.poll()  # a file always is, and takes everything at once
+        self._ready.register(self._file, select.POLLOUT)
+        self._at_once = MAX_LAG_BYTES if stat.S_ISREG(os.fstat(self._file).st_mode) else PIPE_BYTES
         self._broken = False
 
     def __repr__(self) -> str:
@@ -95,61 +97,42 @@ class AccessLog:
         if self._size >= BUFFER_BYTES:
             self.flush()
 
-    def flush(self) -> None:
-        """Write the buffered lines; to a pipe, as many as it takes without waiting."""
-        if not self._lines or self._broken:
-            return
+    def flush(self, seconds: float = 0.0) -> None:
+        """Write the buffered lines; to a pipe, as many as it takes within `seconds`."""
+        deadline = time.monotonic() + seconds
+        at = 0
         try:
-            if self._pipe is None:
-                self._append()
-            else:
-                self._feed(self._pipe, 0)
+            while at < len(self._lines):
+                if not self._ready.poll(max(deadline - time.monotonic(), 0) * 1000):
+                    break
+                piece, at = self._piece(at)
+                self._size -= len(piece)
+                while piece:  # a nearly full disk takes only a part
+                    piece = piece[os.write(self._file, piece) :]
         except OSError as error:
             self._break(error.strerror or str(error))
+        del self._lines[:at]
+        if self._size > MAX_LAG_BYTES:
+            self._break("its reader is too slow")
 
     def close(self) -> None:
         """Write the rest and close the file; wait up to a second for a pipe's slow reader."""
-        self.flush()
-        if self._pipe is not None and self._lines and not self._broken:
-            try:
-                self._feed(self._pipe, LAST_SECONDS)
-            except OSError as error:
-                self._break(error.strerror or str(error))
+        self.flush(LAST_SECONDS)
         self._lines.clear()
         self._broken = True
         if self._file != _STDOUT:
             os.close(self._file)
 
-    def _append(self) -> None:
-        data = b"".join(self._lines)
-        self._lines.clear()
-        self._size = 0
-        while data:  # a nearly full disk takes only a part
-            data = data[os.write(self._file, data) :]
-
-    def _feed(self, pipe: select.poll, seconds: float) -> None:
-        """Write whole lines to a pipe while it takes them, waiting up to `seconds` in all."""
-        deadline = time.monotonic() + seconds
-        at = 0
-        while at < len(self._lines):
-            if not pipe.poll(max(deadline - time.monotonic(), 0) * 1000):
-                break
-            piece, at = self._piece(at)
-            self._size -= os.write(self._file, piece)
-        del self._lines[:at]
-        if self._size > MAX_LAG_BYTES:
-            self._break("its reader is too slow")
-
     def _piece(self, start: int) -> tuple[bytes, int]:
-        """Return the lines from `start` that a pipe takes at once, at least one, and their end."""
+        """Return the lines from `start` that are written at once, at least one, and their end."""
         size, end = len(self._lines[start]), start + 1
-        while end < len(self._lines) and size + len(self._lines[end]) <= PIPE_BYTES:
+        while end < len(self._lines) and size + len(self._lines[end]) <= self._at_once:
             size += len(self._lines[end])
             end += 1
         return b"".join(self._lines[start:end]), end
 
     def _break(self, reason: str) -> None:
-        self._broken = True
+        self._broken, self._size = True, 0
         self._lines.clear()
         name = "stdout" if self.path == "-" else self.path
         print(  # noqa: T201 - the only notice that the log has ended
@@ -173,12 +156,6 @@ def _open(path: str) -> int:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise EnvironmentFailure(f"cannot write the access log {path}: {reason}") from error
-
-
-def _poll(file: int) -> select.poll:
-    poll = select.poll()
-    poll.register(file, select.POLLOUT)
-    return poll
 
 
 def _text(data: bytes) -> str:

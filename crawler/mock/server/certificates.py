@@ -15,17 +15,16 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import ssl
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from crawler.mock.scenario import MockWeb
 from crawler.mock.server.listen import ProtocolFactory, Welcome, welcome
-from crawler.mock.server.open_connections import Opened, reset
+from crawler.mock.server.open_connections import OpenConnection, Opened, reset
 from crawler.model.errors import ConfigurationError
 from crawler.model.extras import install
 
@@ -205,33 +204,13 @@ def _context(directory: Path, name: str) -> ssl.SSLContext:
     return context
 
 
-class _Rude(asyncio.Protocol):
+class _Rude(OpenConnection):
     """A server that breaks the handshake."""
 
-    _transport: asyncio.Transport
-
     def __init__(self, act: Callable[[asyncio.Transport], object], opened: Opened) -> None:
+        super().__init__(opened)
         self._act = act
-        self._opened = opened
-        self.quiet_since: float | None = time.monotonic()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Register a new client."""
-        self._transport = cast(asyncio.Transport, transport)
-        self._opened.add(self)
 
     def data_received(self, data: bytes) -> None:
         """Answer the client's first bytes."""
         self._act(self._transport)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """Remove a client that has gone."""
-        self._opened.discard(self)
-
-    def abort(self) -> None:
-        """Drop the client immediately."""
-        self._transport.abort()
-
-    def retire(self) -> None:
-        """Close an idle connection in order."""
-        self._transport.close()

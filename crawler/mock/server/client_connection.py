@@ -22,11 +22,10 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Iterator
-from typing import cast
 
 from crawler.mock.reply import Ending
 from crawler.mock.server.delivery import Delivery, RequestTurn
-from crawler.mock.server.open_connections import Opened, reset
+from crawler.mock.server.open_connections import OpenConnection, Opened, reset
 from crawler.mock.server.request_reader import Reader
 from crawler.mock.server.responder import Responder
 
@@ -43,22 +42,19 @@ TURN_BYTES = 256 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Connection(asyncio.Protocol):
+class Connection(OpenConnection):
     """The protocol of one client."""
 
     __slots__ = (
-        "_address", "_due", "_ended", "_half_closed", "_loop", "_next", "_open", "_pieces",
-        "_reader", "_reading", "_responder", "_task", "_timer", "_transport", "_turn", "_waiting",
-        "_writable", "client", "quiet_since",
+        "_address", "_due", "_ended", "_half_closed", "_loop", "_next", "_pieces", "_reader",
+        "_reading", "_responder", "_task", "_timer", "_turn", "_waiting", "_writable", "client",
     )  # fmt: skip
-
-    _transport: asyncio.Transport
 
     def __init__(
         self, responder: Responder, opened: Opened, loop: asyncio.AbstractEventLoop
     ) -> None:
+        super().__init__(opened)
         self._responder = responder
-        self._open = opened
         self._loop = loop
         self._reader = Reader()
         self._turn: RequestTurn | None = None
@@ -70,19 +66,16 @@ class Connection(asyncio.Protocol):
         self._waiting = self._ended = self._half_closed = False
         self._writable = self._reading = True
         self._address = self.client = ""
-        self.quiet_since: float | None = None
 
     # The transport's side.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Register a new client (after the handshake, under TLS)."""
-        self._transport = cast(asyncio.Transport, transport)
+        """Register and count a new client."""
+        super().connection_made(transport)
         self._address = _text(transport.get_extra_info("sockname"))
         self.client = _text(transport.get_extra_info("peername"))
         self._responder.connections += 1
         self._responder.open_connections += 1
-        self.quiet_since = time.monotonic()
-        self._open.add(self)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Drop everything for a client that has gone."""
@@ -92,7 +85,7 @@ class Connection(asyncio.Protocol):
         self._finish_turn()
         self._ended = True
         self._reader.close()
-        self._open.discard(self)
+        super().connection_lost(error)
         self._responder.open_connections -= 1
 
     def data_received(self, data: bytes) -> None:
@@ -126,14 +119,10 @@ class Connection(asyncio.Protocol):
             self._send()
         self._work()
 
-    def abort(self) -> None:
-        """Drop the client immediately."""
-        self._transport.abort()
-
     def retire(self) -> None:
         """Close an idle connection in order."""
         self._ended = self._reader.deaf = True
-        self._transport.close()
+        super().retire()
 
     # Answering.
 

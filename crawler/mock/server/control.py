@@ -64,26 +64,43 @@ class Control:
         methods = _PATHS.get(ask.path)
         if methods is None:
             return notice(404, f"no control path {ask.path}; there are {', '.join(_PATHS)}")
-        act = methods.get("GET" if ask.method == "HEAD" else ask.method)
-        if act is None:
+        method = "GET" if ask.method == "HEAD" else ask.method
+        if method not in methods:
             allowed = ", ".join(methods)
             return notice(405, f"{ask.path} takes {allowed}", headers=(("Allow", allowed),))
         try:
-            return await act(self, ask, body)
+            return await self._answer(ask, method, body)
         except ConfigurationError as error:
             return notice(400, str(error))
         except EnvironmentFailure as error:
             return notice(503, str(error))
 
-    async def ready(self, _ask: Ask, _body: bytes) -> Answer:
-        """Answer 200: all processes listen before any of them answers."""
-        return notice(200, "ready", headers=_NOT_KEPT)
+    async def _answer(self, ask: Ask, method: str, body: bytes) -> Answer:
+        match ask.path.removeprefix("/__"), method:
+            case "ready", _:  # all processes listen before any of them answers
+                return notice(200, "ready", headers=_NOT_KEPT)
+            case "scenario", "PUT":
+                return await self._change(body)
+            case "scenario", _:
+                return _json(self.options().plain_values())
+            case "truth", _:
+                return await self._truth(summary=ask.query("summary", "no") != "no")
+            case "ledger", _:
+                return _json(await self.ledger())
+            case "statistics", _:
+                parts = await self.everyone("statistics", None)
+                return _json({**asdict(total(parts)), "processes": len(parts)})
+            case "reset", _:
+                await self.everyone("reset", None)
+                return notice(200, "forgotten", headers=_NOT_KEPT)
+            case "faults", _:
+                return _json([entry._asdict() for entry in self.catalogue()])
+            case _ if self.ca_pem:
+                return content(self.ca_pem, "application/x-pem-file", headers=_NOT_KEPT)
+            case _:
+                return notice(404, "no certificate was made for this web; see --tls")
 
-    async def scenario(self, _ask: Ask, _body: bytes) -> Answer:
-        """Answer with the options in force."""
-        return _json(self.options().plain_values())
-
-    async def change(self, _ask: Ask, body: bytes) -> Answer:
+    async def _change(self, body: bytes) -> Answer:
         """Change options in every process."""
         present = self.options().plain_values()
         wanted = self.options().changed(_changes(body)).plain_values()
@@ -94,51 +111,27 @@ class Control:
         await self.everyone("apply", changes)
         return _json(self.options().plain_values())
 
-    async def truth(self, ask: Ask, _body: bytes) -> Answer:
+    async def _truth(self, *, summary: bool) -> Answer:
         """Stream the result of a perfect crawl; a thread counts the summary."""
         options = self.options()
-        if ask.query("summary", "no") != "no":
+        if summary:
             return _json(await _in_thread(lambda: truth.summary(options)))
         lines = Lazy(make=lambda: _grouped(truth.lines(options)))
         headers = (("Content-Type", "application/jsonl"), *_NOT_KEPT)
         return Answer(headers=headers, pieces=lines, pause=_PIECE_PAUSE)
 
-    async def show_ledger(self, _ask: Ask, _body: bytes) -> Answer:
-        """Answer with the ledger of all processes."""
-        return _json(await self.ledger())
 
-    async def statistics(self, _ask: Ask, _body: bytes) -> Answer:
-        """Answer with the sums of the processes' counters; that of the peaks is an upper bound."""
-        parts = await self.everyone("statistics", None)
-        return _json({**asdict(total(parts)), "processes": len(parts)})
-
-    async def reset(self, _ask: Ask, _body: bytes) -> Answer:
-        """Forget ledger, attempts and counters in every process."""
-        await self.everyone("reset", None)
-        return notice(200, "forgotten", headers=_NOT_KEPT)
-
-    async def faults(self, _ask: Ask, _body: bytes) -> Answer:
-        """Answer with the catalogue."""
-        return _json([entry.values for entry in self.catalogue()])
-
-    async def authority(self, _ask: Ask, _body: bytes) -> Answer:
-        """Answer with the certificate to trust."""
-        if not self.ca_pem:
-            return notice(404, "no certificate was made for this web; see --tls")
-        return content(self.ca_pem, "application/x-pem-file", headers=_NOT_KEPT)
-
-
-_Act = Callable[[Control, Ask, bytes], Awaitable[Answer]]
-_PATHS: Mapping[str, Mapping[str, _Act]] = {
-    "/__ready": {"GET": Control.ready},
-    "/__scenario": {"GET": Control.scenario, "PUT": Control.change},
-    "/__truth": {"GET": Control.truth},
-    "/__ledger": {"GET": Control.show_ledger},
-    "/__statistics": {"GET": Control.statistics},
-    "/__reset": {"POST": Control.reset},
-    "/__faults": {"GET": Control.faults},
-    "/__ca.pem": {"GET": Control.authority},
+_PATHS = {
+    "/__ready": ("GET",),
+    "/__scenario": ("GET", "PUT"),
+    "/__truth": ("GET",),
+    "/__ledger": ("GET",),
+    "/__statistics": ("GET",),
+    "/__reset": ("POST",),
+    "/__faults": ("GET",),
+    "/__ca.pem": ("GET",),
 }
+"""The control paths, and the methods that each takes."""
 
 
 def _json(value: object) -> Answer:

@@ -137,56 +137,40 @@ async def accepting(listeners: Sequence[tuple[socket.socket, Welcome]]) -> Async
 
     Raises OSError if another program listens by now.
     """
-    shortage = _Shortage()
-    async with contextlib.AsyncExitStack() as stack:
-        for listener, greet in listeners:
-            stack.enter_context(listener)
-            listener.listen(BACKLOG)
-            acceptor = _Acceptor(listener, greet, shortage)
-            stack.push_async_callback(acceptor.stop)
-            acceptor.start()
-        yield
-
-
-class _Shortage:
-    """Reports once, for all listeners of a process, that descriptors have run out."""
-
-    def __init__(self) -> None:
-        self._said = False
-
-    def say(self) -> None:
-        """Print one line on stderr, the first time only."""
-        if not self._said:
-            self._said = True
-            limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-            print(  # noqa: T201 - the only notice that clients wait
-                f"mock web: no descriptor is left of {limit} (ulimit -n); "
-                "further clients wait until others leave",
-                file=sys.stderr,
-            )
+    acceptor = _Acceptor()
+    with contextlib.ExitStack() as stack:
+        try:
+            for listener, greet in listeners:
+                stack.enter_context(listener)
+                listener.listen(BACKLOG)
+                acceptor.start(listener, greet)
+            yield
+        finally:
+            await acceptor.stop()
 
 
 class _Acceptor:
     """Accepts clients and owns the task of each until its connection is made."""
 
-    def __init__(self, listener: socket.socket, greet: Welcome, shortage: _Shortage) -> None:
-        self._listener = listener
-        self._greet = greet
-        self._shortage = shortage
+    def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._accepting: set[socket.socket] = set()
         self._greeting: set[asyncio.Task[None]] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timers: dict[socket.socket, asyncio.TimerHandle] = {}
         self._ceiling = _descriptors()
+        self._complained = False
 
-    def start(self) -> None:
-        """Start accepting."""
-        self._loop.add_reader(self._listener, self._accept)
+    def start(self, listener: socket.socket, greet: Welcome) -> None:
+        """Start accepting from a listener."""
+        self._accepting.add(listener)
+        self._loop.add_reader(listener, self._accept, listener, greet)
 
     async def stop(self) -> None:
         """Stop accepting, drop clients that are not connected yet, and wait for their tasks."""
-        self._loop.remove_reader(self._listener)
-        if self._timer is not None:
-            self._timer.cancel()
+        for listener in self._accepting:
+            self._loop.remove_reader(listener)
+        for timer in self._timers.values():
+            timer.cancel()
         # Only handshakes are cancelled: a task that never began closes nothing, and in uvloop one
         # cancelled just when the connection is made never reports its loss.
         for _ in range(_GREETING_TURNS):
@@ -197,39 +181,48 @@ class _Acceptor:
         if greeting:
             await asyncio.wait(greeting)
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket, greet: Welcome) -> None:
         # A plain accept: an awaited one may lose its client when it is cancelled.
         for _ in range(_AT_ONCE):
             try:
-                client, _ = self._listener.accept()
+                client, _ = listener.accept()
             except OSError as error:
                 if error.errno in _EXHAUSTED:
-                    self._rest()
+                    self._rest(listener, greet)
                 return  # no client, or one that has gone
-            task = self._loop.create_task(self._met(client))
+            task = self._loop.create_task(self._met(client, greet))
             self._greeting.add(task)
             task.add_done_callback(self._greeting.discard)
             if client.fileno() >= self._ceiling:
-                self._rest()
+                self._rest(listener, greet)
                 return
 
-    async def _met(self, client: socket.socket) -> None:
+    async def _met(self, client: socket.socket, greet: Welcome) -> None:
         # No TLS, a refused certificate, too late or gone: only the client is affected.
         with contextlib.suppress(OSError):
-            await self._greet(client)
+            await greet(client)
 
-    def _rest(self) -> None:
+    def _rest(self, listener: socket.socket, greet: Welcome) -> None:
         """Pause accepting: the listener stays readable, and the loop would spin."""
-        self._shortage.say()
-        self._loop.remove_reader(self._listener)
-        self._timer = self._loop.call_later(_EXHAUSTED_SECONDS, self._look_again)
+        if not self._complained:
+            self._complained = True
+            limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+            print(  # noqa: T201 - the only notice that clients wait
+                f"mock web: no descriptor is left of {limit} (ulimit -n); "
+                "further clients wait until others leave",
+                file=sys.stderr,
+            )
+        self._loop.remove_reader(listener)
+        self._timers[listener] = self._loop.call_later(
+            _EXHAUSTED_SECONDS, self._look_again, listener, greet
+        )
 
-    def _look_again(self) -> None:
+    def _look_again(self, listener: socket.socket, greet: Welcome) -> None:
         self._ceiling = _descriptors()
-        if _lowest_free(self._listener) < self._ceiling:
-            self.start()
+        if _lowest_free(listener) < self._ceiling:
+            self.start(listener, greet)
         else:
-            self._timer = self._loop.call_later(_EXHAUSTED_SECONDS, self._look_again)
+            self._rest(listener, greet)
 
 
 def _descriptors() -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from typing import Protocol
+import time
+from typing import cast
 
 # A loop accepts a client some turns before it tells the protocol: in asyncio one turn to the task
 # that makes the transport, one to connection_made, one to connection_lost after an abort.
@@ -21,38 +22,56 @@ def reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-class Closable(Protocol):
-    """A connection that can be ended.
+class OpenConnection(asyncio.Protocol):
+    """The protocol of a client whom a stop or a sweep must not miss.
 
     quiet_since: the start, by `time.monotonic`, of the time without requests; None while busy.
     """
 
-    quiet_since: float | None
+    __slots__ = ("_opened", "_transport", "quiet_since")
+
+    _transport: asyncio.Transport
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+        self.quiet_since: float | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Register a new client (after the handshake, under TLS)."""
+        self._transport = cast(asyncio.Transport, transport)
+        self.quiet_since = time.monotonic()
+        self._opened.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Remove a client that has gone."""
+        self._opened.discard(self)
 
     def abort(self) -> None:
         """Drop the client immediately."""
+        self._transport.abort()
 
     def retire(self) -> None:
-        """Close in order."""
+        """Close an idle connection in order."""
+        self._transport.close()
 
 
 class Opened:
     """The set of open connections; after `stop`, new ones are dropped as well."""
 
     def __init__(self) -> None:
-        self._connections: set[Closable] = set()
+        self._connections: set[OpenConnection] = set()
         self._none_left = asyncio.Event()
         self._none_left.set()
         self._stopping = False
 
-    def add(self, connection: Closable) -> None:
+    def add(self, connection: OpenConnection) -> None:
         """Add a connection."""
         self._connections.add(connection)
         self._none_left.clear()
         if self._stopping:
             connection.abort()
 
-    def discard(self, connection: Closable) -> None:
+    def discard(self, connection: OpenConnection) -> None:
         """Remove a lost connection."""
         self._connections.discard(connection)
         if not self._connections:

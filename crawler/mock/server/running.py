@@ -118,7 +118,7 @@ async def serve(
 async def _alone(options: MockWeb, context: ssl.SSLContext | None) -> AsyncIterator[Served]:
     certificates = None
     if options.tls and context is None:
-        with _directory() as directory, _writing_to(directory):
+        with _directory() as name, _writing_to(Path(name)) as directory:
             certificates = Certificates.of_web(options, directory)
     settled, sockets = reserve(options, fault_addresses(options) if certificates else ())
     shared = Shared(start=time.monotonic())
@@ -134,7 +134,7 @@ async def _several(options: MockWeb) -> AsyncIterator[Served]:
         settled, sockets = reserve(options, fault_addresses(options), shared=True)
         for each in sockets:  # bound while it serves, so that nobody else takes the port
             stack.enter_context(each)
-        directory = stack.enter_context(_directory())
+        directory = Path(stack.enter_context(_directory()))
         shared = Shared(start=time.monotonic(), directory=directory)
         with _writing_to(directory):
             ca_pem = Certificates.of_web(settled, directory).ca_pem if settled.tls else b""
@@ -166,18 +166,15 @@ def control(part: Serving, everyone: Everyone, ca_pem: bytes) -> None:
     part.responder.control = controls.answer
 
 
-@contextlib.contextmanager
-def _directory() -> Iterator[Path]:
-    """Make a temporary directory for the block."""
-    with tempfile.TemporaryDirectory(prefix="mock-web-", ignore_cleanup_errors=True) as name:
-        yield Path(name)
+def _directory() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="mock-web-", ignore_cleanup_errors=True)
 
 
 @contextlib.contextmanager
-def _writing_to(directory: Path) -> Iterator[None]:
+def _writing_to(directory: Path) -> Iterator[Path]:
     """Raise an OSError as an `EnvironmentFailure` that names the directory."""
     try:
-        yield
+        yield directory
     except OSError as error:
         raise EnvironmentFailure(f"cannot write to {directory}: {error.strerror}") from error
 

@@ -15,12 +15,13 @@ No delay is longer than a day, whatever a power law draws.
 
 from __future__ import annotations
 
+import heapq
+from collections import deque
 from typing import NamedTuple
 
 from crawler.mock.graph.draw import uniform
 from crawler.mock.reply import Parts
 from crawler.mock.scenario import MockWeb
-from crawler.mock.server.queueing import Full, Queue
 from crawler.model.distribution import Distribution
 from crawler.model.windows import Brownout, Stall
 
@@ -39,6 +40,53 @@ class Timing(NamedTuple):
     transfer: float = 0.0
     parts: Parts = ()
     refused: float | None = None
+
+
+class Full(NamedTuple):
+    """The answer to a refused request: seconds until there is room, if nobody else comes."""
+
+    retry_after: float
+
+
+class Queue:
+    """A queue of `workers` with room for `waiting` requests: M/G/c, first come first served.
+
+    A request takes the worker that is free first (Kiefer and Wolfowitz, On the Theory of Queues
+    with Many Servers, 1955), so its wait is known when it arrives, in O(log workers). The line is
+    bounded: a request that finds it full is refused. For c workers of mean service s the capacity
+    is c / s requests a second. A client that leaves does not free its worker.
+    """
+
+    def __init__(self, workers: int, waiting: int) -> None:
+        if workers < 1 or waiting < 0:
+            raise ValueError(f"no queue has {workers} workers and room for {waiting}")
+        self._free = [0.0] * workers  # a heap: when each worker is free
+        self._room = waiting
+        # Start times of those who wait, in order.
+        self._starts: deque[float] = deque()
+        self._now = 0.0
+
+    def __repr__(self) -> str:
+        return f"Queue(workers={len(self._free)}, room={self._room}, line={len(self._starts)})"
+
+    def arrive(self, now: float, service: float) -> float | Full:
+        """Return the wait of a request that arrives at `now` and needs `service` seconds.
+
+        An arrival before the last one counts as arriving with it.
+        """
+        now = self._now = max(now, self._now)
+        starts = self._starts
+        while starts and starts[0] <= now:
+            starts.popleft()
+        start = self._free[0]
+        if start <= now:
+            heapq.heapreplace(self._free, now + service)
+            return 0.0
+        if len(starts) >= self._room:
+            return Full((starts[0] if starts else start) - now)
+        heapq.heapreplace(self._free, start + service)
+        starts.append(start)
+        return start - now
 
 
 class Clock:
@@ -102,7 +150,7 @@ class Clock:
         found = self._queue.arrive(now, service)
         if isinstance(found, Full):
             return found.retry_after
-        parts += (("queue", found.wait), ("service", found.service))
+        parts += (("queue", found), ("service", service))
         return None
 
     def _drawn(self, distribution: Distribution, name: str, label: str) -> float:
