@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, reduce
 from typing import Any
 
 from crawler.mock.faults.recipe import HTML, Make, Rows, head_of, on_answer, on_body, raw, whole
@@ -16,7 +16,6 @@ BOMB_BYTES = 16 * 1024 * 1024
 # Zeros shrink about 1,000 times by gzip, and what comes out of that about 100 times again.
 NESTED_BYTES = 64 * 1024 * 1024
 _STACKED = 20
-_NONE = b"this is no compressed data"
 
 
 def _encoded(inner: Answer, token: str, body: bytes) -> Answer:
@@ -24,15 +23,27 @@ def _encoded(inner: Answer, token: str, body: bytes) -> Answer:
     return replace(inner, headers=headers, pieces=(body,) if body else ())
 
 
-def _coded(token: str, change: Callable[[bytes], bytes]) -> Make:
+def _coded(token: str, *changes: Callable[[bytes], bytes]) -> Make:
     """Change the body and declare that Content-Encoding."""
-    return on_answer(lambda inner: _encoded(inner, token, change(whole(inner))))
+
+    def build(inner: Answer) -> Answer:
+        body = reduce(lambda body, change: change(body), changes, whole(inner))
+        return _encoded(inner, token, body)
+
+    return on_answer(build)
 
 
 def _bomb(token: str, compress: Callable[[bytes], bytes], size: int = BOMB_BYTES) -> Make:
     """Send `size` zeros that are small on the wire; made on first use."""
     made = cache(lambda: compress(bytes(size)))
     return on_answer(lambda _: _encoded(Answer(headers=HTML), token, made()))
+
+
+def _said(body: bytes) -> Callable[[bytes], bytes]:
+    return lambda _: body
+
+
+_NONE = _said(b"this is no compressed data")
 
 
 def _lzw(body: bytes) -> bytes:
@@ -97,27 +108,23 @@ FAULTS: Rows = (
         "gzip data with the length of the decoded body, then closes.",
         on_body(_length_unpacked),
     ),
-    (
-        "bad-gzip",
-        "Not gzip data, declared as gzip.",
-        _coded("gzip", lambda body: b"this is no gzip"),
-    ),
-    ("cut-gzip", "Ends in the middle of gzip data.", _coded("gzip", lambda b: _half(gzipped(b)))),
+    ("bad-gzip", "Not gzip data, declared as gzip.", _coded("gzip", _said(b"this is no gzip"))),
+    ("cut-gzip", "Ends in the middle of gzip data.", _coded("gzip", gzipped, _half)),
     (
         "gzip-no-trailer",
         "gzip data without its checksum and length.",
-        _coded("gzip", lambda b: gzipped(b)[:-8]),
+        _coded("gzip", gzipped, lambda packed: packed[:-8]),
     ),
-    (
-        "cut-deflate",
-        "Ends in the middle of deflate data.",
-        _coded("deflate", lambda b: _half(deflated(b))),
-    ),
+    ("cut-deflate", "Ends in the middle of deflate data.", _coded("deflate", deflated, _half)),
     ("gzip-crc", "A wrong checksum at the end of gzip data.", _coded("gzip", _wrong_at(-8))),
     ("gzip-size", "A wrong length at the end of gzip data.", _coded("gzip", _wrong_at(-1))),
     ("gzip-members", "Legal: gzip data in two members.", _coded("gzip", _members)),
-    ("gzip-garbage", "Zeros after gzip data.", _coded("gzip", lambda b: gzipped(b) + bytes(64))),
-    ("gzip-empty", "An empty body, declared as gzip.", _coded("gzip", lambda body: b"")),
+    (
+        "gzip-garbage",
+        "Zeros after gzip data.",
+        _coded("gzip", gzipped, lambda packed: packed + bytes(64)),
+    ),
+    ("gzip-empty", "An empty body, declared as gzip.", _coded("gzip", _said(b""))),
     ("gzip-bomb", "16 MiB of zeros in 16 KB.", _bomb("gzip", gzipped)),
     (
         "gzip-nested",
@@ -126,34 +133,30 @@ FAULTS: Rows = (
     ),
     ("br-bomb", "16 MiB of zeros by br.", _bomb("br", brotlied)),
     ("zstd-bomb", "16 MiB of zeros by zstd.", _bomb("zstd", zstandarded)),
-    ("bad-br", "Not br data, declared as br.", _coded("br", lambda body: _NONE)),
-    ("cut-br", "Ends in the middle of br data.", _coded("br", lambda b: _half(brotlied(b)))),
-    ("bad-zstd", "Not zstd data, declared as zstd.", _coded("zstd", lambda body: _NONE)),
-    (
-        "cut-zstd",
-        "Ends in the middle of zstd data.",
-        _coded("zstd", lambda b: _half(zstandarded(b))),
-    ),
+    ("bad-br", "Not br data, declared as br.", _coded("br", _NONE)),
+    ("cut-br", "Ends in the middle of br data.", _coded("br", brotlied, _half)),
+    ("bad-zstd", "Not zstd data, declared as zstd.", _coded("zstd", _NONE)),
+    ("cut-zstd", "Ends in the middle of zstd data.", _coded("zstd", zstandarded, _half)),
     ("zstd-window", "zstd data that needs a window of 128 MiB.", _coded("zstd", _wide_window)),
     (
         "bad-deflate",
         "Not deflate data, declared as deflate.",
-        _coded("deflate", lambda body: b"\xff" * 64),
+        _coded("deflate", _said(b"\xff" * 64)),
     ),
     ("deflate-raw", "Common: deflate without zlib's frame.", _coded("deflate", raw_deflated)),
     ("coding-wrong", "deflate data, declared as gzip.", _coded("gzip", deflated)),
     ("coding-undeclared", "gzip data without Content-Encoding.", _coded("", gzipped)),
-    ("coding-unknown", "An unknown Content-Encoding.", _coded("x-cow", lambda body: body)),
-    ("coding-none", "The word none as Content-Encoding.", _coded("none", lambda body: body)),
+    ("coding-unknown", "An unknown Content-Encoding.", _coded("x-cow")),
+    ("coding-none", "The word none as Content-Encoding.", _coded("none")),
     ("coding-list", "gzip data, declared as gzip, none.", _coded("gzip, none", gzipped)),
     ("coding-unknown-packed", "gzip data under an unknown name.", _coded("x-cow", gzipped)),
     ("coding-compress", "compress data, which few clients can read.", _coded("compress", _lzw)),
-    ("coding-charset", "A charset as Content-Encoding.", _coded("utf-8", lambda body: body)),
-    ("coding-stacked", "Legal: gzip, then br.", _coded("gzip, br", lambda b: brotlied(gzipped(b)))),
+    ("coding-charset", "A charset as Content-Encoding.", _coded("utf-8")),
+    ("coding-stacked", "Legal: gzip, then br.", _coded("gzip, br", gzipped, brotlied)),
     (
         "coding-swapped",
         "gzip and br, named in the wrong order.",
-        _coded("br, gzip", lambda b: brotlied(gzipped(b))),
+        _coded("br, gzip", gzipped, brotlied),
     ),
     ("transfer-gzip", "gzip as Transfer-Encoding, not asked for.", on_body(_transferred)),
 )

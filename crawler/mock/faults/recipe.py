@@ -78,13 +78,27 @@ class FaultRecipe(NamedTuple):
         return replace(broken, delay=inner.delay, kind=self.name)
 
 
-def read(table: str, made: Mapping[str, Make]) -> Rows:
-    """Return the faults of a table of `NAME: HELP => WIRE`; the makers of `@` are in `made`."""
-    rows = (line.partition(": ") for line in table.strip().replace("\n    =>", " =>").splitlines())
-    split = ((name, *rest.partition(" => ")) for name, _, rest in rows)
+def read(table: str, made: Mapping[str, Make], **makers: Callable[[str], Make]) -> Rows:
+    """Return the faults of a table of `NAME: HELP => WIRE`.
+
+    Instead of a wire, `@` stands for the fault of this name in `made`, and `@MAKER TEXT` for what
+    one of `makers` makes of the text.
+    """
     return tuple(
-        (name, text, made[name] if form == "@" else _wire(form)) for name, text, _, form in split
+        (name, text, _made(name, form, made, makers))
+        for name, text, form in re.findall(r"^(\S+): (.+?)\s+=> ?(.*)$", table, re.MULTILINE)
     )
+
+
+def _made(
+    name: str, form: str, made: Mapping[str, Make], makers: Mapping[str, Callable[[str], Make]]
+) -> Make:
+    if form == "@":
+        return made[name]
+    if form.startswith("@"):
+        maker, _, text = form[1:].partition(" ")
+        return makers[maker](text.encode("latin-1", "backslashreplace").decode("unicode_escape"))
+    return _wire(form)
 
 
 def filled(form: str) -> bytes:

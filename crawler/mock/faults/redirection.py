@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from crawler.mock.faults.recipe import HTML, Make, Rows, always, on_ask
+from crawler.mock.faults.recipe import HTML, Make, always, on_ask, read
 from crawler.mock.reply import Answer, Ask, content, notice
 
 # Each hop's URL grows by this much; servers and clients give up at 64 KiB or before.
@@ -66,103 +66,80 @@ def _moved(*fields: tuple[str, str], meta: str = "") -> Make:
     return always(content(page.encode(), HTML[0][1], headers=fields))
 
 
-FAULTS: Rows = (
-    ("redirect-self", "Redirects to itself.", on_ask(lambda ask: _found(ask.target))),
-    (
-        "redirect-cookie",
-        "Common: redirects to itself until its cookie comes back.",
-        _walled(lambda ask: _found(ask.target, cookie="seen=1; Path=/")),
-    ),
-    (
-        "redirect-cookie-two",
-        "Common: a second URL sets the cookie and redirects back.",
-        _walled(_cookie_two),
-    ),
-    (
-        "refresh-cookie",
-        "Common: a page that sets a cookie and shows itself again.",
-        _walled(_refresh_cookie),
-    ),
-    (
-        "redirect-cookie-foreign",
-        "Redirects to itself and sets another site's cookie.",
-        _walled(lambda ask: _found(ask.target, cookie="seen=1; Domain=example.com; Path=/")),
-    ),
-    (
-        "redirect-cookie-counts",
-        "Redirects to itself, each time with another cookie.",
-        on_ask(lambda ask: _found(ask.target, cookie=f"n={'x' * len(ask.header('cookie'))}")),
-    ),
-    (
-        "redirect-growing",
-        "Redirects to itself with a longer query each time.",
-        on_ask(_growing),
-    ),
-    ("redirect-deeper", "Redirects to ever deeper paths.", on_ask(_deeper)),
-    (
-        "redirect-escapes",
-        "Redirects to itself, percent-encoded once more each time.",
-        on_ask(_escapes),
-    ),
-    (
-        "redirect-body",
-        "A redirect with a body of 1 MB.",
-        always(replace(_found("/page/0"), pieces=(b"elsewhere\n" * 10_000,) * 10)),
-    ),
-    ("refresh", "Redirects to itself by a Refresh field and a meta element.", on_ask(_refresh)),
-    (
-        "refresh-header",
-        "Common: moves on by a Refresh field.",
-        _moved(("Refresh", "0; url=/page/0")),
-    ),
-    (
-        "refresh-meta",
-        "Common: moves on by a meta element.",
-        _moved(meta="<meta http-equiv=Refresh content=\"1;URL='/page/0'\">"),
-    ),
-    (
-        "refresh-script",
-        "Refreshes to a script.",
-        _moved(
+FAULTS = read(
+    """
+redirect-self: Redirects to itself. => @
+redirect-cookie: Common: redirects to itself until its cookie comes back. => @
+redirect-cookie-two: Common: a second URL sets the cookie and redirects back. => @
+refresh-cookie: Common: a page that sets a cookie and shows itself again. => @
+redirect-cookie-foreign: Redirects to itself and sets another site's cookie. => @
+redirect-cookie-counts: Redirects to itself, each time with another cookie. => @
+redirect-growing: Redirects to itself with a longer query each time. => @
+redirect-deeper: Redirects to ever deeper paths. => @
+redirect-escapes: Redirects to itself, percent-encoded once more each time. => @
+redirect-body: A redirect with a body of 1 MB. => @
+refresh: Redirects to itself by a Refresh field and a meta element. => @
+refresh-header: Common: moves on by a Refresh field. => @
+refresh-meta: Common: moves on by a meta element. => @
+refresh-script: Refreshes to a script. => @
+redirect-chain: A chain of twenty redirects to a page. => @to /redirect/19
+redirect-two: Redirects to redirect-two-back. => @to /fault/redirect-two-back
+redirect-two-back: Redirects to redirect-two. => @to /fault/redirect-two
+redirect-no-location: A redirect without Location. => @
+redirect-empty: An empty Location. => @
+redirect-blank: A Location of blanks. => @
+redirect-broken: An invalid Location. => @to http://[::1
+redirect-bad-port: A Location with an invalid port. => @to http://127.0.0.1:99999/
+redirect-no-host: A Location without a host. => @to http:///
+redirect-many: Two Locations that differ. => @
+redirect-long: A Location of 60 KB. => @
+redirect-non-ascii: Common: a Location in raw UTF-8. => @to /page/0?q=日本語
+redirect-spaces: Common: a Location with blanks in it. => @to /page/0?q=a b  c
+redirect-fragment: Legal: a Location with a fragment. => @to /page/0#top
+redirect-300: 300 with a choice of one. => @
+redirect-304: 304, unasked, with a Location. => @
+redirect-399: A status of 399 with a Location. => @
+redirect-private: Redirects to a private address. => @to http://10.255.255.1/
+redirect-metadata: Redirects to a cloud's link-local address.
+    => @to http://169.254.169.254/latest/meta-data/
+redirect-port: Redirects to the machine's own port 1. => @to http://127.0.0.1:1/
+redirect-credentials: A Location with a user and a password. => @to http://user:secret@127.0.0.1:1/
+redirect-file: Redirects to a file. => @to file:///etc/passwd
+redirect-ftp: Redirects to FTP. => @to ftp://127.0.0.1/
+redirect-javascript: Redirects to a script. => @to javascript:alert(1)
+redirect-data: Redirects to a data URL. => @to data:text/html,<p>hello
+redirect-gopher: Redirects to gopher, once a way to forge requests.
+    => @to gopher://127.0.0.1:25/_HELO
+""",
+    {
+        "redirect-self": on_ask(lambda ask: _found(ask.target)),
+        "redirect-cookie": _walled(lambda ask: _found(ask.target, cookie="seen=1; Path=/")),
+        "redirect-cookie-two": _walled(_cookie_two),
+        "refresh-cookie": _walled(_refresh_cookie),
+        "redirect-cookie-foreign": _walled(
+            lambda ask: _found(ask.target, cookie="seen=1; Domain=example.com; Path=/")
+        ),
+        "redirect-cookie-counts": on_ask(
+            lambda ask: _found(ask.target, cookie=f"n={'x' * len(ask.header('cookie'))}")
+        ),
+        "redirect-growing": on_ask(_growing),
+        "redirect-deeper": on_ask(_deeper),
+        "redirect-escapes": on_ask(_escapes),
+        "redirect-body": always(replace(_found("/page/0"), pieces=(b"elsewhere\n" * 10_000,) * 10)),
+        "refresh": on_ask(_refresh),
+        "refresh-header": _moved(("Refresh", "0; url=/page/0")),
+        "refresh-meta": _moved(meta="<meta http-equiv=Refresh content=\"1;URL='/page/0'\">"),
+        "refresh-script": _moved(
             ("Refresh", "0;url=javascript:alert(1)"), meta="<meta http-equiv=refresh content=x>"
         ),
-    ),
-    ("redirect-chain", "A chain of twenty redirects to a page.", _to("/redirect/19")),
-    ("redirect-two", "Redirects to redirect-two-back.", _to("/fault/redirect-two-back")),
-    ("redirect-two-back", "Redirects to redirect-two.", _to("/fault/redirect-two")),
-    ("redirect-no-location", "A redirect without Location.", _to()),
-    ("redirect-empty", "An empty Location.", _to("")),
-    ("redirect-blank", "A Location of blanks.", _to("   ")),
-    ("redirect-broken", "An invalid Location.", _to("http://[::1")),
-    ("redirect-bad-port", "A Location with an invalid port.", _to("http://127.0.0.1:99999/")),
-    ("redirect-no-host", "A Location without a host.", _to("http:///")),
-    ("redirect-many", "Two Locations that differ.", _to("/page/0", "/page/1")),
-    ("redirect-long", "A Location of 60 KB.", _to(f"/page/0?{'x' * 60_000}")),
-    ("redirect-non-ascii", "Common: a Location in raw UTF-8.", _to("/page/0?q=日本語")),
-    ("redirect-spaces", "Common: a Location with blanks in it.", _to("/page/0?q=a b  c")),
-    ("redirect-fragment", "Legal: a Location with a fragment.", _to("/page/0#top")),
-    ("redirect-300", "300 with a choice of one.", _to("/page/0", status=300)),
-    ("redirect-304", "304, unasked, with a Location.", _to("/page/0", status=304)),
-    ("redirect-399", "A status of 399 with a Location.", _to("/page/0", status=399)),
-    ("redirect-private", "Redirects to a private address.", _to("http://10.255.255.1/")),
-    (
-        "redirect-metadata",
-        "Redirects to a cloud's link-local address.",
-        _to("http://169.254.169.254/latest/meta-data/"),
-    ),
-    ("redirect-port", "Redirects to the machine's own port 1.", _to("http://127.0.0.1:1/")),
-    (
-        "redirect-credentials",
-        "A Location with a user and a password.",
-        _to("http://user:secret@127.0.0.1:1/"),
-    ),
-    ("redirect-file", "Redirects to a file.", _to("file:///etc/passwd")),
-    ("redirect-ftp", "Redirects to FTP.", _to("ftp://127.0.0.1/")),
-    ("redirect-javascript", "Redirects to a script.", _to("javascript:alert(1)")),
-    ("redirect-data", "Redirects to a data URL.", _to("data:text/html,<p>hello")),
-    (
-        "redirect-gopher",
-        "Redirects to gopher, once a way to forge requests.",
-        _to("gopher://127.0.0.1:25/_HELO"),
-    ),
+        "redirect-no-location": _to(),
+        "redirect-empty": _to(""),
+        "redirect-blank": _to("   "),
+        "redirect-many": _to("/page/0", "/page/1"),
+        "redirect-long": _to(f"/page/0?{'x' * 60_000}"),
+        "redirect-300": _to("/page/0", status=300),
+        "redirect-304": _to("/page/0", status=304),
+        "redirect-399": _to("/page/0", status=399),
+    },
+    to=_to,
 )

@@ -50,7 +50,7 @@ class Link(NamedTuple):
 def relative(link: Link) -> str:
     """Return the shortest relative form: `x`, `../x`, `./` and the like."""
     if not link.local:
-        return _protocol_relative(link)
+        return f"//{link.authority}{link.path}"
     here, there = link.base_path.split("/")[1:-1], link.path.split("/")[1:]
     common = 0
     while common < min(len(here), len(there) - 1) and here[common] == there[common]:
@@ -61,26 +61,7 @@ def relative(link: Link) -> str:
 
 
 def _dotted(link: Link) -> str:
-    if not link.local:
-        return f"{link.origin}/./x/..{link.path}"
-    return f"./{relative(link)}"
-
-
-def _escaped_dots(link: Link) -> str:
-    return f"{'' if link.local else link.origin}/x/%2E%2e{link.path}"
-
-
-def _protocol_relative(link: Link) -> str:
-    return f"//{link.authority}{link.path}"
-
-
-def _upper(link: Link) -> str:
-    return f"{link.origin.upper()}{link.path}"
-
-
-def _raw(link: Link) -> str:
-    """Leave characters beyond ASCII unescaped."""
-    return unquote(link.shortest)
+    return f"./{relative(link)}" if link.local else f"{link.origin}/./x/..{link.path}"
 
 
 def _with_port(link: Link) -> str:
@@ -103,10 +84,6 @@ def _international(link: Link) -> str:
     return f"{scheme}://{name.replace('.', _WIDE_DOT)}{colon}{port}{link.path}"
 
 
-def _backslashes(link: Link) -> str:
-    return link.shortest.replace("/", "\\")
-
-
 def _tabbed(link: Link) -> str:
     middle = len(link.shortest) // 2
     return f"{link.shortest[:middle]}\t\n{link.shortest[middle:]}"
@@ -119,18 +96,18 @@ SPELLINGS: Sequence[Callable[[Link], str]] = (
     relative,
     relative,
     _dotted,
-    _escaped_dots,
-    _protocol_relative,
+    lambda link: f"{'' if link.local else link.origin}/x/%2E%2e{link.path}",
+    lambda link: f"//{link.authority}{link.path}",
     lambda link: f"{link.shortest}#part-2",
     lambda link: f"{relative(link)}#",
-    _raw,
+    lambda link: unquote(link.shortest),  # characters beyond ASCII are not escaped
     lambda link: unquote(link.whole),
-    _upper,
+    lambda link: f"{link.origin.upper()}{link.path}",
     _with_port,
     _international,
     lambda link: f" \n{link.shortest}\t ",
     _tabbed,
-    _backslashes,
+    lambda link: link.shortest.replace("/", "\\"),
 )
 """All mean the link's canonical URL."""
 
