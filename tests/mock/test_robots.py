@@ -9,9 +9,8 @@ from contextlib import closing
 import pytest
 
 from crawler.mock import MockWeb, running
-from crawler.mock.graph.robots_forms import FORMS, answer, form_of, rules, sitemap_lines
+from crawler.mock.graph.robots_forms import FORMS, Stance, answer, form_of, rules, sitemap_lines
 from crawler.mock.graph.site import answer as web_answer
-from crawler.mock.graph.stance import Stance
 from crawler.mock.judge.robots_rules import MAX_BYTES, Rules
 from crawler.mock.reply import Answer, Ask, BodyFraming, Ending
 from crawler.mock.scenario import ROBOTS_FORMS

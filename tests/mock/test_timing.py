@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from crawler.mock import MockWeb
 from crawler.mock.server.delivery import server_timing
-from crawler.mock.server.table import Bucket
+from crawler.mock.server.table import take_token
 from crawler.mock.server.timing import MAX_SECONDS, Clock, Timing
 
 START = 1000.0
@@ -103,15 +103,15 @@ def test_the_header_line() -> None:
 )
 def test_a_bucket_passes_no_more_than_it_may(rate: float, burst: int, gaps: list[float]) -> None:
     """In any stretch of time at most burst + rate * seconds pass; who waits as told does pass."""
-    bucket, arrival, now = Bucket(rate, burst), 0.0, START
+    arrival, now = 0.0, START
     passed: list[float] = []
     for gap in gaps:
         now += gap
-        arrival, wait = bucket.take(arrival, now)
+        arrival, wait = take_token(arrival, now, rate, burst)
         if not wait:
             passed.append(now)
             recent = passed[-200:]
             for place, first in enumerate(recent):
                 assert len(recent) - place <= burst + rate * (now - first) + 1e-3
         else:
-            assert bucket.take(arrival, now + wait)[1] == 0
+            assert take_token(arrival, now + wait, rate, burst)[1] == 0

@@ -71,6 +71,16 @@ def test_time_changes_no_byte_but_its_own_line() -> None:
     assert timed.at_once is None
 
 
+@pytest.mark.parametrize("size", range(40))
+def test_a_short_answer_can_be_slow(size: int) -> None:
+    """The line goes below the status line however few bytes are spread over the transfer."""
+    plain = rendered(content(bytes(size), "text/plain"))
+    timed = plain.timed(0.0, 1.0, ())
+    head, _, rest = raw(timed).partition(b"\r\n")
+    assert head == b"HTTP/1.1 200 OK"
+    assert rest.startswith(b"Server-Timing: transfer;dur=1000.000\r\n")
+
+
 def test_raw_bytes_get_no_line() -> None:
     """What is no HTTP of ours is left as it is."""
     delivery = rendered(Answer(pieces=(b"\0",), framing=BodyFraming.RAW))

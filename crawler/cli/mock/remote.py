@@ -47,7 +47,7 @@ def ask(url: str, path: str, body: bytes | None = None) -> Any:
             f"{url.rstrip('/')}/{path}", data=body, method="GET" if body is None else "PUT"
         )
         with _opener().open(request, timeout=_SECONDS) as response:
-            return _value(url, response.read(_MAX_BYTES))
+            answer = response.read(_MAX_BYTES)
     except HTTPError as error:
         with error:
             raise _refusal(url, path, error) from error
@@ -55,6 +55,10 @@ def ask(url: str, path: str, body: bytes | None = None) -> Any:
         reason = getattr(error, "reason", error)
         text = getattr(reason, "strerror", None) or reason
         raise EnvironmentFailure(f"{url}: cannot be asked: {text}") from error
+    try:
+        return json.loads(answer)
+    except ValueError as error:
+        raise EnvironmentFailure(f"{url}: answers, but is not a mock web") from error
 
 
 def _opener() -> OpenerDirector:
@@ -62,13 +66,6 @@ def _opener() -> OpenerDirector:
     # A mock web makes its certificate at its start, signed by an authority that nobody knows.
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return build_opener(ProxyHandler({}), HTTPSHandler(context=context))
-
-
-def _value(url: str, body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except ValueError as error:
-        raise EnvironmentFailure(f"{url}: answers, but is not a mock web") from error
 
 
 def _refusal(url: str, path: str, error: HTTPError) -> EnvironmentFailure | ConfigurationError:

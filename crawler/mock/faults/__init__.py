@@ -44,9 +44,7 @@ def _fault(arguments: Sequence[str], inner: Answer, ask: Ask, options: MockWeb) 
 
 PREFIXES: Mapping[str, Prefix] = {
     **PLAIN,
-    "fault": Prefix(
-        name="fault", arguments=("NAME",), help="A fault of the catalogue.", apply=_fault
-    ),
+    "fault": Prefix("fault", "A fault of the catalogue.", _fault, ("NAME",)),
 }
 
 __all__ = ["FAULTS", "PREFIXES", "FaultRecipe"]

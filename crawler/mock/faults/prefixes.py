@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from crawler.mock.faults.recipe import lacking, whole
 from crawler.mock.graph.packing import CODINGS
@@ -24,23 +25,17 @@ Apply = Callable[[Sequence[str], Answer, Ask, MockWeb], Answer]
 Cut = Callable[[Sequence[str], Answer], Answer]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prefix:
+class Prefix(NamedTuple):
     """One prefix.
 
-    arguments: names of its path segments. apply: makes the answer from the values of these
-    segments, the inner answer, the request and the options; raises `PathError`.
+    apply: makes the answer from the values of its path segments, the inner answer, the request and
+    the options; raises `PathError`. arguments: names of these segments.
     """
 
     name: str
-    arguments: tuple[str, ...] = ()
     help: str
     apply: Apply
-
-    @property
-    def arity(self) -> int:
-        """Number of path segments it takes."""
-        return len(self.arguments)
+    arguments: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
@@ -119,7 +114,7 @@ def _plain(name: str, help: str, cut: Cut, *arguments: str) -> Prefix:
     def apply(values: Sequence[str], inner: Answer, ask: Ask, options: MockWeb) -> Answer:
         return cut(values, inner)
 
-    return Prefix(name=name, arguments=arguments, help=help, apply=apply)
+    return Prefix(name, help, apply, arguments)
 
 
 _ALL = (

@@ -16,8 +16,7 @@ from itertools import accumulate
 
 from crawler.mock.graph.draw import draw
 from crawler.mock.graph.kind import FAULTS, FILES, NO_HTML, UNLINKED, UNLISTED, PageKind
-from crawler.mock.graph.robots_forms import stances
-from crawler.mock.graph.stance import Stance, Stances
+from crawler.mock.graph.robots_forms import Stance, stances
 from crawler.mock.graph.web_layout import HUB_EVERY, Layout, PagePlace
 from crawler.mock.graph.words import OTHERS, SECTIONS, SLUGS, UTF8, Script
 from crawler.mock.scenario import MockWeb
@@ -44,7 +43,7 @@ class Graph:
         self.origin = lru_cache(maxsize=4096)(self._origin)
         self.host = lru_cache(maxsize=4096)(self._host)
         self._kinds, self._limits = _kinds(options)
-        self.stances = Stances(stances(options))
+        self.stances = stances(options)
 
     def __repr__(self) -> str:
         return f"Graph(seed {self.seed}, {self.layout})"

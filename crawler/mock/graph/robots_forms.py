@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
 from crawler.mock.graph import robots_texts as texts
 from crawler.mock.graph.packing import gzipped
 from crawler.mock.graph.robots_texts import Lines, Write
-from crawler.mock.graph.stance import Stance
 from crawler.mock.judge.robots_rules import Rules
 from crawler.mock.reply import Answer, Ask, BodyFraming, Ending, PathError, content, notice
 from crawler.mock.scenario import DEFAULT_ROBOTS, MockWeb
@@ -33,7 +33,17 @@ _FREE = (f"/{HOPS}/",)
 # Probes of the default lines: the whole host, and a path that they forbid.
 _ANYTHING, _FORBIDDEN = "/", "/members/x"
 
+_FAN = 8  # front pages below one
+
 Send = Callable[[bytes, Ask, MockWeb], Answer]
+
+
+class Stance(StrEnum):
+    """The effect of a host's robots.txt: its lines count, all is allowed, or nothing is."""
+
+    LINES = "lines"
+    OPEN = "open"
+    CLOSED = "closed"
 
 
 def _send(text: bytes, ask: Ask, options: MockWeb) -> Answer:
@@ -78,12 +88,51 @@ def _rules(name: str, lines: Lines) -> Rules:
             return Rules.read(form.write(lines, ()), free=_FREE)
 
 
-def stances(options: MockWeb) -> tuple[Stance, ...]:
-    """Return the stance of each host's robots.txt, for one period of the forms."""
+class Stances:
+    """The stances of all hosts, and the tree of their front pages.
+
+    Hosts take the forms of robots.txt in turn, so stances repeat with the period of the forms.
+    Closed hosts are leaves of the tree, each below an open host of its period, so every host that
+    is not closed is reached, unless host 0 itself is closed.
+    """
+
+    __slots__ = ("_enterable", "_stances")
+
+    def __init__(self, *stances: Stance) -> None:
+        self._stances = stances
+        self._enterable = tuple(
+            place for place, stance in enumerate(self._stances) if stance is not Stance.CLOSED
+        )
+
+    def __getitem__(self, host: int) -> Stance:
+        return self._stances[host % len(self._stances)]
+
+    def closed(self, host: int) -> bool:
+        """Return True if an obedient crawl requests nothing from a host."""
+        return self[host] is Stance.CLOSED
+
+    def children(self, host: int) -> Iterator[int]:
+        """Yield the hosts below a host in the tree, without end; none below a closed one."""
+        start = host - host % len(self._stances)
+        if self.closed(host):
+            return
+        place, enterable = self._enterable.index(host - start), self._enterable
+        rank = start // len(self._stances) * len(enterable) + place
+        for below in range(_FAN * rank + 1, _FAN * rank + _FAN + 1):
+            period, other = divmod(below, len(enterable))
+            yield period * len(self._stances) + enterable[other]
+        leaves = (n for n, stance in enumerate(self._stances) if stance is Stance.CLOSED)
+        for number, leaf in enumerate(leaves):
+            if number % len(enterable) == place:
+                yield start + leaf
+
+
+def stances(options: MockWeb) -> Stances:
+    """Return the stances of all hosts of a web."""
     if options.robots == DEFAULT_ROBOTS and options.robots_forms == ("plain",):
-        return (Stance.LINES,)
+        return Stances(Stance.LINES)
     period = min(len(options.robots_forms), options.hosts)
-    return tuple(_stance(rules(options, host)) for host in range(period))
+    return Stances(*(_stance(rules(options, host)) for host in range(period)))
 
 
 def _stance(in_force: Rules) -> Stance:
@@ -162,6 +211,18 @@ def _send_nothing(ending: Ending) -> Send:
     return lambda text, ask, options: Answer(framing=BodyFraming.RAW, ending=ending)
 
 
+def _after_bom(lines: Lines, sitemaps: Lines) -> bytes:
+    return b"\xef\xbb\xbf" + texts.plain(lines, sitemaps)
+
+
+def _no_end(lines: Lines, sitemaps: Lines) -> bytes:
+    return texts.plain(sitemaps, lines)[:-1]
+
+
+def _delayed(lines: Lines, sitemaps: Lines) -> bytes:
+    return texts.plain((*lines, "Crawl-delay: 1"), sitemaps)
+
+
 def _elsewhere(location: str, status: int = 302) -> Answer:
     return notice(status, "elsewhere", headers=(("Location", location),))
 
@@ -210,10 +271,10 @@ def _forms() -> Iterator[Form]:
     yield Form("slow", "A text that takes a second.", send=_send_slowly)
     yield Form("html", "A page that says 404 with status 200.", write=texts.html, send=_send_html)
     yield Form("gzip", "A text with Content-Encoding: gzip.", send=_send_gzip)
-    yield Form("bom", "Begins with a byte order mark.", write=texts.after(b"\xef\xbb\xbf"))
+    yield Form("bom", "Begins with a byte order mark.", write=_after_bom)
     yield Form("cr", "Lines end with CR.", write=texts.ended("\r"))
     yield Form("crlf", "Lines end with CR LF.", write=texts.ended("\r\n"))
-    yield Form("no-final-newline", "The last rule has no line end.", write=texts.no_end)
+    yield Form("no-final-newline", "The last rule has no line end.", write=_no_end)
     yield Form("big", "The rules end at 500 KiB, and another one follows.", write=texts.big)
     yield Form("utf-16", "UTF-16; forbids nothing in any reading.", allow, write=texts.utf_16)
     yield Form("latin-1", "Comments and a rule in Latin-1.", write=texts.between(texts.LATIN_1))
@@ -224,7 +285,7 @@ def _forms() -> Iterator[Form]:
     yield Form("case", "Keys in any case, blanks around them, comments.", write=texts.letters)
     yield Form("groups", "Each rule in its own group, to be merged.", write=texts.grouped)
     yield Form("wildcards", "More patterns with * and $.", write=texts.wild)
-    yield Form("crawl-delay", "Asks for a second between requests.", write=texts.delayed)
+    yield Form("crawl-delay", "Asks for a second between requests.", write=_delayed)
 
 
 FORMS: Mapping[str, Form] = {form.name: form for form in _forms()}

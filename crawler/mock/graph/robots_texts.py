@@ -35,11 +35,6 @@ def ended(end: str) -> Write:
     return lambda lines, sitemaps: _joined((*lines, *sitemaps), end)
 
 
-def no_end(lines: Lines, sitemaps: Lines) -> bytes:
-    """Return a text whose last rule has no line end."""
-    return _joined((*sitemaps, *lines))[:-1]
-
-
 def big(lines: Lines, sitemaps: Lines) -> bytes:
     """Return a text whose rules end with the last octet that must be read; another rule follows."""
     text = b"\n" + _joined((*sitemaps, *lines))[:-1]
@@ -111,18 +106,8 @@ def between(line: bytes) -> Write:
     return write
 
 
-def after(start: bytes) -> Write:
-    """Return a writer of bytes before the first line."""
-    return lambda lines, sitemaps: start + plain(lines, sitemaps)
-
-
 def utf_16(lines: Lines, sitemaps: Lines) -> bytes:
     """Return a text in UTF-16."""
     # It must be UTF-8 (section 2.3); a client that reads UTF-16, too, finds nothing forbidden.
     text = _joined(("\ufeffUser-agent: *", "Allow: /", *sitemaps))
     return text.decode().encode("utf-16-le")
-
-
-def delayed(lines: Lines, sitemaps: Lines) -> bytes:
-    """Return a text that asks for a second between requests."""
-    return _joined((*lines, "Crawl-delay: 1", *sitemaps))

@@ -43,13 +43,12 @@ def answer(ask: Ask, options: MockWeb) -> Answer:
 def _peel(segments: list[str]) -> tuple[Peeled, list[str]]:
     peeled: Peeled = []
     while segments and (prefix := PREFIXES.get(segments[0])) is not None:
-        arguments = segments[1 : 1 + prefix.arity]
-        if len(arguments) < prefix.arity or len(peeled) == MAX_PREFIXES:
-            raise PathError(
-                f"/{segments[0]} needs {prefix.arity} arguments; {MAX_PREFIXES} at most"
-            )
+        arity = len(prefix.arguments)
+        arguments = segments[1 : 1 + arity]
+        if len(arguments) < arity or len(peeled) == MAX_PREFIXES:
+            raise PathError(f"/{segments[0]} needs {arity} arguments; {MAX_PREFIXES} at most")
         peeled.append((prefix, arguments))
-        segments = segments[1 + prefix.arity :]
+        segments = segments[1 + arity :]
     if peeled and segments in ([], [""]):
         segments = ["page", "0"]
     return peeled, segments

@@ -6,7 +6,7 @@ page: its host is found by bisection in the hosts' prefix sums (8 bytes a host),
 bisection in the starts of its host's levels.
 
 The size of host k is proportional to 1 / (k + 1) (Zipf's law with exponent 1), but no host is empty
-unless there are more hosts than pages. Front pages form another tree, see `stance`.
+unless there are more hosts than pages. Front pages form another tree, see `robots_forms`.
 
 Depth is log-normal. In each level every 8th page is a *hub*; the hubs of a level share the pages of
 the next in equal contiguous ranges, so parent and children are O(1) arithmetic. No hub has more

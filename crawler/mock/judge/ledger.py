@@ -20,7 +20,7 @@ counts requests only.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from typing import Any, Protocol, Self
 
@@ -70,11 +70,7 @@ class LedgerSnapshot:
     @property
     def json(self) -> dict[str, Any]:
         """`{"hosts": {name: {field: value}}, "addresses": {...}, "truncated": false}`."""
-        return {
-            "hosts": {name: asdict(row) for name, row in self.hosts.items()},
-            "addresses": {name: asdict(row) for name, row in self.addresses.items()},
-            "truncated": self.truncated,
-        }
+        return asdict(self)
 
     @classmethod
     def of(cls, json: Mapping[str, Any]) -> Self:
@@ -91,23 +87,17 @@ class _Count:
     """A growing row, with the state to compute it."""
 
     requests: int = 0
-    last: float = -inf
-    gap: float = inf
-    largest: int = 0
+    smallest_gap: float = inf
+    largest_in_flight: int = 0
     in_flight: int = 0
+    retry_after_violations: int = 0
+    robots_violations: int = 0
+    last: float = -inf
     until: float = -inf
-    impatient: int = 0
-    forbidden: int = 0
 
     def row(self) -> LedgerRow:
-        return LedgerRow(
-            requests=self.requests,
-            smallest_gap=None if self.gap == inf else self.gap,
-            largest_in_flight=self.largest,
-            in_flight=self.in_flight,
-            retry_after_violations=self.impatient,
-            robots_violations=self.forbidden,
-        )
+        found = LedgerRow(**{name: getattr(self, name) for name in LedgerRow.__slots__})
+        return found if self.smallest_gap < inf else replace(found, smallest_gap=None)
 
 
 class Ledger:
@@ -130,24 +120,24 @@ class Ledger:
         row = self._hosts.get(host) or _new(self._hosts, host)
         row.requests += 1
         row.in_flight += 1
-        if row.in_flight > row.largest:  # noqa: PLR1730  max() is a call
-            row.largest = row.in_flight
-        if now - row.last < row.gap:  # noqa: PLR1730  min() is a call
-            row.gap = now - row.last
+        if row.in_flight > row.largest_in_flight:  # noqa: PLR1730  max() is a call
+            row.largest_in_flight = row.in_flight
+        if now - row.last < row.smallest_gap:  # noqa: PLR1730  min() is a call
+            row.smallest_gap = now - row.last
         row.last = now
         if now < row.until:
-            row.impatient += 1
+            row.retry_after_violations += 1
         there = self._addresses.get(address) or _new(self._addresses, address)
         there.requests += 1
         there.in_flight += 1
-        if there.in_flight > there.largest:  # noqa: PLR1730  max() is a call
-            there.largest = there.in_flight
-        if now - there.last < there.gap:  # noqa: PLR1730  min() is a call
-            there.gap = now - there.last
+        if there.in_flight > there.largest_in_flight:  # noqa: PLR1730  max() is a call
+            there.largest_in_flight = there.in_flight
+        if now - there.last < there.smallest_gap:  # noqa: PLR1730  min() is a call
+            there.smallest_gap = now - there.last
         there.last = now
         if forbidden:
-            row.forbidden += 1
-            there.forbidden += 1
+            row.robots_violations += 1
+            there.robots_violations += 1
 
     def end(self, host: str, address: str, now: float, retry_after: float | None) -> None:
         """See `LedgerRecorder`."""

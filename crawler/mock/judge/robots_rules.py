@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Self
 
 # RFC 9309 section 2.5: every crawler has to read at least this much.
@@ -72,6 +73,7 @@ class PathRule:
         return path.find(rest[-1], at) >= 0
 
 
+@dataclass(slots=True)
 class Rules:
     """The rules of one host; `Rules()` allows everything.
 
@@ -79,34 +81,21 @@ class Rules:
     never forbidden; a `/robots.txt` may always be asked for.
     """
 
-    __slots__ = ("_agents", "_free", "_groups")
-
-    def __init__(
-        self, groups: dict[str, Group] | None = None, *, free: tuple[str, ...] = ()
-    ) -> None:
-        self._groups = groups or {}
-        self._free = free
-        self._agents: dict[str, tuple[PathRule, ...]] = {}
-
-    def __repr__(self) -> str:
-        return f"Rules({self._groups!r}, free={self._free!r})"
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Rules):
-            return NotImplemented
-        return (self._groups, self._free) == (other._groups, other._free)
-
-    __hash__ = None  # type: ignore[assignment]  # nobody keeps them in a set
+    groups: dict[str, Group] = field(default_factory=dict)
+    free: tuple[str, ...] = ()
+    _agents: dict[str, tuple[PathRule, ...]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     @classmethod
     def read(cls, body: bytes, *, free: tuple[str, ...] = ()) -> Self:
         """Return the rules of a file; anything else in it is ignored, and nothing raises."""
-        return cls(_groups(_lines(body)), free=free)
+        return cls(_groups(_lines(body)), free)
 
     @classmethod
     def nothing(cls, *, free: tuple[str, ...] = ()) -> Self:
         """Return rules that forbid everything to everybody."""
-        return cls({"*": [PathRule.read(allow=False, pattern=b"/")]}, free=free)
+        return cls({"*": [PathRule.read(allow=False, pattern=b"/")]}, free)
 
     def allows(self, user_agent: str, target: str) -> bool:
         """Return True if a client may request a target (path and query).
@@ -114,7 +103,7 @@ class Rules:
         user_agent: its whole User-Agent field, or a bare product token. target: as text, or with
         octets beyond ASCII as Latin-1, as they come from the wire.
         """
-        if target.partition("?")[0] == "/robots.txt" or target.startswith(self._free or ("\n",)):
+        if target.partition("?")[0] == "/robots.txt" or target.startswith(self.free or ("\n",)):
             return True
         path = _comparable(_octets(target)).replace(b"*", b"%2A").replace(b"$", b"%24")
         best, allowed = -1, True
@@ -130,13 +119,10 @@ class Rules:
         if found is None:
             if len(self._agents) >= MAX_AGENTS:  # clients choose the texts
                 self._agents.clear()
-            found = self._agents[user_agent] = self._chosen(user_agent)
+            own = [self.groups[token] for token in products(user_agent) if token in self.groups]
+            found = tuple(chain.from_iterable(own or [self.groups.get("*", [])]))
+            self._agents[user_agent] = found
         return found
-
-    def _chosen(self, user_agent: str) -> tuple[PathRule, ...]:
-        own = [self._groups[token] for token in products(user_agent) if token in self._groups]
-        groups = own or [self._groups.get("*", [])]
-        return tuple(rule for group in groups for rule in group)
 
 
 def products(user_agent: str) -> tuple[str, ...]:

@@ -130,8 +130,7 @@ def _retry_after(answer: Answer) -> float | None:
 
 def _framing(answer: Answer, *, chunks: bool) -> BodyFraming:
     framing = answer.framing
-    unknown = isinstance(answer.pieces, Lazy) and answer.pieces.length is None
-    if framing is BodyFraming.LENGTH and unknown and answer.length is None:
+    if framing is BodyFraming.LENGTH and _length(answer) is None:
         framing = BodyFraming.CHUNKED
     return BodyFraming.UNTIL_CLOSE if framing is BodyFraming.CHUNKED and not chunks else framing
 
@@ -174,15 +173,14 @@ def _framing_field(answer: Answer, framing: BodyFraming) -> bytes:
         names = ", ".join(name for name, _ in answer.trailers)
         trailer = f"Trailer: {names}\r\n" if names else ""
         return f"Transfer-Encoding: chunked\r\n{trailer}".encode()
-    return b"Content-Length: %d\r\n" % _length(answer)
+    return b"Content-Length: %d\r\n" % (_length(answer) or 0)
 
 
-def _length(answer: Answer) -> int:
+def _length(answer: Answer) -> int | None:
     if answer.length is not None:
         return answer.length
-    if isinstance(answer.pieces, Lazy):
-        return answer.pieces.length or 0
-    return sum(map(len, answer.pieces))
+    pieces = answer.pieces
+    return pieces.length if isinstance(pieces, Lazy) else sum(map(len, pieces))
 
 
 def _body(answer: Answer, framing: BodyFraming) -> Pieces:
@@ -190,8 +188,7 @@ def _body(answer: Answer, framing: BodyFraming) -> Pieces:
         return answer.pieces
     pieces, last = answer.pieces, b"0\r\n%b\r\n" % _fields(answer.trailers)
     if isinstance(pieces, Lazy):
-        make = pieces.make
-        return Lazy(make=lambda: chain(_chunks(make()), (last,)))
+        return Lazy(make=lambda: chain(_chunks(pieces), (last,)))
     chunks = tuple(_chunks(pieces))
     return (*chunks[:-1], chunks[-1] + last) if chunks else (last,)
 
@@ -203,21 +200,16 @@ def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
 def _joined(head: bytes, body: Pieces) -> Pieces:
     """Join the head and the first piece, to save a write."""
     if isinstance(body, Lazy):
-        make = body.make
-        return Lazy(make=lambda: chain((head,), make()))
+        return Lazy(make=lambda: chain((head,), body))
     return (head + body[0], *body[1:]) if body else (head,)
 
 
 def _with_line(pieces: Pieces, line: bytes) -> Pieces:
-    if isinstance(pieces, Lazy):
-        make = pieces.make
+    def lined() -> Iterator[bytes]:
+        rest = iter(pieces)
+        return chain((_below_status(next(rest), line),), rest)
 
-        def lined() -> Iterator[bytes]:
-            rest = make()
-            return chain((_below_status(next(rest), line),), rest)
-
-        return Lazy(make=lined)
-    return (_below_status(pieces[0], line), *pieces[1:])
+    return Lazy(make=lined) if isinstance(pieces, Lazy) else tuple(lined())
 
 
 def _below_status(first: bytes, line: bytes) -> bytes:
@@ -226,11 +218,11 @@ def _below_status(first: bytes, line: bytes) -> bytes:
 
 
 def _spread(pieces: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    """Return pieces of even size, at least two unless there is only one byte."""
+    """Return pieces of even size, the first with the whole status line, at least two if it can."""
     if len(pieces) > 1:
         return pieces
     data = b"".join(pieces)
-    size = max(-(-len(data) // _TRANSFER_PIECES), 1)
+    size = max(-(-len(data) // _TRANSFER_PIECES), data.find(b"\r\n") + 2, 1)
     return tuple(data[start : start + size] for start in range(0, len(data), size))
 
 

@@ -18,7 +18,6 @@ import struct
 from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
 
 _WAYS = 8
 _SETS = 1 << 17
@@ -65,12 +64,12 @@ class Table:
         rate: tokens per second; burst: capacity and initial content. now: seconds on a clock that
         all processes share. A wait takes no token.
         """
-        bucket, wait = Bucket(rate, burst), 0.0
+        wait = 0.0
 
         def taken(before: int) -> int:
             nonlocal wait
             (arrival,) = _FLOAT.unpack(_WORD.pack(before))
-            arrival, wait = bucket.take(arrival, now)
+            arrival, wait = take_token(arrival, now, rate, burst)
             return int.from_bytes(_FLOAT.pack(arrival), "little")
 
         self._update(key, taken)
@@ -119,21 +118,16 @@ class Table:
         return before
 
 
-class Bucket(NamedTuple):
-    """A token bucket as arithmetic on one float: virtual scheduling, ITU-T I.371 annex A (GCRA).
+def take_token(arrival: float, now: float, rate: float, burst: int) -> tuple[float, float]:
+    """Take a token from a bucket; return its new state and the seconds to wait (0.0: it passes).
 
-    rate: tokens per second. burst: requests that may pass at once, at least 1. The state of a key
-    is its theoretical arrival time; 0 for a new key.
+    The bucket is arithmetic on one float: virtual scheduling, ITU-T I.371 annex A (GCRA). arrival:
+    its state, the theoretical arrival time; 0 for a new key. rate: tokens per second. burst:
+    requests that may pass at once, at least 1.
     """
-
-    rate: float
-    burst: int
-
-    def take(self, arrival: float, now: float) -> tuple[float, float]:
-        """Return the theoretical arrival time to keep, and the seconds to wait (0.0: it passes)."""
-        interval = 1 / self.rate
-        wait = arrival - (self.burst - 1) * interval - now
-        # Sums are off by about a nanosecond after an hour, and a client that waited must pass.
-        if wait > 1e-9:
-            return arrival, wait
-        return max(arrival, now) + interval, 0.0
+    interval = 1 / rate
+    wait = arrival - (burst - 1) * interval - now
+    # Sums are off by about a nanosecond after an hour, and a client that waited must pass.
+    if wait > 1e-9:
+        return arrival, wait
+    return max(arrival, now) + interval, 0.0

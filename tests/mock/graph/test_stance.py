@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from crawler.mock import MockWeb
 from crawler.mock.graph import robots_forms
-from crawler.mock.graph.stance import Stance, Stances
+from crawler.mock.graph.robots_forms import Stance, Stances
 from crawler.mock.judge.score import Score
 from crawler.mock.judge.truth import entries, front
 from crawler.model.distribution import Distribution
@@ -81,7 +81,7 @@ def test_a_crawl_that_obeys_each_host_finds_the_reachable_pages(forms: tuple[str
 @given(st.lists(st.sampled_from(Stance), min_size=1, max_size=8), st.integers(1, 2000))
 def test_the_tree_reaches_every_host_that_may_be_entered(forms: list[Stance], size: int) -> None:
     """From host 0, unless it is closed, each host is linked to once and no closed one is a way."""
-    stances = Stances(tuple(forms))
+    stances = Stances(*forms)
     linked = [child for host in range(size) for child in stances.children(host) if child < size]
     assert len(linked) == len(set(linked)) and 0 not in linked[: size * (forms[0] != "closed")]
     reached, waiting = set[int](), [0]
@@ -96,9 +96,9 @@ def test_the_tree_reaches_every_host_that_may_be_entered(forms: list[Stance], si
 @pytest.mark.usefixtures("fake_rules")
 def test_a_stance_follows_from_what_the_rules_allow() -> None:
     """All, nothing, or what the lines say; the default in its plain form needs no probe."""
-    assert Stances(robots_forms.stances(MockWeb()))[5] is Stance.LINES
-    assert Stances(robots_forms.stances(_web(ALL)))[5] is Stance.OPEN
-    assert Stances(robots_forms.stances(_web("plain", NONE)))[5] is Stance.CLOSED
+    assert robots_forms.stances(MockWeb())[5] is Stance.LINES
+    assert robots_forms.stances(_web(ALL))[5] is Stance.OPEN
+    assert robots_forms.stances(_web("plain", NONE))[5] is Stance.CLOSED
 
 
 @pytest.mark.slow
