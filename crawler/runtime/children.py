@@ -44,6 +44,5 @@ def search_checkout(here: str) -> None:
 
 
 def _found_anyway() -> set[str]:
-    """Return the folders of packages that each process searches behind its own library."""
     named = sysconfig.get_paths()
     return {named["purelib"], named["platlib"], site.getusersitepackages()}

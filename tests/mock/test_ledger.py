@@ -17,7 +17,6 @@ from crawler.mock.judge.event_log import EventLog, merged
 from crawler.mock.judge.ledger import (
     OTHERS,
     Ledger,
-    LedgerRecorder,
     LedgerRow,
     LedgerSnapshot,
     check,
@@ -25,7 +24,7 @@ from crawler.mock.judge.ledger import (
 
 
 def ask(
-    recorder: LedgerRecorder, begin: float, end: float, *, retry_after: float | None = None
+    recorder: Ledger | EventLog, begin: float, end: float, *, retry_after: float | None = None
 ) -> None:
     recorder.begin("a", "127.0.0.1", begin, forbidden=False)
     recorder.end("a", "127.0.0.1", end, retry_after)
@@ -117,7 +116,7 @@ EVENTS = st.lists(
 )
 
 
-def tell(recorder: LedgerRecorder, host: str, address: str, now: float, what: str) -> None:
+def tell(recorder: Ledger | EventLog, host: str, address: str, now: float, what: str) -> None:
     if what in ("begin", "forbidden"):
         recorder.begin(host, address, now, forbidden=what == "forbidden")
     else:

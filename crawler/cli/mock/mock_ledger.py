@@ -72,13 +72,10 @@ def ledger(
         values = {**snapshot.json, "breaches": breaches}
         print(orjson.dumps(values, option=orjson.OPT_INDENT_2).decode())
     else:
-        print(_as_text(snapshot, breaches), end="")
+        print(_table("host", snapshot.hosts))
+        print(_table("address", snapshot.addresses), end="")
+        print("".join(f"BEYOND THE LIMIT: {breach}\n" for breach in breaches), end="")
     return ExitCode.FAILURES if breaches else ExitCode.FINISHED
-
-
-def _as_text(snapshot: LedgerSnapshot, breaches: list[str]) -> str:
-    tables = [_table("host", snapshot.hosts), _table("address", snapshot.addresses)]
-    return "\n".join(tables) + "".join(f"BEYOND THE LIMIT: {breach}\n" for breach in breaches)
 
 
 def _table(what: str, rows: Mapping[str, LedgerRow]) -> str:

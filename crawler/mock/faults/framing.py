@@ -22,7 +22,6 @@ _RADIO = Answer(
 
 
 def _endless(start: str, rest: bytes) -> Make:
-    """Send a chunked answer that begins so and goes on without end."""
     begin = filled(f"{{head}}{{chunked}}{start}")
     return always(raw_endless(lambda: chain((begin,), repeat(rest))))
 

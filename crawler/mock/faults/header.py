@@ -12,7 +12,6 @@ _HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
 
 
 def _fields(*fields: tuple[str, str]) -> Make:
-    """Send a valid answer with these further fields."""
     return on_answer(lambda inner: replace(inner, headers=(*inner.headers, *fields)))
 
 

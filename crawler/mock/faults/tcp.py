@@ -25,7 +25,6 @@ def _half(ending: Ending) -> Make:
 
 
 def _all_then(ending: Ending) -> Make:
-    """Send the valid answer, then an end that its head did not announce."""
     return on_answer(lambda inner: replace(inner, ending=ending))
 
 

@@ -1,7 +1,11 @@
-"""The HTML of a page: head, links and text, in the page's charset."""
+"""The body of a page: HTML in its charset, or a small file of its type."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import struct
+import zlib
 from collections.abc import Iterator
 from html import escape
 
@@ -17,6 +21,7 @@ _UNIT = 1 << 32
 # Bytes around the text and per link, so that a page has about the size that was drawn.
 _HEAD_BYTES, _LINK_BYTES = 700, 90
 _LEAST_TEXT = 300
+_FILE_TEXT, _SIDE = 2000, 16
 _NOFOLLOW = (' rel="nofollow"', ' rel="external NoFollow"', " rel=nofollow", " REL='ugc nofollow'")
 
 
@@ -161,8 +166,42 @@ def noindex_header(node: Node) -> bool:
 
 
 def _text_size(source: Node) -> int:
-    """Return the characters of text that bring the page to its drawn size."""
     share = (source.size + 0.5) / _UNIT
     width = 2 if source.script.codec.startswith("utf-16") else 1
     size = int(min(source.graph.options.size.quantile(share), MAX_BYTES)) // width
     return max(size - _HEAD_BYTES - _LINK_BYTES * degree(source), _LEAST_TEXT)
+
+
+def file(node: Node) -> bytes:
+    """Return the bytes of a page of kind `file`: PDF, PNG, JSON, text or CSS without links."""
+    text = prose(node.graph.seed, str(node.place.number), _FILE_TEXT)
+    match node.file[0]:
+        case "pdf":
+            return b"%%PDF-1.4\n%b%b\n%%%%EOF\n" % (_noise(node, 2000), text.encode())
+        case "png":
+            return _png(node)
+        case "json":
+            return json.dumps({"page": node.place.number, "text": text}).encode()
+        case "css":
+            return f"/* {text} */\nbody {{ margin: 0 }}\n".encode()
+        case _:
+            return f"{text}\n".encode()
+
+
+def _noise(node: Node, size: int) -> bytes:
+    return hashlib.shake_128(f"{node.label}/file".encode()).digest(size)
+
+
+def _png(node: Node) -> bytes:
+    """Return a grey picture of 16 by 16 points (PNG, 3rd edition, section 11).
+
+    It is stored uncompressed, because zlib's output depends on its version.
+    """
+    noise = _noise(node, _SIDE * _SIDE)
+    rows = b"".join(b"\0" + noise[start : start + _SIDE] for start in range(0, len(noise), _SIDE))
+    header = struct.pack(">IIBBBBB", _SIDE, _SIDE, 8, 0, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 0)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    )

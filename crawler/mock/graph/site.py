@@ -11,10 +11,9 @@ from collections.abc import Sequence
 
 from crawler.mock.faults import FAULTS, PREFIXES
 from crawler.mock.faults.prefixes import Prefix
-from crawler.mock.graph.file_bodies import file
 from crawler.mock.graph.kind import PageKind
-from crawler.mock.graph.node import Graph, Node, graph
-from crawler.mock.graph.page_markup import content_type, html, noindex_header
+from crawler.mock.graph.node import Node, graph
+from crawler.mock.graph.page_markup import content_type, file, html, noindex_header
 from crawler.mock.graph.plain_paths import HTML, missing, plain
 from crawler.mock.reply import Answer, Ask, PathError, content, notice
 from crawler.mock.scenario import MockWeb
@@ -72,12 +71,9 @@ def page_of_graph(ask: Ask, options: MockWeb) -> Answer | None:
     read `ask.attempt`; nothing else is read except target and host.
     """
     web = graph(options)
-    node = web.at(_host_number(web, ask.host), ask.target)
+    host = web.host(f"{options.scheme}://{ask.host.lower()}") or 0
+    node = web.at(host, ask.target)
     return None if node is None else _answers(node, ask)
-
-
-def _host_number(web: Graph, asked: str) -> int:
-    return web.host(f"{web.options.scheme}://{asked.lower()}") or 0
 
 
 def _answers(node: Node, ask: Ask) -> Answer:
@@ -93,7 +89,8 @@ def _answers(node: Node, ask: Ask) -> Answer:
         case PageKind.FILE:
             return content(file(node), node.file[1])
         case PageKind.FAULTY:
-            return _faulty(node, ask)
+            inner = content(html(node), content_type(node))
+            return FAULTS[node.fault].make(inner, ask, node.graph.options)
         case PageKind.NOINDEX if noindex_header(node):
             headers = (("X-Robots-Tag", "noindex"),)
             return content(html(node), content_type(node), headers=headers)
@@ -114,8 +111,3 @@ def _redirect(node: Node, target: Node) -> Answer:
         location = location.partition(":")[2]
     headers = (("Location", location),)
     return content(_note("elsewhere"), HTML, status=node.status, headers=headers)
-
-
-def _faulty(node: Node, ask: Ask) -> Answer:
-    inner = content(html(node), content_type(node))
-    return FAULTS[node.fault].make(inner, ask, node.graph.options)

@@ -178,7 +178,6 @@ def _name(number: int) -> str:
 
 
 def _items(options: MockWeb, host: int, start: int, stop: int) -> Iterator[list[Item]]:
-    """Yield URLs and dates of the listed pages, a batch at a time."""
     stop = min(stop, local_pages(options, host))
     for first in range(start, stop, _BATCH):
         yield list(listed_slice(options, host, first, min(first + _BATCH, stop)))

@@ -58,7 +58,7 @@ class Shared:
 
 
 class EventLog:
-    """A `LedgerRecorder` that writes to `directory`; `process` distinguishes its file.
+    """A `Ledger` that writes to `directory`; `process` distinguishes its file.
 
     Raises OSError if the file cannot be created; later errors of the disk truncate the log.
     """
@@ -75,15 +75,15 @@ class EventLog:
         return f"EventLog(bytes={self._size}, truncated={self.truncated})"
 
     def begin(self, host: str, address: str, now: float, *, forbidden: bool) -> None:
-        """See `LedgerRecorder`."""
+        """See `Ledger`."""
         self._add(now, _FORBIDDEN if forbidden else _BEGIN, host, address, None)
 
     def end(self, host: str, address: str, now: float, retry_after: float | None) -> None:
-        """See `LedgerRecorder`."""
+        """See `Ledger`."""
         self._add(now, _END, host, address, retry_after)
 
     def reset(self) -> None:
-        """See `LedgerRecorder` and, about requests in flight, `Ledger`."""
+        """See `Ledger`."""
         self._events.clear()
         self._size, self.truncated = 0, False
         os.ftruncate(self._file, 0)

@@ -22,23 +22,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from math import inf
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 MAX_ROWS = 100_000
 OTHERS = "(others)"
-
-
-class LedgerRecorder(Protocol):
-    """Records each request. Times are seconds on one clock for all processes."""
-
-    def begin(self, host: str, address: str, now: float, *, forbidden: bool) -> None:
-        """Record the arrival of a request; forbidden: by robots.txt."""
-
-    def end(self, host: str, address: str, now: float, retry_after: float | None) -> None:
-        """Record the end of a request; retry_after: seconds that the answer asked for."""
-
-    def reset(self) -> None:
-        """Forget everything, best with no request in flight; see the class."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +88,7 @@ class _Count:
 
 
 class Ledger:
-    """The ledger of one process; it needs every request, in the order of time.
+    """The ledger of one process; it needs every request, in the order of time (any clock's seconds).
 
     A reset also forgets requests in flight; if one of them ends afterwards while others to its host
     run, `in_flight` is one too small from then on.
@@ -115,7 +102,7 @@ class Ledger:
         return f"Ledger(hosts={len(self._hosts)}, addresses={len(self._addresses)})"
 
     def begin(self, host: str, address: str, now: float, *, forbidden: bool) -> None:
-        """See `LedgerRecorder`."""
+        """Record the arrival of a request; forbidden: by robots.txt."""
         # Written out for both rows: calls would cost too much in the server's hottest path.
         row = self._hosts.get(host) or _new(self._hosts, host)
         row.requests += 1
@@ -140,7 +127,7 @@ class Ledger:
             there.robots_violations += 1
 
     def end(self, host: str, address: str, now: float, retry_after: float | None) -> None:
-        """See `LedgerRecorder`."""
+        """Record the end of a request; retry_after: seconds that the answer asked for."""
         row = self._hosts.get(host) or self._hosts.get(OTHERS)
         if row is not None and row.in_flight:
             row.in_flight -= 1
@@ -151,7 +138,7 @@ class Ledger:
             row.until = now + retry_after
 
     def reset(self) -> None:
-        """See `LedgerRecorder`."""
+        """Forget everything, best with no request in flight."""
         self._hosts: dict[str, _Count] = {}
         self._addresses: dict[str, _Count] = {}
 

@@ -134,7 +134,6 @@ class Score:
                 yield from (node for node in nodes(self._options, host) if node.wanted(self._meant))
 
     def _record(self, url: str) -> None:
-        """Count a URL's record; each URL should have exactly one."""
         read = parse(url)
         node = self._graph.named(read) if isinstance(read, Url) else None
         new = (
@@ -201,7 +200,6 @@ class _Visit(NamedTuple):
 
 
 def _visits(url: str, record: Mapping[str, Any]) -> list[_Visit]:
-    """Return the visits of a record: its redirects and the end."""
     final = record.get("final_url")
     end = final if isinstance(final, str) else url
     hops = [_hop(hop) for hop in record.get("redirects") or ()]

@@ -212,5 +212,4 @@ class _Rude(OpenConnection):
         self._act = act
 
     def data_received(self, data: bytes) -> None:
-        """Answer the client's first bytes."""
         self._act(self._transport)

@@ -127,13 +127,15 @@ class Connection(OpenConnection):
     # Answering.
 
     def _work(self) -> None:
-        """Take requests until one has to wait."""
         queue, responder = self._reader.queue, self._responder
         while queue and self._turn is None and self._writable and not self._ended:
             turn = responder.take(queue.popleft(), self._address, self.client)
             delivery = turn.delivery
             if delivery is None:
-                self._begin_pending(turn)
+                self._turn = turn
+                self.quiet_since = None
+                made = responder.controlled(turn)
+                self._task = self._loop.create_task(self._pend(turn, made))
             elif (data := delivery.at_once) is not None:
                 self._write(turn, data)
                 responder.end(turn)
@@ -155,11 +157,6 @@ class Connection(OpenConnection):
             else:
                 self._transport.pause_reading()
 
-    def _begin_pending(self, turn: RequestTurn) -> None:
-        self._turn = turn
-        self.quiet_since = None
-        self._task = self._loop.create_task(self._pend(turn, self._responder.controlled(turn)))
-
     async def _pend(self, turn: RequestTurn, made: Awaitable[Delivery]) -> None:
         try:
             delivery = await made
@@ -180,7 +177,9 @@ class Connection(OpenConnection):
             self._send()
             return
         self._waiting = True
-        self._responder.begin_wait()
+        responder = self._responder
+        responder.waiting += 1
+        responder.peak_waiting = max(responder.peak_waiting, responder.waiting)
         self._wait(delivery.delay)
 
     def _wait(self, seconds: float) -> None:
@@ -279,7 +278,7 @@ class Connection(OpenConnection):
             self._timer = None
         if self._waiting:
             self._waiting = False
-            self._responder.end_wait()
+            self._responder.waiting -= 1
 
 
 def _text(name: object) -> str:

@@ -101,7 +101,6 @@ class Control:
                 return notice(404, "no certificate was made for this web; see --tls")
 
     async def _change(self, body: bytes) -> Answer:
-        """Change options in every process."""
         present = self.options().plain_values()
         wanted = self.options().changed(_changes(body)).plain_values()
         changes = {name: value for name, value in wanted.items() if value != present[name]}

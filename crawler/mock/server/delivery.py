@@ -207,14 +207,10 @@ def _joined(head: bytes, body: Pieces) -> Pieces:
 def _with_line(pieces: Pieces, line: bytes) -> Pieces:
     def lined() -> Iterator[bytes]:
         rest = iter(pieces)
-        return chain((_below_status(next(rest), line),), rest)
+        status, end, other = next(rest).partition(b"\r\n")
+        return chain((b"".join((status, end, line, other)),), rest)
 
     return Lazy(make=lined) if isinstance(pieces, Lazy) else tuple(lined())
-
-
-def _below_status(first: bytes, line: bytes) -> bytes:
-    end = first.index(b"\r\n") + 2
-    return b"".join((first[:end], line, first[end:]))
 
 
 def _spread(pieces: tuple[bytes, ...]) -> tuple[bytes, ...]:

@@ -161,7 +161,6 @@ class _Acceptor:
         self._complained = False
 
     def start(self, listener: socket.socket, greet: Welcome) -> None:
-        """Start accepting from a listener."""
         self._accepting.add(listener)
         self._loop.add_reader(listener, self._accept, listener, greet)
 

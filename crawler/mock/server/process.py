@@ -151,7 +151,6 @@ async def serving(
 def _greetings(
     part: Serving, count: int, tls: Certificates | ssl.SSLContext | None
 ) -> list[Welcome]:
-    """Return the handler of accepted clients for each of `count` sockets."""
     loop = asyncio.get_running_loop()
 
     def make() -> Connection:
@@ -164,7 +163,6 @@ def _greetings(
 
 
 async def _keep_house(part: Serving) -> None:
-    """Flush the logs and close idle connections, at intervals."""
     swept = time.monotonic()
     while True:
         interval = part.options.idle_timeout / 4

@@ -16,7 +16,8 @@ from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 from crawler.mock.graph.robots_forms import rules as robots_rules
-from crawler.mock.judge.ledger import Ledger, LedgerRecorder
+from crawler.mock.judge.event_log import EventLog
+from crawler.mock.judge.ledger import Ledger
 from crawler.mock.judge.robots_rules import Rules
 from crawler.mock.reply import Answer, Ask, Ending, notice
 from crawler.mock.scenario import MockWeb
@@ -86,13 +87,13 @@ class Responder:
         options: MockWeb,
         site: Site,
         *,
-        ledger: LedgerRecorder | None = None,
+        ledger: Ledger | EventLog | None = None,
         table: Table | None = None,
         log: AccessLog | None = None,
         start: float | None = None,
     ) -> None:
         self.authority = options.authority_of(0)
-        self.ledger: LedgerRecorder = Ledger() if ledger is None else ledger
+        self.ledger = Ledger() if ledger is None else ledger
         self.table = Table() if table is None else table
         self.log = log
         self._site = site
@@ -170,15 +171,6 @@ class Responder:
     def recent(self) -> tuple[str, ...]:
         """Return the targets of the last requests (at most 4,096), oldest first."""
         return tuple(target.decode("latin-1") for target in self._recent.copy())
-
-    def begin_wait(self) -> None:
-        """Count a request that is held back."""
-        self.waiting += 1
-        self.peak_waiting = max(self.peak_waiting, self.waiting)
-
-    def end_wait(self) -> None:
-        """Stop counting a request that was held back."""
-        self.waiting -= 1
 
     # Deciding.
 

@@ -153,7 +153,6 @@ class Supervisor:
         self._leave.set()
 
     def _relay(self, worker: Companion, number: int, order: str, argument: object) -> None:
-        """Have all workers execute an order for one of them."""
         results: list[Any] | EnvironmentFailure
         try:
             results = self.all(order, argument)

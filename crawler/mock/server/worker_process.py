@@ -32,7 +32,6 @@ class _Worker:
         self._relayed: dict[int, asyncio.Future[list[Any]]] = {}
 
     async def run(self) -> None:
-        """Serve until the parent says stop or has gone."""
         first = await self._parent.heard()
         if first is None:
             return
