@@ -88,7 +88,7 @@ class _Count:
 
 
 class Ledger:
-    """The ledger of one process; it needs every request, in the order of time (any clock's seconds).
+    """The ledger of one process; it needs every request, in the order of time (in seconds).
 
     A reset also forgets requests in flight; if one of them ends afterwards while others to its host
     run, `in_flight` is one too small from then on.

@@ -33,7 +33,7 @@ _ORDER_SECONDS = 15.0
 # Seconds from "stop" until workers are killed.
 _LAST_SECONDS = 5.0
 
-_STOPPED = EnvironmentFailure("the mock web has stopped")
+_STOPPED = "the mock web has stopped"
 _Answers = deque[Future[Any]]
 
 
@@ -80,7 +80,7 @@ class Supervisor:
         if self._last is not None and order in self._last[0]:
             return [row[order] for row in self._last]
         if self._stopping:
-            raise _STOPPED
+            raise EnvironmentFailure(_STOPPED)
         results = self._all(order, [argument] * self.options.processes, _ORDER_SECONDS)
         if order == "apply":
             self.options = self.options.changed(argument)  # type: ignore[arg-type]
@@ -90,7 +90,7 @@ class Supervisor:
         made: list[Future[Any]] = [Future() for _ in arguments]
         with self._lock:
             if self._failure is not None or self._lost:
-                raise self._failure or _STOPPED
+                raise self._failure or EnvironmentFailure(_STOPPED)
             rows = zip(self._workers, self._awaited, arguments, made, strict=True)
             for worker, awaited, argument, answer in rows:
                 awaited.append(answer)
@@ -149,7 +149,7 @@ class Supervisor:
             if not self._stopping:
                 self._failure = self._failure or why
         for answer in awaited:
-            answer.set_exception(self._failure or _STOPPED)
+            answer.set_exception(self._failure or EnvironmentFailure(_STOPPED))
         self._leave.set()
 
     def _relay(self, worker: Companion, number: int, order: str, argument: object) -> None:
