@@ -22,6 +22,7 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Iterator
+from typing import cast
 
 from crawler.mock.reply import Ending
 from crawler.mock.server.delivery import Delivery, RequestTurn
@@ -71,7 +72,10 @@ class Connection(OpenConnection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Register and count a new client."""
-        super().connection_made(transport)
+        # Written out: two calls of the base class cost 7 % of a connection with one request.
+        self._transport = cast(asyncio.Transport, transport)
+        self.quiet_since = time.monotonic()
+        self._opened.add(self)
         self._address = _text(transport.get_extra_info("sockname"))
         self.client = _text(transport.get_extra_info("peername"))
         self._responder.connections += 1
@@ -85,7 +89,7 @@ class Connection(OpenConnection):
         self._finish_turn()
         self._ended = True
         self._reader.close()
-        super().connection_lost(error)
+        self._opened.discard(self)
         self._responder.open_connections -= 1
 
     def data_received(self, data: bytes) -> None:
