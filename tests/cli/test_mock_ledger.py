@@ -138,6 +138,6 @@ def test_the_catalogue_as_json_lines(capsys: pytest.CaptureFixture[str]) -> None
     """One object a line with group, name, path and help; names are unique in their group."""
     assert main(["mock", "faults", "--json"]) == ExitCode.FINISHED
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert rows == [entry.values for entry in catalogue()]
+    assert rows == [entry._asdict() for entry in catalogue()]
     assert len({(row["group"], row["name"]) for row in rows}) == len(rows)
     assert all(row["help"] for row in rows)

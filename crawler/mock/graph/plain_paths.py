@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from email.utils import formatdate
 from urllib.parse import quote
 
-from crawler.mock.graph import flat_pages, robots_forms, sitemap_files, trap_pages
+from crawler.mock.graph import flat_pages, robots_forms, trap_pages
 from crawler.mock.reply import Answer, Ask, PathError, content, count, notice
 from crawler.mock.scenario import MockWeb
 
@@ -38,10 +38,8 @@ def missing(ask: Ask) -> Answer:
 
 
 def plain(segments: Sequence[str], ask: Ask, options: MockWeb) -> Answer | None:
-    """Answer a plain path, a sitemap or a trap; None for any other path."""
+    """Answer a plain path or a trap; None for any other path."""
     first, *arguments = segments
-    if (sitemap := sitemap_files.find(first)) is not None:
-        return sitemap(arguments, ask, options)
     if first == "trap":
         return trap_pages.trap(arguments, ask, options)
     if first == robots_forms.HOPS:

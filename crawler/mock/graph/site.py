@@ -15,6 +15,7 @@ from crawler.mock.graph.kind import PageKind
 from crawler.mock.graph.node import Node, graph
 from crawler.mock.graph.page_markup import content_type, file, html, noindex_header
 from crawler.mock.graph.plain_paths import HTML, missing, plain
+from crawler.mock.graph.sitemap_files import find
 from crawler.mock.reply import Answer, Ask, PathError, content, notice
 from crawler.mock.scenario import MockWeb
 
@@ -56,6 +57,8 @@ def _peel(segments: list[str]) -> tuple[Peeled, list[str]]:
 def _plain(segments: list[str], ask: Ask, options: MockWeb) -> Answer:
     if not segments:  # `*`, or the target of CONNECT
         return missing(ask)
+    if (sitemap := find(segments[0])) is not None:
+        return sitemap(segments[1:], ask, options)
     if (reply := plain(segments, ask, options)) is not None:
         return reply
     bare = ask.at(f"/{'/'.join(segments)}")
