@@ -15,8 +15,6 @@ import pytest
 import crawler
 from crawler.mock import MockWeb, running
 from crawler.mock.server.access_log import MAX_LAG_BYTES, PIPE_BYTES, AccessLog
-from crawler.mock.server.delivery import Delivery, RequestTurn
-from crawler.mock.server.request_reader import ReceivedRequest
 from crawler.model.errors import EnvironmentFailure
 
 from .conftest import ask, connect, get, status_of
@@ -24,11 +22,22 @@ from .conftest import ask, connect, get, status_of
 SOURCE = str(Path(crawler.__file__).parent.parent)
 
 
-def write(log: AccessLog, target: bytes = b"/", agent: bytes = b"") -> None:
-    """Log a request."""
-    request = ReceivedRequest(b"GET", target, b"", [], keep_alive=True, agent=agent)
-    turn = RequestTurn(request, "mock.test", "127.0.0.1:80", "127.0.0.1:9", begun=0.0, sent=100)
-    log.write(turn, Delivery(pieces=()), 0.001)
+def write(log: AccessLog, **changes: Any) -> None:
+    """One record, with some of its values changed."""
+    values: dict[str, Any] = {
+        "client": "127.0.0.1:9",
+        "address": "127.0.0.1:80",
+        "host": "a",
+        "method": b"GET",
+        "target": b"/",
+        "agent": b"",
+        "status": 200,
+        "sent": 100,
+        "delay": 0.0,
+        "seconds": 0.0,
+        "kind": "",
+    }
+    log.write(**{**values, **changes})
 
 
 def read(path: Path) -> list[dict[str, Any]]:

@@ -19,7 +19,6 @@ import time
 
 import orjson
 
-from crawler.mock.server.delivery import Delivery, RequestTurn
 from crawler.model.errors import EnvironmentFailure
 
 # Written immediately above this size; otherwise the owner flushes.
@@ -56,24 +55,36 @@ class AccessLog:
     def __repr__(self) -> str:
         return f"AccessLog({self.path!r}, process={self._process})"
 
-    def write(self, turn: RequestTurn, delivery: Delivery, seconds: float) -> None:
+    def write(  # noqa: PLR0913 - one argument for each column
+        self,
+        *,
+        client: str,
+        address: str,
+        host: str,
+        method: bytes,
+        target: bytes,
+        agent: bytes,
+        status: int,
+        sent: int,
+        delay: float,
+        seconds: float,
+        kind: str,
+    ) -> None:
         """Log a request that has ended now, `seconds` after it arrived."""
         if self._broken:
             return
-        request = turn.request
-        target, agent = request.target, request.agent
         record = {
             "time": self._time(time.time() - seconds),
-            "client": turn.client,
-            "address": turn.address,
-            "host": turn.host,
-            "method": _text(request.method),
+            "client": client,
+            "address": address,
+            "host": host,
+            "method": _text(method),
             "target": _text(target[:_MAX_TARGET]),
-            "status": delivery.status,
-            "bytes": turn.sent,
-            "delay": round(delivery.delay, 6),
+            "status": status,
+            "bytes": sent,
+            "delay": round(delay, 6),
             "seconds": round(seconds, 6),
-            "kind": delivery.kind,
+            "kind": kind,
             "user_agent": _text(agent[:_MAX_AGENT]),
             "process": self._process,
         }

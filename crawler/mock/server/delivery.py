@@ -64,7 +64,7 @@ class Delivery:
         """
         pieces, pause = self.pieces, self.pause
         if transfer and isinstance(pieces, tuple):
-            pieces = _spread(pieces)
+            pieces = _spread(pieces, headed=self.headed)
             pause += transfer / max(len(pieces) - 1, 1)
         line = server_timing((*parts, *self._own(pieces, pause))) if self.headed else b""
         if line:
@@ -213,12 +213,13 @@ def _with_line(pieces: Pieces, line: bytes) -> Pieces:
     return Lazy(make=lined) if isinstance(pieces, Lazy) else tuple(lined())
 
 
-def _spread(pieces: tuple[bytes, ...]) -> tuple[bytes, ...]:
+def _spread(pieces: tuple[bytes, ...], *, headed: bool) -> tuple[bytes, ...]:
     """Return pieces of even size, the first with the whole status line, at least two if it can."""
     if len(pieces) > 1:
         return pieces
     data = b"".join(pieces)
-    size = max(-(-len(data) // _TRANSFER_PIECES), data.find(b"\r\n") + 2, 1)
+    least = data.find(b"\r\n") + 2 if headed else 1
+    size = max(-(-len(data) // _TRANSFER_PIECES), least)
     return tuple(data[start : start + size] for start in range(0, len(data), size))
 
 

@@ -160,7 +160,7 @@ class Responder:
             now = turn.begun if delivery.at_once is not None else time.monotonic()
             self.ledger.end(turn.host, turn.address, now, delivery.retry_after)
             if self.log is not None:
-                self.log.write(turn, delivery, now - turn.begun)
+                self._write_log(self.log, turn, delivery, now)
 
     # Counters.
 
@@ -241,6 +241,22 @@ class Responder:
             if len(kept.verdicts) < 4:
                 kept.verdicts[request.agent] = verdict
         return verdict
+
+    def _write_log(self, log: AccessLog, turn: RequestTurn, delivery: Delivery, now: float) -> None:
+        request = turn.request
+        log.write(
+            client=turn.client,
+            address=turn.address,
+            host=turn.host,
+            method=request.method,
+            target=request.target,
+            status=delivery.status,
+            sent=turn.sent,
+            delay=delivery.delay,
+            seconds=now - turn.begun,
+            kind=delivery.kind,
+            agent=request.agent,
+        )
 
     def _host(self, field: bytes) -> _Host:
         """Return the host of a Host field; unknown names have their own rows in the ledger."""
