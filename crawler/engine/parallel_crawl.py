@@ -20,7 +20,7 @@ from crawler.core.collector import Snapshot
 from crawler.core.merged import merged, summed_totals
 from crawler.engine.crawl_session import LAST_WRITES
 from crawler.engine.partition_handle import PartitionHandle
-from crawler.engine.partition_messages import Farewell, Sighting
+from crawler.engine.partition_messages import CallEnd, ProgressReport
 from crawler.engine.partition_plan import CrawlPlan, Manifest, Wish, all_done
 from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure, ExitCode
 from crawler.runtime.companion import heard_first
@@ -68,7 +68,7 @@ class ParallelCrawl:
         self._in_turns = plan.running < plan.partitions
         self._wish = Wish.FINISH if self._in_turns else Wish.GO_ON
         self._lock = threading.Lock()
-        self._before: list[Sighting] = []
+        self._before: list[ProgressReport] = []
         self._last_turn: list[Manifest] = []
         self._told: set[str] = set()
         self._failure: CrawlerError | None = None
@@ -100,16 +100,16 @@ class ParallelCrawl:
     @property
     def parsing(self) -> str:
         """The executor of the parser, and the reason for it."""
-        return next((each.farewell.parsing for each in self._handles if each.farewell.parsing), "")
+        return next((each.end.parsing for each in self._handles if each.end.parsing), "")
 
     @property
     def worker_cpu_seconds(self) -> float:
         """CPU time of the parser processes of all partitions."""
-        return sum(each.farewell.parser_seconds for each in self._handles)
+        return sum(each.end.parser_seconds for each in self._handles)
 
     def peak_rss(self) -> int:
         """Return the sum of the partitions' peak memory in bytes, of those that have ended."""
-        return sum(each.farewell.peak_rss for each in self._handles)
+        return sum(each.end.peak_rss for each in self._handles)
 
     def statistics(self) -> Snapshot:
         """Return the statistics so far."""
@@ -120,7 +120,7 @@ class ParallelCrawl:
 
     def totals(self) -> Totals:
         """Return the totals over all hosts."""
-        return summed_totals(handle.farewell.totals for handle in self._handles)
+        return summed_totals(handle.end.totals for handle in self._handles)
 
     def stop(self) -> None:
         """Start nothing more, and let the requests in flight end."""
@@ -196,11 +196,11 @@ class ParallelCrawl:
             match handle.receive():
                 case str() as line:
                     self._say(line)
-                case Sighting():
+                case ProgressReport():
                     self._pass_on(handle)
-                case Farewell(foreseen=True) as farewell:
+                case CallEnd(foreseen=True) as end:
                     self._bury(handle)
-                    self._end(handle, farewell)
+                    self._end(handle, end)
                 case _:
                     self._lose(handle)
 
@@ -215,13 +215,13 @@ class ParallelCrawl:
         if self._forward is not None:
             self._forward.take(handle.manifest)
 
-    def _end(self, handle: PartitionHandle, farewell: Farewell) -> None:
+    def _end(self, handle: PartitionHandle, end: CallEnd) -> None:
         self._pass_on(handle)
-        if not farewell.error:
+        if not end.error:
             return
-        usage = farewell.exit_code is ExitCode.USAGE
+        usage = end.exit_code is ExitCode.USAGE
         kind = ConfigurationError if usage else EnvironmentFailure
-        self._failure = self._failure or kind(farewell.error)
+        self._failure = self._failure or kind(end.error)
         if usage:  # the others meet the same
             self.stop_now()
 
@@ -256,7 +256,7 @@ class ParallelCrawl:
         """Let the partitions finish once none has anything left that it could give to another."""
         if self._wish is not Wish.GO_ON:
             return
-        now = self._sightings()
+        now = self._reports()
         if not now:
             return
         before, self._before = self._before, now
@@ -268,7 +268,7 @@ class ParallelCrawl:
         if done:
             self._want(Wish.FINISH)
 
-    def _sightings(self) -> list[Sighting]:
+    def _reports(self) -> list[ProgressReport]:
         """Return a look at each partition, all begun after the last looks had been sent, or [].
 
         One that has returned does not change any more.

@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 
 from crawler.core.collector import Snapshot
-from crawler.engine.partition_messages import Errand, Farewell, Sighting
+from crawler.engine.partition_messages import CallEnd, PartitionCall, ProgressReport
 from crawler.engine.partition_plan import CrawlPlan, Manifest, Wish
 from crawler.runtime.companion import Companion, ended, obituary
 
@@ -14,7 +14,7 @@ _RESTARTS = 3
 """Starts after a death; those before the partition came further count no more."""
 _TOGETHER = ("auto", "inline", "thread", "interpreter")
 """Values of `parse` by which a page can end the process of its partition."""
-_LEAVING = 5.0  # seconds from the farewell of a process to its end; then it is killed
+_LEAVING = 5.0  # seconds from the end of its call to that of the process; then it is killed
 
 
 class PartitionHandle:
@@ -24,14 +24,14 @@ class PartitionHandle:
         self.number = number
         self.manifest = Manifest(partition=number)
         self.taken = Snapshot()
-        self.last: Sighting | None = None
-        self.farewell = Farewell()
+        self.last: ProgressReport | None = None
+        self.end = CallEnd()
         self.failed = ""
         self.process: Companion | None = None
         self._deaths = 0
         self._records = 0  # that were there at the last death
         self._suspicious = False  # a page that was parsed may have been the cause of a death
-        self._epitaph = ""
+        self._given_up = ""
 
     def __repr__(self) -> str:
         return f"PartitionHandle({self.process!r}, {self.manifest!r})"
@@ -47,7 +47,7 @@ class PartitionHandle:
         self.last = None
         if self._suspicious and plan.options["parse"] in _TOGETHER:
             plan = replace(plan, options={**plan.options, "parse": "process"})
-        self.process.tell(Errand(plan=plan, partition=self.number, epitaph=self._epitaph))
+        self.process.tell(PartitionCall(plan=plan, partition=self.number, given_up=self._given_up))
         if wish is not Wish.GO_ON:
             self.process.tell(wish)
 
@@ -56,20 +56,22 @@ class PartitionHandle:
         if self.process is not None:
             self.process.tell(wish)
 
-    def receive(self) -> Sighting | Farewell | str | None:
+    def receive(self) -> ProgressReport | CallEnd | str | None:
         """Return the next message, which must have come; None if the process is gone."""
-        message: Sighting | Farewell | str | None = self.process.hear() if self.process else None
+        message: ProgressReport | CallEnd | str | None = (
+            self.process.hear() if self.process else None
+        )
         match message:
-            case Sighting():
+            case ProgressReport():
                 self.last, self.manifest, self.taken = message, message.manifest, message.taken
-            case Farewell():
-                self.farewell = message
+            case CallEnd():
+                self.end = message
                 self.manifest = message.manifest or self.manifest
                 self.failed = message.error if message.foreseen else ""
         return message
 
     def bury(self) -> int:
-        """Wait for the end of the process, which said farewell or is dead; return its code."""
+        """Wait for the process, which has sent its end or is dead; return its exit code."""
         process, self.process = self.process, None
         return process.bury(_LEAVING) if process is not None else 0
 
@@ -84,15 +86,15 @@ class PartitionHandle:
             self._deaths = 0
         self._records = self.manifest.records
         self._deaths += 1
-        how = self.farewell.error or ended(code)
-        told = self.farewell.error or obituary("its process", code)
-        self.farewell = Farewell()
+        how = self.end.error or ended(code)
+        told = self.end.error or obituary("its process", code)
+        self.end = CallEnd()
         if self._deaths <= _RESTARTS:
             return f"partition {self.number} is started again: {told}"
-        if self._epitaph:
+        if self._given_up:
             self.failed = f"partition {self.number} is given up: {told}"
             return self.failed
-        self._epitaph = f"its partition was given up after {self._deaths} deaths: {how}"
+        self._given_up = f"its partition was given up after {self._deaths} deaths: {how}"
         return f"partition {self.number} is given up after {self._deaths} deaths: {told}"
 
     def kill(self) -> None:

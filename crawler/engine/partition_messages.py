@@ -11,16 +11,16 @@ from crawler.model.errors import ExitCode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
-    """One call of `crawl_partition`. epitaph: crawl nothing; each URL ends with this reason."""
+class PartitionCall:
+    """One call of `crawl_partition`. given_up: crawl nothing; each URL ends with this reason."""
 
     plan: CrawlPlan
     partition: int
-    epitaph: str = ""
+    given_up: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+class ProgressReport:
     """The progress of a partition at a moment between `since` and `sent` (`time.monotonic`)."""
 
     manifest: Manifest
@@ -30,7 +30,7 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Farewell:
+class CallEnd:
     """The end of a call: its result, or its error; `foreseen` unless that is a bug.
 
     peak_rss: the largest number of bytes that the process had in memory.

@@ -1,9 +1,9 @@
 """The process of one partition: `python -m crawler.engine.partition_process DESCRIPTOR`.
 
-It talks to its parent over a line (`crawler.runtime.companion`). First comes the `Errand`; then
-`Sighting`s and lines for the user go up, and `Wish`es come down; last goes the `Farewell`. Once the
-parent has gone this process ends at once, as its state is good at any moment. Signals that end a
-command are blocked here: they are the parent's to answer.
+It talks to its parent over a line (`crawler.runtime.companion`). First comes the `PartitionCall`;
+then `ProgressReport`s and lines for the user go up, and `Wish`es come down; last goes the
+`CallEnd`. Once the parent has gone this process ends at once, as its state is good at any moment.
+Signals that end a command are blocked here: they are the parent's to answer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from crawler.core.audit import Totals
 from crawler.core.collector import Snapshot
 from crawler.engine.partition import crawl_partition
-from crawler.engine.partition_messages import Errand, Farewell, Sighting
+from crawler.engine.partition_messages import CallEnd, PartitionCall, ProgressReport
 from crawler.engine.partition_plan import Manifest, Wish
 from crawler.engine.plugins import Plugins
 from crawler.model.errors import CrawlerError, ExitCode
@@ -36,21 +36,23 @@ class ParentWatch:
         self._line = line
         self._wish = Wish.GO_ON
         self._since = monotonic()
-        self._end = Farewell()
+        self._end = CallEnd()
 
     def __repr__(self) -> str:
         return f"ParentWatch({self._wish})"
 
-    def errand(self) -> Errand | None:
-        """Wait for the errand, and follow the parent's wishes from then on; None without one."""
-        found: Errand | None = self._line.hear()
+    def call(self) -> PartitionCall | None:
+        """Wait for the call, and follow the parent's wishes from then on; None without one."""
+        found: PartitionCall | None = self._line.hear()
         threading.Thread(target=self._listen, name="partition-parent", daemon=True).start()
         return found
 
     def look(self, manifest: Manifest, taken: Snapshot) -> Wish:
         """Send the progress; return the parent's wish."""
         since, self._since = self._since, monotonic()
-        self._line.tell(Sighting(manifest=manifest, taken=taken, since=since, sent=self._since))
+        self._line.tell(
+            ProgressReport(manifest=manifest, taken=taken, since=since, sent=self._since)
+        )
         return self._wish
 
     def announce(self, line: str) -> None:
@@ -58,8 +60,8 @@ class ParentWatch:
         self._line.tell(line)
 
     def sum_up(self, totals: Totals, parsing: str, parser_seconds: float) -> None:
-        """Take what goes with the farewell."""
-        self._end = Farewell(totals=totals, parsing=parsing, parser_seconds=parser_seconds)
+        """Take what goes with the end."""
+        self._end = CallEnd(totals=totals, parsing=parsing, parser_seconds=parser_seconds)
 
     def leave(self, manifest: Manifest | None, error: Exception | None = None) -> None:
         """Send the end of the call: its result, or its error."""
@@ -82,18 +84,18 @@ def _peak_rss() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-class Obituarist:
+class GivenUpFetcher:
     """A fetcher that ends each URL with the reason why nobody fetches it."""
 
-    def __init__(self, epitaph: str) -> None:
-        self._epitaph = epitaph
+    def __init__(self, given_up: str) -> None:
+        self._given_up = given_up
 
     def __repr__(self) -> str:
-        return f"Obituarist({self._epitaph!r})"
+        return f"GivenUpFetcher({self._given_up!r})"
 
     def fetch(self, request: Request) -> Failed:
         """Return a failure that is not retried."""
-        return Failed(request=request, kind=Kind.INTERNAL, reason=self._epitaph)
+        return Failed(request=request, kind=Kind.INTERNAL, reason=self._given_up)
 
 
 _UNFETCHED: dict[str, Any] = {
@@ -111,28 +113,28 @@ _UNFETCHED: dict[str, Any] = {
 
 
 def main() -> int:
-    """Run one errand; return the exit code."""
+    """Run one call; return the exit code."""
     parent = ParentWatch(ProcessLine.to_parent())
-    errand = parent.errand()
-    if errand is None:
+    call = parent.call()
+    if call is None:
         return ExitCode.ENVIRONMENT
-    limits.share(errand.plan.running)
+    limits.share(call.plan.running)
     try:
-        parent.leave(_run(errand, parent))
+        parent.leave(_run(call, parent))
     except Exception as error:
         parent.leave(None, error)
-        if errand.plan.options["debug"]:
+        if call.plan.options["debug"]:
             raise
         return ExitCode.FAILURES
     return ExitCode.FINISHED
 
 
-def _run(errand: Errand, parent: ParentWatch) -> Manifest:
-    plan, plugins = errand.plan, None
-    if errand.epitaph:
+def _run(call: PartitionCall, parent: ParentWatch) -> Manifest:
+    plan, plugins = call.plan, None
+    if call.given_up:
         plan = replace(plan, options={**plan.options, **_UNFETCHED})
-        plugins = Plugins(fetcher=Obituarist(errand.epitaph))
-    return crawl_partition(plan, errand.partition, None, watch=parent, plugins=plugins)
+        plugins = Plugins(fetcher=GivenUpFetcher(call.given_up))
+    return crawl_partition(plan, call.partition, None, watch=parent, plugins=plugins)
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ def test_what_several_processes_cannot_do_is_refused_and_leaves_nothing(
 
 
 def test_deaths_are_counted_anew_after_progress() -> None:
-    """Three restarts without a new record, then an epitaph, and after one more death it is over."""
+    """After three restarts without a new record it is given up, and one more death ends it."""
     handle = PartitionHandle(2)
     for _ in range(3):
         assert handle.died(-9) == "partition 2 is started again: its process was killed by SIGKILL"
