@@ -13,7 +13,8 @@ sys.path.insert(0, str(HERE.parent))
 
 import crawler
 from crawler.cli.compare.compare_spelling import COMPARE
-from crawler.cli.crawl_flags import CRAWL, table
+from crawler.cli.crawl_flags import table
+from crawler.cli.crawl_spelling import CRAWL
 from crawler.cli.load.load_session import LOAD
 from crawler.cli.mock.mock_web import MOCK
 from crawler.store.record import schema

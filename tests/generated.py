@@ -13,7 +13,7 @@ from pathlib import Path
 
 from crawler.cli import toml
 from crawler.cli.crawl_command import TITLE
-from crawler.cli.crawl_flags import CRAWL
+from crawler.cli.crawl_spelling import CRAWL
 from crawler.model.command_config import CommandConfig
 from crawler.model.config import CrawlConfig
 from crawler.model.option import Options

@@ -8,14 +8,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from crawler.cli import crawl_command, fetch, retry_command, status_command, summary_command
 from crawler.cli.asking import blocked
-from crawler.cli.crawl_flags import VERSION_FLAGS
-from crawler.cli.help_text import EVERYTHING, HELP_FLAGS, shorten
+from crawler.cli.help_text import EVERYTHING, HELP_FLAGS, VERSION_FLAGS, shorten
 from crawler.cli.telling import complain, show_traceback
 from crawler.cli.variables import unknown
 from crawler.model.errors import CrawlerError, ExitCode
@@ -33,6 +32,14 @@ _COMPLETION_HELP = (
     "  crawler completion zsh >~/.zfunc/_crawler   # a folder of $fpath\n"
     "  crawler completion fish >~/.config/fish/completions/crawler.fish\n"
 )
+_MODULES = {
+    "crawl": "crawler.cli.crawl_command",
+    "fetch": "crawler.cli.fetch",
+    "status": "crawler.cli.status_command",
+    "retry": "crawler.cli.retry_command",
+    "summary": "crawler.cli.summary_command",
+}
+_ELSEWHERE = ("mock", "load", "compare")  # groups of commands, each with an application
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -71,14 +78,15 @@ def _spoken(arguments: Sequence[str]) -> list[str]:
 
 
 def _dispatch(words: list[str]) -> int:
-    app = _app()
+    app = _app(words)
     shorten(app, words)
     result = app(words, exit_on_error=False, print_error=False, verbose=False)
     sys.stdout.flush()
     return result if isinstance(result, int) else ExitCode.FINISHED
 
 
-def _app() -> App:
+def _app(words: Sequence[str]) -> App:
+    """Return the application; only the command that is asked for is imported."""
     app = App(
         name="crawler",
         help=_HELP,
@@ -89,11 +97,13 @@ def _app() -> App:
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )
-    app.command(crawl_command.crawl, help=crawl_command.HELP, usage=crawl_command.USAGE)
-    app.command(fetch.fetch, help=fetch.HELP, usage=fetch.USAGE)
-    app.command(status_command.status, help=status_command.HELP, usage=status_command.USAGE)
-    app.command(retry_command.retry, help=retry_command.HELP, usage=retry_command.USAGE)
-    app.command(summary_command.summary, help=summary_command.HELP, usage=summary_command.USAGE)
+    asked = next((word for word in words if not word.startswith("-")), "")
+    for name, place in _MODULES.items():
+        if asked in _ELSEWHERE or (asked in _MODULES and asked != name):
+            app.command(f"{place}:{name}", name=name)  # imported if ever it is needed
+            continue
+        module = import_module(place)
+        app.command(getattr(module, name), help=module.HELP, usage=module.USAGE)
     app.command("crawler.cli.mock.mock_app:app", name="mock", help=_MOCK_HELP)
     app.command("crawler.cli.load.load_app:app", name="load", help=_LOAD_HELP)
     app.command("crawler.cli.compare.compare_app:app", name="compare", help=_COMPARE_HELP)

@@ -10,7 +10,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from crawler.cli import toml
-from crawler.cli.crawl_flags import CRAWL, config_file, lists, quantity, switch, with_options
+from crawler.cli.crawl_flags import config_file, lists, quantity, switch, with_options
+from crawler.cli.crawl_spelling import CRAWL
 from crawler.cli.help_text import UNCOMMON
 from crawler.cli.seeds import check
 from crawler.cli.telling import show_traceback

@@ -15,13 +15,11 @@ from typing import Annotated, Any, Generic, TypeVar
 from cyclopts import Group, Parameter, Token
 
 from crawler.cli.help_text import UNCOMMON
-from crawler.model.command_config import CommandConfig
 from crawler.model.option import Option, OptionError, Options
 from crawler.model.units import Unit
 
 Command = Callable[..., int]
 
-VERSION_FLAGS = ("--version", "-V")
 _LONGEST_DEFAULT = 40
 
 
@@ -75,16 +73,6 @@ class Spelling(Generic[C]):
         """Return the help's group for a section; the leading ones come first."""
         sections = [*self.lead, *(spec.section for spec in self.options.values())]
         return Group(section, sort_key=sections.index(section))
-
-
-CRAWL = Spelling(
-    config=CommandConfig,
-    table="crawl",
-    prefix="CRAWLER_",
-    use="crawler crawl --config FILE",
-    example="per_host",
-    lead=("Input", "Output"),
-)
 
 
 def lists(group: Group) -> Parameter:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from crawler.cli import toml
-from crawler.cli.crawl_flags import CRAWL, config_file, switch, with_options
+from crawler.cli.crawl_flags import config_file, switch, with_options
+from crawler.cli.crawl_spelling import CRAWL
 from crawler.cli.telling import complain
 from crawler.cli.unit_formats import count, milliseconds
 from crawler.model.command_config import CommandConfig

@@ -16,6 +16,7 @@ UNCOMMON = "uncommon"
 
 EVERYTHING = "--help-all"
 HELP_FLAGS = ("--help", "-h", EVERYTHING)
+VERSION_FLAGS = ("--version", "-V")
 
 
 class CommonOptions(DefaultFormatter):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from crawler.cli import toml
-from crawler.cli.crawl_flags import CRAWL, config_file, with_options
+from crawler.cli.crawl_flags import config_file, with_options
+from crawler.cli.crawl_spelling import CRAWL
 from crawler.cli.unit_formats import counted
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, EnvironmentFailure, ExitCode

@@ -8,9 +8,12 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
-from crawler.cli.crawl_flags import CRAWL, Spelling
+from crawler.cli.crawl_flags import Spelling
 
-# Where the options of the other commands stand; a module is imported only for a variable of its.
+_PREFIX = "CRAWLER_"
+_CRAWL = "crawler.cli.crawl_spelling:CRAWL"
+
+# Where the options of the other commands stand. Modules are imported only if a variable needs them.
 _SPELLINGS = {
     "CRAWLER_MOCK_": "crawler.cli.mock.mock_web:MOCK",
     "CRAWLER_LOAD_": "crawler.cli.load.load_session:LOAD",
@@ -21,7 +24,7 @@ _SPELLINGS = {
 def unknown(environment: Mapping[str, str] = os.environ) -> Iterator[str]:
     """Yield a line for each variable that starts with `CRAWLER_` and sets no option."""
     for name in sorted(environment):
-        if not name.upper().startswith(CRAWL.prefix) or not environment[name]:
+        if not name.upper().startswith(_PREFIX) or not environment[name]:
             continue
         known = list(_known(name.upper()))
         if known and name not in known:
@@ -33,16 +36,14 @@ def unknown(environment: Mapping[str, str] = os.environ) -> Iterator[str]:
 def _known(name: str) -> Iterator[str]:
     """Yield the variables of the command that `name` belongs to; none if it is not installed."""
     place = next((place for prefix, place in _SPELLINGS.items() if name.startswith(prefix)), None)
-    if place is None:
-        yield from _variables(CRAWL)
-        yield from (prefix.rstrip("_") for prefix in _SPELLINGS)  # nearly one of another command
-        return
-    module, _, attribute = place.partition(":")
+    module, _, attribute = (place or _CRAWL).partition(":")
     try:
         spelling: Spelling[Any] = getattr(import_module(module), attribute)
     except ImportError:
         return
     yield from _variables(spelling)
+    if place is None:
+        yield from (prefix.rstrip("_") for prefix in _SPELLINGS)  # nearly one of another command
 
 
 def _variables(spelling: Spelling[Any]) -> Iterable[str]:

@@ -10,8 +10,9 @@ import pytest
 from crawler.cli import crawl_run as run_module
 from crawler.cli import main
 from crawler.cli.compare.compare_spelling import COMPARE
-from crawler.cli.crawl_flags import CRAWL, Spelling, table
+from crawler.cli.crawl_flags import Spelling, table
 from crawler.cli.crawl_run import Order
+from crawler.cli.crawl_spelling import CRAWL
 from crawler.cli.load.load_session import LOAD
 from crawler.cli.mock.mock_app import app as mock_app
 from crawler.cli.mock.mock_web import MOCK

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crawler.cli import main, toml
-from crawler.cli.crawl_flags import CRAWL
+from crawler.cli.crawl_spelling import CRAWL
 from crawler.cli.toml import presets
 from crawler.cli.variables import unknown
 from crawler.model.errors import ConfigurationError, ExitCode

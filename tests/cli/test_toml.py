@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from crawler.cli import toml
-from crawler.cli.crawl_flags import CRAWL
+from crawler.cli.crawl_spelling import CRAWL
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError
 

@@ -13,8 +13,8 @@ from crawler.cli import toml
 from crawler.cli.compare import compare_session
 from crawler.cli.compare.compare_session import Folder, results_of
 from crawler.cli.compare.compare_spelling import COMPARE
-from crawler.cli.crawl_flags import VERSION_FLAGS, config_file, switch, with_options
-from crawler.cli.help_text import HELP_FLAGS
+from crawler.cli.crawl_flags import config_file, switch, with_options
+from crawler.cli.help_text import HELP_FLAGS, VERSION_FLAGS
 from crawler.cli.layout import explained
 from crawler.compare import catalogue
 from crawler.compare.compare_config import CompareConfig

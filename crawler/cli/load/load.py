@@ -18,7 +18,6 @@ from crawler.cli.load.load_outputs import NOTHING_MORE, Wanted
 from crawler.cli.load.load_session import LOAD, run, thresholds
 from crawler.cli.load.load_summary import text
 from crawler.cli.load.targets import targets
-from crawler.compare.web import served
 from crawler.load.load_config import LoadConfig
 from crawler.load.load_result import LoadResult, schema
 from crawler.load.planner import Target
@@ -67,6 +66,8 @@ def load(
                 print(f"metrics: {address}", file=sys.stderr)
         aims: Sequence[Target]
         if wanted.mock:
+            from crawler.compare.web import served
+
             aims = [f"{stack.enter_context(served())}/page/1"]
         else:
             aims = targets(urls, input)

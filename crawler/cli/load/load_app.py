@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from cyclopts import App
 
-from crawler.cli.crawl_flags import VERSION_FLAGS
-from crawler.cli.help_text import HELP_FLAGS
+from crawler.cli.help_text import HELP_FLAGS, VERSION_FLAGS
 from crawler.cli.load import load, load_compare, load_selftest
 
 _HELP = "Load a server, closed loop or on schedule, and say whether to believe the figures."

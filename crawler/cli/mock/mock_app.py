@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from cyclopts import App
 
-from crawler.cli.crawl_flags import VERSION_FLAGS
-from crawler.cli.help_text import HELP_FLAGS
+from crawler.cli.help_text import HELP_FLAGS, VERSION_FLAGS
 from crawler.cli.mock import change, mock_ledger, mock_listing, mock_score, serve
 
 _HELP = "Serve a mock web on loopback, and score crawls of it."
