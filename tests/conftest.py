@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -11,6 +12,10 @@ from hypothesis import settings
 # the same examples for the same code, so that a failure is the change's. `make fuzz` looks further.
 settings.register_profile("crawler", deadline=None, derandomize=True, max_examples=40)
 settings.load_profile("crawler")
+
+# `nohup` and some job runners ignore SIGHUP, all that is started inherits that, and the commands
+# rightly leave it so: tests send it, and expect what happens in a terminal.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

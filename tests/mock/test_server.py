@@ -217,7 +217,10 @@ def test_main_loop_ends_cleanly_on_a_signal(number: signal.Signals) -> None:
         with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), 10) as client:
             client.sendall(get("/fault/never"))
             process.send_signal(number)
-            out, err = process.communicate(timeout=10)
+            try:
+                out, err = process.communicate(timeout=10)
+            finally:
+                process.kill()  # nothing happens to a process that has ended
     assert (process.returncode, out, err) == (0, "", "")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from crawler.core.crawl_tables import NO_TABLES, CrawlTables
+from crawler.core.refusal import Refusal
 from crawler.store.journal.tables_file import TABLES, read_tables, write_tables
 
 LEARNED = CrawlTables(
@@ -15,7 +16,7 @@ LEARNED = CrawlTables(
     barren={"http://a.example": ["/#", "/calendar/#"]},
     signatures=array("Q", [0xF0F, 2**63]),
     pages=array("Q", [11, 12]),
-    refused={"more than --max-pages": 4},
+    refused={"more than --max-pages": 4, Refusal.OUT_OF_SCOPE: 1},
 )
 
 

@@ -32,7 +32,7 @@ def write_tables(folder: Path, tables: CrawlTables) -> None:
         "long": long,
         "pages": len(tables.pages),
         "barren": {host: list(shapes) for host, shapes in tables.barren.items()},
-        "refused": dict(tables.refused),
+        "refused": {str(reason): number for reason, number in tables.refused.items()},
     }
     numbers = (array("Q", small), array("Q", small.values()), tables.signatures, tables.pages)
     body = b"".join((orjson.dumps(head), b"\n", *(each.tobytes() for each in numbers)))
