@@ -50,7 +50,8 @@ else
 	@$(PYTHON) -m venv --without-pip $(VENV)
 	@$(HOST_PIP) --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --default-pip >&2
 endif
-	@$(INSTALL) $(if $(UV),,--no-compile) -e . >&2
+	@$(INSTALL) -e . >&2
+	@$(BIN)/python -m compileall -q crawler
 	@touch $@
 
 $(TESTS): $(BASE)

@@ -123,16 +123,17 @@ class Parsing:
         return f"{where}: a page took {cost}"
 
     def _where(self) -> str:
-        pooled = f"{self.kind} ({self._lanes()} workers)"
+        lanes = self._lanes()
+        pooled = f"{self.kind} ({lanes} worker{'s' * (lanes != 1)})"
         if not self._auto:
             return pooled if self._pooled else self._config.parsing.parse
         if self._pool is None:
             return "auto: inline"
         if self._apart:
             return f"auto: {pooled}, {self._apart}"
-        return (
-            f"auto: {pooled} for pages above {self._chooser.threshold() // 1000} KB, inline below"
-        )
+        size = self._chooser.threshold()
+        above = f"{size // 1000} KB" if size >= 1000 else f"{size} bytes"
+        return f"auto: {pooled} for pages above {above}, inline below"
 
     def worker_cpu_seconds(self) -> float:
         """Return the CPU time of the parser processes so far."""

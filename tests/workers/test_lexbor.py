@@ -31,7 +31,7 @@ def test_a_page_that_takes_lexbor_too_long_costs_itself_alone() -> None:
     """With `auto` processes parse every page, so that the bomb meets its deadline."""
     with ThreadedParsing(config(parse_timeout=1.0)) as parsing:
         bomb, good = parsing.parse(response(BOMB)), parsing.parse(response(GOOD))
-        assert parsing.describe().startswith("auto: process (1 workers), as lexbor can take long")
+        assert parsing.describe().startswith("auto: process (1 worker), as lexbor can take long")
     assert isinstance(bomb, ParseFault) and bomb.kind is Kind.PARSE_TIMEOUT
     assert isinstance(good, Document) and good.fields["title"] == "A page"
 
