@@ -9,7 +9,6 @@ output is untouched, and a rename that was made is not made again, as its copy h
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections import Counter
@@ -18,7 +17,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import orjson
 from msgspec import UNSET
 
 from crawler.core.scope import Scope
@@ -30,12 +28,12 @@ from crawler.model.request import Purpose, Request
 from crawler.model.url import InvalidUrl, Tracking, Url, canonical, fingerprint, parse
 from crawler.runtime.suffixes import PublicSuffixes
 from crawler.store.claim import unwritable
-from crawler.store.gathering import size_of
 from crawler.store.journal import disk
 from crawler.store.journal.frame import Marks
 from crawler.store.journal.journal import Journal
 from crawler.store.journal.state_folder import StateFolder
 from crawler.store.outlet import Outlet
+from crawler.store.receipt_file import digest_of, fitting_receipt, indented, read_object
 from crawler.store.written import WrittenRecord, parts_of, written_lines, written_record
 
 _GROUP = 1_048_576  # bytes written at once; in an archive, the size of a member
@@ -74,12 +72,7 @@ class Reopening:
 
     def earlier(self) -> dict[str, Any]:
         """Return the receipt of the crawl; {} without one that fits its output."""
-        receipt = _json(self.receipt)
-        try:
-            fits = bool(receipt) and size_of(str(self._place), receipt) == receipt["bytes"]
-        except (OSError, KeyError):  # a part has gone, or the receipt is none of ours
-            fits = False
-        return receipt if fits else {}
+        return fitting_receipt(self.receipt, str(self._place))
 
     def passing(self) -> dict[str, int]:
         """Return the number of records to be replaced, by file; those without any are left out.
@@ -119,7 +112,7 @@ class Reopening:
             identities = {os.path.basename(part): _identity(Path(part)) for part in parts}
             Copying(self, building, config).copy(parts)
             value = {"first": names[0], "parts": identities, "receipt": self.earlier()}
-            disk.replace(building / _TARGETS, orjson.dumps(value))
+            disk.replace(building / _TARGETS, indented(value))
             disk.settle(building)
             disk.rename(building, self.path)
             disk.settle(self.path.parent)
@@ -133,7 +126,7 @@ class Reopening:
         """
         try:
             targets = self._targets()
-            receipt = _json(StateFolder(str(self.draft)).receipt)
+            receipt = read_object(StateFolder(str(self.draft)).receipt)
             for name in targets["parts"]:
                 if (self.path / name).exists():
                     os.chmod(self.path / name, self._target(name).stat().st_mode & 0o777)
@@ -158,15 +151,15 @@ class Reopening:
         if self._place.is_file():
             value |= {"bytes": now["bytes"], "sha256": now["sha256"]}
         else:
-            value |= _measured(self._place, before.get("parts", ()))
-        disk.replace(self.receipt, orjson.dumps(value, option=orjson.OPT_INDENT_2))
+            value |= digest_of(self._place / name for name in before.get("parts", ()))
+        disk.replace(self.receipt, indented(value))
         disk.settle(self.receipt.parent)
 
     def _target(self, name: str) -> Path:
         return self._place / name if self._place.is_dir() else self._place
 
     def _targets(self) -> dict[str, Any]:
-        return _json(self.path / _TARGETS)
+        return read_object(self.path / _TARGETS)
 
 
 class Copying:
@@ -329,17 +322,6 @@ def _passing_of(part: str) -> Iterator[WrittenRecord]:
             yield record
 
 
-def _measured(folder: Path, names: Any) -> dict[str, Any]:
-    """Return size and hash of parts, as the receipt has them."""
-    digest, size = hashlib.sha256(), 0
-    for name in names:
-        with (folder / name).open("rb") as file:
-            while block := file.read(_GROUP):
-                digest.update(block)
-                size += len(block)
-    return {"bytes": size, "sha256": digest.hexdigest()}
-
-
 def _check_room(place: Path, parts: Mapping[str, int]) -> None:
     needed = sum(os.path.getsize(part) for part in parts)
     state = os.statvfs(place.parent)
@@ -357,11 +339,3 @@ def _identity(path: Path) -> list[int]:
     except FileNotFoundError:
         return []
     return [state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns]
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        values = orjson.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return values if isinstance(values, dict) else {}

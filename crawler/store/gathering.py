@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,9 +23,9 @@ from crawler.store.joint import joint
 from crawler.store.journal import disk
 from crawler.store.naming import LINES, check_name
 from crawler.store.outlet import packing
+from crawler.store.receipt_file import digest_of
 
 _PART = re.compile(r"part-(\d{5,})\.jsonl(?:\.gz|\.zst)?")
-_BLOCK = 1 << 20
 
 
 class CommittedPart(NamedTuple):
@@ -144,9 +144,9 @@ class PartDirectory:
                 if name not in names:  # of an output that is replaced
                     disk.remove(self._place / name)
             disk.settle(self._place)
-            digest, size = _digest(self._place / name for name in names)
+            measured = digest_of(self._place / name for name in names)
         self._made = False
-        return {"parts": names, "bytes": size, "sha256": digest}
+        return {"parts": names, **measured}
 
     def close(self) -> None:
         """Give the directory up; one that was made and not written is removed."""
@@ -178,30 +178,11 @@ class PartDirectory:
         disk.rename(part.path, place)
 
 
-def size_of(output: str, receipt: Mapping[str, Any]) -> int:
-    """Return the size of the output that a receipt is for; raises `OSError` if it is gone."""
-    names = receipt.get("parts")
-    if names is None:
-        return os.stat(output).st_size
-    return sum(os.stat(os.path.join(output, name)).st_size for name in names)
-
-
 def _copy(part: CommittedPart, target: int) -> None:
     if not part.length:
         return
     with part.path.open("rb", buffering=0) as file:
         disk.copy(file.fileno(), target, part.length)
-
-
-def _digest(paths: Iterable[Path]) -> tuple[str, int]:
-    """Return the hash over the contents of files, and their size in all."""
-    digest, size = hashlib.sha256(), 0
-    for path in paths:
-        with path.open("rb", buffering=0) as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
-                size += len(block)
-    return digest.hexdigest(), size
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from crawler.store.gathering import CommittedPart, explained
 from crawler.store.journal import disk
 from crawler.store.journal.frame import Marks
 from crawler.store.journal.state_folder import FORMAT, StateFolder
+from crawler.store.receipt_file import indented
 
 _PATIENCE = 10.0  # seconds for processes that notice at once that their parent has gone
 _PAUSE = 0.02
@@ -122,7 +123,7 @@ class RunFolder:
             disk.remove(self._whole.receipt)
             for name in ("journal", "seen", "status.json"):  # of a crawl that is replaced
                 disk.remove(self.path / name)
-            disk.replace(self.path / "run.json", _json(run))
+            disk.replace(self.path / "run.json", indented(run))
             disk.settle(self.path)
             disk.settle(self.path.parent)
 
@@ -130,7 +131,7 @@ class RunFolder:
         """Go on with other options. Raises `EnvironmentFailure`."""
         with explained(str(self.path)):
             disk.replace(
-                self.path / "run.json", _json(self._whole.run() | self._described(options))
+                self.path / "run.json", indented(self._whole.run() | self._described(options))
             )
 
     def end(self, options: Mapping[str, Any], counts: Mapping[str, int]) -> None:
@@ -157,7 +158,7 @@ class RunFolder:
             "lengths": [each.output for each in marks],
         }
         with explained(str(self.path)):
-            disk.replace(self.path / "ended.json", _json(ended))
+            disk.replace(self.path / "ended.json", indented(ended))
             disk.settle(self.path)
 
     def finish(self, target: GatheringPlace) -> dict[str, Any]:
@@ -172,7 +173,7 @@ class RunFolder:
                 receipt = self._read("ended.json")
                 lengths = receipt.pop("lengths")
                 receipt |= target.gather(list(map(self._part, range(len(lengths)), lengths)))
-                disk.replace(self._whole.receipt, _json(receipt))
+                disk.replace(self._whole.receipt, indented(receipt))
                 disk.settle(self._whole.receipt.parent)
             self.discard()
         return receipt
@@ -242,7 +243,3 @@ def _wait_for(number: int, path: str, until: float) -> None:
             time.sleep(_PAUSE)
         else:
             return
-
-
-def _json(value: dict[str, Any]) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

@@ -25,7 +25,6 @@ from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
 from crawler.model.request import LeftEntries
 from crawler.model.url import Seed, Url
-from crawler.store.gathering import size_of
 from crawler.store.input_copy import InputCopy
 from crawler.store.journal.frame import Marks, frames
 from crawler.store.journal.handover import Outbox
@@ -38,6 +37,7 @@ from crawler.store.journal.replay import Replay
 from crawler.store.journal.state_folder import StateFolder
 from crawler.store.journal.tables_file import read_tables
 from crawler.store.outlet import Outlet
+from crawler.store.receipt_file import fitting_receipt
 from crawler.store.shared_source import SharedSource
 from crawler.store.sources import InputProgress, UrlSource
 
@@ -175,12 +175,7 @@ def check_complete(output: str, config: CommandConfig, source: UrlSource) -> Non
     folder, options = StateFolder(output, config.state), config.lasting()
     if config.existing != "refuse" or folder.begun:
         return
-    try:
-        receipt = orjson.loads(folder.receipt.read_bytes())
-        same = size_of(folder.output, receipt) == receipt["bytes"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return
-    if not same:
+    if not (receipt := fitting_receipt(folder.receipt, folder.output)):
         return
     if what := changed(receipt["options"], options):
         raise ConfigurationError(

@@ -13,12 +13,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-import orjson
-
 from crawler.store.claim import writer_of
-from crawler.store.gathering import size_of
 from crawler.store.journal.frame import Marks, last_marks
 from crawler.store.journal.status_file import read_status
+from crawler.store.receipt_file import fitting_receipt, read_object
 
 _RUN, _JOURNAL, _RECEIPT, _STATE = "run.json", "journal", ".receipt.json", ".state"
 
@@ -68,11 +66,11 @@ class Standing:
 def standing(output: str) -> Standing:
     """Return how the crawl stands whose output, or whose directory of state, this is."""
     state, place = _places(output)
-    receipt = _json(Path(f"{place}{_RECEIPT}"))
+    receipt = fitting_receipt(Path(f"{place}{_RECEIPT}"), place)
     parts = [] if state is None else _parts(state)
     pid = writer_of([place, *(str(path) for path in _files(state))])
     if pid is None and not parts:
-        return _complete(output, place, receipt)
+        return _complete(output, receipt)
     stage: Stage = "stopped" if pid is None else "running"
     return _summed(output, stage, pid or 0, parts)
 
@@ -97,7 +95,7 @@ def _places(output: str) -> tuple[Path | None, str]:
     """Return the directory of the state, if there is one, and the output."""
     place = os.path.realpath(output)
     for state in (Path(f"{place}{_STATE}"), Path(place)):
-        run = _json(state / _RUN)
+        run = read_object(state / _RUN)
         if run:
             return state, str(run.get("output") or place) if state == Path(place) else place
     return None, place
@@ -114,12 +112,8 @@ def _files(state: Path | None) -> Iterator[Path]:
         yield from (path for path in state.glob("**/*") if path.is_file())
 
 
-def _complete(output: str, place: str, receipt: dict[str, Any]) -> Standing:
-    try:
-        whole = bool(receipt) and size_of(place, receipt) == receipt["bytes"]
-    except (OSError, KeyError):  # the output has gone, or the receipt is none of ours
-        whole = False
-    if not whole:
+def _complete(output: str, receipt: dict[str, Any]) -> Standing:
+    if not receipt:
         return Standing(output=output)
     names = ("read", "found", "repeats", "records")
     return Standing(
@@ -182,11 +176,3 @@ def _marks(part: Path) -> Marks | None:
             return last_marks(file)
     except (OSError, ValueError, TypeError):  # of another format: the status has to do
         return None
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        values = orjson.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return values if isinstance(values, dict) else {}

@@ -26,6 +26,7 @@ import orjson
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.store.journal import disk
 from crawler.store.journal.frame import Damaged, Frame, Marks, frames, packed
+from crawler.store.receipt_file import indented
 
 FORMAT = 2
 """The format that is written. Format 1 is read, and goes with the first base written in its place.
@@ -112,7 +113,7 @@ class StateFolder:
             "inputs": list(map(dict, inputs)),
             "given": dict(self.given),
         }
-        disk.replace(self.path / "run.json", _json(run))
+        disk.replace(self.path / "run.json", indented(run))
 
     def seen(self) -> BinaryIO:
         """Open the file of fingerprints, to be added to."""
@@ -186,7 +187,7 @@ class StateFolder:
 
     def finish(self, receipt: Mapping[str, Any]) -> None:
         """Put the receipt in the place of the state. Raises `OSError`."""
-        disk.replace(self.receipt, _json(dict(receipt)))
+        disk.replace(self.receipt, indented(receipt))
         disk.settle(self.receipt.parent)
         self.discard()
 
@@ -204,7 +205,3 @@ class StateFolder:
             f"{self.path} is damaged: {what}; nothing was changed. --overwrite starts over, and "
             f"the records in {self.output} are valid"
         )
-
-
-def _json(value: dict[str, Any]) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

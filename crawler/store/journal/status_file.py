@@ -20,6 +20,7 @@ import orjson
 from crawler.core.waiting import LiveView, LookAtCrawl
 from crawler.store.journal import disk
 from crawler.store.journal.frame import Marks
+from crawler.store.receipt_file import read_object
 
 NAME = "status.json"
 PACE = 1.0
@@ -117,8 +118,4 @@ class StatusFile:
 
 def read_status(folder: Path) -> dict[str, Any]:
     """Return the last version in a folder; {} if there is none, or it is none of ours."""
-    try:
-        values = orjson.loads((folder / NAME).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return values if isinstance(values, dict) else {}
+    return read_object(folder / NAME)

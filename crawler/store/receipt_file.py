@@ -1,0 +1,59 @@
+"""Receipts of crawls that have ended, and the other JSON files of their state."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+_BLOCK = 1 << 20
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file; {} without one."""
+    try:
+        values = orjson.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def indented(values: Mapping[str, Any]) -> bytes:
+    """Return an object as JSON for people."""
+    return orjson.dumps(dict(values), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def fitting_receipt(path: Path, output: str) -> dict[str, Any]:
+    """Return a receipt; {} without one, and if the output has gone or is of another size."""
+    receipt = read_object(path)
+    try:
+        fits = bool(receipt) and size_of(output, receipt) == receipt["bytes"]
+    except (OSError, KeyError, TypeError):  # a part has gone, or the receipt is none of ours
+        fits = False
+    return receipt if fits else {}
+
+
+def digest_of(paths: Iterable[Path]) -> dict[str, Any]:
+    """Return size and hash over the contents of files, as a receipt has them.
+
+    Raises `OSError`.
+    """
+    digest, size = hashlib.sha256(), 0
+    for path in paths:
+        with path.open("rb", buffering=0) as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+                size += len(block)
+    return {"bytes": size, "sha256": digest.hexdigest()}
+
+
+def size_of(output: str, receipt: Mapping[str, Any]) -> int:
+    """Return the size of the output that a receipt is for. Raises `OSError` if it is gone."""
+    names = receipt.get("parts")
+    if names is None:
+        return os.stat(output).st_size
+    return sum(os.stat(os.path.join(output, name)).st_size for name in names)
