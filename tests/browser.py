@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE
+
 CHROMIUM = shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
 HEIGHT = 4_000
@@ -83,4 +85,4 @@ class Browser:
         command += ["--disable-background-networking", "--disable-component-update"]
         command += [f"--user-data-dir={self._folder / 'profile'}"]
         command += [f"--window-size={width},{height}", *flags, path.as_uri()]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)

@@ -11,6 +11,7 @@ from crawler.core.audit import Totals
 from crawler.core.collector import Snapshot
 from crawler.core.durations import DurationHistogram
 from crawler.model.errors import CrawlerError
+from tests.patience import PATIENCE
 
 
 def measured(*seconds: float) -> DurationHistogram:
@@ -42,12 +43,12 @@ TOTALS = Totals(hosts=1, requests=1001, smallest_gap=0.2512, most_in_flight=4, p
 
 
 def happens(event: threading.Event) -> bool:
-    """Wait, in the main thread, for what a signal brings about; False after ten seconds.
+    """Wait, in the main thread, for what a signal brings about; False if it never does.
 
     In short steps: a signal that comes just before the interpreter goes to sleep on a lock does not
     wake it, and its handler runs with the next bytecode only.
     """
-    return any(event.wait(0.02) for _ in range(500))
+    return any(event.wait(0.02) for _ in range(50 * PATIENCE))
 
 
 @dataclass

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from tests.patience import PATIENCE
+
 from .test_command import started
 
 # A run of 20 connections to a server that takes 0.1 s has 200 answers a second.
@@ -41,7 +43,7 @@ def load(*words: str, input: str = "") -> tuple[int, str, str]:
         input=input,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     return done.returncode, done.stdout, done.stderr

@@ -19,6 +19,7 @@ import pytest
 
 from crawler.cli import main
 from crawler.mock import MockWeb, Served, running
+from tests.patience import PATIENCE
 from tests.unmannered import WORDS
 
 HEAVY = ("aiohttp", "asyncio", "urllib3", "selectolax", "frostwork", "httptools")
@@ -87,7 +88,7 @@ def test_a_mock_crawl_from_end_to_end(tmp_path: Path) -> None:
     """One record for each page, legal by the printed schema; summary on stderr; no process left."""
     stats = tmp_path / "stats.json"
     with started("crawl", *WORDS, "--mock", "50", "--stats", str(stats)) as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE)
     records = [json.loads(line) for line in out.splitlines()]
     assert process.returncode == 0, err
     assert len({record["url"] for record in records}) == 50
@@ -105,7 +106,9 @@ def test_help_into_a_closed_pipe_is_not_an_error(words: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "-m", "crawler", *words.split()]
-    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False, timeout=60)
+    done = subprocess.run(
+        command, stdout=writer, stderr=subprocess.PIPE, check=False, timeout=PATIENCE
+    )
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")
 
@@ -117,7 +120,7 @@ def test_a_closed_pipe_is_no_error() -> None:
         assert process.stdout is not None and process.stderr is not None
         assert process.stdout.readline().startswith("{")
         process.stdout.close()
-        assert (process.stderr.read(), process.wait(60)) == ("", 0)
+        assert (process.stderr.read(), process.wait(PATIENCE)) == ("", 0)
 
 
 @pytest.mark.slow
@@ -137,7 +140,7 @@ def test_a_signal_ends_a_crawl_with_everything_written(
         with started("crawl", *WORDS, *words, "--state", "none") as process:
             wait_for_requests(web, 20, process)
             process.send_signal(number)
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (128 + number, "")
     assert "stopping: finishing" in err and "Traceback" not in err
     read = int(err.rpartition("accounted for: ")[2].split()[0].replace(",", ""))
@@ -162,7 +165,7 @@ def test_the_same_command_continues_what_a_signal_has_ended(
         with started(*words) as process:
             wait_for_requests(web, 60, process)
             process.send_signal(number)
-            process.communicate(timeout=60)
+            process.communicate(timeout=PATIENCE)
         assert len(output.read_text().splitlines()) < 200
         code, _, err = crawler(*words)
         assert (code, "every URL is accounted for: 200 read = " in err) == (0, True)
@@ -186,7 +189,7 @@ def test_two_signals_leave_at_once(tmp_path: Path) -> None:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("stopping: finishing 5 in flight")
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130 and "Traceback" not in err
 
 
@@ -202,7 +205,7 @@ def test_the_mock_web_says_where_it_listens_and_ends_gently() -> None:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("http://127.0.0.1:")
         process.terminate()
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (143, "", "")
 
 

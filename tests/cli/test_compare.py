@@ -28,6 +28,7 @@ from crawler.compare.judgement import Examined
 from crawler.model.errors import ConfigurationError, EnvironmentFailure, ExitCode
 from tests.compare import sample
 from tests.compare.tiny import experiment
+from tests.patience import PATIENCE
 
 from .test_command import started
 
@@ -376,7 +377,7 @@ def test_a_signal_leaves_a_marked_part(tmp_path: Path, number: signal.Signals) -
         while "experiment" not in process.stdout.readline():
             pass
         process.send_signal(number)
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + number
     assert "PARTIAL" in out
     assert json.loads((tmp_path / "results.json").read_text())["partial"] is True

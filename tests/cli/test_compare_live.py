@@ -9,6 +9,7 @@ import pytest
 
 from crawler.cli.compare.compare_live import Live
 from crawler.compare.runner import Turn
+from tests.patience import PATIENCE
 
 TURN = Turn(experiment="answer", arm="threaded", interpreter="", round=1, rounds=3)
 
@@ -36,7 +37,7 @@ def test_off_a_terminal_lines_come_by_themselves() -> None:
     stream = _Stream(terminal=False)
     with Live(stream, quiet=False, every=0.001) as live:
         live.turn(TURN)
-        assert stream.written.wait(60)
+        assert stream.written.wait(PATIENCE)
     first = stream.getvalue().splitlines()[0]
     assert first == "0:00  answer  round 1 of 3, too few to decide: that takes 5  threaded"
 

@@ -12,6 +12,7 @@ import pytest
 from crawler.cli import main
 from crawler.mock import MockWeb, running
 from tests.cli.test_command import crawler, started, wait_for_requests
+from tests.patience import PATIENCE
 from tests.unmannered import WORDS
 
 OLD = '{"a record": "of yesterday"}\n'
@@ -110,5 +111,5 @@ def test_two_crawls_at_once_do_not_share_a_file(tmp_path: Path) -> None:
             assert (code, err.count("\n")) == (3, 1)
             assert f"out.jsonl: is being written by process {first.pid};" in err
             first.terminate()
-            first.communicate(timeout=60)
+            first.communicate(timeout=PATIENCE)
     assert len(output.read_text().splitlines()) == 3

@@ -17,6 +17,7 @@ import pytest
 from crawler.mock import MockWeb, running
 from tests.cli.test_command import started, wait_for_requests
 from tests.fetch.raw import RawServer
+from tests.patience import PATIENCE
 from tests.unmannered import WORDS
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
@@ -60,7 +61,7 @@ def test_one_signal_is_enough_where_nobody_reads(
     with started("crawl", *words, "-o", fifo) as process:
         _until_full(fifo)
         process.send_signal(number)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + number and "Traceback" not in err
     lines = err.splitlines()
     (told,) = [line for line in lines if line.startswith("crawler: ")]
@@ -98,7 +99,7 @@ def test_one_signal_is_enough_where_nobody_reads_what_is_said(engine: str) -> No
         while _has_room(writer):
             assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 143
+        assert process.wait(PATIENCE) == 143
     os.close(writer)
     assert b"Traceback" not in rest(reader)
     os.close(reader)
@@ -112,7 +113,7 @@ def test_what_cannot_be_said_costs_nothing_else(tmp_path: Path, engine: str, end
     words = ("crawl", *WORDS, "--mock", "30", "--engine", engine, "-o", str(output))
     script = f'{{ "$0" "$@"; echo $? >{code}; }} {end}'
     command = ["sh", "-c", script, sys.executable, "-m", "crawler", *words]
-    subprocess.run(command, timeout=60, check=True, capture_output=True)
+    subprocess.run(command, timeout=PATIENCE, check=True, capture_output=True)
     assert code.read_text() == "0\n"
     assert len(output.read_text().splitlines()) == 30
 
@@ -182,7 +183,7 @@ def test_nohup_keeps_a_crawl_alive(tmp_path: Path, engine: str) -> None:
         ) as process:  # fmt: skip
             wait_for_requests(web, 5, process)
             os.killpg(process.pid, signal.SIGHUP)
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err
     assert len(output.read_text().splitlines()) == 60
 
@@ -204,7 +205,7 @@ def test_a_signal_to_all_processes_is_the_crawler_s_alone(
         ) as process:  # fmt: skip
             wait_for_requests(web, 40, process)
             os.killpg(process.pid, number)
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + number, err
     assert "every URL is accounted for" in err and "resource_tracker" not in err
     assert b'"parse_crash"' not in output.read_bytes()
@@ -267,15 +268,15 @@ def test_an_interrupted_crawl_knows_every_host_that_was_asked(
 
     def stands_still(server: RawServer, _sock: socket.socket, _head: bytes) -> bool:
         asked.release()
-        server.over.wait(60)
+        server.over.wait(PATIENCE)
         return False
 
     with RawServer({"/": stands_still}) as one, RawServer({"/": stands_still}) as other:
         words = (*WORDS, "--engine", engine, "--audit", str(audit), "--drain-timeout", "0.1")
         with started("crawl", *words, "-o", os.devnull, one.url(), other.url()) as process:
-            assert asked.acquire(timeout=60) and asked.acquire(timeout=60)
+            assert asked.acquire(timeout=PATIENCE) and asked.acquire(timeout=PATIENCE)
             process.send_signal(number)
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + number, err
     hosts = {json.loads(line)["host"]: line for line in audit.read_text().splitlines()}
     assert set(hosts) == {f"http://127.0.0.1:{each.port}" for each in (one, other)}

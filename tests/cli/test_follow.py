@@ -14,6 +14,7 @@ import pytest
 from crawler.cli import main
 from crawler.mock import MockWeb, running
 from crawler.model.errors import ExitCode
+from tests.patience import PATIENCE
 
 from .test_command import crawler, started, wait_for_requests
 
@@ -61,7 +62,7 @@ def test_a_signal_while_following_leaves_the_account_even(tmp_path: Path, engine
     ):
         wait_for_requests(web, 200, process)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (ExitCode.INTERRUPTED, "")
     assert "Traceback" not in err
     assert "stopping: finishing" in err

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).with_name("crawler")
 OPTIONAL = (
@@ -66,7 +68,7 @@ def run(at: Path, *command: str, **options: str) -> tuple[subprocess.CompletedPr
         env={**_environment(), "TRAP": str(told), **options},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     return done, told.read_text() if told.exists() else ""

@@ -16,6 +16,7 @@ from statistics import NormalDist
 import pytest
 
 from tests.bench import clients
+from tests.patience import PATIENCE
 
 from .loading import Mock, believed, mock
 
@@ -68,7 +69,7 @@ def test_another_client_measures_the_same(
     if not shutil.which(words[0]):
         pytest.skip(f"{words[0]} is not installed")
     done = subprocess.run(
-        [*words, web.page], capture_output=True, text=True, check=True, timeout=30
+        [*words, web.page], capture_output=True, text=True, check=True, timeout=PATIENCE
     )
     count, _, theirs = read(done.stdout)
     assert count > 1_000

@@ -16,6 +16,7 @@ import pytest
 
 from crawler.load.load_result import LoadResult
 from crawler.load.measured import Failure
+from tests.patience import PATIENCE
 
 from .loading import QUICK, load, mock
 from .test_command import started
@@ -43,14 +44,14 @@ def test_a_reader_that_leaves_is_no_error(url: str) -> None:
     with started("load", url, "--requests", "40") as process:
         assert process.stdout is not None and process.stderr is not None
         process.stdout.close()
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
         assert process.stderr.read() == ""
 
 
 def served(listener: socket.socket, times: int) -> socket.socket:
     """A connection on which so many requests were answered, and one more has come."""
     connection, _ = listener.accept()
-    connection.settimeout(30)
+    connection.settimeout(PATIENCE)
     for _ in range(times):
         assert connection.recv(65_536)
         connection.sendall(OK)
@@ -69,12 +70,12 @@ def test_ctrl_c_in_mid_run_leaves_a_partial_result(
     many = str(processes)
     words = ["-c", many, "--processes", many, "-d", "60", "--out", str(out), "--report", str(page)]
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(30)
+        listener.settimeout(PATIENCE)
         target = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         with started("load", target, *words) as process:
             connections = [served(listener, 5) for _ in range(processes)]
             process.send_signal(number)
-            said, err = process.communicate(timeout=30)
+            said, err = process.communicate(timeout=PATIENCE)
             for connection in connections:
                 connection.close()
     assert (process.returncode, err) == (128 + number, "")
@@ -88,7 +89,7 @@ def test_ctrl_c_in_mid_run_leaves_a_partial_result(
 
 def requests(address: str) -> int:
     """How many requests a mock web has answered."""
-    with urlopen(f"{address}/__statistics", timeout=10) as answer:
+    with urlopen(f"{address}/__statistics", timeout=PATIENCE) as answer:
         return int(json.load(answer)["requests"])
 
 
@@ -102,7 +103,7 @@ def test_a_server_killed_in_mid_run_is_counted(tmp_path: Path) -> None:
             while requests(web.address) < before + 50:
                 assert process.poll() is None
             web.process.kill()
-            said, err = process.communicate(timeout=30)
+            said, err = process.communicate(timeout=PATIENCE)
     assert err == "" and process.returncode in {4, 5}
     measured = LoadResult.read(str(out)).measured
     assert measured.statuses[200] > 20 and measured.failures[Failure.CONNECT] > 0
@@ -114,14 +115,14 @@ def test_a_server_killed_in_mid_run_is_counted(tmp_path: Path) -> None:
 def test_ctrl_c_in_a_series_of_runs_tells_what_there_is(words: tuple[str, str]) -> None:
     """A search and a comparison end with 130, and say that they were not finished."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(30)
+        listener.settimeout(PATIENCE)
         target = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         flag, value = words
         more = (flag, value or target, "-c", "1", "-d", "60", "--rate", "50")
         with started("load", target, *more) as process:
             connection = served(listener, 3)
             process.send_signal(signal.SIGINT)
-            said, err = process.communicate(timeout=30)
+            said, err = process.communicate(timeout=PATIENCE)
             connection.close()
     assert (process.returncode, err) == (130, "")
     assert "stopped" in said and "partial" in said.lower()
@@ -151,6 +152,6 @@ def test_a_second_signal_leaves_where_the_loop_is_stuck(url: str) -> None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(0.1)  # two signals that come at once are one
         try:
-            assert process.wait(30) == 130
+            assert process.wait(PATIENCE) == 130
         finally:
             process.kill()

@@ -17,6 +17,7 @@ import pytest
 from crawler.mock import MockWeb
 from crawler.mock.graph.site import answer
 from crawler.mock.reply import Ask
+from tests.patience import PATIENCE
 
 from .test_command import started
 
@@ -31,7 +32,7 @@ def url() -> Iterator[str]:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
         process.terminate()
-        assert process.wait(10) == 143
+        assert process.wait(PATIENCE) == 143
 
 
 @pytest.fixture
@@ -208,7 +209,7 @@ def test_an_address_in_use_is_named(processes: str) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         with started("mock", "--hosts", "3", "--port", port, "--processes", processes) as process:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (3, "")
     assert err == f"crawler: cannot listen on 127.0.0.2, port {port}: Address already in use\n"
 
@@ -224,7 +225,7 @@ def test_a_signal_ends_it_with_connections_open(number: signal.Signals) -> None:
         for client, request in zip(clients, requests, strict=True):
             client.sendall(request)
         process.send_signal(number)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=PATIENCE)
         for client in clients:
             client.close()
     assert (process.returncode, out, err) == (128 + number, "", "")

@@ -17,6 +17,7 @@ import pytest
 
 from crawler.mock.faults import FAULTS
 from crawler.mock.server.listen import raise_descriptor_limit
+from tests.patience import PATIENCE
 from tests.unmannered import WORDS
 
 from .test_command import crawler, started
@@ -53,7 +54,7 @@ def test_a_crawl_of_every_fault_is_one_record_each(tmp_path: Path, engine: str) 
         records = crawl(here, tmp_path, "--engine", engine)
         records += crawl(there, tmp_path, "--engine", engine, "--max-redirects", "0")
         server.terminate()
-        assert server.communicate(timeout=10) == ("", "")
+        assert server.communicate(timeout=PATIENCE) == ("", "")
     assert server.returncode == 143
     assert Counter(str(record["url"]) for record in records) == Counter(here + there)
     for record in records:
@@ -85,5 +86,5 @@ def test_ten_thousand_clients_at_once_and_then_a_signal() -> None:
             client.sendall(b"GET /status/404 HTTP/1.1\r\nHost: a\r\n\r\n")
         assert all(client.recv(65536).startswith(b"HTTP/1.1 404 ") for client in clients)
         server.send_signal(signal.SIGINT)
-        assert server.communicate(timeout=30) == ("", "")
+        assert server.communicate(timeout=PATIENCE) == ("", "")
         assert server.returncode == 130

@@ -20,6 +20,7 @@ from crawler.mock.graph.trap_pages import TRAPS
 from crawler.mock.reply import Ask
 from crawler.mock.server.inventory import catalogue
 from crawler.model.errors import ExitCode
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def served() -> Iterator[Served]:
 
 def visit(web: Served, *paths: str) -> None:
     """Ask for these paths, one after the other."""
-    client = http.client.HTTPConnection(web.options.host, web.port, timeout=10)
+    client = http.client.HTTPConnection(web.options.host, web.port, timeout=PATIENCE)
     for path in paths:
         client.request("GET", path, headers={"User-Agent": "visitor"})
         client.getresponse().read()

@@ -22,6 +22,7 @@ from crawler.cli.screen import Display, ScreenLines, Silence, screen
 from crawler.cli.terminal import may_be_drawn_on
 from crawler.core.collector import Snapshot
 from tests.cli.fakes import SNAPSHOT
+from tests.patience import PATIENCE
 from tests.unmannered import WORDS
 
 ENGINES = ("async", "threaded")
@@ -38,7 +39,7 @@ def test_what_is_said_stands_above_the_moving_part() -> None:
         return SNAPSHOT
 
     with display.watching(statistics, lambda: 2_000):
-        assert looked.wait(10)
+        assert looked.wait(PATIENCE)
         display.say("parse: [auto] chose inline")
         display.report()
     written = file.getvalue()
@@ -70,7 +71,7 @@ def test_lines_come_at_intervals_and_when_asked_for(capsys: pytest.CaptureFixtur
         return SNAPSHOT
 
     with lines.watching(statistics, lambda: 2_000):
-        assert all(looked.acquire(timeout=10) for _ in range(4))
+        assert all(looked.acquire(timeout=PATIENCE) for _ in range(4))
     assert capsys.readouterr().err.count("50%  998 done") >= 3
     silent = ScreenLines(never=True)
     with silent.watching(lambda: SNAPSHOT, lambda: 2_000):
@@ -137,7 +138,7 @@ def test_records_on_the_terminal_are_not_covered(engine: str) -> None:
     """Records that go to the terminal stand there whole, with no cursor movement (field T1)."""
     with on_terminal("--engine", engine) as (run, master):
         written = shown(master)
-        assert run.wait(60) == 0
+        assert run.wait(PATIENCE) == 0
     assert written.count('{"url":') == 6
     assert "\x1b" not in written
 
@@ -149,7 +150,7 @@ def test_the_reader_of_a_pipe_is_not_covered() -> None:
         assert run.stdout is not None
         assert len(run.stdout.read().splitlines()) == 6
         written = shown(master)
-        assert run.wait(60) == 0
+        assert run.wait(PATIENCE) == 0
     assert "6 records" in written and "\x1b" not in written
 
 
@@ -158,7 +159,7 @@ def test_a_file_leaves_the_terminal_to_the_bar(tmp_path: Path) -> None:
     """With records in a file the terminal is drawn on."""
     with on_terminal("-o", str(tmp_path / "out.jsonl")) as (run, master):
         written = shown(master)
-        assert run.wait(60) == 0
+        assert run.wait(PATIENCE) == 0
     assert "\x1b[2K" in written and "6 records" in written
 
 
@@ -207,7 +208,7 @@ def test_the_parsers_processes_do_not_die_of_it_either() -> None:
             records = [run.stdout.readline()]
             os.killpg(run.pid, signal.SIGUSR1)
             records += run.stdout.readlines()
-            assert run.wait(60) == 0
+            assert run.wait(PATIENCE) == 0
         finally:
             run.kill()
     workers = {json.loads(record)["parsed"]["pid"] for record in records}

@@ -19,6 +19,7 @@ from crawler.store.journal.frame import Marks
 from crawler.store.journal.standing import newest, standing
 from crawler.store.journal.status_file import StatusFile, read_status
 from crawler.store.outlet import Outlet
+from tests.patience import PATIENCE
 from tests.store.test_journal import Place
 
 HOST = WaitingHost(
@@ -237,6 +238,10 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path, words: str) -> None:
     for arguments in (f"{words} out.jsonl", f"{words} --help"):
         command = f"{sys.executable} -m crawler {arguments} | head -0; exit ${{PIPESTATUS[0]}}"
         done = subprocess.run(
-            ["bash", "-c", command], cwd=tmp_path, capture_output=True, timeout=60, check=False
+            ["bash", "-c", command],
+            cwd=tmp_path,
+            capture_output=True,
+            timeout=PATIENCE,
+            check=False,
         )
         assert (done.returncode, done.stderr) == (0, b"")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.unmannered import WORDS
 
 CLOSED = ("2>&-", "<&- 2>&-", "<&- >&- 2>&-")
@@ -16,7 +17,7 @@ CLOSED = ("2>&-", "<&- 2>&-", "<&- >&- 2>&-")
 def crawler(closed: str, *words: str) -> subprocess.CompletedProcess[str]:
     """`crawler WORDS` with some of its standard streams closed."""
     command = ["sh", "-c", f'exec "$0" "$@" {closed}', sys.executable, "-m", "crawler", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ import pytest
 
 from crawler.mock import MockWeb, Served, running
 from tests.cli.test_command import crawler, started, wait_for_requests
+from tests.patience import PATIENCE
 from tests.unmannered import WORDS
 
 HOSTS, PAGES = 6, 240
@@ -120,7 +121,7 @@ def test_urls_of_a_partition_that_always_dies_have_records_with_the_reason(tmp_p
                 for pid in set(children(process.pid)) - killed:
                     os.kill(pid, signal.SIGKILL)
                     killed.add(pid)
-            _, err = process.communicate(timeout=120)
+            _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1, err
     found = records(output)
     assert sorted(record["url"] for record in found) == sorted(urls_of(web))
@@ -140,7 +141,7 @@ def test_a_signal_stops_all_and_fewer_workers_go_on(tmp_path: Path) -> None:
             wait_for_requests(web, 30, process)
             below = children(process.pid)
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=120)
+            _, err = process.communicate(timeout=PATIENCE)
         assert (process.returncode, len(below)) == (130, 3)
         assert "interrupted: the same command continues it" in err
         assert "every URL is accounted for" in err
@@ -173,7 +174,7 @@ def test_standard_input_is_dealt_out_and_records_come_together(engine: str) -> N
             input="\n".join(urls_of(web)),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
     assert done.returncode == 0, done.stderr
@@ -203,7 +204,7 @@ def test_a_reader_that_has_had_enough_ends_all(tmp_path: Path) -> None:
             assert json.loads(process.stdout.readline())["outcome"] == "page"
             below = children(process.pid)
             process.stdout.close()
-            assert (process.stderr.read(), process.wait(60)) == ("", 0)
+            assert (process.stderr.read(), process.wait(PATIENCE)) == ("", 0)
     assert not any(map(os.path.exists, (f"/proc/{pid}" for pid in below)))
 
 

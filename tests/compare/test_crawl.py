@@ -22,6 +22,7 @@ from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.outcome import Kind, Skipped
 from tests.compare.made import found, outcome, setting
 from tests.compare.observing import FakeWatch, names, observed
+from tests.patience import PATIENCE
 
 SMALL = {"pages": 12, "warm_up": 4, "in_flight": 4, "processes": 1}
 ENGINES = [("async", "uvloop"), ("async", "asyncio"), ("threaded", "uvloop")]
@@ -138,7 +139,7 @@ def test_a_closed_source_ends_for_one_who_waits() -> None:
     reader = threading.Thread(target=lambda: read.append(source.read(9)))
     reader.start()
     source.close()
-    reader.join(10)
+    reader.join(PATIENCE)
     assert read == [[]]
 
 

@@ -39,6 +39,7 @@ from tests.crash import crawl as crash
 from tests.crash.crawl import FORMS, Case, Site, crawl, wrong
 from tests.engine.test_outages import Site as Server
 from tests.engine.whole import MANNERLY
+from tests.patience import PATIENCE
 from tests.unmannered import WORDS
 
 ENGINES = ("async", "threaded")
@@ -274,7 +275,7 @@ def test_a_process_that_stood_still_loses_nothing(
     """Stopped, with its connections cut meanwhile, and let go on."""
     command = Command(server, tmp_path, "--engine", engine, "--retries", "3", "--backoff", "0")
     with command.start() as process:
-        assert server.reached.wait(60)
+        assert server.reached.wait(PATIENCE)
         process.send_signal(signal.SIGSTOP)
         os.waitpid(process.pid, os.WUNTRACED)
         server.cut()
@@ -299,8 +300,8 @@ def test_a_process_with_little_of_everything_loses_nothing(
     """Descriptors, memory, cores: whatever came of that, without the limits it is complete."""
     words = ["--engine", engine, "--concurrency", "200", "--per-host", "200", "--memory", "200MB"]
     command = Command(server, tmp_path, *words, "--parse", "process")
-    command.start(LIMITS[limits]).wait(120)
-    assert command.start().wait(120) == 0
+    command.start(LIMITS[limits]).wait(PATIENCE)
+    assert command.start().wait(PATIENCE) == 0
     command.whole()
 
 

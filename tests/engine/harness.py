@@ -27,6 +27,7 @@ from crawler.model.outcome import (
 from crawler.model.request import Purpose, Request
 from crawler.model.url import Seed
 from crawler.runtime.event_loop import loop_factory
+from tests.patience import PATIENCE
 from tests.top_level import TopLevelDomains
 from tests.unmannered import MANNERS_OFF
 
@@ -77,7 +78,7 @@ class ListSink:
     def wait_for(self, number: int) -> None:
         """Wait until so many outcomes have come."""
         with self._came:
-            assert self._came.wait_for(lambda: len(self.finals) >= number, 20)
+            assert self._came.wait_for(lambda: len(self.finals) >= number, PATIENCE)
 
 
 class Web:
@@ -116,7 +117,7 @@ class Web:
         try:
             if word := self._word(request):
                 self.held.release()
-                self._released[word].wait(10)
+                self._released[word].wait(PATIENCE)
             if self._aborted.is_set():
                 return Failed(request=request, kind=Kind.CANCELLED, reason="aborted")
             return self._answer(request)
@@ -215,7 +216,7 @@ class Run:
         self._kind = kind
         self._thread = threading.Thread(target=self._guard, args=(work,), daemon=True)
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(PATIENCE)
 
     def tell(self, verb: str) -> None:
         """`stop`, `cancel` or `wake` the engine, from this thread."""
@@ -227,7 +228,7 @@ class Run:
 
     def end(self) -> list[Final]:
         """Wait for the end; raises what the engine raised."""
-        self._thread.join(20)
+        self._thread.join(PATIENCE)
         assert not self._thread.is_alive(), f"the crawl does not end: {self.core!r}"
         if self.error is not None:
             raise self.error

@@ -12,6 +12,7 @@ from crawler.model.errors import CrawlerError
 from crawler.model.outcome import Failed, Final, Kind, Page
 from crawler.model.url import Seed
 from tests.engine.harness import ENGINES, ListSink, ListSource, Run
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.parametrize("kind", ENGINES)
 
@@ -23,7 +24,7 @@ def outcomes(finals: list[Final]) -> Counter[str]:
 def held(run: Run, count: int) -> None:
     """Wait until `count` fetches are being held."""
     for _ in range(count):
-        assert run.web.held.acquire(timeout=10)
+        assert run.web.held.acquire(timeout=PATIENCE)
 
 
 class SignallingSink(ListSink):
@@ -97,7 +98,7 @@ def test_a_dead_name_holds_no_slot(kind: str) -> None:
     held(run, 6)  # five names, and a page in the one slot
     run.web.release("/gate")
     for _ in range(3):
-        assert sink.came.acquire(timeout=10)
+        assert sink.came.acquire(timeout=PATIENCE)
     assert outcomes(sink.finals) == {"page": 3}
     run.web.release()
     assert outcomes(run.end()) == {"page": 8}
@@ -147,7 +148,7 @@ def test_an_end_before_the_end_forgets_no_host(kind: str, verb: str) -> None:
     source, sink = ListSource([*urls, "http://last.example/held"], portion=100), SignallingSink()
     run = Run(kind, source, sink=sink, delay=3_600)
     for _ in range(10):
-        assert sink.came.acquire(timeout=10)
+        assert sink.came.acquire(timeout=PATIENCE)
     held(run, 1)
     run.tell(verb)
     run.web.release()
@@ -205,7 +206,7 @@ class SlowSource:
     def read(self, most: int) -> list[Seed]:
         for portion in self._portions:
             return portion
-        self.go_on.wait(10)
+        self.go_on.wait(PATIENCE)
         return []
 
     def close(self) -> None:
@@ -220,7 +221,7 @@ def test_a_slow_list_holds_nothing_up(kind: str) -> None:
     put = sink.put
     sink.put = lambda final: (put(final), arrived.set())[0]  # type: ignore[method-assign]
     run = Run(kind, source, sink=sink)  # type: ignore[arg-type]
-    assert arrived.wait(10)
+    assert arrived.wait(PATIENCE)
     source.go_on.set()
     assert len(run.end()) == 1
 

@@ -21,6 +21,7 @@ from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Failed, Kind, Page, Skipped
 from crawler.store.sources import IterableSource
 from tests.engine.harness import ListSink
+from tests.patience import PATIENCE
 
 from .whole import ENGINES, MANNERLY
 
@@ -231,7 +232,7 @@ def test_a_run_within_its_time_is_not_stopped(site: Site, engine: dict[str, Any]
     assert ended == {None: 5} and not session.overdue
     for timer in set(threading.enumerate()) - before:
         if isinstance(timer, threading.Timer):
-            timer.join(30)  # it ends by itself, and long before its time
+            timer.join(PATIENCE)  # it ends by itself, and long before its time
             assert not timer.is_alive()
 
 

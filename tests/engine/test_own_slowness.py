@@ -21,6 +21,7 @@ from crawler.model.outcome import Page
 from crawler.runtime.children import python
 from tests.fetch.raw import Behaviour, RawServer
 from tests.fetch.sites import HEAD, PAGE, message, says
+from tests.patience import PATIENCE
 
 from .harness import ListSink, ListSource
 from .test_web import ENGINES, LOCAL, crawled
@@ -60,7 +61,7 @@ class Gate:
         def behaviour(server: RawServer, sock: socket.socket, head: bytes) -> bool:
             sock.sendall(before)
             self.asked.release()
-            self.open.wait(60)
+            self.open.wait(PATIENCE)
             sock.sendall(after)
             return not close
 
@@ -76,7 +77,7 @@ class Gate:
                 return True
             first.set()
             self.asked.release()
-            self.open.wait(60)
+            self.open.wait(PATIENCE)
             return False
 
         return behaviour
@@ -102,12 +103,12 @@ def test_a_stop_fails_no_url(engine: dict[str, object], parse: str, tmp_path: Pa
         crawl = subprocess.Popen(python(*words), start_new_session=True, cwd=Path.cwd())
         try:
             for _ in behaviours:
-                assert gate.asked.acquire(timeout=60)
+                assert gate.asked.acquire(timeout=PATIENCE)
             os.killpg(crawl.pid, signal.SIGSTOP)
             time.sleep(STOP)  # what is tested is that time passes
             gate.open.set()
             os.killpg(crawl.pid, signal.SIGCONT)
-            assert crawl.wait(60) == 0
+            assert crawl.wait(PATIENCE) == 0
         finally:
             os.killpg(crawl.pid, signal.SIGKILL) if crawl.poll() is None else None
     records = [orjson.loads(line) for line in out.read_bytes().splitlines()]
@@ -127,7 +128,7 @@ def test_more_bodies_than_there_is_memory_for_all_end(engine: dict[str, object])
 
     def stalls(server: RawServer, sock: socket.socket, head: bytes) -> bool:
         sock.sendall(cut)
-        server.over.wait(60)
+        server.over.wait(PATIENCE)
         return False
 
     behaviours: dict[str, Behaviour] = {f"/whole/{n}": whole for n in range(20)}
@@ -151,7 +152,7 @@ def test_memory_is_kept_to(engine: dict[str, object], tmp_path: Path) -> None:
 
     def behaviour(server: RawServer, sock: socket.socket, head: bytes) -> bool:
         sock.sendall(stalls)
-        server.over.wait(60)
+        server.over.wait(PATIENCE)
         return False
 
     flags = [word for name, value in engine.items() for word in (f"--{name}", str(value))]
@@ -160,7 +161,7 @@ def test_memory_is_kept_to(engine: dict[str, object], tmp_path: Path) -> None:
         urls = [server.url(f"/{n}") for n in range(50)]
         words = ["-m", "crawler", "crawl", *OPTIONS, *limits, *flags, *urls]
         small = [sys.executable, "-c", PEAK, *python(*words)]
-        told = subprocess.run(small, capture_output=True, text=True, check=True, timeout=120)
+        told = subprocess.run(small, capture_output=True, text=True, check=True, timeout=PATIENCE)
     assert int(told.stdout) * 1024 < 250_000_000
 
 

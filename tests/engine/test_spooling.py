@@ -21,6 +21,7 @@ from crawler.model.url import Seed
 from crawler.store import spool
 from crawler.store.spool import Segments
 from tests.engine.harness import ENGINES, ListSource, Run
+from tests.patience import PATIENCE
 from tests.top_level import TopLevelDomains
 
 
@@ -87,7 +88,7 @@ def test_a_full_disk_ends_the_crawl_and_loses_nothing(
     monkeypatch.setattr(spool, "BUFFER", 1)
     monkeypatch.setattr(Segments, "append", full)
     run = Run(kind, ListSource(waiting(1, 3_000), portion=500), window=100, per_host=2)
-    assert tried.wait(20)  # a web that answers is never read so far ahead
+    assert tried.wait(PATIENCE)  # a web that answers is never read so far ahead
     run.web.release()
     with pytest.raises(EnvironmentFailure, match="No space left on device; set TMPDIR"):
         run.end()
@@ -114,7 +115,7 @@ def test_a_disk_that_cannot_be_read_ends_the_crawl(
     monkeypatch.setattr(Segments, "append", keep)
     monkeypatch.setattr(Segments, "read", broken)
     run = Run(kind, ListSource(waiting(1, 3_000), portion=500), window=100, per_host=2)
-    assert kept.wait(20)
+    assert kept.wait(PATIENCE)
     run.web.release()
     with pytest.raises(EnvironmentFailure, match=r"read back .*: Input/output error"):
         run.end()

@@ -10,6 +10,7 @@ import pytest
 from crawler.model.outcome import Page
 from crawler.model.url import Seed
 from tests.engine.harness import ENGINES, ListSource, Run
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.parametrize("kind", ENGINES)
 
@@ -24,7 +25,7 @@ class OpenSource(ListSource):
     def read(self, most: int) -> list[Seed]:
         seeds = super().read(most)
         if not seeds:
-            self.ended.wait(10)
+            self.ended.wait(PATIENCE)
         return seeds
 
 
@@ -34,7 +35,7 @@ def at_once(kind: str, urls: list[str], count: int, **options: Any) -> None:
     run = Run(kind, source, **options)
     try:
         for _ in range(count):
-            assert run.web.held.acquire(timeout=3), f"too few in flight: {run.core!r}"
+            assert run.web.held.acquire(timeout=PATIENCE), f"too few in flight: {run.core!r}"
     finally:
         source.ended.set()
         run.web.release()

@@ -21,11 +21,12 @@ from crawler.model.request import Request
 from crawler.model.url import Url
 from tests.fetch.raw import RawServer
 from tests.fetch.sites import CAP, SITE
+from tests.patience import PATIENCE
 
 WAYS = ("asyncio", "uvloop", "threaded")
 
 CONFIG = CrawlConfig(
-    timeout=5, connect_timeout=5, max_body=CAP, user_agent="tester/1", allow_private=True
+    timeout=PATIENCE, connect_timeout=5, max_body=CAP, user_agent="tester/1", allow_private=True
 )
 
 

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.fetch.raw import read_head
+from tests.patience import PATIENCE
 
 
 class TestProxy:
@@ -65,7 +66,7 @@ class TestProxy:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(5)
+            thread.join(PATIENCE)
         for sock in self._sockets:
             sock.close()
 

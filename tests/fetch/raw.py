@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
+from tests.patience import PATIENCE
+
 Behaviour = Callable[["RawServer", socket.socket, bytes], bool | None]
 
 
@@ -57,14 +59,14 @@ class RawServer:
         self.over.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._threads[0].join(5)
+        self._threads[0].join(PATIENCE)
         for sock in self._sockets:
             try:
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
             except OSError:
                 continue  # closed already
         for thread in self._threads:
-            thread.join(5)
+            thread.join(PATIENCE)
             assert not thread.is_alive(), "a server thread hangs"
 
     def _start(self, run: Callable[..., None], *args: object) -> None:

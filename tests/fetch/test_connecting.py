@@ -20,6 +20,7 @@ from crawler.model.outcome import Failed, Kind, Received
 from tests.fetch.conftest import CONFIG, Way, certified
 from tests.fetch.raw import Behaviour, RawServer, closed_port, header
 from tests.fetch.sites import PAGE, SITE, message, never, says
+from tests.patience import PATIENCE
 
 
 def failure(way: Way, url: str, **options: object) -> tuple[Kind, str]:
@@ -245,7 +246,7 @@ def tunnel(reply: bytes, port: int) -> Behaviour:
             back = threading.Thread(target=pump, args=(other, sock), daemon=True)
             back.start()
             pump(sock, other)
-            back.join(5)
+            back.join(PATIENCE)
         return False
 
     return behaviour

@@ -23,6 +23,7 @@ from crawler.model.outcome import Failed, Fetched, Kind, Received, Redirect
 from tests.fetch.conftest import CONFIG, Way, certified, request
 from tests.fetch.raw import RawServer, header
 from tests.fetch.sites import PAGE, SITE, message, never, says
+from tests.patience import PATIENCE
 
 
 def test_keep_alive(way: Way) -> None:
@@ -171,7 +172,7 @@ def test_nothing_is_left(way: Way, authority: trustme.CA) -> None:
     assert peers == []
     for thread in set(threading.enumerate()) - before:
         if thread.name.startswith("crawler"):
-            thread.join(5)
+            thread.join(PATIENCE)
             assert not thread.is_alive()
 
 
@@ -245,9 +246,9 @@ def test_abort() -> None:
     ):
         under_way = [threads.submit(fetcher.fetch, request(server.url())) for _ in range(4)]
         for _ in under_way:
-            assert started.acquire(timeout=5)
+            assert started.acquire(timeout=PATIENCE)
         fetcher.abort()
-        outcomes = [each.result(5) for each in under_way]
+        outcomes = [each.result(PATIENCE) for each in under_way]
         outcomes.append(fetcher.fetch(request(server.url())))
         assert server.connections == 4
     assert [getattr(each, "kind", None) for each in outcomes] == [Kind.CANCELLED] * 5
@@ -259,7 +260,7 @@ def test_abort_during_a_look_up() -> None:
 
     def look_up(host: str) -> Addresses:
         asked.set()
-        release.wait(5)
+        release.wait(PATIENCE)
         return ()
 
     with (
@@ -267,9 +268,9 @@ def test_abort_during_a_look_up() -> None:
         ThreadPoolExecutor(1) as threads,
     ):
         under_way = threads.submit(fetcher.fetch, request("http://site.test/"))
-        assert asked.wait(5)
+        assert asked.wait(PATIENCE)
         fetcher.abort()
-        outcome = under_way.result(5)
+        outcome = under_way.result(PATIENCE)
         release.set()
     assert isinstance(outcome, Failed)
     assert outcome.kind is Kind.CANCELLED
@@ -346,7 +347,7 @@ def test_a_failed_look_up_that_nobody_waits_for_is_silent(
     ready, complaints = threading.Event(), list[str]()
 
     def look_up(host: str) -> Addresses:
-        ready.wait(10)
+        ready.wait(PATIENCE)
         raise OSError("no such name")
 
     async def main() -> None:

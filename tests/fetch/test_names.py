@@ -23,6 +23,7 @@ from crawler.model.request import Purpose, Request
 from crawler.model.url import Url
 from tests.fetch.conftest import CONFIG, Way
 from tests.fetch.raw import RawServer
+from tests.patience import PATIENCE
 
 HERE: Addresses = (ResolvedAddress(socket.AF_INET, "127.0.0.1"),)
 SOON = replace(CONFIG, connect_timeout=0.15)
@@ -40,7 +41,7 @@ class Dead:
     def __call__(self, host: str) -> Addresses:
         self.asked.append(host)
         if "dead" in host:
-            self.released.wait(30)
+            self.released.wait(PATIENCE)
             raise socket.gaierror(socket.EAI_AGAIN, "no luck")
         return HERE
 
@@ -79,7 +80,7 @@ def test_dead_names_do_not_delay_others(dead: Dead) -> None:
     """
     names = Names(60, look_up=dead)
     waiting = [names.ask(f"{number}.dead.test") for number in range(200)]
-    assert names.ask("good.test").answer.result(10) == HERE
+    assert names.ask("good.test").answer.result(PATIENCE) == HERE
     assert not any(each.answer.done() for each in waiting)
     names.close()
 
@@ -145,7 +146,7 @@ def busy(dead: Dead, monkeypatch: pytest.MonkeyPatch) -> Names:
     """Look-ups whose only thread is busy with a dead name for longer than `PATIENT` allows."""
     monkeypatch.setattr(names_module, "threading", Scarce(1))
     names = Names(60, look_up=dead)
-    names.ask("dead.test").begun.result(10)
+    names.ask("dead.test").begun.result(PATIENCE)
     timer = threading.Timer(1.2 * PATIENT.network.connect_timeout, dead.released.set)
     timer.start()
     return names
@@ -172,10 +173,10 @@ def test_without_any_thread_a_look_up_is_temporary(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(names_module, "threading", scarce)
     names = Names(60, look_up=lambda host: HERE)
     with pytest.raises(socket.gaierror) as caught:
-        names.ask("a.test").answer.result(10)
+        names.ask("a.test").answer.result(PATIENCE)
     assert caught.value.errno == socket.EAI_AGAIN
     scarce.left = 1
-    assert names.ask("a.test").answer.result(10) == HERE
+    assert names.ask("a.test").answer.result(PATIENCE) == HERE
     names.close()
 
 
@@ -183,14 +184,14 @@ def test_threads_are_used_again_and_end(monkeypatch: pytest.MonkeyPatch) -> None
     """One name after the other takes one thread, and a thread without work ends."""
     before = set(threading.enumerate())  # those of a test before may take a while to end
     names = Names(0, look_up=lambda host: HERE)
-    names.ask("a.test").answer.result(10)
+    names.ask("a.test").answer.result(PATIENCE)
     (thread,) = set(threading.enumerate()) - before
     monkeypatch.setattr(names_module, "IDLE", 0.0)  # for the next time that it waits
     for _ in range(3):
-        names.ask("a.test").answer.result(10)
-    thread.join(10)
+        names.ask("a.test").answer.result(PATIENCE)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
-    assert names.ask("a.test").answer.result(10) == HERE  # by a new one
+    assert names.ask("a.test").answer.result(PATIENCE) == HERE  # by a new one
     names.close()
 
 
@@ -205,7 +206,7 @@ def test_closing_ends_who_waits() -> None:
         waiting: Future[Addresses] = pool.submit(names.ask("dead.test").answer.result, 30)
         names.close()
         with pytest.raises(OSError, match="closed"):
-            waiting.result(10)
+            waiting.result(PATIENCE)
     resolver.released.set()
 
 
@@ -220,7 +221,7 @@ names.close()
 
 def test_an_exit_does_not_wait_for_name_servers() -> None:
     """A process ends while a look-up of it is under way: no thread of these is joined."""
-    done = subprocess.run([sys.executable, "-c", SLOW_EXIT], timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", SLOW_EXIT], timeout=PATIENCE, check=False)
     assert done.returncode == 0
 
 

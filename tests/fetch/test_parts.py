@@ -15,6 +15,7 @@ from crawler.fetch.room import framing
 from crawler.model.fault import one_line
 from crawler.model.url import Url
 from tests.fetch.conftest import CONFIG
+from tests.patience import PATIENCE
 
 NOW = 1_445_412_480.0  # Wed, 21 Oct 2015 07:28:00 GMT
 
@@ -86,7 +87,7 @@ def test_names_ask_once_for_all() -> None:
 
     def look_up(host: str) -> Addresses:
         calls.append(host)
-        gate.wait(5)
+        gate.wait(PATIENCE)
         raise socket.gaierror(socket.EAI_NONAME, "none")
 
     names = Names(60, look_up=look_up)
@@ -94,9 +95,9 @@ def test_names_ask_once_for_all() -> None:
     gate.set()
     for answer in waiting:
         with pytest.raises(socket.gaierror):
-            answer.answer.result(5)
+            answer.answer.result(PATIENCE)
     with pytest.raises(socket.gaierror):
-        names.ask("a.test").answer.result(5)
+        names.ask("a.test").answer.result(PATIENCE)
     names.close()
     assert calls == ["a.test", "a.test"]
 
@@ -106,7 +107,7 @@ def test_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names_module, "MOST_NAMES", 2)
     names = Names(60, look_up=lambda host: (ResolvedAddress(socket.AF_INET, host),))
     for host in ("1", "2", "3"):
-        names.ask(host).answer.result(5)
+        names.ask(host).answer.result(PATIENCE)
     known = [names.known(host) is not None for host in ("1", "2", "3")]
     names.close()
     assert known == [False, True, True]
@@ -115,7 +116,7 @@ def test_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_names_are_kept_without_a_ttl() -> None:
     """With a time to live of 0 every connection looks its name up."""
     names = Names(0, look_up=lambda host: (ResolvedAddress(socket.AF_INET, "127.0.0.1"),))
-    names.ask("a.test").answer.result(5)
+    names.ask("a.test").answer.result(PATIENCE)
     assert names.known("a.test") is None
     names.close()
 
@@ -125,4 +126,4 @@ def test_closed_names_answer() -> None:
     names = Names(60)
     names.close()
     with pytest.raises(OSError, match="closed"):
-        names.ask("a.test").answer.result(5)
+        names.ask("a.test").answer.result(PATIENCE)

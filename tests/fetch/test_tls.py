@@ -21,6 +21,7 @@ from crawler.model.outcome import Failed, Kind, Received
 from tests.fetch.conftest import CONFIG, Way
 from tests.fetch.raw import RawServer, closed_port
 from tests.fetch.sites import SITE, says
+from tests.patience import PATIENCE
 
 INSECURE = replace(CONFIG, insecure=True)
 WAY_OUT = " (--insecure accepts it)"
@@ -164,7 +165,7 @@ def answering(
         thread.start()
         yield listener.getsockname()[1]
         listener.shutdown(socket.SHUT_RDWR)
-    thread.join(5)
+    thread.join(PATIENCE)
 
 
 def only_http2(outcome: object) -> None:

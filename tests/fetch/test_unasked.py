@@ -14,6 +14,7 @@ from crawler.model.outcome import Failed, Fetched, Kind, Received, Redirect
 from tests.fetch.conftest import Way, certified
 from tests.fetch.raw import RawServer
 from tests.fetch.sites import HEAD, PAGE, chunked, message, never, says
+from tests.patience import PATIENCE
 
 SECOND = message(b"<title>of nobody</title>")
 UNASKED = {
@@ -156,7 +157,7 @@ def test_a_flood_behind_an_answer(way: Way) -> None:
 
     with RawServer({"/flood": flood, "/plain": says(message())}) as server:
         outcomes = way.fetch([server.url("/flood"), server.url("/plain")])
-        assert stopped.wait(10)
+        assert stopped.wait(PATIENCE)
     assert bodies(outcomes) == [PAGE.decode()] * 2
 
 

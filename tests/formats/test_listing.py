@@ -21,6 +21,7 @@ from crawler.mock.graph.sitemap_files import PATHS
 from crawler.mock.judge.truth import listed
 from crawler.mock.reply import Ask
 from crawler.model.document import RawResponse
+from tests.patience import PATIENCE
 
 URL = "https://a.example/dir/sitemap.xml"
 OPTIONS = MockWeb(seed=5, pages=12_000, port=8080)
@@ -213,7 +214,7 @@ def test_the_mocks_sitemaps_over_a_socket() -> None:
     """Read from a server, every form names only that server's URLs."""
     with running(MockWeb(pages=200)) as web:
         for name in PATHS:
-            with urlopen(f"{web.url.rstrip('/')}/{name}", timeout=10) as reply:
+            with urlopen(f"{web.url.rstrip('/')}/{name}", timeout=PATIENCE) as reply:
                 found = read(reply.read(), reply.headers["Content-Type"], reply.url)
             assert all(url.startswith(web.url) for url in found.pages + found.sitemaps)
             assert found.pages or found.sitemaps or "bomb" in name

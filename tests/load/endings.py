@@ -25,12 +25,11 @@ from crawler.load.load_config import LoadConfig
 from crawler.load.run import run_load
 from crawler.model.errors import EnvironmentFailure
 from crawler.runtime.event_loop import new_event_loop
+from tests.patience import PATIENCE
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 SECONDS = 0.1
 LATE = 1.0
-STUCK = 60.0
-"""Seconds after which a run is taken not to end."""
 
 
 class _Server(asyncio.Protocol):
@@ -162,7 +161,7 @@ def latest(runs: int, seed: int) -> tuple[float, Case]:
         case = Case.drawn(chance)
         with asyncio.Runner(loop_factory=case.factory) as runner:
             try:
-                late = runner.run(asyncio.wait_for(case.late(chance), STUCK))
+                late = runner.run(asyncio.wait_for(case.late(chance), PATIENCE))
             except TimeoutError:
                 raise TimeoutError(f"run {number} of seed {seed} does not end: {case}") from None
         if case.options["processes"] == 1:

@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from tests.patience import PATIENCE
+
 _NGINX = """\
 daemon off;
 {user}
@@ -173,7 +175,7 @@ def serving_peer(name: str, program: str, folder: Path) -> Iterator[str]:
             yield f"http://127.0.0.1:{_port(name, process, folder)}"
         finally:
             process.send_signal(signal.SIGQUIT if name == "nginx" else signal.SIGTERM)
-            process.communicate(timeout=30)
+            process.communicate(timeout=PATIENCE)
 
 
 def _nginx_configuration(folder: Path) -> Path:

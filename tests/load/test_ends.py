@@ -34,19 +34,18 @@ from crawler.model.errors import EnvironmentFailure
 from crawler.runtime.event_loop import LoopFactory, new_event_loop
 from tests.load.endings import latest
 from tests.load.servers import OK, answering, load, serving, silent
+from tests.patience import PATIENCE
 
 LOOPS = [
     pytest.param(asyncio.new_event_loop, id="asyncio"),
     pytest.param(new_event_loop, id="uvloop"),
 ]
-SOON = 30.0
-"""Seconds: a run that ends needs some milliseconds, one that does not has no end at all."""
 
 
 def on(factory: LoopFactory, work: Coroutine[Any, Any, None]) -> None:
     """Do the work on a loop of its own, or fail if that does not end."""
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(asyncio.wait_for(work, SOON))
+        runner.run(asyncio.wait_for(work, PATIENCE))
 
 
 def engine(url: str, **options: Any) -> Engine:
@@ -269,7 +268,7 @@ def test_a_name_server_that_does_not_answer_holds_nothing(
     released = threading.Event()
 
     def dead(*_: object, **__: object) -> list[Any]:
-        released.wait(SOON)
+        released.wait(PATIENCE)
         raise OSError
 
     monkeypatch.setattr(socket, "getaddrinfo", dead)
@@ -293,4 +292,4 @@ def test_short_runs_end_whatever_happens_to_them(seed: int) -> None:
 
     `python -m tests.load.endings 2000` does it at length, and says how late they were.
     """
-    assert latest(10, seed)[0] < SOON
+    assert latest(10, seed)[0] < PATIENCE

@@ -16,13 +16,14 @@ from crawler.load.run import run_load
 from crawler.model.errors import EnvironmentFailure
 from tests.load import sample
 from tests.load.servers import OK, answering, serving
+from tests.patience import PATIENCE
 
 Scraped = Mapping[tuple[str, ...], float]
 
 
 def scrape(address: str) -> Scraped:
     """Each sample's value, by its name and the values of its labels."""
-    with urlopen(address, timeout=10) as answer:
+    with urlopen(address, timeout=PATIENCE) as answer:
         families = text_string_to_metric_families(answer.read().decode())
         return {(s.name, *s.labels.values()): s.value for f in families for s in f.samples}
 

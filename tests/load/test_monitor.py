@@ -11,6 +11,7 @@ import pytest
 from crawler.load.loop import Flow
 from crawler.load.monitor import Monitor, listen_overflows
 from crawler.measure.histogram import Histogram
+from tests.patience import PATIENCE
 
 
 class FakeEngine:
@@ -35,7 +36,7 @@ async def test_late_hits_are_failed_within_a_twentieth_of_their_timeout() -> Non
     engine = FakeEngine(enough=3)
     begun = perf_counter()
     watch = Monitor(engine, begun, 0.4)
-    await asyncio.wait_for(engine.finished.wait(), 10)
+    await asyncio.wait_for(engine.finished.wait(), PATIENCE)
     watch.stop(perf_counter())
     gaps = [b - a for a, b in zip([begun, *engine.asked], engine.asked, strict=False)]
     assert min(gaps) >= 0.4 * 0.05 - 1e-3
@@ -45,7 +46,7 @@ async def test_before_the_start_nothing_is_measured() -> None:
     """In the warm-up late hits are failed, and neither lag nor CPU is read."""
     engine = FakeEngine(enough=2)
     watch = Monitor(engine, perf_counter() + 60, 0.2)
-    await asyncio.wait_for(engine.finished.wait(), 10)
+    await asyncio.wait_for(engine.finished.wait(), PATIENCE)
     probes = watch.stop(perf_counter())
     assert probes.loop_lag.count == 0
     assert (probes.cpu_seconds, probes.cpu_share, probes.mean_in_flight) == (0, 0, 0)
@@ -55,12 +56,12 @@ async def test_a_blocked_loop_is_lag_and_cpu() -> None:
     """50 ms of computing in a callback are in the loop's lag, and in the CPU time."""
     engine = FakeEngine(enough=2)
     watch = Monitor(engine, perf_counter(), 0.4)
-    await asyncio.wait_for(engine.finished.wait(), 10)
+    await asyncio.wait_for(engine.finished.wait(), PATIENCE)
     until = time.process_time() + 0.05
     while time.process_time() < until:
         pass
     engine.finished.clear()
-    await asyncio.wait_for(engine.finished.wait(), 10)
+    await asyncio.wait_for(engine.finished.wait(), PATIENCE)
     probes = watch.stop(perf_counter())
     assert probes.loop_lag.largest >= 0.035  # the timer was due up to 10 ms after it began
     assert probes.cpu_seconds >= 0.05 and 0 < probes.cpu_share <= 1.1
@@ -71,7 +72,7 @@ async def test_hits_in_flight_are_averaged_over_time() -> None:
     engine = FakeEngine(enough=3)
     engine.flow.change(perf_counter(), 3)
     watch = Monitor(engine, perf_counter(), 0.4)
-    await asyncio.wait_for(engine.finished.wait(), 10)
+    await asyncio.wait_for(engine.finished.wait(), PATIENCE)
     assert watch.stop(perf_counter()).mean_in_flight == pytest.approx(3, rel=1e-6)
 
 

@@ -13,6 +13,7 @@ from crawler.load.hit import Failure, Recorder
 from crawler.load.load_config import LoadConfig
 from crawler.load.run import run_load
 from tests.load.servers import OK, answering, counting, load, read_request, serving, silent
+from tests.patience import PATIENCE
 
 
 async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -101,7 +102,7 @@ async def test_an_alarm_rings_at_its_time_and_not_before(
     for ahead in (0.03, -1.0):
         at = time.perf_counter() + ahead
         alarm.set(at)
-        await asyncio.wait_for(rang.wait(), 5)
+        await asyncio.wait_for(rang.wait(), PATIENCE)
         alarm.close() if ahead < 0 else None
         assert time.perf_counter() >= at
         alarm.set(time.perf_counter() + 60) if ahead > 0 else None

@@ -11,9 +11,7 @@ import pytest
 import uvloop
 
 from crawler.mock import LoopFactory, MockWeb, Served, running
-
-# No read of a test waits longer than this for a server that hangs by mistake.
-GUARD_SECONDS = 10.0
+from tests.patience import PATIENCE
 
 LOOPS: dict[str, LoopFactory] = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
@@ -35,7 +33,7 @@ def web(request: pytest.FixtureRequest) -> Iterator[Served]:
 def connect(served: Served) -> socket.socket:
     """A raw connection to a mock web."""
     parts = urlsplit(served.url)
-    return socket.create_connection((parts.hostname, parts.port), timeout=GUARD_SECONDS)
+    return socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE)
 
 
 def read_all(client: socket.socket) -> bytes:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from crawler.mock import Served
 from crawler.mock.reply import Answer, BodyFraming, Lazy, content
 from crawler.mock.server.conditional import is_fresh, not_modified, with_validators
+from tests.patience import PATIENCE
 
 PAGE = with_validators(content(b"a page", "text/html"))
 TAG = dict(PAGE.headers)["ETag"]
@@ -95,7 +96,7 @@ def test_nothing_raises(tag: str, date: str) -> None:
 @pytest.mark.parametrize("target", ["/page/3", "/robots.txt", "/etag/name", "/"])
 def test_over_a_socket(web: Served, target: str) -> None:
     """A client that sends back what it got is told that nothing changed, on one connection."""
-    with closing(http.client.HTTPConnection("127.0.0.1", web.port, timeout=10)) as client:
+    with closing(http.client.HTTPConnection("127.0.0.1", web.port, timeout=PATIENCE)) as client:
         client.request("GET", target)
         first = client.getresponse()
         assert (first.status, bool(first.read())) == (200, True)

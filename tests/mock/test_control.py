@@ -13,8 +13,9 @@ from crawler.mock import MockWeb, Served, running
 from crawler.mock.judge import truth
 from crawler.mock.reply import Ask
 from crawler.mock.server.control import FIXED, Control
+from tests.patience import PATIENCE
 
-from .conftest import GUARD_SECONDS, ask
+from .conftest import ask
 
 
 @pytest.fixture(params=[1, 2])
@@ -27,7 +28,7 @@ def web(request: pytest.FixtureRequest) -> Iterator[Served]:
 def call(web: Served, path: str, method: str = "GET", body: bytes | None = None) -> bytes:
     """The body of a control path's answer; HTTPError for another status than 200."""
     request = urllib.request.Request(web.url + path, data=body, method=method)
-    with urllib.request.urlopen(request, timeout=GUARD_SECONDS) as reply:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as reply:
         data: bytes = reply.read()
     return data
 
@@ -134,7 +135,7 @@ def test_the_truth_is_streamed(web: Served) -> None:
 def test_a_long_truth_does_not_keep_others_waiting(web: Served) -> None:
     """While a client reads no truth of many pages, and after it has gone, others are served."""
     put(web, '{"pages": 1000000}')
-    with urllib.request.urlopen(f"{web.url}/__truth", timeout=GUARD_SECONDS) as reply:
+    with urllib.request.urlopen(f"{web.url}/__truth", timeout=PATIENCE) as reply:
         assert json.loads(reply.readline())
         assert call(web, "/__ready") == b"ready\n"
     assert call(web, "/__ready") == b"ready\n"

@@ -20,8 +20,9 @@ import pytest
 import crawler
 from crawler.mock import LoopFactory, MockWeb, Served, running
 from crawler.mock.server.listen import raise_descriptor_limit
+from tests.patience import PATIENCE
 
-from .conftest import GUARD_SECONDS, LOOPS, ask, connect, get, read_all, read_until, status_of
+from .conftest import LOOPS, ask, connect, get, read_all, read_until, status_of
 
 SOURCE = str(Path(crawler.__file__).parent.parent)
 RESET = struct.pack("ii", 1, 0)
@@ -55,7 +56,7 @@ def test_a_slow_loris_is_ended(hasty: Served) -> None:
         with contextlib.suppress(ConnectionError):
             while not select.select([client], [], [], 0.02)[0]:
                 client.sendall(b"X: y\r\n")
-                assert time.monotonic() - started < GUARD_SECONDS
+                assert time.monotonic() - started < PATIENCE
     assert status_of(ask(hasty, "/page/1")) == 200
 
 
@@ -101,7 +102,7 @@ def test_a_reset_in_the_middle(loop_factory: LoopFactory, target: str) -> None:
                 select.select([client], [], [], 0.01)
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         assert status_of(ask(web, "/page/1")) == 200
-        deadline = time.monotonic() + GUARD_SECONDS
+        deadline = time.monotonic() + PATIENCE
         while web.statistics().open_connections:
             assert time.monotonic() < deadline
             select.select([], [], [], 0.005)
@@ -162,9 +163,7 @@ def test_descriptors_run_out(loop: str) -> None:
         port = int(process.stdout.readline().rpartition(":")[2])
         place = ("127.0.0.1", port)
         stack.callback(process.kill)
-        many = [
-            stack.enter_context(socket.create_connection(place, GUARD_SECONDS)) for _ in range(200)
-        ]
+        many = [stack.enter_context(socket.create_connection(place, PATIENCE)) for _ in range(200)]
         many[0].sendall(get("/page/1"))
         assert status_of(read_until(many[0], lambda data: data.endswith(b"</html>\n"))) == 200
         many[199].sendall(get("/__ready", "Connection: close"))
@@ -175,7 +174,7 @@ def test_descriptors_run_out(loop: str) -> None:
             client.close()
         assert status_of(read_all(many[199])) == 200
         process.terminate()
-        out, err = process.communicate(timeout=GUARD_SECONDS)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (0, "")
     assert err == (
         "mock web: no descriptor is left of 64 (ulimit -n); "

@@ -17,6 +17,7 @@ import zstandard
 
 from crawler.mock import MockWeb, Served
 from crawler.mock.graph.plain_paths import CHARSET_TEXT
+from tests.patience import PATIENCE
 
 from .conftest import ask, connect, get, read_all, read_until, status_of
 
@@ -25,7 +26,7 @@ Fetched = tuple[int, dict[str, str], bytes]
 
 def fetch(served: Served, target: str, method: str = "GET") -> Fetched:
     """Status, header fields (names in lower case) and body, as the standard library reads them."""
-    client = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
+    client = http.client.HTTPConnection("127.0.0.1", served.port, timeout=PATIENCE)
     try:
         client.request(method, target)
         reply = client.getresponse()

@@ -22,8 +22,9 @@ import crawler
 from crawler.mock import MockWeb, Served, main_loop, running, serve
 from crawler.mock.server.supervisor import Supervisor
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
+from tests.patience import PATIENCE
 
-from .conftest import GUARD_SECONDS, ask, connect, get, read_all, status_of
+from .conftest import ask, connect, get, read_all, status_of
 
 SOURCE = str(Path(crawler.__file__).parent.parent)
 ENVIRONMENT = {**os.environ, "PYTHONPATH": SOURCE}
@@ -36,7 +37,7 @@ def pids(served: Served) -> list[int]:
     return [worker.pid for worker in crew._workers]
 
 
-def gone(pid: int, seconds: float = GUARD_SECONDS) -> bool:
+def gone(pid: int, seconds: float = PATIENCE) -> bool:
     """Whether a process has ended, or does so within a while (Linux: a pidfd)."""
     try:
         descriptor = os.pidfd_open(pid)
@@ -106,7 +107,7 @@ def test_every_host_is_served_by_every_process(authority: str) -> None:
                 (f"127.0.0.{1 + host}", web.port) if by_address else ("127.0.0.1", web.port + host)
             )
             for _ in range(4):
-                with socket.create_connection(place, GUARD_SECONDS) as client:
+                with socket.create_connection(place, PATIENCE) as client:
                     client.sendall(get("/page/1", "Connection: close"))
                     assert status_of(read_all(client)) == 200
 
@@ -204,7 +205,7 @@ class Program:
     def connect(self) -> socket.socket:
         """A client."""
         port = int(self.url.rpartition(":")[2])
-        return socket.create_connection(("127.0.0.1", port), GUARD_SECONDS)
+        return socket.create_connection(("127.0.0.1", port), PATIENCE)
 
 
 @pytest.fixture
@@ -227,7 +228,7 @@ def test_a_signal_to_the_group_is_a_clean_end(program: Program, number: signal.S
     with program.connect() as client:
         client.sendall(get("/fault/never"))
         os.killpg(program.process.pid, number)
-        out, err = program.process.communicate(timeout=GUARD_SECONDS)
+        out, err = program.process.communicate(timeout=PATIENCE)
     assert (program.process.returncode, out, err) == (0, "", "")
     assert all(map(gone, program.workers))
 
@@ -238,7 +239,7 @@ def test_a_killed_parent_leaves_nobody_and_nothing(program: Program, tmp_path: P
     with program.connect() as client:
         client.sendall(get("/fault/never"))
         os.kill(program.process.pid, signal.SIGKILL)
-        out, err = program.process.communicate(timeout=GUARD_SECONDS)
+        out, err = program.process.communicate(timeout=PATIENCE)
     assert (out, err) == ("", "")
     assert all(map(gone, program.workers))
     assert not list(tmp_path.iterdir())
@@ -250,7 +251,7 @@ def test_a_killed_parent_leaves_nobody_and_nothing(program: Program, tmp_path: P
 def test_a_killed_worker_is_one_line_of_the_program(program: Program) -> None:
     """The program ends by itself and says which process was killed and by what."""
     os.kill(program.workers[0], signal.SIGKILL)
-    _, err = program.process.communicate(timeout=GUARD_SECONDS)
+    _, err = program.process.communicate(timeout=PATIENCE)
     assert program.process.returncode == 1
     assert err.count("\n") == 1
     assert f"process {program.workers[0]} of the mock web was killed by SIGKILL" in err
@@ -263,7 +264,7 @@ def test_the_program_frees_its_directory(program: Program, tmp_path: Path) -> No
     with urllib.request.urlopen(f"{program.url}/page/1") as reply:
         assert reply.status == 200
     program.process.terminate()
-    program.process.communicate(timeout=GUARD_SECONDS)
+    program.process.communicate(timeout=PATIENCE)
     assert not list(tmp_path.iterdir())
 
 

@@ -15,6 +15,7 @@ from crawler.mock.judge.robots_rules import MAX_BYTES, Rules
 from crawler.mock.reply import Answer, Ask, BodyFraming, Ending
 from crawler.mock.scenario import ROBOTS_FORMS
 from crawler.model.errors import ConfigurationError
+from tests.patience import PATIENCE
 
 # What the default lines say of each of these.
 EXPECTED = {
@@ -180,7 +181,9 @@ def test_broken_ends_over_a_socket(name: str) -> None:
     """A client of another maker sees an error of the connection, and the server goes on."""
     with running(MockWeb(robots_forms=(name,))) as web:
         for _ in range(2):
-            with closing(http.client.HTTPConnection("127.0.0.1", web.port, timeout=10)) as client:
+            with closing(
+                http.client.HTTPConnection("127.0.0.1", web.port, timeout=PATIENCE)
+            ) as client:
                 client.request("GET", "/robots.txt")
                 with pytest.raises((ConnectionError, http.client.HTTPException)):
                     client.getresponse().read()

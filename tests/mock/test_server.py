@@ -22,6 +22,7 @@ from crawler.mock.graph.site import answer
 from crawler.mock.server.delivery import CACHE_BYTES
 from crawler.mock.server.request_reader import ReceivedRequest
 from crawler.mock.server.responder import Responder
+from tests.patience import PATIENCE
 
 from .conftest import ask, connect, get, read_all, status_of
 
@@ -218,7 +219,7 @@ def test_main_loop_ends_cleanly_on_a_signal(number: signal.Signals) -> None:
             client.sendall(get("/fault/never"))
             process.send_signal(number)
             try:
-                out, err = process.communicate(timeout=10)
+                out, err = process.communicate(timeout=PATIENCE)
             finally:
                 process.kill()  # nothing happens to a process that has ended
     assert (process.returncode, out, err) == (0, "", "")
@@ -241,7 +242,7 @@ def test_the_pytest_fixture(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": SOURCE},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stdout

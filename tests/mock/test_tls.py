@@ -15,8 +15,9 @@ import trustme
 
 from crawler.mock import LoopFactory, MockWeb, Served, running
 from crawler.mock.server.certificates import TLS_FAULTS, fault_address
+from tests.patience import PATIENCE
 
-from .conftest import GUARD_SECONDS, connect, get, read_all
+from .conftest import connect, get, read_all
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,9 @@ def test_tls(loop_factory: LoopFactory, authority: trustme.CA) -> None:
         with urllib.request.urlopen(f"{web.url}/page/1", context=trusting) as reply:
             assert f'"{web.url}/page/'.encode() in reply.read()
         assert web.url.startswith("https://127.0.0.1:")
-        client = http.client.HTTPSConnection("127.0.0.1", web.port, context=trusting, timeout=10)
+        client = http.client.HTTPSConnection(
+            "127.0.0.1", web.port, context=trusting, timeout=PATIENCE
+        )
         client.request("GET", "/fault/reset")
         with pytest.raises((ConnectionError, ssl.SSLError)):
             client.getresponse()
@@ -140,7 +143,7 @@ def test_silent_handshakes_do_not_hold_up_a_stop(loop_factory: LoopFactory) -> N
     """A stop ends the clients of the rude faults as well."""
     with running(MockWeb(tls=True), loop_factory=loop_factory) as web:
         place = (fault_address("handshake-silent"), web.port)
-        client = socket.create_connection(place, GUARD_SECONDS)
+        client = socket.create_connection(place, PATIENCE)
         client.sendall(b"hello?")
     with client, contextlib.suppress(ConnectionResetError):
         assert client.recv(1) == b""

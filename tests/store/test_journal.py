@@ -38,6 +38,7 @@ from crawler.store.outlet import Outlet
 from crawler.store.sinks import LIMIT, RecordSink
 from crawler.store.sources import UrlSource
 from tests.crash.crawl import SITE, Case, Site, crawl, wrong
+from tests.patience import PATIENCE
 from tests.unmannered import MANNERS_OFF
 
 FRAMES = [
@@ -309,7 +310,7 @@ def test_a_full_journal_wakes_the_engine_after_its_commit(tmp_path: Path) -> Non
     journal.publish()
     kept = Kept(Outlet(output, apart=True), journal, unsynced)
     with closing(RecordSink(output, kept=kept, on_room=room.set)) as sink:
-        assert room.wait(60)
+        assert room.wait(PATIENCE)
         assert sink.has_room
 
 

@@ -20,6 +20,7 @@ from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.url import InvalidUrl, Seed, Url
 from crawler.store.sources import IterableSource, UrlSource, refuse_overwrite
+from tests.patience import PATIENCE
 
 URLS = [f"http://a.example/{n}" for n in range(5)]
 TEXT = "\n".join(URLS) + "\n"
@@ -323,7 +324,7 @@ def test_closing_ends_a_read_that_waits(tmp_path: Path, suffix: str) -> None:
     reader = threading.Thread(target=lambda: answer.append(source.read(10)))
     reader.start()
     source.close()
-    reader.join(timeout=10)
+    reader.join(timeout=PATIENCE)
     assert answer == [[]]
 
 

@@ -26,6 +26,7 @@ from typing import Any
 
 from crawler.mock import MockWeb, running
 from crawler.model.document import RawResponse
+from tests.patience import PATIENCE
 from tests.unmannered import WORDS
 
 LATE = 3.0
@@ -143,7 +144,7 @@ def _crawl(
         for line in process.stdout:
             records.append(json.loads(line))
             last = monotonic()
-        code, late = process.wait(120), monotonic() - last
+        code, late = process.wait(PATIENCE), monotonic() - last
     found = _wrong(records, urls, code, errors.read_text(), temporary)
     return [*found, *([f"ended {late:.1f} s after its last record"] if late > bound else [])]
 

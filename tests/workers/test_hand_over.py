@@ -24,6 +24,7 @@ from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.runtime.event_loop import loop_factory
 from crawler.workers import lanes
 from crawler.workers.hand_over import AsyncParsing, ThreadedParsing
+from tests.patience import PATIENCE
 
 HOSTILE = "tests.workers.parsers:hostile"
 HTML = b"<!doctype html><title>A page</title><a href=/x>x</a>"
@@ -315,7 +316,7 @@ def script(tmp_path: Path, what: str) -> subprocess.Popen[str]:
 @pytest.mark.slow
 def test_a_plain_script_needs_no_main_guard(tmp_path: Path) -> None:
     """A script without `if __name__ == "__main__"` runs once, not once more in every worker."""
-    out, err = script(tmp_path, "end").communicate(timeout=30)
+    out, err = script(tmp_path, "end").communicate(timeout=PATIENCE)
     words = [line.split()[0] for line in out.splitlines()]
     assert words == ["top", "pid", "end"], err
     assert err == ""
@@ -330,5 +331,5 @@ def test_kill_nine_leaves_no_orphan(tmp_path: Path) -> None:
         worker = int(process.stdout.readline().split()[1])
         assert alive({worker})
         process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait(PATIENCE)
         assert gone({worker})

@@ -20,6 +20,7 @@ import pytest
 from crawler.model.document import RawResponse
 from crawler.workers import forked
 from crawler.workers.hang_up import hang_up
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 ANSWER = struct.pack("!i", 100_000) + bytes(500)
@@ -63,7 +64,7 @@ def test_the_pool_breaks_at_once_and_its_thread_ends(method: str, cut: int) -> N
         future = executor.submit(dies_in_its_answer, cut)
         hang_up(executor, most=MOST)
         with pytest.raises(BrokenProcessPool):
-            future.result(30)
+            future.result(PATIENCE)
     finally:
         executor.shutdown(wait=True)  # joins the thread that read the answer
 
@@ -87,7 +88,7 @@ def test_an_answer_of_any_length_is_not_read(method: str) -> None:
         future = executor.submit(sends_without_end)
         hang_up(executor, most=MOST)
         with pytest.raises(BrokenProcessPool) as raised:
-            future.result(30)
+            future.result(PATIENCE)
         assert "bad message length" in str(raised.value.__cause__)
     finally:
         executor.shutdown(wait=True)
@@ -108,7 +109,7 @@ def test_pools_of_others_behind_the_same_fork_server_can_be_ended() -> None:
             process = context.Process(target=sleep, args=(60,), daemon=True)
             process.start()
             process.terminate()
-            process.join(60)
+            process.join(PATIENCE)
             print(process.exitcode)
     """
     done = subprocess.run(
@@ -116,7 +117,7 @@ def test_pools_of_others_behind_the_same_fork_server_can_be_ended() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE,
     )
     assert (done.stdout, done.stderr) == ("-15\n", "")
 
@@ -128,10 +129,10 @@ def test_a_pool_that_was_hung_up_works_and_ends_as_any_other(method: str) -> Non
         first = executor.submit(bytes, 1_000_000)
         hang_up(executor, most=MOST)
         hang_up(executor, most=MOST)
-        assert first.result(30) == bytes(1_000_000)
-        assert executor.submit(os.path.basename, "/a/b").result(30) == "b"
+        assert first.result(PATIENCE) == bytes(1_000_000)
+        assert executor.submit(os.path.basename, "/a/b").result(PATIENCE) == "b"
         with pytest.raises(ZeroDivisionError):
-            executor.submit(divmod, 1, 0).result(30)
+            executor.submit(divmod, 1, 0).result(PATIENCE)
 
 
 SCRIPT = """
@@ -176,7 +177,7 @@ def test_no_page_is_lost_and_the_process_ends(tmp_path: Path, face: str) -> None
         [sys.executable, str(script), str(tmp_path), face],
         capture_output=True,
         text=True,
-        timeout=50,  # the standstill was one of 60 s, and the end never came
+        timeout=PATIENCE,  # the end never came
         check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )

@@ -12,6 +12,7 @@ import pytest
 
 from crawler.mock import MockWeb, running
 from crawler.runtime.leftovers import temporary_directory
+from tests.patience import PATIENCE
 from tests.unmannered import WORDS
 from tests.workers.killing import PAGES, left_over, one
 
@@ -35,11 +36,13 @@ def test_a_killed_command_leaves_what_the_next_start_takes_away(tmp_path: Path) 
     with crawl(tmp_path, "--mock", "50000") as killed:
         assert killed.stdout is not None and killed.stdout.readline()
         killed.kill()
-        _, err = killed.communicate(timeout=60)  # the tracker has this pipe, too, until its end
+        _, err = killed.communicate(
+            timeout=PATIENCE
+        )  # the tracker has this pipe, too, until its end
     assert "resource_tracker" not in err
     (left,) = tmp_path.glob("pymp-*")
     with crawl(tmp_path, "--mock", "5") as second:
-        second.communicate(timeout=60)
+        second.communicate(timeout=PATIENCE)
     assert second.returncode == 0 and not left.exists()
     assert left_over(tmp_path) == []
 
@@ -51,10 +54,10 @@ def test_the_folder_of_a_crawl_that_runs_is_left_alone(tmp_path: Path) -> None:
         assert first.stdout is not None and first.stdout.readline()
         (held,) = tmp_path.glob("pymp-*")
         with crawl(tmp_path, "--mock", "5") as second:
-            second.communicate(timeout=60)
+            second.communicate(timeout=PATIENCE)
         assert held.exists()
         first.terminate()
-        first.communicate(timeout=60)
+        first.communicate(timeout=PATIENCE)
     assert (first.returncode, second.returncode) == (143, 0)
     assert left_over(tmp_path) == []
 

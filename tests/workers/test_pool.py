@@ -23,6 +23,7 @@ from crawler.workers.lanes import LaneProgress, ThreadLane
 from crawler.workers.pool import CLOSING, DEPTH, START_LIMIT, WINDING_UP, Pool
 from crawler.workers.work import Exhausted, Packed, Work
 from crawler.workers.worker_answer import Answer
+from tests.patience import PATIENCE
 
 TIMEOUT = 10.0
 
@@ -415,17 +416,17 @@ def test_closing_does_not_wait_for_a_start() -> None:
     class Slow(FakeLane):
         def start(self) -> Future[Any]:
             begun.set()
-            go_on.wait(60)
+            go_on.wait(PATIENCE)
             return super().start()
 
     lane = Slow()
     pool = Pool(lambda: lane, lanes=1, timeout=TIMEOUT)
     pool.start()
-    begun.wait(60)
+    begun.wait(PATIENCE)
     pool.close()
     assert not (lane.killed or lane.closed)
     go_on.set()
-    assert lane.ended.wait(60)
+    assert lane.ended.wait(PATIENCE)
 
 
 def test_a_lane_is_replaced_when_there_is_work_for_it() -> None:
@@ -501,7 +502,7 @@ def real_pool(parser: str, timeout: float = 0.2) -> Pool:
     work = Work(parser=f"tests.workers.parsers:{parser}", timeout=timeout)
     pool = Pool(lambda: ThreadLane(work), lanes=1, timeout=timeout)
     pool.start()
-    pool.started.result(10)
+    pool.started.result(PATIENCE)
     return pool
 
 
@@ -511,7 +512,7 @@ def test_a_hung_thread_is_left_behind_and_the_lane_replaced() -> None:
     pages = [
         ("http://a.example/", 200, "", body, "", "", ()) for body in (b"one", b"sleep", b"two")
     ]
-    results = pool.submit(pages).result(20)
+    results = pool.submit(pages).result(PATIENCE)
     pool.close()
     assert [isinstance(result, Document) for result in results] == [True, False, True]
     assert results[1].kind is Kind.PARSE_TIMEOUT  # type: ignore[union-attr]
@@ -525,7 +526,7 @@ from crawler.workers.work import Work
 work = Work(parser="tests.workers.parsers:hostile", timeout=0.2)
 pool = Pool(lambda: ThreadLane(work), lanes=1, timeout=0.2)
 pool.start()
-print(pool.submit([("http://a/", 200, "", b"sleep", "", "", ())]).result(20)[0].kind, flush=True)
+print(pool.submit([("http://a/", 200, "", b"sleep", "", "", ())]).result(100)[0].kind, flush=True)
 pool.close()
 """
 
@@ -533,7 +534,7 @@ pool.close()
 def test_a_thread_left_behind_does_not_hold_up_the_exit() -> None:
     """The interpreter ends though a parser's thread sleeps for a quarter of an hour."""
     ended = subprocess.run(
-        [sys.executable, "-c", HANGS], cwd=ROOT, capture_output=True, check=False, timeout=30
+        [sys.executable, "-c", HANGS], cwd=ROOT, capture_output=True, check=False, timeout=PATIENCE
     )
     assert (ended.stdout, ended.stderr, ended.returncode) == (b"parse_timeout\n", b"", 0)
 
@@ -548,8 +549,8 @@ signal.signal(signal.SIGINT, lambda *_: None)  # a handler in Python: no child i
 print("ready", flush=True)
 pool = Pool(lambda: ProcessLane(Work()), lanes=2, timeout=5)
 pool.start()
-pool.started.result(20)
-print(len(pool.submit([("http://a/", 200, "", b"x", "", "", ())]).result(20)), flush=True)
+pool.started.result(100)
+print(len(pool.submit([("http://a/", 200, "", b"x", "", "", ())]).result(100)), flush=True)
 pool.close()
 """
 
@@ -567,5 +568,5 @@ def test_ctrl_c_while_workers_start_prints_nothing() -> None:
         assert process.stdout.readline() == b"ready\n"
         while not select.select([process.stdout], [], [], 0.003)[0]:
             os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (out, err) == (b"1\n", b"")
