@@ -375,8 +375,12 @@ def _exit_code(report: Report) -> ExitCode:
 
 
 def _fell_short(config: CommandConfig, taken: Snapshot) -> bool:
-    """Return whether nothing was fetched, or more failed than the options allow."""
-    if taken.records and not taken.succeeded:
+    """Return whether nothing was fetched, or more failed than the options allow.
+
+    A crawl that goes on is judged as a whole, as it would have been without the interruption.
+    """
+    records = taken.records + taken.earlier
+    if records and taken.succeeded + taken.earlier == taken.earlier_unfetched:
         return True
     allowed = 0.0 if config.fail_on_error else config.fail_above
-    return taken.failed > allowed * taken.records
+    return taken.failed + taken.earlier_failed > allowed * records

@@ -25,10 +25,10 @@ from crawler.model.url import Seed, Url
 class Earlier:
     """The results of earlier runs of a crawl: counts, seen URLs, and a widened scope.
 
-    `read`, `repeats`, `found`, `records` and `moved` are those of `Snapshot`; the source returns
-    the URLs that they leave open. `taken` counts the pages that were found and taken up, `by_host`
-    those of each host if there is a limit. `hosts` returns the state of a host by its key, or None;
-    `tables` has what was learned of pages.
+    `read`, `repeats`, `found`, `records` and `moved` are those of `Snapshot`, as are `outcomes` and
+    `failed`, as far as they were kept; the source returns the URLs that they leave open. `taken`
+    counts the pages that were found and taken up, `by_host` those of each host if there is a limit.
+    `hosts` returns the state of a host by its key, or None; `tables` has what was learned of pages.
     `resumed`: there was an earlier run.
     """
 
@@ -38,6 +38,8 @@ class Earlier:
     repeats: int = 0
     found: int = 0
     records: int = 0
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    failed: int = 0
     moved: int = 0
     seen: FingerprintSet = field(default_factory=FingerprintSet)
     places: Sequence[Url] = ()

@@ -33,6 +33,7 @@ _MOSTLY = 0.5  # of the time in flight
 
 _COUNTED = (
     *("read", "repeats", "found", "earlier", "spilled", "moved", "failed", "skipped"),
+    *("earlier_failed", "earlier_unfetched"),
     *("truncated", "retries", "redirects", "wire_bytes", "body_bytes", "in_flight"),
 )
 """Fields of `Snapshot` that are counted one by one."""
@@ -47,16 +48,18 @@ class Snapshot:
     Every entry of the list is a repeat, has a record, waits, or is in flight: `read + found ==
     repeats + records + earlier + pending + spilled + moved`. `moved` counts URLs that redirects led
     to another partition, less those that came from there. `earlier` counts the records of earlier
-    runs of the same crawl; `read`, `found` and `repeats` include those runs. `found` counts URLs of
-    pages and sitemaps that were taken up, `refused` those that were not, by reason; `spilled` URLs
-    wait outside of memory, or were left there at a hasty end. `outcomes` counts records by `page`,
-    `redirect`, `sitemap` or by kind; `causes` has an example and the usual reason of each kind.
-    `held` has the seconds for which each limit kept the crawl from starting more; `parsing` is the
-    share of a request's time in flight after its exchange, with the parser or waiting for it.
-    `truncated`: bodies that were cut. `hosts_away`: hosts that no longer answer and whose URLs
-    wait; `outages` counts such events; `network_pauses` counts losses of the network, for
-    `network_paused` seconds in all. `lowered_to` is the least `concurrency` that a slow machine
-    allowed, 0 if never lowered; `stood_still` are the seconds in which the process did not run.
+    runs of the same crawl, `earlier_failed` the failures among them, `earlier_unfetched` all but
+    pages, redirects and sitemaps; `read`, `found` and `repeats` include those runs. `found` counts
+    URLs of pages and sitemaps that were taken up, `refused` those that were not, by reason;
+    `spilled` URLs wait outside of memory, or were left there at a hasty end. `outcomes` counts
+    records by `page`, `redirect`, `sitemap` or by kind; `causes` has an example and the usual
+    reason of each kind. `held` has the seconds for which each limit kept the crawl from starting
+    more; `parsing` is the share of a request's time in flight after its exchange, with the parser
+    or waiting for it. `truncated`: bodies that were cut. `hosts_away`: hosts that no longer answer
+    and whose URLs wait; `outages` counts such events; `network_pauses` counts losses of the
+    network, for `network_paused` seconds in all. `lowered_to` is the least `concurrency` that a
+    slow machine allowed, 0 if never lowered; `stood_still` are the seconds in which the process did
+    not run.
     """
 
     elapsed: float = 0.0
@@ -75,6 +78,8 @@ class Snapshot:
     causes: dict[str, Cause] = field(default_factory=dict)
     found: int = 0
     earlier: int = 0
+    earlier_failed: int = 0
+    earlier_unfetched: int = 0
     moved: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     spilled: int = 0
@@ -108,7 +113,7 @@ class Snapshot:
     @property
     def succeeded(self) -> int:
         """The number of records of fetched URLs: pages, redirects and sitemaps."""
-        return sum(self.outcomes.get(word, 0) for word in _WORDS.values())
+        return _fetched(self.outcomes)
 
     @property
     def pending(self) -> int:
@@ -150,6 +155,8 @@ class StatisticsCollector:
             "repeats": earlier.repeats,
             "found": earlier.found,
             "earlier": earlier.records,
+            "earlier_failed": earlier.failed,
+            "earlier_unfetched": sum(earlier.outcomes.values()) - _fetched(earlier.outcomes),
             "moved": earlier.moved,
         }
 
@@ -263,6 +270,10 @@ class StatisticsCollector:
                 latency=self._latency.freeze(),
                 loop_lag=self._loop_lag.freeze(),
             )
+
+
+def _fetched(outcomes: Mapping[str, int]) -> int:
+    return sum(outcomes.get(word, 0) for word in _WORDS.values())
 
 
 def _truncated(final: Final) -> bool:

@@ -19,7 +19,7 @@ from crawler.core.end_causes import Cause
 _SUMS = (
     *("read", "repeats", "records", "failed", "skipped", "truncated", "retries", "redirects"),
     *("in_flight", "wire_bytes", "body_bytes", "found", "earlier", "moved", "spilled"),
-    *("hosts_away", "outages"),
+    *("earlier_failed", "earlier_unfetched", "hosts_away", "outages"),
 )
 _WORST = ("network_pauses", "network_paused", "stood_still")
 """What all partitions see of the same network and machine."""

@@ -179,7 +179,7 @@ class Copying:
         self._origins = FingerprintSet()  # of the list's URLs, where credentials may go
         self._sitemaps = FingerprintSet()
         self._outcomes: Counter[str] = Counter()
-        self._kept = 0
+        self._kept = self._failed = 0
         self._told = 0
 
     def copy(self, parts: Mapping[str, int]) -> None:
@@ -199,6 +199,7 @@ class Copying:
             found=found,
             taken=found,
             records=self._kept,
+            failed=self._failed,
             outcomes=dict(self._outcomes),
         )
         folder = StateFolder(str(copies[0]), given=self._config.given())
@@ -220,8 +221,7 @@ class Copying:
                 record = written_record(part, line)
                 if may_pass(record):
                     continue
-                self._kept += 1
-                self._outcomes[record.word] += 1
+                self._keep(record)
                 group.append(line)
                 size += len(line)
                 if size >= _GROUP:
@@ -236,8 +236,12 @@ class Copying:
     def _count(self, part: str) -> None:
         """Count the records of a file that stays as it is."""
         for line in written_lines(part):
-            self._kept += 1
-            self._outcomes[written_record(part, line).word] += 1
+            self._keep(written_record(part, line))
+
+    def _keep(self, record: WrittenRecord) -> None:
+        self._kept += 1
+        self._failed += record.outcome == "failed"
+        self._outcomes[record.word] += 1
 
     def _tell(self, journal: Journal, record: WrittenRecord, output: int) -> None:
         """Tell the journal of a record: its URL was seen, and waits if it is to be replaced."""

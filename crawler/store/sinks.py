@@ -27,9 +27,9 @@ from time import monotonic
 
 from crawler.model.choices import Existing
 from crawler.model.errors import CrawlerError, EnvironmentFailure, ExitCode
-from crawler.model.outcome import Final
+from crawler.model.outcome import Failed, Final
 from crawler.store.descriptor import ReaderGone
-from crawler.store.journal.kept import Kept
+from crawler.store.journal.kept import Kept, RecordGroup
 from crawler.store.journal.lines import key_of, word_of
 from crawler.store.outlet import Outlet
 from crawler.store.output_files import write_json
@@ -102,6 +102,7 @@ class RecordSink:
         self._pace = _LIVE_PACE if self._outlet.live else _PACE
         self._group, self._ended = _GROUP, array("Q")
         self._words: list[str] = []
+        self._failed = 0
         if kept is not None:
             self._pace, self._group = _COMMIT_PACE, _COMMIT
         self._thread = threading.Thread(target=self._run, name="record-sink", daemon=True)
@@ -140,6 +141,7 @@ class RecordSink:
             if self._kept is not None:
                 self._ended.append(key_of(final))
                 self._words.append(word_of(final))
+                self._failed += isinstance(final, Failed)
             self._queue.append(line)
             self._queued += len(line)
             self._waiting += len(line)
@@ -192,10 +194,10 @@ class RecordSink:
         try:
             last = -self._pace
             while not self._closing or self._queue:
-                group, ended, words = self._next_group(last + self._pace)
-                self._write(group, ended, words)
+                group = self._next_group(last + self._pace)
+                self._write(group)
                 last = monotonic()
-                self._done(len(group))
+                self._done(len(group.lines))
             self._outlet.end(whole=self._whole)
             if self._kept is not None:
                 self._kept.end(whole=self._whole)
@@ -204,13 +206,13 @@ class RecordSink:
             if self._kept is not None:
                 self._kept.journal.close()
 
-    def _write(self, group: bytes, ended: array[int], words: list[str]) -> None:
+    def _write(self, group: RecordGroup) -> None:
         if self._kept is not None:
-            self._kept.write(group, ended, words)
-        elif group:
-            self._outlet.write(group)
+            self._kept.write(group)
+        elif group.lines:
+            self._outlet.write(group.lines)
 
-    def _next_group(self, due: float) -> tuple[bytes, array[int], list[str]]:
+    def _next_group(self, due: float) -> RecordGroup:
         """Wait for lines, and until `due` for more of them; return none at the end.
 
         With a journal there may be something to commit without any lines.
@@ -223,7 +225,8 @@ class RecordSink:
             lines, self._queue, self._queued = self._queue, [], 0
             ended, self._ended = self._ended, array("Q")
             words, self._words = self._words, []
-        return b"".join(lines), ended, words
+            failed, self._failed = self._failed, 0
+        return RecordGroup(b"".join(lines), ended, words, failed)
 
     def _done(self, size: int) -> None:
         with self._change:

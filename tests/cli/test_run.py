@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from crawler.cli.crawl_run import Order, run
+from crawler.core.changes import Earlier
+from crawler.core.collector import StatisticsCollector
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure, ExitCode
 from tests.cli.fakes import SNAPSHOT, FakeSession, FakeSink, FakeSource, opening
@@ -95,6 +97,37 @@ def test_the_exit_code_tells_whether_enough_was_fetched(
         SNAPSHOT, read=records, repeats=0, records=records, outcomes=outcomes,
         failed=outcomes.get("dns", 0) + outcomes.get("blocked_address", 0),
     )  # fmt: skip
+    assert crawl(FakeSession(taken), CommandConfig.of({"quiet": True, **options})) == code
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now", "options", "code"),
+    [
+        ({"page": 90}, {"invalid_url": 3}, {}, ExitCode.FINISHED),
+        ({"robots": 90}, {"invalid_url": 3}, {}, ExitCode.FAILURES),
+        ({}, {"page": 3}, {}, ExitCode.FINISHED),
+        ({"page": 90, "dns": 10}, {"page": 100}, {"fail_on_error": True}, ExitCode.FAILURES),
+        ({"page": 90, "dns": 10}, {"page": 100}, {"fail_above": "5%"}, ExitCode.FINISHED),
+        ({"page": 90, "dns": 10}, {"page": 99}, {"fail_above": "5%"}, ExitCode.FAILURES),
+    ],
+)
+def test_a_crawl_that_goes_on_is_judged_as_a_whole(
+    earlier: dict[str, int], now: dict[str, int], options: dict[str, Any], code: ExitCode
+) -> None:
+    """The exit code is that of all its runs: what was fetched before was fetched."""
+    collector = StatisticsCollector()
+    records = sum(earlier.values())
+    collector.resume(
+        Earlier(read=records, records=records, outcomes=earlier, failed=earlier.get("dns", 0))
+    )
+    number = sum(now.values())
+    taken = replace(
+        collector.snapshot(0.0),
+        read=records + number,
+        records=number,
+        outcomes=now,
+        failed=now.get("dns", 0),
+    )
     assert crawl(FakeSession(taken), CommandConfig.of({"quiet": True, **options})) == code
 
 

@@ -17,7 +17,7 @@ import random
 import sys
 import tempfile
 from collections import Counter
-from itertools import cycle, product
+from itertools import cycle, islice, product
 from pathlib import Path
 
 from tests.crash.crawl import FORMS, KINDS, Case, continued, wrong
@@ -25,8 +25,10 @@ from tests.crash.partitioned import CALLERS, RoundsCase, continued_rounds, wrong
 from tests.crash.power import cut_power
 from tests.crash.processes import kill_processes
 from tests.crash.retried import kill_retries
+from tests.crash.workers import OUTPUTS, WorkersCase, continued_workers, wrong_workers
 
 ENGINES = ("async", "threaded")
+AnyCase = Case | RoundsCase | WorkersCase
 
 
 def main() -> int:
@@ -51,9 +53,14 @@ def main() -> int:
 def _killed(number: int, draw: random.Random) -> str:
     """Kill so many crawls, and tell of it; return what is wrong, or ""."""
     alone = [Case(*each) for each in product(ENGINES, KINDS, FORMS)]
-    rounds = [RoundsCase(*each) for each in product(ENGINES, KINDS, FORMS, (1, 3), CALLERS)]
-    draw.shuffle(rounds)
-    cases: list[Case | RoundsCase] = [case for pair in zip(cycle(alone), rounds) for case in pair]
+    files = ("list", "follow")
+    rounds = [RoundsCase(*each) for each in product(ENGINES, files, FORMS, (1, 3), CALLERS)]
+    workers = [WorkersCase(*each) for each in product(ENGINES, KINDS, OUTPUTS, (2, 3))]
+    for each in (alone, rounds, workers):
+        draw.shuffle(each)
+    longest = max(len(alone), len(rounds), len(workers))
+    kinds = zip(cycle(alone), cycle(rounds), cycle(workers), strict=False)
+    cases: list[AnyCase] = [case for three in islice(kinds, longest) for case in three]
     kills: Counter[str] = Counter()
     crawls = 0
     while kills.total() < number:
@@ -73,16 +80,24 @@ def _killed(number: int, draw: random.Random) -> str:
     return ""
 
 
-def _continued(case: Case | RoundsCase, folder: Path, draw: random.Random) -> str | None:
-    if isinstance(case, RoundsCase):
-        return continued_rounds(case, folder, draw)
-    return continued(case, folder, draw)
+def _continued(case: AnyCase, folder: Path, draw: random.Random) -> str | None:
+    match case:
+        case Case():
+            return continued(case, folder, draw)
+        case RoundsCase():
+            return continued_rounds(case, folder, draw)
+        case WorkersCase():
+            return continued_workers(case, folder, draw)
 
 
-def _wrong(case: Case | RoundsCase, folder: Path, *, complete: bool) -> str:
-    if isinstance(case, RoundsCase):
-        return wrong_rounds(case, folder, complete=complete)
-    return wrong(case, folder, complete=complete)
+def _wrong(case: AnyCase, folder: Path, *, complete: bool) -> str:
+    match case:
+        case Case():
+            return wrong(case, folder, complete=complete)
+        case RoundsCase():
+            return wrong_rounds(case, folder, complete=complete)
+        case WorkersCase():
+            return wrong_workers(case, folder, complete=complete)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def continued(case: Case, folder: Path, draw: random.Random) -> str | None:
     at, how = draw.randrange(2, 40), draw.choice(("before", "middle", "after"))
     child = os.fork()
     if child == 0:
-        sinks._COMMIT, sinks._COMMIT_PACE = 2_000, 0.0
+        sinks._COMMIT, sinks._COMMIT_PACE = 2_000, 0.002
         journal._LEAST, journal._GROWTH = 1_000, 1
         blocks.BLOCK = 500
         killed_at(at, how)
@@ -129,12 +129,12 @@ def killed_at(number: int, how: str) -> None:
         os._exit(KILLED)
 
     def wrapped(change: Callable[..., Any]) -> Callable[..., Any]:
-        def changed(*arguments: Any) -> Any:
+        def changed(*arguments: Any, **named: Any) -> Any:
             if next(left) == 1:
                 if how == "after":
-                    change(*arguments)
+                    change(*arguments, **named)
                 os._exit(KILLED)
-            return change(*arguments)
+            return change(*arguments, **named)
 
         return changed
 
@@ -147,8 +147,9 @@ def killed_at(number: int, how: str) -> None:
     whole, records = disk.write, descriptor.Descriptor.write
     disk.write = write
     descriptor.Descriptor.write = record  # type: ignore[method-assign]
-    for name in ("rename", "truncate", "remove", "settle"):
-        setattr(disk, name, wrapped(getattr(disk, name)))
+    for name in ("rename", "replace", "truncate", "ftruncate", "unlink", "mkdir", "rmdir", "link"):
+        setattr(os, name, wrapped(getattr(os, name)))
+    disk.settle = wrapped(disk.settle)
 
 
 def wrong(case: Case, folder: Path, *, complete: bool) -> str:

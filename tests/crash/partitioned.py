@@ -86,7 +86,7 @@ def continued_rounds(case: RoundsCase, folder: Path, draw: random.Random) -> str
     at, how = draw.randrange(2, 80 * case.partitions), draw.choice(("before", "middle", "after"))
     child = os.fork()
     if child == 0:
-        sinks._COMMIT, sinks._COMMIT_PACE = 2_000, 0.0
+        sinks._COMMIT, sinks._COMMIT_PACE = 2_000, 0.002
         journal._LEAST, journal._GROWTH = 1_000, 1
         handover.SEGMENT = 2_000
         killed_at(at, how)

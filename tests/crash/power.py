@@ -4,7 +4,8 @@ A crawl ends itself at a random change to the disk. Then the disk loses what not
 keep: each file is cut at random, not below the length that it had when it was last synced, and of
 the names in a directory (files made, renamed and removed) those that came after the last sync of
 the directory are undone, from the last one back, as far as chance has it. The same command then has
-to come to its end, with one record for each URL.
+to come to its end, with one record for each URL. So it is with partitions, which lose their power
+at once.
 """
 
 from __future__ import annotations
@@ -14,15 +15,23 @@ import os
 import random
 import shutil
 import tempfile
+import threading
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from itertools import count, product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from crawler.store import sinks
-from crawler.store.journal import disk, journal
 from tests.crash.crawl import FORMS, KILLED, KINDS, Case, crawl, killed_at, wrong
+from tests.crash.workers import (
+    OUTPUTS,
+    WorkersCase,
+    crawl_workers,
+    often,
+    prepare,
+    wrong_workers,
+)
 
 ENGINES = ("async", "threaded")
 _MOST = 100  # cuts of one crawl before it has to come to its end
@@ -36,14 +45,15 @@ class Trace:
         place.mkdir()
         self._number = os.open(place / "trace", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         self._backups = count()
+        self._lock = threading.Lock()  # a change and its line are one, whoever else changes things
 
     def begin(self, folder: Path) -> None:
         """Count what is there as kept, and follow this process from now on."""
         for path in (folder, *folder.rglob("*")):
             self._kept(path)
         os.fsync = os.fdatasync = self._synced  # type: ignore[assignment]
-        disk.rename = self._around(disk.rename, 1, "rename")
-        disk.remove = self._around(disk.remove, 0, "remove")
+        os.rename = self._around(os.rename, 1, "rename")
+        os.unlink = self._around(os.unlink, 0, "remove")
 
     def _tell(self, *values: Any) -> None:
         os.write(self._number, json.dumps(values).encode() + b"\n")
@@ -56,17 +66,22 @@ class Trace:
             self._tell("sync", state.st_ino, state.st_size)
 
     def _synced(self, number: int) -> None:
-        self._kept(Path(os.readlink(f"/proc/self/fd/{number}")))
+        with self._lock:
+            self._kept(Path(os.readlink(f"/proc/self/fd/{number}")))
 
     def _around(self, change: Callable[..., None], at: int, word: str) -> Callable[..., None]:
-        """Keep a copy of what the change replaces or removes."""
+        """Keep a copy of what the change replaces or removes; what a tree has does not come back.
 
-        def changed(*paths: Path) -> None:
-            backup = self._place / f"{next(self._backups)}"
-            if there := paths[at].exists():
-                shutil.copyfile(paths[at], backup)
-            self._tell(word, *map(str, paths), str(backup) if there else "")
-            change(*paths)
+        It lies in a directory that goes with it.
+        """
+
+        def changed(*paths: str | Path, **within: Any) -> None:
+            with self._lock:
+                backup = self._place / f"{next(self._backups)}"
+                if there := not within and os.path.exists(paths[at]):
+                    shutil.copyfile(paths[at], backup)
+                self._tell(word, *map(str, paths), str(backup) if there else "")
+                change(*paths, **within)
 
         return changed
 
@@ -90,6 +105,8 @@ class PowerCut:
             case "settle":
                 self._names[values[0]] = set(values[1])
                 self._open.pop(values[0], None)
+            case "rename":
+                self._open[os.path.dirname(values[1])].append(told)
             case _:
                 self._open[os.path.dirname(values[0])].append(told)
 
@@ -111,6 +128,8 @@ class PowerCut:
 
     def _undo(self, word: str, first: str, *rest: str) -> None:
         *_, backup = rest
+        if not os.path.isdir(os.path.dirname(first)):  # it was removed with what was in it
+            return
         if word == "rename":
             if os.path.exists(rest[0]):
                 os.rename(rest[0], first)
@@ -126,9 +145,20 @@ class PowerCut:
         return any(str(path) in change for change in self._open[str(path.parent)])
 
 
+class Cut(NamedTuple):
+    """A crawl whose power is cut: how it begins and runs, what it leaves wrong, its changes."""
+
+    name: str
+    prepare: Callable[[Path], None]
+    run: Callable[[Path], int]
+    wrong: Callable[..., str]
+    changes: int
+
+
 def cut_power(number: int, draw: random.Random) -> str:
     """Cut the power so many times, and tell of it; return what is wrong, or ""."""
-    cases = [Case(*each) for each in product(ENGINES, KINDS, FORMS)]
+    cases = [_alone(Case(*each)) for each in product(ENGINES, KINDS, FORMS)]
+    cases += [_several(WorkersCase(*each)) for each in product(ENGINES, KINDS, OUTPUTS, (2, 3))]
     draw.shuffle(cases)
     cuts = crawls = 0
     while cuts < number:
@@ -136,31 +166,42 @@ def cut_power(number: int, draw: random.Random) -> str:
         with tempfile.TemporaryDirectory() as name:
             found, problem = _crawled(case, Path(name), draw)
         if problem:
-            return f"{case}, crawl {crawls}: {problem}"
+            return f"{case.name}, crawl {crawls}: {problem}"
         cuts += found
         crawls += 1
     print(f"{cuts:,} power cuts in {crawls:,} crawls: nothing lost, nothing repeated", flush=True)
     return ""
 
 
-def _crawled(case: Case, place: Path, draw: random.Random) -> tuple[int, str]:
+def _alone(case: Case) -> Cut:
+    run, found = partial(crawl, case, sync="full"), partial(wrong, case)
+    return Cut(repr(case), lambda _folder: None, run, found, 40)
+
+
+def _several(case: WorkersCase) -> Cut:
+    run, found = partial(crawl_workers, case, sync="full"), partial(wrong_workers, case)
+    return Cut(repr(case), partial(prepare, case), run, found, 80 * case.workers)
+
+
+def _crawled(case: Cut, place: Path, draw: random.Random) -> tuple[int, str]:
     """Crawl to the end; return the number of power cuts, and what is wrong."""
     folder = place / "crawl"
     folder.mkdir()
+    case.prepare(folder)
     for cuts in range(_MOST):
         trace = place / f"trace{cuts}"
-        at, how = draw.randrange(2, 40), draw.choice(("before", "middle", "after"))
+        at, how = draw.randrange(2, case.changes), draw.choice(("before", "middle", "after"))
         child = os.fork()
         if child == 0:
-            sinks._COMMIT, sinks._COMMIT_PACE = 2_000, 0.0
-            journal._LEAST, journal._GROWTH = 1_000, 1
+            often()
             Trace(trace).begin(folder)
             killed_at(at, how)
-            os._exit(crawl(case, folder, sync="full"))
+            os._exit(case.run(folder))
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if code != KILLED:
-            return cuts, wrong(case, folder, complete=True) if code == 0 else f"exit code {code}"
+            problem = case.wrong(folder, complete=True) if code == 0 else f"exit code {code}"
+            return cuts, problem
         PowerCut(trace, draw).strike(folder)
-        if problem := wrong(case, folder, complete=False):
+        if problem := case.wrong(folder, complete=False):
             return cuts, problem
     return _MOST, "does not come to its end"

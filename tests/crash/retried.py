@@ -76,7 +76,7 @@ _WHERE = ("before", "middle", "after")
 
 
 def _retry(made: Crawled, at: int, how: str) -> int:
-    sinks._COMMIT, sinks._COMMIT_PACE = 2_000, 0.0
+    sinks._COMMIT, sinks._COMMIT_PACE = 2_000, 0.002
     made.site.down = False
     crawl_run.open_crawl = partial(open_crawl, plugins=Plugins(fetcher=made.site))
     killed_at(at, how)

@@ -21,15 +21,15 @@ from crawler.core.crawl_tables import CrawlTables
 from crawler.engine.plugins import Plugins
 from crawler.model.command_config import CommandConfig
 from crawler.model.document import RawResponse
-from crawler.model.errors import ConfigurationError, EnvironmentFailure
+from crawler.model.errors import ConfigurationError, EnvironmentFailure, ExitCode
 from crawler.model.outcome import Exchange, Fetched, Received
 from crawler.model.request import Listed, Purpose, Request
 from crawler.model.url import Seed, fingerprint
 from crawler.store.journal import journal as journal_module
 from crawler.store.journal import replay as replay_module
-from crawler.store.journal.frame import Damaged, Frame, Marks, frames, packed
+from crawler.store.journal.frame import Damaged, Frame, Marks, frames, last_marks, packed
 from crawler.store.journal.journal import Journal, unsynced
-from crawler.store.journal.kept import Kept
+from crawler.store.journal.kept import Kept, RecordGroup
 from crawler.store.journal.replay import Replay
 from crawler.store.journal.resumption import Complete, open_state, resume
 from crawler.store.journal.state_folder import FORMAT, StateFolder
@@ -418,16 +418,47 @@ def test_after_a_failed_sync_nothing_is_tried_again(place: Place) -> None:
     journal.seen(seed.url.fingerprint)
     journal.publish()
     with pytest.raises(EnvironmentFailure, match="Input/output error"):
-        kept.write(b"{}\n", [])
+        kept.write(RecordGroup(b"{}\n", []))
     before = len(calls), journal.folder.path.joinpath("journal").read_bytes()
     journal.read([seed], 0)
     journal.publish()
-    for again in (lambda: kept.write(b"{}\n", []), lambda: kept.end(whole=True)):
+    for again in (lambda: kept.write(RecordGroup(b"{}\n", [])), lambda: kept.end(whole=True)):
         with pytest.raises(EnvironmentFailure):
             again()
     assert (len(calls), journal.folder.path.joinpath("journal").read_bytes()) == before
     kept.outlet.close()
     journal.close()
+
+
+def test_failures_are_counted_with_their_records(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that goes on knows how many records of the earlier ones are failures."""
+    counted: list[Marks] = []
+
+    def finish(journal: Journal) -> None:
+        counted.append(journal.marks)
+        journal.close()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "finish", finish)
+        assert place.crawl(retries=0) == ExitCode.FINISHED
+    (marks,) = counted
+    assert (marks.records, marks.failed, marks.outcomes["connect"]) == (9, 1, 1)
+    StateFolder(str(place.output)).discard()
+    place.output.unlink()
+    place.half()
+    folder = StateFolder(str(place.output))
+    with folder.journal() as file:
+        last = last_marks(file)
+    with (folder.path / "journal").open("ab") as file:
+        file.write(packed(Frame(marks=replace(last, failed=2, outcomes={"page": 2, "dns": 2}))))
+    source = UrlSource([], [str(place.list)], CommandConfig())
+    beginning = open_state(str(place.output), CommandConfig(), source)
+    assert beginning.earlier.failed == 2
+    assert beginning.earlier.outcomes == {"page": 2, "dns": 2}
+    for each in (beginning.left, beginning.kept.journal, beginning.kept.outlet):
+        each.close()
 
 
 def test_options_that_were_accepted_are_those_of_the_crawl_from_then_on(place: Place) -> None:
@@ -531,7 +562,7 @@ def test_what_was_learned_is_written_with_a_new_base_and_at_the_end(
         journal.read([seed], 0)
         journal.waits(Listed(seed.url, seed, 0.0))
         journal.publish()
-        kept.write(b"{}\n", [])
+        kept.write(RecordGroup(b"{}\n", []))
         journal.settled()
     assert read_tables(journal.folder.path).refused == refused
     refused["more than --max-pages"] = 2

@@ -40,7 +40,8 @@ class Marks:
 
     `cursor` is the number of entries read of the list as it is now, `entries` their CRC-32, each
     with a line end. `taken` counts the pages that were found and taken up, `found` sitemaps, too.
-    `copied` is the length of the copy of standard input. `outcomes` counts the records by outcome.
+    `copied` is the length of the copy of standard input. `outcomes` counts the records by outcome,
+    `failed` those that are failures; states that are older than these counts lack them.
 
     Between partitions (`crawler.store.journal.handover`): `handed` is the length of what was handed
     over, `sent` and `received` count the lines, `went` and `come` those of them that moved a URL
@@ -55,6 +56,7 @@ class Marks:
     repeats: int = 0
     found: int = 0
     records: int = 0
+    failed: int = 0
     taken: int = 0
     copied: int = 0
     handed: int = 0

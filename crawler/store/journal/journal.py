@@ -251,10 +251,13 @@ class Journal(Changes):
 
     # -- what the writer does
 
-    def commit(self, ended: Sequence[int], output: int, words: Sequence[str] = ()) -> None:
+    def commit(
+        self, ended: Sequence[int], output: int, words: Sequence[str] = (), failed: int = 0
+    ) -> None:
         """Commit what was published, with the keys whose records are in the output.
 
-        `output` is the output's length, `words` are the outcomes of the records.
+        `output` is the output's length, `words` are the outcomes of the records, `failed` of which
+        are failures.
 
         Raises `EnvironmentFailure`.
         """
@@ -275,6 +278,7 @@ class Journal(Changes):
             repeats=self.marks.repeats + portion.repeats,
             found=self.marks.found + portion.found,
             records=self.marks.records + len(ended),
+            failed=self.marks.failed + failed,
             outcomes=dict(Counter(self.marks.outcomes) + Counter(words)),
             taken=self.marks.taken + portion.taken,
             sent=self.marks.sent + passing.sent,

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from crawler.store.journal.journal import Journal, Sync
 from crawler.store.outlet import Outlet
+
+
+class RecordGroup(NamedTuple):
+    """Records that are written together: their lines, and the keys of their URLs.
+
+    words: their outcomes, as `crawler.store.journal.lines.word_of` has them; `failed` of them are
+    failures.
+    """
+
+    lines: bytes
+    ended: Sequence[int]
+    words: Sequence[str] = ()
+    failed: int = 0
 
 
 class Kept:
@@ -19,17 +33,16 @@ class Kept:
     def __repr__(self) -> str:
         return f"Kept({self.outlet!r}, {self.journal!r})"
 
-    def write(self, lines: bytes, ended: Sequence[int], words: Sequence[str] = ()) -> None:
-        """Write the records of these keys and commit them, with what the core has told until then.
+    def write(self, group: RecordGroup) -> None:
+        """Write records and commit them, with what the core has told until then.
 
-        words: their outcomes, as `crawler.store.journal.lines.word_of` has them. Raises `OSError`
-        for the output, `EnvironmentFailure` for the state.
+        Raises `OSError` for the output, `EnvironmentFailure` for the state.
         """
-        if lines:
+        if group.lines:
             self.journal.prepare()
-            self.outlet.write(lines)
+            self.outlet.write(group.lines)
             self.outlet.settle(self._sync)
-        self.journal.commit(ended, self.outlet.written, words)
+        self.journal.commit(group.ended, self.outlet.written, group.words, group.failed)
         self.journal.pulse()
 
     def end(self, *, whole: bool) -> None:

@@ -285,6 +285,8 @@ def resume(
             repeats=marks.repeats,
             found=marks.found,
             records=marks.records,
+            outcomes=marks.outcomes,
+            failed=marks.failed,
             moved=marks.went - marks.come,
             seen=seen,
             places=[Url(href) for href in replay.places],

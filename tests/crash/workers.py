@@ -1,0 +1,218 @@
+"""The command with `--workers` in one process: its partitions are threads, which die with it.
+
+Everything else is real: the parent, the lines between it and its partitions, the state of the run,
+the parts that are put together at the end. So one kill at a chosen change to the disk ends the
+parent and all partitions, wherever each of them is; and so it does with a power cut.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import threading
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from socket import socketpair
+from typing import Any, NamedTuple, Self
+
+from crawler.cli.crawl_run import Order, run
+from crawler.engine import partition_handle, partition_process
+from crawler.engine.partition import crawl_partition
+from crawler.engine.partition_messages import PartitionCall
+from crawler.engine.plugins import Plugins
+from crawler.model.command_config import CommandConfig
+from crawler.model.errors import CrawlerError
+from crawler.runtime.companion import Companion, ProcessLine
+from crawler.store import sinks
+from crawler.store.journal import handover, journal
+from crawler.store.journal.state_folder import StateFolder
+from tests.crash.crawl import KILLED, killed_at, unpacked
+from tests.engine.partition_web import HOSTS, PAGES, ManyHosts, page, place
+from tests.unmannered import MANNERS_OFF
+
+OUTPUTS = ("jsonl", "jsonl.gz", "jsonl.zst", "directory", "added to")
+_EARLIER = '{"url":"http://earlier.test/"}\n'
+"""A record of another crawl, of an output that is added to."""
+
+
+class WorkersCase(NamedTuple):
+    """An engine, what is crawled, what becomes of the parts, and how many workers there are."""
+
+    engine: str
+    kind: str
+    form: str
+    workers: int
+
+    def output(self, folder: Path) -> Path:
+        """Return the output in a folder."""
+        names = {"directory": "parts", "added to": "added.jsonl"}
+        return folder / names.get(self.form, f"out.{self.form}")
+
+    def wanted(self) -> set[str]:
+        """Return the URLs that get a record."""
+        earlier = {"http://earlier.test/"} if self.form == "added to" else set()
+        if self.kind == "follow":
+            return earlier | {place(n) for n in range(PAGES)} | {page(n) for n in range(HOSTS)}
+        return earlier | set(_entries())
+
+
+class ThreadCompanion(Companion):
+    """A partition in a thread of this process."""
+
+    def __init__(self, descriptor: int, thread: threading.Thread) -> None:
+        ProcessLine.__init__(self, descriptor)
+        self._thread = thread
+
+    @classmethod
+    def start(cls, module: str, what: str, *, blocked: Any = (), stdin: Any = None) -> Self:
+        """Start it; `stdin` is the copy of the list."""
+        ours, theirs = socketpair()
+        arguments = (theirs.detach(), stdin.name)
+        thread = threading.Thread(target=_partition, args=arguments, name=what, daemon=True)
+        thread.start()
+        return cls(ours.detach(), thread)
+
+    def kill(self) -> None:
+        """Do nothing: only the process can be killed."""
+
+    def bury(self, seconds: float = 0.0) -> int:
+        """Wait for its end."""
+        self.hang_up()
+        self._thread.join()
+        return 0
+
+
+class ThreadWatch(partition_process.ParentWatch):
+    """The parent of a partition that does not end this process when the line does."""
+
+    def _listen(self) -> None:
+        while (wish := self._line.hear()) is not None:
+            self._wish = wish
+
+
+def _partition(descriptor: int, lines: str) -> None:
+    parent = ThreadWatch(ProcessLine(descriptor))
+    call: PartitionCall | None = parent.call()
+    if call is None:
+        return
+    inputs = tuple(lines if name == "-" else name for name in call.plan.inputs)
+    plan = replace(call.plan, inputs=inputs)
+    try:
+        plugins = Plugins(fetcher=ManyHosts())
+        manifest = crawl_partition(plan, call.partition, None, watch=parent, plugins=plugins)
+        parent.leave(manifest)
+    except Exception as error:
+        parent.leave(None, error)
+
+
+def _entries() -> list[str]:
+    urls = [place(n) for n in range(PAGES)]
+    return [*urls, *urls[::9], *(f"http://no url {n}/" for n in range(5))]
+
+
+def continued_workers(case: WorkersCase, folder: Path, draw: random.Random) -> str | None:
+    """Run the command, killed at a random change; where, or None if it came to its end."""
+    # To begin or go on takes 20 changes or so for each partition.
+    at, how = draw.randrange(2, 80 * case.workers), draw.choice(("before", "middle", "after"))
+    prepare(case, folder)
+    child = os.fork()
+    if child == 0:
+        often()
+        killed_at(at, how)
+        os._exit(crawl_workers(case, folder))
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code == KILLED:
+        return how
+    assert code == 0, f"{case}: exit code {code}"
+    return None
+
+
+def prepare(case: WorkersCase, folder: Path) -> None:
+    """Write what the output holds before the crawl."""
+    if case.form == "added to" and not case.output(folder).exists():
+        case.output(folder).write_text(_EARLIER)
+
+
+def often() -> None:
+    """Commit, compact and hand over whatever comes; partitions are threads from now on."""
+    sinks._COMMIT, sinks._COMMIT_PACE = 2_000, 0.002
+    journal._LEAST, journal._GROWTH = 1_000, 1
+    handover.SEGMENT = 2_000
+    partition_handle.Companion = ThreadCompanion  # type: ignore[misc]
+
+
+def crawl_workers(case: WorkersCase, folder: Path, *, sync: str = "none") -> int:
+    """Begin or continue the crawl; its exit code."""
+    lines = [page(n) for n in range(HOSTS)] if case.kind == "follow" else _entries()
+    (folder / "list.txt").write_text("\n".join(lines))
+    output = case.output(folder)
+    inputs = [str(folder / "list.txt")]
+    if case.kind == "stdin":
+        os.dup2(os.open(folder / "list.txt", os.O_RDONLY), 0)
+        inputs = ["-"]
+    config = CommandConfig(
+        **MANNERS_OFF,
+        engine=case.engine,
+        loop="asyncio",
+        parse="inline",
+        retries=1,
+        backoff=0,
+        window=40,
+        concurrency=4 * case.workers,
+        per_host=4,
+        follow=case.kind == "follow",
+        depth=0,
+        max_pages=10 * PAGES if case.kind == "follow" else 0,
+        workers=str(case.workers),
+        append=case.form == "added to" and not StateFolder(str(output)).receipt.exists(),
+        sync=sync,
+        quiet=True,
+    )
+    name = f"{output}/" if case.form == "directory" else str(output)
+    try:
+        return run(Order(config=config, seeds=[], inputs=inputs, output=name))
+    except CrawlerError as error:
+        if error.exit_code:
+            os.write(2, f"{error}\n".encode())
+        return error.exit_code
+
+
+def wrong_workers(case: WorkersCase, folder: Path, *, complete: bool) -> str:
+    """Return what is wrong with what a run has left; "" if nothing is."""
+    output = case.output(folder)
+    state = StateFolder(str(output))
+    if not complete:
+        return _shortened(case, output, state)
+    if state.path.exists() or not state.receipt.exists():
+        return "no receipt, or a state next to it"
+    if left := [path.name for path in folder.rglob("*.new")]:
+        return f"left behind: {left}"
+    parts = sorted(output.iterdir()) if case.form == "directory" else [output]
+    receipt = json.loads(state.receipt.read_bytes())
+    data = [part.read_bytes() for part in parts]
+    if sum(map(len, data)) != receipt["bytes"]:
+        return "the receipt is that of another output"
+    lines = b"".join(map(unpacked, data)).splitlines()
+    found = Counter(record["url"] for record in map(json.loads, lines))
+    if twice := [url for url, number in found.items() if number > 1]:
+        return f"recorded twice: {twice[:3]}"
+    lost, added = case.wanted() - found.keys(), found.keys() - case.wanted()
+    return f"lost {sorted(lost)[:3]}, added {sorted(added)[:3]}" if lost or added else ""
+
+
+def _shortened(case: WorkersCase, output: Path, state: StateFolder) -> str:
+    """Return which part has become shorter than was committed, until they are put together."""
+    if case.form == "added to" and not output.read_text().startswith(_EARLIER):
+        return "what was there has gone"
+    if (state.path / "ended.json").exists() or state.receipt.exists():
+        return ""
+    for own in state.path.glob("p[0-9]*"):
+        folder, committed = StateFolder(str(own / "part"), str(own)), 0
+        for frame in folder.frames() if folder.begun else ():
+            committed = frame.marks.output
+        part = next(own.glob("part.*"), None)
+        if committed and (part is None or part.stat().st_size < committed):
+            return f"{own} lacks some of the {committed} bytes that were committed"
+    return ""
