@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from array import array
+from operator import is_not
 from sys import getsizeof
 
 from hypothesis import given
@@ -34,12 +35,26 @@ def test_colliding_fingerprints_are_kept_apart() -> None:
 
 
 def test_memory_stays_small() -> None:
-    """Fingerprints take less than 16 bytes each, the buckets' own size included."""
+    """Fingerprints take less than 16 bytes each, at whatever point of the table's growth."""
     random_bits = random.Random(1)
     seen = FingerprintSet()
-    for _ in range(300_000):
+    for number in range(1, 300_001):
         seen.add(random_bits.getrandbits(64))
-    assert sum(getsizeof(bucket) + 8 for bucket in seen._buckets) < 16 * 300_000
+        if number >= 50_000 and number % 25_000 == 0:
+            buckets = {id(bucket): bucket for bucket in seen._buckets}.values()
+            held = getsizeof(seen._buckets) + sum(map(getsizeof, buckets))
+            assert held < 16 * number, number
+
+
+def test_no_insertion_costs_much() -> None:
+    """No single insertion touches more than the slots of one bucket, even as the table grows."""
+    random_bits = random.Random(2)
+    seen = FingerprintSet()
+    for _ in range(4_000):
+        before = list(seen._buckets)
+        seen.add(random_bits.getrandbits(64))
+        grown = len(seen._buckets) // len(before)
+        assert 1 <= sum(map(is_not, grown * before, seen._buckets)) <= 4
 
 
 @given(st.sets(U64))
