@@ -79,7 +79,7 @@ def lists(group: Group) -> Parameter:
     """Return the flag for lists of URLs."""
     return Parameter(
         name=["--input", "-i"],
-        help="List of URLs, .gz and .zst too; - for stdin; repeatable.",
+        help="List of URLs, packed or not; - for stdin; sqlite:FILE?QUERY; repeatable.",
         group=group,
         metavar="FILE",
         negative="",

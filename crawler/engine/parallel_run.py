@@ -28,6 +28,7 @@ from crawler.store.gathering import GatheredFile, PartDirectory
 from crawler.store.input_copy import copied_whole
 from crawler.store.journal.resumption import WAY_ON, changed, completed
 from crawler.store.journal.state_folder import StateFolder
+from crawler.store.remote_input import copies_of, is_remote, remove_copies
 from crawler.store.run_folder import GatheringPlace, RunFolder
 from crawler.store.sources import InputProgress, UrlSource
 
@@ -61,7 +62,7 @@ class SampledList:
     """The list, as far as the parent looks at it: its length is an estimate."""
 
     def __init__(self, order: ParallelOrder) -> None:
-        files = [name for name in order.inputs if name != "-"]
+        files = [name for name in order.inputs if not _unseen(name)]
         source = UrlSource(order.seeds, files, order.config)
         hosts: set[str] = set()
         number = 0
@@ -69,7 +70,7 @@ class SampledList:
             number += len(seeds)
             hosts.update(seed.url.host_key for seed in seeds if isinstance(seed.url, Url))
         self._progress = source.progress()
-        if "-" in order.inputs:
+        if any(map(_unseen, order.inputs)):
             self._progress = replace(self._progress, bytes_total=None)
         source.close()
         self.hosts, self.looked_at = len(hosts), number
@@ -83,6 +84,11 @@ class SampledList:
 
     def close(self) -> None:
         """Do nothing: it is closed."""
+
+
+def _unseen(name: str) -> bool:
+    """Return whether an input is copied before the crawl, and not looked at before that."""
+    return name == "-" or is_remote(name)
 
 
 def partitions_of(order: ParallelOrder, announce: Callable[[str], None]) -> int:
@@ -110,8 +116,8 @@ def partitions_of(order: ParallelOrder, announce: Callable[[str], None]) -> int:
 def _automatic(order: ParallelOrder, announce: Callable[[str], None]) -> int:
     """Return one partition a core, if the list has hosts enough."""
     cores = limits.cores()
-    if "-" in order.inputs:
-        announce("workers: auto is 1, as the hosts of standard input are not known")
+    if any(map(_unseen, order.inputs)):
+        announce("workers: auto is 1, as the hosts of a list that is not a file are not known")
         return 1
     found = SampledList(order)
     number = min(cores, found.hosts // _HOSTS)
@@ -167,6 +173,9 @@ def _opened(
         held.callback(output.close)
         if order.lasting:
             _begin(order, partitions, folder, output, announce)
+    if order.config.accept_change:
+        remove_copies(folder.path)
+    copies_of(order.inputs, order.config.url_column, folder.path)
     logs = _logs(order, folder, resumed=begun is not None)
     held.callback(logs.close)
     crawl = ParallelCrawl(

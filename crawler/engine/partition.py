@@ -113,6 +113,7 @@ class PartitionCrawl:
         ownership = Ownership(plan.partitions, partition, PublicSuffixes())
         shared = plan.partitions > 1
         given = UrlSource(plan.seeds, plan.inputs, config)
+        given.keep_copies(Path(plan.state))
         stack.callback(given.close)
         following = config.following
         widens = following.follow or following.sitemaps

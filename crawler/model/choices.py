@@ -8,7 +8,7 @@ Engine = Literal["async", "threaded"]
 Loop = Literal["uvloop", "asyncio"]
 Parse = Literal["auto", "inline", "thread", "process", "interpreter", "none"]
 Html = Literal["frostwork", "lexbor"]
-InputFormat = Literal["auto", "lines", "csv", "jsonl", "sitemap"]
+InputFormat = Literal["auto", "lines", "csv", "jsonl", "sitemap", "parquet", "warc"]
 OutputFormat = Literal["jsonl", "jsonl.gz", "jsonl.zst"]
 Existing = Literal["refuse", "replace", "add"]
 """How an output that already holds data is treated."""

@@ -54,7 +54,9 @@ class CommandConfig(CrawlConfig):
     )
     input_format: InputFormat = _input("auto", "Input format; auto decides by the file's name.")
     url_column: str = _input(
-        "url", "CSV column with the URL: a name, or a number from 1.", metavar="NAME"
+        "url",
+        "Column with the URL (CSV, Parquet, SQL): its name; for CSV, a number, too.",
+        metavar="NAME",
     )
     url_field: str = _input(
         "url", "JSON lines field with the URL; dots reach into objects.", metavar="NAME"

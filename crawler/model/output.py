@@ -9,6 +9,7 @@ JSON reader gets the same value.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -21,16 +22,16 @@ _IN_TEXT = re.compile(
 )
 
 
-def dumps(value: Any, option: int = 0) -> bytes:
+def dumps(value: Any, option: int = 0, *, default: Callable[[Any], Any] | None = None) -> bytes:
     """Return `value` as JSON in UTF-8 that is safe to show.
 
-    Lone surrogates become U+FFFD.
+    Lone surrogates become U+FFFD; `default` makes JSON values of what is none.
     """
     option |= orjson.OPT_NON_STR_KEYS
     try:
-        return escaped(orjson.dumps(value, option=option))
+        return escaped(orjson.dumps(value, default, option))
     except orjson.JSONEncodeError:
-        return escaped(orjson.dumps(_mended(value), option=option))
+        return escaped(orjson.dumps(_mended(value), default, option))
 
 
 def escaped(json: bytes) -> bytes:

@@ -1,18 +1,20 @@
-"""gzip and Zstandard, unpacked block by block in bounded memory.
+"""gzip, Zstandard, bzip2 and xz, unpacked block by block in bounded memory.
 
 What is packed shows in its first bytes (RFC 1952, 2.3.1; RFC 8878, 3.1), so an archive is unpacked
 whatever its name and also from a pipe; a name that promises an archive must keep its word. Several
-gzip members or Zstandard frames in a row are one text (`cat a.gz b.gz`), and Zstandard's skippable
-frames hold nothing. Both kinds of unpacking see a truncated archive only at its end: everything
-before it has been yielded by then.
+parts in a row are one text (`cat a.gz b.gz`), and Zstandard's skippable frames hold nothing. A
+truncated archive shows only at its end: everything before it has been yielded by then.
 
-No block unpacks to more than it should: zlib takes a limit; Zstandard's streaming object takes
-none, so it is fed small slices (a frame of repeats may grow 32,768 times, RFC 8878, 3.1.1.2.2).
+No block unpacks to more than it should: most libraries take a limit; Zstandard's streaming object
+takes none, so it is fed small slices (a frame of repeats may grow 32,768 times, RFC 8878,
+3.1.1.2.2).
 """
 
 from __future__ import annotations
 
+import lzma
 import zlib
+from bz2 import BZ2Decompressor
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
@@ -24,6 +26,15 @@ from crawler.store.blocks import BLOCK
 
 ZSTD = (b"\x28\xb5\x2f\xfd", *(bytes((n, 0x2A, 0x4D, 0x18)) for n in range(0x50, 0x60)))
 SUFFIXES = (".gz", ".zst")
+"""What is written as well as read."""
+READABLE = (*SUFFIXES, ".bz2", ".xz")
+
+_BZIP2 = tuple(
+    b"BZh%d%b" % (level, begin)
+    for level in range(1, 10)
+    for begin in (b"1AY&SY", b"\x17rE8P\x90")  # the second is that of an empty text
+)
+_XZ_MEMORY = 268_435_456  # bytes; `xz -9` needs 65 MiB to unpack
 
 _SLICE = 128  # x 32,768 = 4 MB at the worst
 
@@ -48,6 +59,46 @@ class _Frame:
         return text
 
 
+class _Stream:
+    """A stream of bz2 or xz with zlib's interface: it keeps what it has not unpacked yet."""
+
+    __slots__ = ("_object", "unconsumed_tail")
+
+    def __init__(self, decompressor: BZ2Decompressor | lzma.LZMADecompressor) -> None:
+        self._object = decompressor
+        self.unconsumed_tail: bytes | memoryview = b""
+
+    @property
+    def eof(self) -> bool:
+        return self._object.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._object.unused_data
+
+    def decompress(self, data: bytes | memoryview, max_length: int, /) -> bytes:
+        try:
+            return self._object.decompress(data, max_length)
+        except OSError as error:  # so bz2 reports damage
+            raise lzma.LZMAError(str(error)) from None
+
+
+def _bzip2() -> PackedPart:
+    return _Stream(BZ2Decompressor())
+
+
+def _xz() -> PackedPart:
+    return _Stream(lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY))
+
+
+_FORMS: tuple[tuple[tuple[bytes, ...], Callable[[], PackedPart]], ...] = (
+    ((GZIP,), member),
+    (ZSTD, _Frame),
+    (_BZIP2, _bzip2),
+    ((b"\xfd7zXZ\0",), _xz),
+)
+
+
 def settle(blocks: Iterator[bytes], marks: Sequence[bytes]) -> bytes:
     """Read blocks until it is clear if the text starts with one of `marks`; return b"" if empty."""
     head = b""
@@ -62,15 +113,14 @@ def unpacked(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
     """Return the text of `blocks`, unpacked if it is an archive.
 
     Raises `EnvironmentFailure` that names `name` if the archive is damaged or truncated, or if the
-    name ends in .gz or .zst and the text is not an archive.
+    name has the suffix of one and the text is not an archive.
     """
-    head = settle(blocks, (GZIP, *ZSTD))
+    head = settle(blocks, [mark for marks, _ in _FORMS for mark in marks])
     whole = chain((head,) if head else (), blocks)
-    if head.startswith(GZIP):
-        return _text(whole, name, (GZIP,), member)
-    if head.startswith(ZSTD):
-        return _text(whole, name, ZSTD, _Frame)
-    if head and name.lower().endswith(SUFFIXES):
+    for marks, start in _FORMS:
+        if head.startswith(marks):
+            return _text(whole, name, marks, start)
+    if head and name.lower().endswith(READABLE):
         raise EnvironmentFailure(f"{name}: is not an archive, despite its name; rename it")
     return whole
 
@@ -95,7 +145,7 @@ def _text(
     try:
         for block in blocks:
             yield from unpacker.feed(block)
-    except (zlib.error, zstandard.ZstdError) as error:
+    except (zlib.error, zstandard.ZstdError, lzma.LZMAError) as error:
         raise failure(f"the archive is damaged ({error})") from None
     if unpacker.inside:
         raise failure("the archive ends too early")

@@ -31,17 +31,20 @@ _TICK = 100  # milliseconds between two looks at `stopped`
 class Input:
     """An input by its name, `-` for standard input; it exists and is readable.
 
+    place: where the file is, if its name does not say so.
+
     `size` is its number of bytes, None if unknown (pipes). Raises `EnvironmentFailure` if it is
     missing, a directory, a socket, or unreadable.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, place: str = "") -> None:
         self.name = name
+        self.place = place or name
         self.label = "standard input" if name == "-" else name
         if name == "-" and sys.__stdin__ is None:  # what has the number 0 now is not it
             raise EnvironmentFailure("standard input: is closed; name a file with -i")
         with told(self.label):
-            state = os.fstat(0) if name == "-" else os.stat(name)
+            state = os.fstat(0) if name == "-" else os.stat(self.place)
         self._refuse(state.st_mode)
         self.regular = stat.S_ISREG(state.st_mode)
         self.size = self._left(state.st_size) if self.regular else None
@@ -51,7 +54,7 @@ class Input:
 
         Ends early once `stopped()` is true. Raises `EnvironmentFailure` for an I/O error.
         """
-        with told(self.label), _opened(self.name) as fd:
+        with told(self.label), _opened(self.place) as fd:
             poll = select.poll()
             poll.register(fd, select.POLLIN)
             while self.regular or _has_some(poll, stopped):
@@ -79,7 +82,7 @@ class Input:
             raise EnvironmentFailure(f"{self.label}: is a directory; name a file of URLs")
         if stat.S_ISSOCK(mode):
             raise EnvironmentFailure(f"{self.label}: is a socket; name a file of URLs")
-        if self.name != "-" and not os.access(self.name, os.R_OK):
+        if self.name != "-" and not os.access(self.place, os.R_OK):
             raise EnvironmentFailure(f"{self.label}: may not be read; check its permissions")
 
     def _left(self, size: int) -> int:

@@ -14,11 +14,12 @@ from crawler.model.choices import InputFormat
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.url import MAX_LENGTH, InvalidUrl, Seed
-from crawler.store.archive import SUFFIXES
+from crawler.store.archive import READABLE
 from crawler.store.entry import Entry, SeedOrigin, Told, refused, seed
 from crawler.store.json_lines import JsonLines
 from crawler.store.naming import LINES
 from crawler.store.plain import plain
+from crawler.store.remote_input import SQLITE
 from crawler.store.rows import Rows
 from crawler.store.text import LONGEST, SHOWN, lines
 
@@ -26,6 +27,8 @@ _FORMATS: dict[str, InputFormat] = {
     **dict.fromkeys((".csv", ".tsv"), "csv"),
     **dict.fromkeys(LINES, "jsonl"),
     **dict.fromkeys((".xml", ".rss", ".atom"), "sitemap"),
+    ".parquet": "parquet",
+    ".warc": "warc",
 }
 _PATIENCE = 1_000
 """Entries without a URL at the beginning of a list after which it is taken for one without any."""
@@ -46,10 +49,11 @@ def entries(blocks: Iterator[bytes], name: str, config: CommandConfig) -> Iterat
         delimiter = "\t" if _stem(name).endswith(".tsv") else ","
         rows = Rows(lines(blocks, LONGEST), label, config.url_column, delimiter, origin)
         hint = "name its column with --url-column"
-        return _with_some(rows.entries(), label, hint)
+        return with_some(rows.entries(), label, hint)
     if form == "jsonl":
-        found = JsonLines(config.url_field, origin).entries(lines(blocks, LONGEST))
-        return _with_some(found, label, "name its field with --url-field, or say --input-format")
+        field = config.url_column if name.startswith(SQLITE) else config.url_field
+        found = JsonLines(field, origin).entries(lines(blocks, LONGEST))
+        return with_some(found, label, "name its field with --url-field, or say --input-format")
     return plain(lines(blocks, MAX_LENGTH), origin)
 
 
@@ -86,16 +90,18 @@ def form_of(name: str, config: CommandConfig) -> InputFormat:
     """Return the format of an input, from `config` or else its name; never `auto`."""
     if config.input_format != "auto":
         return config.input_format
+    if name.startswith(SQLITE):
+        return "jsonl"
     stem = _stem(name)
     return next((form for suffix, form in _FORMATS.items() if stem.endswith(suffix)), "lines")
 
 
 def _stem(name: str) -> str:
     name = name.lower()
-    return next((name.removesuffix(s) for s in SUFFIXES if name.endswith(s)), name)
+    return next((name.removesuffix(s) for s in READABLE if name.endswith(s)), name)
 
 
-def _with_some(blocks: Iterator[list[Entry]], name: str, hint: str) -> Iterator[list[Entry]]:
+def with_some(blocks: Iterator[list[Entry]], name: str, hint: str) -> Iterator[list[Entry]]:
     """Hold `blocks` back until an entry has a URL, so that a wrong name is one error."""
     held: list[Entry] = []
     for block in blocks:

@@ -57,7 +57,7 @@ class SeedOrigin:
 
     def told(self, entry: str | Seed, line: int | None, columns: Mapping[str, Any]) -> Told:
         """Return `entry` with its position: the line number, from 1, and its columns."""
-        if len(dumps(columns)) > MOST:
+        if len(dumps(columns, default=str)) > MOST:
             return Told(entry, self._json(line, None))
         return Told(entry, self._json(line, columns))
 
@@ -79,7 +79,7 @@ class SeedOrigin:
         return {name: row[name] for name in self.names if name in row}
 
     def _json(self, line: int | None, columns: Mapping[str, Any] | None) -> bytes:
-        return dumps({"file": self._file, "line": line, "columns": columns})
+        return dumps({"file": self._file, "line": line, "columns": columns}, default=str)
 
 
 def seed(entry: Entry) -> Seed:

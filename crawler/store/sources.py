@@ -13,7 +13,9 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Sized
+from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -21,12 +23,16 @@ from crawler.model.command_config import CommandConfig
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.url import Seed
+from crawler.runtime.leftovers import temporary_directory
 from crawler.store.archive import unpacked
 from crawler.store.blocks import Input
-from crawler.store.entries import entries, form_of, located
+from crawler.store.entries import entries, form_of, located, with_some
 from crawler.store.entry import Entry, SeedOrigin, checksum, seed, text_of
 from crawler.store.input_copy import InputCopy
+from crawler.store.parquet_input import parquet_entries
+from crawler.store.remote_input import check, copied, is_remote
 from crawler.store.text import utf8
+from crawler.store.warc_input import warc_entries
 
 _END = object()
 _PATIENCE = 0.005  # seconds that `IterableSource.read` goes on collecting
@@ -72,8 +78,9 @@ class InputProgress:
 class UrlSource:
     """The seeds of the command line, then those of the inputs, one after the other.
 
-    `inputs` are file names, `-` is standard input. All are checked before anything is read; files
-    (not pipes) are also opened, and their first block is read as a trial.
+    `inputs` are file names, `-` is standard input; queries and objects
+    (`crawler.store.remote_input`) are copied when they are read. All are checked before anything
+    is read; files (not pipes) are also opened, and their first block is read as a trial.
 
     Raises `EnvironmentFailure` for an input that is missing, a directory, unreadable, binary, or
     not the archive that its name promises, `ConfigurationError` for a missing CSV column or `-`
@@ -86,6 +93,7 @@ class UrlSource:
         self._config = CommandConfig.over(config)
         self._given = tuple(seeds), tuple(inputs)
         self._copy: InputCopy | None = None
+        self._copies: Path | None = None
         self._piped = 0
         self._closed = False
         self.rewind()
@@ -93,18 +101,26 @@ class UrlSource:
     def rewind(self) -> None:
         """Start again with the first entry; not for pipes. Raises what the constructor raises."""
         seeds, inputs = self._given
-        self._inputs = deque(Input(name) for name in inputs)
-        for found in self._inputs:
-            self._try(found)
+        self._inputs: deque[Input | str] = deque()  # and names of queries and objects
+        for name in inputs:
+            if is_remote(name):
+                check(name, self._config.url_column)
+            else:
+                self._try(Input(name))
+            self._inputs.append(name if is_remote(name) else Input(name))
         self._current: Iterator[list[Entry]] | None = iter([list[Entry](seeds)])
         self._block: list[Entry] = []
         self._at = 0
         self._handed = 0
         self._lines = 0
         self._bytes_read = sum(map(len, seeds))
-        sizes = [found.size for found in self._inputs]
+        sizes = [found.size if isinstance(found, Input) else None for found in self._inputs]
         known = [size for size in sizes if size is not None]
         self._bytes_total = self._bytes_read + sum(known) if len(known) == len(sizes) else None
+
+    def keep_copies(self, folder: Path) -> None:
+        """Keep copies of queries and objects in the directory of a state."""
+        self._copies = folder
 
     def copied_to(self, copy: InputCopy) -> None:
         """Read standard input by its copy, before anything is read."""
@@ -122,7 +138,8 @@ class UrlSource:
 
     def inputs(self) -> list[dict[str, Any]]:
         """Return name, size in bytes, time and a hash of the first bytes of each file."""
-        return [found.described() for found in map(Input, self._given[1]) if found.regular]
+        files = (name for name in self._given[1] if not is_remote(name))
+        return [found.described() for found in map(Input, files) if found.regular]
 
     def read(self, most: int) -> list[Seed]:
         """Return the next seeds, as `take` returns their entries."""
@@ -193,7 +210,10 @@ class UrlSource:
         if current is None:
             if not self._inputs:
                 return False
-            current = self._open(self._inputs.popleft(), self._count)
+            found = self._inputs.popleft()
+            current = (
+                self._open(found, self._count) if isinstance(found, Input) else self._copied(found)
+            )
         self._current = None  # a generator that has raised is at its end
         block = next(current, None)
         if block is not None:
@@ -204,11 +224,26 @@ class UrlSource:
     def _count(self, size: int) -> None:
         self._bytes_read += size
 
+    def _copied(self, name: str) -> Iterator[list[Entry]]:
+        """Yield the entries of a query or an object, from its copy."""
+        kept = nullcontext(self._copies) if self._copies else temporary_directory()
+        with kept as folder:
+            place = copied(name, self._config.url_column, folder)
+            yield from self._open(Input(name, str(place)), self._count)
+
     def _open(self, found: Input, tally: Callable[[int], None]) -> Iterator[list[Entry]]:
-        blocks = self._blocks(found, tally)
-        text = unpacked(blocks, found.label)
-        if form_of(found.name, self._config) == "sitemap":
-            return located(text, found.label, SeedOrigin.wanted(found.name, self._config))
+        form, origin = (
+            form_of(found.name, self._config),
+            SeedOrigin.wanted(found.name, self._config),
+        )
+        if form == "parquet":
+            rows = parquet_entries(found, self._config, tally, origin)
+            return with_some(rows, found.label, "name its column with --url-column")
+        text = unpacked(self._blocks(found, tally), found.label)
+        if form == "sitemap":
+            return located(text, found.label, origin)
+        if form == "warc":
+            return warc_entries(text, found.label, origin)
         return entries(utf8(text, found.label), found.name, self._config)
 
     def _blocks(self, found: Input, tally: Callable[[int], None]) -> Iterator[bytes]:

@@ -32,8 +32,6 @@ _FORMS = {
     b"%PDF-": "a PDF document",
     b"{\\rtf": "an RTF document",
     b"SQLite format 3\0": "an SQLite database",
-    b"BZh91AY&SY": "a bzip2 archive",
-    b"\xfd7zXZ\0": "an xz archive",
     b"7z\xbc\xaf": "a 7z archive",
     b"Rar!\x1a": "a RAR archive",
 }

@@ -18,6 +18,7 @@ from crawler.store.blocks import Input
 from crawler.store.entries import form_of
 from crawler.store.entry import seed, trimmed
 from crawler.store.plain import plain
+from crawler.store.remote_input import is_remote
 from crawler.store.sources import UrlSource
 from crawler.store.text import LONGEST, lines, utf8
 
@@ -49,12 +50,14 @@ def _all(words: Sequence[str], lists: Sequence[str]) -> Iterator[Target]:
         raise ConfigurationError("input: standard input can be read only once; give one '-'")
     for word in words:
         yield _word(word)
-    inputs = [Input(name) for name in lists]  # all are looked at before anything is read
+    inputs = [name if _is_listed(name) else Input(name) for name in lists]  # all are looked at
     for each in inputs:
-        if form_of(each.name, CommandConfig()) in ("csv", "sitemap"):
-            yield from _listed(each.name)
-        else:
-            yield from _read(each)
+        yield from _listed(each) if isinstance(each, str) else _read(each)
+
+
+def _is_listed(name: str) -> bool:
+    """Return whether a list has URLs and nothing else that a request may need."""
+    return is_remote(name) or form_of(name, CommandConfig()) not in ("lines", "jsonl")
 
 
 def _listed(name: str) -> Iterator[Target]:

@@ -38,6 +38,7 @@ from crawler.store.journal.state_folder import StateFolder
 from crawler.store.journal.tables_file import read_tables
 from crawler.store.outlet import Outlet
 from crawler.store.receipt_file import fitting_receipt
+from crawler.store.remote_input import remove_copies
 from crawler.store.shared_source import SharedSource
 from crawler.store.sources import InputProgress, UrlSource
 
@@ -145,6 +146,9 @@ def open_state(output: str, config: CommandConfig, source: UrlSource) -> Beginni
     resumed = continues(output, config)
     outlet = Outlet(output, config.existing, apart=True, resumed=resumed)
     copy = InputCopy(folder.path / "input") if source.piped else None
+    if not resumed or config.accept_change:  # what is there is of another crawl, or out of date
+        remove_copies(folder.path)
+    source.keep_copies(folder.path)
     if copy is not None:
         source.copied_to(copy)
     try:

@@ -5,6 +5,7 @@
     OUT.state/seen        fingerprints of all URLs that were taken up, 8 bytes each
     OUT.state/tables      traps and signatures of pages (`crawler.store.journal.tables_file`)
     OUT.state/input       a copy of standard input (`crawler.store.input_copy`)
+    OUT.state/list-*      copies of queries and objects (`crawler.store.remote_input`)
     OUT.state/status.json what the crawl is doing (`crawler.store.journal.status_file`)
     OUT.receipt.json      what a crawl that ended has done: the proof that nothing was lost
 
@@ -27,6 +28,7 @@ from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.store.journal import disk
 from crawler.store.journal.frame import Damaged, Frame, Marks, frames, packed
 from crawler.store.receipt_file import indented
+from crawler.store.remote_input import remove_copies
 
 FORMAT = 2
 """The format that is written. Format 1 is read, and goes with the first base written in its place.
@@ -196,6 +198,7 @@ class StateFolder:
         for name in ("journal", "seen", "tables", "input", "run.json", "status.json"):
             disk.remove(self.path / name)
             disk.remove(self.path / f"{name}.new")
+        remove_copies(self.path)
         with suppress(OSError):  # somebody else has put something there
             self.path.rmdir()
 
