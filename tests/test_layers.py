@@ -52,7 +52,7 @@ HOMES = {
     "publicsuffixlist": "runtime/suffixes.py",
     "cyclopts": "cli/*",
     "rich": "cli/*",
-    **dict.fromkeys(("pandas", "pyarrow"), "frames.py"),
+    **dict.fromkeys(("pandas", "pyarrow"), "frames.py store/parquet_*.py"),
     "jinja2": "report/html_page.py",
     "matplotlib": "report/* load/plots.py compare/charts.py compare/ratio_plots.py",
     "frostwork": "formats/by_frostwork.py",

@@ -16,6 +16,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, S
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
 
@@ -23,7 +24,6 @@ from crawler.model.command_config import CommandConfig
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.url import Seed
-from crawler.runtime.leftovers import temporary_directory
 from crawler.store.archive import unpacked
 from crawler.store.blocks import Input
 from crawler.store.entries import entries, form_of, located, with_some
@@ -226,9 +226,13 @@ class UrlSource:
 
     def _copied(self, name: str) -> Iterator[list[Entry]]:
         """Yield the entries of a query or an object, from its copy."""
-        kept = nullcontext(self._copies) if self._copies else temporary_directory()
+        kept = (
+            nullcontext(self._copies)
+            if self._copies
+            else TemporaryDirectory(prefix="crawler-list-")
+        )
         with kept as folder:
-            place = copied(name, self._config.url_column, folder)
+            place = copied(name, self._config.url_column, Path(folder))
             yield from self._open(Input(name, str(place)), self._count)
 
     def _open(self, found: Input, tally: Callable[[int], None]) -> Iterator[list[Entry]]:

@@ -24,14 +24,12 @@ _MARKS = {  # longest first: UTF-32's little-endian mark starts with UTF-16's
 }
 
 _FORMS = {
-    b"PAR1\x15": "a Parquet file",
     b"ARROW1\0": "an Arrow file",
     b"Obj\x01": "an Avro file",
     b"PK\x03\x04": "a zip archive, as spreadsheets are",
     b"\xd0\xcf\x11\xe0": "an old Office document",
     b"%PDF-": "a PDF document",
     b"{\\rtf": "an RTF document",
-    b"SQLite format 3\0": "an SQLite database",
     b"7z\xbc\xaf": "a 7z archive",
     b"Rar!\x1a": "a RAR archive",
 }
@@ -41,6 +39,9 @@ _MARKUP = {
         (b"<!doctype html", b"<html"), "an HTML page, not a list; crawl its URL with --follow"
     ),
     **dict.fromkeys((b"<?xml", b"<urlset", b"<rss"), "XML; say --input-format sitemap"),
+    b"par1\x15": "Parquet; say --input-format parquet",
+    b"warc/1.": "a WARC; say --input-format warc",
+    b"sqlite format 3\0": "an SQLite database; say -i 'sqlite:FILE?SELECT url FROM ...'",
 }
 
 LONGEST = 8_388_608

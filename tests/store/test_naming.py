@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import threading
 from pathlib import Path
 
@@ -16,12 +17,9 @@ from crawler.store.output_files import OutputDocument
 from crawler.store.sources import UrlSource
 
 BINARY = {
-    "parquet": b"PAR1\x15\x04\x15\x80",
     "xlsx": b"PK\x03\x04\x14\x00\x06\x00[Content_Types].xml",
     "pdf": b"%PDF-1.7\nhttp://a.example/\n",
-    "xz": b"\xfd7zXZ\x00\x00\x04",
-    "bz2": b"BZh91AY&SY\x01",
-    "db": b"SQLite format 3\x00\x10",
+    "7z": b"7z\xbc\xaf\x27\x1c",
 }
 
 
@@ -62,6 +60,23 @@ def test_statistics_are_one_document(tmp_path: Path) -> None:
     for name in ("stats.gz", "stats.jsonl", "stats.csv", "stats.toml"):
         with pytest.raises(ConfigurationError, match="unknown format"):
             OutputDocument(str(tmp_path / name), "refuse")
+
+
+@pytest.mark.parametrize(
+    ("data", "cure"),
+    [
+        (b"PAR1\x15\x04\x15\x80", "Parquet; say --input-format parquet"),
+        (b"WARC/1.0\r\n", "a WARC; say --input-format warc"),
+        (b"SQLite format 3\x00\x10", "an SQLite database; say -i 'sqlite:FILE"),
+    ],
+)
+def test_a_list_with_another_name_is_told_how_to_be_read(
+    tmp_path: Path, data: bytes, cure: str
+) -> None:
+    """Formats that are read by their names are recognised under others."""
+    (tmp_path / "list.dat").write_bytes(data)
+    with pytest.raises(EnvironmentFailure, match=re.escape(f"list.dat: is {cure}")):
+        UrlSource([], [str(tmp_path / "list.dat")], CommandConfig())
 
 
 @pytest.mark.parametrize("packed", [False, True])
