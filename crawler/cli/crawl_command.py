@@ -58,16 +58,18 @@ def crawl(
         ),
     ] = None,
     output: Annotated[
-        str,
+        tuple[str, ...],
         Parameter(
             name=["--output", "-o"],
-            help="Output file, .gz and .zst too (default: stdout).",
+            help="Output file: .jsonl, .csv, .gz and .zst too; repeatable (default: stdout).",
             group=_OUTPUT,
+            negative="",
             show_default=False,
             metavar="FILE|-",
             allow_leading_hyphen=True,
+            consume_multiple=False,
         ),
-    ] = "-",
+    ] = (),
     config: Annotated[str | None, config_file(CRAWL, _INPUT, "; or a preset")] = None,
     unlimited: Annotated[
         bool,
@@ -117,12 +119,20 @@ def _reaching(config: CommandConfig, mock: int | None) -> CommandConfig:
 
 
 def _run(
-    config: CommandConfig, seeds: list[str], inputs: tuple[str, ...], output: str, *, passing: bool
+    config: CommandConfig,
+    seeds: list[str],
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+    *,
+    passing: bool,
 ) -> int:
     allow_address_space(config.concurrency if config.engine == "threaded" else 0)
     from crawler.cli.crawl_run import Order, run  # rich, and with it soon aiohttp and the parser
 
-    order = Order(config=config, seeds=seeds, inputs=inputs, output=output, passing=passing)
+    output, *others = outputs or ("-",)
+    order = Order(
+        config=config, seeds=seeds, inputs=inputs, output=output, others=others, passing=passing
+    )
     return run(order)
 
 

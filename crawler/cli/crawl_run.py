@@ -25,6 +25,7 @@ from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
 
 if TYPE_CHECKING:
     from crawler.engine.plugins import Plugins
+    from crawler.store.forms import OutputTarget
 
 
 class Session(Protocol):
@@ -113,16 +114,24 @@ class Parts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """The command line's order: the options, the URLs, the lists, the output.
+    """The command line's order: the options, the URLs, the lists, the outputs.
 
-    passing: the URLs are those of a server that does not outlive the crawl.
+    The state is that of the first output. passing: the URLs are those of a server that does not
+    outlive the crawl.
     """
 
     config: CommandConfig
     seeds: Sequence[str]
     inputs: Sequence[str]
     output: str
+    others: Sequence[str] = ()
     passing: bool = False
+
+    def targets(self) -> list[OutputTarget]:
+        """Return the outputs. Raises `ConfigurationError`."""
+        from crawler.store.rendering import targets_of
+
+        return targets_of([self.output, *self.others], self.config)
 
 
 Opener = Callable[[Order, Callable[[str], None]], Parts]
@@ -183,13 +192,14 @@ def _continued(order: Order) -> bool:
     from crawler.store.run_folder import RunFolder
     from crawler.store.sources import UrlSource
 
+    output = order.targets()[0].path
     if not keeps_state(order):
         return False
-    if RunFolder(order.output, order.config.state).partitions:
+    if RunFolder(output, order.config.state).partitions:
         return order.config.existing != "replace"
     with closing(UrlSource(order.seeds, order.inputs, order.config)) as source:
-        check_complete(order.output, order.config, source)
-    return continues(order.output, order.config)
+        check_complete(output, order.config, source, order.others)
+    return continues(output, order.config)
 
 
 def _told(failures: Sequence[CrawlerError], config: CommandConfig) -> None:
@@ -200,7 +210,8 @@ def _told(failures: Sequence[CrawlerError], config: CommandConfig) -> None:
 
 
 def _screen(order: Order) -> Screen:
-    written = [place for place in (order.output, order.config.audit, order.config.repeats) if place]
+    places = (order.output, *order.others, order.config.audit, order.config.repeats)
+    written = [place for place in places if place]
     alone = may_be_drawn_on(written, order.inputs)
     return screen(order.config.progress, quiet=order.config.quiet, alone=alone)
 
@@ -225,7 +236,8 @@ def _check_places(order: Order) -> None:
     taken: dict[object, str] = {}
     config = order.config
     named = ("stats", "audit", "repeats")
-    for name, path in (("output", order.output), *((n, getattr(config, n)) for n in named)):
+    outputs = [("output", each.path) for each in order.targets()]
+    for name, path in (*outputs, *((n, getattr(config, n)) for n in named)):
         if path in ("", "-"):
             continue
         if name != "output":
@@ -252,9 +264,8 @@ def open_crawl(
     """Create the real session, its source and its sink."""
     from crawler.core.changes import Lasting
     from crawler.engine.crawl_session import CrawlSession
-    from crawler.store.chosen import Chosen
     from crawler.store.journal.resumption import ContinuedSource, open_state
-    from crawler.store.record import encode
+    from crawler.store.rendering import open_outputs
     from crawler.store.sinks import RecordSink
     from crawler.store.sources import UrlSource
 
@@ -265,25 +276,26 @@ def open_crawl(
     source: UrlSource | ContinuedSource = given
     with ExitStack() as stack:
         stack.callback(source.close)
-        encoded = Chosen(config.fields) if config.fields else encode
-        kept = lasting = None
+        lasting = None
         if keeps_state(order):
-            opened = open_state(order.output, config, given)
+            opened = open_state(order.output, config, given, order.others)
             if opened.resumed:
                 announce(f"continuing {order.output}: {opened.news}")
                 config = config.updated({"append": True})  # so are what it writes next to it
-            kept, lasting = (
-                opened.kept,
-                Lasting(opened.kept.journal, opened.earlier, lambda: given.progress().expected),
-            )
+            journal, earlier = opened.kept.journal, opened.earlier
+            lasting = Lasting(journal, earlier, lambda: given.progress().expected)
             source = ContinuedSource(opened.left, given)
-        sink = RecordSink(order.output, existing=config.existing, encode=encoded, kept=kept)
+            sink = RecordSink.lasting(opened)
+        else:
+            outputs = open_outputs(order.targets(), config, config.existing)
+            first, *others = outputs.encoders
+            sink = RecordSink(outputs.outlets, encode=first, others=others)
         stack.callback(sink.close, whole=False)
         session = CrawlSession(
             config, source, sink, announce=announce, plugins=plugins, lasting=lasting
         )
         stack.pop_all()
-    return Parts(session=session, source=source, sink=sink, lasting=kept is not None)
+    return Parts(session=session, source=source, sink=sink, lasting=lasting is not None)
 
 
 def _in_parallel(order: Order, announce: Callable[[str], None]) -> Parts | None:
@@ -296,7 +308,7 @@ def _in_parallel(order: Order, announce: Callable[[str], None]) -> Parts | None:
         config=order.config,
         seeds=order.seeds,
         inputs=order.inputs,
-        output=order.output,
+        targets=order.targets(),
         lasting=lasting,
     )
     partitions = partitions_of(given, announce)
@@ -316,15 +328,15 @@ def _in_parallel(order: Order, announce: Callable[[str], None]) -> Parts | None:
 def keeps_state(order: Order) -> bool:
     """Return whether a crawl can be continued.
 
-    Its list is in files or on standard input, which is copied, and its output is a file.
+    Its list is in files or on standard input, which is copied, and its outputs are files.
     """
-    from crawler.store.claim import is_directory, is_file
+    from crawler.store.claim import is_file
 
     state = order.config.state
     if state == "none":
         return False
     lists = not order.passing and all(name == "-" or is_file(name) for name in order.inputs)
-    if lists and (is_file(order.output) or is_directory(order.output)):
+    if lists and not any(each.streamed for each in order.targets()):
         return True
     if state:
         what = "the output" if lists else "the list"

@@ -69,6 +69,10 @@ def retry(
     reopening = Reopening(output)
     known = CRAWL.options
     earlier = reopening.earlier()
+    if earlier.get("others"):
+        raise ConfigurationError(
+            f"{output}: its crawl had other outputs, which would not be renewed"
+        )
     under = {**earlier.get("options", {}), **earlier.get("given", {})}
     under = {name: value for name, value in under.items() if name in known}
     settled = toml.settle(CRAWL, config, options, under)

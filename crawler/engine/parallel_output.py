@@ -1,6 +1,6 @@
 """What becomes of the parts that several partitions have written.
 
-`Gathered` puts them together at the end, in a file or a directory. `Forwarded` passes the records
+`Gathered` puts them together at the end, in files or directories. `Forwarded` passes the records
 on as they are committed, to standard output, a pipe or a device. `PartLogs` collects what the
 partitions have written next to their records (`--audit`, `--repeats`).
 """
@@ -8,7 +8,7 @@ partitions have written next to their records (`--audit`, `--repeats`).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from math import inf
 from pathlib import Path
@@ -40,7 +40,7 @@ class Gathered:
     def __init__(
         self,
         crawl: ParallelCrawl,
-        place: GatheringPlace,
+        places: Sequence[GatheringPlace],
         folder: RunFolder,
         *,
         logs: PartLogs,
@@ -49,14 +49,14 @@ class Gathered:
     ) -> None:
         self._logs = logs
         self._crawl = crawl
-        self._place = place
+        self._places = places
         self._folder = folder
         self._lasting = lasting
         self._held = held
         self._closed = False
 
     def __repr__(self) -> str:
-        return f"Gathered({self._place!r})"
+        return f"Gathered({self._places!r})"
 
     @property
     def written(self) -> int:
@@ -81,12 +81,15 @@ class Gathered:
                 self._folder.discard()
 
     def _keep_what_there_is(self, *, whole: bool) -> None:
-        parts = [
-            CommittedPart(each.partition, Path(each.part), each.length)
-            for each in self._crawl.manifests
-        ]
-        if whole or any(part.length for part in parts):
-            self._place.gather(parts)
+        begun = [each for each in self._crawl.manifests if each.parts]
+        for number, place in enumerate(self._places):
+            parts = [
+                CommittedPart(each.partition, Path(path), length)
+                for each in begun
+                for path, length in each.parts[number : number + 1]
+            ]
+            if whole or any(part.length for part in parts):
+                place.gather(parts)
 
     def _finish(self, options: Mapping[str, Any]) -> None:
         manifests = self._crawl.manifests
@@ -95,16 +98,16 @@ class Gathered:
             raise EnvironmentFailure(f"{left:,} URLs have no record; the same command goes on")
         sums = {name: sum(getattr(each, name) for each in manifests) for name in _COUNTED}
         self._folder.end(options, sums)
-        self._folder.finish(self._place)
+        self._folder.finish(*self._places)
 
 
 class Forwarded:
     """Passes on what partitions commit, each commit as a whole, to `path`.
 
-    held: released last, by `close`.
+    head: what comes first. held: released last, by `close`.
     """
 
-    def __init__(self, path: str, held: ExitStack) -> None:
+    def __init__(self, path: str, held: ExitStack, head: bytes = b"") -> None:
         self.logs: PartLogs | None = None
         encode = cast("Callable[[Final], bytes]", bytes)  # what is put is encoded already
         self._sink = RecordSink(path, encode=encode)
@@ -112,6 +115,8 @@ class Forwarded:
         self._latest: dict[int, Manifest] = {}
         self._deadline = inf
         self._held = held
+        if head:
+            self._sink.put(cast("Final", head))
 
     def __repr__(self) -> str:
         return f"Forwarded({self._sink!r})"
@@ -148,12 +153,15 @@ class Forwarded:
         """Pass on what there is room for; return whether some of the part is left."""
         number = manifest.partition
         at = self._passed.get(number, 0)
-        while at < manifest.length and self._sink.has_room:
-            with open(manifest.part, "rb") as file:
-                lines = os.pread(file.fileno(), min(_BLOCK, manifest.length - at), at)
+        if not manifest.parts:
+            return False
+        ((part, length),) = manifest.parts
+        while at < length and self._sink.has_room:
+            with open(part, "rb") as file:
+                lines = os.pread(file.fileno(), min(_BLOCK, length - at), at)
             self._sink.put(cast("Final", lines))
             at = self._passed[number] = at + len(lines)
-        return at < manifest.length
+        return at < length
 
 
 class PartLogs:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,15 @@ from crawler.model.errors import ConfigurationError
 from crawler.model.url import Url
 from crawler.runtime import limits
 from crawler.runtime.leftovers import temporary_directory
-from crawler.store.archive import SUFFIXES
 from crawler.store.blocks import Input
-from crawler.store.claim import is_directory, is_file
+from crawler.store.claim import is_file
+from crawler.store.forms import OutputTarget
 from crawler.store.gathering import GatheredFile, PartDirectory
 from crawler.store.input_copy import copied_whole
-from crawler.store.journal.resumption import WAY_ON, changed, completed
+from crawler.store.journal.resumption import WAY_ON, changed, completed, lasting_options
 from crawler.store.journal.state_folder import StateFolder
 from crawler.store.remote_input import copies_of, is_remote, remove_copies
+from crawler.store.rendering import rendering
 from crawler.store.run_folder import GatheringPlace, RunFolder
 from crawler.store.sources import InputProgress, UrlSource
 
@@ -49,8 +51,18 @@ class ParallelOrder:
     config: CommandConfig
     seeds: Sequence[str]
     inputs: Sequence[str]
-    output: str
+    targets: Sequence[OutputTarget]
     lasting: bool
+
+    @property
+    def output(self) -> str:
+        """The first output, by which people know the run."""
+        return self.targets[0].path
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that a later run has to share."""
+        return lasting_options(self.config, [each.name for each in self.targets[1:]])
 
     @property
     def folder(self) -> RunFolder:
@@ -107,10 +119,9 @@ def partitions_of(order: ParallelOrder, announce: Callable[[str], None]) -> int:
             if wanted != 1:
                 announce(f"workers: {order.output} was begun with one, and goes on so")
             return 0
-    parts = is_directory(order.output)
     if not wanted:
         wanted = _automatic(order, announce)
-    return wanted if wanted > 1 or parts else 0
+    return wanted if wanted > 1 or not all(each.alone for each in order.targets) else 0
 
 
 def _automatic(order: ParallelOrder, announce: Callable[[str], None]) -> int:
@@ -168,11 +179,11 @@ def _opened(
     """Open the state and the output; `held` releases them."""
     folder = _locked(order, held)
     begun = folder.begun() if folder.partitions else None
-    output = Forwarded(order.output, held) if _passes_on(order.output) else _placed(order, begun)
-    if not isinstance(output, Forwarded):
-        held.callback(output.close)
+    forwarded, places = _forwarded(order, held), []
+    if forwarded is None:
+        places = _placed(order, begun, held)
         if order.lasting:
-            _begin(order, partitions, folder, output, announce)
+            _begin(order, partitions, folder, places, announce)
     if order.config.accept_change:
         remove_copies(folder.path)
     copies_of(order.inputs, order.config.url_column, folder.path)
@@ -183,21 +194,22 @@ def _opened(
             options=order.config.values() | ({} if order.lasting else {"sync": "none"}),
             seeds=tuple(order.seeds),
             inputs=tuple(order.inputs),
-            output=_named(order),
+            output=order.output,
+            parts=tuple(each.part for each in order.targets),
             state=str(folder.path),
             partitions=partitions,
             running=running,
         ),
         announce=announce,
-        forward=output if isinstance(output, Forwarded) else None,
+        forward=forwarded,
         max_time=order.config.max_time,
         standard_input=_copied(order, folder.path) if "-" in order.inputs else "",
     )
-    if isinstance(output, Forwarded):
-        output.logs = logs
-        return crawl, output
-    lasting = order.config.lasting() if order.lasting else None
-    return crawl, Gathered(crawl, output, folder, logs=logs, lasting=lasting, held=held)
+    if forwarded is not None:
+        forwarded.logs = logs
+        return crawl, forwarded
+    lasting = order.options if order.lasting else None
+    return crawl, Gathered(crawl, places, folder, logs=logs, lasting=lasting, held=held)
 
 
 def _check(order: ParallelOrder) -> None:
@@ -225,16 +237,16 @@ def _begin(
     order: ParallelOrder,
     partitions: int,
     folder: RunFolder,
-    place: GatheringPlace,
+    places: Sequence[GatheringPlace],
     announce: Callable[[str], None],
 ) -> None:
     """Begin, or check what is continued."""
     if not folder.partitions:
-        folder.begin(order.config.lasting(), partitions, place)
+        folder.begin(order.options, partitions, *places)
         return
     if folder.ended:
-        raise completed(order.output, folder.finish(place))
-    before, now = folder.options(), order.config.lasting()
+        raise completed(order.output, folder.finish(*places))
+    before, now = folder.options(), order.options
     if what := changed(before, now):
         if not order.config.accept_change:
             raise ConfigurationError(f"{order.output}: was begun with {what}; {WAY_ON}")
@@ -243,40 +255,40 @@ def _begin(
     announce(f"continuing {order.output}: {partitions} partitions")
 
 
-def _passes_on(output: str) -> bool:
-    """Return whether records go to standard output, a pipe or a device."""
-    return not (is_directory(output) or is_file(output))
-
-
-def _suffix(order: ParallelOrder) -> str:
-    """Return the suffix of the parts' names."""
-    form = f".{order.config.format}"
-    if is_directory(order.output):
-        return form
-    name = order.output.lower()
-    packed = "" if _passes_on(name) else next((s for s in SUFFIXES if name.endswith(s)), "")
-    if form not in (".jsonl", f".jsonl{packed}"):
+def _forwarded(order: ParallelOrder, held: ExitStack) -> Forwarded | None:
+    """Return what passes records on to standard output, a pipe or a device, if they go there."""
+    if not any(each.streamed for each in order.targets):
+        return None
+    if len(order.targets) > 1:
         raise ConfigurationError(
-            f"format: {order.config.format} is for a directory; {order.output} says itself what "
-            "it is"
+            "workers: standard output or a pipe can only be the only output of several processes"
         )
-    return f".jsonl{packed}"
+    (only,) = order.targets
+    return Forwarded(only.path, held, rendering(only.form, order.config).head)
 
 
-def _named(order: ParallelOrder) -> str:
-    """Return a name that tells people of the output, and partitions how to write their parts."""
-    suffix = _suffix(order)
-    return (
-        f"{order.output.rstrip('/')}/part{suffix}" if is_directory(order.output) else order.output
-    )
+def _placed(
+    order: ParallelOrder, begun: Sequence[Mapping[str, Any]] | None, held: ExitStack
+) -> list[GatheringPlace]:
+    """Claim all outputs; `held` releases them."""
+    if begun is not None and len(begun) != len(order.targets):
+        raise ConfigurationError(
+            f"{order.output}: was begun with {len(begun)} outputs, and not {len(order.targets)}; "
+            "name the same, --overwrite starts over"
+        )
+    places: list[GatheringPlace] = []
+    for each, earlier in zip_longest(order.targets, begun or ()):
+        places.append(_place(each, order.config, earlier))
+        held.callback(places[-1].close)
+    return places
 
 
-def _placed(order: ParallelOrder, begun: Mapping[str, Any] | None) -> GatheringPlace:
-    existing = order.config.existing
-    if is_directory(order.output):
-        return PartDirectory(order.output, existing, begun, suffix=_suffix(order))
-    _suffix(order)
-    return GatheredFile(order.output, existing, begun)
+def _place(
+    target: OutputTarget, config: CommandConfig, begun: Mapping[str, Any] | None
+) -> GatheringPlace:
+    if target.directory:
+        return PartDirectory(target.path, config.existing, begun, suffix=target.form.suffix)
+    return GatheredFile(target.path, config.existing, begun, rendering(target.form, config).head)
 
 
 def _logs(order: ParallelOrder, folder: RunFolder, *, resumed: bool) -> PartLogs:

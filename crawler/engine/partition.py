@@ -24,6 +24,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -41,7 +42,7 @@ from crawler.model.request import Arrivals, LeftEntries, Position
 from crawler.model.url import Seed
 from crawler.runtime.suffixes import PublicSuffixes
 from crawler.store.archive import SUFFIXES
-from crawler.store.chosen import Chosen
+from crawler.store.forms import OutputForm, OutputTarget
 from crawler.store.journal.frame import Marks
 from crawler.store.journal.handover import Inbox, Outbox
 from crawler.store.journal.journal import Sync, positions_of, unsynced
@@ -49,8 +50,8 @@ from crawler.store.journal.lines import waiting_of
 from crawler.store.journal.page_quota import PageQuota
 from crawler.store.journal.resumption import Beginning, LeftLines, begin, resume
 from crawler.store.journal.state_folder import FORMAT, StateFolder
-from crawler.store.outlet import Outlet
-from crawler.store.record import encode
+from crawler.store.rendering import open_outputs
+from crawler.store.run_folder import part_name
 from crawler.store.shared_source import SharedSource
 from crawler.store.sinks import RecordSink
 from crawler.store.sources import InputProgress, UrlSource
@@ -105,7 +106,10 @@ class PartitionCrawl:
         self._folder = folder = partition_folder(plan, partition)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._label = plan.output
-        self._part = str(folder / f"part.jsonl{_suffix(plan.output)}")
+        self._targets = [
+            replace(each, path=str(folder / f"{part_name(number)}{each.form.suffix}"))
+            for number, each in enumerate(plan.parts or _parts(plan.output))
+        ]
         config = share_of(CommandConfig.of(plan.options), plan, folder)
         if timed:  # a deadline stops what starts, not what is in flight
             patience = max(config.drain_timeout, min(config.network.timeout, _LONGEST_DRAIN))
@@ -126,9 +130,8 @@ class PartitionCrawl:
         self._given = PartitionSource(
             beginning.left, self._source, self._inbox, lingers=shared and watch is not None
         )
-        encoded = Chosen(config.fields) if config.fields else encode
         stack.callback(self._given.close)
-        self._sink = RecordSink(self._part, encode=encoded, kept=beginning.kept)
+        self._sink = RecordSink.lasting(beginning)
         stack.callback(self._sink.close, whole=False)
         self._quota = None
         if shared and following.max_pages:
@@ -184,18 +187,18 @@ class PartitionCrawl:
                 else None
             )
 
-        folder = StateFolder(self._part, str(self._folder))
+        folder = StateFolder(self._targets[0].path, str(self._folder))
         folder.label = self._label
         sync: Sync = os.fdatasync if config.sync == "full" else unsynced
         resumed = folder.begun
-        outlet = Outlet(self._part, "replace", apart=True, resumed=resumed)
+        opened = open_outputs(self._targets, config, "replace", apart=True, resumed=resumed)
         try:
             if not resumed:
                 inputs = self._source.inputs()
                 return begin(
                     folder,
                     config.lasting(),
-                    outlet,
+                    opened,
                     sync=sync,
                     inputs=inputs,
                     outbox=outbox,
@@ -203,14 +206,14 @@ class PartitionCrawl:
             return resume(
                 folder,
                 config.lasting(),
-                outlet,
+                opened,
                 self._source,
                 sync=sync,
                 accept_change=config.accept_change,
                 outbox=outbox,
             )
         except BaseException:
-            outlet.close()
+            opened.close()
             raise
 
     def _expected(self) -> int | None:
@@ -236,8 +239,10 @@ class PartitionCrawl:
             sent=marks.sent,
             consumed=marks.received,
             left=marks.left,
-            part=self._part,
-            length=marks.output,
+            parts=tuple(
+                (each.path, length)
+                for each, length in zip(self._targets, marks.lengths, strict=True)
+            ),
         )
 
     def _look_after(self, deadline: float | None, over: threading.Event) -> None:
@@ -370,8 +375,9 @@ def share_of(config: CommandConfig, plan: CrawlPlan, folder: Path) -> CommandCon
     )
 
 
-def _suffix(output: str) -> str:
-    return next((each for each in SUFFIXES if output.lower().endswith(each)), "")
+def _parts(output: str) -> tuple[OutputTarget, ...]:
+    packing = next((each for each in SUFFIXES if output.lower().endswith(each)), "")
+    return (OutputTarget(output, "", OutputForm("jsonl", packing)),)
 
 
 def _until(deadline: float) -> float:

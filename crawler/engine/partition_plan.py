@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from crawler.core.audit import Totals
 from crawler.core.collector import Snapshot
+from crawler.store.forms import OutputTarget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,14 +22,17 @@ class CrawlPlan:
     """One run: its options, lists and places, the same for every partition.
 
     `options` are the values of a `CommandConfig` for the whole run; `state` is the directory of the
-    run's state. `partitions` is fixed for as long as the state lasts, `running` is the number of
-    partitions that run at once, which share `concurrency` and `memory`.
+    run's state. `output` names the output for people, `parts` is what a partition writes, by
+    default JSON lines that are packed as `output`. `partitions` is fixed for as long as the state
+    lasts, `running` is the number of partitions that run at once, which share `concurrency` and
+    `memory`.
     """
 
     options: Mapping[str, Any]
     seeds: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     output: str
+    parts: tuple[OutputTarget, ...] = ()
     state: str
     partitions: int = 1
     running: int = 1
@@ -42,7 +46,7 @@ class Manifest:
     everything is committed; `reason` tells why not, if the call failed. `read`, `found`, `repeats`
     and `records` are those of `Snapshot`, over all calls. `sent` counts what was handed over to
     other partitions, `consumed` what was received from them. `left` is the number of URLs without a
-    record. `part` is the file with the records, valid up to `length` bytes.
+    record. `parts` are the files with the records, each with the number of bytes that are valid.
     """
 
     partition: int
@@ -55,8 +59,7 @@ class Manifest:
     sent: int = 0
     consumed: int = 0
     left: int = 0
-    part: str = ""
-    length: int = 0
+    parts: tuple[tuple[str, int], ...] = ()
     reason: str = ""
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
 
-from crawler.model.choices import InputFormat, OutputFormat, Progress, Sync
+from crawler.model.choices import CsvLinks, InputFormat, OutputFormat, Progress, Sync
 from crawler.model.config import CrawlConfig
 from crawler.model.option import OptionError, option
 from crawler.model.units import COUNT, SHARE
@@ -70,8 +70,10 @@ class CommandConfig(CrawlConfig):
         (), "Fields of a record to write, in this order (default: all).", metavar="NAME,..."
     )
     format: OutputFormat = _output(
-        "jsonl", "Output format of the parts, where the output is a directory."
+        "jsonl", "Output format where its name does not tell: of a directory's parts, of a pipe."
     )
+    flat: bool = _output(False, "Write nested fields of JSON lines with dotted names.")
+    csv_links: CsvLinks = _output("count", "Links in CSV: their number, or joined by spaces.")
     state: str = _output(
         "",
         "Directory for the state of a resumable crawl (default: OUT.state; none: keep no state).",
@@ -136,7 +138,7 @@ _LASTING = (
     *("sitemap", "sitemaps", "skip_duplicates", "drop_params", "max_path_depth", "max_repeats"),
     *("max_queries", "max_equal_pages", "max_body", "strict", "accept", "max_redirects"),
     *("user_agent", "parser", "html", "error_pages", "limit", "input_format", "url_column"),
-    *("url_field", "keep", "fields", "format"),
+    *("url_field", "keep", "fields", "format", "flat", "csv_links"),
 )
 """What decides which URLs are crawled and what their records hold; never a secret."""
 _PASSING = frozenset(

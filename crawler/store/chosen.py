@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import orjson
@@ -33,16 +34,21 @@ class Chosen:
 
     def __call__(self, final: Final) -> bytes:
         """Return the record as one line of JSON."""
-        fields, document = final.halves()
-        tops = {path[0] for path in self._paths}
-        if not tops <= fields.keys():
-            fields |= dict.fromkeys(PARSED) | orjson.loads(document)
-        if "source" in tops & fields.keys():
-            fields["source"] = orjson.loads(_source(final))
+        fields = whole(final, {path[0] for path in self._paths})
         picked: dict[str, Any] = {}
         for path in self._paths:
             _pick(fields, path, picked)
         return dumps(picked) + b"\n"
+
+
+def whole(final: Final, names: AbstractSet[str] = frozenset()) -> dict[str, Any]:
+    """Return a record with the fields in `names` at least, or all."""
+    fields, document = final.halves()
+    if not names or not names <= fields.keys():
+        fields |= dict.fromkeys(PARSED) | orjson.loads(document)
+    if "source" in fields and (not names or "source" in names):
+        fields["source"] = orjson.loads(_source(final))
+    return fields
 
 
 def _source(final: Final) -> bytes:

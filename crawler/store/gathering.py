@@ -21,11 +21,10 @@ from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.store.claim import Claim, lock, unwritable
 from crawler.store.joint import joint
 from crawler.store.journal import disk
-from crawler.store.naming import LINES, check_name
 from crawler.store.outlet import packing
 from crawler.store.receipt_file import digest_of
 
-_PART = re.compile(r"part-(\d{5,})\.jsonl(?:\.gz|\.zst)?")
+_PART = re.compile(r"part-(\d{5,})\.[a-z]+(?:\.gz|\.zst)?")
 
 
 class CommittedPart(NamedTuple):
@@ -39,16 +38,19 @@ class CommittedPart(NamedTuple):
 class GatheredFile:
     """One file for all parts, claimed at the start.
 
-    begun: the value of `begun` of an earlier run that is continued. Raises what `Outlet` raises.
+    head: what the file begins with. begun: the value of `begun` of an earlier run that is
+    continued. Raises what `Outlet` raises.
     """
 
-    def __init__(self, path: str, existing: Existing, begun: Mapping[str, Any] | None) -> None:
-        check_name(path, LINES, packed=True)
-        self._path = path
+    def __init__(
+        self, path: str, existing: Existing, begun: Mapping[str, Any] | None, head: bytes = b""
+    ) -> None:
+        self._path = self.label = path
+        self._head = head
         self._place = Path(os.path.realpath(path))
         self._claim = Claim(path, existing if begun is None else "add")
         try:
-            lead = begun is None and self._claim.held and joint(self._claim.fd, path)
+            lead = begun is None and self._claim.held and joint(self._claim.fd, path, head)
             self.begun = dict(begun or {"kept": self._claim.held, "lead": bool(lead)})
             if self._claim.held < self.begun["kept"]:
                 raise ConfigurationError(
@@ -72,9 +74,10 @@ class GatheredFile:
             with draft.open("w+b", buffering=0) as file:
                 os.fchmod(file.fileno(), os.fstat(self._claim.fd).st_mode & 0o777)
                 disk.copy(self._claim.fd, file.fileno(), self.begun["kept"])
-                if self.begun["lead"]:
+                first = self._head if not self.begun["kept"] else b"\n" * self.begun["lead"]
+                if first:
                     pack = packing(self._path)
-                    disk.write(file.fileno(), pack.pack(b"\n") + pack.end())
+                    disk.write(file.fileno(), pack.pack(first) + pack.end())
                 for part in parts:
                     _copy(part, file.fileno())
                 os.fsync(file.fileno())
@@ -102,7 +105,7 @@ class PartDirectory:
     def __init__(
         self, path: str, existing: Existing, begun: Mapping[str, Any] | None, *, suffix: str
     ) -> None:
-        self._path = path
+        self._path = self.label = path
         self._place = Path(os.path.realpath(path))
         self._suffix = suffix
         self._made = not self._place.exists()

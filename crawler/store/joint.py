@@ -22,12 +22,14 @@ _LONGEST = 67_108_864
 """Bytes of a last line that are looked at; records are a tenth of that at the most."""
 
 
-def joint(fd: int, path: str) -> bytes:
+def joint(fd: int, path: str, head: bytes = b"") -> bytes:
     """Return what must come between the file's lines and the first new one: b"" or a line end.
 
     Reads all of an archive, and the last line of any other file; the descriptor's position stays.
+    head: the line that a table begins with.
 
-    Raises `ConfigurationError` if the end is torn or the format does not match the name.
+    Raises `ConfigurationError` if the end is torn, the format does not match the name, or the
+    columns are others.
     """
     packed = os.pread(fd, 4, 0).startswith((GZIP, *ZSTD))
     if packed != path.lower().endswith(SUFFIXES):
@@ -36,8 +38,12 @@ def joint(fd: int, path: str) -> bytes:
             "rename it, or name another file"
         )
     rest = _last_packed(fd, path) if packed else _last_line(fd)
+    if head and _first(fd, path, len(head)) != head:
+        raise ConfigurationError(f"{path}: has other columns; name another file")
     if not rest:
         return b""
+    if head:
+        raise ConfigurationError(f"{path}: ends in half a row; name another file")
     if not _is_json(rest):
         raise ConfigurationError(f"{path}: ends in half a line; {_cure(fd, path, rest, packed)}")
     return b"\n"
@@ -75,6 +81,16 @@ def _last_packed(fd: int, path: str) -> bytes:
             f"{path}: cannot be added to: {problem}; name another file"
         ) from error
     return rest
+
+
+def _first(fd: int, path: str, length: int) -> bytes:
+    """Return the first bytes of a file, or of what is packed in it."""
+    found = b""
+    for block in unpacked(_blocks(fd), path):
+        found += block
+        if len(found) >= length:
+            break
+    return found[:length]
 
 
 def _blocks(fd: int) -> Iterator[bytes]:

@@ -27,7 +27,13 @@ def check_name(path: str, forms: Sequence[str], *, packed: bool) -> None:
     stem = os.path.basename(path).lower()
     if packed:
         stem = next((stem.removesuffix(s) for s in SUFFIXES if stem.endswith(s)), stem)
-    suffix = os.path.splitext(stem)[1]
-    if _FORM.fullmatch(suffix) and suffix not in forms:
+    suffix = suffix_of(stem)
+    if suffix and suffix not in forms:
         names = ", ".join((*forms, *(SUFFIXES if packed else ())))
         raise ConfigurationError(f"{path}: unknown format {suffix}; expected one of {names}")
+
+
+def suffix_of(stem: str) -> str:
+    """Return the suffix by which a name promises a format; "" if it does not."""
+    suffix = os.path.splitext(stem)[1]
+    return suffix if _FORM.fullmatch(suffix) else ""

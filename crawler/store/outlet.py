@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import zstandard
@@ -89,13 +89,14 @@ class Outlet:
     lines that were written.
 
     apart: each write is a whole gzip member or Zstandard frame, so that the file is always a whole
-    archive. resumed: the file is that of an earlier run; `rewind` sets its end. Raises what
-    `check_name`, `Claim` and `joint` raise.
+    archive. resumed: the file is that of an earlier run; `rewind` sets its end. head: what a file
+    begins with; records may then have several lines. forms: suffixes that the name may have.
+    Raises what `check_name`, `Claim` and `joint` raise.
     """
 
     __slots__ = (
-        *("_apart", "_claim", "_descriptor", "_lead", "_offset", "_packing", "_path"),
-        *("label", "live", "records"),
+        *("_apart", "_claim", "_descriptor", "_head", "_lead", "_offset", "_packing", "_path"),
+        *("label", "live", "path", "records"),
     )
 
     def __init__(
@@ -105,9 +106,12 @@ class Outlet:
         *,
         apart: bool = False,
         resumed: bool = False,
+        head: bytes = b"",
+        forms: Sequence[str] = LINES,
     ) -> None:
-        check_name(path, LINES, packed=True)
-        self._path = path
+        check_name(path, forms, packed=True)
+        self._path = self.path = path
+        self._head = head
         self._packing = packing(path)
         self._apart = apart
         self._claim = Claim(path, "add" if resumed else existing, hint=_HINT)
@@ -128,10 +132,13 @@ class Outlet:
         """True if the lines are in an archive, which lacks its end after a failure."""
         return not isinstance(self._packing, Plain)
 
-    def write(self, lines: bytes) -> None:
-        """Write whole lines. Raises `OSError`; the file then still ends with a whole line."""
+    def write(self, lines: bytes, number: int = 0) -> None:
+        """Write whole records; number: how many, where they need not be one a line.
+
+        Raises `OSError`; the file then still ends with a whole record.
+        """
         self._start()
-        data = self._packing.pack(lines)
+        data = self._packing.pack(self._head + lines if not self._offset else lines)
         if self._apart and self.packed:
             data += self._packing.end()
             self._packing = packing(self._path)
@@ -140,14 +147,14 @@ class Outlet:
             while done < len(data):
                 done += self._descriptor.write(memoryview(data)[done:])
         except OSError:
-            if data is lines:
+            if data is lines and not self._head:
                 done = lines.rfind(b"\n", 0, done) + 1
                 self.records += lines.count(b"\n", 0, done)
                 self._offset += done
             self._cut()
             raise
         self._offset += done
-        self.records += lines.count(b"\n")
+        self.records += number if self._head else lines.count(b"\n")
 
     def end(self, *, whole: bool = True) -> None:
         """Close the archive, if it is one. Raises `OSError`.
@@ -158,6 +165,8 @@ class Outlet:
         if not self._claim.started and (self._offset or not whole):
             return
         self._start()
+        if self._head and not self._offset:
+            self.write(b"")
         if not self._apart:
             self._write_all(self._packing.end())
 
@@ -193,7 +202,7 @@ class Outlet:
 
     def _joint(self) -> bytes:
         try:
-            return joint(self._claim.fd, self._claim.path)
+            return joint(self._claim.fd, self._claim.path, self._head)
         except BaseException:
             self._claim.release()
             raise
@@ -220,6 +229,19 @@ class Outlet:
         """Cut half a line, or half a compressed group, off the end of a file of ours."""
         if self._claim.ours:
             os.ftruncate(self._claim.fd, self._offset)
+
+
+def write_groups(outlets: Sequence[Outlet], groups: Sequence[bytes], number: int) -> None:
+    """Write so many records to each of several outputs.
+
+    Raises `OSError` with the label of the one that failed as `filename`.
+    """
+    for outlet, group in zip(outlets, groups, strict=True):
+        try:
+            outlet.write(group, number)
+        except OSError as error:
+            error.filename = outlet.label
+            raise
 
 
 def packing(path: str) -> Packing:

@@ -32,6 +32,8 @@ def fitting_receipt(path: Path, output: str) -> dict[str, Any]:
     receipt = read_object(path)
     try:
         fits = bool(receipt) and size_of(output, receipt) == receipt["bytes"]
+        for other in receipt.get("others", ()):
+            fits = fits and size_of(other["output"], other) == other["bytes"]
     except (OSError, KeyError, TypeError):  # a part has gone, or the receipt is none of ours
         fits = False
     return receipt if fits else {}
@@ -49,6 +51,12 @@ def digest_of(paths: Iterable[Path]) -> dict[str, Any]:
                 digest.update(block)
                 size += len(block)
     return {"bytes": size, "sha256": digest.hexdigest()}
+
+
+def others_of(measured: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what a receipt says of further outputs, by their names; nothing without any."""
+    found = [{"output": os.path.realpath(name), **values} for name, values in measured.items()]
+    return {"others": found} if found else {}
 
 
 def size_of(output: str, receipt: Mapping[str, Any]) -> int:

@@ -29,7 +29,7 @@ from crawler.store.gathering import CommittedPart, explained
 from crawler.store.journal import disk
 from crawler.store.journal.frame import Marks
 from crawler.store.journal.state_folder import FORMAT, StateFolder
-from crawler.store.receipt_file import indented
+from crawler.store.receipt_file import indented, others_of
 
 _PATIENCE = 10.0  # seconds for processes that notice at once that their parent has gone
 _PAUSE = 0.02
@@ -39,6 +39,7 @@ class GatheringPlace(Protocol):
     """An output that parts are put together in; `begun` is what to know to do that again."""
 
     begun: dict[str, Any]
+    label: str
 
     def gather(self, parts: Sequence[CommittedPart]) -> dict[str, Any]:
         """Put the parts together, durably; return what the receipt says of the output."""
@@ -80,9 +81,10 @@ class RunFolder:
         """True if all partitions have ended, and `finish` is left to do."""
         return (self.path / "ended.json").exists() or self._whole.receipt.exists()
 
-    def begun(self) -> dict[str, Any]:
-        """Return what `begin` was given of the output. Raises `ConfigurationError`."""
-        return dict(self._whole.run()["begun"])
+    def begun(self) -> list[dict[str, Any]]:
+        """Return what `begin` was given of the outputs. Raises `ConfigurationError`."""
+        run = self._whole.run()
+        return [run["begun"], *run.get("others", ())]
 
     @property
     def untouched(self) -> bool:
@@ -109,16 +111,18 @@ class RunFolder:
         Raises `EnvironmentFailure` if one does not.
         """
         until = time.monotonic() + _PATIENCE
-        for path in self.path.glob("p[0-9]*/part.jsonl*"):
+        for path in self.path.glob("p[0-9]*/part.*"):
             number = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
             try:
                 _wait_for(number, str(path), until)
             finally:
                 os.close(number)
 
-    def begin(self, options: Mapping[str, Any], partitions: int, target: GatheringPlace) -> None:
-        """Begin a run of so many partitions. Raises `EnvironmentFailure`."""
-        run = self._described(options) | {"partitions": partitions, "begun": target.begun}
+    def begin(self, options: Mapping[str, Any], partitions: int, *targets: GatheringPlace) -> None:
+        """Begin a run of so many partitions into these outputs. Raises `EnvironmentFailure`."""
+        first, *others = (each.begun for each in targets)
+        run = self._described(options)
+        run |= {"partitions": partitions, "begun": first, "others": others}
         with explained(str(self.path)):
             disk.remove(self._whole.receipt)
             for name in ("journal", "seen", "status.json"):  # of a crawl that is replaced
@@ -155,13 +159,13 @@ class RunFolder:
             "entries": marks[0].entries,
             **counts,
             "ended": round(time.time(), 3),
-            "lengths": [each.output for each in marks],
+            "lengths": [each.lengths for each in marks],
         }
         with explained(str(self.path)):
             disk.replace(self.path / "ended.json", indented(ended))
             disk.settle(self.path)
 
-    def finish(self, target: GatheringPlace) -> dict[str, Any]:
+    def finish(self, *targets: GatheringPlace) -> dict[str, Any]:
         """Put the parts together, and the receipt in the place of the state; return the receipt.
 
         Raises `EnvironmentFailure`.
@@ -172,7 +176,11 @@ class RunFolder:
             else:
                 receipt = self._read("ended.json")
                 lengths = receipt.pop("lengths")
-                receipt |= target.gather(list(map(self._part, range(len(lengths)), lengths)))
+                first, *others = (
+                    each.gather(self._parts(number, lengths)) for number, each in enumerate(targets)
+                )
+                names = (each.label for each in targets[1:])
+                receipt |= first | others_of(dict(zip(names, others, strict=True)))
                 disk.replace(self._whole.receipt, indented(receipt))
                 disk.settle(self._whole.receipt.parent)
             self.discard()
@@ -214,16 +222,27 @@ class RunFolder:
             "given": dict(self._whole.given),
         }
 
-    def _part(self, partition: int, length: int) -> CommittedPart:
-        folder = self.path / f"p{partition}"
-        found = sorted(folder.glob("part.jsonl*"))  # none once it has been moved away
-        return CommittedPart(partition, found[0] if found else folder / "part.jsonl", length)
+    def _parts(self, output: int, lengths: Sequence[Sequence[int]]) -> list[CommittedPart]:
+        """Return the parts of an output."""
+        name = part_name(output)
+        found: list[CommittedPart] = []
+        for partition, each in enumerate(lengths):
+            folder = self.path / f"p{partition}"
+            there = sorted(folder.glob(f"{name}.*"))  # none once it has been moved away
+            length = each[output] if output < len(each) else 0
+            found.append(CommittedPart(partition, there[0] if there else folder / name, length))
+        return found
 
     def _read(self, name: str) -> dict[str, Any]:
         try:
             return dict(orjson.loads((self.path / name).read_bytes()))
         except (OSError, ValueError, TypeError) as error:
             raise self._whole.damaged(f"{name}: {error}") from None
+
+
+def part_name(output: int) -> str:
+    """Return the name, without its suffix, of what a partition writes for an output."""
+    return f"part{output or ''}"
 
 
 def _last_marks(folder: StateFolder) -> Marks:

@@ -21,7 +21,8 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from math import inf
 from time import monotonic
 
@@ -31,9 +32,11 @@ from crawler.model.outcome import Failed, Final
 from crawler.store.descriptor import ReaderGone
 from crawler.store.journal.kept import Kept, RecordGroup
 from crawler.store.journal.lines import key_of, word_of
-from crawler.store.outlet import Outlet
+from crawler.store.journal.resumption import Beginning
+from crawler.store.outlet import Outlet, write_groups
 from crawler.store.output_files import write_json
 from crawler.store.record import encode
+from crawler.store.rendering import Encoder
 
 __all__ = ["LIMIT", "OutputClosed", "RecordSink", "write_json"]
 
@@ -66,12 +69,13 @@ def _nobody() -> None:
 
 
 class RecordSink:
-    """Writes one JSON line per outcome to `path`, `-` for standard output.
+    """Writes one record per outcome to `path`, `-` for standard output, or to several outputs.
 
     A file is written in place, so that it can be followed; old content is refused, replaced or
     appended to, as `existing` says, with the first record and not before. `.gz` and `.zst` are
     compressed. kept: the output and the journal of a crawl that can be continued after it was
-    killed. `encode` makes the line of a record. `on_room` is called from the writer's thread when
+    killed, with the same outputs. `encode` makes a record, by default a JSON line, for the first
+    output, `others` for the further ones. `on_room` is called from the writer's thread when
     there is room again or the writer has failed; it must not raise.
 
     Raises what `crawler.store.claim.Claim` raises.
@@ -79,19 +83,24 @@ class RecordSink:
 
     def __init__(
         self,
-        path: str,
+        path: str | Sequence[Outlet],
         *,
         existing: Existing = "refuse",
-        encode: Callable[[Final], bytes] = encode,
+        encode: Encoder = encode,
         on_room: Callable[[], None] = _nobody,
         kept: Kept | None = None,
+        others: Sequence[Encoder] = (),
     ) -> None:
-        self._outlet = kept.outlet if kept is not None else Outlet(path, existing)
+        self._outlets: Sequence[Outlet]
+        if kept is not None:
+            self._outlets = kept.outlets
+        else:
+            self._outlets = [Outlet(path, existing)] if isinstance(path, str) else path
+        self._encoders = (encode, *others)
         self._kept = kept
-        self._encode = encode
         self.on_room = on_room
         self._change = threading.Condition()
-        self._queue: list[bytes] = []
+        self._queue: list[tuple[bytes, ...]] = []
         self._queued = 0  # bytes in the queue
         self._waiting = 0  # bytes in the queue or being written
         self._closing = False
@@ -99,7 +108,8 @@ class RecordSink:
         self._failure: Exception | None = None
         self._given = 0
         self._deadline = inf
-        self._pace = _LIVE_PACE if self._outlet.live else _PACE
+        self._live = [outlet for outlet in self._outlets if outlet.live]
+        self._pace = _LIVE_PACE if self._live else _PACE
         self._group, self._ended = _GROUP, array("Q")
         self._words: list[str] = []
         self._failed = 0
@@ -108,8 +118,15 @@ class RecordSink:
         self._thread = threading.Thread(target=self._run, name="record-sink", daemon=True)
         self._thread.start()
 
+    @classmethod
+    def lasting(cls, beginning: Beginning) -> RecordSink:
+        """Return the sink of a crawl that can be continued."""
+        kept, (first, *others) = beginning.kept, beginning.encoders
+        return cls(kept.outlets, encode=first, others=others, kept=kept)
+
     def __repr__(self) -> str:
-        return f"RecordSink({self._outlet.label!r}, written={self.written})"
+        names = ", ".join(outlet.label for outlet in self._outlets)
+        return f"RecordSink({names!r}, written={self.written})"
 
     @property
     def has_room(self) -> bool:
@@ -120,7 +137,7 @@ class RecordSink:
     @property
     def written(self) -> int:
         """Number of records written."""
-        return self._outlet.records
+        return self._outlets[0].records
 
     @property
     def failure(self) -> Exception | None:
@@ -133,7 +150,8 @@ class RecordSink:
         Raises `OutputClosed` if the reader of the output went away, `EnvironmentFailure` that names
         the output if it could not be written; in both cases this record is not written.
         """
-        line = self._encode(final)
+        records = tuple([encode(final) for encode in self._encoders])
+        size = sum(map(len, records))
         with self._change:
             self._refuse()
             self._given += 1
@@ -142,9 +160,9 @@ class RecordSink:
                 self._ended.append(key_of(final))
                 self._words.append(word_of(final))
                 self._failed += isinstance(final, Failed)
-            self._queue.append(line)
-            self._queued += len(line)
-            self._waiting += len(line)
+            self._queue.append(records)
+            self._queued += size
+            self._waiting += size
             if not before or before < self._group <= self._queued:
                 self._change.notify()
 
@@ -168,9 +186,10 @@ class RecordSink:
 
     def _stalled(self) -> bool:
         """Give up on the reader if its time is up; return whether the writer may be abandoned."""
-        if not self._outlet.live or monotonic() < self._deadline:
+        if not self._live or monotonic() < self._deadline:
             return False
-        self._outlet.leave()
+        for outlet in self._live:
+            outlet.leave()
         self._thread.join(_LEAVING)
         if self._thread.is_alive():  # blocked in write(2): what it has got by now is not known
             self._failure = self._failure or self._translated(ReaderGone())
@@ -197,36 +216,40 @@ class RecordSink:
                 group = self._next_group(last + self._pace)
                 self._write(group)
                 last = monotonic()
-                self._done(len(group.lines))
-            self._outlet.end(whole=self._whole)
+                self._done(sum(map(len, group.parts)))
+            for outlet in self._outlets:
+                outlet.end(whole=self._whole)
             if self._kept is not None:
                 self._kept.end(whole=self._whole)
         finally:
-            self._outlet.close()
-            if self._kept is not None:
-                self._kept.journal.close()
+            with ExitStack() as stack:
+                if self._kept is not None:
+                    stack.callback(self._kept.journal.close)
+                for outlet in self._outlets:
+                    stack.callback(outlet.close)
 
     def _write(self, group: RecordGroup) -> None:
         if self._kept is not None:
             self._kept.write(group)
-        elif group.lines:
-            self._outlet.write(group.lines)
+        elif group.parts:
+            write_groups(self._outlets, group.parts, group.number)
 
     def _next_group(self, due: float) -> RecordGroup:
-        """Wait for lines, and until `due` for more of them; return none at the end.
+        """Wait for records, and until `due` for more of them; return none at the end.
 
-        With a journal there may be something to commit without any lines.
+        With a journal there may be something to commit without any records.
         """
         with self._change:
             patience = self._pace if self._kept is not None else None
             self._change.wait_for(lambda: self._queue or self._closing, patience)
             pause = max(0.0, due - monotonic())
             self._change.wait_for(lambda: self._queued >= self._group or self._closing, pause)
-            lines, self._queue, self._queued = self._queue, [], 0
+            queued, self._queue, self._queued = self._queue, [], 0
             ended, self._ended = self._ended, array("Q")
             words, self._words = self._words, []
             failed, self._failed = self._failed, 0
-        return RecordGroup(b"".join(lines), ended, words, failed)
+        parts = [b"".join(column) for column in zip(*queued, strict=True)]
+        return RecordGroup(parts, len(queued), ended, words, failed)
 
     def _done(self, size: int) -> None:
         with self._change:
@@ -243,7 +266,7 @@ class RecordSink:
         self.on_room()
 
     def _translated(self, error: OSError) -> CrawlerError:
-        label = self._outlet.label
+        label = str(error.filename or self._outlets[0].label)
         if isinstance(error, ReaderGone):
             lost = self._given - self.written
             return OutputStalled(f"{label}: its reader stands still; {lost:,} records not written")
@@ -258,6 +281,6 @@ class RecordSink:
         """Return how to go on without losing what was written."""
         if self._kept is not None:
             return "make room, and run the same command again"
-        addable = not (self._outlet.live or self._outlet.packed)
+        addable = not any(outlet.live or outlet.packed for outlet in self._outlets)
         onto = "to the same file with --append" if addable else "to another file"
         return f"make room, and crawl what has none (each names its `input`) {onto}"

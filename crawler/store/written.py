@@ -16,6 +16,7 @@ from crawler.model.errors import EnvironmentFailure
 from crawler.model.outcome import Kind
 from crawler.store.archive import unpacked
 from crawler.store.blocks import Input
+from crawler.store.naming import LINES, check_name
 
 _LONGEST = 67_108_864
 """Bytes of a line: a page of ten million bytes of links has a record that is longer than itself."""
@@ -76,14 +77,20 @@ _decode = msgspec.json.Decoder(WrittenRecord).decode
 def parts_of(output: str) -> list[str]:
     """Return the files of an output: itself, or those of a directory, by name.
 
-    Raises `EnvironmentFailure` for a directory without parts.
+    Raises `EnvironmentFailure` for a directory without parts, `ConfigurationError` for another
+    format than JSON lines.
     """
     if not os.path.isdir(output):
-        return [output]
+        return [_checked(output)]
     names = sorted(name for name in os.listdir(output) if name.startswith("part-"))
     if not names:
         raise EnvironmentFailure(f"{output}: has no parts (part-*); name the output of a crawl")
-    return [os.path.join(output, name) for name in names]
+    return [_checked(os.path.join(output, name)) for name in names]
+
+
+def _checked(name: str) -> str:
+    check_name(name, LINES, packed=True)
+    return name
 
 
 def written_lines(name: str) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import os
@@ -27,7 +28,8 @@ from crawler.store.journal.state_folder import StateFolder
 from tests.unmannered import MANNERS_OFF
 
 PAGES = 120
-FORMS = ("jsonl", "jsonl.gz", "jsonl.zst")
+FORMS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv.gz")
+"""The last has JSON lines as a second output."""
 KINDS = ("list", "follow", "stdin")
 SITE = "http://a.test"
 KILLED = 9
@@ -101,7 +103,8 @@ def crawl(case: Case, folder: Path, *, sync: str = "none") -> int:
         inputs = ["-"]
         options["robots"] = "obey"
     config = CommandConfig(**options)
-    order = Order(config=config, seeds=seeds, inputs=inputs, output=str(_output(case, folder)))
+    output, *others = map(str, outputs(case.form, folder))
+    order = Order(config=config, seeds=seeds, inputs=inputs, output=output, others=others)
     try:
         return run(order, lambda o, say: open_crawl(o, say, Plugins(fetcher=Site())))
     except CrawlerError as error:
@@ -115,8 +118,10 @@ def _entries() -> list[str]:
     return [*urls, *urls[::9], *(f"http://no url {n}/" for n in range(5))]
 
 
-def _output(case: Case, folder: Path) -> Path:
-    return folder / f"out.{case.form}"
+def outputs(form: str, folder: Path) -> list[Path]:
+    """Return the outputs of a crawl."""
+    more = ["out.jsonl"] if form.startswith("csv") else []
+    return [folder / name for name in (f"out.{form}", *more)]
 
 
 def killed_at(number: int, how: str) -> None:
@@ -154,24 +159,24 @@ def killed_at(number: int, how: str) -> None:
 
 def wrong(case: Case, folder: Path, *, complete: bool) -> str:
     """Return what is wrong with what a run has left; "" if nothing is."""
-    output = _output(case, folder)
-    state = StateFolder(str(output))
+    files = outputs(case.form, folder)
+    state = StateFolder(str(files[0]))
     if complete:
         if state.path.exists() or not state.receipt.exists():
             return "no receipt, or a state next to it"
-        return _miscounted(case, output)
+        return next(filter(None, (_miscounted(case, file) for file in files)), "")
     if state.begun:
         *_, last = state.frames()
         marks = last.marks
-        size = output.stat().st_size if output.exists() else 0
-        if size < marks.output:
-            return f"{size} bytes, and {marks.output} were committed"
+        for file, length in zip(files, marks.lengths, strict=True):
+            size = file.stat().st_size if file.exists() else 0
+            if size < length:
+                return f"{file.name}: {size} bytes, and {length} were committed"
     return ""
 
 
 def _miscounted(case: Case, output: Path) -> str:
-    records = [json.loads(line) for line in unpacked(output.read_bytes()).splitlines()]
-    found = Counter(record["url"] for record in records)
+    found = Counter(urls_in(output.name, output.read_bytes()))
     wanted = {SITE + _path(n) for n in range(PAGES)}
     if case.kind != "follow":
         wanted |= {f"http://no url {n}/" for n in range(5)}
@@ -179,6 +184,14 @@ def _miscounted(case: Case, output: Path) -> str:
         return f"recorded twice: {twice[:3]}"
     lost, added = wanted - found.keys(), found.keys() - wanted
     return f"lost {sorted(lost)[:3]}, added {sorted(added)[:3]}" if lost or added else ""
+
+
+def urls_in(name: str, data: bytes) -> list[str]:
+    """Return the URLs of the records in a file, or in a part of one."""
+    text = unpacked(data)
+    if ".csv" in name:
+        return [row["url"] for row in csv.DictReader(text.decode().splitlines())]
+    return [json.loads(line)["url"] for line in text.splitlines()]
 
 
 def unpacked(data: bytes) -> bytes:

@@ -8,11 +8,12 @@ the end the parts hold one valid record for each URL.
 
 from __future__ import annotations
 
-import json
 import os
 import random
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,10 +23,12 @@ from crawler.engine.plugins import Plugins
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import CrawlerError
 from crawler.store import sinks
+from crawler.store.forms import OutputForm, OutputTarget
 from crawler.store.journal import handover, journal
 from crawler.store.journal.frame import Marks
 from crawler.store.journal.state_folder import StateFolder
-from tests.crash.crawl import KILLED, killed_at, unpacked
+from crawler.store.run_folder import part_name
+from tests.crash.crawl import KILLED, killed_at, urls_in
 from tests.engine.partition_web import HOSTS, PAGES, ManyHosts, page, place
 from tests.unmannered import MANNERS_OFF
 
@@ -64,9 +67,19 @@ class RoundsCase(NamedTuple):
             options=config.values(),
             inputs=(str(folder / "list.txt"),),
             output=str(folder / f"out.{self.form}"),
+            parts=self.parts(),
             state=str(folder / "state"),
             partitions=self.partitions,
         )
+
+    def parts(self) -> tuple[OutputTarget, ...]:
+        """Return what each partition writes."""
+        name, _, packing = self.form.partition(".")
+        lines = OutputTarget("", "", OutputForm("jsonl"), headed=False)
+        given = OutputTarget(
+            "", "", OutputForm(name, f".{packing}" if packing else ""), headed=True
+        )
+        return (given, lines) if name == "csv" else (given,)
 
     def wanted(self) -> set[str]:
         """Return the URLs that get a record."""
@@ -122,24 +135,32 @@ def wrong_rounds(case: RoundsCase, folder: Path, *, complete: bool) -> str:
     """Return what is wrong with what the partitions have left; "" if nothing is."""
     places = [folder / "state" / f"p{number}" for number in range(case.partitions)]
     marks = [_committed(place) for place in places]
-    parts = [next(place.glob("part.*"), place / "part") for place in places]
-    for part, mark in zip(parts, marks, strict=True):
+    files = [
+        [
+            (place / f"{part_name(number)}{each.form.suffix}", length)
+            for number, (each, length) in enumerate(zip(case.parts(), mark.lengths, strict=False))
+        ]
+        for place, mark in zip(places, marks, strict=True)
+    ]
+    for part, length in chain(*files):
         size = part.stat().st_size if part.exists() else 0
-        if size < mark.output:
-            return f"{part} has {size} bytes, and {mark.output} were committed"
+        if size < length:
+            return f"{part} has {size} bytes, and {length} were committed"
     for receiver, mark in enumerate(marks):
         for sender, block, lines in mark.positions:
             if block > marks[sender].handed or (lines and block == marks[sender].handed):
                 return f"{receiver} has received more of {sender} than was committed"
     if not complete:
         return ""
-    data = [
-        part.read_bytes()[: mark.output]
-        for part, mark in zip(parts, marks, strict=True)
-        if mark.output
-    ]
-    lines = b"".join(map(unpacked, data)).splitlines()
-    found = Counter(record["url"] for record in map(json.loads, lines))
+    problems = (_miscounted(case, output) for output in zip(*files, strict=True))
+    return next(filter(None, problems), "")
+
+
+def _miscounted(case: RoundsCase, parts: Sequence[tuple[Path, int]]) -> str:
+    found: Counter[str] = Counter()
+    for part, length in parts:
+        if length:
+            found.update(urls_in(part.name, part.read_bytes()[:length]))
     if twice := [url for url, number in found.items() if number > 1]:
         return f"recorded twice: {twice[:3]}"
     lost, added = case.wanted() - found.keys(), found.keys() - case.wanted()

@@ -17,6 +17,7 @@ from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.runtime import limits
 from crawler.store.journal.frame import Marks
 from crawler.store.journal.state_folder import StateFolder
+from crawler.store.rendering import targets_of
 from crawler.store.run_folder import RunFolder
 
 
@@ -27,9 +28,8 @@ def order(folder: Path, *, hosts: int = 8, urls: int = 3_000, **options: Any) ->
     listed.write_text("".join(f"http://h{n % hosts}.test/{n}\n" for n in range(urls)))
     inputs = options.pop("inputs", (str(listed),))
     config = CommandConfig(**{"workers": "auto"} | options)
-    return ParallelOrder(
-        config=config, seeds=(), inputs=inputs, output=f"{folder}/{output}", lasting=True
-    )
+    targets = targets_of([f"{folder}/{output}"], config)
+    return ParallelOrder(config=config, seeds=(), inputs=inputs, targets=targets, lasting=True)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,6 @@ def test_the_number_of_partitions_lasts_as_long_as_the_state(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"format": "jsonl.gz"}, "format: jsonl.gz is for a directory"),
         ({"memory": "300MB"}, "memory: 2 workers need 400MB or more"),
         ({"inputs": ("PIPE",)}, "is a pipe, which only one process can read; use -i - or a file"),
     ],

@@ -57,7 +57,7 @@ def finished(output: Path) -> dict[str, Any]:
     """Go on with a run whose partitions have ended; return the receipt."""
     folder = RunFolder(str(output))
     folder.lock()
-    with closing(folder), closing(placed(output, "refuse", folder.begun())) as place:
+    with closing(folder), closing(placed(output, "refuse", folder.begun()[0])) as place:
         if not folder.ended:
             folder.end(folder.options(), COUNTS)
         return folder.finish(place)

@@ -35,6 +35,8 @@ from crawler.store.journal.resumption import Complete, open_state, resume
 from crawler.store.journal.state_folder import FORMAT, StateFolder
 from crawler.store.journal.tables_file import read_tables
 from crawler.store.outlet import Outlet
+from crawler.store.record import encode
+from crawler.store.rendering import OpenedOutputs
 from crawler.store.sinks import LIMIT, RecordSink
 from crawler.store.sources import UrlSource
 from tests.crash.crawl import SITE, Case, Site, crawl, wrong
@@ -308,7 +310,7 @@ def test_a_full_journal_wakes_the_engine_after_its_commit(tmp_path: Path) -> Non
     for _ in range(LIMIT // 1_000 + 1):
         journal.waits(Listed(seed.url, seed, 0.0))
     journal.publish()
-    kept = Kept(Outlet(output, apart=True), journal, unsynced)
+    kept = Kept([Outlet(output, apart=True)], journal, unsynced)
     with closing(RecordSink(output, kept=kept, on_room=room.set)) as sink:
         assert room.wait(PATIENCE)
         assert sink.has_room
@@ -340,7 +342,8 @@ def test_what_a_migrated_state_holds_is_of_the_present_format(tmp_path: Path) ->
     options = folder.run()["options"]
     with closing(UrlSource([f"{SITE}/page/0"], [str(tmp_path / "list.txt")], CommandConfig())) as s:
         outlet = Outlet(folder.output, "add", apart=True, resumed=True)
-        begun = resume(folder, options, outlet, s, sync=unsynced)
+        opened = OpenedOutputs(outlets=(outlet,), encoders=(encode,))
+        begun = resume(folder, options, opened, s, sync=unsynced)
     with closing(outlet), closing(begun.kept.journal):
         assert folder.run()["format"] == FORMAT
         assert (folder.path / "journal").read_bytes().startswith(b"CRJ2")
@@ -412,21 +415,21 @@ def test_after_a_failed_sync_nothing_is_tried_again(place: Place) -> None:
             raise OSError(errno.EIO, "Input/output error")
 
     journal = Journal(StateFolder(str(place.output)), CommandConfig().lasting(), sync=failing)
-    kept = Kept(Outlet(str(place.output), apart=True), journal, failing)
+    kept = Kept([Outlet(str(place.output), apart=True)], journal, failing)
     seed = Seed.read("http://a.test/page/1")
     journal.read([seed], 0)
     journal.seen(seed.url.fingerprint)
     journal.publish()
     with pytest.raises(EnvironmentFailure, match="Input/output error"):
-        kept.write(RecordGroup(b"{}\n", []))
+        kept.write(RecordGroup([b"{}\n"]))
     before = len(calls), journal.folder.path.joinpath("journal").read_bytes()
     journal.read([seed], 0)
     journal.publish()
-    for again in (lambda: kept.write(RecordGroup(b"{}\n", [])), lambda: kept.end(whole=True)):
+    for again in (lambda: kept.write(RecordGroup([b"{}\n"])), lambda: kept.end(whole=True)):
         with pytest.raises(EnvironmentFailure):
             again()
     assert (len(calls), journal.folder.path.joinpath("journal").read_bytes()) == before
-    kept.outlet.close()
+    kept.outlets[0].close()
     journal.close()
 
 
@@ -436,7 +439,7 @@ def test_failures_are_counted_with_their_records(
     """A run that goes on knows how many records of the earlier ones are failures."""
     counted: list[Marks] = []
 
-    def finish(journal: Journal) -> None:
+    def finish(journal: Journal, _others: object) -> None:
         counted.append(journal.marks)
         journal.close()
 
@@ -467,7 +470,7 @@ def test_options_that_were_accepted_are_those_of_the_crawl_from_then_on(place: P
     config = CommandConfig(**dict(MANNERS_OFF, accept_change=True))
     with closing(UrlSource([], [str(place.list)], config)) as source:
         begun = open_state(str(place.output), config, source)
-    with closing(begun.kept.outlet), closing(begun.kept.journal), closing(begun.left):
+    with closing(begun.kept.outlets[0]), closing(begun.kept.journal), closing(begun.left):
         assert begun.resumed
     assert place.crawl() == 0
 
@@ -554,7 +557,7 @@ def test_what_was_learned_is_written_with_a_new_base_and_at_the_end(
     monkeypatch.setattr(journal_module, "_LEAST", 500)
     output = str(tmp_path / "out.jsonl")
     journal = Journal(StateFolder(output), {}, sync=unsynced)
-    kept = Kept(Outlet(output, apart=True), journal, unsynced)
+    kept = Kept([Outlet(output, apart=True)], journal, unsynced)
     refused = {"more than --max-pages": 1}
     journal.learns(lambda: CrawlTables(refused=dict(refused)))
     for number in range(20):
@@ -562,10 +565,10 @@ def test_what_was_learned_is_written_with_a_new_base_and_at_the_end(
         journal.read([seed], 0)
         journal.waits(Listed(seed.url, seed, 0.0))
         journal.publish()
-        kept.write(RecordGroup(b"{}\n", []))
+        kept.write(RecordGroup([b"{}\n"]))
         journal.settled()
     assert read_tables(journal.folder.path).refused == refused
     refused["more than --max-pages"] = 2
     kept.end(whole=False)
-    kept.outlet.close()
+    kept.outlets[0].close()
     assert read_tables(journal.folder.path).refused == refused

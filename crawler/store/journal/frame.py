@@ -41,7 +41,8 @@ class Marks:
     `cursor` is the number of entries read of the list as it is now, `entries` their CRC-32, each
     with a line end. `taken` counts the pages that were found and taken up, `found` sitemaps, too.
     `copied` is the length of the copy of standard input. `outcomes` counts the records by outcome,
-    `failed` those that are failures; states that are older than these counts lack them.
+    `failed` those that are failures; states that are older than these counts lack them. `others`
+    are the lengths of further outputs.
 
     Between partitions (`crawler.store.journal.handover`): `handed` is the length of what was handed
     over, `sent` and `received` count the lines, `went` and `come` those of them that moved a URL
@@ -49,6 +50,7 @@ class Marks:
     """
 
     output: int = 0
+    others: Sequence[int] = ()
     seen: int = 0
     cursor: int = 0
     entries: int = 0
@@ -66,6 +68,11 @@ class Marks:
     come: int = 0
     positions: Sequence[Sequence[int]] = ()
     outcomes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """The lengths of all outputs."""
+        return (self.output, *self.others)
 
     @property
     def left(self) -> int:
@@ -190,7 +197,8 @@ def _unpacked(body: bytes) -> Frame:
 
 
 def _marks(values: dict[str, Any]) -> Marks:
-    return Marks(**{**values, "positions": tuple(map(tuple, values.get("positions", ())))})
+    lists = {"positions": tuple(map(tuple, values.get("positions", ())))}
+    return Marks(**{**values, **lists, "others": tuple(values.get("others", ()))})
 
 
 def _starts(data: bytes) -> Iterator[int]:

@@ -11,7 +11,6 @@ that reads it again.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 import time
@@ -20,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from crawler.core.changes import Changes
@@ -40,6 +40,7 @@ from crawler.store.journal.lines import request_key, unusable_key, unusable_line
 from crawler.store.journal.state_folder import FORMAT, StateFolder
 from crawler.store.journal.status_file import StatusFile
 from crawler.store.journal.tables_file import write_tables
+from crawler.store.receipt_file import digest_of, others_of
 
 _LASTING = (Purpose.PAGE, Purpose.SITEMAP)
 """What gets a record; a name's address and robots.txt are asked for again."""
@@ -252,12 +253,17 @@ class Journal(Changes):
     # -- what the writer does
 
     def commit(
-        self, ended: Sequence[int], output: int, words: Sequence[str] = (), failed: int = 0
+        self,
+        ended: Sequence[int],
+        output: int,
+        words: Sequence[str] = (),
+        failed: int = 0,
+        others: Sequence[int] = (),
     ) -> None:
         """Commit what was published, with the keys whose records are in the output.
 
         `output` is the output's length, `words` are the outcomes of the records, `failed` of which
-        are failures.
+        are failures, `others` the lengths of further outputs.
 
         Raises `EnvironmentFailure`.
         """
@@ -271,6 +277,7 @@ class Journal(Changes):
         self.marks = replace(
             self.marks,
             output=output,
+            others=tuple(others),
             seen=self.marks.seen + 8 * len(portion.seen),
             cursor=portion.cursor,
             entries=portion.entries,
@@ -358,18 +365,16 @@ class Journal(Changes):
                 self._base = self._length = _size(journal)
         return self._files
 
-    def finish(self) -> None:
+    def finish(self, others: Sequence[str] = ()) -> None:
         """Replace the state by the receipt if every URL has its record.
 
-        Raises `EnvironmentFailure`.
+        others: the names of further outputs. Raises `EnvironmentFailure`.
         """
         marks = self.marks
         self.close()
         if self._files is None or marks.left:  # nothing was read; or a bug: what is left is kept
             return
-        with self._explained(), open(self.folder.output, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            length = file.tell()
+        with self._explained():
             self.folder.finish(
                 {
                     "format": FORMAT,
@@ -383,8 +388,8 @@ class Journal(Changes):
                     "records": marks.records,
                     "repeats": marks.repeats,
                     "ended": round(time.time(), 3),
-                    "bytes": length,
-                    "sha256": digest,
+                    **digest_of([Path(self.folder.output)]),
+                    **others_of({name: digest_of([Path(name)]) for name in others}),
                 }
             )
 

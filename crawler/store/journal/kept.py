@@ -1,4 +1,4 @@
-"""An output and its journal, written in the order that makes both last."""
+"""Outputs and their journal, written in the order that makes all of them last."""
 
 from __future__ import annotations
 
@@ -6,52 +6,59 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from crawler.store.journal.journal import Journal, Sync
-from crawler.store.outlet import Outlet
+from crawler.store.outlet import Outlet, write_groups
 
 
 class RecordGroup(NamedTuple):
-    """Records that are written together: their lines, and the keys of their URLs.
+    """Records that are written together, so many for each output, and the keys of their URLs.
 
     words: their outcomes, as `crawler.store.journal.lines.word_of` has them; `failed` of them are
     failures.
     """
 
-    lines: bytes
-    ended: Sequence[int]
+    parts: Sequence[bytes] = ()
+    number: int = 0
+    ended: Sequence[int] = ()
     words: Sequence[str] = ()
     failed: int = 0
 
 
 class Kept:
-    """Commits records: the output first, then the journal that says so."""
+    """Commits records: the outputs first, then the journal that says so."""
 
-    def __init__(self, outlet: Outlet, journal: Journal, sync: Sync) -> None:
-        self.outlet = outlet
+    def __init__(self, outlets: Sequence[Outlet], journal: Journal, sync: Sync) -> None:
+        self.outlets = outlets
         self.journal = journal
         self._sync = sync
 
     def __repr__(self) -> str:
-        return f"Kept({self.outlet!r}, {self.journal!r})"
+        return f"Kept({self.outlets!r}, {self.journal!r})"
 
     def write(self, group: RecordGroup) -> None:
         """Write records and commit them, with what the core has told until then.
 
-        Raises `OSError` for the output, `EnvironmentFailure` for the state.
+        Raises `OSError` for an output, `EnvironmentFailure` for the state.
         """
-        if group.lines:
+        if any(group.parts):
             self.journal.prepare()
-            self.outlet.write(group.lines)
-            self.outlet.settle(self._sync)
-        self.journal.commit(group.ended, self.outlet.written, group.words, group.failed)
+            write_groups(self.outlets, group.parts, group.number)
+            for outlet in self.outlets:
+                outlet.settle(self._sync)
+        self._commit(group)
         self.journal.pulse()
 
     def end(self, *, whole: bool) -> None:
         """Commit what is left; a crawl that is whole leaves its receipt in place of its state."""
-        self.journal.commit((), self.outlet.written)
+        self._commit(RecordGroup())
         if whole:
-            self.outlet.settle(self._sync)
-            self.journal.finish()
+            for outlet in self.outlets:
+                outlet.settle(self._sync)
+            self.journal.finish([outlet.path for outlet in self.outlets[1:]])
         else:
             self.journal.remember()
             self.journal.pulse(now=True)
             self.journal.close()
+
+    def _commit(self, group: RecordGroup) -> None:
+        output, *others = (outlet.written for outlet in self.outlets)
+        self.journal.commit(group.ended, output, group.words, group.failed, others)

@@ -38,7 +38,9 @@ from crawler.store.journal.state_folder import StateFolder
 from crawler.store.journal.tables_file import read_tables
 from crawler.store.outlet import Outlet
 from crawler.store.receipt_file import fitting_receipt
+from crawler.store.record import encode
 from crawler.store.remote_input import remove_copies
+from crawler.store.rendering import Encoder, OpenedOutputs, open_outputs, targets_of
 from crawler.store.shared_source import SharedSource
 from crawler.store.sources import InputProgress, UrlSource
 
@@ -88,13 +90,15 @@ class LeftLines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beginning:
-    """An output with its journal, and the state of earlier runs; `resumed` if there were any.
+    """Outputs with their journal, and the state of earlier runs; `resumed` if there were any.
 
+    `encoders` make the records of the outputs.
     `left` has the lines of the `waiting` URLs without a record. `cut`: the end of standard input
     was not seen yet.
     """
 
     kept: Kept
+    encoders: tuple[Encoder, ...] = (encode,)
     earlier: Earlier = field(default_factory=Earlier)
     left: LeftLines = field(default_factory=LeftLines)
     waiting: int = 0
@@ -134,17 +138,21 @@ class ContinuedSource:
         self._left.close()
 
 
-def open_state(output: str, config: CommandConfig, source: UrlSource) -> Beginning:
-    """Open an output and the state next to it, or at `--state`, and begin or go on.
+def open_state(
+    output: str, config: CommandConfig, source: UrlSource, others: Sequence[str] = ()
+) -> Beginning:
+    """Open outputs and the state next to the first, or at `--state`, and begin or go on.
 
     Raises what `Outlet` raises, and `ConfigurationError` for a state that cannot be gone on with.
     """
+    targets = targets_of([output, *others], config)
+    output = targets[0].path
     folder = StateFolder(output, config.state, given=config.given())
-    options = config.lasting()
+    options = lasting_options(config, others)
     sync: Sync = os.fdatasync if config.sync == "full" else unsynced
     folder.check()
     resumed = continues(output, config)
-    outlet = Outlet(output, config.existing, apart=True, resumed=resumed)
+    opened = open_outputs(targets, config, config.existing, apart=True, resumed=resumed)
     copy = InputCopy(folder.path / "input") if source.piped else None
     if not resumed or config.accept_change:  # what is there is of another crawl, or out of date
         remove_copies(folder.path)
@@ -155,15 +163,21 @@ def open_state(output: str, config: CommandConfig, source: UrlSource) -> Beginni
         if resumed:
             accept = config.accept_change
             return resume(
-                folder, options, outlet, source, sync=sync, accept_change=accept, copy=copy
+                folder, options, opened, source, sync=sync, accept_change=accept, copy=copy
             )
-        beginning = begin(folder, options, outlet, sync=sync, inputs=source.inputs())
+        beginning = begin(folder, options, opened, sync=sync, inputs=source.inputs())
         if copy is not None:
             beginning.kept.journal.copy_input(copy)
         return beginning
     except BaseException:
-        outlet.close()
+        opened.close()
         raise
+
+
+def lasting_options(config: CommandConfig, others: Sequence[str]) -> dict[str, Any]:
+    """Return what a run has to share with the one that it continues, further outputs, too."""
+    named = [os.path.realpath(name) for name in others]
+    return config.lasting() | ({"outputs": named} if named else {})
 
 
 def continues(output: str, config: CommandConfig) -> bool:
@@ -171,12 +185,14 @@ def continues(output: str, config: CommandConfig) -> bool:
     return config.existing != "replace" and StateFolder(output, config.state).begun
 
 
-def check_complete(output: str, config: CommandConfig, source: UrlSource) -> None:
+def check_complete(
+    output: str, config: CommandConfig, source: UrlSource, others: Sequence[str] = ()
+) -> None:
     """Raise `Complete` if the receipt says so; a receipt that its output has left is ignored.
 
     Raises `ConfigurationError` if it is that of another list, or of other options.
     """
-    folder, options = StateFolder(output, config.state), config.lasting()
+    folder, options = StateFolder(output, config.state), lasting_options(config, others)
     if config.existing != "refuse" or folder.begun:
         return
     if not (receipt := fitting_receipt(folder.receipt, folder.output)):
@@ -212,7 +228,7 @@ def no_outbox(_marks: Marks) -> None:
 def begin(
     folder: StateFolder,
     options: Mapping[str, Any],
-    outlet: Outlet,
+    opened: OpenedOutputs,
     *,
     sync: Sync,
     inputs: Sequence[Mapping[str, Any]] = (),
@@ -222,15 +238,16 @@ def begin(
 
     outbox: makes that of one partition among several.
     """
-    marks = Marks(output=outlet.written)  # of an output that is added to
+    output, *others = (outlet.written for outlet in opened.outlets)  # if they are added to
+    marks = Marks(output=output, others=tuple(others))
     journal = Journal(folder, options, marks, inputs=inputs, outbox=outbox(marks), sync=sync)
-    return Beginning(kept=Kept(outlet, journal, sync))
+    return Beginning(kept=Kept(opened.outlets, journal, sync), encoders=opened.encoders)
 
 
 def resume(
     folder: StateFolder,
     options: Mapping[str, Any],
-    outlet: Outlet,
+    opened: OpenedOutputs,
     source: UrlSource | SharedSource,
     *,
     sync: Sync,
@@ -246,11 +263,7 @@ def resume(
     with folder.journal() as former, folder.intact():
         replay = Replay(former)
         marks = replay.marks
-        if outlet.size < marks.output:
-            raise folder.damaged(
-                f"{folder.output} has {outlet.size:,} bytes, and had {marks.output:,} when it was "
-                "kept"
-            )
+        _check_sizes(folder, opened.outlets, marks)
         inputs = source.inputs()
         if copy is not None:
             _load(folder, copy, marks)
@@ -267,8 +280,9 @@ def resume(
         tables = _tables(folder)
         seen = FingerprintSet.of(folder.fingerprints(marks.seen))
         with folder.explained():
-            outlet.rewind(marks.output)
-            outlet.settle(sync)  # before the journal relies on it
+            for outlet, length in zip(opened.outlets, marks.lengths, strict=True):
+                outlet.rewind(length)
+                outlet.settle(sync)  # before the journal relies on it
             replay.hosts.drop_before(now)
             folder.draft(replay.base(marks))
             # First the format, so that an older program never takes the new journal for its own.
@@ -276,13 +290,14 @@ def resume(
             file = folder.adopt()
             if copy is not None and renewed:
                 copy.renew()
-            opened = outbox(marks)
-    journal = Journal(folder, options, marks, file=file, outbox=opened, sync=sync)
+            passed = outbox(marks)
+    journal = Journal(folder, options, marks, file=file, outbox=passed, sync=sync)
     if copy is not None:
         journal.copy_input(copy)
     return Beginning(
         cut=copy is not None and not copy.ended,
-        kept=Kept(outlet, journal, sync),
+        kept=Kept(opened.outlets, journal, sync),
+        encoders=opened.encoders,
         earlier=Earlier(
             resumed=True,
             read=marks.read,
@@ -303,6 +318,19 @@ def resume(
         waiting=replay.waiting,
         resumed=True,
     )
+
+
+def _check_sizes(folder: StateFolder, outlets: Sequence[Outlet], marks: Marks) -> None:
+    if len(outlets) != len(marks.lengths):
+        raise ConfigurationError(
+            f"{folder.label}: was begun with {len(marks.lengths)} outputs, and not "
+            f"{len(outlets)}; name the same, --overwrite starts over"
+        )
+    for outlet, length in zip(outlets, marks.lengths, strict=True):
+        if outlet.size < length:
+            raise folder.damaged(
+                f"{outlet.label} has {outlet.size:,} bytes, and had {length:,} when it was kept"
+            )
 
 
 def _load(folder: StateFolder, copy: InputCopy, marks: Marks) -> None:

@@ -1,0 +1,92 @@
+"""What a record becomes in an output, by its format and the options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from crawler.model.choices import Existing
+from crawler.model.command_config import CommandConfig
+from crawler.model.outcome import Final
+from crawler.store.chosen import Chosen, whole
+from crawler.store.columns import CsvLine, FlatLine
+from crawler.store.forms import OutputForm, OutputTarget, target
+from crawler.store.naming import LINES
+from crawler.store.outlet import Outlet
+from crawler.store.record import encode
+
+Encoder = Callable[[Final], bytes]
+"""Makes the bytes of a record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """`encode` turns an outcome into bytes; `head` comes first in a file."""
+
+    encode: Encoder = encode
+    head: bytes = b""
+
+
+def rendering(form: OutputForm, config: CommandConfig) -> Rendering:
+    """Return how records are written in a format.
+
+    Raises `ConfigurationError` for an unknown name in `fields`.
+    """
+    names = config.fields
+    chosen = Chosen(names) if names else None
+    if form.name == "csv":
+        line = CsvLine(names, config.csv_links)
+        return Rendering(encode=partial(_row, line, names), head=line.head)
+    if config.flat:
+        return Rendering(encode=partial(_row, FlatLine(names), names))
+    return Rendering(encode=chosen) if chosen is not None else Rendering()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedOutputs:
+    """Outputs that are written as the crawl goes, and what makes their records."""
+
+    outlets: tuple[Outlet, ...]
+    encoders: tuple[Encoder, ...]
+
+    def close(self) -> None:
+        """Close the outputs. Raises `OSError`."""
+        with ExitStack() as stack:
+            for outlet in self.outlets:
+                stack.callback(outlet.close)
+
+
+def targets_of(names: Sequence[str], config: CommandConfig) -> list[OutputTarget]:
+    """Return the outputs of these names. Raises `ConfigurationError`."""
+    return [target(name, config.format) for name in names]
+
+
+def open_outputs(
+    targets: Sequence[OutputTarget],
+    config: CommandConfig,
+    existing: Existing,
+    *,
+    apart: bool = False,
+    resumed: bool = False,
+) -> OpenedOutputs:
+    """Open outputs; the arguments are those of `Outlet`."""
+    outlets: list[Outlet] = []
+    with ExitStack() as stack:
+        for each in targets:
+            head = rendering(each.form, config).head if each.headed else b""
+            forms = LINES if each.form.name == "jsonl" else (f".{each.form.name}",)
+            outlet = Outlet(
+                each.path, existing, apart=apart, resumed=resumed, head=head, forms=forms
+            )
+            stack.callback(outlet.close)
+            outlets.append(outlet)
+        encoders = [rendering(each.form, config).encode for each in targets]
+        stack.pop_all()
+    return OpenedOutputs(outlets=tuple(outlets), encoders=tuple(encoders))
+
+
+def _row(line: Callable[[Mapping[str, Any]], bytes], names: tuple[str, ...], final: Final) -> bytes:
+    return line(whole(final, {name.partition(".")[0] for name in names}))
