@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 
@@ -16,6 +17,12 @@ settings.load_profile("crawler")
 # `nohup` and some job runners ignore SIGHUP, all that is started inherits that, and the commands
 # rightly leave it so: tests send it, and expect what happens in a terminal.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection_finish() -> None:
+    """Take what has been imported and collected out of each later search for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import jsonschema
 import pytest
 
 from crawler.mock import MockWeb, running
-from crawler.store.record import schema
 from tests.cli.test_command import crawler
+from tests.legal import check
 from tests.unmannered import WORDS
 
 
@@ -31,7 +30,7 @@ def test_every_line_of_a_list_is_in_a_record_or_among_the_repeats(
     assert code == 0, err
     records = [json.loads(line) for line in out.splitlines()]
     for record in records:
-        jsonschema.validate(record, schema())
+        check(record)
     others = [json.loads(line) for line in repeats.read_text().splitlines()]
     kept = [record["source"] for record in records if "source" in record]
     assert len(records) == len(kept) + 1  # the URL of the command line has no place in a list

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,17 @@ from crawler.cli import main
 from crawler.cli.compare import compare_session
 from crawler.cli.compare.compare_app import meant
 from crawler.cli.compare.compare_summary import shown
-from crawler.compare import catalogue
+from crawler.compare import catalogue, interpreters, runner
 from crawler.compare.compare_config import CompareConfig
 from crawler.compare.comparison_result import ComparisonResult
-from crawler.compare.design import Arm, Contrast
+from crawler.compare.design import Arm, Contrast, Interpreter
 from crawler.compare.experiment import Experiment
 from crawler.compare.judgement import Examined
+from crawler.compare.runner import run_job
+from crawler.compare.stopwatch import Stopwatch
 from crawler.model.errors import ConfigurationError, EnvironmentFailure, ExitCode
 from tests.compare import sample
-from tests.compare.tiny import experiment
+from tests.compare.tiny import experiment, work
 from tests.patience import PATIENCE
 
 from .test_command import started
@@ -44,10 +46,32 @@ def _pair(name: str, *sides: dict[str, Any], expect: Any = "indistinguishable") 
     return replace(experiment(arms, [contrast]), name=name)
 
 
+def _turn(
+    interpreter: Interpreter, job: dict[str, Any], limit: float, hash_seed: int
+) -> dict[str, Any]:
+    """A turn in this process, unless it is to fail: fresh ones are `test_runner`'s matter."""
+    if job["parameters"].get("do"):
+        return run_job(interpreter, job, limit, hash_seed)
+    watch = Stopwatch(job["slowdown"])
+    done = asdict(work(job["parameters"], watch))
+    told = {"seconds": watch.wall, "load": 0.0, "elsewhere": 0.0, "failure": "", "gil": True}
+    return {**told, "reading": asdict(watch.reading), **done}
+
+
+@pytest.fixture(scope="module")
+def interpreter() -> Interpreter:
+    """What this interpreter says of itself, asked once."""
+    return interpreters.here()
+
+
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+def run(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], interpreter: Interpreter
+) -> Run:
     """Runs the command over experiments of moments in place of the real ones."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setattr(interpreters, "here", lambda: interpreter)
+    monkeypatch.setattr(runner, "run_job", _turn)
     known = {
         "noise": _pair("compute", {"told": WAIT / 2}, {"told": WAIT / 2}),
         "wait": _pair("wait", {"told": WAIT}, {"told": WAIT}),

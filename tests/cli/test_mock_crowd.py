@@ -12,11 +12,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import jsonschema
 import pytest
 
 from crawler.mock.faults import FAULTS
 from crawler.mock.server.listen import raise_descriptor_limit
+from tests.legal import check
 from tests.patience import PATIENCE
 from tests.unmannered import WORDS
 
@@ -45,7 +45,6 @@ def crawl(urls: list[str], directory: Path, *words: str) -> list[dict[str, objec
 @pytest.mark.parametrize("engine", ["async", "threaded"])
 def test_a_crawl_of_every_fault_is_one_record_each(tmp_path: Path, engine: str) -> None:
     """Every fault beside every other ends as one legal record, and both programs end well."""
-    schema = json.loads(crawler("crawl", "--schema")[1])
     with started("mock", "--port", "0") as server:
         assert server.stdout is not None
         web = server.stdout.readline().strip()
@@ -58,7 +57,7 @@ def test_a_crawl_of_every_fault_is_one_record_each(tmp_path: Path, engine: str) 
     assert server.returncode == 143
     assert Counter(str(record["url"]) for record in records) == Counter(here + there)
     for record in records:
-        jsonschema.validate(record, schema)
+        check(record)
         assert record.get("kind") != "internal"
 
 

@@ -7,7 +7,6 @@ import json
 import socket
 from pathlib import Path
 
-import jsonschema
 import pytest
 from rich.console import Console
 
@@ -16,11 +15,11 @@ from crawler.cli.crawl_summary import Report
 from crawler.cli.screen import Display, ScreenLines
 from crawler.core.collector import Snapshot
 from crawler.model.command_config import CommandConfig
-from crawler.store.record import schema
 from tests.cli.fakes import SNAPSHOT
 from tests.cli.test_command import crawler
 from tests.cli.test_summary import COST
 from tests.fetch.raw import RawServer
+from tests.legal import check
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\x7f\u202egpj\u2066\u2028\u2029\x85\ufeff"
 ACTIVE = frozenset(HOSTILE) - frozenset("]0;owned[2J31mgpj")
@@ -65,7 +64,7 @@ def test_records_of_a_hostile_server_are_lines_of_text(engine: str) -> None:
     records = [json.loads(line) for line in out.splitlines()]
     assert sorted(record["outcome"] for record in records) == ["failed", "page", "skipped"]
     for record in records:
-        jsonschema.validate(record, schema())
+        check(record)
     (title,) = (record["title"] for record in records if record["outcome"] == "page")
     assert HOSTILE.replace("\x85", "").startswith(title[:5]) and "\u202e" in title
 

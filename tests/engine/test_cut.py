@@ -7,18 +7,17 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import jsonschema
 import orjson
 import pytest
 
 from crawler.engine.crawl_session import CrawlSession
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Failed, Kind, Listing, Page
-from crawler.store.record import schema
 from crawler.store.sinks import RecordSink
 from crawler.store.sources import UrlSource
 from tests.fetch.raw import Behaviour, RawServer
 from tests.fetch.sites import HEAD, PAGE, chunked, drips, message, says, then_never
+from tests.legal import check
 
 from .test_web import ENGINES, FAST, crawled
 
@@ -235,7 +234,7 @@ def test_records_and_statistics(site: RawServer, engine: dict[str, object], tmp_
     sink.close()
     records = [orjson.loads(line) for line in out.read_bytes().splitlines()]
     for record in records:
-        jsonschema.Draft202012Validator(schema()).validate(record)
+        check(record)
     cut = {record["url"].rpartition("/")[2]: record["truncated"] for record in records}
     assert cut == {"short": True, "large": True, "page": False, "404": False, "404-cut": True}
     titles = Counter(record["title"] for record in records)

@@ -161,5 +161,7 @@ def test_a_client_that_left_is_not_waited_for(web_of_one: Served) -> None:
         deadline = time.monotonic() + 10
         while not web_of_one.statistics().waiting:
             assert time.monotonic() < deadline
+            time.sleep(0.005)
     while web_of_one.statistics().open_connections:
         assert time.monotonic() < deadline
+        time.sleep(0.005)
