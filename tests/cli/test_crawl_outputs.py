@@ -56,15 +56,22 @@ def test_a_usage_error_leaves_the_outputs_alone(here: Path, words: str, engine: 
         pytest.skip("there are such executors here")
     onto = ["-o", "out.jsonl", "--stats", "stats.json", "--audit", "audit.jsonl", "--overwrite"]
     seeds = [] if "-i" in words else ["http://127.0.0.1:1/"]
-    command = [sys.executable, "-m", "crawler", "crawl", *seeds, "--allow-private", *onto]
-    command += [*words.split(), "--engine", engine, "--robots", "ignore", "--retries", "0"]
-    if "concurrency" in words:
-        command = ["sh", "-c", 'ulimit -n 1000; exec "$0" "$@"', *command]
+    command = ["crawl", *seeds, "--allow-private", *onto, *words.split(), "--engine", engine]
+    command += ["--robots", "ignore", "--retries", "0"]
     before = {path.name: path.read_bytes() for path in here.iterdir()}
-    done = subprocess.run(command, input="c,d\n1,2\n", capture_output=True, text=True, check=False)
-    assert done.returncode in (2, 3), done.stderr
-    assert done.stderr.splitlines()[-1].startswith("crawler: "), done.stderr
+    code, _, err = (_limited if "concurrency" in words or "-i -" in words else crawler)(*command)
+    assert code in (2, 3), err
+    assert err.splitlines()[-1].startswith("crawler: "), err
     assert {path.name: path.read_bytes() for path in here.iterdir()} == before
+
+
+def _limited(*words: str) -> tuple[int, str, str]:
+    """Run the command in a process with few descriptors and a table as its standard input."""
+    command = ["sh", "-c", 'ulimit -n 1000; exec "$0" "$@"', sys.executable, "-m", "crawler"]
+    done = subprocess.run(
+        [*command, *words], input="c,d\n1,2\n", capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
 
 
 @pytest.mark.parametrize(
