@@ -83,7 +83,9 @@ def test_every_option_has_its_flag_and_variable(
         for name, spec in some:
             value = special.get(name, spec.choices[-1] if spec.choices else other.get(spec.type))
             values[name] = value = not spec.default if spec.type is bool else value
-            words[CRAWL.variable(name)] = word = value[0] if isinstance(value, tuple) else str(value)
+            words[CRAWL.variable(name)] = word = (
+                value[0] if isinstance(value, tuple) else str(value)
+            )
             flags += [_switch(spec)] if spec.type is bool else [spec.flag, word]
         expected = CommandConfig().values() | values
         assert settled(orders, *flags).values() == expected
