@@ -53,6 +53,8 @@ def _type(arrow: Any, spec: dict[str, Any]) -> Any:
     if kind == "array":
         return arrow.list_(_type(arrow, spec["items"]))
     if kind == "object":
+        if isinstance(values := spec.get("additionalProperties"), dict):
+            return arrow.map_(arrow.string(), _type(arrow, values))
         parts = spec.get("properties", {})
         return arrow.struct([(name, _type(arrow, part)) for name, part in parts.items()])
     plain = {"integer": arrow.int64, "number": arrow.float64, "boolean": arrow.bool_}

@@ -42,6 +42,7 @@ from crawler.model.head import HEADER_BYTES, legible
 from crawler.model.outcome import Failed, Fetched, Kind, Resolved
 from crawler.model.proxies import Proxy
 from crawler.model.request import Purpose, Request
+from crawler.model.transfer import ConnectionFacts
 from crawler.runtime.pulse import INTERVAL, TOLERANCE, Pulse
 
 
@@ -75,10 +76,11 @@ class AioFetcher(HttpFetcher):
         policy = AddressPolicy(everything=True) if by_http else self._policy
         resolver = GuardedResolver(self._names, policy)
         options = resolver, tls, self._connects, self._config.network.max_body
+        watch = self._config.keep_connection
         if proxy is not None and proxy.socks:
-            connector: GuardedConnector = SocksConnector(proxy, *options)
+            connector: GuardedConnector = SocksConnector(proxy, *options, watch=watch)
         else:
-            connector = GuardedConnector(*options)
+            connector = GuardedConnector(*options, watch=watch)
         session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -236,6 +238,10 @@ class _AioLink:
 
     def fields(self) -> tuple[tuple[str, str], ...]:
         return tuple((name, _text(value)) for name, value in self._response.headers.items())
+
+    def connection(self) -> ConnectionFacts | None:
+        facts = self._way.connector.facts()
+        return facts._replace(ip=None) if facts is not None and self.proxy is not None else facts
 
     def left(self) -> bytes:
         # aiohttp has no public way to them.

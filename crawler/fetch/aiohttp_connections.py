@@ -16,6 +16,7 @@ from asyncio import CancelledError, Task
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -24,7 +25,7 @@ from aiohttp.client_proto import ResponseHandler
 from crawler.fetch import fetch_fault, socks
 from crawler.fetch.address_guard import admitted
 from crawler.fetch.deadline import Deadline, Deadlines
-from crawler.fetch.exchange import IDLE_HOSTS
+from crawler.fetch.exchange import IDLE_HOSTS, connection_facts
 from crawler.fetch.fetch_fault import RefusedExchange
 from crawler.fetch.message import Message
 from crawler.fetch.names import Addresses, LookUp, Names, literal_address
@@ -33,6 +34,7 @@ from crawler.model.fault import Fault
 from crawler.model.head import HEADER_BYTES, Head, Malformed
 from crawler.model.outcome import Kind
 from crawler.model.proxies import Proxy
+from crawler.model.transfer import ConnectionFacts
 
 _T = TypeVar("_T")
 
@@ -112,6 +114,10 @@ def _taken(future: asyncio.Future[Any]) -> None:
         future.exception()
 
 
+Watched = WeakKeyDictionary[Task[Any], "_ResponseProtocol"]
+"""The connections by the tasks that use them."""
+
+
 class _ResponseProtocol(ResponseHandler):
     """A connection whose bytes `Message` reads before aiohttp's parser does.
 
@@ -120,8 +126,12 @@ class _ResponseProtocol(ResponseHandler):
     to the next request (RFC 9112, 9.2).
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, max_body: int) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, max_body: int, *, watched: Watched | None
+    ) -> None:
         super().__init__(loop)
+        self._watched = watched
+        self._facts = ConnectionFacts()
         self._room = HEADER_BYTES + max_body
         self._message: Message | None = None
         self._problem: Malformed | None = None
@@ -129,7 +139,21 @@ class _ResponseProtocol(ResponseHandler):
 
     def set_response_params(self, **options: Any) -> None:
         self._message = Message(self._room)
+        if self._watched is not None:
+            self._watched[cast("Task[Any]", asyncio.current_task())] = self
         super().set_response_params(**options)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if self._watched is not None:
+            ask = transport.get_extra_info
+            self._facts = connection_facts(ask("peername"), ask("ssl_object"))
+
+    def facts(self) -> ConnectionFacts:
+        """Return what the last response came over, to the task that has just read its head."""
+        if self._message is None or self._message.head is None:
+            return self._facts
+        return self._facts._replace(http_version=self._message.head.version)
 
     def close(self) -> None:
         """Close at once; a TLS shutdown would wait for the server, perhaps longer than the loop."""
@@ -223,6 +247,8 @@ class GuardedConnector(aiohttp.TCPConnector):
         context: ssl.SSLContext,
         deadlines: Deadlines,
         max_body: int,
+        *,
+        watch: bool = False,
     ) -> None:
         super().__init__(
             resolver=resolver,
@@ -235,7 +261,10 @@ class GuardedConnector(aiohttp.TCPConnector):
         )
         self.guarded = resolver
         self._deadlines = deadlines
-        protocol = partial(_ResponseProtocol, loop=self._loop, max_body=max_body)
+        self._watched: Watched | None = WeakKeyDictionary() if watch else None
+        protocol = partial(
+            _ResponseProtocol, loop=self._loop, max_body=max_body, watched=self._watched
+        )
         self._factory = cast("partial[ResponseHandler]", protocol)
         self._took: dict[Task[Any] | None, float] = {}
 
@@ -246,6 +275,13 @@ class GuardedConnector(aiohttp.TCPConnector):
     def take(self) -> float:
         """Return the seconds that the current task spent on connecting since the last call."""
         return self._took.pop(asyncio.current_task(), 0.0) if self._took else 0.0
+
+    def facts(self) -> ConnectionFacts | None:
+        """Return what the current task's last response came over; None if nobody watches."""
+        task = asyncio.current_task()
+        if self._watched is None or task is None or task not in self._watched:
+            return None
+        return self._watched[task].facts()
 
     async def _create_connection(self, *args: Any, **kwargs: Any) -> ResponseHandler:
         self._make_room()
@@ -290,8 +326,8 @@ class SocksConnector(GuardedConnector):
     Replaces aiohttp's method that opens a connection to given addresses.
     """
 
-    def __init__(self, proxy: Proxy, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(self, proxy: Proxy, *args: Any, watch: bool = False) -> None:
+        super().__init__(*args, watch=watch)
         self._proxy = proxy
 
     async def _resolve_host(self, host: str, port: int, *args: Any, **kwargs: Any) -> Any:

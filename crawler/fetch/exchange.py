@@ -6,16 +6,17 @@ A fetcher opens a `ExchangeProgress` when it starts, reports events to it, and e
 
 from __future__ import annotations
 
+import ssl
 import time
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import cache
 from http import HTTPStatus
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from crawler.core.cookies import MOST as COOKIES
@@ -31,11 +32,15 @@ from crawler.model.media import MediaTypes
 from crawler.model.outcome import Failed, Kind, Received, Redirect, status_kind
 from crawler.model.proxies import Proxy
 from crawler.model.request import Purpose, Request
-from crawler.model.transfer import Exchange
+from crawler.model.transfer import ConnectionFacts, Exchange, Particulars, timestamp
 from crawler.model.url import Url
 
 CONTENT_TYPE = 1_024
 """Characters kept of a Content-Type, and of X-Robots-Tags; usual ones have about 30."""
+
+VALIDATOR = 1_024
+"""Maximum characters of an ETag or a Last-Modified; a longer one is none, as a cut one is another.
+"""
 
 REFRESH = 4_096
 """Characters kept of a Refresh header; a URL found on a page has at most 2,048."""
@@ -67,8 +72,9 @@ class ExchangeProgress:
 
     __slots__ = (
         "_arrived", "_body", "_length", "_received", "_refusal", "_room", "_unsure", "allowed",
-        "connect", "content_type", "cookies", "fetched_at", "fields", "first_byte", "refresh",
-        "request", "robots_tag", "started_at", "status", "wire_bytes",
+        "connect", "connection", "content_type", "cookies", "etag", "fetched_at",
+        "fields", "first_byte", "headers", "last_modified", "refresh", "request", "robots_tag",
+        "started_at", "status", "wire_bytes",
     )  # fmt: skip
 
     def __init__(self, request: Request) -> None:
@@ -79,6 +85,9 @@ class ExchangeProgress:
         self.first_byte: float | None = None
         self.status: int | None = None
         self.content_type = self.robots_tag = self.refresh = ""
+        self.etag = self.last_modified = ""
+        self.headers: Mapping[str, Sequence[str]] | None = None
+        self.connection: ConnectionFacts | None = None
         self.cookies: tuple[str, ...] = ()
         self.fields: tuple[tuple[str, str], ...] = ()
         self.wire_bytes = 0
@@ -99,6 +108,10 @@ class ExchangeProgress:
         if tags := values("X-Robots-Tag"):
             self.robots_tag = ", ".join(tags)[:CONTENT_TYPE]
         self.refresh = (first(values("Refresh")) or "")[:REFRESH]
+        if etag := values("ETag"):
+            self.etag = etag[0] if len(etag[0]) <= VALIDATOR else ""
+        if modified := values("Last-Modified"):
+            self.last_modified = modified[0] if len(modified[0]) <= VALIDATOR else ""
         if cookies := values("Set-Cookie"):
             self.cookies = tuple(cookies[-COOKIES:])
 
@@ -204,6 +217,17 @@ class ExchangeProgress:
             cookies=self.cookies,
             truncated=truncated,
             fields=self.fields,
+            particulars=self._particulars(),
+        )
+
+    def _particulars(self) -> Particulars | None:
+        if not (self.etag or self.last_modified or self.headers or self.connection):
+            return None
+        return Particulars(
+            etag=self.etag,
+            last_modified=self.last_modified,
+            headers=self.headers,
+            connection=self.connection,
         )
 
     def received(self) -> Received:
@@ -310,6 +334,29 @@ class ExchangeProgress:
         if not location:
             return self.failed(Fault(Kind.REDIRECT, f"HTTP {status} without Location"))
         return Redirect(request=self.request, exchange=self.exchange(), location=location)
+
+
+def picked(fields: Sequence[tuple[str, str]], names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    """Return the values of the header fields with these names in lower case, or `all`."""
+    found: dict[str, list[str]] = {}
+    for name, value in fields:
+        if (key := name.lower()) in names or "all" in names:
+            found.setdefault(key, []).append(value)
+    return found
+
+
+def connection_facts(peer: tuple[Any, ...] | None, tls: Any) -> ConnectionFacts:
+    """Return what there is to say of an open connection.
+
+    `peer` is the address of its other end as sockets have it, None behind a proxy; `tls` the
+    `ssl.SSLSocket` or `ssl.SSLObject`, if any.
+    """
+    facts = ConnectionFacts(ip=peer[0] if peer else None)
+    if tls is None:
+        return facts
+    until = (tls.getpeercert() or {}).get("notAfter")
+    expires = timestamp(ssl.cert_time_to_seconds(until)) if until else None
+    return facts._replace(tls_version=tls.version(), certificate_expires=expires)
 
 
 def first(values: Sequence[str]) -> str | None:

@@ -18,7 +18,7 @@ from crawler.fetch import fetch_fault
 from crawler.fetch.address_guard import check_url
 from crawler.fetch.budget import STALLED, Account, Budget
 from crawler.fetch.credentials import Credentials, RequestHeaders
-from crawler.fetch.exchange import ExchangeProgress
+from crawler.fetch.exchange import ExchangeProgress, picked
 from crawler.fetch.names import Names
 from crawler.fetch.room import DROPPED_BODY, Values, worth_reading
 from crawler.model.config import CrawlConfig
@@ -26,6 +26,7 @@ from crawler.model.fault import Fault
 from crawler.model.outcome import Fetched, Kind, Received
 from crawler.model.proxies import Proxies, Proxy
 from crawler.model.request import Request
+from crawler.model.transfer import ConnectionFacts
 from crawler.runtime.pulse import Pulse
 
 _T = TypeVar("_T")
@@ -45,6 +46,9 @@ class ExchangeLink(Protocol):
 
     def fields(self) -> tuple[tuple[str, str], ...]:
         """Return all header fields of the response."""
+
+    def connection(self) -> ConnectionFacts | None:
+        """Return what the response came over; only where asked for (`keep_connection`)."""
 
     @property
     def read(self) -> Callable[[], Awaitable[bytes]]:
@@ -109,6 +113,10 @@ class HttpFetcher:
             progress.answered(status, values)
             if self._keep_headers:
                 progress.fields = link.fields()
+            if self._config.keep_headers:
+                progress.headers = picked(link.fields(), self._config.keep_headers)
+            if self._config.keep_connection:
+                progress.connection = link.connection()
             if 200 <= status < 300 and progress.wanted(self._config):
                 return await self._read(progress, link, values)
             progress.refuse(values, proxied=link.forwarded)

@@ -33,6 +33,7 @@ from crawler.fetch.exchange import (
     STALE_CONNECTIONS,
     ExchangeProgress,
     FetchTarget,
+    connection_facts,
     forwarding,
     request_headers,
     target,
@@ -46,6 +47,7 @@ from crawler.model.fault import Fault
 from crawler.model.outcome import Failed, Fetched, Kind, Resolved
 from crawler.model.proxies import Proxy
 from crawler.model.request import Purpose, Request
+from crawler.model.transfer import ConnectionFacts
 
 _STILL = 1.0  # seconds without a beat that are reported by whichever thread notices first
 _LOOK = 0.1  # seconds between checks of a thread that waits for memory for its own end
@@ -205,6 +207,9 @@ class _UrllibLink(Call):
     def fields(self) -> tuple[tuple[str, str], ...]:
         return self.head.pairs()
 
+    def connection(self) -> ConnectionFacts | None:
+        return self.over._replace(http_version=self.head.version)
+
     async def read(self) -> bytes:
         data: bytes = self._response.read1(PIECE, decode_content=False)
         return data
@@ -309,6 +314,9 @@ class _Connection(HTTPConnection):
         if self.sock is None:
             self.connect()
         call.watch.hold(self.sock)
+        if call.config.keep_connection:
+            tls = self.sock if isinstance(self.sock, ssl.SSLSocket) else None
+            call.over = connection_facts(None if call.proxy else self.sock.getpeername(), tls)
         super().request(method, call.target, *args, **kwargs)
 
 

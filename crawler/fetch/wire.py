@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from crawler.fetch import fetch_fault, socks
@@ -35,6 +35,7 @@ from crawler.model.fault import Fault
 from crawler.model.head import HEADER_BYTES, Head, Malformed
 from crawler.model.outcome import Kind
 from crawler.model.proxies import Proxy
+from crawler.model.transfer import ConnectionFacts
 from crawler.runtime.pulse import Pulse
 
 PIECE = 65_536
@@ -57,6 +58,7 @@ class Call:
     forwarded: bool = False
     target: str = ""
     fresh: bool = False
+    over: ConnectionFacts = field(default_factory=ConnectionFacts)
     answer: WireResponse | None = None
     _shadow: socket.socket | None = None
     _paused: float = 0.0  # seconds that its clock stood still

@@ -139,6 +139,7 @@ _LASTING = (
     *("max_queries", "max_equal_pages", "max_body", "strict", "accept", "max_redirects"),
     *("user_agent", "parser", "html", "error_pages", "limit", "input_format", "url_column"),
     *("url_field", "keep", "fields", "format", "flat", "csv_links"),
+    *("keep_headers", "keep_connection"),
 )
 """What decides which URLs are crawled and what their records hold; never a secret."""
 _PASSING = frozenset(

@@ -17,7 +17,7 @@ from crawler.model.choices import Engine, Existing, Loop
 from crawler.model.errors import ConfigurationError
 from crawler.model.following_config import FollowingConfig
 from crawler.model.keywords import CrawlKeywords
-from crawler.model.network_config import NetworkConfig
+from crawler.model.network_config import NetworkConfig, header_names
 from crawler.model.option import GroupedOptions, group, option
 from crawler.model.parsing_config import ParsingConfig
 from crawler.model.politeness_config import PolitenessConfig
@@ -86,11 +86,18 @@ class CrawlConfig(GroupedOptions):
         "Write the URLs that the list holds more than once to this file, as JSON lines.",
         metavar="FILE.jsonl",
     )
+    keep_headers: tuple[str, ...] = _output(
+        (), "Response headers to write into each record, or all.", metavar="NAME,..."
+    )
+    keep_connection: bool = _output(
+        False, "Write IP address, HTTP version and TLS of each response into its record."
+    )
     debug: bool = _output(False, "Show tracebacks and turn on asyncio's debug mode.")
 
     def __init__(self, **options: Unpack[CrawlKeywords]) -> None:
         self.fill(options)
         self.settle()
+        object.__setattr__(self, "keep_headers", header_names("keep_headers", self.keep_headers))
         if self.following.follow and self.parsing.parse == "none":
             raise ConfigurationError("follow and parse: links are found by parsing; leave out none")
         if self.overwrite and self.append:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crawler.model.fault import ONLY_HTTP2, Fault
 from crawler.model.outcome import Kind
@@ -42,6 +42,8 @@ _SETTLED = frozenset(
 _UNPACKED = frozenset({b"gzip", b"x-gzip", b"deflate"})
 """Transfer codings next to chunked, undone like content codings (RFC 9112, 7.2)."""
 
+_USUAL = "1.1"
+
 Fields = list[tuple[bytes, bytes]]
 
 
@@ -51,7 +53,7 @@ class Head:
 
     `fields` state the framing plainly: a Content-Length, `Transfer-Encoding: chunked`, or neither
     for a body that lasts until the connection closes. `length` is 0 if there is no body.
-    `reusable` tells whether the connection may be used again.
+    `reusable` tells whether the connection may be used again. `version` is HTTP's, as claimed.
     """
 
     status: int
@@ -59,6 +61,7 @@ class Head:
     length: int | None = None
     chunked: bool = False
     reusable: bool = False
+    version: str = _USUAL
 
     def values(self, name: str) -> list[str]:
         """Return all values of a header."""
@@ -117,7 +120,9 @@ def read_head(raw: bytes) -> Head:
     if b"\n " in text or b"\n\t" in text:
         text = _FOLD.sub(b" ", text)  # obs-fold; behind the status line it is left out with it
     old = line[1].lstrip(b"0") == b"" or (line[1], line[2] or b"0") == (b"1", b"0")
-    return _settled(status, text, old=old)
+    head = _settled(status, text, old=old)
+    version = (line[1] + b"." + line[2] if line[2] else line[1]).decode()
+    return head if version == _USUAL else replace(head, version=version)
 
 
 def _settled(status: int, text: bytes, *, old: bool) -> Head:

@@ -122,6 +122,8 @@ class RunKeywords(
     append: bool
     audit: str
     repeats: str
+    keep_headers: list[str] | tuple[str, ...]
+    keep_connection: bool
     debug: bool
 
 

@@ -141,6 +141,15 @@ def split_header(line: str, option: str = "header") -> tuple[str, str]:
     return name, value
 
 
+def header_names(option: str, texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the names in lower case of options that may hold several, separated by commas."""
+    names = [name.strip().lower() for text in texts for name in text.split(",")]
+    for name in names:
+        if not _FIELD_NAME.fullmatch(name):
+            raise OptionError(option, f"{name!r} is not the name of a header")
+    return tuple(dict.fromkeys(names))
+
+
 def _check_sendable(name: str, text: str) -> None:
     """Refuse command-line bytes that are not UTF-8: headers are sent as UTF-8."""
     try:

@@ -2,12 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from crawler.model.request import Request
+
+SCHEMA: Final = 2
+"""The version of the records that are written; those of version 1 have no field `schema`."""
+
+
+class ConnectionFacts(NamedTuple):
+    """What a response came over; None where unknown.
+
+    `ip` is the server's address, unknown behind a proxy. `tls_version` is None for http and
+    `certificate_expires`, RFC 3339, also where certificates are not verified.
+    """
+
+    ip: str | None = None
+    http_version: str | None = None
+    tls_version: str | None = None
+    certificate_expires: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Particulars:
+    """What few exchanges have, or few crawls ask for.
+
+    `etag` and `last_modified` are the validators as sent (RFC 9110, 8.8), "" without. `headers`
+    are the values of the fields to keep, by their names in lower case.
+    """
+
+    etag: str = ""
+    last_modified: str = ""
+    headers: Mapping[str, Sequence[str]] | None = None
+    connection: ConnectionFacts | None = None
+
+    def record(self) -> dict[str, Any]:
+        """Return the fields of a record, without those that are not there."""
+        connection = self.connection._asdict() if self.connection is not None else None
+        fields = {
+            "etag": self.etag or None,
+            "last_modified": self.last_modified or None,
+            "headers": self.headers,
+            "connection": connection,
+        }
+        return {name: value for name, value in fields.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +61,7 @@ class Exchange:
     `fetched_at` Unix time. `wire_bytes` counts the body before, `body_bytes` after decoding.
     `cookies` are Set-Cookie headers as sent, for the redirect chain alone. `truncated`: the body
     was cut. `fields` are the response's headers in order, if anybody may ask for them.
+    `particulars` are None without any.
     """
 
     status: int | None = None
@@ -33,11 +76,12 @@ class Exchange:
     cookies: tuple[str, ...] = field(default=(), repr=False)
     truncated: bool = False
     fields: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    particulars: Particulars | None = None
 
     def record(self, request: Request, parse: float | None) -> dict[str, Any]:
         """Return the fields of a record that describe the exchange; `parse` is the parsing time."""
         first_byte = self.first_byte
-        return {
+        fields = {
             "status": self.status,
             "content_type": self.content_type or None,
             "bytes": {"wire": self.wire_bytes, "decoded": self.body_bytes},
@@ -50,8 +94,10 @@ class Exchange:
                 "parse": None if parse is None else _rounded(parse),
             },
             "attempts": request.attempts,
-            "fetched_at": _timestamp(self.fetched_at),
+            "fetched_at": timestamp(self.fetched_at),
+            "schema": SCHEMA,
         }
+        return fields if self.particulars is None else fields | self.particulars.record()
 
 
 def no_exchange(attempts: int) -> dict[str, Any]:
@@ -64,6 +110,7 @@ def no_exchange(attempts: int) -> dict[str, Any]:
         "timings": dict.fromkeys(("queued", "connect", "first_byte", "total", "parse")),
         "attempts": attempts,
         "fetched_at": None,
+        "schema": SCHEMA,
     }
 
 
@@ -72,7 +119,7 @@ def _rounded(seconds: float) -> float:
     return int(seconds * 1e6 + 0.5) / 1e6
 
 
-def _timestamp(at: float) -> str | None:
+def timestamp(at: float) -> str | None:
     """Return RFC 3339 in UTC with milliseconds; None for 0, which means never."""
     if not at:
         return None

@@ -10,10 +10,15 @@ from typing import Any
 
 from crawler.model.document import spliced
 from crawler.model.outcome import Final, Kind
+from crawler.model.transfer import SCHEMA
 
-OPTIONAL = ("source", "links_left_off", "parsed", "extracted")
+OPTIONAL = (
+    *("source", "etag", "last_modified", "headers", "connection"),
+    *("links_left_off", "parsed", "extracted"),
+)
 """Fields that not every record has."""
 
+_TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"
 _SECONDS = "seconds, in whole microseconds"
 
 
@@ -27,6 +32,7 @@ def schema() -> dict[str, Any]:
     fields = _request_fields() | _exchange_fields() | _document_fields()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:crawler:record:{SCHEMA}",
         "title": "A record of crawler crawl",
         "description": "What became of one URL of the list. One record is one line.",
         "type": "object",
@@ -132,9 +138,41 @@ def _exchange_fields() -> dict[str, Any]:
             "description": "When the last attempt was made: RFC 3339, UTC, milliseconds.",
             "type": ["string", "null"],
             "format": "date-time",
-            "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$",
+            "pattern": _TIME,
         },
+        "schema": {
+            "description": "The version of this form; records of version 1 have no such field.",
+            "type": "integer",
+            "const": SCHEMA,
+        },
+        "etag": _text("The ETag header, if one was sent and has at most 1,024 characters."),
+        "last_modified": _text("The Last-Modified header, likewise."),
+        "headers": {
+            "description": "With --keep-headers, if a response came: the values of each header, "
+            "by its name in lower case.",
+            "type": "object",
+            "additionalProperties": {"type": "array", "items": {"type": "string"}},
+        },
+        "connection": _connection(),
     }
+
+
+def _connection() -> dict[str, Any]:
+    return _object(
+        "What the response came over, with --keep-connection, if one came.",
+        {
+            "ip": _text("The server's address; null behind a proxy.", null=True),
+            "http_version": _text("The version of HTTP in the response: 1.1.", null=True),
+            "tls_version": _text("The version of TLS: TLSv1.3; null for http.", null=True),
+            "certificate_expires": {
+                "description": "When the server's certificate ends; null for http, and with "
+                "--insecure.",
+                "type": ["string", "null"],
+                "format": "date-time",
+                "pattern": _TIME,
+            },
+        },
+    )
 
 
 def _timings() -> dict[str, Any]:

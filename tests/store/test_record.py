@@ -23,6 +23,7 @@ from crawler.model.outcome import (
     Skipped,
 )
 from crawler.model.request import Hop, Request
+from crawler.model.transfer import ConnectionFacts, Particulars
 from crawler.model.url import Url
 from crawler.store.record import OPTIONAL, encode, schema
 
@@ -104,9 +105,26 @@ def test_a_page_is_recorded_in_full() -> None:
         },
         "attempts": 3,
         "fetched_at": "2026-11-23T09:31:28.123Z",
+        "schema": 2,
         **FIELDS,
     }
     assert list(record) == [name for name in schema()["properties"] if name not in OPTIONAL]
+
+
+def test_particulars_are_recorded_where_there_are_some() -> None:
+    """Validators, headers and the connection stand in the documented form; else they are absent."""
+    facts = ConnectionFacts("127.0.0.1", "1.1", "TLSv1.3", "2027-01-01T00:00:00.000Z")
+    particulars = Particulars(etag='"a"', headers={"server": ["x", "y"]}, connection=facts)
+    record = decoded(replace(PAGE, exchange=replace(EXCHANGE, particulars=particulars)))
+    assert record["etag"] == '"a"' and "last_modified" not in record
+    assert record["headers"] == {"server": ["x", "y"]}
+    assert record["connection"] == {
+        "ip": "127.0.0.1",
+        "http_version": "1.1",
+        "tls_version": "TLSv1.3",
+        "certificate_expires": "2027-01-01T00:00:00.000Z",
+    }
+    assert not {"etag", "headers", "connection"} & decoded(PAGE).keys()
 
 
 def test_what_failed_before_any_response_has_nulls() -> None:
