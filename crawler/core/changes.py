@@ -97,6 +97,9 @@ class Changes:
         It is called within `publish`, and after the last of them.
         """
 
+    def rests(self) -> None:
+        """Record that nothing waits or is in flight, so that nothing is added for now."""
+
     def publish(self) -> None:
         """Complete the changes since the last call, which belong together."""
 

@@ -262,11 +262,11 @@ class ParallelCrawl:
         before, self._before = self._before, now
         first, second = ([each.manifest for each in looks] for looks in (before, now))
         if self._failure is None:
-            done = all_done(first, second)
+            done = all_done(second, second)
         else:  # what was sent to a partition that failed is never received
-            done = first == second and all(each.ended for each in second)
+            done = all(each.ended for each in second)
         if done:
-            self._want(Wish.FINISH)
+            self._want(Wish.FINISH if first == second else Wish.GO_ON)  # or look again at once
 
     def _reports(self) -> list[ProgressReport]:
         """Return a look at each partition, all begun after the last looks had been sent, or [].

@@ -6,22 +6,25 @@ partitions is fixed when a run begins; a later one with more or fewer workers go
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from crawler.core.ownership import dealt_out, site_of
 from crawler.engine.division import divided
 from crawler.engine.parallel_crawl import ParallelCrawl
 from crawler.engine.parallel_output import Forwarded, Gathered, PartLogs
 from crawler.engine.partition_plan import CrawlPlan
 from crawler.model.command_config import CommandConfig
-from crawler.model.errors import ConfigurationError
+from crawler.model.errors import ConfigurationError, CrawlerError
 from crawler.model.url import Url
 from crawler.runtime import limits
 from crawler.runtime.leftovers import temporary_directory
+from crawler.runtime.suffixes import PublicSuffixes
 from crawler.store.blocks import Input
 from crawler.store.claim import is_file
 from crawler.store.forms import OutputTarget
@@ -71,21 +74,29 @@ class ParallelOrder:
 
 
 class SampledList:
-    """The list, as far as the parent looks at it: its length is an estimate."""
+    """The list, as far as the parent looks at it: its length is an estimate.
 
-    def __init__(self, order: ParallelOrder) -> None:
-        files = [name for name in order.inputs if not _unseen(name)]
-        source = UrlSource(order.seeds, files, order.config)
-        hosts: set[str] = set()
-        number = 0
-        while number < _SAMPLE and (seeds := source.read(_SAMPLE - number)):
-            number += len(seeds)
-            hosts.update(seed.url.host_key for seed in seeds if isinstance(seed.url, Url))
+    hosts: the entries of each host, by its key. copies: the directory with copies of what is not a
+    file, which is left out without them.
+    """
+
+    def __init__(self, order: ParallelOrder, copies: Path | None = None) -> None:
+        unseen = any(map(_unseen, order.inputs))
+        names = [name for name in order.inputs if copies or not _unseen(name)]
+        if copies:
+            names = [str(copies / "input") if name == "-" else name for name in names]
+        source = UrlSource(order.seeds, names, order.config)
+        if copies:
+            source.keep_copies(copies)
+        self.hosts: Counter[str] = Counter()
+        self.looked_at = 0
+        while self.looked_at < _SAMPLE and (seeds := source.read(_SAMPLE - self.looked_at)):
+            self.looked_at += len(seeds)
+            self.hosts.update(seed.url.host_key for seed in seeds if isinstance(seed.url, Url))
         self._progress = source.progress()
-        if any(map(_unseen, order.inputs)):
+        if unseen and not copies:
             self._progress = replace(self._progress, bytes_total=None)
         source.close()
-        self.hosts, self.looked_at = len(hosts), number
 
     def __repr__(self) -> str:
         return f"SampledList({self._progress})"
@@ -93,6 +104,14 @@ class SampledList:
     def progress(self) -> InputProgress:
         """Return the progress of the look."""
         return self._progress
+
+    def sites(self, partitions: int) -> dict[str, int]:
+        """Return the partitions of the sites that were seen, which get about as much each."""
+        suffixes = PublicSuffixes()
+        sizes: Counter[str] = Counter()
+        for key, number in self.hosts.items():
+            sizes[site_of(key, suffixes)] += number
+        return dealt_out(sizes, partitions)
 
     def close(self) -> None:
         """Do nothing: it is closed."""
@@ -131,10 +150,10 @@ def _automatic(order: ParallelOrder, announce: Callable[[str], None]) -> int:
         announce("workers: auto is 1, as the hosts of a list that is not a file are not known")
         return 1
     found = SampledList(order)
-    number = min(cores, found.hosts // _HOSTS)
+    number = min(cores, len(found.hosts) // _HOSTS)
     if not order.config.following.follow:
         number = min(number, (found.progress().expected or 0) // _URLS)
-    hosts = f"{found.hosts:,} hosts in the first {found.looked_at:,} URLs"
+    hosts = f"{len(found.hosts):,} hosts in the first {found.looked_at:,} URLs"
     announce(f"workers: auto is {max(1, number)}, with {cores} cores and {hosts}")
     return max(1, number)
 
@@ -156,26 +175,24 @@ def open_parallel(
     Raises `Complete` if only its parts had to be put together, and what `RunFolder`, `GatheredFile`
     and `PartDirectory` raise.
     """
-    running = min(partitions, order.config.workers.number or limits.cores())
-    divided(order.config, running)  # refuses too little for all of them
+    divided(order.config, _running(order, partitions))  # refuses too little for all of them
     _check(order)
     sampled = SampledList(order)
     held = ExitStack()
     try:
-        crawl, sink = _opened(order, partitions, running, announce, held)
+        return _opened(order, partitions, announce, sampled, held)
     except BaseException:
         held.close()
         raise
-    return ParallelRun(session=crawl, source=sampled, sink=sink)
 
 
 def _opened(
     order: ParallelOrder,
     partitions: int,
-    running: int,
     announce: Callable[[str], None],
+    sampled: SampledList,
     held: ExitStack,
-) -> tuple[ParallelCrawl, Gathered | Forwarded]:
+) -> ParallelRun:
     """Open the state and the output; `held` releases them."""
     folder = _locked(order, held)
     begun = folder.begun() if folder.partitions else None
@@ -189,6 +206,13 @@ def _opened(
     copies_of(order.inputs, order.config.url_column, folder.path)
     logs = _logs(order, folder, resumed=begun is not None)
     held.callback(logs.close)
+    standard_input = _copied(order, folder.path) if "-" in order.inputs else ""
+    if any(map(_unseen, order.inputs)):
+        with suppress(CrawlerError):  # the partitions tell of it, by its own name
+            sampled = SampledList(order, folder.path)
+    sites = sampled.sites(partitions)
+    if folder.partitions:
+        folder.deal(sites)
     crawl = ParallelCrawl(
         CrawlPlan(
             options=order.config.values() | ({} if order.lasting else {"sync": "none"}),
@@ -198,18 +222,25 @@ def _opened(
             parts=tuple(each.part for each in order.targets),
             state=str(folder.path),
             partitions=partitions,
-            running=running,
+            running=_running(order, partitions),
+            sites=sites,
         ),
         announce=announce,
         forward=forwarded,
         max_time=order.config.max_time,
-        standard_input=_copied(order, folder.path) if "-" in order.inputs else "",
+        standard_input=standard_input,
     )
     if forwarded is not None:
         forwarded.logs = logs
-        return crawl, forwarded
+        return ParallelRun(session=crawl, source=sampled, sink=forwarded)
     lasting = order.options if order.lasting else None
-    return crawl, Gathered(crawl, places, folder, logs=logs, lasting=lasting, held=held)
+    gathered = Gathered(crawl, places, folder, logs=logs, lasting=lasting, held=held)
+    return ParallelRun(session=crawl, source=sampled, sink=gathered)
+
+
+def _running(order: ParallelOrder, partitions: int) -> int:
+    """Return how many partitions run at once."""
+    return min(partitions, order.config.workers.number or limits.cores())
 
 
 def _check(order: ParallelOrder) -> None:

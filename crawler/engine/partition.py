@@ -22,7 +22,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -56,7 +56,7 @@ from crawler.store.shared_source import SharedSource
 from crawler.store.sinks import RecordSink
 from crawler.store.sources import InputProgress, UrlSource
 
-_LOOK = 0.5  # seconds between two looks of the caller
+_LOOK = 0.5  # seconds between two looks of the caller, at the most
 _LONGEST_DRAIN = 3_600.0  # seconds
 _POLL = 0.05  # seconds between two looks at what others have handed over
 
@@ -80,10 +80,11 @@ def crawl_partition(
     plain values, unless there are `plugins`. Raises `CrawlerError` if the state, the list or the
     output cannot be used; what was committed lasts.
     """
-    _check_number(plan)
+    sites = _begun(plan)
     with ExitStack() as stack:
         timed = deadline is not None
-        crawl = PartitionCrawl(plan, partition, watch, plugins, stack, timed=timed)
+        ownership = Ownership(plan.partitions, partition, PublicSuffixes(), sites)
+        crawl = PartitionCrawl(plan, ownership, watch, plugins, stack, timed=timed)
         return crawl.run(deadline)
 
 
@@ -93,14 +94,14 @@ class PartitionCrawl:
     def __init__(
         self,
         plan: CrawlPlan,
-        partition: int,
+        ownership: Ownership,
         watch: PartitionWatch | None,
         plugins: Plugins | None,
         stack: ExitStack,
         *,
         timed: bool,
     ) -> None:
-        self._partition = partition
+        self._partition = partition = ownership.own
         self._partitions = plan.partitions
         self._watch = watch
         self._folder = folder = partition_folder(plan, partition)
@@ -114,7 +115,6 @@ class PartitionCrawl:
         if timed:  # a deadline stops what starts, not what is in flight
             patience = max(config.drain_timeout, min(config.network.timeout, _LONGEST_DRAIN))
             config = config.updated({"drain_timeout": patience})
-        ownership = Ownership(plan.partitions, partition, PublicSuffixes())
         shared = plan.partitions > 1
         given = UrlSource(plan.seeds, plan.inputs, config)
         given.keep_copies(Path(plan.state))
@@ -127,9 +127,10 @@ class PartitionCrawl:
         self._journal = journal = beginning.kept.journal
         self._inbox = Inbox(partition, folders, positions_of(journal.marks))
         stack.callback(self._inbox.close)
-        self._given = PartitionSource(
-            beginning.left, self._source, self._inbox, lingers=shared and watch is not None
-        )
+        self._attention = threading.Event()  # for a look at once
+        self._over = False
+        lingers = self._attention.set if shared and watch is not None else None
+        self._given = PartitionSource(beginning.left, self._source, self._inbox, lingers)
         stack.callback(self._given.close)
         self._sink = RecordSink.lasting(beginning)
         stack.callback(self._sink.close, whole=False)
@@ -152,21 +153,25 @@ class PartitionCrawl:
             plugins=plugins,
             lasting=lasting,
         )
+        journal.on_rest = self._sink.hasten
+        self._sink.on_room = self._committed
+        if watch is not None:
+            watch.attend(self._attention.set)
 
     def __repr__(self) -> str:
         return f"PartitionCrawl({self._partition}, {self._journal!r})"
 
     def run(self, deadline: float | None) -> Manifest:
         """Crawl, and return what is committed in the end."""
-        over = threading.Event()
         watcher = threading.Thread(
-            target=self._look_after, args=(deadline, over), name="partition-watch", daemon=True
+            target=self._look_after, args=(deadline,), name="partition-watch", daemon=True
         )
         watcher.start()
         try:
             self._session.run()
         finally:
-            over.set()
+            self._over = True
+            self._attention.set()
             watcher.join()
             self._sink.close(whole=False)
         manifest = self._manifest(ended=True)
@@ -174,7 +179,7 @@ class PartitionCrawl:
             self._quota.give_back(self._journal.marks.taken)
         if self._watch is not None:
             session = self._session
-            self._watch.look(manifest, session.statistics())
+            self._watch.look(manifest, session.statistics(), time.monotonic())
             self._watch.sum_up(session.totals(), session.parsing, session.worker_cpu_seconds)
         return manifest
 
@@ -245,10 +250,20 @@ class PartitionCrawl:
             ),
         )
 
-    def _look_after(self, deadline: float | None, over: threading.Event) -> None:
+    def _committed(self) -> None:
+        """Go on with the crawl, and let the caller look if that may have been the last commit."""
+        self._session.wake()
+        if self._given.lingering:
+            self._attention.set()
+
+    def _look_after(self, deadline: float | None) -> None:
         """Stop the crawl at its deadline or at its caller's wish."""
         wish = Wish.GO_ON
-        while not over.wait(_LOOK if deadline is None else _until(deadline)):
+        while True:
+            self._attention.wait(_LOOK if deadline is None else _until(deadline))
+            self._attention.clear()
+            if self._over:
+                return
             if deadline is not None and time.time() >= deadline:
                 deadline = None
                 self._session.stop()
@@ -257,9 +272,9 @@ class PartitionCrawl:
     def _look(self, before: Wish) -> Wish:
         if self._watch is None:
             return before
-        taken = self._session.statistics()
+        since, taken = time.monotonic(), self._session.statistics()
         idle = not (taken.in_flight or taken.pending or taken.spilled)
-        wish = self._watch.look(self._manifest(ended=idle and self._settled), taken)
+        wish = self._watch.look(self._manifest(ended=idle and self._settled), taken, since)
         if wish is not before:
             self._carry_out(wish)
         return wish
@@ -287,17 +302,24 @@ class PartitionCrawl:
 class PartitionSource:
     """What earlier calls left, then what others hand over and the entries of the list.
 
-    lingers: at the end of the list, wait for more from other partitions until `finish`.
+    on_linger: called at the end of the list, which then waits for more from other partitions until
+    `finish`; None to end there. `lingering` is true from then on.
     """
 
     def __init__(
-        self, left: LeftLines, source: SharedSource, inbox: Inbox, *, lingers: bool
+        self,
+        left: LeftLines,
+        source: SharedSource,
+        inbox: Inbox,
+        on_linger: Callable[[], None] | None,
     ) -> None:
         self._left = left
         self._source = source
         self._inbox = inbox
         self._over = threading.Event()
-        if not lingers:
+        self._on_linger = on_linger
+        self.lingering = False
+        if on_linger is None:
             self._over.set()
 
     def __repr__(self) -> str:
@@ -320,7 +342,13 @@ class PartitionSource:
             if over and judging:
                 return []
             if judging:
-                self._over.wait(_POLL)
+                self._linger()
+
+    def _linger(self) -> None:
+        if not self.lingering and self._on_linger is not None:
+            self.lingering = True
+            self._on_linger()
+        self._over.wait(_POLL)
 
     def finish(self) -> None:
         """Wait for nothing more from others."""
@@ -337,10 +365,10 @@ class PartitionSource:
         self._source.close()
 
 
-def _check_number(plan: CrawlPlan) -> None:
-    """Refuse another number of partitions than the run was begun with.
+def _begun(plan: CrawlPlan) -> Mapping[str, int]:
+    """Return the partitions of sites, as the run was begun; whoever comes first writes them down.
 
-    Whoever comes first writes it down; raises `ConfigurationError`.
+    Raises `ConfigurationError` for another number of partitions than the run was begun with.
     """
     if not 0 < plan.running <= plan.partitions:
         raise ConfigurationError(f"partitions: {plan.running} of {plan.partitions} cannot run")
@@ -350,16 +378,18 @@ def _check_number(plan: CrawlPlan) -> None:
     if not place.exists():
         options = CommandConfig.of(plan.options).lasting()
         run = {"format": FORMAT, "partitions": plan.partitions, "options": options, "begun": {}}
-        draft.write_bytes(orjson.dumps(run))
+        draft.write_bytes(orjson.dumps(run | {"sites": dict(plan.sites)}))
         with suppress(FileExistsError):
             os.link(draft, place)  # as a whole, or not at all; never over another's
         draft.unlink()
-    begun = orjson.loads(place.read_bytes())["partitions"]
-    if begun != plan.partitions:
+    run = orjson.loads(place.read_bytes())
+    if run["partitions"] != plan.partitions:
         raise ConfigurationError(
-            f"{state}: was begun with {begun} partitions, and goes on with as many; "
+            f"{state}: was begun with {run['partitions']} partitions, and goes on with as many; "
             f"{plan.partitions} were asked for"
         )
+    sites: Mapping[str, int] = run.get("sites", {})
+    return sites
 
 
 def share_of(config: CommandConfig, plan: CrawlPlan, folder: Path) -> CommandConfig:

@@ -7,8 +7,8 @@ partition and its caller, so any `concurrent.futures.Executor` will do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
@@ -25,7 +25,8 @@ class CrawlPlan:
     run's state. `output` names the output for people, `parts` is what a partition writes, by
     default JSON lines that are packed as `output`. `partitions` is fixed for as long as the state
     lasts, `running` is the number of partitions that run at once, which share `concurrency` and
-    `memory`.
+    `memory`. `sites` has the partitions of known sites (`crawler.core.ownership`); those of the
+    first call count.
     """
 
     options: Mapping[str, Any]
@@ -36,6 +37,7 @@ class CrawlPlan:
     state: str
     partitions: int = 1
     running: int = 1
+    sites: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +81,14 @@ class PartitionWatch(Protocol):
     with another wish than `GO_ON`; without one, it returns.
     """
 
-    def look(self, manifest: Manifest, taken: Snapshot) -> Wish:
-        """Take the progress, about twice a second, and return what is wanted."""
+    def attend(self, call: Callable[[], None]) -> None:
+        """Call `call`, from any thread, whenever `look` should be called at once."""
+
+    def look(self, manifest: Manifest, taken: Snapshot, since: float) -> Wish:
+        """Take the progress, about twice a second, and return what is wanted.
+
+        since: when the look began (`time.monotonic`).
+        """
 
     def announce(self, line: str) -> None:
         """Show one line to the user."""

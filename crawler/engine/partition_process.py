@@ -12,6 +12,7 @@ import os
 import resource
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
 from typing import Any
@@ -35,7 +36,7 @@ class ParentWatch:
     def __init__(self, line: ProcessLine) -> None:
         self._line = line
         self._wish = Wish.GO_ON
-        self._since = monotonic()
+        self._attend: Callable[[], None] | None = None
         self._end = CallEnd()
 
     def __repr__(self) -> str:
@@ -47,12 +48,16 @@ class ParentWatch:
         threading.Thread(target=self._listen, name="partition-parent", daemon=True).start()
         return found
 
-    def look(self, manifest: Manifest, taken: Snapshot) -> Wish:
+    def attend(self, call: Callable[[], None]) -> None:
+        """Call `call` for each wish, whether or not it is another one."""
+        self._attend = call
+        if self._wish is not Wish.GO_ON:
+            call()
+
+    def look(self, manifest: Manifest, taken: Snapshot, since: float) -> Wish:
         """Send the progress; return the parent's wish."""
-        since, self._since = self._since, monotonic()
-        self._line.tell(
-            ProgressReport(manifest=manifest, taken=taken, since=since, sent=self._since)
-        )
+        report = ProgressReport(manifest=manifest, taken=taken, since=since, sent=monotonic())
+        self._line.tell(report)
         return self._wish
 
     def announce(self, line: str) -> None:
@@ -75,6 +80,8 @@ class ParentWatch:
     def _listen(self) -> None:
         while (wish := self._line.hear()) is not None:
             self._wish = wish
+            if self._attend is not None:
+                self._attend()
         os._exit(ExitCode.ENVIRONMENT)
 
 

@@ -1,7 +1,8 @@
 """The state of a run with several partitions: what its parent keeps next to theirs.
 
     OUT.state/lock         locked by the parent
-    OUT.state/run.json     format, options, number of partitions, what the output held before
+    OUT.state/run.json     format, options, number of partitions, the sites that were dealt out to
+                           them, what the output held before
     OUT.state/pN/          the state of partition N
     OUT.state/pages        the quota of `--max-pages`
     OUT.state/ended.json   all have ended: their parts have to be put together, and no more
@@ -130,6 +131,14 @@ class RunFolder:
             disk.replace(self.path / "run.json", indented(run))
             disk.settle(self.path)
             disk.settle(self.path.parent)
+
+    def deal(self, sites: Mapping[str, int]) -> None:
+        """Fix the partitions of sites, once, before any has begun. Raises `EnvironmentFailure`."""
+        run = self._whole.run()
+        if "sites" not in run and self.untouched:
+            with explained(str(self.path)):
+                disk.replace(self.path / "run.json", indented(run | {"sites": dict(sites)}))
+                disk.settle(self.path)
 
     def accept(self, options: Mapping[str, Any]) -> None:
         """Go on with other options. Raises `EnvironmentFailure`."""

@@ -103,7 +103,7 @@ class RecordSink:
         self._queue: list[tuple[bytes, ...]] = []
         self._queued = 0  # bytes in the queue
         self._waiting = 0  # bytes in the queue or being written
-        self._closing = False
+        self._closing = self._hasty = False
         self._whole = False
         self._failure: Exception | None = None
         self._given = 0
@@ -165,6 +165,12 @@ class RecordSink:
             self._waiting += size
             if not before or before < self._group <= self._queued:
                 self._change.notify()
+
+    def hasten(self) -> None:
+        """Write what is queued now, without waiting for more; from any thread."""
+        with self._change:
+            self._hasty = True
+            self._change.notify()
 
     def end_within(self, seconds: float) -> None:
         """Let `close` wait at most `seconds`, from now, for the reader of a pipe or terminal."""
@@ -241,15 +247,20 @@ class RecordSink:
         """
         with self._change:
             patience = self._pace if self._kept is not None else None
-            self._change.wait_for(lambda: self._queue or self._closing, patience)
+            self._change.wait_for(lambda: self._queue or self._hurries, patience)
             pause = max(0.0, due - monotonic())
-            self._change.wait_for(lambda: self._queued >= self._group or self._closing, pause)
+            self._change.wait_for(lambda: self._queued >= self._group or self._hurries, pause)
+            self._hasty = False
             queued, self._queue, self._queued = self._queue, [], 0
             ended, self._ended = self._ended, array("Q")
             words, self._words = self._words, []
             failed, self._failed = self._failed, 0
         parts = [b"".join(column) for column in zip(*queued, strict=True)]
         return RecordGroup(parts, len(queued), ended, words, failed)
+
+    @property
+    def _hurries(self) -> bool:
+        return self._hasty or self._closing
 
     def _done(self, size: int) -> None:
         with self._change:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crawler.core.ownership import Ownership
+from crawler.core.ownership import Ownership, dealt_out, site_of
 from crawler.model.url import Url, parse
 from crawler.runtime.suffixes import PublicSuffixes
 from crawler.store.entry import seed
@@ -74,3 +74,19 @@ def test_the_filter_decides_plain_lines_of_known_origins() -> None:
     assert ownership.known("http://www.example.org/a") is None
     assert ownership.of(Url("http://www.example.org/")) == 5
     assert ownership.known("http://www.example.org/a?b=//c") == 5
+
+
+@pytest.mark.parametrize("partitions", [2, 3, 5])
+@pytest.mark.parametrize("sites", [1, 8, 100, 3_000])
+def test_known_sites_are_dealt_out_evenly(sites: int, partitions: int) -> None:
+    """No partition has more than the largest site more than another, whatever the hash says."""
+    sizes = {f"h{n}.test": 1 + n % 7 for n in range(sites)}
+    owners = dealt_out(sizes, partitions)
+    assert owners == dealt_out(dict(reversed(sizes.items())), partitions)
+    loads = [0] * partitions
+    for site, size in sizes.items():
+        url = parse(f"http://www.{site}/")
+        assert isinstance(url, Url)
+        loads[Ownership(partitions, 0, SUFFIXES, owners).of(url)] += size
+        assert site_of(url.host_key, SUFFIXES) == site
+    assert max(loads) - min(loads) <= 7

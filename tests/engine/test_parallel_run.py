@@ -100,6 +100,21 @@ def test_what_several_processes_cannot_do_is_refused_and_leaves_nothing(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["PIPE", "list.txt"]
 
 
+def test_the_sites_of_a_list_are_dealt_out_once(tmp_path: Path) -> None:
+    """Both partitions get as many; another parent, which knows another list, changes nothing."""
+    given = order(tmp_path, hosts=8, workers="2")
+    for _ in range(2):
+        run = open_parallel(given, 2, print)
+        run.source.close()
+        folder = RunFolder(given.output)
+        sites = orjson.loads((folder.path / "run.json").read_bytes())["sites"]
+        assert sorted(sites) == [f"h{n}.test" for n in range(8)]
+        assert sorted(sites.values()) == [0] * 4 + [1] * 4
+        StateFolder(given.output, str(folder.path / "p0")).begin({}, Marks()).close()
+        run.sink.close(whole=False)
+        given = order(tmp_path, hosts=1, workers="2")
+
+
 def test_deaths_are_counted_anew_after_progress() -> None:
     """After three restarts without a new record it is given up, and one more death ends it."""
     handle = PartitionHandle(2)

@@ -196,7 +196,10 @@ class LateCall:
             self.idle.set()
             self.received.set()
 
-    def look(self, manifest: Manifest, taken: Snapshot) -> Wish:
+    def attend(self, call: Callable[[], None]) -> None:
+        pass
+
+    def look(self, manifest: Manifest, taken: Snapshot, since: float) -> Wish:
         if manifest.ended:
             self.idle.set()
         if manifest.ended and manifest.consumed:

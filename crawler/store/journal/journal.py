@@ -57,6 +57,10 @@ def unsynced(_number: int) -> None:
     """Leave it to the system when data reach the disk."""
 
 
+def _ignored() -> None:
+    """Do nothing."""
+
+
 class Portion:
     """Changes that belong together."""
 
@@ -122,6 +126,7 @@ class Journal(Changes):
     """Keeps the changes in a folder. `options` are those a later run has to share.
 
     inputs: what the list is, for people. file: the journal of an earlier run, which has a new base.
+    `on_rest` is called when nothing more is added for now; it must not block.
     """
 
     def __init__(
@@ -150,6 +155,7 @@ class Journal(Changes):
         self._outbox = outbox
         self._positions = positions_of(self.marks)
         self._sync = sync
+        self.on_rest: Callable[[], None] = _ignored
         self.status = StatusFile(folder.path)
         self._lock = threading.Lock()
         self._call = Portion(self.marks.cursor, self.marks.entries)
@@ -234,6 +240,10 @@ class Journal(Changes):
         self._call.passed().receive(arrivals)
         for each in filter(moves, arrivals):
             self._waits(request_key(each), waiting_line(each))
+
+    def rests(self) -> None:
+        """Tell whoever wants to commit early."""
+        self.on_rest()
 
     def learns(self, tables: Callable[[], CrawlTables]) -> None:
         """Write what `tables` returns with each new base, and at the end of the run."""
