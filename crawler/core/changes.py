@@ -98,7 +98,7 @@ class Changes:
         """
 
     def rests(self) -> None:
-        """Record that nothing waits or is in flight, so that nothing is added for now."""
+        """Record that nothing waits or is in flight: for now, nothing will be added."""
 
     def publish(self) -> None:
         """Complete the changes since the last call, which belong together."""

@@ -150,7 +150,6 @@ class CrawlCore:
         )
         self._in_flight: dict[Request, float] = {}  # and its start
         self._ending: deque[Iterator[Final]] = deque()  # outcomes still to be recorded
-        self._resting = False  # nothing waits or is in flight, and the journal was told
 
     def tell_repeats(self, repeated: Callable[[Seed], None]) -> None:
         """Call `repeated` with each entry of the list that occurs again."""
@@ -309,12 +308,10 @@ class CrawlCore:
 
     def _idle(self, now: float) -> Step:
         if not self._window.held:
-            if not self._in_flight and not self._window.outside:
-                return DONE
-            if not self._in_flight and not self._resting:
-                self._resting = True
-                self._changes.rests()
-            return BUSY
+            if self._in_flight:
+                return BUSY
+            self._changes.rests()
+            return BUSY if self._window.outside else DONE
         times = (self._window.next_retry, self._frontier.next_time())
         known = [time for time in times if time is not None]
         return Wait(max(min(known) - now, 0.0)) if known else BUSY
@@ -413,7 +410,6 @@ class CrawlCore:
 
         With a journal, an interruption is not an outcome: the URL goes on in a later run.
         """
-        self._resting = False
         finals = (each for each in finals if not (self._lasting and ends.is_interrupted(each)))
         portion = tuple(islice(finals, RECORDS))
         for final in portion:

@@ -167,10 +167,11 @@ class RecordSink:
                 self._change.notify()
 
     def hasten(self) -> None:
-        """Write what is queued now, without waiting for more; from any thread."""
+        """Write and commit what there is now, without waiting for more; from any thread."""
         with self._change:
-            self._hasty = True
-            self._change.notify()
+            if self._queue or (self._kept is not None and self._kept.journal.behind):
+                self._hasty = True
+                self._change.notify()
 
     def end_within(self, seconds: float) -> None:
         """Let `close` wait at most `seconds`, from now, for the reader of a pipe or terminal."""

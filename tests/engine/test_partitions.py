@@ -25,12 +25,14 @@ from crawler.model.errors import ConfigurationError
 from crawler.model.url import Url
 from crawler.runtime.suffixes import PublicSuffixes
 from tests.engine.partition_web import HOSTS, PAGES, ManyHosts, page, place
+from tests.patience import PATIENCE
 from tests.unmannered import MANNERS_OFF
 
 OPTIONS: dict[str, Any] = dict(MANNERS_OFF, loop="asyncio", parse="inline", retries=1, backoff=0)
 FOLLOWING: dict[str, Any] = {"follow": True, "depth": 0}
 Map = Callable[..., Iterator[Manifest]]
 LONG_AGO = 1.0
+SUFFIXES = PublicSuffixes()
 
 
 def planned(folder: Path, lines: Sequence[str], partitions: int = 3, **options: Any) -> CrawlPlan:
@@ -83,7 +85,7 @@ def listed() -> list[str]:
 
 def owner(url: str, partitions: int = 3) -> int:
     """Return the partition that a URL belongs to."""
-    return Ownership(partitions, 0, PublicSuffixes()).of(Url(url))
+    return Ownership(partitions, 0, SUFFIXES).of(Url(url))
 
 
 def test_each_entry_of_a_list_is_read_by_one_partition(tmp_path: Path) -> None:
@@ -212,6 +214,87 @@ class LateCall:
 
     def sum_up(self, totals: Totals, parsing: str, parser_seconds: float) -> None:
         pass
+
+
+class Parent:
+    """Partitions in threads, which are told of the end as `ParallelCrawl` tells processes of it."""
+
+    def __init__(self, plan: CrawlPlan) -> None:
+        self._changed = threading.Condition()
+        self._members = [Member(self._changed) for _ in range(plan.partitions)]
+        self._threads = [
+            threading.Thread(target=member.run, args=(plan, number), daemon=True)
+            for number, member in enumerate(self._members)
+        ]
+
+    def run(self) -> list[Manifest]:
+        """Crawl to the end; fails if that is not known."""
+        for thread in self._threads:
+            thread.start()
+        self._look_twice()
+        for member in self._members:
+            member.wish = Wish.FINISH
+            member.call()
+        for thread in self._threads:
+            thread.join(PATIENCE)
+        assert not any(thread.is_alive() for thread in self._threads)
+        return [member.manifest for member in self._members]
+
+    def _look_twice(self) -> None:
+        with self._changed:
+            assert self._changed.wait_for(self._done, PATIENCE)
+            for member in self._members:
+                member.looked = False
+        for member in self._members:
+            member.call()
+        with self._changed:
+            assert self._changed.wait_for(lambda: all(m.looked for m in self._members), PATIENCE)
+            assert self._done()
+
+    def _done(self) -> bool:
+        now = [member.manifest for member in self._members]
+        return all_done(now, now)
+
+
+class Member:
+    """The watch of one of them."""
+
+    def __init__(self, changed: threading.Condition) -> None:
+        self._changed = changed
+        self.manifest = Manifest(partition=0)
+        self.looked, self.wish = False, Wish.GO_ON
+        self.call: Callable[[], None] = lambda: None
+
+    def run(self, plan: CrawlPlan, partition: int) -> None:
+        plugins = Plugins(fetcher=ManyHosts())
+        self.manifest = crawl_partition(plan, partition, None, watch=self, plugins=plugins)
+
+    def attend(self, call: Callable[[], None]) -> None:
+        self.call = call
+
+    def look(self, manifest: Manifest, taken: Snapshot, since: float) -> Wish:
+        with self._changed:
+            self.manifest, self.looked = manifest, True
+            self._changed.notify_all()
+        return self.wish
+
+    def announce(self, line: str) -> None:
+        pass
+
+    def sum_up(self, totals: Totals, parsing: str, parser_seconds: float) -> None:
+        pass
+
+
+@pytest.mark.parametrize("engine", ["async", "threaded"])
+def test_the_end_is_known_by_events(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    """Neither the pace of commits nor that of looks is waited for: both are an hour here."""
+    monkeypatch.setattr("crawler.engine.partition._LOOK", 3_600.0)
+    monkeypatch.setattr("crawler.store.sinks._COMMIT_PACE", 3_600.0)
+    for lines, options in ((listed(), {}), ([page(n) for n in range(HOSTS)], FOLLOWING)):
+        plan = planned(tmp_path / str(len(lines)), lines, 2, engine=engine, **options)
+        assert records(Parent(plan).run()) == records(rounds(replace(plan, state=f"{plan.state}2")))
 
 
 def test_a_resume_with_another_number_of_workers(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ class Journal(Changes):
     """Keeps the changes in a folder. `options` are those a later run has to share.
 
     inputs: what the list is, for people. file: the journal of an earlier run, which has a new base.
-    `on_rest` is called when nothing more is added for now; it must not block.
+    `on_rest` is called when nothing will be added for now; it must not block.
     """
 
     def __init__(
@@ -172,6 +172,12 @@ class Journal(Changes):
     def size(self) -> int:
         """Approximate number of bytes published and not committed."""
         return self._published.size
+
+    @property
+    def behind(self) -> bool:
+        """True if there is something to commit; from any thread."""
+        published = self._published
+        return not published.empty or published.cursor != self.marks.cursor
 
     # -- what the core tells
 
@@ -242,7 +248,7 @@ class Journal(Changes):
             self._waits(request_key(each), waiting_line(each))
 
     def rests(self) -> None:
-        """Tell whoever wants to commit early."""
+        """Call `on_rest`."""
         self.on_rest()
 
     def learns(self, tables: Callable[[], CrawlTables]) -> None:
