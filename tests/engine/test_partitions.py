@@ -69,12 +69,17 @@ def records(manifests: Sequence[Manifest]) -> dict[str, tuple[Any, ...]]:
     """Return what the parts say of each URL; each has one record."""
     found: dict[str, tuple[Any, ...]] = {}
     for each in manifests:
-        part = Path(each.part).read_bytes()[: each.length] if each.length else b""
-        for record in map(json.loads, part.splitlines()):
+        for record in map(json.loads, committed(each).splitlines()):
             assert record["url"] not in found
             names = ("outcome", "kind", "status", "final_url")  # depth is that of the first finder
             found[record["url"]] = tuple(record[name] for name in names)
     return found
+
+
+def committed(manifest: Manifest) -> bytes:
+    """Return the valid part of the records of a partition."""
+    [(path, length)] = manifest.parts
+    return Path(path).read_bytes()[:length] if length else b""
 
 
 def listed() -> list[str]:
@@ -145,9 +150,9 @@ def test_a_call_after_the_end_changes_nothing(tmp_path: Path) -> None:
     """A partition that has ended returns the same manifest and the same part once more."""
     plan = planned(tmp_path, [page(n) for n in range(HOSTS)], **FOLLOWING)
     before = rounds(plan)
-    parts = [Path(each.part).read_bytes() for each in before]
+    parts = list(map(committed, before))
     assert [called(plan, n) for n in range(3)] == before
-    assert [Path(each.part).read_bytes() for each in before] == parts
+    assert list(map(committed, before)) == parts
 
 
 def test_the_robots_of_a_host_that_redirects_to_another_partitions_host(tmp_path: Path) -> None:
