@@ -53,6 +53,7 @@ HOMES = {
     "cyclopts": "cli/*",
     "rich": "cli/*",
     **dict.fromkeys(("pandas", "pyarrow"), "frames.py store/parquet_*.py"),
+    "duckdb": "store/databases.py",
     "jinja2": "report/html_page.py",
     "matplotlib": "report/* load/plots.py compare/charts.py compare/ratio_plots.py",
     "frostwork": "formats/by_frostwork.py",

@@ -61,7 +61,7 @@ def crawl(
         tuple[str, ...],
         Parameter(
             name=["--output", "-o"],
-            help="Output file: .jsonl, .csv, .gz and .zst too; repeatable (default: stdout).",
+            help="Output: .jsonl, .csv, .parquet, sqlite:x.db, ...; repeatable (default: stdout).",
             group=_OUTPUT,
             negative="",
             show_default=False,

@@ -28,10 +28,10 @@ from crawler.runtime.suffixes import PublicSuffixes
 from crawler.store.blocks import Input
 from crawler.store.claim import is_file
 from crawler.store.forms import OutputTarget
-from crawler.store.gathering import GatheredFile, PartDirectory
 from crawler.store.input_copy import copied_whole
 from crawler.store.journal.resumption import WAY_ON, changed, completed, lasting_options
 from crawler.store.journal.state_folder import StateFolder
+from crawler.store.placing import placed
 from crawler.store.remote_input import copies_of, is_remote, remove_copies
 from crawler.store.rendering import rendering
 from crawler.store.run_folder import GatheringPlace, RunFolder
@@ -172,8 +172,8 @@ def open_parallel(
 ) -> ParallelRun:
     """Begin a run of so many partitions, or go on with one.
 
-    Raises `Complete` if only its parts had to be put together, and what `RunFolder`, `GatheredFile`
-    and `PartDirectory` raise.
+    Raises `Complete` if only its parts had to be put together, and what `RunFolder` and
+    `placed` raise.
     """
     divided(order.config, _running(order, partitions))  # refuses too little for all of them
     _check(order)
@@ -309,17 +309,9 @@ def _placed(
         )
     places: list[GatheringPlace] = []
     for each, earlier in zip_longest(order.targets, begun or ()):
-        places.append(_place(each, order.config, earlier))
+        places.append(placed(each, order.config, earlier))
         held.callback(places[-1].close)
     return places
-
-
-def _place(
-    target: OutputTarget, config: CommandConfig, begun: Mapping[str, Any] | None
-) -> GatheringPlace:
-    if target.directory:
-        return PartDirectory(target.path, config.existing, begun, suffix=target.form.suffix)
-    return GatheredFile(target.path, config.existing, begun, rendering(target.form, config).head)
 
 
 def _logs(order: ParallelOrder, folder: RunFolder, *, resumed: bool) -> PartLogs:

@@ -9,7 +9,7 @@ Loop = Literal["uvloop", "asyncio"]
 Parse = Literal["auto", "inline", "thread", "process", "interpreter", "none"]
 Html = Literal["frostwork", "lexbor"]
 InputFormat = Literal["auto", "lines", "csv", "jsonl", "sitemap", "parquet", "warc"]
-OutputFormat = Literal["jsonl", "jsonl.gz", "jsonl.zst", "csv", "csv.gz", "csv.zst"]
+OutputFormat = Literal["jsonl", "jsonl.gz", "jsonl.zst", "csv", "csv.gz", "csv.zst", "parquet"]
 CsvLinks = Literal["count", "join"]
 Existing = Literal["refuse", "replace", "add"]
 """How an output that already holds data is treated."""

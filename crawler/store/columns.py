@@ -52,6 +52,31 @@ def columns(names: Sequence[str] = ()) -> list[Column]:
     return list(found.values())
 
 
+def chosen_schema(names: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the schema of the fields of records with those in `names`, or all."""
+    fields: dict[str, Any] = schema()["properties"]
+    found: dict[str, Any] = {}
+    for name in names:
+        _choose(fields, name.split("."), found)
+    return found or fields
+
+
+def _choose(fields: Mapping[str, Any], path: Sequence[str], into: dict[str, Any]) -> None:
+    name, *rest = path
+    spec = fields[name]
+    if rest and "properties" in spec:
+        inside = into.setdefault(name, {**spec, "properties": {}})
+        _choose(spec["properties"], rest, inside["properties"])
+    else:
+        into[name] = spec
+
+
+def is_open(spec: Mapping[str, Any]) -> bool:
+    """Return whether the schema of records leaves the form of a field open."""
+    kinds = spec.get("type", () if "enum" in spec else ("object",))
+    return "object" in ([kinds] if isinstance(kinds, str) else kinds) and "properties" not in spec
+
+
 def _leaves(path: tuple[str, ...], spec: Mapping[str, Any]) -> list[Column]:
     inside = spec.get("properties")
     if not inside:

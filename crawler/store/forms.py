@@ -91,10 +91,10 @@ def target(name: str, form: str) -> OutputTarget:
     Raises `ConfigurationError` for an unknown suffix, a format that does not fit, and one whose
     library is not installed.
     """
-    kind, _, path = name.partition(":")
-    if kind in _DATABASES and path:
+    kind, colon, path = name.partition(":")
+    if kind in _DATABASES and colon:
         found = OutputTarget(name, path, OutputForm(kind))
-        if found.directory or found.streamed:
+        if not path or found.directory or found.streamed:
             raise ConfigurationError(f"{name}: expected a file, as in {kind}:crawl.db")
     else:
         found = OutputTarget(name, name, _form(name, form))

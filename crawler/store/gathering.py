@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from crawler.model.choices import Existing
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
@@ -33,6 +33,16 @@ class CommittedPart(NamedTuple):
     partition: int
     path: Path
     length: int
+
+
+class PartPacker(Protocol):
+    """Makes files of records."""
+
+    def rows(self, place: Path) -> int:
+        """Return the number of rows of a file. Raises `ConfigurationError` if none can be added."""
+
+    def pack(self, place: Path, parts: Sequence[CommittedPart], kept: int) -> None:
+        """Write all records of the parts to `place`, after the first `kept` rows of the output."""
 
 
 class GatheredFile:
@@ -97,17 +107,25 @@ class GatheredFile:
 class PartDirectory:
     """A directory of parts, made if it is missing and locked as long as it is open.
 
-    suffix: of the parts' names, `.jsonl` and more. begun: as for `GatheredFile`. Raises
+    suffix: of the parts' names, `.jsonl` and more. packer: makes them of rows, if given. begun: as
+    for `GatheredFile`. Raises
     `ConfigurationError` for a directory with parts that may neither be replaced nor added to,
     `EnvironmentFailure` for one that cannot be made or that another process writes.
     """
 
     def __init__(
-        self, path: str, existing: Existing, begun: Mapping[str, Any] | None, *, suffix: str
+        self,
+        path: str,
+        existing: Existing,
+        begun: Mapping[str, Any] | None,
+        *,
+        suffix: str,
+        packer: PartPacker | None = None,
     ) -> None:
         self._path = self.label = path
         self._place = Path(os.path.realpath(path))
         self._suffix = suffix
+        self._packer = packer
         self._made = not self._place.exists()
         with explained(path):
             if self._made:
@@ -123,6 +141,9 @@ class PartDirectory:
                 )
             first = max(there, default=-1) + 1 if existing == "add" else 0
             kept = sorted(there.values()) if existing == "add" else []
+            if packer is not None and begun is None:
+                for name in kept:
+                    packer.rows(self._place / name)
             self.begun = dict(begun or {"first": first, "kept": kept})
         except BaseException:
             self.close()
@@ -165,6 +186,13 @@ class PartDirectory:
 
     def _take(self, part: CommittedPart, place: Path) -> None:
         if not part.path.exists():  # moved before a kill
+            return
+        if self._packer is not None:
+            draft = place.with_name(f".{place.name}.new")
+            self._packer.pack(draft, [part], 0)
+            with draft.open("rb") as packed:
+                os.fsync(packed.fileno())
+            disk.rename(draft, place)
             return
         if os.stat(part.path).st_dev != os.fstat(self._number).st_dev:
             draft = place.with_name(f".{place.name}.new")

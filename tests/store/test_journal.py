@@ -460,7 +460,7 @@ def test_failures_are_counted_with_their_records(
     beginning = open_state(str(place.output), CommandConfig(), source)
     assert beginning.earlier.failed == 2
     assert beginning.earlier.outcomes == {"page": 2, "dns": 2}
-    for each in (beginning.left, beginning.kept.journal, beginning.kept.outlet):
+    for each in (beginning.left, beginning.kept.journal, *beginning.kept.outlets):
         each.close()
 
 

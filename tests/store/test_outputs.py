@@ -5,24 +5,32 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pandas as pd
+import polars as pl
 import pytest
+from pyarrow import parquet
 
 from crawler.cli.crawl_run import Order, open_crawl, run
 from crawler.engine.plugins import Plugins
+from crawler.model.choices import Existing
 from crawler.model.command_config import CommandConfig
 from crawler.model.document import RawResponse
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.outcome import Exchange, Fetched, Received
 from crawler.model.request import Request
+from crawler.store import forms
 from crawler.store.archive import unpacked
 from crawler.store.columns import columns
 from crawler.store.forms import OutputForm, target
+from crawler.store.gathering import CommittedPart
+from crawler.store.outlet import packing
+from crawler.store.placing import placed
 from crawler.store.record import OPTIONAL, schema
 from crawler.store.rendering import open_outputs, targets_of
 from tests.unmannered import MANNERS_OFF
@@ -184,6 +192,10 @@ def test_a_name_says_what_is_written(name: str, form: str, wanted: OutputForm) -
     ("name", "form", "problem"),
     [
         ("out.csv", "jsonl.gz", "says itself what it is"),
+        ("sqlite:", "jsonl", "expected a file"),
+        ("-", "parquet", "cannot be written to a pipe"),
+        ("out.parquet.gz", "jsonl", "unknown format"),
+        ("sqlite:dir/", "jsonl", "expected a file"),
         ("out.xlsx", "jsonl", r"unknown format \.xlsx; expected one of"),
     ],
 )
@@ -198,3 +210,171 @@ def test_an_output_that_cannot_be_made_leaves_the_others_alone(tmp_path: Path) -
     with pytest.raises(EnvironmentFailure, match="does not exist"):
         crawled(tmp_path / "out.jsonl", tmp_path / "missing" / "out.csv")
     assert not list(tmp_path.iterdir())
+
+
+def records_of(path: Path) -> dict[str, dict[str, Any]]:
+    """The records of a file of JSON lines, by their URLs."""
+    return {each["url"]: each for each in map(json.loads, path.read_bytes().splitlines())}
+
+
+def packed(
+    folder: Path,
+    name: str,
+    lines: list[dict[str, Any]],
+    existing: Existing = "refuse",
+    **options: Any,
+) -> None:
+    """Make an output from records that three partitions have left, one of them nothing."""
+    options |= {"overwrite": existing == "replace", "append": existing == "add"}
+    config = CommandConfig(**options)
+    (output,) = targets_of([name], config)
+    parts = []
+    for number in range(3):
+        part = folder / f"rows{number}.jsonl.zst"
+        held = [] if number == 1 else lines[number // 2 :: 2]
+        data = b"".join(json.dumps(each).encode() + b"\n" for each in held)
+        pack = packing(part.name)
+        data = pack.pack(data) + pack.end() if data else b""
+        part.write_bytes(data + b"torn")
+        parts.append(CommittedPart(number, part, len(data)))
+    with closing(placed(output, config, None)) as place:
+        place.gather(parts)
+        place.gather(parts)  # again, after a kill before the receipt
+
+
+@pytest.fixture(scope="module")
+def crawl(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Records of pages, failures and entries that are no URLs, with fields of an open form."""
+    folder = tmp_path_factory.mktemp("crawl")
+    assert crawled(folder / "out.jsonl", urls=[*URLS, "http://no url/", "ftp://b.test/"]) == 0
+    records = records_of(folder / "out.jsonl")
+    records[URLS[1]]["parsed"] = {"price": [1, 2.5], "name": "x"}
+    records[URLS[2]]["source"] = {"file": "l.csv", "line": 3, "columns": {"id": "7"}}
+    return records
+
+
+def test_parquet_is_read_back_by_the_libraries_that_people_load_it_with(
+    tmp_path: Path, crawl: dict[str, dict[str, Any]]
+) -> None:
+    """DuckDB, Polars and pandas see nested fields, lists, times and descriptions."""
+    output = tmp_path / "out.parquet"
+    packed(tmp_path, str(output), list(crawl.values()))
+    table = pl.read_parquet(output)
+    assert set(table["url"]) == set(crawl) and table.height == len(crawl)
+    for row in table.iter_rows(named=True):
+        record = crawl[row["url"]]
+        assert row["links"] == record["links"] and row["timings"] == record["timings"]
+        assert row["title"] == record["title"] and row["truncated"] is record["truncated"]
+        assert json.loads(row["parsed"] or "null") == record.get("parsed")
+        fetched = row["fetched_at"] and row["fetched_at"].strftime("%Y-%m-%dT%H:%M:%S")
+        assert fetched == (record["fetched_at"] and record["fetched_at"][:19])
+    query = f"select sum(len(links)) from '{output}' where source is null"
+    assert duckdb.sql(query).fetchall() == [(2 * (len(URLS) - 1),)]
+    assert set(pd.read_parquet(output)["url"]) == set(crawl)
+    described = parquet.read_schema(output).field("status").metadata[b"description"]
+    assert described.decode() == schema()["properties"]["status"]["description"]
+    assert parquet.ParquetFile(output).metadata.row_group(0).column(0).compression == "ZSTD"
+
+
+def test_parquet_is_added_to_and_keeps_its_schema(
+    tmp_path: Path, crawl: dict[str, dict[str, Any]]
+) -> None:
+    """Rows of an earlier crawl come first, once; other columns and other files are refused."""
+    output = tmp_path / "out.parquet"
+    first, *more = crawl.values()
+    packed(tmp_path, str(output), [first], fields=("url", "timings.total"))
+    packed(tmp_path, str(output), more, "add", fields=("url", "timings.total"))
+    table = pl.read_parquet(output)
+    assert next(iter(table["url"])) == first["url"] and set(table["url"]) == set(crawl)
+    assert table["timings"].struct.fields == ["total"]
+    before = output.read_bytes()
+    with pytest.raises(ConfigurationError, match="other columns"):
+        packed(tmp_path, str(output), more, "add")
+    assert output.read_bytes() == before
+    (tmp_path / "none.parquet").write_bytes(b"no columns")
+    with pytest.raises(ConfigurationError, match="is not Parquet"):
+        packed(tmp_path, str(tmp_path / "none.parquet"), more, "add")
+
+
+def test_parts_of_a_directory_have_one_schema(
+    tmp_path: Path, crawl: dict[str, dict[str, Any]]
+) -> None:
+    """Each partition's rows become a file; what was there stays or goes as the option says."""
+    packed(tmp_path, f"{tmp_path}/out/", list(crawl.values()), format="parquet")
+    packed(tmp_path, f"{tmp_path}/out/", list(crawl.values()), "add", format="parquet")
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == [f"part-{number:05d}.parquet" for number in (0, 2, 3, 5)]
+    schemas = [parquet.read_schema(tmp_path / "out" / name) for name in names]
+    assert all(each.equals(schemas[0], check_metadata=True) for each in schemas)
+    assert pl.read_parquet(tmp_path / "out").height == 2 * len(crawl)
+    packed(tmp_path, f"{tmp_path}/out/", list(crawl.values()), "replace", format="parquet")
+    assert pl.read_parquet(tmp_path / "out").height == len(crawl)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb"])
+def test_a_database_has_a_row_for_each_url_of_several_crawls(
+    tmp_path: Path, crawl: dict[str, dict[str, Any]], kind: str
+) -> None:
+    """What is crawled again replaces its row and its links; --overwrite begins anew."""
+    name = f"{kind}:{tmp_path}/x.db"
+    packed(tmp_path, name, list(crawl.values()))
+    assert counts(name) == (len(crawl), 2 * len(URLS))
+    again = {**crawl[URLS[0]], "links": ["http://c.test/"], "title": "new"}
+    packed(tmp_path, name, [again, {**again, "url": "http://other.test/"}], "add")
+    assert counts(name) == (len(crawl) + 1, 2 * len(URLS))
+    query = f"SELECT title, links FROM pages WHERE url = '{URLS[0]}'"
+    assert asked(name, query) == [("new", 1)]
+    links = f"SELECT position, link FROM links WHERE url = '{URLS[1]}' ORDER BY position"
+    assert asked(name, links) == list(enumerate(crawl[URLS[1]]["links"]))
+    total = "timings.total" if kind == "duckdb" else "timings_total"
+    found = asked(name, f"SELECT {total}, parsed FROM pages WHERE url = '{URLS[1]}'")
+    assert found[0][0] == crawl[URLS[1]]["timings"]["total"]
+    assert json.loads(found[0][1]) == crawl[URLS[1]]["parsed"]
+    packed(tmp_path, name, [again], "replace")
+    assert counts(name) == (1, 1)
+
+
+def test_a_newer_field_is_added_to_a_table(
+    tmp_path: Path, crawl: dict[str, dict[str, Any]]
+) -> None:
+    """A database of an older version, or of fewer fields, gets the columns that it lacks."""
+    for kind in ("sqlite", "duckdb"):
+        name = f"{kind}:{tmp_path}/{kind}.db"
+        packed(tmp_path, name, [crawl[URLS[0]]], fields=("url",))
+        packed(tmp_path, name, [crawl[URLS[1]]], "add", fields=("url", "title"))
+        found = asked(name, "SELECT title IS NULL FROM pages ORDER BY url")
+        assert [bool(row[0]) for row in found] == [True, False]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb"])
+def test_what_is_no_database_is_left_alone(tmp_path: Path, kind: str) -> None:
+    """Another program's file is refused before the crawl; so are fields without the URL."""
+    (tmp_path / "x.db").write_text("no database, but long enough to be taken for one" * 100)
+    before = (tmp_path / "x.db").read_bytes()
+    with pytest.raises(ConfigurationError, match="name another file"):
+        packed(tmp_path, f"{kind}:{tmp_path}/x.db", [], "add")
+    with pytest.raises(ConfigurationError, match="needs url"):
+        packed(tmp_path, f"{kind}:{tmp_path}/y.db", [], fields=("title",))
+    assert (tmp_path / "x.db").read_bytes() == before and not (tmp_path / "y.db").exists()
+
+
+def counts(name: str) -> tuple[int, int]:
+    """The number of pages, and of links."""
+    pages, links = (asked(name, f"SELECT count(*) FROM {table}") for table in ("pages", "links"))
+    return pages[0][0], links[0][0]
+
+
+def asked(name: str, query: str) -> list[tuple[Any, ...]]:
+    """The answer of a database."""
+    kind, _, path = name.partition(":")
+    connect = sqlite3.connect if kind == "sqlite" else duckdb.connect
+    with closing(connect(path)) as base:
+        return base.execute(query).fetchall()
+
+
+@pytest.mark.parametrize("name", ["duckdb:x.db", "x.parquet"])
+def test_a_library_that_is_missing_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the command that installs it."""
+    monkeypatch.setattr(forms, "find_spec", lambda _name: None)
+    with pytest.raises(ConfigurationError, match=r"not installed; pip install 'crawler-cli\["):
+        target(name, "jsonl")
