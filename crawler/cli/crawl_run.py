@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crawler.cli.asking import reporting
@@ -98,6 +98,7 @@ class Parts:
 
     lasting: the same command continues it after it was stopped. ending: seconds that other
     processes may take to end, after the drain timeout. peak_rss: the peak memory of those, in all.
+    held: what else is to be closed at the end.
     """
 
     session: Session
@@ -106,6 +107,7 @@ class Parts:
     lasting: bool = False
     ending: float = 0.0
     peak_rss: Callable[[], int] = int
+    held: ExitStack = field(default_factory=ExitStack)
 
     def expected(self) -> int | None:
         """Return the expected number of entries."""
@@ -243,6 +245,8 @@ def _check_places(order: Order) -> None:
         if name != "output":
             check_folder(name, path)
         place = _place(path)
+        if config.since and place == _place(config.since):
+            raise ConfigurationError(f"since: {path} is also written; name another output")
         if place in taken and (os.path.isfile(path) or not os.path.exists(path)):
             reason = f"{path} is the file of --{taken[place]}, too; name another"
             raise ConfigurationError(f"{name}: {reason}")
@@ -264,7 +268,9 @@ def open_crawl(
     """Create the real session, its source and its sink."""
     from crawler.core.changes import Lasting
     from crawler.engine.crawl_session import CrawlSession
+    from crawler.store.former_pages import former_pages
     from crawler.store.journal.resumption import ContinuedSource, open_state
+    from crawler.store.journal.state_folder import StateFolder
     from crawler.store.rendering import open_outputs
     from crawler.store.sinks import RecordSink
     from crawler.store.sources import UrlSource
@@ -274,11 +280,15 @@ def open_crawl(
         return several
     given = UrlSource(order.seeds, order.inputs, config)
     source: UrlSource | ContinuedSource = given
+    folder, old, held = None, False, ExitStack()
     with ExitStack() as stack:
+        stack.callback(held.close)
         stack.callback(source.close)
         lasting = None
         if keeps_state(order):
             opened = open_state(order.output, config, given, order.others)
+            folder = StateFolder(order.output, config.state).path
+            old = opened.resumed and not config.accept_change
             if opened.resumed:
                 announce(f"continuing {order.output}: {opened.news}")
                 config = config.updated({"append": True})  # so are what it writes next to it
@@ -291,11 +301,18 @@ def open_crawl(
             first, *others = outputs.encoders
             sink = RecordSink(outputs.outlets, encode=first, others=others)
         stack.callback(sink.close, whole=False)
+        former = held.enter_context(former_pages(config.since, folder, resumed=old))
         session = CrawlSession(
-            config, source, sink, announce=announce, plugins=plugins, lasting=lasting
+            config,
+            source,
+            sink,
+            announce=announce,
+            plugins=plugins,
+            lasting=lasting,
+            former=former.get if former is not None else None,
         )
         stack.pop_all()
-    return Parts(session=session, source=source, sink=sink, lasting=lasting is not None)
+    return Parts(session=session, source=source, sink=sink, lasting=lasting is not None, held=held)
 
 
 def _in_parallel(order: Order, announce: Callable[[str], None]) -> Parts | None:
@@ -362,6 +379,7 @@ def _crawl(
         finally:  # whatever else was raised, what came is written
             parts.source.close()
             unwritten = _attempt(lambda: parts.sink.close(whole=ended))
+            parts.held.close()
     return [*unwritten, *(each for each in failures if each not in unwritten)]
 
 

@@ -32,7 +32,7 @@ HELP = (
     "  watch crawler status out.jsonl\n"
 )
 
-_FETCHED = ("page", "redirect", "sitemap")
+_FETCHED = ("page", "unchanged", "redirect", "sitemap")
 _LATE = 5.0  # seconds after which the age of a running crawl's figures is told
 _WIDTH = 80
 _MOST_HOSTS = 5

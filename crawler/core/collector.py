@@ -38,6 +38,7 @@ _COUNTED = (
 )
 """Fields of `Snapshot` that are counted one by one."""
 
+UNCHANGED = "unchanged"
 _WORDS = {Page: "page", Redirected: "redirect", Listing: "sitemap"}
 
 
@@ -52,7 +53,7 @@ class Snapshot:
     pages, redirects and sitemaps; `read`, `found` and `repeats` include those runs. `found` counts
     URLs of pages and sitemaps that were taken up, `refused` those that were not, by reason;
     `spilled` URLs wait outside of memory, or were left there at a hasty end. `outcomes` counts
-    records by `page`, `redirect`, `sitemap` or by kind; `causes` has an example and the usual
+    records by `page`, `unchanged`, `redirect`, ... or kind; `causes` has an example and the usual
     reason of each kind. `held` has the seconds for which each limit kept the crawl from starting
     more; `parsing` is the share of a request's time in flight after its exchange, with the parser
     or waiting for it. `truncated`: bodies that were cut. `hosts_away`: hosts that no longer answer
@@ -96,8 +97,8 @@ class Snapshot:
 
     @property
     def pages(self) -> int:
-        """The number of records with the outcome `page`."""
-        return self.outcomes.get("page", 0)
+        """The number of records with the outcome `page` or `unchanged`."""
+        return self.outcomes.get("page", 0) + self.outcomes.get(UNCHANGED, 0)
 
     def bound(self, before: Snapshot | None = None) -> Bound | None:
         """Return the limit that bound the crawl most, since an earlier snapshot or at all.
@@ -245,6 +246,8 @@ class StatisticsCollector:
                 self._counts["skipped"] += isinstance(final, Skipped)
             else:
                 key = _WORDS[type(final)]
+                if isinstance(final, Page) and final.unchanged:
+                    key = UNCHANGED
             self._outcomes[key] = self._outcomes.get(key, 0) + 1
             self._counts["truncated"] += _truncated(final)
 
@@ -273,7 +276,7 @@ class StatisticsCollector:
 
 
 def _fetched(outcomes: Mapping[str, int]) -> int:
-    return sum(outcomes.get(word, 0) for word in _WORDS.values())
+    return sum(outcomes.get(word, 0) for word in (*_WORDS.values(), UNCHANGED))
 
 
 def _truncated(final: Final) -> bool:

@@ -34,6 +34,7 @@ from crawler.engine.plugins import GivenAsyncFetcher, GivenThreadedFetcher, Plug
 from crawler.engine.ports import Sink, Source, silent
 from crawler.engine.threaded_engine import ThreadedEngine
 from crawler.fetch.budget import Budget
+from crawler.fetch.http_fetcher import Former
 from crawler.formats.robots import RobotsRules
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import CrawlerError
@@ -61,7 +62,8 @@ class CrawlSession:
     """A crawl of `source` into `sink`. `announce` is told, in one line each, what was decided.
 
     plugins: the caller's own parts.
-    lasting: the journal, and what earlier runs of the crawl left.
+    lasting: the journal, and what earlier runs of the crawl left. former: returns what an earlier
+    crawl recorded of a URL.
     """
 
     def __init__(
@@ -73,9 +75,11 @@ class CrawlSession:
         announce: Callable[[str], None] = silent,
         plugins: Plugins | None = None,
         lasting: Lasting | None = None,
+        former: Former | None = None,
     ) -> None:
         self._plugins = plugins = plugins or Plugins()
         config = plugins.fitted(config)
+        self._former = former
         give_back()
         self._bodies = memory_shares(config).bodies
         allow_connections(config.concurrency, spare=LOOK_UP_FILES)
@@ -209,6 +213,7 @@ class CrawlSession:
             budget=self._budget(),
             headers=plugins.headers,
             keep_headers=plugins.keep_headers,
+            former=self._former,
         )
 
     def _threaded_fetcher(self) -> AbstractContextManager[ThreadedFetcher | GivenThreadedFetcher]:
@@ -223,6 +228,7 @@ class CrawlSession:
             budget=self._budget(),
             headers=plugins.headers,
             keep_headers=plugins.keep_headers,
+            former=self._former,
         )
 
     def _check(self) -> None:

@@ -27,6 +27,7 @@ from crawler.runtime.leftovers import temporary_directory
 from crawler.runtime.suffixes import PublicSuffixes
 from crawler.store.blocks import Input
 from crawler.store.claim import is_file
+from crawler.store.former_pages import former_pages
 from crawler.store.forms import OutputTarget
 from crawler.store.input_copy import copied_whole
 from crawler.store.journal.resumption import WAY_ON, changed, completed, lasting_options
@@ -204,6 +205,9 @@ def _opened(
     if order.config.accept_change:
         remove_copies(folder.path)
     copies_of(order.inputs, order.config.url_column, folder.path)
+    resumed = begun is not None and not order.config.accept_change
+    with former_pages(order.config.since, folder.path, resumed=resumed):
+        pass  # it is there when the partitions look for it
     logs = _logs(order, folder, resumed=begun is not None)
     held.callback(logs.close)
     standard_input = _copied(order, folder.path) if "-" in order.inputs else ""

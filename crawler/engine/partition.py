@@ -42,6 +42,7 @@ from crawler.model.request import Arrivals, LeftEntries, Position
 from crawler.model.url import Seed
 from crawler.runtime.suffixes import PublicSuffixes
 from crawler.store.archive import SUFFIXES
+from crawler.store.former_pages import former_pages
 from crawler.store.forms import OutputForm, OutputTarget
 from crawler.store.journal.frame import Marks
 from crawler.store.journal.handover import Inbox, Outbox
@@ -145,6 +146,7 @@ class PartitionCrawl:
             ownership if shared else None,
             self._quota.allow if self._quota is not None else None,
         )
+        former = stack.enter_context(former_pages(config.since, Path(plan.state), resumed=True))
         self._session = CrawlSession(
             config,
             self._given,
@@ -152,6 +154,7 @@ class PartitionCrawl:
             announce=watch.announce if watch is not None else silent,
             plugins=plugins,
             lasting=lasting,
+            former=former.get if former is not None else None,
         )
         journal.on_rest = self._sink.hasten
         self._sink.on_room = self._committed

@@ -37,7 +37,7 @@ def parsed_as(fetched: Fetched, received: Received, parsed: Parsed) -> Page | Fa
         found = parsed if isinstance(parsed, Document) else None
         return replace(fetched, exchange=received.exchange, kept=None, document=found)
     if isinstance(parsed, Document):
-        return Page(request=received.request, exchange=received.exchange, document=parsed)
+        return Page.parsed(received.request, received.exchange, parsed)
     return Failed(
         request=received.request,
         kind=parsed.kind,

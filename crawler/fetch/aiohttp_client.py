@@ -24,7 +24,7 @@ from yarl import URL
 from crawler.fetch import fetch_fault
 from crawler.fetch.aiohttp_connections import GuardedConnector, GuardedResolver, SocksConnector
 from crawler.fetch.body import PIECE
-from crawler.fetch.credentials import Credentials, Headers
+from crawler.fetch.credentials import Headers
 from crawler.fetch.deadline import Deadline, Deadlines
 from crawler.fetch.exchange import (
     STALE_CONNECTIONS,
@@ -104,12 +104,12 @@ class AioFetcher(HttpFetcher):
 
     async def fetch(self, request: Request) -> Fetched:
         """Make one exchange within `config.network.timeout` seconds; do not follow redirects."""
-        progress = ExchangeProgress(request)
+        progress = self._begun(request)
         if request.purpose is Purpose.ADDRESS:
             return await self._look_up(progress)
         way = self._ways[self._proxies.route(request.url.host_key)]
         deadline = self._deadlines.enter()
-        link = _AioLink(way, self._credentials, progress, self._deadlines, deadline)
+        link = _AioLink(way, self._own_headers, progress, self._deadlines, deadline)
         try:
             return await self._exchange(progress, link)
         except CancelledError:
@@ -120,6 +120,11 @@ class AioFetcher(HttpFetcher):
         finally:
             self._budget.received(request)
             self._deadlines.leave(deadline)
+
+    def _own_headers(self, progress: ExchangeProgress, goal: FetchTarget) -> Headers:
+        own = self._credentials.headers(progress.request, goal)
+        conditions = self._conditions(progress)
+        return [*own, *conditions] if conditions else own
 
     async def _look_up(self, progress: ExchangeProgress) -> Resolved | Failed:
         """Return the address that a connection would try first."""
@@ -196,8 +201,7 @@ class _AioLink:
     """The `ExchangeLink` of an exchange in a task; it has a response once it is `open`."""
 
     __slots__ = (
-        "_credentials", "_deadline", "_deadlines", "_progress", "_response", "_way", "proxy",
-        "read",
+        "_deadline", "_deadlines", "_headers", "_progress", "_response", "_way", "proxy", "read",
     )  # fmt: skip
 
     read: Callable[[], Awaitable[bytes]]
@@ -205,14 +209,14 @@ class _AioLink:
     def __init__(
         self,
         way: _Way,
-        credentials: Credentials,
+        headers: Callable[[ExchangeProgress, FetchTarget], Headers],
         progress: ExchangeProgress,
         deadlines: Deadlines,
         deadline: Deadline,
     ) -> None:
         self.proxy = way.proxy
         self._way = way
-        self._credentials = credentials
+        self._headers = headers
         self._progress = progress
         self._deadlines = deadlines
         self._deadline = deadline
@@ -222,7 +226,7 @@ class _AioLink:
         request, way = self._progress.request, self._way
         goal = target(request.url)
         url = _url(goal.href)
-        options = way.options(goal, self._credentials.headers(request, goal))
+        options = way.options(goal, self._headers(self._progress, goal))
         stale = 0
         while self._response is None:
             try:

@@ -27,9 +27,10 @@ from crawler.model import media
 from crawler.model.config import CrawlConfig
 from crawler.model.document import RawResponse
 from crawler.model.fault import Fault
+from crawler.model.former_page import FormerPage
 from crawler.model.head import Malformed
 from crawler.model.media import MediaTypes
-from crawler.model.outcome import Failed, Kind, Received, Redirect, status_kind
+from crawler.model.outcome import Failed, Kind, Page, Received, Redirect, status_kind
 from crawler.model.proxies import Proxy
 from crawler.model.request import Purpose, Request
 from crawler.model.transfer import ConnectionFacts, Exchange, Particulars, timestamp
@@ -73,8 +74,8 @@ class ExchangeProgress:
     __slots__ = (
         "_arrived", "_body", "_length", "_received", "_refusal", "_room", "_unsure", "allowed",
         "connect", "connection", "content_type", "cookies", "etag", "fetched_at",
-        "fields", "first_byte", "headers", "last_modified", "refresh", "request", "robots_tag",
-        "started_at", "status", "wire_bytes",
+        "fields", "first_byte", "former", "headers", "last_modified", "refresh", "request",
+        "robots_tag", "started_at", "status", "wire_bytes",
     )  # fmt: skip
 
     def __init__(self, request: Request) -> None:
@@ -88,6 +89,7 @@ class ExchangeProgress:
         self.etag = self.last_modified = ""
         self.headers: Mapping[str, Sequence[str]] | None = None
         self.connection: ConnectionFacts | None = None
+        self.former: FormerPage | None = None
         self.cookies: tuple[str, ...] = ()
         self.fields: tuple[tuple[str, str], ...] = ()
         self.wire_bytes = 0
@@ -96,7 +98,7 @@ class ExchangeProgress:
         self._body: Body | None = None
         self._length: int | None = None  # of the decoded body, if known
         self._received: Received | None = None
-        self._refusal: Redirect | Failed | None = None
+        self._refusal: Redirect | Failed | Page | None = None
         self._room = Room(0)
         self._unsure: MediaTypes | None = None  # accepted types, while the body's is unknown
 
@@ -221,14 +223,21 @@ class ExchangeProgress:
         )
 
     def _particulars(self) -> Particulars | None:
-        if not (self.etag or self.last_modified or self.headers or self.connection):
+        parts = self.etag, self.last_modified, self.headers, self.connection, self.former
+        if not any(parts):
             return None
         return Particulars(
             etag=self.etag,
             last_modified=self.last_modified,
             headers=self.headers,
             connection=self.connection,
+            former=self.former,
         )
+
+    @property
+    def conditions(self) -> tuple[tuple[str, str], ...]:
+        """The headers that ask for the page only if it has changed."""
+        return self.former.conditions(self.request.url.href) if self.former is not None else ()
 
     def received(self) -> Received:
         """End with a response; raise `Fault` if its body is unreadable or of another type."""
@@ -267,7 +276,7 @@ class ExchangeProgress:
             lost=fault.lost,
         )
 
-    def overdue(self, fault: Fault) -> Redirect | Failed:
+    def overdue(self, fault: Fault) -> Redirect | Failed | Page:
         """End because the time is up, with the refusal if the head has already decided."""
         return self.failed(fault) if self._refusal is None else self.settled()
 
@@ -308,16 +317,20 @@ class ExchangeProgress:
         """Decide the outcome by the head alone; the body can only be that of an error page."""
         self._refusal = self._refused(values, proxied=proxied)
 
-    def settled(self) -> Redirect | Failed:
+    def settled(self) -> Redirect | Failed | Page:
         """End with the outcome that the head decided, and with the body of an error page."""
         if self._refusal is None:
             raise RuntimeError("the head has decided nothing yet")
-        if self._body is None or isinstance(self._refusal, Redirect):
+        if self._body is None or not isinstance(self._refusal, Failed):
             return self._refusal
         return replace(self._refusal, kept=self._received or self._beginning())
 
-    def _refused(self, values: Values, *, proxied: bool) -> Redirect | Failed:
+    def _refused(self, values: Values, *, proxied: bool) -> Redirect | Failed | Page:
         status = self.status or 0
+        if status == HTTPStatus.NOT_MODIFIED and self.former is not None and self.conditions:
+            self.etag = self.etag or self.former.etag
+            self.last_modified = self.last_modified or self.former.last_modified
+            return Page.not_modified(self.request, self.exchange(), self.former)
         if status in _REDIRECTS:
             return self._redirected(status, first(values("Location")))
         if status < 200:

@@ -17,19 +17,23 @@ from typing import Any, Protocol, TypeVar
 from crawler.fetch import fetch_fault
 from crawler.fetch.address_guard import check_url
 from crawler.fetch.budget import STALLED, Account, Budget
-from crawler.fetch.credentials import Credentials, RequestHeaders
+from crawler.fetch.credentials import Credentials, Headers, RequestHeaders
 from crawler.fetch.exchange import ExchangeProgress, picked
 from crawler.fetch.names import Names
 from crawler.fetch.room import DROPPED_BODY, Values, worth_reading
 from crawler.model.config import CrawlConfig
 from crawler.model.fault import Fault
+from crawler.model.former_page import FormerPage
 from crawler.model.outcome import Fetched, Kind, Received
 from crawler.model.proxies import Proxies, Proxy
-from crawler.model.request import Request
+from crawler.model.request import Purpose, Request
 from crawler.model.transfer import ConnectionFacts
 from crawler.runtime.pulse import Pulse
 
 _T = TypeVar("_T")
+
+Former = Callable[[str], FormerPage | None]
+"""Returns what an earlier crawl has recorded of a URL."""
 
 
 class ExchangeLink(Protocol):
@@ -72,6 +76,7 @@ class HttpFetcher:
     """The base of both fetchers. Raises `ConfigurationError` for an invalid proxy.
 
     `headers` returns further headers for a request; `keep_headers` keeps those of all responses.
+    `former` returns the earlier records of pages, which are asked for on condition of a change.
     """
 
     errors: tuple[type[Exception], ...]
@@ -88,8 +93,10 @@ class HttpFetcher:
         budget: Budget | None = None,
         headers: RequestHeaders | None = None,
         keep_headers: bool = False,
+        former: Former | None = None,
     ) -> None:
         self._config = config
+        self._former = former
         self._keep_headers = keep_headers or bool(config.parsing.custom)
         self._budget = budget or Budget()
         self._proxies = proxies or Proxies(config.network.proxy)
@@ -101,6 +108,17 @@ class HttpFetcher:
     def forget(self, request: Request) -> None:
         """Release the memory of a request's body, after its visit."""
         self._budget.release(request)
+
+    def _begun(self, request: Request) -> ExchangeProgress:
+        """Return the progress of a new exchange; of a page, with what an earlier crawl has."""
+        progress = ExchangeProgress(request)
+        if self._former is not None and request.purpose is Purpose.PAGE:
+            progress.former = self._former(request.seed)
+        return progress
+
+    def _conditions(self, progress: ExchangeProgress) -> Headers:
+        """Return the headers of a conditional request; links are found in whole pages only."""
+        return () if self._config.following.follow else progress.conditions
 
     def _sweep(self) -> None:
         self._budget.sweep(self._pulse(), self._pulse.quiet_since(STALLED))

@@ -94,7 +94,7 @@ class ThreadedFetcher(HttpFetcher):
 
     def fetch(self, request: Request) -> Fetched:
         """Make one exchange within `config.network.timeout` seconds; do not follow redirects."""
-        progress = ExchangeProgress(request)
+        progress = self._begun(request)
         seconds = self._config.network.timeout
         watch = self._reaper.watch(self._pulse() + seconds, fetch_fault.overdue(seconds))
         proxy = self._proxies.route(request.url.host_key)
@@ -129,14 +129,14 @@ class ThreadedFetcher(HttpFetcher):
             return _look_up(call)
         return finished(self._exchange(call.progress, call))
 
-    def _headers_of(self, request: Request, goal: FetchTarget) -> urllib3.HTTPHeaderDict:
-        credentials = self._credentials.headers(request, goal)
-        if not credentials:
+    def _headers_of(self, progress: ExchangeProgress, goal: FetchTarget) -> urllib3.HTTPHeaderDict:
+        own = [*self._credentials.headers(progress.request, goal), *self._conditions(progress)]
+        if not own:
             return self._headers
         headers = self._headers.copy()
-        for name, _ in credentials:  # replace the headers that go to every server, as in aiohttp
+        for name, _ in own:  # replace the headers that go to every server, as in aiohttp
             headers.discard(name)
-        for name, value in map(_sent, credentials):
+        for name, value in map(_sent, own):
             headers.add(name, value)
         return headers
 
@@ -168,13 +168,13 @@ class _UrllibLink(Call):
     """The `ExchangeLink` of an exchange in a thread; it has a response once it is `open`."""
 
     pools: urllib3.PoolManager
-    headers: Callable[[Request, FetchTarget], urllib3.HTTPHeaderDict]
+    headers: Callable[[ExchangeProgress, FetchTarget], urllib3.HTTPHeaderDict]
     _response: Any = field(default=None, init=False)
 
     async def open(self) -> tuple[int, Values]:
         request = self.progress.request
         goal, url = target(request.url), request.url
-        headers = self.headers(request, goal)
+        headers = self.headers(self.progress, goal)
         by_http = self.proxy is not None and not self.proxy.socks
         self.forwarded = by_http and url.scheme == "http"
         self.target = goal.href if self.forwarded else url.path

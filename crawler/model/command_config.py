@@ -66,6 +66,11 @@ class CommandConfig(CrawlConfig):
         "Columns or JSON fields of the list to copy into each record's source, or all.",
         metavar="COLUMN,...",
     )
+    since: str = _input(
+        "",
+        "Output of an earlier crawl: ask only for what has changed, and say what has.",
+        metavar="OLD_OUTPUT",
+    )
     fields: tuple[str, ...] = _output(
         (), "Fields of a record to write, in this order (default: all).", metavar="NAME,..."
     )
@@ -139,7 +144,7 @@ _LASTING = (
     *("max_queries", "max_equal_pages", "max_body", "strict", "accept", "max_redirects"),
     *("user_agent", "parser", "html", "error_pages", "limit", "input_format", "url_column"),
     *("url_field", "keep", "fields", "format", "flat", "csv_links"),
-    *("keep_headers", "keep_connection"),
+    *("keep_headers", "keep_connection", "since"),
 )
 """What decides which URLs are crawled and what their records hold; never a secret."""
 _PASSING = frozenset(

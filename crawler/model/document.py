@@ -79,8 +79,13 @@ class Document:
         return decoded
 
 
+def completed(document: bytes) -> bytes:
+    """Return the JSON of a document with all fields of `PARSED`."""
+    return escaped(orjson.dumps(dict.fromkeys(PARSED) | orjson.loads(document)))
+
+
 def spliced(fields: dict[str, Any], document: bytes) -> bytes:
     """Return a record as JSON: `fields`, then the document's fields unchanged."""
     if not document.startswith(_OURS):  # not written by this package's parser
-        document = escaped(orjson.dumps(dict.fromkeys(PARSED) | orjson.loads(document)))
+        document = completed(document)
     return b"%b,%b" % (dumps(fields)[:-1], document[1:])

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
-from crawler.model.document import NO_DOCUMENT, Document, RawResponse, spliced
+from crawler.model.document import NO_DOCUMENT, Document, RawResponse, completed, spliced
+from crawler.model.former_page import FormerPage
 from crawler.model.headers import Headers
 from crawler.model.request import Purpose, Request, source_field
 from crawler.model.transfer import Exchange, no_exchange
@@ -208,12 +209,38 @@ class Page(_Requested):
     """A parsed response with a 2xx status.
 
     `near_duplicate_of` is the fingerprint of the URL of an earlier page with nearly the same text.
+    `changed` names what differs from the record of an earlier crawl; None without one.
     """
 
     request: Request
     exchange: Exchange
     document: Document
     near_duplicate_of: int | None = None
+    changed: tuple[str, ...] | None = None
+
+    @classmethod
+    def not_modified(cls, request: Request, exchange: Exchange, former: FormerPage) -> Page:
+        """Return the page of an earlier crawl, as the server says that it has not changed."""
+        document = Document(json=completed(former.document()))
+        return cls(request=request, exchange=exchange, document=document, changed=())
+
+    @classmethod
+    def parsed(cls, request: Request, exchange: Exchange, document: Document) -> Page:
+        """Return a page that was parsed, compared with that of an earlier crawl if there is one."""
+        former, changed = exchange.former, None
+        if former is not None:
+            found = document.fields
+            now = {name: found.get(name) for name in ("title", "body_hash")}
+            now |= {"status": exchange.status, "bytes": exchange.body_bytes}
+            changed = former.changed(now | {"final_url": request.url.href})
+            if former.body_hash is None and not changed:
+                changed = None  # there is nothing that would tell
+        return cls(request=request, exchange=exchange, document=document, changed=changed)
+
+    @property
+    def unchanged(self) -> bool:
+        """Tell whether it is as an earlier crawl recorded it."""
+        return self.changed == ()
 
     def like(self, earlier: int) -> Page:
         """Return the same page, marked as a near-duplicate."""
@@ -251,8 +278,10 @@ class Page(_Requested):
 
     def halves(self) -> Halves:
         """Return the record's halves."""
-        fields = self.request.fields("page", None, None)
+        fields = self.request.fields("unchanged" if self.unchanged else "page", None, None)
         fields |= self.exchange.record(self.request, self.document.seconds)
+        if self.changed is not None:
+            fields["changed"] = self.changed
         if self.near_duplicate_of is not None:
             fields["near_duplicate_of"] = f"{self.near_duplicate_of:016x}"
         return fields, self.document.json
@@ -351,6 +380,9 @@ class Failed(_Requested, _Explained):
             fields |= no_exchange(request.attempts)
         else:
             fields |= self.exchange.record(request, found.seconds if found else None)
+            former, now = self.exchange.former, {"status": self.exchange.status}
+            if former is not None and (changed := former.changed(now)):
+                fields["changed"] = changed
         return fields, found.json if found else NO_DOCUMENT
 
 
@@ -388,8 +420,8 @@ class Skipped(_Explained):
 Final = Page | Redirected | Listing | Failed | Skipped
 """The outcome of a URL: exactly one of these, exactly once."""
 
-Fetched = Received | Redirect | Resolved | Failed
-"""The result of a fetcher."""
+Fetched = Received | Redirect | Resolved | Failed | Page
+"""The result of a fetcher; a page is one that has not been modified."""
 
 
 Parsed = Document | ParseFault

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from crawler.model.former_page import FormerPage
 from crawler.model.request import Request
 
 SCHEMA: Final = 2
@@ -32,13 +33,15 @@ class Particulars:
     """What few exchanges have, or few crawls ask for.
 
     `etag` and `last_modified` are the validators as sent (RFC 9110, 8.8), "" without. `headers`
-    are the values of the fields to keep, by their names in lower case.
+    are the values of the fields to keep, by their names in lower case. `former` is the page as
+    an earlier crawl recorded it.
     """
 
     etag: str = ""
     last_modified: str = ""
     headers: Mapping[str, Sequence[str]] | None = None
     connection: ConnectionFacts | None = None
+    former: FormerPage | None = None
 
     def record(self) -> dict[str, Any]:
         """Return the fields of a record, without those that are not there."""
@@ -77,6 +80,11 @@ class Exchange:
     truncated: bool = False
     fields: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     particulars: Particulars | None = None
+
+    @property
+    def former(self) -> FormerPage | None:
+        """The page as an earlier crawl recorded it."""
+        return self.particulars.former if self.particulars is not None else None
 
     def record(self, request: Request, parse: float | None) -> dict[str, Any]:
         """Return the fields of a record that describe the exchange; `parse` is the parsing time."""

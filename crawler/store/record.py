@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from crawler.model.document import spliced
+from crawler.model.former_page import CHANGES
 from crawler.model.outcome import Final, Kind
 from crawler.model.transfer import SCHEMA
 
 OPTIONAL = (
-    *("source", "etag", "last_modified", "headers", "connection"),
+    *("source", "etag", "last_modified", "changed", "headers", "connection"),
     *("links_left_off", "parsed", "extracted"),
 )
 """Fields that not every record has."""
@@ -40,7 +41,7 @@ def schema() -> dict[str, Any]:
         "required": [name for name in fields if name not in OPTIONAL],
         "additionalProperties": False,
         "allOf": [
-            _explained(["page"], kind="null", reason="null"),
+            _explained(["page", "unchanged"], kind="null", reason="null"),
             _explained(["redirect", "sitemap"], kind="null", reason="string"),
             _explained(["failed", "skipped"], kind="string", reason="string"),
         ],
@@ -77,9 +78,10 @@ def _request_fields() -> dict[str, Any]:
             ),
         },
         "outcome": {
-            "description": "page: fetched and parsed; redirect: leads to a URL with a record of "
+            "description": "page: fetched and parsed; unchanged: a page that is as --since has "
+            "it; redirect: leads to a URL with a record of "
             "its own; sitemap: fetched and read; failed: tried in vain; skipped: not tried.",
-            "enum": ["page", "redirect", "sitemap", "failed", "skipped"],
+            "enum": ["page", "unchanged", "redirect", "sitemap", "failed", "skipped"],
         },
         "kind": {
             "description": "Why it failed or was skipped; null for the others.",
@@ -147,6 +149,12 @@ def _exchange_fields() -> dict[str, Any]:
         },
         "etag": _text("The ETag header, if one was sent and has at most 1,024 characters."),
         "last_modified": _text("The Last-Modified header, likewise."),
+        "changed": {
+            "description": "With --since, if the URL has a record there: what differs from it, "
+            "as far as both say; of a failure, the status alone.",
+            "type": "array",
+            "items": {"enum": list(CHANGES)},
+        },
         "headers": {
             "description": "With --keep-headers, if a response came: the values of each header, "
             "by its name in lower case.",

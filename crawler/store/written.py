@@ -21,7 +21,7 @@ from crawler.store.naming import LINES, check_name
 _LONGEST = 67_108_864
 """Bytes of a line: a page of ten million bytes of links has a record that is longer than itself."""
 
-_FETCHED = ("page", "redirect", "sitemap")
+_FETCHED = ("page", "unchanged", "redirect", "sitemap")
 _KINDS = frozenset(kind.value for kind in Kind)
 
 
@@ -64,10 +64,14 @@ class WrittenRecord(msgspec.Struct):
     timings: WrittenTimes = msgspec.field(default_factory=WrittenTimes)
     attempts: int = 0
     fetched_at: str | None = None
+    title: str | None = None
+    body_hash: str | None = None
+    etag: str | None = None
+    last_modified: str | None = None
 
     @property
     def word(self) -> str:
-        """Its place among the outcomes: `page`, `redirect`, `sitemap`, or a kind."""
+        """Its place among the outcomes: `page`, `unchanged`, `redirect`, `sitemap`, or a kind."""
         return self.kind or self.outcome or "unknown"
 
 

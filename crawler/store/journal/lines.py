@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from crawler.core.collector import UNCHANGED
 from crawler.model.outcome import Failed, Final, Listing, Page, Redirected, Skipped
 from crawler.model.request import Listed, Postponed, Purpose, Request
 from crawler.model.url import InvalidUrl, Seed, fingerprint
@@ -24,10 +25,12 @@ def key_of(final: Final) -> int:
 
 
 def word_of(final: Final) -> str:
-    """Return the outcome by which a record is counted: `page`, `redirect`, `sitemap`, or a kind."""
+    """Return the outcome by which a record is counted: `page`, `unchanged`, ..., or a kind."""
     if isinstance(final, (Failed, Skipped)):  # a union would be built on each call
         return final.kind.value
-    return "page" if isinstance(final, Page) else _WORDS[type(final)]
+    if isinstance(final, Page):
+        return UNCHANGED if final.unchanged else "page"
+    return _WORDS[type(final)]
 
 
 def request_key(request: Request) -> int:

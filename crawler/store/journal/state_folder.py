@@ -6,6 +6,7 @@
     OUT.state/tables      traps and signatures of pages (`crawler.store.journal.tables_file`)
     OUT.state/input       a copy of standard input (`crawler.store.input_copy`)
     OUT.state/list-*      copies of queries and objects (`crawler.store.remote_input`)
+    OUT.state/since       the pages of an earlier output (`crawler.store.former_pages`)
     OUT.state/status.json what the crawl is doing (`crawler.store.journal.status_file`)
     OUT.receipt.json      what a crawl that ended has done: the proof that nothing was lost
 
@@ -195,7 +196,7 @@ class StateFolder:
 
     def discard(self) -> None:
         """Remove the state, as far as it is ours; the journal first, without which it is none."""
-        for name in ("journal", "seen", "tables", "input", "run.json", "status.json"):
+        for name in ("journal", "seen", "tables", "input", "since", "run.json", "status.json"):
             disk.remove(self.path / name)
             disk.remove(self.path / f"{name}.new")
         remove_copies(self.path)
