@@ -44,8 +44,8 @@ class Capacity:
         if late >= LATE:
             self._late += 1
         if late >= STILL:
+            self.stood_still += min(late, now - self.still_at)  # two may report the same one
             self.still_at = now
-            self.stood_still += late
         if now >= self._until:
             self._judge(now)
 

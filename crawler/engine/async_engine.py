@@ -231,21 +231,21 @@ class LagMonitor:
     def __init__(self, loop: asyncio.AbstractEventLoop, core: CrawlCore) -> None:
         self._loop = loop
         self._core = core
-        self._schedule()
+        self._schedule(perf_counter())
 
     def close(self) -> None:
         """Stop measuring."""
         self._handle.cancel()
 
-    def _schedule(self) -> None:
-        self._due = perf_counter() + _LAG_INTERVAL
+    def _schedule(self, now: float) -> None:
+        self._due = now + _LAG_INTERVAL  # a stop right here is late, too
         self._handle = self._loop.call_later(_LAG_INTERVAL, self._tick)
 
     def _tick(self) -> None:
         now = perf_counter()
         self._core.collector.add_loop_lag(now - self._due)
         self._core.capacity.look(now - self._due, now)
-        self._schedule()
+        self._schedule(now)
 
 
 def _on_loop(

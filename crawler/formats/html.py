@@ -37,10 +37,11 @@ def find(body: bytes, encoding: str, *, token: str = "", library: Html = "frostw
     With a crawler's product token also return what following its links needs: text nodes without
     scripts and styles, and links not to follow.
     """
-    return _finder(library)(body, encoding, token)
+    return finder(library)(body, encoding, token)
 
 
 @cache
-def _finder(library: Html) -> Callable[[bytes, str, str], Found]:
+def finder(library: Html) -> Callable[[bytes, str, str], Found]:
+    """Import a library and return its function."""
     found: Callable[[bytes, str, str], Found] = import_module(f"crawler.formats.by_{library}").find
     return found

@@ -20,6 +20,7 @@ import threading
 from contextlib import suppress
 from typing import Any, Final
 
+from crawler.formats import html
 from crawler.runtime.heap import give_back
 from crawler.runtime.signals import ENDING
 from crawler.workers.work import Marker, Packed, Parser, Work, alarm, run_batch
@@ -77,6 +78,7 @@ def _load(work: Work, marker: Any, *, own_process: bool, memory_limited: bool = 
     try:
         limit = alarm(work.timeout) if own_process else None
         _WorkerState.parser = Parser(work, limit, isolated=True, memory_limited=memory_limited)
+        html.finder(work.html)  # its import is not the first page's time
     except BaseException as error:
         _WorkerState.failure = error.with_traceback(None)
 

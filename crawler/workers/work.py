@@ -9,7 +9,8 @@ Three limits on a page's time, from the cheapest to the last resort:
 
 1. `PageAlarm`: SIGALRM raises `Overrun` inside the page (main thread only, POSIX). Costs two system
    calls a page and no worker.
-2. The time it took: a page that exceeded its limit has failed, even if it finished.
+2. The CPU time it took: a page that exceeded its limit has failed, even if it finished. What it
+   waited is left to the others, as a stopped process (Ctrl-Z) and a busy machine wait, too.
 3. The pool reads the worker's marker (page and start time) and kills the worker.
 
 The memory of a worker process is limited as well (`Work.memory`). The page that hits the limit
@@ -177,7 +178,7 @@ class Parser:
         Raise only `KeyboardInterrupt` where pages are parsed inline, and `Exhausted` in a process
         with a memory limit.
         """
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), time.thread_time()
         self._extracting = ""
         try:
             with self._limit:
@@ -195,7 +196,7 @@ class Parser:
         except BaseException as error:  # a parser may raise SystemExit or CancelledError, too
             return _fault(error, self._extracting)
         seconds = time.perf_counter() - started
-        if seconds > self._timeout:  # no alarm rang, as in a thread or in C code
+        if time.thread_time() - cpu > self._timeout:  # no alarm rang, as in a thread or in C code
             return self._overrun()
         return Document(json=document.json, seconds=seconds, leads=document.leads)
 

@@ -30,6 +30,8 @@ def test_a_little_lag_changes_nothing() -> None:
     capacity = Capacity(256)
     now = looks(capacity, 0.2, 30.0, 0.0)
     capacity.look(60.0, now + 60.0)
-    looks(capacity, 0.0, 30.0, now + 60.0)
+    capacity.look(59.0, now + 60.5)  # another thread, of the same pause
+    assert capacity.stood_still == 60.5
+    looks(capacity, 0.0, 30.0, now + 60.5)
     assert (capacity.limit, capacity.lowest) == (256, 256)
-    assert (capacity.stood_still, capacity.still_at) == (60.0, now + 60.0)
+    assert (capacity.stood_still, capacity.still_at) == (60.5, now + 60.5)

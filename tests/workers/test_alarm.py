@@ -10,7 +10,10 @@ import time
 
 import pytest
 
-from crawler.workers.work import SLICES, Overrun, PageAlarm
+from crawler.formats.response import Response
+from crawler.model.document import RawResponse
+from crawler.model.outcome import Kind
+from crawler.workers.work import SLICES, Overrun, PageAlarm, Parser, Work
 
 STOPPED = """
 import sys, time
@@ -65,3 +68,22 @@ def test_a_stopped_process_does_not_run_out_of_time() -> None:
         process.stdin.flush()
         os.kill(process.pid, signal.SIGCONT)
         assert process.stdout.readline() == "ended\n"
+
+
+@pytest.mark.parametrize(("computes", "kind"), [(True, Kind.PARSE_TIMEOUT), (False, None)])
+def test_what_a_page_waited_does_not_fail_it_afterwards(computes: bool, kind: Kind | None) -> None:
+    """Where no alarm rings: a page that computed for too long has failed, one that waited has not.
+
+    It may have waited for a stopped process to go on, or for a busy machine.
+    """
+
+    def extract(_: Response) -> dict[str, int]:
+        end = time.thread_time() + 0.1
+        while computes and time.thread_time() < end:
+            pass
+        time.sleep(0.1)  # what is tested is that time passes
+        return {"a": 1}
+
+    response = RawResponse(url="http://a.test/", status=200, content_type="", body=b"<p>")
+    parsed = Parser(Work(given=extract, timeout=0.09)).parse(response)
+    assert getattr(parsed, "kind", None) is kind
