@@ -16,7 +16,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import KW_ONLY, dataclass, field
 from queue import Empty, SimpleQueue
 from time import process_time
@@ -24,6 +24,7 @@ from typing import Protocol, Self
 
 from crawler.core.collector import Snapshot
 from crawler.runtime import signals
+from crawler.runtime.pulse import INTERVAL, Pulse
 
 GRACE = 3.0
 """Seconds from the second signal until the process is ended from within."""
@@ -125,8 +126,14 @@ class Interrupts:
             self.say(f"stopping: finishing {in_flight:,} in flight; again to leave at once")
 
     def _next(self, seconds: float) -> bool | None:
-        """Return the next token: a signal, or that the block has ended; None after `seconds`."""
-        try:
-            return self._tokens.get(timeout=seconds)
-        except Empty:
-            return None
+        """Return the next token: a signal, or that the block has ended; None after `seconds`.
+
+        Time in which this process was stopped, or had no CPU, does not count.
+        """
+        pulse = Pulse()
+        end = pulse() + seconds
+        while (left := end - pulse()) > 0:
+            with suppress(Empty):
+                return self._tokens.get(timeout=min(left, INTERVAL))
+            pulse.beat()
+        return None

@@ -13,7 +13,7 @@ from crawler.model.errors import EnvironmentFailure
 from crawler.runtime.children import environment, python
 from crawler.runtime.process_group import guarded
 
-_START_SECONDS = 20.0
+_START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 
 

@@ -46,7 +46,7 @@ LIMIT = 8_388_608
 _GROUP = 262_144  # bytes that are worth a write of their own
 _PACE = 0.25  # seconds between two smaller writes to a file
 _LIVE_PACE = 0.02  # to a pipe or a terminal
-_LEAVING = 1.0  # for the writer to see that it was left; it looks twenty times as often
+_LEAVING = 20  # ticks for the writer to see that it was left; it looks as often
 _COMMIT = 4_194_304  # bytes that are worth a commit of their own
 _COMMIT_PACE = 0.5  # seconds between two smaller ones
 _TICK = 0.05  # seconds between two looks of `close` at the clock
@@ -197,7 +197,8 @@ class RecordSink:
             return False
         for outlet in self._live:
             outlet.leave()
-        self._thread.join(_LEAVING)
+        for _ in range(_LEAVING):  # so that a stop of the process counts for one of them
+            self._thread.join(_TICK)
         if self._thread.is_alive():  # blocked in write(2): what it has got by now is not known
             self._failure = self._failure or self._translated(ReaderGone())
         return True

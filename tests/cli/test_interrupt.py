@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from time import monotonic
+from itertools import count
 
 import pytest
 
 from crawler.cli.interrupt import Interrupts
 from crawler.runtime import signals
+from crawler.runtime.pulse import Pulse
 from tests.cli.fakes import FakeSession, happens
 
 
@@ -67,15 +68,37 @@ def test_one_signal_is_enough_where_nothing_moves(number: signal.Signals) -> Non
     assert session.calls == ["stop"]
 
 
-def test_a_run_that_still_works_is_not_left() -> None:
+def test_a_run_that_still_works_is_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the drain the last records and the summary may take as long as they work."""
-    left, heard, end = threading.Event(), threading.Event(), monotonic() + 0.5
-    with Interrupts(FakeSession(), lambda _line: heard.set(), leave=left.set, idle=0.05):
+    left, looked, spent = threading.Event(), threading.Event(), count()
+
+    def works() -> float:
+        if (seconds := next(spent)) == 8:
+            looked.set()
+        return seconds
+
+    monkeypatch.setattr("crawler.cli.interrupt.process_time", works)
+    with Interrupts(FakeSession(), lambda _line: None, leave=left.set, idle=0.05):
         interrupt()
-        assert happens(heard)
-        while monotonic() < end:
-            sum(range(1000))
+        assert happens(looked)
     assert not left.is_set()
+
+
+def test_a_stop_is_no_idleness(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where minutes go by between two looks, as nothing could run, each counts for a moment."""
+    minutes, beats = count(0, 60), count()
+
+    class Stopped(Pulse):
+        def __init__(self) -> None:
+            super().__init__(lambda: float(next(minutes)))
+
+        def beat(self) -> float:
+            next(beats)
+            return super().beat()
+
+    monkeypatch.setattr("crawler.cli.interrupt.Pulse", Stopped)
+    assert Interrupts(FakeSession(), print)._next(0.5) is None
+    assert next(beats) >= 4
 
 
 def test_a_signal_that_nobody_could_obey_is_not_forgotten() -> None:
