@@ -80,7 +80,9 @@ def test_ten_thousand_clients_at_once_and_then_a_signal() -> None:
         assert server.stdout is not None
         parts = urlsplit(server.stdout.readline().strip())
         place = (parts.hostname, parts.port)
-        clients = [stack.enter_context(socket.create_connection(place, 30)) for _ in range(CLIENTS)]
+        clients = [
+            stack.enter_context(socket.create_connection(place, PATIENCE)) for _ in range(CLIENTS)
+        ]
         for client in clients:
             client.sendall(b"GET /status/404 HTTP/1.1\r\nHost: a\r\n\r\n")
         assert all(client.recv(65536).startswith(b"HTTP/1.1 404 ") for client in clients)

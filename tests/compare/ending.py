@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import select
 
+from tests.patience import PATIENCE
+
 
 def ends(pid: int) -> bool:
-    """Whether a process has ended, or does so within half a minute."""
+    """Whether a process has ended, or does so."""
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
         return True
     try:
-        return bool(select.select([descriptor], [], [], 30)[0])
+        return bool(select.select([descriptor], [], [], PATIENCE)[0])
     finally:
         os.close(descriptor)

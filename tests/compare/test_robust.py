@@ -20,6 +20,7 @@ from crawler.compare.observation import Observed, Run
 from crawler.model.document import RawResponse
 from tests.compare.made import found, outcome, setting
 from tests.compare.pools import in_child, observed, run, worked
+from tests.patience import PATIENCE
 
 ENDED = {"process": "BrokenProcessPool: x", "loky": "TerminatedWorkerError: x"}
 FATAL = ("killed", "crashed", "unreadable")
@@ -28,6 +29,14 @@ FATAL = ("killed", "crashed", "unreadable")
 # -- real pools -----------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No task is overdue, where none is to be."""
+    monkeypatch.setattr(robust_apart, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(robust_apart.ExecutorBench, "patience", PATIENCE)
+
+
+@pytest.mark.usefixtures("patient")
 def test_a_pool_of_processes_loses_the_innocent_with_the_guilty() -> None:
     """A kill loses tasks, a result that cannot be sent loses none; then no process is left."""
     before = left_behind(0)
@@ -51,6 +60,7 @@ def test_a_loop_is_ended_with_its_pool() -> None:
     assert left_behind() <= before
 
 
+@pytest.mark.usefixtures("patient")
 def test_the_crawlers_pool_loses_the_guilty_page_alone() -> None:
     """Killed, out of memory, no JSON, an exception that cannot be unpickled: one page each."""
     before = left_behind(0)

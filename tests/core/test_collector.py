@@ -13,6 +13,7 @@ import pytest
 
 from crawler.core.collector import StatisticsCollector
 from crawler.model.outcome import Kind, Skipped
+from tests.patience import PATIENCE
 
 SKIPPED = Skipped(url="x", input="x", kind=Kind.INVALID_URL, reason="x")
 
@@ -20,19 +21,19 @@ SKIPPED = Skipped(url="x", input="x", kind=Kind.INVALID_URL, reason="x")
 class Meeting(dict[str, int]):
     """Counts whose readers meet: each waits until another has read the same value."""
 
-    def __init__(self, parties: int) -> None:
+    def __init__(self, parties: int, seconds: float) -> None:
         super().__init__()
-        self.barrier = threading.Barrier(parties)
+        self.barrier = threading.Barrier(parties, timeout=seconds)
 
     def get(self, key: str, default: Any = None) -> Any:
         value = super().get(key, default)
         with suppress(threading.BrokenBarrierError):  # under a lock nobody else can come
-            self.barrier.wait(timeout=0.2)
+            self.barrier.wait()
         return value
 
 
-def count_in_two_threads(statistics: StatisticsCollector) -> int:
-    statistics._outcomes = Meeting(2)
+def count_in_two_threads(statistics: StatisticsCollector, seconds: float) -> int:
+    statistics._outcomes = Meeting(2, seconds)
     threads = [threading.Thread(target=statistics.add_record, args=(SKIPPED,)) for _ in range(2)]
     for thread in threads:
         thread.start()
@@ -43,12 +44,12 @@ def count_in_two_threads(statistics: StatisticsCollector) -> int:
 
 def test_without_a_lock_an_update_is_lost() -> None:
     """Two threads that read before either writes lose exactly one update, every time."""
-    assert count_in_two_threads(StatisticsCollector(lock=nullcontext())) == 1
+    assert count_in_two_threads(StatisticsCollector(lock=nullcontext()), PATIENCE) == 1
 
 
 def test_with_its_lock_no_update_is_lost() -> None:
     """The same two threads, the same meeting point, and both updates are there."""
-    assert count_in_two_threads(StatisticsCollector()) == 2
+    assert count_in_two_threads(StatisticsCollector(), 0.2) == 2
 
 
 @pytest.fixture

@@ -208,7 +208,7 @@ def test_the_audit_is_what_the_servers_saw(engine: dict[str, Any], tmp_path: Pat
 def test_the_width_is_what_the_servers_saw(engine: dict[str, Any], tmp_path: Path) -> None:
     """As many requests are in flight to a host as it may have, and never one more."""
     file = tmp_path / "audit.jsonl"
-    with running(MockWeb(hosts=3, pages=100, latency=0.05)) as web:
+    with running(MockWeb(hosts=3, pages=100, latency=0.2)) as web:
         urls = [url(web, host, f"/page/{n}") for host in range(3) for n in range(12)]
         narrow = f"{url(web, 2, '')[7:]}: per_host=2"
         crawled(urls, per_host=3, hosts=narrow, audit=str(file), **engine)

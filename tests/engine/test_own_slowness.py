@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import orjson
@@ -29,7 +30,7 @@ from .test_web import ENGINES, LOCAL, crawled
 pytestmark = pytest.mark.slow
 
 HTML = HEAD + b"Content-Type: text/html\r\n"
-STOP = 4.0  # seconds: several times the time-out of an exchange
+LIMIT, STOP = 10, 12.0  # seconds: the time-out of an exchange, and a stop that is longer
 PEAK = """
 import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
@@ -83,23 +84,19 @@ class Gate:
         return behaviour
 
 
-@pytest.mark.parametrize("parse", ["inline", "process"])
-def test_a_stop_fails_no_url(engine: dict[str, object], parse: str, tmp_path: Path) -> None:
-    """Ctrl-Z for some times the time-out, then `fg`: what was under way is finished.
-
-    Heads and bodies that were awaited, and connections that the server closed meanwhile.
-    """
+def stopped(name: str, parse: str, folder: Path) -> list[dict[str, object]]:
+    """The records of a crawl that is stopped in the middle of all its exchanges."""
     gate = Gate()
     behaviours = {f"/head/{n}": gate.answers(b"", message(PAGE)) for n in range(4)}
     half = HTML + b"Content-Length: %d\r\n\r\n" % len(PAGE) + PAGE[:100]
     behaviours |= {f"/body/{n}": gate.answers(half, PAGE[100:]) for n in range(4)}
     behaviours |= {f"/broken/{n}": gate.breaks_once() for n in range(4)}
-    out = tmp_path / "out.jsonl"
-    flags = [word for name, value in engine.items() for word in (f"--{name}", str(value))]
-    limits = ["--timeout", "1.5", "--connect-timeout", "1.5", "--parse", parse]
+    out = folder / f"{name}-{parse}.jsonl"
+    engine = [word for pair in ENGINES[name].items() for word in (f"--{pair[0]}", str(pair[1]))]
+    limits = ["--timeout", str(LIMIT), "--connect-timeout", str(LIMIT), "--parse", parse]
     with RawServer(behaviours) as server:
         urls = [server.url(path) for path in behaviours]
-        words = ["-m", "crawler", "crawl", "-o", str(out), *OPTIONS, *limits, *flags, *urls]
+        words = ["-m", "crawler", "crawl", "-o", str(out), *OPTIONS, *limits, *engine, *urls]
         crawl = subprocess.Popen(python(*words), start_new_session=True, cwd=Path.cwd())
         try:
             for _ in behaviours:
@@ -112,9 +109,25 @@ def test_a_stop_fails_no_url(engine: dict[str, object], parse: str, tmp_path: Pa
         finally:
             os.killpg(crawl.pid, signal.SIGKILL) if crawl.poll() is None else None
     records = [orjson.loads(line) for line in out.read_bytes().splitlines()]
-    assert {r["outcome"] for r in records} == {"page"}, records
     assert len(records) == len(behaviours)
-    assert not any(record["truncated"] for record in records)
+    return records
+
+
+def test_a_stop_fails_no_url(tmp_path: Path) -> None:
+    """Ctrl-Z for longer than the time-outs, then `fg`: what was under way is finished.
+
+    Heads and bodies that were awaited, and connections that the server closed meanwhile. All
+    engines wait at once: a limit that is long for a busy machine makes a long stop.
+    """
+    cases = [(name, parse) for name in ENGINES for parse in ("inline", "process")]
+    with ThreadPoolExecutor(len(cases)) as pool:
+        found = pool.map(lambda case: stopped(*case, tmp_path), cases)
+        ended = dict(zip(cases, found, strict=True))
+    assert not {
+        case: bad
+        for case, records in ended.items()
+        if (bad := [each for each in records if each["outcome"] != "page" or each["truncated"]])
+    }
 
 
 def test_more_bodies_than_there_is_memory_for_all_end(engine: dict[str, object]) -> None:

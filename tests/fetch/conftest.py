@@ -26,7 +26,11 @@ from tests.patience import PATIENCE
 WAYS = ("asyncio", "uvloop", "threaded")
 
 CONFIG = CrawlConfig(
-    timeout=PATIENCE, connect_timeout=5, max_body=CAP, user_agent="tester/1", allow_private=True
+    timeout=PATIENCE,
+    connect_timeout=PATIENCE,
+    max_body=CAP,
+    user_agent="tester/1",
+    allow_private=True,
 )
 
 

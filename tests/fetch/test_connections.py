@@ -217,7 +217,7 @@ def test_many_at_once(site: RawServer) -> None:
     """Deadlines fall due one by one, and spare what is finished or younger."""
 
     async def main() -> list[Fetched]:
-        async with AioFetcher(replace(CONFIG, timeout=0.2)) as fetcher:
+        async with AioFetcher(replace(CONFIG, timeout=1.0)) as fetcher:
             urls = [site.url(path) for path in ("/never", "/plain", "/drip-body", "/gzip")]
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(fetcher.fetch(request(url))) for url in urls]

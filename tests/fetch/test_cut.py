@@ -165,7 +165,7 @@ def test_time_is_up(way: Way, cut: RawServer, path: str, *, hopeless: bool, kept
 
     Half a film is nothing. A server that went silent may do better at the next attempt.
     """
-    (outcome,) = way.fetch([cut.url(path)], replace(CONFIG, timeout=0.4))
+    (outcome,) = way.fetch([cut.url(path)], replace(CONFIG, timeout=1.0))
     assert isinstance(outcome, Failed), outcome
     assert (outcome.kind, outcome.hopeless) == (Kind.TIMEOUT, hopeless)
     assert (outcome.kept is not None) is kept
@@ -175,7 +175,7 @@ def test_time_is_up(way: Way, cut: RawServer, path: str, *, hopeless: bool, kept
 
 def test_a_status_is_not_lost_to_its_body(way: Way, cut: RawServer) -> None:
     """A 404 whose body does not end is a 404."""
-    (outcome,) = way.fetch([cut.url("/slow-404")], replace(CONFIG, timeout=0.3))
+    (outcome,) = way.fetch([cut.url("/slow-404")], replace(CONFIG, timeout=1.0))
     assert isinstance(outcome, Failed)
     assert (outcome.kind, outcome.reason) == (Kind.CLIENT_ERROR, "HTTP 404 Not Found")
 

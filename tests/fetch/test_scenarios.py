@@ -10,6 +10,7 @@ from crawler.model.outcome import Failed, Kind, Received, Redirect
 from tests.fetch.conftest import CONFIG, Way
 from tests.fetch.raw import RawServer
 from tests.fetch.sites import CAP, PAGE
+from tests.patience import PATIENCE
 
 PAGES = {
     "/plain": PAGE,
@@ -130,7 +131,7 @@ def test_total_deadline(way: Way, site: RawServer, path: str) -> None:
     assert isinstance(outcome, Failed), outcome
     assert (outcome.kind, outcome.reason) == (Kind.TIMEOUT, "not finished within 0.15 s")
     assert outcome.exchange is not None
-    assert 0.14 <= outcome.exchange.total < 2
+    assert 0.14 <= outcome.exchange.total < PATIENCE
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from crawler.load.hit import Failure
 from crawler.mock import MockWeb, running
 from crawler.model.errors import EnvironmentFailure
 from tests.load.servers import OK, answering, load, read_request, serving, silent
+from tests.patience import PATIENCE
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,7 @@ async def test_a_server_that_never_answers_costs_the_timeout() -> None:
     async with serving(silent) as url:
         measured, _ = await load(url, timeout=0.05, requests=2)
     assert measured.failures == {Failure.TIMEOUT: 2}
-    assert 0.05 <= measured.service.smallest < 0.5
+    assert 0.05 <= measured.service.smallest < PATIENCE
 
 
 async def test_a_server_that_closes_idle_connections_is_asked_again() -> None:

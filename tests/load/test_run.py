@@ -20,7 +20,8 @@ from crawler.load.worker import WorkerOrder
 from crawler.mock import MockWeb, running
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.runtime.event_loop import new_event_loop
-from tests.load.servers import OK, answering, load, serving, silent
+from tests.load.servers import OK, answering, counting, load, serving, silent
+from tests.patience import PATIENCE
 
 
 async def test_a_refused_port_is_one_line() -> None:
@@ -68,19 +69,23 @@ async def test_halt_ends_a_run_early() -> None:
 
     async with serving(answering(OK)) as url:
         measured, _ = await run_load(
-            LoadConfig(connections=1, duration=60), [url], on_second=stop, halt=halt
+            LoadConfig(connections=1, duration=2 * PATIENCE), [url], on_second=stop, halt=halt
         )
-    assert measured.count and measured.elapsed < 20
+    assert measured.count and measured.elapsed < PATIENCE
 
 
 async def test_sigint_ends_a_run_and_its_handler_is_given_back() -> None:
     """The event that was passed tells that the result is partial."""
     before = signal.getsignal(signal.SIGTERM)
     halt = asyncio.Event()
-    async with serving(answering(OK)) as url:
-        asyncio.get_running_loop().call_later(0.2, os.kill, os.getpid(), signal.SIGINT)
-        measured, _ = await run_load(LoadConfig(connections=1, duration=60), [url], halt=halt)
-    assert halt.is_set() and measured.elapsed < 20
+    handler, answered = counting(1)
+    async with serving(handler) as url:
+        config = LoadConfig(connections=1, duration=2 * PATIENCE)
+        run = asyncio.create_task(run_load(config, [url], halt=halt))
+        await answered.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+        measured, _ = await run
+    assert halt.is_set() and measured.elapsed < PATIENCE
     assert signal.getsignal(signal.SIGTERM) == before
 
 

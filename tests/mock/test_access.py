@@ -16,6 +16,7 @@ import crawler
 from crawler.mock import MockWeb, running
 from crawler.mock.server.access_log import MAX_LAG_BYTES, PIPE_BYTES, AccessLog
 from crawler.model.errors import EnvironmentFailure
+from tests.patience import PATIENCE
 
 from .conftest import ask, connect, get, status_of
 
@@ -56,7 +57,7 @@ def test_a_request_is_a_line(tmp_path: Path) -> None:
         ask(web, "/status/404")
     first, second = read(path)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first.pop("time"))
-    assert 0.02 <= first.pop("seconds") < 5
+    assert 0.02 <= first.pop("seconds") < PATIENCE
     assert first == {
         "client": f"{name[0]}:{name[1]}",
         "address": f"127.0.0.1:{web.port}",

@@ -20,7 +20,7 @@ import pytest
 import crawler
 from crawler.mock import LoopFactory, MockWeb, Served, running
 from crawler.mock.server.listen import raise_descriptor_limit
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, until
 
 from .conftest import LOOPS, ask, connect, get, read_all, read_until, status_of
 
@@ -40,9 +40,9 @@ def hasty(request: pytest.FixtureRequest) -> Iterator[Served]:
 )
 def test_silence_is_ended(hasty: Served, start: bytes) -> None:
     """Nothing, half a request, or no next request: after the idle timeout an orderly end."""
+    started = time.monotonic()
     with connect(hasty) as client:
         client.sendall(start)
-        started = time.monotonic()
         read_all(client)
         assert time.monotonic() - started > 0.15
     assert status_of(ask(hasty, "/page/1")) == 200
@@ -65,9 +65,8 @@ def test_a_long_answer_is_no_silence(hasty: Served) -> None:
     for target in ("/delay/0.5/page/1", "/slow/10/0.05/page/1"):
         assert status_of(ask(hasty, target)) == 200
     with connect(hasty) as client:
-        for _ in range(4):
-            client.sendall(get("/delay/0.1/status/404"))
-            read_until(client, lambda data: data.endswith(b"as asked\n"))
+        client.sendall(4 * get("/delay/0.1/status/404"))
+        read_until(client, lambda data: data.count(b"as asked\n") == 4)
 
 
 @pytest.mark.parametrize("target", ["/page/1", "/delay/0.1/page/1", "/bytes/3000000", "/page/1?x"])
@@ -102,10 +101,7 @@ def test_a_reset_in_the_middle(loop_factory: LoopFactory, target: str) -> None:
                 select.select([client], [], [], 0.01)
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         assert status_of(ask(web, "/page/1")) == 200
-        deadline = time.monotonic() + PATIENCE
-        while web.statistics().open_connections:
-            assert time.monotonic() < deadline
-            select.select([], [], [], 0.005)
+        assert until(lambda: not web.statistics().open_connections)
         assert web.statistics().waiting == 0
 
 

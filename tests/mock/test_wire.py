@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import socket
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +13,7 @@ from crawler.mock import MockWeb, Served, running
 from crawler.mock.graph.site import answer
 from crawler.mock.reply import Answer, Ask, BodyFraming, Ending, Lazy, content, notice
 from crawler.mock.server.delivery import MAX_RETRY_AFTER, Delivery, render
+from tests.patience import until
 
 from .conftest import connect, get, read_all, read_until
 
@@ -158,10 +158,5 @@ def test_a_client_that_left_is_not_waited_for(web_of_one: Served) -> None:
     """A client that closes before a distant answer is gone at once."""
     with connect(web_of_one) as client:
         client.sendall(get("/delay/3000/page/1"))
-        deadline = time.monotonic() + 10
-        while not web_of_one.statistics().waiting:
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
-    while web_of_one.statistics().open_connections:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+        assert until(lambda: web_of_one.statistics().waiting)
+    assert until(lambda: not web_of_one.statistics().open_connections)

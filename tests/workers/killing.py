@@ -26,7 +26,7 @@ from typing import Any
 
 from crawler.mock import MockWeb, running
 from crawler.model.document import RawResponse
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, until
 from tests.unmannered import WORDS
 
 LATE = 3.0
@@ -162,8 +162,8 @@ def _wrong(
         found.append(f"exit code {code}")
     if "resource_tracker" in said or "no parser worker starts" in said:
         found.append(f"said: {said}")
-    if left := left_over(folder):
-        found.append(f"left: {left}")
+    if not until(lambda: not left_over(folder)):  # they end when they notice that it has ended
+        found.append(f"left: {left_over(folder)}")
     return found
 
 

@@ -20,6 +20,7 @@ from crawler.workers import parsing as shared
 from crawler.workers.hand_over import AsyncParsing, ThreadedParsing
 from crawler.workers.pool import Pool
 from crawler.workers.work import Packed, Work
+from tests.patience import PATIENCE
 
 HOSTILE = "tests.workers.parsers:hostile"
 Runner = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -124,7 +125,7 @@ def test_auto_goes_on_inline_when_no_pool_starts(
     async def main() -> list[Parsed]:
         async with AsyncParsing(config(parse_timeout=10.0), announce=announce) as parsing:
             parsed = [await one(parsing) for _ in range(30)]
-            await asyncio.to_thread(told.wait, 10)
+            await asyncio.to_thread(told.wait, PATIENCE)
             return [*parsed, await one(parsing)]
 
     assert all(isinstance(parsed, Document) for parsed in run(main()))

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,7 +23,7 @@ from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.runtime.event_loop import loop_factory
 from crawler.workers import lanes
 from crawler.workers.hand_over import AsyncParsing, ThreadedParsing
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, until
 
 HOSTILE = "tests.workers.parsers:hostile"
 HTML = b"<!doctype html><title>A page</title><a href=/x>x</a>"
@@ -135,7 +134,7 @@ def test_hostile_pages_cost_themselves_alone(parse: Parse) -> None:
     bodies = [b"good %d" % number for number in range(190)]
     for place, body in enumerate(hostile):
         bodies.insert(place * 19 + 3, body)
-    parsed = parse(bodies, config(parser=HOSTILE, parse_timeout=1.0))
+    parsed = parse(bodies, config(parser=HOSTILE, parse_timeout=2.0))
     for body, result in zip(bodies, parsed, strict=True):
         if isinstance(result, Document):
             assert result.fields["parsed"]["length"] == len(body)
@@ -166,7 +165,7 @@ def fields(parsed: Parsed) -> object:
 def test_threads_give_up_a_page_that_hangs(parse: Parse) -> None:
     """A page that sleeps in a thread is given up in time, and the others are parsed."""
     bodies = [b"one", b"raise", b"two"]
-    parsed = parse(bodies, config(parse="thread", parser=HOSTILE, parse_timeout=0.3))
+    parsed = parse(bodies, config(parse="thread", parser=HOSTILE, parse_timeout=1.0))
     assert [isinstance(result, Document) for result in parsed] == [True, False, True]
 
 
@@ -247,12 +246,9 @@ def alive(pids: set[int]) -> set[int]:
     return {pid for pid, state in states.items() if state != "Z"}
 
 
-def gone(pids: set[int], seconds: float = 10.0) -> bool:
-    """Whether all of `pids` end within `seconds`."""
-    deadline = time.monotonic() + seconds
-    while alive(pids) and time.monotonic() < deadline:
-        threading.Event().wait(0.02)
-    return not alive(pids)
+def gone(pids: set[int]) -> bool:
+    """Whether all of `pids` end."""
+    return until(lambda: not alive(pids))
 
 
 def test_closing_leaves_no_worker(parse: Parse) -> None:

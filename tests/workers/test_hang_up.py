@@ -109,7 +109,7 @@ def test_pools_of_others_behind_the_same_fork_server_can_be_ended() -> None:
             process = context.Process(target=sleep, args=(60,), daemon=True)
             process.start()
             process.terminate()
-            process.join(PATIENCE)
+            process.join(100)
             print(process.exitcode)
     """
     done = subprocess.run(

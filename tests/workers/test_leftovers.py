@@ -18,8 +18,6 @@ from tests.workers.killing import PAGES, left_over, one
 
 ROOT = Path(__file__).parents[2]
 RUNS = 3
-LATE = 60.0
-"""Seconds, on a machine however busy; the standstill was without an end."""
 
 
 def crawl(folder: Path, *words: str) -> subprocess.Popen[str]:
@@ -36,9 +34,8 @@ def test_a_killed_command_leaves_what_the_next_start_takes_away(tmp_path: Path) 
     with crawl(tmp_path, "--mock", "50000") as killed:
         assert killed.stdout is not None and killed.stdout.readline()
         killed.kill()
-        _, err = killed.communicate(
-            timeout=PATIENCE
-        )  # the tracker has this pipe, too, until its end
+        # The tracker has this pipe, too, until its end.
+        _, err = killed.communicate(timeout=PATIENCE)
     assert "resource_tracker" not in err
     (left,) = tmp_path.glob("pymp-*")
     with crawl(tmp_path, "--mock", "5") as second:
@@ -68,7 +65,7 @@ def test_processes_killed_at_random_cost_no_record_and_no_time(engine: str) -> N
     """2.1: workers in mid-answer, fork servers and trackers; `tests.workers.killing` runs more."""
     with running(MockWeb(pages=PAGES)) as web:
         urls = list(web.urls())
-        assert [wrong for seed in range(RUNS) for wrong in one(seed, urls, engine, LATE)] == []
+        assert [wrong for seed in range(RUNS) for wrong in one(seed, urls, engine, PATIENCE)] == []
 
 
 def test_a_temporary_directory_goes_with_its_owner(

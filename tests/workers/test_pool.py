@@ -498,7 +498,7 @@ def test_exactly_the_guilty_pages_fail(
 ROOT = Path(__file__).parents[2]
 
 
-def real_pool(parser: str, timeout: float = 0.2) -> Pool:
+def real_pool(parser: str, timeout: float = 1.0) -> Pool:
     work = Work(parser=f"tests.workers.parsers:{parser}", timeout=timeout)
     pool = Pool(lambda: ThreadLane(work), lanes=1, timeout=timeout)
     pool.start()
