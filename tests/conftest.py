@@ -20,8 +20,8 @@ settings.load_profile("crawler")
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-# Rewriting the assertions is two thirds of the time it takes to collect the tests. What is rewritten
-# is kept, whatever the environment says, but not what the tests import from their own folders.
+# Rewriting the assertions is two thirds of the time it takes to collect the tests: the result is
+# kept, whatever the environment says. What tests import from folders of their own is not.
 NO_BYTECODE, sys.dont_write_bytecode = sys.dont_write_bytecode, False
 
 

@@ -74,6 +74,7 @@ def test_help_names_every_option_and_shows_examples() -> None:
     assert "--per-host N" in out and "--header -H" in out and "--config FILE" in out
 
 
+@pytest.mark.slow
 def test_help_loads_nothing_heavy() -> None:
     """No network library and no parser is imported to print a help text."""
     script = (

@@ -410,6 +410,7 @@ def test_a_signal_leaves_a_marked_part(tmp_path: Path, number: signal.Signals) -
     assert found.stdout == b""
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_error() -> None:
     """`crawler compare --list | head -1` ends well."""
     command = f"{sys.executable} -m crawler compare --schema | head -c 1; echo ${{PIPESTATUS[0]}}"

@@ -89,6 +89,7 @@ def test_what_is_there_is_not_replaced_unasked(
     assert (here / name).read_text() == OLD
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["async", "threaded"])
 def test_records_are_replaced_or_added_when_told(here: Path, engine: str) -> None:
     """--overwrite starts anew, --append keeps what is there, and the audit follows suit."""
@@ -106,6 +107,7 @@ def test_records_are_replaced_or_added_when_told(here: Path, engine: str) -> Non
         assert (here / name).read_text().count("\n") == 1
 
 
+@pytest.mark.slow
 def test_two_crawls_at_once_do_not_share_a_file(tmp_path: Path) -> None:
     """The second is told which process writes the output, and the first is not disturbed (L2)."""
     output = tmp_path / "out.jsonl"

@@ -20,6 +20,8 @@ from tests.fetch.raw import RawServer
 from tests.patience import PATIENCE
 from tests.unmannered import WORDS
 
+pytestmark = pytest.mark.slow
+
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 ENGINES = pytest.mark.parametrize("engine", ["async", "threaded"])
 PAIRS = pytest.mark.parametrize(

@@ -22,6 +22,7 @@ FAST = ("--follow", "--scope", "any", "--depth", "0", "--delay", "0", "--ip-dela
 HERE = ("--allow-network", "127.0.0.0/8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["async", "threaded"])
 def test_a_followed_crawl_has_a_perfect_score(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], engine: str

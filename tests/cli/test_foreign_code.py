@@ -15,6 +15,8 @@ import pytest
 
 from tests.patience import PATIENCE
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).with_name("crawler")
 OPTIONAL = (
@@ -88,7 +90,6 @@ CRAWL = ("crawl", "--mock", "12", "-q", "-o", "/dev/null")
 PROCESSES = ("--parse", "process", "--parse-workers", "2")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

@@ -19,6 +19,8 @@ from tests.patience import PATIENCE
 
 from .loading import Mock, load, mock
 
+pytestmark = pytest.mark.slow
+
 DELAY = 0.02  # seconds
 CONNECTIONS, REQUESTS = 24, 480
 

@@ -17,6 +17,8 @@ from crawler.load.load_result import LoadResult
 
 from .loading import QUICK, believed, load, mock
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:

@@ -20,6 +20,8 @@ from tests.load.sample import result
 
 from .loading import believed, load, mock
 
+pytestmark = pytest.mark.slow
+
 
 def test_two_results_are_compared(tmp_path: Path) -> None:
     """The figures of both, their ratio and a word; code 5 as these runs cannot be believed."""

@@ -21,6 +21,8 @@ from tests.patience import PATIENCE
 from .loading import QUICK, load, mock
 from .test_command import started
 
+pytestmark = pytest.mark.slow
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 

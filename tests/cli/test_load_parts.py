@@ -194,6 +194,7 @@ def test_the_picture_shows_how_latencies_are_spread() -> None:
     assert max(map(len, lines)) <= 79 and len(lines) < 20
 
 
+@pytest.mark.slow
 def test_the_picture_of_any_run_fits_a_terminal() -> None:
     """A long run, at a high rate, with all kinds of failures, has no line beyond 79 columns."""
     run = replace(
@@ -292,6 +293,7 @@ def test_the_head_of_any_load_fits_a_terminal() -> None:
     assert "4 processes" in lines[-1] and stages in "".join(lines).replace("  ", "")
 
 
+@pytest.mark.slow
 def test_lag_of_the_generators_own_is_no_omission() -> None:
     """Twice the latency is told only where it is more than a believable run's own lag."""
     for late, latency, told in (

@@ -151,6 +151,7 @@ def test_curl_posts_a_body(url: str) -> None:
     assert answers.count(b'"content-length": "2000"') == 2
 
 
+@pytest.mark.slow
 @needs_curl
 @pytest.mark.parametrize(
     ("path", "told_ms"),
@@ -201,6 +202,7 @@ def test_wrk_sees_no_error(url: str, path: str) -> None:
     assert "Non-2xx" not in said and "Socket errors" not in said, said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_an_address_in_use_is_named(processes: str) -> None:
     """Of the addresses of several hosts, the one that cannot be had is told: one line, code 3."""
@@ -214,6 +216,7 @@ def test_an_address_in_use_is_named(processes: str) -> None:
     assert err == f"crawler: cannot listen on 127.0.0.2, port {port}: Address already in use\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_with_connections_open(number: signal.Signals) -> None:
     """Ctrl-C does not wait for silent clients, half requests or answers that never come."""

@@ -240,6 +240,7 @@ def test_no_url_at_all_is_said(orders: list[Order], capsys: pytest.CaptureFixtur
     assert not orders
 
 
+@pytest.mark.slow
 def test_version_and_help_have_their_usual_spellings(capsys: pytest.CaptureFixture[str]) -> None:
     """`-V` is `--version` and `help COMMAND` is `COMMAND --help`, for every command (field T13)."""
     said = {}
@@ -275,6 +276,7 @@ def test_an_unknown_command_gets_a_suggestion(capsys: pytest.CaptureFixture[str]
     assert 'Did you mean "crawl"?' in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spelling", [CRAWL, MOCK, LOAD, COMPARE], ids=lambda s: s.table)
 def test_help_fits_two_screens_and_help_all_has_every_option(
     spelling: Spelling[Any],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import pytest
+
 from crawler.compare import catalogue
 from crawler.compare.compare_config import CompareConfig
 from crawler.compare.comparison_result import ComparisonResult
@@ -95,6 +97,7 @@ def _answered(rounds: int, **rates: float) -> ComparisonResult:
     return _result("answer", figures, rounds)
 
 
+@pytest.mark.slow
 def test_of_equally_fast_crawls_the_thriftiest_is_advised() -> None:
     """Where waiting bounds all alike, the CPU time of a page decides."""
     assert _models(_answered(6)) == ["async uvloop"]

@@ -70,6 +70,7 @@ def test_politeness_sets_no_pace(tmp_path: Path) -> None:
     assert alone.parameters["urls"] == wide.parameters["urls"][:5]
 
 
+@pytest.mark.slow
 def test_a_kept_process_serves_all_turns() -> None:
     """One process an arm; what a turn did comes from that process."""
     runs = _conducted(_kept(Arm(name="a"), Arm(name="b")), rounds=3)

@@ -137,6 +137,7 @@ def _shaken(turn: Run) -> dict[str, float]:
     return {name: factor * value for name, value in turn.figures.items()}
 
 
+@pytest.mark.slow
 def test_medians_that_may_be_chance_decide_nothing() -> None:
     """A pool that is a little slower in most rounds, and faster in others, is not told to lose."""
     seen = _seen(lambda cell: _inline(cell) * 1.05 + 1e-6)

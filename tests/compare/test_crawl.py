@@ -50,6 +50,7 @@ def skipped(url: str, kind: Kind = Kind.ROBOTS) -> Skipped:
 # -- the work
 
 
+@pytest.mark.slow
 def test_engines_and_executors_do_the_same(web: Served) -> None:
     """Every engine, parsing inline and in a thread, ends with the same records, none failed."""
     done = [

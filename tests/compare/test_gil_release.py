@@ -110,6 +110,7 @@ def test_a_page_that_differs_is_an_error(monkeypatch: pytest.MonkeyPatch) -> Non
     assert work(parameters, Looking()).errors == 6
 
 
+@pytest.mark.slow
 def test_a_victim_has_figures_alone_and_beside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Alone, with a page and with a long one: middle, p99 and longest, in this order."""
     monkeypatch.setattr(gil_release_work, "long_page", lambda: b"")

@@ -75,6 +75,7 @@ def test_a_killed_parent_takes_its_mock_web_along() -> None:
     assert pids and all(map(ends, pids))
 
 
+@pytest.mark.slow
 def test_a_mock_web_has_no_options_but_the_experiments(monkeypatch: pytest.MonkeyPatch) -> None:
     """Variables of `crawler mock` would change what is measured, or keep it from starting."""
     monkeypatch.setenv("CRAWLER_MOCK_PAGES", "none")

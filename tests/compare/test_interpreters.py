@@ -26,6 +26,7 @@ def _python(path: Path, **told: object) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_this_one_measures_without_a_label() -> None:
     """The first of all is the interpreter that runs the comparison, asked as any other."""
     here = interpreters.here()

@@ -91,6 +91,7 @@ def test_a_signal_before_the_first_experiment_leaves_an_empty_result() -> None:
     assert "topped before its end" in report(found)
 
 
+@pytest.mark.slow
 def test_further_signals_disturb_no_end() -> None:
     """A stage is ended to its end although signals come meanwhile, one upon the other."""
 

@@ -69,6 +69,7 @@ def test_the_noise_is_not_held_against_itself() -> None:
     assert 'id="it-noise"' not in plot.svg and "shaded" not in plot.note
 
 
+@pytest.mark.slow
 def test_turns_are_in_the_order_of_time() -> None:
     """Each arm's values go from left to right; the warm-up and a failed turn are not among them."""
     plot = over_time(_part(), "it")
@@ -79,6 +80,7 @@ def test_turns_are_in_the_order_of_time() -> None:
     assert len(_xs(plot.svg, "it-arm-threads-4")) == 7
 
 
+@pytest.mark.slow
 def test_many_arms_are_drawn_in_groups() -> None:
     """Of 30 arms the legend has 3 groups, and the note says so."""
     part = _part()
@@ -122,6 +124,7 @@ def test_an_ideal_line_and_spreads_are_drawn() -> None:
     assert svg.count("<path") > _svg(replace(plain, ideal=ideal)).count("<path")
 
 
+@pytest.mark.slow
 def test_bars_with_short_names_stand_and_others_lie() -> None:
     """Long names are beside the bars, in lines of a few words."""
     short = Bars(title="t", note="", x="", groups=["a", "b"], values={"one": [1.0, 2.0]})
@@ -178,6 +181,7 @@ def test_a_chart_of_nothing_is_no_chart(chart: Chart) -> None:
     assert _svg(chart).startswith("<svg")
 
 
+@pytest.mark.slow
 def test_without_a_ratio_a_sentence_stands() -> None:
     """Three rounds leave no ratio: the page says why, and has no empty plot of them."""
     part = _part()

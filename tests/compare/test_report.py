@@ -78,6 +78,7 @@ def test_the_overview_links_each_experiment_to_its_section() -> None:
     assert set(re.findall(r"url\(#([^)]+)", page)) <= set(ids)
 
 
+@pytest.mark.slow
 def test_the_advice_and_the_decisions_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """One sentence for this machine, then a model for each work with a link to what tells so."""
     chosen = Decision(work="a <work>", model="processes", why="1.9 & more", experiment="noise")

@@ -63,6 +63,7 @@ def test_a_result_is_read_back_as_it_was_written(make: Any) -> None:
             assert one.findings == other.findings
 
 
+@pytest.mark.slow
 def test_no_infinity_and_no_nan_is_written() -> None:
     """A figure that is no number is left out, a note that is none is null."""
     json.dumps(_odd().json, allow_nan=False)

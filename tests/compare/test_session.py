@@ -29,6 +29,7 @@ def _interrupted(*_told: object) -> None:
     signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("when", "left"), [("begins", 0), ("turn", 1), ("ends", 1)])
 def test_an_interrupt_at_any_time_leaves_a_marked_part(
     monkeypatch: pytest.MonkeyPatch, when: str, left: int

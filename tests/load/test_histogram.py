@@ -76,6 +76,7 @@ def test_quantiles_are_those_of_the_samples(shape: Callable[[Random], float]) ->
         assert value == pytest.approx(nearest_rank(values, share), rel=2**-10, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_it_agrees_with_hdrhistogram(shape: Callable[[Random], float]) -> None:
     """The same values give the same counts, quantiles, mean and extremes as the package gives."""

@@ -196,6 +196,7 @@ def test_a_row_of_json_has_its_figures() -> None:
     assert figures == 4 * [near(0.25, rel=0.016)]
 
 
+@pytest.mark.slow
 def test_rows_are_bounded() -> None:
     """A run longer than 3,600 rows has each two made one, and loses none."""
     recorder = Recorder(START)

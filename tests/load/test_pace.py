@@ -46,6 +46,7 @@ def integrated(found: list[Stage], until: float, steps: int = 20_000) -> float:
     return math.fsum(rate_at(found, (n + 0.5) * width) for n in range(steps)) * width
 
 
+@pytest.mark.slow
 @given(rates, st.floats(0.05, 2))
 def test_a_constant_rate_has_equal_gaps(rate: float, seconds: float) -> None:
     """Hit n leaves at n / rate, from 0 on, and none at or after the end."""
@@ -69,6 +70,7 @@ def test_hits_are_the_integral_of_the_rate(text: str) -> None:
         assert pace.due(moment) == pytest.approx(expected, rel=1e-3, abs=0.2)
 
 
+@pytest.mark.slow
 @given(scheduled, arrivals, st.integers(0, 2**32))
 def test_times_rise_and_stay_within_the_run(found: list[Stage], kind: Arrivals, seed: int) -> None:
     """Whatever the stages, no hit leaves before one ahead of it, or after the end."""
@@ -78,6 +80,7 @@ def test_times_rise_and_stay_within_the_run(found: list[Stage], kind: Arrivals, 
     assert all(0 <= moment <= pace.seconds for moment in times)
 
 
+@pytest.mark.slow
 @given(scheduled)
 def test_each_hit_leaves_when_it_is_due(found: list[Stage]) -> None:
     """At the time of hit n exactly n hits are due: the two ways to ask agree."""
@@ -123,6 +126,7 @@ def test_the_warm_up_runs_at_the_first_rate(rate: float, warmup: float) -> None:
     assert counted == pytest.approx(plain.due(2.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["20s:500", "10s:200,10s:800"])
 def test_poisson_arrivals_are_as_many_as_the_rate_says(text: str) -> None:
     """Over 40 seeds the mean count strays from the integral by no more than chance allows."""

@@ -20,6 +20,8 @@ from crawler.report.svg import COLOURS
 from tests.browser import Browser, needs_chromium
 from tests.load.sample import measured, quiet, result
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["percentiles", "latency", "throughput", "lag"]
 LONG = f"http://127.0.0.1:8080/<page>?{'x' * 200}"
 
@@ -35,7 +37,6 @@ def _by_name(run: Measured) -> dict[str, str]:
     return {plot.name: plot.svg for plot in plots(run)}
 
 
-@pytest.mark.slow
 def test_the_plots_show_the_stall() -> None:
     """Response rises far above service at its end, and the gap in the throughput is drawn."""
     drawn = _by_name(measured())

@@ -107,6 +107,7 @@ def test_a_damaged_histogram_is_no_result(tmp_path: Path) -> None:
         LoadResult.read(str(path))
 
 
+@pytest.mark.slow
 def test_hgrm_agrees_with_hdrhistogram() -> None:
     """Each line's value and count, and the mean and maximum, are those of HdrHistogram's own."""
     ours, theirs = measured().response, HdrHistogram(1, 3_600_000_000, 3)

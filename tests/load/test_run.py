@@ -101,6 +101,7 @@ async def test_an_error_of_ones_own_ends_the_run(monkeypatch: pytest.MonkeyPatch
             await load(url)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"rate": 400.0}, {"rate": 400.0, "arrivals": "poisson"}])
 def test_processes_share_a_run(options: dict[str, object]) -> None:
     """Together they make as many hits as one would, and their counts are added up."""
@@ -113,6 +114,7 @@ def test_processes_share_a_run(options: dict[str, object]) -> None:
     assert probes.cpu_seconds > 0
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_ends_the_run() -> None:
     """One line that names it and the signal."""
 
@@ -132,6 +134,7 @@ def test_a_process_that_dies_ends_the_run() -> None:
         asyncio.run(run(list(web.urls())))
 
 
+@pytest.mark.slow
 def test_processes_that_cannot_connect_say_so() -> None:
     """The error of a process is the run's."""
 

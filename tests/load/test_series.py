@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,6 +45,7 @@ def test_halving_loses_nothing(found: list[Row]) -> None:
     assert total(half) == total(found)
 
 
+@pytest.mark.slow
 @given(rows(), rows())
 def test_rows_of_two_processes_add_up(one: list[Row], other: list[Row]) -> None:
     """Second by second; where only one process has a row, it is that row."""
@@ -53,6 +55,7 @@ def test_rows_of_two_processes_add_up(one: list[Row], other: list[Row]) -> None:
     assert both == merged(tuple(other), tuple(one))
 
 
+@pytest.mark.slow
 @given(rows())
 def test_rows_come_back_from_json(found: list[Row]) -> None:
     """What a file has is the row again, and its figures are those of its buckets."""

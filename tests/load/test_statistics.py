@@ -55,6 +55,7 @@ def words(chance: Random, noise: float, *, slower: float = 0.0, resamples: int =
     return [each.word for each in compare_blocks(a, b, resamples=resamples)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0.03, 0.2])
 def test_equal_servers_are_hardly_ever_told_apart(noise: float) -> None:
     """One wrong "faster" or "slower" among the four figures in at most 5 % of comparisons."""
@@ -79,6 +80,7 @@ def test_small_differences_do_not_matter() -> None:
     assert words(Random(14), 0.005) == ["indistinguishable"] * 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("paired", [True, False])
 @pytest.mark.parametrize("count", [5, 10, 40])
 def test_the_interval_holds_the_truth(paired: bool, count: int) -> None:
@@ -122,6 +124,7 @@ def test_students_quantiles_are_those_of_the_tables(
     assert student(share, freedom) == pytest.approx(value, rel=0.02, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_the_words_rest_on_wider_intervals() -> None:
     """Four at once with 95 %: each with 98.75 %, around the 95 % of its own."""
     chance = Random(17)
@@ -174,6 +177,7 @@ def test_figures_without_any_spread_have_a_ratio() -> None:
         assert found == Ratio(1.5, 1.5, 1.5)
 
 
+@pytest.mark.slow
 def test_a_comparison_comes_out_the_same_again() -> None:
     """Chance is seeded: the same results give the same interval."""
     a, b = steady(0.010), steady(0.011)
@@ -189,6 +193,7 @@ def steady(latency: float, seconds: int = 20) -> Measured:
     return recorder.freeze(float(seconds))
 
 
+@pytest.mark.slow
 def test_two_runs_are_compared_by_their_seconds() -> None:
     """Equal rates are equal, and 20 % more latency is slower, in each of its figures."""
     found = {each.figure: each for each in compare(steady(0.010), steady(0.012))}
@@ -200,6 +205,7 @@ def test_two_runs_are_compared_by_their_seconds() -> None:
         assert ratio_ is not None and ratio_.value == pytest.approx(1.2, rel=0.02)
 
 
+@pytest.mark.slow
 def test_long_runs_are_compared_by_longer_stretches() -> None:
     """An hour of seconds costs no more than two minutes of them."""
     found = compare(steady(0.010, 500), steady(0.010, 500))

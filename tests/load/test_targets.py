@@ -208,6 +208,7 @@ async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
         writer.write(b"HTTP/1.1 %s X\r\nContent-Length: 2\r\n\r\n%s" % (path[1:4].encode(), answer))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

@@ -84,6 +84,7 @@ def test_a_typo_is_told(text: str, said: str) -> None:
         Threshold.read(text)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=30))
 def test_any_text_is_read_or_refused_in_one_line(text: str) -> None:
     """Nothing that a person may write is another error than a ValueError with a short text."""

@@ -77,6 +77,7 @@ def test_more_pipelined_requests_than_the_queue_holds(web: Served) -> None:
     assert found == [b"201"] + [b"202"] * many + [b"418"]
 
 
+@pytest.mark.slow
 def test_a_slow_reader_gets_everything(web: Served) -> None:
     """Big answers to a client that does not read at first arrive whole and in order."""
     with connect(web) as client:

@@ -18,11 +18,20 @@ from tests.patience import PATIENCE
 from .conftest import ask
 
 
-@pytest.fixture(params=[1, 2])
-def web(request: pytest.FixtureRequest) -> Iterator[Served]:
+@pytest.fixture(scope="module", params=[1, 2])
+def served(request: pytest.FixtureRequest) -> Iterator[Served]:
     """A web of one process, and one of two."""
     with running(MockWeb(pages=40, processes=request.param)) as served:
         yield served
+
+
+@pytest.fixture
+def web(served: Served) -> Iterator[Served]:
+    """The web as it was when it was started."""
+    options = call(served, "/__scenario")
+    yield served
+    call(served, "/__scenario", "PUT", options)
+    call(served, "/__reset", "POST")
 
 
 def call(web: Served, path: str, method: str = "GET", body: bytes | None = None) -> bytes:

@@ -233,6 +233,7 @@ def test_fixture(mock_web):
 """
 
 
+@pytest.mark.slow
 def test_the_pytest_fixture(tmp_path: Path) -> None:
     """The plugin gives any test suite a running mock web."""
     (tmp_path / "test_it.py").write_text(FIXTURE_TEST)

@@ -79,6 +79,7 @@ def test_those_who_share_a_file_share_the_counts(tmp_path: Path) -> None:
     two.close()
 
 
+@pytest.mark.slow
 def test_no_count_is_lost_between_processes(tmp_path: Path) -> None:
     """Four processes that count one key at the same time count every time."""
     source = str(Path(crawler.__file__).parent.parent)

@@ -139,6 +139,7 @@ def test_whoever_checks_nothing_is_served_by_a_bad_certificate(secure: Served) -
             assert reply.status == 200
 
 
+@pytest.mark.slow
 def test_silent_handshakes_do_not_hold_up_a_stop(loop_factory: LoopFactory) -> None:
     """A stop ends the clients of the rude faults as well."""
     with running(MockWeb(tls=True), loop_factory=loop_factory) as web:

@@ -216,6 +216,7 @@ def test_faulty_pages_answer_by_the_catalogue() -> None:
         assert entry is not None and entry.fault == node.fault and entry.status == 0
 
 
+@pytest.mark.slow
 def test_degree_and_size_follow_their_options() -> None:
     """Where the tree leaves room, a page has as many links as drawn, and about the size drawn."""
     options = MockWeb(
@@ -228,6 +229,7 @@ def test_degree_and_size_follow_their_options() -> None:
     assert sum(sizes) / len(sizes) == pytest.approx(5000, rel=0.1)
 
 
+@pytest.mark.slow
 def test_no_page_is_larger_than_a_megabyte() -> None:
     """Whatever is drawn, size and degree are capped."""
     options = MockWeb(

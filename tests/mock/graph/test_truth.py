@@ -18,6 +18,7 @@ from crawler.mock.reply import Ask
 WEB = MockWeb(seed=21, pages=2000, hosts=6, port=8080, faulty=0.02, traps=True)
 
 
+@pytest.mark.slow
 def test_lines_are_the_entries_as_json() -> None:
     """One object a line, with every field, in the order of the pages."""
     assert [json.loads(line) for line in lines(WEB)] == [asdict(entry) for entry in entries(WEB)]
