@@ -237,6 +237,10 @@ def _check_places(order: Order) -> None:
 
     taken: dict[object, str] = {}
     config = order.config
+    if config.network.cookies or config.network.credentials:
+        from crawler.fetch.credentials import Credentials
+
+        Credentials(config)  # raises what each fetcher would
     named = ("stats", "audit", "repeats")
     outputs = [("output", each.path) for each in order.targets()]
     for name, path in (*outputs, *((n, getattr(config, n)) for n in named)):

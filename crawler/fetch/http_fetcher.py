@@ -129,6 +129,8 @@ class HttpFetcher:
                 check_url(self._policy, progress.request.url)
             status, values = await link.open()
             progress.answered(status, values)
+            if progress.cookies:
+                self._credentials.received(progress.request, progress.cookies)
             if self._keep_headers:
                 progress.fields = link.fields()
             if self._config.keep_headers:

@@ -72,6 +72,9 @@ class NetworkKeywords(TypedDict, total=False):
     user_agent: str
     header: list[str] | tuple[str, ...]
     header_everywhere: list[str] | tuple[str, ...]
+    cookies: str
+    session: bool
+    credentials: str
     proxy: str | list[str] | tuple[str, ...]
     insecure: bool
     dns_ttl: float | str

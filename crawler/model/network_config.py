@@ -68,6 +68,13 @@ class NetworkConfig(Options):
         metavar="'K: V'",
         shown=False,
     )
+    cookies: str = _option(
+        "", "Cookies to send, in Netscape's format or JSON, where each belongs.", metavar="FILE"
+    )
+    session: bool = _option(False, "Keep the cookies that a site sets for its other URLs.")
+    credentials: str = _option(
+        "", "Bearer tokens and passwords by origin, in TOML.", metavar="FILE.toml"
+    )
     proxy: tuple[str, ...] = _option(
         (),
         "Proxy (http, https, socks5, socks5h), or none; of several, each host keeps one.",
