@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-_AS_JSON = ("source", "parsed", "extracted")
+_AS_JSON = ("source", "selected", "parsed", "extracted")
 """Fields whose form is not known; to Arrow they are JSON."""
 
 

@@ -39,7 +39,7 @@ _TYPES = {
     "HostTable": "HostTable | str | Mapping[str, Any]",
 }
 _GIVEN = {"proxy": "str | list[str] | tuple[str, ...]"}
-_CHOICES = ("Engine", "Html", "Loop", "Parse", "Robots", "ScopeMode")
+_CHOICES = ("Engine", "Html", "Loop", "Parse", "Robots", "ScopeMode", "TextEngine")
 
 
 def keywords() -> str:
@@ -77,7 +77,8 @@ def _typed(name: str, doc: str, bases: str, keys: Iterable[str]) -> str:
     lines = "".join(f"    {key}\n" for key in keys)
     head = f"class {name}({bases}, total=False)"
     if len(head) >= 100:
-        head = f"class {name}(\n    {bases}, total=False\n)"
+        parts = ",\n    ".join(f"{bases}, total=False,".split(", "))
+        head = f"class {name}(\n    {parts}\n)"
     return f'\n\n{head}:\n    """{doc}"""\n\n{lines}'
 
 

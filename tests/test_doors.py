@@ -73,7 +73,7 @@ def _response(
 
 def test_the_keywords_are_the_options() -> None:
     """Completion offers every option and group, and nothing else."""
-    groups = {"politeness", "following", "network", "parsing"}
+    groups = {"politeness", "following", "network", "parsing", "content"}
     assert set(CrawlKeywords.__annotations__) == {*crawler.CrawlConfig.options(), *groups}
     assert set(RunKeywords.__annotations__) == set(CrawlKeywords.__annotations__) - {"parser"}
 

@@ -58,7 +58,9 @@ HOMES = {
     "matplotlib": "report/* load/plots.py compare/charts.py compare/ratio_plots.py",
     "frostwork": "formats/by_frostwork.py",
     "selectolax": "formats/by_lexbor.py",
-    **dict.fromkeys(("lxml", "turbohtml", "html5lib"), "formats/libraries.py"),
+    **dict.fromkeys(("lxml", "html5lib"), "formats/libraries.py"),
+    "turbohtml": "formats/by_turbohtml.py formats/metadata.py formats/libraries.py",
+    "trafilatura": "formats/by_trafilatura.py",
 }
 """The files that may import a foreign library; several with a space between."""
 

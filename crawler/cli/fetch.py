@@ -37,6 +37,10 @@ HELP = (
 )
 _INPUT, _OUTPUT = CRAWL.group("Input"), CRAWL.group("Output")
 _LINKS, _WIDEST = 10, 30
+_PAGE = (
+    *("title", "description", "canonical", "language", "charset", "robots", "refresh"),
+    *("text_language", "text_hash"),
+)
 _ALONE = {
     "follow": False,
     "sitemaps": False,
@@ -167,8 +171,11 @@ class PageReport:
         if record["body_hash"] is not None:
             yield from _section("page", _page(record))
             yield from _section("links", _links(record["links"]))
-        for name in ("parsed", "extracted"):
-            if name in record:
+        for name in ("text", "markdown"):
+            if record.get(name):
+                yield from ("", name, *(f"  {line}" for line in record[name].splitlines()))
+        for name in ("selected", "parsed", "extracted"):
+            if record.get(name):
                 yield from _section(name, ((k, _plain(v)) for k, v in record[name].items()))
 
 
@@ -196,9 +203,9 @@ def _exchange(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _page(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for name in ("title", "description", "canonical", "language", "charset", "robots", "refresh"):
-        if record[name]:
-            yield name, _plain(record[name])
+    for name in _PAGE:
+        if record.get(name):
+            yield name.replace("_", " "), _plain(record[name])
 
 
 def _links(links: list[str]) -> Iterator[tuple[str, str]]:

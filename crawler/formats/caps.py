@@ -36,6 +36,21 @@ DIRECTIVES: Final = 64
 DIRECTIVE: Final = 128
 """Maximum length of a directive; the longest known holds a date."""
 
+TEXT: Final = 4 << 20
+"""Maximum characters of a main text, and of its Markdown; a long novel has 3 million."""
+
+VALUES: Final = 10_000
+"""Maximum values of one selector."""
+
+SELECTED: Final = 1 << 20
+"""Maximum characters of one selector's values together."""
+
+ALTERNATES: Final = 500
+"""Maximum feeds and translations of a page; a large site has some 200 languages."""
+
+STRUCTURED: Final = 1 << 20
+"""Maximum bytes of a page's JSON-LD, of its microdata and of its OpenGraph, each."""
+
 _CUT: Final = "\N{HORIZONTAL ELLIPSIS}"
 
 

@@ -14,11 +14,12 @@ from functools import cache
 from hashlib import sha256
 from typing import Any, Final
 
-from crawler.formats import caps, charset, follow, html, links, refresh, sniff
+from crawler.formats import caps, charset, content, follow, html, links, refresh, sniff
 from crawler.formats.follow import Following, closed, directives
 from crawler.formats.found import Found, without
 from crawler.formats.refresh import Refresh
 from crawler.model.choices import Html
+from crawler.model.content_config import NO_CONTENT, ContentConfig
 from crawler.model.document import Document, Leads, RawResponse
 from crawler.model.output import dumps
 from crawler.model.url import Tracking, serialised
@@ -39,29 +40,35 @@ _RUN = re.compile(r"[\t\n\f\r ]+")
 
 
 def page(
-    response: RawResponse, following: Following | None = None, library: Html = "frostwork"
+    response: RawResponse,
+    following: Following | None = None,
+    library: Html = "frostwork",
+    asked: ContentConfig = NO_CONTENT,
 ) -> Document:
     """Return the fields of `response` as JSON; null or empty for anything but HTML.
 
-    following: compute leads, too. library: the HTML library. Never raises for any body;
-    `response.url` has to be an absolute http(s) URL (`ValueError`).
+    following: compute leads, too. library: the HTML library. asked: the content to extract. Never
+    raises for any body; `response.url` has to be an absolute http(s) URL (`ValueError`).
     """
+    more = content.nothing(asked)
     if sniff.is_html(response.content_type, response.body):
-        fields, leads = _read(response, following, library)
+        fields, leads, base = _read(response, following, library)
+        if more:
+            more = content.content(charset.text(response.body, fields["charset"]), base, asked)
     elif response.refresh:  # not HTML, but it sends visitors on: an empty page
-        fields, leads = _read(replace(response, body=b""), following, library)
+        fields, leads, _ = _read(replace(response, body=b""), following, library)
         fields["charset"] = None
     else:
         fields, leads = _NOTHING, None
-    return Document(json=_encoded(fields, response.body), leads=leads)
+    return Document(json=_encoded(fields, response.body, more), leads=leads)
 
 
 def unparsed(response: RawResponse) -> Document:
     """Return the record fields of a response that is not parsed: only its hash."""
-    return Document(json=_encoded(_NOTHING, response.body))
+    return Document(json=_encoded(_NOTHING, response.body, {}))
 
 
-def _encoded(fields: dict[str, Any], body: bytes) -> bytes:
+def _encoded(fields: dict[str, Any], body: bytes, more: dict[str, Any]) -> bytes:
     """Encode the fields and the body's hash; links, mostly plain ASCII, are encoded separately.
 
     So the part that has to be searched for unsafe characters is short.
@@ -70,12 +77,14 @@ def _encoded(fields: dict[str, Any], body: bytes) -> bytes:
     after = {"links": fields["links"], "body_hash": sha256(body).hexdigest()}
     if fields.get("links_left_off"):
         after["links_left_off"] = fields["links_left_off"]
-    return b"%b,%b" % (dumps(texts)[:-1], dumps(after)[1:])
+    parts = (dumps(part)[1:-1] for part in (texts, after, more) if part)
+    return b"{%b}" % b",".join(parts)
 
 
 def _read(
     response: RawResponse, following: Following | None, library: Html
-) -> tuple[dict[str, Any], Leads | None]:
+) -> tuple[dict[str, Any], Leads | None, str]:
+    """Return the fields, the leads, and the base of relative links."""
     encoding = charset.detect(response.body, response.content_type)
     token = following.token if following is not None else ""
     found = html.find(response.body, encoding, token=token, library=library)
@@ -88,12 +97,12 @@ def _read(
     fields = _fields(encoding, found, base)
     fields |= {"robots": _kept(robots), "refresh": sent_on and sent_on._asdict()}
     if following is None:
-        return fields, None
+        return fields, None, base
     shut = closed([*robots, *_directives(list(found.own_robots))])
     leads = _leads(fields["links"], found, base, following, shut=shut)
     if sent_on is not None and sent_on.redirects and not shut:
         leads = leads._replace(refresh=sent_on.url)
-    return fields, leads
+    return fields, leads, base
 
 
 def _refreshed(response: RawResponse, found: Found, base: str) -> tuple[Found, Refresh | None]:

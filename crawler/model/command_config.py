@@ -145,6 +145,7 @@ _LASTING = (
     *("user_agent", "parser", "html", "error_pages", "limit", "input_format", "url_column"),
     *("url_field", "keep", "fields", "format", "flat", "csv_links"),
     *("keep_headers", "keep_connection", "since"),
+    *("extract", "text", "markdown", "text_engine", "detect_language", "text_hash", "select"),
 )
 """What decides which URLs are crawled and what their records hold; never a secret."""
 _PASSING = frozenset(

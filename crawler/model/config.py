@@ -14,6 +14,7 @@ from functools import partial
 from typing import Unpack
 
 from crawler.model.choices import Engine, Existing, Loop
+from crawler.model.content_config import ContentConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.following_config import FollowingConfig
 from crawler.model.keywords import CrawlKeywords
@@ -25,6 +26,7 @@ from crawler.model.units import BYTES, SECONDS
 
 _option, _output = partial(option, "Engine"), partial(option, "Output")
 _seconds = partial(_option, least=0, unit=SECONDS)
+_CONTENT = ("text", "markdown", "detect_language", "text_hash", "select")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, init=False, repr=False)
@@ -71,6 +73,7 @@ class CrawlConfig(GroupedOptions):
     following: FollowingConfig = group(FollowingConfig)
     network: NetworkConfig = group(NetworkConfig)
     parsing: ParsingConfig = group(ParsingConfig)
+    content: ContentConfig = group(ContentConfig)
     limit: int = option(
         "Input", 0, "Maximum URLs to read from the list (0: all).", least=0, most=2**53, common=True
     )
@@ -100,6 +103,9 @@ class CrawlConfig(GroupedOptions):
         object.__setattr__(self, "keep_headers", header_names("keep_headers", self.keep_headers))
         if self.following.follow and self.parsing.parse == "none":
             raise ConfigurationError("follow and parse: links are found by parsing; leave out none")
+        if self.content.fields and self.parsing.parse == "none":
+            name = next(name for name in _CONTENT if getattr(self.content, name))
+            raise ConfigurationError(f"{name} and parse: content needs parse other than none")
         if self.overwrite and self.append:
             raise ConfigurationError("overwrite and append: an output is replaced or added to")
 

@@ -25,7 +25,7 @@ PARSED = (
     "links",
     "body_hash",
 )
-"""The fields of a `Document`, in its order; `parsed` and `extracted` may follow."""
+"""The fields of a `Document`, in its order; content, `parsed` and `extracted` may follow."""
 
 NO_DOCUMENT = orjson.dumps(dict.fromkeys(PARSED))
 _OURS = b'{"charset":'

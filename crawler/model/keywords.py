@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
-from crawler.model.choices import Engine, Html, Loop, Parse, Robots, ScopeMode
+from crawler.model.choices import Engine, Html, Loop, Parse, Robots, ScopeMode, TextEngine
+from crawler.model.content_config import ContentConfig
 from crawler.model.following_config import FollowingConfig
 from crawler.model.hosts import HostTable
 from crawler.model.network_config import NetworkConfig
@@ -103,8 +104,24 @@ class ParsingKeywords(OtherParsingKeywords, total=False):
     parser: str
 
 
+class ContentKeywords(TypedDict, total=False):
+    """The `content` options."""
+
+    text: bool
+    markdown: bool
+    text_engine: TextEngine
+    detect_language: bool
+    text_hash: bool
+    select: list[str] | tuple[str, ...]
+
+
 class RunKeywords(
-    PolitenessKeywords, FollowingKeywords, NetworkKeywords, OtherParsingKeywords, total=False
+    PolitenessKeywords,
+    FollowingKeywords,
+    NetworkKeywords,
+    OtherParsingKeywords,
+    ContentKeywords,
+    total=False,
 ):
     """All options except `parser`."""
 
@@ -120,6 +137,7 @@ class RunKeywords(
     following: FollowingConfig | FollowingKeywords
     network: NetworkConfig | NetworkKeywords
     parsing: ParsingConfig | ParsingKeywords
+    content: ContentConfig | ContentKeywords
     limit: int | str
     overwrite: bool
     append: bool

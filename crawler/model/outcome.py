@@ -276,6 +276,16 @@ class Page(_Requested):
         """Tell whether the response was read: always."""
         return True
 
+    @property
+    def text(self) -> str | None:
+        """The main text; None unless it was asked for (`text=True`) and there is one."""
+        return cast("str | None", self.fields.get("text"))
+
+    @property
+    def markdown(self) -> str | None:
+        """The main text as Markdown; None unless it was asked for and there is one."""
+        return cast("str | None", self.fields.get("markdown"))
+
     def halves(self) -> Halves:
         """Return the record's halves."""
         fields = self.request.fields("unchanged" if self.unchanged else "page", None, None)

@@ -15,7 +15,8 @@ from crawler.model.transfer import SCHEMA
 
 OPTIONAL = (
     *("source", "etag", "last_modified", "changed", "headers", "connection"),
-    *("links_left_off", "parsed", "extracted"),
+    *("links_left_off", "text", "markdown", "text_language", "text_hash", "selected"),
+    *("parsed", "extracted"),
 )
 """Fields that not every record has."""
 
@@ -222,10 +223,32 @@ def _document_fields() -> dict[str, Any]:
         "links_left_off": _integer(
             "Links beyond the caps on a page's links; only where there were any.", least=1
         ),
+        **_content_fields(),
         "parsed": {"description": "What the user's own parser returned; only with --parser."},
         "extracted": {
             "description": "What each extractor returned, by its name; only with --extract.",
             "type": "object",
+        },
+    }
+
+
+def _content_fields() -> dict[str, Any]:
+    return {
+        "text": _text("The main text, at most 4,194,304 characters; only with --text.", null=True),
+        "markdown": _text("The same as Markdown; only with --markdown.", null=True),
+        "text_language": _text(
+            "The language of the main text, as the shortest ISO 639 code; null where it is not "
+            "clear; only with --detect-language.",
+            null=True,
+        ),
+        "text_hash": _text(
+            "SHA-256 of the words of the main text, in hexadecimal; only with --text-hash.",
+            null=True,
+        ),
+        "selected": {
+            "description": "The fields of --select by name: null without a match, the value of "
+            "one, a list of several.",
+            "type": ["object", "null"],
         },
     }
 

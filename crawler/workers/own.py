@@ -11,7 +11,8 @@ An extractor is a function that an installed distribution provides by name, for 
     [project.entry-points."crawler.extractors"]
     prices = "shop_extractors:prices"
 
-It takes a `crawler.Response` and returns anything that can be written as JSON.
+The package itself has one, `metadata`. An extractor takes a `crawler.Response` and returns anything
+that can be written as JSON.
 
 A worker gets the name and the folder in its `Work`, so the crawler's own process need not import
 the parser: `check` finds what can be found without importing.
@@ -40,13 +41,16 @@ from crawler.workers.failure_reason import one_line, place
 
 EXTRACTORS = "crawler.extractors"
 
+_BUILT_IN = {"metadata": "crawler.formats.metadata:metadata"}
+
 Extractors = tuple[tuple[str, str], ...]
 """Pairs of a name and its `module:function`."""
 
 
 def installed() -> dict[str, str]:
-    """Return the installed extractors: `module:function` by name."""
-    return {point.name: point.value for point in entry_points(group=EXTRACTORS)}
+    """Return the extractors: `module:function` by name, the installed ones and the package's."""
+    points = entry_points(group=EXTRACTORS)
+    return {point.name: point.value for point in points} | _BUILT_IN
 
 
 def located(names: Sequence[str]) -> Extractors:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from crawler.formats import html
+from crawler.formats import content, html
 from crawler.formats.follow import Following
 from crawler.formats.robots_file import product_token
 from crawler.model.choices import Parse
@@ -70,12 +70,14 @@ class Parsing:
             memory=self._shares.worker // 10**6,
             html=config.parsing.html,
             following=_following(config),
+            content=config.content,
         )
         self._config = config
         self._announce = announce
         self._auto = config.parsing.parse == "auto"
         self._pooled = config.parsing.parse in _LANES
         html.check(config.parsing.html)
+        content.check(config.content)
         self._own_name = config.parsing.custom or own.name_of(given)
         if config.parsing.parser:
             own.check(config.parsing.parser, self._work.folder)
@@ -247,8 +249,18 @@ class Parsing:
 def _apart(config: CrawlConfig, parser: str) -> str:
     """Return the reason why `auto` parses all pages in workers; "" if it does not."""
     if parser:
-        return "for a parser of your own"
-    return "as lexbor can take long" if config.parsing.html == "lexbor" else ""
+        extracts = config.parsing.extract and parser == config.parsing.custom
+        return (
+            "for extractors"
+            if extracts and not config.parsing.parser
+            else "for a parser of your own"
+        )
+    if config.parsing.html == "lexbor":
+        return "as lexbor can take long"
+    if config.content.reads_text and config.content.text_engine == "best":
+        return "as trafilatura can take long"
+    xpath = any(each.language == "xpath" for each in config.content.selectors)
+    return "as XPath can take long" if xpath else ""
 
 
 def _following(config: CrawlConfig) -> Following | None:

@@ -36,6 +36,7 @@ import orjson
 from crawler.formats import response as own_response
 from crawler.formats.follow import Following
 from crawler.model.choices import Html
+from crawler.model.content_config import NO_CONTENT, ContentConfig
 from crawler.model.document import Document, RawResponse
 from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.model.output import escaped
@@ -63,7 +64,8 @@ class Work:
 
     `page` and `parser` are `module:function`; `parser` is "" without a user's parser, which is
     also searched for in `folder` (`crawler.workers.own`). `timeout` limits one page, in seconds;
-    `memory` limits a process, in MB, 0 for no limit. `html` is the library that reads markup.
+    `memory` limits a process, in MB, 0 for no limit. `html` is the library that reads markup;
+    `content` says what else is extracted.
     """
 
     page: str = PAGE
@@ -75,6 +77,7 @@ class Work:
     memory: int = 0
     html: Html = "frostwork"
     following: Following | None = None
+    content: ContentConfig = NO_CONTENT
 
 
 class Overrun(BaseException):
@@ -156,8 +159,9 @@ class Parser:
     ) -> None:
         module, _, name = work.page.partition(":")
         page: Callable[..., Any] = getattr(import_module(module), name)
-        reads = work.page == PAGE
-        self._page = partial(page, following=work.following, library=work.html) if reads else page
+        if work.page == PAGE:
+            page = partial(page, following=work.following, library=work.html, asked=work.content)
+        self._page = page
         self._own = work.given
         if work.parser:
             self._own = own.load(work.parser, work.folder, keep=isolated)

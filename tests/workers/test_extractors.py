@@ -73,7 +73,7 @@ def test_a_failure_names_the_extractor() -> None:
     ("options", "said"),
     [
         ({"extract": ["wrds"]}, "extract: no extractor 'wrds' is installed; did you mean words"),
-        ({"extract": ["x"]}, "extract: no extractor 'x' is installed; installed: broken, size"),
+        ({"extract": ["x"]}, "extract: no extractor 'x' is installed; installed: broken, metadata"),
         ({"extract": ["words"], "parse": "none"}, "extractors need parse other than none"),
     ],
 )
