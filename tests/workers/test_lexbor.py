@@ -16,7 +16,7 @@ from crawler.workers.hand_over import AsyncParsing, ThreadedParsing
 
 BOTH: tuple[Html, Html] = ("frostwork", "lexbor")
 GOOD = b"<!doctype html><title>A page</title><a href=/x>x</a>"
-BOMB = b"<a " + b"".join(b"a%d " % number for number in range(400_000)) + b"href=x>"
+BOMB = b"<a " + b"a%d " * 400_000 % (*range(400_000),) + b"href=x>"
 
 
 def response(body: bytes) -> RawResponse:
