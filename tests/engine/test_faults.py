@@ -14,7 +14,7 @@ from crawler.mock.server.certificates import TLS_FAULTS
 from crawler.model.outcome import Failed, Kind, Page, Skipped
 from tests.patience import PATIENCE
 
-from .test_web import ENGINES, crawled
+from .test_web import ENGINES, PAIR, crawled
 
 # The client is told to go no further than this, whatever it is sent.
 MAX_BODY = 1_000_000
@@ -117,7 +117,7 @@ def web() -> Iterator[Served]:
         yield served
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=PAIR)
 def engine(request: pytest.FixtureRequest) -> dict[str, object]:
     return dict(ENGINES[request.param])
 

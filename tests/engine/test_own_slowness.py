@@ -25,7 +25,7 @@ from tests.fetch.sites import HEAD, PAGE, message, says
 from tests.patience import PATIENCE
 
 from .harness import ListSink, ListSource
-from .test_web import ENGINES, LOCAL, crawled
+from .test_web import ENGINES, LOCAL, PAIR, crawled
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +43,7 @@ OPTIONS = (
 )
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=PAIR)
 def engine(request: pytest.FixtureRequest) -> dict[str, object]:
     """Return the options of each engine, in turn."""
     return dict(ENGINES[request.param])

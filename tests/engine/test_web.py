@@ -24,6 +24,8 @@ ENGINES = {
     "uvloop": {"engine": "async", "loop": "uvloop"},
     "threaded": {"engine": "threaded"},
 }
+PAIR = ("uvloop", "threaded")
+"""For what is the engine's, whichever event loop it has."""
 LOCAL = MANNERS_OFF | {"allow_private": True, "parse": "inline"}
 FAST = {"retries": 0, "timeout": 60, "concurrency": 32, "per_host": 32} | LOCAL
 

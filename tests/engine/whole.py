@@ -21,10 +21,10 @@ from crawler.store.sources import IterableSource
 from tests.engine.harness import ListSink
 
 ENGINES: dict[str, dict[str, Any]] = {
-    "asyncio": {"engine": "async", "loop": "asyncio"},
     "uvloop": {"engine": "async", "loop": "uvloop"},
     "threaded": {"engine": "threaded"},
 }
+"""What a whole crawl decides, no event loop does: `test_web` and `test_agreement` try both."""
 
 MANNERLY: dict[str, Any] = {
     "allow_network": ("127.0.0.0/8",),
