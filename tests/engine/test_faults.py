@@ -222,6 +222,7 @@ def test_the_guard_stops_redirects_that_lead_away(
     assert (final.kind, final.exchange and final.exchange.status) == (Kind.BLOCKED_ADDRESS, None)
 
 
+@pytest.mark.slow
 def test_memory_is_bounded(web: Served, engine: dict[str, object]) -> None:
     """Bombs and floods cost a few times the cap, whatever they would unpack to.
 
@@ -240,6 +241,7 @@ def test_memory_is_bounded(web: Served, engine: dict[str, object]) -> None:
     assert peak < 16 * MAX_BODY
 
 
+@pytest.mark.slow
 def test_heavy_pages_are_parsed(web: Served, engine: dict[str, object]) -> None:
     """With room for them, 10 MB of links and megabytes in one line are pages, 10,000 links kept."""
     names = ("html-links", "html-line", "html-attribute", "html-long-title", "html-long-link")

@@ -44,6 +44,7 @@ def followed(web: Served, **options: Any) -> Whole:
     return crawled([url(web, 0, "/")], **CAPS | wide | options)
 
 
+@pytest.mark.slow
 def test_a_whole_web_is_found_once_and_only_what_may_be(
     web: Served, engine: dict[str, Any]
 ) -> None:
@@ -64,12 +65,14 @@ def test_a_whole_web_is_found_once_and_only_what_may_be(
     assert Kind.INTERNAL not in whole.kinds.values()
 
 
+@pytest.mark.slow
 def test_a_window_smaller_than_the_web_loses_nothing(web: Served, engine: dict[str, Any]) -> None:
     """With room for ten URLs in memory, the rest waits on disk, and all of it comes back."""
     result = scored(web, followed(web, window=10, **engine))
     assert (result.recall, result.precision, result.repeats) == (1.0, 1.0, 0)
 
 
+@pytest.mark.slow
 def test_sitemaps_that_robots_names_are_crawled(engine: dict[str, Any]) -> None:
     """What only they know is found, too; the broken, the endless and the bomb have a record."""
     with running(MockWeb(hosts=3, pages=150, traps=True)) as web:

@@ -28,6 +28,8 @@ from tests.engine.partition_web import HOSTS, PAGES, ManyHosts, page, place
 from tests.patience import PATIENCE
 from tests.unmannered import MANNERS_OFF
 
+pytestmark = pytest.mark.slow
+
 OPTIONS: dict[str, Any] = dict(MANNERS_OFF, loop="asyncio", parse="inline", retries=1, backoff=0)
 FOLLOWING: dict[str, Any] = {"follow": True, "depth": 0}
 Map = Callable[..., Iterator[Manifest]]
@@ -121,7 +123,6 @@ def _processes() -> Executor:
     return ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, FOLLOWING], ids=["list", "follow"])
 def test_rounds_by_threads_processes_and_a_loop_give_the_same_records(
     tmp_path: Path, options: dict[str, Any]

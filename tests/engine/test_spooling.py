@@ -31,6 +31,7 @@ def waiting(hosts: int, urls: int) -> list[str]:
     return many + [f"http://h{host}.example/{n}" for host in range(hosts) for n in range(20)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ENGINES)
 def test_a_slow_host_at_the_head_of_the_list_holds_nobody_up(kind: str) -> None:
     """Others of a list are crawled while its first host is silent (krawler#11, crawler4j#141)."""

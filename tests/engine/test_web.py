@@ -169,6 +169,7 @@ def _comparable(final: Page | Failed | Skipped) -> tuple[object, ...]:
             return (final.kind,)
 
 
+@pytest.mark.slow
 async def test_the_api_on_a_loop_that_runs(web: Served) -> None:
     """`async with Crawl` yields every outcome, with either engine, and can be left early."""
     base = web.url.rstrip("/")
