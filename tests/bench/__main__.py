@@ -28,6 +28,7 @@ from tests.bench import (
     work_pages,
     work_partitions,
     work_small,
+    work_text,
 )
 from tests.bench.measure import NotDone
 from tests.bench.report import Result
@@ -46,6 +47,7 @@ WORKS: Mapping[str, Callable[[Setting], Result]] = {
     "mock": work_mock.measure,
     "load": work_load.measure,
     "manners": work_manners.measure,
+    "text": work_text.measure,
 }
 _CLOSED_PORT_URLS = 2_000_000
 _QUICK_CLOSED_PORT_URLS = 100_000

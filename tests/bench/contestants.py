@@ -119,11 +119,16 @@ def scrapy(name: str, urls: UrlList, python: Path, *, items: int = SCRAPY_ITEMS)
     return Contestant(name=name, turn=turn)
 
 
-def bare(name: str, urls: UrlList) -> Contestant:
-    """aiohttp on uvloop, bodies read and dropped; on our own Python and libraries."""
+def bare(
+    name: str,
+    urls: UrlList,
+    script: str = "bare_aiohttp",
+    arguments: Sequence[str] = (str(WIDTH),),
+) -> Contestant:
+    """One library alone; by default aiohttp on uvloop, bodies read and dropped."""
     stats = urls.beside("bare-stats.json")
-    script = [sys.executable, "-m", "tests.bench.peers.bare_aiohttp"]
-    words = [*script, str(urls.path), str(stats), str(WIDTH)]
+    command = [sys.executable, "-m", f"tests.bench.peers.{script}"]
+    words = [*command, str(urls.path), str(stats), *arguments]
 
     def turn() -> Sample:
         ended = run(words)

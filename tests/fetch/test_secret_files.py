@@ -36,8 +36,13 @@ JSON = orjson.dumps(
         "cookies": [
             {"name": "all", "value": "1", "domain": ".example.com", "expires": -1},
             {
-                "name": "deep", "value": "2", "domain": "www.example.com", "path": "/deep",
-                "secure": True, "expirationDate": 4e9, "hostOnly": True,
+                "name": "deep",
+                "value": "2",
+                "domain": "www.example.com",
+                "path": "/deep",
+                "secure": True,
+                "expirationDate": 4e9,
+                "hostOnly": True,
             },
             {"name": "gone", "value": "3", "domain": "old.example", "expires": 1},
         ]
