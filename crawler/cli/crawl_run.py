@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crawler.cli.asking import reporting
@@ -269,7 +269,18 @@ def _place(path: str) -> object:
 def open_crawl(
     order: Order, announce: Callable[[str], None], plugins: Plugins | None = None
 ) -> Parts:
-    """Create the real session, its source and its sink."""
+    """Log in, where asked to, and create the real session, its source and its sink."""
+    order, held = _logged_in(order)
+    try:
+        return _opened(order, announce, plugins, held)
+    except BaseException:
+        held.close()
+        raise
+
+
+def _opened(
+    order: Order, announce: Callable[[str], None], plugins: Plugins | None, held: ExitStack
+) -> Parts:
     from crawler.core.changes import Lasting
     from crawler.engine.crawl_session import CrawlSession
     from crawler.store.former_pages import former_pages
@@ -280,13 +291,12 @@ def open_crawl(
     from crawler.store.sources import UrlSource
 
     config = order.config
-    if plugins is None and (several := _in_parallel(order, announce)) is not None:
+    if plugins is None and (several := _in_parallel(order, announce, held)) is not None:
         return several
     given = UrlSource(order.seeds, order.inputs, config)
     source: UrlSource | ContinuedSource = given
-    folder, old, held = None, False, ExitStack()
+    folder, old = None, False
     with ExitStack() as stack:
-        stack.callback(held.close)
         stack.callback(source.close)
         lasting = None
         if keeps_state(order):
@@ -319,7 +329,22 @@ def open_crawl(
     return Parts(session=session, source=source, sink=sink, lasting=lasting is not None, held=held)
 
 
-def _in_parallel(order: Order, announce: Callable[[str], None]) -> Parts | None:
+def _logged_in(order: Order) -> tuple[Order, ExitStack]:
+    """Log in, where asked to; return the order with the cookies, and what removes their file."""
+    held, config = ExitStack(), order.config
+    if config.login:
+        from crawler.fetch.login import logged_in
+        from crawler.fetch.secret_files import cookie_file
+        from crawler.runtime.leftovers import temporary_directory
+
+        jar = logged_in(config.login, config)
+        path = held.enter_context(temporary_directory()) / "cookies"  # nobody else may enter it
+        path.write_bytes(cookie_file(jar))
+        config = config.updated({"cookies": str(path), "session": True, "login": ""})
+    return replace(order, config=config), held
+
+
+def _in_parallel(order: Order, announce: Callable[[str], None], held: ExitStack) -> Parts | None:
     """Create a session of several partitions, if there are to be any."""
     from crawler.engine.parallel_crawl import ENDING
     from crawler.engine.parallel_run import ParallelOrder, open_parallel, partitions_of
@@ -343,6 +368,7 @@ def _in_parallel(order: Order, announce: Callable[[str], None]) -> Parts | None:
         lasting=lasting,
         ending=ENDING,
         peak_rss=opened.session.peak_rss,
+        held=held,
     )
 
 

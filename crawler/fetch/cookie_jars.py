@@ -45,6 +45,12 @@ class CookieJars:
         jar = self._given.get(site, ()) if jar is None else jar
         return cookies.header(jar, url, time.time()) if jar else {}
 
+    def everything(self) -> Jar:
+        """Return the cookies of all sites."""
+        with self._lock:
+            jars = {**self._given, **self._jars}
+        return tuple(cookie for jar in jars.values() for cookie in jar)
+
     def take(self, url: Url, lines: Sequence[str]) -> None:
         """Take the Set-Cookie headers of a response from `url`, if they are to be kept."""
         if not self._keeps:

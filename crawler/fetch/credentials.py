@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from crawler.core import cookies
+from crawler.core.cookies import Jar
 from crawler.fetch.cookie_jars import CookieJars
 from crawler.fetch.exchange import FetchTarget, target
 from crawler.fetch.secret_files import authorizations_in, cookies_in
@@ -64,6 +65,10 @@ class Credentials:
         if not found:
             return own
         return _merged(own if any(map(_is_cookie, own)) else [*own, *self._cookies], found)
+
+    def cookies(self) -> Jar:
+        """Return all cookies that are kept."""
+        return self._jars.everything() if self._jars is not None else ()
 
     def received(self, request: Request, lines: Sequence[str]) -> None:
         """Take the Set-Cookie headers of a response."""

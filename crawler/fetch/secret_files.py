@@ -35,6 +35,24 @@ def cookies_in(path: str) -> Jar:
     return tuple(_from_lines(path, text))
 
 
+def cookie_file(jar: Jar) -> bytes:
+    """Return cookies in the form of a JSON file that `cookies_in` reads."""
+    return orjson.dumps(
+        [
+            {
+                "name": each.name,
+                "value": each.value,
+                "domain": each.domain,
+                "path": each.path,
+                "hostOnly": each.host_only,
+                "secure": each.secure,
+                "expires": 0 if each.expires == inf else each.expires,
+            }
+            for each in jar
+        ]
+    )
+
+
 def _from_lines(path: str, text: str) -> Iterator[Cookie]:
     for number, line in enumerate(text.splitlines(), 1):
         line = line.removeprefix(_HTTP_ONLY)

@@ -14,7 +14,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -27,6 +27,7 @@ from urllib3.exceptions import (
 )
 from urllib3.exceptions import SSLError as PoolSSLError
 
+from crawler.core.cookies import Jar
 from crawler.fetch import fetch_fault
 from crawler.fetch.exchange import (
     IDLE_HOSTS,
@@ -48,6 +49,7 @@ from crawler.model.outcome import Failed, Fetched, Kind, Resolved
 from crawler.model.proxies import Proxy
 from crawler.model.request import Purpose, Request
 from crawler.model.transfer import ConnectionFacts
+from crawler.model.url import Url
 
 _STILL = 1.0  # seconds without a beat that are reported by whichever thread notices first
 _LOOK = 0.1  # seconds between checks of a thread that waits for memory for its own end
@@ -94,6 +96,17 @@ class ThreadedFetcher(HttpFetcher):
 
     def fetch(self, request: Request) -> Fetched:
         """Make one exchange within `config.network.timeout` seconds; do not follow redirects."""
+        return self._fetched(request)
+
+    def submit(self, request: Request, form: bytes, page: str) -> Fetched:
+        """Send a filled form of the page at the URL `page`, once, as `fetch` does a request."""
+        return self._fetched(request, SentForm(form, page))
+
+    def cookies(self) -> Jar:
+        """Return all cookies that are kept."""
+        return self._credentials.cookies()
+
+    def _fetched(self, request: Request, form: SentForm | None = None) -> Fetched:
         progress = self._begun(request)
         seconds = self._config.network.timeout
         watch = self._reaper.watch(self._pulse() + seconds, fetch_fault.overdue(seconds))
@@ -108,6 +121,7 @@ class ThreadedFetcher(HttpFetcher):
             proxy=proxy,
             pools=self._pools[proxy],
             headers=self._headers_of,
+            form=form,
         )
         try:
             outcome = self._made(call)
@@ -163,18 +177,36 @@ class ThreadedFetcher(HttpFetcher):
         return link.watch.cause
 
 
+class SentForm(NamedTuple):
+    """A filled form as it is sent, and the URL of its page."""
+
+    data: bytes
+    page: str
+
+    def headers(self, headers: urllib3.HTTPHeaderDict) -> urllib3.HTTPHeaderDict:
+        """Return `headers` with those of a form; servers check where it comes from."""
+        headers = headers.copy()
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        headers["Origin"] = Url(self.page).host_key
+        headers["Referer"] = self.page
+        return headers
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class _UrllibLink(Call):
     """The `ExchangeLink` of an exchange in a thread; it has a response once it is `open`."""
 
     pools: urllib3.PoolManager
     headers: Callable[[ExchangeProgress, FetchTarget], urllib3.HTTPHeaderDict]
+    form: SentForm | None = None
     _response: Any = field(default=None, init=False)
 
     async def open(self) -> tuple[int, Values]:
         request = self.progress.request
         goal, url = target(request.url), request.url
         headers = self.headers(self.progress, goal)
+        if self.form is not None:
+            headers = self.form.headers(headers)
         by_http = self.proxy is not None and not self.proxy.socks
         self.forwarded = by_http and url.scheme == "http"
         self.target = goal.href if self.forwarded else url.path
@@ -185,8 +217,9 @@ class _UrllibLink(Call):
             self.fresh = False
             try:
                 self._response = pool.urlopen(
-                    "GET",
+                    "GET" if self.form is None else "POST",
                     path,
+                    body=self.form and self.form.data,
                     headers=headers,
                     retries=False,
                     redirect=False,
@@ -200,7 +233,8 @@ class _UrllibLink(Call):
                 stale += 1
                 # Repeat only what an idle connection explains that the server has closed.
                 hung_up = isinstance(error.args[-1], ConnectionError)
-                if self.fresh or not hung_up or stale > STALE_CONNECTIONS:
+                once = self.fresh or self.form is not None
+                if once or not hung_up or stale > STALE_CONNECTIONS:
                     raise
         return self._response.status, self.head.values
 

@@ -66,6 +66,12 @@ class CommandConfig(CrawlConfig):
         "Columns or JSON fields of the list to copy into each record's source, or all.",
         metavar="COLUMN,...",
     )
+    login: str = option(
+        "Fetching",
+        "",
+        "Form to fill in and send once before the crawl, in TOML.",
+        metavar="FILE.toml",
+    )
     since: str = _input(
         "",
         "Output of an earlier crawl: ask only for what has changed, and say what has.",
@@ -151,7 +157,7 @@ _LASTING = (
 _PASSING = frozenset(
     {
         *("state", "accept_change", "overwrite", "append", "stats", "audit", "repeats"),
-        *("progress", "quiet", "debug", "max_time", "limit"),
+        *("progress", "quiet", "debug", "max_time", "limit", "cookies", "credentials", "login"),
     }
 )
 _PLAIN = (bool, int, float, str, tuple[str, ...])
