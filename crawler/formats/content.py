@@ -2,8 +2,8 @@
 
 The main text is what a visitor came for: without navigation, headers, footers and other
 boilerplate. Two libraries find it: `by_turbohtml`, the default, and `by_trafilatura`, which agrees
-more with human annotators at 20 times the cost (docs/how-to/content.md has the figures). Selectors are
-always turbohtml's.
+more with human annotators at 20 times the cost (docs/how-to/content.md has the figures). Selectors
+are always turbohtml's.
 """
 
 from __future__ import annotations
