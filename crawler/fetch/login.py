@@ -16,7 +16,7 @@ from pathlib import Path
 from crawler.core.cookies import Jar
 from crawler.fetch.urllib3_client import ThreadedFetcher
 from crawler.formats import charset
-from crawler.formats.form import Form, forms
+from crawler.formats.page_forms import PageForm, forms
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.outcome import Failed, Fetched, Received, Redirect
@@ -119,7 +119,7 @@ def _text(order: LoginOrder, fetched: Fetched) -> str:
     return charset.text(response.body, charset.detect(response.body, response.content_type))
 
 
-def _chosen(order: LoginOrder, text: str, page: Url) -> Form:
+def _chosen(order: LoginOrder, text: str, page: Url) -> PageForm:
     """Return the first form that has all the fields."""
     found = forms(text)
     for form in found:
@@ -130,7 +130,7 @@ def _chosen(order: LoginOrder, text: str, page: Url) -> Form:
     raise ConfigurationError(f"login: {page.host_key}: no form has the fields {wanted} ({names})")
 
 
-def _target(order: LoginOrder, form: Form, page: Url) -> Url:
+def _target(order: LoginOrder, form: PageForm, page: Url) -> Url:
     target = join(page, form.action) if form.action else page
     if not isinstance(target, Url) or not target.host_key == page.host_key == order.url.host_key:
         raise ConfigurationError(

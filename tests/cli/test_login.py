@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from crawler.cli import main
-from crawler.formats.form import forms
+from crawler.formats.page_forms import forms
 from tests.fetch.raw import RawServer, header
 
 PAGE = b"""<form action=/search><input name=q></form>

@@ -13,7 +13,7 @@ _TICKED: Final = frozenset({"checkbox", "radio"})
 
 
 @dataclass(slots=True)
-class Form:
+class PageForm:
     """A form: where it is sent, and what its fields hold before anybody fills them in."""
 
     action: str = ""
@@ -31,7 +31,7 @@ class _Forms(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.forms: list[Form] = []
+        self.forms: list[PageForm] = []
         self._open = False
         self._select = ""
 
@@ -39,7 +39,7 @@ class _Forms(HTMLParser):
         found = {name: value or "" for name, value in attrs}
         if tag == "form":
             post = found.get("method", "").lower() == "post"
-            self.forms.append(Form(action=found.get("action", ""), post=post))
+            self.forms.append(PageForm(action=found.get("action", ""), post=post))
             self._open = True
         elif self._open and tag in ("input", "textarea", "select"):
             self._field(tag, found)
@@ -65,7 +65,7 @@ class _Forms(HTMLParser):
             self._select = ""
 
 
-def forms(text: str) -> list[Form]:
+def forms(text: str) -> list[PageForm]:
     """Return the forms of a page, in order."""
     reader = _Forms()
     reader.feed(text)
