@@ -10,12 +10,17 @@ from __future__ import annotations
 import json
 import os
 import random
+import sqlite3
 import threading
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from socket import socketpair
 from typing import Any, NamedTuple, Self
+
+import duckdb
+from pyarrow import parquet
 
 from crawler.cli.crawl_run import Order, run
 from crawler.engine import partition_handle, partition_process
@@ -28,11 +33,14 @@ from crawler.runtime.companion import Companion, ProcessLine
 from crawler.store import sinks
 from crawler.store.journal import handover, journal
 from crawler.store.journal.state_folder import StateFolder
-from tests.crash.crawl import KILLED, killed_at, unpacked
+from tests.crash.crawl import KILLED, killed_at, urls_in
 from tests.engine.partition_web import HOSTS, PAGES, ManyHosts, page, place
 from tests.unmannered import MANNERS_OFF
 
-OUTPUTS = ("jsonl", "jsonl.gz", "jsonl.zst", "directory", "added to")
+OUTPUTS = (
+    *("jsonl", "jsonl.gz", "jsonl.zst", "directory", "added to"),
+    *("csv.zst", "parquet", "sqlite", "duckdb"),
+)
 _EARLIER = '{"url":"http://earlier.test/"}\n'
 """A record of another crawl, of an output that is added to."""
 
@@ -171,6 +179,7 @@ def crawl_workers(case: WorkersCase, folder: Path, *, sync: str = "none") -> int
         quiet=True,
     )
     name = f"{output}/" if case.form == "directory" else str(output)
+    name = f"{case.form}:{name}" if case.form in ("sqlite", "duckdb") else name
     try:
         return run(Order(config=config, seeds=[], inputs=inputs, output=name))
     except CrawlerError as error:
@@ -194,12 +203,26 @@ def wrong_workers(case: WorkersCase, folder: Path, *, complete: bool) -> str:
     data = [part.read_bytes() for part in parts]
     if sum(map(len, data)) != receipt["bytes"]:
         return "the receipt is that of another output"
-    lines = b"".join(map(unpacked, data)).splitlines()
-    found = Counter(record["url"] for record in map(json.loads, lines))
+    found = Counter(url for part in parts for url in _urls(part))
     if twice := [url for url, number in found.items() if number > 1]:
         return f"recorded twice: {twice[:3]}"
     lost, added = case.wanted() - found.keys(), found.keys() - case.wanted()
     return f"lost {sorted(lost)[:3]}, added {sorted(added)[:3]}" if lost or added else ""
+
+
+def _urls(part: Path) -> list[str]:
+    """Return the URLs of the records in a file."""
+    match part.suffix:
+        case ".parquet":
+            return parquet.read_table(part, columns=["url"])["url"].to_pylist()
+        case ".sqlite":
+            with closing(sqlite3.connect(part)) as base:
+                return [row[0] for row in base.execute("SELECT url FROM pages")]
+        case ".duckdb":
+            with duckdb.connect(str(part), read_only=True) as base:
+                return [row[0] for row in base.execute("SELECT url FROM pages").fetchall()]
+        case _:
+            return urls_in(part.name, part.read_bytes())
 
 
 def _shortened(case: WorkersCase, output: Path, state: StateFolder) -> str:
