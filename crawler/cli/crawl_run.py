@@ -283,6 +283,7 @@ def _opened(
 ) -> Parts:
     from crawler.core.changes import Lasting
     from crawler.engine.crawl_session import CrawlSession
+    from crawler.engine.plugins import Plugins
     from crawler.store.former_pages import former_pages
     from crawler.store.journal.resumption import ContinuedSource, open_state
     from crawler.store.journal.state_folder import StateFolder
@@ -316,6 +317,8 @@ def _opened(
             sink = RecordSink(outputs.outlets, encode=first, others=others)
         stack.callback(sink.close, whole=False)
         former = held.enter_context(former_pages(config.since, folder, resumed=old))
+        if any(each.archive for each in order.targets()):
+            plugins = replace(plugins or Plugins(), keep_headers=True, keep_body=True)
         session = CrawlSession(
             config,
             source,

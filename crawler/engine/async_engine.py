@@ -219,7 +219,7 @@ class AsyncEngine(Steps):
         parsed = self._parser.parse_nowait(received.response)
         if parsed is None:
             parsed = await self._parser.parse(received.response)
-        return parsed_as(fetched, received, parsed)
+        return parsed_as(fetched, received, parsed, keep_body=self.keep_body)
 
     def _finish(self, request: Request, outcome: Ended) -> None:
         self._emit(self._core.finish(request, outcome, perf_counter()))

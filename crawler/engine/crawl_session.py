@@ -167,6 +167,7 @@ class CrawlSession:
                 agent=self._config.network.user_agent,
                 announce=self._announce,
             )
+            engine.keep_body = self._plugins.keep_body
             self._begin(engine, parser, loop.call_soon_threadsafe)
             try:
                 await engine.run(self._source)
@@ -193,6 +194,7 @@ class CrawlSession:
                 agent=self._config.network.user_agent,
                 announce=self._announce,
             )
+            engine.keep_body = self._plugins.keep_body
             fetcher.on_beat = engine.look
             self._begin(engine, parser, _at_once)
             try:

@@ -147,6 +147,8 @@ class PartitionCrawl:
             self._quota.allow if self._quota is not None else None,
         )
         former = stack.enter_context(former_pages(config.since, Path(plan.state), resumed=True))
+        if any(each.archive for each in self._targets):
+            plugins = replace(plugins or Plugins(), keep_headers=True, keep_body=True)
         self._session = CrawlSession(
             config,
             self._given,

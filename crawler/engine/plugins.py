@@ -33,7 +33,8 @@ class Plugins:
 
     fetcher: an object with the method `fetch(request)`. parser: a function from response to dict.
     headers: a function from URL to additional headers. link_filter: a function that returns whether
-    to follow the URL of a link. keep_headers: keep response headers in outcomes.
+    to follow the URL of a link. keep_headers, keep_body: keep response headers and bodies in
+    outcomes.
     """
 
     fetcher: Any = None
@@ -41,6 +42,7 @@ class Plugins:
     headers: RequestHeaders | None = None
     link_filter: Callable[[str], bool] | None = None
     keep_headers: bool = False
+    keep_body: bool = False
 
     def __post_init__(self) -> None:
         if self.fetcher is not None and not callable(getattr(self.fetcher, "fetch", None)):

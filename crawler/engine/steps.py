@@ -19,7 +19,10 @@ MOST = 500
 
 
 class Steps:
-    """The steps of an engine, and the outcomes that they lead to."""
+    """The steps of an engine, and the outcomes that they lead to.
+
+    `keep_body`: outcomes have the bodies of their responses.
+    """
 
     _feeder: Feeder
     _spool: Spooler
@@ -28,6 +31,7 @@ class Steps:
         self._core = core
         self._sink = sink
         self._announce = announce
+        self.keep_body = False
         self._cancelled = False
         self._failure: CrawlerError | None = None
 

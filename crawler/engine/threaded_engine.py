@@ -227,4 +227,5 @@ class ThreadedEngine(Steps):
             return received
         if request.purpose is not Purpose.PAGE:
             return read(received, self._agent)
-        return parsed_as(fetched, received, self._parser.parse(received.response))
+        parsed = self._parser.parse(received.response)
+        return parsed_as(fetched, received, parsed, keep_body=self.keep_body)

@@ -31,18 +31,22 @@ def read(received: Received, agent: str) -> RobotsRead | Listing:
     )
 
 
-def parsed_as(fetched: Fetched, received: Received, parsed: Parsed) -> Page | Failed:
+def parsed_as(
+    fetched: Fetched, received: Received, parsed: Parsed, *, keep_body: bool = False
+) -> Page | Failed:
     """Return the outcome of a response that was parsed; an error page remains a failure."""
+    body = received.response.body if keep_body else None
     if isinstance(fetched, Failed) and not 200 <= received.response.status < 300:
         found = parsed if isinstance(parsed, Document) else None
-        return replace(fetched, exchange=received.exchange, kept=None, document=found)
+        return replace(fetched, exchange=received.exchange, kept=None, document=found, body=body)
     if isinstance(parsed, Document):
-        return Page.parsed(received.request, received.exchange, parsed)
+        return Page.parsed(received.request, received.exchange, parsed, body)
     return Failed(
         request=received.request,
         kind=parsed.kind,
         reason=parsed.reason,
         exchange=received.exchange,
+        body=body,
     )
 
 

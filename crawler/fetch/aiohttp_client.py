@@ -31,7 +31,6 @@ from crawler.fetch.exchange import (
     ExchangeProgress,
     FetchTarget,
     forwarding,
-    request_headers,
     target,
 )
 from crawler.fetch.http_fetcher import HttpFetcher
@@ -84,7 +83,7 @@ class AioFetcher(HttpFetcher):
         session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers=request_headers(self._config),
+            headers=self._config.network.request_headers,
             timeout=aiohttp.ClientTimeout(total=None, ceil_threshold=float("inf")),
             auto_decompress=False,
             read_bufsize=PIECE,

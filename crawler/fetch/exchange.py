@@ -407,21 +407,6 @@ def _types(accept: tuple[str, ...]) -> MediaTypes:
     return MediaTypes(",".join(accept))
 
 
-def request_headers(config: CrawlConfig) -> list[tuple[str, str]]:
-    """Return the headers of every request; the user's replace defaults with the same name.
-
-    Headers that are meant for some servers only are not included.
-    """
-    defaults = (
-        ("User-Agent", config.network.user_agent),
-        ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
-        ("Accept-Encoding", "gzip, deflate, br, zstd"),
-    )
-    own = config.network.headers_for_all
-    named = {name.lower() for name, _ in own}
-    return [pair for pair in defaults if pair[0].lower() not in named] + list(own)
-
-
 class FetchTarget(NamedTuple):
     """The target of a request: the URL without credentials, and their Authorization header."""
 

@@ -36,7 +36,6 @@ from crawler.fetch.exchange import (
     FetchTarget,
     connection_facts,
     forwarding,
-    request_headers,
     target,
 )
 from crawler.fetch.http_fetcher import HttpFetcher, finished
@@ -70,7 +69,7 @@ class ThreadedFetcher(HttpFetcher):
     def __init__(self, config: CrawlConfig, **parts: Any) -> None:
         super().__init__(config, **parts)
         self.on_beat: Callable[[float], None] = lambda _late: None
-        self._headers = urllib3.HTTPHeaderDict(map(_sent, request_headers(config)))
+        self._headers = urllib3.HTTPHeaderDict(map(_sent, config.network.request_headers))
         context = fetch_fault.tls_context(verify=not config.network.insecure)
         ways = (None, *self._proxies.all)
         self._pools = {way: _pools(config, context, way) for way in ways}

@@ -10,7 +10,9 @@ Parse = Literal["auto", "inline", "thread", "process", "interpreter", "none"]
 Html = Literal["frostwork", "lexbor"]
 TextEngine = Literal["fast", "best"]
 InputFormat = Literal["auto", "lines", "csv", "jsonl", "sitemap", "parquet", "warc"]
-OutputFormat = Literal["jsonl", "jsonl.gz", "jsonl.zst", "csv", "csv.gz", "csv.zst", "parquet"]
+OutputFormat = Literal[
+    "jsonl", "jsonl.gz", "jsonl.zst", "csv", "csv.gz", "csv.zst", "parquet", "warc.gz", "warc.zst"
+]
 CsvLinks = Literal["count", "join"]
 Existing = Literal["refuse", "replace", "add"]
 """How an output that already holds data is treated."""

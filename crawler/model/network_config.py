@@ -123,6 +123,21 @@ class NetworkConfig(Options):
         return (*own, *map(split_header, self.header_everywhere))
 
     @property
+    def request_headers(self) -> list[tuple[str, str]]:
+        """The headers of every request; the user's replace defaults with the same name.
+
+        Headers that are meant for some servers only are not included.
+        """
+        defaults = (
+            ("User-Agent", self.user_agent),
+            ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
+            ("Accept-Encoding", "gzip, deflate, br, zstd"),
+        )
+        own = self.headers_for_all
+        named = {name.lower() for name, _ in own}
+        return [pair for pair in defaults if pair[0].lower() not in named] + list(own)
+
+    @property
     def addresses(self) -> AddressPolicy:
         """The addresses and ports that may be connected to."""
         return policy(

@@ -210,6 +210,7 @@ class Page(_Requested):
 
     `near_duplicate_of` is the fingerprint of the URL of an earlier page with nearly the same text.
     `changed` names what differs from the record of an earlier crawl; None without one.
+    `body` is decoded, and only kept where somebody wants it.
     """
 
     request: Request
@@ -217,6 +218,7 @@ class Page(_Requested):
     document: Document
     near_duplicate_of: int | None = None
     changed: tuple[str, ...] | None = None
+    body: bytes | None = field(default=None, repr=False)
 
     @classmethod
     def not_modified(cls, request: Request, exchange: Exchange, former: FormerPage) -> Page:
@@ -225,7 +227,13 @@ class Page(_Requested):
         return cls(request=request, exchange=exchange, document=document, changed=())
 
     @classmethod
-    def parsed(cls, request: Request, exchange: Exchange, document: Document) -> Page:
+    def parsed(
+        cls,
+        request: Request,
+        exchange: Exchange,
+        document: Document,
+        body: bytes | None = None,
+    ) -> Page:
         """Return a page that was parsed, compared with that of an earlier crawl if there is one."""
         former, changed = exchange.former, None
         if former is not None:
@@ -235,7 +243,9 @@ class Page(_Requested):
             changed = former.changed(now | {"final_url": request.url.href})
             if former.body_hash is None and not changed:
                 changed = None  # there is nothing that would tell
-        return cls(request=request, exchange=exchange, document=document, changed=changed)
+        return cls(
+            request=request, exchange=exchange, document=document, changed=changed, body=body
+        )
 
     @property
     def unchanged(self) -> bool:
@@ -367,8 +377,8 @@ class Failed(_Requested, _Explained):
 
     The reason contains no credentials of URLs. `hopeless`: a retry would end alike, whatever the
     kind says. `kept` is a partial response, used once no retry is left. `document` holds the
-    fields of an error page. `no_tls`: the port of an https URL is closed or does not speak TLS.
-    `lost` is what could not be reached.
+    fields of an error page, `body` what they were found in, if somebody wants it. `no_tls`: the
+    port of an https URL is closed or does not speak TLS. `lost` is what could not be reached.
     """
 
     request: Request
@@ -379,6 +389,7 @@ class Failed(_Requested, _Explained):
     hopeless: bool = False
     kept: Received | None = field(default=None, repr=False)
     document: Document | None = None
+    body: bytes | None = field(default=None, repr=False)
     no_tls: bool = False
     lost: Lost | None = None
 

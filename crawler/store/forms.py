@@ -22,9 +22,12 @@ from crawler.store.archive import SUFFIXES
 from crawler.store.claim import is_directory, is_file
 from crawler.store.naming import LINES, suffix_of
 
-_NAMES = {**dict.fromkeys(LINES, "jsonl"), ".csv": "csv", ".parquet": "parquet"}
+_NAMES = {
+    **dict.fromkeys(LINES, "jsonl"),
+    **{f".{name}": name for name in ("csv", "parquet", "warc")},
+}
 _DATABASES = ("sqlite", "duckdb")
-_PACKED = ("jsonl", "csv")
+_PACKED = ("jsonl", "csv", "warc")
 _EXTRAS = {"parquet": "pyarrow", "duckdb": "duckdb"}
 """Formats whose library is an extra of the same name."""
 
@@ -72,6 +75,11 @@ class OutputTarget:
     def streamed(self) -> bool:
         """True for standard output, a pipe or a device."""
         return not (self.directory or is_file(self.path))
+
+    @property
+    def archive(self) -> bool:
+        """True if it holds whole responses, with their headers and bodies."""
+        return self.form.name == "warc"
 
     @property
     def alone(self) -> bool:
@@ -132,6 +140,6 @@ def _split(name: str) -> tuple[str, str]:
     suffix = suffix_of(stem.removesuffix(packing))
     kind = _NAMES.get(suffix, "")
     if suffix and (not kind or (packing and kind not in _PACKED)):
-        known = ", ".join((*LINES, ".csv", *SUFFIXES, ".parquet"))
+        known = ", ".join((*LINES, ".csv", ".warc", *SUFFIXES, ".parquet"))
         raise ConfigurationError(f"{name}: unknown format {suffix}; expected one of {known}")
     return kind, packing

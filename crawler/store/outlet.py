@@ -6,6 +6,7 @@ nothing for the interpreter to write again, with a traceback, at exit.
 
 from __future__ import annotations
 
+import gzip
 import os
 import zlib
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from crawler.store.descriptor import Descriptor
 from crawler.store.joint import joint
 from crawler.store.journal import disk
 from crawler.store.naming import LINES, check_name
+from crawler.store.warc_output import records_in
 
 _GZIP_LEVEL = 4  # 220 MB/s of records against 165 at zlib's default of 6, for 9 % more bytes
 _GZIP_WBITS = 31  # zlib.h: 15 bits of window + 16 for a gzip header
@@ -80,6 +82,21 @@ class Zstd:
     def end(self) -> bytes:
         """Return the last block and the checksum."""
         return self._object.flush()
+
+
+class Recordwise:
+    """A gzip member or Zstandard frame for each record of a WARC."""
+
+    def __init__(self, packed: Callable[[bytes], bytes]) -> None:
+        self._packed = packed
+
+    def pack(self, data: bytes) -> bytes:
+        """Compress some whole records."""
+        return b"".join(map(self._packed, records_in(data)))
+
+    def end(self) -> bytes:
+        """Return nothing: every record has its end."""
+        return b""
 
 
 class Outlet:
@@ -244,8 +261,19 @@ def write_groups(outlets: Sequence[Outlet], groups: Sequence[bytes], number: int
             raise
 
 
+def _member(data: bytes) -> bytes:
+    return gzip.compress(data, _GZIP_LEVEL, mtime=0)
+
+
+def _frame(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True).compress(data)
+
+
 def packing(path: str) -> Packing:
     """Return the compressor that a file's name asks for."""
+    stem, ending = os.path.splitext(path.lower())
+    if stem.endswith(".warc"):
+        return Recordwise(_member if ending == ".gz" else _frame)
     if path.lower().endswith(".gz"):
         return Gzip()
     return Zstd() if path.lower().endswith(".zst") else Plain()

@@ -17,6 +17,7 @@ from crawler.store.forms import OutputForm, OutputTarget, target
 from crawler.store.naming import LINES
 from crawler.store.outlet import Outlet
 from crawler.store.record import encode
+from crawler.store.warc_output import WarcRecords
 
 Encoder = Callable[[Final], bytes]
 """Makes the bytes of a record."""
@@ -40,6 +41,9 @@ def rendering(form: OutputForm, config: CommandConfig) -> Rendering:
     if form.name == "csv":
         line = CsvLine(names, config.csv_links)
         return Rendering(encode=partial(_row, line, names), head=line.head)
+    if form.name == "warc":
+        records = WarcRecords(config)
+        return Rendering(encode=records, head=records.head)
     if config.flat:
         return Rendering(encode=partial(_row, FlatLine(names), names))
     return Rendering(encode=chosen) if chosen is not None else Rendering()
@@ -74,16 +78,18 @@ def open_outputs(
 ) -> OpenedOutputs:
     """Open outputs; the arguments are those of `Outlet`."""
     outlets: list[Outlet] = []
+    encoders: list[Encoder] = []
     with ExitStack() as stack:
         for each in targets:
-            head = rendering(each.form, config).head if each.headed else b""
+            made = rendering(each.form, config)
+            head = made.head if each.headed else b""
             forms = LINES if each.form.name == "jsonl" else (f".{each.form.name}",)
             outlet = Outlet(
                 each.path, existing, apart=apart, resumed=resumed, head=head, forms=forms
             )
             stack.callback(outlet.close)
             outlets.append(outlet)
-        encoders = [rendering(each.form, config).encode for each in targets]
+            encoders.append(made.encode)
         stack.pop_all()
     return OpenedOutputs(outlets=tuple(outlets), encoders=tuple(encoders))
 

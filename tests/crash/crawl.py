@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import os
 import random
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import zstandard
+from warcio.archiveiterator import ArchiveIterator
 
 from crawler.cli.crawl_run import Order, open_crawl, run
 from crawler.engine.plugins import Plugins
@@ -28,8 +30,8 @@ from crawler.store.journal.state_folder import StateFolder
 from tests.unmannered import MANNERS_OFF
 
 PAGES = 120
-FORMS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv.gz")
-"""The last has JSON lines as a second output."""
+FORMS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv.gz", "warc.gz")
+"""The last two have JSON lines as a second output."""
 KINDS = ("list", "follow", "stdin")
 SITE = "http://a.test"
 KILLED = 9
@@ -120,7 +122,7 @@ def _entries() -> list[str]:
 
 def outputs(form: str, folder: Path) -> list[Path]:
     """Return the outputs of a crawl."""
-    more = ["out.jsonl"] if form.startswith("csv") else []
+    more = ["out.jsonl"] if form.startswith(("csv", "warc")) else []
     return [folder / name for name in (f"out.{form}", *more)]
 
 
@@ -176,6 +178,9 @@ def wrong(case: Case, folder: Path, *, complete: bool) -> str:
 
 
 def _miscounted(case: Case, output: Path) -> str:
+    if ".warc" in output.name:
+        number, wanted = responses_in(output.read_bytes()), responded(output)
+        return "" if number == wanted else f"{number} responses in the archive, expected {wanted}"
     found = Counter(urls_in(output.name, output.read_bytes()))
     wanted = {SITE + _path(n) for n in range(PAGES)}
     if case.kind != "follow":
@@ -184,6 +189,19 @@ def _miscounted(case: Case, output: Path) -> str:
         return f"recorded twice: {twice[:3]}"
     lost, added = wanted - found.keys(), found.keys() - wanted
     return f"lost {sorted(lost)[:3]}, added {sorted(added)[:3]}" if lost or added else ""
+
+
+def responses_in(data: bytes) -> int:
+    """Return the number of responses in an archive, which is read to its end."""
+    kinds = Counter(record.rec_type for record in ArchiveIterator(io.BytesIO(data)))
+    assert kinds["request"] == kinds["response"] + kinds["revisit"]
+    return kinds["request"]
+
+
+def responded(archive: Path) -> int:
+    """Return the number of records with a response next to an archive."""
+    lines = archive.with_name("out.jsonl").read_bytes().splitlines()
+    return sum(json.loads(line)["status"] is not None for line in lines)
 
 
 def urls_in(name: str, data: bytes) -> list[str]:

@@ -79,7 +79,7 @@ class RoundsCase(NamedTuple):
         given = OutputTarget(
             "", "", OutputForm(name, f".{packing}" if packing else ""), headed=True
         )
-        return (given, lines) if name == "csv" else (given,)
+        return (given, lines) if name in ("csv", "warc") else (given,)
 
     def wanted(self) -> set[str]:
         """Return the URLs that get a record."""
@@ -152,6 +152,8 @@ def wrong_rounds(case: RoundsCase, folder: Path, *, complete: bool) -> str:
                 return f"{receiver} has received more of {sender} than was committed"
     if not complete:
         return ""
+    if case.form.startswith("warc"):
+        files = [own[1:] for own in files]
     problems = (_miscounted(case, output) for output in zip(*files, strict=True))
     return next(filter(None, problems), "")
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from crawler.fetch import names as names_module
-from crawler.fetch.exchange import request_headers, retry_after, target
+from crawler.fetch.exchange import retry_after, target
 from crawler.fetch.names import Addresses, Names, ResolvedAddress
 from crawler.fetch.room import framing
 from crawler.model.fault import one_line
@@ -69,7 +69,9 @@ def test_default_headers_are_replaced_by_name() -> None:
 
     A cookie is for one origin and not among the headers of every request.
     """
-    headers = request_headers(replace(CONFIG, header=("USER-AGENT: me", "Cookie: a=b", "X: y")))
+    headers = replace(
+        CONFIG, header=("USER-AGENT: me", "Cookie: a=b", "X: y")
+    ).network.request_headers
     assert [name for name, _ in headers] == ["Accept", "Accept-Encoding", "USER-AGENT", "X"]
 
 

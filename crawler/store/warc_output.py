@@ -1,0 +1,136 @@
+"""WARC 1.1 (ISO 28500): the responses of a crawl with their bodies, for archives and replay.
+
+Each outcome with a response becomes a `request` and a `response` record, in that order. A body that
+was stored before makes the latter a `revisit` by digest. Every record is a gzip member or Zstandard
+frame of its own, so that readers can go to any of them.
+
+Header fields are those that the server sent, in their order and spelling. A body is stored decoded,
+so where it was coded the fields that describe its transfer get the prefix `X-Crawler-`, as other
+crawlers do it. Credentials of requests are left out.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from http import HTTPStatus
+from uuid import uuid4
+
+from crawler.model.command_config import CommandConfig
+from crawler.model.outcome import Failed, Final, Page, Skipped
+from crawler.model.request import Request
+from crawler.model.transfer import Exchange, timestamp
+from crawler.model.url import masked
+from crawler.model.version import VERSION
+
+_BODIES = 1_000_000
+"""Bodies that are recognised again: 200 bytes of memory each."""
+_SMALLEST = 64  # bytes of a body that is worth a reference in its place
+_CODED = frozenset({"content-encoding", "transfer-encoding", "content-length"})
+_REVISIT = "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"
+_HTTP = "application/http;msgtype="
+
+Fields = Sequence[tuple[str, str]]
+
+
+class WarcRecords:
+    """Turns outcomes into records, not packed yet; b"" for one without a response."""
+
+    def __init__(self, config: CommandConfig) -> None:
+        self._headers = config.network.request_headers
+        self._stored: OrderedDict[bytes, tuple[str, str]] = OrderedDict()
+        self.head = _record(
+            "warcinfo",
+            (("Content-Type", "application/warc-fields"),),
+            f"software: crawler/{VERSION}\r\nformat: WARC File Format 1.1\r\n"
+            f"http-header-user-agent: {config.network.user_agent}\r\n"
+            f"robots: {config.politeness.robots}\r\n".encode("utf-8", "replace"),
+        )
+
+    def __call__(self, final: Final) -> bytes:
+        """Return the records of an outcome."""
+        if isinstance(final, Skipped) or final.exchange is None or final.exchange.status is None:
+            return b""
+        body = final.body if isinstance(final, Page | Failed) else None
+        request, exchange = final.request, final.exchange
+        href = masked(request.url.href)
+        shared = [("WARC-Target-URI", href), ("WARC-Date", timestamp(exchange.fetched_at) or "")]
+        if exchange.particulars and exchange.particulars.connection:
+            ip = exchange.particulars.connection.ip
+            shared += [("WARC-IP-Address", ip)] if ip else []
+        asked = f"<urn:uuid:{uuid4()}>"
+        sent = (*shared, ("Content-Type", f"{_HTTP}request"))
+        told = (*shared, ("WARC-Concurrent-To", asked), ("Content-Type", f"{_HTTP}response"))
+        return _record("request", sent, self._request(request), asked) + self._response(
+            told, exchange, body
+        )
+
+    def _request(self, request: Request) -> bytes:
+        lines = [f"GET {request.url.path} HTTP/1.1", f"Host: {request.url.authority}"]
+        lines += [f"{name}: {value}" for name, value in self._headers]
+        return _block(lines)
+
+    def _response(self, told: Fields, exchange: Exchange, body: bytes | None) -> bytes:
+        head = _block(_head(exchange, body))
+        if body is None:  # not read: a redirect's, an error page's
+            return _record("response", (*told, ("WARC-Truncated", "unspecified")), head)
+        digest = hashlib.sha1(body, usedforsecurity=False).digest()
+        told = (*told, ("WARC-Payload-Digest", f"sha1:{base64.b32encode(digest).decode()}"))
+        if exchange.truncated:
+            return _record("response", (*told, ("WARC-Truncated", "length")), head + body)
+        earlier = self._earlier(digest, told) if len(body) >= _SMALLEST else None
+        if earlier is None:
+            return _record("response", told, head + body)
+        url, date = earlier
+        told = (*told, ("WARC-Profile", _REVISIT), ("WARC-Refers-To-Target-URI", url))
+        return _record("revisit", (*told, ("WARC-Refers-To-Date", date)), head)
+
+    def _earlier(self, digest: bytes, told: Fields) -> tuple[str, str] | None:
+        """Return URL and date of the record with the same body; remember this one without."""
+        found = self._stored.get(digest)
+        if found is None:
+            self._stored[digest] = (told[0][1], told[1][1])
+            if len(self._stored) > _BODIES:
+                self._stored.popitem(last=False)
+        return found
+
+
+def _head(exchange: Exchange, body: bytes | None) -> Iterator[str]:
+    """Yield status line and fields of a response whose body is not coded any more."""
+    status = exchange.status or 0
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = ""
+    yield f"HTTP/1.1 {status} {phrase}"
+    about = {name.lower(): value for name, value in exchange.fields if name.lower() in _CODED}
+    plain = body is None or about == {"content-length": str(len(body))}
+    for name, value in exchange.fields:
+        yield f"{'' if plain or name.lower() not in _CODED else 'X-Crawler-'}{name}: {value}"
+    if body is not None and not plain:
+        yield f"Content-Length: {len(body)}"
+
+
+def _block(lines: Sequence[str] | Iterator[str]) -> bytes:
+    return "\r\n".join((*lines, "", "")).encode("latin-1", "replace")
+
+
+def _record(kind: str, fields: Fields, block: bytes, name: str = "") -> bytes:
+    lines = [f"WARC/1.1\r\nContent-Length: {len(block)}", f"WARC-Type: {kind}"]
+    lines.append(f"WARC-Record-ID: {name or f'<urn:uuid:{uuid4()}>'}")
+    lines += [f"{key}: {value}" for key, value in fields]
+    head = "\r\n".join((*lines, "", "")).encode("utf-8", "replace")
+    return b"%b%b\r\n\r\n" % (head, block)
+
+
+def records_in(data: bytes) -> Iterator[bytes]:
+    """Yield each of some whole records, of those that are made here."""
+    at = 0
+    while at < len(data):
+        line = data.index(b"Content-Length: ", at)
+        length = int(data[line + 16 : data.index(b"\r\n", line)])
+        end = data.index(b"\r\n\r\n", line) + 4 + length + 4
+        yield data[at:end]
+        at = end

@@ -1,0 +1,170 @@
+"""Archives, as the libraries read them that others replay and analyse archives with."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastwarc.warc import ArchiveIterator as FastIterator
+from fastwarc.warc import WarcRecordType
+from warcio.archiveiterator import ArchiveIterator
+
+from crawler.api import OutcomeQueue
+from crawler.cli.crawl_run import Order, open_crawl, run
+from crawler.engine.crawl_session import CrawlSession
+from crawler.engine.plugins import Plugins
+from crawler.model.command_config import CommandConfig
+from crawler.model.document import RawResponse
+from crawler.model.outcome import Exchange, Failed, Fetched, Kind, Page, Received
+from crawler.model.request import Request
+from crawler.store.sources import IterableSource
+from crawler.store.warc_output import records_in
+from tests.unmannered import MANNERS_OFF
+
+SAME = b"<title>the same</title>" + b" and so on" * 20
+URLS = [f"http://a.test/{name}" for name in ("one", "two", "same", "again", "coded", "404", "dead")]
+SENT = (("X-B", "2"), ("x-a", "\u00fc"), ("Content-Type", "text/html"))
+
+
+class Archived:
+    """Pages, some of them equal, one that was packed, and failures."""
+
+    def fetch(self, request: Request) -> Fetched:
+        name = request.url.path[1:]
+        if name == "dead":
+            return Failed(request=request, kind=Kind.CONNECT, reason="refused")
+        if name == "404":
+            exchange = Exchange(status=404, fields=SENT, fetched_at=1.5, total=0.01)
+            return Failed(request=request, kind=Kind.CLIENT_ERROR, reason="404", exchange=exchange)
+        body = SAME if name in ("same", "again") else f"<title>{name}</title>".encode() * 9
+        length = (("Content-Length", str(len(body))),)
+        fields = SENT + (
+            (("Content-Encoding", "gzip"), ("Content-Length", "7")) if name == "coded" else length
+        )
+        exchange = Exchange(
+            status=200, fields=fields, wire_bytes=7, body_bytes=len(body), fetched_at=2.5
+        )
+        response = RawResponse(
+            url=request.url.href, status=200, content_type="text/html", body=body
+        )
+        return Received(request=request, exchange=exchange, response=response)
+
+
+def archived(output: Path, engine: str = "async", **options: Any) -> None:
+    """Crawl into an archive."""
+    config = CommandConfig(
+        **MANNERS_OFF, engine=engine, parse="inline", quiet=True, sync="none", retries=0,
+        header=("Authorization: Bearer secret", "X-Mine: yes"), **options,
+    )  # fmt: skip
+    order = Order(config=config, seeds=URLS, inputs=[], output=str(output))
+    assert run(order, lambda o, say: open_crawl(o, say, Plugins(fetcher=Archived()))) == 0
+
+
+def read(path: Path) -> Iterator[tuple[str, str, Any, bytes]]:
+    """The type, URL, HTTP headers and body of every record, by warcio; digests are checked."""
+    with path.open("rb") as file:
+        for record in ArchiveIterator(file, check_digests="raise"):
+            url = record.rec_headers.get_header("WARC-Target-URI")
+            yield record.rec_type, url, record, record.content_stream().read()
+
+
+@pytest.mark.parametrize("engine", ["async", "threaded"])
+@pytest.mark.parametrize("form", ["warc", "warc.gz"])
+def test_an_archive_has_what_was_asked_and_answered(tmp_path: Path, form: str, engine: str) -> None:
+    """Bodies whole, header fields as sent, errors without a body, and no credentials."""
+    path = tmp_path / f"out.{form}"
+    archived(path, engine)
+    found = list(read(path))
+    assert found[0][0] == "warcinfo"
+    kinds = Counter(kind for kind, *_ in found[1:])
+    assert kinds == {"request": 6, "response": 5, "revisit": 1}
+    responses = {url: (record, body) for kind, url, record, body in found if kind == "response"}
+    record, body = responses[URLS[0]]
+    assert body == b"<title>one</title>" * 9
+    assert record.http_headers.headers == [*SENT, ("Content-Length", str(len(body)))]
+    assert record.rec_headers.get_header("WARC-Date") == "1970-01-01T00:00:02.500Z"
+    record, body = responses[URLS[4]]
+    assert body == b"<title>coded</title>" * 9
+    assert record.http_headers.get_header("X-Crawler-Content-Encoding") == "gzip"
+    assert record.http_headers.get_header("Content-Length") == str(len(body))
+    record, body = responses[URLS[5]]
+    assert record.http_headers.get_statuscode() == "404" and not body
+    assert record.rec_headers.get_header("WARC-Truncated") == "unspecified"
+    whole = path.read_bytes() if form == "warc" else gzip.decompress(path.read_bytes())
+    assert b"secret" not in whole and b"X-Mine: yes" in whole and b"Host: a.test" in whole
+
+
+def test_a_body_that_was_there_is_referred_to(tmp_path: Path) -> None:
+    """A revisit names the record with the same payload digest."""
+    archived(tmp_path / "out.warc.gz")
+    by_digest: dict[str, list[Any]] = {}
+    for kind, url, record, body in read(tmp_path / "out.warc.gz"):
+        if url in URLS[2:4] and kind != "request":
+            digest = record.rec_headers.get_header("WARC-Payload-Digest")
+            by_digest.setdefault(digest, []).append((kind, url, record, body))
+    ((first, second),) = by_digest.values()
+    assert (first[0], second[0]) == ("response", "revisit") and first[3] == SAME
+    headers = second[2].rec_headers
+    assert headers.get_header("WARC-Refers-To-Target-URI") == first[1]
+    assert headers.get_header("WARC-Refers-To-Date") == "1970-01-01T00:00:02.500Z"
+    assert headers.get_header("WARC-Profile").endswith("1.1/revisit/identical-payload-digest")
+
+
+@pytest.mark.parametrize("form", ["warc", "warc.gz", "warc.zst"])
+def test_fastwarc_reads_every_record(tmp_path: Path, form: str) -> None:
+    """Each is a member or frame of its own, at its offset, with a valid payload digest."""
+    path = tmp_path / f"out.{form}"
+    archived(path)
+    bodies = {}
+    with path.open("rb") as file:
+        for record in FastIterator(file, parse_http=True):
+            if (
+                record.record_type == WarcRecordType.response
+                and "WARC-Payload-Digest" in record.headers
+            ):
+                assert record.verify_payload_digest()
+            bodies[record.stream_pos] = record.headers["WARC-Record-ID"]
+    assert len(bodies) == 13
+    if form == "warc.gz":
+        data = path.read_bytes()
+        for at, name in bodies.items():
+            head = gzip.GzipFile(fileobj=io.BytesIO(data[at:])).read(300)
+            assert head.startswith(b"WARC/1.1\r\n") and name.encode() in head
+
+
+def test_an_archive_is_added_to(tmp_path: Path) -> None:
+    """--append adds records, and no second description of the file."""
+    archived(tmp_path / "out.warc.gz")
+    archived(tmp_path / "out.warc.gz", append=True)
+    kinds = Counter(kind for kind, *_ in read(tmp_path / "out.warc.gz"))
+    assert kinds == {"warcinfo": 1, "request": 12, "response": 10, "revisit": 2}
+
+
+def test_records_are_told_apart_whatever_they_hold() -> None:
+    """A body that looks like a record does not end the one that it is in."""
+    bodies = [b"WARC/1.1\r\nContent-Length: 3\r\n\r\n", b"", b"\r\n\r\n"]
+    records = [
+        b"WARC/1.1\r\nContent-Length: %d\r\nX: y\r\n\r\n%b\r\n\r\n" % (len(body), body)
+        for body in bodies
+    ]
+    assert list(records_in(b"".join(records))) == records
+
+
+@pytest.mark.parametrize("engine", ["async", "threaded"])
+def test_bodies_are_kept_where_somebody_wants_them(engine: str) -> None:
+    """Without an archive no outcome holds its body."""
+    kept: list[bool] = []
+    for wanted in (False, True):
+        plugins = Plugins(fetcher=Archived(), keep_body=wanted)
+        config = CommandConfig(**MANNERS_OFF, engine=engine, parse="inline")
+        outcomes = OutcomeQueue(lambda: None, {})
+        CrawlSession(config, IterableSource(URLS[:1], config), outcomes, plugins=plugins).run()
+        page = outcomes.take()
+        assert isinstance(page, Page)
+        kept.append(page.body is not None)
+    assert kept == [False, True]
