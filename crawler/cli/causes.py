@@ -92,6 +92,7 @@ _CURES = {
     Kind.DISCONNECTED: "--retries 5 tries more often",
     Kind.UNAVAILABLE: "--retries 5 and --backoff 5s try longer",
     Kind.PARSE_CRASH: "the page took the parser's process down",
+    Kind.NOT_CACHED: "without --offline it is fetched, and kept for the next time",
     Kind.NOT_ACCEPTED: "--accept leaves this type out",
     Kind.PROTOCOL: "the server does not speak HTTP there, or breaks it",
     Kind.TRAP: "one more of many that are alike; see the --max- options of traps",

@@ -241,6 +241,10 @@ def _check_places(order: Order) -> None:
         from crawler.fetch.credentials import Credentials
 
         Credentials(config)  # raises what each fetcher would
+    if config.network.cache:
+        from crawler.fetch.response_cache import ResponseCache
+
+        ResponseCache(config.network.cache)
     named = ("stats", "audit", "repeats")
     outputs = [("output", each.path) for each in order.targets()]
     for name, path in (*outputs, *((n, getattr(config, n)) for n in named)):

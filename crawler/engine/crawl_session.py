@@ -54,6 +54,9 @@ if TYPE_CHECKING:
 
 _SHOWN_HOSTS = 8
 
+_OFFLINE = {"per_ip": 0, "delay": 0.0, "ip_delay": 0.0, "throttle": 0.0, "breaker": 0}
+"""The options of a crawl that asks no server: there is nobody to be polite to."""
+
 LAST_WRITES = 0.5
 """Seconds for the reader of the output to take what the end of the drain has left."""
 
@@ -79,6 +82,8 @@ class CrawlSession:
     ) -> None:
         self._plugins = plugins = plugins or Plugins()
         config = plugins.fitted(config)
+        if config.network.offline:
+            config = config.updated(_OFFLINE)
         self._former = former
         give_back()
         self._bodies = memory_shares(config).bodies
@@ -102,7 +107,7 @@ class CrawlSession:
             config,
             random=random.random,
             audit=audit,
-            look_ups=plugins.fetcher is None,
+            look_ups=plugins.fetcher is None and not config.network.offline,
             proxies=self._proxies,
             suffixes=PublicSuffixes(),
             link_filter=self._filter if plugins.link_filter is not None else None,

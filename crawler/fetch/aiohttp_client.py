@@ -33,6 +33,7 @@ from crawler.fetch.exchange import (
     forwarding,
     target,
 )
+from crawler.fetch.exchange_link import T
 from crawler.fetch.http_fetcher import HttpFetcher
 from crawler.fetch.room import Values
 from crawler.model.address import AddressPolicy
@@ -259,7 +260,7 @@ class _AioLink:
         return self._deadline.end
 
     async def wait(self, room: asyncio.Event) -> None:
-        connection = self._response.connection
+        connection = self._response.connection if self._response is not None else None
         protocol = connection.protocol if connection is not None else None
         if protocol is not None:
             protocol.pause_reading()
@@ -270,6 +271,9 @@ class _AioLink:
             self._deadlines.resume(self._deadline)
         if protocol is not None:
             protocol.resume_reading()
+
+    async def aside(self, call: Callable[..., T], *args: Any) -> T:
+        return await asyncio.to_thread(call, *args)
 
     def close(self) -> None:
         if self._response is not None and not self._response.closed:

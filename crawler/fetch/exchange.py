@@ -21,6 +21,7 @@ from urllib.parse import unquote_to_bytes
 
 from crawler.core.cookies import MOST as COOKIES
 from crawler.fetch.body import Body
+from crawler.fetch.response_cache import CachedResponse
 from crawler.fetch.room import Room, Values, admitted, is_text
 from crawler.formats import sniff
 from crawler.model import media
@@ -73,7 +74,7 @@ class ExchangeProgress:
 
     __slots__ = (
         "_arrived", "_body", "_length", "_received", "_refusal", "_room", "_unsure", "allowed",
-        "connect", "connection", "content_type", "cookies", "etag", "fetched_at",
+        "cached", "connect", "connection", "content_type", "cookies", "etag", "fetched_at",
         "fields", "first_byte", "former", "headers", "last_modified", "refresh", "request",
         "robots_tag", "started_at", "status", "wire_bytes",
     )  # fmt: skip
@@ -90,6 +91,7 @@ class ExchangeProgress:
         self.headers: Mapping[str, Sequence[str]] | None = None
         self.connection: ConnectionFacts | None = None
         self.former: FormerPage | None = None
+        self.cached: CachedResponse | None = None  # what is asked for on condition of a change
         self.cookies: tuple[str, ...] = ()
         self.fields: tuple[tuple[str, str], ...] = ()
         self.wire_bytes = 0

@@ -9,67 +9,33 @@ threaded one they block, so that its coroutines run to their end in one go (`fin
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from http import HTTPStatus
+from typing import Any, TypeVar
 
 from crawler.fetch import fetch_fault
 from crawler.fetch.address_guard import check_url
 from crawler.fetch.budget import STALLED, Account, Budget
 from crawler.fetch.credentials import Credentials, Headers, RequestHeaders
-from crawler.fetch.exchange import ExchangeProgress, picked
+from crawler.fetch.exchange import ExchangeProgress, picked, target
+from crawler.fetch.exchange_link import ExchangeLink, RecordingLink, ReplayLink
 from crawler.fetch.names import Names
+from crawler.fetch.response_cache import ResponseCache
 from crawler.fetch.room import DROPPED_BODY, Values, worth_reading
 from crawler.model.config import CrawlConfig
 from crawler.model.fault import Fault
 from crawler.model.former_page import FormerPage
 from crawler.model.outcome import Fetched, Kind, Received
-from crawler.model.proxies import Proxies, Proxy
+from crawler.model.proxies import Proxies
 from crawler.model.request import Purpose, Request
-from crawler.model.transfer import ConnectionFacts
 from crawler.runtime.pulse import Pulse
 
 _T = TypeVar("_T")
 
 Former = Callable[[str], FormerPage | None]
 """Returns what an earlier crawl has recorded of a URL."""
-
-
-class ExchangeLink(Protocol):
-    """The way of one exchange to its server."""
-
-    proxy: Proxy | None
-
-    @property
-    def forwarded(self) -> bool:
-        """True if an HTTP proxy passes the request on."""
-
-    async def open(self) -> tuple[int, Values]:
-        """Send the request, wait for the response's head, and return its status and values."""
-
-    def fields(self) -> tuple[tuple[str, str], ...]:
-        """Return all header fields of the response."""
-
-    def connection(self) -> ConnectionFacts | None:
-        """Return what the response came over; only where asked for (`keep_connection`)."""
-
-    @property
-    def read(self) -> Callable[[], Awaitable[bytes]]:
-        """Return the function that waits for the next piece of the body, b"" at its end."""
-
-    def left(self) -> bytes:
-        """Return the bytes that came together with the end of a broken body."""
-
-    async def wait(self, room: Any) -> None:
-        """Stop reading, and the exchange's clock, until the event is set."""
-
-    @property
-    def end(self) -> Callable[[Fault], None]:
-        """Return the function that ends the exchange from outside."""
-
-    def close(self) -> None:
-        """Give the connection back; close it unless the body was read to its end."""
 
 
 class HttpFetcher:
@@ -97,6 +63,7 @@ class HttpFetcher:
     ) -> None:
         self._config = config
         self._former = former
+        self._cache = ResponseCache(config.network.cache) if config.network.cache else None
         self._keep_headers = keep_headers or bool(config.parsing.custom)
         self._budget = budget or Budget()
         self._proxies = proxies or Proxies(config.network.proxy)
@@ -118,6 +85,8 @@ class HttpFetcher:
 
     def _conditions(self, progress: ExchangeProgress) -> Headers:
         """Return the headers of a conditional request; links are found in whole pages only."""
+        if progress.cached is not None:
+            return progress.cached.conditions
         return () if self._config.following.follow else progress.conditions
 
     def _sweep(self) -> None:
@@ -127,20 +96,19 @@ class HttpFetcher:
         try:
             if link.proxy is not None and link.proxy.looks_up:
                 check_url(self._policy, progress.request.url)
+            link = await self._by_cache(progress, link)
             status, values = await link.open()
-            progress.answered(status, values)
-            if progress.cookies:
-                self._credentials.received(progress.request, progress.cookies)
-            if self._keep_headers:
-                progress.fields = link.fields()
-            if self._config.keep_headers:
-                progress.headers = picked(link.fields(), self._config.keep_headers)
-            if self._config.keep_connection:
-                progress.connection = link.connection()
+            if status == HTTPStatus.NOT_MODIFIED and progress.cached is not None:
+                link = ReplayLink(link, progress.cached)
+                status, values = await link.open()
+            self._answered(progress, link, status, values)
             if 200 <= status < 300 and progress.wanted(self._config):
-                return await self._read(progress, link, values)
+                received = await self._read(progress, link, values)
+                await self._keep(progress, link)
+                return received
             progress.refuse(values, proxied=link.forwarded)
             await self._rest(progress, link, values)
+            await self._keep(progress, link)
             return progress.settled()
         except Fault as found:
             return progress.failed(found)
@@ -151,6 +119,38 @@ class HttpFetcher:
             return progress.failed(known or Fault(Kind.INTERNAL, repr(error)))
         finally:
             link.close()
+
+    def _answered(
+        self, progress: ExchangeProgress, link: ExchangeLink, status: int, values: Values
+    ) -> None:
+        progress.answered(status, values)
+        if progress.cookies:
+            self._credentials.received(progress.request, progress.cookies)
+        if self._keep_headers:
+            progress.fields = link.fields()
+        if self._config.keep_headers:
+            progress.headers = picked(link.fields(), self._config.keep_headers)
+        if self._config.keep_connection:
+            progress.connection = link.connection()
+
+    async def _by_cache(self, progress: ExchangeProgress, link: ExchangeLink) -> ExchangeLink:
+        """Return the way to a response: from the cache, or to the server and into the cache."""
+        if self._cache is None:
+            return link
+        found = await link.aside(self._cache.get, target(progress.request.url).href)
+        offline = self._config.network.offline
+        if found is not None and (offline or found.fresh(progress.fetched_at)):
+            return ReplayLink(link, found)
+        if offline:
+            raise Fault(Kind.NOT_CACHED, "not in the cache, and --offline asks no server")
+        progress.cached = found if found is not None and found.conditions else None
+        return RecordingLink(link)
+
+    async def _keep(self, progress: ExchangeProgress, link: ExchangeLink) -> None:
+        if self._cache is None or not isinstance(link, RecordingLink):
+            return
+        if (response := link.taken()) is not None:
+            await link.aside(self._cache.put, target(progress.request.url).href, response)
 
     def _translated(self, error: Exception, link: Any) -> Fault | None:
         """Return the fault for an exception of the library's; None for an unexpected one."""

@@ -38,6 +38,7 @@ from crawler.fetch.exchange import (
     forwarding,
     target,
 )
+from crawler.fetch.exchange_link import T
 from crawler.fetch.http_fetcher import HttpFetcher, finished
 from crawler.fetch.reaper import Reaper
 from crawler.fetch.room import Values
@@ -256,6 +257,9 @@ class _UrllibLink(Call):
                 pass
         if self.watch.cause is not None:
             raise self.watch.cause
+
+    async def aside(self, call: Callable[..., T], *args: Any) -> T:
+        return call(*args)
 
     @property
     def end(self) -> Callable[[Fault], None]:

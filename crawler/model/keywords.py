@@ -75,6 +75,8 @@ class NetworkKeywords(TypedDict, total=False):
     header_everywhere: list[str] | tuple[str, ...]
     cookies: str
     session: bool
+    cache: str
+    offline: bool
     credentials: str
     proxy: str | list[str] | tuple[str, ...]
     insecure: bool

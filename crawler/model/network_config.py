@@ -72,6 +72,10 @@ class NetworkConfig(Options):
         "", "Cookies to send, in Netscape's format or JSON, where each belongs.", metavar="FILE"
     )
     session: bool = _option(False, "Keep the cookies that a site sets for its other URLs.")
+    cache: str = _option(
+        "", "Keep responses here, and use them while they are fresh.", metavar="DIR"
+    )
+    offline: bool = _option(False, "Take every response from the cache; ask no server.")
     credentials: str = _option(
         "", "Bearer tokens and passwords by origin, in TOML.", metavar="FILE.toml"
     )
@@ -101,6 +105,8 @@ class NetworkConfig(Options):
         if isinstance(one, str):
             object.__setattr__(self, "proxy", (one,) if one else ())
         self.settle()
+        if self.offline and not self.cache:
+            raise OptionError("offline", "needs the responses of an earlier crawl: --cache DIR")
         for name in ("header", "header_everywhere"):
             for line in getattr(self, name):
                 split_header(line, name)

@@ -42,6 +42,7 @@ class Kind(StrEnum):
     PROTOCOL = "protocol"  # not HTTP, or broken HTTP
     ENCODING = "encoding"  # Content-Encoding unknown or its data broken
     TOO_LARGE = "too_large"
+    NOT_CACHED = "not_cached"  # --offline, and the cache lacks it
     NOT_ACCEPTED = "not_accepted"  # a media type that --accept leaves out
     REDIRECT = "redirect"  # Location missing or invalid, a loop, too many
     CLIENT_ERROR = "client_error"  # HTTP 4xx (and 3xx that do not redirect)
@@ -87,7 +88,12 @@ _RETRYABLE = frozenset(
     }
 )
 
-_PASSING = frozenset({Kind.INTERRUPTED, Kind.CANCELLED, Kind.PROXY, Kind.THROTTLED, Kind.HOST_DOWN})
+_PASSING = frozenset(
+    {
+        *(Kind.INTERRUPTED, Kind.CANCELLED, Kind.PROXY, Kind.THROTTLED, Kind.HOST_DOWN),
+        Kind.NOT_CACHED,
+    }
+)
 """Reasons in the state of a host or of a crawl, which no retry within the crawl has cured."""
 
 _UNAVAILABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
