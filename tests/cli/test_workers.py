@@ -17,7 +17,7 @@ import pytest
 
 from crawler.mock import MockWeb, Served, running
 from tests.cli.test_command import crawler, started, wait_for_requests
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, until
 from tests.unmannered import WORDS
 
 HOSTS, PAGES = 6, 240
@@ -113,7 +113,7 @@ def test_a_page_that_kills_its_partition_ends_alone(tmp_path: Path) -> None:
 def test_urls_of_a_partition_that_always_dies_have_records_with_the_reason(tmp_path: Path) -> None:
     """Four deaths without progress: each URL ends with that, and the run comes to its end."""
     output = tmp_path / "out"
-    with running(MockWeb(hosts=HOSTS, pages=PAGES)) as web:
+    with running(MockWeb(hosts=HOSTS, pages=PAGES, latency=3_600)) as web:
         given = ("-i", str(listed(web, tmp_path)), "-o", f"{output}/")  # one partition
         with started("crawl", *WORDS, *QUIET, *given) as process:
             killed: set[int] = set()
@@ -138,6 +138,7 @@ def test_a_signal_stops_all_and_fewer_workers_go_on(tmp_path: Path) -> None:
         given = ("-i", str(listed(web, tmp_path)), "-o", str(output), "--drain-timeout", "0")
         words = ("crawl", *WORDS, *QUIET, *given, "--workers")
         with started(*words, "3") as process:
+            assert until(lambda: len(children(process.pid)) == 3)
             wait_for_requests(web, 30, process)
             below = children(process.pid)
             process.send_signal(signal.SIGINT)
