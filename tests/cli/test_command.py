@@ -160,7 +160,7 @@ def test_the_same_command_continues_what_a_signal_has_ended(
 ) -> None:
     """Killed or stopped in the middle, then run again: one record for each URL, and a receipt."""
     output, listed = tmp_path / "out.jsonl", tmp_path / "list.txt"
-    with running(MockWeb(pages=200, latency="exponential:0.05")) as web:
+    with running(MockWeb(pages=200, latency="exponential:0.15")) as web:
         listed.write_text("\n".join(web.urls()))
         words = ("-i", str(listed), "-o", str(output), "--engine", engine, "--drain-timeout", "0")
         words = ("crawl", *WORDS, *words, "--concurrency", "8", "--parse", "inline")
