@@ -134,7 +134,7 @@ def _selftest() -> Iterator[Row]:
                 work=f"self-test: {found['name']}",
                 ours=f"{found['value']:.4g} {found['unit']}",
                 peer=f"{found['least']:.4g} to {found['most']:.4g} (theory)",
-                value=found["value"],
+                value=2 * found["value"] / (found["least"] + found["most"]),
                 target=None,
                 note="" if found["ok"] else "out of bounds",
             )
