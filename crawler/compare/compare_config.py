@@ -53,6 +53,9 @@ class CompareConfig(Options):
         "Crawl these URLs instead of the mock web's; a list as for crawl -i.",
         metavar="LIST",
     )
+    text: bool = _option(
+        _WHAT, False, "Extract the main text of each page, too: work for processes (crawl)."
+    )
     mock_latency: float = _option(
         _WHAT,
         0.1,

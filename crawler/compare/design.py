@@ -197,6 +197,7 @@ class Setting:
     interpreter: Annotated[Interpreter, told("The interpreter.")]
     server: Annotated[str, told("The base URL of the experiment's server; empty for none.")] = ""
     urls: Annotated[str, told("The list that was given; empty for none.")] = ""
+    text: Annotated[bool, told("Whether a crawl extracts the main text.")] = False
     seed: Annotated[int, told("Of all that is drawn.")] = 0
     latency: Annotated[float, told("Of the mock web where it may be chosen, in seconds.")] = 0.1
     width: Annotated[int, told("Requests in flight where it may be chosen.")] = 100

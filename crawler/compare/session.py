@@ -107,6 +107,7 @@ def compare(
             cores=machine.cores,
             interpreter=interpreters[0],
             urls=config.urls,
+            text=config.text,
             seed=config.seed,
             latency=config.mock_latency,
             width=config.width,

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-CHANGES: Final = ("body_hash", "title", "status", "bytes", "final_url")
+CHANGES: Final = ("body_hash", "text_hash", "title", "status", "bytes", "final_url")
 """What is compared, in the order of `changed`."""
 
 
@@ -21,6 +21,7 @@ class FormerPage(NamedTuple):
     body_hash: str | None = None
     etag: str = ""
     last_modified: str = ""
+    text_hash: str | None = None
 
     def conditions(self, href: str) -> tuple[tuple[str, str], ...]:
         """Return the headers that ask for `href` only if it has changed (RFC 9110, 13.1)."""
@@ -37,4 +38,5 @@ class FormerPage(NamedTuple):
 
     def document(self) -> bytes:
         """Return the fields of a document that are known although its body was not sent."""
-        return orjson.dumps({"title": self.title, "body_hash": self.body_hash})
+        known = {"title": self.title, "body_hash": self.body_hash}
+        return orjson.dumps(known | ({"text_hash": self.text_hash} if self.text_hash else {}))

@@ -244,7 +244,7 @@ class Page(_Requested):
         former, changed = exchange.former, None
         if former is not None:
             found = document.fields
-            now = {name: found.get(name) for name in ("title", "body_hash")}
+            now = {name: found.get(name) for name in ("title", "body_hash", "text_hash")}
             now |= {"status": exchange.status, "bytes": exchange.body_bytes}
             changed = former.changed(now | {"final_url": request.url.href})
             if former.body_hash is None and not changed:

@@ -147,6 +147,7 @@ def _page(record: WrittenRecord) -> FormerPage:
         body_hash=record.body_hash,
         etag=record.etag or "",
         last_modified=record.last_modified or "",
+        text_hash=record.text_hash,
     )
 
 

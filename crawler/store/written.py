@@ -66,6 +66,7 @@ class WrittenRecord(msgspec.Struct):
     fetched_at: str | None = None
     title: str | None = None
     body_hash: str | None = None
+    text_hash: str | None = None
     etag: str | None = None
     last_modified: str | None = None
 

@@ -221,6 +221,11 @@ def test_a_report_leaves_page_and_figures_and_can_be_repeated(run: Run, tmp_path
         (["--sabotage", "300%"], 2, "'300%' is not between 0% and 100%"),
         (["--report", "/proc/no/where"], 3, "--report: /proc/no/where: No such file"),
         (["--report", "/dev/null"], 3, "--report: /dev/null: File exists"),
+        (
+            ["--text", "noise"],
+            2,
+            "--text is for the experiment crawl: crawler compare crawl --text",
+        ),
         (["--urls", "no.txt", "noise"], 2, "--urls is for the experiment crawl, or for none"),
         (["--width", "500", "wait"], 2, "--width is for `crawler compare` without an experiment"),
         (["--mock-latency", "1", "all"], 2, "--mock-latency is for `crawler compare` without"),

@@ -242,6 +242,15 @@ def test_without_the_lock_threads_are_not_predicted_to_lose() -> None:
     assert {each.expect for each in threads} == {""}
 
 
+def test_text_is_work_for_processes() -> None:
+    """With `--text` every arm extracts it, and a pool of processes is expected to gain."""
+    planned = replace(setting(), text=True)
+    assert all(arm.parameters["options"]["text"] for arm in EXPERIMENT.arms(planned))
+    expected = {each.claim: each.expect for each in EXPERIMENT.contrasts(planned)}
+    assert expected["the parser in a pool (process) beside the loop, against inline"] == "faster"
+    assert "text" not in EXPERIMENT.arms(setting())[0].parameters["options"]
+
+
 def test_a_list_is_read_before_anything_is_run(tmp_path: Path) -> None:
     """A list that is missing, empty or standard input is refused when arms are planned."""
     (tmp_path / "empty").write_text("\n")

@@ -128,3 +128,14 @@ def test_conditions_are_those_of_the_page_itself() -> None:
         ("If-Modified-Since", "Sun, 29 Nov 2026 10:00:00 GMT"),
     )
     assert FormerPage("http://a/").conditions("http://a/") == ()
+
+
+def test_a_text_may_be_the_same_on_a_changed_page(tmp_path: Path) -> None:
+    """Its hash is compared where both crawls have it, and kept if the page is not sent again."""
+    old = written(tmp_path / "old", PAGE | {"url": "http://a/", "text_hash": "11"})
+    with former_pages(str(old), None, resumed=False) as found:
+        page = found.get("http://a/") if found is not None else None
+    assert page is not None and orjson.loads(page.document())["text_hash"] == "11"
+    assert page.changed({"body_hash": "ff", "text_hash": "11"}) == ("body_hash",)
+    assert page.changed({"body_hash": "ff", "text_hash": "22"}) == ("body_hash", "text_hash")
+    assert page.changed({"body_hash": page.body_hash}) == ()

@@ -104,6 +104,13 @@ def call(
 
 def meant(words: Sequence[str], config: CompareConfig) -> Sequence[str]:
     """Return the experiments meant; raise `ConfigurationError` for an unknown word."""
+    names = _meant(words, config)
+    if config.text and [*names] != [_CRAWL]:
+        raise ConfigurationError("--text is for the experiment crawl: crawler compare crawl --text")
+    return names
+
+
+def _meant(words: Sequence[str], config: CompareConfig) -> Sequence[str]:
     everything = config.quick or config.full
     if config.call or catalogue.CALL in words:
         return _called(words, config)

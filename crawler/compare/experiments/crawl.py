@@ -97,12 +97,13 @@ def _parsers(setting: Setting) -> Iterator[Contrast]:
     claim = "the loop's lag is lower with the parser in other processes"
     yield Contrast(claim, inline, name_of(UVLOOP, "process"), LAG, "faster" if several else "")
     claim = "parser threads beside the loop are not slower, as the parser lets go of the lock"
-    expect: Expected = "not slower" if several else ""
+    expect: Expected = "not slower" if several and not setting.text else ""
     threads = name_of(UVLOOP, "thread")
     yield Contrast(claim, inline, threads, RATE, expect, otherwise=_WHY_SLOWER)
     for executor in executors(setting)[2:]:
         claim = f"the parser in a pool ({executor}) beside the loop, against inline"
-        yield Contrast(claim, inline, name_of(UVLOOP, executor), RATE)
+        gains = several and setting.text and setting.interpreter.gil and executor == "process"
+        yield Contrast(claim, inline, name_of(UVLOOP, executor), RATE, "faster" if gains else "")
 
 
 @listed
@@ -169,6 +170,7 @@ _CONDITIONS = (
         "The same URLs and the same number in flight in all arms; split over processes, each has "
         "its share of both."
     ),
+    "With --text each page's main text is extracted, too, by a library that holds the GIL.",
     (
         "Every arm is this project's own crawl without manners, and ends with a checksum over "
         "all records: URL, outcome, status and everything that was parsed."

@@ -123,7 +123,8 @@ def _sizes(setting: Setting) -> dict[str, int]:
 def _options(setting: Setting, engine: str, executor: str) -> dict[str, Any]:
     kind, loop = ENGINES[engine]
     workers = max(1, len(setting.cores))
-    return {"engine": kind, "loop": loop, "parse": executor, "parse_workers": workers}
+    options = {"engine": kind, "loop": loop, "parse": executor, "parse_workers": workers}
+    return options | ({"text": True} if setting.text else {})
 
 
 def _list_arms(setting: Setting) -> Iterator[Arm]:
