@@ -22,8 +22,10 @@ from crawler.engine.crawl_session import LAST_WRITES
 from crawler.engine.partition_handle import PartitionHandle
 from crawler.engine.partition_messages import CallEnd, ProgressReport
 from crawler.engine.partition_plan import CrawlPlan, Manifest, Wish, all_done
+from crawler.engine.partition_process import preload
+from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure, ExitCode
-from crawler.runtime.companion import heard_first
+from crawler.runtime.companion import heard_first, may_fork
 
 ENDING = 10.0
 """Seconds that partitions have to end after the drain timeout; then they are killed."""
@@ -139,6 +141,24 @@ class ParallelCrawl:
             self._forward.end_within(seconds)
 
     # -- the run
+
+    def prepare(self) -> None:
+        """Fork the processes that are started first, if this one has no other thread.
+
+        Not those that run a parser of the user's: it may rely on a fresh process.
+        """
+        config = CommandConfig.of(self._plan.options)
+        if config.parsing.parser:
+            return
+        preload(config)
+        if may_fork():
+            for handle in self._handles[: self._plan.running]:
+                handle.prepare()
+
+    def dismiss(self) -> None:
+        """End what was prepared and has not run."""
+        for handle in self._handles:
+            handle.dismiss()
 
     def run(self) -> Snapshot:
         """Crawl until nothing is left, or until stopped; blocks. Raises `CrawlerError`."""

@@ -234,6 +234,8 @@ def _opened(
         max_time=order.config.max_time,
         standard_input=standard_input,
     )
+    held.callback(crawl.dismiss)
+    crawl.prepare()
     if forwarded is not None:
         forwarded.logs = logs
         return ParallelRun(session=crawl, source=sampled, sink=forwarded)

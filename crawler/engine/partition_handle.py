@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 from crawler.core.collector import Snapshot
+from crawler.engine import partition_process
 from crawler.engine.partition_messages import CallEnd, PartitionCall, ProgressReport
 from crawler.engine.partition_plan import CrawlPlan, Manifest, Wish
 from crawler.runtime.companion import Companion, ended, obituary
@@ -28,6 +28,7 @@ class PartitionHandle:
         self.end = CallEnd()
         self.failed = ""
         self.process: Companion | None = None
+        self._prepared: Companion | None = None  # it waits for a call
         self._deaths = 0
         self._records = 0  # that were there at the last death
         self._suspicious = False  # a page that was parsed may have been the cause of a death
@@ -36,18 +37,35 @@ class PartitionHandle:
     def __repr__(self) -> str:
         return f"PartitionHandle({self.process!r}, {self.manifest!r})"
 
+    def prepare(self) -> None:
+        """Fork the process for the first start. Raises `EnvironmentFailure`."""
+        self._prepared = Companion.forked(partition_process.main, f"partition {self.number}")
+
+    def dismiss(self) -> None:
+        """End a process that was prepared and not started."""
+        if self._prepared is not None:
+            self._prepared.bury()
+            self._prepared = None
+
     def start(self, plan: CrawlPlan, wish: Wish, standard_input: str = "") -> None:
         """Start a process for it. Raises `EnvironmentFailure`.
 
         standard_input: the file to read there.
         """
-        what = f"partition {self.number}"
-        with open(standard_input or os.devnull, "rb") as lines:
-            self.process = Companion.start("crawler.engine.partition_process", what, stdin=lines)
+        self.process, self._prepared = self._prepared, None
+        if self.process is None:
+            what = f"partition {self.number}"
+            self.process = Companion.start("crawler.engine.partition_process", what)
         self.last = None
         if self._suspicious and plan.options["parse"] in _TOGETHER:
             plan = replace(plan, options={**plan.options, "parse": "process"})
-        self.process.tell(PartitionCall(plan=plan, partition=self.number, given_up=self._given_up))
+        call = PartitionCall(
+            plan=plan,
+            partition=self.number,
+            standard_input=standard_input,
+            given_up=self._given_up,
+        )
+        self.process.tell(call)
         if wish is not Wish.GO_ON:
             self.process.tell(wish)
 

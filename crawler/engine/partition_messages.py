@@ -12,10 +12,15 @@ from crawler.model.errors import ExitCode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionCall:
-    """One call of `crawl_partition`. given_up: crawl nothing; each URL ends with this reason."""
+    """One call of `crawl_partition`.
+
+    standard_input: the file to read there, if any. given_up: crawl nothing; each URL ends with this
+    reason.
+    """
 
     plan: CrawlPlan
     partition: int
+    standard_input: str = ""
     given_up: str = ""
 
 

@@ -110,9 +110,12 @@ class Parsing:
     @property
     def kind(self) -> Parse:
         """The kind of worker for pages that are not parsed inline."""
-        if self._pooled or not self._auto:
-            return self._config.parsing.parse
-        return "process" if limits.cores() > 1 or self._apart else "thread"
+        return "process" if self._auto else self._config.parsing.parse
+
+    @property
+    def _pays(self) -> bool:
+        """True if `auto` may use a pool: on one core it would add a hand-over, and save nothing."""
+        return limits.cores() > 1 or bool(self._apart)
 
     def describe(self) -> str:
         """Return one line for a person: where pages are parsed, and the measured costs."""
@@ -190,13 +193,13 @@ class Parsing:
             return ParsePlace.POOL if self._pooled else ParsePlace.HERE
         # Always ask the chooser, which learns from each question what a pool would save.
         place, large = self._chooser.place(len(response.body)), self._is_large(response)
-        if self._pool is None and (large or self._chooser.pool_wanted):
+        if self._pool is None and (large or (self._chooser.pool_wanted and self._pays)):
             self._pool = self._started_pool()
         return ParsePlace.POOL if large else place
 
     def _is_large(self, response: RawResponse) -> bool:
         """Return True if `auto` always leaves this page to a process, whose memory is limited."""
-        return len(response.body) > _LARGE and self.kind == "process"
+        return len(response.body) > _LARGE and self.kind == "process" and self._pays
 
     def _parse_here(self, response: RawResponse) -> Parsed:
         parsed = self._here.parse(response)

@@ -115,6 +115,25 @@ def test_the_sites_of_a_list_are_dealt_out_once(tmp_path: Path) -> None:
         given = order(tmp_path, hosts=1, workers="2")
 
 
+def test_processes_that_were_prepared_end_with_a_run_that_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are forked where this process has a single thread, and are gone with the output."""
+    monkeypatch.setattr("crawler.engine.parallel_crawl.may_fork", lambda: True)
+    before = set(children())
+    run = open_parallel(order(tmp_path, workers="2"), 2, print)
+    prepared = set(children()) - before
+    assert len(prepared) == 2
+    run.sink.close(whole=False)
+    assert not prepared & set(children())
+
+
+def children() -> list[int]:
+    """The processes that this one has started and not buried."""
+    tasks = Path("/proc/self/task").glob("*/children")
+    return [int(pid) for task in tasks for pid in task.read_text().split()]
+
+
 def test_deaths_are_counted_anew_after_progress() -> None:
     """After three restarts without a new record it is given up, and one more death ends it."""
     handle = PartitionHandle(2)

@@ -45,6 +45,26 @@ def test_auto_leaves_a_large_page_to_a_worker(
 
 
 @faces
+def test_auto_starts_no_worker_on_one_core(
+    parse: Parse,
+    lanes: Callable[[Callable[[Work], Lane]], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However much there is to parse: handing over would cost more, and save nothing."""
+    made: list[Work] = []
+
+    def lane(work: Work) -> Lane:
+        made.append(work)
+        return ThreadLane(work)
+
+    lanes(lane)
+    for cores, workers in ((1, 0), (2, 2)):
+        monkeypatch.setattr(limits, "cores", lambda number=cores: number)
+        parse([LARGE, *[HTML + b"<p>a paragraph</p>" * 7_000] * 60], config(parse="auto"))
+        assert len(made) == workers
+
+
+@faces
 def test_auto_parses_a_large_page_where_no_worker_starts(
     parse: Parse, lanes: Callable[[Callable[[Work], Lane]], None]
 ) -> None:
