@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.bench import processes
+
 _TICK = 0.25  # seconds between two looks at a running process
 
 
@@ -64,7 +66,10 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A process that ended well: its seconds from start to end and its tree's CPU seconds."""
+    """A process that ended well: its seconds from start to end and its tree's CPU seconds.
+
+    The tree includes what ended after it, such as a fork server and its workers.
+    """
 
     wall: float
     cpu: float
@@ -107,7 +112,8 @@ def run(words: Sequence[str], watch: Callable[[int], None] | None = None) -> End
 
     Raises `NotDone` with the command's last line when its exit code is not 0.
     """
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processes.adopt_orphans()
+    before, children = resource.getrusage(resource.RUSAGE_CHILDREN), processes.children()
     with tempfile.TemporaryFile() as errors:
         started = time.perf_counter()
         process = subprocess.Popen(
@@ -122,6 +128,7 @@ def run(words: Sequence[str], watch: Callable[[int], None] | None = None) -> End
         errors.seek(0)
         if process.returncode != 0:
             raise NotDone(_last_words(words, process.returncode, errors.read()))
+    processes.bury(processes.children() - children)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return Ended(wall=wall, cpu=_cpu(after) - _cpu(before))
 

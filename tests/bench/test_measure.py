@@ -43,6 +43,13 @@ def test_rates_are_compared_within_their_round() -> None:
     assert rate_ratio(ours, peer) == 2.0
 
 
+def test_the_cpu_of_a_command_is_that_of_all_its_processes() -> None:
+    """One that the command has left behind counts, too: workers of a fork server outlive it."""
+    burn = "import time\nwhile time.process_time() < 0.2: pass"
+    leave = f"import subprocess, sys; subprocess.Popen([sys.executable, '-S', '-c', {burn!r}])"
+    assert run([sys.executable, "-S", "-c", leave]).cpu >= 0.2
+
+
 def test_play_keeps_every_sample_of_each_contestant() -> None:
     """Each contestant has one sample a round, in the order of the rounds."""
     left = iter([_sample(1, 1), _sample(2, 1)])
