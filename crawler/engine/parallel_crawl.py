@@ -30,6 +30,9 @@ from crawler.runtime.companion import heard_first, may_fork
 ENDING = 10.0
 """Seconds that partitions have to end after the drain timeout; then they are killed."""
 
+_MOST_LEFT = 32 * 2**20
+"""Bytes committed and not taken by the reader of the output, above which partitions wait."""
+
 _TICK = 0.1  # seconds between two looks at wishes and time, if nothing is heard
 
 
@@ -38,6 +41,12 @@ class Forward(Protocol):
 
     def take(self, manifest: Manifest) -> None:
         """Take more of a partition's part. Raises `CrawlerError`."""
+
+    def pass_on(self) -> int:
+        """Pass on what there is room for; return the bytes that there is none for.
+
+        Raises `CrawlerError`.
+        """
 
     def end_within(self, seconds: float) -> None:
         """Wait at most so long for whoever reads it."""
@@ -166,6 +175,7 @@ class ParallelCrawl:
         try:
             while self._start() or self._running or self._another_turn():
                 self._hear()
+                self._hold()
                 self._look_at_time()
                 self._look_at_all()
         finally:
@@ -234,6 +244,16 @@ class ParallelCrawl:
     def _pass_on(self, handle: PartitionHandle) -> None:
         if self._forward is not None:
             self._forward.take(handle.manifest)
+
+    def _hold(self) -> None:
+        """Let partitions wait while the reader of the output is behind."""
+        if self._forward is None:
+            return
+        left = self._forward.pass_on()
+        if left > _MOST_LEFT or not left:
+            with self._lock:
+                for each in self._running:
+                    each.hold(bool(left), self._wish)
 
     def _end(self, handle: PartitionHandle, end: CallEnd) -> None:
         self._pass_on(handle)

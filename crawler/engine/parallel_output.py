@@ -8,6 +8,7 @@ partitions have written next to their records (`--audit`, `--repeats`).
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from math import inf
@@ -111,8 +112,8 @@ class Forwarded:
         self.logs: PartLogs | None = None
         encode = cast("Callable[[Final], bytes]", bytes)  # what is put is encoded already
         self._sink = RecordSink(path, encode=encode)
-        self._passed: dict[int, int] = {}
-        self._latest: dict[int, Manifest] = {}
+        self._commits: deque[tuple[str, int, int]] = deque()  # parts, from where to where
+        self._taken: dict[int, int] = {}  # bytes of each partition
         self._deadline = inf
         self._held = held
         if head:
@@ -127,9 +128,16 @@ class Forwarded:
         return self._sink.written
 
     def take(self, manifest: Manifest) -> None:
-        """Pass on more of a part, as far as there is room."""
-        self._latest[manifest.partition] = manifest
-        self._pass_on(manifest)
+        """Pass on more, as far as there is room.
+
+        One commit follows the other, so that no record comes in the middle of another.
+        """
+        for part, length in manifest.parts:
+            taken = self._taken.get(manifest.partition, 0)
+            if length > taken:
+                self._commits.append((part, taken, length))
+                self._taken[manifest.partition] = length
+        self.pass_on()
 
     def end_within(self, seconds: float) -> None:
         """Wait at most so long, from now, for whoever reads it."""
@@ -140,7 +148,7 @@ class Forwarded:
         """Pass on the rest; may be called again. Raises what `RecordSink` raises."""
         with self._held:
             try:
-                while any(map(self._pass_on, self._latest.values())):
+                while self.pass_on():
                     if monotonic() > self._deadline:
                         break
                     sleep(_PAUSE)
@@ -149,19 +157,16 @@ class Forwarded:
                     self.logs.collect()
                 self._sink.close(whole=whole)
 
-    def _pass_on(self, manifest: Manifest) -> bool:
-        """Pass on what there is room for; return whether some of the part is left."""
-        number = manifest.partition
-        at = self._passed.get(number, 0)
-        if not manifest.parts:
-            return False
-        ((part, length),) = manifest.parts
-        while at < length and self._sink.has_room:
+    def pass_on(self) -> int:
+        """Pass on what there is room for; return the bytes that there is none for."""
+        while self._commits and self._sink.has_room:
+            part, at, end = self._commits.popleft()
             with open(part, "rb") as file:
-                lines = os.pread(file.fileno(), min(_BLOCK, length - at), at)
+                lines = os.pread(file.fileno(), min(_BLOCK, end - at), at)
             self._sink.put(cast("Final", lines))
-            at = self._passed[number] = at + len(lines)
-        return at < length
+            if (at := at + len(lines)) < end:
+                self._commits.appendleft((part, at, end))
+        return sum(end - at for _, at, end in self._commits)
 
 
 class PartLogs:

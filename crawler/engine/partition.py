@@ -295,6 +295,7 @@ class PartitionCrawl:
         )
 
     def _carry_out(self, wish: Wish) -> None:
+        self._sink.hold(wish is Wish.HOLD)
         actions: dict[Wish, Callable[[], None]] = {
             Wish.FINISH: self._given.finish,
             Wish.STOP: self._session.stop,

@@ -29,6 +29,7 @@ class PartitionHandle:
         self.failed = ""
         self.process: Companion | None = None
         self._prepared: Companion | None = None  # it waits for a call
+        self._held = False
         self._deaths = 0
         self._records = 0  # that were there at the last death
         self._suspicious = False  # a page that was parsed may have been the cause of a death
@@ -57,6 +58,7 @@ class PartitionHandle:
             what = f"partition {self.number}"
             self.process = Companion.start("crawler.engine.partition_process", what)
         self.last = None
+        self._held = False
         if self._suspicious and plan.options["parse"] in _TOGETHER:
             plan = replace(plan, options={**plan.options, "parse": "process"})
         call = PartitionCall(
@@ -72,7 +74,14 @@ class PartitionHandle:
     def wish(self, wish: Wish) -> None:
         """Tell the process, if one runs."""
         if self.process is not None:
-            self.process.tell(wish)
+            hold = self._held and wish in (Wish.GO_ON, Wish.FINISH)
+            self.process.tell(Wish.HOLD if hold else wish)
+
+    def hold(self, held: bool, wish: Wish) -> None:
+        """Let the process start nothing for now, or go on as is wished."""
+        if held != self._held:
+            self._held = held
+            self.wish(wish)
 
     def receive(self) -> ProgressReport | CallEnd | str | None:
         """Return the next message, which must have come; None if the process is gone."""

@@ -69,6 +69,7 @@ class Wish(Enum):
     """What the caller wants of a running partition."""
 
     GO_ON = "go on"
+    HOLD = "hold"  # start nothing for now: the records are not taken as fast as they come
     FINISH = "finish"  # return once there is nothing to do: no other partition sends any more
     STOP = "stop"  # start nothing more, and let the requests in flight end
     STOP_NOW = "stop now"
@@ -78,7 +79,7 @@ class PartitionWatch(Protocol):
     """The caller's view of a running partition, which calls it from a thread of its own.
 
     With one, a partition without work waits for what others may hand over, until `look` answers
-    with another wish than `GO_ON`; without one, it returns.
+    with `FINISH`, or a wish to stop; without one, it returns.
     """
 
     def attend(self, call: Callable[[], None]) -> None:

@@ -103,7 +103,7 @@ class RecordSink:
         self._queue: list[tuple[bytes, ...]] = []
         self._queued = 0  # bytes in the queue
         self._waiting = 0  # bytes in the queue or being written
-        self._closing = self._hasty = False
+        self._closing = self._hasty = self._held = False
         self._whole = False
         self._failure: Exception | None = None
         self._given = 0
@@ -131,6 +131,8 @@ class RecordSink:
     @property
     def has_room(self) -> bool:
         """True if an engine may start new fetches, or if the writer has failed."""
+        if self._held:
+            return False
         journalled = self._kept.journal.size if self._kept is not None else 0
         return self._waiting + journalled <= LIMIT
 
@@ -172,6 +174,12 @@ class RecordSink:
             if self._queue or (self._kept is not None and self._kept.journal.behind):
                 self._hasty = True
                 self._change.notify()
+
+    def hold(self, held: bool) -> None:
+        """Have no room from now on, whatever is queued, or have it again; from any thread."""
+        before, self._held = self._held, held
+        if before and not held:
+            self.on_room()
 
     def end_within(self, seconds: float) -> None:
         """Let `close` wait at most `seconds`, from now, for the reader of a pipe or terminal."""

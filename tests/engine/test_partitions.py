@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,14 @@ import pytest
 from crawler.core.audit import Totals
 from crawler.core.collector import Snapshot
 from crawler.core.ownership import Ownership
+from crawler.engine.parallel_output import Forwarded
 from crawler.engine.partition import crawl_partition
 from crawler.engine.partition_plan import CrawlPlan, Manifest, Wish, all_done
 from crawler.engine.plugins import Plugins
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError
+from crawler.model.outcome import Fetched
+from crawler.model.request import Request
 from crawler.model.url import Url
 from crawler.runtime.suffixes import PublicSuffixes
 from tests.engine.partition_web import HOSTS, PAGES, ManyHosts, page, place
@@ -265,14 +270,15 @@ class Parent:
 class Member:
     """The watch of one of them."""
 
-    def __init__(self, changed: threading.Condition) -> None:
+    def __init__(self, changed: threading.Condition, fetcher: Any = None) -> None:
         self._changed = changed
+        self._fetcher = fetcher or ManyHosts()
         self.manifest = Manifest(partition=0)
         self.looked, self.wish = False, Wish.GO_ON
         self.call: Callable[[], None] = lambda: None
 
     def run(self, plan: CrawlPlan, partition: int) -> None:
-        plugins = Plugins(fetcher=ManyHosts())
+        plugins = Plugins(fetcher=self._fetcher)
         self.manifest = crawl_partition(plan, partition, None, watch=self, plugins=plugins)
 
     def attend(self, call: Callable[[], None]) -> None:
@@ -291,16 +297,94 @@ class Member:
         pass
 
 
-@pytest.mark.parametrize("engine", ["async", "threaded"])
+@pytest.mark.slow
+@pytest.mark.parametrize(("engine", "follow"), [("async", True), ("threaded", False)])
 def test_the_end_is_known_by_events(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str, follow: bool
 ) -> None:
     """Neither the pace of commits nor that of looks is waited for: both are an hour here."""
     monkeypatch.setattr("crawler.engine.partition._LOOK", 3_600.0)
     monkeypatch.setattr("crawler.store.sinks._COMMIT_PACE", 3_600.0)
-    for lines, options in ((listed(), {}), ([page(n) for n in range(HOSTS)], FOLLOWING)):
-        plan = planned(tmp_path / str(len(lines)), lines, 2, engine=engine, **options)
-        assert records(Parent(plan).run()) == records(rounds(replace(plan, state=f"{plan.state}2")))
+    options = FOLLOWING if follow else {}
+    lines = [page(n) for n in range(HOSTS)] if follow else listed()
+    plan = planned(tmp_path, lines, 2, engine=engine, **options)
+    assert len(records(Parent(plan).run())) >= PAGES
+
+
+class Pausing(ManyHosts):
+    """Its first answer comes when the partition has been told to hold, and has."""
+
+    def __init__(self) -> None:
+        self.held = threading.Event()
+        self.asked = 0
+        self.on_first: Callable[[], None] = lambda: None
+
+    def fetch(self, request: Request) -> Fetched:
+        self.asked += 1
+        if self.asked == 1:
+            self.on_first()
+            assert self.held.wait(PATIENCE)
+        return super().fetch(request)
+
+
+class Holding(Member):
+    """A watch that holds its partition at the first request, and says when that is in effect."""
+
+    def __init__(self, changed: threading.Condition, fetcher: Pausing) -> None:
+        super().__init__(changed, fetcher)
+        self._pausing = fetcher
+        self._looks = 0  # with the wish
+        self.in_flight = -1
+        fetcher.on_first = self.hold
+
+    def hold(self) -> None:
+        self.wish = Wish.HOLD
+        self.call()
+
+    def look(self, manifest: Manifest, taken: Snapshot, since: float) -> Wish:
+        if self.wish is Wish.HOLD:
+            self._looks += 1
+            self.call()
+            if self._looks > 1:  # the first one's wish was carried out before
+                self._pausing.held.set()
+        self.in_flight = taken.in_flight
+        return super().look(manifest, taken, since)
+
+
+@pytest.mark.parametrize("engine", ["async", "threaded"])
+def test_a_partition_that_is_held_starts_nothing(tmp_path: Path, engine: str) -> None:
+    """What is in flight ends, and nothing else begins until it may go on."""
+    changed, fetcher = threading.Condition(), Pausing()
+    held = Holding(changed, fetcher)
+    plan = planned(tmp_path, listed(), 1, engine=engine, concurrency=1)
+    thread = threading.Thread(target=held.run, args=(plan, 0), daemon=True)
+    thread.start()
+    with changed:
+        assert changed.wait_for(lambda: fetcher.held.is_set() and not held.in_flight, PATIENCE)
+    assert (fetcher.asked, thread.is_alive()) == (1, True)
+    held.wish = Wish.GO_ON
+    held.call()
+    thread.join(PATIENCE)
+    assert held.manifest.ended and len(records([held.manifest])) == len(set(listed()))
+
+
+def test_commits_of_two_partitions_do_not_mix(tmp_path: Path) -> None:
+    """A reader that is slower than both gets whole records, however much waits for it."""
+    reader, writer = os.pipe()
+    forwarded = Forwarded(f"/dev/fd/{writer}", ExitStack())
+    lines = 9_001
+    for number in range(2):
+        (tmp_path / f"{number}").write_bytes((b"%d" % number * 1_500 + b"\n") * lines)
+        parts = ((f"{tmp_path}/{number}", 1_501 * lines),)
+        forwarded.take(Manifest(partition=number, parts=parts))
+    assert forwarded.pass_on() > 0
+    thread = threading.Thread(target=forwarded.close, daemon=True)
+    thread.start()
+    with open(reader, "rb") as file:
+        found = Counter(file.readline() for _ in range(2 * lines))
+    thread.join(PATIENCE)
+    os.close(writer)
+    assert found == {b"0" * 1_500 + b"\n": lines, b"1" * 1_500 + b"\n": lines}
 
 
 def test_a_resume_with_another_number_of_workers(tmp_path: Path) -> None:
