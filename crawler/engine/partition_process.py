@@ -79,11 +79,15 @@ class ParentWatch:
             end = replace(end, error=f"{type(error).__name__}: {error}", foreseen=False)
         self._line.tell(end)
 
-    def _listen(self) -> None:
+    def _follow(self) -> None:
+        """Follow the parent's wishes until it has gone."""
         while (wish := self._line.hear()) is not None:
             self._wish = wish
             if self._attend is not None:
                 self._attend()
+
+    def _listen(self) -> None:
+        self._follow()
         os._exit(ExitCode.ENVIRONMENT)
 
 

@@ -23,7 +23,7 @@ import duckdb
 from pyarrow import parquet
 
 from crawler.cli.crawl_run import Order, run
-from crawler.engine import partition_handle, partition_process
+from crawler.engine import parallel_crawl, partition_handle, partition_process
 from crawler.engine.partition import crawl_partition
 from crawler.engine.partition_messages import PartitionCall
 from crawler.engine.plugins import Plugins
@@ -74,10 +74,10 @@ class ThreadCompanion(Companion):
         self._thread = thread
 
     @classmethod
-    def start(cls, module: str, what: str, *, blocked: Any = (), stdin: Any = None) -> Self:
-        """Start it; `stdin` is the copy of the list."""
+    def start(cls, module: str, what: str, *, blocked: Any = ()) -> Self:
+        """Start it."""
         ours, theirs = socketpair()
-        arguments = (theirs.detach(), stdin.name)
+        arguments = (theirs.detach(),)
         thread = threading.Thread(target=_partition, args=arguments, name=what, daemon=True)
         thread.start()
         return cls(ours.detach(), thread)
@@ -96,16 +96,15 @@ class ThreadWatch(partition_process.ParentWatch):
     """The parent of a partition that does not end this process when the line does."""
 
     def _listen(self) -> None:
-        while (wish := self._line.hear()) is not None:
-            self._wish = wish
+        self._follow()
 
 
-def _partition(descriptor: int, lines: str) -> None:
+def _partition(descriptor: int) -> None:
     parent = ThreadWatch(ProcessLine(descriptor))
     call: PartitionCall | None = parent.call()
     if call is None:
         return
-    inputs = tuple(lines if name == "-" else name for name in call.plan.inputs)
+    inputs = tuple(call.standard_input if name == "-" else name for name in call.plan.inputs)
     plan = replace(call.plan, inputs=inputs)
     try:
         plugins = Plugins(fetcher=ManyHosts())
@@ -149,6 +148,7 @@ def often() -> None:
     journal._LEAST, journal._GROWTH = 1_000, 1
     handover.SEGMENT = 2_000
     partition_handle.Companion = ThreadCompanion  # type: ignore[misc]
+    parallel_crawl.may_fork = lambda: False
 
 
 def crawl_workers(case: WorkersCase, folder: Path, *, sync: str = "none") -> int:
