@@ -118,7 +118,7 @@ def test_help_into_a_closed_pipe_is_not_an_error(words: str) -> None:
 @pytest.mark.slow
 def test_a_closed_pipe_is_no_error() -> None:
     """`| head -1`: exit code 0, and silence."""
-    with started("crawl", *WORDS, "--mock", "3000") as process:
+    with started("crawl", *WORDS, "--mock", "3000", "--progress", "none") as process:
         assert process.stdout is not None and process.stderr is not None
         assert process.stdout.readline().startswith("{")
         process.stdout.close()
