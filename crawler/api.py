@@ -31,6 +31,7 @@ from crawler.model.url import Url
 from crawler.store.sources import IterableSource
 
 _ROOM = 1_000  # outcomes; a page of 82 KB has a record of 50 KB
+_ROOM_BYTES = 64 << 20  # of their bodies, where those are kept
 
 Parser = str | Callable[..., Any]
 """`module:function`, or a function from `Response` to a dict."""
@@ -72,11 +73,12 @@ class OutcomeQueue:
         self._on_put = on_put
         self._takers = takers or {}
         self._outcomes: deque[Final] = deque()
+        self._held = 0
 
     @property
     def has_room(self) -> bool:
-        """True while fewer than 1,000 outcomes wait."""
-        return len(self._outcomes) < _ROOM
+        """True while fewer than 1,000 outcomes wait, with less than 64 MB of bodies."""
+        return len(self._outcomes) < _ROOM and self._held < _ROOM_BYTES
 
     def put(self, final: Final) -> None:
         """Take one outcome from the engine."""
@@ -86,6 +88,7 @@ class OutcomeQueue:
             except Exception as error:
                 raise CrawlerError(f"{name} failed: {type(error).__name__}: {error}") from error
         self._outcomes.append(final)
+        self._held += _body_size(final)
         self._on_put()
 
     def end_within(self, seconds: float) -> None:
@@ -96,9 +99,15 @@ class OutcomeQueue:
         if not self._outcomes:
             return None
         final = self._outcomes.popleft()
-        if len(self._outcomes) == _ROOM // 2:
+        before = self._held
+        self._held -= _body_size(final)
+        if len(self._outcomes) == _ROOM // 2 or self._held <= _ROOM_BYTES // 2 < before:
             self.on_room()
         return final
+
+
+def _body_size(final: Final) -> int:
+    return len(getattr(final, "body", None) or b"")
 
 
 class Crawl:
@@ -113,10 +122,11 @@ class Crawl:
     its `put` takes each outcome before the caller does. headers: additional request headers, or a
     function from URL to them. on_outcome: called with each outcome. link_filter: called with the
     URL of each link in scope, returns whether to follow it. All are called where the engine runs:
-    on the event loop, or in one of its threads.
+    on the event loop, or in one of its threads. keep_body: pages, and failures with a response
+    that was parsed, have its decoded `body`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each but the first two is a part of its own, and named
         self,
         urls: Iterable[str],
         config: CrawlConfig | None = None,
@@ -127,6 +137,7 @@ class Crawl:
         headers: RequestedHeaders | None = None,
         on_outcome: Callable[[Any], object] | None = None,
         link_filter: Callable[[str], bool] | None = None,
+        keep_body: bool = False,
         **options: Unpack[RunKeywords],
     ) -> None:
         if isinstance(urls, CrawlConfig):
@@ -140,6 +151,7 @@ class Crawl:
             headers=headers if callable(headers) else None,
             link_filter=link_filter,
             keep_headers=True,
+            keep_body=keep_body,
         )
         self._config = self._plugins.fitted(given)
         self._takers = _takers(sink, on_outcome)
@@ -241,6 +253,7 @@ class CrawlParts(RunKeywords, total=False):
     headers: RequestedHeaders | None
     on_outcome: Callable[[Any], object] | None
     link_filter: Callable[[str], bool] | None
+    keep_body: bool
 
 
 def run(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
 
 import crawler
+from crawler.api import OutcomeQueue
 from crawler.mock import MockWeb, Served, running
 from crawler.model.keywords import CrawlKeywords, RunKeywords
 from crawler.store.record import encode
@@ -142,6 +144,30 @@ def test_functions_see_and_steer_the_crawl(web: Served, engine: Any) -> None:
     assert all(o.url.endswith(("/", "/1", "/2")) for o in got)
     assert {o.url for o in got} <= set(asked)
     assert sorted(map(id, seen)) == sorted(2 * [id(o) for o in got])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_page_has_its_body_where_it_is_wanted(web: Served, engine: Any) -> None:
+    """Decoded, as its record counts it; without the option there is none."""
+    (kept,) = crawled([web.url], engine=engine, keep_body=True)
+    (plain,) = crawled([web.url], engine=engine)
+    assert plain.body is None
+    assert len(kept.body) == kept.record()["bytes"]["decoded"] and b"<title>" in kept.body
+
+
+def test_bodies_that_wait_for_the_caller_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crawl pauses at so many bytes, and goes on when half of them have been taken."""
+    monkeypatch.setattr("crawler.api._ROOM_BYTES", 40)
+    queue, told = OutcomeQueue(lambda: None), []
+    queue.on_room = lambda: told.append(len(queue._outcomes))
+    (page,) = crawled(["http://a.test/page"], fetcher=Memory())
+    for _ in range(4):
+        assert queue.has_room
+        queue.put(replace(page, body=b"x" * 10))
+    assert not queue.has_room
+    while queue.take() is not None:
+        pass
+    assert told == [2] and queue.has_room
 
 
 @pytest.mark.parametrize("engine", ENGINES)
