@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -264,12 +265,22 @@ def made_up_here() -> tuple[Experiment, runner.Conducted]:
     return MADE_UP, made_up(free=False)
 
 
+@cache  # as in most results
+def _judged_noise(jitter: float) -> Examined:
+    return Examined.of(*noise(jitter), bands_of([]))
+
+
+@cache
+def _judged_made_up() -> Examined:
+    return Examined.of(MADE_UP, made_up(), bands_of([_judged_noise(0.01)]))
+
+
 def result(
     *more: tuple[Experiment, runner.Conducted], jitter: float = 0.01, **changed: Any
 ) -> ComparisonResult:
     """`noise` and whatever else is given, judged."""
-    examined: list[Examined] = []
-    for experiment, done in (noise(jitter), *more):
+    examined = [_judged_noise(jitter)]
+    for experiment, done in more:
         examined.append(Examined.of(experiment, done, bands_of(examined)))
     fields: dict[str, Any] = {
         "started": "2026-11-24T00:00:00.000Z",
@@ -285,4 +296,6 @@ def result(
 
 def whole(**changed: Any) -> ComparisonResult:
     """`noise` and the made-up experiment with two interpreters."""
-    return result((MADE_UP, made_up()), **changed)
+    examined = [_judged_noise(0.01), _judged_made_up()]
+    asked = [each.experiment.name for each in examined]
+    return result(**{"asked": asked, "examined": examined, **changed})
