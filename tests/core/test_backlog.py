@@ -80,6 +80,7 @@ def test_the_window_is_kept_to() -> None:
     assert (snapshot.read, snapshot.pending, snapshot.spilled) == (5_000, 50, 4_950)
 
 
+@pytest.mark.slow
 def test_the_list_is_read_ahead_only_so_far() -> None:
     """Reading ends with `read_ahead` URLs on disk, and goes on as they come back."""
     most = 0

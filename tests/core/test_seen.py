@@ -34,6 +34,7 @@ def test_colliding_fingerprints_are_kept_apart() -> None:
     assert not any(seen.add(fingerprint) for fingerprint in alike)
 
 
+@pytest.mark.slow
 def test_memory_stays_small() -> None:
     """Fingerprints take less than 16 bytes each, at whatever point of the table's growth."""
     random_bits = random.Random(1)

@@ -102,6 +102,7 @@ def test_nothing_legal_is_refused() -> None:
     assert refused == []
 
 
+@pytest.mark.slow
 def test_no_legal_text_is_refused() -> None:
     """No page of a legal web, duplicates among them, is one of too many of equal content."""
     traps = Traps(FollowingConfig(max_equal_pages=5))

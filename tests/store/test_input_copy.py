@@ -231,6 +231,7 @@ def crawled(output: Path, given: bytes, pages: int, engine: str) -> tuple[int, s
     return done.returncode, done.stderr.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["async", "threaded"])
 def test_a_crawl_of_a_pipe_goes_on_without_it(tmp_path: Path, engine: str) -> None:
     """Nothing on standard input continues it, as does the same list; another is refused."""

@@ -377,6 +377,7 @@ def test_classes_of_keys_come_to_the_same_as_all_at_once(monkeypatch: pytest.Mon
     assert bases[0] == bases[1]
 
 
+@pytest.mark.slow
 def test_a_journal_that_has_grown_gets_a_new_base_on_the_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -311,6 +311,7 @@ def test_parts_of_a_directory_have_one_schema(
     assert pl.read_parquet(tmp_path / "out").height == len(crawl)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite", "duckdb"])
 def test_a_database_has_a_row_for_each_url_of_several_crawls(
     tmp_path: Path, crawl: dict[str, dict[str, Any]], kind: str

@@ -190,6 +190,7 @@ def test_a_full_disk_is_one_clear_error() -> None:
     assert isinstance(sink.failure, EnvironmentFailure)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_a_disk_that_fills_up_leaves_whole_lines(tmp_path: Path, suffix: str) -> None:
     """When a write fails midway, the file ends with a whole line and the error counts them."""

@@ -122,6 +122,7 @@ def test_an_empty_one_holds_no_urls(tmp_path: Path, text: str) -> None:
     assert read(wrote(tmp_path / "a.xml", text)) == []
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_list(tmp_path: Path) -> None:
     """A sitemap of 20 MB, beyond what the protocol allows, is read in about two megabytes."""
     path = wrote(

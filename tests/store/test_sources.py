@@ -174,6 +174,7 @@ def test_archives_of_several_parts_are_unpacked(tmp_path: Path, kind: str, suffi
     assert hrefs(read(wrote(tmp_path / f"list{suffix}", data))) == URLS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["gzip", "zstd"])
 def test_what_the_commands_pack_is_unpacked(tmp_path: Path, command: str) -> None:
     """Archives by the gzip and zstd commands are read, here with 200,000 lines."""
@@ -233,6 +234,7 @@ def test_rubbish_after_an_archive_is_an_error_after_its_lines(tmp_path: Path) ->
         source.read(100)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
 def test_an_archive_bomb_stays_small_in_memory(tmp_path: Path, pack: object) -> None:
     """An archive that unpacks to 200 MB of one line is read in a few megabytes."""
@@ -328,6 +330,7 @@ def test_closing_ends_a_read_that_waits(tmp_path: Path, suffix: str) -> None:
     assert answer == [[]]
 
 
+@pytest.mark.slow
 def test_a_named_pipe_loses_nothing(tmp_path: Path) -> None:
     """A named pipe is neither opened nor read before the crawl, so it arrives whole."""
     fifo = tmp_path / "fifo"
@@ -339,6 +342,7 @@ def test_a_named_pipe_loses_nothing(tmp_path: Path) -> None:
     writer.join()
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_list(tmp_path: Path) -> None:
     """A list of 5 MB is read in about a megabyte, and the progress adds up to all of it."""
     path = wrote(tmp_path / "list", "".join(f"http://a.example/{n:050}\n" for n in range(80_000)))

@@ -134,6 +134,7 @@ def test_a_long_line_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     assert hrefs(kept.take([("a", 9)])) == [long, "http://a/2"]
 
 
+@pytest.mark.slow
 def test_files_and_memory_are_bounded() -> None:
     """A million bytes in memory, some 40 files, and 16 bytes a run, for one host or for many."""
     descriptors = len(os.listdir("/dev/fd"))
