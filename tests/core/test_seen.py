@@ -7,6 +7,7 @@ from array import array
 from operator import is_not
 from sys import getsizeof
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
