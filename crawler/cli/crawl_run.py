@@ -245,6 +245,9 @@ def _check_places(order: Order) -> None:
         from crawler.fetch.response_cache import ResponseCache
 
         ResponseCache(config.network.cache)
+    if config.save:
+        made = os.path.exists(config.save)
+        check_folder("save", os.path.join(config.save, "") if made else config.save.rstrip("/"))
     named = ("stats", "audit", "repeats")
     outputs = [("output", each.path) for each in order.targets()]
     for name, path in (*outputs, *((n, getattr(config, n)) for n in named)):
@@ -287,11 +290,12 @@ def _opened(
 ) -> Parts:
     from crawler.core.changes import Lasting
     from crawler.engine.crawl_session import CrawlSession
-    from crawler.engine.plugins import Plugins
+    from crawler.engine.plugins import keeping
     from crawler.store.former_pages import former_pages
     from crawler.store.journal.resumption import ContinuedSource, open_state
     from crawler.store.journal.state_folder import StateFolder
     from crawler.store.rendering import open_outputs
+    from crawler.store.saved_bodies import SavedBodies
     from crawler.store.sinks import RecordSink
     from crawler.store.sources import UrlSource
 
@@ -321,8 +325,9 @@ def _opened(
             sink = RecordSink(outputs.outlets, encode=first, others=others)
         stack.callback(sink.close, whole=False)
         former = held.enter_context(former_pages(config.since, folder, resumed=old))
-        if any(each.archive for each in order.targets()):
-            plugins = replace(plugins or Plugins(), keep_headers=True, keep_body=True)
+        if config.save:
+            sink.bodies = SavedBodies(config.save)
+        plugins = keeping(plugins, order.targets(), config)
         session = CrawlSession(
             config,
             source,

@@ -34,7 +34,7 @@ from crawler.core.ownership import Ownership
 from crawler.engine.crawl_session import CrawlSession
 from crawler.engine.division import divided
 from crawler.engine.partition_plan import CrawlPlan, Manifest, PartitionWatch, Wish
-from crawler.engine.plugins import Plugins
+from crawler.engine.plugins import Plugins, keeping
 from crawler.engine.ports import silent
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError
@@ -53,6 +53,7 @@ from crawler.store.journal.resumption import Beginning, LeftLines, begin, resume
 from crawler.store.journal.state_folder import FORMAT, StateFolder
 from crawler.store.rendering import open_outputs
 from crawler.store.run_folder import part_name
+from crawler.store.saved_bodies import SavedBodies
 from crawler.store.shared_source import SharedSource
 from crawler.store.sinks import RecordSink
 from crawler.store.sources import InputProgress, UrlSource
@@ -147,8 +148,9 @@ class PartitionCrawl:
             self._quota.allow if self._quota is not None else None,
         )
         former = stack.enter_context(former_pages(config.since, Path(plan.state), resumed=True))
-        if any(each.archive for each in self._targets):
-            plugins = replace(plugins or Plugins(), keep_headers=True, keep_body=True)
+        if config.save:
+            self._sink.bodies = SavedBodies(config.save)
+        plugins = keeping(plugins, self._targets, config)
         self._session = CrawlSession(
             config,
             self._given,

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from crawler.fetch.credentials import RequestHeaders
 from crawler.fetch.exchange import ExchangeProgress
 from crawler.fetch.fetch_fault import overdue
+from crawler.model.command_config import CommandConfig
 from crawler.model.config import CrawlConfig
 from crawler.model.document import RawResponse
 from crawler.model.errors import ConfigurationError
@@ -22,6 +23,7 @@ from crawler.model.fault import Fault
 from crawler.model.headers import Headers
 from crawler.model.outcome import Failed, Fetched, Kind, Received, Redirect
 from crawler.model.request import Request
+from crawler.store.forms import OutputTarget
 from crawler.workers import own
 
 _CODED = frozenset(("content-encoding", "content-length", "content-type", "transfer-encoding"))
@@ -64,6 +66,17 @@ class Plugins:
                 "fetcher: fetch is a coroutine function; the threaded engine needs a plain one"
             )
         return config.updated({"per_ip": 0})  # it alone knows whom it connects to
+
+
+def keeping(
+    plugins: Plugins | None, targets: Sequence[OutputTarget], config: CommandConfig
+) -> Plugins | None:
+    """Return the caller's parts, with headers and bodies in outcomes if the outputs want them."""
+    archive = any(each.archive for each in targets)
+    if not archive and not config.save:
+        return plugins
+    given = plugins or Plugins()
+    return replace(given, keep_headers=archive or given.keep_headers, keep_body=True)
 
 
 class GivenAsyncFetcher:

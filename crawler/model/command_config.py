@@ -96,6 +96,9 @@ class CommandConfig(CrawlConfig):
         "Protection against power cuts: full syncs every commit, none leaves it to the system.",
     )
     accept_change: bool = _output(False, "Continue although the list or the options have changed.")
+    save: str = _output(
+        "", "Save the bodies of pages as files below this directory.", metavar="DIR"
+    )
     stats: str = _output(
         "", "Write the statistics to this file, as JSON.", metavar="FILE.json", common=True
     )
@@ -150,7 +153,7 @@ _LASTING = (
     *("max_queries", "max_equal_pages", "max_body", "strict", "accept", "max_redirects"),
     *("user_agent", "parser", "html", "error_pages", "limit", "input_format", "url_column"),
     *("url_field", "keep", "fields", "format", "flat", "csv_links"),
-    *("keep_headers", "keep_connection", "since"),
+    *("keep_headers", "keep_connection", "since", "save"),
     *("extract", "text", "markdown", "text_engine", "detect_language", "text_hash", "select"),
 )
 """What decides which URLs are crawled and what their records hold; never a secret."""

@@ -216,7 +216,7 @@ class Page(_Requested):
 
     `near_duplicate_of` is the fingerprint of the URL of an earlier page with nearly the same text.
     `changed` names what differs from the record of an earlier crawl; None without one.
-    `body` is decoded, and only kept where somebody wants it.
+    `body` is decoded, and only kept where somebody wants it; `saved` is the file that has it.
     """
 
     request: Request
@@ -225,6 +225,7 @@ class Page(_Requested):
     near_duplicate_of: int | None = None
     changed: tuple[str, ...] | None = None
     body: bytes | None = field(default=None, repr=False)
+    saved: str | None = None
 
     @classmethod
     def not_modified(cls, request: Request, exchange: Exchange, former: FormerPage) -> Page:
@@ -308,6 +309,8 @@ class Page(_Requested):
         fields |= self.exchange.record(self.request, self.document.seconds)
         if self.changed is not None:
             fields["changed"] = self.changed
+        if self.saved is not None:
+            fields["saved"] = self.saved
         if self.near_duplicate_of is not None:
             fields["near_duplicate_of"] = f"{self.near_duplicate_of:016x}"
         return fields, self.document.json

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,7 +84,7 @@ class ParquetPacker:
         data = b"\n".join(lines)
         if any(name in data for name in self._open):
             records = [_closed(orjson.loads(line), self._spec) for line in lines]
-            return pa.Table.from_pylist(_dated(records), schema=self._schema)
+            return pa.Table.from_pylist(records, schema=self._schema)
         found = json.read_json(
             io.BytesIO(data),
             read_options=json.ReadOptions(block_size=max(1 << 20, max(map(len, lines)) + 1)),
@@ -132,7 +133,7 @@ def _open_names(spec: dict[str, Any]) -> Iterator[str]:
 
 
 def _closed(record: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
-    """Return a record with JSON text for what the schema leaves open."""
+    """Return a record with JSON text for what the schema leaves open, and times as such."""
     found: dict[str, Any] = {}
     for name, field in spec.items():
         value = record.get(name)
@@ -140,14 +141,7 @@ def _closed(record: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
             value = orjson.dumps(value).decode()
         elif isinstance(value, dict):
             value = _closed(value, field["properties"])
+        elif value is not None and field.get("format") == "date-time":
+            value = datetime.fromisoformat(value)
         found[name] = value
     return found
-
-
-def _dated(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    from datetime import datetime
-
-    for record in records:
-        if record.get("fetched_at"):
-            record["fetched_at"] = datetime.fromisoformat(record["fetched_at"])
-    return records

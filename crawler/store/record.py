@@ -14,7 +14,7 @@ from crawler.model.outcome import Final, Kind
 from crawler.model.transfer import SCHEMA
 
 OPTIONAL = (
-    *("source", "etag", "last_modified", "changed", "headers", "connection"),
+    *("source", "etag", "last_modified", "changed", "saved", "headers", "connection"),
     *("links_left_off", "text", "markdown", "text_language", "text_hash", "selected"),
     *("parsed", "extracted"),
 )
@@ -130,6 +130,7 @@ def _exchange_fields() -> dict[str, Any]:
                 "decoded": _integer("Bytes without content encoding.", null=True),
             },
         ),
+        "saved": _text("The file with the decoded body, below the directory of --save."),
         "truncated": {
             "description": "Whether the body was cut, so that the fields found on it lack its "
             "end: closed too early, above --max-body, or not finished within --timeout.",

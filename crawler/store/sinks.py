@@ -23,12 +23,13 @@ import threading
 from array import array
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from math import inf
 from time import monotonic
 
 from crawler.model.choices import Existing
 from crawler.model.errors import CrawlerError, EnvironmentFailure, ExitCode
-from crawler.model.outcome import Failed, Final
+from crawler.model.outcome import Failed, Final, Page
 from crawler.store.descriptor import ReaderGone
 from crawler.store.journal.kept import Kept, RecordGroup
 from crawler.store.journal.lines import key_of, word_of
@@ -37,6 +38,7 @@ from crawler.store.outlet import Outlet, write_groups
 from crawler.store.output_files import write_json
 from crawler.store.record import encode
 from crawler.store.rendering import Encoder
+from crawler.store.saved_bodies import SavedBodies, name_of
 
 __all__ = ["LIMIT", "OutputClosed", "RecordSink", "write_json"]
 
@@ -75,8 +77,9 @@ class RecordSink:
     appended to, as `existing` says, with the first record and not before. `.gz` and `.zst` are
     compressed. kept: the output and the journal of a crawl that can be continued after it was
     killed, with the same outputs. `encode` makes a record, by default a JSON line, for the first
-    output, `others` for the further ones. `on_room` is called from the writer's thread when
-    there is room again or the writer has failed; it must not raise.
+    output, `others` for the further ones. `bodies`: where to save those of pages that have one,
+    before their records are written. `on_room` is called from the writer's thread when there is
+    room again or the writer has failed; it must not raise.
 
     Raises what `crawler.store.claim.Claim` raises.
     """
@@ -100,6 +103,8 @@ class RecordSink:
         self._kept = kept
         self.on_room = on_room
         self._change = threading.Condition()
+        self.bodies: SavedBodies | None = None
+        self._files: list[tuple[str, bytes]] = []
         self._queue: list[tuple[bytes, ...]] = []
         self._queued = 0  # bytes in the queue
         self._waiting = 0  # bytes in the queue or being written
@@ -152,8 +157,12 @@ class RecordSink:
         Raises `OutputClosed` if the reader of the output went away, `EnvironmentFailure` that names
         the output if it could not be written; in both cases this record is not written.
         """
+        file = None
+        if self.bodies is not None and isinstance(final, Page) and final.body:
+            file = name_of(final), final.body
+            final = replace(final, saved=file[0])
         records = tuple([encode(final) for encode in self._encoders])
-        size = sum(map(len, records))
+        size = sum(map(len, records)) + (len(file[1]) if file is not None else 0)
         with self._change:
             self._refuse()
             self._given += 1
@@ -162,6 +171,8 @@ class RecordSink:
                 self._ended.append(key_of(final))
                 self._words.append(word_of(final))
                 self._failed += isinstance(final, Failed)
+            if file is not None:
+                self._files.append(file)
             self._queue.append(records)
             self._queued += size
             self._waiting += size
@@ -232,7 +243,7 @@ class RecordSink:
                 group = self._next_group(last + self._pace)
                 self._write(group)
                 last = monotonic()
-                self._done(sum(map(len, group.parts)))
+                self._done(group.size)
             for outlet in self._outlets:
                 outlet.end(whole=self._whole)
             if self._kept is not None:
@@ -245,6 +256,9 @@ class RecordSink:
                     stack.callback(outlet.close)
 
     def _write(self, group: RecordGroup) -> None:
+        if self.bodies is not None:
+            for file in group.files:
+                self.bodies.write(*file)
         if self._kept is not None:
             self._kept.write(group)
         elif group.parts:
@@ -265,8 +279,9 @@ class RecordSink:
             ended, self._ended = self._ended, array("Q")
             words, self._words = self._words, []
             failed, self._failed = self._failed, 0
+            files, self._files = self._files, []
         parts = [b"".join(column) for column in zip(*queued, strict=True)]
-        return RecordGroup(parts, len(queued), ended, words, failed)
+        return RecordGroup(parts, len(queued), ended, words, failed, files)
 
     @property
     def _hurries(self) -> bool:

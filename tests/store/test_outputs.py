@@ -249,6 +249,8 @@ def crawl(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
     assert crawled(folder / "out.jsonl", urls=[*URLS, "http://no url/", "ftp://b.test/"]) == 0
     records = records_of(folder / "out.jsonl")
     records[URLS[1]]["parsed"] = {"price": [1, 2.5], "name": "x"}
+    ended = {"ip": None, "http_version": "1.1", "tls_version": "TLSv1.3"}
+    records[URLS[1]]["connection"] = ended | {"certificate_expires": "2027-01-02T03:04:05.000Z"}
     records[URLS[2]]["source"] = {"file": "l.csv", "line": 3, "columns": {"id": "7"}}
     return records
 
@@ -268,6 +270,9 @@ def test_parquet_is_read_back_by_the_libraries_that_people_load_it_with(
         assert json.loads(row["parsed"] or "null") == record.get("parsed")
         fetched = row["fetched_at"] and row["fetched_at"].strftime("%Y-%m-%dT%H:%M:%S")
         assert fetched == (record["fetched_at"] and record["fetched_at"][:19])
+    until = "connection.certificate_expires::date::text"
+    asked_for = f"select {until} from '{output}' where parsed like '%price%'"
+    assert duckdb.sql(asked_for).fetchall() == [("2027-01-02",)]
     query = f"select sum(len(links)) from '{output}' where source is null"
     assert duckdb.sql(query).fetchall() == [(2 * (len(URLS) - 1),)]
     assert set(pd.read_parquet(output)["url"]) == set(crawl)

@@ -12,8 +12,8 @@ from crawler.store.outlet import Outlet, write_groups
 class RecordGroup(NamedTuple):
     """Records that are written together, so many for each output, and the keys of their URLs.
 
-    words: their outcomes, as `crawler.store.journal.lines.word_of` has them; `failed` of them are
-    failures.
+    files: names and contents of bodies to save first. words: their outcomes, as
+    `crawler.store.journal.lines.word_of` has them; `failed` of them are failures.
     """
 
     parts: Sequence[bytes] = ()
@@ -21,6 +21,12 @@ class RecordGroup(NamedTuple):
     ended: Sequence[int] = ()
     words: Sequence[str] = ()
     failed: int = 0
+    files: Sequence[tuple[str, bytes]] = ()
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        return sum(map(len, self.parts)) + sum(len(body) for _, body in self.files)
 
 
 class Kept:
