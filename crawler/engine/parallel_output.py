@@ -191,8 +191,8 @@ class PartLogs:
         for name, log in self._logs.items():
             for part in sorted(self._folder.glob(f"p[0-9]*/{name}.jsonl")):
                 with part.open("rb") as file:
-                    for line in file:
-                        log.add(line)
+                    while lines := file.readlines(_BLOCK):
+                        log.add(b"".join(lines))
                 part.unlink()
 
     def close(self) -> None:

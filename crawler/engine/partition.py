@@ -11,10 +11,11 @@ goes on where its last commit ended. A lock on the part keeps two calls for one 
 
 Found URLs and the targets of redirects go to the partition that owns their host. When links are
 followed, that judges them once it has read the list to its end, as every entry may widen the scope;
-it also reads the entries of others for that. Compared with one process, three things differ: a
-page's depth is that of the first link to arrive, which need not be the shortest; up to a twentieth
-of `max_pages` may be missing; and the record of a redirect to another partition's host that ends
-there without a fetch has no times.
+it also reads the entries of others for that. A page's depth is that of the first link to arrive,
+which need not be the shortest way; that is so in one process, too, but more often here, as links of
+others arrive with a commit. Besides, two things differ from one process: up to a twentieth of
+`max_pages` may be missing, and the record of a redirect to another partition's host that ends there
+without a fetch has no times.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class LineLog:
         self._failure: OSError | None = None
 
     def add(self, line: bytes) -> None:
-        """Add a line, with its end."""
+        """Add a line, or several, with their ends."""
         self._lines.append(line)
         self._size += len(line)
         if self._size >= _GROUP:
