@@ -135,6 +135,7 @@ def _replaced(kind: type) -> Iterator[str]:
             yield name
 
 
+@pytest.mark.slow
 def test_each_private_name_of_a_library_is_known() -> None:
     """PK5: what is used or replaced is in the table, and what is in the table is used."""
     known = set().union(*KNOWN.values())

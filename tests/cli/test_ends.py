@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def _until_full(fifo: str) -> None:
     writer = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
     try:
         while _has_room(writer):
-            pass
+            time.sleep(0.005)
     finally:
         os.close(writer)
 
@@ -100,6 +101,7 @@ def test_one_signal_is_enough_where_nobody_reads_what_is_said(engine: str) -> No
     with subprocess.Popen(command, stdout=writer, stderr=writer) as process:
         while _has_room(writer):
             assert process.poll() is None
+            time.sleep(0.005)
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 143
     os.close(writer)

@@ -111,6 +111,7 @@ def test_a_disk_that_fails_costs_no_record_once_it_works_again(
     ends(case, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("often")
 @pytest.mark.skipif(os.geteuid() != 0, reason="a file system is mounted")
 @pytest.mark.parametrize("form", FORMS)

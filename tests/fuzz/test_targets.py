@@ -17,6 +17,7 @@ from tests.fuzz.targets import TARGETS, check
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
 @settings(
     max_examples=EXAMPLES or 150,
