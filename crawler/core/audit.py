@@ -33,7 +33,8 @@ class Audit:
                 self.smallest_gap = gap
         self._last = now
         self.requests += 1
-        self.most_in_flight = max(self.most_in_flight, in_flight)
+        if in_flight > self.most_in_flight:
+            self.most_in_flight = in_flight
 
     @property
     def json(self) -> dict[str, Any]:
@@ -68,5 +69,6 @@ class Totals:
         self.pauses += audit.pauses
         self.away += audit.away
         self.most_in_flight = max(self.most_in_flight, audit.most_in_flight)
-        gaps = [gap for gap in (self.smallest_gap, audit.smallest_gap) if gap is not None]
-        self.smallest_gap = min(gaps, default=None)
+        gap = audit.smallest_gap
+        if gap is not None and (self.smallest_gap is None or gap < self.smallest_gap):
+            self.smallest_gap = gap

@@ -9,7 +9,7 @@ run between any two of them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,7 +34,7 @@ _MOSTLY = 0.5  # of the time in flight
 _COUNTED = (
     *("read", "repeats", "found", "earlier", "spilled", "moved", "failed", "skipped"),
     *("earlier_failed", "earlier_unfetched"),
-    *("truncated", "retries", "redirects", "wire_bytes", "body_bytes", "in_flight"),
+    *("truncated", "retries", "redirects", "wire_bytes", "body_bytes"),
 )
 """Fields of `Snapshot` that are counted one by one."""
 
@@ -131,7 +131,8 @@ class Snapshot:
 class StatisticsCollector:
     """Collects the statistics. Every method is thread-safe.
 
-    `lock` is an argument so that a test can show the effect of its absence.
+    `lock` is an argument so that a test can show the effect of its absence. `holding` is the limit
+    to which time is attributed now, with the number of hosts at work.
     """
 
     def __init__(self, lock: AbstractContextManager[object] | None = None) -> None:
@@ -143,7 +144,7 @@ class StatisticsCollector:
         self._outcomes: dict[str, int] = {}
         self._causes: dict[str, CauseTally] = {}
         self._holds = Holds()
-        self._holding: tuple[Limit, int] | None = None
+        self.holding: tuple[Limit, int] | None = None
         self._exchanged = 0.0
         self._after_exchange = 0.0
         self._latency = DurationHistogram()
@@ -197,37 +198,36 @@ class StatisticsCollector:
         with self._lock:
             self._counts["moved"] += number
 
-    def add_started(self) -> None:
-        """Count a fetch that was handed out."""
-        with self._lock:
-            self._counts["in_flight"] += 1
-
     def hold(self, limit: Limit, hosts: int, now: float) -> None:
         """Attribute time from now on to `limit`, with so many hosts at work."""
-        if self._holding != (limit, hosts):
+        if self.holding != (limit, hosts):
             with self._lock:
-                self._holding = limit, hosts
-                self._holds.hold(self._holding, now)
+                self.holding = limit, hosts
+                self._holds.hold(self.holding, now)
 
     def go(self, now: float) -> None:
         """Attribute time from now on to no limit."""
-        if self._holding is not None:
+        if self.holding is not None:
             with self._lock:
-                self._holding = None
+                self.holding = None
                 self._holds.hold(None, now)
 
     def add_fetched(self, outcome: Ended, now: float, *, again: bool) -> None:
         """Count a finished fetch; `again`: it failed and will be retried."""
         exchange = outcome.exchange
         with self._lock:
-            self._counts["in_flight"] -= 1
-            self._counts["retries"] += again
-            self._counts["redirects"] += isinstance(outcome, Redirect)
+            counts = self._counts
+            if again:
+                counts["retries"] += 1
+            if isinstance(outcome, Redirect):
+                counts["redirects"] += 1
             if exchange is not None:
-                self._counts["wire_bytes"] += exchange.wire_bytes
-                self._counts["body_bytes"] += exchange.body_bytes
+                counts["wire_bytes"] += exchange.wire_bytes
+                counts["body_bytes"] += exchange.body_bytes
                 self._exchanged += exchange.total
-                self._after_exchange += max(now - exchange.started_at - exchange.total, 0.0)
+                after = now - exchange.started_at - exchange.total
+                if after > 0:
+                    self._after_exchange += after
                 if exchange.status is not None:
                     self._latency.add(exchange.total)
 
@@ -236,20 +236,26 @@ class StatisticsCollector:
         with self._lock:
             self._counts["retries"] += 1
 
-    def add_record(self, final: Final) -> None:
-        """Count a final outcome."""
+    def add_records(self, finals: Iterable[Final]) -> None:
+        """Count final outcomes."""
         with self._lock:
-            if isinstance(final, (Failed, Skipped)):  # a union would be built on each call
-                key = final.kind.value
-                self._causes.setdefault(key, CauseTally()).add(final.url, final.reason)
-                self._counts["failed"] += isinstance(final, Failed)
-                self._counts["skipped"] += isinstance(final, Skipped)
-            else:
-                key = _WORDS[type(final)]
-                if isinstance(final, Page) and final.unchanged:
-                    key = UNCHANGED
-            self._outcomes[key] = self._outcomes.get(key, 0) + 1
-            self._counts["truncated"] += _truncated(final)
+            outcomes = self._outcomes
+            for final in finals:
+                if isinstance(final, (Failed, Skipped)):  # a union would be built on each call
+                    key = self._add_cause(final)
+                else:
+                    key = _WORDS[type(final)]
+                    if type(final) is Page and final.unchanged:
+                        key = UNCHANGED
+                outcomes[key] = outcomes.get(key, 0) + 1
+                if _truncated(final):
+                    self._counts["truncated"] += 1
+
+    def _add_cause(self, final: Failed | Skipped) -> str:
+        key = final.kind.value
+        self._causes.setdefault(key, CauseTally()).add(final.url, final.reason)
+        self._counts["failed" if isinstance(final, Failed) else "skipped"] += 1
+        return key
 
     def add_loop_lag(self, seconds: float) -> None:
         """Count a lag of the event loop."""

@@ -30,7 +30,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from math import inf
-from typing import TypeGuard, TypeVar
 
 from crawler.core import ends
 from crawler.core.audit import Audit, Totals
@@ -42,9 +41,10 @@ from crawler.core.discovery import Discovery
 from crawler.core.domain import SuffixList
 from crawler.core.frontier import Frontier, Withdrawal
 from crawler.core.gatekeeper import Gatekeeper
+from crawler.core.host import Host
 from crawler.core.outages import Outages, cut_off
 from crawler.core.retry import RetryPolicy
-from crawler.core.rules import Ended
+from crawler.core.rules import Ended, Succeeded
 from crawler.core.step import BUSY, DONE, Fetch, Notice, Step, Wait, WriteRecord
 from crawler.core.visits import Visits
 from crawler.core.waiting import WaitingHost, WaitReason
@@ -69,7 +69,7 @@ def ignore(_told: object) -> None:
     """Ignore an audit or a repeat."""
 
 
-F = TypeVar("F")
+_ADDRESS = Purpose.ADDRESS  # looking up an enumeration's member costs as much as a call
 
 
 class CrawlCore:
@@ -149,6 +149,7 @@ class CrawlCore:
             suffixes=suffixes,
         )
         self._in_flight: dict[Request, float] = {}  # and its start
+        self._fetching = 0  # without name lookups
         self._ending: deque[Iterator[Final]] = deque()  # outcomes still to be recorded
 
     def tell_repeats(self, repeated: Callable[[Seed], None]) -> None:
@@ -172,7 +173,12 @@ class CrawlCore:
         taken = self._outages.counted(self.collector.snapshot(now), now)
         capacity = self.capacity
         lowest = capacity.lowest if capacity.lowest < self._config.concurrency else 0
-        return replace(taken, lowered_to=lowest, stood_still=capacity.stood_still)
+        return replace(
+            taken,
+            in_flight=len(self._in_flight),
+            lowered_to=lowest,
+            stood_still=capacity.stood_still,
+        )
 
     def waiting(self, most: int, now: float) -> tuple[WaitingHost, ...]:
         """Return the hosts with the most waiting URLs, and why they wait; thread-safe."""
@@ -246,7 +252,7 @@ class CrawlCore:
         step = self._next(now)
         if step is BUSY or type(step) is Wait:
             self.collector.hold(self._limit(now), self._frontier.at_work, now)
-        else:
+        elif self.collector.holding is not None:
             self.collector.go(now)
         return step
 
@@ -261,7 +267,7 @@ class CrawlCore:
             return Limit.MACHINE if lowered else Limit.CONCURRENCY
         if self._outages.network.gone:
             return Limit.PAUSE
-        if len(self._frontier):
+        if self._frontier.queued:
             return self._frontier.limit(now)
         if self._window.next_retry is not None:
             return Limit.RETRY
@@ -276,8 +282,9 @@ class CrawlCore:
         match self._frontier.pop(now):
             case Request() as request:
                 self._in_flight[request] = now
-                self._outages.network.started(request)
-                self.collector.add_started()
+                self._fetching += request.purpose is not _ADDRESS
+                if self._outages.network.gone:
+                    self._outages.network.started(request)
                 return Fetch(request)
             case Withdrawal(request, kind, reason):
                 self._outages.rest(request.url.host_key, now)
@@ -285,11 +292,6 @@ class CrawlCore:
         if not self._in_flight and self._window.next_retry is None and self._outages.idle(now):
             return WriteRecord(self._recorded(self._decided(now)))
         return self._window.ahead() or self._idle(now)
-
-    @property
-    def _fetching(self) -> int:
-        """The number of requests in flight, without name lookups."""
-        return len(self._in_flight) - self._frontier.looking_up
 
     def _before(self, now: float) -> Step | None:
         """Return the step that comes before or instead of a request, or None."""
@@ -320,46 +322,62 @@ class CrawlCore:
 
     def finish(self, request: Request, outcome: Ended, now: float) -> tuple[Final, ...]:
         """Take in the outcome of a fetch. Raises ValueError for a request that is not in flight."""
-        if request not in self._in_flight:
+        started = self._in_flight.pop(request, None)
+        if started is None:
             raise ValueError(f"not in flight: {request!r}")
-        started = self._in_flight.pop(request)
-        outcome = self._put_off(outcome)
+        self._fetching -= request.purpose is not _ADDRESS
         host = self._frontier.release(request, now)
-        if self._excused(outcome, started):
-            self._outages.excuse(host, outcome, now)
-            self.collector.add_fetched(outcome, now, again=False)
-            self._frontier.changed(host, now)
-            return self._recorded(self._decided(now))
-        finals = self._visits.without_tls(host, outcome, now)
-        left = self._gates.learn(host, request, outcome, now)
-        again, kept = None, False
-        if not self._window.stopped:
-            if not self._visits.plain_instead(outcome):
-                again = self._outages.again(host, outcome, now)
-            kept = self._outages.learn(host, outcome, started, now, again=again is not None)
-        self.collector.add_fetched(outcome, now, again=again is not None and not kept)
-        finals += [] if kept else self._visits.ended(outcome, now, again)
-        decided = self._decided(now)
+        if isinstance(outcome, Failed):
+            finals = self._failed(host, self._put_off(outcome), started, now)
+        else:
+            finals = self._succeeded(host, outcome, started, now)
+        if self._outages.decided:
+            finals += self._decided(now)
         if host.breaker.is_open:
             self._outages.rest(host.key, now)
         self._frontier.changed(host, now)
         if self._frontier.noted:
             self._note_hosts(now)
-        if not left:
-            return self._recorded(chain(finals, decided))
-        return self._recorded(chain(finals, (ends.unasked(*each) for each in left), decided))
+        return self._recorded(finals)
 
-    def _put_off(self, outcome: F) -> F | Failed:
+    def _succeeded(self, host: Host, outcome: Succeeded, started: float, now: float) -> list[Final]:
+        exchange = outcome.exchange
+        if exchange is not None:
+            if exchange.status is not None:
+                host.no_tls = False
+            self._gates.answered(host, exchange, now)
+        if not self._window.stopped:
+            self._outages.answered(host, outcome, started, now)
+        self.collector.add_fetched(outcome, now, again=False)
+        return self._visits.ended(outcome, now)
+
+    def _failed(self, host: Host, failure: Failed, started: float, now: float) -> list[Final]:
+        if self._excused(failure, started):
+            self._outages.excuse(host, failure, now)
+            self.collector.add_fetched(failure, now, again=False)
+            return []
+        finals = self._visits.without_tls(host, failure, now)
+        left = self._gates.learn(host, failure, now)
+        again, kept = None, False
+        if not self._window.stopped:
+            if not self._visits.plain_instead(failure):
+                again = self._outages.again(host, failure, now)
+            kept = self._outages.learn(host, failure, started, now, again=again is not None)
+        self.collector.add_fetched(failure, now, again=again is not None and not kept)
+        finals += [] if kept else self._visits.failed(failure, now, again)
+        return finals + [ends.unasked(*each) for each in left]
+
+    def _put_off(self, failure: Failed) -> Failed:
         """Leave a failure that a retry could mend to a later run, if this one is stopped."""
-        if not (self._lasting and self._window.stopped and isinstance(outcome, Failed)):
-            return outcome
-        return replace(outcome, kind=Kind.CANCELLED) if outcome.kind.retryable else outcome
+        if not (self._lasting and self._window.stopped and failure.kind.retryable):
+            return failure
+        return replace(failure, kind=Kind.CANCELLED)
 
-    def _excused(self, outcome: Ended, started: float) -> TypeGuard[Failed]:
+    def _excused(self, failure: Failed, started: float) -> bool:
         """Tell whether a failure coincided with a standstill of this process."""
-        if not isinstance(outcome, Failed) or self._window.stopped or outcome.hopeless:
+        if self._window.stopped or failure.hopeless:
             return False
-        return started < self.capacity.still_at and cut_off(outcome)
+        return started < self.capacity.still_at and cut_off(failure)
 
     def usable(self, fetched: Fetched) -> Fetched:
         """Return a fetch, or the partial response that a failure kept if no retry is left."""
@@ -374,8 +392,6 @@ class CrawlCore:
     def _decided(self, now: float) -> Iterable[Final]:
         """Return failures that were held until now, and requests of hosts given up."""
         failures, left = self._outages.take()
-        if not failures and not left:
-            return ()
         finals = [each for failed in failures for each in self._visits.failed(failed, now, None)]
         return chain(finals, (ends.unasked(*each) for each in left))
 
@@ -410,11 +426,13 @@ class CrawlCore:
 
         With a journal, an interruption is not an outcome: the URL goes on in a later run.
         """
-        finals = (each for each in finals if not (self._lasting and ends.is_interrupted(each)))
-        portion = tuple(islice(finals, RECORDS))
-        for final in portion:
-            self.collector.add_record(final)
+        if self._lasting:
+            finals = (each for each in finals if not ends.is_interrupted(each))
+        portion = tuple(islice(finals := iter(finals), RECORDS))
+        if portion:
+            self.collector.add_records(portion)
         if len(portion) == RECORDS:
             self._ending.append(finals)
-        self._changes.publish()
+        if self._lasting:
+            self._changes.publish()
         return portion

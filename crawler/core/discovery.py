@@ -11,6 +11,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import compress
 
 from crawler.core.changes import Changes, Earlier, Lasting
 from crawler.core.crawl_tables import CrawlTables
@@ -38,7 +39,10 @@ _MET = 1 << 17
 
 
 class Discovery:
-    """Judges found URLs. `seen` holds the fingerprints of all URLs taken up by the crawl."""
+    """Judges found URLs. `seen` holds the fingerprints of all URLs taken up by the crawl.
+
+    `scoped`: some URLs may be out of scope, as the crawl finds URLs.
+    """
 
     def __init__(
         self,
@@ -53,6 +57,7 @@ class Discovery:
         self._seen = seen
         lasting = lasting or Lasting(Changes(), Earlier())
         self._changes = lasting.changes
+        self._lasting = type(lasting.changes) is not Changes
         self._ownership = lasting.ownership
         self._allow = lasting.allow or (lambda _taken_up: following.max_pages)
         self._allowed = 0 if lasting.allow else following.max_pages
@@ -63,7 +68,7 @@ class Discovery:
             exclude=following.exclude,
             suffixes=suffixes,
         )
-        self._scoped = following.follow or following.sitemaps
+        self.scoped = following.follow or following.sitemaps
         self._tracking = Tracking(following.drop_params)
         self._traps = Traps(following)
         self._near = NearDuplicates()
@@ -79,12 +84,12 @@ class Discovery:
 
     def add_seed(self, url: Url) -> None:
         """Add a URL of the list to the scope."""
-        if self._scoped and self._scope.add_seed(url):
+        if self.scoped and self._scope.add_seed(url):
             self._changes.widened(url)
 
     def widen(self, url: Url) -> None:
         """Add the target of a listed URL's redirect to the scope of all partitions."""
-        if self._scoped and self._scope.add_seed(url):
+        if self.scoped and self._scope.add_seed(url):
             self._changes.widened(url)
             for other in self._ownership.others if self._ownership is not None else ():
                 self._changes.handed_over(url, other)
@@ -106,7 +111,7 @@ class Discovery:
         self._traps.restore(tables.counts, tables.barren)
         self._near.restore(tables.signatures, tables.pages)
         self.refused.update(tables.refused)
-        if self._scoped:
+        if self.scoped:
             for url in earlier.places:
                 self._scope.add_seed(url)
 
@@ -124,14 +129,22 @@ class Discovery:
 
     def _see(self, key: int) -> bool:
         """Take up a fingerprint; return False if it was there before."""
-        if new := self._seen.add(key):
+        new = self._seen.add(key)
+        if new and self._lasting:
             self._changes.seen(key)
         return new
 
-    def admitted(self, url: Url | InvalidUrl) -> bool:
-        """Take up an entry of the list; return False if it was listed or found before."""
-        key = self.key(url) if isinstance(url, Url) else url.fingerprint
-        return self._see(key)
+    def admitted(self, urls: Iterable[Url | InvalidUrl]) -> list[bool]:
+        """Take up entries of the list; return False for each that was listed or found before."""
+        if self._following.follow:
+            keys = [self.key(url) if isinstance(url, Url) else url.fingerprint for url in urls]
+        else:
+            keys = [url.fingerprint for url in urls]
+        new = list(map(self._seen.add, keys))
+        if self._lasting:
+            for key in compress(keys, new):
+                self._changes.seen(key)
+        return new
 
     def key(self, url: Url) -> int:
         """Return the fingerprint by which a URL counts as seen; for a list alone, its own."""
@@ -260,7 +273,7 @@ class Discovery:
 
     def _is_outside(self, url: Url) -> bool:
         """Tell whether a URL is out of scope; count it if so."""
-        refusal = self._scope.refusal(url) if self._scoped else None
+        refusal = self._scope.refusal(url) if self.scoped else None
         if refusal is not None:
             self.refused[refusal] += 1
         return refusal is not None

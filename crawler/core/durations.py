@@ -51,10 +51,11 @@ class DurationHistogram:
     def add(self, seconds: float) -> None:
         """Count one duration; a negative one counts as zero."""
         value = int(seconds * 1e6) if seconds > 0 else 0
-        shift = max(value.bit_length() - _SPLIT_BITS - 1, 0)
-        bucket = (shift << _SPLIT_BITS) + (value >> shift)
-        self._counts[min(bucket, _BUCKETS - 1)] += 1
-        self._largest = max(self._largest, seconds)
+        shift = value.bit_length() - _SPLIT_BITS - 1
+        bucket = (shift << _SPLIT_BITS) + (value >> shift) if shift > 0 else value
+        self._counts[bucket if bucket < _BUCKETS else _BUCKETS - 1] += 1
+        if seconds > self._largest:
+            self._largest = seconds
 
     def freeze(self) -> DurationDistribution:
         """Return the distribution so far."""

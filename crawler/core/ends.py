@@ -41,7 +41,7 @@ def interrupted(request: Request) -> Skipped:
 
 def is_interrupted(final: Final) -> bool:
     """Tell whether only the end of the run has ended a URL."""
-    return isinstance(final, Failed | Skipped) and final.kind in _INTERRUPTED
+    return isinstance(final, (Failed, Skipped)) and final.kind in _INTERRUPTED
 
 
 def refused(redirect: Redirect, kind: Kind, reason: str) -> Failed:

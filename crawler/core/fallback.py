@@ -19,10 +19,10 @@ from crawler.model.url import Url, names_scheme
 def falls_back(request: Request) -> bool:
     """Tell whether http may be tried for a request."""
     return (
-        request.purpose is Purpose.PAGE
+        request.url.href.startswith("https:")
         and not request.found_on
         and not request.hops
-        and request.url.scheme == "https"
+        and request.purpose is Purpose.PAGE
         and not names_scheme(request.input)
     )
 

@@ -26,10 +26,10 @@ from typing import NamedTuple
 from crawler.core.audit import Audit
 from crawler.core.backlog import Backlog
 from crawler.core.bottleneck import Limit
-from crawler.core.host import Address, Host, HostGate, QueuePlace
+from crawler.core.host import OPEN, PARKED, READY, TIMED, Address, Host, HostGate
 from crawler.core.host_state import HostState, nothing_known
 from crawler.core.waiting import WaitingHost
-from crawler.formats.robots import RobotsRules
+from crawler.formats.robots import ALLOW_ALL, RobotsRules
 from crawler.model.outcome import Kind
 from crawler.model.politeness_config import PolitenessConfig
 from crawler.model.request import Purpose, Request
@@ -37,6 +37,7 @@ from crawler.model.request import Purpose, Request
 RESTED_HOSTS = 10_000
 RESTED_COST = 64 * 2**20
 _SPARE_ADDRESSES = 1_000
+_ROBOTS = Purpose.ROBOTS  # looking up an enumeration's member costs as much as a call
 _LOOKS = 16  # hosts examined to find what holds most of them
 
 
@@ -55,7 +56,8 @@ class Frontier:
     tells whether a proxy resolves a host key's name; its address is then unknown and has no
     limits. veto: returns the reason to skip a found request when its turn comes, or None. on_rest:
     called for each forgotten host. on_away: called for each host that was away when an earlier run
-    ended. `noted` has the hosts of which something is to be remembered.
+    ended. `noted` has the hosts of which something is to be remembered. `queued` counts waiting
+    requests. `tls_refused`: there was a host whose port refuses TLS.
     """
 
     def __init__(
@@ -89,22 +91,14 @@ class Frontier:
         self._timed: list[tuple[float, int, Address]] = []
         self._number = count()
         self._in_flight: dict[Request, Host] = {}
-        self._waiting = 0
-
-    def __len__(self) -> int:
-        """Return the number of waiting requests."""
-        return self._waiting
+        self.queued = 0
+        self.tls_refused = False
 
     def __repr__(self) -> str:
         return (
-            f"Frontier(waiting={self._waiting}, hosts={len(self._hosts)}, "
+            f"Frontier(waiting={self.queued}, hosts={len(self._hosts)}, "
             f"addresses={len(self._addresses)}, rested={len(self._rested)})"
         )
-
-    @property
-    def looking_up(self) -> int:
-        """The number of hosts whose address is being looked up."""
-        return self._unknown.in_flight
 
     # -- requests
 
@@ -113,7 +107,8 @@ class Frontier:
 
         Returns the reason if the host is left alone and the request is not taken.
         """
-        host = self.host(request.url.host_key)
+        key = request.url.host_key
+        host = self._hosts.get(key) or self.host(key)
         if host.down is not None:
             if now < host.down_until:
                 self.changed(host, now)
@@ -121,13 +116,14 @@ class Frontier:
             host.down = None
             host.throttle.probing()
             host.breaker.doubted()
-        queue = host.urgent if request.purpose is Purpose.ROBOTS else host.waiting
+        queue = host.urgent if request.purpose is _ROBOTS else host.waiting
         if first and not host.breaker.is_open:
             queue.appendleft(request)
         else:
             queue.append(request)
-        self._waiting += 1
-        self.changed(host, now)
+        self.queued += 1
+        if host.place is PARKED:
+            self.settle(host, now)
         return None
 
     def pop(self, now: float) -> Request | Withdrawal | None:
@@ -138,18 +134,18 @@ class Frontier:
         # Addresses whose time has come join the ring first.
         while self._timed and (due := self.next_time()) is not None and due <= now:
             address = heappop(self._timed)[2]
-            address.place = QueuePlace.PARKED
+            address.place = PARKED
             self._wake(address, now)
-            if address.place is not QueuePlace.READY:
+            if address.place is not READY:
                 self._place(address, now)
         # Each address has one turn: it goes back to the end of the ring, or to its heap.
         while self._ready:
             address = self._ready.popleft()
-            address.place = QueuePlace.PARKED
-            if address.has_timed:
+            address.place = PARKED
+            if address.timed:
                 self._wake(address, now)
             taken = self._turn(address, now)
-            if address.place is QueuePlace.PARKED:
+            if address.place is PARKED:
                 self._place(address, now)
             if taken is not None:
                 return taken
@@ -161,28 +157,35 @@ class Frontier:
             self.settle(host, now)
 
     def _turn(self, address: Address, now: float) -> Request | Withdrawal | None:
-        while (host := address.pop_ready()) is not None:
-            if host.place_at(now) is QueuePlace.READY:
+        ready = address.ready
+        while ready:
+            host = ready.popleft()
+            host.place = PARKED
+            if host.place_at(now) is READY:  # it may have to wait after all
                 return self._refused(host, now) or self._started(host, now)
             self.settle(host, now)
         return None
 
     def _started(self, host: Host, now: float) -> Request:
-        before = host.queued
+        before = len(host.waiting) + len(host.urgent)
         request = host.start(now)
-        self._shrunk(host, before - host.queued)  # by 0 for the host's own question
+        if taken := before - len(host.waiting) - len(host.urgent):  # 0: the host's own question
+            self._shrunk(host, taken)
         self._in_flight[request] = host
-        host.address.started(now)
+        address = host.address
+        address.in_flight += 1
+        address.ready_at = now + address.delay
         self.settle(host, now)
         return request
 
     def _refused(self, host: Host, now: float) -> Withdrawal | None:
         """Return the refusal of the first in the queue, if the host's rules or a veto forbid it."""
         # Without valid rules nothing is judged yet: the host's own question starts first.
-        if host.gate is not HostGate.OPEN or host.urgent or now >= host.rules_until:
+        if host.gate is not OPEN or host.urgent or now >= host.rules_until:
             return None
         request = host.waiting[0]
-        if not (verdict := host.rules.verdict(request.url.href)).allowed:
+        rules = host.rules
+        if rules is not ALLOW_ALL and not (verdict := rules.verdict(request.url.href)).allowed:
             host.audit.skipped += 1
             refused = Withdrawal(request, Kind.ROBOTS, verdict.reason)
         elif request.found_on and (reason := self._veto(request)) is not None:
@@ -200,7 +203,7 @@ class Frontier:
         host.in_flight -= 1
         address = host.address  # it changes only while nothing is in flight
         address.in_flight -= 1
-        if address.width < inf and address.place is not QueuePlace.READY:
+        if address.width < inf and address.place is not READY:
             self._place(address, now)  # it may have been at its width
         return host
 
@@ -208,7 +211,7 @@ class Frontier:
         """Return when the next waiting address may be asked; None if none waits for its time."""
         while self._timed:
             due, _, address = self._timed[0]
-            if address.place is QueuePlace.TIMED and address.due == due:
+            if address.place is TIMED and address.due == due:
                 return due
             heappop(self._timed)  # its time or place has changed
         return None
@@ -224,7 +227,7 @@ class Frontier:
         address = host.address
         if address.in_flight >= address.width:
             return Limit.PER_IP
-        waits = address.ready_at > max(now, host.ready_at) and host.place is not QueuePlace.PARKED
+        waits = address.ready_at > max(now, host.ready_at) and host.place is not PARKED
         return Limit.IP_DELAY if waits else host.limit(now)
 
     # -- hosts
@@ -297,6 +300,7 @@ class Frontier:
     def _restore(self, host: Host) -> None:
         if (state := self._remembered(host.key)) is not None:
             host.restore(state, self._continued_at)
+            self.tls_refused = self.tls_refused or host.no_tls
             if host.breaker.is_open:
                 self.on_away()
         host.pause(self._continued_at + host.spacing)
@@ -307,21 +311,26 @@ class Frontier:
 
     def settle(self, host: Host, now: float) -> None:
         """Put a parked host where it belongs, or to rest."""
-        host.address.settle(host, now)
-        if host.place is QueuePlace.PARKED and host.idle:
+        address = host.address
+        place = host.place = host.place_at(now)
+        if place is READY:
+            address.ready.append(host)
+        elif place is TIMED:
+            heappush(address.timed, (host.ready_at, next(self._number), host))
+        elif not (host.waiting or host.urgent or host.in_flight):
             self._rest(host)
-        if host.address.place is not QueuePlace.READY:
-            self._place(host.address, now)
+        if address.place is not READY:
+            self._place(address, now)
 
     def changed(self, host: Host, now: float) -> None:
         """Settle a parked host after a change."""
-        if host.place is QueuePlace.PARKED and host.key in self._hosts:
+        if host.place is PARKED and host.key in self._hosts:
             self.settle(host, now)
 
     def move(self, host: Host, ip: str, now: float) -> None:
         """Move a host to its resolved address, whose limits it shares from now on."""
         # A host is parked during its lookup, unless everything was called off.
-        if host.place is QueuePlace.PARKED:
+        if host.place is PARKED:
             host.address.hosts -= 1
             host.address = self._at(ip)
             host.address.hosts += 1
@@ -342,9 +351,9 @@ class Frontier:
 
     def _shrunk(self, host: Host, number: int) -> None:
         """Count requests that no longer wait at a host, which may want spilled ones."""
-        self._waiting -= number
+        self.queued -= number
         if self.backlog.shelves:
-            self.backlog.shrunk(host.key, host.queued, self._waiting)
+            self.backlog.shrunk(host.key, host.queued, self.queued)
 
     def left(self, host: Host) -> int:
         """Return the number of requests that wait at a host, spilled ones included."""
@@ -364,14 +373,14 @@ class Frontier:
         """Take everything that waits; hosts with requests in flight stay known."""
         for host in self._hosts.values():
             yield from host.take_all()
-            host.place = QueuePlace.PARKED
+            host.place = PARKED
         for address in (self._unknown, self._anywhere, *self._addresses.values()):
             address.clear()
         for host in [host for host in self._hosts.values() if not host.in_flight]:
             self._rest(host)
         self._ready.clear()
         self._timed.clear()
-        self._waiting = 0
+        self.queued = 0
 
     def audits(self) -> Iterator[Audit]:
         """Yield the audits of all known hosts."""
@@ -407,11 +416,11 @@ class Frontier:
 
         Not for a ready address: it has its turn.
         """
-        before = address.due if address.place is QueuePlace.TIMED else inf
-        address.place = address.place_at(now)
-        if address.place is QueuePlace.READY:
+        before = address.due if address.place is TIMED else inf
+        place = address.place = address.place_at(now)
+        if place is READY:
             self._ready.append(address)
-        elif address.place is QueuePlace.TIMED and address.due != before:
+        elif place is TIMED and address.due != before:
             heappush(self._timed, (address.due, next(self._number), address))
 
 

@@ -16,7 +16,6 @@ from crawler.core.retry import RetryPolicy
 from crawler.core.rules import (
     EXTENSION,
     LIFETIME,
-    Ended,
     allowed_by,
     verdict_on,
 )
@@ -25,6 +24,7 @@ from crawler.formats.robots import RobotsRules
 from crawler.model.outcome import Failed, Kind
 from crawler.model.politeness_config import PolitenessConfig
 from crawler.model.request import Purpose, Request
+from crawler.model.transfer import Exchange
 
 
 class Gatekeeper:
@@ -95,23 +95,24 @@ class Gatekeeper:
 
     # -- trouble
 
-    def learn(
-        self,
-        host: Host,
-        request: Request,
-        outcome: Ended,
-        now: float,
-    ) -> list[Withdrawal]:
-        """Take in what an exchange shows of its host; return its requests if it is left."""
-        if request.purpose is Purpose.ADDRESS:
+    def learn(self, host: Host, failure: Failed, now: float) -> list[Withdrawal]:
+        """Take in what a failure shows of its host; return its requests if it is left."""
+        if failure.request.purpose is Purpose.ADDRESS:
             return []
-        if outcome.exchange is not None:
-            host.sent(outcome.exchange.started_at + outcome.exchange.connect)
-        if isinstance(outcome, Failed) and is_trouble(outcome):
-            return self._troubled(host, outcome, now)
-        if outcome.exchange is not None and outcome.exchange.status is not None:
-            host.throttle.answered(outcome.exchange, now)
+        exchange = failure.exchange
+        if is_trouble(failure):
+            if exchange is not None:
+                host.sent(exchange.started_at + exchange.connect)
+            return self._troubled(host, failure, now)
+        if exchange is not None:
+            self.answered(host, exchange, now)
         return []
+
+    def answered(self, host: Host, exchange: Exchange, now: float) -> None:
+        """Take in an exchange without trouble."""
+        host.sent(exchange.started_at + exchange.connect)
+        if exchange.status is not None:
+            host.throttle.answered(exchange, now)
 
     def _troubled(self, host: Host, failure: Failed, now: float) -> list[Withdrawal]:
         pause = host.throttle.failed(failure, now)

@@ -21,8 +21,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from enum import Enum
-from heapq import heappop, heappush
-from itertools import count
+from heapq import heappop
 
 from crawler.core.audit import Audit
 from crawler.core.bottleneck import Limit
@@ -59,8 +58,9 @@ class HostGate(Enum):
 
 
 # Looking up an enumeration's member costs as much as a call.
-_PARKED, _READY, _TIMED = QueuePlace.PARKED, QueuePlace.READY, QueuePlace.TIMED
-_LOOKED_UP, _READ, _OPEN = HostGate.LOOKED_UP, HostGate.READ, HostGate.OPEN
+PARKED, READY, TIMED = QueuePlace.PARKED, QueuePlace.READY, QueuePlace.TIMED
+_LOOKED_UP, _READ, OPEN = HostGate.LOOKED_UP, HostGate.READ, HostGate.OPEN
+_ADDRESS = Purpose.ADDRESS
 
 
 class Host:
@@ -101,7 +101,7 @@ class Host:
     ) -> None:
         self.key = key
         self.politeness = politeness
-        self.gate = HostGate.OPEN
+        self.gate = OPEN
         self.address = address
         self.throttle = Throttle(politeness, random)
         self.breaker = Breaker(politeness)
@@ -116,7 +116,7 @@ class Host:
         self.no_tls = False
         self.down: tuple[Kind, str] | None = None
         self.down_until = float("-inf")
-        self.place = QueuePlace.PARKED
+        self.place = PARKED
 
     def __repr__(self) -> str:
         return (
@@ -137,7 +137,9 @@ class Host:
     @property
     def spacing(self) -> float:
         """The seconds from one start to the next."""
-        spacing = max(self.politeness.delay, self.throttle.spacing)
+        spacing, learned = self.politeness.delay, self.throttle.spacing
+        if learned > spacing:
+            spacing = learned
         return max(spacing, self.asked_delay) if self.rules.crawl_delay else spacing
 
     @property
@@ -182,11 +184,11 @@ class Host:
             # One at a time if the host asks for a delay.
             width = 1 if self.rules.crawl_delay else self.throttle.width
             if self.in_flight >= width:
-                return _PARKED
+                return PARKED
         elif self.waiting or self.urgent or self.in_flight or self.ready_at <= now:
-            return _PARKED
+            return PARKED
         # A host without work stays on the heap for its delay; see the module.
-        return _TIMED if self.ready_at > now else _READY
+        return TIMED if self.ready_at > now else READY
 
     def limit(self, now: float) -> Limit:
         """Return what holds its next request, other than its address."""
@@ -198,7 +200,7 @@ class Host:
             if self.ready_at > now + spacing or spacing == self.throttle.spacing:
                 return Limit.PAUSE
             return Limit.DELAY if spacing == self.politeness.delay else Limit.CRAWL_DELAY
-        if self.gate is not _OPEN:
+        if self.gate is not OPEN:
             return Limit.SERVERS  # waiting for its address or robots.txt
         if self.rules.crawl_delay:
             return Limit.CRAWL_DELAY
@@ -213,7 +215,7 @@ class Host:
             return WaitReason.RETRY_AFTER if self.throttle.named else WaitReason.BACK_OFF
         if self.gate in (HostGate.ADDRESS, _LOOKED_UP):
             return WaitReason.ADDRESS
-        if self.gate is not _OPEN:
+        if self.gate is not OPEN:
             return WaitReason.ROBOTS
         if self.ready_at > now:
             if spacing == self.throttle.spacing:
@@ -227,15 +229,15 @@ class Host:
         """Take the next request, which is then in flight. Only when `place_at` is READY."""
         request = self._next(now)
         self.in_flight += 1
-        if request.purpose is not Purpose.ADDRESS:
-            self.ready_at = max(self.ready_at, now + self.spacing)
+        if request.purpose is not _ADDRESS:
+            self.pause(now + self.spacing)
             self.audit.started(now, self.in_flight)
             if self.breaker.is_open:
                 self.breaker.probe = request
         return request
 
     def _next(self, now: float) -> Request:
-        if self.gate is _OPEN:
+        if self.gate is OPEN:
             if now < self.rules_until and not self.urgent:
                 return self.waiting.popleft()
             self.opened(now)
@@ -264,7 +266,7 @@ class Host:
 
     def opened(self, now: float) -> None:
         """Go on to the next gate."""
-        self.gate = HostGate.ROBOTS if now >= self.rules_until else HostGate.OPEN
+        self.gate = HostGate.ROBOTS if now >= self.rules_until else OPEN
 
     def reopen(self, now: float) -> None:
         """Give up the host's own question; it is repeated when a request comes."""
@@ -278,11 +280,12 @@ class Host:
 
         The next comes so much later, unless it left already, as several may be in flight.
         """
-        self.ready_at = max(self.ready_at, at + self.spacing)
+        self.pause(at + self.spacing)
 
     def pause(self, until: float) -> None:
         """Start nothing before `until`."""
-        self.ready_at = max(self.ready_at, until)
+        if until > self.ready_at:
+            self.ready_at = until
 
     def take_if(self, wanted: Callable[[Request], bool]) -> list[Request]:
         """Take the waiting pages that are wanted."""
@@ -300,10 +303,14 @@ class Host:
 
 
 class Address:
-    """The hosts of one address. `width` and `delay` are its limits; inf and 0 for none."""
+    """The hosts of one address. `width` and `delay` are its limits; inf and 0 for none.
 
-    __slots__ = ("_number", "_ready", "_timed", "delay", "due", "hosts", "in_flight", "ip", "place",
-                 "ready_at", "width")  # fmt: skip
+    `ready` is the ring of hosts that may be asked, `timed` the heap of those that must wait. The
+    frontier puts hosts there.
+    """
+
+    __slots__ = ("delay", "due", "hosts", "in_flight", "ip", "place", "ready", "ready_at", "timed",
+                 "width")  # fmt: skip
 
     def __init__(self, ip: str, *, width: float, delay: float) -> None:
         self.ip = ip
@@ -313,61 +320,34 @@ class Address:
         self.in_flight = 0
         self.ready_at = 0.0
         self.due = 0.0
-        self.place = QueuePlace.PARKED
-        self._number = count()
-        self._ready: deque[Host] = deque()
-        self._timed: list[tuple[float, int, Host]] = []
+        self.place = PARKED
+        self.ready: deque[Host] = deque()
+        self.timed: list[tuple[float, int, Host]] = []
 
     def __repr__(self) -> str:
         return (
-            f"Address({self.ip!r}, hosts={self.hosts}, ready={len(self._ready)}, "
-            f"timed={len(self._timed)}, in_flight={self.in_flight})"
+            f"Address({self.ip!r}, hosts={self.hosts}, ready={len(self.ready)}, "
+            f"timed={len(self.timed)}, in_flight={self.in_flight})"
         )
-
-    def settle(self, host: Host, now: float) -> None:
-        """Put a parked host where it belongs."""
-        host.place = host.place_at(now)
-        if host.place is QueuePlace.READY:
-            self._ready.append(host)
-        elif host.place is QueuePlace.TIMED:
-            heappush(self._timed, (host.ready_at, next(self._number), host))
-
-    @property
-    def has_timed(self) -> bool:
-        """Tell whether hosts wait for their time."""
-        return bool(self._timed)
 
     def pop_timed(self, now: float) -> Host | None:
         """Return a host whose time has come, now parked."""
-        if not self._timed or self._timed[0][0] > now:
+        if not self.timed or self.timed[0][0] > now:
             return None
-        host = heappop(self._timed)[2]
-        host.place = QueuePlace.PARKED
-        return host
-
-    def pop_ready(self) -> Host | None:
-        """Return the host whose turn it is, now parked; it may have to wait after all."""
-        if not self._ready:
-            return None
-        host = self._ready.popleft()
-        host.place = QueuePlace.PARKED
+        host = heappop(self.timed)[2]
+        host.place = PARKED
         return host
 
     def place_at(self, now: float) -> QueuePlace:
         """Return the address's place in the frontier; set `due` to the time of its turn."""
-        if self.in_flight >= self.width or not (self._ready or self._timed):
-            return QueuePlace.PARKED
-        soonest = now if self._ready else self._timed[0][0]
-        self.due = max(soonest, self.ready_at)
-        return QueuePlace.READY if self.due <= now else QueuePlace.TIMED
-
-    def started(self, now: float) -> None:
-        """Count a request that starts."""
-        self.in_flight += 1
-        self.ready_at = now + self.delay
+        if self.in_flight >= self.width or not (self.ready or self.timed):
+            return PARKED
+        soonest = now if self.ready else self.timed[0][0]
+        self.due = due = soonest if soonest > self.ready_at else self.ready_at
+        return READY if due <= now else TIMED
 
     def clear(self) -> None:
         """Forget the order of its hosts; each has to be settled again."""
-        self._ready.clear()
-        self._timed.clear()
-        self.place = QueuePlace.PARKED
+        self.ready.clear()
+        self.timed.clear()
+        self.place = PARKED

@@ -18,8 +18,7 @@ from __future__ import annotations
 from enum import Enum
 from math import inf
 
-from crawler.core.rules import Ended
-from crawler.model.outcome import Failed, Kind, Lost, Resolved
+from crawler.model.outcome import Failed, Kind, Lost
 from crawler.model.request import Request
 
 FEW, MANY = 3, 8
@@ -39,24 +38,22 @@ class Sign(Enum):
     NOTHING = "nothing"
 
 
-def sign(outcome: Ended, *, worked: bool, lived: bool) -> Sign:
-    """Return the sign of an exchange; `worked`: its host had answered before.
+def sign(failure: Failed, *, worked: bool, lived: bool) -> Sign:
+    """Return the sign of a failed exchange; `worked`: its host had answered before.
 
     `lived`: anything ever answered; a proxy that never worked is misconfigured.
     """
-    if not isinstance(outcome, Failed):  # an address may come from a file or a cache
-        return Sign.NOTHING if isinstance(outcome, Resolved) else Sign.LIFE
-    if outcome.status is not None:
+    if failure.status is not None:
         return Sign.LIFE
-    if outcome.kind is Kind.PROXY:
-        return Sign.SILENCE if lived and outcome.lost else Sign.NOTHING
-    if outcome.lost is Lost.NETWORK:  # of an IPv6 address: many machines have IPv4 alone
-        return Sign.NOTHING if "//[" in outcome.request.url.host_key else Sign.SILENCE
-    if outcome.lost is Lost.HOST or outcome.kind in _LATE:
+    if failure.kind is Kind.PROXY:
+        return Sign.SILENCE if lived and failure.lost else Sign.NOTHING
+    if failure.lost is Lost.NETWORK:  # of an IPv6 address: many machines have IPv4 alone
+        return Sign.NOTHING if "//[" in failure.request.url.host_key else Sign.SILENCE
+    if failure.lost is Lost.HOST or failure.kind in _LATE:
         return Sign.SILENCE if worked else Sign.NOTHING
-    if outcome.kind is Kind.DNS_TEMPORARY:
+    if failure.kind is Kind.DNS_TEMPORARY:
         return Sign.SILENCE
-    return Sign.LIFE if outcome.kind in _ANSWERED else Sign.NOTHING
+    return Sign.LIFE if failure.kind in _ANSWERED else Sign.NOTHING
 
 
 class Network:

@@ -28,7 +28,7 @@ from crawler.core.gatekeeper import Gatekeeper
 from crawler.core.host import Host, HostGate
 from crawler.core.network import Network, Sign, sign
 from crawler.core.retry import RetryPolicy
-from crawler.core.rules import Ended
+from crawler.core.rules import Ended, Succeeded
 from crawler.core.throttle import asks_for_later, is_trouble
 from crawler.model.outcome import Failed, Kind, Resolved
 from crawler.model.politeness_config import PolitenessConfig
@@ -109,15 +109,13 @@ class Outages:
             return request
         return replace(request, attempt=request.attempt - request.doubtful, doubtful=0)
 
-    def again(self, host: Host, outcome: Ended, now: float) -> Request | None:
+    def again(self, host: Host, failure: Failed, now: float) -> Request | None:
         """Return the request that retries a failure, if one is due."""
-        if not isinstance(outcome, Failed):
+        request = self.settled(host, failure.request)
+        settled = failure if request is failure.request else replace(failure, request=request)
+        if not self._retry.allows(settled):
             return None
-        request = self.settled(host, outcome.request)
-        failure = outcome if request is outcome.request else replace(outcome, request=request)
-        if not self._retry.allows(failure):
-            return None
-        return request.again(now, doubtful=doubtful(outcome))
+        return request.again(now, doubtful=doubtful(failure))
 
     def excuse(self, host: Host, failure: Failed, now: float) -> None:
         """Repeat a request whose failure was not the fault of its host or the network."""
@@ -130,24 +128,38 @@ class Outages:
         away = self.network.gone or host.breaker.is_open
         return away and host.breaker.used and doubtful(failure)
 
-    def learn(self, host: Host, outcome: Ended, started: float, now: float, *, again: bool) -> bool:
-        """Take in the end of a request that left at `started`; `again`: it would be retried.
+    def answered(self, host: Host, outcome: Succeeded, started: float, now: float) -> None:
+        """Take in the success of a request that left at `started`."""
+        breaker = host.breaker
+        if isinstance(outcome, Resolved):  # says nothing: an address may come from a file or cache
+            if breaker.used:
+                self.network.probed(outcome.request, now, silent=False)
+            return
+        breaker.silent_since = inf
+        self._lives(host, outcome, started, now)
+        if breaker.failures or breaker.held or not breaker.worked:
+            self._answered(host, started, now)
+
+    def learn(
+        self, host: Host, failure: Failed, started: float, now: float, *, again: bool
+    ) -> bool:
+        """Take in the failure of a request that left at `started`; `again`: it would be retried.
 
         Returns whether it is kept here: its request is repeated, or `take` returns the failure.
         """
         told = sign(
-            outcome,
+            failure,
             worked=host.breaker.worked or self.network.gone,
             lived=self.network.life_at > -inf,
         )
         if told is Sign.LIFE:
             host.breaker.silent_since = inf
-            self._lives(host, outcome, started, now)
-        kept = isinstance(outcome, Failed) and self._keeps(host, outcome, now, again=again)
-        if not isinstance(outcome, Resolved) and outcome.request.purpose is not Purpose.ADDRESS:
-            self._breaker(host, outcome, started, now)
+            self._lives(host, failure, started, now)
+        kept = self._keeps(host, failure, now, again=again)
+        if failure.request.purpose is not Purpose.ADDRESS:
+            self._breaker(host, failure, started, now)
         if told is not Sign.LIFE and host.breaker.used:
-            self._quiet(host, outcome, started, now, silent=told is Sign.SILENCE)
+            self._quiet(host, failure, started, now, silent=told is Sign.SILENCE)
         if kept:
             self._decide(host, now)
         return kept
@@ -169,10 +181,13 @@ class Outages:
             host.breaker.is_open = False
         self._frontier.changed(host, now)
 
+    @property
+    def decided(self) -> bool:
+        """Tell whether `take` returns something."""
+        return bool(self._own or self._left)
+
     def take(self) -> tuple[list[Failed], list[Withdrawal]]:
         """Return what has become final: held failures, and the requests of hosts given up."""
-        if not self._own and not self._left:
-            return [], []
         own, self._own = self._own, []
         left, self._left = self._left, []
         return own, left
@@ -196,18 +211,18 @@ class Outages:
 
     # -- one host
 
-    def _breaker(self, host: Host, outcome: Ended, started: float, now: float) -> None:
+    def _breaker(self, host: Host, failure: Failed, started: float, now: float) -> None:
         breaker = host.breaker
-        if not isinstance(outcome, Failed) or _answers(outcome):
+        if _answers(failure):
             if breaker.failures or breaker.held or not breaker.worked:
                 self._answered(host, started, now)
-        elif is_trouble(outcome) or outcome.lost is not None:
+        elif is_trouble(failure) or failure.lost is not None:
             if self.network.gone:  # says nothing of the host
-                breaker.unprobed(outcome.request)
+                breaker.unprobed(failure.request)
             else:
-                self._failed(host, outcome, now)
+                self._failed(host, failure, now)
         else:
-            breaker.unprobed(outcome.request)
+            breaker.unprobed(failure.request)
 
     def _answered(self, host: Host, started: float, now: float) -> None:
         breaker = host.breaker
@@ -290,7 +305,7 @@ class Outages:
         exchange = outcome.exchange
         ended = started if exchange is None else exchange.started_at + exchange.total
         self.network.lives(started, ended, now)
-        for other in list(self._doubted.values()):
+        for other in list(self._doubted.values()) if self._doubted else ():
             waiting = other.breaker.worked or self._patient(other)
             # The network lives: decide on hosts that nothing waits for, or shows no more of.
             if other is not host and (not waiting or self._stands_still(other)):
@@ -298,14 +313,14 @@ class Outages:
                 self._judge(other, started)
 
     def _quiet(
-        self, host: Host, outcome: Ended, started: float, now: float, *, silent: bool
+        self, host: Host, failure: Failed, started: float, now: float, *, silent: bool
     ) -> None:
         network = self.network
-        network.probed(outcome.request, now, silent=silent)
-        if silent and isinstance(outcome, Failed):
+        network.probed(failure.request, now, silent=silent)
+        if silent:
             since = host.breaker.silent_since = min(host.breaker.silent_since, started)
             before = network.gone
-            network.silent(outcome, since, now, worked=host.breaker.worked)
+            network.silent(failure, since, now, worked=host.breaker.worked)
             if network.gone and not before:
                 for doubted in list(self._doubted.values()):
                     self._release(doubted, now)

@@ -39,7 +39,8 @@ class RobotsRead:
     rules: RobotsRules
 
 
-Ended = Page | Redirect | RobotsRead | Resolved | Listing | Failed
+Succeeded = Page | Redirect | RobotsRead | Resolved | Listing
+Ended = Succeeded | Failed
 """The result of a visit."""
 
 

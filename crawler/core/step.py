@@ -7,9 +7,10 @@ from enum import Enum
 
 from crawler.model.outcome import Final
 from crawler.model.request import Listed, Request
+from crawler.model.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Fetch:
     """Make this exchange, then call `finish` with its outcome."""
 

@@ -14,7 +14,7 @@ from crawler.core.frontier import Frontier
 from crawler.core.gatekeeper import Gatekeeper
 from crawler.core.host import Host
 from crawler.core.retry import RetryPolicy
-from crawler.core.rules import MAX_REDIRECTS, Ended, RobotsRead
+from crawler.core.rules import MAX_REDIRECTS, RobotsRead, Succeeded
 from crawler.core.window import Window
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import (
@@ -55,27 +55,27 @@ class Visits:
         self._collector = collector
         self._suffixes = suffixes
 
-    def plain_instead(self, outcome: Ended) -> bool:
+    def plain_instead(self, failure: Failed) -> bool:
         """Tell whether a failed URL may be tried by http: unless https worked before."""
-        if not isinstance(outcome, Failed) or not outcome.no_tls or self._window.stopped:
+        if not failure.no_tls or self._window.stopped:
             return False
-        worked = self._frontier.host(outcome.request.url.host_key).breaker.worked
-        return not worked and falls_back(outcome.request)
+        worked = self._frontier.host(failure.request.url.host_key).breaker.worked
+        return not worked and falls_back(failure.request)
 
-    def without_tls(self, host: Host, outcome: Ended, now: float) -> list[Final]:
+    def without_tls(self, host: Host, failure: Failed, now: float) -> list[Final]:
         """Note whether a host refuses TLS, and release URLs that may be tried by http."""
-        if outcome.exchange is not None and outcome.exchange.status is not None:
+        if failure.status is not None:
             host.no_tls = False
-        if not isinstance(outcome, Failed) or not outcome.no_tls or host.breaker.worked:
+        if not failure.no_tls or host.breaker.worked:
             return []
-        host.no_tls = True
+        host.no_tls = self._frontier.tls_refused = True
         self._frontier.note(host)
         waiting = self._frontier.take_if(host, falls_back)
         fallen = (self._window.fall_back(request.unasked(), now, new=True) for request in waiting)
         return [final for finals in fallen for final in finals]
 
-    def ended(self, outcome: Ended, now: float, again: Request | None) -> list[Final]:
-        """Take in the outcome of a fetch; `again` is the request that retries it, if one is due."""
+    def ended(self, outcome: Succeeded, now: float) -> list[Final]:
+        """Take in the outcome of a fetch that did not fail."""
         match outcome:
             case Page():
                 return self._visited(outcome, now)
@@ -85,8 +85,6 @@ class Visits:
                 return self._listed(outcome, now)
             case Redirect():
                 return self._redirected(outcome, now)
-            case Failed():
-                return self.failed(outcome, now, again)
         assert_never(outcome)
 
     def _opened(self, outcome: Resolved | RobotsRead, now: float) -> list[Final]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from heapq import heappop, heappush
-from itertools import count
+from itertools import compress, count
 
 from crawler.core import ends
 from crawler.core.backlog import COMMON, PORTION, Backlog
@@ -59,6 +59,7 @@ class Window:
         self._collector = collector
         self.repeated = repeated
         self._changes = changes
+        self._lasting = type(changes) is not Changes
         self._later: list[tuple[float, int, Request]] = []  # retries, by the time they are due
         self._number = count()
         self._ahead = 0  # entries of the list in the backlog
@@ -76,7 +77,7 @@ class Window:
     @property
     def held(self) -> int:
         """The number of URLs in memory that are not in flight."""
-        return len(self._frontier) + len(self._later) + self._outages.held
+        return self._frontier.queued + len(self._later) + self._outages.held
 
     @property
     def outside(self) -> bool:
@@ -90,11 +91,12 @@ class Window:
     def admit(self, seeds: Sequence[Seed], now: float) -> list[Final]:
         """Take entries of the list; each is a repeat, ends at once, or waits."""
         self._refilling = False
-        new = [seed for seed in seeds if self._is_new(seed)]
+        new = self._new(seeds)
         self._collector.add_read(len(seeds), len(seeds) - len(new))
         self._changes.read(seeds, len(seeds) - len(new))
         for place in seeds.places if isinstance(seeds, ListShare) else ():
             self._discovery.add_seed(place)
+        backlog, scoped = self._backlog, self._discovery.scoped
         finals: list[Final] = []
         behind = 0
         for seed in new:
@@ -104,12 +106,14 @@ class Window:
                 finals.append(ends.unusable(seed, url))
                 continue
             listed = Listed(url, seed, now)
-            self._changes.waits(listed)
+            if self._lasting:
+                self._changes.waits(listed)
             if self.stopped:
                 finals.append(ends.interrupted(listed.request()))
                 continue
-            self._discovery.add_seed(url)
-            if self._backlog.keep_behind(url.host_key, listed):
+            if scoped:
+                self._discovery.add_seed(url)
+            if backlog.count and backlog.keep_behind(url.host_key, listed):
                 behind += 1  # most of a long list, with no other cost
             else:
                 finals += self._placed(listed, now)
@@ -133,11 +137,15 @@ class Window:
                 finals.append(ends.unusable(each, each.url))
         return finals + self._entered(requests, now)
 
-    def _is_new(self, seed: Seed) -> bool:
-        if new := self._discovery.admitted(seed.url):
-            return new
-        self.repeated(seed)
-        return False
+    def _new(self, seeds: Sequence[Seed]) -> Sequence[Seed]:
+        """Take up entries that were not listed or found before."""
+        told = self._discovery.admitted([seed.url for seed in seeds])
+        if all(told):
+            return seeds
+        for seed, new in zip(seeds, told, strict=True):
+            if not new:
+                self.repeated(seed)
+        return list(compress(seeds, told))
 
     def end_of_list(self) -> None:
         """Take note of the end of the list."""
@@ -172,7 +180,7 @@ class Window:
 
     def _short(self, key: str) -> None:
         host = self._frontier.known(key)
-        self._backlog.shrunk(key, host.queued if host is not None else 0, len(self._frontier))
+        self._backlog.shrunk(key, host.queued if host is not None else 0, self._frontier.queued)
 
     def _entered(
         self, requests: Iterable[Request], now: float, *, own: bool = False, moved: bool = False
@@ -202,9 +210,14 @@ class Window:
 
     def push(self, request: Request, now: float, *, first: bool = False) -> list[Final]:
         """Let a request wait at its host; return its outcome if the host is left alone."""
-        if falls_back(request) and self._frontier.refuses_tls(request.url.host_key):
+        frontier = self._frontier
+        if (
+            frontier.tls_refused
+            and falls_back(request)
+            and frontier.refuses_tls(request.url.host_key)
+        ):
             return self.fall_back(request.unasked(), now, new=not first)
-        refused = self._frontier.push(request, now, first=first)
+        refused = frontier.push(request, now, first=first)
         if refused is None:
             return []
         return [ends.unasked(*each) for each in self._gates.ended([request], *refused, now)]

@@ -7,12 +7,13 @@ loop never unpickles a list of links only to encode it again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
 import orjson
 
 from crawler.model.output import dumps, escaped
+from crawler.model.value import value
 
 PARSED = (
     "charset",
@@ -31,7 +32,7 @@ NO_DOCUMENT = orjson.dumps(dict.fromkeys(PARSED))
 _OURS = b'{"charset":'
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class RawResponse:
     """One HTTP response as a parser sees it.
 
@@ -64,7 +65,7 @@ class Leads(NamedTuple):
     refresh: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Document:
     """The fields found in a response, as a JSON object in UTF-8; `seconds` is parsing time."""
 

@@ -22,6 +22,7 @@ from crawler.model.headers import Headers
 from crawler.model.request import Purpose, Request, source_field
 from crawler.model.transfer import Exchange, no_exchange
 from crawler.model.url import masked
+from crawler.model.value import value
 
 
 class Kind(StrEnum):
@@ -109,7 +110,7 @@ def status_kind(status: int) -> Kind:
     return Kind.SERVER_ERROR if status >= 500 else Kind.CLIENT_ERROR
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Received:
     """A response not yet parsed, as a fetcher hands it to the parser."""
 
@@ -210,7 +211,7 @@ class _Explained(Outcome):
         return f"{self.kind}: {self.reason}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@value(frozen=True, slots=True, kw_only=True, repr=False)
 class Page(_Requested):
     """A parsed response with a 2xx status.
 

@@ -79,6 +79,7 @@ class Proxies:
         self._named = tuple(_read("proxy", text) for text in chosen)
         environment = {} if named or environment is None else environment
         self._schemes = {scheme: _variable(environment, scheme) for scheme in ("http", "https")}
+        self._any = any(self._schemes.values())
         self._spared = Spared(_value(environment, "no_proxy") or "")
         self.route = lru_cache(_KEPT)(self._route)
 
@@ -108,6 +109,8 @@ class Proxies:
         return proxy is not None and proxy.looks_up
 
     def _route(self, key: str) -> Proxy | None:
+        if not (self._named or self._any):
+            return None
         parts = urlsplit(key)
         host = (parts.hostname or "").rstrip(".")
         if self._named:

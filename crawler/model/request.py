@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from crawler.model.url import Seed, Url, masked
+from crawler.model.value import value
 
 
 class Purpose(Enum):
@@ -60,7 +61,7 @@ class Cookie:
         return f"Cookie({self.name[:40]!r}, {self.domain!r}, {self.path[:40]!r})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+@value(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Request:
     """One fetch to make. Requests compare by identity.
 

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from crawler.model.former_page import FormerPage
 from crawler.model.request import Request
+from crawler.model.value import value
 
 SCHEMA: Final = 2
 """The version of the records that are written; those of version 1 have no field `schema`."""
@@ -55,7 +56,7 @@ class Particulars:
         return {name: value for name, value in fields.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Exchange:
     """One HTTP exchange, as far as it got. Times are seconds, sizes bytes.
 

@@ -72,10 +72,10 @@ class Url:
     @property
     def host_key(self) -> str:
         """The scheme, host and port (`https://example.com`, `http://[::1]:80`), no credentials."""
-        start = self.href.index("//") + 2
-        end = self.href.find("/", start)
-        at = self.href.rfind("@", start, end)
-        return self.href[:start] + self.href[at + 1 : end] if at > 0 else self.href[:end]
+        href = self.href
+        end = href.index("/", 8)  # behind the scheme, and at least one character of the host
+        at = href.rfind("@", 7, end)
+        return href[: href.index("/") + 2] + href[at + 1 : end] if at > 0 else href[:end]
 
     @property
     def scheme(self) -> str:

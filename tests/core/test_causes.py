@@ -40,9 +40,10 @@ def test_the_collector_tells_causes_by_kind() -> None:
     """Each kind of failure and skip has its number, and pages have none."""
     collector = StatisticsCollector()
     for number in range(3):
-        collector.add_record(
-            Skipped(url=f"http://a.test/{number}", input="", kind=Kind.ROBOTS, reason="line 2")
+        skipped = Skipped(
+            url=f"http://a.test/{number}", input="", kind=Kind.ROBOTS, reason="line 2"
         )
+        collector.add_records([skipped])
     taken = collector.snapshot(0.0)
     assert list(taken.causes) == ["robots"] and taken.succeeded == 0
     cause = taken.causes["robots"]

@@ -34,7 +34,9 @@ class Meeting(dict[str, int]):
 
 def count_in_two_threads(statistics: StatisticsCollector, seconds: float) -> int:
     statistics._outcomes = Meeting(2, seconds)
-    threads = [threading.Thread(target=statistics.add_record, args=(SKIPPED,)) for _ in range(2)]
+    threads = [
+        threading.Thread(target=statistics.add_records, args=((SKIPPED,),)) for _ in range(2)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -67,7 +69,7 @@ def test_many_threads_lose_nothing() -> None:
 
     def count() -> None:
         for _ in range(2_000):
-            statistics.add_record(SKIPPED)
+            statistics.add_records([SKIPPED])
             statistics.add_read(1, 0)
 
     threads = [threading.Thread(target=count) for _ in range(8)]

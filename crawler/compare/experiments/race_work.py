@@ -94,17 +94,17 @@ def _summed(threads: int) -> Cure:
 
 
 def _collected(_threads: int) -> Cure:
-    """Count as an engine does that has started a fetch: a method that takes a lock."""
+    """Count as an engine does that has to retry a fetch: a method that takes a lock."""
     from crawler.core.collector import StatisticsCollector
 
     statistics = StatisticsCollector()
 
     def add(_index: int, times: int) -> None:
-        add_started = statistics.add_started
+        add_retry = statistics.add_retry
         for _ in range(times):
-            add_started()
+            add_retry()
 
-    return add, lambda: statistics.snapshot(0.0).in_flight
+    return add, lambda: statistics.snapshot(0.0).retries
 
 
 CURES: dict[str, Callable[[int], Cure]] = {

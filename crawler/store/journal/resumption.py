@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, BinaryIO
 
 import orjson
@@ -278,7 +278,7 @@ def resume(
             source.rewind()
             marks = replace(marks, cursor=0, entries=0, copied=0)
         tables = _tables(folder)
-        seen = FingerprintSet.of(folder.fingerprints(marks.seen))
+        seen = FingerprintSet.of(chain.from_iterable(folder.fingerprints(marks.seen)))
         with folder.explained():
             for outlet, length in zip(opened.outlets, marks.lengths, strict=True):
                 outlet.rewind(length)

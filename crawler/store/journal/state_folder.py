@@ -35,6 +35,9 @@ FORMAT = 2
 """The format that is written. Format 1 is read, and goes with the first base written in its place.
 """
 
+_KEY = 8  # bytes of a fingerprint
+_KEYS_READ = 65_536  # at once
+
 
 class StateFolder:
     """The paths of one crawl's state. Nothing is opened or made before it is needed.
@@ -153,16 +156,17 @@ class StateFolder:
                 "command again"
             ) from None
 
-    def fingerprints(self, length: int) -> array[int]:
-        """Return the fingerprints in the first `length` bytes, and cut off what follows."""
+    def fingerprints(self, length: int) -> Iterator[array[int]]:
+        """Yield what the first `length` bytes hold, in blocks, and cut off what follows."""
         path = self.path / "seen"
         if path.stat().st_size < length:
             raise self.damaged(f"seen: is shorter than the {length:,} bytes that were written")
         disk.truncate(path, length)
-        keys = array("Q")
         with path.open("rb") as file:
-            keys.fromfile(file, length // keys.itemsize)
-        return keys
+            for left in range(length // _KEY, 0, -_KEYS_READ):
+                keys = array("Q")
+                keys.fromfile(file, min(left, _KEYS_READ))
+                yield keys
 
     def draft(self, frames: Iterable[bytes]) -> None:
         """Write a new journal next to the present one, which counts until `adopt`.
