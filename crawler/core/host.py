@@ -22,6 +22,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from enum import Enum
 from heapq import heappop
+from math import inf
 
 from crawler.core.audit import Audit
 from crawler.core.bottleneck import Limit
@@ -112,10 +113,10 @@ class Host:
         self.attempt = 1
         self.ready_at = 0.0
         self.rules: RobotsRules = ALLOW_ALL
-        self.rules_until = float("-inf") if politeness.robots == "obey" else float("inf")
+        self.rules_until = -inf if politeness.robots == "obey" else inf
         self.no_tls = False
         self.down: tuple[Kind, str] | None = None
-        self.down_until = float("-inf")
+        self.down_until = -inf
         self.place = PARKED
 
     def __repr__(self) -> str:

@@ -233,7 +233,8 @@ class Outages:
         if breaker.unreached:  # it was away for a moment
             self._release(host, now, before=started)
         breaker.answered()
-        self._judge(host, started)
+        if breaker.held:
+            self._judge(host, started)
 
     def _failed(self, host: Host, failure: Failed, now: float) -> None:
         breaker = host.breaker

@@ -78,5 +78,7 @@ class PolitenessConfig(Options):
 
     def of_host(self, key: str) -> PolitenessConfig:
         """Return the options for a host key, with the host's own limits."""
+        if not self.hosts.entries:
+            return self
         limits = self.hosts.limits(key).items()
         return self.updated({n: int(v) if n == "per_host" else v for n, v in limits})

@@ -148,9 +148,14 @@ class Seed(NamedTuple):
         return cls(text, parse(text))
 
 
+_NOTHING = blake2b(digest_size=8)  # copied for each text, as making one costs more than hashing
+
+
 def fingerprint(text: str) -> int:
     """Return the first 64 bits of BLAKE2b over `text` in UTF-8."""
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+    digest = _NOTHING.copy()
+    digest.update(text.encode("utf-8", "surrogatepass"))
+    return int.from_bytes(digest.digest())
 
 
 class Tracking:
