@@ -50,6 +50,7 @@ _DOTS = ".\u3002\uff0e\uff61"  # dots by UTS 46
 _NUMBERS = re.compile(r"(?:0[xX][0-9a-fA-F]*|[0-9]+)(?:\.(?:0[xX][0-9a-fA-F]*|[0-9]+))*\.?")
 _IPV4 = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})")
 _CREDENTIALS = re.compile(r"(?<=//)[^\s/?#]*@")
+_PLAIN_ORIGIN = re.compile(r"https?://(?!.*xn--)(?:[a-z0-9-]+\.)*[a-z][a-z0-9-]*")  # no IPv4
 _PLAIN = re.compile(r"[A-Za-z0-9_~!$&()*+,;=:@/.%?-]*")  # never encoded after the host
 _STRIPPED = "".join(map(chr, range(0x21)))  # C0 controls and space, WHATWG URL 4.4
 _REMOVED = re.compile(r"[\t\n\r]+")  # anywhere, by the same section
@@ -248,19 +249,27 @@ _MOST_ORIGINS = 4_096
 
 
 def _is_plain(text: str) -> bool:
-    """Tell whether text is already serialised: a known origin, and a path that needs no change.
+    """Tell whether text is already serialised: its origin, and a path that needs no change.
 
     A path without a segment that begins with a dot or an escape has nothing to resolve.
     """
     end = text.find("/", 8)
     return (
         end > 0
-        and text[:end] in _origins
+        and (text[:end] in _origins or _is_plain_origin(text[:end]))
         and _PLAIN.fullmatch(text, end) is not None
         and "/." not in text
         and "/%" not in text
         and len(text) <= MAX_LENGTH
     )
+
+
+def _is_plain_origin(origin: str) -> bool:
+    """Tell whether an origin is serialised for sure: ASCII, lower case, a name without a port."""
+    plain = _PLAIN_ORIGIN.fullmatch(origin) is not None
+    if plain:
+        _learn(f"{origin}/")
+    return plain
 
 
 def _learn(href: str) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from zlib import crc32
 
 from crawler.model.command_config import CommandConfig
@@ -100,6 +100,15 @@ def checksum(texts: Iterable[str], before: int = 0) -> int:
     """Return the CRC-32 of texts, each with a line end, after others whose CRC is `before`."""
     joined = "".join(f"{text}\n" for text in texts)
     return crc32(joined.encode("utf-8", "surrogatepass"), before)
+
+
+def checksum_of(entries: Sequence[Entry], before: int = 0) -> int:
+    """Return the `checksum` of the inputs of entries."""
+    if set(map(type, entries)) == {str}:  # nearly all of them
+        joined = "\n".join(cast("Sequence[str]", entries))
+        if joined.isascii():
+            return crc32(f"{joined}\n".encode(), before)
+    return checksum(map(text_of, entries), before)
 
 
 def refused(text: str, reason: str) -> Seed:

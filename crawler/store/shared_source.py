@@ -7,7 +7,7 @@ from typing import Any
 from crawler.core.ownership import Ownership
 from crawler.model.request import LeftEntries, ListShare
 from crawler.model.url import Seed, Url
-from crawler.store.entry import Entry, Told, checksum, seed, text_of
+from crawler.store.entry import Entry, Told, checksum_of, seed
 from crawler.store.sources import InputProgress, UrlSource
 
 _LEAST = 64
@@ -57,7 +57,7 @@ class SharedSource:
             if not part:
                 break
             scanned += len(part)
-            self._entries = checksum(map(text_of, part), self._entries)
+            self._entries = checksum_of(part, self._entries)
             for entry in part:
                 self._sort(entry, share)
         self.cursor += scanned

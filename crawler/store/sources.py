@@ -27,7 +27,7 @@ from crawler.model.url import Seed
 from crawler.store.archive import unpacked
 from crawler.store.blocks import Input
 from crawler.store.entries import entries, form_of, located, with_some
-from crawler.store.entry import Entry, SeedOrigin, checksum, seed, text_of
+from crawler.store.entry import Entry, SeedOrigin, checksum_of, seed
 from crawler.store.input_copy import InputCopy
 from crawler.store.parquet_input import parquet_entries
 from crawler.store.remote_input import check, copied, is_remote
@@ -173,7 +173,7 @@ class UrlSource:
             part = self._block[self._at : self._at + until - self._handed]
             self._at += len(part)
             self._handed += len(part)
-            found = checksum(map(text_of, part), found)
+            found = checksum_of(part, found)
             if not part and not self._advance():
                 break
         return found
