@@ -431,8 +431,8 @@ class CrawlCore:
         portion = tuple(islice(finals := iter(finals), RECORDS))
         if portion:
             self.collector.add_records(portion)
-        if len(portion) == RECORDS:
-            self._ending.append(finals)
+            if len(portion) == RECORDS:
+                self._ending.append(finals)
         if self._lasting:
             self._changes.publish()
         return portion

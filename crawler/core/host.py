@@ -231,7 +231,8 @@ class Host:
         request = self._next(now)
         self.in_flight += 1
         if request.purpose is not _ADDRESS:
-            self.pause(now + self.spacing)
+            if spacing := self.spacing:
+                self.pause(now + spacing)
             self.audit.started(now, self.in_flight)
             if self.breaker.is_open:
                 self.breaker.probe = request
@@ -281,7 +282,8 @@ class Host:
 
         The next comes so much later, unless it left already, as several may be in flight.
         """
-        self.pause(at + self.spacing)
+        if spacing := self.spacing:
+            self.pause(at + spacing)
 
     def pause(self, until: float) -> None:
         """Start nothing before `until`."""

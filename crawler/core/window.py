@@ -99,6 +99,7 @@ class Window:
         backlog, scoped = self._backlog, self._discovery.scoped
         finals: list[Final] = []
         behind = 0
+        room = self._config.window // 2 - self.held  # as nothing else joins meanwhile
         for seed in new:
             url = seed.url
             if isinstance(url, InvalidUrl):
@@ -115,6 +116,9 @@ class Window:
                 self._discovery.add_seed(url)
             if backlog.count and backlog.keep_behind(url.host_key, listed):
                 behind += 1  # most of a long list, with no other cost
+            elif room > 0 and not backlog.count:
+                room -= 1
+                finals += self.push(listed.request(), now)
             else:
                 finals += self._placed(listed, now)
         self._ahead += behind
