@@ -154,9 +154,10 @@ class PageReport:
     verdict: RobotsVerdict
 
     def values(self) -> dict[str, Any]:
-        """Return the record, the headers by lower-case name, and the verdict."""
+        """Return the record with all headers, as `--keep-headers all` has them, and the verdict."""
+        headers = {name: self.outcome.headers.getall(name) for name in self.outcome.headers}
         verdict = {"allowed": self.verdict.allowed, "reason": self.verdict.reason}
-        return {**self.outcome.record(), "headers": {**self.outcome.headers}, "robots_txt": verdict}
+        return {**self.outcome.record(), "headers": headers, "robots_txt": verdict}
 
     def lines(self) -> Iterator[str]:
         """Yield the lines for a person."""

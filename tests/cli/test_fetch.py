@@ -46,7 +46,7 @@ def test_a_program_gets_a_record(web: Served, capfd: pytest.CaptureFixture[str])
     record: dict[str, Any] = json.loads(said)
     assert code == 0 and said.count("\n") == 1
     assert (record["outcome"], record["status"]) == ("page", 200)
-    assert record["headers"]["server"] == record["parsed"]["server"] == "mock"
+    assert record["headers"]["server"] == ["mock"] and record["parsed"]["server"] == "mock"
     assert record["robots_txt"] == {"allowed": True, "reason": ""}
 
 

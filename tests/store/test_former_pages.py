@@ -15,6 +15,7 @@ from crawler.model.errors import EnvironmentFailure
 from crawler.model.former_page import FormerPage
 from crawler.store import former_pages as module
 from crawler.store.former_pages import FormerPages, former_pages, indexed
+from crawler.store.written import RecordTally, written_record
 
 PAGE: dict[str, Any] = {
     "outcome": "page",
@@ -97,6 +98,19 @@ def test_parts_and_archives_are_read_and_others_refused(tmp_path: Path) -> None:
         ):
             pass
         assert not list(tmp_path.glob("since*"))
+
+
+def test_records_of_version_1_are_read(tmp_path: Path) -> None:
+    """They have no validators and no version; the rest is compared, and summed up."""
+    line = orjson.dumps(PAGE | {"url": "http://a/", "kind": None, "attempts": 1}) + b"\n"
+    tally = RecordTally()
+    tally.add(written_record("old", line))
+    assert tally.snapshot().outcomes == {"page": 1}
+    (tmp_path / "old").write_bytes(line)
+    indexed(str(tmp_path / "old"), tmp_path / "since")
+    found = FormerPages(tmp_path / "since")
+    assert found.get("http://a/") == FormerPage("http://a/", 200, 9, "t", "00")
+    found.close()
 
 
 def test_a_crawl_that_continues_keeps_what_it_compares_with(tmp_path: Path) -> None:
