@@ -11,12 +11,16 @@ import trafilatura
 
 
 def main(markup: str, base: str, *, markdown: bool) -> tuple[str, str]:
-    """Return the main text and, if asked for, the same as Markdown; "" where there is none."""
+    """Return the main text and, if asked for, the same as Markdown; "" where there is none.
+
+    base: what relative links are resolved against; "" leaves them.
+    """
     text = _extracted(markup)
     tree = trafilatura.load_html(markup) if markdown else None
     if tree is None:
         return text, ""
-    tree.make_links_absolute(base, resolve_base_href=False, handle_failures="ignore")
+    if base:
+        tree.make_links_absolute(base, resolve_base_href=False, handle_failures="ignore")
     return text, _extracted(tree, include_links=True, output_format="markdown")
 
 

@@ -43,7 +43,8 @@ def parse(markup: str) -> turbohtml.Document:
 def main(tree: turbohtml.Document, base: str, *, markdown: bool) -> tuple[str, str]:
     """Return the main text and, if asked for, the same as Markdown; changes the tree.
 
-    Where nothing reads like an article, it is what the page calls its main part, or its body.
+    base: what relative links are resolved against; "" leaves them. Where nothing reads like an
+    article, it is what the page calls its main part, or its body.
     """
     body = tree.main_content() or _named(tree)
     if body is None:
@@ -53,7 +54,8 @@ def main(tree: turbohtml.Document, base: str, *, markdown: bool) -> tuple[str, s
     if not markdown:
         return text, ""
     body.remove(_INLINE_DATA)
-    body.resolve_links(base)
+    if base:
+        body.resolve_links(base)
     return text, body.to_markdown()
 
 
@@ -100,14 +102,14 @@ def _capped(values: Iterable[Any]) -> list[Any]:
     room = caps.SELECTED
     for value in values:
         room -= len(value) if isinstance(value, str) else 1
-        if room < 0 or len(found) == caps.VALUES:
+        if room < 0:
             break
         found.append(value)
     return found
 
 
 def _values(tree: turbohtml.Document, selector: Selector) -> Iterator[Any]:
-    for match in _matches(tree, selector):
+    for match in _matches(tree, selector)[: caps.VALUES]:
         value = _part(match, selector) if isinstance(match, turbohtml.Node) else match
         if isinstance(value, str):
             value = value if selector.part == "html" else " ".join(value.split())

@@ -39,8 +39,11 @@ DIRECTIVE: Final = 128
 TEXT: Final = 4 << 20
 """Maximum characters of a main text, and of its Markdown; a long novel has 3 million."""
 
+RESOLVED: Final = 32 << 20
+"""Maximum characters that a page's relative links may grow by, in Markdown; else they stay so."""
+
 VALUES: Final = 10_000
-"""Maximum values of one selector."""
+"""Maximum matches of one selector."""
 
 SELECTED: Final = 1 << 20
 """Maximum characters of one selector's values together."""

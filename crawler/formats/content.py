@@ -54,6 +54,8 @@ def content(markup: str, base: str, asked: ContentConfig) -> dict[str, Any]:
         found["selected"] = by_turbohtml.selected(tree, asked.selectors)
     if not asked.reads_text:
         return found
+    if (markup.count("<") + markup.count(",")) * len(base) > caps.RESOLVED:
+        base = ""  # many links (a srcset separates its own by commas) behind a long `<base>`
     if tree is None or best:
         from crawler.formats import by_trafilatura
 

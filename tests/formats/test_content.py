@@ -149,6 +149,14 @@ def test_the_text_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert one["text"] == other["text"] and one["text_hash"] != other["text_hash"]
 
 
+@pytest.mark.parametrize("engine", ["fast", "best"])
+def test_a_long_base_does_not_multiply(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Links stay as they are written where resolving them would make the page too long."""
+    monkeypatch.setattr(content.caps, "RESOLVED", 100)
+    markdown = found(ARTICLE, markdown=True, text_engine=engine)["markdown"]
+    assert "[a link](x?y=1)" in markdown
+
+
 SHOP = (
     "<div class=item data-sku=7><b class=price>12 <i>EUR</i></b></div>"
     "<div class=item data-sku=8><b class=price>\n 13 </b><a href=/x>more</a></div>"
