@@ -6,7 +6,6 @@ from the options alone. What the schema of records leaves open (`parsed`) is JSO
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import chain
@@ -34,7 +33,6 @@ class ParquetPacker:
         self._output = output
         self._spec = chosen_schema(names)
         self._schema = arrow_schema(self._spec)
-        self._open = [b'"%s":' % name.encode() for name in _open_names(self._spec)]
 
     def __repr__(self) -> str:
         return f"ParquetPacker({self._output})"
@@ -59,7 +57,10 @@ class ParquetPacker:
         """Write the records of the parts, after the first rows of the output."""
         from pyarrow import parquet
 
-        with parquet.ParquetWriter(place, self._schema, compression="zstd") as writer:
+        repeating = [name for name in self._schema.names if name != "links"]
+        with parquet.ParquetWriter(
+            place, self._schema, compression="zstd", use_dictionary=repeating
+        ) as writer:
             for table in chain(self._kept(kept), map(self._table, groups_of(parts))):
                 writer.write_table(table)
 
@@ -77,22 +78,10 @@ class ParquetPacker:
                 yield table
 
     def _table(self, lines: Sequence[bytes]) -> pa.Table:
-        """Return the table of some lines, parsed without the interpreter where that is possible."""
         import pyarrow as pa
-        from pyarrow import json
 
-        data = b"\n".join(lines)
-        if any(name in data for name in self._open):
-            records = [_closed(orjson.loads(line), self._spec) for line in lines]
-            return pa.Table.from_pylist(records, schema=self._schema)
-        found = json.read_json(
-            io.BytesIO(data),
-            read_options=json.ReadOptions(block_size=max(1 << 20, max(map(len, lines)) + 1)),
-            parse_options=json.ParseOptions(
-                explicit_schema=self._schema, unexpected_field_behavior="ignore"
-            ),
-        )
-        return found.select(self._schema.names).cast(self._schema)
+        records = [_closed(orjson.loads(line), self._spec) for line in lines]
+        return pa.Table.from_pylist(records, schema=self._schema)
 
 
 def arrow_schema(spec: dict[str, Any]) -> pa.Schema:
@@ -123,13 +112,6 @@ def _arrow_type(spec: dict[str, Any]) -> pa.DataType:
         return pa.timestamp("ms", "UTC")
     plain = {"integer": pa.int64, "number": pa.float64, "boolean": pa.bool_}
     return plain.get(kind, pa.string)()
-
-
-def _open_names(spec: dict[str, Any]) -> Iterator[str]:
-    for name, field in spec.items():
-        if is_open(field):
-            yield name
-        yield from _open_names(field.get("properties", {}))
 
 
 def _closed(record: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
