@@ -279,6 +279,7 @@ def _begin(
 ) -> None:
     """Begin, or check what is continued."""
     if not folder.partitions:
+        folder.check_room(*places)
         folder.begin(order.options, partitions, *places)
         return
     if folder.ended:
@@ -289,6 +290,7 @@ def _begin(
             raise ConfigurationError(f"{order.output}: was begun with {what}; {WAY_ON}")
         folder.accept(now)
     folder.wait_for_partitions()
+    folder.check_room(*places)
     announce(f"continuing {order.output}: {partitions} partitions")
 
 

@@ -22,7 +22,7 @@ from msgspec import UNSET
 from crawler.core.scope import Scope
 from crawler.core.seen import FingerprintSet
 from crawler.model.command_config import CommandConfig
-from crawler.model.errors import ConfigurationError, EnvironmentFailure
+from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Kind
 from crawler.model.request import Purpose, Request
 from crawler.model.url import InvalidUrl, Tracking, Url, canonical, fingerprint, parse
@@ -33,6 +33,7 @@ from crawler.store.journal.frame import Marks
 from crawler.store.journal.journal import Journal
 from crawler.store.journal.state_folder import StateFolder
 from crawler.store.outlet import Outlet
+from crawler.store.output_files import check_room
 from crawler.store.receipt_file import digest_of, fitting_receipt, indented, read_object
 from crawler.store.written import WrittenRecord, parts_of, written_lines, written_record
 
@@ -106,7 +107,9 @@ class Reopening:
         try:
             shutil.rmtree(building, ignore_errors=True)
             self.discard()
-            _check_room(self._place, parts)
+            check_room(
+                self.output, self._place.parent, sum(map(os.path.getsize, parts)), "its copy"
+            )
             building.mkdir(mode=0o700)
             names = [os.path.basename(part) for part in parts]
             identities = {os.path.basename(part): _identity(Path(part)) for part in parts}
@@ -324,16 +327,6 @@ def _passing_of(part: str) -> Iterator[WrittenRecord]:
             )
         if may_pass(record):
             yield record
-
-
-def _check_room(place: Path, parts: Mapping[str, int]) -> None:
-    needed = sum(os.path.getsize(part) for part in parts)
-    state = os.statvfs(place.parent)
-    if state.f_bavail * state.f_frsize < needed:
-        raise EnvironmentFailure(
-            f"{place}: its copy needs {needed:,} bytes of room next to it; make room, and run the "
-            "same command again"
-        )
 
 
 def _identity(path: Path) -> list[int]:

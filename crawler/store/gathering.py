@@ -22,8 +22,10 @@ from crawler.store.claim import Claim, lock, unwritable
 from crawler.store.joint import joint
 from crawler.store.journal import disk
 from crawler.store.outlet import packing
+from crawler.store.output_files import check_room
 from crawler.store.receipt_file import digest_of
 
+_TOGETHER = "putting its parts together"
 _PART = re.compile(r"part-(\d{5,})\.[a-z]+(?:\.gz|\.zst)?")
 
 
@@ -74,13 +76,19 @@ class GatheredFile:
     def __repr__(self) -> str:
         return f"GatheredFile({self._path!r})"
 
+    def check_room(self, parts: Sequence[CommittedPart]) -> None:
+        """Raise `EnvironmentFailure` if there is no room for a file of these parts."""
+        needed = self.begun["kept"] + sum(part.length for part in parts)
+        check_room(self._path, self._place.parent, needed, _TOGETHER)
+
     def gather(self, parts: Sequence[CommittedPart]) -> dict[str, Any]:
         """Put the parts together, durably; return size and hash for the receipt.
 
-        Raises `EnvironmentFailure`.
+        Raises `EnvironmentFailure`; then nothing is left of a file that was begun.
         """
+        self.check_room(parts)
         draft = self._place.with_name(f"{self._place.name}.new")
-        with explained(self._path):
+        with explained(self._path), _removed_if_it_fails(draft):
             with draft.open("w+b", buffering=0) as file:
                 os.fchmod(file.fileno(), os.fstat(self._claim.fd).st_mode & 0o777)
                 disk.copy(self._claim.fd, file.fileno(), self.begun["kept"])
@@ -152,11 +160,18 @@ class PartDirectory:
     def __repr__(self) -> str:
         return f"PartDirectory({self._path!r})"
 
+    def check_room(self, parts: Sequence[CommittedPart]) -> None:
+        """Raise `EnvironmentFailure` if there is no room for parts that come from another disk."""
+        here = os.fstat(self._number).st_dev
+        there = [each for each in parts if each.path.exists() and each.path.stat().st_dev != here]
+        check_room(self._path, self._place, sum(part.length for part in there), _TOGETHER)
+
     def gather(self, parts: Sequence[CommittedPart]) -> dict[str, Any]:
         """Move the parts here, durably; return names, sizes and hash for the receipt.
 
         Raises `EnvironmentFailure`.
         """
+        self.check_room(parts)
         names = list(self.begun["kept"])
         with explained(self._path):
             for part in parts:
@@ -196,10 +211,11 @@ class PartDirectory:
             return
         if os.stat(part.path).st_dev != os.fstat(self._number).st_dev:
             draft = place.with_name(f".{place.name}.new")
-            with draft.open("wb", buffering=0) as file:
-                _copy(part, file.fileno())
-                os.fsync(file.fileno())
-            disk.rename(draft, place)
+            with _removed_if_it_fails(draft):
+                with draft.open("wb", buffering=0) as file:
+                    _copy(part, file.fileno())
+                    os.fsync(file.fileno())
+                disk.rename(draft, place)
             disk.settle(self._place)
             disk.remove(part.path)
             return
@@ -214,6 +230,17 @@ def _copy(part: CommittedPart, target: int) -> None:
         return
     with part.path.open("rb", buffering=0) as file:
         disk.copy(file.fileno(), target, part.length)
+
+
+@contextmanager
+def _removed_if_it_fails(draft: Path) -> Iterator[None]:
+    """Remove a file whose writing fails in the block: its room is wanted."""
+    try:
+        yield
+    except OSError:
+        with suppress(OSError):
+            disk.remove(draft)
+        raise
 
 
 @contextmanager

@@ -33,6 +33,24 @@ def check_folder(name: str, path: str) -> None:
         raise EnvironmentFailure(f"{name}: {path}: {folder} {reason}")
 
 
+def check_room(path: str, folder: str | os.PathLike[str], needed: int, what: str) -> None:
+    """Raise `EnvironmentFailure` if the disk of a folder lacks the room for so many bytes.
+
+    path, what: the output, and what takes the room, for a person. Where the system does not say,
+    there is room.
+    """
+    try:
+        state = os.statvfs(folder)
+    except OSError:
+        return
+    free = state.f_bavail * state.f_frsize
+    if free < needed:
+        raise EnvironmentFailure(
+            f"{path}: {what} needs {needed:,} bytes of room in {folder}, and {free:,} are free; "
+            "make room, and run the same command again"
+        )
+
+
 def write_whole(path: str, data: bytes) -> None:
     """Write a file; a reader sees the old one or the whole new one.
 

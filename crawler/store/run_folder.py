@@ -42,6 +42,9 @@ class GatheringPlace(Protocol):
     begun: dict[str, Any]
     label: str
 
+    def check_room(self, parts: Sequence[CommittedPart]) -> None:
+        """Raise `EnvironmentFailure` if there is no room to put these parts together."""
+
     def gather(self, parts: Sequence[CommittedPart]) -> dict[str, Any]:
         """Put the parts together, durably; return what the receipt says of the output."""
 
@@ -139,6 +142,15 @@ class RunFolder:
             with explained(str(self.path)):
                 disk.replace(self.path / "run.json", indented(run | {"sites": dict(sites)}))
                 disk.settle(self.path)
+
+    def check_room(self, *targets: GatheringPlace) -> None:
+        """Raise `EnvironmentFailure` if there is no room to put together what was written so far.
+
+        That needs as much again: better known before a crawl goes on than at its end.
+        """
+        for number, target in enumerate(targets):
+            paths = self.path.glob(f"p[0-9]*/{part_name(number)}.*")
+            target.check_room([CommittedPart(0, path, path.stat().st_size) for path in paths])
 
     def accept(self, options: Mapping[str, Any]) -> None:
         """Go on with other options. Raises `EnvironmentFailure`."""

@@ -41,7 +41,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     draw = random.Random(given.seed)
-    problem = _killed(given.kills, draw)
+    problem = (given.kills and _killed(given.kills, draw)) or ""
     problem = problem or (given.retries and kill_retries(given.retries, draw)) or ""
     problem = problem or (given.cuts and cut_power(given.cuts, draw)) or ""
     problem = problem or (given.processes and kill_processes(given.processes, draw)) or ""
@@ -67,10 +67,13 @@ def _killed(number: int, draw: random.Random) -> str:
         case = cases[crawls % len(cases)]
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            while (where := _continued(case, folder, draw)) is not None:
-                kills[where] += 1
-                if problem := _wrong(case, folder, complete=False):
-                    return f"{case}: {problem}"
+            try:
+                while (where := _continued(case, folder, draw)) is not None:
+                    kills[where] += 1
+                    if problem := _wrong(case, folder, complete=False):
+                        return f"{case}: {problem}"
+            except AssertionError as error:
+                return f"{case}: {error}"
             if problem := _wrong(case, folder, complete=True):
                 return f"{case}: {problem}"
         crawls += 1

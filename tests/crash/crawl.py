@@ -8,6 +8,7 @@ import io
 import json
 import os
 import random
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from itertools import count
@@ -25,7 +26,7 @@ from crawler.model.errors import CrawlerError
 from crawler.model.outcome import Exchange, Failed, Fetched, Kind, Received, Redirect
 from crawler.model.request import Purpose, Request
 from crawler.store import blocks, descriptor, sinks
-from crawler.store.journal import disk, journal
+from crawler.store.journal import disk, handover, journal
 from crawler.store.journal.state_folder import StateFolder
 from tests.unmannered import MANNERS_OFF
 
@@ -76,18 +77,43 @@ def _path(number: int) -> str:
 def continued(case: Case, folder: Path, draw: random.Random) -> str | None:
     """Run the crawl, killed at a random change; where it was, or None if it came to its end."""
     at, how = draw.randrange(2, 40), draw.choice(("before", "middle", "after"))
+
+    def run() -> int:
+        often()
+        killed_at(at, how)
+        return crawl(case, folder)
+
+    return how if ended_early(run) else None
+
+
+def ended_early(run: Callable[[], int]) -> bool:
+    """Run a crawl in a process of its own; return whether that was killed, and not complete."""
+    code = in_child(run)
+    if code not in (0, KILLED):
+        raise AssertionError(f"exit code {code}")
+    return code == KILLED
+
+
+def in_child(run: Callable[[], int]) -> int:
+    """Call a function in a process of its own; return the exit code, which it returns."""
     child = os.fork()
     if child == 0:
-        sinks._COMMIT, sinks._COMMIT_PACE = 2_000, 0.002
-        journal._LEAST, journal._GROWTH = 1_000, 1
-        blocks.BLOCK = 500
-        killed_at(at, how)
-        os._exit(crawl(case, folder))
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if code == KILLED:
-        return how
-    assert code == 0, f"{case}: exit code {code}"
-    return None
+        code = 70
+        try:
+            code = run()
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def often() -> None:
+    """Commit and compact whatever comes, and read and hand over little at once."""
+    sinks._COMMIT, sinks._COMMIT_PACE = 2_000, 0.002
+    journal._LEAST, journal._GROWTH = 1_000, 1
+    handover.SEGMENT = 2_000
+    blocks.BLOCK = 500
 
 
 def crawl(case: Case, folder: Path, *, sync: str = "none") -> int:

@@ -22,13 +22,11 @@ from crawler.engine.partition_plan import CrawlPlan, Manifest, all_done
 from crawler.engine.plugins import Plugins
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import CrawlerError
-from crawler.store import sinks
 from crawler.store.forms import OutputForm, OutputTarget
-from crawler.store.journal import handover, journal
 from crawler.store.journal.frame import Marks
 from crawler.store.journal.state_folder import StateFolder
 from crawler.store.run_folder import part_name
-from tests.crash.crawl import KILLED, killed_at, urls_in
+from tests.crash.crawl import ended_early, killed_at, often, urls_in
 from tests.engine.partition_web import HOSTS, PAGES, ManyHosts, page, place
 from tests.unmannered import MANNERS_OFF
 
@@ -97,18 +95,13 @@ def continued_rounds(case: RoundsCase, folder: Path, draw: random.Random) -> str
     """Run rounds until all is done, killed at a random change; where, or None at the end."""
     # To go on with a partition takes 20 changes or so, which has to leave room for progress.
     at, how = draw.randrange(2, 80 * case.partitions), draw.choice(("before", "middle", "after"))
-    child = os.fork()
-    if child == 0:
-        sinks._COMMIT, sinks._COMMIT_PACE = 2_000, 0.002
-        journal._LEAST, journal._GROWTH = 1_000, 1
-        handover.SEGMENT = 2_000
+
+    def run() -> int:
+        often()
         killed_at(at, how)
-        os._exit(_rounds(case, folder))
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if code == KILLED:
-        return how
-    assert code == 0, f"{case}: exit code {code}"
-    return None
+        return _rounds(case, folder)
+
+    return how if ended_early(run) else None
 
 
 def _rounds(case: RoundsCase, folder: Path) -> int:

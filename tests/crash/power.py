@@ -23,12 +23,21 @@ from itertools import count, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.crash.crawl import FORMS, KILLED, KINDS, Case, crawl, killed_at, wrong
+from tests.crash.crawl import (
+    FORMS,
+    KILLED,
+    KINDS,
+    Case,
+    crawl,
+    in_child,
+    killed_at,
+    often,
+    wrong,
+)
 from tests.crash.workers import (
     OUTPUTS,
     WorkersCase,
     crawl_workers,
-    often,
     prepare,
     wrong_workers,
 )
@@ -191,13 +200,14 @@ def _crawled(case: Cut, place: Path, draw: random.Random) -> tuple[int, str]:
     for cuts in range(_MOST):
         trace = place / f"trace{cuts}"
         at, how = draw.randrange(2, case.changes), draw.choice(("before", "middle", "after"))
-        child = os.fork()
-        if child == 0:
+
+        def run(trace: Path = trace, at: int = at, how: str = how) -> int:
             often()
             Trace(trace).begin(folder)
             killed_at(at, how)
-            os._exit(case.run(folder))
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            return case.run(folder)
+
+        code = in_child(run)
         if code != KILLED:
             problem = case.wrong(folder, complete=True) if code == 0 else f"exit code {code}"
             return cuts, problem

@@ -8,7 +8,6 @@ parts.
 from __future__ import annotations
 
 import json
-import os
 import random
 import tempfile
 from collections import Counter
@@ -19,9 +18,8 @@ from crawler.cli import crawl_run
 from crawler.cli.app import run
 from crawler.cli.crawl_run import open_crawl
 from crawler.engine.plugins import Plugins
-from crawler.store import sinks
 from tests.cli.test_retry import Crawled
-from tests.crash.crawl import KILLED, killed_at, unpacked
+from tests.crash.crawl import KILLED, in_child, killed_at, often, unpacked
 
 FORMS = ("jsonl", "jsonl.gz", "jsonl.zst", "parts")
 _MOST = 60  # kills of one retry before it has to come to its end
@@ -45,12 +43,12 @@ def kill_retries(number: int, draw: random.Random) -> str:
 def _retried(folder: Path, form: str, draw: random.Random, kills: Counter[str]) -> str:
     """Crawl, and retry until a retry comes to its end; return what is wrong, or ""."""
     made = Crawled(folder, "jsonl" if form == "parts" else form)
-    _in_child(made.crawl)
+    in_child(made.crawl)
     if form == "parts":
         _split(made)
     old = _contents(made.output)
     for _ in range(_MOST):
-        code = _in_child(partial(_retry, made, draw.randrange(1, 30), draw.choice(_WHERE)))
+        code = in_child(partial(_retry, made, draw.randrange(1, 30), draw.choice(_WHERE)))
         now = _contents(made.output)
         if code != KILLED:
             break
@@ -76,24 +74,13 @@ _WHERE = ("before", "middle", "after")
 
 
 def _retry(made: Crawled, at: int, how: str) -> int:
-    sinks._COMMIT, sinks._COMMIT_PACE = 2_000, 0.002
+    often()
     made.site.down = False
     crawl_run.open_crawl = partial(open_crawl, plugins=Plugins(fetcher=made.site))
     killed_at(at, how)
     words = ["--allow-private", "--robots", "ignore", "--delay", "0", "--ip-delay", "0"]
     words += ["--per-ip", "0", "--parse", "inline", "--loop", "asyncio", "--retries", "0"]
     return run(["retry", str(made.output), "--quiet", "--sync", "none", *words])
-
-
-def _in_child(action: object) -> int:
-    child = os.fork()
-    if child == 0:
-        code = 70
-        try:
-            code = int(action())  # type: ignore[operator]
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def _split(made: Crawled) -> None:

@@ -30,10 +30,8 @@ from crawler.engine.plugins import Plugins
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import CrawlerError
 from crawler.runtime.companion import Companion, ProcessLine
-from crawler.store import sinks
-from crawler.store.journal import handover, journal
 from crawler.store.journal.state_folder import StateFolder
-from tests.crash.crawl import KILLED, killed_at, urls_in
+from tests.crash.crawl import ended_early, killed_at, often, urls_in
 from tests.engine.partition_web import HOSTS, PAGES, ManyHosts, page, place
 from tests.unmannered import MANNERS_OFF
 
@@ -124,16 +122,13 @@ def continued_workers(case: WorkersCase, folder: Path, draw: random.Random) -> s
     # To begin or go on takes 20 changes or so for each partition.
     at, how = draw.randrange(2, 80 * case.workers), draw.choice(("before", "middle", "after"))
     prepare(case, folder)
-    child = os.fork()
-    if child == 0:
+
+    def run() -> int:
         often()
         killed_at(at, how)
-        os._exit(crawl_workers(case, folder))
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if code == KILLED:
-        return how
-    assert code == 0, f"{case}: exit code {code}"
-    return None
+        return crawl_workers(case, folder)
+
+    return how if ended_early(run) else None
 
 
 def prepare(case: WorkersCase, folder: Path) -> None:
@@ -142,17 +137,15 @@ def prepare(case: WorkersCase, folder: Path) -> None:
         case.output(folder).write_text(_EARLIER)
 
 
-def often() -> None:
-    """Commit, compact and hand over whatever comes; partitions are threads from now on."""
-    sinks._COMMIT, sinks._COMMIT_PACE = 2_000, 0.002
-    journal._LEAST, journal._GROWTH = 1_000, 1
-    handover.SEGMENT = 2_000
+def threads_for_processes() -> None:
+    """Have partitions run in threads of this process from now on."""
     partition_handle.Companion = ThreadCompanion  # type: ignore[misc]
     parallel_crawl.may_fork = lambda: False
 
 
 def crawl_workers(case: WorkersCase, folder: Path, *, sync: str = "none") -> int:
-    """Begin or continue the crawl; its exit code."""
+    """Begin or continue the crawl, with threads for processes; its exit code."""
+    threads_for_processes()
     lines = [page(n) for n in range(HOSTS)] if case.kind == "follow" else _entries()
     (folder / "list.txt").write_text("\n".join(lines))
     output = case.output(folder)

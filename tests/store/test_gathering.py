@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -37,9 +40,9 @@ def placed(output: Path, existing: Existing, begun: dict[str, Any] | None) -> Ga
     return GatheredFile(str(output), existing, begun)
 
 
-def run_of(output: Path, existing: Existing = "refuse") -> None:
+def run_of(output: Path, existing: Existing = "refuse", state: str = "") -> None:
     """Begin a run of three partitions, whose parts have lines in the output's form."""
-    folder = RunFolder(str(output))
+    folder = RunFolder(str(output), state)
     folder.lock()
     with closing(placed(output, existing, None)) as place, closing(folder):
         folder.begin({"depth": 1}, len(LINES), place)
@@ -53,9 +56,9 @@ def run_of(output: Path, existing: Existing = "refuse") -> None:
         StateFolder(str(part), str(path)).begin({"depth": 1}, Marks(output=len(data))).close()
 
 
-def finished(output: Path) -> dict[str, Any]:
+def finished(output: Path, state: str = "") -> dict[str, Any]:
     """Go on with a run whose partitions have ended; return the receipt."""
-    folder = RunFolder(str(output))
+    folder = RunFolder(str(output), state)
     folder.lock()
     with closing(folder), closing(placed(output, "refuse", folder.begun()[0])) as place:
         if not folder.ended:
@@ -82,15 +85,17 @@ def killed_at(number: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def killed_everywhere(output: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def killed_everywhere(
+    output: Path, monkeypatch: pytest.MonkeyPatch, state: str = ""
+) -> dict[str, Any]:
     """End the gathering in each of its changes in turn, and then let it come to its end."""
-    folder = RunFolder(str(output))
+    folder = RunFolder(str(output), state)
     for number in count(1):
         if not folder.partitions:  # the last kill came after the end
             return dict(json.loads(Path(f"{output}.receipt.json").read_bytes()))
         with killed_at(number, monkeypatch):
             try:
-                return finished(output)
+                return finished(output, state)
             except KilledHere:
                 continue
     raise AssertionError
@@ -139,18 +144,38 @@ def test_parts_of_a_directory_are_numbered_on_or_replaced(
     assert [(output / name).read_bytes() for name in new] == [LINES[0], LINES[2]]
 
 
+@pytest.fixture
+def other_disk(tmp_path: Path) -> Iterator[str]:
+    """A place for a state on another disk than the output's."""
+    shared = Path("/dev/shm")
+    if not os.access(shared, os.W_OK) or shared.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is one disk")
+    with TemporaryDirectory(dir=shared) as name:
+        yield str(Path(name) / "state")
+
+
 @pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.zst", "out"])
+@pytest.mark.parametrize("apart", [False, True])
 def test_gathering_can_be_killed_at_every_change(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    request: pytest.FixtureRequest,
+    *,
+    apart: bool,
 ) -> None:
-    """Whichever write, copy, rename or removal is the last: the next run ends with the same."""
+    """Whichever write, copy, rename or removal is the last: the next run ends with the same.
+
+    Parts that come from another disk are copied, and not renamed.
+    """
+    state = request.getfixturevalue("other_disk") if apart else ""
     other, output = tmp_path / "other" / name, tmp_path / "here" / name
-    for each in (other, output):
+    for each, place in ((other, ""), (output, state)):
         each.parent.mkdir()
-        run_of(each)
-    wanted, found = finished(other), killed_everywhere(output, monkeypatch)
+        run_of(each, state=place)
+    wanted, found = finished(other), killed_everywhere(output, monkeypatch, state)
     assert found["sha256"] == wanted["sha256"]
-    assert not Path(f"{output}.state").exists()
+    assert not RunFolder(str(output), state).path.exists()
     assert sorted(path.name for path in output.parent.iterdir()) == [name, f"{name}.receipt.json"]
 
 
@@ -190,3 +215,67 @@ def test_a_part_is_taken_for_what_was_committed_of_it(tmp_path: Path) -> None:
     place = GatheredFile(str(output), "refuse", None)
     with closing(place), pytest.raises(EnvironmentFailure, match="shorter than what was written"):
         place.gather([CommittedPart(0, part, 10)])
+
+
+class Disk:
+    """A disk with so many bytes free, as statvfs(2) tells it."""
+
+    f_frsize = 1
+
+    def __init__(self, free: int) -> None:
+        self.f_bavail = free
+
+
+def test_room_for_the_whole_is_wanted_before_parts_are_put_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A byte too little is told with both numbers, and changes nothing; enough is enough."""
+    output = tmp_path / "out.jsonl"
+    output.write_bytes(b'{"n":-1}\n')
+    run_of(output, "add")
+    needed = len(b'{"n":-1}\n' + b"".join(LINES))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    monkeypatch.setattr(os, "statvfs", lambda _place: Disk(needed - 1))
+    problem = f"needs {needed} bytes of room in {tmp_path}, and {needed - 1} are free; make room"
+    with pytest.raises(EnvironmentFailure, match=problem):
+        finished(output)
+    del before[RunFolder(str(output)).path / "lock"]
+    assert {path: path.read_bytes() for path in before} == before
+    assert not list(tmp_path.glob("*.new"))
+    monkeypatch.setattr(os, "statvfs", lambda _place: Disk(needed))
+    assert finished(output)["bytes"] == needed
+
+
+def test_room_for_what_was_written_is_wanted_before_a_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told at the start, rather than when all is crawled; a directory takes no more room."""
+    for output in (tmp_path / "out.jsonl", tmp_path / "parts"):
+        run_of(output)
+        folder = RunFolder(str(output))
+        with closing(placed(output, "refuse", folder.begun())) as place, monkeypatch.context() as p:
+            p.setattr(os, "statvfs", lambda _place: Disk(20))
+            if output.suffix:
+                with pytest.raises(EnvironmentFailure, match="of room"):
+                    folder.check_room(place)
+            else:
+                folder.check_room(place)
+
+
+def test_a_file_that_the_disk_is_full_for_is_not_left_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What others have written meanwhile took the room: the next try finds it free again."""
+    output = tmp_path / "out.jsonl"
+    run_of(output)
+
+    def full(_source: int, target: int, _length: int) -> None:
+        os.write(target, b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(disk, "copy", full)
+        with pytest.raises(EnvironmentFailure, match="No space left"):
+            finished(output)
+    assert not list(tmp_path.glob("*.new"))
+    assert finished(output)["records"] == 2
