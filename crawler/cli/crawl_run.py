@@ -293,7 +293,7 @@ def _opened(
     from crawler.engine.plugins import keeping
     from crawler.store.former_pages import former_pages
     from crawler.store.journal.resumption import ContinuedSource, open_state
-    from crawler.store.journal.state_folder import StateFolder
+    from crawler.store.journal.state_folder import SUSPECTS, StateFolder
     from crawler.store.rendering import open_outputs
     from crawler.store.saved_bodies import SavedBodies
     from crawler.store.sinks import RecordSink
@@ -336,6 +336,7 @@ def _opened(
             plugins=plugins,
             lasting=lasting,
             former=former.get if former is not None else None,
+            suspects=folder / SUSPECTS if folder is not None else None,
         )
         stack.pop_all()
     return Parts(session=session, source=source, sink=sink, lasting=lasting is not None, held=held)

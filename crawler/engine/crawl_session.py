@@ -21,6 +21,7 @@ from contextlib import (
     ExitStack,
     nullcontext,
 )
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, assert_never
 
@@ -66,7 +67,8 @@ class CrawlSession:
 
     plugins: the caller's own parts.
     lasting: the journal, and what earlier runs of the crawl left. former: returns what an earlier
-    crawl recorded of a URL.
+    crawl recorded of a URL. suspects: the file that names the pages which are being parsed in this
+    process (`crawler.workers.suspects`).
     """
 
     def __init__(
@@ -79,7 +81,9 @@ class CrawlSession:
         plugins: Plugins | None = None,
         lasting: Lasting | None = None,
         former: Former | None = None,
+        suspects: Path | None = None,
     ) -> None:
+        self._suspects = suspects
         self._plugins = plugins = plugins or Plugins()
         config = plugins.fitted(config)
         if config.network.offline:
@@ -160,7 +164,10 @@ class CrawlSession:
         async with (
             self._async_fetcher() as fetcher,
             AsyncParsing(
-                self._config, announce=self._announce, given=self._plugins.parser
+                self._config,
+                announce=self._announce,
+                given=self._plugins.parser,
+                suspects=self._suspects,
             ) as parser,
         ):
             engine = AsyncEngine(
@@ -186,7 +193,10 @@ class CrawlSession:
         with (
             self._threaded_fetcher() as fetcher,
             ThreadedParsing(
-                self._config, announce=self._announce, given=self._plugins.parser
+                self._config,
+                announce=self._announce,
+                given=self._plugins.parser,
+                suspects=self._suspects,
             ) as parser,
         ):
             engine = ThreadedEngine(

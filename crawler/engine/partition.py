@@ -51,7 +51,7 @@ from crawler.store.journal.journal import Sync, positions_of, unsynced
 from crawler.store.journal.lines import waiting_of
 from crawler.store.journal.page_quota import PageQuota
 from crawler.store.journal.resumption import Beginning, LeftLines, begin, resume
-from crawler.store.journal.state_folder import FORMAT, StateFolder
+from crawler.store.journal.state_folder import FORMAT, SUSPECTS, StateFolder
 from crawler.store.rendering import open_outputs
 from crawler.store.run_folder import part_name
 from crawler.store.saved_bodies import SavedBodies
@@ -160,6 +160,7 @@ class PartitionCrawl:
             plugins=plugins,
             lasting=lasting,
             former=former.get if former is not None else None,
+            suspects=folder / SUSPECTS,
         )
         journal.on_rest = self._sink.hasten
         self._sink.on_room = self._committed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 
 from crawler.core.collector import Snapshot
 from crawler.engine import partition_process
@@ -12,8 +11,6 @@ from crawler.runtime.companion import Companion, ended, obituary
 
 _RESTARTS = 3
 """Starts after a death; those before the partition came further count no more."""
-_TOGETHER = ("auto", "inline", "thread", "interpreter")
-"""Values of `parse` by which a page can end the process of its partition."""
 _LEAVING = 5.0  # seconds from the end of its call to that of the process; then it is killed
 
 
@@ -32,7 +29,6 @@ class PartitionHandle:
         self._held = False
         self._deaths = 0
         self._records = 0  # that were there at the last death
-        self._suspicious = False  # a page that was parsed may have been the cause of a death
         self._given_up = ""
 
     def __repr__(self) -> str:
@@ -59,8 +55,6 @@ class PartitionHandle:
             self.process = Companion.start("crawler.engine.partition_process", what)
         self.last = None
         self._held = False
-        if self._suspicious and plan.options["parse"] in _TOGETHER:
-            plan = replace(plan, options={**plan.options, "parse": "process"})
         call = PartitionCall(
             plan=plan,
             partition=self.number,
@@ -105,10 +99,9 @@ class PartitionHandle:
     def died(self, code: int) -> str:
         """Take note of a death that nobody wanted; return what is done about it, for the user.
 
-        It is started again a few times, and then to end its URLs; after that it has `failed`. From
-        now on pages are parsed in processes, where the one that was the cause ends its own alone.
+        It is started again a few times, and then to end its URLs; after that it has `failed`. The
+        pages that it was parsing are parsed alone then (`crawler.workers.suspects`).
         """
-        self._suspicious = True
         if self.manifest.records > self._records:
             self._deaths = 0
         self._records = self.manifest.records

@@ -68,15 +68,21 @@ class AsyncParsing(Parsing):
 
     def parse_nowait(self, response: RawResponse) -> Parsed | None:
         """Return the page if it is best parsed inline, None if it should be handed over."""
+        if response.url in self._suspects:
+            return None
         return self._parse_here(response) if self._place(response) is ParsePlace.HERE else None
 
     async def parse(self, response: RawResponse) -> Parsed:
         """Hand the page over and wait for the result."""
         pool, parsed = self._pool_for(response), None
-        if pool is not None:
-            parsed = await self._join_batch(pack(response))
+        if response.url in self._suspects:
+            (parsed,) = await asyncio.wrap_future(self._judged(response))
+        elif pool is not None:
+            with self._named(response, pool):
+                parsed = await self._join_batch(pack(response))
         if parsed is None or self._failed():
-            (parsed,) = await asyncio.wrap_future(self._aside().submit([pack(response)]))
+            with self._named(response):
+                (parsed,) = await asyncio.wrap_future(self._aside().submit([pack(response)]))
         self._count(parsed)
         return parsed
 
@@ -139,15 +145,19 @@ class ThreadedParsing(Parsing):
 
     def parse(self, response: RawResponse) -> Parsed:
         """Parse the page here, or hand it over and wait for the result."""
+        if response.url in self._suspects:
+            (parsed,) = self._judged(response).result()
+            return parsed
         with self._lock:
             place = self._place(response)
         pool = self._pool_for(response)
         if place is ParsePlace.HERE or pool is None:
             return self._parse_in_turn(response)
-        began = perf_counter()
-        future = pool.submit([pack(response)])
-        spent = perf_counter() - began
-        (parsed,) = future.result()
+        with self._named(response, pool):
+            began = perf_counter()
+            future = pool.submit([pack(response)])
+            spent = perf_counter() - began
+            (parsed,) = future.result()
         if self._failed():
             return self._parse_in_turn(response)
         with self._lock:
@@ -156,7 +166,7 @@ class ThreadedParsing(Parsing):
         return parsed
 
     def _parse_in_turn(self, response: RawResponse) -> Parsed:
-        parsed = self._here.parse(response)
+        parsed = self._run_here(response)
         with self._lock:
             self._learn(len(response.body), parsed)
         return parsed

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from crawler.formats import content, html
@@ -28,7 +29,8 @@ from crawler.workers.auto import Chooser, ParsePlace
 from crawler.workers.lanes import InterpreterLane, Lane, ProcessLane, ThreadLane, check_interpreters
 from crawler.workers.memory import memory_shares, wanted_workers
 from crawler.workers.pool import Pool
-from crawler.workers.work import Parser, Work
+from crawler.workers.suspects import Suspects
+from crawler.workers.work import Parser, Work, pack
 
 _LANES: dict[str, Callable[[Work], Lane]] = {
     "process": ProcessLane,
@@ -47,6 +49,8 @@ def silent(_line: str) -> None:
 class Parsing:
     """The parser, the pools, and the choice between them.
 
+    suspects: the file of the pages that are being parsed here (`crawler.workers.suspects`).
+
     Raises `ConfigurationError` for a parser that cannot be imported and for an executor that this
     Python does not have.
     """
@@ -57,7 +61,10 @@ class Parsing:
         *,
         announce: Callable[[str], None] = silent,
         given: Callable[..., Any] | None = None,
+        suspects: Path | None = None,
     ) -> None:
+        self._suspects = Suspects(suspects)
+        self._alone: Pool | None = None
         self._shares = memory_shares(config)
         page = "unparsed" if config.parsing.parse == "none" else "page"
         self._work = Work(
@@ -149,6 +156,7 @@ class Parsing:
 
     def _open(self) -> Future[None] | None:
         """Start the pool if all pages go there; the future ends when its first worker is ready."""
+        self._suspects.open()
         if not self._pooled and not (self._auto and self._apart):
             return None
         self._pool = self._started_pool()
@@ -179,6 +187,20 @@ class Parsing:
         if self._auto:
             self._announce(f"parse: {self.describe()}")
 
+    def _judged(self, response: RawResponse) -> Future[list[Parsed]]:
+        """Parse a suspect alone, in a process; once that has an answer it is suspected no more."""
+        if self._alone is None:
+            timeout = self._config.parsing.parse_timeout
+            self._alone = Pool(lambda: ProcessLane(self._work), lanes=1, timeout=timeout)
+            self._alone.start()
+        future = self._alone.submit([pack(response)])
+        future.add_done_callback(lambda done: self._strike_off(done, response.url))
+        return future
+
+    def _strike_off(self, done: Future[list[Parsed]], url: str) -> None:
+        if not done.cancelled():
+            self._suspects.strike_off(url)
+
     def _aside(self) -> Pool:
         """Return a pool of one thread, for pages too long for the loop while no pool is ready."""
         if self._threads is None:
@@ -201,10 +223,29 @@ class Parsing:
         """Return True if `auto` always leaves this page to a process, whose memory is limited."""
         return len(response.body) > _LARGE and self.kind == "process" and self._pays
 
+    @contextmanager
+    def _named(self, response: RawResponse, pool: Pool | None = None) -> Iterator[None]:
+        """Name a page while it is parsed, unless that is in a process, which it ends alone."""
+        if pool is not None and pool is self._pool and self.kind == "process":
+            yield
+            return
+        cell = self._suspects.begin(response.url)
+        try:
+            yield
+        finally:
+            self._suspects.end(cell)
+
     def _parse_here(self, response: RawResponse) -> Parsed:
-        parsed = self._here.parse(response)
+        parsed = self._run_here(response)
         self._learn(len(response.body), parsed)
         return parsed
+
+    def _run_here(self, response: RawResponse) -> Parsed:
+        cell = self._suspects.begin(response.url)
+        try:
+            return self._here.parse(response)
+        finally:
+            self._suspects.end(cell)
 
     def _pool_for(self, response: RawResponse) -> Pool | None:
         """Return the pool; under `auto` only once it is ready, except for a large page."""
@@ -244,9 +285,10 @@ class Parsing:
         self._measured_cpu, self._measured_at = cpu, self._handed
 
     def _close(self) -> None:
-        for pool in (self._pool, self._threads):
+        for pool in (self._pool, self._threads, self._alone):
             if pool is not None:
                 pool.close()
+        self._suspects.close()
 
 
 def _apart(config: CrawlConfig, parser: str) -> str:

@@ -26,6 +26,7 @@ from crawler.cli.crawl_run import Order, run
 from crawler.engine import parallel_crawl, partition_handle, partition_process
 from crawler.engine.partition import crawl_partition
 from crawler.engine.partition_messages import PartitionCall
+from crawler.engine.partition_plan import Wish
 from crawler.engine.plugins import Plugins
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import CrawlerError
@@ -61,7 +62,7 @@ class WorkersCase(NamedTuple):
         earlier = {"http://earlier.test/"} if self.form == "added to" else set()
         if self.kind == "follow":
             return earlier | {place(n) for n in range(PAGES)} | {page(n) for n in range(HOSTS)}
-        return earlier | set(_entries())
+        return earlier | set(entries())
 
 
 class ThreadCompanion(Companion):
@@ -81,7 +82,8 @@ class ThreadCompanion(Companion):
         return cls(ours.detach(), thread)
 
     def kill(self) -> None:
-        """Do nothing: only the process can be killed."""
+        """End it, as soon as it looks: only the process can be killed."""
+        self.hang_up()
 
     def bury(self, seconds: float = 0.0) -> int:
         """Wait for its end."""
@@ -91,10 +93,13 @@ class ThreadCompanion(Companion):
 
 
 class ThreadWatch(partition_process.ParentWatch):
-    """The parent of a partition that does not end this process when the line does."""
+    """The parent of a partition that ends itself with the line, and not this process."""
 
     def _listen(self) -> None:
         self._follow()
+        self._wish = Wish.STOP_NOW
+        if self._attend is not None:
+            self._attend()
 
 
 def _partition(descriptor: int) -> None:
@@ -112,7 +117,7 @@ def _partition(descriptor: int) -> None:
         parent.leave(None, error)
 
 
-def _entries() -> list[str]:
+def entries() -> list[str]:
     urls = [place(n) for n in range(PAGES)]
     return [*urls, *urls[::9], *(f"http://no url {n}/" for n in range(5))]
 
@@ -146,7 +151,7 @@ def threads_for_processes() -> None:
 def crawl_workers(case: WorkersCase, folder: Path, *, sync: str = "none") -> int:
     """Begin or continue the crawl, with threads for processes; its exit code."""
     threads_for_processes()
-    lines = [page(n) for n in range(HOSTS)] if case.kind == "follow" else _entries()
+    lines = [page(n) for n in range(HOSTS)] if case.kind == "follow" else entries()
     (folder / "list.txt").write_text("\n".join(lines))
     output = case.output(folder)
     inputs = [str(folder / "list.txt")]

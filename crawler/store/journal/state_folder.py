@@ -7,6 +7,7 @@
     OUT.state/input       a copy of standard input (`crawler.store.input_copy`)
     OUT.state/list-*      copies of queries and objects (`crawler.store.remote_input`)
     OUT.state/since       the pages of an earlier output (`crawler.store.former_pages`)
+    OUT.state/parsing     which pages are being parsed (`crawler.workers.suspects`)
     OUT.state/status.json what the crawl is doing (`crawler.store.journal.status_file`)
     OUT.receipt.json      what a crawl that ended has done: the proof that nothing was lost
 
@@ -31,6 +32,8 @@ from crawler.store.journal.frame import Damaged, Frame, Marks, frames, packed
 from crawler.store.receipt_file import indented
 from crawler.store.remote_input import remove_copies
 
+SUSPECTS = "parsing"
+"""The file of the pages that were being parsed (`crawler.workers.suspects`)."""
 FORMAT = 2
 """The format that is written. Format 1 is read, and goes with the first base written in its place.
 """
@@ -200,7 +203,8 @@ class StateFolder:
 
     def discard(self) -> None:
         """Remove the state, as far as it is ours; the journal first, without which it is none."""
-        for name in ("journal", "seen", "tables", "input", "since", "run.json", "status.json"):
+        names = ("journal", "seen", "tables", "input", "since", SUSPECTS, "run.json", "status.json")
+        for name in names:
             disk.remove(self.path / name)
             disk.remove(self.path / f"{name}.new")
         remove_copies(self.path)
