@@ -19,7 +19,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from crawler.model.choices import Existing
@@ -87,6 +87,18 @@ class Claim:
         self.started = True
         if self.ours and self._existing == "replace":
             os.ftruncate(self.fd, 0)
+
+    def settle_name(self, sync: Callable[[int], None]) -> None:
+        """Make the file's name durable with `sync`, as it is made with the file or found there.
+
+        The directory of a state settles its own names alone. Raises `OSError`.
+        """
+        folder = os.path.dirname(os.path.realpath(self.path))
+        number = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            sync(number)
+        finally:
+            os.close(number)
 
     def release(self) -> None:
         """Close what was opened, and remove an unused new file. Raises `OSError`."""

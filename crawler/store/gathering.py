@@ -88,7 +88,7 @@ class GatheredFile:
         """
         self.check_room(parts)
         draft = self._place.with_name(f"{self._place.name}.new")
-        with explained(self._path), _removed_if_it_fails(draft):
+        with explained(self._path), removed_if_it_fails(draft):
             with draft.open("w+b", buffering=0) as file:
                 os.fchmod(file.fileno(), os.fstat(self._claim.fd).st_mode & 0o777)
                 disk.copy(self._claim.fd, file.fileno(), self.begun["kept"])
@@ -211,7 +211,7 @@ class PartDirectory:
             return
         if os.stat(part.path).st_dev != os.fstat(self._number).st_dev:
             draft = place.with_name(f".{place.name}.new")
-            with _removed_if_it_fails(draft):
+            with removed_if_it_fails(draft):
                 with draft.open("wb", buffering=0) as file:
                     _copy(part, file.fileno())
                     os.fsync(file.fileno())
@@ -233,7 +233,7 @@ def _copy(part: CommittedPart, target: int) -> None:
 
 
 @contextmanager
-def _removed_if_it_fails(draft: Path) -> Iterator[None]:
+def removed_if_it_fails(draft: Path) -> Iterator[None]:
     """Remove a file whose writing fails in the block: its room is wanted."""
     try:
         yield

@@ -266,6 +266,8 @@ class InputCopy:
             self._place.parent.mkdir(mode=0o700, exist_ok=True)
             with self._change:
                 self._file = self._place.open("ab" if self._length else "wb", buffering=0)
+                if self._place == self._path and not self._length:
+                    disk.settle(self._path.parent)  # as in `adopt`, which had nothing to rename
         data = _HEADER.pack(len(block), crc32(block)) + block
         disk.write(self._file.fileno(), data)
         with self._change:

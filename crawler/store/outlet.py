@@ -112,7 +112,8 @@ class Outlet:
     """
 
     __slots__ = (
-        *("_apart", "_claim", "_descriptor", "_head", "_lead", "_offset", "_packing", "_path"),
+        *("_apart", "_claim", "_descriptor", "_head", "_lead", "_named", "_offset"),
+        *("_packing", "_path"),
         *("label", "live", "path", "records"),
     )
 
@@ -136,6 +137,7 @@ class Outlet:
         self.label = self._claim.label
         self.live = not self._claim.regular
         self._offset = self._claim.held
+        self._named = False
         self._lead = b""
         self.records = 0
         if self._offset and not resumed:
@@ -205,8 +207,11 @@ class Outlet:
         self._offset, self._lead = size, b""
 
     def settle(self, sync: Callable[[int], None]) -> None:
-        """Make the last write durable with `sync`. Raises `OSError`."""
+        """Make the last write durable with `sync`, at first also the name. Raises `OSError`."""
         sync(self._claim.fd)
+        if self._claim.ours and not self._named:
+            self._claim.settle_name(sync)
+            self._named = True
 
     def close(self) -> None:
         """Close the file; standard output stays open. Raises `OSError` for a late write error."""

@@ -33,7 +33,7 @@ from tests.unmannered import MANNERS_OFF
 PAGES = 120
 FORMS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv.gz", "warc.gz")
 """The last two have JSON lines as a second output."""
-KINDS = ("list", "follow", "stdin")
+KINDS = ("list", "follow", "stdin", "elsewhere")
 SITE = "http://a.test"
 KILLED = 9
 
@@ -41,7 +41,8 @@ KILLED = 9
 class Case(NamedTuple):
     """An engine, what is crawled, and the output's form.
 
-    A list, a site by its links, or a list on standard input whose host has a robots.txt.
+    A list, a site by its links, or a list on standard input whose host has a robots.txt; or a list
+    whose state lies in another directory than the output.
     """
 
     engine: str
@@ -76,6 +77,7 @@ def _path(number: int) -> str:
 
 def continued(case: Case, folder: Path, draw: random.Random) -> str | None:
     """Run the crawl, killed at a random change; where it was, or None if it came to its end."""
+    state_place(case.kind, folder)
     at, how = draw.randrange(2, 40), draw.choice(("before", "middle", "after"))
 
     def run() -> int:
@@ -122,7 +124,7 @@ def crawl(case: Case, folder: Path, *, sync: str = "none") -> int:
     options |= {"retries": 1, "backoff": 0, "window": 40, "concurrency": 4, "per_host": 4}
     options |= {"follow": case.kind == "follow", "depth": 0, "quiet": True, "sync": sync}
     seeds, inputs = [f"{SITE}/page/0"], []
-    if case.kind == "list":
+    if case.kind in ("list", "elsewhere"):
         (folder / "list.txt").write_text("\n".join(_entries()))
         inputs = [str(folder / "list.txt")]
     if case.kind == "stdin":
@@ -130,7 +132,7 @@ def crawl(case: Case, folder: Path, *, sync: str = "none") -> int:
         os.dup2(os.open(folder / "list.txt", os.O_RDONLY), 0)
         inputs = ["-"]
         options["robots"] = "obey"
-    config = CommandConfig(**options)
+    config = CommandConfig(**options, state=state_place(case.kind, folder))
     output, *others = map(str, outputs(case.form, folder))
     order = Order(config=config, seeds=seeds, inputs=inputs, output=output, others=others)
     try:
@@ -150,6 +152,14 @@ def outputs(form: str, folder: Path) -> list[Path]:
     """Return the outputs of a crawl."""
     more = ["out.jsonl"] if form.startswith(("csv", "warc")) else []
     return [folder / name for name in (f"out.{form}", *more)]
+
+
+def state_place(kind: str, folder: Path) -> str:
+    """Return where the state is to lie, "" next to the output; its directory is there."""
+    if kind != "elsewhere":
+        return ""
+    (folder / "elsewhere").mkdir(exist_ok=True)
+    return str(folder / "elsewhere" / "state")
 
 
 def killed_at(number: int, how: str) -> None:
@@ -188,7 +198,7 @@ def killed_at(number: int, how: str) -> None:
 def wrong(case: Case, folder: Path, *, complete: bool) -> str:
     """Return what is wrong with what a run has left; "" if nothing is."""
     files = outputs(case.form, folder)
-    state = StateFolder(str(files[0]))
+    state = StateFolder(str(files[0]), state_place(case.kind, folder))
     if complete:
         if state.path.exists() or not state.receipt.exists():
             return "no receipt, or a state next to it"

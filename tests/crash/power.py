@@ -32,6 +32,7 @@ from tests.crash.crawl import (
     in_child,
     killed_at,
     often,
+    state_place,
     wrong,
 )
 from tests.crash.workers import (
@@ -158,7 +159,7 @@ class Cut(NamedTuple):
     """A crawl whose power is cut: how it begins and runs, what it leaves wrong, its changes."""
 
     name: str
-    prepare: Callable[[Path], None]
+    prepare: Callable[[Path], object]
     run: Callable[[Path], int]
     wrong: Callable[..., str]
     changes: int
@@ -184,7 +185,7 @@ def cut_power(number: int, draw: random.Random) -> str:
 
 def _alone(case: Case) -> Cut:
     run, found = partial(crawl, case, sync="full"), partial(wrong, case)
-    return Cut(repr(case), lambda _folder: None, run, found, 40)
+    return Cut(repr(case), partial(state_place, case.kind), run, found, 40)
 
 
 def _several(case: WorkersCase) -> Cut:

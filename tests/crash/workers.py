@@ -32,7 +32,7 @@ from crawler.model.command_config import CommandConfig
 from crawler.model.errors import CrawlerError
 from crawler.runtime.companion import Companion, ProcessLine
 from crawler.store.journal.state_folder import StateFolder
-from tests.crash.crawl import ended_early, killed_at, often, urls_in
+from tests.crash.crawl import ended_early, killed_at, often, state_place, urls_in
 from tests.engine.partition_web import HOSTS, PAGES, ManyHosts, page, place
 from tests.unmannered import MANNERS_OFF
 
@@ -137,7 +137,8 @@ def continued_workers(case: WorkersCase, folder: Path, draw: random.Random) -> s
 
 
 def prepare(case: WorkersCase, folder: Path) -> None:
-    """Write what the output holds before the crawl."""
+    """Write what the output holds before the crawl, and make the directory of the state."""
+    state_place(case.kind, folder)
     if case.form == "added to" and not case.output(folder).exists():
         case.output(folder).write_text(_EARLIER)
 
@@ -172,6 +173,7 @@ def crawl_workers(case: WorkersCase, folder: Path, *, sync: str = "none") -> int
         depth=0,
         max_pages=10 * PAGES if case.kind == "follow" else 0,
         workers=str(case.workers),
+        state=state_place(case.kind, folder),
         append=case.form == "added to" and not StateFolder(str(output)).receipt.exists(),
         sync=sync,
         quiet=True,
@@ -189,7 +191,7 @@ def crawl_workers(case: WorkersCase, folder: Path, *, sync: str = "none") -> int
 def wrong_workers(case: WorkersCase, folder: Path, *, complete: bool) -> str:
     """Return what is wrong with what a run has left; "" if nothing is."""
     output = case.output(folder)
-    state = StateFolder(str(output))
+    state = StateFolder(str(output), state_place(case.kind, folder))
     if not complete:
         return _shortened(case, output, state)
     if state.path.exists() or not state.receipt.exists():

@@ -236,3 +236,14 @@ def test_replacing_and_adding_exclude_each_other() -> None:
     """Nobody has to guess which of the two counts."""
     with pytest.raises(ConfigurationError, match="overwrite and append"):
         CommandConfig(overwrite=True, append=True)
+
+
+def test_the_name_of_an_output_lasts_with_its_first_records(tmp_path: Path) -> None:
+    """Its directory is synced once, wherever the state lies that counts on the file."""
+    outlet = Outlet(str(tmp_path / "out.jsonl"), apart=True)
+    synced: list[str] = []
+    for _ in range(2):
+        outlet.write(NEW)
+        outlet.settle(lambda number: synced.append(os.readlink(f"/proc/self/fd/{number}")))
+    outlet.close()
+    assert synced == [str(tmp_path / "out.jsonl"), str(tmp_path), str(tmp_path / "out.jsonl")]

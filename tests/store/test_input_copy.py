@@ -246,3 +246,19 @@ def test_a_crawl_of_a_pipe_goes_on_without_it(tmp_path: Path, engine: str) -> No
     for again in (b"", given):
         code, said = crawled(output, again, 0, engine)
         assert code == 0 and "complete since" in said
+
+
+def test_a_name_lasts_before_a_frame_counts_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also that of a copy which is begun when there is a state already."""
+    settled: list[list[str]] = []
+    monkeypatch.setattr(
+        input_copy.disk, "settle", lambda folder: settled.append(sorted(os.listdir(folder)))
+    )
+    copied(tmp_path / "input", LIST)
+    late = InputCopy(tmp_path / "late")
+    late.adopt()
+    read(late, LIST)
+    late.close()
+    assert settled == [["input"], ["input", "late"]]
