@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from crawler.core.collector import Snapshot
 from crawler.engine import partition_process
 from crawler.engine.partition_messages import CallEnd, PartitionCall, ProgressReport

@@ -6,7 +6,8 @@ frames, renames, truncations and removals. Then the same command runs again, unt
 Every other crawl runs in partitions, one or three, called by a loop or at the same time.
 All along, the output never is shorter than the journal says; in the end there is one valid record
 for each URL, no more. Then `crawler retry` is killed in the same way (`tests.crash.retried`), and
-the power is cut (`tests.crash.power`), and processes are killed (`tests.crash.processes`).
+the power is cut (`tests.crash.power`), processes are killed (`tests.crash.processes`), and crawls
+get signals (`tests.crash.signalled`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from tests.crash.partitioned import CALLERS, RoundsCase, continued_rounds, wrong
 from tests.crash.power import cut_power
 from tests.crash.processes import kill_processes
 from tests.crash.retried import kill_retries
+from tests.crash.signalled import signal_crawls
 from tests.crash.workers import OUTPUTS, WorkersCase, continued_workers, wrong_workers
 
 ENGINES = ("async", "threaded")
@@ -38,6 +40,7 @@ def main() -> int:
     parser.add_argument("--retries", type=int, default=200, help="kills of crawler retry")
     parser.add_argument("--cuts", type=int, default=500, help="power cuts")
     parser.add_argument("--processes", type=int, default=100, help="processes killed at any time")
+    parser.add_argument("--signals", type=int, default=100, help="crawls that get a signal")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     draw = random.Random(given.seed)
@@ -45,6 +48,7 @@ def main() -> int:
     problem = problem or (given.retries and kill_retries(given.retries, draw)) or ""
     problem = problem or (given.cuts and cut_power(given.cuts, draw)) or ""
     problem = problem or (given.processes and kill_processes(given.processes, draw)) or ""
+    problem = problem or (given.signals and signal_crawls(given.signals, draw)) or ""
     if problem:
         print(f"seed {given.seed}: {problem}", file=sys.stderr)
     return 1 if problem else 0

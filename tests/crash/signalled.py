@@ -24,11 +24,15 @@ from crawler import cli
 from crawler.cli import crawl_run
 from crawler.cli.crawl_run import open_crawl
 from crawler.cli.interrupt import Interrupts
-from crawler.engine import partition_handle
 from crawler.engine.plugins import Plugins
 from crawler.runtime.signals import ENDING
 from tests.crash.crawl import in_child
-from tests.crash.workers import ThreadCompanion, WorkersCase, entries, wrong_workers
+from tests.crash.workers import (
+    WorkersCase,
+    entries,
+    threads_for_processes,
+    wrong_workers,
+)
 from tests.engine.partition_web import ManyHosts
 from tests.unmannered import WORDS
 
@@ -76,13 +80,11 @@ def signal_crawls(number: int, draw: random.Random) -> str:
         WorkersCase(engine, "list", form, workers)
         for engine, form, workers in product(ENGINES, ("jsonl", "jsonl.gz"), (1, 2))
     ]
-    for case in cases[:4]:  # imports what crawls need, which are forks of this process
-        with tempfile.TemporaryDirectory() as name:
-            _crawl(case, Path(name), None)
-    moments = {case: _counted(case) for case in cases}
+    moments: dict[WorkersCase, Moments] = {}
     codes: Counter[int] = Counter()
     for sent in range(number):
         case, part = cases[sent % len(cases)], _PARTS[sent // len(cases) % len(_PARTS)]
+        moments[case] = moments.get(case) or _counted(case)
         at = moments[case].drawn(part, draw)
         signals = {at: draw.choice(ENDING)}
         if draw.random() < 0.3:
@@ -141,7 +143,7 @@ def _crawl(case: WorkersCase, folder: Path, caller: Caller | None) -> int:
         )
     os.dup2(os.open(folder / "said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     (folder / "list.txt").write_text("\n".join(entries()))
-    partition_handle.Companion = ThreadCompanion  # type: ignore[misc]
+    threads_for_processes()
     if case.workers == 1:
         crawl_run.open_crawl = partial(open_crawl, plugins=Plugins(fetcher=ManyHosts()))
     words = ["crawl", "-i", str(folder / "list.txt"), "-o", str(case.output(folder)), *WORDS]
