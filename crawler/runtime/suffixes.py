@@ -1,13 +1,13 @@
 """The public suffix list (publicsuffix.org).
 
 It comes with the library `publicsuffixlist`, which is released with each change of the list, needs
-nothing else and downloads nothing (`tldextract` downloads by default). Loading takes 30 ms, once,
-when the first host is asked for.
+nothing else and downloads nothing (`tldextract` downloads by default). Loading takes 30 ms, once in
+a process, when the first host is asked for.
 """
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache
 
 from publicsuffixlist import PublicSuffixList
 
@@ -17,12 +17,13 @@ class PublicSuffixes:
 
     def privatesuffix(self, domain: str) -> str | None:
         """Return the suffix of `domain` and one label more; None where it is a suffix itself."""
-        return self._list.privatesuffix(domain)
+        return _listed().privatesuffix(domain)
 
     def is_public(self, domain: str) -> bool:
         """Return whether `domain` is a public suffix."""
-        return self._list.is_public(domain)
+        return _listed().is_public(domain)
 
-    @cached_property
-    def _list(self) -> PublicSuffixList:
-        return PublicSuffixList()
+
+@cache
+def _listed() -> PublicSuffixList:
+    return PublicSuffixList()
