@@ -22,10 +22,8 @@ from crawler.engine.crawl_session import LAST_WRITES
 from crawler.engine.partition_handle import PartitionHandle
 from crawler.engine.partition_messages import CallEnd, ProgressReport
 from crawler.engine.partition_plan import CrawlPlan, Manifest, Wish, all_done
-from crawler.engine.partition_process import preload
-from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure, ExitCode
-from crawler.runtime.companion import heard_first, may_fork
+from crawler.runtime.companion import heard_first
 
 ENDING = 10.0
 """Seconds that partitions have to end after the drain timeout; then they are killed."""
@@ -152,17 +150,9 @@ class ParallelCrawl:
     # -- the run
 
     def prepare(self) -> None:
-        """Fork the processes that are started first, if this one has no other thread.
-
-        Not those that run a parser of the user's: it may rely on a fresh process.
-        """
-        config = CommandConfig.of(self._plan.options)
-        if config.parsing.parser:
-            return
-        preload(config)
-        if may_fork():
-            for handle in self._handles[: self._plan.running]:
-                handle.prepare()
+        """Start the first processes: they import what they need while the run is made ready."""
+        for handle in self._handles[: self._plan.running]:
+            handle.prepare()
 
     def dismiss(self) -> None:
         """End what was prepared and has not run."""

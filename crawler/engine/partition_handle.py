@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from crawler.core.collector import Snapshot
-from crawler.engine import partition_process
 from crawler.engine.partition_messages import CallEnd, PartitionCall, ProgressReport
 from crawler.engine.partition_plan import CrawlPlan, Manifest, Wish
 from crawler.runtime.companion import Companion, ended, obituary
@@ -34,8 +33,8 @@ class PartitionHandle:
         return f"PartitionHandle({self.process!r}, {self.manifest!r})"
 
     def prepare(self) -> None:
-        """Fork the process for the first start. Raises `EnvironmentFailure`."""
-        self._prepared = Companion.forked(partition_process.main, f"partition {self.number}")
+        """Start its process, which waits for a call. Raises `EnvironmentFailure`."""
+        self._prepared = self._begun()
 
     def dismiss(self) -> None:
         """End a process that was prepared and not started."""
@@ -44,14 +43,11 @@ class PartitionHandle:
             self._prepared = None
 
     def start(self, plan: CrawlPlan, wish: Wish, standard_input: str = "") -> None:
-        """Start a process for it. Raises `EnvironmentFailure`.
+        """Have a process crawl it. Raises `EnvironmentFailure`.
 
         standard_input: the file to read there.
         """
-        self.process, self._prepared = self._prepared, None
-        if self.process is None:
-            what = f"partition {self.number}"
-            self.process = Companion.start("crawler.engine.partition_process", what)
+        self.process, self._prepared = self._prepared or self._begun(), None
         self.last = None
         self._held = False
         call = PartitionCall(
@@ -63,6 +59,9 @@ class PartitionHandle:
         self.process.tell(call)
         if wish is not Wish.GO_ON:
             self.process.tell(wish)
+
+    def _begun(self) -> Companion:
+        return Companion.start("crawler.engine.partition_process", f"partition {self.number}")
 
     def wish(self, wish: Wish) -> None:
         """Tell the process, if one runs."""

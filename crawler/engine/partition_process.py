@@ -1,4 +1,4 @@
-"""The process of one partition: `python -m crawler.engine.partition_process DESCRIPTOR`, or a fork.
+"""The process of one partition: `python -m crawler.engine.partition_process DESCRIPTOR`.
 
 It talks to its parent over a line (`crawler.runtime.companion`). First comes the `PartitionCall`;
 then `ProgressReport`s and lines for the user go up, and `Wish`es come down; last goes the
@@ -23,13 +23,11 @@ from crawler.engine.partition import crawl_partition
 from crawler.engine.partition_messages import CallEnd, PartitionCall, ProgressReport
 from crawler.engine.partition_plan import Manifest, Wish
 from crawler.engine.plugins import Plugins
-from crawler.model.command_config import CommandConfig
 from crawler.model.errors import CrawlerError, ExitCode
 from crawler.model.outcome import Failed, Kind
 from crawler.model.request import Request
 from crawler.runtime import limits
 from crawler.runtime.companion import ProcessLine
-from crawler.runtime.event_loop import loop_factory
 
 
 class ParentWatch:
@@ -125,23 +123,9 @@ _UNFETCHED: dict[str, Any] = {
 """The options of a partition that only ends its URLs, as fast as they come."""
 
 
-def preload(config: CommandConfig) -> None:
-    """Import what partitions with these options need, for processes that are forked after that."""
-    from crawler.fetch import http_fetcher  # noqa: F401
-    from crawler.formats import by_frostwork, page  # noqa: F401
-    from crawler.workers import hand_over  # noqa: F401
-
-    if config.engine == "threaded":
-        from crawler.fetch import urllib3_client  # noqa: F401
-    else:
-        from crawler.fetch import aiohttp_client  # noqa: F401
-
-        loop_factory(config.loop)
-
-
-def main(line: ProcessLine) -> int:
+def main() -> int:
     """Run one call; return the exit code."""
-    parent = ParentWatch(line)
+    parent = ParentWatch(ProcessLine.to_parent())
     call = parent.call()
     if call is None:
         return ExitCode.ENVIRONMENT
@@ -168,4 +152,4 @@ def _run(call: PartitionCall, parent: ParentWatch) -> Manifest:
 
 
 if __name__ == "__main__":
-    sys.exit(main(ProcessLine.to_parent()))
+    sys.exit(main())

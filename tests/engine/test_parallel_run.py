@@ -115,11 +115,8 @@ def test_the_sites_of_a_list_are_dealt_out_once(tmp_path: Path) -> None:
         given = order(tmp_path, hosts=1, workers="2")
 
 
-def test_processes_that_were_prepared_end_with_a_run_that_does_not_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """They are forked where this process has a single thread, and are gone with the output."""
-    monkeypatch.setattr("crawler.engine.parallel_crawl.may_fork", lambda: True)
+def test_processes_that_were_prepared_end_with_a_run_that_does_not_start(tmp_path: Path) -> None:
+    """They start while the run is made ready, and are gone with its output."""
     before = set(children())
     run = open_parallel(order(tmp_path, workers="2"), 2, print)
     prepared = set(children()) - before

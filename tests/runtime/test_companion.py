@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from crawler.runtime.companion import Companion, ProcessLine, companions
+from crawler.runtime.companion import ProcessLine, companions
 
 PARROT = "tests.runtime.parrot"
 
@@ -53,50 +53,6 @@ def test_a_signal_of_the_terminal_does_not_end_a_companion() -> None:
             os.kill(parrot.pid, number)
         parrot.tell("alive")
         assert parrot.hear() == "alive"
-
-
-def test_a_forked_companion_has_no_descriptor_of_its_parent() -> None:
-    """It has its line and the standard streams, of which the input is empty; it ends as it says."""
-    with open(os.devnull) as opened:
-        forked = Companion.forked(_tells_descriptors, "the test")
-        descriptors = forked.hear()
-        assert opened.fileno() not in descriptors
-        assert len(descriptors) == 4 and {0, 1, 2} < descriptors
-    assert forked.hear() == b""
-    forked.tell("end")
-    assert forked.hear() is None
-    assert forked.obituary() == f"process {forked.pid} of the test has ended with exit code 7"
-    assert forked.bury() == 7
-
-
-def _tells_descriptors(line: ProcessLine) -> int:
-    listed = map(int, os.listdir("/proc/self/fd"))  # with that of the look itself
-    line.tell({number for number in listed if os.path.exists(f"/proc/self/fd/{number}")})
-    line.tell(os.read(0, 1))
-    return 7 if line.hear() == "end" else 1
-
-
-def test_a_forked_companion_can_be_killed_and_fails_with_a_traceback(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    """SIGKILL and an exception end it alone, and are told."""
-    killed = Companion.forked(_waits, "the test")
-    killed.kill()
-    assert killed.bury() == -signal.SIGKILL
-    killed.kill()  # gone: its number may be another's by now
-    failed = Companion.forked(_fails, "the test")
-    assert failed.hear() is None
-    assert failed.bury() == 1
-    assert "ValueError: of the fork" in capfd.readouterr().err
-
-
-def _waits(line: ProcessLine) -> int:
-    line.hear()
-    return 0
-
-
-def _fails(_line: ProcessLine) -> int:
-    raise ValueError("of the fork")
 
 
 async def test_a_loop_can_wait_for_a_value() -> None:
