@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Final
 
@@ -170,7 +171,7 @@ def messages(data: bytes) -> None:
     if head is None or failed:
         return
     assert len(body) <= len(data) and (head.length is None or len(body) <= head.length)
-    assert read_head(head.plain()) == head  # said in the one plain way
+    assert read_head(head.plain()) == replace(head, version="1.1")  # said in the one plain way
 
 
 def _message(pieces: list[bytes]) -> tuple[Head | None, bytes, bool]:
