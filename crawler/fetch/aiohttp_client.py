@@ -42,7 +42,7 @@ from crawler.model.head import HEADER_BYTES, legible
 from crawler.model.outcome import Failed, Fetched, Kind, Resolved
 from crawler.model.proxies import Proxy
 from crawler.model.request import Purpose, Request
-from crawler.model.transfer import ConnectionFacts
+from crawler.model.transfer import ConnectionFacts, Heads
 from crawler.runtime.pulse import INTERVAL, TOLERANCE, Pulse
 
 
@@ -76,7 +76,7 @@ class AioFetcher(HttpFetcher):
         policy = AddressPolicy(everything=True) if by_http else self._policy
         resolver = GuardedResolver(self._names, policy)
         options = resolver, tls, self._connects, self._config.network.max_body
-        watch = self._config.keep_connection
+        watch = self._config.keep_connection or self._keep_headers
         if proxy is not None and proxy.socks:
             connector: GuardedConnector = SocksConnector(proxy, *options, watch=watch)
         else:
@@ -246,6 +246,14 @@ class _AioLink:
     def connection(self) -> ConnectionFacts | None:
         facts = self._way.connector.facts()
         return facts._replace(ip=None) if facts is not None and self.proxy is not None else facts
+
+    def heads(self) -> Heads | None:
+        facts = self.connection()
+        return Heads(
+            sent=tuple(self._response.request_info.headers.items()),
+            status_line=legible(self._way.connector.status_line()),
+            ip=facts.ip if facts is not None else None,
+        )
 
     def left(self) -> bytes:
         # aiohttp has no public way to them.

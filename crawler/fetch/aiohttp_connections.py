@@ -155,6 +155,11 @@ class _ResponseProtocol(ResponseHandler):
             return self._facts
         return self._facts._replace(http_version=self._message.head.version)
 
+    @property
+    def status_line(self) -> bytes:
+        """The status line of the last response, as sent."""
+        return self._message.status_line if self._message is not None else b""
+
     def close(self) -> None:
         """Close at once; a TLS shutdown would wait for the server, perhaps longer than the loop."""
         if self.transport is not None and self.transport.get_extra_info("ssl_object"):
@@ -278,10 +283,18 @@ class GuardedConnector(aiohttp.TCPConnector):
 
     def facts(self) -> ConnectionFacts | None:
         """Return what the current task's last response came over; None if nobody watches."""
+        used = self._used()
+        return used.facts() if used is not None else None
+
+    def status_line(self) -> bytes:
+        """Return the status line of the current task's last response; b"" if nobody watches."""
+        used = self._used()
+        return used.status_line if used is not None else b""
+
+    def _used(self) -> _ResponseProtocol | None:
+        """Return the connection that the current task has used last, if anybody watches."""
         task = asyncio.current_task()
-        if self._watched is None or task is None or task not in self._watched:
-            return None
-        return self._watched[task].facts()
+        return self._watched.get(task) if self._watched is not None and task is not None else None
 
     async def _create_connection(self, *args: Any, **kwargs: Any) -> ResponseHandler:
         self._make_room()

@@ -34,7 +34,7 @@ from crawler.model.media import MediaTypes
 from crawler.model.outcome import Failed, Kind, Page, Received, Redirect, status_kind
 from crawler.model.proxies import Proxy
 from crawler.model.request import Purpose, Request
-from crawler.model.transfer import ConnectionFacts, Exchange, Particulars, timestamp
+from crawler.model.transfer import ConnectionFacts, Exchange, Heads, Particulars, timestamp
 from crawler.model.url import Url
 
 CONTENT_TYPE = 1_024
@@ -75,8 +75,8 @@ class ExchangeProgress:
     __slots__ = (
         "_arrived", "_body", "_length", "_received", "_refusal", "_room", "_unsure", "allowed",
         "cached", "connect", "connection", "content_type", "cookies", "etag", "fetched_at",
-        "fields", "first_byte", "former", "headers", "last_modified", "refresh", "request",
-        "robots_tag", "started_at", "status", "wire_bytes",
+        "fields", "first_byte", "former", "headers", "heads", "last_modified", "refresh",
+        "request", "robots_tag", "started_at", "status", "wire_bytes",
     )  # fmt: skip
 
     def __init__(self, request: Request) -> None:
@@ -91,6 +91,7 @@ class ExchangeProgress:
         self.headers: Mapping[str, Sequence[str]] | None = None
         self.connection: ConnectionFacts | None = None
         self.former: FormerPage | None = None
+        self.heads: Heads | None = None
         self.cached: CachedResponse | None = None  # what is asked for on condition of a change
         self.cookies: tuple[str, ...] = ()
         self.fields: tuple[tuple[str, str], ...] = ()
@@ -226,7 +227,7 @@ class ExchangeProgress:
 
     def _particulars(self) -> Particulars | None:
         parts = self.etag, self.last_modified, self.headers, self.connection, self.former
-        if not any(parts):
+        if not any(parts) and self.heads is None:
             return None
         return Particulars(
             etag=self.etag,
@@ -234,6 +235,7 @@ class ExchangeProgress:
             headers=self.headers,
             connection=self.connection,
             former=self.former,
+            heads=self.heads,
         )
 
     @property

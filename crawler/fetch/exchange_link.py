@@ -14,7 +14,7 @@ from crawler.fetch.response_cache import CachedResponse
 from crawler.fetch.room import Values
 from crawler.model.fault import Fault
 from crawler.model.proxies import Proxy
-from crawler.model.transfer import ConnectionFacts
+from crawler.model.transfer import ConnectionFacts, Heads
 
 T = TypeVar("T")
 
@@ -38,6 +38,9 @@ class ExchangeLink(Protocol):
 
     def connection(self) -> ConnectionFacts | None:
         """Return what the response came over; only where asked for (`keep_connection`)."""
+
+    def heads(self) -> Heads | None:
+        """Return both heads as they went over the line; only where fields are kept."""
 
     @property
     def read(self) -> Callable[[], Awaitable[bytes]]:
@@ -107,6 +110,10 @@ class RecordingLink(_PassingLink):
         """Return what the response came over, if it came now."""
         return self._link.connection()
 
+    def heads(self) -> Heads | None:
+        """Return both heads, if they came now."""
+        return self._link.heads()
+
     @property
     def read(self) -> Callable[[], Awaitable[bytes]]:
         """Return the function for the next piece of the body."""
@@ -152,6 +159,10 @@ class ReplayLink(_PassingLink):
 
     def connection(self) -> ConnectionFacts | None:
         """Return what the response came over, if it came now."""
+        return None
+
+    def heads(self) -> Heads | None:
+        """Return both heads, if they came now."""
         return None
 
     @property

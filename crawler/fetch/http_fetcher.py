@@ -128,6 +128,7 @@ class HttpFetcher:
             self._credentials.received(progress.request, progress.cookies)
         if self._keep_headers:
             progress.fields = link.fields()
+            progress.heads = link.heads()
         if self._config.keep_headers:
             progress.headers = picked(link.fields(), self._config.keep_headers)
         if self._config.keep_connection:

@@ -25,11 +25,13 @@ _CHUNK_DIGITS = re.compile(rb"[0-9A-Fa-f]+[ \t]*(?:;|\Z)")
 class Message:
     """Reads one response; `room` limits the bytes between its chunks.
 
-    `problem` is set when it cannot be read on; bytes before that were returned.
+    `status_line` is that of `head`, as sent. `problem` is set when it cannot be read on; bytes
+    before that were returned.
     """
 
     def __init__(self, room: int) -> None:
         self.head: Head | None = None
+        self.status_line = b""
         self.done = False
         self.surplus = False
         self.problem: Malformed | None = None
@@ -73,6 +75,7 @@ class Message:
                 self._held, self._searched = data, max(0, len(data) - 2)
                 return b""
             self._take(read_head(data[: end.end()]))
+            self.status_line = data[: data.index(b"\n")].rstrip(b"\r")
             self._used, self._searched = self._used + end.end(), 0
             data = data[end.end() :]
         self._held = b""

@@ -45,10 +45,11 @@ from crawler.fetch.room import Values
 from crawler.fetch.wire import PIECE, Call, WireResponse, here
 from crawler.model.config import CrawlConfig
 from crawler.model.fault import Fault
+from crawler.model.head import legible
 from crawler.model.outcome import Failed, Fetched, Kind, Resolved
 from crawler.model.proxies import Proxy
 from crawler.model.request import Purpose, Request
-from crawler.model.transfer import ConnectionFacts
+from crawler.model.transfer import ConnectionFacts, Heads
 from crawler.model.url import Url
 
 _STILL = 1.0  # seconds without a beat that are reported by whichever thread notices first
@@ -121,6 +122,7 @@ class ThreadedFetcher(HttpFetcher):
             proxy=proxy,
             pools=self._pools[proxy],
             headers=self._headers_of,
+            keep_headers=self._keep_headers,
             form=form,
         )
         try:
@@ -200,6 +202,7 @@ class _UrllibLink(Call):
     headers: Callable[[ExchangeProgress, FetchTarget], urllib3.HTTPHeaderDict]
     form: SentForm | None = None
     _response: Any = field(default=None, init=False)
+    _sent: urllib3.HTTPHeaderDict = field(default_factory=urllib3.HTTPHeaderDict, init=False)
 
     async def open(self) -> tuple[int, Values]:
         request = self.progress.request
@@ -207,6 +210,7 @@ class _UrllibLink(Call):
         headers = self.headers(self.progress, goal)
         if self.form is not None:
             headers = self.form.headers(headers)
+        self._sent = headers
         by_http = self.proxy is not None and not self.proxy.socks
         self.forwarded = by_http and url.scheme == "http"
         self.target = goal.href if self.forwarded else url.path
@@ -243,6 +247,12 @@ class _UrllibLink(Call):
 
     def connection(self) -> ConnectionFacts | None:
         return self.over._replace(http_version=self.head.version)
+
+    def heads(self) -> Heads | None:
+        sent = [(name, legible(value.encode("latin-1"))) for name, value in self._sent.items()]
+        if "host" not in self._sent:
+            sent.insert(0, ("Host", self.progress.request.url.authority))
+        return Heads(tuple(sent), legible(self.status_line), self.over.ip)
 
     async def read(self) -> bytes:
         data: bytes = self._response.read1(PIECE, decode_content=False)
@@ -351,7 +361,7 @@ class _Connection(HTTPConnection):
         if self.sock is None:
             self.connect()
         call.watch.hold(self.sock)
-        if call.config.keep_connection:
+        if call.config.keep_connection or call.keep_headers:
             tls = self.sock if isinstance(self.sock, ssl.SSLSocket) else None
             call.over = connection_facts(None if call.proxy else self.sock.getpeername(), tls)
         super().request(method, call.target, *args, **kwargs)

@@ -55,6 +55,7 @@ class Call:
     pulse: Pulse
     policy: AddressPolicy
     proxy: Proxy | None
+    keep_headers: bool = False
     forwarded: bool = False
     target: str = ""
     fresh: bool = False
@@ -74,6 +75,11 @@ class Call:
         if self.answer is None:
             raise RuntimeError("no response has arrived yet")
         return self.answer.head
+
+    @property
+    def status_line(self) -> bytes:
+        """The status line of the response, as sent."""
+        return self.answer.fp.status_line if self.answer is not None else b""
 
     def connect(self, connect: Any) -> None:
         """Run `connect` within the connect timeout and measure it."""
@@ -262,6 +268,11 @@ class Stream(io.BufferedIOBase):
         while self._message.head is None:
             self._receive()
         return self._message.head
+
+    @property
+    def status_line(self) -> bytes:
+        """The status line, as sent."""
+        return self._message.status_line
 
     def end(self) -> None:
         """Read no body, as a tunnel follows (RFC 9110, 9.3.6)."""

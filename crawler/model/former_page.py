@@ -22,6 +22,7 @@ class FormerPage(NamedTuple):
     etag: str = ""
     last_modified: str = ""
     text_hash: str | None = None
+    fetched_at: str = ""  # RFC 3339
 
     def conditions(self, href: str) -> tuple[tuple[str, str], ...]:
         """Return the headers that ask for `href` only if it has changed (RFC 9110, 13.1)."""

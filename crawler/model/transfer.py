@@ -29,13 +29,25 @@ class ConnectionFacts(NamedTuple):
     certificate_expires: str | None = None
 
 
+class Heads(NamedTuple):
+    """The heads of an exchange as they went over the line.
+
+    `sent` are the request's header fields, with credentials. `status_line` is the response's, ""
+    if unknown. `ip` is the server's address, None behind a proxy.
+    """
+
+    sent: tuple[tuple[str, str], ...] = ()
+    status_line: str = ""
+    ip: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Particulars:
     """What few exchanges have, or few crawls ask for.
 
     `etag` and `last_modified` are the validators as sent (RFC 9110, 8.8), "" without. `headers`
     are the values of the fields to keep, by their names in lower case. `former` is the page as
-    an earlier crawl recorded it.
+    an earlier crawl recorded it. `heads` is for archives, and kept with all header fields.
     """
 
     etag: str = ""
@@ -43,6 +55,7 @@ class Particulars:
     headers: Mapping[str, Sequence[str]] | None = None
     connection: ConnectionFacts | None = None
     former: FormerPage | None = None
+    heads: Heads | None = field(default=None, repr=False)
 
     def record(self) -> dict[str, Any]:
         """Return the fields of a record, without those that are not there."""

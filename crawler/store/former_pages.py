@@ -148,6 +148,7 @@ def _page(record: WrittenRecord) -> FormerPage:
         etag=record.etag or "",
         last_modified=record.last_modified or "",
         text_hash=record.text_hash,
+        fetched_at=(record.fetched_at or "") if fresh else "",
     )
 
 

@@ -6,22 +6,24 @@ frame of its own, so that readers can go to any of them.
 
 Header fields are those that the server sent, in their order and spelling. A body is stored decoded,
 so where it was coded the fields that describe its transfer get the prefix `X-Crawler-`, as other
-crawlers do it. Credentials of requests are left out.
+crawlers do it. Credentials of requests are left out, by the names of their fields.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from http import HTTPStatus
 from uuid import uuid4
 
 from crawler.model.command_config import CommandConfig
 from crawler.model.outcome import Failed, Final, Page, Skipped
 from crawler.model.request import Request
-from crawler.model.transfer import Exchange, timestamp
+from crawler.model.secrets import is_secret
+from crawler.model.transfer import Exchange, Heads, timestamp
 from crawler.model.url import masked
 from crawler.model.version import VERSION
 
@@ -29,7 +31,9 @@ _BODIES = 1_000_000
 """Bodies that are recognised again: 200 bytes of memory each."""
 _SMALLEST = 64  # bytes of a body that is worth a reference in its place
 _CODED = frozenset({"content-encoding", "transfer-encoding", "content-length"})
-_REVISIT = "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"
+_PROFILE = "http://netpreserve.org/warc/1.1/revisit/"
+_STATUS_LINE = re.compile(r"HTTP/1\.[01] [1-9]\d\d(?: |$)")
+"""Those that readers of archives take; an odd one is written in its plain form."""
 _HTTP = "application/http;msgtype="
 
 Fields = Sequence[tuple[str, str]]
@@ -57,20 +61,24 @@ class WarcRecords:
         request, exchange = final.request, final.exchange
         href = masked(request.url.href)
         shared = [("WARC-Target-URI", href), ("WARC-Date", timestamp(exchange.fetched_at) or "")]
-        if exchange.particulars and exchange.particulars.connection:
-            ip = exchange.particulars.connection.ip
-            shared += [("WARC-IP-Address", ip)] if ip else []
+        heads = _heads(exchange)
+        if heads.ip:
+            shared.append(("WARC-IP-Address", heads.ip))
         asked = f"<urn:uuid:{uuid4()}>"
         sent = (*shared, ("Content-Type", f"{_HTTP}request"))
         told = (*shared, ("WARC-Concurrent-To", asked), ("Content-Type", f"{_HTTP}response"))
-        return _record("request", sent, self._request(request), asked) + self._response(
-            told, exchange, body
-        )
+        if isinstance(final, Page) and exchange.status == HTTPStatus.NOT_MODIFIED:
+            answer = _record(
+                "revisit", (*told, *_unchanged(exchange)), _block(_head(exchange, None))
+            )
+        else:
+            answer = self._response(told, exchange, body)
+        return _record("request", sent, self._request(request, heads.sent), asked) + answer
 
-    def _request(self, request: Request) -> bytes:
-        lines = [f"GET {request.url.path} HTTP/1.1", f"Host: {request.url.authority}"]
-        lines += [f"{name}: {value}" for name, value in self._headers]
-        return _block(lines)
+    def _request(self, request: Request, sent: Fields) -> bytes:
+        fields = sent or (("Host", request.url.authority), *self._headers)
+        lines = [f"{name}: {value}" for name, value in fields if not is_secret(name)]
+        return _block((f"GET {request.url.path} HTTP/1.1", *lines), "utf-8")
 
     def _response(self, told: Fields, exchange: Exchange, body: bytes | None) -> bytes:
         head = _block(_head(exchange, body))
@@ -84,7 +92,11 @@ class WarcRecords:
         if earlier is None:
             return _record("response", told, head + body)
         url, date = earlier
-        told = (*told, ("WARC-Profile", _REVISIT), ("WARC-Refers-To-Target-URI", url))
+        told = (
+            *told,
+            ("WARC-Profile", f"{_PROFILE}identical-payload-digest"),
+            ("WARC-Refers-To-Target-URI", url),
+        )
         return _record("revisit", (*told, ("WARC-Refers-To-Date", date)), head)
 
     def _earlier(self, digest: bytes, told: Fields) -> tuple[str, str] | None:
@@ -97,14 +109,26 @@ class WarcRecords:
         return found
 
 
+def _heads(exchange: Exchange) -> Heads:
+    found = exchange.particulars
+    if found is None:
+        return Heads()
+    heads = found.heads or Heads()
+    return heads._replace(ip=heads.ip or (found.connection.ip if found.connection else None))
+
+
+def _unchanged(exchange: Exchange) -> Fields:
+    """Return the fields of a revisit of what an earlier crawl has (WARC 1.1, 6.7.3)."""
+    fields = [("WARC-Profile", f"{_PROFILE}server-not-modified")]
+    if (former := exchange.former) is None:
+        return fields
+    fields.append(("WARC-Refers-To-Target-URI", masked(former.final_url)))
+    return [*fields, ("WARC-Refers-To-Date", former.fetched_at)] if former.fetched_at else fields
+
+
 def _head(exchange: Exchange, body: bytes | None) -> Iterator[str]:
     """Yield status line and fields of a response whose body is not coded any more."""
-    status = exchange.status or 0
-    try:
-        phrase = HTTPStatus(status).phrase
-    except ValueError:
-        phrase = ""
-    yield f"HTTP/1.1 {status} {phrase}"
+    yield _status_line(exchange)
     about = {name.lower(): value for name, value in exchange.fields if name.lower() in _CODED}
     plain = body is None or about == {"content-length": str(len(body))}
     for name, value in exchange.fields:
@@ -113,8 +137,18 @@ def _head(exchange: Exchange, body: bytes | None) -> Iterator[str]:
         yield f"Content-Length: {len(body)}"
 
 
-def _block(lines: Sequence[str] | Iterator[str]) -> bytes:
-    return "\r\n".join((*lines, "", "")).encode("latin-1", "replace")
+def _status_line(exchange: Exchange) -> str:
+    line, status = _heads(exchange).status_line, exchange.status or 0
+    if _STATUS_LINE.match(line):
+        return line
+    try:
+        return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"HTTP/1.1 {status} "
+
+
+def _block(lines: Iterable[str], coding: str = "latin-1") -> bytes:
+    return "\r\n".join((*lines, "", "")).encode(coding, "replace")
 
 
 def _record(kind: str, fields: Fields, block: bytes, name: str = "") -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from crawler.model.outcome import Exchange, Failed, Fetched, Kind, Page, Receive
 from crawler.model.request import Request
 from crawler.store.sources import IterableSource
 from crawler.store.warc_output import records_in
+from tests.fetch.raw import RawServer, header
 from tests.unmannered import MANNERS_OFF
 
 SAME = b"<title>the same</title>" + b" and so on" * 20
@@ -143,6 +145,58 @@ def test_an_archive_is_added_to(tmp_path: Path) -> None:
     archived(tmp_path / "out.warc.gz", append=True)
     kinds = Counter(kind for kind, *_ in read(tmp_path / "out.warc.gz"))
     assert kinds == {"warcinfo": 1, "request": 12, "response": 10, "revisit": 2}
+
+
+def tagged(_server: RawServer, sock: socket.socket, head: bytes) -> bool:
+    """A page with a tag, in a head of its own kind."""
+    if header(head, "If-None-Match"):
+        sock.sendall(b'HTTP/1.1 304 Still So\r\nETag: "a"\r\n\r\n')
+        return True
+    size = b'ETag: "a"\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n' % len(SAME)
+    sock.sendall(b"HTTP/1.0 200 Okay\r\n" + size + SAME)
+    return False
+
+
+def live(output: Path, url: str, engine: str, **options: Any) -> list[tuple[str, str, Any, bytes]]:
+    """Crawl a URL of a server into an archive and JSON lines; the records of the archive."""
+    config = CommandConfig(
+        **MANNERS_OFF, engine=engine, quiet=True, sync="none", allow_private=True, workers="1",
+        header=("Authorization: Bearer secret", "X-Mine: \u00fc"), **options,
+    )  # fmt: skip
+    others = [str(output.with_suffix(".jsonl"))]
+    order = Order(config=config, seeds=[url], inputs=[], output=str(output), others=others)
+    assert run(order) == 0
+    return list(read(output))[1:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["async", "threaded"])
+def test_heads_are_as_they_went_over_the_line(tmp_path: Path, engine: str) -> None:
+    """Status line, address and the fields of the request, but for credentials.
+
+    What an earlier crawl has is a revisit of that.
+    """
+    with RawServer({"/tag": tagged}) as server:
+        url = server.url("/tag")
+        asked, answer = live(tmp_path / "old.warc", url, engine)
+        again, unchanged = live(
+            tmp_path / "new.warc", url, engine, since=str(tmp_path / "old.jsonl")
+        )
+    assert (asked[0], answer[0]) == ("request", "response")
+    assert answer[2].http_headers.protocol == "HTTP/1.0"
+    assert answer[2].http_headers.statusline == "200 Okay" and answer[3] == SAME
+    assert answer[2].rec_headers.get_header("WARC-IP-Address") == "127.0.0.1"
+    sent = dict(asked[2].http_headers.headers)
+    assert sent["Host"] == url.split("/")[2] and "gzip" in sent["Accept-Encoding"]
+    assert sent["X-Mine"] == "\u00fc" and "Authorization" not in sent
+    assert dict(again[2].http_headers.headers)["If-None-Match"] == '"a"'
+    headers = unchanged[2].rec_headers
+    assert unchanged[0] == "revisit" and unchanged[2].http_headers.statusline == "304 Still So"
+    assert headers.get_header("WARC-Profile").endswith("1.1/revisit/server-not-modified")
+    assert headers.get_header("WARC-Refers-To-Target-URI") == url
+    date = answer[2].rec_headers.get_header("WARC-Date")
+    assert headers.get_header("WARC-Refers-To-Date") == date
+    assert headers.get_header("WARC-Truncated") is None
 
 
 def test_records_are_told_apart_whatever_they_hold() -> None:
