@@ -21,6 +21,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 
 from crawler.model.choices import Existing
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
@@ -118,16 +119,7 @@ class Claim:
         if self.path.endswith("/"):
             raise IsADirectoryError
         place = os.path.realpath(self.path)  # where a link leads, even to nothing yet
-        while True:
-            fd = self._made_or_there(place)
-            try:
-                lock(fd, self.path)
-                if os.path.exists(place) and os.path.samestat(os.stat(place), os.fstat(fd)):
-                    return fd
-            except BaseException:
-                os.close(fd)
-                raise
-            os.close(fd)  # it was replaced or removed before the lock was ours
+        return locked(lambda: self._made_or_there(place), place, self.path)
 
     def _made_or_there(self, place: str) -> int:
         flags = os.O_CLOEXEC | (os.O_RDWR if self._existing == "add" else os.O_WRONLY)
@@ -187,6 +179,31 @@ def lock(fd: int, path: str) -> None:
         ) from None
     except OSError:
         return  # a file system without locks
+
+
+def locked(opened: Callable[[], int], place: str | Path, path: str) -> int:
+    """Open and lock the file at `place`; another one is there when a process that ends removes it.
+
+    Raises `EnvironmentFailure` if another process has locked it, and what `opened` raises.
+    """
+    while True:
+        fd = opened()
+        try:
+            lock(fd, path)
+            if is_at(place, fd):
+                return fd
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)  # it was replaced or removed before the lock was ours
+
+
+def is_at(place: str | Path, fd: int) -> bool:
+    """Return whether an open file is the one that `place` names."""
+    try:
+        return os.path.samestat(os.stat(place), os.fstat(fd))
+    except FileNotFoundError:
+        return False
 
 
 def _holder(fd: int) -> str:

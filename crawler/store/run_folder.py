@@ -25,11 +25,11 @@ from typing import Any, Protocol
 import orjson
 
 from crawler.model.errors import EnvironmentFailure
-from crawler.store.claim import lock
+from crawler.store.claim import is_at, lock, locked
 from crawler.store.gathering import CommittedPart, explained
 from crawler.store.journal import disk
 from crawler.store.journal.frame import Marks
-from crawler.store.journal.state_folder import FORMAT, StateFolder
+from crawler.store.journal.state_folder import FORMAT, LOCK, StateFolder
 from crawler.store.receipt_file import indented, others_of
 
 _PATIENCE = 10.0  # seconds for processes that notice at once that their parent has gone
@@ -103,11 +103,15 @@ class RunFolder:
         """Keep other parents away. Raises `EnvironmentFailure` if there is another."""
         self._whole.check()
         try:
-            self.path.mkdir(mode=0o700, exist_ok=True)
-            self._lock = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            self._lock = locked(self._made_or_there, self.path / LOCK, self.output)
         except OSError as error:
             raise EnvironmentFailure(f"{self.path}: cannot be written: {error.strerror}") from None
-        lock(self._lock, self.output)
+
+    def _made_or_there(self) -> int:
+        while True:
+            self.path.mkdir(mode=0o700, exist_ok=True)
+            with suppress(FileNotFoundError):  # removed by another parent, which ends
+                return os.open(self.path / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
 
     def wait_for_partitions(self) -> None:
         """Wait until the partitions of an earlier parent have ended, which they do with it.
@@ -208,7 +212,7 @@ class RunFolder:
         return receipt
 
     def discard(self) -> None:
-        """Remove the state, as far as it is ours; what makes it one comes last.
+        """Remove the state, as far as it is ours; what makes it one comes last, but for the lock.
 
         Raises `OSError`.
         """
@@ -220,7 +224,7 @@ class RunFolder:
             *self.path.glob("run.json.*"),
         ):
             disk.remove(path)
-        for name in ("ended.json", "ended.json.new", "lock"):
+        for name in ("ended.json", "ended.json.new"):
             disk.remove(self.path / name)
         self._whole.discard()
 
@@ -228,8 +232,9 @@ class RunFolder:
         """Unlock it; a directory in which nothing was begun is removed."""
         if self._lock < 0:
             return
-        if not (self.path / "run.json").exists():
-            disk.remove(self.path / "lock")
+        ours = is_at(self.path / LOCK, self._lock)
+        if ours and not (self.path / "run.json").exists():
+            disk.remove(self.path / LOCK)
             with suppress(OSError):  # somebody else has put something there, or it is gone
                 self.path.rmdir()
         os.close(self._lock)

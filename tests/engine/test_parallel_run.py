@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.runtime import limits
 from crawler.store.journal.frame import Marks
-from crawler.store.journal.state_folder import StateFolder
+from crawler.store.journal.state_folder import LOCK, StateFolder
 from crawler.store.rendering import targets_of
 from crawler.store.run_folder import RunFolder
 
@@ -151,5 +152,43 @@ def test_a_state_has_one_parent(tmp_path: Path) -> None:
     first.lock()
     with pytest.raises(EnvironmentFailure, match="is being written by this very process"):
         second.lock()
+    second.close()
+    assert (first.path / LOCK).exists()  # though nothing was begun yet
     first.close()
     second.lock()
+    second.close()
+    assert not first.path.exists()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_parents_do_not_meet_where_a_state_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    """One opens the lock, and has it when another has ended: it is not the file at that path."""
+    first, second, third = (RunFolder(str(tmp_path / "out.jsonl")) for _ in range(3))
+    first.lock()
+    ends = [first.discard, first.close] if whole else [first.close]
+
+    def late(number: int, how: int) -> None:
+        while ends:
+            ends.pop(0)()
+        flock(number, how)
+
+    flock = fcntl.flock
+    monkeypatch.setattr(fcntl, "flock", late)
+    second.lock()
+    with pytest.raises(EnvironmentFailure, match="is being written"):
+        third.lock()
+    second.close()
+
+
+def test_who_has_removed_a_state_leaves_the_next_one_alone(tmp_path: Path) -> None:
+    """Another parent may come between the removal and the end; it keeps its lock."""
+    first, second, third = (RunFolder(str(tmp_path / "out.jsonl")) for _ in range(3))
+    first.lock()
+    first.discard()
+    second.lock()
+    first.close()
+    with pytest.raises(EnvironmentFailure, match="is being written"):
+        third.lock()
+    second.close()

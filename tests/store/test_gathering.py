@@ -253,7 +253,10 @@ def test_room_for_what_was_written_is_wanted_before_a_run_goes_on(
     for output in (tmp_path / "out.jsonl", tmp_path / "parts"):
         run_of(output)
         folder = RunFolder(str(output))
-        with closing(placed(output, "refuse", folder.begun())) as place, monkeypatch.context() as p:
+        with (
+            closing(placed(output, "refuse", folder.begun()[0])) as place,
+            monkeypatch.context() as p,
+        ):
             p.setattr(os, "statvfs", lambda _place: Disk(20))
             if output.suffix:
                 with pytest.raises(EnvironmentFailure, match="of room"):

@@ -1,25 +1,29 @@
 """A journal replayed: what its frames come to, in memory that does not grow with them.
 
-The lines of a URL that still waits are found by reading the frames backwards: the last line of a
-key counts, unless the key has ended since, or has moved to another partition. Keys are compared in
-classes, `_CLASS` of them in memory at a time; one byte for each line says whether it counts.
+The last line of a key counts, unless the key has ended since, or has moved to another partition. To
+find it, the numbers of a key's lines are brought together: the keys are divided into parts, each of
+which is compared with a dictionary of its own. That takes 12 bytes a key; beyond `_CLASS` keys the
+frames are read once more for each further class of them. One byte a line says whether it counts.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from itertools import compress
+from collections.abc import Callable, Iterator
+from itertools import chain, compress, count, repeat
 from typing import BinaryIO
 
 from crawler.store.journal.frame import Frame, Marks, frames, packed
 from crawler.store.journal.host_lines import HostLines
 
-_CLASS = 500_000
-"""Keys compared at a time: 40 MB."""
+_CLASS = 10_000_000
+"""Keys in memory at a time: 120 MB."""
+_PARTS = 256
+"""Parts of a class: the dictionary of one takes 5 MB."""
+_OVER = 0  # in place of the number of a line: the key has ended
 _PORTION = 10_000
-"""URLs that wait in one frame of a base."""
+"""URLs that wait in one frame of a base, or some more."""
 
 
 class Replay:
@@ -77,27 +81,41 @@ class Replay:
 
     def _select(self, number: int, classes: int) -> None:
         """Mark the lines that count, of the keys of one class."""
-        over: set[int] = set()  # ended, or with a later line
-        for place in reversed(range(len(self._starts))):
-            frame, first = self._frame(place), self._firsts[place]
-            over.update(_of(frame.ended, number, classes))
-            for at in reversed(range(len(frame.keys))):
-                key = frame.keys[at]
-                if key % classes == number and key not in over:
-                    over.add(key)
-                    self._counts[first + at] = 1
+        keys = [array("Q") for _ in range(_PARTS)]
+        lines = [array("I") for _ in range(_PARTS)]  # numbers from 1 on
+        parts = slice(number * _PARTS, (number + 1) * _PARTS)
+        modulus = classes * _PARTS
+        nowhere: list[Callable[[int], None]] = [_leave] * modulus
+        take_key, take_line = nowhere[:], nowhere[:]
+        take_key[parts], take_line[parts] = [k.append for k in keys], [n.append for n in lines]
+        for place, first in enumerate(self._firsts):
+            frame = self._frame(place)
+            numbered = zip(frame.keys, count(first + 1), strict=False)
+            for key, line in chain(numbered, zip(frame.ended, repeat(_OVER), strict=False)):
+                part = key % modulus
+                take_key[part](key)
+                take_line[part](line)
+            self._pause()
+        for each in zip(keys, lines, strict=True):
+            for line in dict(zip(*each, strict=True)).values():
+                if line:
+                    self._counts[line - 1] = 1
             self._pause()
 
     def _frame(self, place: int) -> Frame:
         self._file.seek(self._starts[place])
         return next(frames(self._file))
 
-    def _waiting(self) -> Iterator[tuple[int, bytes]]:
-        """Yield keys and lines of the URLs that wait, the first to wait first."""
+    def _waiting(self) -> Iterator[tuple[array[int], bytes]]:
+        """Yield keys and lines of the URLs that wait, the first to wait first, frame by frame."""
         for place, first in enumerate(self._firsts):
             frame = self._frame(place)
             counts = self._counts[first : first + len(frame.keys)]
-            yield from compress(zip(frame.keys, frame.lines, strict=True), counts)
+            if 0 not in counts:
+                yield array("Q", frame.keys), frame.text
+            elif 1 in counts:
+                keys = array("Q", compress(frame.keys, counts))
+                yield keys, b"".join(compress(frame.lines, counts))
             self._pause()
 
     def base(self, marks: Marks | None = None) -> Iterator[bytes]:
@@ -108,15 +126,15 @@ class Replay:
         for text in self.hosts.portions():
             yield packed(Frame(marks=marks, hosts=text))
         keys, lines = array("Q"), list[bytes]()
-        for key, line in self._waiting():
-            keys.append(key)
-            lines.append(line)
-            if len(keys) == _PORTION:
+        for more, their in self._waiting():
+            keys += more
+            lines.append(their)
+            if len(keys) >= _PORTION:
                 yield packed(Frame(marks=marks, keys=keys, text=b"".join(lines)))
                 keys, lines = array("Q"), []
         if keys:
             yield packed(Frame(marks=marks, keys=keys, text=b"".join(lines)))
 
 
-def _of(keys: Iterable[int], number: int, classes: int) -> Iterable[int]:
-    return keys if classes == 1 else [key for key in keys if key % classes == number]
+def _leave(_of_another_class: int) -> None:
+    """Take no key, and no line."""

@@ -34,6 +34,8 @@ from crawler.store.remote_input import remove_copies
 
 SUSPECTS = "parsing"
 """The file of the pages that were being parsed (`crawler.workers.suspects`)."""
+LOCK = "lock"
+"""The file that the parent of partitions locks (`crawler.store.run_folder`)."""
 FORMAT = 2
 """The format that is written. Format 1 is read, and goes with the first base written in its place.
 """
@@ -204,7 +206,7 @@ class StateFolder:
     def discard(self) -> None:
         """Remove the state, as far as it is ours; the journal first, without which it is none."""
         names = ("journal", "seen", "tables", "input", "since", SUSPECTS, "run.json", "status.json")
-        for name in names:
+        for name in (*names, LOCK):
             disk.remove(self.path / name)
             disk.remove(self.path / f"{name}.new")
         remove_copies(self.path)
