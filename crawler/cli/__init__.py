@@ -19,8 +19,11 @@ _FAILED = (2, 3)  # usage and environment: nothing was done, or something was lo
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code, 128 + the signal's number for one that was ended."""
-    with signals.interrupting(for_good=arguments is None):
-        code = _run(sys.argv[1:] if arguments is None else arguments)
+    try:
+        with signals.interrupting(for_good=arguments is None):
+            code = _run(sys.argv[1:] if arguments is None else arguments)
+    except signals.Interrupted:  # it came when the command had ended
+        return signals.code()
     return signals.code() if signals.first() and code not in _FAILED else code
 
 

@@ -37,6 +37,8 @@ class _Heard:
     """Whether one was answered with an exception, which may have been lost in a `__del__`."""
     for_good = False
     """Whether the interpreter exits after the command, so that nothing else is lost with it."""
+    leaving = False
+    """Whether only that exit is left."""
 
 
 def first() -> int:
@@ -75,13 +77,15 @@ def interrupting(*, for_good: bool = False) -> Iterator[None]:
     What follows it, if that is `for_good`, is the interpreter's exit alone: a signal changes
     nothing of that, and a second one leaves at once.
     """
-    _Heard.first, _Heard.raised, _Heard.for_good = 0, False, for_good
+    _Heard.first, _Heard.raised = 0, False
+    _Heard.for_good, _Heard.leaving = for_good, False
     former: dict[int, Any] = {}
     hook, sys.unraisablehook = sys.unraisablehook, _unraisable
     try:
         _install(_interrupt, former)
         yield
     finally:
+        _Heard.leaving = for_good
         if for_good:
             _install(_leave_on_second(), {})
         else:
@@ -142,8 +146,9 @@ def _restore(former: dict[int, Any]) -> None:
 
 
 def _interrupt() -> None:
-    _Heard.raised = True
-    raise Interrupted
+    if not _Heard.leaving:
+        _Heard.raised = True
+        raise Interrupted
 
 
 def _unraisable(unraisable: sys.UnraisableHookArgs) -> None:

@@ -76,13 +76,15 @@ class Suspects:
 
     def end(self, cell: int) -> None:
         """Name the page no more."""
-        if cell != _NOBODY:
-            self._cells[cell] = 0
+        cells = self._cells
+        if cell != _NOBODY and cells:  # a thread may parse for longer than the crawl lasts
+            cells[cell] = 0
             self._free.append(cell)
 
     def close(self) -> None:
-        """Remove the file, unless it names suspects for the next run."""
+        """Let go of the file, and remove it unless it names suspects for the next run."""
         self._free.clear()
+        self._cells = []  # and with it the map, which would keep a file system busy
         if self._place is not None and not self._left:
             with suppress(OSError):
                 self._place.unlink(missing_ok=True)
