@@ -10,6 +10,8 @@ import sys
 import pytest
 from hypothesis import settings
 
+from tests.bucket import bucket  # noqa: F401  a fixture
+
 # The machines that run the tests are shared and slow at times: no deadline for one example, and
 # the same examples for the same code, so that a failure is the change's. `make fuzz` looks further.
 settings.register_profile("crawler", deadline=None, derandomize=True, max_examples=40)

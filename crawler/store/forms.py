@@ -2,7 +2,7 @@
 
     out.jsonl, out.csv.gz, ...    a file that is written as the crawl goes
     out.parquet, sqlite:x.db      made at the end, from rows that were kept until then
-    out/                          a directory of parts in the format of `--format`
+    out/, s3://bucket/out/        a directory of parts in the format of `--format`
     -, a pipe, a device           in the format of `--format`
 
 What is made at the end is built from JSON lines (`ROWS`): the records of a partition, which lie in
@@ -21,6 +21,7 @@ from crawler.model.extras import install
 from crawler.store.archive import SUFFIXES
 from crawler.store.claim import is_directory, is_file
 from crawler.store.naming import LINES, suffix_of
+from crawler.store.object_store import check_library, is_object
 
 _NAMES = {
     **dict.fromkeys(LINES, "jsonl"),
@@ -71,6 +72,11 @@ class OutputTarget:
         """True for a directory of parts."""
         return is_directory(self.path)
 
+    @property
+    def remote(self) -> bool:
+        """True for a directory in an object store."""
+        return is_object(self.path)
+
     @cached_property
     def streamed(self) -> bool:
         """True for standard output, a pipe or a device."""
@@ -106,12 +112,24 @@ def target(name: str, form: str) -> OutputTarget:
             raise ConfigurationError(f"{name}: expected a file, as in {kind}:crawl.db")
     else:
         found = OutputTarget(name, name, _form(name, form))
+    if found.remote:
+        _check_remote(name)
     library = _EXTRAS.get(found.form.name)
     if library and find_spec(library) is None:
         raise ConfigurationError(
             f"{name}: needs {library}, which is not installed; {install(found.form.name)}"
         )
     return found
+
+
+def _check_remote(name: str) -> None:
+    path = name.partition("://")[2]
+    if not path.endswith("/") or path.startswith("/"):
+        raise ConfigurationError(
+            f"{name}: expected a directory in a bucket, as in s3://bucket/out/; --format is that "
+            "of its parts"
+        )
+    check_library(name)
 
 
 def _form(name: str, form: str) -> OutputForm:

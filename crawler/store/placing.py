@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ from crawler.model.command_config import CommandConfig
 from crawler.store.databases import DuckdbPacker, SqlitePacker
 from crawler.store.forms import OutputTarget
 from crawler.store.gathering import GatheredFile, PartDirectory
+from crawler.store.object_directory import ObjectDirectory
+from crawler.store.object_store import place_of
 from crawler.store.packed_file import PackedFile, Packer
 from crawler.store.parquet_output import ParquetPacker
 from crawler.store.rendering import rendering
@@ -26,6 +27,8 @@ def placed(
     """
     path, existing = target.path, config.existing
     packer = _packer(target, config)
+    if target.remote:
+        return ObjectDirectory(path, existing, begun, suffix=target.form.suffix, packer=packer)
     if target.directory:
         return PartDirectory(path, existing, begun, suffix=target.form.suffix, packer=packer)
     if packer is not None:
@@ -36,7 +39,7 @@ def placed(
 def _packer(target: OutputTarget, config: CommandConfig) -> Packer | None:
     match target.form.name:
         case "parquet":
-            return ParquetPacker(Path(os.path.realpath(target.path)), config.fields)
+            return ParquetPacker(Path(place_of(target.path)), config.fields)
         case "sqlite":
             return SqlitePacker(config.fields)
         case "duckdb":

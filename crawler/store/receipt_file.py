@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from crawler.store.object_store import ObjectFolder, is_object
+
 _BLOCK = 1 << 20
 
 
@@ -60,8 +62,22 @@ def others_of(measured: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def size_of(output: str, receipt: Mapping[str, Any]) -> int:
-    """Return the size of the output that a receipt is for. Raises `OSError` if it is gone."""
+    """Return the size of the output that a receipt is for.
+
+    Raises `OSError` if it is gone, `EnvironmentFailure` if its store cannot be asked.
+    """
+    output = receipt.get("output", output)
     names = receipt.get("parts")
+    if is_object(output):
+        return _objects_size(output, names or ())
     if names is None:
         return os.stat(output).st_size
     return sum(os.stat(os.path.join(output, name)).st_size for name in names)
+
+
+def _objects_size(output: str, names: Iterable[str]) -> int:
+    folder = ObjectFolder(output)
+    sizes = [folder.size(name) for name in names]
+    if None in sizes:
+        raise FileNotFoundError(output)
+    return sum(filter(None, sizes))

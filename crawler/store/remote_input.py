@@ -14,18 +14,16 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
-from crawler.model.extras import install
 from crawler.model.output import dumps
 from crawler.model.url import fingerprint
 from crawler.store.blocks import BLOCK, told
 from crawler.store.journal import disk
+from crawler.store.object_store import STORES, opened_object
 
 SQLITE = "sqlite:"
-STORES = ("s3://", "gs://", "az://", "abfs://")
 COPIES = "list-"
 """How the names of copies begin; the rest is a hash of the list's name."""
 
@@ -45,7 +43,7 @@ def check(name: str, column: str) -> None:
             names = _names(database.execute(f"SELECT * FROM ({query}) LIMIT 0"))  # noqa: S608
             _url_column(name, names, column)
         return
-    with _object(name):
+    with opened_object(name):
         pass
 
 
@@ -76,7 +74,7 @@ def copied(name: str, column: str, folder: Path) -> Path:
 def _blocks(name: str, column: str) -> Iterator[bytes]:
     """Yield an object, or the answer to a query as JSON lines with the URL in `column`."""
     if not name.startswith(SQLITE):
-        with _object(name) as file:
+        with opened_object(name) as file:
             while block := file.read(BLOCK):
                 yield block
         return
@@ -120,31 +118,6 @@ def _database(name: str) -> Iterator[tuple[sqlite3.Connection, str]]:
             yield database, query
     except sqlite3.Error as error:
         raise EnvironmentFailure(f"{name}: cannot be read: {error}") from None
-
-
-@contextmanager
-def _object(name: str) -> Iterator[Any]:
-    """Open an object of a store. Raises `ConfigurationError` without its library."""
-    try:
-        import fsspec
-    except ImportError:
-        raise ConfigurationError(f"input: {name} needs another library: {install('s3')}") from None
-    try:
-        with fsspec.open(name, "rb") as file:
-            yield file
-    except ImportError as error:
-        raise ConfigurationError(f"input: {name} needs another library: {error}") from None
-    except FileNotFoundError:
-        raise EnvironmentFailure(f"{name}: no such object; check the name") from None
-    except Exception as error:
-        if type(error).__module__.partition(".")[0] in _FOREIGN or isinstance(error, OSError):
-            why = " ".join(str(error).split())[:200]
-            raise EnvironmentFailure(f"{name}: cannot be read: {why}") from None
-        raise
-
-
-_FOREIGN = frozenset({"aiobotocore", "botocore", "gcsfs", "adlfs", "aiohttp", "azure"})
-"""Packages whose errors about access, names and networks fsspec hands on."""
 
 
 def copies_of(names: Iterable[str], column: str, folder: Path) -> None:

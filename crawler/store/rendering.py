@@ -10,6 +10,7 @@ from typing import Any
 
 from crawler.model.choices import Existing
 from crawler.model.command_config import CommandConfig
+from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Final
 from crawler.store.chosen import Chosen, whole
 from crawler.store.columns import CsvLine, FlatLine
@@ -65,7 +66,13 @@ class OpenedOutputs:
 
 def targets_of(names: Sequence[str], config: CommandConfig) -> list[OutputTarget]:
     """Return the outputs of these names. Raises `ConfigurationError`."""
-    return [target(name, config.format) for name in names]
+    targets = [target(name, config.format) for name in names]
+    for each in targets:
+        if each.remote and config.state in ("", "none"):
+            raise ConfigurationError(
+                f"{each.name}: needs --state DIR, where its records lie until the crawl has ended"
+            )
+    return targets
 
 
 def open_outputs(

@@ -30,6 +30,7 @@ from crawler.store.gathering import CommittedPart, explained
 from crawler.store.journal import disk
 from crawler.store.journal.frame import Marks
 from crawler.store.journal.state_folder import FORMAT, LOCK, StateFolder
+from crawler.store.object_directory import ObjectDirectory
 from crawler.store.receipt_file import indented, others_of
 
 _PATIENCE = 10.0  # seconds for processes that notice at once that their parent has gone
@@ -206,6 +207,9 @@ class RunFolder:
                 )
                 names = (each.label for each in targets[1:])
                 receipt |= first | others_of(dict(zip(names, others, strict=True)))
+                for each in targets:
+                    if isinstance(each, ObjectDirectory):
+                        each.publish(indented(receipt))
                 disk.replace(self._whole.receipt, indented(receipt))
                 disk.settle(self._whole.receipt.parent)
             self.discard()
@@ -243,7 +247,7 @@ class RunFolder:
     def _described(self, options: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "format": FORMAT,
-            "output": os.path.realpath(self.output),
+            "output": self._whole.place,
             "options": dict(options),
             "given": dict(self._whole.given),
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bz2
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -119,26 +119,6 @@ def test_several_workers_share_lists_of_every_kind(tmp_path: Path) -> None:
     assert code == 0, err
     assert sorted(record["url"] for record in records(output)) == sorted(urls)
     assert not (tmp_path / "out.jsonl.state").exists()
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A bucket of a server on loopback that speaks as S3 does; its name."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    import s3fs
-
-    s3fs.S3FileSystem.clear_instance_cache()
-    s3fs.S3FileSystem().mkdir("lists")
-    yield "lists"
-    server.stop()
 
 
 @pytest.mark.slow

@@ -36,6 +36,7 @@ from crawler.store.journal.lines import waiting_of
 from crawler.store.journal.replay import Replay
 from crawler.store.journal.state_folder import StateFolder
 from crawler.store.journal.tables_file import read_tables
+from crawler.store.object_store import place_of
 from crawler.store.outlet import Outlet
 from crawler.store.receipt_file import fitting_receipt
 from crawler.store.record import encode
@@ -176,7 +177,7 @@ def open_state(
 
 def lasting_options(config: CommandConfig, others: Sequence[str]) -> dict[str, Any]:
     """Return what a run has to share with the one that it continues, further outputs, too."""
-    named = [os.path.realpath(name) for name in others]
+    named = [place_of(name) for name in others]
     return config.lasting() | ({"outputs": named} if named else {})
 
 

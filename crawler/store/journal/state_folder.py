@@ -29,6 +29,7 @@ import orjson
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.store.journal import disk
 from crawler.store.journal.frame import Damaged, Frame, Marks, frames, packed
+from crawler.store.object_store import is_object, place_of
 from crawler.store.receipt_file import indented
 from crawler.store.remote_input import remove_copies
 
@@ -54,12 +55,13 @@ class StateFolder:
         self, output: str, state: str = "", *, given: Mapping[str, Any] | None = None
     ) -> None:
         self.given = given or {}
-        self._place = place = os.path.realpath(output)
+        self.place = place = place_of(output)
         self._named = bool(state)
         self.output = output
         self.label = output  # what the crawl is for a person
         self.path = Path(state or f"{place}.state")
-        self.receipt = Path(f"{place}.receipt.json")
+        beside = self.path.resolve() if is_object(place) else place  # in a store: that of the state
+        self.receipt = Path(f"{beside}.receipt.json")
 
     def __repr__(self) -> str:
         return f"StateFolder({str(self.path)!r})"
@@ -78,7 +80,7 @@ class StateFolder:
             raise self.damaged(f"run.json: {error}") from None
         if version > FORMAT:
             raise ConfigurationError(f"{self.path}: was written by a newer crawler; use that one")
-        if self._named and run.get("output") != self._place:
+        if self._named and run.get("output") != self.place:
             raise ConfigurationError(
                 f"state: {self.path} belongs to {run.get('output')}; name another directory"
             )
@@ -124,7 +126,7 @@ class StateFolder:
         """Write `run.json`. Raises `OSError`."""
         run = {
             "format": FORMAT,
-            "output": self._place,
+            "output": self.place,
             "options": dict(options),
             "inputs": list(map(dict, inputs)),
             "given": dict(self.given),

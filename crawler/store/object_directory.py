@@ -1,0 +1,119 @@
+"""A directory of parts in an object store: `-o s3://bucket/out/`.
+
+    out/part-20261130T051647Z-3f9c2a71-00000.jsonl.gz   by the run and the number of the partition
+    out/receipt-20261130T051647Z-3f9c2a71.json          written last: all parts are there
+
+Parts lie in the state while the crawl runs. At the end each is created in the store as a whole,
+under a name that no other run has, and then the receipt. A kill at any moment costs the upload of
+one part: an object that is there already is read back, and left if it holds the same.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from crawler.model.choices import Existing
+from crawler.model.errors import ConfigurationError
+from crawler.store.gathering import CommittedPart, PartPacker, explained
+from crawler.store.journal import disk
+from crawler.store.object_store import ObjectFolder
+from crawler.store.receipt_file import digest_of
+
+_OURS = re.compile(
+    r"part-\d{8}T\d{6}Z-[0-9a-f]{8}-\d{5,}\.[a-z]+(?:\.gz|\.zst)?"
+    r"|receipt-\d{8}T\d{6}Z-[0-9a-f]{8}\.json"
+)
+
+
+class ObjectDirectory:
+    """A directory in an object store, to which one run adds its parts and its receipt.
+
+    suffix, packer, begun: as for `PartDirectory`. Raises `ConfigurationError` if parts of another
+    run are there that may neither be replaced nor added to, and `EnvironmentFailure` if no object
+    can be created and removed there.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        existing: Existing,
+        begun: Mapping[str, Any] | None,
+        *,
+        suffix: str,
+        packer: PartPacker | None = None,
+    ) -> None:
+        self.label = path
+        self._suffix = suffix
+        self._packer = packer
+        self._folder = ObjectFolder(path)
+        self.begun = dict(begun or self._begun(existing))
+        self._probe()
+
+    def __repr__(self) -> str:
+        return f"ObjectDirectory({self.label!r})"
+
+    def check_room(self, parts: Sequence[CommittedPart]) -> None:
+        """Do nothing: a store has room."""
+
+    def gather(self, parts: Sequence[CommittedPart]) -> dict[str, Any]:
+        """Upload the parts; return names, sizes and hash for the receipt.
+
+        Raises `EnvironmentFailure`; then the parts are still in the state.
+        """
+        made = {self._name(part): self._made(part) for part in parts if part.length}
+        for name, path in made.items():
+            self._folder.upload(name, path)
+        return {"output": self.label, "parts": list(made), **digest_of(made.values())}
+
+    def publish(self, receipt: bytes) -> None:
+        """Upload the receipt, and remove what is replaced. Raises `EnvironmentFailure`."""
+        self._folder.create(f"receipt-{self.begun['run']}.json", receipt)
+        for name in self.begun["replaced"]:
+            self._folder.remove(name)
+
+    def close(self) -> None:
+        """Do nothing: nothing is held."""
+
+    def _begun(self, existing: Existing) -> dict[str, Any]:
+        there = [name for name in self._folder.names() if _OURS.fullmatch(name)]
+        if there and existing == "refuse":
+            raise ConfigurationError(
+                f"{self.label}: holds {len(there):,} parts and receipts already; say --append or "
+                "--overwrite, or name another directory"
+            )
+        run = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+        return {"run": run, "replaced": there if existing == "replace" else []}
+
+    def _probe(self) -> None:
+        """Create and remove an object: better refused now than in an hour."""
+        name = f"probe-{secrets.token_hex(8)}"
+        self._folder.create(name, b"A crawl tries whether it can write here.\n")
+        self._folder.remove(name)
+
+    def _name(self, part: CommittedPart) -> str:
+        return f"part-{self.begun['run']}-{part.partition:05d}{self._suffix}"
+
+    def _made(self, part: CommittedPart) -> Path:
+        """Return the file to upload: what was committed of a part, or what is packed from it.
+
+        A packed file stays in the state, as packing again may not make the same bytes.
+        """
+        with explained(str(part.path)):
+            if self._packer is None:
+                disk.truncate(part.path, part.length)
+                return part.path
+            packed = part.path.with_name(f"packed-{self._name(part)}")
+            if not packed.exists():
+                draft = packed.with_name(f"{packed.name}.new")
+                self._packer.pack(draft, [part], 0)
+                with draft.open("rb") as file:
+                    os.fsync(file.fileno())
+                disk.rename(draft, packed)
+                disk.settle(packed.parent)
+        return packed
