@@ -147,7 +147,13 @@ def run(order: Order, open_parts: Opener | None = None) -> int:
     was crawled.
     """
     _check_places(order)
-    continued = _continued(order)
+    with _indexed_if_complete(order):
+        continued = _continued(order)
+        _check_indexes(order, continued=continued)
+        return _ran(order, open_parts, continued=continued)
+
+
+def _ran(order: Order, open_parts: Opener | None, *, continued: bool) -> int:
     shown = _screen(order)
     with _statistics(order.config, "replace" if continued else order.config.existing) as publish:
         parts = (open_parts or open_crawl)(order, shown.say)
@@ -184,8 +190,57 @@ def _run(
     )
     _say(report)
     late = _attempt(lambda: publish(report.values()))
+    if not codes and not report.interrupted:
+        late += _attempt(lambda: _write_indexes(order))
     _told(late, order.config)
     return next(iter((*codes, *(each.exit_code for each in late))), _exit_code(report))
+
+
+def _archives(order: Order) -> list[str]:
+    """Return the archives that are to have an index. Raises `ConfigurationError` without any."""
+    found = [each.path for each in order.targets() if each.archive and not each.streamed]
+    if not found:
+        raise ConfigurationError("cdxj: no output is a WARC file; name one, as in -o x.warc.gz")
+    return found
+
+
+def _check_indexes(order: Order, *, continued: bool) -> None:
+    """Refuse to replace an index that may be somebody else's."""
+    if not order.config.cdxj:
+        return
+    from crawler.store.warc_index import index_of
+
+    for place in map(index_of, _archives(order)):
+        if order.config.existing == "refuse" and not continued and place.exists():
+            raise ConfigurationError(f"cdxj: {place} exists already; --overwrite replaces it")
+
+
+def _write_indexes(order: Order) -> None:
+    """Write the indexes that are missing, or older than their archives."""
+    if not order.config.cdxj:
+        return
+    from crawler.store.warc_index import up_to_date, write_index
+
+    for path in _archives(order):
+        if not up_to_date(path):
+            write_index(path)
+
+
+@contextmanager
+def _indexed_if_complete(order: Order) -> Iterator[None]:
+    """Write what indexes are missing if the block says that the crawl is complete.
+
+    It may have been killed before they were, or have been run without the option.
+    """
+    try:
+        yield
+    except CrawlerError as error:
+        if order.config.cdxj:
+            from crawler.store.journal.resumption import Complete
+
+            if isinstance(error, Complete):
+                _write_indexes(order)
+        raise
 
 
 def _continued(order: Order) -> bool:

@@ -99,6 +99,9 @@ class CommandConfig(CrawlConfig):
     save: str = _output(
         "", "Save the bodies of pages as files below this directory.", metavar="DIR"
     )
+    cdxj: bool = _output(
+        False, "Write a CDXJ index of a WARC next to it, once the crawl has ended."
+    )
     stats: str = _output(
         "", "Write the statistics to this file, as JSON.", metavar="FILE.json", common=True
     )
@@ -159,7 +162,7 @@ _LASTING = (
 """What decides which URLs are crawled and what their records hold; never a secret."""
 _PASSING = frozenset(
     {
-        *("state", "accept_change", "overwrite", "append", "stats", "audit", "repeats"),
+        *("state", "accept_change", "overwrite", "append", "stats", "audit", "repeats", "cdxj"),
         *("progress", "quiet", "debug", "max_time", "limit", "cookies", "credentials", "login"),
     }
 )

@@ -109,6 +109,11 @@ def settle(blocks: Iterator[bytes], marks: Sequence[bytes]) -> bytes:
     return head
 
 
+def starter(head: bytes) -> Callable[[], PackedPart] | None:
+    """Return what begins each part of an archive with such first bytes; None if it is none."""
+    return next((start for marks, start in _FORMS if head.startswith(marks)), None)
+
+
 def unpacked(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
     """Return the text of `blocks`, unpacked if it is an archive.
 

@@ -57,9 +57,14 @@ def _header(held: bytes, label: str) -> re.Match[bytes] | None:
     return found
 
 
+def fields_of(header: bytes) -> dict[bytes, bytes]:
+    """Return the fields of a record's header by their names in lower case."""
+    return {name.lower(): value for name, value in _FIELD.findall(header)}
+
+
 def _read(header: bytes, label: str) -> tuple[int, str]:
     """Return the length of a record's content, and its URL if it is a response."""
-    fields = {name.lower(): value for name, value in _FIELD.findall(header)}
+    fields = fields_of(header)
     length = fields.get(b"content-length", b"")
     if not _START.match(header) or not length.isdigit():
         raise _no_warc(label)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import socket
 from collections import Counter
 from collections.abc import Iterator
@@ -21,9 +22,12 @@ from crawler.engine.crawl_session import CrawlSession
 from crawler.engine.plugins import Plugins
 from crawler.model.command_config import CommandConfig
 from crawler.model.document import RawResponse
+from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.outcome import Exchange, Failed, Fetched, Kind, Page, Received
 from crawler.model.request import Request
+from crawler.store.journal.resumption import Complete
 from crawler.store.sources import IterableSource
+from crawler.store.warc_index import urlkey, write_index
 from crawler.store.warc_output import records_in
 from tests.fetch.raw import RawServer, header
 from tests.unmannered import MANNERS_OFF
@@ -31,6 +35,19 @@ from tests.unmannered import MANNERS_OFF
 SAME = b"<title>the same</title>" + b" and so on" * 20
 URLS = [f"http://a.test/{name}" for name in ("one", "two", "same", "again", "coded", "404", "dead")]
 SENT = (("X-B", "2"), ("x-a", "\u00fc"), ("Content-Type", "text/html"))
+
+KEYS = [
+    ("https://www.example.com/A/b/?b=2&a=1", "com,example)/a/b?a=1&b=2"),
+    ("http://www2.example.com:8080/", "com,example:8080)/"),
+    ("http://127.0.0.1/x", "1,0,0,127)/x"),
+    ("http://[::1]:9/x", "::1:9)/x"),
+    ("https://ex.com:80/?", "com,ex:80)/"),
+    ("http://ex.com//%7Efoo/%41%2F", "com,ex)/~foo/a"),
+    ("http://ex.com/?PHPSESSID=0123456789abcdefABCDEF0123456789&q=1", "com,ex)/?q=1"),
+    ("http://ex.com/a?q=1&sid=0123456789abcdefABCDEF0123456789", "com,ex)/a?&q=1"),
+    ("http://ex.com./a%20b?c=%2B%26", "com,ex)/a%20b?&c=+"),
+    ("http://ex.com/a?x=%C3%BC%zz", "com,ex)/a?x=%c3%bc%25zz"),
+]
 
 
 class Archived:
@@ -167,6 +184,80 @@ def live(output: Path, url: str, engine: str, **options: Any) -> list[tuple[str,
     order = Order(config=config, seeds=[url], inputs=[], output=str(output), others=others)
     assert run(order) == 0
     return list(read(output))[1:]
+
+
+@pytest.mark.parametrize("form", ["warc", "warc.gz", "warc.zst"])
+def test_an_index_leads_to_every_answer(tmp_path: Path, form: str) -> None:
+    """Lines are sorted; offset and length are those of the record, as FastWARC has them."""
+    path = tmp_path / f"out.{form}"
+    archived(path, cdxj=True)
+    lines = (tmp_path / f"out.{form}.cdxj").read_bytes().splitlines()
+    assert lines == sorted(lines) and len(lines) == 6
+    assert lines[0].startswith(b"test,a)/404 19700101000001 {")
+    found = {told["url"]: told for told in (json.loads(line.split(b" ", 2)[2]) for line in lines)}
+    data = path.read_bytes()
+    for told in found.values():
+        at, length = int(told["offset"]), int(told["length"])
+        (record,) = FastIterator(io.BytesIO(data[at : at + length]), parse_http=True)
+        assert record.headers["WARC-Target-URI"] == told["url"] and told["filename"] == path.name
+        assert record.headers.get("WARC-Payload-Digest", "-") == told["digest"]
+        revisit = record.record_type == WarcRecordType.revisit
+        assert told["mime"] == ("warc/revisit" if revisit else "text/html")
+        assert told["status"] == str(record.http_headers.status_code)
+    assert Counter(told["mime"] for told in found.values())["warc/revisit"] == 1
+
+
+def test_an_index_is_of_all_parts(tmp_path: Path) -> None:
+    """Those of a directory have one, in which each line names its file."""
+    for number in (0, 3):
+        archived(tmp_path / f"part-0000{number}.warc.gz")
+    write_index(str(tmp_path))
+    lines = (tmp_path / "index.cdxj").read_bytes().splitlines()
+    names = Counter(json.loads(line.split(b" ", 2)[2])["filename"] for line in lines)
+    assert names == {"part-00000.warc.gz": 6, "part-00003.warc.gz": 6} and lines == sorted(lines)
+
+
+def test_an_index_follows_its_archive(tmp_path: Path) -> None:
+    """One that is there is not replaced unasked; an archive that is added to gets a new one."""
+    path, index = tmp_path / "out.warc.gz", tmp_path / "out.warc.gz.cdxj"
+    index.write_text("mine")
+    with pytest.raises(ConfigurationError, match="exists already"):
+        archived(path, cdxj=True)
+    assert index.read_text() == "mine" and not path.exists()
+    archived(path, cdxj=True, overwrite=True)
+    archived(path, cdxj=True, append=True)
+    assert len(index.read_bytes().splitlines()) == 12
+    with pytest.raises(ConfigurationError, match="no output is a WARC file"):
+        archived(tmp_path / "out.jsonl", cdxj=True)
+
+
+def test_a_complete_crawl_gets_its_index_later(tmp_path: Path) -> None:
+    """It may have been killed before, or run without the option."""
+    path, index = tmp_path / "out.warc.gz", tmp_path / "out.warc.gz.cdxj"
+    archived(path)
+    assert not index.exists()
+    with pytest.raises(Complete):
+        archived(path, cdxj=True)
+    assert len(index.read_bytes().splitlines()) == 6
+
+
+def test_only_a_whole_archive_is_indexed(tmp_path: Path) -> None:
+    """What ends early, has several records in a member, or is no WARC leaves no index."""
+    archived(tmp_path / "whole.warc.gz")
+    whole = (tmp_path / "whole.warc.gz").read_bytes()
+    text = gzip.decompress(whole)
+    path = tmp_path / "out.warc.gz"
+    for data in (whole[:-9], gzip.compress(text), text[:-3], b"no archive", whole + b"rest"):
+        path.write_bytes(data)
+        with pytest.raises(EnvironmentFailure, match="record by record"):
+            write_index(str(path))
+    assert sorted(each.name for each in tmp_path.iterdir() if "cdxj" in each.name) == []
+
+
+@pytest.mark.parametrize(("url", "key"), KEYS)
+def test_keys_are_those_of_the_surt_library(url: str, key: str) -> None:
+    """The right side is what version 0.3.1 returns."""
+    assert urlkey(url) == key
 
 
 @pytest.mark.slow
