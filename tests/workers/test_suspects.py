@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -20,7 +22,6 @@ from crawler.model.document import RawResponse
 from crawler.model.outcome import Exchange, Fetched, Received
 from crawler.model.request import Purpose, Request
 from crawler.workers.suspects import Suspects
-from tests.crash.crawl import in_child
 from tests.unmannered import MANNERS_OFF
 
 URLS = [f"http://h{n % 3}.test/{n}" for n in range(12)]
@@ -59,15 +60,23 @@ def options(engine: str, parse: str) -> dict[str, Any]:
 def once(folder: Path, engine: str, parse: str) -> int:
     """Run the command in a process of its own; its exit code."""
     (folder / "list.txt").write_text("\n".join(URLS))
+    return fresh(f"crawled({str(folder)!r}, {engine!r}, {parse!r})")
+
+
+def fresh(call: str) -> int:
+    """Return the exit code of a fresh process; a fork would share other tests' fork server."""
+    script = f"import sys; from tests.workers import test_suspects as t; sys.exit(t.{call})"
+    return subprocess.run([sys.executable, "-c", script], check=False).returncode
+
+
+def crawled(folder: str, engine: str, parse: str) -> int:
     order = Order(
         config=CommandConfig(**options(engine, parse)),
         seeds=[],
-        inputs=[str(folder / "list.txt")],
-        output=str(folder / "out.jsonl"),
+        inputs=[f"{folder}/list.txt"],
+        output=f"{folder}/out.jsonl",
     )
-    return in_child(
-        lambda: run(order, partial(open_crawl, plugins=Plugins(fetcher=Site())))  # type: ignore[arg-type]
-    )
+    return run(order, partial(open_crawl, plugins=Plugins(fetcher=Site())))  # type: ignore[arg-type]
 
 
 def kinds(path: Path) -> dict[str, str | None]:
@@ -92,22 +101,22 @@ def test_a_page_that_ends_the_process_ends_a_worker_the_next_time(
     assert not (tmp_path / "out.jsonl.state").exists()
 
 
+def called(folder: str) -> int:
+    plan = CrawlPlan(
+        options=CommandConfig(**options("async", "inline")).values(),
+        inputs=(f"{folder}/list.txt",),
+        output=f"{folder}/out.jsonl",
+        state=f"{folder}/state",
+    )
+    crawl_partition(plan, 0, None, plugins=Plugins(fetcher=Site()))
+    return 0
+
+
 @pytest.mark.slow
 def test_so_it_is_for_a_partition(tmp_path: Path) -> None:
     """Its state names the page before it has committed anything."""
     (tmp_path / "list.txt").write_text("\n".join(URLS))
-    plan = CrawlPlan(
-        options=CommandConfig(**options("async", "inline")).values(),
-        inputs=(str(tmp_path / "list.txt"),),
-        output=str(tmp_path / "out.jsonl"),
-        state=str(tmp_path / "state"),
-    )
-
-    def called() -> int:
-        crawl_partition(plan, 0, None, plugins=Plugins(fetcher=Site()))
-        return 0
-
-    assert [in_child(called), in_child(called)] == [11, 0]
+    assert [fresh(f"called({str(tmp_path)!r})") for _ in range(2)] == [11, 0]
     assert kinds(tmp_path / "state" / "p0" / "part.jsonl")[DEADLY] == "parse_crash"
 
 
