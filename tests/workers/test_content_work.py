@@ -46,7 +46,7 @@ async def test_every_executor_finds_it(parse: str) -> None:
 @pytest.mark.slow
 def test_an_expression_that_takes_too_long_costs_its_page_alone() -> None:
     """With `auto` processes parse every page, so that the quadratic one meets its deadline."""
-    with ThreadedParsing(config(parse_timeout=2.0, select=(QUADRATIC,))) as parsing:
+    with ThreadedParsing(config(parse_timeout=8.0, select=(QUADRATIC,))) as parsing:
         wide, good = parsing.parse(response(WIDE)), parsing.parse(response())
         assert parsing.describe().startswith("auto: process (1 worker), as XPath can take long")
     assert isinstance(wide, ParseFault) and wide.kind is Kind.PARSE_TIMEOUT
