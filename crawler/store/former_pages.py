@@ -18,7 +18,7 @@ from contextlib import closing, contextmanager, nullcontext, suppress
 from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 
@@ -26,7 +26,9 @@ from crawler.model.errors import EnvironmentFailure
 from crawler.model.former_page import FormerPage
 from crawler.model.url import fingerprint
 from crawler.store.journal import disk
-from crawler.store.written import WrittenRecord, parts_of, written_lines, written_record
+
+if TYPE_CHECKING:
+    from crawler.store.written import WrittenRecord
 
 NAME = "since"
 
@@ -122,6 +124,8 @@ def indexed(output: str, path: Path) -> None:
 
 def _copied(output: str, file: BinaryIO, keys: BinaryIO) -> int:
     """Copy what has to be known of each page, and its key and place; return the length."""
+    from crawler.store.written import parts_of, written_lines, written_record
+
     at = 0
     for part in parts_of(output):
         for line in written_lines(part):

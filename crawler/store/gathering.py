@@ -88,22 +88,22 @@ class GatheredFile:
         """
         self.check_room(parts)
         draft = self._place.with_name(f"{self._place.name}.new")
-        with explained(self._path), removed_if_it_fails(draft):
-            with draft.open("w+b", buffering=0) as file:
-                os.fchmod(file.fileno(), os.fstat(self._claim.fd).st_mode & 0o777)
-                disk.copy(self._claim.fd, file.fileno(), self.begun["kept"])
-                first = self._head if not self.begun["kept"] else b"\n" * self.begun["lead"]
-                if first:
-                    pack = packing(self._path)
-                    disk.write(file.fileno(), pack.pack(first) + pack.end())
-                for part in parts:
-                    _copy(part, file.fileno())
-                os.fsync(file.fileno())
-                file.seek(0)
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-                size = file.tell()
-            disk.rename(draft, self._place)
-            disk.settle(self._place.parent)
+        with (
+            explained(self._path),
+            disk.drafted(draft, self._place),
+            draft.open("w+b", buffering=0) as file,
+        ):
+            os.fchmod(file.fileno(), os.fstat(self._claim.fd).st_mode & 0o777)
+            disk.copy(self._claim.fd, file.fileno(), self.begun["kept"])
+            first = self._head if not self.begun["kept"] else b"\n" * self.begun["lead"]
+            if first:
+                pack = packing(self._path)
+                disk.write(file.fileno(), pack.pack(first) + pack.end())
+            for part in parts:
+                _copy(part, file.fileno())
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            size = file.tell()
         self._claim.started = True  # the file with this name is the new one, and stays
         return {"bytes": size, "sha256": digest}
 
@@ -202,21 +202,14 @@ class PartDirectory:
     def _take(self, part: CommittedPart, place: Path) -> None:
         if not part.path.exists():  # moved before a kill
             return
+        draft = place.with_name(f".{place.name}.new")
         if self._packer is not None:
-            draft = place.with_name(f".{place.name}.new")
-            self._packer.pack(draft, [part], 0)
-            with draft.open("rb") as packed:
-                os.fsync(packed.fileno())
-            disk.rename(draft, place)
+            with disk.drafted(draft, place):
+                self._packer.pack(draft, [part], 0)
             return
         if os.stat(part.path).st_dev != os.fstat(self._number).st_dev:
-            draft = place.with_name(f".{place.name}.new")
-            with removed_if_it_fails(draft):
-                with draft.open("wb", buffering=0) as file:
-                    _copy(part, file.fileno())
-                    os.fsync(file.fileno())
-                disk.rename(draft, place)
-            disk.settle(self._place)
+            with disk.drafted(draft, place), draft.open("wb", buffering=0) as file:
+                _copy(part, file.fileno())
             disk.remove(part.path)
             return
         with part.path.open("r+b", buffering=0) as file:
@@ -230,17 +223,6 @@ def _copy(part: CommittedPart, target: int) -> None:
         return
     with part.path.open("rb", buffering=0) as file:
         disk.copy(file.fileno(), target, part.length)
-
-
-@contextmanager
-def removed_if_it_fails(draft: Path) -> Iterator[None]:
-    """Remove a file whose writing fails in the block: its room is wanted."""
-    try:
-        yield
-    except OSError:
-        with suppress(OSError):
-            disk.remove(draft)
-        raise
 
 
 @contextmanager

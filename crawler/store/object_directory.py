@@ -10,7 +10,6 @@ one part: an object that is there already is read back, and left if it holds the
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -111,9 +110,6 @@ class ObjectDirectory:
             packed = part.path.with_name(f"packed-{self._name(part)}")
             if not packed.exists():
                 draft = packed.with_name(f"{packed.name}.new")
-                self._packer.pack(draft, [part], 0)
-                with draft.open("rb") as file:
-                    os.fsync(file.fileno())
-                disk.rename(draft, packed)
-                disk.settle(packed.parent)
+                with disk.drafted(draft, packed):
+                    self._packer.pack(draft, [part], 0)
         return packed

@@ -16,7 +16,7 @@ from crawler.model.errors import EnvironmentFailure
 from crawler.store.archive import unpacked
 from crawler.store.blocks import BLOCK
 from crawler.store.claim import Claim
-from crawler.store.gathering import CommittedPart, PartPacker, explained, removed_if_it_fails
+from crawler.store.gathering import CommittedPart, PartPacker, explained
 from crawler.store.journal import disk
 from crawler.store.receipt_file import digest_of
 
@@ -81,14 +81,9 @@ class PackedFile:
 
     def _replace(self, parts: Sequence[CommittedPart]) -> None:
         draft = self._place.with_name(f"{self._place.name}.new")
-        disk.remove(draft)
-        with removed_if_it_fails(draft):
+        with disk.drafted(draft, self._place):
             self._packer.pack(draft, parts, self.begun["rows"])
-            with draft.open("rb") as file:
-                os.fchmod(file.fileno(), os.fstat(self._claim.fd).st_mode & 0o777)
-                os.fsync(file.fileno())
-            disk.rename(draft, self._place)
-        disk.settle(self._place.parent)
+            draft.chmod(os.fstat(self._claim.fd).st_mode & 0o777)
 
 
 def groups_of(parts: Sequence[CommittedPart]) -> Iterator[list[bytes]]:

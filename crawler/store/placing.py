@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from crawler.model.command_config import CommandConfig
-from crawler.store.databases import DuckdbPacker, SqlitePacker
 from crawler.store.forms import OutputTarget
 from crawler.store.gathering import GatheredFile, PartDirectory
 from crawler.store.object_directory import ObjectDirectory
 from crawler.store.object_store import place_of
 from crawler.store.packed_file import PackedFile, Packer
-from crawler.store.parquet_output import ParquetPacker
 from crawler.store.rendering import rendering
 from crawler.store.run_folder import GatheringPlace
 
@@ -39,10 +37,16 @@ def placed(
 def _packer(target: OutputTarget, config: CommandConfig) -> Packer | None:
     match target.form.name:
         case "parquet":
+            from crawler.store.parquet_output import ParquetPacker
+
             return ParquetPacker(Path(place_of(target.path)), config.fields)
         case "sqlite":
+            from crawler.store.databases import SqlitePacker
+
             return SqlitePacker(config.fields)
         case "duckdb":
+            from crawler.store.databases import DuckdbPacker
+
             return DuckdbPacker(config.fields)
         case _:
             return None

@@ -10,10 +10,10 @@ else into a temporary file, and read from there as any file. A crawl that contin
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
@@ -22,6 +22,9 @@ from crawler.model.url import fingerprint
 from crawler.store.blocks import BLOCK, told
 from crawler.store.journal import disk
 from crawler.store.object_store import STORES, opened_object
+
+if TYPE_CHECKING:
+    import sqlite3
 
 SQLITE = "sqlite:"
 COPIES = "list-"
@@ -59,13 +62,9 @@ def copied(name: str, column: str, folder: Path) -> Path:
     draft = path.with_name(f"{path.name}.new")
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        with draft.open("wb") as file:
+        with disk.drafted(draft, path), draft.open("wb") as file:
             for block in _blocks(name, column):
                 file.write(block)
-            file.flush()
-            os.fsync(file.fileno())
-        disk.rename(draft, path)
-        disk.settle(folder)
     except OSError as error:
         raise EnvironmentFailure(f"{path}: cannot be written: {error.strerror}") from None
     return path
@@ -109,6 +108,8 @@ def _url_column(name: str, names: list[str], column: str) -> int:
 @contextmanager
 def _database(name: str) -> Iterator[tuple[sqlite3.Connection, str]]:
     """Open a database for reading, in one transaction; yield it and the query."""
+    import sqlite3
+
     path, _, query = name.removeprefix(SQLITE).partition("?")
     query = query.strip().rstrip(";") or _QUERY
     with told(f"{SQLITE}{path}"):

@@ -27,7 +27,7 @@ from crawler.model.errors import EnvironmentFailure
 from crawler.store.archive import starter
 from crawler.store.blocks import BLOCK
 from crawler.store.claim import is_directory
-from crawler.store.gathering import explained, removed_if_it_fails
+from crawler.store.gathering import explained
 from crawler.store.journal import disk
 from crawler.store.warc_input import fields_of
 
@@ -87,12 +87,8 @@ def _write(path: str, place: Path, sorter: sqlite3.Connection) -> None:
     for file in _files(path):
         sorter.executemany("INSERT INTO lines VALUES (?)", ((line,) for line in _lines(file)))
     draft = place.with_name(f".{place.name}.new")
-    with removed_if_it_fails(draft):
-        with draft.open("wb") as output:
-            output.writelines(line for (line,) in sorter.execute("SELECT * FROM lines ORDER BY 1"))
-            output.flush()
-            os.fsync(output.fileno())
-        disk.rename(draft, place)
+    with disk.drafted(draft, place), draft.open("wb") as output:
+        output.writelines(line for (line,) in sorter.execute("SELECT * FROM lines ORDER BY 1"))
 
 
 def urlkey(url: str) -> str:

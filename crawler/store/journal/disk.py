@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _PORTION = 1 << 30
@@ -24,6 +25,25 @@ def replace(path: Path, data: bytes) -> None:
         write(file.fileno(), data)
         os.fsync(file.fileno())
     rename(draft, path)
+
+
+@contextmanager
+def drafted(draft: Path, path: Path) -> Iterator[None]:
+    """Let the block write `draft`; then it takes the place of a file, durably.
+
+    A draft that fails is removed, as its room is wanted. Raises `OSError`.
+    """
+    remove(draft)
+    try:
+        yield
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        rename(draft, path)
+    except BaseException:
+        with suppress(OSError):
+            remove(draft)
+        raise
+    settle(path.parent)
 
 
 def rename(draft: Path, path: Path) -> None:
