@@ -78,14 +78,19 @@ def _path(number: int) -> str:
 def continued(case: Case, folder: Path, draw: random.Random) -> str | None:
     """Run the crawl, killed at a random change; where it was, or None if it came to its end."""
     state_place(case.kind, folder)
-    at, how = draw.randrange(2, 40), draw.choice(("before", "middle", "after"))
+    return killed_within(40, lambda: crawl(case, folder), draw)
 
-    def run() -> int:
+
+def killed_within(changes: int, run: Callable[[], int], draw: random.Random) -> str | None:
+    """Run a crawl, killed at one of its first changes; where it was, or None if it was complete."""
+    at, how = draw.randrange(2, changes), draw.choice(("before", "middle", "after"))
+
+    def killed() -> int:
         often()
         killed_at(at, how)
-        return crawl(case, folder)
+        return run()
 
-    return how if ended_early(run) else None
+    return how if ended_early(killed) else None
 
 
 def ended_early(run: Callable[[], int]) -> bool:

@@ -26,7 +26,7 @@ from crawler.store.forms import OutputForm, OutputTarget
 from crawler.store.journal.frame import Marks
 from crawler.store.journal.state_folder import StateFolder
 from crawler.store.run_folder import part_name
-from tests.crash.crawl import ended_early, killed_at, often, urls_in
+from tests.crash.crawl import killed_within, urls_in
 from tests.engine.partition_web import HOSTS, PAGES, ManyHosts, page, place
 from tests.unmannered import MANNERS_OFF
 
@@ -94,14 +94,7 @@ def _entries() -> list[str]:
 def continued_rounds(case: RoundsCase, folder: Path, draw: random.Random) -> str | None:
     """Run rounds until all is done, killed at a random change; where, or None at the end."""
     # To go on with a partition takes 20 changes or so, which has to leave room for progress.
-    at, how = draw.randrange(2, 80 * case.partitions), draw.choice(("before", "middle", "after"))
-
-    def run() -> int:
-        often()
-        killed_at(at, how)
-        return _rounds(case, folder)
-
-    return how if ended_early(run) else None
+    return killed_within(80 * case.partitions, lambda: _rounds(case, folder), draw)
 
 
 def _rounds(case: RoundsCase, folder: Path) -> int:

@@ -32,7 +32,7 @@ from crawler.model.command_config import CommandConfig
 from crawler.model.errors import CrawlerError
 from crawler.runtime.companion import Companion, ProcessLine
 from crawler.store.journal.state_folder import StateFolder
-from tests.crash.crawl import ended_early, killed_at, often, state_place, urls_in
+from tests.crash.crawl import killed_within, state_place, urls_in
 from tests.engine.partition_web import HOSTS, PAGES, ManyHosts, page, place
 from tests.unmannered import MANNERS_OFF
 
@@ -125,15 +125,8 @@ def entries() -> list[str]:
 def continued_workers(case: WorkersCase, folder: Path, draw: random.Random) -> str | None:
     """Run the command, killed at a random change; where, or None if it came to its end."""
     # To begin or go on takes 20 changes or so for each partition.
-    at, how = draw.randrange(2, 80 * case.workers), draw.choice(("before", "middle", "after"))
     prepare(case, folder)
-
-    def run() -> int:
-        often()
-        killed_at(at, how)
-        return crawl_workers(case, folder)
-
-    return how if ended_early(run) else None
+    return killed_within(80 * case.workers, lambda: crawl_workers(case, folder), draw)
 
 
 def prepare(case: WorkersCase, folder: Path) -> None:
