@@ -57,6 +57,28 @@ def engine(url: str, **options: Any) -> Engine:
     return (OpenLoop if config.open_loop else ClosedLoop)(job, RawClient(job))
 
 
+async def test_a_loop_that_wakes_early_loses_no_hit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Timers of uvloop are whole milliseconds: the first hit leaves at the start, not before."""
+    sleep, begin = asyncio.sleep, ClosedLoop.begin
+    begun: list[float] = []
+
+    def noted(self: ClosedLoop, recorder: Recorder, start: float) -> None:
+        begun.append(perf_counter() - start)
+        begin(self, recorder, start)
+
+    async def early(seconds: float, result: object = None) -> None:
+        await sleep(seconds / 2)
+
+    monkeypatch.setattr(asyncio, "sleep", early)
+    monkeypatch.setattr(ClosedLoop, "begin", noted)
+    async with serving(answering(OK)) as url:
+        made = engine(url, requests=3)
+        await made.client.open()
+        await Part(made).run(perf_counter() + 0.3, asyncio.Event())
+        await made.close()
+    assert len(begun) == 1 and begun[0] >= 0
+
+
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
     """What is to be called in the very moment in which a connection has been made, once each."""
