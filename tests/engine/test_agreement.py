@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from crawler.mock import MockWeb, Served, running
-from crawler.mock.faults import FAULTS
+from crawler.mock.faults import FAULTS, tcp
 from crawler.model.outcome import Failed, Page
+from tests.patience import PATIENCE
 
 from .test_faults import ENDLESS, MAX_BODY, RUDE
 from .test_web import ENGINES, crawled
@@ -53,8 +54,11 @@ def test_the_engines_agree_about_every_fault(web: Served, engine: str, alone: bo
 
 
 @pytest.mark.slow
-def test_the_engines_agree_about_what_never_ends(web: Served) -> None:
+def test_the_engines_agree_about_what_never_ends(
+    web: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """So do those that the deadline ends, with what was read until then."""
+    monkeypatch.setattr(tcp, "_DRIP_SECONDS", PATIENCE)  # so that one byte comes, and not two
     wanted = seen(web, LATE, "asyncio", timeout=2.0)
     assert len(wanted) == len(LATE)
     for engine in ("uvloop", "threaded"):
