@@ -106,7 +106,7 @@ def indexed(output: str, path: Path) -> None:
     """
     draft, pairs = path.with_name(f"{path.name}.new"), path.with_name(f"{path.name}.keys.new")
     try:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        disk.make_folder(path.parent)
         with draft.open("w+b") as file, pairs.open("w+b") as keys:
             length = _copied(output, file, keys)
             _sorted(file, length, keys)

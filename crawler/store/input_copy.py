@@ -263,7 +263,7 @@ class InputCopy:
 
     def _append(self, block: bytes) -> None:
         if self._file is None:
-            self._place.parent.mkdir(mode=0o700, exist_ok=True)
+            disk.make_folder(self._place.parent)
             with self._change:
                 self._file = self._place.open("ab" if self._length else "wb", buffering=0)
                 if self._place == self._path and not self._length:

@@ -61,7 +61,7 @@ def copied(name: str, column: str, folder: Path) -> Path:
         return path
     draft = path.with_name(f"{path.name}.new")
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
+        disk.make_folder(folder)
         with disk.drafted(draft, path), draft.open("wb") as file:
             for block in _blocks(name, column):
                 file.write(block)

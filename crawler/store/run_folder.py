@@ -110,7 +110,7 @@ class RunFolder:
 
     def _made_or_there(self) -> int:
         while True:
-            self.path.mkdir(mode=0o700, exist_ok=True)
+            disk.make_folder(self.path)
             with suppress(FileNotFoundError):  # removed by another parent, which ends
                 return os.open(self.path / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
 

@@ -1,7 +1,8 @@
 """The code that starts, limits and ends a parser worker: a process or a subinterpreter.
 
-A worker process ignores SIGINT and SIGHUP, which reach the terminal's whole foreground group: the
-crawler drains. It runs at lower priority, so that the event loop is scheduled first. It never
+A worker process ignores the signals that end a command, which reach the whole process group from a
+terminal or a service manager: the crawler drains. The programs that a parser starts do not inherit
+that. The worker runs at lower priority, so that the event loop is scheduled first. It never
 outlives the crawler, even if that is killed while the worker holds the GIL in an endless loop of C
 code: on Linux the kernel ends it, and everywhere a thread waits for the crawler's end. Its memory
 is limited. What a parser prints goes to stderr, as stdout belongs to the records.
@@ -18,6 +19,7 @@ import signal
 import sys
 import threading
 from contextlib import suppress
+from types import FrameType
 from typing import Any, Final
 
 from crawler.formats import html
@@ -84,13 +86,17 @@ def _load(work: Work, marker: Any, *, own_process: bool, memory_limited: bool = 
 
 
 def _obey() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in ENDING:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _disregard)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {*ENDING, signal.SIGALRM})
     os.nice(NICENESS)
     os.dup2(2, 1)
+
+
+def _disregard(_number: int, _frame: FrameType | None) -> None:
+    """Ignore a signal; SIG_IGN would be inherited by the programs that a parser starts."""
 
 
 def _limit_memory(size: int) -> bool:

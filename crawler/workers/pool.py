@@ -31,7 +31,7 @@ from typing import Any, Final, NamedTuple
 from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.workers.failure_reason import one_line, overrun_reason
 from crawler.workers.lanes import Lane, LaneProgress
-from crawler.workers.recovery import Batch, BatchOrder, PageResult, Ruling, rule, unfit
+from crawler.workers.recovery import Batch, BatchOrder, Break, PageResult, Ruling, rule, unfit
 from crawler.workers.work import Exhausted, Packed
 from crawler.workers.worker_answer import MalformedAnswer, results
 
@@ -60,6 +60,7 @@ class _Seat:
 
     lane: Lane
     since: float
+    before: int = 0  # breaks of the pool when it was made
     outstanding: dict[int, Batch] = field(default_factory=dict)  # by serial
     serial: int = 0
     gone: bool = False
@@ -216,7 +217,9 @@ class Pool:
     def _retire(self, seat: _Seat, serial: int, reason: str) -> None:
         """Judge the batches of a seat whose worker is unusable, and queue it for replacement."""
         if self._lose(seat):
-            self._judge(seat, unfit(seat.outstanding, serial, reason))
+            self._judge(
+                seat, unfit(seat.outstanding, serial, reason, Break(self._breaks + 1, seat.before))
+            )
             self._broken.append(seat)
             self._wake.set()
 
@@ -265,7 +268,7 @@ class Pool:
         # The page may have ended between the look and the kill.
         hung = self._hung if overdue is not None and at_work == overdue else None
         self._breaks += 1
-        self._judge(seat, rule(seat.outstanding, at_work, hung))
+        self._judge(seat, rule(seat.outstanding, at_work, hung, Break(self._breaks, seat.before)))
 
     def _watch(self, now: float) -> float:
         """Recover overdue lanes; return the seconds until the next can be overdue."""
@@ -303,7 +306,7 @@ class Pool:
     def _build(self, now: float) -> None:
         seat = None  # unless the lane can be made
         try:
-            seat = _Seat(self._make_lane(), now)
+            seat = _Seat(self._make_lane(), now, self._breaks)
             started = seat.lane.start()
         except Exception as error:
             self._start_failed(seat, error)

@@ -9,6 +9,8 @@ A lane breaks because its worker died, or because the pool killed it over a page
 - The page that hung (marked both before and after the kill) has failed: PARSE_TIMEOUT.
 - The page being parsed when the worker died is *suspected*: SIGKILL may have come from outside. It
   runs once more, alone. If a second worker dies while parsing it, it has failed: PARSE_CRASH.
+  What ends several workers at once is one event: a suspect that was sent to a worker that was dead
+  already, started before the suspicion and not seen parsing it, is not held against it.
 - If no page was marked (the worker died between pages, while sending its results), the batch at
   the head of the lane is split into single pages; a single page is suspected.
 - A page that hit the memory limit, or whose answer is malformed, is suspected likewise: an earlier
@@ -43,7 +45,7 @@ class BatchOrder:
         self.future: Future[list[Parsed]] = Future()
         self.results: list[Parsed | None] = [None] * len(pages)
         self.missing = len(pages)
-        self.suspects: set[int] = set()
+        self.suspects: dict[int, int] = {}  # when each was suspected, as a number of breaks
 
     def record(self, index: int, result: Parsed) -> bool:
         """Set a page's result, the first time only; return True if it was the last one missing."""
@@ -82,6 +84,13 @@ class PageResult(NamedTuple):
     parsed: Parsed
 
 
+class Break(NamedTuple):
+    """Break `number` of a pool; its lane was started after the first `before` of them."""
+
+    number: int
+    before: int
+
+
 class Ruling(NamedTuple):
     """The result of judging a broken lane; `again` goes to the head of the queue, in this order."""
 
@@ -90,36 +99,41 @@ class Ruling(NamedTuple):
 
 
 def rule(
-    outstanding: Mapping[int, Batch], at_work: LaneProgress | None, hung: ParseFault | None
+    outstanding: Mapping[int, Batch],
+    at_work: LaneProgress | None,
+    hung: ParseFault | None,
+    broken: Break,
 ) -> Ruling:
     """Judge the batches on a broken lane, by serial in order of submission.
 
     `at_work` is the page marked after the worker's end; `hung` is its fault if the worker was
     killed over it, None if the worker died by itself.
     """
-    return _judged(outstanding, _culprit(outstanding, at_work), hung, _CRASH)
+    return _judged(outstanding, _culprit(outstanding, at_work), hung, _CRASH, broken)
 
 
-def unfit(outstanding: Mapping[int, Batch], serial: int, reason: str) -> Ruling:
+def unfit(outstanding: Mapping[int, Batch], serial: int, reason: str, broken: Break) -> Ruling:
     """Judge the batches on a lane whose worker is unusable after the batch `serial`."""
     fault = ParseFault(kind=Kind.PARSE, reason=reason)
-    return _judged(outstanding, _head(outstanding, serial), None, fault)
+    culprit = _head(outstanding, serial)._replace(begun=True)
+    return _judged(outstanding, culprit, None, fault, broken)
 
 
 def _judged(
     outstanding: Mapping[int, Batch],
-    culprit: tuple[int, int | None] | None,
+    culprit: _Culprit | None,
     certain: ParseFault | None,
     repeated: ParseFault,
+    broken: Break,
 ) -> Ruling:
     """Fail the culprit: at once if that is `certain`, otherwise if it was suspected before."""
     failed: list[PageResult] = []
     again: list[Batch] = []
     for serial, batch in outstanding.items():
-        if culprit is None or serial != culprit[0]:
+        if culprit is None or serial != culprit.serial:
             again.append(batch)
             continue
-        position = culprit[1]
+        position = culprit.position
         if position is None:  # any page of this batch may be guilty
             again.extend(batch.singles())
             continue
@@ -127,26 +141,33 @@ def _judged(
         rest = [pick for pick in batch.picks if pick != index]
         if rest:  # the innocent pages first, as the suspect runs alone
             again.append(Batch(order, rest))
-        if certain or index in order.suspects:
+        since = order.suspects.get(index)
+        if certain or (since is not None and (culprit.begun or since <= broken.before)):
             failed.append(PageResult(order, index, certain or repeated))
         else:
-            order.suspects.add(index)
+            order.suspects.setdefault(index, broken.number)
             again.append(Batch(order, (index,)))
     return Ruling(failed, again)
 
 
-def _culprit(
-    outstanding: Mapping[int, Batch], at_work: LaneProgress | None
-) -> tuple[int, int | None] | None:
-    """Return (serial, position) of the page to blame; without position any of the batch."""
+class _Culprit(NamedTuple):
+    """The page to blame: without position any of the batch; `begun` if it was being parsed."""
+
+    serial: int
+    position: int | None
+    begun: bool = False
+
+
+def _culprit(outstanding: Mapping[int, Batch], at_work: LaneProgress | None) -> _Culprit | None:
+    """Return the page to blame for the end of a worker, None if it had none."""
     if not outstanding:
         return None
     batch = outstanding.get(at_work.serial) if at_work is not None else None
     if at_work is not None and batch is not None and at_work.page < len(batch.picks):
-        return at_work.serial, at_work.page
+        return _Culprit(at_work.serial, at_work.page, begun=True)
     return _head(outstanding, next(iter(outstanding)))
 
 
-def _head(outstanding: Mapping[int, Batch], serial: int) -> tuple[int, int | None]:
+def _head(outstanding: Mapping[int, Batch], serial: int) -> _Culprit:
     alone = serial in outstanding and len(outstanding[serial].picks) == 1
-    return serial, 0 if alone else None
+    return _Culprit(serial, 0 if alone else None)

@@ -11,7 +11,7 @@ from crawler.model.document import Document
 from crawler.model.outcome import Kind, ParseFault
 from crawler.runtime.event_loop import loop_factory
 from crawler.workers import recovery
-from crawler.workers.recovery import Batch, BatchOrder, PageResult
+from crawler.workers.recovery import Batch, BatchOrder, Break, PageResult
 from tests.workers.test_hand_over import HOSTILE, HTML, config, in_threads, on_a_loop
 
 LIMIT = 400
@@ -72,7 +72,7 @@ def _pages(number: int) -> BatchOrder:
 def test_in_a_batch_nobody_is_blamed() -> None:
     """Which of several pages took the memory is unknown: they run one by one, in their order."""
     first, second = Batch(_pages(3), range(3)), Batch(_pages(2), range(2))
-    ruling = recovery.unfit({4: first, 5: second}, 4, REASON)
+    ruling = recovery.unfit({4: first, 5: second}, 4, REASON, Break(1, 0))
     assert ruling.failed == []
     assert ruling.again == [*first.singles(), second]
     assert not first.order.suspects
@@ -81,8 +81,8 @@ def test_in_a_batch_nobody_is_blamed() -> None:
 def test_alone_it_fails_the_second_time() -> None:
     """A page by itself is suspected once, for the memory may have been another's; then it fails."""
     batch = Batch(_pages(2), (1,))
-    assert recovery.unfit({4: batch}, 4, REASON) == ([], [batch])
-    assert recovery.unfit({1: batch}, 1, REASON) == (
+    assert recovery.unfit({4: batch}, 4, REASON, Break(1, 0)) == ([], [batch])
+    assert recovery.unfit({1: batch}, 1, REASON, Break(2, 0)) == (
         [PageResult(batch.order, 1, ParseFault(kind=Kind.PARSE, reason=REASON))],
         [],
     )

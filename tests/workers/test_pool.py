@@ -242,6 +242,22 @@ def test_a_worker_killed_from_outside_costs_no_page() -> None:
     assert told(future) == "abc"
 
 
+def test_what_kills_several_workers_at_once_is_one_event() -> None:
+    """The suspect of one dead worker that goes to another dead one is not convicted by it."""
+    bench = Bench(lanes=2)
+    future = bench.submit("a")
+    first, second = bench.made
+    first.begin(0)
+    first.die()
+    bench.pool.tend(0.0)
+    assert second.head() == ["a"]
+    second.die()  # it was dead already: nobody saw it parse the page
+    bench.pool.tend(0.0)
+    assert bench.lane.head() == ["a"]
+    bench.finish_all()
+    assert told(future) == "a"
+
+
 def test_the_batch_that_waited_is_innocent() -> None:
     """A batch behind the guilty page runs again whole, and no page of it is suspected."""
     bench = Bench()

@@ -46,6 +46,23 @@ def drafted(draft: Path, path: Path) -> Iterator[None]:
     settle(path.parent)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, unless it is there; others may remove it, while it is empty, as they end.
+
+    Raises `OSError`.
+    """
+    while True:
+        try:
+            path.mkdir(mode=0o700)
+        except FileExistsError:
+            if path.is_dir():
+                return
+            if os.path.lexists(path):
+                raise
+        else:
+            return
+
+
 def rename(draft: Path, path: Path) -> None:
     """Put a file in the place of another. Raises `OSError`."""
     draft.rename(path)

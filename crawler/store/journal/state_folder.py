@@ -107,7 +107,7 @@ class StateFolder:
         """
         disk.remove(self.receipt)
         for last in (False, False, True):
-            self.path.mkdir(mode=0o700, exist_ok=True)
+            disk.make_folder(self.path)
             try:
                 for name in ("journal", "status.json", "input", "tables"):
                     disk.remove(self.path / name)
