@@ -35,10 +35,14 @@ _EXTRAS = {"parquet": "pyarrow", "duckdb": "duckdb"}
 
 @dataclass(frozen=True, slots=True)
 class OutputForm:
-    """A format, and how it is packed: `.gz`, `.zst` or ""."""
+    """A format, and how it is packed: `.gz`, `.zst` or "".
+
+    nested: fields keep their parts, even with `--flat`.
+    """
 
     name: str = "jsonl"
     packing: str = ""
+    nested: bool = False
 
     @property
     def suffix(self) -> str:
@@ -51,7 +55,7 @@ class OutputForm:
         return self.name in _PACKED
 
 
-ROWS = OutputForm("jsonl", ".zst")
+ROWS = OutputForm("jsonl", ".zst", nested=True)
 """The format of what outputs are made from at the end."""
 
 

@@ -45,7 +45,7 @@ def rendering(form: OutputForm, config: CommandConfig) -> Rendering:
     if form.name == "warc":
         records = WarcRecords(config)
         return Rendering(encode=records, head=records.head)
-    if config.flat:
+    if config.flat and not form.nested:
         return Rendering(encode=partial(_row, FlatLine(names), names))
     return Rendering(encode=chosen) if chosen is not None else Rendering()
 

@@ -102,15 +102,14 @@ def _leads(link: Any) -> bool:
 def resolve(hrefs: Iterable[str], url: str, base: str | None) -> list[str]:
     """Resolve, drop fragments, keep http and https, keep the first of equals."""
     against = (_join(url, base) or url) if base is not None else url
-    found = (_join(against, href) for href in hrefs)
+    whole = dict.fromkeys(href.partition("#")[0] for href in hrefs)
+    found = (_join(against, href) for href in whole)
     return list(dict.fromkeys(link for link in found if link and link.startswith(_SCHEMES)))
 
 
 def _join(base: str, href: str) -> str | None:
-    """`href` seen from `base`, without its fragment; None when it is no URL."""
+    """`href` without a fragment, seen from `base` without its own; None when it is no URL."""
     try:
-        joined = ada_url.URL(href, base=base)
+        return str(ada_url.URL(href, base=base).href).partition("#")[0]
     except ValueError:
         return None
-    joined.hash = ""
-    return str(joined.href)
