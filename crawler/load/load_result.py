@@ -89,9 +89,14 @@ class Judged(Record, frozen=True, kw_only=True):
         Failures are fast, and leave the others more room: where there are too many of them, only a
         threshold on errors themselves can be met.
         """
-        why = "" if threshold.about_errors else measured.failure(most_errors)
+        why = "" if threshold.about_errors else _failure(threshold, measured, most_errors)
         met = threshold.met(measured) and not why
         return cls(text=str(threshold), value=threshold.value(measured), met=met, why=why)
+
+
+def _failure(threshold: Threshold, measured: Measured, most_errors: float) -> str:
+    """Return why the run, or the target of the threshold, has failed as a whole; or ""."""
+    return measured.failure(most_errors) or threshold.about(measured).failure(most_errors)
 
 
 class Figures(Record, frozen=True, kw_only=True):

@@ -179,6 +179,22 @@ class Measured(Record, frozen=True, kw_only=True):
             return f"{share(self.error_share)} of the requests failed; {most}"
         return ""
 
+    def of_target(self, name: str) -> Measured:
+        """Return what was measured of one target, without service latency and lag; or nothing."""
+        none = TargetCounts(name=name)
+        found = next((each for each in self.targets if each.name == name), none)
+        counts = {kind: error.count for kind, error in found.errors.items()}
+        return Measured(
+            elapsed=self.elapsed,
+            response=found.response,
+            statuses=found.statuses,
+            failures={kind: counts[kind] for kind in Failure if kind in counts},
+            dropped=counts.get("dropped", 0),
+            unexpected=sum(n for kind, n in counts.items() if kind.startswith("status ")),
+            unfinished=found.unfinished,
+            received=found.received,
+        )
+
     def row_length(self, row: Row) -> float:
         """Return the seconds that a row of this run lasted; the last may be shorter."""
         return max(0.0, min(self.row_seconds, self.elapsed - row.at))

@@ -29,6 +29,7 @@ from crawler.load.pace import Pace
 from crawler.load.part import Halted, OnSecond, opened, targets_of, unless
 from crawler.load.plan import Plan
 from crawler.load.planner import Target, plan_of
+from crawler.load.threshold import Threshold
 from crawler.load.validity import Probes
 from crawler.load.worker import WorkerOrder
 from crawler.model.option import OptionError
@@ -40,23 +41,28 @@ async def run_load(
     targets: Sequence[Target],
     *,
     begun: int = 0,
+    claims: Sequence[Threshold] = (),
     on_second: OnSecond | None = None,
     halt: asyncio.Event | None = None,
 ) -> tuple[Measured, Probes]:
     """Load the targets as the options say, and return what was measured; a text is a URL.
 
-    begun: hits of earlier runs, whose numbers and rows of data templates do not use again.
+    begun: hits of earlier runs, whose numbers and rows of data templates do not use again. claims:
+    the thresholds, each of which may name a target.
     on_second: called with what was measured so far, about once a second. halt: ends the run early
     when it is set, and is set by SIGINT and SIGTERM (if this is the main thread); so set afterwards
     means that the result is partial. A second signal raises `KeyboardInterrupt`.
 
-    Raises `ConfigurationError` for a URL or an option that cannot be, and for a target that is not
-    this machine without `target_is_mine`; `EnvironmentFailure` for a target that cannot be reached
-    at the start, and for a process that has died.
+    Raises `ConfigurationError` for a URL, an option or a claim that cannot be, and for a target
+    that is not this machine without `target_is_mine`; `EnvironmentFailure` for a target that cannot
+    be reached at the start, and for a process that has died.
     """
     halt = halt or asyncio.Event()
     plan = plan_of(config, targets, begun)
     _check(config, plan)
+    names = [aim.name for aim in plan.aims]
+    for claim in claims:
+        claim.check_target(names)
     with halted_by_signals(halt):
         try:
             parts = await _parts(config, plan, targets, halt, on_second)

@@ -9,23 +9,27 @@
 
 Latencies are responses; `service.p99`, `lag.p99` are of the others. Times are in us, ms, s or m:
 without a unit they are refused, as 50 may mean either. The comparison is <, <=, > or >=.
+
+`checkout:p99<50ms` is about the target of that name alone, of which responses, errors and rate are
+counted; the last colon before the figure ends the name.
 """
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Self
 
 from crawler.load.measured import Measured
 from crawler.measure.histogram import Histogram
+from crawler.model.errors import ConfigurationError
 from crawler.model.units import RATE, SECONDS, SHARE, Unit
 
 _FORM = re.compile(
-    r"(?:(?P<latency>[a-z]+)\.)?(?P<figure>[a-z]+|p[\d.]+)\s*(?P<sign><=|>=|<|>)\s*"
+    r"(?:(?P<target>.+):\s*)?(?:(?P<latency>[a-z]+)\.)?(?P<figure>[a-z]+|p[\d.]+)\s*(?P<sign><=|>=|<|>)\s*"
     r"(?P<bound>\d.*)",
     re.IGNORECASE,
 )
@@ -50,9 +54,13 @@ _OF_ALL: Mapping[str, tuple[Unit, Callable[[Measured], float]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """One condition on what was measured. `bound` is in seconds, a share, or requests/s."""
+    """One condition on what was measured, of one target or ("") of all.
+
+    `bound` is in seconds, a share, or requests/s.
+    """
 
     text: str
+    target: str
     latency: str
     figure: str
     sign: str
@@ -64,6 +72,7 @@ class Threshold:
         match = _FORM.fullmatch(text.strip())
         if not match:
             raise ValueError(f"{text[:40]!r} is not a threshold; expected p99<50ms or errors<0.1%")
+        target = (match["target"] or "").strip()
         latency, figure = (match["latency"] or "").lower(), match["figure"].lower()
         if figure in _OF_ALL:
             if latency:
@@ -72,18 +81,23 @@ class Threshold:
         else:
             latency, unit = latency or "response", SECONDS
             _check(text, latency, _LATENCIES)
+            if target and latency != "response":
+                raise ValueError(f"{text!r}: {latency} is of the whole run; leave out the target")
+            if re.fullmatch(r"p[\d.]+", figure) and _percentile(figure) is None:
+                raise ValueError(f"{text!r}: {figure} is not a percentile; expected p0 to p100")
             if _percentile(figure) is None:
                 _check(text, figure, ("p50", "p99", *_OF_LATENCIES, *_OF_ALL))
         bound = _bound(text, unit, match["bound"].strip())
-        return cls(text.strip(), latency, figure, match["sign"], bound)
+        return cls(text.strip(), target, latency, figure, match["sign"], bound)
 
     def __str__(self) -> str:
         return self.text
 
     @property
     def name(self) -> str:
-        """The name of the figure: `p99`, `service.p50`, `errors`."""
-        return self.figure if self.latency in ("", "response") else f"{self.latency}.{self.figure}"
+        """The name of the figure: `p99`, `service.p50`, `checkout:errors`."""
+        latency = "" if self.latency in ("", "response") else f"{self.latency}."
+        return f"{self.target}:" * bool(self.target) + latency + self.figure
 
     @property
     def about_errors(self) -> bool:
@@ -100,8 +114,21 @@ class Threshold:
         """The quantile (0 to 1) that the threshold is about, if it is about one."""
         return _percentile(self.figure) if self.latency else None
 
+    def check_target(self, names: Sequence[str]) -> None:
+        """Raise `ConfigurationError` if the target is not among those that are counted apart."""
+        if self.target:
+            try:
+                _check(self.text, self.target, names)
+            except ValueError as error:
+                raise ConfigurationError(f"no such target: {error}") from None
+
+    def about(self, measured: Measured) -> Measured:
+        """Return the part of what was measured that the threshold is about."""
+        return measured.of_target(self.target) if self.target else measured
+
     def value(self, measured: Measured) -> float:
         """Return the measured figure, in the unit of `bound`."""
+        measured = self.about(measured)
         if not self.latency:
             return _OF_ALL[self.figure][1](measured)
         histogram: Histogram = getattr(measured, self.latency)
@@ -113,7 +140,7 @@ class Threshold:
     def met(self, measured: Measured) -> bool:
         """Tell whether the run kept it; a run without a single attempt keeps none."""
         kept = _COMPARISONS[self.sign](self.value(measured), self.bound)
-        return kept and measured.attempts > 0
+        return kept and self.about(measured).attempts > 0
 
 
 def _bound(text: str, unit: Unit, written: str) -> float:
@@ -135,10 +162,8 @@ def _percentile(figure: str) -> float | None:
     return float(f"{percent / 100:.12g}") if 0 <= percent <= 100 else None
 
 
-def _check(text: str, name: str, known: tuple[str, ...]) -> None:
+def _check(text: str, name: str, known: Sequence[str]) -> None:
     if name not in known:
-        if re.fullmatch(r"p[\d.]+", name):
-            raise ValueError(f"{text!r}: {name} is not a percentile; expected p0 to p100")
         near = get_close_matches(name, known, 1, 0.5)
-        meant = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
+        meant = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known[:8])}"
         raise ValueError(f"{text!r}: {name!r} is unknown{meant}")

@@ -182,7 +182,7 @@ def test_files_without_a_place_are_refused_beforehand(tmp_path: Path) -> None:
 
 def test_the_picture_shows_how_latencies_are_spread() -> None:
     """Head, statuses, a column a second, the darker the more; the share of each band in all."""
-    whole = sample.measured()
+    whole = replace(sample.measured(), targets=())
     lines = list(Picture(LoadConfig(rate=100, duration=12)).lines(whole))
     assert lines[0] == "12/12 s  99/s  36 errors  p50 7.1 ms  p99 1,294 ms  service p99 11 ms"
     assert lines[1] == "status    200: 1,164  503: 23  timeout: 13"
@@ -192,6 +192,22 @@ def test_the_picture_shows_how_latencies_are_spread() -> None:
     assert bands["10 ms"].rstrip() == "█ ▒█████████" and bands["1 s"].rstrip() == "  █"
     assert lines[-3].endswith("██  45.5%") and sum(float(x[-6:-1]) for x in lines[5:]) > 99
     assert max(map(len, lines)) <= 79 and len(lines) < 20
+
+
+def test_the_picture_shows_the_busiest_targets() -> None:
+    """Those with the most requests first, with rate and errors so far; one alone has no row."""
+    busy = [TargetCounts(name=f"GET /{n}", statuses={200: 10 * n}) for n in range(1, 7)]
+    errors = {"timeout": ErrorKind(count=90)}
+    failing = TargetCounts(name=f"PUT /{'x' * 90}", statuses={200: 10}, errors=errors)
+    run = replace(measured(), targets=(*busy, failing))
+    *_, blank, first, second, third, fourth = Picture(LoadConfig()).lines(run)
+    assert (blank, first.split()) == ("", ["PUT", first.split()[1], "1/s", "90", "errors"])
+    assert [line.split() for line in (second, third, fourth)] == [
+        ["GET", f"/{n}", f"{n}/s", "0", "errors"] for n in (6, 5, 4)
+    ]
+    assert max(map(len, (first, second))) <= picture.WIDTH
+    alone = list(Picture(LoadConfig()).lines(replace(run, targets=(failing,))))
+    assert not any("PUT" in line for line in alone)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
@@ -9,8 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.load.hit import Recorder
-from crawler.load.measured import Failure, Measured
+from crawler.load.load_config import LoadConfig
+from crawler.load.load_result import Judged
+from crawler.load.measured import ErrorKind, Failure, Measured, TargetCounts
+from crawler.load.run import run_load
 from crawler.load.threshold import Threshold
+from crawler.measure.histogram import Histogram
+from crawler.model.errors import ConfigurationError
+
+URL = "http://127.0.0.1:9/a"
 
 
 def run() -> Measured:
@@ -75,6 +83,8 @@ def test_a_threshold_is_held_against_the_run(text: str, met: bool | None) -> Non
         ("maen<1s", "'maen' is unknown; did you mean mean?"),
         ("q<1s", "'q' is unknown; there are p50, p99, mean"),
         ("servce.p99<1s", "'servce' is unknown; did you mean service?"),
+        ("put:service.p99<1s", "service is of the whole run; leave out the target"),
+        ("put:maen<1s", "'maen' is unknown; did you mean mean?"),
         ("service.errors<1%", "errors is of the whole run; leave out 'service.'"),
     ],
 )
@@ -114,3 +124,61 @@ def test_what_needs_samples_is_known() -> None:
     assert Threshold.read("service.p99.9<1s").quantile == 0.999
     assert Threshold.read("mean<1s").quantile is None
     assert Threshold.read("errors<1%").quantile is None
+
+
+def of_targets() -> Measured:
+    """A run of 10 s with a fast target, and a slow one of which every fifth request failed."""
+    errors = {
+        "timeout": ErrorKind(count=10),
+        "dropped": ErrorKind(count=4),
+        "status 500": ErrorKind(count=6),
+    }
+    slow = TargetCounts(
+        name="GET http://a:80/slow",
+        response=Histogram([0.5] * 100),
+        statuses={200: 80, 500: 6},
+        errors=errors,
+    )
+    fast = TargetCounts(name="fast", response=Histogram([0.01] * 900), statuses={200: 900})
+    return Measured(elapsed=10.0, statuses={200: 980, 500: 6}, targets=(fast, slow))
+
+
+@pytest.mark.parametrize(
+    ("text", "met"),
+    [
+        ("fast:p99<20ms", True),
+        ("fast : response.max>20ms", False),
+        ("fast:rate>=90/s", True),
+        ("fast:errors<0.1%", True),
+        ("GET http://a:80/slow:p50>100ms", True),
+        ("GET http://a:80/slow:rate<9/s", True),
+        ("GET http://a:80/slow:errors<=20%", True),
+        ("GET http://a:80/slow:errors<19%", False),
+        ("other:p50<1s", False),
+    ],
+)
+def test_a_threshold_may_be_about_one_target(text: str, met: bool) -> None:
+    """By its name, which may have colons; one that was never hit keeps nothing."""
+    threshold = Threshold.read(text)
+    assert threshold.met(of_targets()) is met
+    assert threshold.name.startswith(f"{threshold.target}:")
+
+
+def test_a_target_that_failed_keeps_no_latency() -> None:
+    """Its own errors count, however many requests of others succeeded; a limit on them aside."""
+    slow, run = "GET http://a:80/slow:", of_targets()
+    judged = Judged.of(Threshold.read(f"{slow}p99<1s"), run, 0.1)
+    assert not judged.met and judged.why.startswith("20% of the requests failed")
+    for text, most in ((f"{slow}p99<1s", 0.2), (f"{slow}errors<=20%", 0.1), ("fast:p99<1s", 0.1)):
+        assert Judged.of(Threshold.read(text), run, most).met
+
+
+def test_a_target_has_to_be_counted() -> None:
+    """A name that no row of the results has is refused, with the one that was meant."""
+    Threshold.read("p99<1s").check_target(["fast"])
+    Threshold.read("fast:p99<1s").check_target(["fast"])
+    with pytest.raises(ConfigurationError, match="'fsat' is unknown; did you mean fast"):
+        Threshold.read("fsat:p99<1s").check_target(["fast", "slow"])
+    work = run_load(LoadConfig(), [URL], claims=[Threshold.read("GET /b:p99<1s")])
+    with pytest.raises(ConfigurationError, match="'GET /b' is unknown"):
+        asyncio.run(work)  # before anything is asked of the server, which is not there

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from crawler.load.load_config import LoadConfig
-from crawler.load.measured import Failure, Measured
+from crawler.load.measured import Failure, Measured, TargetCounts
 from crawler.load.threshold import Threshold
 from crawler.load.validity import BEYOND, Probes, Verdict, judge, needed
 from crawler.measure.histogram import Histogram
@@ -161,6 +161,14 @@ def test_thresholds_need_their_samples() -> None:
     """A p99.9 that something hangs on wants ten values above it."""
     verdict = judge(MEASURED, PROBES, CONFIG, claims=claims("p50<1s", "p99.9<1s"))
     assert verdict.reasons == ("1,000 requests were timed (p99.9 needs 10,000)",)
+
+
+def test_a_threshold_of_a_target_needs_samples_of_it() -> None:
+    """Requests to other targets do not make its percentile any surer."""
+    rare = TargetCounts(name="rare", response=Histogram([0.01] * 19), statuses={200: 19})
+    measured = replace(MEASURED, targets=(rare,))
+    verdict = judge(measured, PROBES, CONFIG, claims=claims("p99<1s", "rare:p50<1s"))
+    assert verdict.reasons == ("19 requests were timed (p50 needs 20)",)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,9 @@ def run(
     for options that the targets forbid.
     """
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
-    measured, probes, partial = measure(config, targets, quiet=quiet, metrics=metrics, begun=begun)
+    measured, probes, partial = measure(
+        config, targets, thresholds, quiet=quiet, metrics=metrics, begun=begun
+    )
     return LoadResult(
         target=first if isinstance(first := targets[0], str) else first.url,
         urls=len(targets),
@@ -75,6 +77,7 @@ def run(
 def measure(
     config: LoadConfig,
     targets: Sequence[Target],
+    claims: Sequence[Threshold] = (),
     *,
     quiet: bool,
     metrics: Exposition | None = None,
@@ -87,7 +90,7 @@ def measure(
     halt = asyncio.Event()
     with watching(config, quiet=quiet) as watch, _collecting_rarely(), flagged():
         told = watch if metrics is None else metrics.before(watch)
-        work = run_load(config, targets, begun=begun, on_second=told, halt=halt)
+        work = run_load(config, targets, begun=begun, claims=claims, on_second=told, halt=halt)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             measured, probes = runner.run(work)
     if metrics is not None:

@@ -203,9 +203,9 @@ def milliseconds(seconds: float) -> str:
     return unit_formats.milliseconds(seconds).removesuffix(" ms")
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, width: int = WIDTH) -> str:
     """Return a line that fits; what is too long for it lacks its middle."""
-    if len(text) <= WIDTH:
+    if len(text) <= width:
         return text
-    half = WIDTH // 2
+    half = width // 2
     return f"{text[: half - 2]}...{text[-(half - 1) :]}"

@@ -3,6 +3,9 @@
      10 ms  ░░▒▓█▓▒░  ███████  41.2%      a column a second, the darker the more of its requests,
       5 ms  ▒▓█▒▒▓██  ████     22.0%      and the shares in the whole run
 
+     GET /a                        812/s  0 errors          the busiest targets, so far
+     GET /b                        206/s  12 errors
+
 A row is a band of latencies; bands grow as 1, 2, 5, 10 do. A second is counted once, when it is
 over and in coarse buckets, so that a redraw costs the same after an hour as at the start. It is
 drawn by the generator itself, whose loop waits for it meanwhile. So it is plain text in one piece:
@@ -14,13 +17,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from heapq import nlargest
 from itertools import pairwise
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from crawler.cli.load.load_summary import row
+from crawler.cli.load.load_summary import row, shortened
 from crawler.cli.terminal import in_background
 from crawler.cli.unit_formats import count, milliseconds
 from crawler.load.load_config import LoadConfig
@@ -39,6 +43,7 @@ _BOUNDS = [digit * 10.0**power for power in range(-4, 2) for digit in (1, 2, 5)]
 """Seconds: the greatest latency of each band but the last."""
 _SECONDS = 40
 _BAR = 18
+_TARGETS, _NAME = 4, 50  # rows, and letters of a name
 _SHADES = " ░▒▓█"
 
 
@@ -97,6 +102,13 @@ class Picture:
             unit = "second" if measured.row_seconds == 1 else f"{measured.row_seconds} s"
             yield f"{'response':>10}  {f'a column a {unit}':{_SECONDS}}  in all"
             yield from self._bands()
+        if len(measured.targets) > 1:
+            yield ""
+            for target in nlargest(_TARGETS, measured.targets, key=lambda each: each.attempts):
+                figures = (
+                    f"{target.rate(measured.elapsed):>10,.0f}/s  {count(target.failed)} errors"
+                )
+                yield f"{shortened(target.name, _NAME):{_NAME}}{figures}"
 
     def _add(self, each: Row, seconds: int) -> None:
         histogram = each.response.histogram
