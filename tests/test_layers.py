@@ -147,7 +147,7 @@ def test_the_check_sees_each_kind_of_breach(tmp_path: Path, place: str, line: st
         ("core/crawl_core.py", "from crawler.model.url import Url"),
         ("core/crawl_core.py", "from .step import Step"),
         ("fetch/aiohttp_client.py", "import aiohttp"),
-        ("cli/progress.py", "from rich.live import Live"),
+        ("cli/display.py", "from rich.live import Live"),
         ("engine/async_engine.py", "import asyncio"),
     ],
 )

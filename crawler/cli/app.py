@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
 from crawler.cli.asking import blocked
+from crawler.cli.crawl_flags import CommandWithOptions
 from crawler.cli.help_text import EVERYTHING, HELP_FLAGS, VERSION_FLAGS, shorten
 from crawler.cli.telling import complain, show_traceback
 from crawler.cli.variables import unknown
@@ -79,8 +81,33 @@ def _spoken(arguments: Sequence[str]) -> list[str]:
 
 def _dispatch(words: list[str]) -> int:
     app = _app(words)
+    asked = _command(app, words)
     shorten(app, words)
-    result = app(words, exit_on_error=False, print_error=False, verbose=False)
+    call = partial(app, words, exit_on_error=False, print_error=False, verbose=False)
+    if not isinstance(asked, CommandWithOptions):
+        return _code(call())
+    try:
+        _narrow(asked, words)
+        return _code(call())
+    except CycloptsError:
+        asked.widen()  # the error names options, perhaps a closer one
+        return _code(call())
+    finally:
+        asked.widen()
+
+
+def _narrow(command: object, words: Sequence[str]) -> None:
+    if isinstance(command, CommandWithOptions) and not set(HELP_FLAGS) & set(words):
+        command.narrow(words)
+
+
+def _command(app: App, words: Sequence[str]) -> object:
+    """Return the command that the words ask for, None if it is a group of commands."""
+    _, apps, _ = app.parse_commands(words)
+    return apps[-1].default_command
+
+
+def _code(result: object) -> int:
     sys.stdout.flush()
     return result if isinstance(result, int) else ExitCode.FINISHED
 
@@ -103,7 +130,10 @@ def _app(words: Sequence[str]) -> App:
             app.command(f"{place}:{name}", name=name)  # imported if ever it is needed
             continue
         module = import_module(place)
-        app.command(getattr(module, name), help=module.HELP, usage=module.USAGE)
+        command = getattr(module, name)
+        if asked == name:
+            _narrow(command, words)  # before the library looks at each option
+        app.command(command, help=module.HELP, usage=module.USAGE)
     app.command("crawler.cli.mock.mock_app:app", name="mock", help=_MOCK_HELP)
     app.command("crawler.cli.load.load_app:app", name="load", help=_LOAD_HELP)
     app.command("crawler.cli.compare.compare_app:app", name="compare", help=_COMPARE_HELP)

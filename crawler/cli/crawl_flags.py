@@ -8,8 +8,10 @@ command-line library merges the last two).
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any, Generic, TypeVar
 
 from cyclopts import Group, Parameter, Token
@@ -109,22 +111,56 @@ def quantity(unit: Unit, *, whole: bool = False) -> Callable[[Any, Sequence[Toke
     return convert
 
 
-def with_options(spelling: Spelling[Any], *, show: bool = True) -> Callable[[Command], Command]:
-    """Put every option as a keyword into a command's signature, in place of `**options`.
+class CommandWithOptions:
+    """A command whose signature has every option as a keyword, in place of `**options`.
 
-    show: whether the command's help lists them.
+    show: whether the command's help lists them. The signature is made when it is asked for, as the
+    library needs a millisecond for each option: `narrow` leaves out those that no word and no
+    variable sets, and `widen` brings them back, for help and for errors.
     """
 
-    def decorate(command: Command) -> Command:
-        signature = inspect.signature(command, eval_str=True)
-        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        derived = [_keyword(spelling, spec, show) for spec in spelling.options.values()]
-        full = signature.replace(parameters=[*own, *derived])
-        vars(command)["__signature__"] = full
-        command.__annotations__ = {name: p.annotation for name, p in full.parameters.items()}
-        return command
+    def __init__(self, command: Command, spelling: Spelling[Any], *, show: bool) -> None:
+        self.__name__, self.__doc__ = command.__name__, command.__doc__
+        self.__module__ = command.__module__
+        self.__annotations__ = {}  # the signature has them
+        self._command = command
+        self._spelling, self._show = spelling, show
+        self._names: Collection[str] = spelling.options
 
-    return decorate
+    def __call__(self, *seeds: Any, **options: Any) -> int:
+        """Run the command and return its exit code."""
+        return self._command(*seeds, **options)
+
+    def narrow(self, words: Sequence[str]) -> None:
+        """Leave out the options that neither these words nor the environment can set."""
+        flags = {word.partition("=")[0] for word in words}
+        self._names = {
+            name
+            for name, spec in self._spelling.options.items()
+            if spec.short  # may be one letter of several
+            or not flags.isdisjoint((spec.flag, _negative(spec)))
+            or self._spelling.variable(name) in os.environ
+        }
+
+    def widen(self) -> None:
+        """Have every option again."""
+        self._names = self._spelling.options
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        signature = inspect.signature(self._command, eval_str=True)
+        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        options = self._spelling.options
+        given = [options[name] for name in options if name in self._names]
+        derived = [_keyword(self._spelling, spec, self._show) for spec in given]
+        return signature.replace(parameters=[*own, *derived])
+
+
+def with_options(
+    spelling: Spelling[Any], *, show: bool = True
+) -> Callable[[Command], CommandWithOptions]:
+    """Give a command every option of a configuration class."""
+    return partial(CommandWithOptions, spelling=spelling, show=show)
 
 
 def table(spelling: Spelling[Any]) -> str:
@@ -158,11 +194,15 @@ def _parameter(spelling: Spelling[Any], spec: Option, show: bool) -> Parameter:
         show=show,
         metavar=_metavar(spec),
         show_choices=False,
-        negative=f"--no-{spec.flag[2:]}" if default is True else "",
+        negative=_negative(spec) if default is True else "",
         allow_repeating=True,
         allow_leading_hyphen=spec.type is not bool,
         consume_multiple=False,
     )
+
+
+def _negative(spec: Option) -> str:
+    return f"--no-{spec.flag[2:]}"
 
 
 _METAVARS: Mapping[Any, str] = {

@@ -7,14 +7,15 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from crawler.cli.asking import reporting
 from crawler.cli.bound import bound_by
 from crawler.cli.cost import Cost
 from crawler.cli.crawl_summary import Report
 from crawler.cli.interrupt import Interrupts
-from crawler.cli.screen import Screen, screen
+from crawler.cli.screen import Screen
+from crawler.cli.screen_choice import screen
 from crawler.cli.telling import complain, show_traceback
 from crawler.cli.terminal import may_be_drawn_on
 from crawler.core.audit import Totals
@@ -166,7 +167,7 @@ def _run(
     order: Order,
     parts: Parts,
     shown: Screen,
-    publish: Callable[[Any], None],
+    publish: Callable[[Report], None],
     interrupts: Interrupts,
 ) -> int:
     failures = _crawl(parts, shown, order.config, interrupts)
@@ -189,7 +190,7 @@ def _run(
         lasting=parts.lasting,
     )
     _say(report)
-    late = _attempt(lambda: publish(report.values()))
+    late = _attempt(lambda: publish(report))
     if not codes and not report.interrupted:
         late += _attempt(lambda: _write_indexes(order))
     _told(late, order.config)
@@ -274,15 +275,15 @@ def _screen(order: Order) -> Screen:
 
 
 @contextmanager
-def _statistics(config: CommandConfig, existing: Existing) -> Iterator[Callable[[Any], None]]:
+def _statistics(config: CommandConfig, existing: Existing) -> Iterator[Callable[[Report], None]]:
     """Yield the function that writes the statistics; reserve their file while the block runs."""
     if not config.stats:
-        yield lambda _values: None
+        yield lambda _report: None
         return
     from crawler.store.output_files import OutputDocument
 
     with closing(OutputDocument(config.stats, existing)) as document:
-        yield document.write
+        yield lambda report: document.write(report.values())
 
 
 def _check_places(order: Order) -> None:

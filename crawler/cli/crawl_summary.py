@@ -6,11 +6,8 @@ numbers do not add up, it says so.
 
 from __future__ import annotations
 
-import platform
-import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, requires, version
 from textwrap import wrap
 from typing import Any
 
@@ -22,18 +19,14 @@ from crawler.core.audit import Totals
 from crawler.core.collector import Snapshot
 from crawler.core.durations import DurationDistribution
 from crawler.model.command_config import CommandConfig
-from crawler.model.extras import DISTRIBUTION
 from crawler.model.outcome import Kind
 from crawler.model.output import printable
 from crawler.model.secrets import hidden
 from crawler.model.url import masked
-from crawler.model.version import VERSION
 
 WIDTH = 80
 
 _GLUE = "\N{NO-BREAK SPACE}"  # between a kind and its number: no line ends there
-
-_NAME = re.compile(r"[A-Za-z0-9._-]+")  # a requirement begins with it (PEP 508)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +76,8 @@ class Report:
 
     def values(self) -> dict[str, Any]:
         """Return the summary as plain values, for `--stats`."""
+        from crawler.cli.versions import versions
+
         taken = self.snapshot
         return {
             **{name: getattr(taken, name) for name in _COUNTS},
@@ -100,7 +95,7 @@ class Report:
             "interrupted": self.interrupted,
             "accounted_for": self.adds_up,
             "config": _shown(self.config),
-            "versions": _versions(),
+            "versions": versions(),
         }
 
     def _lines(self) -> Iterator[str]:
@@ -311,23 +306,3 @@ def _shown(config: CommandConfig) -> dict[str, Any]:
     for name in ("header", "header_everywhere"):
         values[name] = [hidden(line) for line in values[name]]
     return values
-
-
-def _versions() -> dict[str, str]:
-    """Return the versions of the interpreter, the crawler and its installed dependencies."""
-    found = {"python": platform.python_version(), "crawler": VERSION}
-    for name in _required():
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _required() -> list[str]:
-    try:
-        wanted = requires(DISTRIBUTION) or []
-    except PackageNotFoundError:  # run from its sources, without having been installed
-        return []
-    base = [line for line in wanted if "extra ==" not in line]
-    return [name[0] for line in base if (name := _NAME.match(line))]

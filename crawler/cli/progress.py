@@ -1,15 +1,10 @@
-"""The progress of a crawl as text: two redrawn lines on a terminal, one line elsewhere."""
+"""The progress of a crawl as text, and the figures in it."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from rich.console import Group, RenderableType
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
 
 from crawler.cli.unit_formats import count, counted, duration, megabytes
 from crawler.core.bottleneck import Bound
@@ -106,27 +101,3 @@ def line(snapshot: Snapshot, expected: int | None, rates: Rates) -> str:
     share = f"{done:.0%}  " if done is not None else ""
     rest = f"  {duration(left)} left" if left is not None else ""
     return f"{share}{figures(snapshot, rates)}{rest}"
-
-
-def frame(
-    snapshot: Snapshot, expected: int | None, window: RateWindow, words: Words = no_words
-) -> RenderableType:
-    """Draw the bar with the time left, if the length is known, and the figures.
-
-    The last line names the bottleneck, in `words`.
-    """
-    rates = window.add(snapshot)
-    lines = [figures(snapshot, rates)]
-    if bound := words(window.bound()):
-        lines.append(f"bound by {bound}")
-    text = Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
-    done = share_done(snapshot, expected)
-    if done is None:
-        return text
-    left = time_left(snapshot, expected, rates)
-    bar = Table.grid(padding=(0, 2), expand=True)
-    bar.add_column(ratio=1)
-    bar.add_column(no_wrap=True, justify="right")
-    label = f"{done:.0%}" + (f"  {duration(left)} left" if left is not None else "")
-    bar.add_row(ProgressBar(total=1.0, completed=done), label)
-    return Group(bar, text)

@@ -41,6 +41,7 @@ from crawler.model.config import CrawlConfig
 from crawler.model.errors import CrawlerError
 from crawler.model.proxies import Proxies
 from crawler.model.url import Seed
+from crawler.runtime import late_trust
 from crawler.runtime.event_loop import loop_factory
 from crawler.runtime.files import LOOK_UP_FILES, allow_connections
 from crawler.runtime.heap import give_back
@@ -219,11 +220,12 @@ class CrawlSession:
         self._check()
 
     def _async_fetcher(self) -> AbstractAsyncContextManager[AioFetcher | GivenAsyncFetcher]:
-        from crawler.fetch.aiohttp_client import AioFetcher
-
         plugins = self._plugins
         if plugins.fetcher is not None:
             return nullcontext(GivenAsyncFetcher(plugins.fetcher, self._config))
+        with late_trust.importing("aiohttp"):
+            from crawler.fetch.aiohttp_client import AioFetcher
+
         return AioFetcher(
             self._config,
             proxies=self._proxies,
@@ -234,11 +236,11 @@ class CrawlSession:
         )
 
     def _threaded_fetcher(self) -> AbstractContextManager[ThreadedFetcher | GivenThreadedFetcher]:
-        from crawler.fetch.urllib3_client import ThreadedFetcher
-
         plugins = self._plugins
         if plugins.fetcher is not None:
             return nullcontext(GivenThreadedFetcher(plugins.fetcher, self._config))
+        from crawler.fetch.urllib3_client import ThreadedFetcher
+
         return ThreadedFetcher(
             self._config,
             proxies=self._proxies,

@@ -14,6 +14,7 @@ import ssl
 
 from crawler.model.fault import ONLY_HTTP2, Fault
 from crawler.model.outcome import Kind, Lost
+from crawler.runtime import late_trust
 
 _TIMED_OUT = frozenset({errno.ETIMEDOUT})
 _BROKEN = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN})
@@ -147,7 +148,7 @@ def tls_context(*, verify: bool) -> ssl.SSLContext:
     Without `verify` it accepts all that OpenSSL can speak, as `curl -k` does: every TLS version and
     cipher that is built in, short keys and old hashes, renegotiation without RFC 5746.
     """
-    context = ssl.create_default_context()
+    context = late_trust.client_context()
     context.set_alpn_protocols(["http/1.1"])
     if not verify:
         context.check_hostname = False

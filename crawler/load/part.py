@@ -19,6 +19,7 @@ from crawler.load.pace import Pace
 from crawler.load.plan import Plan
 from crawler.load.raw import RawClient
 from crawler.load.validity import Probes
+from crawler.runtime import late_trust
 from crawler.runtime.files import allow_connections
 
 CLOSING_SECONDS = 2.0
@@ -146,6 +147,7 @@ def _engine(job: Job) -> Engine:
     kind = OpenLoop if config.open_loop else ThinkingLoop if config.think_time else ClosedLoop
     if config.engine == "raw":
         return kind(job, RawClient(job))
-    from crawler.load.aio import AioClient
+    with late_trust.importing("aiohttp"):
+        from crawler.load.aio import AioClient
 
     return kind(job, AioClient(job))

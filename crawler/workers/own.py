@@ -27,7 +27,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
-from importlib.metadata import entry_points
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from pkgutil import get_importer
@@ -49,6 +48,8 @@ Extractors = tuple[tuple[str, str], ...]
 
 def installed() -> dict[str, str]:
     """Return the extractors: `module:function` by name, the installed ones and the package's."""
+    from importlib.metadata import entry_points  # with it comes `email`
+
     points = entry_points(group=EXTRACTORS)
     return {point.name: point.value for point in points} | _BUILT_IN
 

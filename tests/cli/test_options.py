@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from crawler.cli import crawl_run as run_module
 from crawler.cli import main
 from crawler.cli.compare.compare_spelling import COMPARE
-from crawler.cli.crawl_flags import Spelling, table
+from crawler.cli.crawl_command import crawl
+from crawler.cli.crawl_flags import CommandWithOptions, Spelling, table
 from crawler.cli.crawl_run import Order
 from crawler.cli.crawl_spelling import CRAWL
 from crawler.cli.load.load_session import LOAD
@@ -154,6 +156,29 @@ def test_headers_in_the_environment_are_lines(
     """A variable holds several headers, one a line, with the spaces they have."""
     monkeypatch.setenv("CRAWLER_HEADER", "A: b c\nD: e")
     assert settled(orders).network.headers_for_all == (("A", "b c"), ("D", "e"))
+
+
+def test_the_signature_has_what_can_be_set_and_at_an_error_all(
+    monkeypatch: pytest.MonkeyPatch, orders: list[Order], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Words, a negative and a variable count; afterwards every option is there again."""
+    every = set(inspect.signature(crawl).parameters)
+    seen: list[set[str]] = []
+    monkeypatch.setenv("CRAWLER_DELAY", "2")
+    narrow = CommandWithOptions.narrow
+
+    def watched(command: CommandWithOptions, words: Any) -> None:
+        narrow(command, words)
+        seen.append(set(inspect.signature(command).parameters))
+
+    monkeypatch.setattr(CommandWithOptions, "narrow", watched)
+    config = settled(orders, "--per-host=3", "--no-adapt", "-qc7")
+    assert (config.politeness.per_host, config.politeness.delay, config.concurrency) == (3, 2, 7)
+    assert not config.politeness.adapt and config.quiet
+    assert {"per_host", "delay", "adapt", "concurrency"} <= seen[0] and len(seen[0]) < 30
+    assert set(inspect.signature(crawl).parameters) == every > {*CommandConfig.options()}
+    assert main(["crawl", "a.test", "--per-hst", "3"]) == ExitCode.USAGE
+    assert "--per-host" in capsys.readouterr().err
 
 
 def test_an_empty_variable_is_none(orders: list[Order], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from crawler.cli import main
 from crawler.cli.crawl_summary import Report
-from crawler.cli.screen import Display, ScreenLines
+from crawler.cli.display import Display
+from crawler.cli.screen import ScreenLines
 from crawler.core.collector import Snapshot
 from crawler.model.command_config import CommandConfig
 from tests.cli.fakes import SNAPSHOT

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from crawler.cli.display import frame
 from crawler.cli.progress import (
     Rates,
     RateWindow,
     figures,
-    frame,
     line,
     share_done,
     time_left,

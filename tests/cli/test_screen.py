@@ -18,7 +18,9 @@ import pytest
 from rich.console import Console
 
 from crawler.cli.asking import ASKING
-from crawler.cli.screen import Display, ScreenLines, Silence, screen
+from crawler.cli.display import Display
+from crawler.cli.screen import ScreenLines, Silence
+from crawler.cli.screen_choice import screen
 from crawler.cli.terminal import may_be_drawn_on
 from crawler.core.collector import Snapshot
 from tests.cli.fakes import SNAPSHOT

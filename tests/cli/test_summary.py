@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crawler.cli import crawl_summary
+from crawler.cli import versions
 from crawler.cli.cost import Cost
 from crawler.cli.crawl_summary import Report
 from crawler.cli.unit_formats import duration, megabytes, milliseconds
@@ -174,6 +174,6 @@ def test_the_cost_of_this_process_is_measured() -> None:
 
 def test_the_versions_are_those_of_what_the_distribution_asks_for() -> None:
     """A renamed distribution would be found by none of its dependencies (field PK2)."""
-    found = crawl_summary._versions()
+    found = versions.versions()
     assert {"python", "crawler", "aiohttp", "httptools", "frostwork"} <= set(found)
     assert "trustme" not in found  # an extra's
