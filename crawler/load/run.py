@@ -3,8 +3,7 @@
     run_load --config, share, addresses--> worker 0 .. n-1 (`crawler.load.worker`)
     worker --ready--> run_load --start--> all --second, ..., result--> run_load: merged exactly
 
-Workers are programs of their own; lines of JSON go both ways over their standard streams. The end
-of its input ends a worker, so none outlives this process.
+Workers are companions (`crawler.runtime.companion`), so that none outlives this process.
 
 The first Ctrl-C, SIGTERM or SIGHUP ends a run gently. It sets `halt`: a run that makes hits stops
 and tells what it has measured, one that is still looking up names or connecting has measured

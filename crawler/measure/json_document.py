@@ -95,11 +95,6 @@ def text(value: object) -> bytes:
     return msgspec.json.encode(value, enc_hook=lambda own: own.json)
 
 
-def typed(json: object, kind: type[_Kind]) -> _Kind:
-    """Return what `plain` made a document from; raises `msgspec.ValidationError`."""
-    return msgspec.convert(json, kind, dec_hook=_own, str_keys=True)
-
-
 def parsed(raw: bytes, kind: type[_Kind]) -> _Kind:
     """Return what `text` made JSON of; raises `msgspec.DecodeError` or `ValidationError`."""
     return msgspec.json.decode(raw, type=kind, dec_hook=_own)

@@ -31,6 +31,7 @@ from crawler.load.raw import RawClient
 from crawler.load.run import run_load
 from crawler.load.worker import WorkerOrder
 from crawler.model.errors import EnvironmentFailure
+from crawler.runtime import companion
 from crawler.runtime.event_loop import LoopFactory, new_event_loop
 from tests.load.endings import latest
 from tests.load.servers import OK, answering, load, serving, silent
@@ -269,14 +270,14 @@ def test_a_second_signal_leaves_a_run_that_does_not_end(
 def test_a_process_that_tells_no_result_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that is stopped, not dead, is given up after a bounded time, in one line."""
     monkeypatch.setattr(crew_module, "_RESULT_SECONDS", 0.2)
-    monkeypatch.setattr(crew_module, "_LEAVING_SECONDS", 0.2)
+    monkeypatch.setattr(companion, "LEAVING_SECONDS", 0.2)
 
     async def scenario() -> None:
         async with serving(answering(OK)) as url:
             config = LoadConfig(processes=2, connections=2, duration=0.1)
             order = WorkerOrder(config=config, targets=(url,), addresses=("127.0.0.1",))
             async with Crew.started(order, asyncio.Event()) as crew:
-                os.kill(crew._workers[1].process.pid, signal.SIGSTOP)
+                os.kill(crew._workers[1].pid, signal.SIGSTOP)
                 await crew.run(asyncio.Event(), None)
 
     with pytest.raises(EnvironmentFailure, match=r"told no result .* after its end"):

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from crawler.load.hit import Failure, Measured, Recorder
 from crawler.load.series import MOST_ROWS, Row, halved
 from crawler.measure.histogram import COARSE_BITS, Histogram
-from crawler.measure.json_document import plain, typed
+from crawler.measure.json_document import parsed, text
 
 START = 1_000.0
 
@@ -183,7 +183,7 @@ def test_processes_merge_exactly(seed: int) -> None:
 def test_it_comes_back_from_json(seed: int) -> None:
     """JSON text gives an equal value back."""
     measured = recorded(seed).freeze(START + 4.5)
-    assert typed(plain(measured), Measured) == measured
+    assert parsed(text(measured), Measured) == measured
 
 
 def test_a_row_of_json_has_its_figures() -> None:

@@ -124,7 +124,7 @@ def test_a_process_that_dies_ends_the_run() -> None:
         async with Crew.started(order, asyncio.Event()) as crew:
             running = asyncio.ensure_future(crew.run(asyncio.Event(), None))
             await asyncio.sleep(0.3)
-            crew._workers[1].process.kill()
+            crew._workers[1].kill()
             await running
 
     with (

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from crawler.load.series import Latencies, Row, halved
 from crawler.measure.histogram import COARSE_BITS, Histogram
-from crawler.measure.json_document import plain, typed
+from crawler.measure.json_document import parsed, plain, text
 from crawler.measure.json_document import total as merged
 
 values = st.lists(st.floats(0, 5), max_size=6)
@@ -59,7 +59,7 @@ def test_rows_of_two_processes_add_up(one: list[Row], other: list[Row]) -> None:
 @given(rows())
 def test_rows_come_back_from_json(found: list[Row]) -> None:
     """What a file has is the row again, and its figures are those of its buckets."""
-    assert [typed(plain(row), Row) for row in found] == found
+    assert [parsed(text(row), Row) for row in found] == found
     for row in found:
         assert plain(row)["response"]["p99"] == row.response.histogram.quantile(0.99)
 

@@ -15,7 +15,7 @@ from crawler.load.load_config import LoadConfig
 from crawler.load.measured import Measured, largest
 from crawler.load.plan import Plan
 from crawler.load.planner import MOST_AIMS, plan_of
-from crawler.measure.json_document import plain, typed
+from crawler.measure.json_document import parsed, text
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from tests.load.servers import load, read_request, serving
 
@@ -243,7 +243,7 @@ async def test_results_are_told_by_target(options: dict[str, object]) -> None:
     assert rows["GET /404/{{seq}}"].errors["status 404"].example.startswith(f"GET {url}404/")
     assert measured.errors == sum(row.failed for row in measured.targets) == 16
     assert sum(row.response.count for row in measured.targets) == measured.response.count
-    assert typed(plain(measured), Measured) == measured
+    assert parsed(text(measured), Measured) == measured
 
 
 async def test_a_single_url_is_one_row() -> None:

@@ -15,7 +15,7 @@ from crawler.load.measured import Failure, Measured, TargetCounts
 from crawler.load.threshold import Threshold
 from crawler.load.validity import BEYOND, Probes, Verdict, judge, needed
 from crawler.measure.histogram import Histogram
-from crawler.measure.json_document import plain, typed
+from crawler.measure.json_document import parsed, text
 
 CONFIG = LoadConfig(rate=100, duration=10)
 # A second's worth of hits under way at the start is none, so the mean in flight is 100/s * 10 ms.
@@ -244,9 +244,9 @@ def test_probes_of_processes_are_added_up() -> None:
 
 def test_probes_and_verdicts_come_back_from_json() -> None:
     """Equal values, by way of JSON text."""
-    assert typed(plain(PROBES), Probes) == PROBES
+    assert parsed(text(PROBES), Probes) == PROBES
     verdict = judge(MEASURED, PROBES, CONFIG)
-    assert typed(plain(verdict), Verdict) == verdict
+    assert parsed(text(verdict), Verdict) == verdict
 
 
 @given(st.integers(0, 200_000))
