@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from crawler.load.hit import Failure, Measured, Recorder
 from crawler.load.series import MOST_ROWS, Row, halved
 from crawler.measure.histogram import COARSE_BITS, Histogram
-from crawler.measure.json_document import parsed, text
+from crawler.measure.json_document import parsed, plain, text
 
 START = 1_000.0
 
