@@ -27,6 +27,7 @@ def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) <= 150
 
 
+@pytest.mark.slow
 def test_the_script_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:
     """The README's script crawls a mock web and prints a line for each page."""
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

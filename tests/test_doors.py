@@ -80,6 +80,7 @@ def test_the_keywords_are_the_options() -> None:
     assert set(RunKeywords.__annotations__) == set(CrawlKeywords.__annotations__) - {"parser"}
 
 
+@pytest.mark.slow
 def test_every_outcome_shows_and_records_itself(web: Served) -> None:
     """Five kinds come out; each has one line below 200 characters, a status and its record."""
     base = web.url.rstrip("/")
@@ -118,6 +119,7 @@ def test_a_plain_fetcher_serves_the_event_loop_too() -> None:
     assert [outcome.url for outcome in found] == ["http://a.test/page", "http://a.test/next"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_functions_see_and_steer_the_crawl(web: Served, engine: Any) -> None:
     """Headers, filter, sink and call-back are asked for each request, link and outcome."""
@@ -146,6 +148,7 @@ def test_functions_see_and_steer_the_crawl(web: Served, engine: Any) -> None:
     assert sorted(map(id, seen)) == sorted(2 * [id(o) for o in got])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_page_has_its_body_where_it_is_wanted(web: Served, engine: Any) -> None:
     """Decoded, as its record counts it; without the option there is none."""
@@ -200,6 +203,7 @@ def test_fixed_headers_are_the_option(web: Served) -> None:
         crawler.run([], headers={"C": "d\r\nE: f"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("parse", "parser"),
     [
@@ -241,6 +245,7 @@ def test_the_urls_come_first() -> None:
         crawler.Crawl(crawler.CrawlConfig(), [])  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 async def test_it_works_where_a_loop_runs(web: Served) -> None:
     """`await`, `run` and `fetch_one` all do, as in a notebook."""
     (page,) = await crawler.Crawl([web.url], **OPTIONS)

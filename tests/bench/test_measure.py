@@ -43,6 +43,7 @@ def test_rates_are_compared_within_their_round() -> None:
     assert rate_ratio(ours, peer) == 2.0
 
 
+@pytest.mark.slow
 def test_the_cpu_of_a_command_is_that_of_all_its_processes() -> None:
     """One that the command has left behind counts, too: workers of a fork server outlive it."""
     burn = "import time\nwhile time.process_time() < 0.2: pass"

@@ -65,6 +65,7 @@ def _written(file: IO[str]) -> str:
     return file.read()
 
 
+@pytest.mark.slow
 def test_help_names_every_option_and_shows_examples() -> None:
     """`crawl --help` fits 80 columns, and explains itself with examples, on stdout."""
     code, out, err = crawler("crawl", "--help")
@@ -202,6 +203,7 @@ def wait_for_requests(web: Served, number: int, process: subprocess.Popen[str]) 
         time.sleep(0.005)
 
 
+@pytest.mark.slow
 def test_the_mock_web_says_where_it_listens_and_ends_gently() -> None:
     """`crawler mock` prints its address when it listens, and SIGTERM is a clean end."""
     with started("mock", "--port", "0") as process:

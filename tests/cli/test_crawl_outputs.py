@@ -74,6 +74,7 @@ def _limited(*words: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", ["-o out.jsonl", "--stats stats.json", "--audit audit.jsonl", "--repeats out.jsonl"]
 )

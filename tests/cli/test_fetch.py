@@ -27,6 +27,7 @@ def fetched(capfd: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, s
     return (code, *capfd.readouterr())
 
 
+@pytest.mark.slow
 def test_a_person_sees_everything(web: Served, capfd: pytest.CaptureFixture[str]) -> None:
     """The redirects, the headers, the timings, the verdict and the fields, in one screen."""
     code, said, complaint = fetched(capfd, f"{web.url}/redirect/1", "--parse", "inline")
@@ -39,6 +40,7 @@ def test_a_person_sees_everything(web: Served, capfd: pytest.CaptureFixture[str]
     assert "  allowed  no rule matches" in lines
 
 
+@pytest.mark.slow
 def test_a_program_gets_a_record(web: Served, capfd: pytest.CaptureFixture[str]) -> None:
     """The record of a crawl, with headers and verdict, and what the user's parser returned."""
     words = ("--json", "--parser", "tests.test_doors:words", "--parse", "inline")
@@ -50,6 +52,7 @@ def test_a_program_gets_a_record(web: Served, capfd: pytest.CaptureFixture[str])
     assert record["robots_txt"] == {"allowed": True, "reason": ""}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("robots", ["obey", "ignore"])
 def test_robots_txt_is_asked_for_once(capfd: pytest.CaptureFixture[str], robots: str) -> None:
     """Its verdict is that of the crawl's own question, or of one more where it asks none."""
@@ -63,12 +66,14 @@ def test_robots_txt_is_asked_for_once(capfd: pytest.CaptureFixture[str], robots:
     assert sorted(asked) == [b"/", b"/robots.txt"]
 
 
+@pytest.mark.slow
 def test_the_body_is_printed_as_it_is(web: Served, capfd: pytest.CaptureFixture[str]) -> None:
     """Decoded and alone, also where robots.txt need not be obeyed."""
     code, said, _ = fetched(capfd, f"{web.url}/gzip/page/7", "--body", "--robots", "ignore")
     assert code == 0 and said.startswith("<!DOCTYPE html>")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "expected", "complaint"),
     [
@@ -97,6 +102,7 @@ def test_what_went_wrong_is_one_line(
         assert "  disallowed  robots.txt line 2: Disallow: /page/7$" in said.splitlines()
 
 
+@pytest.mark.slow
 def test_what_makes_a_crawl_of_many_is_left_out(
     web: Served, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,6 +56,7 @@ def test_the_former_handlers_come_back() -> None:
     assert not interrupts.interrupted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", signals.ENDING)
 def test_one_signal_is_enough_where_nothing_moves(number: signal.Signals) -> None:
     """T8: a run that stands still after its drain, as its line has no reader, is left."""
@@ -68,6 +69,7 @@ def test_one_signal_is_enough_where_nothing_moves(number: signal.Signals) -> Non
     assert session.calls == ["stop"]
 
 
+@pytest.mark.slow
 def test_a_run_that_still_works_is_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the drain the last records and the summary may take as long as they work."""
     left, looked, spent = threading.Event(), threading.Event(), count()
@@ -84,6 +86,7 @@ def test_a_run_that_still_works_is_not_left(monkeypatch: pytest.MonkeyPatch) -> 
     assert not left.is_set()
 
 
+@pytest.mark.slow
 def test_a_stop_is_no_idleness(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where minutes go by between two looks, as nothing could run, each counts for a moment."""
     minutes, beats = count(0, 60), count()

@@ -67,6 +67,7 @@ def database_of(path: Path, urls: Sequence[str]) -> str:
     return f"sqlite:{path}?SELECT url FROM pages"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["async", "threaded"])
 def test_a_query_is_crawled_to_its_end_although_its_answer_changes(
     tmp_path: Path, engine: str
@@ -81,6 +82,7 @@ def test_a_query_is_crawled_to_its_end_although_its_answer_changes(
     assert not (tmp_path / "out.jsonl.state").exists()
 
 
+@pytest.mark.slow
 def test_accept_change_takes_the_new_answer_to_a_query(tmp_path: Path) -> None:
     """What the first answer had and nobody read is left out, and what is new is crawled."""
     name = database_of(tmp_path / "pages.db", URLS)
@@ -92,6 +94,7 @@ def test_accept_change_takes_the_new_answer_to_a_query(tmp_path: Path) -> None:
     assert len(found) == len(set(found))
 
 
+@pytest.mark.slow
 def test_a_parquet_list_continues_where_it_was_stopped(tmp_path: Path) -> None:
     """Rows are positions; another file in its place is refused."""
     path, output = tmp_path / "list.parquet", tmp_path / "out.jsonl"

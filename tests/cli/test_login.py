@@ -104,6 +104,7 @@ def test_a_crawl_has_the_cookies_of_its_login(
     assert not [text for text in texts if b"s3cret" in text or b"id=7" in text]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "page", "message"),
     [

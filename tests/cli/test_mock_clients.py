@@ -58,6 +58,7 @@ def told(form: str, *words: str) -> str:
     return curl("--output", "/dev/null", "--write-out", form, *words).decode()
 
 
+@pytest.mark.slow
 @needs_curl
 @pytest.mark.parametrize("path", ["", "/chunked", "/until-close", "/slow/4/0.01", "/delay/0.01"])
 def test_curl_reads_every_framing(url: str, page: bytes, path: str) -> None:
@@ -129,6 +130,7 @@ def test_curl_speaks_http_1_0(url: str, page: bytes, path: str) -> None:
     assert b"Transfer-Encoding" not in curl("--http1.0", "--include", f"{url}{path}/page/1")
 
 
+@pytest.mark.slow
 @needs_curl
 def test_curl_tries_again(url: str) -> None:
     """A page that fails once and then works is had by `--retry`."""
@@ -186,6 +188,7 @@ def test_what_only_the_path_holds_back_is_told(url: str) -> None:
     assert found == [b"delay;dur=20.000"] * 2
 
 
+@pytest.mark.slow
 @needs_wrk
 @pytest.mark.parametrize("path", ["/page/1", "/gzip/page/1", "/delay/0.01/page/1"])
 def test_wrk_sees_no_error(url: str, path: str) -> None:

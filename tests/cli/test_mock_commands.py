@@ -40,6 +40,7 @@ def write(file: Path, records: list[dict[str, object]]) -> str:
     return str(file)
 
 
+@pytest.mark.slow
 def test_urls_are_those_that_a_perfect_crawl_finds(capsys: pytest.CaptureFixture[str]) -> None:
     """One a line, from the front page on, and no more than asked for."""
     assert main(["mock", "urls", *WORDS]) == ExitCode.FINISHED
@@ -58,6 +59,7 @@ def test_flat_urls_are_the_numbered_pages(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().out == expected
 
 
+@pytest.mark.slow
 def test_the_truth_is_json_lines_and_its_summary_one_object(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -71,6 +73,7 @@ def test_the_truth_is_json_lines_and_its_summary_one_object(
     assert summary["reachable"] == sum(line["reachable"] for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz"])
 def test_a_perfect_crawl_has_a_perfect_score(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
@@ -84,6 +87,7 @@ def test_a_perfect_crawl_has_a_perfect_score(
     assert "missing" not in out and "BEYOND" not in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "breach", "loosened"),
     [
@@ -127,6 +131,7 @@ def spoilt(change: str) -> list[dict[str, object]]:
             return [{**r, "title": "another"} if r is titled else r for r in records]
 
 
+@pytest.mark.slow
 def test_traps_are_limited_only_if_asked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -138,6 +143,7 @@ def test_traps_are_limited_only_if_asked(
     assert "BEYOND THE LIMIT: trap pages: 1 is over 0" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_score_as_json_tells_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One object with every count, the first missing URLs and the breaches."""
     file = write(tmp_path / "out.jsonl", spoilt("lost"))
@@ -167,12 +173,14 @@ def test_a_line_that_is_no_record_is_named(
     assert err.startswith(f"crawler: {file}, {said}") and err.count("\n") == 1 and not out
 
 
+@pytest.mark.slow
 def test_missing_records_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """A file that is not there is exit code 3."""
     assert main(["mock", "score", "missing.jsonl"]) == ExitCode.ENVIRONMENT
     assert capsys.readouterr().err.startswith("crawler: missing.jsonl: ")
 
 
+@pytest.mark.slow
 def test_a_running_web_says_its_own_options(
     served: Served, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -183,12 +191,14 @@ def test_a_running_web_says_its_own_options(
     assert "--web: the server has its own options; leave out --pages" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_urls_need_a_port(capsys: pytest.CaptureFixture[str]) -> None:
     """A free port is one that nobody knows, so URLs with it would be wrong."""
     assert main(["mock", "urls", "--port", "0"]) == ExitCode.USAGE
     assert "--port: URLs need the server's own" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_running_web_is_changed(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """`set` changes what the server answers from then on, and says nothing if all is well."""
     words = ["links=3", "robots=User-agent: *", "robots=Disallow: /x", "latency=uniform:0,0"]

@@ -34,6 +34,7 @@ def test_help_fits_80_columns(command: str, capsys: pytest.CaptureFixture[str]) 
     assert f"crawler mock {command}".strip() in out and not err
 
 
+@pytest.mark.slow
 def test_the_servers_help_has_every_option_in_groups_with_examples(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -46,6 +47,7 @@ def test_the_servers_help_has_every_option_in_groups_with_examples(
     assert "crawler mock --scenario config/mock-hostile.toml --port 0" in out
 
 
+@pytest.mark.slow
 def test_other_commands_show_their_own_options_alone(capsys: pytest.CaptureFixture[str]) -> None:
     """`score --help` is about scores; the web's options are taken and not repeated."""
     assert main(["mock", "score", "--help"]) == ExitCode.FINISHED

@@ -39,6 +39,7 @@ def visit(web: Served, *paths: str) -> None:
     client.close()
 
 
+@pytest.mark.slow
 def test_a_ledger_is_a_row_for_each_host_and_address(
     served: Served, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -84,6 +85,7 @@ def test_a_breach_is_exit_code_1(
     assert breach in told
 
 
+@pytest.mark.slow
 def test_a_well_behaved_client_passes(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """One request at a time, to what is allowed: exit code 0."""
     visit(served, "/robots.txt", "/page/1", "/page/2")
@@ -92,6 +94,7 @@ def test_a_well_behaved_client_passes(served: Served, capsys: pytest.CaptureFixt
     assert "BEYOND" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_nobody_at_the_default_address_is_one_line(
     capsys: pytest.CaptureFixture[str], served: Served
 ) -> None:

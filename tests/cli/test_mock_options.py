@@ -46,6 +46,7 @@ OTHER = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(3))
 def test_every_option_has_its_flag_variable_and_key(
     webs: list[MockWeb], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int
@@ -174,6 +175,7 @@ def test_what_is_wrong_in_a_scenario_is_named_with_its_line(
     assert str(raised.value).startswith(str(file)) and said in str(raised.value)
 
 
+@pytest.mark.slow
 def test_print_scenario_prints_what_it_reads(
     webs: list[MockWeb], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -192,6 +194,7 @@ def test_every_shipped_scenario_is_legal(file: Path) -> None:
     assert settle(str(file), {}) != MockWeb(port=8080)
 
 
+@pytest.mark.slow
 def test_the_address_is_told_once_and_where_it_does_not_disturb(
     webs: list[MockWeb], capsys: pytest.CaptureFixture[str]
 ) -> None:

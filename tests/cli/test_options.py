@@ -45,11 +45,13 @@ def settled(orders: list[Order], *words: str) -> CommandConfig:
     return orders[-1].config
 
 
+@pytest.mark.slow
 def test_nothing_given_is_the_defaults(orders: list[Order]) -> None:
     """Without file, environment and flags the configuration is that of the library."""
     assert settled(orders) == CommandConfig()
 
 
+@pytest.mark.slow
 def test_flags_before_environment_before_file(
     orders: list[Order], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +109,7 @@ def _switch(spec: Option) -> str:
     return f"--no-{spec.flag[2:]}" if spec.default else spec.flag
 
 
+@pytest.mark.slow
 def test_lists_and_seeds_and_output_are_taken(orders: list[Order]) -> None:
     """Inputs repeat, `-` is a name, seeds may stand anywhere, and `--` ends the flags."""
     words = ["b.test", "-i", "-", "--input", "x.gz", "-o", "-", "-q", "--", "c.test"]
@@ -116,6 +119,7 @@ def test_lists_and_seeds_and_output_are_taken(orders: list[Order]) -> None:
     assert (list(order.inputs), order.output) == (["-", "x.gz"], "-")
 
 
+@pytest.mark.slow
 def test_headers_repeat_and_other_flags_take_the_last(orders: list[Order]) -> None:
     """Repeating a list adds to it; repeating anything else corrects it."""
     config = settled(orders, "--header", "A: b", "-H", "C: d", "--retries", "1", "--retries", "2")
@@ -123,12 +127,14 @@ def test_headers_repeat_and_other_flags_take_the_last(orders: list[Order]) -> No
     assert config.network.retries == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["20000", "20_000", "2e4", "2E+04", "0.2e5"])
 def test_whole_numbers_may_be_written_with_an_exponent(orders: list[Order], text: str) -> None:
     """Large numbers are taken as people write them, exactly."""
     assert settled(orders, "--limit", text).limit == 20_000
 
 
+@pytest.mark.slow
 def test_units_are_read_in_flags_variables_and_files(
     orders: list[Order], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,6 +149,7 @@ def test_units_are_read_in_flags_variables_and_files(
     assert (values["timeout"], values["throttle"], values["dns_ttl"]) == (90.0, 30.0, 3_600.0)
 
 
+@pytest.mark.slow
 def test_a_mock_web_opens_loopback_and_no_more(orders: list[Order]) -> None:
     """`--mock` names this machine's own web, and with it the network that it is on."""
     config = settled(orders, "--mock", "1", "--allow-network", "10.0.0.0/8")
@@ -150,6 +157,7 @@ def test_a_mock_web_opens_loopback_and_no_more(orders: list[Order]) -> None:
     assert not config.network.allow_private
 
 
+@pytest.mark.slow
 def test_headers_in_the_environment_are_lines(
     orders: list[Order], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,6 +189,7 @@ def test_the_signature_has_what_can_be_set_and_at_an_error_all(
     assert "--per-host" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_empty_variable_is_none(orders: list[Order], monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable that is set to nothing is as good as one that is not set."""
     for name in CommandConfig.options():
@@ -251,6 +260,7 @@ def test_a_bad_variable_is_named(
     assert not orders
 
 
+@pytest.mark.slow
 def test_a_value_of_the_file_that_fails_as_a_whole_names_the_file(
     orders: list[Order], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -262,6 +272,7 @@ def test_a_value_of_the_file_that_fails_as_a_whole_names_the_file(
     assert not orders
 
 
+@pytest.mark.slow
 def test_no_url_at_all_is_said(orders: list[Order], capsys: pytest.CaptureFixture[str]) -> None:
     """Without URLs and lists nothing is read silently; how to read stdin is told."""
     assert main(["crawl"]) == ExitCode.USAGE

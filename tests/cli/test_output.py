@@ -100,6 +100,7 @@ def test_the_summary_is_text() -> None:
     assert harmless(report.text())
 
 
+@pytest.mark.slow
 def test_error_lines_are_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An argument that is echoed in an error does nothing to the terminal."""
     for words in (

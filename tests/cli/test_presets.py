@@ -22,6 +22,7 @@ def printed(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object
     return options
 
 
+@pytest.mark.slow
 def test_presets_have_names(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """`--config polite` is the file of that name that comes with the package (field PK4)."""
     assert printed(capsys, "--config", "polite") == printed(
@@ -30,6 +31,7 @@ def test_presets_have_names(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     assert printed(capsys, "--config", "polite.toml")["per_host"] == 1
 
 
+@pytest.mark.slow
 def test_a_file_of_ones_own_goes_before_a_preset(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,6 +54,7 @@ def test_an_unknown_preset_is_one_line_with_those_that_there_are(name: str) -> N
         toml.read(CRAWL, f"./{name}")
 
 
+@pytest.mark.slow
 def test_unlimited_is_the_preset_under_the_flags(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -88,6 +91,7 @@ def test_a_variable_that_sets_nothing_is_not_told() -> None:
     assert not list(unknown({**known, "CRAWLER_CONCURENCY": "", "CRAWLER_LOAD_RATE": "5"}))
 
 
+@pytest.mark.slow
 def test_the_warning_is_no_error(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

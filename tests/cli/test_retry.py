@@ -100,6 +100,7 @@ def kinds(crawled: Crawled) -> dict[str | None, int]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["jsonl", "jsonl.gz", "jsonl.zst"])
 def test_records_of_failures_that_may_pass_are_replaced(crawled: Make, form: str) -> None:
     """Those and no others are crawled again; each URL has one record, and the receipt fits it."""
@@ -121,6 +122,7 @@ def test_records_of_failures_that_may_pass_are_replaced(crawled: Make, form: str
         made.crawl(keep=("all",))
 
 
+@pytest.mark.slow
 def test_what_a_retry_finds_joins_a_crawl_that_follows_links(crawled: Make) -> None:
     """A page that failed leads on once it is there; depth and origin are as they were."""
     made = crawled()
@@ -142,6 +144,7 @@ def test_what_a_retry_finds_joins_a_crawl_that_follows_links(crawled: Make) -> N
         made.crawl(seeds=("http://a.test/page/0",), follow=True, depth=0)
 
 
+@pytest.mark.slow
 def test_the_options_are_those_of_the_crawl_and_flags_go_before_them(crawled: Make) -> None:
     """Neither has to be said again; secrets are not kept."""
     made = crawled()
@@ -154,6 +157,7 @@ def test_the_options_are_those_of_the_crawl_and_flags_go_before_them(crawled: Ma
     assert {record["attempts"] for record in found if record["kind"] == "connect"} == {3}
 
 
+@pytest.mark.slow
 def test_a_directory_of_parts_is_retried_as_a_whole(crawled: Make, tmp_path: Path) -> None:
     """Only parts with such records are written anew, and what is new joins one of them."""
     made = crawled()
@@ -176,6 +180,7 @@ def test_a_directory_of_parts_is_retried_as_a_whole(crawled: Make, tmp_path: Pat
 WORDS = {"robots": "ignore", "delay": 0, "ip_delay": 0, "per_ip": 0, "parse": "inline"}
 
 
+@pytest.mark.slow
 def test_nothing_to_retry_is_said(crawled: Make, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 0, and nothing is written."""
     made = crawled()
@@ -187,6 +192,7 @@ def test_nothing_to_retry_is_said(crawled: Make, capsys: pytest.CaptureFixture[s
     assert made.output.stat() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "said"),
     [
@@ -221,6 +227,7 @@ def test_what_cannot_be_retried_is_refused_and_left_as_it_is(
     assert not before or made.output.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_an_output_that_has_changed_since_is_not_replaced(
     crawled: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,6 +64,7 @@ def test_a_crawl_whose_time_is_up_is_interrupted(capsys: pytest.CaptureFixture[s
     assert "interrupted" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_failures_count_only_if_asked_for() -> None:
     """--fail-on-error turns failed URLs into exit code 1, and a clean crawl stays 0."""
     asked = CommandConfig(quiet=True, fail_on_error=True)

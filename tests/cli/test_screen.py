@@ -184,6 +184,7 @@ def test_a_signal_asks_for_a_line(engine: str, number: signal.Signals) -> None:
             run.kill()
 
 
+@pytest.mark.slow
 def test_no_command_dies_of_being_asked() -> None:
     """The signals' default, to end the process, is off for every command."""
     script = (

@@ -51,6 +51,7 @@ def test_what_is_no_url_is_refused(
     assert problem in err and err.count("\n") == 1 and not out
 
 
+@pytest.mark.slow
 def test_the_flag_before_the_word_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

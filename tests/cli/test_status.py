@@ -59,6 +59,7 @@ def status(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
     return code, "".join(capsys.readouterr())
 
 
+@pytest.mark.slow
 def test_a_crawl_that_was_killed_is_stopped_and_its_journal_counts(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -73,6 +74,7 @@ def test_a_crawl_that_was_killed_is_stopped_and_its_journal_counts(
     assert text.endswith("the same command continues it\n")
 
 
+@pytest.mark.slow
 def test_a_crawl_that_runs_is_told_by_its_lock_and_its_live_status(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,6 +91,7 @@ def test_a_crawl_that_runs_is_told_by_its_lock_and_its_live_status(
     assert all(len(line) <= 80 for line in text.splitlines()[1:])
 
 
+@pytest.mark.slow
 def test_a_crawl_that_has_ended_is_complete(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -104,6 +107,7 @@ def test_a_crawl_that_has_ended_is_complete(
     )
 
 
+@pytest.mark.slow
 def test_what_nothing_is_known_of_is_said(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     """No state, or a receipt without its output: one line, exit code 1."""
     assert status(capsys) == (
@@ -116,6 +120,7 @@ def test_what_nothing_is_known_of_is_said(place: Place, capsys: pytest.CaptureFi
     assert code == 1 and text.count("\n") == 1 and "no crawl of it is known" in text
 
 
+@pytest.mark.slow
 def test_the_newest_crawl_of_a_directory_is_shown(place: Place) -> None:
     """Without a name it is that whose state or receipt was written last."""
     place.crawl()

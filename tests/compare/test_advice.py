@@ -70,6 +70,7 @@ def _crawls(**changed: Mapping[str, float]) -> ComparisonResult:
     return _result("crawl", {**figures, **{names[key]: each for key, each in changed.items()}})
 
 
+@pytest.mark.slow
 def test_the_crawl_is_advised_by_what_was_decided() -> None:
     """The arm that nothing beats is named, with the comparisons that it won."""
     result = _crawls(process={"rate": 3000.0, "cpu_per_page": 1e-3})
@@ -104,6 +105,7 @@ def test_of_equally_fast_crawls_the_thriftiest_is_advised() -> None:
     assert _models(_answered(6, threaded=900.0)) == ["threaded"]
 
 
+@pytest.mark.slow
 def test_there_is_no_advice_from_undecided_comparisons() -> None:
     """CM2: with three rounds nothing is decided, however clear the medians are."""
     for name, figures in {
@@ -123,6 +125,7 @@ def test_there_is_no_advice_from_undecided_comparisons() -> None:
     assert _answered(3).advice == "" and _models(_answered(3)) == []
 
 
+@pytest.mark.slow
 def test_what_is_left_is_named_with_what_is_missing() -> None:
     """Where some are beaten and the others undecided, the advice names those and what they lack."""
     noisy = [0.8, 1.2, 1.0, 0.7, 1.3, 1.1]
@@ -135,6 +138,7 @@ def test_what_is_left_is_named_with_what_is_missing() -> None:
     assert result.advice.endswith("more rounds would tell.")
 
 
+@pytest.mark.slow
 def test_computing_goes_to_whoever_was_faster() -> None:
     """Processes under the lock, threads where they are faster, one thread where nobody is."""
     usual = {"1 thread": 1.0, "2 threads": 1.0, "1 process": 1.0, "2 processes": 0.5}
@@ -148,6 +152,7 @@ def test_computing_goes_to_whoever_was_faster() -> None:
     assert models(**{"2_processes": 1.0}) == ["one thread"]
 
 
+@pytest.mark.slow
 def test_a_counter_gets_what_is_cheaper() -> None:
     """A sum per thread, a Lock, or either."""
     for price, model in ((10.0, "a sum per thread"), (400.0, "a Lock")):
@@ -157,6 +162,7 @@ def test_a_counter_gets_what_is_cheaper() -> None:
     assert _models(_result("race", equal)) == ["a Lock or a sum per thread"]
 
 
+@pytest.mark.slow
 def test_what_was_not_measured_has_no_row() -> None:
     """Neither a row nor a sentence is made up."""
     result = _result("noise", {"wait A": {"wall": 1.0}, "wait B": {"wall": 1.0}})

@@ -107,6 +107,7 @@ def test_half_a_minute_is_a_promise() -> None:
     assert decided(plan, experiment([]), a_round=10.0, spent=10.0) == 5
 
 
+@pytest.mark.slow
 def test_a_comparison_that_is_interrupted_counts_the_rounds_that_it_has() -> None:
     """Of nine planned rounds two are whole when Ctrl-C comes in the third."""
 

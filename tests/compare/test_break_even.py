@@ -61,6 +61,7 @@ def test_the_work_is_the_same_by_each_executor(kind: str) -> None:
     assert left_behind() <= before
 
 
+@pytest.mark.slow
 def test_other_work_has_another_checksum() -> None:
     """Another length, payload or batch shows."""
     sums = {
@@ -107,6 +108,7 @@ def test_where_two_curves_cross() -> None:
     assert math.isnan(crossing([], []))
 
 
+@pytest.mark.slow
 def test_a_pool_that_pays_for_long_tasks_is_as_predicted() -> None:
     """All predictions hold, and the break-even is what the costs say: 200 us of computing."""
     claims = found(EXPERIMENT, _seen(_process))
@@ -116,6 +118,7 @@ def test_a_pool_that_pays_for_long_tasks_is_as_predicted() -> None:
     assert first.startswith("no payload, one by one: pays from 2") and first.endswith("µs on")
 
 
+@pytest.mark.slow
 def test_a_pool_that_never_pays_is_found() -> None:
     """A hand-over of a second: the boundary is not there, and the longest task is not faster."""
     claims = found(EXPERIMENT, _seen(lambda cell: 1.0 + _inline(cell)))
@@ -124,6 +127,7 @@ def test_a_pool_that_never_pays_is_found() -> None:
     assert outcome(claims, "batches of eight") == "otherwise"
 
 
+@pytest.mark.slow
 def test_a_pool_that_always_pays_is_found() -> None:
     """A hand-over for nothing: no task is too short for it."""
     claims = found(EXPERIMENT, _seen(lambda cell: _inline(cell) / 2))
@@ -147,6 +151,7 @@ def test_medians_that_may_be_chance_decide_nothing() -> None:
     assert outcome(found(EXPERIMENT, seen), "from which on processes pay") == "otherwise"
 
 
+@pytest.mark.slow
 def test_threads_that_help_under_the_lock_are_found() -> None:
     """That they do not is a prediction; without the lock it is the other way round."""
     quick = _seen(_process, thread=lambda cell: _inline(cell) / 2)
@@ -155,6 +160,7 @@ def test_threads_that_help_under_the_lock_are_found() -> None:
     assert outcome(found(EXPERIMENT, free), "as fast by threads") == "as predicted"
 
 
+@pytest.mark.slow
 def test_with_one_core_a_pool_is_predicted_not_to_pay() -> None:
     """The longest task is then to be no faster; that it is, is found."""
     where = setting(1)
@@ -173,6 +179,7 @@ def test_interpreters_take_part_where_there_are_any() -> None:
     assert "interpreter" in {each.other for each in EXPERIMENT.contrasts(where)}
 
 
+@pytest.mark.slow
 def test_other_work_voids_the_comparison() -> None:
     """A pool with another checksum has no ratio and no break-even."""
     seen = _seen(_process)

@@ -76,6 +76,7 @@ def test_unequal_results_are_found(plans: Plans) -> None:
     assert len({run.checksum for run in _runs(plans("mine:changes"))}) > 1
 
 
+@pytest.mark.slow
 def test_a_function_that_fails_is_told_before_the_run(plans: Plans) -> None:
     """With what it raised."""
     with pytest.raises(ConfigurationError, match=r"mine:fails fails: .*ValueError: it broke"):
@@ -134,6 +135,7 @@ def _examined(setting: Setting, times: Mapping[str, Sequence[float]], rounds: in
     return Examined.of(EXPERIMENT, conducted, {})
 
 
+@pytest.mark.slow
 def test_which_wins_from_which_size_on() -> None:
     """CM5: told for each stretch of sizes, from decided comparisons alone."""
     setting = replace(SETTING, width=2, call={"function": "mine:double", "sizes": [1, 10]})

@@ -117,6 +117,7 @@ def test_what_is_compared_is_run(cores: int, gil: bool) -> None:
     assert {c.other for c in EXPERIMENT.contrasts(where)} <= set(arms)
 
 
+@pytest.mark.slow
 def test_as_predicted() -> None:
     """Delays that follow the interval beside threads, and none beside a process."""
     claims = found(EXPERIMENT, _seen())
@@ -142,6 +143,7 @@ def test_the_opposite_is_found(arm: str, delay: float, claim: str) -> None:
     assert outcome(found(EXPERIMENT, _seen(**{arm: delay})), claim) == "otherwise"
 
 
+@pytest.mark.slow
 def test_a_machine_that_wakes_nobody_in_time_decides_nothing() -> None:
     """What is late alone, too, is not late because of a process."""
     claims = found(EXPERIMENT, _seen(**{ALONE: 0.004, "1 process": 0.005}))
@@ -169,6 +171,7 @@ def test_without_the_lock_no_price_of_a_switch_is_asked() -> None:
     assert EXPERIMENT.contrasts(setting(1, gil=False)) == []
 
 
+@pytest.mark.slow
 def test_on_one_core_nothing_is_predicted_of_processes() -> None:
     """They need the core as much as a thread does; what threads do is predicted all the same."""
     where = setting(1)
@@ -178,6 +181,7 @@ def test_on_one_core_nothing_is_predicted_of_processes() -> None:
     assert not any(claim.startswith("beside a process that") for claim in claims)
 
 
+@pytest.mark.slow
 def test_turns_with_errors_are_not_compared() -> None:
     """Where not all took part, the comparison is void and the check is not made."""
     runs = [run for run in _runs() if run.arm != "1 process"]

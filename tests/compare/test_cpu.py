@@ -48,6 +48,7 @@ def test_the_work_is_the_same_however_it_is_split(kind: str, workers: int) -> No
     assert watch.entered == 1
 
 
+@pytest.mark.slow
 def test_a_fresh_process_does_the_same_work() -> None:
     """Its workers find what they are to run, and it answers with the checksum."""
     where = setting()
@@ -120,6 +121,7 @@ def test_on_one_core_nothing_is_predicted_of_processes() -> None:
     assert len(claims) == 2
 
 
+@pytest.mark.slow
 def test_as_predicted() -> None:
     """Threads as fast as one, processes twice as fast, the same CPU seconds."""
     claims = found(EXPERIMENT, _seen(AS_PREDICTED))
@@ -127,6 +129,7 @@ def test_as_predicted() -> None:
     assert len(claims) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arm", "wall", "claim"),
     [
@@ -164,6 +167,7 @@ def test_other_work_is_no_comparison() -> None:
     assert outcome(claims, "2 threads") == "as predicted"
 
 
+@pytest.mark.slow
 def test_whoever_computes_in_parallel_is_asked_for_its_cpu_seconds() -> None:
     """Threads where the lock is off, and interpreters, as processes are; threads under it not."""
     runs = [*turns(BASE), *turns("2 threads", [0.5], cpu=1.5), *turns("2 interpreters", [0.5])]

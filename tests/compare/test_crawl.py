@@ -63,6 +63,7 @@ def test_engines_and_executors_do_the_same(web: Served) -> None:
     assert {each.notes["pages"] for each in done} == {SMALL["pages"]}
 
 
+@pytest.mark.slow
 def test_figures_are_of_the_measured_pages(web: Served) -> None:
     """Rate and CPU a page count the pages after the warm-up, over what the watch read."""
     figures = work(parameters(web), FakeWatch()).figures
@@ -86,6 +87,7 @@ def test_a_split_crawl_does_the_same_in_fresh_processes(web: Served) -> None:
     assert run["reading"]["children"] >= 0 and run["figures"]["rate"] > 0
 
 
+@pytest.mark.slow
 def test_a_page_that_is_missing_is_another_checksum(web: Served) -> None:
     """What did not become a page is an error, and changes the checksum."""
     good = work(parameters(web), FakeWatch())
@@ -94,6 +96,7 @@ def test_a_page_that_is_missing_is_another_checksum(web: Served) -> None:
     assert bad.checksum != good.checksum
 
 
+@pytest.mark.slow
 def test_a_list_is_crawled_whole(web: Served, tmp_path: Path) -> None:
     """Of the user's list each entry has an outcome, and a failure is one, no error."""
     urls = tmp_path / "urls.txt"
@@ -203,6 +206,7 @@ def test_interpreters_are_planned_where_there_are_any() -> None:
     assert all("interpreter" in name for name in new - old)
 
 
+@pytest.mark.slow
 def test_interpreters_that_do_not_load_the_parser_are_left_out_and_that_is_told() -> None:
     """No arm and no comparison of them, and the reason is in the report."""
     plain = setting(version="3.14.0")
@@ -224,6 +228,7 @@ def test_every_contrast_has_its_arms() -> None:
                 assert {each.base, each.other} <= arms
 
 
+@pytest.mark.slow
 def test_one_core_predicts_nothing_of_processes() -> None:
     """With one core nothing is expected of a split or of parser pools, and that is said."""
     planned = setting(cores=1)
@@ -294,6 +299,7 @@ GOOD = {
 }
 
 
+@pytest.mark.slow
 def test_predictions_hold_when_they_come_true() -> None:
     """With figures as predicted every prediction is as predicted."""
     outcomes = {
@@ -322,6 +328,7 @@ def test_the_opposite_is_found(arm: str, figure: str, value: float, claim: str) 
     assert outcome(found(EXPERIMENT, observed(EXPERIMENT, setting(), values)), claim) == "otherwise"
 
 
+@pytest.mark.slow
 def test_other_records_void_the_comparison() -> None:
     """An arm whose records differ is compared with nothing."""
     seen = observed(EXPERIMENT, setting(), GOOD, {SPLIT: "other"})

@@ -32,6 +32,7 @@ def failing(_parameters: Parameters, watch: Watch) -> Done:
         raise ValueError("no")
 
 
+@pytest.mark.slow
 def test_each_member_does_its_share() -> None:
     """Answers come in the order of the shares; the parent's watch runs once over all of them."""
     watch = Counting()

@@ -38,6 +38,7 @@ def test_turns_are_seen_in_the_picture() -> None:
     assert lines[2].endswith("100 ms")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["threads", "processes", "asyncio"])
 def test_the_same_work_is_done_by_each(kind: str) -> None:
     """Two workers look at the clock equally often; their spans are from the first look on."""

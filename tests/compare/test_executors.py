@@ -36,6 +36,7 @@ def test_that_the_parser_does_not_load_in_interpreters_is_told() -> None:
     assert unloaded(setting(version="3.14.1")) == unloaded(setting()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["thread", "process", "loky"])
 def test_each_pool_answers_and_leaves_nothing(kind: str) -> None:
     """A pool of each kind computes, and its processes end with it."""
@@ -45,6 +46,7 @@ def test_each_pool_answers_and_leaves_nothing(kind: str) -> None:
     assert left_behind() <= before
 
 
+@pytest.mark.slow
 def test_a_worker_that_stays_is_seen() -> None:
     """Processes of a pool that still lives count, a stranger's too; the fork server does not."""
     before = left_behind(0)
@@ -56,6 +58,7 @@ def test_a_worker_that_stays_is_seen() -> None:
     assert left_behind() == before
 
 
+@pytest.mark.slow
 def test_the_work_of_an_interpreter_loads_no_extension_module() -> None:
     """What subinterpreters import is pure Python, down to the package itself."""
     program = """import sys

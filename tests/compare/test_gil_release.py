@@ -120,6 +120,7 @@ def test_a_victim_has_figures_alone_and_beside(monkeypatch: pytest.MonkeyPatch) 
         assert 0 < figures[name] <= figures[f"{name}_p99"] <= figures[f"{name}_longest"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few")
 def test_as_predicted() -> None:
     """Who frees the lock is faster in two threads and keeps nobody out; the others do."""
@@ -152,6 +153,7 @@ def test_the_opposite_is_found(name: str, changed: dict[str, float], claim: str)
     assert outcome(claims, claim) == "otherwise"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few")
 def test_a_machine_that_keeps_it_out_by_itself_decides_nothing() -> None:
     """A victim that is late with nobody beside it shows nothing about a library."""
@@ -179,6 +181,7 @@ def test_without_the_lock_python_is_predicted_to_be_faster() -> None:
     assert by["turbohtml"].expect == ""
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few")
 def test_a_library_that_turns_the_lock_on_is_named() -> None:
     """On a build whose lock is off, an import that turns it on is a finding."""
@@ -189,6 +192,7 @@ def test_a_library_that_turns_the_lock_on_is_named() -> None:
     assert "html5lib leaves the lock off" not in claims
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few")
 def test_another_result_voids_a_library() -> None:
     """A library that finds other links is not compared."""

@@ -49,6 +49,7 @@ def test_the_block_ends_a_process_and_what_it_started() -> None:
     assert process.returncode and ends(child)
 
 
+@pytest.mark.slow
 def test_a_killed_parent_takes_all_of_it_along() -> None:
     """`kill -9` of who started it ends the process and what it started."""
     pids = _killed(f"""
@@ -61,6 +62,7 @@ def test_a_killed_parent_takes_all_of_it_along() -> None:
     assert len(pids) == 2 and all(map(ends, pids))
 
 
+@pytest.mark.slow
 def test_a_killed_parent_takes_its_mock_web_along() -> None:
     """No server is left that nobody knows of."""
     pids = _killed("""

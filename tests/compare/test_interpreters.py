@@ -42,6 +42,7 @@ def test_another_is_named_by_its_version(tmp_path: Path) -> None:
     assert found.interpreters
 
 
+@pytest.mark.slow
 def test_two_of_one_version_are_told_apart(tmp_path: Path) -> None:
     """By their paths, and so is one of the version that runs this; others are not."""
     here = sys.version.split()[0]
@@ -52,6 +53,7 @@ def test_two_of_one_version_are_told_apart(tmp_path: Path) -> None:
     assert labels == [*(f"{v} ({p})" for v, p in zip(versions, paths, strict=False)), "3.15.0"]
 
 
+@pytest.mark.slow
 def test_a_free_threaded_one_is_measured_twice(tmp_path: Path) -> None:
     """With its lock on and off, as told after our dependencies were imported."""
     found = interpreters.others([_python(tmp_path / "python", free=True)])

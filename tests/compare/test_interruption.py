@@ -84,6 +84,7 @@ def test_a_signal_while_what_was_found_is_told_costs_nothing(number: int) -> Non
     assert found.partial
 
 
+@pytest.mark.slow
 def test_a_signal_before_the_first_experiment_leaves_an_empty_result() -> None:
     """It is marked, and there is a page of it."""
     found = _compared(begins=lambda *_heard: _kill())

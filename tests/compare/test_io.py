@@ -143,6 +143,7 @@ def rates(threads: float, asyncio: float, large: float) -> dict[str, dict[str, f
     return {name: {"rate": rate} for name, rate in found.items()}
 
 
+@pytest.mark.slow
 def test_twenty_times_is_what_it_takes() -> None:
     """25 times is as predicted, 18 times is otherwise, each for its own arm."""
     seen = found(EXPERIMENT, observed(EXPERIMENT, setting(), rates(18, 25, 150)))
@@ -152,6 +153,7 @@ def test_twenty_times_is_what_it_takes() -> None:
     assert outcome(seen, "not slower than threads") == "as predicted"
 
 
+@pytest.mark.slow
 def test_a_loop_that_is_slower_is_found() -> None:
     """asyncio behind threads at 256 in flight is otherwise; without the lock it is only told."""
     values = rates(25, 25, 50)
@@ -161,6 +163,7 @@ def test_a_loop_that_is_slower_is_found() -> None:
     assert outcome(found(EXPERIMENT, free), claim) == "told"
 
 
+@pytest.mark.slow
 def test_other_bodies_void_the_comparison() -> None:
     """An arm that fetched something else is invalid."""
     name = "threads, 64 in flight"

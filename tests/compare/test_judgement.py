@@ -130,6 +130,7 @@ def test_a_round_that_lacks_an_arm_is_left_out() -> None:
     assert _one(seen, _contrast()).rounds == 6
 
 
+@pytest.mark.slow
 def test_several_comparisons_are_harder_to_convince() -> None:
     """Holm: beside others, a word rests on a wider interval than alone."""
     b = [0.9, 0.99, 0.93, 0.97, 0.91, 0.96]
@@ -142,6 +143,7 @@ def test_several_comparisons_are_harder_to_convince() -> None:
     assert among.ratio == alone.ratio
 
 
+@pytest.mark.slow
 def test_the_noise_is_half_of_the_widest_interval() -> None:
     """Two kinds of noise: the band is the worse one's; without an interval it is infinite."""
     seen = observed({"a": EQUAL, "b": EQUAL[::-1], "c": [1.0, 1.2, 0.9, 1.1, 0.8, 1.0]}, band=None)
@@ -154,6 +156,7 @@ def test_the_noise_is_half_of_the_widest_interval() -> None:
     assert band_of([sure]) == pytest.approx(0.05, abs=0.002)  # the same thing differed by so much
 
 
+@pytest.mark.slow
 def test_noise_that_is_a_difference_is_found() -> None:
     """A/A with one side 5 % slower is no noise."""
     slower = [each * 1.05 for each in EQUAL]
@@ -164,6 +167,7 @@ def test_noise_that_is_a_difference_is_found() -> None:
     assert _outcome(same, _contrast("indistinguishable")) == "as predicted"
 
 
+@pytest.mark.slow
 def test_each_figure_is_held_against_its_own_noise() -> None:
     """A machine whose times are restless may still tell CPU times and memory apart."""
     slower = [each * 1.1 for each in EQUAL]
@@ -183,6 +187,7 @@ def test_each_figure_is_held_against_its_own_noise() -> None:
     assert calm == ["indistinguishable", "slower", "slower"]
 
 
+@pytest.mark.slow
 def test_a_restless_machine_knows_nothing() -> None:
     """A wide interval within a wider noise is no proof of equality, but no answer."""
     assert _one(observed({"a": EQUAL, "b": WILD}, band=3.0), _contrast()).word == "inconclusive"
@@ -190,6 +195,7 @@ def test_a_restless_machine_knows_nothing() -> None:
     assert noise.word == "inconclusive" and band_of([noise]) > 0.25
 
 
+@pytest.mark.slow
 def test_a_sentence_has_word_interval_and_rounds() -> None:
     """Never a bare ratio."""
     text = said(_one(observed({"a": EQUAL, "b": HALF}), _contrast()))
@@ -207,6 +213,7 @@ def test_what_more_rounds_cannot_end_says_so() -> None:
     assert said(found) == "inconclusive: not every round has the figure, above 0"
 
 
+@pytest.mark.slow
 def test_without_a_noise_nothing_has_a_word() -> None:
     """Where A/A failed, twice as fast is not called faster, and above all not indistinguishable."""
     for b, expect in ((HALF, "faster"), (EQUAL[::-1], "indistinguishable")):

@@ -62,6 +62,7 @@ def test_ratios_lie_where_they_belong() -> None:
     assert ">no ratio<" in plot.svg and ">1.90<" in plot.svg
 
 
+@pytest.mark.slow
 def test_the_noise_is_not_held_against_itself() -> None:
     """The plot of the noise has no band, and says nothing of one."""
     plot = ratios(sample.result().examined[0].parts[0], "it")
@@ -102,6 +103,7 @@ def test_the_figure_of_most_comparisons_is_shown() -> None:
     assert main_figure(replace(part, comparisons=[])).name == "wall"
 
 
+@pytest.mark.slow
 def test_a_line_leaves_out_what_is_missing() -> None:
     """A point that is nan is no point, and a series without any has no line and no legend."""
     chart = _lines(log_x=True)
@@ -113,6 +115,7 @@ def test_a_line_leaves_out_what_is_missing() -> None:
     assert ">gone<" not in svg
 
 
+@pytest.mark.slow
 def test_an_ideal_line_and_spreads_are_drawn() -> None:
     """The ideal has a line and a name; each spread is a bar of its own."""
     ideal = Series(name="what is possible", points=[(1, 1.0), (2, 2.0)])
@@ -145,6 +148,7 @@ def _extent(values: Sequence[float]) -> float:
     return max(values) - min(values)
 
 
+@pytest.mark.slow
 def test_a_map_tells_winner_and_factor() -> None:
     """Each cell has its factor; one that is won a colour and a marker, a draw neither."""
     chart = Map(
@@ -164,6 +168,7 @@ def test_a_map_tells_winner_and_factor() -> None:
     assert ">a draw<" not in _svg(replace(chart, cells=[[("pool", 2.5), ("inline", 3.0)]]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "chart",
     [
@@ -196,6 +201,7 @@ def test_without_a_ratio_a_sentence_stands() -> None:
     assert told.why == "inconclusive: too few rounds; it takes at least 2 more"
 
 
+@pytest.mark.slow
 def test_a_series_looks_the_same_in_all_charts() -> None:
     """Its colour follows its name, wherever it stands among others."""
     first = _lines(series=[Series(name=n, points=[(1, 1.0), (2, 1.0)]) for n in ("a", "b")])
@@ -207,6 +213,7 @@ def test_a_series_looks_the_same_in_all_charts() -> None:
     assert [match and match[1] for match in found] == ["s2", "s2"]
 
 
+@pytest.mark.slow
 def test_a_series_looks_the_same_with_every_interpreter() -> None:
     """Also where another has series before it, that this one does not have."""
     first = _lines(series=[Series(name=n, points=[(1, 1.0), (2, 1.0)]) for n in ("a", "b")])

@@ -56,6 +56,7 @@ def test_both_read_and_then_both_write(kind: str) -> None:
     assert watch.entered == 1
 
 
+@pytest.mark.slow
 def test_processes_add_to_one_place() -> None:
     """What two processes added is counted, whatever part of it was lost."""
     figures = work({"kind": "process loop", "times": 500}, Looking()).figures
@@ -143,6 +144,7 @@ def test_the_interval_is_put_back_after_an_error() -> None:
     assert sys.getswitchinterval() == before == USUAL
 
 
+@pytest.mark.slow
 def test_as_predicted() -> None:
     """Exact, lossy and certain as planned; counts are told."""
     claims = found(EXPERIMENT, _seen())
@@ -172,6 +174,7 @@ def test_the_opposite_is_found(arm: str, changed: dict[str, float], claim: str) 
     assert outcome(found(EXPERIMENT, _seen(**{arm: changed})), claim) == "otherwise"
 
 
+@pytest.mark.slow
 def test_without_the_lock_a_bare_loop_is_predicted_to_lose() -> None:
     """And that it loses nothing there is otherwise."""
     bare = setting(gil=False, version="3.14.0")
@@ -189,6 +192,7 @@ def test_without_the_lock_no_switch_interval_is_tried() -> None:
     assert free < locked
 
 
+@pytest.mark.slow
 def test_on_one_core_losses_of_processes_are_not_predicted() -> None:
     """They take turns there; what came is told. What is certain is certain there, too."""
     claims = found(EXPERIMENT, _seen(setting(1), **{LOOPING: {"lost": 0.0}}))

@@ -201,6 +201,7 @@ def test_equal_results_have_equal_pages() -> None:
     assert report(sample.result()) == report(sample.result())
 
 
+@pytest.mark.slow
 def test_a_comparison_that_was_stopped_at_once_has_a_page() -> None:
     """Without a turn there is no plot of turns, no nan, and the page is marked."""
     experiment, done = sample.noise()

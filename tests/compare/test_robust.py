@@ -36,6 +36,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(robust_apart.ExecutorBench, "patience", PATIENCE)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("patient")
 def test_a_pool_of_processes_loses_the_innocent_with_the_guilty() -> None:
     """A kill loses tasks, a result that cannot be sent loses none; then no process is left."""
@@ -51,6 +52,7 @@ def test_a_pool_of_processes_loses_the_innocent_with_the_guilty() -> None:
     assert left_behind() <= before
 
 
+@pytest.mark.slow
 def test_a_loop_is_ended_with_its_pool() -> None:
     """What never returns is overdue, its worker is killed, and a new pool answers."""
     before = left_behind(0)
@@ -60,6 +62,7 @@ def test_a_loop_is_ended_with_its_pool() -> None:
     assert left_behind() <= before
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("patient")
 def test_the_crawlers_pool_loses_the_guilty_page_alone() -> None:
     """Killed, out of memory, no JSON, an exception that cannot be unpickled: one page each."""
@@ -71,6 +74,7 @@ def test_the_crawlers_pool_loses_the_guilty_page_alone() -> None:
     assert left_behind() <= before
 
 
+@pytest.mark.slow
 def test_a_thread_that_is_killed_ends_its_process() -> None:
     """What was not answered by then is lost; recovery is another process's first answer."""
     ended = apart("thread", "killed")
@@ -78,6 +82,7 @@ def test_a_thread_that_is_killed_ends_its_process() -> None:
     assert ended.said.endswith("SIGKILL") and ended.recovery > 0
 
 
+@pytest.mark.slow
 def test_a_thread_needs_no_pickle() -> None:
     """What processes cannot send, threads hand over; nothing is lost and the process stays."""
     kept = apart("thread", "argument")

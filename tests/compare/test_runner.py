@@ -53,6 +53,7 @@ def _answer(limit: float = 30.0, **parameters: Any) -> dict[str, Any]:
     return run_job(HERE, _job(**parameters), limit, hash_seed=1)
 
 
+@pytest.mark.slow
 def test_a_turn_tells_what_it_cost() -> None:
     """Wall and CPU time, memory, switches and collections of a process that has just started."""
     found = _answer(seconds=0.05)
@@ -65,6 +66,7 @@ def test_a_turn_tells_what_it_cost() -> None:
     assert Run(arm="a", round=1, at=0.0, **found).value("wall") == reading["wall"]
 
 
+@pytest.mark.slow
 def test_what_a_turn_spends_beside_its_measuring_is_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -78,6 +80,7 @@ def test_what_a_turn_spends_beside_its_measuring_is_its_own(
     assert _answer()["elsewhere"] == pytest.approx(2.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("do", "why"),
     [
@@ -93,17 +96,20 @@ def test_a_turn_that_fails_says_why(do: str, why: str) -> None:
     assert "reading" not in found
 
 
+@pytest.mark.slow
 def test_a_turn_that_hangs_is_ended() -> None:
     """Its time is its arm's limit."""
     assert _answer(limit=1.0, do="hang")["failure"] == "not done after 1 s"
 
 
+@pytest.mark.slow
 def test_what_a_turn_leaves_behind_is_ended() -> None:
     """A process that outlives its turn does not outlive it for long."""
     child = _answer(do="leave")["notes"]["child"]
     assert ends(child)
 
 
+@pytest.mark.slow
 def test_a_turn_leaves_no_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Not even one that is killed together with the comparison: its answer never has a name."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -115,6 +121,7 @@ def test_a_turn_leaves_no_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert seen == []
 
 
+@pytest.mark.slow
 def test_a_turn_ends_with_the_comparison(tmp_path: Path) -> None:
     """`kill -9` of the comparison ends the turn that runs."""
     script = textwrap.dedent(f"""
@@ -201,6 +208,7 @@ def test_the_second_arm_is_sabotaged_unless_one_says_so() -> None:
     assert found["a"].value("wall") >= 0.42 and found["b"].value("cpu") < 0.2
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_there_is() -> None:
     """The turns until then are the result, which is marked; the stage is left."""
     left: list[str] = []

@@ -50,6 +50,7 @@ def test_every_wake_up_is_noted(kind: str) -> None:
     assert len(tree(os.getpid())) == processes
 
 
+@pytest.mark.slow
 def test_the_peer_takes_and_ends() -> None:
     """The process at the other end accepts what is asked for and goes with its user."""
     before = tree(os.getpid())
@@ -117,6 +118,7 @@ def arms(kind: str, memory: float, wake_p99: float) -> dict[str, dict[str, float
     return {f"{kind}, {n:,} waiting": {"memory": memory, "wake_p99": wake_p99} for n in counts}
 
 
+@pytest.mark.slow
 def test_predictions_hold_when_they_come_true() -> None:
     """Tasks that need less and are woken as early are as predicted."""
     values = arms("asyncio", 1.0, 1.0) | arms("threads", 3.0, 1.1)
@@ -126,6 +128,7 @@ def test_predictions_hold_when_they_come_true() -> None:
     assert outcomes == {"as predicted", "told"}
 
 
+@pytest.mark.slow
 def test_the_opposite_is_found() -> None:
     """Tasks that need more memory, or wake up later, are reported as otherwise."""
     values = arms("asyncio", 3.0, 3.0) | arms("threads", 1.0, 1.0)
@@ -135,6 +138,7 @@ def test_the_opposite_is_found() -> None:
     assert outcome(seen, "with 100 waiting a task wakes up") == "told"
 
 
+@pytest.mark.slow
 def test_fewer_wake_ups_void_the_comparison() -> None:
     """An arm that took another number of wake-ups is invalid."""
     name = "threads, 1,000 waiting"

@@ -49,6 +49,7 @@ def _seen(costs: Mapping[str, Cost], **interpreter: Any) -> Observed:
     return observed(EXPERIMENT, setting(**interpreter), runs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["thread", "forkserver"])
 def test_a_pool_answers_twice_and_leaves_nothing(kind: str) -> None:
     """Two pools, two answers, all figures above zero; no thread and no process stays."""
@@ -77,6 +78,7 @@ def test_a_process_with_threads_is_not_forked() -> None:
             worked(work, kind="fork", workers=1)
 
 
+@pytest.mark.slow
 def test_workers_that_cost_what_they_should_are_as_predicted() -> None:
     """Threads before fork before spawn, in time and memory; the second fork server is quicker."""
     claims = found(EXPERIMENT, _seen(AS_PREDICTED))
@@ -101,6 +103,7 @@ def test_the_opposite_is_found(arm: str, cost: Cost, claim: str) -> None:
     assert outcome(claims, claim) == "otherwise"
 
 
+@pytest.mark.slow
 def test_a_failed_turn_voids_what_rests_on_it() -> None:
     """Of the fork server nothing is said then, of the others all."""
     seen = _seen(AS_PREDICTED)

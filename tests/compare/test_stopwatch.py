@@ -24,6 +24,7 @@ def _read(watch: Stopwatch) -> Reading:
     return watch.reading
 
 
+@pytest.mark.slow
 def test_it_counts_what_happens_inside() -> None:
     """Computing shows as CPU time of the process itself, and as wall time."""
     watch = Stopwatch()
@@ -58,6 +59,7 @@ def test_children_count_whether_they_live_or_have_ended() -> None:
     assert reading.rss > peak_rss([os.getpid()])  # the living child's memory is in it
 
 
+@pytest.mark.slow
 def test_living_children_are_switched_too() -> None:
     """Those of a pool that still waits count like those of one that has ended."""
     again = "import sys, time\nprint(flush=True)\nsys.stdin.readline()\n"
@@ -92,6 +94,7 @@ def test_to_look_at_other_processes_is_not_measured(monkeypatch: pytest.MonkeyPa
     assert watch.cpu < 0.15
 
 
+@pytest.mark.slow
 def test_a_collection_is_a_pause() -> None:
     """Each is counted, with its time; those outside are not."""
     watch = Stopwatch()
@@ -104,6 +107,7 @@ def test_a_collection_is_a_pause() -> None:
     assert 0 < reading.longest_collection <= reading.collecting < reading.wall
 
 
+@pytest.mark.slow
 def test_sabotage_takes_its_share() -> None:
     """50 % more than the work took, spent computing."""
     watch = Stopwatch(0.5)
@@ -115,6 +119,7 @@ def test_sabotage_takes_its_share() -> None:
     assert _read(watch).wall >= took * 1.5
 
 
+@pytest.mark.slow
 def test_a_turn_is_measured_once() -> None:
     """A second block would overwrite the first: that is a mistake of the experiment's."""
     watch = Stopwatch()
@@ -124,6 +129,7 @@ def test_a_turn_is_measured_once() -> None:
         pass
 
 
+@pytest.mark.slow
 def test_a_tree_has_children_of_children() -> None:
     """Descendants are found as long as they live."""
     innermost = "print(1, flush=True); input()"

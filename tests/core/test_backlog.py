@@ -43,6 +43,7 @@ def test_a_list_sorted_by_host_is_as_quick_as_a_shuffled_one(
     assert times[1] < 1.1 * times[0]
 
 
+@pytest.mark.slow
 def test_a_host_is_asked_in_the_order_of_the_list() -> None:
     """What was spilled comes back behind what was in memory, and before what is read later."""
     entries = random.Random(1).sample(listed(7, 300), 2_100)
@@ -54,6 +55,7 @@ def test_a_host_is_asked_in_the_order_of_the_list() -> None:
         assert [href for href in play.asked() if href.startswith(of_host)] == expected
 
 
+@pytest.mark.slow
 def test_the_window_is_kept_to() -> None:
     """One host with a long list takes half of the window, and the rest no memory.
 
@@ -95,6 +97,7 @@ def test_the_list_is_read_ahead_only_so_far() -> None:
     assert 1_000 < most <= 1_000 + 100  # a portion of the window's size
 
 
+@pytest.mark.slow
 def test_what_can_be_started_comes_before_reading_ahead() -> None:
     """A crawl that has enough to do asks for no more than its window: nothing goes to disk."""
     play = Play(always, window=1_000, concurrency=4)
@@ -102,6 +105,7 @@ def test_what_can_be_started_comes_before_reading_ahead() -> None:
     assert not play.spilled
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "status", "after"),
     [(Kind.CONNECT, None, None), (Kind.UNAVAILABLE, 503, None), (Kind.CLIENT_ERROR, 429, 50.0)],
@@ -140,6 +144,7 @@ def test_a_host_that_is_given_up_gives_up_what_it_spilled() -> None:
     }
 
 
+@pytest.mark.slow
 def test_many_hosts_share_a_shelf() -> None:
     """The hosts that are known by name are bounded; beyond that order is kept all the same."""
     entries = listed(60, 12)
@@ -187,6 +192,7 @@ def _seeds(*texts: str) -> list[Seed]:
     return [Seed.read(text) for text in texts]
 
 
+@pytest.mark.slow
 def test_names_without_a_scheme_fall_back_from_disk_too() -> None:
     """Of a host whose port is closed to TLS all is asked by http, in the list's order."""
 
@@ -219,6 +225,7 @@ def stopped_at(number: int, **options: object) -> Play:
     return play
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("window", [50, 20_000])
 def test_what_waits_is_ended_in_portions(window: int) -> None:
     """At the end each URL that was read has its record, in memory or on disk, 500 at a time."""
@@ -243,6 +250,7 @@ def test_what_waits_is_ended_in_portions(window: int) -> None:
     assert (snapshot.pending, snapshot.spilled) == (0, 0)
 
 
+@pytest.mark.slow
 def test_what_there_is_no_time_for_is_counted() -> None:
     """After `abandon` nothing is recalled: what is on disk has no record, and is told."""
     play = stopped_at(10, window=50)
@@ -261,6 +269,7 @@ def test_what_there_is_no_time_for_is_counted() -> None:
     assert play.core.next(play.now) is DONE
 
 
+@pytest.mark.slow
 def test_a_host_with_many_urls_ends_in_portions() -> None:
     """A host that is left with thousands of URLs in memory does not have them recorded at once."""
 

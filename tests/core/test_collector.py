@@ -49,6 +49,7 @@ def test_without_a_lock_an_update_is_lost() -> None:
     assert count_in_two_threads(StatisticsCollector(lock=nullcontext()), PATIENCE) == 1
 
 
+@pytest.mark.slow
 def test_with_its_lock_no_update_is_lost() -> None:
     """The same two threads, the same meeting point, and both updates are there."""
     assert count_in_two_threads(StatisticsCollector(), 0.2) == 2
@@ -62,6 +63,7 @@ def eager_switching() -> Iterator[None]:
     sys.setswitchinterval(before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("eager_switching")
 def test_many_threads_lose_nothing() -> None:
     """Eight threads count 2,000 records each, while snapshots are taken: 16,000 at the end."""

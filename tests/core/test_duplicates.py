@@ -19,6 +19,7 @@ def flipped(number: int, bits: set[int]) -> int:
     return number
 
 
+@pytest.mark.slow
 @given(U64, st.sets(st.integers(0, 63), max_size=12), st.integers(0, MOST))
 def test_exactly_the_distance(number: int, bits: set[int], distance: int) -> None:
     """With up to `distance` bits flipped a number is found, whichever they are; with more, not."""
@@ -28,6 +29,7 @@ def test_exactly_the_distance(number: int, bits: set[int], distance: int) -> Non
     assert index.add(flipped(number, bits), 18) == (17 if near else None)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from([1 << 40, 7 << 20]), st.sets(st.integers(0, 63)))))
 def test_equals_an_exhaustive_search(found: list[tuple[int, set[int]]]) -> None:
     """A page is like none exactly if no page that was kept is within the distance."""

@@ -169,6 +169,7 @@ def test_near_duplicates_are_marked_and_not_followed_if_asked_for() -> None:
         assert marks[f"{HOST}/a"] is None and marks[f"{HOST}/b"] is not None
 
 
+@pytest.mark.slow
 def test_what_has_no_room_is_spilled_and_comes_back_in_order() -> None:
     """Memory holds the window, every URL is asked for, and the order stays breadth first."""
     width = 300

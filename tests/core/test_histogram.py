@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.core.durations import DurationHistogram
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.floats(0, 100_000), min_size=1), st.sampled_from([0.0, 0.01, 0.5, 0.9, 0.99, 1.0])
 )
@@ -28,6 +30,7 @@ def test_an_empty_histogram_has_no_quantile() -> None:
     assert DurationHistogram().freeze().quantile(0.5) is None
 
 
+@pytest.mark.slow
 @given(st.floats(-1e9, 1e12))
 def test_any_duration_is_counted_once(seconds: float) -> None:
     """Negative and absurdly long durations are counted too."""

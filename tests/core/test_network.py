@@ -100,6 +100,7 @@ def test_the_pause_has_an_end(how: str) -> None:
     assert len(play.notices) == 2
 
 
+@pytest.mark.slow
 def test_hosts_that_worked_are_not_waited_for_once_more() -> None:
     """The bound is one bound: what the network was waited for counts for its hosts."""
     play = Play(Net(2.0, float("inf"), "no route"), delay=0.5, breaker_give_up=100.0)

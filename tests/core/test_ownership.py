@@ -46,6 +46,7 @@ ORIGINS = ("http://a.test", "https://www.example.org", "http://a.test:8080", "ht
 TEXTS = st.text(st.sampled_from("ahtps:/\\?#@.%[]0189 \t\u00e9-_x"), max_size=30)
 
 
+@pytest.mark.slow
 @given(origin=st.sampled_from(ORIGINS), before=TEXTS, after=TEXTS)
 @example(origin="http://a.test", before="", after="/@b.test/")
 @example(origin="http://a.test", before="", after="\\@b.test/")

@@ -118,6 +118,7 @@ PLACE = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(PLACE, max_size=6), st.lists(PLACE, max_size=6))
 def test_prefixes_equal_their_definition(seeds: list[Url], links: list[Url]) -> None:
     """For any seeds and links, in any order of questions, a prefix is what `startswith` says."""

@@ -16,6 +16,7 @@ from crawler.core.seen import FingerprintSet
 U64 = st.integers(0, 2**64 - 1)
 
 
+@pytest.mark.slow
 @given(st.lists(st.one_of(U64, st.sampled_from([0, 1, 2**64 - 1, 4096, 8192]))))
 def test_agrees_with_a_set(fingerprints: list[int]) -> None:
     """add() answers what a set would, for any sequence."""
@@ -59,6 +60,7 @@ def test_no_insertion_costs_much() -> None:
         assert 1 <= sum(map(is_not, grown * before, seen._buckets)) <= 4
 
 
+@pytest.mark.slow
 @given(st.sets(U64))
 def test_many_at_once_are_as_if_added(fingerprints: set[int]) -> None:
     """A set made of keys at once holds these, and takes up others as if each had been added."""

@@ -91,6 +91,7 @@ def test_the_mock_webs_traps_end_by_default(name: str) -> None:
     assert len(walk.fetched) < 220, walk.refused
 
 
+@pytest.mark.slow
 def test_nothing_legal_is_refused() -> None:
     """The defaults let the URL of every page of a legal web of 4,000 pages through."""
     traps = Traps(FollowingConfig())
@@ -208,6 +209,7 @@ def test_pages_without_text_are_not_equal() -> None:
     assert not any(traps.visited(url(f"/app/{n}"), 0) for n in range(50))
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 50), max_size=300), st.integers(1, 20))
 def test_a_tally_never_counts_too_much(keys: list[int], size: int) -> None:
     """A count is never above the truth, exact for what was counted of late, and memory is bounded.
@@ -227,6 +229,7 @@ def test_a_tally_never_counts_too_much(keys: list[int], size: int) -> None:
         assert len(tally) <= 2 * size
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 200), max_size=200), st.integers(1, 30))
 def test_no_member_is_refused_below_the_cap(members: list[int], most: int) -> None:
     """The first `most` members are admitted, as often as they are asked for, few others are."""
@@ -237,6 +240,7 @@ def test_no_member_is_refused_below_the_cap(members: list[int], most: int) -> No
     assert tally._get(7).bit_count() <= most
 
 
+@pytest.mark.slow
 @given(st.text(st.sampled_from("ab/?&=;1(S)#-.")))
 def test_no_url_raises(tail: str) -> None:
     """Whatever a path and a query look like, the answer is a value."""

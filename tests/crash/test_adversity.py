@@ -146,6 +146,7 @@ def unprivileged() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_directory_that_may_not_be_written_is_refused_and_nothing_is_lost(
     begun: bool, monkeypatch: pytest.MonkeyPatch
@@ -194,6 +195,7 @@ class Clock:
         return self._real() + self.offset
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("often")
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_clock_that_is_set_back_an_hour_costs_no_record_and_no_hour(

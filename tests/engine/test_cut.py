@@ -133,6 +133,7 @@ def test_strict_fails_what_was_cut(site: RawServer, engine: dict[str, object], p
     assert failed.document is None
 
 
+@pytest.mark.slow
 def test_a_page_without_end_is_read_once(site: RawServer, engine: dict[str, object]) -> None:
     """A server that sends until the time is up is not asked again; sound is no page (zgrab#208).
 
@@ -164,6 +165,7 @@ def test_a_site_of_cut_pages_is_not_down(engine: dict[str, object]) -> None:
     assert ends == {"page": 12, Kind.TIMEOUT: 6}
 
 
+@pytest.mark.slow
 def test_accept(site: RawServer, engine: dict[str, object]) -> None:
     """A type that is not accepted ends with its head, once; without a type the body tells.
 

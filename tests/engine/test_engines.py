@@ -132,6 +132,7 @@ def test_stop_drains_what_is_in_flight(kind: str) -> None:
     assert outcomes(run.end()) == {"page": 2, "interrupted": 8}
 
 
+@pytest.mark.slow
 def test_the_drain_has_a_deadline(kind: str) -> None:
     """Fetches that do not end within the drain timeout are recorded as cancelled."""
     urls = [f"http://a.example/held{n}" for n in range(3)]
@@ -166,6 +167,7 @@ def test_cancel_ends_at_once(kind: str) -> None:
     assert outcomes(run.end()) == {"cancelled": 3, "interrupted": 7}
 
 
+@pytest.mark.slow
 def test_a_sink_that_gives_way_ends_the_crawl(kind: str) -> None:
     """A full disk is raised as what it is; nothing hangs, nothing more is fetched for long."""
     urls = [f"http://a.example/{n}" for n in range(5_000)]

@@ -192,6 +192,7 @@ def test_the_deadline_ends_what_never_ends(web: Served, engine: dict[str, object
         assert final.exchange.total < PATIENCE
 
 
+@pytest.mark.slow
 def test_a_retry_leaves_a_connection_that_went_silent(
     web: Served, engine: dict[str, object]
 ) -> None:
@@ -274,6 +275,7 @@ def secure() -> Iterator[Served]:
         yield served
 
 
+@pytest.mark.slow
 def test_tls_faults(
     secure: Served, engine: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,6 +88,7 @@ def _complains(final: object) -> bool:
     return isinstance(final, Listing) and bool(final.problem)
 
 
+@pytest.mark.slow
 def test_a_sitemap_that_is_given_is_a_list(web: Served, engine: dict[str, Any]) -> None:
     """Without following, what it lists is crawled: no more, no less."""
     whole = crawled([], sitemap=(url(web, 0, "/sitemap.xml"),), **engine)

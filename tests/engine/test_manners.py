@@ -107,6 +107,7 @@ def test_what_a_busy_host_asks_for_is_done(
     assert pauses[url(busy, 0, "")[7:]] and not pauses[url(busy, len(BUSY), "")[7:]]
 
 
+@pytest.mark.slow
 def test_a_retry_waits_for_its_time(busy: Served, engine: dict[str, Any]) -> None:
     """With attempts left, a URL that said when is asked for again then, and not before."""
     (final,) = crawled([url(busy, 0, "/status/503?retry-after=1")], retries=1, **engine).finals
@@ -115,6 +116,7 @@ def test_a_retry_waits_for_its_time(busy: Served, engine: dict[str, Any]) -> Non
     assert row(busy, 0).retry_after_violations == 0
 
 
+@pytest.mark.slow
 def test_a_token_bucket_is_learned(engine: dict[str, Any]) -> None:
     """A host that bears 5 requests a second gets no more after its first 429; all are pages."""
     with running(MockWeb(rate=5, burst=2)) as web:

@@ -204,6 +204,7 @@ def test_no_url_fails_for_want_of_a_name_server(
     assert len(said) == 2 and said[1].startswith("the network is back after")
 
 
+@pytest.mark.slow
 def test_a_network_that_never_comes_ends_the_crawl(names: Names, engine: dict[str, Any]) -> None:
     """Bounded by `breaker_give_up`; the URLs end as what their hosts show."""
     lines: list[str] = []
@@ -214,6 +215,7 @@ def test_a_network_that_never_comes_ends_the_crawl(names: Names, engine: dict[st
     assert lines[-1].startswith("the network is not back after")
 
 
+@pytest.mark.slow
 def test_a_run_ends_when_its_time_is_up(site: Site, engine: dict[str, Any]) -> None:
     """`max_time` stops the crawl as Ctrl-C does: what waits is interrupted, the rest drains."""
     lines: list[str] = []
@@ -224,6 +226,7 @@ def test_a_run_ends_when_its_time_is_up(site: Site, engine: dict[str, Any]) -> N
     assert lines[-1].startswith("--max-time 0.3 s is over: finishing")
 
 
+@pytest.mark.slow
 def test_a_run_within_its_time_is_not_stopped(site: Site, engine: dict[str, Any]) -> None:
     """The clock of `max_time` ends with the crawl."""
     before = set(threading.enumerate())

@@ -101,6 +101,7 @@ def test_what_several_processes_cannot_do_is_refused_and_leaves_nothing(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["PIPE", "list.txt"]
 
 
+@pytest.mark.slow
 def test_the_sites_of_a_list_are_dealt_out_once(tmp_path: Path) -> None:
     """Both partitions get as many; another parent, which knows another list, changes nothing."""
     given = order(tmp_path, hosts=8, workers="2")
@@ -116,6 +117,7 @@ def test_the_sites_of_a_list_are_dealt_out_once(tmp_path: Path) -> None:
         given = order(tmp_path, hosts=1, workers="2")
 
 
+@pytest.mark.slow
 def test_processes_that_were_prepared_end_with_a_run_that_does_not_start(tmp_path: Path) -> None:
     """They start while the run is made ready, and are gone with its output."""
     before = set(children())

@@ -46,6 +46,7 @@ def test_a_slow_host_at_the_head_of_the_list_holds_nobody_up(kind: str) -> None:
     assert all(isinstance(final, Page) for final in finals)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ENGINES)
 def test_a_stop_ends_what_is_spilled(kind: str) -> None:
     """After Ctrl-C each URL that was read has a record, those on disk as well."""
@@ -125,6 +126,7 @@ def test_a_disk_that_cannot_be_read_ends_the_crawl(
     assert snapshot.read == len(run.sink.finals) + snapshot.spilled
 
 
+@pytest.mark.slow
 def test_records_are_written_in_portions() -> None:
     """With 5,000 URLs that end together others have their turn after every 500 (T10)."""
     core = CrawlCore(CrawlConfig(window=20_000), random=lambda: 0.0, suffixes=TopLevelDomains())

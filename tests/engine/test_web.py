@@ -86,6 +86,7 @@ def crawled(urls: list[str], **options: object) -> list[crawler.Page | Failed | 
     return list(crawler.run(urls, **FAST | options))
 
 
+@pytest.mark.slow
 def test_every_answer_has_its_outcome(web: Served, engine: dict[str, object]) -> None:
     """Each good, odd or broken answer ends as one record of the right kind, beside the others."""
     base = web.url.rstrip("/")
@@ -96,6 +97,7 @@ def test_every_answer_has_its_outcome(web: Served, engine: dict[str, object]) ->
     assert found == urls
 
 
+@pytest.mark.slow
 def test_silence_ends_by_the_time_out(web: Served, engine: dict[str, object]) -> None:
     """No answer, half of one, and one that does not end: each is a record of that kind."""
     urls = [web.url.rstrip("/") + path for path in SILENT]
@@ -113,12 +115,14 @@ def test_a_page_that_fails_twice_is_had_at_the_third_attempt(
     assert page.request.attempts == 3
 
 
+@pytest.mark.slow
 def test_nobody_listens(engine: dict[str, object]) -> None:
     """A closed port is a refused connection, for every URL of the list."""
     finals = crawled([f"http://127.0.0.1:1/{n}" for n in range(50)], **engine)
     assert [final.kind for final in finals if isinstance(final, Failed)] == [Kind.CONNECT] * 50
 
 
+@pytest.mark.slow
 def test_records_on_disk_are_whole_and_follow_the_schema(
     web: Served, engine: dict[str, object], tmp_path: Path
 ) -> None:
@@ -144,6 +148,7 @@ def test_records_on_disk_are_whole_and_follow_the_schema(
     assert redirected["final_url"] == f"{base}/page/0"
 
 
+@pytest.mark.slow
 def test_both_engines_write_the_same(web: Served) -> None:
     """Field for field, but for times, the engines' pages and failures are equal."""
     base = web.url.rstrip("/")
@@ -206,6 +211,7 @@ async def test_the_api_raises_what_the_list_raises() -> None:
     assert len(outcomes) == 1
 
 
+@pytest.mark.slow
 def test_run_can_be_left_early(web: Served) -> None:
     """A closed iterator ends the crawl; no thread stays behind."""
     base = web.url.rstrip("/")
@@ -222,6 +228,7 @@ def test_run_refuses_options_that_cannot_work() -> None:
         crawler.run([], concurency=1)
 
 
+@pytest.mark.slow
 async def test_nothing_blocks_the_loop(web: Served, tmp_path: Path) -> None:
     """A crawl from a file into a file makes no blocking call on the event loop."""
     base = web.url.rstrip("/")

@@ -28,6 +28,7 @@ ENCODERS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
 }
 
 
+@pytest.mark.slow
 @given(
     data=st.binary(max_size=2_000),
     names=st.lists(st.sampled_from(list(ENCODERS)), max_size=3),
@@ -56,6 +57,7 @@ def decoded(coding: str, wire: bytes, *, strict: bool = True) -> bytes | Kind:
         return fault.kind
 
 
+@pytest.mark.slow
 @given(data=st.binary(min_size=1, max_size=300), name=st.sampled_from(list(ENCODERS)))
 def test_every_truncation_is_noticed(data: bytes, name: str) -> None:
     """A coded body that lacks any of its last bytes is broken, or the beginning of the page."""

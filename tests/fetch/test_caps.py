@@ -73,6 +73,7 @@ def test_chunk_extensions_are_bounded(way: Way, drop: bytes) -> None:
     )
 
 
+@pytest.mark.slow
 def test_small_chunks_are_no_flood(way: Way) -> None:
     """Chunks of a few bytes, whose frames outweigh them, are a body like any other."""
     body = b"".join(b"4\r\nabcd\r\n" for _ in range(20_000))
@@ -106,6 +107,7 @@ def bomb(request: pytest.FixtureRequest) -> tuple[str, bytes]:
     return request.param, BOMBS[request.param](ZEROS)
 
 
+@pytest.mark.slow
 def test_a_bomb_is_known_by_its_ratio(way: Way, bomb: tuple[str, bytes]) -> None:
     """64 MB from a few KB are given up long before a cap of 1 GB."""
     coding, body = bomb
@@ -127,6 +129,7 @@ def test_where_the_ratio_counts() -> None:
     assert caught.value.kind is Kind.TOO_LARGE
 
 
+@pytest.mark.slow
 def test_repetitive_pages_are_no_bombs() -> None:
     """A table of 40,000 like rows, 6 MB of it, is a page."""
     row = (

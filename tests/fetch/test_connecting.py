@@ -59,18 +59,21 @@ def full_port() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_connect_deadline(way: Way, full_port: int) -> None:
     """A host that does not answer at all is left at the connect deadline."""
     found = failure(way, f"http://127.0.0.1:{full_port}/", connect_timeout=0.15)
     assert found == (Kind.CONNECT_TIMEOUT, "no connection within 0.15 s")
 
 
+@pytest.mark.slow
 def test_total_deadline_while_connecting(way: Way, full_port: int) -> None:
     """The total deadline holds while the connection is being made, too."""
     found = failure(way, f"http://127.0.0.1:{full_port}/", timeout=0.15)
     assert found == (Kind.TIMEOUT, "not finished within 0.15 s")
 
 
+@pytest.mark.slow
 def test_handshake_deadline(way: Way) -> None:
     """A server that takes the connection but no part in TLS is left at the connect deadline."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -216,6 +219,7 @@ def test_no_proxy_there(way: Way) -> None:
         assert found == (Kind.PROXY, "proxy: connection refused")
 
 
+@pytest.mark.slow
 def test_silent_proxy(way: Way) -> None:
     """A proxy that never answers CONNECT is left at the connect deadline."""
     with proxy(never, "site.test:443") as server:

@@ -156,6 +156,7 @@ def test_name_is_kept_for_its_time(way: Way) -> None:
     assert asked == ["site.test", "site.test"]  # at 100 and at 220; at 160 it was still fresh
 
 
+@pytest.mark.slow
 def test_nothing_is_left(way: Way, authority: trustme.CA) -> None:
     """After closing there is no socket, no thread of the fetcher's and no warning left."""
     urls = ["/plain", "/gzip", "/404-large", "/redirect", "/long", "/reset", "/large", "/plain"]
@@ -213,6 +214,7 @@ def test_cancelling_passes_through() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_many_at_once(site: RawServer) -> None:
     """Deadlines fall due one by one, and spare what is finished or younger."""
 
@@ -276,6 +278,7 @@ def test_abort_during_a_look_up() -> None:
     assert outcome.kind is Kind.CANCELLED
 
 
+@pytest.mark.slow
 def test_threads_share_a_fetcher(site: RawServer) -> None:
     """Many threads fetch through one fetcher, and each gets the answer to its own request."""
     paths = ["/plain", "/gzip", "/404", "/redirect"] * 25
@@ -339,6 +342,7 @@ def test_idle_connections_are_bounded(way: Way, monkeypatch: pytest.MonkeyPatch)
         assert server.connections == 4  # c and b are still there, a made room for c
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 def test_a_failed_look_up_that_nobody_waits_for_is_silent(
     loop: Callable[[], asyncio.AbstractEventLoop],

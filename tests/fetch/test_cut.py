@@ -149,6 +149,7 @@ def test_strict(way: Way, cut: RawServer, path: str) -> None:
     assert outcome.kept is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "hopeless", "kept"),
     [
@@ -173,6 +174,7 @@ def test_time_is_up(way: Way, cut: RawServer, path: str, *, hopeless: bool, kept
         assert outcome.kept.response.body.startswith(PAGE)
 
 
+@pytest.mark.slow
 def test_a_status_is_not_lost_to_its_body(way: Way, cut: RawServer) -> None:
     """A 404 whose body does not end is a 404."""
     (outcome,) = way.fetch([cut.url("/slow-404")], replace(CONFIG, timeout=1.0))

@@ -85,6 +85,7 @@ def test_dead_names_do_not_delay_others(dead: Dead) -> None:
     names.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("purpose", ["address", "page"])
 def test_a_silent_name_server_is_temporary(way: Way, dead: Dead, purpose: str) -> None:
     """A look-up that takes too long says so, and may be tried again, wherever it is made."""
@@ -98,6 +99,7 @@ def test_a_silent_name_server_is_temporary(way: Way, dead: Dead, purpose: str) -
     assert outcome.kind.retryable
 
 
+@pytest.mark.slow
 def test_the_total_deadline_holds_for_a_look_up(way: Way, dead: Dead) -> None:
     """A look-up may not take longer than a whole exchange may."""
     config = replace(CONFIG, timeout=0.15)
@@ -152,6 +154,7 @@ def busy(dead: Dead, monkeypatch: pytest.MonkeyPatch) -> Names:
     return names
 
 
+@pytest.mark.slow
 def test_without_a_thread_a_look_up_waits_and_its_time_stands_still(
     way: Way, site: RawServer, dead: Dead, busy: Names
 ) -> None:
@@ -161,6 +164,7 @@ def test_without_a_thread_a_look_up_waits_and_its_time_stands_still(
     assert dead.asked == ["dead.test", "good.test"]
 
 
+@pytest.mark.slow
 def test_a_question_for_an_address_waits_for_a_thread(way: Way, busy: Names) -> None:
     """The same for a look-up that the core asked for."""
     outcome = resolved(way, "good.test", PATIENT, busy)
@@ -219,6 +223,7 @@ names.close()
 """
 
 
+@pytest.mark.slow
 def test_an_exit_does_not_wait_for_name_servers() -> None:
     """A process ends while a look-up of it is under way: no thread of these is joined."""
     done = subprocess.run([sys.executable, "-c", SLOW_EXIT], timeout=PATIENCE, check=False)

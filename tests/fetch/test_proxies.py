@@ -112,6 +112,7 @@ def test_what_a_socks_proxy_refuses(way: Way, reply: int, kind: Kind, reason: st
     assert (outcome.kind, outcome.reason) == (kind, reason)
 
 
+@pytest.mark.slow
 def test_a_proxy_that_is_not_socks(way: Way) -> None:
     """An HTTP server taken for a SOCKS proxy is named as what it is not."""
     with RawServer(SITE) as server:
@@ -130,6 +131,7 @@ def test_no_socks_proxy_there(way: Way) -> None:
         assert (outcome.kind, outcome.reason) == (Kind.PROXY, "proxy: connection refused")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
 def test_a_silent_socks_proxy(way: Way, scheme: str) -> None:
     """A proxy that takes the connection and says nothing is left at the connect deadline."""
@@ -177,6 +179,7 @@ def test_addresses_of_ipv6(way: Way) -> None:
 # -- several, and those of the environment
 
 
+@pytest.mark.slow
 def test_a_host_keeps_its_proxy(way: Way) -> None:
     """Of several proxies each gets a share of the hosts, and a host stays with one."""
     with (

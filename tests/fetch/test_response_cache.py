@@ -73,6 +73,7 @@ def facts(outcome: Any) -> object:
     raise AssertionError(outcome)
 
 
+@pytest.mark.slow
 def test_responses_are_kept_used_while_fresh_and_checked_afterwards(
     way: Way, tmp_path: Path
 ) -> None:

@@ -124,6 +124,7 @@ def test_failures(way: Way, site: RawServer, path: str) -> None:
     assert len(outcome.reason) <= 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", OVERDUE)
 def test_total_deadline(way: Way, site: RawServer, path: str) -> None:
     """A server that keeps the exchange from ending is left at the total deadline."""

@@ -119,6 +119,7 @@ def test_a_broken_file_of_tokens_is_one_line_without_secrets(
     assert "s3cret" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_broken_file_ends_the_crawl_before_it_starts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -78,6 +78,7 @@ def test_old_tls(way: Way, rsa: trustme.CA, ciphers: str, version: ssl.TLSVersio
     assert not refused.kind.retryable
 
 
+@pytest.mark.slow
 def test_small_diffie_hellman(way: Way, rsa: trustme.CA, tmp_path: Path) -> None:
     """Servers with short Diffie-Hellman parameters are reached with `insecure` (Logjam, 2015)."""
     path = tmp_path / "dh.pem"
@@ -256,6 +257,7 @@ def test_a_closed_port_has_no_tls(way: Way) -> None:
     assert (secure.no_tls, plain.no_tls) == (True, False)
 
 
+@pytest.mark.slow
 def test_other_failures_of_tls_say_nothing_of_the_kind(way: Way, rsa: trustme.CA) -> None:
     """A wrong certificate, an alert and silence are no reason to do without TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -95,6 +95,7 @@ def test_bytes_on_an_idle_connection(way: Way, name: str, turns: int) -> None:
     assert bodies(outcomes) == list(PATHS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turns", [0, 3])
 def test_bytes_on_an_idle_tls_connection(way: Way, authority: trustme.CA, turns: int) -> None:
     """The same under TLS, where a quiet connection is used again although tickets were sent."""
@@ -134,6 +135,7 @@ def assert_first(name: str, outcome: Fetched) -> None:
     assert outcome.response.body == (PAGE if name in ("counted", "chunked") else b"")
 
 
+@pytest.mark.slow
 def test_bytes_behind_an_answer_under_tls(way: Way, authority: trustme.CA) -> None:
     """A second answer in the same TLS record is nobody's either."""
     site = {"/first": says(message() + SECOND), "/plain": says(message())}

@@ -50,6 +50,7 @@ def test_a_url_is_kept_up_to_the_cap() -> None:
     assert fields["links_left_off"] == 1
 
 
+@pytest.mark.slow
 def test_a_short_page_makes_no_long_record() -> None:
     """A base of 2,000 characters before many short links is not multiplied beyond the cap."""
     document = parsed(f"<base href='/{'b' * 2_000}/'>{anchors(30_000)}", following=FOLLOWING)
@@ -75,6 +76,7 @@ def test_a_base_beyond_the_cap_is_none() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_texts_end_at_their_caps() -> None:
     """Title, description and language are cut, which their last character shows."""
     long = "t " * 500_000

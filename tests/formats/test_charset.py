@@ -204,12 +204,14 @@ def test_text(body: bytes, name: str, text: str) -> None:
     assert charset.text(body, name) == text
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=300), st.sampled_from(sorted(set(LABELS.values()))))
 def test_decoding_never_raises(body: bytes, name: str) -> None:
     """Any bytes in any encoding give text that UTF-8 can hold."""
     charset.text(body, name).encode("utf-8")
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.sampled_from(

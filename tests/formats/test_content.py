@@ -57,6 +57,7 @@ def selected(body: str, *selectors: str) -> dict[str, Any]:
     return found(body, select=selectors)["selected"]  # type: ignore[no-any-return]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["fast", "best"])
 def test_the_main_text_is_what_a_visitor_came_for(engine: str) -> None:
     """It holds the article and neither navigation nor footer, with either engine."""

@@ -98,6 +98,7 @@ def test_gzip_is_seen_by_its_mark(text: str, after: bytes) -> None:
     assert read(packed + after, "text/html") == Sitemap(pages=("http://a/",))
 
 
+@pytest.mark.slow
 def test_a_truncated_archive_gives_what_it_holds() -> None:
     """What was unpacked until then counts, and the problem names the archive."""
     packed = gzip.compress(
@@ -108,6 +109,7 @@ def test_a_truncated_archive_gives_what_it_holds() -> None:
     assert 4_000 < len(found.pages) < 5_000 and not found.truncated
 
 
+@pytest.mark.slow
 def test_a_damaged_archive_gives_what_precedes_the_damage() -> None:
     """All but the last 4 KiB of packed bytes count, and the problem says what is wrong."""
     urls = [f"http://a/{zlib.crc32(b'%d' % n)}" for n in range(9000)]
@@ -158,6 +160,7 @@ def test_the_caps_of_the_protocol(tag: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_no_more_than_50_megabytes_are_read() -> None:
     """What stands behind 50 MB does not count."""
     text = b"http://a/\n" + b" " * MAX_BYTES + b"\nhttp://b/"
@@ -191,6 +194,7 @@ def listed_urls() -> list[str]:
     return [url for url, _ in listed(OPTIONS, 0)]
 
 
+@pytest.mark.slow
 def test_the_mocks_feeds_give_the_first_pages() -> None:
     """RSS and Atom give the same pages, each once."""
     first = tuple(url for url, _ in listed_slice(OPTIONS, 0, 0, 500))
@@ -223,6 +227,7 @@ def test_the_mocks_sitemaps_over_a_socket() -> None:
 # Any bytes.
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=300), st.booleans(), st.text(max_size=20), st.text(max_size=20))
 def test_no_bytes_raise(data: bytes, packed: bool, content_type: str, url: str) -> None:
     """Any body, packed or not, any header and any URL give a value."""
@@ -230,6 +235,7 @@ def test_no_bytes_raise(data: bytes, packed: bool, content_type: str, url: str) 
     assert isinstance(read(b"\x1f\x8b\x08" + data), Sitemap)
 
 
+@pytest.mark.slow
 @given(st.binary(min_size=1), st.integers(0, 10_000), st.booleans())
 def test_no_damage_raises(noise: bytes, at: int, packed: bool) -> None:
     """A sitemap with noise somewhere in it never gives more than it held, and does not raise."""
@@ -240,6 +246,7 @@ def test_no_damage_raises(noise: bytes, at: int, packed: bool) -> None:
     assert len(found.pages) <= 200 + len(noise)
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=1)))
 def test_what_an_independent_reader_finds(texts: list[str]) -> None:
     """On well-made XML the locations are those that ElementTree finds."""

@@ -136,6 +136,7 @@ def test_a_header_counts_whatever_the_body_is() -> None:
     assert fields["body_hash"] == plain["body_hash"]
 
 
+@pytest.mark.slow
 def test_many_refreshes_are_bounded() -> None:
     """A page of nothing but refreshes has the first few."""
     document = parsed("".join(meta(f"99;url={n}") for n in range(40_000)))

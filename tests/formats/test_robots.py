@@ -186,6 +186,7 @@ def test_what_ends_at_the_limit_counts() -> None:
     assert allowed(whole + b"bc\n", "/a", "/abc") == [True, True]
 
 
+@pytest.mark.slow
 def test_too_many_rules_forbid_everything() -> None:
     """The line of the first one too many is named; other agents' rules do not count."""
     others = "User-agent: BarBot\n" + "Allow: /x\n" * (MAX_RULES + 1)
@@ -196,6 +197,7 @@ def test_too_many_rules_forbid_everything() -> None:
     assert allowed(f"User-agent: *\nAllow: /{'*a' * MAX_RULES}\n", "/y") == [False]
 
 
+@pytest.mark.slow
 def test_an_agent_named_twice_is_named_once() -> None:
     """Its rules are not counted twice."""
     text = "User-agent: FooBot\nUser-agent: foobot\n" + "Allow: /x\n" * MAX_RULES
@@ -255,6 +257,7 @@ def test_a_verdict_says_why() -> None:
     assert RobotsVerdict(True).reason == ""
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=300), st.text(max_size=40), st.text(max_size=40))
 def test_nothing_raises(body: bytes, agent: str, url: str) -> None:
     """Any bytes are a robots.txt, and any text an agent and a URL."""
@@ -264,6 +267,7 @@ def test_nothing_raises(body: bytes, agent: str, url: str) -> None:
     assert found.verdict(url) == verdict
 
 
+@pytest.mark.slow
 @given(st.lists(LINES, max_size=14), PATHS)
 def test_never_allows_what_the_mock_webs_judge_forbids(lines: list[str], path: str) -> None:
     """Two readers of the RFC that share no code agree, or this one refuses what the other allows.

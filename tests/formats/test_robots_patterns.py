@@ -75,6 +75,7 @@ def wildcard(pattern: str) -> Wildcard:
     return found
 
 
+@pytest.mark.slow
 @given(PATTERNS, PATHS)
 def test_a_pattern_matches_what_brute_force_says(pattern: str, path: str) -> None:
     """Whatever stars and anchors stand where, for both kinds of rule."""
@@ -109,6 +110,7 @@ def test_stars_at_the_end_count(patterns: list[str]) -> None:
     assert found.pattern == b"/a**"
 
 
+@pytest.mark.slow
 @given(st.lists(PATTERNS, max_size=8), PATHS)
 def test_the_longest_that_matches_is_found(patterns: list[str], path: str) -> None:
     """Of several rules the one with the most octets decides, in whatever way each is kept."""
@@ -195,6 +197,7 @@ def test_path_and_query(url: str, wanted: str) -> None:
     assert path_and_query(url) == wanted
 
 
+@pytest.mark.slow
 @given(st.text("/ab*", min_size=1, max_size=60), st.text("ab", max_size=200), st.booleans())
 def test_no_pattern_reads_a_path_twice(stars: str, path: str, anchored: bool) -> None:
     """A match looks at each octet once, and at the ends of the pattern once more."""
@@ -234,6 +237,7 @@ def test_a_rule_is_shown_as_printable_ascii() -> None:
     assert len(rule("/" + "a" * 10_000).text) == len("Disallow: ...") + MAX_TEXT
 
 
+@pytest.mark.slow
 @given(ESCAPED, ESCAPED)
 def test_a_disallow_stands_for_all_that_an_allow_does(pattern: str, path: str) -> None:
     """However a path is escaped, the kind of rule that forbids never matches less."""

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from array import array
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ def text(seed: int, words: int) -> list[str]:
     return random.Random(seed).choices(WORDS, k=words)
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=300))
 def test_the_majority_of_each_bit(votes: list[int]) -> None:
     """Counting in parallel equals counting bit by bit, for any number of votes."""
@@ -29,6 +31,7 @@ def test_the_majority_of_each_bit(votes: list[int]) -> None:
     assert simhash._majority(array("Q", votes)) == wanted
 
 
+@pytest.mark.slow
 def test_a_few_words_change_a_few_bits() -> None:
     """Three words changed of 2,000 flip 3 bits or fewer, mostly; other texts differ in many."""
     near, far = [], []
@@ -75,6 +78,7 @@ def test_too_little_to_compare() -> None:
     assert likeness([" ", "\n"]) == (0, 0, 0)
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=30), max_size=8), st.lists(st.text(max_size=30), max_size=4))
 def test_any_text_has_numbers_of_64_bits(texts: list[str], linked: list[str]) -> None:
     """Any text, lone surrogates too, gives three numbers that fit, and the same ones again."""
@@ -83,6 +87,7 @@ def test_any_text_has_numbers_of_64_bits(texts: list[str], linked: list[str]) ->
     assert likeness(texts, linked) == found
 
 
+@pytest.mark.slow
 def test_the_same_in_every_process() -> None:
     """Another process, with another hash seed, finds the same numbers."""
     code = (

@@ -435,6 +435,7 @@ SNIPPETS = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(
     st.lists(SNIPPETS | st.binary(max_size=20), max_size=12).map(b"".join),
     st.lists(st.integers(0, 40_000) | st.integers(1, 9), min_size=1, max_size=4).filter(any),

@@ -21,6 +21,7 @@ async def test_every_request_is_answered(options: dict[str, object]) -> None:
     assert probes.lateness.count == (20 if options.get("rate") else 0)
 
 
+@pytest.mark.slow
 async def test_a_silent_server_times_out() -> None:
     """With the timeout as a lower bound."""
     async with serving(silent) as url:
@@ -43,6 +44,7 @@ async def test_a_bad_answer_is_a_failure(answer: bytes, failure: Failure) -> Non
     assert measured.failures == {failure: 2}
 
 
+@pytest.mark.slow
 async def test_what_is_in_flight_at_the_end_is_counted() -> None:
     """In flight and waiting, as lower bounds."""
     async with serving(silent) as url:

@@ -64,6 +64,7 @@ async def test_intended_is_sent_in_a_closed_loop() -> None:
     assert measured.response == measured.service and measured.lag.largest == 0
 
 
+@pytest.mark.slow
 async def test_what_is_in_flight_at_the_end_stays_as_a_lower_bound() -> None:
     """A run that ends while its requests wait counts them; they are in flight, and no others."""
     async with serving(silent) as url:
@@ -72,6 +73,7 @@ async def test_what_is_in_flight_at_the_end_stays_as_a_lower_bound() -> None:
     assert 0 < probes.mean_in_flight <= 3  # fewer at first, for as long as the machine takes
 
 
+@pytest.mark.slow
 async def test_a_warm_up_is_not_counted() -> None:
     """Requests ahead of the measurement are sent, beside as many as were asked for."""
     count = 0
@@ -88,6 +90,7 @@ async def test_a_warm_up_is_not_counted() -> None:
     assert measured.attempts == 10 and count > 20
 
 
+@pytest.mark.slow
 async def test_a_server_that_dies_in_mid_run_is_failures_not_an_error() -> None:
     """Hits fail one after the other, with pauses, until the run is ended."""
     handler, answered = counting(20)

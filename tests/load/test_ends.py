@@ -58,6 +58,7 @@ def engine(url: str, **options: Any) -> Engine:
     return (OpenLoop if config.open_loop else ClosedLoop)(job, RawClient(job))
 
 
+@pytest.mark.slow
 async def test_a_loop_that_wakes_early_loses_no_hit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Timers of uvloop are whole milliseconds: the first hit leaves at the start, not before."""
     sleep, begin = asyncio.sleep, ClosedLoop.begin
@@ -241,6 +242,7 @@ def test_a_signal_while_connecting_ends_a_run(factory: LoopFactory, processes: i
         on(factory, scenario(url))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factory", LOOPS)
 def test_a_second_signal_leaves_a_run_that_does_not_end(
     factory: LoopFactory, monkeypatch: pytest.MonkeyPatch
@@ -309,6 +311,7 @@ async def _resolved(origin: Any) -> None:
     await resolve(origin, mine=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_short_runs_end_whatever_happens_to_them(seed: int) -> None:
     """LD1: both loops and engines, keep-alive off, resets, refusals, silence and halts by chance.

@@ -61,12 +61,14 @@ def test_neighbouring_buckets_touch(value: int) -> None:
     assert index_of(least + width) == index_of(value) + 1
 
 
+@pytest.mark.slow
 @given(value=micros)
 def test_buckets_are_those_of_hdrhistogram(value: int) -> None:
     """The index of every value to an hour is the one that HdrHistogram gives it."""
     assert index_of(value) == HdrHistogram(1, HOUR, 3).get_counts_array_index(value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_quantiles_are_those_of_the_samples(shape: Callable[[Random], float]) -> None:
     """Every quantile is within 0.1 %, or a microsecond, of the sample of that rank."""
@@ -107,6 +109,7 @@ def test_moments_are_those_of_the_samples(shape: Callable[[Random], float]) -> N
     assert histogram.largest == pytest.approx(max(values), rel=1e-3, abs=1e-6)
 
 
+@pytest.mark.slow
 @given(parts=st.lists(st.lists(seconds, max_size=20), min_size=3, max_size=3))
 def test_merging_is_exact_in_any_order(parts: list[list[float]]) -> None:
     """Parts merged in any order equal the whole, and read back as the whole to the last bit."""
@@ -119,6 +122,7 @@ def test_merging_is_exact_in_any_order(parts: list[list[float]]) -> None:
         assert (merged.mean, merged.stdev) == (whole.mean, whole.stdev)
 
 
+@pytest.mark.slow
 @given(values=st.lists(seconds, max_size=50))
 def test_many_at_once_are_as_one_by_one(values: list[float]) -> None:
     """`add_many` counts as `add` does, above and below what its table holds."""
@@ -128,6 +132,7 @@ def test_many_at_once_are_as_one_by_one(values: list[float]) -> None:
     assert Histogram(values) == one_by_one
 
 
+@pytest.mark.slow
 @given(values=st.lists(seconds, max_size=50))
 def test_wider_buckets_lose_no_value(values: list[float]) -> None:
     """A coarse copy has each value in the coarse bucket that it would have been added to."""
@@ -198,6 +203,7 @@ def test_a_rank_is_not_lost_to_rounding() -> None:
     assert Histogram(n / 1000 for n in range(1, 101)).quantile(0.07) == 0.007003
 
 
+@pytest.mark.slow
 def test_buckets_are_bounded() -> None:
     """Values all over a day use no more buckets than the documented number."""
     random = Random(1)

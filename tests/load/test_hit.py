@@ -235,6 +235,7 @@ def test_an_odd_row_stays() -> None:
     assert [(row.at, row.count) for row in halved(rows)] == [(0, 1), (2, 5), (4, 4)]
 
 
+@pytest.mark.slow
 @given(service=st.floats(1e-5, 5), connections=st.integers(1, 20))
 def test_littles_law_holds_for_a_closed_loop(service: float, connections: int) -> None:
     """With every connection always busy, all their time over the time is their number.

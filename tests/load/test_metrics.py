@@ -28,6 +28,7 @@ def scrape(address: str) -> Scraped:
         return {(s.name, *s.labels.values()): s.value for f in families for s in f.samples}
 
 
+@pytest.mark.slow
 def test_counters_and_latencies_are_those_of_the_run() -> None:
     """Seconds and _total by convention; a kind of failure that has not come is 0, not absent."""
     exposition = Exposition()
@@ -61,6 +62,7 @@ def test_counters_rise_over_several_runs() -> None:
     assert exposition.whole.rows == ()
 
 
+@pytest.mark.slow
 def test_targets_are_told_apart() -> None:
     """By status and kind of error, over several runs; a run with one target has no such figures."""
     exposition, run = Exposition(), sample.measured()
@@ -75,6 +77,7 @@ def test_targets_are_told_apart() -> None:
     assert found["crawler_load_target_errors_total", "timeout", first] == 2 * 13
 
 
+@pytest.mark.slow
 async def test_targets_are_told_while_the_run_lasts() -> None:
     """Each second's counts have those of the targets, without their latencies."""
     seen: list[Measured] = []
@@ -86,6 +89,7 @@ async def test_targets_are_told_while_the_run_lasts() -> None:
     assert not any(target.response.count for target in seen[0].targets)
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_one_line() -> None:
     """And it is free again afterwards."""
     with serving_metrics(0, Exposition()) as address:

@@ -52,6 +52,7 @@ async def test_before_the_start_nothing_is_measured() -> None:
     assert (probes.cpu_seconds, probes.cpu_share, probes.mean_in_flight) == (0, 0, 0)
 
 
+@pytest.mark.slow
 async def test_a_blocked_loop_is_lag_and_cpu() -> None:
     """50 ms of computing in a callback are in the loop's lag, and in the CPU time."""
     engine = FakeEngine(enough=2)

@@ -23,6 +23,7 @@ async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
         writer.write(OK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arrivals", ["constant", "poisson"])
 async def test_hits_leave_on_schedule(arrivals: str) -> None:
     """All of them, in the time that the rate gives."""
@@ -35,6 +36,7 @@ async def test_hits_leave_on_schedule(arrivals: str) -> None:
     assert probes.lateness.count == 60
 
 
+@pytest.mark.slow
 async def test_waiting_hits_keep_their_intended_time() -> None:
     """One connection at 20/s, asked at 100/s: response grows with the queue, service does not."""
     async with serving(slow) as url:
@@ -43,6 +45,7 @@ async def test_waiting_hits_keep_their_intended_time() -> None:
     assert measured.response.largest > 5 * measured.service.quantile(0.5)
 
 
+@pytest.mark.slow
 async def test_with_drop_nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """What finds no connection free is given up, and counted, while the first is in flight."""
     others, drop, drops = asyncio.Event(), Recorder.dropped, []
@@ -66,6 +69,7 @@ async def test_with_drop_nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert measured.attempts == 20 and measured.unfinished == 0
 
 
+@pytest.mark.slow
 async def test_stages_end_the_run() -> None:
     """The duration of stages is their own, not that of the options."""
     async with serving(answering(OK)) as url:
@@ -74,6 +78,7 @@ async def test_stages_end_the_run() -> None:
     assert 36 <= measured.attempts <= 41
 
 
+@pytest.mark.slow
 async def test_all_that_waits_at_the_end_is_counted() -> None:
     """A silent server: in flight and waiting hits are lower bounds, as many as were due."""
     async with serving(silent) as url:
@@ -81,6 +86,7 @@ async def test_all_that_waits_at_the_end_is_counted() -> None:
     assert 28 <= measured.unfinished <= 30 and measured.response.lower_bounds == measured.unfinished
 
 
+@pytest.mark.slow
 async def test_what_waits_for_a_dead_server_fails_with_it() -> None:
     """After the server is gone hits fail to connect; none is lost."""
     handler, answered = counting(20)

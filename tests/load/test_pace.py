@@ -56,6 +56,7 @@ def test_a_constant_rate_has_equal_gaps(rate: float, seconds: float) -> None:
     assert not times or times[-1] < seconds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     ["1s:100,2s:1000", "2s:100,0s:900,1s:900", "1s:0,2s:500", "1s:500,1s:0,1s:0,1s:300", "3s:7"],
@@ -89,6 +90,7 @@ def test_each_hit_leaves_when_it_is_due(found: list[Stage]) -> None:
         assert pace.due(moment) == pytest.approx(n, rel=1e-6, abs=1e-4)
 
 
+@pytest.mark.slow
 @given(scheduled, arrivals, st.integers(1, 7), st.integers(0, 60))
 def test_processes_share_a_schedule_exactly(
     found: list[Stage], kind: Arrivals, processes: int, most: int
@@ -101,6 +103,7 @@ def test_processes_share_a_schedule_exactly(
     assert all(share == whole[number::processes] for number, share in enumerate(shares))
 
 
+@pytest.mark.slow
 @given(scheduled, arrivals, st.integers(1, 500), st.floats(0, 0.5))
 def test_no_more_than_asked_for_after_the_warm_up(
     found: list[Stage], kind: Arrivals, most: int, warmup: float
@@ -115,6 +118,7 @@ def test_no_more_than_asked_for_after_the_warm_up(
         assert counted >= most
 
 
+@pytest.mark.slow
 @given(rates.filter(lambda rate: rate < 1_000), st.floats(0.1, 1))
 def test_the_warm_up_runs_at_the_first_rate(rate: float, warmup: float) -> None:
     """It is ahead of the stages, whose hits come later by as much and stay as many."""

@@ -26,6 +26,7 @@ def hostile() -> LoadResult:
     return replace(result, partial=True, thresholds=judged)
 
 
+@pytest.mark.slow
 def test_a_threshold_and_a_check_is_a_test_case_each() -> None:
     """A missed threshold is a failure with what was measured, a check that fails an error."""
     suites = ET.fromstring(junit(sample.result()))
@@ -51,6 +52,7 @@ def test_what_a_server_says_cannot_break_the_junit_file() -> None:
     assert HOSTILE.translate({0: 0xFFFD, 0x1B: 0xFFFD}) in said
 
 
+@pytest.mark.slow
 def test_a_pull_request_gets_the_verdict_and_the_figures() -> None:
     """The heading says what came of it; each table's rows have as many cells as its head."""
     text = markdown(sample.result())

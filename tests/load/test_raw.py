@@ -90,6 +90,7 @@ async def test_without_keepalive_each_request_has_a_connection() -> None:
     assert len(seen) == 5 and all(b"\r\nConnection: close\r\n" in head for head in seen)
 
 
+@pytest.mark.slow
 async def test_a_server_that_never_answers_costs_the_timeout() -> None:
     """Each hit ends as a timeout, with at least that time as its lower bound."""
     async with serving(silent) as url:
@@ -128,6 +129,7 @@ async def test_what_the_request_says_arrives() -> None:
     assert b"Content-Length: 4" in head and body == b"data"
 
 
+@pytest.mark.slow
 def test_tls_on_loopback_needs_no_authority() -> None:
     """The mock web's own certificate is taken, as nobody else can be there."""
     with running(MockWeb(tls=True, pages=3)) as web:

@@ -22,6 +22,7 @@ from crawler.model.errors import EnvironmentFailure
 from tests.load.sample import measured, result
 
 
+@pytest.mark.slow
 def test_a_result_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     """Written, read and written again, the text is the same, and so is what was measured."""
     path = tmp_path / "result.json"
@@ -32,6 +33,7 @@ def test_a_result_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert again.verdict == result().verdict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", [measured(), Measured(elapsed=0.0)], ids=["full", "empty"])
 def test_a_result_follows_its_schema(run: Measured) -> None:
     """The document of a run, and of one in which nothing happened, is valid."""
@@ -40,6 +42,7 @@ def test_a_result_follows_its_schema(run: Measured) -> None:
     Draft202012Validator(schema()).validate(document)
 
 
+@pytest.mark.slow
 def test_the_schema_refuses_what_is_unknown_and_what_is_missing() -> None:
     """A field too many or too few, at the top or below, is an error."""
     validator = Draft202012Validator(schema())

@@ -59,6 +59,7 @@ async def test_an_unreadable_body_is_one_line() -> None:
         await load("http://127.0.0.1/", body="@/no/such")
 
 
+@pytest.mark.slow
 async def test_halt_ends_a_run_early() -> None:
     """With what was measured until then."""
     halt = asyncio.Event()

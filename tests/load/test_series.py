@@ -37,6 +37,7 @@ def total(found: list[Row]) -> tuple[int, int, Histogram, Histogram, Histogram]:
     return count, errors, sums[0], sums[1], sums[2]
 
 
+@pytest.mark.slow
 @given(rows())
 def test_halving_loses_nothing(found: list[Row]) -> None:
     """Half as many rows, twice as long, with the same values; an odd last one stays."""

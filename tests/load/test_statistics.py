@@ -64,6 +64,7 @@ def test_equal_servers_are_hardly_ever_told_apart(noise: float) -> None:
     assert wrong <= MOST_WRONG
 
 
+@pytest.mark.slow
 def test_a_difference_of_ten_percent_is_found() -> None:
     """Behind 3 % of noise, every figure of every comparison says slower."""
     chance = Random(12)
@@ -94,6 +95,7 @@ def test_the_interval_holds_the_truth(paired: bool, count: int) -> None:
     assert held / TRIALS >= 0.91
 
 
+@pytest.mark.slow
 def test_waves_of_the_machine_do_not_tell_pairs_apart() -> None:
     """What both sides of a pair suffer alike cancels out; without pairs it hides a difference."""
     chance = Random(16)
@@ -170,6 +172,7 @@ def test_pairs_must_be_pairs() -> None:
         ratio([1.0] * 6, [1.0] * 7, paired=True)
 
 
+@pytest.mark.slow
 def test_figures_without_any_spread_have_a_ratio() -> None:
     """An interval of no width, and no division by zero."""
     for paired in (True, False):

@@ -106,6 +106,7 @@ def test_any_text_is_read_or_refused_in_one_line(text: str) -> None:
     assert 0 < len(problem) < 250
 
 
+@pytest.mark.slow
 @given(st.floats(0, 100).map(lambda share: round(share, 3)))
 def test_percentiles_are_exact(percent: float) -> None:
     """p99.9 is the quantile 0.999, and no hair more that would ask for another rank."""

@@ -17,6 +17,7 @@ ENGINES = pytest.mark.parametrize("engine", ["raw", "aiohttp"])
 URL = "http://127.0.0.1:1/a/b"
 
 
+@pytest.mark.slow
 @ENGINES
 async def test_a_connection_pauses_after_each_answer(engine: str) -> None:
     """Never for less than the range says, and without counting as a request in flight."""

@@ -74,6 +74,7 @@ def test_a_request_is_a_line(tmp_path: Path) -> None:
     assert (second["target"], second["status"], second["user_agent"]) == ("/status/404", 404, "")
 
 
+@pytest.mark.slow
 def test_a_log_is_there_before_the_end(tmp_path: Path) -> None:
     """A line is written soon after its request, while the server goes on."""
     path = tmp_path / "log"
@@ -121,6 +122,7 @@ def test_any_bytes_are_one_line(tmp_path: Path, raw: bytes, text: str) -> None:
     assert read(path)[0]["target"] == text
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_log_alone(capfd: pytest.CaptureFixture[str]) -> None:
     """When nothing more can be written there is one line on stderr; the server goes on."""
     with running(MockWeb(access_log="/dev/full")) as web:
@@ -163,6 +165,7 @@ def test_a_log_that_cannot_be_opened_is_an_error_at_the_start(tmp_path: Path) ->
         pytest.fail("it has started")
 
 
+@pytest.mark.slow
 def test_a_pipe_that_nobody_reads_holds_nobody_up(capfd: pytest.CaptureFixture[str]) -> None:
     """Lines for a slow reader wait up to a bound; then the log ends, with one line on stderr."""
     ours, theirs = os.pipe()

@@ -86,6 +86,7 @@ def test_not_modified() -> None:
     assert not_modified(replace(PAGE, pieces=())) == reply
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_nothing_raises(tag: str, date: str) -> None:
     """Any field values are taken."""

@@ -67,6 +67,7 @@ def test_pipelined_answers_keep_their_order(web: Served) -> None:
     assert re.findall(rb"HTTP/1.1 (\d+)", raw) == [b"201", b"202", b"203", b"206", b"207"]
 
 
+@pytest.mark.slow
 def test_more_pipelined_requests_than_the_queue_holds(web: Served) -> None:
     """A pipeline longer than the queue behind a delayed answer is served whole and in order."""
     many = MAX_QUEUED * 20

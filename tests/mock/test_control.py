@@ -65,6 +65,7 @@ def test_options_survive_the_way_through_json() -> None:
     assert options.changed({"rate": 3.0}).rate == 3
 
 
+@pytest.mark.slow
 def test_the_scenario_is_shown_with_its_port(web: Served) -> None:
     """GET gives every option in force, with the port that was had: enough to score a crawl."""
     shown = json.loads(call(web, "/__scenario"))

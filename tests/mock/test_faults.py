@@ -83,6 +83,7 @@ def test_endless_ones_have_no_end() -> None:
         assert len(list(islice(pieces, 10_000))) == 10_000
 
 
+@pytest.mark.slow
 def test_the_bytes_never_change() -> None:
     """Another version gives the same faults, but for what a compressor makes."""
     digest = hashlib.blake2b(digest_size=8)
@@ -205,6 +206,7 @@ def test_slow_ones_take_their_time() -> None:
         assert {len(piece) for piece in reply.pieces} == {1}
 
 
+@pytest.mark.slow
 def test_nested_bomb() -> None:
     """gzip-nested is under 8 KB on the wire and 64 MiB two layers further."""
     reply, _ = made("gzip-nested")

@@ -35,6 +35,7 @@ def hasty(request: pytest.FixtureRequest) -> Iterator[Served]:
         yield served
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "start", [b"", b"G", b"GET /page/1 HTTP/1.1\r\nHost: a\r\n", get("/page/1") + b"GET"]
 )
@@ -48,6 +49,7 @@ def test_silence_is_ended(hasty: Served, start: bytes) -> None:
     assert status_of(ask(hasty, "/page/1")) == 200
 
 
+@pytest.mark.slow
 def test_a_slow_loris_is_ended(hasty: Served) -> None:
     """A header line now and then does not keep a connection open beyond the idle timeout."""
     started = time.monotonic()
@@ -60,6 +62,7 @@ def test_a_slow_loris_is_ended(hasty: Served) -> None:
     assert status_of(ask(hasty, "/page/1")) == 200
 
 
+@pytest.mark.slow
 def test_a_long_answer_is_no_silence(hasty: Served) -> None:
     """The idle timeout ends nobody who waits for an answer or is getting one."""
     for target in ("/delay/0.5/page/1", "/slow/10/0.05/page/1"):

@@ -123,6 +123,7 @@ def tell(recorder: Ledger | EventLog, host: str, address: str, now: float, what:
         recorder.end(host, address, now, 4.0 if what == "refuse" else None)
 
 
+@pytest.mark.slow
 @given(events=EVENTS)
 def test_merged_logs_are_one_ledger(events: list[tuple[int, int, int, str]]) -> None:
     """However events fall on processes, the merged ledger is that of one that saw them all."""

@@ -236,6 +236,7 @@ def test_silence_lasts_until_the_client_leaves(web: Served, fault: str, sent: in
             client.recv(1)
 
 
+@pytest.mark.slow
 def test_broken_encodings(web: Served) -> None:
     """bad-gzip is no gzip, cut-gzip is half of one, the bomb is small and grows to 16 MiB."""
     with pytest.raises(gzip.BadGzipFile):

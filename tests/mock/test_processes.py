@@ -233,6 +233,7 @@ def test_a_signal_to_the_group_is_a_clean_end(program: Program, number: signal.S
     assert all(map(gone, program.workers))
 
 
+@pytest.mark.slow
 def test_a_killed_parent_leaves_nobody_and_nothing(program: Program, tmp_path: Path) -> None:
     """`kill -9` of the parent: the workers leave, the port is free, the shared files are gone."""
     assert list(tmp_path.iterdir())

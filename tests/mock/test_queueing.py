@@ -60,6 +60,7 @@ def test_fixed_service_waits_as_pollaczek_and_khinchine_say(load: float) -> None
     assert mean_wait(1, load, "1") == pytest.approx(load / (1 - load) / 2, rel=0.05)
 
 
+@pytest.mark.slow
 @given(
     workers=st.integers(1, 4),
     room=st.integers(0, 4),

@@ -168,6 +168,7 @@ def test_many_wildcards_are_quick() -> None:
     assert allows(text, "/" + "a" * 5000)
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=300), st.text(max_size=40), st.text(max_size=40))
 def test_nothing_raises(body: bytes, agent: str, target: str) -> None:
     """Any bytes are a robots.txt, and any text an agent and a target."""

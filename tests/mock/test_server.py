@@ -29,6 +29,7 @@ from .conftest import ask, connect, get, read_all, status_of
 SOURCE = str(Path(crawler.__file__).parent.parent)
 
 
+@pytest.mark.slow
 def test_latency_is_never_shorter_than_asked(loop_factory: LoopFactory) -> None:
     """With a latency every answer takes at least that long, 404s and cached pages included."""
     with running(MockWeb(latency=0.03), loop_factory=loop_factory) as web:
@@ -38,6 +39,7 @@ def test_latency_is_never_shorter_than_asked(loop_factory: LoopFactory) -> None:
             assert time.monotonic() - started >= 0.03
 
 
+@pytest.mark.slow
 def test_waiting_requests_are_counted(loop_factory: LoopFactory) -> None:
     """peak_waiting is the number of requests that were held back at the same time."""
     with running(MockWeb(latency=0.2), loop_factory=loop_factory) as web:
@@ -70,6 +72,7 @@ def test_a_stop_closes_every_connection(loop_factory: LoopFactory) -> None:
     assert threading.active_count() == threads
 
 
+@pytest.mark.slow
 def test_a_stop_misses_no_client_that_has_just_come(loop_factory: LoopFactory) -> None:
     """Clients that connect in the very moment of the stop are closed too, not forgotten."""
     for _ in range(20):
@@ -187,6 +190,7 @@ def test_robots_are_an_option() -> None:
     assert b"\r\n\r\nUser-agent: *\nDisallow: /\n" in raw
 
 
+@pytest.mark.slow
 def test_the_cache_is_bounded() -> None:
     """No number of pages makes the server hold more than its bound."""
     responder = Responder(MockWeb(pages=10**6, page_bytes=1_000_000, links=0), answer)
@@ -250,6 +254,7 @@ def test_the_pytest_fixture(tmp_path: Path) -> None:
     assert "1 passed" in done.stdout
 
 
+@pytest.mark.slow
 def test_importing_the_mock_needs_no_pytest() -> None:
     """The package is usable where pytest is not installed."""
     code = "import sys, crawler.mock; sys.exit('pytest' in sys.modules)"

@@ -45,6 +45,7 @@ def from_index(options: MockWeb, host: str) -> list[str]:
     return [url for path in paths for url in locations(unpacked(served(path, options, host)))]
 
 
+@pytest.mark.slow
 def test_the_index_leads_to_every_listed_page() -> None:
     """Plain and gzip parts in turn hold exactly what the truth says is listed, each once."""
     parts = locations(served("/sitemap.xml").body)
@@ -84,6 +85,7 @@ def test_a_host_without_pages() -> None:
         assert served(f"/{name}", options, "h4.x.test:8080").status == 200
 
 
+@pytest.mark.slow
 def test_the_text() -> None:
     """One URL a line, the same as in the XML."""
     lines = served("/sitemap.txt").body.decode().splitlines()
@@ -156,6 +158,7 @@ def test_escaping(monkeypatch: pytest.MonkeyPatch) -> None:
         assert b"c=&#x27;&lt;&quot;&gt;" in served(f"/sitemap-{name}.xml").body
 
 
+@pytest.mark.slow
 def test_a_large_host_costs_nothing_until_it_is_read() -> None:
     """A billion pages: the index keeps the protocol's limit, and a part comes piece by piece."""
     options = MockWeb(pages=1_000_000_000, port=8080)
@@ -167,6 +170,7 @@ def test_a_large_host_costs_nothing_until_it_is_read() -> None:
     assert b"".join(islice(reply.pieces, 3)).count(b"<loc>") > 100
 
 
+@pytest.mark.slow
 def test_bytes_are_the_same_every_time() -> None:
     """Parts, packed ones included, are the same bytes at each request, and may be kept."""
     for path in ("/sitemap.xml", "/sitemap-0.xml", "/sitemap-1.xml.gz"):
@@ -176,6 +180,7 @@ def test_bytes_are_the_same_every_time() -> None:
         assert ask.settled
 
 
+@pytest.mark.slow
 def test_no_part_is_over_the_limits() -> None:
     """At most 50,000 URLs and 50 MB in a file, as the protocol wants."""
     assert PART <= MAX_URLS

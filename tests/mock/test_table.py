@@ -32,6 +32,7 @@ def table(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Table]:
     made.close()
 
 
+@pytest.mark.slow
 def test_counts_are_by_key(table: Table) -> None:
     """Each key has a count of its own that starts at 0."""
     keys = [str(number).encode() for number in range(5000)]

@@ -96,6 +96,7 @@ def test_the_header_line() -> None:
     assert server_timing(()) == b""
 
 
+@pytest.mark.slow
 @given(
     rate=st.floats(0.1, 1000),
     burst=st.integers(1, 20),

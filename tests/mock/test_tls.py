@@ -32,6 +32,7 @@ def _server_context(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
+@pytest.mark.slow
 def test_tls(loop_factory: LoopFactory, authority: trustme.CA) -> None:
     """With a context the web is served over https, absolute links and broken ends included."""
     trusting = ssl.create_default_context()
@@ -94,6 +95,7 @@ def _fetch(web: Served, address: str, path: str, seconds: float = 10) -> bytes:
     return data
 
 
+@pytest.mark.slow
 def test_the_option_tls_makes_certificates(secure: Served) -> None:
     """Whoever trusts `ca_pem` is served at every host's address, by every process."""
     for address in ("127.0.0.1", "127.0.0.2", "127.0.0.3") * 3:

@@ -111,6 +111,7 @@ def test_pages_stay_small() -> None:
     assert len(answer(Ask(target=f"/trap/facets?{query}"), OPTIONS).body) < 64 * 1024
 
 
+@pytest.mark.slow
 @given(st.text(max_size=40))
 def test_nothing_raises(text: str) -> None:
     """Any path below /trap/ has an answer."""

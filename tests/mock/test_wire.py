@@ -135,6 +135,7 @@ def test_an_endless_body_leaves_the_loop_to_others(monkeypatch: pytest.MonkeyPat
         assert read_until(other, lambda data: data.endswith(b"</html>\n"))
 
 
+@pytest.mark.slow
 def test_a_deaf_server_lets_the_window_fill(monkeypatch: pytest.MonkeyPatch) -> None:
     """DEAF reads nothing more: a client that goes on sending is stopped by flow control."""
     serve_one(monkeypatch, Answer(framing=BodyFraming.RAW, ending=Ending.DEAF))

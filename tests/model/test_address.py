@@ -172,6 +172,7 @@ def test_no_spelling_gets_past(host: str) -> None:
 _STRICTER = [ipaddress.ip_network(text) for text in ("192.88.99.0/24", "192.0.0.0/24")]
 
 
+@pytest.mark.slow
 @given(
     st.one_of(
         st.ip_addresses(),
@@ -189,6 +190,7 @@ def test_nothing_that_python_calls_local_is_open(
         assert nature(str(address)) is not None
 
 
+@pytest.mark.slow
 @given(st.ip_addresses(v=4))
 def test_ipv4_agrees_with_python(address: ipaddress.IPv4Address) -> None:
     """For IPv4 the tables say what `ipaddress` says, but for multicast and a few services."""

@@ -56,6 +56,7 @@ NAMES = st.sampled_from(["utm_source", "gclid", "a", "b", "utm", "", "gclid2"])
 PAIRS = st.lists(st.tuples(NAMES, st.sampled_from(["", "=", "=1", "=/?x", "=gclid"])), max_size=6)
 
 
+@pytest.mark.slow
 @given(PAIRS)
 def test_equals_its_definition(pairs: list[tuple[str, str]]) -> None:
     """What is left are the other parameters, as they were; doing it twice changes nothing."""
@@ -107,6 +108,7 @@ def test_equivalent_spellings(one: str, two: str, same: bool) -> None:
 PIECES = st.lists(st.sampled_from(["%", "%4", "1", "%41", "%c3", "%2f", "a", "B", "/", "?", "#"]))
 
 
+@pytest.mark.slow
 @given(PIECES)
 def test_a_canonical_form_is_its_own(pieces: list[str]) -> None:
     """Doing it twice changes nothing, however escapes are cut or nested."""
@@ -115,6 +117,7 @@ def test_a_canonical_form_is_its_own(pieces: list[str]) -> None:
     assert canonical(Url(canonical(url))) == canonical(url)
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_the_canonical_form_is_a_url(text: str) -> None:
     """Of any URL it is one that the standard serialises as it stands."""

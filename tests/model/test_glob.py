@@ -62,6 +62,7 @@ def test_a_bad_pattern_is_one_clear_line(pattern: str) -> None:
         Globs([pattern])
 
 
+@pytest.mark.slow
 @given(st.text(st.sampled_from("ab*/"), max_size=8), st.text(st.sampled_from("ab/"), max_size=12))
 def test_globs_equal_their_definition(pattern: str, path: str) -> None:
     """For any pattern and path the answer is that of the regular expression it stands for."""

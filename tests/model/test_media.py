@@ -52,6 +52,7 @@ def test_types(header: str, essence: str, charset: str | None) -> None:
     assert (found.essence, found.parameters.get("charset")) == (essence, charset)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60) | st.text('ab/;="\\, *', max_size=60))
 def test_any_header_is_read(header: str) -> None:
     """No header raises, and what is found is a type in lower case, or none."""
@@ -60,6 +61,7 @@ def test_any_header_is_read(header: str) -> None:
     assert found.essence.count("/") == bool(found.essence)
 
 
+@pytest.mark.slow
 def test_a_hostile_header_costs_little() -> None:
     """Quotes, blanks and commas by the thousand are read in time that grows with their number."""
     for piece in ('"', '";', " ", ',"', "\\", '="\\', ";=", "a=b;"):

@@ -34,6 +34,7 @@ def test_what_people_write_stays(text: str) -> None:
     assert printable(text) == text
 
 
+@pytest.mark.slow
 @given(WIDE, WIDE)
 def test_values_come_back(key: str, value: str) -> None:
     """Whoever reads the JSON gets the text that went in; of lone surrogates U+FFFD."""
@@ -59,6 +60,7 @@ def test_escaping_changes_no_value(value: Any) -> None:
     assert escaped(once) == once
 
 
+@pytest.mark.slow
 @given(WIDE)
 def test_a_printable_line_is_one_line(text: str) -> None:
     """Any text at all is one line of a terminal, and can be written to it."""

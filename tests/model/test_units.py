@@ -120,6 +120,7 @@ def test_whole_numbers_stay_whole() -> None:
             unit.whole(text)
 
 
+@pytest.mark.slow
 @given(st.sampled_from(UNITS), st.text(max_size=30))
 def test_any_text_is_read_or_refused(unit: Unit, text: str) -> None:
     """Nothing that a person may write is another error than a ValueError of one line."""

@@ -95,6 +95,7 @@ _PIECES = [
 ]
 
 
+@pytest.mark.slow
 @given(st.sampled_from(_ORIGINS), st.lists(st.sampled_from(_PIECES), max_size=8).map("".join))
 def test_what_is_taken_as_it_stands_is_what_the_standard_makes_of_it(origin: str, end: str) -> None:
     """The short way for plain URLs of a known host never shows: all is as ada reads it."""

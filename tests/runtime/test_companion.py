@@ -13,6 +13,7 @@ from crawler.runtime.companion import ProcessLine, companions
 PARROT = "tests.runtime.parrot"
 
 
+@pytest.mark.slow
 def test_values_go_both_ways() -> None:
     """Each companion hears what it is told, in order, and is heard."""
     with companions(PARROT, 2, "the test") as parrots:
@@ -24,6 +25,7 @@ def test_values_go_both_ways() -> None:
             assert len(parrot.hear()) == 1_000_000
 
 
+@pytest.mark.slow
 def test_the_end_of_a_companion_is_heard_and_explained() -> None:
     """One that has ended is heard as None, and its obituary says how; telling it does no harm."""
     with companions(PARROT, 2, "the test") as (first, second):
@@ -36,6 +38,7 @@ def test_the_end_of_a_companion_is_heard_and_explained() -> None:
         assert second.obituary() == f"process {second.pid} of the test was killed by SIGKILL"
 
 
+@pytest.mark.slow
 def test_leaving_the_block_ends_a_companion() -> None:
     """It hears None, and has ended with code 0 when the block is left."""
     with companions(PARROT, 1, "the test") as (parrot,):
@@ -46,6 +49,7 @@ def test_leaving_the_block_ends_a_companion() -> None:
         os.kill(parrot.pid, 0)
 
 
+@pytest.mark.slow
 def test_a_signal_of_the_terminal_does_not_end_a_companion() -> None:
     """Signals that end a command are blocked in a companion: its parent says when to end."""
     with companions(PARROT, 1, "the test") as (parrot,):

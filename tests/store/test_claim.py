@@ -110,6 +110,7 @@ def test_an_empty_file_is_free(tmp_path: Path) -> None:
     assert path.read_bytes().count(b"\n") == 1 and path.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("existing", ["refuse", "replace", "add"])
 @pytest.mark.parametrize("holds", [b"", OLD])
 def test_a_second_process_is_told_who_writes(

@@ -80,6 +80,7 @@ def test_lines_are_counted(name: str, text: str, lines: list[int], size: int) ->
     assert [json.loads(seed.source)["line"] for seed in found] == lines
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.sampled_from(["\n", "\r\n", "\r", f"{A}\n", "x" * 70_000 + "\r\n"])),
     st.integers(1, 9),

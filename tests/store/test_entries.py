@@ -135,6 +135,7 @@ def test_dots_reach_inside() -> None:
     assert found == ["http://a/", "http://b/", "! no field 'a.b.c'", "! no field 'a.b.c'"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
 def test_long_fields_beside_the_url_do_no_harm(name: str) -> None:
     """A record above the longest URL is read; one above 8 MB is one refusal."""
@@ -149,6 +150,7 @@ def test_long_fields_beside_the_url_do_no_harm(name: str) -> None:
     assert len(seeds[1].input) == 256
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=20), min_size=1), st.integers(1, 50))
 def test_what_the_csv_module_writes_is_read_back(notes: list[str], size: int) -> None:
     """Any text beside the URL, quoted as the csv module does it, leaves the URLs as they are."""
@@ -160,6 +162,7 @@ def test_what_the_csv_module_writes_is_read_back(notes: list[str], size: int) ->
     assert texts(read(data, "a.csv", size)) == [f"http://a/{n}" for n in range(len(kept))]
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=300), st.sampled_from(["a", "a.csv", "a.jsonl"]), st.integers(1, 60))
 def test_no_bytes_raise(data: bytes, name: str, size: int) -> None:
     """Whatever a list holds behind its first URL, its entries are values."""

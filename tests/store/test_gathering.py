@@ -154,6 +154,7 @@ def other_disk(tmp_path: Path) -> Iterator[str]:
         yield str(Path(name) / "state")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.zst", "out"])
 @pytest.mark.parametrize("apart", [False, True])
 def test_gathering_can_be_killed_at_every_change(

@@ -63,6 +63,7 @@ def test_rules_of_a_line_decide_as_those_of_the_file() -> None:
     assert not back.verdict("/private/x").allowed and back.verdict("/private/open").allowed
 
 
+@pytest.mark.slow
 def test_rules_that_are_too_long_are_asked_for_again() -> None:
     """A line is bounded: it has no rules then, and no time for which they are in force."""
     text = b"User-agent: *\n" + b"".join(b"Disallow: /%d/\n" % n for n in range(9_000))

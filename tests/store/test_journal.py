@@ -170,6 +170,7 @@ def test_what_is_complete_is_so_for_one_list_and_its_options(
         place.crawl(**options)
 
 
+@pytest.mark.slow
 def test_overwriting_starts_over(place: Place) -> None:
     """With --overwrite neither state nor receipt count, and the new output has a receipt."""
     place.crawl()
@@ -180,6 +181,7 @@ def test_overwriting_starts_over(place: Place) -> None:
         place.crawl()
 
 
+@pytest.mark.slow
 def test_a_receipt_without_its_output_is_ignored(place: Place) -> None:
     """Who moves the records away and runs the command gets them again."""
     place.crawl()
@@ -188,6 +190,7 @@ def test_a_receipt_without_its_output_is_ignored(place: Place) -> None:
     assert len(place.urls()) == 9
 
 
+@pytest.mark.slow
 def test_the_same_command_goes_on_where_a_crawl_was_killed(place: Place) -> None:
     """Half a record is cut off, and each URL has one record in the end."""
     place.half(robots="ignore")
@@ -195,6 +198,7 @@ def test_the_same_command_goes_on_where_a_crawl_was_killed(place: Place) -> None
     assert place.urls() == [f"http://a.test/page/{n}" for n in range(9)]
 
 
+@pytest.mark.slow
 def test_entries_behind_those_that_were_read_join_the_crawl(place: Place) -> None:
     """A list that has grown since is crawled to its new end."""
     place.half(robots="ignore")
@@ -203,6 +207,7 @@ def test_entries_behind_those_that_were_read_join_the_crawl(place: Place) -> Non
     assert len(place.urls()) == 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["async", "threaded"])
 def test_either_engine_goes_on(place: Place, engine: str) -> None:
     """What one engine began the other may end: it changes no record."""
@@ -211,6 +216,7 @@ def test_either_engine_goes_on(place: Place, engine: str) -> None:
     assert len(place.urls()) == 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["list", "options"])
 def test_a_change_is_refused_until_it_is_accepted(place: Place, change: str) -> None:
     """One line says what has changed; nothing is touched. --accept-change loses nothing."""
@@ -263,6 +269,7 @@ def test_damage_is_refused_and_nothing_is_cut(
     assert after == before
 
 
+@pytest.mark.slow
 def test_a_second_process_is_told_who_writes(place: Place) -> None:
     """The lock on the output is that on its state."""
     place.half(robots="ignore")
@@ -274,6 +281,7 @@ def test_a_second_process_is_told_who_writes(place: Place) -> None:
         place.crawl()
 
 
+@pytest.mark.slow
 def test_what_is_added_to_stays_however_often_the_crawl_is_killed(place: Place) -> None:
     """With --append the old records are there in the end, and the new ones once each."""
     place.output.write_text('{"url":"http://b.test/"}\n')
@@ -301,6 +309,7 @@ def test_a_place_where_no_state_can_be_made_is_told_at_once(
         place.crawl(state=str(tmp_path / state))
 
 
+@pytest.mark.slow
 def test_a_full_journal_wakes_the_engine_after_its_commit(tmp_path: Path) -> None:
     """What waits for a commit counts as full, and an engine is told when it is committed."""
     output = str(tmp_path / "out.jsonl")
@@ -324,6 +333,7 @@ def test_no_state_is_kept_where_none_is_wanted(place: Place) -> None:
         place.crawl(state="none")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["list", "follow"])
 def test_a_state_of_format_1_is_continued_and_migrated(tmp_path: Path, kind: str) -> None:
     """A state that an older version has left, with retries and redirects, loses nothing."""
@@ -434,6 +444,7 @@ def test_after_a_failed_sync_nothing_is_tried_again(place: Place) -> None:
     journal.close()
 
 
+@pytest.mark.slow
 def test_failures_are_counted_with_their_records(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -465,6 +476,7 @@ def test_failures_are_counted_with_their_records(
         each.close()
 
 
+@pytest.mark.slow
 def test_options_that_were_accepted_are_those_of_the_crawl_from_then_on(place: Place) -> None:
     """--accept-change is needed once, however often the crawl is continued."""
     place.half(robots="obey")
@@ -476,6 +488,7 @@ def test_options_that_were_accepted_are_those_of_the_crawl_from_then_on(place: P
     assert place.crawl() == 0
 
 
+@pytest.mark.slow
 def test_an_option_that_is_newer_than_the_state_had_its_default(place: Place) -> None:
     """A new version with a new option continues what an older one began."""
     place.half(robots="ignore")
@@ -522,6 +535,7 @@ class Asked:
         return Received(request=request, exchange=Exchange(status=200), response=response)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["async", "threaded"])
 def test_a_robots_txt_is_read_once_by_all_runs_of_a_crawl(place: Place, engine: str) -> None:
     """Its rules are in the state: the second run skips what they forbid without asking."""
@@ -551,6 +565,7 @@ def test_a_robots_txt_is_read_once_by_all_runs_of_a_crawl(place: Place, engine: 
     assert len(records) == 9
 
 
+@pytest.mark.slow
 def test_what_was_learned_is_written_with_a_new_base_and_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,7 @@ def test_bzip2_and_xz_are_unpacked_whatever_the_name(tmp_path: Path, suffix: str
     assert read(wrote(tmp_path / f"empty{suffix}", pack(b""))) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", PACKERS)
 def test_a_bomb_of_bzip2_or_xz_costs_its_line_alone(tmp_path: Path, suffix: str) -> None:
     """A long packed line is one refusal, and its neighbours are read."""

@@ -70,6 +70,7 @@ def rows(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(text.splitlines(keepends=True)))
 
 
+@pytest.mark.slow
 def test_csv_is_read_back_by_the_libraries_that_people_load_it_with(tmp_path: Path) -> None:
     """pandas and DuckDB see the same titles, numbers and truth values as the JSON lines have."""
     output, lines = tmp_path / "out.csv", tmp_path / "out.jsonl"
@@ -90,6 +91,7 @@ def test_csv_is_read_back_by_the_libraries_that_people_load_it_with(tmp_path: Pa
                 assert row["timings.total"] == record["timings"]["total"]
 
 
+@pytest.mark.slow
 def test_links_may_be_joined_and_fields_chosen(tmp_path: Path) -> None:
     """--csv-links join, and --fields in its order; an object stands for its parts."""
     options = {"csv_links": "join", "fields": ("links", "bytes", "url")}
@@ -99,6 +101,7 @@ def test_links_may_be_joined_and_fields_chosen(tmp_path: Path) -> None:
     assert first["links"] == "http://a.test/x,y http://a.test/z"
 
 
+@pytest.mark.slow
 def test_flat_lines_have_dotted_names(tmp_path: Path) -> None:
     """--flat keeps lists and every field, and no object."""
     assert crawled(tmp_path / "out.jsonl", config={"flat": True}) == 0
@@ -116,6 +119,7 @@ def test_every_field_of_the_schema_has_a_column() -> None:
     assert {"timings.total", "refresh.url", "links"} <= set(names) and "timings" not in names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["csv", "csv.gz", "csv.zst"])
 def test_a_table_is_added_to_without_another_head(tmp_path: Path, form: str) -> None:
     """--append leaves one line of names; other columns, or half a row, are refused."""
@@ -255,6 +259,7 @@ def crawl(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
     return records
 
 
+@pytest.mark.slow
 def test_parquet_is_read_back_by_the_libraries_that_people_load_it_with(
     tmp_path: Path, crawl: dict[str, dict[str, Any]]
 ) -> None:
@@ -301,6 +306,7 @@ def test_parquet_is_added_to_and_keeps_its_schema(
         packed(tmp_path, str(tmp_path / "none.parquet"), more, "add")
 
 
+@pytest.mark.slow
 def test_parts_of_a_directory_have_one_schema(
     tmp_path: Path, crawl: dict[str, dict[str, Any]]
 ) -> None:
@@ -340,6 +346,7 @@ def test_a_database_has_a_row_for_each_url_of_several_crawls(
     assert counts(name) == (1, 1)
 
 
+@pytest.mark.slow
 def test_a_newer_field_is_added_to_a_table(
     tmp_path: Path, crawl: dict[str, dict[str, Any]]
 ) -> None:

@@ -166,6 +166,7 @@ def test_a_parser_of_ones_own_adds_one_field(own: dict[str, Any], fields: dict[s
     assert record["title"] == fields.get("title")
 
 
+@pytest.mark.slow
 @given(WIDE, WIDE, WIDE)
 def test_any_text_makes_one_valid_line(first: str, second: str, third: str) -> None:
     """Control characters, line ends and lone surrogates in any text leave one valid line."""
@@ -182,6 +183,7 @@ def test_bytes_that_were_no_utf_8_are_shown_as_such() -> None:
     assert record["input"] == "http://b\ufffd\xfc\U0001f600.example/"
 
 
+@pytest.mark.slow
 @given(st.floats(0, 1e5), st.floats(0.001, 4e9))
 def test_times_are_rounded_and_dated(seconds: float, at: float) -> None:
     """Durations keep whole microseconds and dates whole milliseconds, at any value."""
@@ -213,6 +215,7 @@ def test_a_sitemap_has_a_record() -> None:
     assert record["reason"] == "1 pages, 0 sitemaps; cut short"
 
 
+@pytest.mark.slow
 def test_every_field_is_described() -> None:
     """The schema itself is valid and describes each field, inner ones too."""
     Draft202012Validator.check_schema(schema())

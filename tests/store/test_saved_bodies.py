@@ -56,6 +56,7 @@ def name(url: str, content_type: str = "") -> str:
     return name_of(Page(request=request, exchange=exchange, document=Document(json=b"{}")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["async", "threaded"])
 def test_the_record_tells_where_the_body_is(tmp_path: Path, engine: str) -> None:
     """Every page with a body has a file with exactly that; nothing else is there."""

@@ -72,6 +72,7 @@ def full_pipe(tmp_path: Path) -> Iterator[tuple[str, int]]:
         return  # the test has closed it
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz", "out.ZST"])
 def test_every_record_arrives_in_order(tmp_path: Path, name: str) -> None:
     """Plain, gzip and Zstandard outputs hold every record once, in the order of `put`."""
@@ -134,6 +135,7 @@ def test_an_archive_can_be_followed(tmp_path: Path, suffix: str) -> None:
     os.close(reader)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_puts_from_many_threads_all_arrive(tmp_path: Path, suffix: str) -> None:
     """Records put by several threads at once are all there, each a line of its own."""
@@ -223,6 +225,7 @@ def test_a_reader_that_goes_away_is_no_error(full_pipe: tuple[str, int]) -> None
     assert OutputClosed("").exit_code is ExitCode.FINISHED
 
 
+@pytest.mark.slow
 def test_a_closed_standard_output_leaves_no_noise() -> None:
     """With `| head -1` the process gets its line out and ends quietly, with exit code 0."""
     arguments = [sys.executable, "-c", SCRIPT, "-", "200000"]
@@ -235,6 +238,7 @@ def test_a_closed_standard_output_leaves_no_noise() -> None:
     assert process.returncode == ExitCode.FINISHED
 
 
+@pytest.mark.slow
 def test_standard_output_gets_every_record() -> None:
     """`-` writes to standard output, also to a pipe that somebody made non-blocking."""
     reader, writer = os.pipe()
@@ -246,6 +250,7 @@ def test_standard_output_gets_every_record() -> None:
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_a_closed_standard_output_is_said() -> None:
     """A process that was started without a standard output says so instead of writing elsewhere."""
     command = 'exec "$0" -c "$1" - 1 >&-'
@@ -300,6 +305,7 @@ def test_json_files_are_replaced_as_a_whole(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link.json", "stats.json"]
 
 
+@pytest.mark.slow
 def test_a_json_file_that_cannot_be_written_is_absent(tmp_path: Path) -> None:
     """When the disk is full the old file stays as it was and no draft is left."""
     path = tmp_path / "stats.json"

@@ -139,6 +139,7 @@ def test_a_damaged_line_costs_itself_alone(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_line_of_a_megabyte_is_one_refusal_in_bounded_memory(tmp_path: Path) -> None:
     """Of an endless line only its first 256 characters are kept; its neighbours are read."""
     line = b"http://a.example/" + b"\xc3\xa4" * 16_000_000
@@ -188,6 +189,7 @@ def test_what_the_commands_pack_is_unpacked(tmp_path: Path, command: str) -> Non
     assert [seed.input for seed in read(tmp_path / "packed")] == urls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
 def test_a_truncated_archive_is_an_error_after_its_whole_lines(
     tmp_path: Path, pack: object
@@ -286,6 +288,7 @@ def test_the_limit_counts_entries(tmp_path: Path) -> None:
     assert len(drained(IterableSource(URLS, CommandConfig(limit=3)), most=2)) == 3
 
 
+@pytest.mark.slow
 def test_standard_input_is_lines_and_read_once(tmp_path: Path) -> None:
     """`-` reads standard input, and giving it twice is a usage error."""
     code = (
@@ -389,6 +392,7 @@ def test_an_input_is_never_overwritten(tmp_path: Path) -> None:
     refuse_overwrite([str(path)], "-")
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=40)),
     st.lists(st.integers(min_value=1, max_value=12), min_size=1),

@@ -92,6 +92,7 @@ def read(path: Path) -> Iterator[tuple[str, str, Any, bytes]]:
             yield record.rec_type, url, record, record.content_stream().read()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["async", "threaded"])
 @pytest.mark.parametrize("form", ["warc", "warc.gz"])
 def test_an_archive_has_what_was_asked_and_answered(tmp_path: Path, form: str, engine: str) -> None:
@@ -156,6 +157,7 @@ def test_fastwarc_reads_every_record(tmp_path: Path, form: str) -> None:
             assert head.startswith(b"WARC/1.1\r\n") and name.encode() in head
 
 
+@pytest.mark.slow
 def test_an_archive_is_added_to(tmp_path: Path) -> None:
     """--append adds records, and no second description of the file."""
     archived(tmp_path / "out.warc.gz")
@@ -186,6 +188,7 @@ def live(output: Path, url: str, engine: str, **options: Any) -> list[tuple[str,
     return list(read(output))[1:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["warc", "warc.gz", "warc.zst"])
 def test_an_index_leads_to_every_answer(tmp_path: Path, form: str) -> None:
     """Lines are sorted; offset and length are those of the record, as FastWARC has them."""
@@ -207,6 +210,7 @@ def test_an_index_leads_to_every_answer(tmp_path: Path, form: str) -> None:
     assert Counter(told["mime"] for told in found.values())["warc/revisit"] == 1
 
 
+@pytest.mark.slow
 def test_an_index_is_of_all_parts(tmp_path: Path) -> None:
     """Those of a directory have one, in which each line names its file."""
     for number in (0, 3):
@@ -217,6 +221,7 @@ def test_an_index_is_of_all_parts(tmp_path: Path) -> None:
     assert names == {"part-00000.warc.gz": 6, "part-00003.warc.gz": 6} and lines == sorted(lines)
 
 
+@pytest.mark.slow
 def test_an_index_follows_its_archive(tmp_path: Path) -> None:
     """One that is there is not replaced unasked; an archive that is added to gets a new one."""
     path, index = tmp_path / "out.warc.gz", tmp_path / "out.warc.gz.cdxj"
@@ -231,6 +236,7 @@ def test_an_index_follows_its_archive(tmp_path: Path) -> None:
         archived(tmp_path / "out.jsonl", cdxj=True)
 
 
+@pytest.mark.slow
 def test_a_complete_crawl_gets_its_index_later(tmp_path: Path) -> None:
     """It may have been killed before, or run without the option."""
     path, index = tmp_path / "out.warc.gz", tmp_path / "out.warc.gz.cdxj"
@@ -300,6 +306,7 @@ def test_records_are_told_apart_whatever_they_hold() -> None:
     assert list(records_in(b"".join(records))) == records
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["async", "threaded"])
 def test_bodies_are_kept_where_somebody_wants_them(engine: str) -> None:
     """Without an archive no outcome holds its body."""

@@ -30,6 +30,7 @@ else:
 """
 
 
+@pytest.mark.slow
 def test_a_page_without_end_is_ended() -> None:
     """A page that never ends has `Overrun` raised in it; the next one has a limit of its own."""
     alarm = PageAlarm(0.2)
@@ -52,6 +53,7 @@ def test_a_signal_that_comes_late_counts_for_no_page() -> None:
     alarm.close()
 
 
+@pytest.mark.slow
 def test_a_stopped_process_does_not_run_out_of_time() -> None:
     """Ctrl-Z for longer than the limit: the page at work goes on where it was."""
     with subprocess.Popen(
@@ -70,6 +72,7 @@ def test_a_stopped_process_does_not_run_out_of_time() -> None:
         assert process.stdout.readline() == "ended\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("computes", "kind"), [(True, Kind.PARSE_TIMEOUT), (False, None)])
 def test_what_a_page_waited_does_not_fail_it_afterwards(computes: bool, kind: Kind | None) -> None:
     """Where no alarm rings: a page that computed for too long has failed, one that waited has not.

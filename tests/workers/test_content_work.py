@@ -32,6 +32,7 @@ def config(**options: Any) -> CrawlConfig:
     return CrawlConfig(parse_workers=1, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parse", ["inline", "thread", "process"])
 async def test_every_executor_finds_it(parse: str) -> None:
     """The options travel with the work, and the fields come back with the others."""
@@ -83,6 +84,7 @@ def test_content_needs_a_parser(name: str) -> None:
         CrawlConfig(parse="none", **{name: True})  # type: ignore[misc]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["async", "threaded"])
 def test_an_outcome_has_its_text(engine: Any) -> None:
     """As an attribute; None if it was not asked for."""

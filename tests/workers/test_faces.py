@@ -50,6 +50,7 @@ class NoLane:
         raise OSError("no semaphores")
 
 
+@pytest.mark.slow
 def test_an_endless_page_on_the_loop_is_given_up(run: Runner) -> None:
     """Inline, on the main thread, a page that loops for ever costs itself, and the loop goes on."""
 

@@ -143,6 +143,7 @@ def test_hostile_pages_cost_themselves_alone(parse: Parse) -> None:
     assert sum(isinstance(result, ParseFault) for result in parsed) == len(hostile)
 
 
+@pytest.mark.slow
 def test_what_is_not_an_answer_costs_its_page_alone(parse: Parse) -> None:
     """T6: workers that send other things than answers, or more than is taken, fail two pages."""
     bodies = [b"good %d" % number for number in range(60)]
@@ -251,6 +252,7 @@ def gone(pids: set[int]) -> bool:
     return until(lambda: not alive(pids))
 
 
+@pytest.mark.slow
 def test_closing_leaves_no_worker(parse: Parse) -> None:
     """When the parsing is closed its workers are gone, one that hangs included."""
     before = children()

@@ -55,6 +55,7 @@ def parse(response: RawResponse) -> dict[str, str]:
     return {"said": word}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", [0, 1, 3, 4, 5, 504])
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])
 def test_the_pool_breaks_at_once_and_its_thread_ends(method: str, cut: int) -> None:
@@ -80,6 +81,7 @@ def sends_without_end() -> None:
     pool._sendback_result = _endless  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])
 def test_an_answer_of_any_length_is_not_read(method: str) -> None:
     """T6: what announces more than it may have breaks the pool before it takes memory."""
@@ -122,6 +124,7 @@ def test_pools_of_others_behind_the_same_fork_server_can_be_ended() -> None:
     assert (done.stdout, done.stderr) == ("-15\n", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])
 def test_a_pool_that_was_hung_up_works_and_ends_as_any_other(method: str) -> None:
     """Answers of a megabyte come whole, an error comes as itself, and the worker ends by itself."""

@@ -27,6 +27,7 @@ def lanes(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Work], Lane]],
     return lambda lane: monkeypatch.setitem(parsing._LANES, "process", lane)
 
 
+@pytest.mark.slow
 @faces
 def test_auto_leaves_a_large_page_to_a_worker(
     parse: Parse, lanes: Callable[[Callable[[Work], Lane]], None]
@@ -44,6 +45,7 @@ def test_auto_leaves_a_large_page_to_a_worker(
     assert len(made) == 2
 
 
+@pytest.mark.slow
 @faces
 def test_auto_starts_no_worker_on_one_core(
     parse: Parse,
@@ -64,6 +66,7 @@ def test_auto_starts_no_worker_on_one_core(
         assert len(made) == workers
 
 
+@pytest.mark.slow
 @faces
 def test_auto_parses_a_large_page_where_no_worker_starts(
     parse: Parse, lanes: Callable[[Callable[[Work], Lane]], None]

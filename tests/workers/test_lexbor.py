@@ -27,6 +27,7 @@ def config(**options: object) -> CrawlConfig:
     return CrawlConfig(html="lexbor", parse_workers=1, **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_page_that_takes_lexbor_too_long_costs_itself_alone() -> None:
     """With `auto` processes parse every page, so that the bomb meets its deadline."""
     with ThreadedParsing(config(parse_timeout=1.0)) as parsing:

@@ -23,6 +23,7 @@ def limited(**options: object) -> CrawlConfig:
     return config(parser=HOSTILE, parse_memory=LIMIT, **options)
 
 
+@pytest.mark.slow
 @linux
 @pytest.mark.parametrize("face", ["asyncio", "threads"])
 def test_a_page_without_end_costs_itself_alone(face: str) -> None:
@@ -48,6 +49,7 @@ def test_the_crawlers_own_parser_is_limited_too() -> None:
     assert [isinstance(result, Document) for result in parsed] == [True, False, True]
 
 
+@pytest.mark.slow
 @linux
 def test_a_parser_that_forgets_nothing_goes_on() -> None:
     """Where each page leaves 20 MB behind the worker is replaced, and every page is parsed."""

@@ -425,6 +425,7 @@ def test_closing_waits_for_idle_workers_alone() -> None:
     assert idle.settled == starting.settled == CLOSING + WINDING_UP
 
 
+@pytest.mark.slow
 def test_closing_does_not_wait_for_a_start() -> None:
     """A fork server that takes long holds up nobody's end; the lane is ended afterwards."""
     begun, go_on = threading.Event(), threading.Event()
@@ -459,6 +460,7 @@ def test_a_lane_is_replaced_when_there_is_work_for_it() -> None:
     assert (told(future), len(bench.made)) == ("b", 2)
 
 
+@pytest.mark.slow
 @given(
     guilty=st.sets(st.integers(0, 29), max_size=8),
     outside=st.lists(st.integers(0, 200), max_size=6, unique=True),
@@ -522,6 +524,7 @@ def real_pool(parser: str, timeout: float = 1.0) -> Pool:
     return pool
 
 
+@pytest.mark.slow
 def test_a_hung_thread_is_left_behind_and_the_lane_replaced() -> None:
     """A thread that sleeps for ever costs its page; the batch's other pages are parsed."""
     pool = real_pool("hostile")
@@ -547,6 +550,7 @@ pool.close()
 """
 
 
+@pytest.mark.slow
 def test_a_thread_left_behind_does_not_hold_up_the_exit() -> None:
     """The interpreter ends though a parser's thread sleeps for a quarter of an hour."""
     ended = subprocess.run(
@@ -571,6 +575,7 @@ pool.close()
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_workers_start_prints_nothing() -> None:
     """SIGINT to the whole process group, at any time of the start, harms and moves no worker."""
     with subprocess.Popen(

@@ -67,6 +67,7 @@ def test_a_page_and_its_url_lead_to_each_other(options: MockWeb, data: st.DataOb
     assert (again.url, again.kind, again.title) == (node.url, node.kind, node.title)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=40))
 def test_any_text_is_a_path_or_none(text: str) -> None:
     """Nothing that a client may ask for is an error."""
@@ -75,6 +76,7 @@ def test_any_text_is_a_path_or_none(text: str) -> None:
     find(WEB, text)
 
 
+@pytest.mark.slow
 def test_another_spelling_of_a_path_is_no_page() -> None:
     """Case, slashes, queries and leading zeros matter; the number alone does not make a page."""
     for node in _sample(WEB, PageKind.PLAIN, 200)[1:]:
@@ -112,6 +114,7 @@ def test_paths_keep_clear_of_the_rest_of_the_catalogue() -> None:
     assert not any(section.startswith(("sitemap", "robots", "__")) for section in SECTIONS)
 
 
+@pytest.mark.slow
 def test_robots_forbid_exactly_the_disallowed_pages() -> None:
     """The default robots.txt and the truth agree on every page; exceptions are in use."""
     for entry in entries(WEB):
@@ -121,6 +124,7 @@ def test_robots_forbid_exactly_the_disallowed_pages() -> None:
     assert sum(path.endswith(".print") for path in paths) > 50
 
 
+@pytest.mark.slow
 def test_kinds_have_their_shares() -> None:
     """Of 20,000 pages each kind has the share that its option says, within a sixth."""
     options = MockWeb(pages=20_000, port=8080, faulty=0.02)
@@ -142,6 +146,7 @@ def test_shares_of_nothing_leave_plain_pages() -> None:
     assert {entry.kind for entry in entries(options)} == {"plain"}
 
 
+@pytest.mark.slow
 def test_duplicates_have_text_and_title_of_their_hub() -> None:
     """A duplicate is its cluster's text exactly; a near-duplicate differs in one to three words."""
     for node in _sample(WEB, PageKind.DUPLICATE):
@@ -155,6 +160,7 @@ def test_duplicates_have_text_and_title_of_their_hub() -> None:
     assert texts.most_common(1)[0][1] == 1
 
 
+@pytest.mark.slow
 def test_pages_come_in_many_charsets_and_say_which() -> None:
     """Every declared charset is one that decodes the page; its title is right (see the walk)."""
     charsets = Counter(entry.charset for entry in entries(WEB) if entry.charset)
@@ -164,6 +170,7 @@ def test_pages_come_in_many_charsets_and_say_which() -> None:
     assert reply is not None and reply.body.startswith(b"\xff\xfe")
 
 
+@pytest.mark.slow
 def test_flaky_pages_work_after_their_failures() -> None:
     """503 with a Retry-After of 0 or 1, once or twice, then 200; only they read the attempt."""
     for node in _sample(WEB, PageKind.FLAKY):
@@ -178,6 +185,7 @@ def test_flaky_pages_work_after_their_failures() -> None:
         assert ask.settled is (node.kind is not PageKind.FLAKY)
 
 
+@pytest.mark.slow
 def test_redirects_lead_to_hubs_in_every_status() -> None:
     """One hop, to a page that answers 200, sometimes on another host."""
     found = _sample(WEB, PageKind.REDIRECT, 1000)
@@ -204,6 +212,7 @@ def test_files_are_of_their_type() -> None:
     )
 
 
+@pytest.mark.slow
 def test_faulty_pages_answer_by_the_catalogue() -> None:
     """Each answers with a fault of the catalogue, and all of those that may occur do."""
     catalogue = pytest.importorskip("crawler.mock.faults").FAULTS
@@ -276,6 +285,7 @@ def _digest(options: MockWeb) -> str:
     return digest.hexdigest()[:16]
 
 
+@pytest.mark.slow
 def test_a_seed_is_the_same_web_for_ever() -> None:
     """Every byte of a small web is pinned: a change of this number is a change for users."""
     assert _digest(MockWeb(seed=42, pages=200, hosts=3, port=8080)) == PINNED
@@ -301,6 +311,7 @@ def test_another_seed_is_another_web() -> None:
     assert [e.kind for e in one] != [e.kind for e in two]
 
 
+@pytest.mark.slow
 def test_entries_can_be_had_of_one_host() -> None:
     """The truth of a host is the slice of the whole truth that is its own."""
     whole = list(entries(WEB))

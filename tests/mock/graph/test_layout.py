@@ -15,6 +15,7 @@ LAYOUTS = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(LAYOUTS)
 def test_every_page_has_one_place(layout: Layout) -> None:
     """Host after host, level after level: places count up and lead back to their number."""
@@ -25,6 +26,7 @@ def test_every_page_has_one_place(layout: Layout) -> None:
     assert [place.number for place in places] == list(range(layout.pages))
 
 
+@pytest.mark.slow
 @given(LAYOUTS)
 def test_parents_and_children_agree(layout: Layout) -> None:
     """Every page but the front page is the child of exactly one hub, one level above."""
@@ -40,6 +42,7 @@ def test_parents_and_children_agree(layout: Layout) -> None:
         assert sorted(children) == list(range(1, layout.size(host)))
 
 
+@pytest.mark.slow
 @given(LAYOUTS)
 def test_no_level_and_no_host_is_empty(layout: Layout) -> None:
     """Levels follow each other without a gap; hosts shrink with their number."""

@@ -52,6 +52,7 @@ def _differs(result: ScoreResult, **expected: object) -> None:
     assert {name: getattr(result, name) for name in wanted} == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [_plain, _ours, lambda entry: {"url": entry.url}])
 def test_a_perfect_crawl_has_a_perfect_score(form: Any) -> None:
     """In any form of record: everything found, nothing else, nothing wrong."""
@@ -62,6 +63,7 @@ def test_a_perfect_crawl_has_a_perfect_score(form: Any) -> None:
     assert result.duplicates == sum(entry.kind == "duplicate" for entry in REACHABLE) > 0
 
 
+@pytest.mark.slow
 def test_the_independent_walk_scores_perfectly() -> None:
     """A crawl that was really made comes out with recall and precision 1."""
     options = MockWeb(seed=32, pages=400, hosts=3, port=8080)
@@ -81,6 +83,7 @@ def test_no_records_at_all() -> None:
     assert result.missing == tuple(entry.url for entry in REACHABLE[:10])
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_named() -> None:
     """Recall falls by exactly what was left out or skipped, and the first are named."""
     left = REACHABLE[100:130]
@@ -93,6 +96,7 @@ def test_what_is_missing_is_named() -> None:
     assert result.missing == tuple(entry.url for entry in left[:10]) and targets
 
 
+@pytest.mark.slow
 def test_a_failure_without_a_status_finds_nothing_unless_a_fault_explains_it() -> None:
     """A time-out on a good page is a page not found; on a faulty one it is what there is."""
     failed = {"outcome": "failed", "status": None, "title": None}
@@ -124,6 +128,7 @@ def test_repeats_are_counted_in_every_spelling() -> None:
     assert result.precision == 0.5
 
 
+@pytest.mark.slow
 def test_forbidden_and_hidden_pages_are_counted() -> None:
     """Each kind that a perfect crawl leaves alone has its own count; none lowers precision."""
     result = _score({"url": entry.url} for entry in TRUTH.values())

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import ada_url
 import html5lib  # type: ignore[import-untyped]
+import pytest
 import turbohtml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +36,7 @@ def _same_scheme(link: Link) -> Link:
     return link._replace(origin=f"{scheme}://{link.authority}")
 
 
+@pytest.mark.slow
 @given(LINKS.map(_same_scheme))
 def test_every_spelling_joins_to_the_canonical_url(link: Link) -> None:
     """By the URL standard, from any base, with the fragment dropped."""
@@ -44,6 +46,7 @@ def test_every_spelling_joins_to_the_canonical_url(link: Link) -> None:
         assert ada_url.join_url(base, spelling(link)).partition("#")[0] == whole
 
 
+@pytest.mark.slow
 @given(LINKS.map(_same_scheme), st.integers(0, 2**32 - 1))
 def test_every_way_to_write_the_attribute_is_read(link: Link, drawn: int) -> None:
     """Two HTML parsers read the same attribute out of the tag, and it means the URL."""
@@ -56,6 +59,7 @@ def test_every_way_to_write_the_attribute_is_read(link: Link, drawn: int) -> Non
     assert joined.partition("#")[0] == link.whole
 
 
+@pytest.mark.slow
 @given(ORIGINS, PATHS, PATHS)
 def test_relative_spellings_are_relative(origin: str, here: str, there: str) -> None:
     """On its own host a relative link has neither host nor leading slash."""

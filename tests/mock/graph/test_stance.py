@@ -78,6 +78,7 @@ def test_a_crawl_that_obeys_each_host_finds_the_reachable_pages(forms: tuple[str
     assert score.result().robots_violations == sum(entry.disallowed for entry in truth)
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(Stance), min_size=1, max_size=8), st.integers(1, 2000))
 def test_the_tree_reaches_every_host_that_may_be_entered(forms: list[Stance], size: int) -> None:
     """From host 0, unless it is closed, each host is linked to once and no closed one is a way."""

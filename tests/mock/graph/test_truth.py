@@ -25,6 +25,7 @@ def test_lines_are_the_entries_as_json() -> None:
     assert all(line.endswith(b"}\n") and line.count(b"\n") == 1 for line in lines(WEB))
 
 
+@pytest.mark.slow
 def test_the_summary_counts_the_entries() -> None:
     """Every number of the summary is what counting the entries gives."""
     truth, told = list(entries(WEB)), summary(WEB)
@@ -46,6 +47,7 @@ def test_the_summary_counts_the_entries() -> None:
     json.dumps(told)
 
 
+@pytest.mark.slow
 def test_flags_follow_from_the_kind() -> None:
     """Reachable is all but the kinds that nothing or nothing obeyed leads to."""
     for entry in entries(WEB):
