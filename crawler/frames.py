@@ -6,59 +6,36 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.extras import install
 from crawler.model.outcome import Outcome
-from crawler.store.record import schema
+from crawler.store.columns import chosen_schema, columns
+from crawler.store.parquet_schema import arrow_table
+from crawler.store.record import OPTIONAL
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-_AS_JSON = ("source", "selected", "parsed", "extracted")
-"""Fields whose form is not known; to Arrow they are JSON."""
-
 
 def to_pandas(outcomes: Iterable[Outcome]) -> pd.DataFrame:
-    """Return a data frame, a row for each record; nested fields have columns: `timings.total`."""
+    """Return a data frame with a row for each record.
+
+    Its columns are those of CSV: nested fields have one for each part, `timings.total`. Further
+    ones are the parts of optional fields: `selected.price`, `headers.server`.
+    """
     pandas = _library("pandas", "to_pandas")
-    records = [outcome.record() for outcome in outcomes]
-    names = [name for name in schema()["properties"] if name not in _AS_JSON]
-    frame: pd.DataFrame = pandas.json_normalize(records)
-    return frame if records else pandas.DataFrame(columns=names)
+    frame: pd.DataFrame = pandas.json_normalize([outcome.record() for outcome in outcomes])
+    fields = [name for name in chosen_schema() if name not in OPTIONAL]
+    names = [column.name for column in columns(fields)]
+    more = [name for name in frame.columns if name not in {*fields, *names}]
+    return frame.reindex(columns=[*names, *more])
 
 
 def to_arrow(outcomes: Iterable[Outcome]) -> pa.Table:
-    """Return an Arrow table with a row for each record; what a parser found is JSON text."""
-    arrow = _library("pyarrow", "to_arrow")
-    fields = {name: _type(arrow, spec) for name, spec in schema()["properties"].items()}
-    fields |= dict.fromkeys(_AS_JSON, arrow.string())
-    table: pa.Table = arrow.Table.from_pylist(
-        [_flat(outcome.record()) for outcome in outcomes], schema=arrow.schema(fields.items())
-    )
-    return table
-
-
-def _flat(record: dict[str, Any]) -> dict[str, Any]:
-    texts = {name: orjson.dumps(record[name]).decode() for name in _AS_JSON if name in record}
-    return record | texts
-
-
-def _type(arrow: Any, spec: dict[str, Any]) -> Any:
-    """The Arrow type of a field of the schema."""
-    kinds = spec.get("type", "string")
-    kind = next(k for k in ([kinds] if isinstance(kinds, str) else kinds) if k != "null")
-    if kind == "array":
-        return arrow.list_(_type(arrow, spec["items"]))
-    if kind == "object":
-        if isinstance(values := spec.get("additionalProperties"), dict):
-            return arrow.map_(arrow.string(), _type(arrow, values))
-        parts = spec.get("properties", {})
-        return arrow.struct([(name, _type(arrow, part)) for name, part in parts.items()])
-    plain = {"integer": arrow.int64, "number": arrow.float64, "boolean": arrow.bool_}
-    return plain.get(kind, arrow.string)()
+    """Return an Arrow table with a row for each record, in the schema of Parquet outputs."""
+    _library("pyarrow", "to_arrow")
+    return arrow_table((outcome.record() for outcome in outcomes), chosen_schema())
 
 
 def _library(name: str, function: str) -> Any:

@@ -15,6 +15,8 @@ import crawler
 from crawler.api import OutcomeQueue
 from crawler.mock import MockWeb, Served, running
 from crawler.model.keywords import CrawlKeywords, RunKeywords
+from crawler.store.columns import chosen_schema
+from crawler.store.parquet_schema import arrow_schema
 from crawler.store.record import encode
 from tests.unmannered import MANNERS_OFF
 
@@ -262,4 +264,6 @@ def test_outcomes_become_tables(web: Served) -> None:
     assert frame["timings.total"].notna().sum() == 2
     assert sum(each is not None for each in table["parsed"].to_pylist()) == 1
     assert len(crawler.to_pandas([])) == len(crawler.to_arrow([])) == 0
-    assert "url" in crawler.to_pandas([])
+    assert {"url", "timings.total"} <= set(crawler.to_pandas([]))
+    assert frame["refresh.url"].isna().all()  # no page has one, and the column is there
+    assert table.schema.equals(arrow_schema(chosen_schema()), check_metadata=True)

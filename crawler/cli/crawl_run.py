@@ -383,7 +383,7 @@ def _opened(
         former = held.enter_context(former_pages(config.since, folder, resumed=old))
         if config.save:
             sink.bodies = SavedBodies(config.save)
-        plugins = keeping(plugins, order.targets(), config)
+        plugins = keeping(plugins, order.targets(), config, sink.led_on)
         session = CrawlSession(
             config,
             source,

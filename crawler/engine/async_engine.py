@@ -201,6 +201,7 @@ class AsyncEngine(Steps):
         try:
             if not self._cancelled:
                 outcome = await self._outcome(request)
+                self._archive(outcome)
         except Exception as error:  # a bug costs this URL, is said in its record, and no more
             outcome = unforeseen(request, error)
         finally:

@@ -279,6 +279,7 @@ class CrawlSession:
         self._describe = parser.describe
         self._worker_cpu = parser.worker_cpu_seconds
         self._core.begin(perf_counter())
+        engine.led_on = self._plugins.led_on
         self._engine = engine
         self._tell = tell
         if self._stop_asked:

@@ -151,7 +151,7 @@ class PartitionCrawl:
         former = stack.enter_context(former_pages(config.since, Path(plan.state), resumed=True))
         if config.save:
             self._sink.bodies = SavedBodies(config.save)
-        plugins = keeping(plugins, self._targets, config)
+        plugins = keeping(plugins, self._targets, config, self._sink.led_on)
         self._session = CrawlSession(
             config,
             self._given,

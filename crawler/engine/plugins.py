@@ -36,7 +36,7 @@ class Plugins:
     fetcher: an object with the method `fetch(request)`. parser: a function from response to dict.
     headers: a function from URL to additional headers. link_filter: a function that returns whether
     to follow the URL of a link. keep_headers, keep_body: keep response headers and bodies in
-    outcomes.
+    outcomes. led_on: takes the redirects on the way to them.
     """
 
     fetcher: Any = None
@@ -45,6 +45,7 @@ class Plugins:
     link_filter: Callable[[str], bool] | None = None
     keep_headers: bool = False
     keep_body: bool = False
+    led_on: Callable[[Redirect], None] | None = None
 
     def __post_init__(self) -> None:
         if self.fetcher is not None and not callable(getattr(self.fetcher, "fetch", None)):
@@ -69,14 +70,19 @@ class Plugins:
 
 
 def keeping(
-    plugins: Plugins | None, targets: Sequence[OutputTarget], config: CommandConfig
+    plugins: Plugins | None,
+    targets: Sequence[OutputTarget],
+    config: CommandConfig,
+    led_on: Callable[[Redirect], None],
 ) -> Plugins | None:
-    """Return the caller's parts, with headers and bodies in outcomes if the outputs want them."""
+    """Return the caller's parts, with headers, bodies and redirects if the outputs want them."""
     archive = any(each.archive for each in targets)
     if not archive and not config.save:
         return plugins
     given = plugins or Plugins()
-    return replace(given, keep_headers=archive or given.keep_headers, keep_body=True)
+    if archive:
+        given = replace(given, keep_headers=True, led_on=led_on)
+    return replace(given, keep_body=True)
 
 
 class GivenAsyncFetcher:

@@ -7,12 +7,14 @@ from time import perf_counter
 
 from crawler.core.bottleneck import Limit
 from crawler.core.crawl_core import CrawlCore
+from crawler.core.rules import Ended
 from crawler.core.step import BUSY, Fetch, Idle, Notice, Recall, Refill, Spill, Wait, WriteRecord
 from crawler.engine.feed import Feeder
 from crawler.engine.ports import Sink
 from crawler.engine.spooler import Spooler
 from crawler.model.errors import CrawlerError
-from crawler.model.outcome import Final
+from crawler.model.outcome import Final, Redirect
+from crawler.model.request import Purpose
 
 MOST = 500
 """Outcomes that are written before anything else has a turn."""
@@ -21,7 +23,8 @@ MOST = 500
 class Steps:
     """The steps of an engine, and the outcomes that they lead to.
 
-    `keep_body`: outcomes have the bodies of their responses.
+    `keep_body`: outcomes have the bodies of their responses. `led_on` is told of the redirects of
+    pages, before the core is.
     """
 
     _feeder: Feeder
@@ -32,6 +35,7 @@ class Steps:
         self._sink = sink
         self._announce = announce
         self.keep_body = False
+        self.led_on: Callable[[Redirect], None] | None = None
         self._cancelled = False
         self._failure: CrawlerError | None = None
 
@@ -45,6 +49,13 @@ class Steps:
             self._core.hold(Limit.SINK, perf_counter())
             return BUSY
         return next_step(self._core, self._feeder, self._spool, self._emit, self._announce)
+
+    def _archive(self, outcome: Ended) -> None:
+        """Write the redirect of a page, where that is asked for, before the core goes on."""
+        if self.led_on is None or not isinstance(outcome, Redirect):
+            return
+        if outcome.request.purpose is Purpose.PAGE:
+            self.led_on(outcome)
 
     def _emit(self, finals: Iterable[Final]) -> None:
         """Write outcomes. If the sink fails the crawl ends, as records would be lost."""

@@ -34,7 +34,14 @@ from crawler.model.media import MediaTypes
 from crawler.model.outcome import Failed, Kind, Page, Received, Redirect, status_kind
 from crawler.model.proxies import Proxy
 from crawler.model.request import Purpose, Request
-from crawler.model.transfer import ConnectionFacts, Exchange, Heads, Particulars, timestamp
+from crawler.model.transfer import (
+    REDIRECTS,
+    ConnectionFacts,
+    Exchange,
+    Heads,
+    Particulars,
+    timestamp,
+)
 from crawler.model.url import Url
 
 CONTENT_TYPE = 1_024
@@ -60,8 +67,6 @@ DELIVERING = 0.25
 """Final share of an exchange's time: bytes that come then show that the server is not stuck."""
 
 FULL = "no memory for more bodies (--memory)"
-
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class ExchangeProgress:
@@ -335,7 +340,7 @@ class ExchangeProgress:
             self.etag = self.etag or self.former.etag
             self.last_modified = self.last_modified or self.former.last_modified
             return Page.not_modified(self.request, self.exchange(), self.former)
-        if status in _REDIRECTS:
+        if status in REDIRECTS:
             return self._redirected(status, first(values("Location")))
         if status < 200:
             return self.failed(Fault(Kind.PROTOCOL, f"HTTP status {status}"))

@@ -12,6 +12,9 @@ from crawler.model.former_page import FormerPage
 from crawler.model.request import Request
 from crawler.model.value import value
 
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+"""Statuses that lead on where there is a Location (RFC 9110, 15.4)."""
+
 SCHEMA: Final = 2
 """The version of the records that are written; those of version 1 have no field `schema`."""
 

@@ -253,12 +253,14 @@ class Outlet:
             os.ftruncate(self._claim.fd, self._offset)
 
 
-def write_groups(outlets: Sequence[Outlet], groups: Sequence[bytes], number: int) -> None:
-    """Write so many records to each of several outputs.
+def write_groups(outlets: Sequence[Outlet], groups: Sequence[bytes], number: int = 0) -> None:
+    """Write so many records to each of several outputs; nothing without groups.
 
     Raises `OSError` with the label of the one that failed as `filename`.
     """
-    for outlet, group in zip(outlets, groups, strict=True):
+    for outlet, group in zip(outlets, groups, strict=True) if groups else ():
+        if not group and not number:  # redirects are for archives alone
+            continue
         try:
             outlet.write(group, number)
         except OSError as error:

@@ -1,24 +1,22 @@
 """Parquet: records with nested fields as columns, by pyarrow (the extra `parquet`).
 
-The schema is that of the records, with its descriptions, and the same in every file: it follows
-from the options alone. What the schema of records leaves open (`parsed`) is JSON text.
+The schema is the same in every file (`crawler.store.parquet_schema`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
 from crawler.model.errors import ConfigurationError
-from crawler.model.version import VERSION
-from crawler.store.columns import chosen_schema, is_open
+from crawler.store.columns import chosen_schema
 from crawler.store.gathering import CommittedPart
 from crawler.store.packed_file import groups_of
+from crawler.store.parquet_schema import arrow_schema, arrow_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,52 +76,4 @@ class ParquetPacker:
                 yield table
 
     def _table(self, lines: Sequence[bytes]) -> pa.Table:
-        import pyarrow as pa
-
-        records = [_closed(orjson.loads(line), self._spec) for line in lines]
-        return pa.Table.from_pylist(records, schema=self._schema)
-
-
-def arrow_schema(spec: dict[str, Any]) -> pa.Schema:
-    """Return the Arrow schema of records, with descriptions as metadata of the fields."""
-    import pyarrow as pa
-
-    fields = [_field(*each) for each in spec.items()]
-    return pa.schema(fields, metadata={"crawler": VERSION})
-
-
-def _field(name: str, spec: dict[str, Any]) -> pa.Field:
-    import pyarrow as pa
-
-    described = {"description": spec["description"]} if "description" in spec else None
-    return pa.field(name, _arrow_type(spec), metadata=described)
-
-
-def _arrow_type(spec: dict[str, Any]) -> pa.DataType:
-    import pyarrow as pa
-
-    kinds = spec.get("type", "string")
-    kind = next(k for k in ([kinds] if isinstance(kinds, str) else kinds) if k != "null")
-    if kind == "array":
-        return pa.list_(_arrow_type(spec.get("items", {})))
-    if kind == "object" and "properties" in spec:
-        return pa.struct([_field(*each) for each in spec["properties"].items()])
-    if spec.get("format") == "date-time":
-        return pa.timestamp("ms", "UTC")
-    plain = {"integer": pa.int64, "number": pa.float64, "boolean": pa.bool_}
-    return plain.get(kind, pa.string)()
-
-
-def _closed(record: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
-    """Return a record with JSON text for what the schema leaves open, and times as such."""
-    found: dict[str, Any] = {}
-    for name, field in spec.items():
-        value = record.get(name)
-        if value is not None and is_open(field):
-            value = orjson.dumps(value).decode()
-        elif isinstance(value, dict):
-            value = _closed(value, field["properties"])
-        elif value is not None and field.get("format") == "date-time":
-            value = datetime.fromisoformat(value)
-        found[name] = value
-    return found
+        return arrow_table(map(orjson.loads, lines), self._spec)

@@ -29,7 +29,7 @@ from time import monotonic
 
 from crawler.model.choices import Existing
 from crawler.model.errors import CrawlerError, EnvironmentFailure, ExitCode
-from crawler.model.outcome import Failed, Final, Page
+from crawler.model.outcome import Failed, Final, Page, Redirect
 from crawler.store.descriptor import ReaderGone
 from crawler.store.journal.kept import Kept, RecordGroup
 from crawler.store.journal.lines import key_of, word_of
@@ -39,6 +39,7 @@ from crawler.store.output_files import write_json
 from crawler.store.record import encode
 from crawler.store.rendering import Encoder
 from crawler.store.saved_bodies import SavedBodies, name_of
+from crawler.store.warc_output import WarcRecords
 
 __all__ = ["LIMIT", "OutputClosed", "RecordSink", "write_json"]
 
@@ -112,6 +113,8 @@ class RecordSink:
         self._whole = False
         self._failure: Exception | None = None
         self._given = 0
+        self._redirects: list[tuple[bytes, ...]] = []  # for archives
+        self._taken = 0  # bytes of the redirects taken for a commit
         self._deadline = inf
         self._live = [outlet for outlet in self._outlets if outlet.live]
         self._pace = _LIVE_PACE if self._live else _PACE
@@ -119,6 +122,7 @@ class RecordSink:
         self._words: list[str] = []
         self._failed = 0
         if kept is not None:
+            kept.redirects = self._take_redirects
             self._pace, self._group = _COMMIT_PACE, _COMMIT
         self._thread = threading.Thread(target=self._run, name="record-sink", daemon=True)
         self._thread.start()
@@ -178,6 +182,30 @@ class RecordSink:
             self._waiting += size
             if not before or before < self._group <= self._queued:
                 self._change.notify()
+
+    def led_on(self, redirect: Redirect) -> None:
+        """Queue the response of a redirect for archives, before the core is told of it.
+
+        A crawl that is killed may have fetched and archived a redirect twice, and lacks none.
+        Callable from any thread, never blocks; it fails with the next `put`.
+        """
+        records = tuple(
+            encode.led_on(redirect) if isinstance(encode, WarcRecords) else b""
+            for encode in self._encoders
+        )
+        size = sum(map(len, records))
+        with self._change:
+            if self._failure is not None or self._closing:
+                return
+            self._redirects.append(records)
+            self._waiting += size
+
+    def _take_redirects(self) -> list[bytes]:
+        """Return the redirects that came until now, for each output."""
+        with self._change:
+            taken, self._redirects = self._redirects, []
+        self._taken = sum(len(each) for records in taken for each in records)
+        return [b"".join(column) for column in zip(*taken, strict=True)]
 
     def hasten(self) -> None:
         """Write and commit what there is now, without waiting for more; from any thread."""
@@ -239,11 +267,11 @@ class RecordSink:
     def _write_all(self) -> None:
         try:
             last = -self._pace
-            while not self._closing or self._queue:
+            while not self._closing or self._queue or self._redirects:
                 group = self._next_group(last + self._pace)
                 self._write(group)
                 last = monotonic()
-                self._done(group.size)
+                self._done(group.size + self._taken)
             for outlet in self._outlets:
                 outlet.end(whole=self._whole)
             if self._kept is not None:
@@ -261,8 +289,9 @@ class RecordSink:
                 self.bodies.write(*file)
         if self._kept is not None:
             self._kept.write(group)
-        elif group.parts:
+        else:
             write_groups(self._outlets, group.parts, group.number)
+            write_groups(self._outlets, self._take_redirects())
 
     def _next_group(self, due: float) -> RecordGroup:
         """Wait for records, and until `due` for more of them; return none at the end.

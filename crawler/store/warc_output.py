@@ -1,7 +1,8 @@
 """WARC 1.1 (ISO 28500): the responses of a crawl with their bodies, for archives and replay.
 
-Each outcome with a response becomes a `request` and a `response` record, in that order. A body that
-was stored before makes the latter a `revisit` by digest. Every record is a gzip member or Zstandard
+Each outcome with a response becomes a `request` and a `response` record, in that order, and so does
+each redirect on the way to it. A body that was stored before makes the latter a `revisit` by
+digest. Every record is a gzip member or Zstandard
 frame of its own, so that readers can go to any of them.
 
 Header fields are those that the server sent, in their order and spelling. A body is stored decoded,
@@ -20,10 +21,10 @@ from http import HTTPStatus
 from uuid import uuid4
 
 from crawler.model.command_config import CommandConfig
-from crawler.model.outcome import Failed, Final, Page, Skipped
+from crawler.model.outcome import Failed, Final, Page, Redirect, Skipped
 from crawler.model.request import Request
 from crawler.model.secrets import is_secret
-from crawler.model.transfer import Exchange, Heads, timestamp
+from crawler.model.transfer import REDIRECTS, Exchange, Heads, timestamp
 from crawler.model.url import masked
 from crawler.model.version import VERSION
 
@@ -54,11 +55,22 @@ class WarcRecords:
         )
 
     def __call__(self, final: Final) -> bytes:
-        """Return the records of an outcome."""
+        """Return the records of an outcome, but of a redirect that `led_on` has had."""
         if isinstance(final, Skipped) or final.exchange is None or final.exchange.status is None:
             return b""
+        if _leads_on(final.exchange):
+            return b""
         body = final.body if isinstance(final, Page | Failed) else None
-        request, exchange = final.request, final.exchange
+        unchanged = isinstance(final, Page) and final.exchange.status == HTTPStatus.NOT_MODIFIED
+        return self._records(final.request, final.exchange, body, unchanged=unchanged)
+
+    def led_on(self, redirect: Redirect) -> bytes:
+        """Return the records of a redirect."""
+        return self._records(redirect.request, redirect.exchange, None)
+
+    def _records(
+        self, request: Request, exchange: Exchange, body: bytes | None, *, unchanged: bool = False
+    ) -> bytes:
         href = masked(request.url.href)
         shared = [("WARC-Target-URI", href), ("WARC-Date", timestamp(exchange.fetched_at) or "")]
         heads = _heads(exchange)
@@ -67,7 +79,7 @@ class WarcRecords:
         asked = f"<urn:uuid:{uuid4()}>"
         sent = (*shared, ("Content-Type", f"{_HTTP}request"))
         told = (*shared, ("WARC-Concurrent-To", asked), ("Content-Type", f"{_HTTP}response"))
-        if isinstance(final, Page) and exchange.status == HTTPStatus.NOT_MODIFIED:
+        if unchanged:
             answer = _record(
                 "revisit", (*told, *_unchanged(exchange)), _block(_head(exchange, None))
             )
@@ -107,6 +119,14 @@ class WarcRecords:
             if len(self._stored) > _BODIES:
                 self._stored.popitem(last=False)
         return found
+
+
+def _leads_on(exchange: Exchange) -> bool:
+    """Return whether an exchange is that of a redirect, or what is known of it from its target."""
+    if exchange.status not in REDIRECTS:
+        return False
+    named = any(name.lower() == "location" and value for name, value in exchange.fields)
+    return named or not exchange.fields
 
 
 def _heads(exchange: Exchange) -> Heads:

@@ -7,7 +7,7 @@ import io
 import json
 import socket
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from crawler.engine.plugins import Plugins
 from crawler.model.command_config import CommandConfig
 from crawler.model.document import RawResponse
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
-from crawler.model.outcome import Exchange, Failed, Fetched, Kind, Page, Received
+from crawler.model.outcome import Exchange, Failed, Fetched, Kind, Page, Received, Redirect
 from crawler.model.request import Request
 from crawler.store.journal.resumption import Complete
 from crawler.store.sources import IterableSource
@@ -60,6 +60,11 @@ class Archived:
         if name == "404":
             exchange = Exchange(status=404, fields=SENT, fetched_at=1.5, total=0.01)
             return Failed(request=request, kind=Kind.CLIENT_ERROR, reason="404", exchange=exchange)
+        if name in ("moved", "loop"):
+            location = {"moved": "/one", "loop": request.url.href}[name]
+            fields = (*SENT, ("Location", location))
+            exchange = Exchange(status=301 + (name == "loop"), fields=fields, fetched_at=1.5)
+            return Redirect(request=request, exchange=exchange, location=location)
         body = SAME if name in ("same", "again") else f"<title>{name}</title>".encode() * 9
         length = (("Content-Length", str(len(body))),)
         fields = SENT + (
@@ -74,13 +79,15 @@ class Archived:
         return Received(request=request, exchange=exchange, response=response)
 
 
-def archived(output: Path, engine: str = "async", **options: Any) -> None:
+def archived(
+    output: Path, engine: str = "async", urls: Sequence[str] = URLS, **options: Any
+) -> None:
     """Crawl into an archive."""
     config = CommandConfig(
         **MANNERS_OFF, engine=engine, parse="inline", quiet=True, sync="none", retries=0,
         header=("Authorization: Bearer secret", "X-Mine: yes"), **options,
     )  # fmt: skip
-    order = Order(config=config, seeds=URLS, inputs=[], output=str(output))
+    order = Order(config=config, seeds=urls, inputs=[], output=str(output))
     assert run(order, lambda o, say: open_crawl(o, say, Plugins(fetcher=Archived()))) == 0
 
 
@@ -117,6 +124,21 @@ def test_an_archive_has_what_was_asked_and_answered(tmp_path: Path, form: str, e
     assert record.rec_headers.get_header("WARC-Truncated") == "unspecified"
     whole = path.read_bytes() if form == "warc" else gzip.decompress(path.read_bytes())
     assert b"secret" not in whole and b"X-Mine: yes" in whole and b"Host: a.test" in whole
+
+
+@pytest.mark.parametrize("engine", ["async", "threaded"])
+@pytest.mark.parametrize("follow", [False, True])
+def test_each_redirect_on_the_way_is_archived(tmp_path: Path, engine: str, follow: bool) -> None:
+    """With its own URL, status and Location, once, wherever the chain ends."""
+    urls = [f"http://a.test/{name}" for name in ("moved", "loop", "one")]
+    archived(tmp_path / "out.warc.gz", engine, urls=urls, follow=follow, depth=0)
+    found = list(read(tmp_path / "out.warc.gz"))
+    answers = [(url, record.http_headers) for kind, url, record, _ in found if kind == "response"]
+    statuses = Counter((url, head.get_statuscode()) for url, head in answers)
+    assert statuses == {(urls[2], "200"): 1, (urls[0], "301"): 1, (urls[1], "302"): 1}
+    heads = dict(answers)
+    assert heads[urls[0]].get_header("Location") == "/one"
+    assert heads[urls[1]].get_header("Location") == urls[1]
 
 
 def test_a_body_that_was_there_is_referred_to(tmp_path: Path) -> None:

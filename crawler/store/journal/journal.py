@@ -160,6 +160,7 @@ class Journal(Changes):
         self._lock = threading.Lock()
         self._call = Portion(self.marks.cursor, self.marks.entries)
         self._published = Portion(self.marks.cursor, self.marks.entries)
+        self._portion: Portion | None = None  # of the next commit
 
     def __repr__(self) -> str:
         return f"Journal({self.folder!r}, {self.marks!r})"
@@ -268,6 +269,13 @@ class Journal(Changes):
 
     # -- what the writer does
 
+    def cut(self) -> None:
+        """Let the next commit hold what was published until now, and no more."""
+        if self._portion is None:
+            with self._lock:
+                self._portion = portion = self._published
+                self._published = Portion(portion.cursor, portion.entries)
+
     def commit(
         self,
         ended: Sequence[int],
@@ -276,17 +284,16 @@ class Journal(Changes):
         failed: int = 0,
         others: Sequence[int] = (),
     ) -> None:
-        """Commit what was published, with the keys whose records are in the output.
+        """Commit what was published before the `cut`, with the keys whose records are there.
 
         `output` is the output's length, `words` are the outcomes of the records, `failed` of which
         are failures, `others` the lengths of further outputs.
 
         Raises `EnvironmentFailure`.
         """
-        with self._lock:
-            portion = self._published
-            self._published = Portion(portion.cursor, portion.entries)
-        if not ended and portion.empty and portion.cursor == self.marks.cursor:
+        self.cut()
+        portion, self._portion = self._portion, None
+        if portion is None or (not ended and portion.empty and portion.cursor == self.marks.cursor):
             return
         seen, journal = self.prepare()
         passing = portion.passing or Passing()

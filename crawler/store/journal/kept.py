@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from crawler.store.journal.journal import Journal, Sync
@@ -29,13 +29,21 @@ class RecordGroup(NamedTuple):
         return sum(map(len, self.parts)) + sum(len(body) for _, body in self.files)
 
 
+def _none() -> Sequence[bytes]:
+    return ()
+
+
 class Kept:
-    """Commits records: the outputs first, then the journal that says so."""
+    """Commits records: the outputs first, then the journal that says so.
+
+    redirects: returns those for archives that the core was told of by now, for each output.
+    """
 
     def __init__(self, outlets: Sequence[Outlet], journal: Journal, sync: Sync) -> None:
         self.outlets = outlets
         self.journal = journal
         self._sync = sync
+        self.redirects: Callable[[], Sequence[bytes]] = _none
 
     def __repr__(self) -> str:
         return f"Kept({self.outlets!r}, {self.journal!r})"
@@ -45,9 +53,12 @@ class Kept:
 
         Raises `OSError` for an output, `EnvironmentFailure` for the state.
         """
-        if any(group.parts):
+        self.journal.cut()
+        redirects = self.redirects()
+        if any(group.parts) or redirects:
             self.journal.prepare()
             write_groups(self.outlets, group.parts, group.number)
+            write_groups(self.outlets, redirects)
             for outlet in self.outlets:
                 outlet.settle(self._sync)
         self._commit(group)
