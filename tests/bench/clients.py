@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from crawler.load.load_result import LoadDocument
-from crawler.measure.json_document import typed
+from crawler.measure.json_document import parsed
 
 SHARES: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 """The quantiles that all of them tell."""
@@ -56,7 +56,7 @@ def _number(pattern: str, said: str) -> float:
 
 def ours(said: str) -> Figures:
     """Of `crawler load --json`; ValueError if not every request was answered well."""
-    measured = typed(json.loads(said), LoadDocument).measured
+    measured = parsed(said.encode(), LoadDocument).measured
     if measured.errors:
         raise ValueError(said)
     shown = zip(SHARES, measured.service.quantiles(SHARES.values()), strict=True)

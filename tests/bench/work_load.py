@@ -27,7 +27,7 @@ from contextlib import contextmanager
 
 from crawler.load.load_result import LoadDocument
 from crawler.load.measured import Measured
-from crawler.measure.json_document import typed
+from crawler.measure.json_document import parsed
 from crawler.model.errors import ExitCode
 from tests.bench import clients, node
 from tests.bench.measure import Contestant, NotDone, Sample, median_rate, play, rate_ratio
@@ -221,7 +221,7 @@ def _run_open(url: str, core: int, seconds: int) -> Measured:
     words = _load(url, "--rate", str(_RATE), "--duration", str(seconds))
     done = subprocess.run(_on(core, words), capture_output=True, text=True, check=False)
     try:
-        return typed(json.loads(done.stdout), LoadDocument).measured
+        return parsed(done.stdout.encode(), LoadDocument).measured
     except (ValueError, KeyError, TypeError) as error:
         raise NotDone(f"the open loop ended with {done.returncode}: {done.stderr}") from error
 
