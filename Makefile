@@ -5,6 +5,7 @@ OUT ?= crawl.jsonl
 REPORT ?= compare-report
 SECONDS ?=
 ARGS ?=
+EXTRAS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,7 +20,7 @@ INSTALL = $(PIP) -c config/constraints.txt
 
 CORES = $(shell $(BIN)/python -c 'import os; print(len(os.sched_getaffinity(0)))' 2>/dev/null || echo auto)
 # Slow tests wait for half of their time, so there are more of their processes than cores.
-PROCESSES = $(shell $(BIN)/python -c 'import os; print(len(os.sched_getaffinity(0)) * 3 // 2 or 1)' 2>/dev/null || echo auto)
+PROCESSES = $(shell $(BIN)/python -c 'import os; print(2 * len(os.sched_getaffinity(0)))' 2>/dev/null || echo auto)
 
 # What is installed, each on top of the one before: what a crawl needs, what the tests need, everything.
 BASE := $(VENV)/.base
@@ -39,7 +40,10 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-install: $(ALL) ## Set up .venv with everything, once
+# Everything at once where nothing is there yet: pip resolves once, and not three times.
+install: ## Set up .venv with everything, once
+	@test -e $(BASE) || { $(MAKE) --no-print-directory EXTRAS='[dev,docs]' $(BASE) && touch $(TESTS) && touch $(ALL); }
+	@$(MAKE) --no-print-directory $(ALL)
 
 $(BASE): pyproject.toml config/constraints.txt
 	@rm -rf $(VENV)
@@ -51,7 +55,7 @@ else
 	@$(PYTHON) -m venv --without-pip $(VENV)
 	@$(HOST_PIP) --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --default-pip >&2
 endif
-	@$(INSTALL) -e . >&2
+	@$(INSTALL) -e '.$(EXTRAS)' >&2
 	@$(BIN)/python -m compileall -q crawler
 	@touch $@
 
