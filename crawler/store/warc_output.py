@@ -6,8 +6,9 @@ digest. Every record is a gzip member or Zstandard
 frame of its own, so that readers can go to any of them.
 
 Header fields are those that the server sent, in their order and spelling. A body is stored decoded,
-so where it was coded the fields that describe its transfer get the prefix `X-Crawler-`, as other
-crawlers do it. Credentials of requests are left out, by the names of their fields.
+so where it was coded, cut or not read, the fields that describe its transfer get the prefix
+`X-Crawler-`, as other crawlers do it. Credentials of requests are left out, by the names of their
+fields.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from http import HTTPStatus
@@ -48,7 +50,10 @@ class WarcRecords:
         self._stored: OrderedDict[bytes, tuple[str, str]] = OrderedDict()
         self.head = _record(
             "warcinfo",
-            (("Content-Type", "application/warc-fields"),),
+            (
+                ("WARC-Date", timestamp(time.time()) or ""),
+                ("Content-Type", "application/warc-fields"),
+            ),
             f"software: crawler/{VERSION}\r\nformat: WARC File Format 1.1\r\n"
             f"http-header-user-agent: {config.network.user_agent}\r\n"
             f"robots: {config.politeness.robots}\r\n".encode("utf-8", "replace"),
@@ -93,7 +98,7 @@ class WarcRecords:
         return _block((f"GET {request.url.path} HTTP/1.1", *lines), "utf-8")
 
     def _response(self, told: Fields, exchange: Exchange, body: bytes | None) -> bytes:
-        head = _block(_head(exchange, body))
+        head = _block(_head(exchange, body or b""))
         if body is None:  # not read: a redirect's, an error page's
             return _record("response", (*told, ("WARC-Truncated", "unspecified")), head)
         digest = hashlib.sha1(body, usedforsecurity=False).digest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -58,7 +59,8 @@ class Archived:
         if name == "dead":
             return Failed(request=request, kind=Kind.CONNECT, reason="refused")
         if name == "404":
-            exchange = Exchange(status=404, fields=SENT, fetched_at=1.5, total=0.01)
+            fields = (*SENT, ("Content-Length", "99"))
+            exchange = Exchange(status=404, fields=fields, fetched_at=1.5, total=0.01)
             return Failed(request=request, kind=Kind.CLIENT_ERROR, reason="404", exchange=exchange)
         if name in ("moved", "loop"):
             location = {"moved": "/one", "loop": request.url.href}[name]
@@ -139,6 +141,50 @@ def test_each_redirect_on_the_way_is_archived(tmp_path: Path, engine: str, follo
     heads = dict(answers)
     assert heads[urls[0]].get_header("Location") == "/one"
     assert heads[urls[1]].get_header("Location") == urls[1]
+
+
+_ID = r"<urn:uuid:[0-9a-f-]{36}>"
+_DATE = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"
+_CAPTURES = {"request", "response", "revisit"}
+RULES: dict[str, tuple[str, set[str]]] = {
+    "WARC-Record-ID": (_ID, {"warcinfo", *_CAPTURES}),
+    "WARC-Date": (_DATE, {"warcinfo", *_CAPTURES}),
+    "WARC-Type": (r"\w+", {"warcinfo", *_CAPTURES}),
+    "Content-Length": (r"\d+", {"warcinfo", *_CAPTURES}),
+    "Content-Type": (r"application/(warc-fields|http;msgtype=(request|response))", set()),
+    "WARC-Target-URI": (r"[a-z]+:.+", _CAPTURES),
+    "WARC-Concurrent-To": (_ID, {"response", "revisit"}),
+    "WARC-IP-Address": (r"[0-9a-f.:]+", set()),
+    "WARC-Payload-Digest": (r"sha1:[A-Z2-7]{32}", set()),
+    "WARC-Truncated": (r"length|time|disconnect|unspecified", set()),
+    "WARC-Profile": (r"http://netpreserve\.org/warc/1\.1/revisit/[a-z-]+", {"revisit"}),
+    "WARC-Refers-To-Target-URI": (r"[a-z]+:.+", {"revisit"}),
+    "WARC-Refers-To-Date": (_DATE, {"revisit"}),
+}
+"""The form of each field that is written, and the records that must have it.
+
+Those about an earlier capture belong to revisits alone, and what is about a URL not to `warcinfo`.
+"""
+_ONLY_REVISITS = {"WARC-Profile", "WARC-Refers-To-Target-URI", "WARC-Refers-To-Date"}
+_NOT_OF_FILES = {"WARC-Target-URI", "WARC-Concurrent-To", "WARC-IP-Address"}
+
+
+@pytest.mark.parametrize("form", ["warc", "warc.gz"])
+def test_an_archive_keeps_the_rules_that_validators_look_at(tmp_path: Path, form: str) -> None:
+    """Each field once, in its form, where WARC 1.1 has it; and the length that HTTP declares."""
+    urls = [*URLS, "http://a.test/moved", "http://a.test/loop"]
+    archived(tmp_path / f"out.{form}", urls=urls)
+    for kind, _, record, body in read(tmp_path / f"out.{form}"):
+        fields = dict(record.rec_headers.headers)
+        assert len(fields) == len(record.rec_headers.headers)
+        for name, value in fields.items():
+            assert re.fullmatch(RULES[name][0], value), (name, value)
+        assert {name for name, rule in RULES.items() if kind in rule[1]} <= fields.keys()
+        assert kind == "revisit" or not _ONLY_REVISITS & fields.keys()
+        assert kind != "warcinfo" or not _NOT_OF_FILES & fields.keys()
+        if kind == "response":
+            length = record.http_headers.get_header("Content-Length")
+            assert length is None or int(length) == len(body)
 
 
 def test_a_body_that_was_there_is_referred_to(tmp_path: Path) -> None:
