@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import shutil
@@ -18,7 +19,6 @@ import crawler
 from crawler.mock import MockWeb, running
 from crawler.model.document import Document, RawResponse
 from crawler.model.outcome import ParseFault
-from crawler.workers import own
 from crawler.workers.parsing import Parsing
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "crawler-prices"
@@ -45,7 +45,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
             EntryPoint(n, f"tests.workers.test_extractors:{f}", group) for n, f in named.items()
         ]
 
-    monkeypatch.setattr(own, "entry_points", points)
+    monkeypatch.setattr(importlib.metadata, "entry_points", points)
 
 
 def parsed(**options: Any) -> Document | ParseFault:
