@@ -136,7 +136,7 @@ def advice(examined: Sequence[Examined]) -> str:
     choice = _chosen(parts[0]) if parts else Choice()
     if not choice.best:
         return ""
-    figures = "; ".join(crawl.shown(parts[0].observed, name) for name in choice.best)
+    figures = "; ".join(crawl.shown(parts[0], name) for name in choice.best)
     reasons = "; ".join(map(_reason, choice.because[:2]))
     text = f"On this machine, crawl with {choice.named}: {figures}. {reasons}."
     return f"{text} Which of them is open: {_lacks(choice)}." if choice.unsettled else text
@@ -166,7 +166,7 @@ def _crawl(part: Assessment) -> Iterator[_Row]:
 
 def sizes(part: Assessment) -> Iterator[tuple[int, Choice]]:
     """Yield the choice for each size of a batch of the user's calls."""
-    for size in part.observed.setting.call.get("sizes", ()):
+    for size in part.setting.call.get("sizes", ()):
         yield size, choose(part.comparisons, call.figure(size).name)
 
 
@@ -192,7 +192,7 @@ def _called(part: Assessment) -> str:
         for choice, least, _ in _stretches(part)
         if choice.best
     ]
-    function = part.observed.setting.call["function"]
+    function = part.setting.call["function"]
     return f"On this machine, call {function} by {'; by '.join(told)}." if told else ""
 
 
@@ -231,7 +231,7 @@ def _io(part: Assessment) -> Iterator[_Row]:
 
 
 def _cpu(part: Assessment) -> Iterator[_Row]:
-    n, work = len(part.observed.setting.cores), "compute in Python"
+    n, work = len(part.setting.cores), "compute in Python"
     arms = {cpu.named("threads", max(n, 2)): "threads", cpu.named("processes", n): "processes"}
     planned = {(each.contrast.base, each.contrast.other): each for each in part.comparisons}
     found = {arm: planned[cpu.BASE, arm] for arm in arms if (cpu.BASE, arm) in planned}
@@ -257,7 +257,7 @@ _POOLED = {"inline", "process"}
 
 
 def _tasks(part: Assessment) -> Iterator[_Row]:
-    at = break_even.pays_from(part.observed, "process")
+    at = break_even.pays_from(part, "process")
     if not 0 < at < math.inf:
         return
     ends = [c for c in part.comparisons if {c.contrast.base, c.contrast.other} == _POOLED]

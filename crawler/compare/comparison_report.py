@@ -122,7 +122,7 @@ def _method(result: ComparisonResult) -> Iterator[PageTable]:
     """Yield tables of where and with what it was measured."""
     yield PageTable("Machine and interpreter", ("", ""), _machine(result), "words")
     # All interpreters that took part, each once.
-    parts = [part.observed.interpreter for each in result.examined for part in each.parts]
+    parts = [part.interpreter for each in result.examined for part in each.parts]
     everyone = {each.called: each for each in parts}
     if len(everyone) > 1:
         columns = ("interpreter", "version", "lock", "where")
@@ -184,7 +184,7 @@ def _section(examined: Examined) -> dict[str, Any]:
 
 def _extent(examined: Examined) -> str:
     rounds = f"{examined.rounds} round{'' if examined.rounds == 1 else 's'}"
-    numbers = {len(part.observed.arms) for part in examined.parts}
+    numbers = {len(part.arms) for part in examined.parts}
     arms = f"{'up to ' if len(numbers) > 1 else ''}{max(numbers, default=0)} arms"
     each = f" with each of {len(examined.parts)} interpreters" if len(examined.parts) > 1 else ""
     stopped = "; stopped before its end" if examined.partial else ""
@@ -193,14 +193,14 @@ def _extent(examined: Examined) -> str:
 
 def _parts(examined: Examined) -> Iterator[dict[str, Any]]:
     """Yield the part of each interpreter; a series has the same colour in all of them."""
-    own = [examined.experiment.charts(part.observed) for part in examined.parts]
+    own = [examined.experiment.charts(part) for part in examined.parts]
     places = places_of([chart for each in own for chart in each])
     for count, (part, found) in enumerate(zip(examined.parts, own, strict=True)):
         yield {
-            "interpreter": part.observed.interpreter.called,
+            "interpreter": part.interpreter.called,
             "findings": part.findings,
             "drawings": _drawings(part, found, places, f"{examined.experiment.name}-{count}"),
-            "tables": [_arms(part.observed), *_own_figures(part.observed)],
+            "tables": [_arms(part), *_own_figures(part)],
         }
 
 
@@ -232,12 +232,12 @@ def _over_interpreters(examined: Examined) -> PageTable | None:
     if len(examined.parts) < 2:
         return None
     shown = main_figure(examined.parts[0])
-    names = dict.fromkeys(arm.name for part in examined.parts for arm in part.observed.arms)
+    names = dict.fromkeys(arm.name for part in examined.parts for arm in part.arms)
     rows = [
-        (name, *(quantity(p.observed.median(name, shown.name), shown.unit) for p in examined.parts))
+        (name, *(quantity(p.median(name, shown.name), shown.unit) for p in examined.parts))
         for name in names
     ]
-    columns = ("arm", *(part.observed.interpreter.called for part in examined.parts))
+    columns = ("arm", *(part.interpreter.called for part in examined.parts))
     return PageTable(f"Interpreters side by side: {shown.title}", columns, rows, "wide", level=3)
 
 

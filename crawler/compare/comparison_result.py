@@ -13,34 +13,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from crawler.compare import advice, catalogue
 from crawler.compare.advice import Decision
 from crawler.compare.compare_config import CompareConfig
-from crawler.compare.design import Finding, Outcome
-from crawler.compare.judgement import Assessment, Bands, Comparison, Examined, bands_of
-from crawler.compare.observation import Conducted, InterpreterRuns, Run
+from crawler.compare.design import Outcome
+from crawler.compare.judgement import Assessment, Bands, Examined, bands_of
+from crawler.compare.observation import Conducted, Run
 from crawler.measure import json_document
 from crawler.measure.json_document import plain, read, text, told
 from crawler.measure.machine import Machine
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 
 _FORMAT: Literal["crawler-compare/1"] = "crawler-compare/1"
-
-
-class PartDocument(InterpreterRuns, frozen=True, kw_only=True):
-    """One interpreter in one experiment, with its outcome."""
-
-    band: Annotated[
-        float | None,
-        told(
-            "The noise that differences are compared with; null for the noise itself, or for none."
-        ),
-    ]
-    cpu_band: Annotated[float | None, told("The same for CPU times.")]
-    findings: Annotated[Sequence[Finding], told("The outcome of each prediction.")]
-    comparisons: Annotated[Sequence[Comparison], told("The planned comparisons and their answers.")]
 
 
 class ExperimentDocument(Conducted, frozen=True, kw_only=True):
@@ -52,7 +38,7 @@ class ExperimentDocument(Conducted, frozen=True, kw_only=True):
     conditions: Annotated[tuple[str, ...], told("Under what conditions, in sentences.")]
     not_shown: Annotated[tuple[str, ...], told("Its limits, in sentences.")]
     parts: Annotated[
-        tuple[PartDocument, ...], told("The turns of each interpreter; the first ran it all.")
+        tuple[Assessment, ...], told("The turns of each interpreter; the first ran it all.")
     ]
 
 
@@ -193,18 +179,9 @@ def _experiment_document(examined: Examined) -> ExperimentDocument:
         **{name: getattr(experiment, name) for name in ("name", "question", "claim")},
         conditions=tuple(experiment.conditions),
         not_shown=tuple(experiment.not_shown),
-        parts=tuple(map(_part_document, examined.parts)),
-    )
-
-
-def _part_document(part: Assessment) -> PartDocument:
-    observed = part.observed
-    return PartDocument(
-        **{name: getattr(observed, name) for name in ("setting", "band", "cpu_band")},
-        findings=part.findings,
-        comparisons=part.comparisons,
-        arms=tuple(observed.arms),
-        runs=tuple(map(_told, observed.runs)),
+        parts=tuple(
+            structs.replace(part, runs=tuple(map(_told, part.runs))) for part in examined.parts
+        ),
     )
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Self
+
+from msgspec.structs import asdict
 
 from crawler.compare.design import Contrast, Figure, Finding, Outcome, Word
 from crawler.compare.experiment import Experiment
@@ -147,7 +149,7 @@ def _bounds(observed: Observed, figure: Figure, judged: Ratio | None) -> tuple[f
     """Return the least difference that has a word, and the least that matters."""
     if observed.band is None:  # the noise itself: that the same differs by no more than that
         return 0.0, min(max(MARGIN, 2 * _half(judged)), _MOST_NOISE)
-    band = {"wall": observed.band, "cpu": observed.cpu_band, "": 0.0}[figure.noise]
+    band = {"wall": observed.band, "cpu": observed.cpu_band or 0.0, "": 0.0}[figure.noise]
     return band, min(max(MARGIN, band), _MOST_MARGIN)
 
 
@@ -260,13 +262,11 @@ Bands = Mapping[str, float]
 """The noise of each kind by its name, 0.02 for 2 %: `fetch` of times, `fetch CPU` of CPU times."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assessment:
-    """The turns of one interpreter in an experiment, compared and judged."""
+class Assessment(Observed, frozen=True, kw_only=True):
+    """One interpreter in one experiment, with its outcome."""
 
-    observed: Observed
-    comparisons: Sequence[Comparison]
-    findings: Sequence[Finding]
+    findings: Annotated[Sequence[Finding], told("The outcome of each prediction.")]
+    comparisons: Annotated[Sequence[Comparison], told("The planned comparisons and their answers.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,21 +287,15 @@ class Examined:
     @classmethod
     def of(cls, experiment: Experiment, conducted: Conducted, bands: Bands) -> Self:
         """Judge what was run."""
+        own = experiment.name == noise.EXPERIMENT.name  # held against nothing
+        band = None if own else bands.get(experiment.noise, 0.0)
+        cpu_band = 0.0 if own else bands.get(f"{experiment.noise} CPU", 0.0)
         parts = []
         for part in conducted.parts:
-            observed = Observed(
-                experiment=experiment.name,
-                setting=part.setting,
-                arms=part.arms,
-                runs=part.runs,
-                band=bands.get(experiment.noise, 0.0),
-                cpu_band=bands.get(f"{experiment.noise} CPU", 0.0),
-            )
-            if experiment.name == noise.EXPERIMENT.name:
-                observed = replace(observed, band=None, cpu_band=0.0)
+            observed = Observed(**asdict(part), band=band, cpu_band=cpu_band)
             comparisons = compared(observed, experiment.contrasts(observed.setting))
             found = findings(experiment, observed, comparisons)
-            parts.append(Assessment(observed=observed, comparisons=comparisons, findings=found))
+            parts.append(Assessment(**asdict(observed), findings=found, comparisons=comparisons))
         return cls(
             experiment=experiment,
             parts=parts,

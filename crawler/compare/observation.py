@@ -80,20 +80,16 @@ class Conducted(Struct, frozen=True, kw_only=True):
     ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observed:
-    """The turns of one interpreter in one experiment.
+class Observed(InterpreterRuns, frozen=True, kw_only=True):
+    """The turns of one interpreter in one experiment, with the noise to hold them against."""
 
-    band, cpu_band: the noise to hold differences of times and of CPU times against; `band` is None
-    where it is the noise that is measured.
-    """
-
-    experiment: str
-    setting: Setting
-    arms: Sequence[Arm]
-    runs: Sequence[Run]
-    band: float | None
-    cpu_band: float = 0.0
+    band: Annotated[
+        float | None,
+        told(
+            "The noise that differences are compared with; null for the noise itself, or for none."
+        ),
+    ]
+    cpu_band: Annotated[float | None, told("The same for CPU times.")]
 
     @property
     def interpreter(self) -> Interpreter:

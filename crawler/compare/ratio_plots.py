@@ -37,7 +37,7 @@ def ratios(part: Assessment, name: str) -> Plot | None:
     shown = part.comparisons
     if not any(each.ratio for each in shown):
         return None
-    band = part.observed.band
+    band = part.band
     title = "How many times better"
     note = (
         "95 % interval (thick), the one that the word rests on (thin)"
@@ -120,11 +120,11 @@ def _word_legend(figure: mpl.Figure, shown: Sequence[Comparison]) -> None:
 
 def over_time(part: Assessment, name: str) -> Plot | None:
     """Plot the time of each turn in the order in which they ran: drifts and outliers show."""
-    observed, figure = part.observed, main_figure(part)
-    points = _points(observed, figure)
+    figure = main_figure(part)
+    points = _points(part, figure)
     if not points:
         return None
-    groups = drawing.grouped([arm.name for arm in observed.arms if arm.name in points])
+    groups = drawing.grouped([arm.name for arm in part.arms if arm.name in points])
     labels = list(dict.fromkeys(groups.values()))
     title = f"Each turn in time order: {figure.title}"
     note = "Interleaved by chance: what troubled the machine shows in all arms at once."

@@ -33,7 +33,7 @@ def observed(
     """Arms by their wall times, one a round from round 1 on."""
     runs = [run(arm, 1 + n, wall) for arm, times in walls.items() for n, wall in enumerate(times)]
     arms = [Arm(name=name) for name in walls]
-    return Observed(experiment="tiny", setting=SETTING, arms=arms, runs=[*runs, *extra], band=band)
+    return Observed(setting=SETTING, arms=arms, runs=[*runs, *extra], band=band, cpu_band=0.0)
 
 
 def setting(cores: int = 2, *, mode: Mode = "quick", urls: str = "", **interpreter: Any) -> Setting:

@@ -35,7 +35,7 @@ def observed(
         for number in range(1, 7)
         for arm in arms
     ]
-    return Observed(experiment=experiment.name, setting=planned, arms=arms, runs=runs, band=0.02)
+    return Observed(setting=planned, arms=arms, runs=runs, band=0.02, cpu_band=0.0)
 
 
 def _run(arm: str, number: int, values: Mapping[str, float], checksum: str) -> Run:

@@ -25,7 +25,7 @@ def run(arm: str, number: int, **fields: Any) -> Run:
 def observed(experiment: Experiment, where: Setting, runs: Sequence[Run]) -> Observed:
     """An interpreter's turns."""
     arms = experiment.arms(where)
-    return Observed(experiment=experiment.name, setting=where, arms=arms, runs=runs, band=0.02)
+    return Observed(setting=where, arms=arms, runs=runs, band=0.02, cpu_band=0.0)
 
 
 def worked(work: Callable[[Parameters, Stopwatch], Done], **parameters: Any) -> Done:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from crawler.compare.design import Bars, Lines, Map
 from crawler.compare.executors import left_behind
@@ -146,7 +147,7 @@ def test_medians_that_may_be_chance_decide_nothing() -> None:
     """A pool that is a little slower in most rounds, and faster in others, is not told to lose."""
     seen = _seen(lambda cell: _inline(cell) * 1.05 + 1e-6)
     shaken = [replace(each, figures=_shaken(each)) for each in seen.runs]
-    claims = found(EXPERIMENT, replace(seen, runs=shaken))
+    claims = found(EXPERIMENT, structs.replace(seen, runs=shaken))
     assert outcome(claims, "from which on processes pay") == "undecided"
     assert outcome(found(EXPERIMENT, seen), "from which on processes pay") == "otherwise"
 

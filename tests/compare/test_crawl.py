@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from msgspec import structs
 
 from crawler.compare.crawling import CrawlTally, Lags, Portions, crawl_warm, line
 from crawler.compare.experiments.crawl import EXPERIMENT
@@ -342,5 +343,5 @@ def test_charts_bear_missing_arms() -> None:
     charts = EXPERIMENT.charts(seen)
     assert charts[0].title == "Pages/s"
     assert charts[0].values["async uvloop"][-1] == pytest.approx(3.0, rel=0.01)
-    (rates, *_) = EXPERIMENT.charts(replace(seen, runs=[], arms=[]))
+    (rates, *_) = EXPERIMENT.charts(structs.replace(seen, runs=[], arms=[]))
     assert all(isnan(value) for values in rates.values.values() for value in values)

@@ -72,7 +72,7 @@ def test_a_signal_in_a_turn_ends_the_experiment(number: int) -> None:
     """What was run until then is kept; the next experiment does not begin."""
     found = _compared(turn=lambda turn: _kill(number) if turn.round else None)
     assert [(each.experiment.name, each.partial) for each in found.examined] == [("noise", True)]
-    assert found.partial and len(found.examined[0].parts[0].observed.runs) == 2
+    assert found.partial and len(found.examined[0].parts[0].runs) == 2
 
 
 @pytest.mark.slow

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from crawler.compare.design import CPU, PSS, WALL, Arm, Contrast, Expected, Figure, Finding, Outcome
 from crawler.compare.judgement import Comparison, band_of, compared, findings, number, said, verdict
@@ -101,7 +101,7 @@ def test_arms_that_claim_nothing_may_differ() -> None:
     """Without a group there is nothing to be equal to."""
     arms = [Arm(name="a", equal=""), Arm(name="b", equal="")]
     runs = [run(arm, n, checksum=f"{arm}{n}") for n in range(1, 7) for arm in "ab"]
-    seen = Observed(experiment="tiny", setting=SETTING, arms=arms, runs=runs, band=0.01)
+    seen = Observed(setting=SETTING, arms=arms, runs=runs, band=0.01, cpu_band=0.0)
     assert _one(seen, _contrast()).word == "indistinguishable"
 
 
@@ -177,13 +177,11 @@ def test_each_figure_is_held_against_its_own_noise() -> None:
         for n, wall in enumerate(walls, 1)
     ]
     arms = [Arm(name=name) for name in "ab"]
-    seen = Observed(
-        experiment="tiny", setting=SETTING, arms=arms, runs=runs, band=0.5, cpu_band=0.2
-    )
+    seen = Observed(setting=SETTING, arms=arms, runs=runs, band=0.5, cpu_band=0.2)
     contrasts = [_contrast(figure=figure) for figure in (WALL, CPU, PSS)]
     words = [each.word for each in compared(seen, contrasts)]
     assert words == ["indistinguishable", "indistinguishable", "slower"]
-    calm = [each.word for each in compared(replace(seen, cpu_band=0.02), contrasts)]
+    calm = [each.word for each in compared(structs.replace(seen, cpu_band=0.02), contrasts)]
     assert calm == ["indistinguishable", "slower", "slower"]
 
 

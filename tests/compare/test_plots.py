@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from crawler.compare import comparison_report
 from crawler.compare.charts import charts, drawable, places_of
@@ -86,9 +87,9 @@ def test_many_arms_are_drawn_in_groups() -> None:
     """Of 30 arms the legend has 3 groups, and the note says so."""
     part = _part()
     names = [f"{kind} {n}" for kind in ("a", "b", "c") for n in range(10)]
-    arms = [replace(part.observed.arms[0], name=name) for name in names]
+    arms = [replace(part.arms[0], name=name) for name in names]
     made = sample.runs(dict.fromkeys(names, 0.1), rounds=5)
-    plot = over_time(replace(part, observed=replace(part.observed, arms=arms, runs=made)), "it")
+    plot = over_time(structs.replace(part, arms=arms, runs=made), "it")
     assert plot
     assert "30 arms, in groups" in plot.note
     assert len(re.findall(r'id="it-arm-', plot.svg)) == 30

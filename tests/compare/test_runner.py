@@ -265,6 +265,6 @@ def test_an_arm_that_cannot_be_warmed_up_is_given_up() -> None:
         ("b", 0): 2,
         **{("a", number): 1 for number in (1, 2, 3)},
     }
-    seen = Observed(experiment="tiny", setting=found.setting, arms=arms, runs=found.runs, band=0.01)
+    seen = Observed(setting=found.setting, arms=arms, runs=found.runs, band=0.01, cpu_band=0.0)
     assert seen.trouble("b").startswith("b: could not be warmed up: exit code 1: ValueError")
     assert seen.trouble("a") == ""

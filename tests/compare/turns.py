@@ -49,7 +49,7 @@ def observed(
 ) -> Observed:
     """What an interpreter did."""
     arms = experiment.arms(where)
-    return Observed(experiment=experiment.name, setting=where, arms=arms, runs=runs, band=band)
+    return Observed(setting=where, arms=arms, runs=runs, band=band, cpu_band=0.0)
 
 
 def outcome(claims: Mapping[str, Finding], start: str) -> str:

@@ -228,7 +228,7 @@ def _outcomes(
     """Yield the outcome and the text of each finding: by experiment, interpreter and claim."""
     for examined in result.examined:
         for part in examined.parts:
-            label = part.observed.interpreter.label
+            label = part.interpreter.label
             for finding in part.findings:
                 key = (examined.experiment.name, label, finding.claim)
                 yield key, (finding.outcome, finding.text)

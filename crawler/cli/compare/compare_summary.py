@@ -70,8 +70,8 @@ def examined(found: Examined) -> str:
     lines = ["", f"{experiment.name}: {experiment.question}", f"  {experiment.claim}"]
     for part in found.parts:
         if len(found.parts) > 1:
-            lines.append(f"  {part.observed.interpreter.called}:")
-        lines += _figures(experiment, part.observed)
+            lines.append(f"  {part.interpreter.called}:")
+        lines += _figures(experiment, part)
         lines += [line for finding in part.findings for line in _finding(finding)]
     if bands := bands_of([found]):
         known = {k: f"{b:.1%}".replace("%", " %") for k, b in bands.items() if math.isfinite(b)}
@@ -204,7 +204,7 @@ _NONE = "-"
 
 def _answer(found: Examined) -> Iterator[str]:
     """Yield a table for each interpreter, and what of it cannot be believed."""
-    for observed in (part.observed for part in found.parts):
+    for observed in found.parts:
         called = f"{observed.interpreter.called}: " if len(found.parts) > 1 else ""
         own = found.experiment.name == CALL
         what = observed.setting.call["function"] if own else said(observed)
@@ -251,7 +251,7 @@ def _doubts(result: ComparisonResult) -> Iterator[str]:
     cores, busy = len(result.machine.cores), result.machine.busy
     for part in (part for each in result.examined for part in each.parts):
         # The cores that others than the arms and the mock web used meanwhile.
-        shares = [r.elsewhere / r.seconds for r in part.observed.runs if r.round and r.seconds]
+        shares = [r.elsewhere / r.seconds for r in part.runs if r.round and r.seconds]
         busy = max(busy, median(shares) - _SERVER if shares else 0.0)
     if busy > _BUSY * cores:
         yield (
@@ -287,7 +287,7 @@ def _missing(found: Examined, left: Sequence[Comparison], seconds: float) -> str
     more = max(each.more for each in left)
     if more >= MOST_MORE:
         return f"Not even {MOST_MORE:,} more rounds would tell: it does not matter, or is noise."
-    spent = sum(run.seconds for part in found.parts for run in part.observed.runs)
+    spent = sum(run.seconds for part in found.parts for run in part.runs)
     a_round = spent / (found.rounds + 1)  # with the warm-up
     longer = math.ceil((seconds + (more + 1) * a_round) / 5) * 5
     few = f"{found.rounds} of at least {LEAST_ROUNDS}; " if found.rounds < LEAST_ROUNDS else ""
