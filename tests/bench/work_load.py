@@ -25,6 +25,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from msgspec import DecodeError
+
 from crawler.load.load_result import LoadDocument
 from crawler.load.measured import Measured
 from crawler.measure.json_document import parsed
@@ -179,7 +181,7 @@ def _contestant(
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         try:
             pages, elapsed, figures = read(done.stdout)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, DecodeError) as error:
             last = (done.stderr or done.stdout).strip().splitlines()[-1:]
             raise NotDone(f"{name} ended with {done.returncode}: {''.join(last)}") from error
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -222,7 +224,7 @@ def _run_open(url: str, core: int, seconds: int) -> Measured:
     done = subprocess.run(_on(core, words), capture_output=True, text=True, check=False)
     try:
         return parsed(done.stdout.encode(), LoadDocument).measured
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, DecodeError) as error:
         raise NotDone(f"the open loop ended with {done.returncode}: {done.stderr}") from error
 
 

@@ -100,8 +100,8 @@ def test_the_figure_of_most_comparisons_is_shown() -> None:
     """The wall time, unless most comparisons are about something else."""
     part = _part()
     assert main_figure(part).name == "wall"
-    assert main_figure(replace(part, comparisons=part.comparisons[2:])).name == "cpu"
-    assert main_figure(replace(part, comparisons=[])).name == "wall"
+    assert main_figure(structs.replace(part, comparisons=part.comparisons[2:])).name == "cpu"
+    assert main_figure(structs.replace(part, comparisons=[])).name == "wall"
 
 
 @pytest.mark.slow
@@ -195,8 +195,8 @@ def test_without_a_ratio_a_sentence_stands() -> None:
         replace(each, ratio=None, judged=None, word="inconclusive", more=2, why="")
         for each in part.comparisons
     ]
-    assert ratios(replace(part, comparisons=few), "it") is None
-    told = comparison_report._drawings(replace(part, comparisons=few), [], {}, "it")[0]
+    assert ratios(structs.replace(part, comparisons=few), "it") is None
+    told = comparison_report._drawings(structs.replace(part, comparisons=few), [], {}, "it")[0]
     assert told.plot is None
     assert told.title == "How many times better"
     assert told.why == "inconclusive: too few rounds; it takes at least 2 more"
