@@ -27,6 +27,16 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 NO_BYTECODE, sys.dont_write_bytecode = sys.dont_write_bytecode, False
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow the asyncio turn of a test that has one with uvloop: both run the same code."""
+    ids = {item.nodeid for item in items}
+    for item in items:
+        turn = item.nodeid.replace("asyncio", "uvloop")
+        if turn != item.nodeid and turn in ids:
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_collection_finish() -> None:
     """Take what has been imported and collected out of each later search for garbage."""
     sys.dont_write_bytecode = NO_BYTECODE
