@@ -21,6 +21,7 @@ from tests.bench import (
     work_closed,
     work_core,
     work_engines,
+    work_formats,
     work_lag,
     work_latency,
     work_load,
@@ -50,6 +51,7 @@ WORKS: Mapping[str, Callable[[Setting], Result]] = {
     "load": work_load.measure,
     "manners": work_manners.measure,
     "text": work_text.measure,
+    "formats": work_formats.measure,
 }
 _CLOSED_PORT_URLS = 2_000_000
 _QUICK_CLOSED_PORT_URLS = 100_000

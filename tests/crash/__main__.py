@@ -21,7 +21,7 @@ from collections import Counter
 from itertools import cycle, islice, product
 from pathlib import Path
 
-from tests.crash.crawl import FORMS, KINDS, Case, continued, wrong
+from tests.crash.crawl import FORMS, KINDS, SAVED, Case, continued, wrong
 from tests.crash.partitioned import CALLERS, RoundsCase, continued_rounds, wrong_rounds
 from tests.crash.power import cut_power
 from tests.crash.processes import kill_processes
@@ -56,7 +56,7 @@ def main() -> int:
 
 def _killed(number: int, draw: random.Random) -> str:
     """Kill so many crawls, and tell of it; return what is wrong, or ""."""
-    alone = [Case(*each) for each in product(ENGINES, KINDS, FORMS)]
+    alone = [Case(*each) for each in product(ENGINES, KINDS, (*FORMS, SAVED))]
     files = ("list", "follow")
     rounds = [RoundsCase(*each) for each in product(ENGINES, files, FORMS, (1, 3), CALLERS)]
     workers = [WorkersCase(*each) for each in product(ENGINES, KINDS, OUTPUTS, (2, 3))]

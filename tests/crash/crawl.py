@@ -33,6 +33,8 @@ from tests.unmannered import MANNERS_OFF
 PAGES = 120
 FORMS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv.gz", "warc.gz")
 """The last two have JSON lines as a second output."""
+SAVED = "jsonl with bodies"
+"""JSON lines next to the bodies of the pages as files (`--save`)."""
 KINDS = ("list", "follow", "stdin", "elsewhere")
 SITE = "http://a.test"
 KILLED = 9
@@ -65,10 +67,13 @@ class Site:
             return Redirect(request=request, exchange=exchange, location=f"/page/{number}")
         if number % 10 == 7 and request.attempt == 1:
             return Failed(request=request, kind=Kind.CONNECT, reason="not at first")
-        links = (2 * number + 1, 2 * number + 2, number // 2)
-        body = "".join(f'<a href="{_path(n)}">{n}</a>' for n in links if n < PAGES).encode()
-        response = RawResponse(url=href, status=200, content_type="text/html", body=body)
+        response = RawResponse(url=href, status=200, content_type="text/html", body=_body(number))
         return Received(request=request, exchange=exchange, response=response)
+
+
+def _body(number: int) -> bytes:
+    links = (2 * number + 1, 2 * number + 2, number // 2)
+    return "".join(f'<a href="{_path(n)}">{n}</a>' for n in links if n < PAGES).encode()
 
 
 def _path(number: int) -> str:
@@ -78,7 +83,8 @@ def _path(number: int) -> str:
 def continued(case: Case, folder: Path, draw: random.Random) -> str | None:
     """Run the crawl, killed at a random change; where it was, or None if it came to its end."""
     state_place(case.kind, folder)
-    return killed_within(40, lambda: crawl(case, folder), draw)
+    changes = 160 if case.form == SAVED else 40  # each body is one
+    return killed_within(changes, lambda: crawl(case, folder), draw)
 
 
 def killed_within(changes: int, run: Callable[[], int], draw: random.Random) -> str | None:
@@ -137,6 +143,8 @@ def crawl(case: Case, folder: Path, *, sync: str = "none") -> int:
         os.dup2(os.open(folder / "list.txt", os.O_RDONLY), 0)
         inputs = ["-"]
         options["robots"] = "obey"
+    if case.form == SAVED:
+        options["save"] = str(folder / "bodies")
     config = CommandConfig(**options, state=state_place(case.kind, folder))
     output, *others = map(str, outputs(case.form, folder))
     order = Order(config=config, seeds=seeds, inputs=inputs, output=output, others=others)
@@ -155,6 +163,8 @@ def _entries() -> list[str]:
 
 def outputs(form: str, folder: Path) -> list[Path]:
     """Return the outputs of a crawl."""
+    if form == SAVED:
+        return [folder / "out.jsonl"]
     more = ["out.jsonl"] if form.startswith(("csv", "warc")) else []
     return [folder / name for name in (f"out.{form}", *more)]
 
@@ -207,7 +217,8 @@ def wrong(case: Case, folder: Path, *, complete: bool) -> str:
     if complete:
         if state.path.exists() or not state.receipt.exists():
             return "no receipt, or a state next to it"
-        return next(filter(None, (_miscounted(case, file) for file in files)), "")
+        saved = _missaved(folder) if case.form == SAVED else ""
+        return next(filter(None, (_miscounted(case, file) for file in files)), saved)
     if state.begun:
         *_, last = state.frames()
         marks = last.marks
@@ -229,6 +240,21 @@ def _miscounted(case: Case, output: Path) -> str:
         return f"recorded twice: {twice[:3]}"
     lost, added = wanted - found.keys(), found.keys() - wanted
     return f"lost {sorted(lost)[:3]}, added {sorted(added)[:3]}" if lost or added else ""
+
+
+def _missaved(folder: Path) -> str:
+    """Return what is wrong with the bodies, of which each page has one."""
+    lines = (folder / "out.jsonl").read_bytes().splitlines()
+    named = {
+        record["saved"]: record["url"] for record in map(json.loads, lines) if "saved" in record
+    }
+    there = {path for path in (folder / "bodies").rglob("*") if path.is_file()}
+    if there != {folder / "bodies" / name for name in named}:
+        return f"{len(there)} bodies for {len(named)} records that name one"
+    for name, url in named.items():
+        if (folder / "bodies" / name).read_bytes() != _body(int(url.rpartition("/")[2])):
+            return f"the body of {url} is another"
+    return "" if named else "no body is saved"
 
 
 def _misarchived(archive: Path) -> str:
