@@ -174,6 +174,7 @@ class PartDirectory:
         self.check_room(parts)
         names = list(self.begun["kept"])
         with explained(self._path):
+            disk.settle(self._place.parent)  # before anything relies on a directory made here
             for part in parts:
                 number = self.begun["first"] + part.partition
                 if part.length:

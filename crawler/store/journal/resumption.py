@@ -284,6 +284,7 @@ def resume(
             for outlet, length in zip(opened.outlets, marks.lengths, strict=True):
                 outlet.rewind(length)
                 outlet.settle(sync)  # before the journal relies on it
+            folder.settle(sync)
             replay.hosts.drop_before(now)
             folder.draft(replay.base(marks))
             # First the format, so that an older program never takes the new journal for its own.

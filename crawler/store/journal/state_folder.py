@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -179,6 +179,16 @@ class StateFolder:
                 keys = array("Q")
                 keys.fromfile(file, min(left, _KEYS_READ))
                 yield keys
+
+    def settle(self, sync: Callable[[int], None]) -> None:
+        """Make durable with `sync` what a base counts, whichever way it was written.
+
+        Raises `OSError`.
+        """
+        for path in (self.path / "seen", self.path / "input", *self.path.glob("handed.*")):
+            if path.exists():
+                with path.open("rb") as file:
+                    sync(file.fileno())
 
     def draft(self, frames: Iterable[bytes]) -> None:
         """Write a new journal next to the present one, which counts until `adopt`.
