@@ -23,7 +23,7 @@ import duckdb
 from pyarrow import parquet
 
 from crawler.cli.crawl_run import Order, run
-from crawler.engine import parallel_crawl, partition_handle, partition_process
+from crawler.engine import partition_handle, partition_process
 from crawler.engine.partition import crawl_partition
 from crawler.engine.partition_messages import PartitionCall
 from crawler.engine.partition_plan import Wish
@@ -139,7 +139,6 @@ def prepare(case: WorkersCase, folder: Path) -> None:
 def threads_for_processes() -> None:
     """Have partitions run in threads of this process from now on."""
     partition_handle.Companion = ThreadCompanion  # type: ignore[misc]
-    parallel_crawl.may_fork = lambda: False
 
 
 def crawl_workers(case: WorkersCase, folder: Path, *, sync: str = "none") -> int:
