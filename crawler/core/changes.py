@@ -97,6 +97,13 @@ class Changes:
         It is called within `publish`, and after the last of them.
         """
 
+    def sends(self, request: Request) -> bool:
+        """Record at once, to last, that a request leaves which must not be repeated.
+
+        Returns False if an earlier run has recorded the same. It may be called from any thread.
+        """
+        return True
+
     def rests(self) -> None:
         """Record that nothing waits or is in flight: for now, nothing will be added."""
 

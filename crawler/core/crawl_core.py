@@ -69,6 +69,9 @@ def ignore(_told: object) -> None:
     """Ignore an audit or a repeat."""
 
 
+_UNSENT = frozenset({Kind.DNS_TEMPORARY, Kind.CONNECT, Kind.CONNECT_TIMEOUT})
+"""Kinds of failures before a request has left."""
+
 _ADDRESS = Purpose.ADDRESS  # looking up an enumeration's member costs as much as a call
 
 
@@ -328,7 +331,8 @@ class CrawlCore:
         self._fetching -= request.purpose is not _ADDRESS
         host = self._frontier.release(request, now)
         if isinstance(outcome, Failed):
-            finals = self._failed(host, self._put_off(outcome), started, now)
+            failure = self._put_off(self._sent(outcome))
+            finals = self._failed(host, failure, started, now)
         else:
             finals = self._succeeded(host, outcome, started, now)
         if self._outages.decided:
@@ -371,7 +375,18 @@ class CrawlCore:
         """Leave a failure that a retry could mend to a later run, if this one is stopped."""
         if not (self._lasting and self._window.stopped and failure.kind.retryable):
             return failure
+        if self._once(failure.request) and failure.hopeless:
+            return failure
         return replace(failure, kind=Kind.CANCELLED)
+
+    def _sent(self, failure: Failed) -> Failed:
+        """Return a failure after which nothing is repeated if that may do something twice."""
+        if failure.kind in _UNSENT or not self._once(failure.request):
+            return failure
+        return replace(failure, hopeless=True)
+
+    def _once(self, request: Request) -> bool:
+        return request.once and not self._config.network.repeat_unsafe
 
     def _excused(self, failure: Failed, started: float) -> bool:
         """Tell whether a failure coincided with a standstill of this process."""
@@ -381,13 +396,14 @@ class CrawlCore:
 
     def usable(self, fetched: Fetched) -> Fetched:
         """Return a fetch, or the partial response that a failure kept if no retry is left."""
-        if not isinstance(fetched, Failed) or fetched.kept is None:
+        if not isinstance(fetched, Failed) or (kept := fetched.kept) is None:
             return fetched
+        fetched = self._sent(fetched)
         if self._excused(fetched, self._in_flight.get(fetched.request, inf)):
             return fetched
         host = self._frontier.host(fetched.request.url.host_key)
         again = not self._window.stopped and self._outages.again(host, fetched, 0.0) is not None
-        return fetched if again or self._outages.waits(host, fetched) else fetched.kept
+        return fetched if again or self._outages.waits(host, fetched) else kept
 
     def _decided(self, now: float) -> Iterable[Final]:
         """Return failures that were held until now, and requests of hosts given up."""

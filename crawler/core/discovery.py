@@ -23,9 +23,11 @@ from crawler.core.seen import FingerprintSet
 from crawler.core.traps import Traps
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Listing, Page
+from crawler.model.payload import marked
 from crawler.model.request import Purpose, Request
 from crawler.model.url import (
     InvalidUrl,
+    Seed,
     Tracking,
     Url,
     canonical,
@@ -134,17 +136,25 @@ class Discovery:
             self._changes.seen(key)
         return new
 
-    def admitted(self, urls: Iterable[Url | InvalidUrl]) -> list[bool]:
+    def admitted(self, seeds: Iterable[Seed]) -> list[bool]:
         """Take up entries of the list; return False for each that was listed or found before."""
-        if self._following.follow:
-            keys = [self.key(url) if isinstance(url, Url) else url.fingerprint for url in urls]
-        else:
-            keys = [url.fingerprint for url in urls]
+        own = self._following.follow
+        keys = [
+            self._key_of(seed) if own or seed.payload is not None else seed.url.fingerprint
+            for seed in seeds
+        ]
         new = list(map(self._seen.add, keys))
         if self._lasting:
             for key in compress(keys, new):
                 self._changes.seen(key)
         return new
+
+    def _key_of(self, seed: Seed) -> int:
+        if isinstance(seed.url, InvalidUrl):
+            return seed.url.fingerprint
+        if seed.payload is None or not seed.payload.mark:
+            return self.key(seed.url)
+        return fingerprint(marked(equivalent(seed.url.href), seed.payload))
 
     def key(self, url: Url) -> int:
         """Return the fingerprint by which a URL counts as seen; for a list alone, its own."""
@@ -159,6 +169,8 @@ class Discovery:
         may also pass where another chain went: sites redirect to one page that sets a cookie, and
         back. `taken` decides the end of such a chain.
         """
+        if onward.sending is not None and onward.sending.mark:
+            return True  # not the URL that links lead to
         key = self.key(onward.url)
         if self._see(key):
             self._claims.add(key)
@@ -169,7 +181,7 @@ class Discovery:
 
     def taken(self, page: Page) -> bool:
         """Tell whether a page at the end of a chain is another chain's to record."""
-        if not page.request.cookies:
+        if not page.request.cookies or page.request.payload is not None:
             return False
         key = self.key(page.request.url)
         return key in self._claims and fingerprint(f"{key} {page.url}") not in self._claims

@@ -31,6 +31,7 @@ def skipped(request: Request, kind: Kind, reason: str) -> Skipped:
         found_on=request.found_on,
         source=request.source,
         purpose=request.purpose,
+        payload=request.payload,
     )
 
 

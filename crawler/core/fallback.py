@@ -5,7 +5,7 @@ first, and http only if the port is closed or speaks something else: never becau
 certificate or silence. Credentials of the list were meant for https and are not sent over http.
 
 The step is a hop of the record without a status; it is not a redirect, and returning to https from
-there is not a loop.
+there is not a loop. A request with a method or a body of its own stays with https.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ def falls_back(request: Request) -> bool:
         and not request.found_on
         and not request.hops
         and request.purpose is Purpose.PAGE
+        and request.payload is None
         and not names_scheme(request.input)
     )
 

@@ -11,7 +11,8 @@ from dataclasses import replace
 from crawler.core import cookies
 from crawler.core.domain import SuffixList
 from crawler.model.outcome import Page, Redirect
-from crawler.model.request import Hop, Purpose, Request
+from crawler.model.payload import Payload
+from crawler.model.request import KEEPING, Hop, Purpose, Request
 from crawler.model.transfer import Exchange
 from crawler.model.url import InvalidUrl, Url, join, masked
 
@@ -33,11 +34,26 @@ def onward(redirect: Redirect, most: int, now: float, suffixes: SuffixList) -> R
     )
     hops = (*request.hops, hop)
     answered = [each for each in hops if each.status]
-    if any(each.url == target.href and each.cookies == cookies.digest(jar) for each in answered):
+    alike = _alike(answered) if request.payload is not None else answered
+    if any(each.url == target.href and each.cookies == cookies.digest(jar) for each in alike):
         return f"redirect loop back to {masked(target.href)[:200]}"
     if len(answered) > most:
         return f"more than {most} redirects"
-    return request.redirected(target, hops, jar, now)
+    onward = request.redirected(target, hops, jar, now)
+    if hop.status in KEEPING and _leaves_behind(request.sending, onward):
+        return f"redirect ({hop.status}) to another origin, where method and body are not sent"
+    return onward
+
+
+def _alike(hops: list[Hop]) -> list[Hop]:
+    """Return the hops with the method of the request to come: after the first that made it GET."""
+    turns = [number for number, hop in enumerate(hops, 1) if hop.status not in KEEPING]
+    return hops[turns[0] :] if turns else hops
+
+
+def _leaves_behind(payload: Payload | None, onward: Request) -> bool:
+    """Tell whether the request onward lacks a method or a body that it would have to keep."""
+    return payload is not None and bool(payload.mark) and onward.sending is None
 
 
 def before(onward: Request, now: float) -> Redirect:

@@ -143,7 +143,7 @@ class Window:
 
     def _new(self, seeds: Sequence[Seed]) -> Sequence[Seed]:
         """Take up entries that were not listed or found before."""
-        told = self._discovery.admitted([seed.url for seed in seeds])
+        told = self._discovery.admitted(seeds)
         if all(told):
             return seeds
         for seed, new in zip(seeds, told, strict=True):

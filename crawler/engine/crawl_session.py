@@ -90,6 +90,7 @@ class CrawlSession:
         if config.network.offline:
             config = config.updated(_OFFLINE)
         self._former = former
+        self._sends = lasting.changes.sends if lasting is not None else None
         give_back()
         self._bodies = memory_shares(config).bodies
         allow_connections(config.concurrency, spare=LOOK_UP_FILES)
@@ -233,6 +234,7 @@ class CrawlSession:
             headers=plugins.headers,
             keep_headers=plugins.keep_headers,
             former=self._former,
+            sends=self._sends,
         )
 
     def _threaded_fetcher(self) -> AbstractContextManager[ThreadedFetcher | GivenThreadedFetcher]:
@@ -248,6 +250,7 @@ class CrawlSession:
             headers=plugins.headers,
             keep_headers=plugins.keep_headers,
             former=self._former,
+            sends=self._sends,
         )
 
     def _check(self) -> None:

@@ -314,8 +314,11 @@ class Copying:
 
 
 def may_pass(record: WrittenRecord) -> bool:
-    """Tell whether a record is to be replaced: its URL may succeed another time."""
-    return record.kind in _PASSING
+    """Tell whether a record is to be replaced: its URL may succeed another time.
+
+    Not that of a request with a method of its own, whose body no record has.
+    """
+    return record.kind in _PASSING and record.method is None
 
 
 def _passing_of(part: str) -> Iterator[WrittenRecord]:

@@ -40,6 +40,7 @@ from crawler.model.address import AddressPolicy
 from crawler.model.fault import Fault
 from crawler.model.head import HEADER_BYTES, legible
 from crawler.model.outcome import Failed, Fetched, Kind, Resolved
+from crawler.model.payload import GET
 from crawler.model.proxies import Proxy
 from crawler.model.request import Purpose, Request
 from crawler.model.transfer import ConnectionFacts, Heads
@@ -120,11 +121,6 @@ class AioFetcher(HttpFetcher):
         finally:
             self._budget.received(request)
             self._deadlines.leave(deadline)
-
-    def _own_headers(self, progress: ExchangeProgress, goal: FetchTarget) -> Headers:
-        own = self._credentials.headers(progress.request, goal)
-        conditions = self._conditions(progress)
-        return [*own, *conditions] if conditions else own
 
     async def _look_up(self, progress: ExchangeProgress) -> Resolved | Failed:
         """Return the address that a connection would try first."""
@@ -227,13 +223,21 @@ class _AioLink:
         goal = target(request.url)
         url = _url(goal.href)
         options = way.options(goal, self._headers(self._progress, goal))
+        sending = request.sending or GET
         stale = 0
         while self._response is None:
             try:
-                self._response = await way.session.get(url, allow_redirects=False, **options)
+                self._response = await way.session.request(
+                    sending.method,
+                    url,
+                    data=sending.body or None,
+                    skip_auto_headers=("Content-Type",),
+                    allow_redirects=False,
+                    **options,
+                )
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
                 stale += 1
-                if way.connector.connected() or stale > STALE_CONNECTIONS:
+                if way.connector.connected() or stale > STALE_CONNECTIONS or sending.once:
                     raise
             finally:
                 self._progress.connect = way.connector.take()

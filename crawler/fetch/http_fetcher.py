@@ -19,12 +19,13 @@ from crawler.fetch import fetch_fault
 from crawler.fetch.address_guard import check_url
 from crawler.fetch.budget import STALLED, Account, Budget
 from crawler.fetch.credentials import Credentials, Headers, RequestHeaders
-from crawler.fetch.exchange import ExchangeProgress, picked, target
+from crawler.fetch.exchange import ExchangeProgress, FetchTarget, picked, target
 from crawler.fetch.exchange_link import ExchangeLink, RecordingLink, ReplayLink
 from crawler.fetch.names import Names
 from crawler.fetch.response_cache import ResponseCache
 from crawler.fetch.room import DROPPED_BODY, Values, worth_reading
 from crawler.model.config import CrawlConfig
+from crawler.model.errors import EnvironmentFailure
 from crawler.model.fault import Fault
 from crawler.model.former_page import FormerPage
 from crawler.model.outcome import Fetched, Kind, Received
@@ -33,6 +34,13 @@ from crawler.model.request import Purpose, Request
 from crawler.runtime.pulse import Pulse
 
 _T = TypeVar("_T")
+
+_UNCERTAIN = (
+    "sent before the crawl was killed, and no answer was recorded; --repeat-unsafe sends it again"
+)
+
+Sends = Callable[[Request], bool]
+"""Notes that a request leaves; returns False if an earlier run of the crawl has noted it."""
 
 Former = Callable[[str], FormerPage | None]
 """Returns what an earlier crawl has recorded of a URL."""
@@ -43,6 +51,7 @@ class HttpFetcher:
 
     `headers` returns further headers for a request; `keep_headers` keeps those of all responses.
     `former` returns the earlier records of pages, which are asked for on condition of a change.
+    `sends` is called before a request leaves that must not be repeated.
     """
 
     errors: tuple[type[Exception], ...]
@@ -60,9 +69,11 @@ class HttpFetcher:
         headers: RequestHeaders | None = None,
         keep_headers: bool = False,
         former: Former | None = None,
+        sends: Sends | None = None,
     ) -> None:
         self._config = config
         self._former = former
+        self._sends = sends
         self._cache = ResponseCache(config.network.cache) if config.network.cache else None
         self._keep_headers = keep_headers or bool(config.parsing.custom)
         self._budget = budget or Budget()
@@ -79,9 +90,31 @@ class HttpFetcher:
     def _begun(self, request: Request) -> ExchangeProgress:
         """Return the progress of a new exchange; of a page, with what an earlier crawl has."""
         progress = ExchangeProgress(request)
-        if self._former is not None and request.purpose is Purpose.PAGE:
+        plain = request.purpose is Purpose.PAGE and request.payload is None
+        if self._former is not None and plain:
             progress.former = self._former(request.seed)
         return progress
+
+    def _own_headers(self, progress: ExchangeProgress, goal: FetchTarget) -> Headers:
+        """Return the headers of a request beyond those of every request."""
+        request = progress.request
+        own = self._credentials.headers(request, goal)
+        if conditions := self._conditions(progress):
+            own = [*own, *conditions]
+        sending = request.sending
+        return own if sending is None else sending.over(list(own))
+
+    async def _noted(self, request: Request, link: ExchangeLink) -> None:
+        """Note that a request leaves; raise `Fault` if it must not."""
+        repeats = self._config.network.repeat_unsafe
+        if self._sends is None or repeats or not request.once:
+            return
+        try:
+            new = await link.aside(self._sends, request)
+        except EnvironmentFailure as error:
+            raise Fault(Kind.CANCELLED, str(error)) from None  # it waits for the next run
+        if not new:
+            raise Fault(Kind.UNCERTAIN, _UNCERTAIN)
 
     def _conditions(self, progress: ExchangeProgress) -> Headers:
         """Return the headers of a conditional request; links are found in whole pages only."""
@@ -97,6 +130,7 @@ class HttpFetcher:
             if link.proxy is not None and link.proxy.looks_up:
                 check_url(self._policy, progress.request.url)
             link = await self._by_cache(progress, link)
+            await self._noted(progress.request, link)
             status, values = await link.open()
             if status == HTTPStatus.NOT_MODIFIED and progress.cached is not None:
                 link = ReplayLink(link, progress.cached)
@@ -138,8 +172,11 @@ class HttpFetcher:
         """Return the way to a response: from the cache, or to the server and into the cache."""
         if self._cache is None:
             return link
-        found = await link.aside(self._cache.get, target(progress.request.url).href)
-        offline = self._config.network.offline
+        offline, plain = self._config.network.offline, progress.request.payload is None
+        if not (plain or offline):
+            return link
+        href = target(progress.request.url).href
+        found = await link.aside(self._cache.get, href) if plain else None
         if found is not None and (offline or found.fresh(progress.fetched_at)):
             return ReplayLink(link, found)
         if offline:

@@ -47,6 +47,7 @@ from crawler.model.config import CrawlConfig
 from crawler.model.fault import Fault
 from crawler.model.head import legible
 from crawler.model.outcome import Failed, Fetched, Kind, Resolved
+from crawler.model.payload import GET, Payload
 from crawler.model.proxies import Proxy
 from crawler.model.request import Purpose, Request
 from crawler.model.transfer import ConnectionFacts, Heads
@@ -146,7 +147,7 @@ class ThreadedFetcher(HttpFetcher):
         return finished(self._exchange(call.progress, call))
 
     def _headers_of(self, progress: ExchangeProgress, goal: FetchTarget) -> urllib3.HTTPHeaderDict:
-        own = [*self._credentials.headers(progress.request, goal), *self._conditions(progress)]
+        own = self._own_headers(progress, goal)
         if not own:
             return self._headers
         headers = self._headers.copy()
@@ -208,8 +209,10 @@ class _UrllibLink(Call):
         request = self.progress.request
         goal, url = target(request.url), request.url
         headers = self.headers(self.progress, goal)
+        sending = request.sending or GET
         if self.form is not None:
             headers = self.form.headers(headers)
+            sending = Payload("POST", (), self.form.data)
         self._sent = headers
         by_http = self.proxy is not None and not self.proxy.socks
         self.forwarded = by_http and url.scheme == "http"
@@ -221,9 +224,9 @@ class _UrllibLink(Call):
             self.fresh = False
             try:
                 self._response = pool.urlopen(
-                    "GET" if self.form is None else "POST",
+                    sending.method,
                     path,
-                    body=self.form and self.form.data,
+                    body=sending.body or None,
                     headers=headers,
                     retries=False,
                     redirect=False,
@@ -237,7 +240,7 @@ class _UrllibLink(Call):
                 stale += 1
                 # Repeat only what an idle connection explains that the server has closed.
                 hung_up = isinstance(error.args[-1], ConnectionError)
-                once = self.fresh or self.form is not None
+                once = self.fresh or sending.once
                 if once or not hung_up or stale > STALE_CONNECTIONS:
                     raise
         return self._response.status, self.head.values

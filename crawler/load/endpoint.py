@@ -23,6 +23,7 @@ import orjson
 from crawler.load.load_config import statuses
 from crawler.model.errors import ConfigurationError
 from crawler.model.option import closest
+from crawler.model.payload import expected, field, is_json, unfit
 
 FIELDS = ("url", "method", "headers", "body", "body_file", "expect_status", "weight", "name")
 
@@ -59,7 +60,7 @@ class Endpoint:
 
 
 def _checked(values: object, source: str, folder: Path) -> Endpoint:
-    given = _expected("target", values, dict, "a JSON object or a URL")
+    given = expected("target", values, dict, "a JSON object or a URL")
     for name in given:
         if name not in FIELDS:
             known = closest(name, FIELDS) or f"; expected {', '.join(FIELDS)}"
@@ -71,53 +72,24 @@ def _checked(values: object, source: str, folder: Path) -> Endpoint:
         raise ValueError("body and body_file are both given; leave one out")
     if found.get("body_file"):
         found["body_file"] = str(folder / found["body_file"])
-    return Endpoint(**found, json=isinstance(given.get("body"), dict | list), source=source)
+    return Endpoint(**found, json=is_json(given.get("body")), source=source)
 
 
 def _field(name: str, value: Any) -> Any:
     """Return the value of a field as `Endpoint` has it; ValueError says what was expected."""
-    if name == "headers":
-        if isinstance(value, list):
-            value = dict(map(_pair, value))
-        found = _expected(name, value, dict, "an object of names and values")
-        return tuple((each, _header(each, text)) for each, text in found.items())
-    if name == "body":
-        text = _expected(name, value, str | dict | list, "a string, an object or an array")
-        return text if isinstance(text, str) else orjson.dumps(text).decode()
     if name == "expect_status":
         text = ",".join(map(str, value)) if isinstance(value, list) else value
-        listed = str(_expected(name, text, str | int, "200 or '200-299,404'"))
+        listed = str(expected(name, text, str | int, "200 or '200-299,404'"))
         try:
             statuses(listed)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
         return listed
     if name == "weight":
-        if _expected(name, value, int | float, "a number above 0") <= 0:
-            raise _unfit(name, "a number above 0", value)
+        if expected(name, value, int | float, "a number above 0") <= 0:
+            raise unfit(name, "a number above 0", value)
         return value
-    return _expected(name, value, str, "a string")
-
-
-def _pair(line: object) -> tuple[str, str]:
-    name, colon, value = line.partition(":") if isinstance(line, str) else ("", "", "")
-    if not colon:
-        raise _unfit("headers", "'NAME: VALUE'", line)
-    return name.strip(), value.strip()
-
-
-def _header(name: str, value: object) -> str:
-    return str(_expected(f"headers: {name[:40]}", value, str | int | float, "a string"))
-
-
-def _expected(field: str, value: Any, kind: Any, expected: str) -> Any:
-    if isinstance(value, bool) or not isinstance(value, kind):
-        raise _unfit(field, expected, value)
-    return value
-
-
-def _unfit(field: str, expected: str, value: object) -> ValueError:
-    return ValueError(f"{field}: expected {expected}, got {orjson.dumps(value).decode()[:40]}")
+    return field(name, value)
 
 
 def shares(weights: Sequence[float]) -> list[int]:

@@ -64,6 +64,7 @@ class NetworkKeywords(TypedDict, total=False):
     timeout: float | str
     connect_timeout: float | str
     retries: int | str
+    repeat_unsafe: bool
     backoff: float | str
     backoff_max: float | str
     max_body: int | str

@@ -32,6 +32,9 @@ class NetworkConfig(Options):
         10.0, "Seconds for DNS lookup, connecting and TLS.", least=0.01, most=3_600
     )
     retries: int = _option(2, "Retries for transient failures.", least=0, most=100, common=True)
+    repeat_unsafe: bool = _option(
+        False, "Retry POST and PATCH too, and send them again after a kill."
+    )
     backoff: float = _seconds(
         0.5, "Seconds before the first retry; doubles with each one.", most=3_600
     )

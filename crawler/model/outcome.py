@@ -19,7 +19,8 @@ import orjson
 from crawler.model.document import NO_DOCUMENT, Document, RawResponse, completed, spliced
 from crawler.model.former_page import FormerPage
 from crawler.model.headers import Headers
-from crawler.model.request import Purpose, Request, source_field
+from crawler.model.payload import Payload
+from crawler.model.request import Purpose, Request, method_field, source_field
 from crawler.model.transfer import Exchange, no_exchange
 from crawler.model.url import masked
 from crawler.model.value import value
@@ -57,6 +58,7 @@ class Kind(StrEnum):
     THROTTLED = "throttled"  # its host asks for a longer pause than is allowed
     HOST_DOWN = "host_down"  # its host never answered, or not again in time
     OUT_OF_SCOPE = "out_of_scope"  # it redirects out of scope
+    UNCERTAIN = "uncertain"  # not to be repeated, and sent before the crawl was killed
     CANCELLED = "cancelled"  # in flight when the drain deadline ended
     INTERNAL = "internal"  # a bug in the crawler itself; --debug shows where
 
@@ -429,12 +431,14 @@ class Skipped(_Explained):
     found_on: str = ""
     source: bytes = b""
     purpose: Purpose = Purpose.PAGE
+    payload: Payload | None = None
 
     def halves(self) -> Halves:
         """Return the record's halves."""
         fields: dict[str, Any] = {
             "url": self.url,
             "input": self.input,
+            **method_field(self.payload),
             **source_field(self.source),
             "final_url": None,
             "redirects": [],

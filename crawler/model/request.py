@@ -9,8 +9,12 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from crawler.model.payload import Payload
 from crawler.model.url import Seed, Url, masked
 from crawler.model.value import value
+
+KEEPING = frozenset({307, 308})
+"""Statuses of redirects that keep method and body (RFC 9110, 15.4.8 and 15.4.9)."""
 
 
 class Purpose(Enum):
@@ -73,7 +77,8 @@ class Request:
     `depth` is the number of links from the list, `found_on` the page (or sitemap) with the last of
     them, "" for a URL of the list. `owner` is the host key whose rules a request for robots.txt
     fetches; `origin` that of the URL in the list that led here, where credentials may go.
-    `cookies` are those set by the redirects of its chain.
+    `cookies` are those set by the redirects of its chain. `payload` is what the list gives next to
+    the URL, if anything; `sending` is what is left of it for this fetch.
     """
 
     url: Url
@@ -91,6 +96,30 @@ class Request:
     origin: str = ""
     source: bytes = b""
     cookies: tuple[Cookie, ...] = ()
+    payload: Payload | None = None
+
+    @property
+    def sending(self) -> Payload | None:
+        """What to send next to the URL: after a redirect less than the list has, or nothing.
+
+        As in the Fetch standard, statuses other than 307 and 308 make it a GET without a body.
+        Nothing of it goes to another origin, or comes back from there.
+        """
+        payload = self.payload
+        if payload is None or not self.hops:
+            return payload
+        origin = Url(self.seed).host_key
+        passed = (*(Url(hop.url) for hop in self.hops), self.url)
+        if any(url.host_key != origin for url in passed):
+            return None
+        kept = all(hop.status in KEEPING for hop in self.hops)
+        return payload if kept else payload.turned()
+
+    @property
+    def once(self) -> bool:
+        """True if it must not be repeated once it may have reached the server."""
+        sending = self.sending
+        return sending is not None and sending.once
 
     def again(self, now: float, *, doubtful: bool = False) -> Request:
         """Return the next attempt at the same URL after a failure."""
@@ -130,6 +159,7 @@ class Request:
         return {
             "url": self.seed,
             "input": self.input,
+            **method_field(self.payload),
             **source_field(self.source),
             "final_url": self.url.href,
             "redirects": [{"url": hop.url, "status": hop.status or None} for hop in self.hops],
@@ -209,7 +239,13 @@ class Listed(NamedTuple):
             input=href if given == href else given,  # one string where they are equal
             admitted_at=self.admitted_at,
             source=self.seed.source,
+            payload=self.seed.payload,
         )
+
+
+def method_field(payload: Payload | None) -> dict[str, Any]:
+    """Return the field with the method of a request, if it is not GET."""
+    return {} if payload is None or payload.method == "GET" else {"method": payload.method}
 
 
 def source_field(source: bytes) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import ada_url
 
 from crawler.model.errors import ConfigurationError
+from crawler.model.payload import Payload
 
 MAX_LENGTH = 65_536
 """Maximum length of a URL in characters; browsers and servers stop well below."""
@@ -136,12 +137,14 @@ class InvalidUrl:
 class Seed(NamedTuple):
     """One entry of a URL list: the text as given and the URL read from it.
 
-    `source` is its place in the list, with columns to copy, as JSON; b"" if not kept.
+    `source` is its place in the list, with columns to copy, as JSON; b"" if not kept. `payload` is
+    what its request carries next to the URL, if anything.
     """
 
     input: str
     url: Url | InvalidUrl
     source: bytes = b""
+    payload: Payload | None = None
 
     @classmethod
     def read(cls, text: str) -> Seed:

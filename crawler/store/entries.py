@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from crawler.formats.sitemap import locations
 from crawler.model.choices import InputFormat
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
-from crawler.model.url import MAX_LENGTH, InvalidUrl, Seed
+from crawler.model.url import MAX_LENGTH, InvalidUrl, Seed, Url
 from crawler.store.archive import READABLE
 from crawler.store.entry import Entry, SeedOrigin, Told, refused, seed
 from crawler.store.json_lines import JsonLines
 from crawler.store.naming import LINES
 from crawler.store.plain import plain
-from crawler.store.remote_input import SQLITE
+from crawler.store.remote_input import SQLITE, is_remote
 from crawler.store.rows import Rows
 from crawler.store.text import LONGEST, SHOWN, lines
 
@@ -51,8 +52,11 @@ def entries(blocks: Iterator[bytes], name: str, config: CommandConfig) -> Iterat
         hint = "name its column with --url-column"
         return with_some(rows.entries(), label, hint)
     if form == "jsonl":
-        field = config.url_column if name.startswith(SQLITE) else config.url_field
-        found = JsonLines(field, origin).entries(lines(blocks, LONGEST))
+        queried = name.startswith(SQLITE)
+        field = config.url_column if queried else config.url_field
+        whole = field == "url" and not (queried or is_remote(name))
+        folder = Path("" if name == "-" else name).absolute().parent if whole else None
+        found = JsonLines(field, origin, folder).entries(lines(blocks, LONGEST))
         return with_some(found, label, "name its field with --url-field, or say --input-format")
     return plain(lines(blocks, MAX_LENGTH), origin)
 
@@ -119,7 +123,8 @@ def with_some(blocks: Iterator[list[Entry]], name: str, hint: str) -> Iterator[l
 
 
 def _has_text(entry: Entry) -> bool:
-    return isinstance(entry.entry if isinstance(entry, Told) else entry, str)
+    text = entry.entry if isinstance(entry, Told) else entry
+    return isinstance(text, str) or isinstance(text.url, Url)
 
 
 def _without_any(held: list[Entry], name: str, hint: str) -> ConfigurationError:

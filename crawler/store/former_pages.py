@@ -132,7 +132,8 @@ def _copied(output: str, file: BinaryIO, keys: BinaryIO) -> int:
             record = written_record(part, line)
             if record.url is None:
                 raise EnvironmentFailure(f"{part}: has records without `url`; name another output")
-            if record.outcome not in _INDEXED or record.status is None:
+            indexed = record.outcome in _INDEXED and record.method is None
+            if not indexed or record.status is None:
                 continue
             data = orjson.dumps([record.url, *_page(record)]) + b"\n"
             keys.write(array("Q", (fingerprint(record.url), at)).tobytes())

@@ -1,27 +1,38 @@
-"""JSON lines: each an object with a URL in a field, or a string."""
+"""JSON lines: each an object with a URL in a field, or a string.
+
+An object with the URL in the field `url` may also have the method, headers and body of its request
+(`crawler.model.payload`), unless it is a record of an earlier crawl.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
 
-from crawler.model.url import Seed
-from crawler.store.entry import Entry, SeedOrigin, refused
+from crawler.model.payload import SENT, Payload
+from crawler.model.url import Seed, Url
+from crawler.store.entry import Entry, SeedOrigin, refused, seed
 from crawler.store.text import LONGEST, Overlong
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_SENT = frozenset(SENT)
 
 
 @dataclass(frozen=True)
 class JsonLines:
-    """Reads lines of JSON; `field` names the URL's, dots reach into objects."""
+    """Reads lines of JSON; `field` names the URL's, dots reach into objects.
+
+    folder: where the files of bodies are; None if objects have nothing but URLs.
+    """
 
     field: str
     origin: SeedOrigin | None
+    folder: Path | None = None
 
     def entries(self, blocks: Iterator[list[str]]) -> Iterator[list[Entry]]:
         """Yield the entries of the lines in `blocks`, without blank ones."""
@@ -43,11 +54,14 @@ class JsonLines:
 
     def _url(self, value: Any, line: str) -> str | Seed:
         if isinstance(value, dict):
+            given = value
             value = looked_up(value, self.field)
             if value is None:
                 return refused(line, f"no field {self.field!r}")
             if not isinstance(value, str):
                 return refused(line, f"field {self.field!r} is not text")
+            if self.folder is not None and not _SENT.isdisjoint(given):
+                return _request(given, value, line, self.folder)
         if not isinstance(value, str):
             return refused(line, "neither a JSON object nor text")
         return refused(line, "not UTF-8") if _spoilt(value, line) else value
@@ -58,6 +72,22 @@ class JsonLines:
         if origin.everything:
             return {name: item for name, item in value.items() if name != self.field}
         return {name: looked_up(value, name) for name in origin.names}
+
+
+def _request(given: dict[str, Any], url: str, line: str, folder: Path) -> str | Seed:
+    if "outcome" in given:  # a record: its headers are those of a response
+        if given.get("method"):
+            return refused(line, "a record has no body to send; give the list of its crawl")
+        return url
+    found = seed(url)
+    if not isinstance(found.url, Url):
+        return found
+    if _SURROGATE.search(line):
+        return refused(line, "not UTF-8")
+    try:
+        return found._replace(payload=Payload.read(given, folder))
+    except ValueError as error:
+        return refused(line, str(error))
 
 
 def looked_up(value: dict[str, Any], path: str) -> Any:

@@ -14,7 +14,7 @@ from crawler.model.outcome import Final, Kind
 from crawler.model.transfer import SCHEMA
 
 OPTIONAL = (
-    *("source", "etag", "last_modified", "changed", "saved", "headers", "connection"),
+    *("method", "source", "etag", "last_modified", "changed", "saved", "headers", "connection"),
     *("links_left_off", "text", "markdown", "text_language", "text_hash", "selected"),
     *("parsed", "extracted"),
 )
@@ -61,6 +61,7 @@ def _request_fields() -> dict[str, Any]:
     return {
         "url": _text("The URL in its WHATWG form; the text as given if it is not a URL."),
         "input": _text("The entry of the list, as it was spelled."),
+        "method": _text("The method of the request that the list asks for, if it is not GET."),
         "source": _source(),
         "final_url": _text("Where the redirects ended; null if nothing was asked for.", null=True),
         "redirects": {

@@ -8,15 +8,17 @@ blank between them: reading far ahead has to be cheap. Either takes some 30 byte
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
 from math import inf
 from typing import Any
 
 import orjson
 
+from crawler.model.payload import Payload
 from crawler.model.request import Cookie, Hop, Listed, Purpose, Request
 from crawler.model.url import Url
 
-_USUAL: tuple[Any, ...] = (0, 0, 0, b"", "page", 0, "", "", 1, 1, 0, "", (), ())
+_USUAL: tuple[Any, ...] = (0, 0, 0, b"", "page", 0, "", "", 1, 1, 0, "", (), (), 0)
 """What the values after the URL are in most requests; 0 for a seed or an input like the URL."""
 
 
@@ -24,7 +26,7 @@ def lined(request: Request | Listed) -> bytes:
     """Return the line of a request, with its line end."""
     if isinstance(request, Listed):
         href, seed = request.url.href, request.seed
-        if seed.input == href and not seed.source:
+        if seed.input == href and not seed.source and seed.payload is None:
             return f"{href} {request.admitted_at!r}\n".encode()
         request = request.request()
     values = _values(request)
@@ -55,7 +57,14 @@ def _values(request: Request) -> list[Any]:
         request.owner,
         tuple((hop.url, hop.status, hop.cookies) for hop in request.hops),
         tuple(map(_cookie_values, request.cookies)),
+        _payload_values(request.payload),
     ]
+
+
+def _payload_values(payload: Payload | None) -> Any:
+    if payload is None:
+        return 0
+    return payload.method, payload.headers, b64encode(payload.body)
 
 
 def _cookie_values(cookie: Cookie) -> list[Any]:
@@ -74,7 +83,7 @@ def request_of(line: bytes) -> Request:
         given = json.loads(line)
     values = [*given, *_USUAL[len(given) - 1 :]]
     href, admitted_at, seed, text, source, purpose, depth, found_on, origin = values[:9]
-    attempts, attempt, doubtful, owner, hops, cookies = values[9:]
+    attempts, attempt, doubtful, owner, hops, cookies, payload = values[9:]
     return Request(
         url=Url(href),
         seed=seed or href,
@@ -91,7 +100,12 @@ def request_of(line: bytes) -> Request:
         owner=owner,
         hops=tuple(Hop(url=url, status=status, cookies=jar) for url, status, jar in hops),
         cookies=tuple(map(_cookie, cookies)),
+        payload=_payload(*payload) if payload else None,
     )
+
+
+def _payload(method: str, headers: list[list[str]], body: str) -> Payload:
+    return Payload(method, tuple((name, value) for name, value in headers), b64decode(body))
 
 
 def _cookie(values: list[Any]) -> Cookie:

@@ -2,7 +2,8 @@
 
     https://example.com/docs/guide.html?v=2  ->  DIR/example.com/docs/guide.7c11f0a9d2e4.html
 
-A file's place follows from the URL alone: host, path, and a hash of the URL before the suffix. So
+A file's place follows from the URL alone: host, path, and a hash of the URL before the suffix (with
+method and body, if the list gives them). So
 each URL has one file, which a crawl that goes on writes again, and partitions never share one.
 Nothing that a server says leads out of the directory, and no name that ends like a file's is that
 of a directory.
@@ -17,7 +18,9 @@ from pathlib import Path
 
 from crawler.model import media
 from crawler.model.outcome import Page
-from crawler.model.url import Url, fingerprint
+from crawler.model.payload import marked
+from crawler.model.request import Request
+from crawler.model.url import fingerprint
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._~%=,@+-]")
 _LIKE_A_FILE = re.compile(r"\.[0-9a-f]{16}\.[a-z0-9]{1,5}$")
@@ -74,11 +77,11 @@ def name_of(page: Page) -> str:
     *folders, last = url.path.partition("?")[0].split("/")[1:]
     stem, suffix = _split(last, page.exchange.content_type)
     parts = [_safe(url.authority), *map(_folder, filter(None, folders[:_DEPTH]))]
-    return "/".join((*parts, f"{stem}.{_mark(url)}{suffix}"))
+    return "/".join((*parts, f"{stem}.{_mark(page.request)}{suffix}"))
 
 
-def _mark(url: Url) -> str:
-    return f"{fingerprint(url.href):016x}"
+def _mark(request: Request) -> str:
+    return f"{fingerprint(marked(request.url.href, request.payload)):016x}"
 
 
 def _split(last: str, content_type: str) -> tuple[str, str]:

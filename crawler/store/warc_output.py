@@ -24,6 +24,7 @@ from uuid import uuid4
 
 from crawler.model.command_config import CommandConfig
 from crawler.model.outcome import Failed, Final, Page, Redirect, Skipped
+from crawler.model.payload import GET
 from crawler.model.request import Request
 from crawler.model.secrets import is_secret
 from crawler.model.transfer import REDIRECTS, Exchange, Heads, timestamp
@@ -95,7 +96,9 @@ class WarcRecords:
     def _request(self, request: Request, sent: Fields) -> bytes:
         fields = sent or (("Host", request.url.authority), *self._headers)
         lines = [f"{name}: {value}" for name, value in fields if not is_secret(name)]
-        return _block((f"GET {request.url.path} HTTP/1.1", *lines), "utf-8")
+        sending = request.sending or GET
+        head = _block((f"{sending.method} {request.url.path} HTTP/1.1", *lines), "utf-8")
+        return head + sending.body
 
     def _response(self, told: Fields, exchange: Exchange, body: bytes | None) -> bytes:
         head = _block(_head(exchange, body or b""))

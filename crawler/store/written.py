@@ -54,6 +54,7 @@ class WrittenRecord(msgspec.Struct):
     final_url: str | None = None
     redirects: list[WrittenHop] = msgspec.field(default_factory=list)
     outcome: str | None = None
+    method: str | None = None
     kind: str | msgspec.UnsetType | None = msgspec.UNSET
     reason: str | None = None
     depth: int = 0

@@ -27,6 +27,7 @@ from crawler.core.crawl_tables import CrawlTables
 from crawler.core.host_state import HostState
 from crawler.core.waiting import LookAtCrawl
 from crawler.model.errors import EnvironmentFailure
+from crawler.model.payload import marked
 from crawler.model.request import Arrivals, Listed, ListShare, Position, Purpose, Request
 from crawler.model.url import InvalidUrl, Seed, Url, fingerprint
 from crawler.store.entry import checksum
@@ -36,8 +37,15 @@ from crawler.store.journal.compaction import Compaction
 from crawler.store.journal.frame import Frame, Marks, packed
 from crawler.store.journal.handover import Outbox, Passing, moves
 from crawler.store.journal.host_line import host_line
-from crawler.store.journal.lines import request_key, unusable_key, unusable_line, waiting_line
-from crawler.store.journal.state_folder import FORMAT, StateFolder
+from crawler.store.journal.lines import (
+    request_key,
+    sent_key,
+    unusable_key,
+    unusable_line,
+    waiting_line,
+)
+from crawler.store.journal.sent_notes import SentNotes
+from crawler.store.journal.state_folder import FORMAT, SENT, StateFolder
 from crawler.store.journal.status_file import StatusFile
 from crawler.store.journal.tables_file import write_tables
 from crawler.store.receipt_file import digest_of, others_of
@@ -157,7 +165,9 @@ class Journal(Changes):
         self._sync = sync
         self.on_rest: Callable[[], None] = _ignored
         self.status = StatusFile(folder.path)
+        self._sent = SentNotes(folder.path / SENT, resumed=file is not None)
         self._lock = threading.Lock()
+        self._preparing = threading.Lock()
         self._call = Portion(self.marks.cursor, self.marks.entries)
         self._published = Portion(self.marks.cursor, self.marks.entries)
         self._portion: Portion | None = None  # of the next commit
@@ -206,7 +216,8 @@ class Journal(Changes):
     def waits(self, request: Request | Listed, wait: float = 0.0) -> None:
         """Add a waiting request."""
         if isinstance(request, Listed):
-            self._waits(fingerprint(request.url.href), waiting_line(request))
+            text = marked(request.url.href, request.seed.payload)
+            self._waits(fingerprint(text), waiting_line(request))
         elif request.purpose in _LASTING:
             self._waits(request_key(request), waiting_line(request, wait))
 
@@ -247,6 +258,15 @@ class Journal(Changes):
         self._call.passed().receive(arrivals)
         for each in filter(moves, arrivals):
             self._waits(request_key(each), waiting_line(each))
+
+    def sends(self, request: Request) -> bool:
+        """Note that a request leaves; return False if an earlier run has noted it.
+
+        Raises `EnvironmentFailure`.
+        """
+        self.prepare()
+        with self.folder.explained():
+            return self._sent.add(sent_key(request), self._sync)
 
     def rests(self) -> None:
         """Call `on_rest`."""
@@ -379,7 +399,7 @@ class Journal(Changes):
 
         Raises `EnvironmentFailure`.
         """
-        with self._explained():
+        with self._preparing, self._explained():
             if self._files is None:
                 journal = self.folder.begin(self._options, self.marks, self._inputs)
                 if self._copy is not None:
@@ -462,6 +482,7 @@ class Journal(Changes):
     def _close_files(self) -> None:
         for file in self._files or ():
             file.close()
+        self._sent.close()
         if self._outbox is not None:
             self._outbox.close()
 

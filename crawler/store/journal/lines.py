@@ -10,6 +10,7 @@ import orjson
 
 from crawler.core.collector import UNCHANGED
 from crawler.model.outcome import Failed, Final, Listing, Page, Redirected, Skipped
+from crawler.model.payload import marked
 from crawler.model.request import Listed, Postponed, Purpose, Request
 from crawler.model.url import InvalidUrl, Seed, fingerprint
 from crawler.store.request_line import lined, request_of
@@ -20,7 +21,7 @@ _WORDS = {Redirected: "redirect", Listing: "sitemap"}
 def key_of(final: Final) -> int:
     """Return the key of the URL that a record is for."""
     if isinstance(final, Skipped):
-        return _key(final.url, final.purpose)
+        return _key(marked(final.url, final.payload), final.purpose)
     return request_key(final.request)
 
 
@@ -35,7 +36,12 @@ def word_of(final: Final) -> str:
 
 def request_key(request: Request) -> int:
     """Return the key of the URL that a request is for: the same through redirects and retries."""
-    return _key(request.seed, request.purpose)
+    return _key(marked(request.seed, request.payload), request.purpose)
+
+
+def sent_key(request: Request) -> int:
+    """Return the key of one fetch of a request."""
+    return fingerprint(f"{request_key(request)} {request.attempts} {request.url.href}")
 
 
 def unusable_key(seed: Seed) -> int:

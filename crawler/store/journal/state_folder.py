@@ -4,6 +4,7 @@
     OUT.state/journal     frames (`crawler.store.journal.frame`)
     OUT.state/seen        fingerprints of all URLs that were taken up, 8 bytes each
     OUT.state/tables      traps and signatures of pages (`crawler.store.journal.tables_file`)
+    OUT.state/sent        which requests have left that must not be repeated (`sent_notes`)
     OUT.state/input       a copy of standard input (`crawler.store.input_copy`)
     OUT.state/list-*      copies of queries and objects (`crawler.store.remote_input`)
     OUT.state/since       the pages of an earlier output (`crawler.store.former_pages`)
@@ -33,6 +34,8 @@ from crawler.store.object_store import is_object, place_of
 from crawler.store.receipt_file import indented
 from crawler.store.remote_input import remove_copies
 
+SENT = "sent"
+"""The file of the requests that have left (`crawler.store.journal.sent_notes`)."""
 SUSPECTS = "parsing"
 """The file of the pages that were being parsed (`crawler.workers.suspects`)."""
 LOCK = "lock"
@@ -109,7 +112,7 @@ class StateFolder:
         for last in (False, False, True):
             disk.make_folder(self.path)
             try:
-                for name in ("journal", "status.json", "input", "tables"):
+                for name in ("journal", "status.json", "input", "tables", SENT):
                     disk.remove(self.path / name)
                 self.describe(options, inputs)
             except FileNotFoundError:  # others leave the folder at a crawl's end, while it is empty
@@ -223,7 +226,7 @@ class StateFolder:
     def discard(self) -> None:
         """Remove the state, as far as it is ours; the journal first, without which it is none."""
         names = ("journal", "seen", "tables", "input", "since", SUSPECTS, "run.json", "status.json")
-        for name in (*names, LOCK):
+        for name in (*names, SENT, LOCK):
             disk.remove(self.path / name)
             disk.remove(self.path / f"{name}.new")
         remove_copies(self.path)
