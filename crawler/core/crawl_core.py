@@ -373,24 +373,23 @@ class CrawlCore:
 
     def _put_off(self, failure: Failed) -> Failed:
         """Leave a failure that a retry could mend to a later run, if this one is stopped."""
-        if not (self._lasting and self._window.stopped and failure.kind.retryable):
-            return failure
-        if self._once(failure.request) and failure.hopeless:
+        stopped = self._lasting and self._window.stopped
+        if not (stopped and failure.kind.retryable) or failure.sent:
             return failure
         return replace(failure, kind=Kind.CANCELLED)
 
     def _sent(self, failure: Failed) -> Failed:
-        """Return a failure after which nothing is repeated if that may do something twice."""
+        """Mark a failure after which a repetition may do something twice."""
         if failure.kind in _UNSENT or not self._once(failure.request):
             return failure
-        return replace(failure, hopeless=True)
+        return replace(failure, sent=True)
 
     def _once(self, request: Request) -> bool:
         return request.once and not self._config.network.repeat_unsafe
 
     def _excused(self, failure: Failed, started: float) -> bool:
         """Tell whether a failure coincided with a standstill of this process."""
-        if self._window.stopped or failure.hopeless:
+        if self._window.stopped or failure.hopeless or failure.sent:
             return False
         return started < self.capacity.still_at and cut_off(failure)
 

@@ -50,7 +50,7 @@ def unreached(failure: Failed) -> bool:
 
 def doubtful(failure: Failed) -> bool:
     """Tell whether a failure may be its host's or the network's fault."""
-    if failure.hopeless:
+    if failure.hopeless or failure.sent:
         return False
     if failure.kind is Kind.UNAVAILABLE:
         return failure.status in _GATEWAY and not asks_for_later(failure)

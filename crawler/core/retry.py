@@ -24,7 +24,7 @@ class RetryPolicy:
 
     def allows(self, failure: Failed) -> bool:
         """Tell whether a retry is due."""
-        passing = failure.kind.retryable and not failure.hopeless
+        passing = failure.kind.retryable and not (failure.hopeless or failure.sent)
         return passing and failure.request.attempt <= self.retries
 
     def wait(self, failure: Failed) -> float:

@@ -388,9 +388,10 @@ class Failed(_Requested, _Explained):
     """A URL that did not become a page. `retry_after` is the server's request, in seconds.
 
     The reason contains no credentials of URLs. `hopeless`: a retry would end alike, whatever the
-    kind says. `kept` is a partial response, used once no retry is left. `document` holds the
-    fields of an error page, `body` what they were found in, if somebody wants it. `no_tls`: the
-    port of an https URL is closed or does not speak TLS. `lost` is what could not be reached.
+    kind says. `sent`: the request may have reached the server, and must not be repeated. `kept` is
+    a partial response, used once no retry is left. `document` holds the fields of an error page,
+    `body` what they were found in, if somebody wants it. `no_tls`: the port of an https URL is
+    closed or does not speak TLS. `lost` is what could not be reached.
     """
 
     request: Request
@@ -399,6 +400,7 @@ class Failed(_Requested, _Explained):
     exchange: Exchange | None = None
     retry_after: float | None = None
     hopeless: bool = False
+    sent: bool = False
     kept: Received | None = field(default=None, repr=False)
     document: Document | None = None
     body: bytes | None = field(default=None, repr=False)
