@@ -11,6 +11,7 @@ from math import inf
 import pytest
 
 from crawler.model.errors import EnvironmentFailure
+from crawler.model.payload import Payload
 from crawler.model.request import Cookie, Hop, Listed, Purpose, Request
 from crawler.model.url import Seed, Url
 from crawler.store import spool
@@ -50,6 +51,7 @@ FULL = Request(
     owner="https://a.example",
     origin="https://b.example",
     source=b'{"file":"a.csv","line":7,"columns":{"id":"\xc3\xa4"}}',
+    payload=Payload("POST", (("X-Run", "1"),), b"\x00\xff\n"),
     cookies=(COOKIE, replace(COOKIE, expires=1e9, value="plain")),
 )
 
