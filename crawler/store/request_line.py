@@ -100,11 +100,11 @@ def request_of(line: bytes) -> Request:
         owner=owner,
         hops=tuple(Hop(url=url, status=status, cookies=jar) for url, status, jar in hops),
         cookies=tuple(map(_cookie, cookies)),
-        payload=_payload(*payload) if payload else None,
+        payload=_read_payload(*payload) if payload else None,
     )
 
 
-def _payload(method: str, headers: list[list[str]], body: str) -> Payload:
+def _read_payload(method: str, headers: list[list[str]], body: str) -> Payload:
     return Payload(method, tuple((name, value) for name, value in headers), b64decode(body))
 
 
