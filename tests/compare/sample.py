@@ -8,7 +8,7 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from crawler.compare import catalogue, runner
+from crawler.compare import catalogue, runner, statistics
 from crawler.compare.compare_config import CompareConfig
 from crawler.compare.comparison_result import ComparisonResult
 from crawler.compare.design import (
@@ -265,13 +265,22 @@ def made_up_here() -> tuple[Experiment, runner.Conducted]:
     return MADE_UP, made_up(free=False)
 
 
-@cache  # as in most results
 def _judged_noise(jitter: float) -> Examined:
+    return _noise_judged_by(jitter, statistics._RESAMPLES)
+
+
+def _judged_made_up() -> Examined:
+    return _made_up_judged_by(statistics._RESAMPLES)
+
+
+# As in most results. Tests that make do with fewer samples have judgements of their own.
+@cache
+def _noise_judged_by(jitter: float, _samples: int) -> Examined:
     return Examined.of(*noise(jitter), bands_of([]))
 
 
 @cache
-def _judged_made_up() -> Examined:
+def _made_up_judged_by(_samples: int) -> Examined:
     return Examined.of(MADE_UP, made_up(), bands_of([_judged_noise(0.01)]))
 
 
