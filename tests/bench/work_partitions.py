@@ -83,6 +83,8 @@ def _served(contestant: Contestant, server: int) -> Contestant:
     return Contestant(name=contestant.name, turn=turn)
 
 
-def _cpu(samples: list[Sample], figure: str = "cpu") -> float:
-    """The median CPU seconds a page."""
-    return statistics.median(sample.raw()[figure] / sample.pages for sample in samples)
+def _cpu(samples: list[Sample], figure: str = "") -> float:
+    """The median CPU seconds a page, of the contestant or by a figure of its samples."""
+    return statistics.median(
+        (each.figures[figure] if figure else each.cpu) / each.pages for each in samples
+    )
