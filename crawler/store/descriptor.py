@@ -41,18 +41,23 @@ class Descriptor:
             self._fd, self._made = found, True
 
     def write(self, data: memoryview) -> int:
-        """Write some of `data`; return the number of bytes. Raises `ReaderGone` after `leave`."""
-        while not self._left:
+        """Write some of `data`; return the number of bytes.
+
+        Raises `ReaderGone` after `leave`, if it would have to wait: a writer that was late itself,
+        on a busy machine, has a reader yet.
+        """
+        while True:
             try:
                 return os.write(self._fd, data)
             except BlockingIOError:
+                if self._left:
+                    raise ReaderGone from None
                 poll = select.poll()
                 poll.register(self._fd, select.POLLOUT)
                 poll.poll(_TICK)
-        raise ReaderGone
 
     def leave(self) -> None:
-        """Write nothing more; from any thread."""
+        """Wait for the reader no more; from any thread."""
         self._left = True
 
     def close(self) -> None:

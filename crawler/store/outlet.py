@@ -219,7 +219,7 @@ class Outlet:
         self._claim.release()
 
     def leave(self) -> None:
-        """Write nothing more, as nobody reads it: a write in progress raises `ReaderGone`."""
+        """Wait for the reader no more: a write that would have to raises `ReaderGone`."""
         self._descriptor.leave()
 
     def _joint(self) -> bytes:

@@ -17,6 +17,7 @@ import zstandard
 
 from crawler.model.errors import EnvironmentFailure, ExitCode
 from crawler.model.outcome import Kind, Skipped
+from crawler.store.descriptor import Descriptor, ReaderGone
 from crawler.store.sinks import LIMIT, OutputClosed, RecordSink, write_json
 
 WAIT = 20  # seconds after which a test that waits for an event is given up
@@ -329,3 +330,18 @@ def test_a_device_is_written_and_not_replaced() -> None:
     assert not os.path.isfile("/dev/null")
     with pytest.raises(EnvironmentFailure, match="/dev/full: cannot be written: No space left"):
         write_json("/dev/full", {})
+
+
+def test_only_a_writer_that_has_to_wait_is_abandoned() -> None:
+    """On a busy machine the writer itself may be late: what its reader has room for is written."""
+    read, write = os.pipe()
+    try:
+        descriptor = Descriptor(write, lent=False)
+        descriptor.leave()
+        assert descriptor.write(memoryview(b"late")) == 4 and os.read(read, 9) == b"late"
+        block = memoryview(bytes(1 << 16))
+        with pytest.raises(ReaderGone):
+            sum(iter(lambda: descriptor.write(block), 0))
+    finally:
+        os.close(read)
+        os.close(write)
