@@ -199,6 +199,7 @@ class RecordSink:
                 return
             self._redirects.append(records)
             self._waiting += size
+            self._change.notify()
 
     def _take_redirects(self) -> list[bytes]:
         """Return the redirects that came until now, for each output."""
@@ -300,7 +301,7 @@ class RecordSink:
         """
         with self._change:
             patience = self._pace if self._kept is not None else None
-            self._change.wait_for(lambda: self._queue or self._hurries, patience)
+            self._change.wait_for(lambda: self._queue or self._redirects or self._hurries, patience)
             pause = max(0.0, due - monotonic())
             self._change.wait_for(lambda: self._queued >= self._group or self._hurries, pause)
             self._hasty = False

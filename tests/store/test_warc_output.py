@@ -26,11 +26,14 @@ from crawler.model.document import RawResponse
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.outcome import Exchange, Failed, Fetched, Kind, Page, Received, Redirect
 from crawler.model.request import Request
+from crawler.model.url import Url
 from crawler.store.journal.resumption import Complete
+from crawler.store.sinks import LIMIT, RecordSink
 from crawler.store.sources import IterableSource
 from crawler.store.warc_index import urlkey, write_index
-from crawler.store.warc_output import records_in
+from crawler.store.warc_output import WarcRecords, records_in
 from tests.fetch.raw import RawServer, header
+from tests.patience import until
 from tests.unmannered import MANNERS_OFF
 
 SAME = b"<title>the same</title>" + b" and so on" * 20
@@ -141,6 +144,20 @@ def test_each_redirect_on_the_way_is_archived(tmp_path: Path, engine: str, follo
     heads = dict(answers)
     assert heads[urls[0]].get_header("Location") == "/one"
     assert heads[urls[1]].get_header("Location") == urls[1]
+
+
+def test_redirects_are_written_before_any_record_comes(tmp_path: Path) -> None:
+    """They make room again although no chain has ended: without it none could go on."""
+    sink = RecordSink(str(tmp_path / "archive"), encode=WarcRecords(CommandConfig()))
+    url = Url(f"http://a.test/{'x' * (LIMIT // 100)}")
+    request = Request(url=url, seed=url.href, input=url.href)
+    redirect = Redirect(request=request, exchange=Exchange(status=301), location="/")
+    try:
+        for _ in range(100):
+            sink.led_on(redirect)
+        assert until(lambda: sink.has_room)
+    finally:
+        sink.close()
 
 
 _ID = r"<urn:uuid:[0-9a-f-]{36}>"
