@@ -23,6 +23,7 @@ from crawler.model.errors import ExitCode
 from crawler.store import blocks, sinks
 from crawler.store.journal import disk, handover, journal
 from crawler.store.journal.frame import Marks, frames
+from crawler.store.journal.state_folder import StateFolder
 from tests.crash.crawl import Case, crawl, outputs, state_place, wrong
 
 ENGINES = ("async", "threaded")
@@ -273,3 +274,16 @@ def test_what_was_not_durable_is_before_a_run_relies_on_it(
     with order.followed(monkeypatch):
         assert crawl(case, tmp_path, sync="full") == ExitCode.FINISHED
     assert order.problems == []
+
+
+def test_all_that_a_base_counts_is_settled(tmp_path: Path) -> None:
+    """With the notes of requests that are never repeated, which an unsynced run may have left."""
+    folder = StateFolder(str(tmp_path / "out.jsonl"), str(tmp_path))
+    names = {"seen", "input", "sent", "handed.0", "handed.7"}
+    inodes = {}
+    for name in names:
+        (tmp_path / name).touch()
+        inodes[(tmp_path / name).stat().st_ino] = name
+    settled: list[int] = []
+    folder.settle(lambda number: settled.append(os.fstat(number).st_ino))
+    assert {inodes[each] for each in settled} == names

@@ -188,7 +188,8 @@ class StateFolder:
 
         Raises `OSError`.
         """
-        for path in (self.path / "seen", self.path / "input", *self.path.glob("handed.*")):
+        named = (self.path / name for name in ("seen", "input", SENT))
+        for path in (*named, *self.path.glob("handed.*")):
             if path.exists():
                 with path.open("rb") as file:
                     sync(file.fileno())
@@ -225,8 +226,8 @@ class StateFolder:
 
     def discard(self) -> None:
         """Remove the state, as far as it is ours; the journal first, without which it is none."""
-        names = ("journal", "seen", "tables", "input", "since", SUSPECTS, "run.json", "status.json")
-        for name in (*names, SENT, LOCK):
+        names = ("journal", "seen", "tables", "input", "since", SENT, SUSPECTS)
+        for name in (*names, "run.json", "status.json", LOCK):
             disk.remove(self.path / name)
             disk.remove(self.path / f"{name}.new")
         remove_copies(self.path)
