@@ -68,7 +68,7 @@ def _postpone(context: ssl.SSLContext) -> None:
 def _filled(context: ssl.SSLContext, use: str, *args: Any, **options: Any) -> Any:
     with _FILLING:  # another thread's first connection waits for the store
         if use in vars(context):
-            context.set_default_verify_paths()
+            context.load_default_certs()
             for each in _USES:
                 delattr(context, each)
     return getattr(context, use)(*args, **options)
