@@ -18,9 +18,8 @@ PIP = $(if $(UV),$(UV) pip install --python $(BIN)/python,$(if $(wildcard $(BIN)
 	$(HOST_PIP)) install --disable-pip-version-check --progress-bar off)
 INSTALL = $(PIP) -c config/constraints.txt
 
-CORES = $(shell $(BIN)/python -c 'import os; print(len(os.sched_getaffinity(0)))' 2>/dev/null || echo auto)
-# Slow tests wait for half of their time, so there are more of their processes than cores.
-PROCESSES = $(shell $(BIN)/python -c 'import os; print(2 * len(os.sched_getaffinity(0)))' 2>/dev/null || echo auto)
+# Processes, so many a core; slow tests wait for half of their time, so that they have two.
+processes = $(shell $(BIN)/python -c 'import os; print($(1) * len(os.sched_getaffinity(0)))' 2>/dev/null || echo auto)
 
 # What is installed, each on top of the one before: what a crawl needs, what the tests need, everything.
 BASE := $(VENV)/.base
@@ -76,10 +75,10 @@ compare: $(TESTS) ## Compare async, threads and processes, in ten minutes, into 
 	@$(BIN)/crawler compare --quick --report "$(REPORT)" $(ARGS)
 
 test: $(TESTS) ## Run the tests on every core; ARGS="..." goes to pytest
-	@$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n $(call processes,2) --dist worksteal $(ARGS)
 
 quick: $(TESTS) ## Run the tests that take no time, in a minute; ARGS="..." goes to pytest
-	@$(BIN)/python -m pytest -n $(CORES) --dist worksteal -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -n $(call processes,1) --dist worksteal -m "not slow" $(ARGS)
 
 check: lint test ## Format, lint, types, and then the tests
 

@@ -115,8 +115,8 @@ class CommandWithOptions:
     """A command whose signature has every option as a keyword, in place of `**options`.
 
     show: whether the command's help lists them. The signature is made when it is asked for, as the
-    library needs a millisecond for each option: `narrow` leaves out those that no word and no
-    variable sets, and `widen` brings them back, for help and for errors.
+    library needs a millisecond for each option, and kept: `narrow` leaves out the options that no
+    word and no variable sets, and `widen` brings them back, for help and for errors.
     """
 
     def __init__(self, command: Command, spelling: Spelling[Any], *, show: bool) -> None:
@@ -125,7 +125,8 @@ class CommandWithOptions:
         self.__annotations__ = {}  # the signature has them
         self._command = command
         self._spelling, self._show = spelling, show
-        self._names: Collection[str] = spelling.options
+        self._names: Collection[str] = spelling.options.keys()
+        self._signature: inspect.Signature | None = None
 
     def __call__(self, *seeds: Any, **options: Any) -> int:
         """Run the command and return its exit code."""
@@ -134,20 +135,31 @@ class CommandWithOptions:
     def narrow(self, words: Sequence[str]) -> None:
         """Leave out the options that neither these words nor the environment can set."""
         flags = {word.partition("=")[0] for word in words}
-        self._names = {
-            name
-            for name, spec in self._spelling.options.items()
-            if spec.short  # may be one letter of several
-            or not flags.isdisjoint((spec.flag, _negative(spec)))
-            or self._spelling.variable(name) in os.environ
-        }
+        self._have(
+            {
+                name
+                for name, spec in self._spelling.options.items()
+                if spec.short  # may be one letter of several
+                or not flags.isdisjoint((spec.flag, _negative(spec)))
+                or self._spelling.variable(name) in os.environ
+            }
+        )
 
     def widen(self) -> None:
         """Have every option again."""
-        self._names = self._spelling.options
+        self._have(self._spelling.options.keys())
+
+    def _have(self, names: Collection[str]) -> None:
+        if names != self._names:
+            self._names, self._signature = names, None
 
     @property
     def __signature__(self) -> inspect.Signature:
+        if self._signature is None:
+            self._signature = self._made()
+        return self._signature
+
+    def _made(self) -> inspect.Signature:
         signature = inspect.signature(self._command, eval_str=True)
         own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
         options = self._spelling.options

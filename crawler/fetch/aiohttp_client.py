@@ -86,6 +86,7 @@ class AioFetcher(HttpFetcher):
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=self._config.network.request_headers,
+            skip_auto_headers=("Content-Type",),  # of a body that the list gives it none
             timeout=aiohttp.ClientTimeout(total=None, ceil_threshold=float("inf")),
             auto_decompress=False,
             read_bufsize=PIECE,
@@ -231,7 +232,6 @@ class _AioLink:
                     sending.method,
                     url,
                     data=sending.body or None,
-                    skip_auto_headers=("Content-Type",),
                     allow_redirects=False,
                     **options,
                 )

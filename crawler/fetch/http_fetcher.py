@@ -130,7 +130,8 @@ class HttpFetcher:
             if link.proxy is not None and link.proxy.looks_up:
                 check_url(self._policy, progress.request.url)
             link = await self._by_cache(progress, link)
-            await self._noted(progress.request, link)
+            if progress.request.payload is not None:
+                await self._noted(progress.request, link)
             status, values = await link.open()
             if status == HTTPStatus.NOT_MODIFIED and progress.cached is not None:
                 link = ReplayLink(link, progress.cached)

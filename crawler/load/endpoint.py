@@ -23,7 +23,7 @@ import orjson
 from crawler.load.load_config import statuses
 from crawler.model.errors import ConfigurationError
 from crawler.model.option import closest
-from crawler.model.payload import expected, field, is_json, unfit
+from crawler.model.payload import check_bodies, expected, field, is_json, unfit
 
 FIELDS = ("url", "method", "headers", "body", "body_file", "expect_status", "weight", "name")
 
@@ -68,8 +68,7 @@ def _checked(values: object, source: str, folder: Path) -> Endpoint:
     found = {name: _field(name, value) for name, value in given.items() if value is not None}
     if "url" not in found:
         raise ValueError('no "url"')
-    if "body" in found and found.get("body_file"):
-        raise ValueError("body and body_file are both given; leave one out")
+    check_bodies(found)
     if found.get("body_file"):
         found["body_file"] = str(folder / found["body_file"])
     return Endpoint(**found, json=is_json(given.get("body")), source=source)

@@ -83,9 +83,9 @@ class Threshold:
             _check(text, latency, _LATENCIES)
             if target and latency != "response":
                 raise ValueError(f"{text!r}: {latency} is of the whole run; leave out the target")
-            if re.fullmatch(r"p[\d.]+", figure) and _percentile(figure) is None:
-                raise ValueError(f"{text!r}: {figure} is not a percentile; expected p0 to p100")
             if _percentile(figure) is None:
+                if re.fullmatch(r"p[\d.]+", figure):
+                    raise ValueError(f"{text!r}: {figure} is not a percentile; expected p0 to p100")
                 _check(text, figure, ("p50", "p99", *_OF_LATENCIES, *_OF_ALL))
         bound = _bound(text, unit, match["bound"].strip())
         return cls(text.strip(), target, latency, figure, match["sign"], bound)

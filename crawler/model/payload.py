@@ -55,8 +55,7 @@ class Payload(NamedTuple):
         if not found:
             return None
         headers = tuple(_header(*pair) for pair in found.get("headers", ()))
-        if found.get("body_file") and "body" in found:
-            raise ValueError("body and body_file are both given; leave one out")
+        check_bodies(found)
         body = found.get("body", "").encode()
         if found.get("body_file"):
             body = _file(folder / found["body_file"])
@@ -117,6 +116,12 @@ def field(name: str, value: Any) -> Any:
         text = expected(name, value, str | dict | list, "a string, an object or an array")
         return text if isinstance(text, str) else orjson.dumps(text).decode()
     return expected(name, value, str, "a string")
+
+
+def check_bodies(found: Mapping[str, Any]) -> None:
+    """Raise ValueError if a line has a body and the name of a file with one."""
+    if "body" in found and found.get("body_file"):
+        raise ValueError("body and body_file are both given; leave one out")
 
 
 def is_json(body: object) -> bool:
