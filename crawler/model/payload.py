@@ -58,7 +58,7 @@ class Payload(NamedTuple):
         check_bodies(found)
         body = found.get("body", "").encode()
         if found.get("body_file"):
-            body = _file(folder / found["body_file"])
+            body = _file(folder, found["body_file"])
         if len(body) > MAX_BODY:
             raise ValueError(f"the body is longer than {MAX_BODY:,} bytes")
         method = found.get("method") or ("POST" if body else "GET")
@@ -167,8 +167,14 @@ def _stays(name: str) -> bool:
     return name.lower() not in _OF_BODY
 
 
-def _file(path: Path) -> bytes:
+def _file(folder: Path, name: str) -> bytes:
+    """Read a file below the folder of the list: who has written the list may be a stranger."""
+    path = folder / name
     try:
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise PermissionError(0, "it is outside of the list's directory")
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise ValueError
         with path.open("rb") as file:
             return file.read(MAX_BODY + 1)
     except (OSError, ValueError) as error:

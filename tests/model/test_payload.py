@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,18 @@ def test_what_cannot_be_sent_is_refused(
     """A field that is not as expected is one error that names it."""
     with pytest.raises(ValueError, match=reason):
         Payload.read({"url": HERE, **values}, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "link", "pipe", ".", "/dev/zero"])
+def test_a_list_of_a_stranger_reads_no_other_files(tmp_path: Path, name: str) -> None:
+    """Neither above its directory, nor through a link, nor what would be waited for."""
+    (tmp_path / "secret").write_bytes(b"secret")
+    folder = tmp_path / "lists"
+    folder.mkdir()
+    (folder / "link").symlink_to("../secret")
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(ValueError, match=r"body_file: cannot read .*(outside of|not a file)"):
+        Payload.read({"url": HERE, "body_file": name}, folder)
 
 
 def test_method_and_body_tell_requests_apart() -> None:
