@@ -40,6 +40,7 @@ _MODULES = {
     "status": "crawler.cli.status_command",
     "retry": "crawler.cli.retry_command",
     "summary": "crawler.cli.summary_command",
+    "doctor": "crawler.cli.doctor_command",
 }
 _ELSEWHERE = ("mock", "load", "compare")  # groups of commands, each with an application
 

@@ -47,6 +47,11 @@ def cores(root: str = "/") -> int:
     return max(1, min(allowed, ceil(quota) if quota < inf else allowed) // _Sharing.processes)
 
 
+def quota(root: str = "/") -> float:
+    """Return the cores' worth of time that control groups grant; infinite without a limit."""
+    return _quota(root)
+
+
 def usable_cores() -> tuple[int, ...]:
     """Return the numbers of the cores that this process may use, and may keep busy at once."""
     if hasattr(os, "sched_getaffinity"):  # not on every system
