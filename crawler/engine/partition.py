@@ -7,7 +7,8 @@
     OUT.state/pages                what each has claimed of `max_pages`
 
 `crawl_partition` may be called again at any time, from any process, whatever ended it before: it
-goes on where its last commit ended. A lock on the part keeps two calls for one partition apart.
+goes on where its last commit ended. A lock keeps two calls for one partition apart. Numbered calls
+are rounds, which leave files of their own (`crawler.engine.round_files`).
 
 Found URLs and the targets of redirects go to the partition that owns their host. When links are
 followed, that judges them once it has read the list to its end, as every entry may widen the scope;
@@ -24,7 +25,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +38,7 @@ from crawler.engine.division import divided
 from crawler.engine.partition_plan import CrawlPlan, Manifest, PartitionWatch, Wish
 from crawler.engine.plugins import Plugins, keeping
 from crawler.engine.ports import silent
+from crawler.engine.round_files import RoundFiles, held
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.request import Arrivals, LeftEntries, Position
@@ -45,6 +47,7 @@ from crawler.runtime.suffixes import PublicSuffixes
 from crawler.store.archive import SUFFIXES
 from crawler.store.former_pages import former_pages
 from crawler.store.forms import OutputForm, OutputTarget
+from crawler.store.journal import disk
 from crawler.store.journal.frame import Marks
 from crawler.store.journal.handover import Inbox, Outbox
 from crawler.store.journal.journal import Sync, positions_of, unsynced
@@ -80,14 +83,19 @@ def crawl_partition(
     """Crawl a partition until nothing is left for now, or until `deadline`, a Unix time; blocks.
 
     After the deadline nothing is started, and the requests in flight end. Arguments and result are
-    plain values, unless there are `plugins`. Raises `CrawlerError` if the state, the list or the
+    plain values, unless there are `plugins`. A round (`CrawlPlan.round`) that has ended before
+    returns its manifest once more. Raises `CrawlerError` if the state, the list or the
     output cannot be used; what was committed lasts.
     """
     sites = _begun(plan)
-    with ExitStack() as stack:
+    folder = partition_folder(plan, partition)
+    with held(folder), ExitStack() as stack:
+        rounds = RoundFiles(folder, plan.round)
+        if (ended := rounds.manifest()) is not None:
+            return ended
         timed = deadline is not None
         ownership = Ownership(plan.partitions, partition, PublicSuffixes(), sites)
-        crawl = PartitionCrawl(plan, ownership, watch, plugins, stack, timed=timed)
+        crawl = PartitionCrawl(plan, ownership, watch, plugins, stack, rounds=rounds, timed=timed)
         return crawl.run(deadline)
 
 
@@ -102,18 +110,20 @@ class PartitionCrawl:
         plugins: Plugins | None,
         stack: ExitStack,
         *,
+        rounds: RoundFiles,
         timed: bool,
     ) -> None:
         self._partition = partition = ownership.own
         self._partitions = plan.partitions
         self._watch = watch
+        self._rounds = rounds
         self._folder = folder = partition_folder(plan, partition)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._label = plan.output
         self._targets = [
             replace(each, path=str(folder / f"{part_name(number)}{each.form.suffix}"))
             for number, each in enumerate(plan.parts or _parts(plan.output))
         ]
+        rounds.take_back([Path(each.path).name for each in self._targets])
         config = share_of(CommandConfig.of(plan.options), plan, folder)
         if timed:  # a deadline stops what starts, not what is in flight
             patience = max(config.drain_timeout, min(config.network.timeout, _LONGEST_DRAIN))
@@ -183,7 +193,7 @@ class PartitionCrawl:
             self._attention.set()
             watcher.join()
             self._sink.close(whole=False)
-        manifest = self._manifest(ended=True)
+        manifest = self._rounds.keep(self._manifest(ended=True))
         if self._quota is not None:
             self._quota.give_back(self._journal.marks.taken)
         if self._watch is not None:
@@ -202,7 +212,7 @@ class PartitionCrawl:
             )
 
         folder = StateFolder(self._targets[0].path, str(self._folder))
-        folder.label = self._label
+        folder.label, folder.rounds = self._label, self._rounds.kept
         sync: Sync = os.fdatasync if config.sync == "full" else unsynced
         resumed = folder.begun
         opened = open_outputs(self._targets, config, "replace", apart=True, resumed=resumed)
@@ -383,15 +393,12 @@ def _begun(plan: CrawlPlan) -> Mapping[str, int]:
     if not 0 < plan.running <= plan.partitions:
         raise ConfigurationError(f"partitions: {plan.running} of {plan.partitions} cannot run")
     state = Path(plan.state)
-    place, draft = state / "run.json", state / f"run.json.{os.getpid()}.{threading.get_ident()}"
+    place = state / "run.json"
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not place.exists():
         options = CommandConfig.of(plan.options).lasting()
         run = {"format": FORMAT, "partitions": plan.partitions, "options": options, "begun": {}}
-        draft.write_bytes(orjson.dumps(run | {"sites": dict(plan.sites)}))
-        with suppress(FileExistsError):
-            os.link(draft, place)  # as a whole, or not at all; never over another's
-        draft.unlink()
+        disk.create(place, orjson.dumps(run | {"sites": dict(plan.sites)}))
     run = orjson.loads(place.read_bytes())
     if run["partitions"] != plan.partitions:
         raise ConfigurationError(

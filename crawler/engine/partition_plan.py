@@ -8,7 +8,7 @@ partition and its caller, so any `concurrent.futures.Executor` will do.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Protocol
 
@@ -26,7 +26,8 @@ class CrawlPlan:
     default JSON lines that are packed as `output`. `partitions` is fixed for as long as the state
     lasts, `running` is the number of partitions that run at once, which share `concurrency` and
     `memory`. `sites` has the partitions of known sites (`crawler.core.ownership`); those of the
-    first call count.
+    first call count. `round` numbers a call whose records are to be in files of its own, from 1 on
+    (`crawler.engine.round_files`); with 0, all calls add to one part.
     """
 
     options: Mapping[str, Any]
@@ -38,6 +39,7 @@ class CrawlPlan:
     partitions: int = 1
     running: int = 1
     sites: Mapping[str, int] = field(default_factory=dict)
+    round: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,9 @@ class Manifest:
     and `records` are those of `Snapshot`, over all calls. `sent` counts what was handed over to
     other partitions, `consumed` what was received from them. `left` is the number of URLs without a
     record. `parts` are the files with the records, each with the number of bytes that are valid.
+
+    That of a `round` has only the records of that in its parts, which are whole files; one without
+    records is not there. The counts are over all rounds.
     """
 
     partition: int
@@ -63,6 +68,12 @@ class Manifest:
     left: int = 0
     parts: tuple[tuple[str, int], ...] = ()
     reason: str = ""
+    round: int = 0
+
+    @property
+    def counts(self) -> Manifest:
+        """The same without parts and round: equal after a round that changed nothing."""
+        return replace(self, parts=(), round=0)
 
 
 class Wish(Enum):
@@ -105,7 +116,7 @@ def all_done(before: Sequence[Manifest], now: Sequence[Manifest]) -> bool:
     received before the last one was makes the counts differ, or changes between the looks (Mattern,
     "Algorithms for distributed termination detection", 1987: four counters).
     """
-    if not now or list(before) != list(now):
+    if not now or [each.counts for each in before] != [each.counts for each in now]:
         return False
     if not all(each.ended and each.exhausted and not each.left for each in now):
         return False

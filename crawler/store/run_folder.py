@@ -120,7 +120,7 @@ class RunFolder:
         Raises `EnvironmentFailure` if one does not.
         """
         until = time.monotonic() + _PATIENCE
-        for path in self.path.glob("p[0-9]*/part.*"):
+        for path in self.path.glob(f"p[0-9]*/{LOCK}"):
             number = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
             try:
                 _wait_for(number, str(path), until)

@@ -1,9 +1,10 @@
 """A crawl in partitions that kills itself at a chosen change to the disk of any of them.
 
 The partitions are called in rounds, by a loop or by threads at the same time, over a web of many
-hosts whose links and redirects lead from one partition to another. After each kill every part is at
-least as long as its journal says, nobody has received more than was committed for others, and in
-the end the parts hold one valid record for each URL.
+hosts whose links and redirects lead from one partition to another. A run that was killed begins
+with the first round again. After each kill every part is at least as long as its journal says, the
+files of a round as long as its manifest says, nobody has received more than was committed for
+others, and in the end the files of the rounds hold one valid record for each URL.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
+from dataclasses import replace
+from itertools import chain, count, islice, repeat
 from pathlib import Path
 from typing import NamedTuple
 
 from crawler.engine.partition import crawl_partition
 from crawler.engine.partition_plan import CrawlPlan, Manifest, all_done
 from crawler.engine.plugins import Plugins
+from crawler.engine.round_files import manifests
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import CrawlerError
 from crawler.store.forms import OutputForm, OutputTarget
@@ -101,17 +104,20 @@ def _rounds(case: RoundsCase, folder: Path) -> int:
     plan = case.plan(folder)
     partitions = range(plan.partitions)
 
-    def called(partition: int) -> Manifest:
-        return crawl_partition(plan, partition, None, plugins=Plugins(fetcher=ManyHosts()))
+    def called(partition: int, number: int) -> Manifest:
+        numbered = replace(plan, round=number)
+        return crawl_partition(numbered, partition, None, plugins=Plugins(fetcher=ManyHosts()))
 
     before: list[Manifest] = []
     try:
         with ThreadPoolExecutor(plan.partitions) as pool:
-            while True:
-                now = list((pool.map if case.caller == "threads" else map)(called, partitions))
+            mapped = pool.map if case.caller == "threads" else map
+            for number in count(1):
+                now = list(mapped(called, partitions, repeat(number)))
                 if all_done(before, now):
-                    return 0
+                    break
                 before = now
+        return 0
     except CrawlerError as error:
         os.write(2, f"{error}\n".encode())
         return error.exit_code
@@ -121,34 +127,42 @@ def wrong_rounds(case: RoundsCase, folder: Path, *, complete: bool) -> str:
     """Return what is wrong with what the partitions have left; "" if nothing is."""
     places = [folder / "state" / f"p{number}" for number in range(case.partitions)]
     marks = [_committed(place) for place in places]
-    files = [
-        [
-            (place / f"{part_name(number)}{each.form.suffix}", length)
-            for number, (each, length) in enumerate(zip(case.parts(), mark.lengths, strict=False))
-        ]
-        for place, mark in zip(places, marks, strict=True)
-    ]
-    for part, length in chain(*files):
-        size = part.stat().st_size if part.exists() else 0
-        if size < length:
-            return f"{part} has {size} bytes, and {length} were committed"
+    for own, mark in zip(places, marks, strict=True):
+        if problem := _shortened(case, own, mark):
+            return problem
     for receiver, mark in enumerate(marks):
         for sender, block, lines in mark.positions:
             if block > marks[sender].handed or (lines and block == marks[sender].handed):
                 return f"{receiver} has received more of {sender} than was committed"
     if not complete:
         return ""
-    if case.form.startswith("warc"):
-        files = [own[1:] for own in files]
-    problems = (_miscounted(case, output) for output in zip(*files, strict=True))
+    outputs = zip(*(each.parts for own in places for each in manifests(own)), strict=True)
+    problems = (_miscounted(case, each) for each in islice(outputs, case.form == "warc.gz", None))
     return next(filter(None, problems), "")
 
 
-def _miscounted(case: RoundsCase, parts: Sequence[tuple[Path, int]]) -> str:
+def _shortened(case: RoundsCase, own: Path, marks: Marks) -> str:
+    """Return which file of a partition has less than was committed."""
+    rounds = manifests(own)
+    for path, length in chain(*(each.parts for each in rounds)):
+        if length and Path(path).stat().st_size != length:
+            return f"{path} has not the {length} bytes that its manifest names"
+    if rounds and rounds[-1].round > marks.rounds:
+        return ""  # the journal still speaks of the files of the last round
+    moved = f"r{rounds[-1].round + 1 if rounds else 1}"  # by a round that has no manifest yet
+    for number, (each, length) in enumerate(zip(case.parts(), marks.lengths, strict=False)):
+        name = f"{part_name(number)}{each.form.suffix}"
+        parts = [part for part in (own / name, own / moved / name) if part.exists()]
+        if max((part.stat().st_size for part in parts), default=0) < length:
+            return f"{own / name} lacks some of the {length} bytes that were committed"
+    return ""
+
+
+def _miscounted(case: RoundsCase, parts: Iterable[tuple[str, int]]) -> str:
     found: Counter[str] = Counter()
     for part, length in parts:
         if length:
-            found.update(urls_in(part.name, part.read_bytes()[:length]))
+            found.update(urls_in(Path(part).name, Path(part).read_bytes()))
     if twice := [url for url, number in found.items() if number > 1]:
         return f"recorded twice: {twice[:3]}"
     lost, added = case.wanted() - found.keys(), found.keys() - case.wanted()

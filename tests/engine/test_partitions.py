@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import ExitStack, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +35,6 @@ pytestmark = pytest.mark.slow
 
 OPTIONS: dict[str, Any] = dict(MANNERS_OFF, loop="asyncio", parse="inline", retries=1, backoff=0)
 FOLLOWING: dict[str, Any] = {"follow": True, "depth": 0}
-Map = Callable[..., Iterator[Manifest]]
 LONG_AGO = 1.0
 SUFFIXES = PublicSuffixes()
 
@@ -61,11 +58,11 @@ def called(plan: CrawlPlan, partition: int, deadline: float | None = None) -> Ma
     return crawl_partition(plan, partition, deadline, plugins=Plugins(fetcher=ManyHosts()))
 
 
-def rounds(plan: CrawlPlan, mapped: Map = map) -> list[Manifest]:
+def rounds(plan: CrawlPlan) -> list[Manifest]:
     """Call all partitions again and again until all is done; return the last manifests."""
     before: list[Manifest] = []
     for _ in range(100):
-        now = list(mapped(called, [plan] * plan.partitions, range(plan.partitions)))
+        now = [called(plan, number) for number in range(plan.partitions)]
         if all_done(before, now):
             return now
         before = now
@@ -122,25 +119,6 @@ def test_partitions_give_the_records_of_one_crawl(
         for partitions in (1, 3)
     )
     assert one == three
-
-
-def _processes() -> Executor:
-    return ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn"))
-
-
-@pytest.mark.parametrize("options", [{}, FOLLOWING], ids=["list", "follow"])
-def test_rounds_by_threads_processes_and_a_loop_give_the_same_records(
-    tmp_path: Path, options: dict[str, Any]
-) -> None:
-    """Whatever executor calls the partitions, in rounds, the union of their records is the same."""
-    lines = [page(n) for n in range(HOSTS)] if options else listed()
-    found = []
-    executors: list[Callable[[], Any]] = [nullcontext, lambda: ThreadPoolExecutor(3), _processes]
-    for number, executor in enumerate(executors):
-        plan = planned(tmp_path / str(number), lines, **options)
-        with executor() as opened:
-            found.append(records(rounds(plan, opened.map if opened is not None else map)))
-    assert found[0] == found[1] == found[2]
 
 
 def test_a_call_after_its_deadline_starts_nothing_and_the_next_goes_on(tmp_path: Path) -> None:

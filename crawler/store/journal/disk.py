@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,22 @@ def replace(path: Path, data: bytes) -> None:
         write(file.fileno(), data)
         os.fsync(file.fileno())
     rename(draft, path)
+
+
+def create(path: Path, data: bytes) -> bool:
+    """Create a file as a whole, durably; return False if it is there. Raises `OSError`."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        with draft.open("wb", buffering=0) as file:
+            write(file.fileno(), data)
+            os.fsync(file.fileno())
+        os.link(draft, path)  # never over another's
+    except FileExistsError:
+        return False
+    finally:
+        remove(draft)
+    settle(path.parent)
+    return True
 
 
 @contextmanager

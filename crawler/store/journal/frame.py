@@ -42,7 +42,8 @@ class Marks:
     with a line end. `taken` counts the pages that were found and taken up, `found` sitemaps, too.
     `copied` is the length of the copy of standard input. `outcomes` counts the records by outcome,
     `failed` those that are failures; states that are older than these counts lack them. `others`
-    are the lengths of further outputs.
+    are the lengths of further outputs. `rounds` is the last round whose records lie in files of its
+    own (`crawler.engine.round_files`); the lengths are those of what came after it.
 
     Between partitions (`crawler.store.journal.handover`): `handed` is the length of what was handed
     over, `sent` and `received` count the lines, `went` and `come` those of them that moved a URL
@@ -61,6 +62,7 @@ class Marks:
     failed: int = 0
     taken: int = 0
     copied: int = 0
+    rounds: int = 0
     handed: int = 0
     sent: int = 0
     received: int = 0

@@ -240,7 +240,7 @@ def begin(
     outbox: makes that of one partition among several.
     """
     output, *others = (outlet.written for outlet in opened.outlets)  # if they are added to
-    marks = Marks(output=output, others=tuple(others))
+    marks = Marks(output=output, others=tuple(others), rounds=folder.rounds)
     journal = Journal(folder, options, marks, inputs=inputs, outbox=outbox(marks), sync=sync)
     return Beginning(kept=Kept(opened.outlets, journal, sync), encoders=opened.encoders)
 
@@ -263,7 +263,7 @@ def resume(
     now = time.time()
     with folder.journal() as former, folder.intact():
         replay = Replay(former)
-        marks = replay.marks
+        marks = _after_rounds(folder, replay.marks)
         _check_sizes(folder, opened.outlets, marks)
         inputs = source.inputs()
         if copy is not None:
@@ -320,6 +320,15 @@ def resume(
         waiting=replay.waiting,
         resumed=True,
     )
+
+
+def _after_rounds(folder: StateFolder, marks: Marks) -> Marks:
+    """Return the marks without the records of rounds that have ended."""
+    if marks.rounds > folder.rounds:
+        raise folder.damaged(f"round {marks.rounds} has no manifest")
+    if marks.rounds == folder.rounds:
+        return marks
+    return replace(marks, rounds=folder.rounds, output=0, others=(0,) * len(marks.others))
 
 
 def _check_sizes(folder: StateFolder, outlets: Sequence[Outlet], marks: Marks) -> None:

@@ -62,6 +62,7 @@ class StateFolder:
         self._named = bool(state)
         self.output = output
         self.label = output  # what the crawl is for a person
+        self.rounds = 0  # the last whose records are in files of its own
         self.path = Path(state or f"{place}.state")
         beside = self.path.resolve() if is_object(place) else place  # in a store: that of the state
         self.receipt = Path(f"{beside}.receipt.json")
