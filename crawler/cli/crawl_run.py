@@ -13,6 +13,7 @@ from crawler.cli.asking import reporting
 from crawler.cli.bound import bound_by
 from crawler.cli.cost import Cost
 from crawler.cli.crawl_summary import Report
+from crawler.cli.crawl_watch import CrawlWatch, watched
 from crawler.cli.interrupt import Interrupts
 from crawler.cli.screen import Screen
 from crawler.cli.screen_choice import screen
@@ -23,6 +24,7 @@ from crawler.core.collector import Snapshot
 from crawler.model.choices import Existing
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
+from crawler.model.event import NO_EVENTS, Events, Level
 
 if TYPE_CHECKING:
     from crawler.engine.plugins import Plugins
@@ -120,7 +122,7 @@ class Order:
     """The command line's order: the options, the URLs, the lists, the outputs.
 
     The state is that of the first output. passing: the URLs are those of a server that does not
-    outlive the crawl.
+    outlive the crawl. events: told of what happens.
     """
 
     config: CommandConfig
@@ -129,6 +131,7 @@ class Order:
     output: str
     others: Sequence[str] = ()
     passing: bool = False
+    events: Events = NO_EVENTS
 
     def targets(self) -> list[OutputTarget]:
         """Return the outputs. Raises `ConfigurationError`."""
@@ -156,11 +159,17 @@ def run(order: Order, open_parts: Opener | None = None) -> int:
 
 def _ran(order: Order, open_parts: Opener | None, *, continued: bool) -> int:
     shown = _screen(order)
-    with _statistics(order.config, "replace" if continued else order.config.existing) as publish:
+    with (
+        _statistics(order.config, "replace" if continued else order.config.existing) as publish,
+        watched(order.config, shown.say) as watch,
+    ):
+        order = replace(order, events=watch.events)
         parts = (open_parts or open_crawl)(order, shown.say)
         drain = order.config.drain_timeout + parts.ending
         with Interrupts(parts.session, shown.say, drain=drain) as interrupts:
-            return _run(order, parts, shown, publish, interrupts)
+            code = _run(order, parts, shown, publish, interrupts=interrupts, watch=watch)
+        watch.ended(parts.session.statistics(), code)
+        return code
 
 
 def _run(
@@ -168,9 +177,13 @@ def _run(
     parts: Parts,
     shown: Screen,
     publish: Callable[[Report], None],
+    *,
     interrupts: Interrupts,
+    watch: CrawlWatch,
 ) -> int:
     failures = _crawl(parts, shown, order.config, interrupts)
+    for failure in failures:
+        watch.failed(failure)
     interrupts.over = True
     codes = [failure.exit_code for failure in failures]
     if ExitCode.FINISHED in codes:
@@ -270,7 +283,7 @@ def _told(failures: Sequence[CrawlerError], config: CommandConfig) -> None:
 def _screen(order: Order) -> Screen:
     places = (order.output, *order.others, order.config.audit, order.config.repeats)
     written = [place for place in places if place]
-    alone = may_be_drawn_on(written, order.inputs)
+    alone = may_be_drawn_on(written, order.inputs) and order.config.watching.log != "-"
     return screen(order.config.progress, quiet=order.config.quiet, alone=alone)
 
 
@@ -304,9 +317,9 @@ def _check_places(order: Order) -> None:
     if config.save:
         made = os.path.exists(config.save)
         check_folder("save", os.path.join(config.save, "") if made else config.save.rstrip("/"))
-    named = ("stats", "audit", "repeats")
     outputs = [("output", each.path) for each in order.targets()]
-    for name, path in (*outputs, *((n, getattr(config, n)) for n in named)):
+    named = [(name, getattr(config, name)) for name in ("stats", "audit", "repeats")]
+    for name, path in (*outputs, *named, ("log", config.watching.log)):
         if path in ("", "-"):
             continue
         if name != "output":
@@ -370,6 +383,7 @@ def _opened(
             old = opened.resumed and not config.accept_change
             if opened.resumed:
                 announce(f"continuing {order.output}: {opened.news}")
+                order.events.tell(Level.INFO, "continued", text=opened.news)
                 config = config.updated({"append": True})  # so are what it writes next to it
             journal, earlier = opened.kept.journal, opened.earlier
             lasting = Lasting(journal, earlier, lambda: given.progress().expected)
@@ -394,6 +408,7 @@ def _opened(
             former=former.get if former is not None else None,
             suspects=folder / SUSPECTS if folder is not None else None,
         )
+        session.tell_events(order.events)
         stack.pop_all()
     return Parts(session=session, source=source, sink=sink, lasting=lasting is not None, held=held)
 
@@ -430,6 +445,7 @@ def _in_parallel(order: Order, announce: Callable[[str], None], held: ExitStack)
     if not partitions:
         return None
     opened = open_parallel(given, partitions, announce)
+    opened.session.tell_events(order.events)
     return Parts(
         session=opened.session,
         source=opened.source,

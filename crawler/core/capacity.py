@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from math import ceil, inf
 
+from crawler.model.event import NO_EVENTS, Level
+
 LATE = 0.25
 """Seconds of lag that make latencies meaningless."""
 
@@ -34,6 +36,7 @@ class Capacity:
         self.stood_still = 0.0
         self._looks = self._late = 0
         self._until = -inf
+        self.events = NO_EVENTS
 
     def __repr__(self) -> str:
         return f"Capacity({self.limit} of {self._most})"
@@ -50,10 +53,14 @@ class Capacity:
             self._judge(now)
 
     def _judge(self, now: float) -> None:
+        before = self.limit
         if self._late > 1 and 100 * self._late > self._looks:
             self.limit = max(1, self.limit * 2 // 3)
             self.lowest = min(self.lowest, self.limit)
         elif self.limit < self._most:
             self.limit = min(self._most, ceil(self.limit * 1.25))
+        if self.limit != before:
+            level = Level.WARNING if self.limit < before else Level.INFO
+            self.events.tell(level, "concurrency", limit=self.limit, before=before)
         self._looks = self._late = 0
         self._until = now + WINDOW

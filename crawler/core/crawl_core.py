@@ -51,6 +51,7 @@ from crawler.core.waiting import WaitingHost, WaitReason
 from crawler.core.window import Window
 from crawler.formats.robots import RobotsRules
 from crawler.model.config import CrawlConfig
+from crawler.model.event import NO_EVENTS, Events, Level, told_url
 from crawler.model.outcome import Failed, Fetched, Final, Kind
 from crawler.model.proxies import Proxies
 from crawler.model.request import Arrivals, Listed, Postponed, Purpose, Request
@@ -154,10 +155,16 @@ class CrawlCore:
         self._in_flight: dict[Request, float] = {}  # and its start
         self._fetching = 0  # without name lookups
         self._ending: deque[Iterator[Final]] = deque()  # outcomes still to be recorded
+        self._events = NO_EVENTS
 
     def tell_repeats(self, repeated: Callable[[Seed], None]) -> None:
         """Call `repeated` with each entry of the list that occurs again."""
         self._window.repeated = repeated
+
+    def tell_events(self, events: Events) -> None:
+        """Tell `events` of pauses, outages and retries."""
+        self._events = self._gates.events = self.capacity.events = events
+        self._outages.events = self._outages.network.events = events
 
     def __repr__(self) -> str:
         return f"CrawlCore({self._frontier!r}, {self._window!r}, in_flight={len(self._in_flight)})"
@@ -368,8 +375,16 @@ class CrawlCore:
                 again = self._outages.again(host, failure, now)
             kept = self._outages.learn(host, failure, started, now, again=again is not None)
         self.collector.add_fetched(failure, now, again=again is not None and not kept)
+        if again is not None and not kept:
+            self._tell(Level.INFO, "retry", failure, attempt=again.attempt)
         finals += [] if kept else self._visits.failed(failure, now, again)
         return finals + [ends.unasked(*each) for each in left]
+
+    def _tell(self, level: Level, name: str, failure: Failed, **fields: int) -> None:
+        if level >= self._events.level:
+            url = told_url(failure.request.url.href)
+            kind, reason = failure.kind.value, failure.reason
+            self._events.tell(level, name, url=url, kind=kind, reason=reason, **fields)
 
     def _put_off(self, failure: Failed) -> Failed:
         """Leave a failure that a retry could mend to a later run, if this one is stopped."""

@@ -21,6 +21,7 @@ from crawler.core.rules import (
 )
 from crawler.core.throttle import asks_for_later, is_trouble
 from crawler.formats.robots import RobotsRules
+from crawler.model.event import NO_EVENTS, Level
 from crawler.model.outcome import Failed, Kind
 from crawler.model.politeness_config import PolitenessConfig
 from crawler.model.request import Purpose, Request
@@ -36,6 +37,7 @@ class Gatekeeper:
         self._frontier = frontier
         self._retry = retry
         self._politeness = politeness
+        self.events = NO_EVENTS
 
     def __repr__(self) -> str:
         return f"Gatekeeper({self._frontier!r})"
@@ -122,6 +124,8 @@ class Gatekeeper:
         host.pause(now + pause)
         self._frontier.note(host)
         asked = failure.retry_after
+        why = "back_off" if asked is None else "retry_after"
+        self.events.tell(Level.INFO, "host_paused", host=host.key, seconds=round(pause, 3), why=why)
         if asked is not None and asked > self._politeness.retry_after_max:
             reason = f"its host asked to be left alone for {asked:,.0f} s"
         else:
@@ -136,6 +140,7 @@ class Gatekeeper:
         host.down_until = now + (self._politeness.breaker_pause if seconds is None else seconds)
         host.reopen(now)
         self._frontier.note(host)
+        self.events.tell(Level.WARNING, "host_left", host=host.key, kind=kind.value, reason=reason)
         left = list(self.ended(self._frontier.take_all(host), kind, reason, now))
         self._frontier.changed(host, now)
         return left

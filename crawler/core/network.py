@@ -18,6 +18,7 @@ from __future__ import annotations
 from enum import Enum
 from math import inf
 
+from crawler.model.event import NO_EVENTS, Level
 from crawler.model.outcome import Failed, Kind, Lost
 from crawler.model.request import Request
 
@@ -77,6 +78,7 @@ class Network:
         self.pauses = 0
         self.paused = 0.0
         self.notices: list[str] = []
+        self.events = NO_EVENTS
 
     def __repr__(self) -> str:
         state = "gone" if self.gone else "given up" if self.given_up else "there"
@@ -103,6 +105,7 @@ class Network:
                 self._silent = later
         if self.gone and ended >= self.gone_at:
             self._end(now)
+            self._tell("network_back", now)
             self.notices.append(
                 f"the network is back after {now - self.gone_at:,.0f} s: the crawl goes on"
             )
@@ -119,6 +122,7 @@ class Network:
         self.gone, self.gone_at, self._probes, self._probe = True, now, 0, None
         self.pauses += 1
         self._probe_at = self._next_probe(now)
+        self.events.tell(Level.WARNING, "network_lost", reason=failure.reason)
         self.notices.append(
             f"no host can be reached ({failure.reason}): the network seems to be gone; "
             f"the crawl pauses until it is back, for {self._patience:,.0f} s at most"
@@ -132,12 +136,16 @@ class Network:
         if now >= self.gone_at + self._patience:
             self._end(now)
             self.given_up = True
+            self._tell("network_given_up", now)
             self.notices.append(
                 f"the network is not back after {now - self.gone_at:,.0f} s: the crawl goes on "
                 "without it, and what cannot be reached fails"
             )
         elif silent:
             self._probe_at = self._next_probe(now)
+
+    def _tell(self, name: str, now: float) -> None:
+        self.events.tell(Level.WARNING, name, seconds=round(now - self.gone_at, 3))
 
     def _convinced(self) -> bool:
         needed = FEW if self.life_at == -inf else MANY

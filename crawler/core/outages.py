@@ -30,6 +30,7 @@ from crawler.core.network import Network, Sign, sign
 from crawler.core.retry import RetryPolicy
 from crawler.core.rules import Ended, Succeeded
 from crawler.core.throttle import asks_for_later, is_trouble
+from crawler.model.event import NO_EVENTS, Level
 from crawler.model.outcome import Failed, Kind, Resolved
 from crawler.model.politeness_config import PolitenessConfig
 from crawler.model.request import Purpose, Request
@@ -92,6 +93,7 @@ class Outages:
         self.held = 0
         self.away = 0
         self.outages = 0
+        self.events = NO_EVENTS
         frontier.on_away = self._away_before
         self.network = Network(politeness.breaker_give_up if politeness.breaker else 0.0)
 
@@ -229,7 +231,9 @@ class Outages:
         host.throttle.back()
         if breaker.is_open:
             self._shut(host, now)
-            self._tell(f"{host.key} answers again after {now - breaker.opened_at:,.0f} s")
+            away = now - breaker.opened_at
+            self.events.tell(Level.INFO, "breaker_closed", host=host.key, seconds=round(away, 3))
+            self._tell(f"{host.key} answers again after {away:,.0f} s")
         if breaker.unreached:  # it was away for a moment
             self._release(host, now, before=started)
         breaker.answered()
@@ -268,6 +272,7 @@ class Outages:
         self.away += 1
         self.outages += 1
         self._release(host, now)
+        self.events.tell(Level.WARNING, "breaker_opened", host=host.key, reason=reason)
         self._tell(
             f"{host.key} does not answer{' any more' * host.breaker.worked} ({reason}): "
             f"its URLs wait, for {host.breaker.patience:,.0f} s at most",

@@ -39,6 +39,7 @@ from crawler.fetch.http_fetcher import Former
 from crawler.formats.robots import RobotsRules
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import CrawlerError
+from crawler.model.event import NO_EVENTS, Events, Level
 from crawler.model.proxies import Proxies
 from crawler.model.url import Seed
 from crawler.runtime import late_trust
@@ -128,9 +129,15 @@ class CrawlSession:
         self.overdue = False
         self._describe: Callable[[], str] = str
         self._worker_cpu: Callable[[], float] = float
+        self._events = NO_EVENTS
         sink.on_room = self.wake
         if lasting is not None:
             lasting.changes.watch(lambda: self._look(lasting))
+
+    def tell_events(self, events: Events) -> None:
+        """Tell `events` of what happens; before the run."""
+        self._events = events
+        self._core.tell_events(events)
 
     def run(self) -> Snapshot:
         """Crawl until nothing is left, or until stopped; blocks.
@@ -295,6 +302,7 @@ class CrawlSession:
     def _out_of_time(self) -> None:
         """End the crawl after `max_time`, as if a person had stopped it."""
         self.overdue = True
+        self._events.tell(Level.WARNING, "overdue", seconds=self._config.max_time)
         in_flight = self.statistics().in_flight
         time = f"--max-time {self._config.max_time:g} s is over"
         self._announce(f"{time}: finishing {in_flight:,} in flight")
@@ -313,6 +321,9 @@ class CrawlSession:
 
         The same bound is that of writing: what the end of the drain leaves gets `LAST_WRITES` more.
         """
+        if not self._stop_asked:
+            in_flight, most = self.statistics().in_flight, self._config.drain_timeout
+            self._events.tell(Level.INFO, "drain", in_flight=in_flight, seconds=most)
         self._stop_asked = True
         self._sink.end_within(self._config.drain_timeout + LAST_WRITES)
         self._command(lambda engine: engine.stop)

@@ -23,6 +23,7 @@ from crawler.engine.partition_handle import PartitionHandle
 from crawler.engine.partition_messages import CallEnd, ProgressReport
 from crawler.engine.partition_plan import CrawlPlan, Manifest, Wish, all_done
 from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure, ExitCode
+from crawler.model.event import NO_EVENTS, Event, Events, Level
 from crawler.runtime.companion import heard_first
 
 ENDING = 10.0
@@ -84,6 +85,7 @@ class ParallelCrawl:
         self._started_at = self._ended_at = 0.0
         self._ends_at = inf
         self.overdue = False
+        self._events = NO_EVENTS
 
     def __repr__(self) -> str:
         return f"ParallelCrawl({self._handles!r})"
@@ -147,6 +149,10 @@ class ParallelCrawl:
         if self._forward is not None:
             self._forward.end_within(seconds)
 
+    def tell_events(self, events: Events) -> None:
+        """Tell `events` of what happens here and in the partitions; before the run."""
+        self._events = events
+
     # -- the run
 
     def prepare(self) -> None:
@@ -198,6 +204,7 @@ class ParallelCrawl:
             handle = self._turns.popleft()
             with self._lock:
                 handle.start(self._plan, self._wish, self._standard_input)
+            self._events.tell(Level.INFO, "partition_started", partition=handle.number)
             started = True
         return started
 
@@ -218,6 +225,8 @@ class ParallelCrawl:
                     self._say(line)
                 case ProgressReport():
                     self._pass_on(handle)
+                case Event() as event:
+                    self._events.receive(event)
                 case CallEnd(foreseen=True) as end:
                     self._bury(handle)
                     self._end(handle, end)
@@ -259,6 +268,7 @@ class ParallelCrawl:
         told = handle.died(self._bury(handle))
         if not self._stopping:
             self._announce(told)
+            self._events.tell(Level.WARNING, "partition_died", partition=handle.number, reason=told)
         if handle.failed:
             failure = EnvironmentFailure(f"{handle.failed}; the same command goes on")
             self._failure = self._failure or failure
@@ -273,6 +283,7 @@ class ParallelCrawl:
         late = self._max_time and perf_counter() - self._started_at >= self._max_time
         if late and not self._stopping:
             self.overdue = True
+            self._events.tell(Level.WARNING, "overdue", seconds=self._max_time)
             in_flight = self.statistics().in_flight
             time = f"--max-time {self._max_time:g} s is over"
             self._announce(f"{time}: finishing {in_flight:,} in flight")

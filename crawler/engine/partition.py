@@ -41,6 +41,7 @@ from crawler.engine.ports import silent
 from crawler.engine.round_files import RoundFiles, held
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError
+from crawler.model.event import Events
 from crawler.model.request import Arrivals, LeftEntries, Position
 from crawler.model.url import Seed
 from crawler.runtime.suffixes import PublicSuffixes
@@ -172,6 +173,10 @@ class PartitionCrawl:
             former=former.get if former is not None else None,
             suspects=folder / SUSPECTS,
         )
+        if watch is not None:
+            level, common = config.watching.level, {"partition": partition}
+            events = Events(level=level, receive=watch.tell, clock=time.time, common=common)
+            self._session.tell_events(events)
         journal.on_rest = self._sink.hasten
         self._sink.on_room = self._committed
         if watch is not None:

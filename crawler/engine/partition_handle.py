@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crawler.core.collector import Snapshot
-from crawler.engine.partition_messages import CallEnd, PartitionCall, ProgressReport
+from crawler.engine.partition_messages import CallEnd, Message, PartitionCall, ProgressReport
 from crawler.engine.partition_plan import CrawlPlan, Manifest, Wish
 from crawler.runtime.companion import Companion, ended, obituary
 
@@ -75,11 +75,9 @@ class PartitionHandle:
             self._held = held
             self.wish(wish)
 
-    def receive(self) -> ProgressReport | CallEnd | str | None:
+    def receive(self) -> Message | None:
         """Return the next message, which must have come; None if the process is gone."""
-        message: ProgressReport | CallEnd | str | None = (
-            self.process.hear() if self.process else None
-        )
+        message: Message | None = self.process.hear() if self.process else None
         match message:
             case ProgressReport():
                 self.last, self.manifest, self.taken = message, message.manifest, message.taken

@@ -8,6 +8,7 @@ from crawler.core.audit import Totals
 from crawler.core.collector import Snapshot
 from crawler.engine.partition_plan import CrawlPlan, Manifest
 from crawler.model.errors import ExitCode
+from crawler.model.event import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,3 +50,7 @@ class CallEnd:
     error: str = ""
     exit_code: ExitCode = ExitCode.FINISHED
     foreseen: bool = True
+
+
+Message = ProgressReport | CallEnd | Event | str
+"""What a partition sends: its progress, its end, an event, a line for the user."""

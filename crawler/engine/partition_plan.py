@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from crawler.core.audit import Totals
 from crawler.core.collector import Snapshot
+from crawler.model.event import Event
 from crawler.store.forms import OutputTarget
 
 
@@ -104,6 +105,9 @@ class PartitionWatch(Protocol):
 
     def announce(self, line: str) -> None:
         """Show one line to the user."""
+
+    def tell(self, event: Event) -> None:
+        """Take an event that somebody wants to know of."""
 
     def sum_up(self, totals: Totals, parsing: str, parser_seconds: float) -> None:
         """Take what is known at the end: totals over hosts, who parsed, and its CPU time."""

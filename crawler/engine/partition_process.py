@@ -24,6 +24,7 @@ from crawler.engine.partition_messages import CallEnd, PartitionCall, ProgressRe
 from crawler.engine.partition_plan import Manifest, Wish
 from crawler.engine.plugins import Plugins
 from crawler.model.errors import CrawlerError, ExitCode
+from crawler.model.event import Event
 from crawler.model.outcome import Failed, Kind
 from crawler.model.request import Request
 from crawler.runtime import limits
@@ -63,6 +64,10 @@ class ParentWatch:
     def announce(self, line: str) -> None:
         """Send a line for the user."""
         self._line.tell(line)
+
+    def tell(self, event: Event) -> None:
+        """Send an event."""
+        self._line.tell(event)
 
     def sum_up(self, totals: Totals, parsing: str, parser_seconds: float) -> None:
         """Take what goes with the end."""

@@ -17,6 +17,8 @@ CsvLinks = Literal["count", "join"]
 Existing = Literal["refuse", "replace", "add"]
 """How an output that already holds data is treated."""
 Robots = Literal["obey", "ignore"]
+LogFormat = Literal["text", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
 Sync = Literal["full", "none"]
 Progress = Literal["auto", "bar", "line", "none"]
 ScopeMode = Literal["host", "domain", "prefix", "any"]

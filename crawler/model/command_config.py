@@ -9,8 +9,9 @@ from typing import Any, Self
 
 from crawler.model.choices import CsvLinks, InputFormat, OutputFormat, Progress, Sync
 from crawler.model.config import CrawlConfig
-from crawler.model.option import OptionError, option
+from crawler.model.option import OptionError, group, option
 from crawler.model.units import COUNT, SHARE
+from crawler.model.watching_config import WatchingConfig
 
 _input, _output = partial(option, "Input"), partial(option, "Output")
 _MOST_WORKERS = 512
@@ -112,6 +113,7 @@ class CommandConfig(CrawlConfig):
     progress: Progress = _output(
         "auto", "Progress display: a redrawn bar, a line a minute, or none.", common=True
     )
+    watching: WatchingConfig = group(WatchingConfig)
     quiet: bool = _output(False, "Show no progress and no summary.", short="-q", common=True)
 
     def lasting(self) -> dict[str, Any]:
@@ -163,6 +165,7 @@ _LASTING = (
 _PASSING = frozenset(
     {
         *("state", "accept_change", "overwrite", "append", "stats", "audit", "repeats", "cdxj"),
+        *WatchingConfig.options(),
         *("progress", "quiet", "debug", "max_time", "limit", "cookies", "credentials", "login"),
     }
 )

@@ -23,6 +23,7 @@ from crawler.engine.partition_plan import CrawlPlan, Manifest, Wish, all_done
 from crawler.engine.plugins import Plugins
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError
+from crawler.model.event import Event
 from crawler.model.outcome import Fetched
 from crawler.model.request import Request
 from crawler.model.url import Url
@@ -201,6 +202,9 @@ class LateCall:
     def announce(self, line: str) -> None:
         pass
 
+    def tell(self, event: Event) -> None:
+        pass
+
     def sum_up(self, totals: Totals, parsing: str, parser_seconds: float) -> None:
         pass
 
@@ -269,6 +273,9 @@ class Member:
         return self.wish
 
     def announce(self, line: str) -> None:
+        pass
+
+    def tell(self, event: Event) -> None:
         pass
 
     def sum_up(self, totals: Totals, parsing: str, parser_seconds: float) -> None:

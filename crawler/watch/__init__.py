@@ -1,0 +1,1 @@
+"""Those who watch a crawl: its log, its metrics, its page, its notices."""
