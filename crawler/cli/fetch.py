@@ -116,10 +116,11 @@ def _print_page(url: str, config: CommandConfig, *, json: bool) -> int:
 
 def _check(outcome: Outcome) -> None:
     from crawler.model.outcome import Kind, Skipped
+    from crawler.model.url import masked
 
     invalid = (Kind.INVALID_URL, Kind.UNSUPPORTED_SCHEME)
     if isinstance(outcome, Skipped) and outcome.kind in invalid:
-        raise ConfigurationError(f"{outcome.input}: {outcome.reason}")
+        raise ConfigurationError(f"{masked(outcome.input)}: {outcome.reason}")
 
 
 def _ended(outcome: Outcome) -> int:

@@ -137,8 +137,10 @@ def expected(name: str, value: Any, kind: Any, wanted: str) -> Any:
 
 
 def unfit(name: str, wanted: str, value: object) -> ValueError:
-    """Return the error for a value that is not as it was wanted."""
-    return ValueError(f"{name}: expected {wanted}, got {orjson.dumps(value).decode()[:40]}")
+    """Return the error for a value that is not as it was wanted; text may be a secret."""
+    kinds: dict[type, str] = {str: "text", list: "an array", dict: "an object"}
+    shown = kinds.get(type(value)) or orjson.dumps(value).decode()[:40]
+    return ValueError(f"{name}: expected {wanted}, got {shown}")
 
 
 def _pair(line: object) -> tuple[str, str]:

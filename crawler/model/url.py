@@ -50,7 +50,7 @@ _AFTER_HOST = re.compile(r"[/?#\\]")
 _DOTS = ".\u3002\uff0e\uff61"  # dots by UTS 46
 _NUMBERS = re.compile(r"(?:0[xX][0-9a-fA-F]*|[0-9]+)(?:\.(?:0[xX][0-9a-fA-F]*|[0-9]+))*\.?")
 _IPV4 = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})")
-_CREDENTIALS = re.compile(r"(?<=//)[^\s/?#]*@")
+_CREDENTIALS = re.compile(r"(?<=//)[^\s/?#]*@|(?<![^\s'\"])(?!mailto:)[^\s/:@'\"]+:[^\s/@'\"]+@")
 _PLAIN_ORIGIN = re.compile(r"https?://(?!.*xn--)(?:[a-z0-9-]+\.)*[a-z][a-z0-9-]*")  # no IPv4
 _PLAIN = re.compile(r"[A-Za-z0-9_~!$&()*+,;=:@/.%?-]*")  # never encoded after the host
 _STRIPPED = "".join(map(chr, range(0x21)))  # C0 controls and space, WHATWG URL 4.4

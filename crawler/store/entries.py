@@ -14,7 +14,7 @@ from crawler.formats.sitemap import locations
 from crawler.model.choices import InputFormat
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
-from crawler.model.url import MAX_LENGTH, InvalidUrl, Seed, Url
+from crawler.model.url import MAX_LENGTH, InvalidUrl, Seed, Url, masked
 from crawler.store.archive import READABLE
 from crawler.store.entry import Entry, SeedOrigin, Told, refused, seed
 from crawler.store.json_lines import JsonLines
@@ -135,5 +135,5 @@ def _without_any(held: list[Entry], name: str, hint: str) -> ConfigurationError:
     if first.input.lstrip().startswith("["):
         hint = "an array is not JSON lines; jq -c '.[]' makes them of it"
     return ConfigurationError(
-        f"{name}: {lines} {verb} URL ({why}: {first.input[:SHOWN]!r}); {hint}"
+        f"{name}: {lines} {verb} URL ({why}: {masked(first.input)[:SHOWN]!r}); {hint}"
     )

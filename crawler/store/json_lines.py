@@ -18,6 +18,7 @@ from crawler.model.payload import SENT, Payload
 from crawler.model.url import Seed, Url
 from crawler.store.entry import Entry, SeedOrigin, refused, seed
 from crawler.store.text import LONGEST, Overlong
+from crawler.store.withheld import column_withheld, withheld
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SENT = frozenset(SENT)
@@ -57,37 +58,45 @@ class JsonLines:
             given = value
             value = looked_up(value, self.field)
             if value is None:
-                return refused(line, f"no field {self.field!r}")
+                return _unusable(line, f"no field {self.field!r}")
             if not isinstance(value, str):
-                return refused(line, f"field {self.field!r} is not text")
+                return _unusable(line, f"field {self.field!r} is not text")
             if self.folder is not None and not _SENT.isdisjoint(given):
                 return _request(given, value, line, self.folder)
         if not isinstance(value, str):
-            return refused(line, "neither a JSON object nor text")
-        return refused(line, "not UTF-8") if _spoilt(value, line) else value
+            return _unusable(line, "neither a JSON object nor text")
+        return _unusable(line, "not UTF-8") if _spoilt(value, line) else value
 
     def _columns(self, value: Any, origin: SeedOrigin) -> dict[str, Any]:
         if not isinstance(value, dict):
             return {}
         if origin.everything:
-            return {name: item for name, item in value.items() if name != self.field}
-        return {name: looked_up(value, name) for name in origin.names}
+            found = {name: item for name, item in value.items() if name != self.field}
+        else:
+            found = {name: looked_up(value, name) for name in origin.names}
+        if self.folder is None:
+            return found
+        return {name: column_withheld(name, item) for name, item in found.items()}
 
 
 def _request(given: dict[str, Any], url: str, line: str, folder: Path) -> str | Seed:
     if "outcome" in given:  # a record: its headers are those of a response
         if given.get("method"):
-            return refused(line, "a record has no body to send; give the list of its crawl")
+            return _unusable(line, "a record has no body to send; give the list of its crawl")
         return url
     found = seed(url)
     if not isinstance(found.url, Url):
         return found
     if _SURROGATE.search(line):
-        return refused(line, "not UTF-8")
+        return _unusable(line, "not UTF-8")
     try:
         return found._replace(payload=Payload.read(given, folder))
     except ValueError as error:
-        return refused(line, str(error))
+        return _unusable(line, str(error))
+
+
+def _unusable(line: str, reason: str) -> Seed:
+    return refused(withheld(line), reason)
 
 
 def looked_up(value: dict[str, Any], path: str) -> Any:
@@ -105,12 +114,12 @@ def looked_up(value: dict[str, Any], path: str) -> Any:
 def _value(line: str) -> Any:
     """Return the line's value; invalid UTF-8 matters only within the URL."""
     if isinstance(line, Overlong):
-        return refused(str(line), f"a line longer than {LONGEST} bytes")
+        return _unusable(str(line), f"a line longer than {LONGEST} bytes")
     try:
         return orjson.loads(line if line.isascii() else _mended(line))
     except orjson.JSONDecodeError as error:
         damaged = _SURROGATE.search(line)
-        return refused(line, "not UTF-8" if damaged else f"not JSON: {error.msg}")
+        return _unusable(line, "not UTF-8" if damaged else f"not JSON: {error.msg}")
 
 
 def _mended(line: str) -> str:

@@ -196,6 +196,7 @@ def test_cookies_of_servers_are_not_kept(way: Way) -> None:
         ("to 'https://a'b:c%40@[::1]:8/': no", "to 'https://***@[::1]:8/': no"),
         ("http://a.test/x@y//b@c", "http://a.test/x@y//***@c"),
         ("a@b http://x@y http://z", "a@b http://***@y http://z"),
+        ("'me:pw@a.test' mailto:a@b.test", "'***@a.test' mailto:a@b.test"),
         ("nothing", "nothing"),
     ],
 )

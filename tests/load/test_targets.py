@@ -50,9 +50,9 @@ def body(text: str) -> str:
         ('{"url": "u", "body": 5}', "body: expected a string, an object or an array, got 5"),
         ('{"url": "u", "body": "a", "body_file": "b"}', "body and body_file are both given"),
         ('{"url": "u", "headers": 1}', "headers: expected an object of names and values, got 1"),
-        ('{"url": "u", "headers": {"A": [1]}}', "headers: A: expected a string, got [1]"),
+        ('{"url": "u", "headers": {"A": [1]}}', "headers: A: expected a string, got an array"),
         ('{"url": "u", "expect_status": 99}', "expect_status: '99' is not a status"),
-        ("[1]", "target: expected a JSON object or a URL, got [1]"),
+        ("[1]", "target: expected a JSON object or a URL, got an array"),
     ],
 )
 def test_a_bad_line_is_one_error_with_its_number(line: str, said: str) -> None:

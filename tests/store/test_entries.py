@@ -210,3 +210,53 @@ def test_files_put_together_are_one_list() -> None:
     assert texts(read('"http://a/"\n\ufeff{"url":"http://b/"}\n', "a.jsonl"))[1] == "http://b/"
     again = texts(read("id,url\n1,http://a/\n\ufeffid,url\n2,http://b/\n", "a.csv"))
     assert again[1].startswith("! no dot in 'url'") and again[2] == "http://b/"
+
+
+SECRET = "hunter2"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"headers": {"Authorization": f"Bearer {SECRET}", "X-Run": "seen"}, "method": "HEAD"},
+        {"headers": [f"Cookie: {SECRET}", "X-Run: seen"], "method": "HEAD"},
+        {"headers": [f"Cookie {SECRET}", "X-Run: seen"]},
+        {"headers": f"X-Api-Key: {SECRET}"},
+        {"body": f"password={SECRET}", "method": "HEAD"},
+        {"body": {"password": SECRET}, "body_file": "x"},
+        {"body": [SECRET], "url": 3},
+        {"url": f"http://me:{SECRET}@a.test/", "method": "HEAD"},
+        {"url": "a", "outcome": "page", "method": "POST", "headers": {"set-cookie": SECRET}},
+    ],
+)
+@pytest.mark.parametrize("end", ["", ",", "\udc80"])
+def test_a_bad_line_is_recorded_without_the_secrets_of_its_request(
+    line: dict[str, Any], end: str
+) -> None:
+    """Neither its record nor the reason has them, broken JSON or not; lines remain apart."""
+    whole = json.dumps({"url": "http://a.test/", **line}) + end
+    text = f"{whole}\n".encode("utf-8", "surrogateescape")
+    _, found = read(b'"http://b.test/"\n' + text, "a.jsonl")
+    assert isinstance(found.url, InvalidUrl)
+    assert SECRET not in f"{found} {found.url.reason}"
+    with pytest.raises(ConfigurationError) as caught:
+        read(text, "a.jsonl")
+    assert SECRET not in str(caught.value)
+
+
+def test_bad_lines_that_differ_in_their_bodies_have_a_record_each() -> None:
+    """What is left out of a line is not all that tells it apart from the next."""
+    rows = [{"url": "http://a/", "method": "HEAD", "body": body} for body in ("a", "b", {})]
+    lines = ['"http://b/"', *map(json.dumps, rows), *(f"{json.dumps(row)}," for row in rows)]
+    assert len({each.input for each in read("\n".join(lines), "a.jsonl")}) == 7
+
+
+def test_columns_that_are_kept_have_no_credentials() -> None:
+    """Not with all columns, and not by name; other headers and the body are columns as any."""
+    row = {"url": "http://a/", "body": "x", "headers": {"Cookie": SECRET, "X-Run": "1"}}
+    for names, kept in (
+        (("all",), {"body": "x", "headers": {"Cookie": "***", "X-Run": "1"}}),
+        (("headers.Cookie", "headers.X-Run"), {"headers.Cookie": "***", "headers.X-Run": "1"}),
+    ):
+        (found,) = read(json.dumps(row), "a.jsonl", keep=names)
+        assert json.loads(found.source)["columns"] == kept

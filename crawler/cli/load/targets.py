@@ -12,7 +12,7 @@ from crawler.load.planner import Target
 from crawler.load.template import is_template
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError
-from crawler.model.url import Seed, Url
+from crawler.model.url import Seed, Url, masked
 from crawler.store.archive import unpacked
 from crawler.store.blocks import Input
 from crawler.store.entries import form_of
@@ -109,4 +109,4 @@ def _checked(text: str, source: str) -> str:
 
 def _refused(text: str, why: str, source: str) -> ConfigurationError:
     place = f"{source}: " if source else ""
-    return ConfigurationError(f"{place}{text[:80]!r} is not a URL{why}")
+    return ConfigurationError(f"{place}{masked(text)[:80]!r} is not a URL{why}")
