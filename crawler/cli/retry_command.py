@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from crawler.cli import toml
-from crawler.cli.crawl_flags import config_file, with_options
+from crawler.cli.crawl_flags import config_file, lists, with_options
 from crawler.cli.crawl_spelling import CRAWL
 from crawler.cli.unit_formats import counted
 from crawler.model.command_config import CommandConfig
@@ -22,6 +22,7 @@ from crawler.runtime.space import allow_address_space
 
 if TYPE_CHECKING:
     from crawler.engine.reopening import Reopening
+    from crawler.engine.retried_requests import RetriedRequests
 
 USAGE = "Usage: crawler retry OUT [OPTIONS]"
 HELP = (
@@ -31,12 +32,15 @@ HELP = (
     "(--header, --proxy); options given here go before them. The new records are collected in "
     "OUT.retry/ and replace the old ones at the end, in one step. Stopped or killed, the same "
     "command continues; until then OUT is as it was. --overwrite begins the retry anew.\n\n"
+    "Requests with a method, headers or a body need their list again (-i), as no record has those. "
+    "POST and PATCH that may have reached the server are left alone without --repeat-unsafe.\n\n"
     "Exit codes, by all records of OUT, old and new: 0 finished, or nothing to retry; 1 none was "
     "fetched, or more failed than --fail-above allows; 2 invalid usage; 3 environment (disk, "
     "input); 130, 143, 129 ended by SIGINT, SIGTERM, SIGHUP.\n\n"
     "For example:\n\n"
     "  crawler retry out.jsonl\n"
     "  crawler retry out.jsonl.zst --timeout 2m --retries 5\n"
+    "  crawler retry out.jsonl -i targets.jsonl\n"
 )
 _INPUT = CRAWL.group("Input")
 _OWN = {
@@ -58,6 +62,7 @@ def retry(
     ],
     /,
     *,
+    input: Annotated[tuple[str, ...], lists(_INPUT)] = (),
     config: Annotated[str | None, config_file(CRAWL, _INPUT, "; or a preset")] = None,
     **options: object,
 ) -> int:
@@ -78,7 +83,7 @@ def retry(
     settled = toml.settle(CRAWL, config, options, under)
     _refuse_unfinished(output, settled)
     with _claimed(output):
-        return _retry(reopening, settled)
+        return _retry(reopening, input, settled)
 
 
 @contextmanager
@@ -110,19 +115,23 @@ def _refuse_unfinished(output: str, config: CommandConfig) -> None:
         )
 
 
-def _retry(reopening: Reopening, given: CommandConfig) -> int:
+def _retry(reopening: Reopening, inputs: Sequence[str], given: CommandConfig) -> int:
+    from crawler.engine.retried_requests import RetriedRequests
+
     config = given.updated({name: _OWN[name] for name in _OWN if name in given.values()})
     if reopening.begun and given.overwrite:
         reopening.discard()
     if reopening.begun:
         reopening.check()
     else:
-        parts = reopening.passing()
+        requests = RetriedRequests(inputs, config)
+        parts = reopening.passing(requests)
+        _say_left(config, reopening.output, requests)
         if not parts:
             reopening.discard()  # what a run that was killed at its very end has left
             _say(config, f"{reopening.output}: nothing to retry: no reason of a failure may pass")
             return ExitCode.FINISHED
-        reopening.open(parts, config)
+        reopening.open(parts, requests, config)
     code: int = ExitCode.FINISHED
     if not reopening.ended:
         code = _crawl(reopening, config)
@@ -131,6 +140,19 @@ def _retry(reopening: Reopening, given: CommandConfig) -> int:
         records, read = counted(receipt["records"], "record"), receipt["read"] + receipt["found"]
         _say(config, f"{reopening.output}: replaced; it has {records} for {read:,} URLs")
     return code
+
+
+def _say_left(config: CommandConfig, output: str, requests: RetriedRequests) -> None:
+    """Tell of failures that may pass and are left alone."""
+    if number := requests.unlisted:
+        what = "-i has no such request" if requests.inputs else "-i LIST gives those again"
+        _say(config, f"{output}: {number:,} with a method, headers or a body are left: {what}")
+    if number := requests.sent:
+        _say(
+            config,
+            f"{output}: {number:,} may have reached their server and are left; --repeat-unsafe "
+            "sends them again",
+        )
 
 
 def _crawl(reopening: Reopening, config: CommandConfig) -> int:

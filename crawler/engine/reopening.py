@@ -21,11 +21,19 @@ from msgspec import UNSET
 
 from crawler.core.scope import Scope
 from crawler.core.seen import FingerprintSet
+from crawler.engine.retried_requests import RetriedRequests, record_mark
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError
-from crawler.model.outcome import Kind
 from crawler.model.request import Purpose, Request
-from crawler.model.url import InvalidUrl, Tracking, Url, canonical, fingerprint, parse
+from crawler.model.url import (
+    InvalidUrl,
+    Tracking,
+    Url,
+    canonical,
+    equivalent,
+    fingerprint,
+    parse,
+)
 from crawler.runtime.suffixes import PublicSuffixes
 from crawler.store.claim import unwritable
 from crawler.store.journal import disk
@@ -40,7 +48,6 @@ from crawler.store.written import WrittenRecord, parts_of, written_lines, writte
 _GROUP = 1_048_576  # bytes written at once; in an archive, the size of a member
 _PORTION = 10_000  # records that are committed at once
 _TARGETS = "targets.json"
-_PASSING = frozenset(kind.value for kind in Kind if kind.may_pass)
 
 
 class Reopening:
@@ -75,12 +82,21 @@ class Reopening:
         """Return the receipt of the crawl; {} without one that fits its output."""
         return fitting_receipt(self.receipt, str(self._place))
 
-    def passing(self) -> dict[str, int]:
+    def passing(self, requests: RetriedRequests) -> dict[str, int]:
         """Return the number of records to be replaced, by file; those without any are left out.
 
         Raises `EnvironmentFailure` for an output that cannot be read to its end.
         """
-        found = {part: sum(1 for _ in _passing_of(part)) for part in parts_of(self.output)}
+        parts = parts_of(self.output)
+        for part in parts if requests.inputs else ():
+            for record in _records_of(part):
+                requests.want(record)
+        requests.find()
+        found: Counter[str] = Counter()
+        for part in parts:
+            for record in _records_of(part):
+                found[part] += requests.takes(record)
+                requests.count(record)
         return {part: number for part, number in found.items() if number}
 
     def check(self) -> None:
@@ -98,7 +114,9 @@ class Reopening:
                     "run the same command again"
                 )
 
-    def open(self, parts: Mapping[str, int], config: CommandConfig) -> None:
+    def open(
+        self, parts: Mapping[str, int], requests: RetriedRequests, config: CommandConfig
+    ) -> None:
         """Make the copies, and the state of a crawl that has these records' URLs waiting.
 
         Raises `EnvironmentFailure`, for one if there is no room.
@@ -113,7 +131,7 @@ class Reopening:
             building.mkdir(mode=0o700)
             names = [os.path.basename(part) for part in parts]
             identities = {os.path.basename(part): _identity(Path(part)) for part in parts}
-            Copying(self, building, config).copy(parts)
+            Copying(self, building, requests, config).copy(parts)
             value = {"first": names[0], "parts": identities, "receipt": self.earlier()}
             disk.replace(building / _TARGETS, indented(value))
             disk.settle(building)
@@ -168,7 +186,14 @@ class Reopening:
 class Copying:
     """Copies files without the records to be replaced, whose URLs a new journal has waiting."""
 
-    def __init__(self, reopening: Reopening, building: Path, config: CommandConfig) -> None:
+    def __init__(
+        self,
+        reopening: Reopening,
+        building: Path,
+        requests: RetriedRequests,
+        config: CommandConfig,
+    ) -> None:
+        self._requests = requests
         self._earlier = reopening.earlier()
         self._building = building
         self._all = parts_of(reopening.output)
@@ -211,6 +236,9 @@ class Copying:
             for part in self._all if self._finds else parts:
                 for line in written_lines(part):
                     self._tell(journal, written_record(part, line), sizes[0])
+            for request in self._requests.requests():
+                journal.waits(request)
+                self._pace(journal, sizes[0])
             journal.publish()
             journal.commit((), sizes[0])
 
@@ -222,7 +250,7 @@ class Copying:
             size = 0
             for line in written_lines(part):
                 record = written_record(part, line)
-                if may_pass(record):
+                if self._requests.takes(record):
                     continue
                 self._keep(record)
                 group.append(line)
@@ -252,15 +280,19 @@ class Copying:
         if isinstance(url, InvalidUrl):
             return
         for seen in (url, *self._led_to(record)) if self._finds else ():
-            journal.seen(self._key(seen))
+            journal.seen(self._key(seen, record if seen is url else None))
             if record.found_on is None and self._follows and self._scope.add_seed(seen):
                 journal.widened(seen)
         if record.found_on is None:
             self._origins.add(fingerprint(url.host_key))
         if record.outcome == "sitemap":
             self._sitemaps.add(url.fingerprint)
-        if may_pass(record):
+        if record.method is None and self._requests.takes(record):
             journal.waits(self._request(url, record))
+        self._pace(journal, output)
+
+    def _pace(self, journal: Journal, output: int) -> None:
+        """Commit now and then."""
         self._told += 1
         if self._told % _PORTION == 0:
             journal.publish()
@@ -273,8 +305,13 @@ class Copying:
                 if not isinstance(url := parse(text), InvalidUrl):
                     yield url
 
-    def _key(self, url: Url) -> int:
-        """Return the fingerprint by which `crawler.core.discovery.Discovery` knows a URL."""
+    def _key(self, url: Url, record: WrittenRecord | None) -> int:
+        """Return the fingerprint by which `crawler.core.discovery.Discovery` knows a URL.
+
+        record: that of the URL itself, as opposed to one that its redirects led to.
+        """
+        if record is not None and (mark := record_mark(record)):
+            return fingerprint(f"{mark}{equivalent(url.href)}")
         if not self._follows:
             return url.fingerprint
         return fingerprint(canonical(url, self._tracking))
@@ -313,23 +350,14 @@ class Copying:
         return by.host_key if known and isinstance(by, Url) else "unknown"
 
 
-def may_pass(record: WrittenRecord) -> bool:
-    """Tell whether a record is to be replaced: its URL may succeed another time.
-
-    Not that of a request with a method of its own, whose body no record has.
-    """
-    return record.kind in _PASSING and record.method is None
-
-
-def _passing_of(part: str) -> Iterator[WrittenRecord]:
+def _records_of(part: str) -> Iterator[WrittenRecord]:
     for line in written_lines(part):
         record = written_record(part, line)
         if record.kind is UNSET or record.url is None:
             raise ConfigurationError(
                 f"{part}: its records lack url or kind, which --fields has left out"
             )
-        if may_pass(record):
-            yield record
+        yield record
 
 
 def _identity(path: Path) -> list[int]:

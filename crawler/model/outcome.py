@@ -20,7 +20,7 @@ from crawler.model.document import NO_DOCUMENT, Document, RawResponse, completed
 from crawler.model.former_page import FormerPage
 from crawler.model.headers import Headers
 from crawler.model.payload import Payload
-from crawler.model.request import Purpose, Request, method_field, source_field
+from crawler.model.request import Purpose, Request, sent_fields, source_field
 from crawler.model.transfer import Exchange, no_exchange
 from crawler.model.url import masked
 from crawler.model.value import value
@@ -440,7 +440,7 @@ class Skipped(_Explained):
         fields: dict[str, Any] = {
             "url": self.url,
             "input": self.input,
-            **method_field(self.payload),
+            **sent_fields(self.payload),
             **source_field(self.source),
             "final_url": None,
             "redirects": [],

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from hashlib import blake2b
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,9 +79,12 @@ class Payload(NamedTuple):
     @property
     def mark(self) -> str:
         """What tells the request apart from others for its URL; "" for a GET without a body."""
-        if self.method == "GET" and not self.body:
-            return ""
-        return f"{self.method} {blake2b(self.body, digest_size=16).hexdigest()} "
+        return mark_of(self.method, self.sent_hash)
+
+    @property
+    def sent_hash(self) -> str:
+        """SHA-256 of the body, in hexadecimal; "" without one."""
+        return sha256(self.body).hexdigest() if self.body else ""
 
     def turned(self) -> Payload:
         """Return the GET that a redirect makes of the request."""
@@ -95,6 +98,11 @@ class Payload(NamedTuple):
 
 GET = Payload()
 """What a request for a URL alone carries."""
+
+
+def mark_of(method: str, sent_hash: str) -> str:
+    """Return the `Payload.mark` of a request by what its record says of it."""
+    return f"{method} {sent_hash} " if sent_hash or method != "GET" else ""
 
 
 def marked(text: str, payload: Payload | None) -> str:

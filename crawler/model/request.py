@@ -159,7 +159,7 @@ class Request:
         return {
             "url": self.seed,
             "input": self.input,
-            **method_field(self.payload),
+            **sent_fields(self.payload),
             **source_field(self.source),
             "final_url": self.url.href,
             "redirects": [{"url": hop.url, "status": hop.status or None} for hop in self.hops],
@@ -243,9 +243,12 @@ class Listed(NamedTuple):
         )
 
 
-def method_field(payload: Payload | None) -> dict[str, Any]:
-    """Return the field with the method of a request, if it is not GET."""
-    return {} if payload is None or payload.method == "GET" else {"method": payload.method}
+def sent_fields(payload: Payload | None) -> dict[str, Any]:
+    """Return the fields with what a request has next to its URL, if the list gives anything."""
+    if payload is None:
+        return {}
+    found = {"method": payload.method, "sent_hash": payload.sent_hash}
+    return found if payload.body else {"method": payload.method}
 
 
 def source_field(source: bytes) -> dict[str, Any]:

@@ -13,7 +13,10 @@ from crawler.model.errors import ConfigurationError
 from crawler.model.option import closest
 from crawler.model.outcome import Final, Skipped
 from crawler.model.output import dumps
-from crawler.store.record import schema
+from crawler.store.record import SENT, schema
+
+_MAYBE = frozenset({*SENT, "source"})
+"""Optional fields that describe the request: they are not in the document."""
 
 
 class Chosen:
@@ -21,7 +24,7 @@ class Chosen:
 
     A field keeps its place: `timings.total` is `total` inside `timings`. The results of a user's
     parser are below `parsed`, columns of the list below `source.columns`. An optional field is left
-    out of records that do not have it.
+    out of records that do not have it. What tells requests for one URL apart is never left out.
 
     Raises `ConfigurationError` for a name that is not a field of the schema.
     """
@@ -38,13 +41,16 @@ class Chosen:
         picked: dict[str, Any] = {}
         for path in self._paths:
             _pick(fields, path, picked)
+        for name in SENT:
+            if name in fields:
+                picked.setdefault(name, fields[name])
         return dumps(picked) + b"\n"
 
 
 def whole(final: Final, names: AbstractSet[str] = frozenset()) -> dict[str, Any]:
     """Return a record with the fields in `names` at least, or all."""
     fields, document = final.halves()
-    if not names or not names <= fields.keys():
+    if not names or not names - _MAYBE <= fields.keys():
         fields |= dict.fromkeys(PARSED) | orjson.loads(document)
     if "source" in fields and (not names or "source" in names):
         fields["source"] = orjson.loads(_source(final))

@@ -81,7 +81,7 @@ class JsonLines:
 
 def _request(given: dict[str, Any], url: str, line: str, folder: Path) -> str | Seed:
     if "outcome" in given:  # a record: its headers are those of a response
-        if given.get("method"):
+        if given.get("method", "GET") != "GET" or given.get("sent_hash"):
             return _unusable(line, "a record has no body to send; give the list of its crawl")
         return url
     found = seed(url)

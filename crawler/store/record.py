@@ -13,8 +13,11 @@ from crawler.model.former_page import CHANGES
 from crawler.model.outcome import Final, Kind
 from crawler.model.transfer import SCHEMA
 
+SENT = ("method", "sent_hash")
+"""Fields that tell requests for one URL apart, where the list gives more than URLs."""
+
 OPTIONAL = (
-    *("method", "source", "etag", "last_modified", "changed", "saved", "headers", "connection"),
+    *(*SENT, "source", "etag", "last_modified", "changed", "saved", "headers", "connection"),
     *("links_left_off", "text", "markdown", "text_language", "text_hash", "selected"),
     *("parsed", "extracted"),
 )
@@ -61,7 +64,10 @@ def _request_fields() -> dict[str, Any]:
     return {
         "url": _text("The URL in its WHATWG form; the text as given if it is not a URL."),
         "input": _text("The entry of the list, as it was spelled."),
-        "method": _text("The method of the request that the list asks for, if it is not GET."),
+        "method": _text(
+            "The method of the request; only where the list gives one, or headers or a body."
+        ),
+        "sent_hash": _text("SHA-256 of the body that was sent, in hexadecimal; if there was one."),
         "source": _source(),
         "final_url": _text("Where the redirects ended; null if nothing was asked for.", null=True),
         "redirects": {

@@ -55,6 +55,7 @@ class WrittenRecord(msgspec.Struct):
     redirects: list[WrittenHop] = msgspec.field(default_factory=list)
     outcome: str | None = None
     method: str | None = None
+    sent_hash: str | None = None
     kind: str | msgspec.UnsetType | None = msgspec.UNSET
     reason: str | None = None
     depth: int = 0

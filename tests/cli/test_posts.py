@@ -15,7 +15,10 @@ from typing import Any
 import pytest
 
 from crawler.cli.app import run
+from crawler.engine.retried_requests import RetriedRequests
+from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ExitCode
+from crawler.store.written import written_record
 from tests.patience import PATIENCE, until
 from tests.unmannered import MANNERS_OFF
 
@@ -23,7 +26,10 @@ ENGINES = ("async", "threaded")
 
 
 class Api(ThreadingHTTPServer):
-    """Counts requests by method, path and body; answers to `hold` once `released` is set."""
+    """Counts requests by method, path and body; answers to `hold` once `released` is set.
+
+    `/flaky` is unavailable while it is `down`.
+    """
 
     daemon_threads = True
 
@@ -32,6 +38,7 @@ class Api(ThreadingHTTPServer):
         self.asked: Counter[tuple[str, str, str]] = Counter()
         self.headers: list[dict[str, str]] = []
         self.released = threading.Event()
+        self.down = True
 
     def url(self, path: str) -> str:
         """Return the URL of a path."""
@@ -62,6 +69,8 @@ class Answering(BaseHTTPRequestHandler):
         if self.path == "/cut":
             self.close_connection = True
             return
+        if self.path == "/flaky":
+            self.path = "/503" if self.server.down else "/page"
         moved = {"/303": (303, "/got"), "/307": (307, "/page"), "/503": (503, "")}
         status, location = moved.get(self.path, (200, ""))
         page = f'<title>{self.command} {body}</title><a href="/found">x</a>'.encode()
@@ -214,3 +223,89 @@ def test_what_may_be_repeated_is_sent_again_after_a_kill(tmp_path: Path, api: Ap
     assert listed.crawl("--repeat-unsafe") == ExitCode.FINISHED
     assert api.posted == {("POST", "/page", "hold"): 2}
     assert [r["kind"] for r in listed.records()] == [None]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_retry_takes_requests_from_their_list(
+    tmp_path: Path, api: Api, engine: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """PUT and headers go again as listed; POST with --repeat-unsafe; each has one record."""
+    lines = [
+        {"url": api.url("/flaky"), "method": "PUT", "body": {"n": 1}},
+        {"url": api.url("/flaky"), "method": "PUT", "body": {"n": 2}},
+        {"url": api.url("/flaky"), "headers": {"X-Run": "again"}},
+        {"url": api.url("/flaky"), "body": "once"},
+        {"url": api.url("/page"), "body": "fine"},
+    ]
+    listed = Listed(tmp_path, engine, *lines)
+    chosen = ["--fields", "url,kind,title,redirects"]
+    listed.crawl("--retries", "0", *chosen)
+    again = ["retry", str(listed.output)]
+    api.down = False
+    api.asked.clear()
+    api.headers.clear()
+    assert run(again) == ExitCode.FINISHED
+    told = capsys.readouterr().err
+    assert "3 with a method, headers or a body are left" in told and "1 may have reached" in told
+    assert not api.posted
+    assert run([*again, "-q", "-i", str(tmp_path / "targets.jsonl")]) == ExitCode.FINISHED
+    assert api.posted == {
+        ("PUT", "/flaky", '{"n":1}'): 1,
+        ("PUT", "/flaky", '{"n":2}'): 1,
+        ("GET", "/flaky", ""): 1,
+    }
+    assert [each["x-run"] for each in api.headers if "x-run" in each] == ["again"]
+    assert sum(record["kind"] is None for record in listed.records()) == 4
+    words = ["-q", "-i", str(tmp_path / "targets.jsonl"), "--repeat-unsafe"]
+    assert run([*again, *words]) == ExitCode.FINISHED
+    assert api.posted["POST", "/flaky", "once"] == 1 and sum(api.posted.values()) == 4
+    assert Counter(record["method"] for record in listed.records()) == {
+        "PUT": 2,
+        "POST": 2,
+        "GET": 1,
+    }
+    assert all(record["kind"] is None for record in listed.records())
+
+
+@pytest.mark.slow
+def test_a_retry_posts_what_has_not_left(tmp_path: Path, api: Api) -> None:
+    """A request that no server was asked for goes once, and only if the list still has it."""
+    lines = [{"url": api.url("/page"), "body": body} for body in ("a", "b")]
+    listed = Listed(tmp_path, "async", *lines)
+    listed.crawl("--cache", str(tmp_path / "cache"), "--offline")
+    assert not api.posted and {each["kind"] for each in listed.records()} == {"not_cached"}
+    part = tmp_path / "part.jsonl"
+    part.write_text(json.dumps(lines[0]))
+    words = ["retry", str(listed.output), "-q", "--offline=false", "-i"]
+    for source in (part, part, tmp_path / "targets.jsonl"):
+        run([*words, str(source)])
+    assert api.posted == {("POST", "/page", "a"): 1, ("POST", "/page", "b"): 1}
+    assert [each["kind"] for each in listed.records()] == [None, None]
+    assert run([*words, "-"]) == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    ("fields", "taken"),
+    [
+        ({"kind": "connect", "method": "POST"}, True),
+        ({"kind": "disconnected", "method": "POST"}, False),
+        ({"kind": "disconnected", "method": "PUT"}, True),
+        ({"kind": "uncertain", "method": "POST"}, False),
+        ({"kind": "connect", "method": "POST", "redirects": [{"url": "http://b/"}]}, False),
+        ({"kind": "tls", "method": "PUT"}, False),
+        ({"kind": "connect", "method": "POST", "sent_hash": "0"}, False),
+    ],
+)
+def test_a_retry_repeats_what_nothing_can_have_reached(
+    tmp_path: Path, fields: dict[str, Any], taken: bool
+) -> None:
+    """Neither what left, nor what a redirect led on, nor another body than the list has."""
+    record = written_record("x", json.dumps({"url": "http://a.test/", **fields}).encode())
+    path = tmp_path / "x.jsonl"
+    path.write_text(json.dumps({"url": "http://a.test/", "method": record.method}))
+    requests = RetriedRequests([str(path)], CommandConfig())
+    requests.want(record)
+    requests.find()
+    assert requests.takes(record) is taken
+    assert [each.seed for each in requests.requests()] == ["http://a.test/"] * taken

@@ -15,6 +15,7 @@ from crawler.cli.app import run
 from crawler.cli.crawl_run import Order, open_crawl
 from crawler.engine.plugins import Plugins
 from crawler.engine.reopening import Reopening
+from crawler.engine.retried_requests import RetriedRequests
 from crawler.model.command_config import CommandConfig
 from crawler.model.document import RawResponse
 from crawler.model.outcome import Exchange, Failed, Fetched, Kind, Received
@@ -236,7 +237,8 @@ def test_an_output_that_has_changed_since_is_not_replaced(
     made.crawl()
     reopening = Reopening(str(made.output))
     config = replace_options(reopening)
-    reopening.open(reopening.passing(), config)
+    requests = RetriedRequests((), config)
+    reopening.open(reopening.passing(requests), requests, config)
     made.site.down = False
     made.crawl(overwrite=True)
     fresh = made.output.read_bytes()
