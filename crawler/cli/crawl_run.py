@@ -165,6 +165,7 @@ def _ran(order: Order, open_parts: Opener | None, *, continued: bool) -> int:
     ):
         order = replace(order, events=watch.events)
         parts = (open_parts or open_crawl)(order, shown.say)
+        watch.follow(parts)
         drain = order.config.drain_timeout + parts.ending
         with Interrupts(parts.session, shown.say, drain=drain) as interrupts:
             code = _run(order, parts, shown, publish, interrupts=interrupts, watch=watch)

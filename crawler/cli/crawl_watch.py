@@ -5,14 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from time import time
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from crawler.core.collector import Snapshot
 from crawler.model.command_config import CommandConfig
 from crawler.model.event import Event, Events, Level
 from crawler.model.version import VERSION
 
-if TYPE_CHECKING:
-    from crawler.core.collector import Snapshot
+
+class WatchedSession(Protocol):
+    """The crawl, as far as it is watched."""
+
+    def statistics(self) -> Snapshot:
+        """Return the statistics so far; from any thread."""
+
+
+class Watchable(Protocol):
+    """A crawl that is ready to run."""
+
+    @property
+    def session(self) -> WatchedSession:
+        """The crawl."""
 
 
 class CrawlWatch:
@@ -21,6 +34,7 @@ class CrawlWatch:
     def __init__(self, config: CommandConfig) -> None:
         self._config = config
         self._receivers: list[tuple[Level, Callable[[Event], None]]] = []
+        self._statistics: Callable[[], Snapshot] = Snapshot
         level = config.watching.level
         self.events = Events(level=level, receive=self._receive, clock=time)
 
@@ -35,6 +49,15 @@ class CrawlWatch:
         for level, receive in self._receivers:
             if event.level >= level:
                 receive(event)
+
+    @property
+    def statistics(self) -> Snapshot:
+        """The statistics so far; those of a crawl without URLs until it is ready."""
+        return self._statistics()
+
+    def follow(self, parts: Watchable) -> None:
+        """Watch a crawl that is ready."""
+        self._statistics = parts.session.statistics
 
     def started(self) -> None:
         """Tell of the start."""
@@ -74,6 +97,8 @@ def watched(config: CommandConfig, say: Callable[[str], None]) -> Iterator[Crawl
     with ExitStack() as stack:
         if config.watching.log:
             _log(watch, config, say, stack)
+        if config.watching.metrics.number is not None:
+            _metrics(watch, config, say, stack)
         watch.started()
         yield watch
 
@@ -92,3 +117,15 @@ def _log(
             say(f"log: {options.log} is not complete: {reason}")
 
     stack.callback(close)
+
+
+def _metrics(
+    watch: CrawlWatch, config: CommandConfig, say: Callable[[str], None], stack: ExitStack
+) -> None:
+    from crawler.measure.exposition_server import serving_metrics
+    from crawler.watch.crawl_metrics import CrawlExposition
+
+    about = {"version": VERSION, "engine": config.engine, "workers": str(config.workers)}
+    exposition = CrawlExposition(lambda: watch.statistics, about)
+    port = config.watching.metrics.number or 0
+    say(f"metrics: {stack.enter_context(serving_metrics(port, exposition, process=True))}")

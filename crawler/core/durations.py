@@ -6,7 +6,10 @@ quantile is off by at most 1/32 of itself; the largest value is kept exactly.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 _SPLIT_BITS = 5
 _SPLIT = 1 << _SPLIT_BITS
@@ -25,6 +28,17 @@ class DurationDistribution:
     def count(self) -> int:
         """The number of durations recorded."""
         return sum(self.counts)
+
+    @property
+    def total(self) -> float:
+        """The sum of the durations in seconds, each counted as the upper bound of its bucket."""
+        return sum(n * _upper_bound(bucket) for bucket, n in enumerate(self.counts) if n) / 1e6
+
+    def counts_below(self, bounds: Sequence[float]) -> list[int]:
+        """Return the numbers of durations of at most each of `bounds`, rising seconds."""
+        sums = [0, *accumulate(self.counts)]
+        ends = [_upper_bound(bucket) / 1e6 for bucket in range(len(self.counts))]
+        return [sums[bisect_right(ends, bound)] for bound in bounds]
 
     def quantile(self, q: float) -> float | None:
         """Return the seconds that a share of `q` (0 to 1) does not exceed; None if empty."""

@@ -8,24 +8,17 @@ which there are few: a list of a million URLs has a hundred rows and one for all
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
-from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from crawler.load.measured import Failure, Measured, TargetCounts
 from crawler.load.part import OnSecond
+from crawler.measure.exposition_server import BOUNDS
 from crawler.measure.histogram import Histogram
 from crawler.measure.json_document import total
-from crawler.model.errors import ConfigurationError, EnvironmentFailure
-
-HOST = "127.0.0.1"
-_LAST_PORT = 65_535
-BOUNDS = (0.0005, *(n * 10.0**power for power in range(-3, 1) for n in (1, 2.5, 5)), 10.0, 30.0)
-"""Upper bounds of the buckets, in seconds: from a page in memory to a timeout."""
 
 _LATENCIES = {
     "response": "Latency from when a request was due.",
@@ -121,25 +114,3 @@ def _latency(name: str, help: str, histogram: Histogram) -> HistogramMetricFamil
     counts = [*histogram.counts_below(BOUNDS), histogram.count]
     buckets = list(zip(bounds, counts, strict=True))
     return HistogramMetricFamily(name, help, buckets, histogram.mean * histogram.count)
-
-
-@contextmanager
-def serving_metrics(port: int, exposition: Exposition) -> Iterator[str]:
-    """Serve for as long as the block lasts; yields the address. Port 0 is any that is free.
-
-    Raises `ConfigurationError` for what is not a port, `EnvironmentFailure` for one that is taken.
-    """
-    if not 0 <= port <= _LAST_PORT:
-        raise ConfigurationError(f"--metrics: {port} is not a port; expected 0 to {_LAST_PORT}")
-    registry = CollectorRegistry()
-    registry.register(exposition)
-    try:
-        server, thread = start_http_server(port, addr=HOST, registry=registry)
-    except OSError as error:
-        raise EnvironmentFailure(f"--metrics: port {port}: {error.strerror}") from None
-    try:
-        yield f"http://{HOST}:{server.server_port}/metrics"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

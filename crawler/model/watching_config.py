@@ -1,9 +1,10 @@
-"""The options of whoever watches a crawl: the log."""
+"""The options of whoever watches a crawl: its log, its metrics."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Self
 
 from crawler.model.choices import LogFormat, LogLevel
 from crawler.model.event import Level
@@ -11,6 +12,29 @@ from crawler.model.option import Options, option
 from crawler.model.units import BYTES
 
 _option = partial(option, "Watching")
+_LAST_PORT = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class ListenPort:
+    """A port to listen on: None if there is none, 0 for any that is free."""
+
+    number: int | None = None
+
+    @classmethod
+    def read(cls, value: object) -> Self:
+        """Read a number, or "" for none; raises ValueError for anything else."""
+        if isinstance(value, cls):
+            return value
+        text = "" if isinstance(value, bool) else str(value)
+        if value == "":
+            return cls()
+        if not (text.isdecimal() and int(text) <= _LAST_PORT):
+            raise ValueError(f"{value!r} is not a port; expected 0 to {_LAST_PORT}")
+        return cls(int(text))
+
+    def __str__(self) -> str:
+        return "" if self.number is None else str(self.number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +52,13 @@ class WatchingConfig(Options):
         least=0,
         most=2**50,
         unit=BYTES,
+    )
+
+    metrics: ListenPort = _option(
+        ListenPort(),
+        "Serve metrics to Prometheus on this port of 127.0.0.1; 0 takes a free one.",
+        metavar="PORT",
+        common=True,
     )
 
     def __post_init__(self) -> None:

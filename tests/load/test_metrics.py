@@ -11,8 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from crawler.load.load_config import LoadConfig
 from crawler.load.measured import Measured, TargetCounts
-from crawler.load.metrics import HOST, Exposition, serving_metrics
+from crawler.load.metrics import Exposition
 from crawler.load.run import run_load
+from crawler.measure.exposition_server import HOST, serving_metrics
 from crawler.model.errors import EnvironmentFailure
 from tests.load import sample
 from tests.load.servers import OK, answering, serving

@@ -58,7 +58,8 @@ def load(
     with ExitStack() as stack:
         metrics = None
         if wanted.metrics is not None:
-            from crawler.load.metrics import Exposition, serving_metrics
+            from crawler.load.metrics import Exposition
+            from crawler.measure.exposition_server import serving_metrics
 
             metrics = Exposition()
             address = stack.enter_context(serving_metrics(wanted.metrics, metrics))

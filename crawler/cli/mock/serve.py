@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -10,7 +12,7 @@ from cyclopts import Parameter
 from crawler.cli import toml
 from crawler.cli.crawl_flags import config_file, switch, with_options
 from crawler.cli.mock.mock_web import MOCK, settle, unlistenable
-from crawler.mock import main_loop
+from crawler.mock import Served, main_loop
 from crawler.model.errors import ConfigurationError, ExitCode
 from crawler.model.option import closest
 
@@ -26,6 +28,15 @@ def serve(
     print_scenario: Annotated[
         bool, switch("Print the configuration as TOML and exit.", SCENARIO)
     ] = False,
+    metrics: Annotated[
+        int | None,
+        Parameter(
+            help="Serve Prometheus metrics on this port of 127.0.0.1; 0 takes a free one.",
+            group=SCENARIO,
+            metavar="PORT",
+            show_default=False,
+        ),
+    ] = None,
     quiet: Annotated[bool, switch("Do not print the address.", SCENARIO, "--quiet", "-q")] = False,
     **options: object,
 ) -> int:
@@ -47,9 +58,29 @@ def serve(
             print(url, file=place, flush=True)
 
     try:
-        main_loop(settled, announce)
+        with ExitStack() as stack:
+            begun = None
+            if metrics is not None:
+                begun = _measured(stack, metrics, quiet=quiet)
+            main_loop(settled, announce, begun=begun)
     except BrokenPipeError:
         raise
     except OSError as error:
         raise unlistenable(settled, error) from error
     return ExitCode.FINISHED
+
+
+def _measured(stack: ExitStack, port: int, *, quiet: bool) -> Callable[[Served], None]:
+    """Serve metrics until `stack` ends; return what is told of the web once it is there."""
+    from crawler.measure.exposition_server import serving_metrics
+    from crawler.mock.server.exposition_of_web import WebExposition
+
+    exposition = WebExposition()
+    address = stack.enter_context(serving_metrics(port, exposition, process=True))
+    if not quiet:
+        print(f"metrics: {address}", file=sys.stderr)
+
+    def begun(web: Served) -> None:
+        exposition.statistics = web.statistics
+
+    return begun

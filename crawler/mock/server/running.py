@@ -239,24 +239,30 @@ def main_loop(
     options: MockWeb,
     announce: Callable[[str], None],
     *,
+    begun: Callable[[Served], None] | None = None,
     loop_factory: LoopFactory = new_event_loop,
 ) -> None:
     """Serve until SIGINT, SIGTERM or SIGHUP, then close every connection and return.
 
-    `announce` is called once with the base URL, when the port accepts. Call this in the main
+    `announce` is called once with the base URL, when the port accepts, and before that `begun`
+    with the web, whose methods may then be called from other threads. Call this in the main
     thread; it raises the limit of descriptors. Raises the errors of `serve` (as soon as a process
     has died, too) and of `announce`.
     """
     raise_descriptor_limit()
     collect_rarely()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(_until_signal(options, announce))
+        runner.run(_until_signal(options, announce, begun))
 
 
-async def _until_signal(options: MockWeb, announce: Callable[[str], None]) -> None:
+async def _until_signal(
+    options: MockWeb, announce: Callable[[str], None], begun: Callable[[Served], None] | None
+) -> None:
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     with signals.answering(lambda: _tell(loop, stopped)):
         async with serve(options) as served:
             served.call_at_end(lambda: _tell(loop, stopped))
+            if begun is not None:
+                begun(served)
             announce(served.url)
             await stopped.wait()
