@@ -68,7 +68,8 @@ $(ALL): $(TESTS)
 	@touch $@
 
 crawl: $(BASE) ## Crawl URLS=list.txt (without: a mock web) into OUT=crawl.jsonl, with ARGS="..."
-	@$(BIN)/crawler crawl $(if $(URLS),-i "$(URLS)",--mock 1000 --config config/fast-local.toml) \
+	@$(BIN)/crawler crawl $(if $(URLS),-i "$(URLS)",--mock 1000 --config config/fast-local.toml \
+		$(if $(findstring --client,$(ARGS)),,--client aiohttp)) \
 		-o "$(OUT)" $(if $(findstring --append,$(ARGS)),,--overwrite) $(ARGS)
 
 compare: $(TESTS) ## Compare async, threads and processes, in ten minutes, into REPORT=compare-report/

@@ -39,7 +39,7 @@ _TYPES = {
     "HostTable": "HostTable | str | Mapping[str, Any]",
 }
 _GIVEN = {"proxy": "str | list[str] | tuple[str, ...]"}
-_CHOICES = ("Engine", "Html", "Loop", "Parse", "Robots", "ScopeMode", "TextEngine")
+_CHOICES = ("Client", "Engine", "Html", "Loop", "Parse", "Robots", "ScopeMode", "TextEngine")
 
 
 def keywords() -> str:

@@ -49,6 +49,8 @@ IMPURE = ("aiohttp", "asyncio", "concurrent", "logging", "socket", "threading", 
 
 HOMES = {
     "aiohttp": "fetch/aiohttp_*.py load/aio.py",
+    "aiohappyeyeballs": "fetch/raw_pool.py",
+    "httptools": "fetch/usual_head.py load/connection.py mock/server/*",
     "urllib3": "fetch/urllib3_client.py",
     "publicsuffixlist": "runtime/suffixes.py",
     "cyclopts": "cli/*",

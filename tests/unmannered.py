@@ -11,8 +11,8 @@ from typing import Any
 
 CONFIG = Path(__file__).parents[1] / "config"
 
-WORDS = ("--config", str(CONFIG / "fast-local.toml"))
-"""For a command line: no manners, any address, no retries."""
+WORDS = ("--config", str(CONFIG / "fast-local.toml"), "--client", "aiohttp")
+"""For a command line: no manners, any address, no retries; the client is the default one."""
 
 MANNERS_OFF: dict[str, Any] = {
     "robots": "ignore",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -89,8 +89,7 @@ def crawl(
     """Crawl and return the exit code; `HELP` is the help text."""
     if schema:
         return _print_schema()
-    lifted = toml.read(CRAWL, toml.UNLIMITED) if unlimited else {}
-    settled = toml.settle(CRAWL, config, {**lifted, **options})
+    settled = toml.settle(CRAWL, config, _over(config, options, unlimited=unlimited))
     if print_config:
         print(toml.write(CRAWL, settled, TITLE), end="")
         return ExitCode.FINISHED
@@ -104,6 +103,19 @@ def crawl(
         if settled.debug:
             show_traceback(error)
         raise
+
+
+def _over(config: str | None, options: Mapping[str, object], *, unlimited: bool) -> dict[str, Any]:
+    """Return what goes before the file: the flags, and with --unlimited its preset below them.
+
+    Threads do without the preset's client, whichever way they were asked for.
+    """
+    lifted = toml.read(CRAWL, toml.UNLIMITED) if unlimited else {}
+    if options.get("engine") == "threaded":
+        lifted["client"] = "aiohttp"
+    elif unlimited and config is not None and toml.read(CRAWL, config).get("engine") == "threaded":
+        del lifted["client"]
+    return {**lifted, **options}
 
 
 def _given(texts: object) -> Sequence[str]:

@@ -51,7 +51,7 @@ from crawler.store.log import AuditLog, RepeatLog
 from crawler.workers.memory import memory_shares
 
 if TYPE_CHECKING:
-    from crawler.fetch.aiohttp_client import AioFetcher
+    from crawler.fetch.loop_fetcher import LoopFetcher
     from crawler.fetch.urllib3_client import ThreadedFetcher
     from crawler.workers.parsing import Parsing
 
@@ -227,14 +227,11 @@ class CrawlSession:
                 self._end()
         self._check()
 
-    def _async_fetcher(self) -> AbstractAsyncContextManager[AioFetcher | GivenAsyncFetcher]:
+    def _async_fetcher(self) -> AbstractAsyncContextManager[LoopFetcher | GivenAsyncFetcher]:
         plugins = self._plugins
         if plugins.fetcher is not None:
             return nullcontext(GivenAsyncFetcher(plugins.fetcher, self._config))
-        with late_trust.importing("aiohttp"):
-            from crawler.fetch.aiohttp_client import AioFetcher
-
-        return AioFetcher(
+        return self._client()(
             self._config,
             proxies=self._proxies,
             budget=self._budget(),
@@ -243,6 +240,19 @@ class CrawlSession:
             former=self._former,
             sends=self._sends,
         )
+
+    def _client(self) -> type[LoopFetcher]:
+        """Return the client's class; behind a proxy aiohttp is the only one."""
+        if self._config.client == "raw":
+            if not self._proxies.all:
+                from crawler.fetch.raw_client import RawFetcher
+
+                return RawFetcher
+            self._announce("client: aiohttp instead of raw, which goes through no proxy")
+        with late_trust.importing("aiohttp"):
+            from crawler.fetch.aiohttp_client import AioFetcher
+
+            return AioFetcher
 
     def _threaded_fetcher(self) -> AbstractContextManager[ThreadedFetcher | GivenThreadedFetcher]:
         plugins = self._plugins

@@ -3,7 +3,7 @@
 One session on the running loop (asyncio's or uvloop's), without redirects, cookies and limits: the
 core handles those. Differences from a plain session, and why:
 
-* The total deadline is `crawler.fetch.deadline`, which costs less than a timer for each exchange.
+* The total deadline is that of `crawler.fetch.loop_fetcher`.
 * A connection that the server closed while idle is noticed only when the request fails. aiohttp
   would repeat any failed GET once; here it is repeated only on a reused connection, so that a
   server which never answers is not asked twice behind the core's back.
@@ -12,11 +12,9 @@ core handles those. Differences from a plain session, and why:
 
 from __future__ import annotations
 
-import asyncio
 import ssl
-from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import aiohttp
 from yarl import URL
@@ -33,43 +31,27 @@ from crawler.fetch.exchange import (
     forwarding,
     target,
 )
-from crawler.fetch.exchange_link import T
-from crawler.fetch.http_fetcher import HttpFetcher
+from crawler.fetch.loop_fetcher import LoopFetcher, LoopLink
+from crawler.fetch.loop_names import LoopNames
 from crawler.fetch.room import Values
 from crawler.model.address import AddressPolicy
 from crawler.model.fault import Fault
 from crawler.model.head import HEADER_BYTES, legible
-from crawler.model.outcome import Failed, Fetched, Kind, Resolved
+from crawler.model.outcome import Kind
 from crawler.model.payload import GET
 from crawler.model.proxies import Proxy
-from crawler.model.request import Purpose, Request
 from crawler.model.transfer import ConnectionFacts, Heads
-from crawler.runtime.pulse import INTERVAL, TOLERANCE, Pulse
 
 
-class AioFetcher(HttpFetcher):
-    """Makes one HTTP exchange at a time per task: `async with AioFetcher(config) as fetcher`.
-
-    `fetch` returns failures. Only `asyncio.CancelledError` propagates (unexpected errors too, with
-    `config.debug`).
-    """
+class AioFetcher(LoopFetcher):
+    """The fetcher over aiohttp, directly and through proxies."""
 
     errors = (aiohttp.ClientError, OSError)
-    event = asyncio.Event
 
-    async def __aenter__(self) -> Self:
-        network = self._config.network
-        tls = fetch_fault.tls_context(verify=not network.insecure)
-        self._loop = asyncio.get_running_loop()
-        self._pulse = Pulse()
-        self._beats = self._loop.call_later(INTERVAL, self._beat)
-        self._waited = False
-        self._deadlines = Deadlines(network.timeout, self._pulse)
-        seconds = min(network.connect_timeout, network.timeout)
-        self._look_ups = Deadlines(seconds, self._pulse)
-        self._connects = Deadlines(network.connect_timeout, self._pulse)
+    def _opened(self) -> LoopNames:
+        tls = fetch_fault.tls_context(verify=not self._config.network.insecure)
         self._ways = {each: self._way(each, tls) for each in (None, *self._proxies.all)}
-        return self
+        return self._ways[None].connector.guarded
 
     def _way(self, proxy: Proxy | None, tls: ssl.SSLContext) -> _Way:
         """Return a session through `proxy`; the guard judges the names that it does not resolve."""
@@ -98,57 +80,13 @@ class AioFetcher(HttpFetcher):
         session._retry_connection = False  # noqa: SLF001
         return _Way(proxy, session, connector, forwarding(proxy) if proxy and by_http else None)
 
-    async def __aexit__(self, *_: object) -> None:
-        self._beats.cancel()
+    async def _closed(self) -> None:
         for way in self._ways.values():
             await way.session.close()
-        self._names.close()
 
-    async def fetch(self, request: Request) -> Fetched:
-        """Make one exchange within `config.network.timeout` seconds; do not follow redirects."""
-        progress = self._begun(request)
-        if request.purpose is Purpose.ADDRESS:
-            return await self._look_up(progress)
-        way = self._ways[self._proxies.route(request.url.host_key)]
-        deadline = self._deadlines.enter()
-        link = _AioLink(way, self._own_headers, progress, self._deadlines, deadline)
-        try:
-            return await self._exchange(progress, link)
-        except CancelledError:
-            if deadline.expired():
-                late = deadline.verdict or fetch_fault.overdue(self._config.network.timeout)
-                return progress.overdue(late)
-            raise
-        finally:
-            self._budget.received(request)
-            self._deadlines.leave(deadline)
-
-    async def _look_up(self, progress: ExchangeProgress) -> Resolved | Failed:
-        """Return the address that a connection would try first."""
-        url, resolver = progress.request.url, self._ways[None].connector.guarded
-        limit = resolver.limit(self._look_ups)
-        try:
-            found = await resolver.resolve(url.hostname, url.port)
-        except CancelledError:
-            if not limit.expired():
-                raise
-            return progress.failed(fetch_fault.unanswered(self._look_ups.seconds))
-        except OSError as error:
-            return progress.failed(fetch_fault.connecting(error))
-        finally:
-            resolver.lift(limit)
-        return Resolved(request=progress.request, address=found[0]["host"])
-
-    def _beat(self) -> None:
-        late = self._pulse.beat()
-        self._sweep()
-        # After a late beat nothing is ended at first: data that came meanwhile is read before the
-        # next. Only once, so that a loop that is always late ends exchanges, too.
-        self._waited = late > TOLERANCE and not self._waited
-        if not self._waited:
-            for deadlines in (self._deadlines, self._look_ups, self._connects):
-                deadlines.look()
-        self._beats = self._loop.call_later(INTERVAL, self._beat)
+    def _link(self, progress: ExchangeProgress, deadline: Deadline) -> _AioLink:
+        way = self._ways[self._proxies.route(progress.request.url.host_key)]
+        return _AioLink(way, self._own_headers, progress, self._deadlines, deadline)
 
     def _translated(self, error: Exception, link: _AioLink) -> Fault | None:
         verify = not self._config.network.insecure
@@ -194,12 +132,10 @@ class _Way(NamedTuple):
         return options
 
 
-class _AioLink:
+class _AioLink(LoopLink):
     """The `ExchangeLink` of an exchange in a task; it has a response once it is `open`."""
 
-    __slots__ = (
-        "_deadline", "_deadlines", "_headers", "_progress", "_response", "_way", "proxy", "read",
-    )  # fmt: skip
+    __slots__ = ("_headers", "_response", "_way", "proxy", "read")
 
     read: Callable[[], Awaitable[bytes]]
 
@@ -211,12 +147,10 @@ class _AioLink:
         deadlines: Deadlines,
         deadline: Deadline,
     ) -> None:
+        super().__init__(progress, deadlines, deadline)
         self.proxy = way.proxy
         self._way = way
         self._headers = headers
-        self._progress = progress
-        self._deadlines = deadlines
-        self._deadline = deadline
         self._response: Any = None
 
     async def open(self) -> tuple[int, Values]:
@@ -267,25 +201,14 @@ class _AioLink:
     def forwarded(self) -> bool:
         return self._way.proxied is not None and self._progress.request.url.scheme == "http"
 
-    @property
-    def end(self) -> Callable[[Fault], None]:
-        return self._deadline.end
-
-    async def wait(self, room: asyncio.Event) -> None:
+    def _paused(self) -> Callable[[], None]:
         connection = self._response.connection if self._response is not None else None
         protocol = connection.protocol if connection is not None else None
-        if protocol is not None:
-            protocol.pause_reading()
-        self._deadlines.pause(self._deadline)
-        try:
-            await room.wait()
-        finally:
-            self._deadlines.resume(self._deadline)
-        if protocol is not None:
-            protocol.resume_reading()
-
-    async def aside(self, call: Callable[..., T], *args: Any) -> T:
-        return await asyncio.to_thread(call, *args)
+        if protocol is None:
+            return lambda: None
+        protocol.pause_reading()
+        resume: Callable[[], None] = protocol.resume_reading
+        return resume
 
     def close(self) -> None:
         if self._response is not None and not self._response.closed:

@@ -13,9 +13,8 @@ import socket
 import ssl
 import time
 from asyncio import CancelledError, Task
-from concurrent.futures import Future
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import aiohttp
@@ -23,74 +22,28 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 
 from crawler.fetch import fetch_fault, socks
-from crawler.fetch.address_guard import admitted
-from crawler.fetch.deadline import Deadline, Deadlines
+from crawler.fetch.deadline import Deadlines
 from crawler.fetch.exchange import IDLE_HOSTS, connection_facts
 from crawler.fetch.fetch_fault import RefusedExchange
+from crawler.fetch.loop_names import LoopNames
 from crawler.fetch.message import Message
-from crawler.fetch.names import Addresses, LookUp, Names, literal_address
-from crawler.model.address import AddressPolicy
+from crawler.fetch.names import literal_address
 from crawler.model.fault import Fault
 from crawler.model.head import HEADER_BYTES, Head, Malformed
 from crawler.model.outcome import Kind
 from crawler.model.proxies import Proxy
 from crawler.model.transfer import ConnectionFacts
 
-_T = TypeVar("_T")
-
 IDLE_SECONDS = 15.0
 """Seconds that an unused connection is kept."""
 
 
-class GuardedResolver(AbstractResolver):
-    """Connects aiohttp to `Names`, and returns only addresses that the guard admits.
-
-    `limit` and `lift` bound the time of the current task; its clock stops until a look-up begins.
-    `unanswered` holds the tasks whose deadline ended a look-up.
-    """
-
-    def __init__(self, names: Names, policy: AddressPolicy) -> None:
-        self._names = names
-        self.policy = policy
-        self._limits: dict[Task[Any] | None, tuple[Deadlines, Deadline]] = {}
-        self.unanswered: set[Task[Any] | None] = set()
-
-    def limit(self, deadlines: Deadlines) -> Deadline:
-        """Set a deadline for the current task and return it."""
-        deadline = deadlines.enter()
-        self._limits[deadline.task] = deadlines, deadline
-        return deadline
-
-    def lift(self, deadline: Deadline) -> None:
-        """Remove the deadline."""
-        self._limits.pop(deadline.task)[0].leave(deadline)
-        self.unanswered.discard(deadline.task)
+class GuardedResolver(LoopNames, AbstractResolver):
+    """Connects aiohttp to `Names`, and returns only addresses that the guard admits."""
 
     async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
         """Return the host's addresses; the look-up itself outlives a cancelled waiter."""
-        found = await self.addresses(host)
-        return [_result(host, port, *each) for each in admitted(self.policy, found, port)]
-
-    async def addresses(self, host: str) -> Addresses:
-        """Return all addresses of a name, not judged by the guard."""
-        return self._names.known(host) or await self._looked_up(self._names.ask(host))
-
-    async def _looked_up(self, look_up: LookUp) -> Addresses:
-        task = asyncio.current_task()
-        limits = self._limits.get(task)
-        if limits is not None and not look_up.begun.done():
-            deadlines, limit = limits
-            deadlines.pause(limit)
-            try:
-                await _shared(look_up.begun)
-            finally:
-                deadlines.resume(limit)
-        try:
-            return await _shared(look_up.answer)
-        except CancelledError:
-            if limits is not None and limits[1].overdue:
-                self.unanswered.add(task)
-            raise
+        return [_result(host, port, *each) for each in await self.judged(host, port)]
 
     async def close(self) -> None:
         """End the look-up threads."""
@@ -99,19 +52,6 @@ class GuardedResolver(AbstractResolver):
 
 def _result(host: str, port: int, family: int, ip: str) -> ResolveResult:
     return ResolveResult(hostname=host, host=ip, port=port, family=family, proto=0, flags=0)
-
-
-async def _shared(future: Future[_T]) -> _T:
-    """Wait for a shared future; cancelling this wait does not cancel the others'."""
-    asked = asyncio.wrap_future(future)
-    asked.add_done_callback(_taken)  # after a cancelled wait nobody else takes its failure
-    return await asyncio.shield(asked)
-
-
-def _taken(future: asyncio.Future[Any]) -> None:
-    """Retrieve a failure, so that asyncio does not warn about it."""
-    if not future.cancelled():
-        future.exception()
 
 
 Watched = WeakKeyDictionary[Task[Any], "_ResponseProtocol"]

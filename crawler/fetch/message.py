@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from crawler.fetch.usual_head import usual_head
 from crawler.model.head import HEADER_BYTES, HEADER_LINE, Head, Malformed, check_start, read_head
 
 INFORMATIONAL = 99
@@ -61,6 +62,10 @@ class Message:
             return b""
 
     def _read_head(self, data: bytes) -> bytes:
+        if not (self._held or self._used) and (usual := usual_head(data)) is not None:
+            self.head, length = usual
+            self.status_line = data[: data.index(b"\r")]
+            return self._begin(self.head, data[length:])
         data = self._held + data
         while self.head is None:
             if data[:1] in (b"\r", b"\n"):  # empty lines before it: RFC 9112, 2.2

@@ -6,6 +6,7 @@ from typing import Literal
 
 Engine = Literal["async", "threaded"]
 Loop = Literal["uvloop", "asyncio"]
+Client = Literal["aiohttp", "raw"]
 Parse = Literal["auto", "inline", "thread", "process", "interpreter", "none"]
 Html = Literal["frostwork", "lexbor"]
 TextEngine = Literal["fast", "best"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Unpack
 
-from crawler.model.choices import Engine, Existing, Loop
+from crawler.model.choices import Client, Engine, Existing, Loop
 from crawler.model.content_config import ContentConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.following_config import FollowingConfig
@@ -41,6 +41,9 @@ class CrawlConfig(GroupedOptions):
     engine: Engine = _option("async", "Run on asyncio or on threads.", common=True)
     loop: Loop = _option(
         "uvloop", "Event loop of the async engine; asyncio's own if uvloop is not installed."
+    )
+    client: Client = _option(
+        "aiohttp", "HTTP client of the async engine; raw is faster, and knows no proxies."
     )
     concurrency: int = _option(
         256, "Maximum requests in flight.", least=1, most=100_000, short="-c", common=True
@@ -106,6 +109,10 @@ class CrawlConfig(GroupedOptions):
         if self.content.fields and self.parsing.parse == "none":
             name = next(name for name in _CONTENT if getattr(self.content, name))
             raise ConfigurationError(f"{name} and parse: content needs parse other than none")
+        if self.engine == "threaded" and self.client != "aiohttp":
+            raise ConfigurationError(
+                f"client and engine: {self.client} needs engine async; threads fetch with urllib3"
+            )
         if self.overwrite and self.append:
             raise ConfigurationError("overwrite and append: an output is replaced or added to")
 

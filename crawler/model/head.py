@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from crawler.model.fault import ONLY_HTTP2, Fault
 from crawler.model.outcome import Kind
+from crawler.model.value import value
 
 HEADER_LINE = 65_536
 """Maximum bytes of a response header line and of the status line; as in Python's http.client."""
@@ -47,7 +48,7 @@ _USUAL = "1.1"
 Fields = list[tuple[bytes, bytes]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Head:
     """A head with its framing settled.
 
@@ -157,13 +158,13 @@ def _settled(status: int, text: bytes, *, old: bool) -> Head:
 
 def _counted(status: int, kept: Fields, lengths: list[bytes], *, reusable: bool) -> Head:
     length = -1
-    for value in lengths:
-        if not (value.isdigit() and len(value) < 20):
+    for text in lengths:
+        if not (text.isdigit() and len(text) < 20):
             problem = f"bad Content-Length {lengths[0][:40].decode('latin-1')!r}"
             raise Malformed(problem, Head(status=status, fields=kept))
-        if length not in (-1, int(value)):
+        if length not in (-1, int(text)):
             raise Malformed("contradictory Content-Length", Head(status=status, fields=kept))
-        length = int(value)
+        length = int(text)
     kept.append((b"Content-Length", b"%d" % length))
     return Head(status=status, fields=kept, length=length, reusable=reusable)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
-from crawler.model.choices import Engine, Html, Loop, Parse, Robots, ScopeMode, TextEngine
+from crawler.model.choices import Client, Engine, Html, Loop, Parse, Robots, ScopeMode, TextEngine
 from crawler.model.content_config import ContentConfig
 from crawler.model.following_config import FollowingConfig
 from crawler.model.hosts import HostTable
@@ -130,6 +130,7 @@ class RunKeywords(
 
     engine: Engine
     loop: Loop
+    client: Client
     concurrency: int | str
     memory: int | str
     window: int | str

@@ -64,7 +64,24 @@ def test_unlimited_is_the_preset_under_the_flags(
     file.write_text("[crawl]\ndelay = 9\nuser_agent = 'x'\n")
     mixed = printed(capsys, "--unlimited", "--config", str(file), "--per-host", "3")
     assert (mixed["delay"], mixed["ip_delay"], mixed["per_host"]) == (0.0, 0.0, 3)
-    assert (mixed["allow_private"], mixed["user_agent"]) == (True, "x")
+    assert (mixed["allow_private"], mixed["user_agent"], mixed["client"]) == (True, "x", "raw")
+
+
+@pytest.mark.slow
+def test_threads_do_without_the_presets_client(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Whichever way both are asked for, threads fetch by themselves; --client raw is refused."""
+    file = tmp_path / "own.toml"
+    file.write_text("[crawl]\nengine = 'threaded'\n")
+    threaded = "--engine", "threaded"
+    ways = ["--unlimited", *threaded], ["--config", "fast-local", *threaded]
+    for words in (*ways, ["--unlimited", "--config", str(file)]):
+        found = printed(capsys, *words)
+        assert (found["engine"], found["client"]) == ("threaded", "aiohttp")
+    assert main(["crawl", *threaded, "--client", "raw", "http://127.0.0.1/"]) == ExitCode.USAGE
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "client and engine: raw needs engine async" in line
 
 
 @pytest.mark.parametrize(

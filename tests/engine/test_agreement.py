@@ -42,7 +42,7 @@ def seen(web: Served, names: list[str], engine: str, **options: object) -> dict[
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["uvloop", "threaded"])
+@pytest.mark.parametrize("engine", ["uvloop", "threaded", "raw"])
 @pytest.mark.parametrize("alone", [True, False])
 def test_the_engines_agree_about_every_fault(web: Served, engine: str, alone: bool) -> None:
     """Each fault ends with one outcome, kind, reason, status, type, length, title and links."""
@@ -61,5 +61,5 @@ def test_the_engines_agree_about_what_never_ends(
     monkeypatch.setattr(tcp, "_DRIP_SECONDS", PATIENCE)  # so that one byte comes, and not two
     wanted = seen(web, LATE, "asyncio", timeout=2.0)
     assert len(wanted) == len(LATE)
-    for engine in ("uvloop", "threaded"):
+    for engine in ("uvloop", "threaded", "raw"):
         assert seen(web, LATE, engine, timeout=2.0) == wanted

@@ -16,6 +16,7 @@ from crawler.mock import MockWeb, Served, running
 from crawler.model.outcome import Failed, Kind, Page, Skipped
 from crawler.store.sinks import RecordSink
 from crawler.store.sources import UrlSource
+from tests.engine.harness import ListSink
 from tests.legal import check
 from tests.unmannered import MANNERS_OFF
 
@@ -23,8 +24,9 @@ ENGINES = {
     "asyncio": {"engine": "async", "loop": "asyncio"},
     "uvloop": {"engine": "async", "loop": "uvloop"},
     "threaded": {"engine": "threaded"},
+    "raw": {"engine": "async", "client": "raw"},
 }
-PAIR = ("uvloop", "threaded")
+PAIR = ("uvloop", "threaded", "raw")
 """For what is the engine's, whichever event loop it has."""
 LOCAL = MANNERS_OFF | {"allow_private": True, "parse": "inline"}
 FAST = {"retries": 0, "timeout": 60, "concurrency": 32, "per_host": 32} | LOCAL
@@ -109,7 +111,7 @@ def test_a_page_that_fails_twice_is_had_at_the_third_attempt(
     web: Served, engine: dict[str, object]
 ) -> None:
     """Retries reach a server that recovers, and the attempts are counted."""
-    url = f"{web.url.rstrip('/')}/flaky/2/{engine.get('loop', 'threads')}"
+    url = f"{web.url.rstrip('/')}/flaky/2/{'-'.join(map(str, engine.values()))}"
     (page,) = crawled([url], retries=3, backoff=0.001, **engine)
     assert isinstance(page, Page)
     assert page.request.attempts == 3
@@ -244,3 +246,15 @@ async def test_nothing_blocks_the_loop(web: Served, tmp_path: Path) -> None:
         await session.crawl()
     await asyncio.to_thread(sink.close)
     assert session.statistics().pages == 60
+
+
+def test_behind_a_proxy_aiohttp_fetches(web: Served) -> None:
+    """`client="raw"` goes around no proxy: it gives way, and says so in a line."""
+    said: list[str] = []
+    options = FAST | {"client": "raw", "proxy": web.url.rstrip("/")}
+    config = crawler.CrawlConfig(**options)  # type: ignore[arg-type]
+    sink = ListSink()
+    source = UrlSource(["http://site.test/page/1"], [], config)
+    CrawlSession(config, source, sink, announce=said.append).run()
+    assert [type(final) for final in sink.finals] == [Page]
+    assert "client: aiohttp instead of raw, which goes through no proxy" in said

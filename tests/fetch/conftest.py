@@ -1,4 +1,4 @@
-"""One list of scenarios, three ways to fetch: aiohttp on asyncio and on uvloop, urllib3."""
+"""One list of scenarios, four ways to fetch: aiohttp on both loops, urllib3, the raw client."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import uvloop
 
 from crawler.fetch.aiohttp_client import AioFetcher
 from crawler.fetch.names import Names
+from crawler.fetch.raw_client import RawFetcher
 from crawler.fetch.urllib3_client import ThreadedFetcher
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Fetched
@@ -23,7 +24,13 @@ from tests.fetch.raw import RawServer
 from tests.fetch.sites import CAP, SITE
 from tests.patience import PATIENCE
 
-WAYS = ("asyncio", "uvloop", "threaded")
+WAYS = ("asyncio", "uvloop", "threaded", "raw")
+"""By loop for aiohttp; the raw client runs on uvloop, and as `RAW_ON_ASYNCIO` where it matters."""
+RAW_ON_ASYNCIO = "raw-asyncio"
+
+on_both_loops = pytest.mark.parametrize("way", [*WAYS, RAW_ON_ASYNCIO], indirect=True)
+through_proxies = pytest.mark.parametrize("way", ["asyncio", "uvloop", "threaded"], indirect=True)
+"""The raw client knows none."""
 
 CONFIG = CrawlConfig(
     timeout=PATIENCE,
@@ -60,32 +67,38 @@ class Way:
             with ThreadedFetcher(config, names=names) as fetcher:
                 kept.append(fetcher)
                 return [(fetcher.fetch(each), between())[0] for each in requests]
-        return self.run(lambda: _fetch_all(requests, config, names, kept, between, turns))
+        return self.run(lambda: self._fetch_all(requests, config, names, kept, between, turns))
 
     def run(self, main: Callable[[], Coroutine[Any, Any, list[Fetched]]]) -> list[Fetched]:
         """Run a coroutine on this way's loop, debug mode and its warnings included."""
-        factory = uvloop.new_event_loop if self.name == "uvloop" else asyncio.new_event_loop
+        on_uvloop = self.name in ("uvloop", "raw")
+        factory = uvloop.new_event_loop if on_uvloop else asyncio.new_event_loop
         with asyncio.Runner(loop_factory=factory) as runner:
             return runner.run(main())
 
+    def fetcher(self, config: CrawlConfig, **parts: Any) -> AioFetcher | RawFetcher:
+        """A fetcher of this way's, for a loop."""
+        made = RawFetcher if self.name.startswith("raw") else AioFetcher
+        return made(config, **parts)
 
-async def _fetch_all(
-    requests: list[Request],
-    config: CrawlConfig,
-    names: Names | None,
-    kept: list[object],
-    between: Callable[[], None],
-    turns: int,
-) -> list[Fetched]:
-    outcomes = []
-    async with AioFetcher(config, names=names) as fetcher:
-        kept.append(fetcher)
-        for each in requests:
-            outcomes.append(await fetcher.fetch(each))
-            between()
-            for _ in range(turns):
-                await asyncio.sleep(0)
-    return outcomes
+    async def _fetch_all(
+        self,
+        requests: list[Request],
+        config: CrawlConfig,
+        names: Names | None,
+        kept: list[object],
+        between: Callable[[], None],
+        turns: int,
+    ) -> list[Fetched]:
+        outcomes = []
+        async with self.fetcher(config, names=names) as fetcher:
+            kept.append(fetcher)
+            for each in requests:
+                outcomes.append(await fetcher.fetch(each))
+                between()
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+        return outcomes
 
 
 def request(url: str) -> Request:

@@ -17,7 +17,7 @@ from crawler.fetch.names import Addresses, Names, ResolvedAddress
 from crawler.fetch.urllib3_client import ThreadedFetcher
 from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Failed, Kind, Received
-from tests.fetch.conftest import CONFIG, Way, certified
+from tests.fetch.conftest import CONFIG, Way, certified, through_proxies
 from tests.fetch.raw import Behaviour, RawServer, closed_port, header
 from tests.fetch.sites import PAGE, SITE, message, never, says
 from tests.patience import PATIENCE
@@ -184,6 +184,7 @@ def proxy(behaviour: Behaviour, origin: str) -> RawServer:
     return RawServer({origin: behaviour})
 
 
+@through_proxies
 def test_proxy(way: Way) -> None:
     """Through a proxy the whole URL is the target, and the proxy alone sees its credentials."""
     with proxy(says(message()), "http://site.test:81/page") as server:
@@ -197,6 +198,7 @@ def test_proxy(way: Way) -> None:
     assert header(head, "Proxy-Authorization") == f"Basic {credentials}"
 
 
+@through_proxies
 def test_proxy_refuses_a_tunnel(way: Way) -> None:
     """A proxy that refuses CONNECT is a proxy failure, not one of the site."""
     refusal = says(message(b"", "407 Proxy Authentication Required"))
@@ -205,6 +207,7 @@ def test_proxy_refuses_a_tunnel(way: Way) -> None:
     assert found == (Kind.PROXY, "proxy answered HTTP 407")
 
 
+@through_proxies
 def test_proxy_wants_credentials(way: Way) -> None:
     """A proxy's 407 to a plain request is a proxy failure, too."""
     with proxy(says(message(b"", "407 X")), "http://site.test/") as server:
@@ -212,6 +215,7 @@ def test_proxy_wants_credentials(way: Way) -> None:
     assert found == (Kind.PROXY, "HTTP 407 Proxy Authentication Required")
 
 
+@through_proxies
 def test_no_proxy_there(way: Way) -> None:
     """A proxy that cannot be reached is a proxy failure, which no retry will mend."""
     for url in ("http://site.test/", "https://site.test/"):
@@ -219,6 +223,7 @@ def test_no_proxy_there(way: Way) -> None:
         assert found == (Kind.PROXY, "proxy: connection refused")
 
 
+@through_proxies
 @pytest.mark.slow
 def test_silent_proxy(way: Way) -> None:
     """A proxy that never answers CONNECT is left at the connect deadline."""
@@ -265,6 +270,7 @@ def pump(source: socket.socket, sink: socket.socket) -> None:
         socket.socket.shutdown(sink, socket.SHUT_WR)
 
 
+@through_proxies
 @pytest.mark.parametrize(
     "reply",
     [
@@ -289,6 +295,7 @@ def test_a_tunnel(way: Way, authority: trustme.CA, reply: bytes) -> None:
     assert all(isinstance(each, Received) for each in outcomes), outcomes
 
 
+@through_proxies
 @pytest.mark.parametrize(
     ("reply", "reason"),
     [
@@ -305,6 +312,7 @@ def test_a_proxy_that_answers_oddly(way: Way, reply: bytes, reason: str) -> None
     assert found == (Kind.DISCONNECTED if "closed" in reason else Kind.PROTOCOL, reason)
 
 
+@through_proxies
 @pytest.mark.parametrize("path", ["/page?", "/page??", "/page?a"])
 def test_a_proxy_is_asked_for_what_is_recorded(way: Way, path: str) -> None:
     """A `?` with nothing after it reaches the proxy, too."""

@@ -300,6 +300,7 @@ def test_unforeseen(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
         raise Surprise("boom")
 
     monkeypatch.setattr("crawler.fetch.aiohttp_client.target", explode)
+    monkeypatch.setattr("crawler.fetch.raw_client.target", explode)
     monkeypatch.setattr("crawler.fetch.urllib3_client.target", explode)
     (outcome,) = way.fetch(["http://127.0.0.1/"])
     assert isinstance(outcome, Failed)
@@ -333,6 +334,7 @@ def test_no_content_type(way: Way) -> None:
 def test_idle_connections_are_bounded(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections to hosts of long ago are closed, so that descriptors do not run out."""
     monkeypatch.setattr("crawler.fetch.aiohttp_connections.IDLE_HOSTS", 2)
+    monkeypatch.setattr("crawler.fetch.raw_pool.IDLE_HOSTS", 2)
     monkeypatch.setattr("crawler.fetch.urllib3_client.IDLE_HOSTS", 2)
     names = Names(60, look_up=lambda host: (ResolvedAddress(socket.AF_INET, "127.0.0.1"),))
     config = replace(CONFIG, concurrency=1)

@@ -18,7 +18,7 @@ from crawler.model.address import AddressPolicy
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Failed, Fetched, Kind, Received
 from crawler.model.url import Url, parse
-from tests.fetch.conftest import CONFIG, Way
+from tests.fetch.conftest import CONFIG, Way, through_proxies
 from tests.fetch.raw import RawServer, closed_port
 from tests.fetch.sites import SITE, message, says
 
@@ -239,6 +239,7 @@ def test_networks_that_are_opened(way: Way, both: tuple[RawServer, RawServer]) -
 # -- behind a proxy
 
 
+@through_proxies
 @pytest.mark.parametrize(
     ("scheme", "host"), [("http", "0x7f.1"), ("https", "[::1]"), ("http", "169.254.169.254")]
 )
@@ -253,6 +254,7 @@ def test_literals_do_not_reach_a_proxy(way: Way, scheme: str, host: str) -> None
     blocked(outcome)
 
 
+@through_proxies
 @pytest.mark.parametrize("place", ["localhost", "me.localhost.", "site.test:22"])
 def test_local_names_and_ports_do_not_reach_a_proxy(way: Way, place: str) -> None:
     """Names that are loopback everywhere, and ports that are not the web's, are refused, too."""
@@ -263,6 +265,7 @@ def test_local_names_and_ports_do_not_reach_a_proxy(way: Way, place: str) -> Non
     blocked(outcome)
 
 
+@through_proxies
 def test_the_proxy_itself_may_be_anywhere(way: Way) -> None:
     """The user named the proxy; it looks names up, and the guard cannot know what they are."""
     with RawServer({"http://site.test/": says(message())}) as server:

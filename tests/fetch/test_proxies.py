@@ -16,7 +16,7 @@ from crawler.fetch.urllib3_client import ThreadedFetcher
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Failed, Fetched, Kind, Received
 from crawler.model.proxies import Proxies
-from tests.fetch.conftest import CONFIG, Way, certified, request
+from tests.fetch.conftest import CONFIG, Way, certified, request, through_proxies
 from tests.fetch.proxies import TestProxy
 from tests.fetch.raw import RawServer, closed_port
 from tests.fetch.sites import PAGE, SITE
@@ -25,6 +25,8 @@ SCHEMES = ("http", "socks5", "socks5h")
 PUBLIC = (ResolvedAddress(socket.AF_INET, "93.184.215.14"),)
 SIX = (ResolvedAddress(socket.AF_INET6, "2606:2800:21f:cb07:6820:80da:af6b:8b2c"),)
 GUARDED = replace(CONFIG, allow_private=False)
+
+pytestmark = through_proxies
 
 
 def known(addresses: Addresses = PUBLIC) -> Names:

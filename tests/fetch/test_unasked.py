@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from crawler.model.outcome import Failed, Fetched, Kind, Received, Redirect
-from tests.fetch.conftest import Way, certified
+from tests.fetch.conftest import Way, certified, on_both_loops
 from tests.fetch.raw import RawServer
 from tests.fetch.sites import HEAD, PAGE, chunked, message, never, says
 from tests.patience import PATIENCE
@@ -81,6 +81,7 @@ def bodies(outcomes: list[Fetched]) -> list[str]:
     ]
 
 
+@on_both_loops
 @pytest.mark.parametrize("turns", [0, 3])
 @pytest.mark.parametrize("name", [*UNASKED, "the end"])
 def test_bytes_on_an_idle_connection(way: Way, name: str, turns: int) -> None:
@@ -95,6 +96,7 @@ def test_bytes_on_an_idle_connection(way: Way, name: str, turns: int) -> None:
     assert bodies(outcomes) == list(PATHS)
 
 
+@on_both_loops
 @pytest.mark.slow
 @pytest.mark.parametrize("turns", [0, 3])
 def test_bytes_on_an_idle_tls_connection(way: Way, authority: trustme.CA, turns: int) -> None:
@@ -135,6 +137,7 @@ def assert_first(name: str, outcome: Fetched) -> None:
     assert outcome.response.body == (PAGE if name in ("counted", "chunked") else b"")
 
 
+@on_both_loops
 @pytest.mark.slow
 def test_bytes_behind_an_answer_under_tls(way: Way, authority: trustme.CA) -> None:
     """A second answer in the same TLS record is nobody's either."""
@@ -144,6 +147,7 @@ def test_bytes_behind_an_answer_under_tls(way: Way, authority: trustme.CA) -> No
     assert bodies(outcomes) == [PAGE.decode()] * 2
 
 
+@on_both_loops
 def test_a_flood_behind_an_answer(way: Way) -> None:
     """A server that goes on for ever after a page has been whole costs nothing but a connection."""
     stopped = threading.Event()
@@ -172,6 +176,7 @@ def test_a_page_longer_than_it_says(way: Way) -> None:
     assert bodies(outcomes) == [PAGE[:5].decode(), PAGE.decode()]
 
 
+@on_both_loops
 @pytest.mark.parametrize(
     ("greeting", "ends"),
     [

@@ -85,6 +85,13 @@ def test_an_unknown_name_gets_a_suggestion() -> None:
         CrawlConfig.of({"per_hst": 3})
 
 
+def test_threads_have_a_client_of_their_own() -> None:
+    """A client of the asynchronous engine is refused with the other, and both are named."""
+    with pytest.raises(ConfigurationError, match=r"^client and engine: raw needs engine async"):
+        CrawlConfig(engine="threaded", client="raw")
+    assert CrawlConfig(engine="threaded").client == "aiohttp"
+
+
 def test_a_parser_of_ones_own_needs_parsing() -> None:
     """Options that contradict each other are refused, not dropped."""
     with pytest.raises(ConfigurationError, match="parser and parse"):
