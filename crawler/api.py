@@ -70,6 +70,7 @@ class OutcomeQueue:
         takers: Mapping[str, Callable[[Final], object]] | None = None,
     ) -> None:
         self.on_room: Callable[[], None] = lambda: None
+        self.failure = None  # it is refused by `put`
         self._on_put = on_put
         self._takers = takers or {}
         self._outcomes: deque[Final] = deque()

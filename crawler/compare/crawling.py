@@ -71,6 +71,7 @@ class CrawlTally:
     """
 
     has_room = True
+    failure = None
 
     def __init__(self, *, strict: bool = True, query: bool = True) -> None:
         self.on_room: Callable[[], None] = lambda: None  # nobody is waiting for room

@@ -404,6 +404,7 @@ def _begun(plan: CrawlPlan) -> Mapping[str, int]:
         options = CommandConfig.of(plan.options).lasting()
         run = {"format": FORMAT, "partitions": plan.partitions, "options": options, "begun": {}}
         disk.create(place, orjson.dumps(run | {"sites": dict(plan.sites)}))
+        disk.settle(state.parent)
     run = orjson.loads(place.read_bytes())
     if run["partitions"] != plan.partitions:
         raise ConfigurationError(

@@ -33,6 +33,10 @@ class Sink(Protocol):
     on_room: Callable[[], None]
 
     @property
+    def failure(self) -> Exception | None:
+        """Why no outcome is kept any more, even if none was refused yet; None if they are kept."""
+
+    @property
     def has_room(self) -> bool:
         """True if the engine may start more; outcomes of requests in flight are always accepted."""
 

@@ -44,7 +44,13 @@ class Steps:
         raise NotImplementedError
 
     def _step(self) -> Fetch | Wait | Idle:
-        """Return what to start or wait for; nothing new while the sink has no room."""
+        """Return what to start or wait for; nothing new while the sink has no room.
+
+        A sink that has failed ends the crawl even if it has no more outcomes for now: a wait may be
+        an hour's, or one for other partitions, which wait for this one.
+        """
+        if (failure := self._sink.failure) is not None:
+            self._fail(failure)
         if not self._sink.has_room and not self._cancelled:
             self._core.hold(Limit.SINK, perf_counter())
             return BUSY
@@ -63,9 +69,14 @@ class Steps:
             for final in finals:
                 self._sink.put(final)
         except CrawlerError as error:
-            if not self._cancelled:
-                self._failure = error
-                self.cancel()
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        if not self._cancelled:
+            if not isinstance(error, CrawlerError):  # a bug in what writes
+                error = CrawlerError(f"{type(error).__name__}: {error}")
+            self._failure = error
+            self.cancel()
 
 
 def next_step(

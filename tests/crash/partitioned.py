@@ -45,7 +45,7 @@ class RoundsCase(NamedTuple):
     partitions: int
     caller: str
 
-    def plan(self, folder: Path) -> CrawlPlan:
+    def plan(self, folder: Path, sync: str) -> CrawlPlan:
         """Return the plan of the crawl into a folder."""
         lines = [page(n) for n in range(HOSTS)] if self.kind == "follow" else _entries()
         (folder / "list.txt").write_text("\n".join(lines))
@@ -62,7 +62,7 @@ class RoundsCase(NamedTuple):
             follow=self.kind == "follow",
             depth=0,
             max_pages=10 * PAGES if self.kind == "follow" else 0,
-            sync="none",
+            sync=sync,
         )
         return CrawlPlan(
             options=config.values(),
@@ -97,11 +97,12 @@ def _entries() -> list[str]:
 def continued_rounds(case: RoundsCase, folder: Path, draw: random.Random) -> str | None:
     """Run rounds until all is done, killed at a random change; where, or None at the end."""
     # To go on with a partition takes 20 changes or so, which has to leave room for progress.
-    return killed_within(80 * case.partitions, lambda: _rounds(case, folder), draw)
+    return killed_within(80 * case.partitions, lambda: crawl_rounds(case, folder), draw)
 
 
-def _rounds(case: RoundsCase, folder: Path) -> int:
-    plan = case.plan(folder)
+def crawl_rounds(case: RoundsCase, folder: Path, *, sync: str = "none") -> int:
+    """Begin or continue the rounds; the exit code."""
+    plan = case.plan(folder, sync)
     partitions = range(plan.partitions)
 
     def called(partition: int, number: int) -> Manifest:

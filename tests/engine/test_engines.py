@@ -177,6 +177,18 @@ def test_a_sink_that_gives_way_ends_the_crawl(kind: str) -> None:
     assert len(run.web.fetched) < 2_000
 
 
+def test_a_sink_that_fails_later_ends_a_crawl_that_has_nothing_for_it(kind: str) -> None:
+    """Records are written after they were taken; meanwhile all may wait for a list, or a host."""
+    source, sink = SlowSource(), ListSink()
+    run = Run(kind, source, sink=sink)  # type: ignore[arg-type]
+    sink.wait_for(1)
+    sink.failure = CrawlerError("the disk is full")
+    sink.on_room()
+    with pytest.raises(CrawlerError, match="the disk is full"):
+        run.end()
+    source.go_on.set()
+
+
 def test_a_list_that_gives_way_loses_nothing_read_before(kind: str) -> None:
     """What was read is crawled to its end; then the error is raised."""
     source = ListSource(["http://a.example/1"], error=CrawlerError("broken archive"))

@@ -19,12 +19,16 @@ from typing import Any
 
 import pytest
 
+from crawler.engine import partition_handle
+from crawler.engine.round_files import MANIFEST
 from crawler.model.errors import ExitCode
 from crawler.store import blocks, sinks
 from crawler.store.journal import disk, handover, journal
 from crawler.store.journal.frame import Marks, frames
 from crawler.store.journal.state_folder import StateFolder
 from tests.crash.crawl import Case, crawl, outputs, state_place, wrong
+from tests.crash.partitioned import RoundsCase, crawl_rounds, wrong_rounds
+from tests.crash.workers import ThreadCompanion, WorkersCase, crawl_workers, wrong_workers
 
 ENGINES = ("async", "threaded")
 ENDS = (ExitCode.ENVIRONMENT, ExitCode.FINISHED)
@@ -69,6 +73,7 @@ class DiskOrder:
             own.setattr(disk, "write", self._around(disk.write, self._writes))
             own.setattr(disk, "truncate", self._around(disk.truncate, self._truncates))
             own.setattr(os, "rename", self._around(os.rename, self._renames))
+            own.setattr(os, "link", self._around(os.link, self._links))
             own.setattr(os, "unlink", self._around(os.unlink, self._unlinks))
             own.setattr(os, "fsync", self._synced)
             own.setattr(os, "fdatasync", self._synced)
@@ -156,7 +161,7 @@ class DiskOrder:
     def _truncates(self, place: int | Path, length: int) -> None:
         path = Path(os.readlink(f"/proc/self/fd/{place}")) if isinstance(place, int) else place
         marks = self._durable.get(path.parent) or self._durable.get(Path(f"{path}.state"))
-        if marks is None:
+        if marks is None or os.stat(place).st_size <= length:
             return
         kept = {"seen": marks.seen} | {
             file.name: size
@@ -203,6 +208,15 @@ class DiskOrder:
         output = receipt.with_name(receipt.name.removesuffix(".receipt.json"))
         for path in sorted(output.iterdir()) if output.is_dir() else [output]:
             self._whole(path, "a receipt")
+
+    def _links(self, draft: str | Path, path: str | Path) -> None:
+        """A manifest is made once the files of its round are durable."""
+        draft, path = Path(draft), Path(path)
+        if self._lengths.get(draft.stat().st_ino, 0) < draft.stat().st_size:
+            self.problems.append(f"{path.name} is made before it is durable")
+        if path.name == MANIFEST:
+            for part in path.parent.glob("part*"):
+                self._whole(part, "a manifest")
 
     def _unlinks(self, path: str | Path, **within: Any) -> None:
         path = Path(path)
@@ -274,6 +288,46 @@ def test_what_was_not_durable_is_before_a_run_relies_on_it(
     with order.followed(monkeypatch):
         assert crawl(case, tmp_path, sync="full") == ExitCode.FINISHED
     assert order.problems == []
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("kind", ["list", "follow"])
+def test_what_partitions_tell_each_other_is_durable_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str, kind: str
+) -> None:
+    """Two at the same time, one of which fails; then the command goes on to its receipt.
+
+    No line is offered that its sender could take back, and none goes before it was received.
+    """
+    monkeypatch.setattr(partition_handle, "Companion", ThreadCompanion)
+    case = WorkersCase(engine, kind, "jsonl", 2)
+    seen: set[str] = set()
+    for fail_at, codes in ((9, ENDS), (0, [ExitCode.FINISHED])):
+        order = DiskOrder(tmp_path, lambda state: [state / "part.jsonl"], fail_at)
+        with order.followed(monkeypatch):
+            assert crawl_workers(case, tmp_path, sync="full") in codes
+        assert order.problems == []
+        seen |= order.seen
+    assert {"a frame with lines for others", "an offer", "parts put together", "a receipt"} <= seen
+    assert wrong_workers(case, tmp_path, complete=True) == ""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("often")
+def test_what_a_manifest_names_is_durable_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In rounds of two partitions, with two outputs."""
+    case = RoundsCase("async", "list", "csv.gz", 2, "loop")
+    names = ("part.csv.gz", "part1.jsonl")
+    order = DiskOrder(tmp_path, lambda state: [state / name for name in names])
+    with order.followed(monkeypatch):
+        assert crawl_rounds(case, tmp_path, sync="full") == 0
+    assert order.problems == []
+    assert {"a manifest", "an offer", "a base with records"} <= order.seen
+    assert wrong_rounds(case, tmp_path, complete=True) == ""
 
 
 def test_all_that_a_base_counts_is_settled(tmp_path: Path) -> None:
