@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from crawler.model.document import spliced
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.extras import install
 from crawler.model.outcome import Outcome
@@ -35,7 +36,8 @@ def to_pandas(outcomes: Iterable[Outcome]) -> pd.DataFrame:
 def to_arrow(outcomes: Iterable[Outcome]) -> pa.Table:
     """Return an Arrow table with a row for each record, in the schema of Parquet outputs."""
     _library("pyarrow", "to_arrow")
-    return arrow_table((outcome.record() for outcome in outcomes), chosen_schema())
+    lines = (spliced(*outcome.halves()) + b"\n" for outcome in outcomes)
+    return arrow_table(b"".join(lines), chosen_schema())
 
 
 def _library(name: str, function: str) -> Any:

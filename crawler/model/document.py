@@ -86,7 +86,11 @@ def completed(document: bytes) -> bytes:
 
 
 def spliced(fields: dict[str, Any], document: bytes) -> bytes:
-    """Return a record as JSON: `fields`, then the document's fields unchanged."""
+    """Return a record as JSON: `fields`, then the document's fields unchanged.
+
+    A document by another parser has no say in what `fields` has: no name is there twice.
+    """
     if not document.startswith(_OURS):  # not written by this package's parser
-        document = completed(document)
+        others = orjson.loads(document).items()
+        document = completed(dumps({key: each for key, each in others if key not in fields}))
     return b"%b,%b" % (dumps(fields)[:-1], document[1:])

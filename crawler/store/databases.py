@@ -75,7 +75,7 @@ class SqlitePacker:
                 base.execute("BEGIN IMMEDIATE")
                 self._make(base)
                 for lines in groups_of(parts):
-                    self._put(base, [orjson.loads(line) for line in lines])
+                    self._put(base, [orjson.loads(line) for line in lines.splitlines()])
                 base.execute("COMMIT")
         except sqlite3.Error as error:
             raise EnvironmentFailure(f"{place}: {error}") from None

@@ -86,22 +86,23 @@ class PackedFile:
             draft.chmod(os.fstat(self._claim.fd).st_mode & 0o777)
 
 
-def groups_of(parts: Sequence[CommittedPart]) -> Iterator[list[bytes]]:
-    """Yield the lines of parts, about `_GROUP` bytes of them at a time."""
+def groups_of(parts: Sequence[CommittedPart]) -> Iterator[bytes]:
+    """Yield the lines of parts with their ends, about `_GROUP` bytes of them at a time."""
     for part in filter(lambda each: each.length, parts):
-        lines: list[bytes] = []
-        size, rest = 0, b""
+        blocks: list[bytes] = []
+        size = 0
         for block in unpacked(_committed(part), str(part.path)):
-            *whole, rest = (rest + block).split(b"\n")
-            lines += whole
+            blocks.append(block)
             size += len(block)
-            if size >= _GROUP:
-                yield lines
-                lines, size = [], 0
-        if rest:
+            if size >= _GROUP and (end := block.rfind(b"\n") + 1):
+                yield b"".join((*blocks[:-1], block[:end]))
+                blocks = [block[end:]]
+                size = len(blocks[0])
+        whole = b"".join(blocks)
+        if whole and not whole.endswith(b"\n"):
             raise EnvironmentFailure(f"{part.path}: ends in the middle of a record")
-        if lines:
-            yield lines
+        if whole:
+            yield whole
 
 
 def _committed(part: CommittedPart) -> Iterator[bytes]:

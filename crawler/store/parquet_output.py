@@ -10,8 +10,6 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import orjson
-
 from crawler.model.errors import ConfigurationError
 from crawler.store.columns import chosen_schema
 from crawler.store.gathering import CommittedPart
@@ -75,5 +73,5 @@ class ParquetPacker:
                 rows -= table.num_rows
                 yield table
 
-    def _table(self, lines: Sequence[bytes]) -> pa.Table:
-        return arrow_table(map(orjson.loads, lines), self._spec)
+    def _table(self, lines: bytes) -> pa.Table:
+        return arrow_table(lines, self._spec)
