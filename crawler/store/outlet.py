@@ -6,13 +6,17 @@ nothing for the interpreter to write again, with a traceback, at exit.
 
 from __future__ import annotations
 
-import gzip
 import os
 import zlib
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import zstandard
+
+try:
+    from isal import isal_zlib
+except ImportError:
+    isal_zlib = None
 
 from crawler.model.choices import Existing
 from crawler.store.claim import Claim
@@ -23,6 +27,7 @@ from crawler.store.naming import LINES, check_name
 from crawler.store.warc_output import records_in
 
 _GZIP_LEVEL = 4  # 220 MB/s of records against 165 at zlib's default of 6, for 9 % more bytes
+_ISAL_LEVEL = 3  # its highest: a third of the time of zlib's 4, for 7 % more bytes
 _GZIP_WBITS = 31  # zlib.h: 15 bits of window + 16 for a gzip header
 _ZSTD_LEVEL = 3
 
@@ -56,7 +61,7 @@ class Gzip:
     """One gzip member; every group of records ends at a byte (RFC 1951, 3.2.4)."""
 
     def __init__(self) -> None:
-        self._object = zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP_WBITS)
+        self._object = _deflated()
 
     def pack(self, data: bytes) -> bytes:
         """Compress `data`."""
@@ -268,8 +273,18 @@ def write_groups(outlets: Sequence[Outlet], groups: Sequence[bytes], number: int
             raise
 
 
+def _deflated() -> Any:
+    """Return a compressor to gzip: that of isal where it is installed, of zlib elsewhere."""
+    if isal_zlib is not None:
+        return isal_zlib.compressobj(_ISAL_LEVEL, wbits=_GZIP_WBITS)
+    return zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP_WBITS)
+
+
 def _member(data: bytes) -> bytes:
-    return gzip.compress(data, _GZIP_LEVEL, mtime=0)
+    if isal_zlib is not None:  # in one call, which spares a small record half of its time
+        packed: bytes = isal_zlib.compress(data, _ISAL_LEVEL, wbits=_GZIP_WBITS)
+        return packed
+    return zlib.compress(data, _GZIP_LEVEL, wbits=_GZIP_WBITS)
 
 
 def _frame(data: bytes) -> bytes:

@@ -1,5 +1,8 @@
 """The sink of records: encoded by the caller's thread, written by a dedicated one.
 
+What goes into archives is encoded by the writer as well: hashing and packing bodies leaves the
+caller's thread, an event loop, to the fetches, and takes another core.
+
 `put` never waits for the disk. It encodes, queues the line and wakes the writer only if the queue
 was empty or has grown to a good write, so that a crawl of thousands of pages a second costs the
 writer a few wake-ups a second. The writer writes at once if its last write is `pace` ago, otherwise
@@ -24,6 +27,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from math import inf
 from time import monotonic
 
@@ -39,7 +43,7 @@ from crawler.store.output_files import write_json
 from crawler.store.record import encode
 from crawler.store.rendering import Encoder
 from crawler.store.saved_bodies import SavedBodies, name_of
-from crawler.store.warc_output import WarcRecords
+from crawler.store.warc_output import WarcRecords, weight
 
 __all__ = ["LIMIT", "OutputClosed", "RecordSink", "write_json"]
 
@@ -53,6 +57,9 @@ _LEAVING = 20  # ticks for the writer to see that it was left; it looks as often
 _COMMIT = 4_194_304  # bytes that are worth a commit of their own
 _COMMIT_PACE = 0.5  # seconds between two smaller ones
 _TICK = 0.05  # seconds between two looks of `close` at the clock
+
+_Made = bytes | Callable[[], bytes]
+"""Encoded records, or what makes them."""
 
 
 class OutputClosed(CrawlerError):
@@ -106,15 +113,16 @@ class RecordSink:
         self._change = threading.Condition()
         self.bodies: SavedBodies | None = None
         self._files: list[tuple[str, bytes]] = []
-        self._queue: list[tuple[bytes, ...]] = []
+        self._queue: list[tuple[_Made, ...]] = []
         self._queued = 0  # bytes in the queue
         self._waiting = 0  # bytes in the queue or being written
         self._closing = self._hasty = self._held = False
         self._whole = False
         self._failure: Exception | None = None
         self._given = 0
-        self._redirects: list[tuple[bytes, ...]] = []  # for archives
-        self._taken = 0  # bytes of the redirects taken for a commit
+        self._redirects: list[tuple[_Made, ...]] = []  # for archives
+        self._leading = 0  # bytes of the redirects
+        self._taken = 0  # bytes taken for a commit
         self._deadline = inf
         self._live = [outlet for outlet in self._outlets if outlet.live]
         self._pace = _LIVE_PACE if self._live else _PACE
@@ -165,8 +173,8 @@ class RecordSink:
         if self.bodies is not None and isinstance(final, Page) and final.body:
             file = name_of(final), final.body
             final = replace(final, saved=file[0])
-        records = tuple([encode(final) for encode in self._encoders])
-        size = sum(map(len, records)) + (len(file[1]) if file is not None else 0)
+        records = tuple([_made(encode, final) for encode in self._encoders])
+        size = _weight(records, final) + (len(file[1]) if file is not None else 0)
         with self._change:
             self._refuse()
             self._given += 1
@@ -190,14 +198,15 @@ class RecordSink:
         Callable from any thread, never blocks; it fails with the next `put`.
         """
         records = tuple(
-            encode.led_on(redirect) if isinstance(encode, WarcRecords) else b""
+            partial(encode.led_on, redirect) if isinstance(encode, WarcRecords) else b""
             for encode in self._encoders
         )
-        size = sum(map(len, records))
+        size = _weight(records, redirect)
         with self._change:
             if self._failure is not None or self._closing:
                 return
             self._redirects.append(records)
+            self._leading += size
             self._waiting += size
             self._change.notify()
 
@@ -205,8 +214,9 @@ class RecordSink:
         """Return the redirects that came until now, for each output."""
         with self._change:
             taken, self._redirects = self._redirects, []
-        self._taken = sum(len(each) for records in taken for each in records)
-        return [b"".join(column) for column in zip(*taken, strict=True)]
+            self._taken += self._leading
+            self._leading = 0
+        return _columns(taken)
 
     def hasten(self) -> None:
         """Write and commit what there is now, without waiting for more; from any thread."""
@@ -272,7 +282,7 @@ class RecordSink:
                 group = self._next_group(last + self._pace)
                 self._write(group)
                 last = monotonic()
-                self._done(group.size + self._taken)
+                self._done()
             for outlet in self._outlets:
                 outlet.end(whole=self._whole)
             if self._kept is not None:
@@ -305,23 +315,23 @@ class RecordSink:
             pause = max(0.0, due - monotonic())
             self._change.wait_for(lambda: self._queued >= self._group or self._hurries, pause)
             self._hasty = False
-            queued, self._queue, self._queued = self._queue, [], 0
+            queued, self._queue = self._queue, []
+            self._taken, self._queued = self._queued, 0
             ended, self._ended = self._ended, array("Q")
             words, self._words = self._words, []
             failed, self._failed = self._failed, 0
             files, self._files = self._files, []
-        parts = [b"".join(column) for column in zip(*queued, strict=True)]
-        return RecordGroup(parts, len(queued), ended, words, failed, files)
+        return RecordGroup(_columns(queued), len(queued), ended, words, failed, files)
 
     @property
     def _hurries(self) -> bool:
         return self._hasty or self._closing
 
-    def _done(self, size: int) -> None:
+    def _done(self) -> None:
         with self._change:
             # What the journal holds may have filled the sink at any moment since the last commit.
             was_full = self._kept is not None or self._waiting > LIMIT
-            self._waiting -= size
+            self._waiting -= self._taken
         if was_full and self.has_room:
             self.on_room()
 
@@ -329,6 +339,7 @@ class RecordSink:
         with self._change:
             self._failure = failure
             self._queue, self._queued, self._waiting = [], 0, 0
+            self._redirects, self._leading = [], 0
         self.on_room()
 
     def _translated(self, error: OSError) -> CrawlerError:
@@ -350,3 +361,18 @@ class RecordSink:
         addable = not any(outlet.live or outlet.packed for outlet in self._outlets)
         onto = "to the same file with --append" if addable else "to another file"
         return f"make room, and crawl what has none (each names its `input`) {onto}"
+
+
+def _made(encode: Encoder, final: Final) -> _Made:
+    return partial(encode, final) if isinstance(encode, WarcRecords) else encode(final)
+
+
+def _weight(records: Sequence[_Made], outcome: Final | Redirect) -> int:
+    """Return the bytes of records, about where they are to be made."""
+    return sum(len(each) if isinstance(each, bytes) else weight(outcome) for each in records)
+
+
+def _columns(taken: Sequence[Sequence[_Made]]) -> list[bytes]:
+    """Return the records of each output, made as they come."""
+    columns = zip(*taken, strict=True)
+    return [b"".join([r if isinstance(r, bytes) else r() for r in each]) for each in columns]

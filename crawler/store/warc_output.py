@@ -33,6 +33,7 @@ from crawler.model.version import VERSION
 
 _BODIES = 1_000_000
 """Bodies that are recognised again: 200 bytes of memory each."""
+_RECORD = 1_536  # bytes of two records but for what came from the server, about
 _SMALLEST = 64  # bytes of a body that is worth a reference in its place
 _CODED = frozenset({"content-encoding", "transfer-encoding", "content-length"})
 _PROFILE = "http://netpreserve.org/warc/1.1/revisit/"
@@ -127,6 +128,15 @@ class WarcRecords:
             if len(self._stored) > _BODIES:
                 self._stored.popitem(last=False)
         return found
+
+
+def weight(outcome: Final | Redirect) -> int:
+    """Return the bytes that the records of an outcome take, about, and not fewer."""
+    if isinstance(outcome, Skipped) or (exchange := outcome.exchange) is None:
+        return 0
+    body = outcome.body if isinstance(outcome, Page | Failed) else None
+    heads = sum(len(name) + len(value) for name, value in exchange.fields)
+    return len(body or b"") + heads + 2 * len(outcome.request.url.href) + _RECORD
 
 
 def _leads_on(exchange: Exchange) -> bool:

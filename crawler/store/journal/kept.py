@@ -23,11 +23,6 @@ class RecordGroup(NamedTuple):
     failed: int = 0
     files: Sequence[tuple[str, bytes]] = ()
 
-    @property
-    def size(self) -> int:
-        """Number of bytes."""
-        return sum(map(len, self.parts)) + sum(len(body) for _, body in self.files)
-
 
 def _none() -> Sequence[bytes]:
     return ()
