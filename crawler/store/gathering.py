@@ -19,9 +19,9 @@ from typing import Any, NamedTuple, Protocol
 from crawler.model.choices import Existing
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.store.claim import Claim, lock, unwritable
+from crawler.store.compression import packing
 from crawler.store.joint import joint
 from crawler.store.journal import disk
-from crawler.store.outlet import packing
 from crawler.store.output_files import check_room
 from crawler.store.receipt_file import digest_of
 

@@ -18,11 +18,11 @@ import pytest
 
 from crawler.model.choices import Existing
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
+from crawler.store.compression import packing
 from crawler.store.gathering import CommittedPart, GatheredFile, PartDirectory
 from crawler.store.journal import disk
 from crawler.store.journal.frame import Marks
 from crawler.store.journal.state_folder import StateFolder
-from crawler.store.outlet import packing
 from crawler.store.receipt_file import size_of
 from crawler.store.run_folder import GatheringPlace, RunFolder
 

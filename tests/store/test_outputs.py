@@ -27,9 +27,9 @@ from crawler.model.request import Request
 from crawler.store import forms
 from crawler.store.archive import unpacked
 from crawler.store.columns import columns
+from crawler.store.compression import packing
 from crawler.store.forms import OutputForm, target
 from crawler.store.gathering import CommittedPart
-from crawler.store.outlet import packing
 from crawler.store.placing import placed
 from crawler.store.record import OPTIONAL, schema
 from crawler.store.rendering import open_outputs, targets_of
