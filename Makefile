@@ -22,6 +22,8 @@ INSTALL = $(PIP) -c config/constraints.txt
 processes = $(shell $(BIN)/python -c 'import os; print($(1) * len(os.sched_getaffinity(0)))' 2>/dev/null || echo auto)
 
 # What is installed, each on top of the one before: what a crawl needs, what the tests need, everything.
+# A crawl needs no build of this package, a quarter of the CPU: a line in .venv says where it lies,
+# and Python compiles what it imports.
 BASE := $(VENV)/.base
 TESTS := $(VENV)/.tests
 ALL := $(VENV)/.all
@@ -32,6 +34,11 @@ NEEDS := $(if $(UV),sys,sys, venv, ensurepip)
 PROBE := import $(NEEDS); sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c '$(PROBE)' 2>/dev/null && echo $$python && break; done)
+
+# The package from where it is, and then the names of what it depends on.
+LIGHT := import os, pathlib, sysconfig, tomllib; \
+	pathlib.Path(sysconfig.get_path("purelib"), "crawler.pth").write_text(os.getcwd()); \
+	print(*tomllib.loads(pathlib.Path("pyproject.toml").read_text())["project"]["dependencies"], sep="\n")
 
 .DEFAULT_GOAL := help
 .PHONY: help install crawl compare quick test check lint wheel docs bench fuzz real soak crash debian clean
@@ -54,8 +61,13 @@ else
 	@$(PYTHON) -m venv --without-pip $(VENV)
 	@$(HOST_PIP) --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --default-pip >&2
 endif
+ifneq ($(EXTRAS),)
 	@$(INSTALL) -e '.$(EXTRAS)' >&2
 	@$(BIN)/python -m compileall -q crawler
+else
+	@$(BIN)/python -c '$(LIGHT)' > $(VENV)/needs.txt
+	@$(INSTALL) $(if $(UV),,--no-compile) -r $(VENV)/needs.txt >&2
+endif
 	@touch $@
 
 $(TESTS): $(BASE)
@@ -68,7 +80,8 @@ $(ALL): $(TESTS)
 	@touch $@
 
 crawl: $(BASE) ## Crawl URLS=list.txt (without: a mock web) into OUT=crawl.jsonl, with ARGS="..."
-	@$(BIN)/crawler crawl $(if $(URLS),-i "$(URLS)",--mock 1000 --config config/fast-local.toml \
+	@$(BIN)/python -P -m crawler crawl \
+		$(if $(URLS),-i "$(URLS)",--mock 1000 --config config/fast-local.toml \
 		$(if $(findstring --client,$(ARGS)),,--client aiohttp)) \
 		-o "$(OUT)" $(if $(findstring --append,$(ARGS)),,--overwrite) $(ARGS)
 
