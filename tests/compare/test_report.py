@@ -251,7 +251,7 @@ def test_every_plot_is_there_and_nothing_overflows(browser: Browser, width: int)
 @needs_chromium
 def test_a_dark_screen_gets_a_dark_page(browser: Browser) -> None:
     """The plots' texts are light where the reader prefers dark, and dark otherwise."""
-    page = report(sample.result())
+    page = _page()
     dark, light = browser.facts(page, 1280, "--force-dark-mode"), browser.facts(page, 1280)
     assert {plot["shade"] for plot in dark["plots"]} == {"rgb(230, 233, 237)"}
     assert {plot["shade"] for plot in light["plots"]} == {"rgb(28, 33, 40)"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from pathlib import Path
@@ -37,9 +38,21 @@ def _by_name(run: Measured) -> dict[str, str]:
     return {plot.name: plot.svg for plot in plots(run)}
 
 
+@functools.cache
+def _drawn() -> dict[str, str]:
+    """Plots of the sample, drawn once."""
+    return _by_name(measured())
+
+
+@functools.cache
+def _page(target: str = "http://127.0.0.1:8080/") -> str:
+    """A page of the sample, made once."""
+    return report(result(target=target))
+
+
 def test_the_plots_show_the_stall() -> None:
     """Response rises far above service at its end, and the gap in the throughput is drawn."""
-    drawn = _by_name(measured())
+    drawn = _drawn()
     response = _line(drawn["percentiles"], "percentiles-response")
     service = _line(drawn["percentiles"], "percentiles-service")
     # y grows downwards: higher latencies have smaller ones.
@@ -61,24 +74,24 @@ def test_a_stretch_of_a_moment_is_not_drawn() -> None:
 def test_the_percentiles_end_with_the_greatest_value() -> None:
     """No point lies beyond the last of the values, to the right of the frame."""
     for name in ("response", "service"):
-        points = _line(_by_name(measured())["percentiles"], f"percentiles-{name}")
+        points = _line(_drawn()["percentiles"], f"percentiles-{name}")
         assert points == sorted(points, key=lambda point: point[0])
 
 
 def test_a_wide_scale_has_several_marks() -> None:
     """A logarithmic axis over less than three decades has more than one figure beside it."""
-    drawn = _by_name(measured())["percentiles"]
+    drawn = _drawn()["percentiles"]
     assert len(re.findall(r">\d+ [µm]?s<", drawn.replace("\N{MINUS SIGN}", "-"))) >= 4
 
 
 def test_equal_runs_have_equal_plots() -> None:
     """The SVG follows from the figures alone: no clock, no chance."""
-    assert _by_name(measured()) == _by_name(measured())
+    assert _drawn() == _by_name(measured())
 
 
 def test_the_plots_leave_colours_to_the_page() -> None:
     """No colour that stands for a variable is left over, and every one in use is defined."""
-    page = report(result())
+    page = _page()
     assert not [colour for colour in COLOURS.values() if colour in page]
     used = set(re.findall(r"var\(--(\w+)\)", page))
     assert used >= {"text", "grid", "response", "service", "error", "lag"}
@@ -87,7 +100,7 @@ def test_the_plots_leave_colours_to_the_page() -> None:
 
 def test_ids_are_unique() -> None:
     """The plots share a page, and no two elements an id, nor does one refer to a stranger."""
-    page = report(result())
+    page = _page()
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
     assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', page)) <= set(ids)
@@ -145,7 +158,7 @@ def test_the_page_is_one_file_without_script_or_secret() -> None:
 
 def test_the_page_has_a_row_for_each_target() -> None:
     """With its name escaped, and the first of each kind of error with an example."""
-    page = report(result())
+    page = _page()
     assert "<h2>Targets</h2>" in page and "&lt;b&gt;put&lt;/b&gt;" in page and "302: 1" in page
     assert "first status 503" in page and "Busy: GET http://127.0.0.1:8080/xxx" in page
 
@@ -183,7 +196,7 @@ def browser(tmp_path: Path) -> Browser:
 @pytest.mark.parametrize("width", [1280, 400])
 def test_every_plot_is_there_and_nothing_overflows(browser: Browser, width: int) -> None:
     """On desktop and phone four plots have lines and texts, inside the page's width."""
-    facts = browser.facts(report(result(target=LONG)), width)
+    facts = browser.facts(_page(LONG), width)
     assert facts["width"] == width
     assert facts["scroll"] <= width
     assert facts["tables"] == []
@@ -199,7 +212,7 @@ def test_every_plot_is_there_and_nothing_overflows(browser: Browser, width: int)
 @pytest.mark.parametrize("width", [1280, 400])
 def test_a_screenshot_shows_the_plots_colours(browser: Browser, width: int) -> None:
     """The page as it is delivered, its policy in force, paints each series in its colour."""
-    with Image.open(browser.screenshot(report(result()), width)) as image:
+    with Image.open(browser.screenshot(_page(), width)) as image:
         assert image.width == width
         counts = {colour: number for number, colour in image.convert("RGB").getcolors(1 << 24)}
     colours = {"response": (0xC2, 0x41, 0x0C), "service": (0x1D, 0x4E, 0xD8)}
@@ -212,7 +225,7 @@ def test_a_screenshot_shows_the_plots_colours(browser: Browser, width: int) -> N
 @needs_chromium
 def test_a_dark_screen_gets_a_dark_page(browser: Browser) -> None:
     """The plots' texts are light where the reader prefers dark, and dark otherwise."""
-    dark = browser.facts(report(result()), 1280, "--force-dark-mode")
-    light = browser.facts(report(result()), 1280)
+    dark = browser.facts(_page(), 1280, "--force-dark-mode")
+    light = browser.facts(_page(), 1280)
     assert {plot["shade"] for plot in dark["plots"]} == {"rgb(230, 233, 237)"}
     assert {plot["shade"] for plot in light["plots"]} == {"rgb(28, 33, 40)"}
